@@ -1,0 +1,13 @@
+"""The errors that reach a person: what happened, to which thing, what to do next."""
+
+
+class HooklineError(Exception):
+    """Something a person can mend; its text is for them and the command ends with `exit_code`."""
+
+    exit_code = 1
+
+
+class ConfigurationError(HooklineError):
+    """The environment, a file or an argument is wrong; the text names the place."""
+
+    exit_code = 2

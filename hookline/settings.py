@@ -1,0 +1,168 @@
+"""
+Every setting of Hookline, once.
+
+Settings come from the environment; a file `.env` in the working directory fills in what the environment
+leaves open. `.env.example` lists them all with their meaning.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import load_dotenv
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hookline.errors import ConfigurationError
+
+SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings read from the environment, whose mistakes are told by the variable's name."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def load(cls) -> Self:
+        """
+        Read the environment and `.env`.
+
+        Raises:
+            ConfigurationError: a variable is missing or cannot be read; names it and says why.
+        """
+        load_dotenv(Path.cwd() / ".env", override=False)
+        try:
+            return cls()
+        except ValidationError as error:
+            prefix = cls.model_config.get("env_prefix", "")
+            problems = [
+                f"{prefix}{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()
+            ]
+            raise ConfigurationError(
+                "The environment is not right.\n  " + "\n  ".join(problems) + "\nSee .env.example."
+            ) from None
+
+
+class Settings(EnvironmentSettings):
+    """Hookline's own settings: variables that begin with `HOOKLINE_`."""
+
+    model_config = SettingsConfigDict(env_prefix="HOOKLINE_")
+
+    home: Path = Field(Path(".hookline"), description="Data folder: databases, keys, logs.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL to use instead of the embedded one, as postgresql://…"
+    )
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: int = Field(8400, ge=1, le=65535, description="Port the gateway listens on.")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of Hookline's own Prefect server.")
+    sandbox_port: int = Field(8410, ge=1, le=65000, description="First port of the simulators, one each.")
+    sandbox: bool = Field(default=False, description="Vendors that are not set are the simulators.")
+    hooks: Path = Field(Path("deployments/hooks.yaml"), description="Sources and routes.")
+    catalog: Path = Field(Path("deployments/catalog.yaml"), description="Products and what they bring.")
+    deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")
+    admin_token: SecretStr | None = Field(None, description="Opens the inbox page.")
+    engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
+    lease_seconds: float = Field(30, ge=1, le=3600, description="A silent engine's runs pass on after this.")
+    settle_seconds: float = Field(
+        5, ge=0, le=600, description="Time a write still in flight is given to land before it is looked for."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return url
+
+    @cached_property
+    def prefect_api_url(self) -> str:
+        """Address of the Prefect API: `PREFECT_API_URL` where set, else Hookline's own server."""
+        return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{self.prefect_port}/api"
+
+    @property
+    def gateway_url(self) -> str:
+        """Address of the gateway, as seen from this machine."""
+        host = "127.0.0.1" if self.gateway_host in ("0.0.0.0", "::") else self.gateway_host  # noqa: S104
+        return f"http://{host}:{self.gateway_port}"
+
+
+class JiwaSettings(EnvironmentSettings):
+    """Where Jiwa is and how to log in: an API key, or a user with a password."""
+
+    model_config = SettingsConfigDict(env_prefix="JIWA_")
+
+    base_url: str
+    api_key: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+class ZentitleSettings(EnvironmentSettings):
+    """Where Zentitle is (up to and without `/api`) and the key of a WebAPI."""
+
+    model_config = SettingsConfigDict(env_prefix="ZENTITLE_")
+
+    base_url: str
+    customer_id: str
+    api_key: SecretStr
+
+
+class SensorproSettings(EnvironmentSettings):
+    """Where Sensorpro is and its API user."""
+
+    model_config = SettingsConfigDict(env_prefix="SENSORPRO_")
+
+    base_url: str
+    organization: str
+    user: str
+    password: SecretStr
+    api_key: SecretStr
+
+
+VENDORS: dict[str, type[EnvironmentSettings]] = {
+    "jiwa": JiwaSettings,
+    "zentitle": ZentitleSettings,
+    "sensorpro": SensorproSettings,
+}
+
+
+def webhook_secrets(source: str) -> list[SecretStr]:
+    """The secrets of a source, newest first: `HOOKLINE_SECRET_<SOURCE>`, separated by commas."""
+    variable = SECRET_PREFIX + source.upper().replace("-", "_")
+    return [SecretStr(part.strip()) for part in os.environ.get(variable, "").split(",") if part.strip()]
+
+
+def simulator_environment(settings: Settings) -> dict[str, str]:
+    """
+    What `--sandbox` sets for vendors that the environment leaves unset: the simulators and their log-ins.
+
+    A vendor of which anything is set is left as it is: a half-set vendor must not reach a simulator unnoticed.
+    """
+    port = settings.sandbox_port
+    wanted: dict[str, dict[str, str]] = {
+        "JIWA_": {"BASE_URL": f"http://127.0.0.1:{port}", "API_KEY": "sandbox-jiwa-key"},
+        "ZENTITLE_": {
+            "BASE_URL": f"http://127.0.0.1:{port + 1}",
+            "CUSTOMER_ID": "1234",
+            "API_KEY": "sandbox-zentitle-key",
+        },
+        "SENSORPRO_": {
+            "BASE_URL": f"http://127.0.0.1:{port + 2}",
+            "ORGANIZATION": "sandbox",
+            "USER": "api@sandbox.example",
+            "PASSWORD": "sandbox-sensorpro-password",
+            "API_KEY": "00000000-0000-4000-8000-00000000c0de",
+        },
+    }
+    environment: dict[str, Any] = {}
+    for prefix, values in wanted.items():
+        if not any(name.startswith(prefix) and value for name, value in os.environ.items()):
+            environment |= {prefix + name: value for name, value in values.items()}
+    return environment
