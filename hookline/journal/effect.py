@@ -1,0 +1,92 @@
+"""What an effect is, what comes of it, and what can be wrong with it."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from hookline.errors import HooklineError
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One vendor write, known by its workflow, business key and step."""
+
+    workflow: str
+    key: str
+    step: str
+    label: str
+    """The business key in a person's words, such as `order 100123`."""
+    operation: str
+    """`vendor.operation`, as in the table of operations."""
+    request: Mapping[str, Any]
+    """What makes it this effect and no other; the same step with another request is refused."""
+    wanted: int = 0
+    """How many vendor references (license codes, ids) it must bring."""
+    flow_run_id: UUID | None = None
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of the request."""
+        return hashlib.sha256(json.dumps(self.request, sort_keys=True).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        """The effect in a person's words."""
+        return f"{self.step} of {self.label}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an effect: the vendor's references, and the answer as the vendor gave it."""
+
+    reference: list[str] = field(default_factory=list)
+    answer: Any = None
+
+
+@dataclass(frozen=True)
+class Census:
+    """
+    A look-up for writes that leave no mark of ours: count what stands at the vendor before and after.
+
+    Writes within one scope are sent one after another, so that what is new belongs to one of them.
+    """
+
+    scope: str
+    count: Callable[[], Awaitable[set[str]]]
+
+
+Look = Callable[[], Awaitable[Outcome | None]]
+
+
+class EffectError(HooklineError):
+    """Something stands between an effect and its being done once."""
+
+    transient = False
+
+
+class EffectUncertain(EffectError):
+    """Nobody can know whether the write happened; a person settles it, nothing repeats it."""
+
+    def __init__(self, effect_id: int, what: str, why: str) -> None:
+        super().__init__(
+            f"It is not known whether this happened: {what}. {why} "
+            f"Look at the vendor, then say so: `hookline effects settle {effect_id} --happened` "
+            f"or `hookline effects settle {effect_id} --send-again`."
+        )
+        self.arguments = (effect_id, what, why)
+
+    def __reduce__(self) -> tuple[type, tuple[int, str, str]]:
+        """Pickles by its arguments: Prefect stores the error of a failed run."""
+        return type(self), self.arguments
+
+
+class EffectConflict(EffectError):
+    """The same step was already done, or begun, with another request."""
+
+
+class EffectBusy(EffectError):
+    """Another run is at this effect, or at one that must be settled before it; trying again helps."""
+
+    transient = True

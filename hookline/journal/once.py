@@ -1,0 +1,172 @@
+"""
+Do a vendor write once.
+
+The order of things is the whole point: `intended` is on disk before the request leaves, `done` is on disk
+before anything builds upon it, and whoever comes upon `intended` looks before sending again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from hookline.database import pool
+from hookline.journal import store
+from hookline.journal.effect import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Look, Outcome
+from hookline.settings import Settings
+
+
+async def once(
+    settings: Settings,
+    effect: Effect,
+    send: Callable[[], Awaitable[Outcome]],
+    *,
+    look: Look | Census | None = None,
+    resend: bool = False,
+) -> Outcome:
+    """
+    Send the write unless it is done; if an earlier attempt ended in the dark, look for it first.
+
+    Args:
+        settings: where the journal is, and how long a write in flight is given to land.
+        effect: which write this is.
+        send: makes the write. An exception with `maybe_applied` False changed nothing; any other might have.
+        look: finds the write at the vendor (None: not there), or counts by a census; absent: it cannot be
+            looked up, and an attempt that ended in the dark is *uncertain*.
+        resend: without a look, send again instead of asking a person: the route has chosen so.
+
+    Returns:
+        What came of it: now, then, or as found at the vendor.
+
+    Raises:
+        EffectUncertain: nobody can know whether it happened.
+        EffectConflict: the step was done, or begun, with another request.
+        EffectBusy: another run is at it; try again.
+    """
+    database = await pool(settings)
+    async with database.acquire() as connection:
+        row = await store.intend(connection, effect)
+        if row["state"] == "done":
+            return _known(effect, row)
+
+        names = [f"effect {effect}", *([f"scope {look.scope}"] if isinstance(look, Census) else [])]
+        async with store.exclusive(connection, *names):
+            row = await store.read(connection, row["id"])
+            if row["state"] == "done":
+                return _known(effect, row)
+            _same_request(effect, row)
+            if row["state"] == "uncertain":
+                raise EffectUncertain(row["id"], str(effect), row["reason"])
+
+            attempt = _Attempt(settings, connection, effect, row["id"], look)
+            if row["attempted_at"] is not None:
+                found = await attempt.find_earlier(row, resend=resend)
+                if found is not None:
+                    await store.done(connection, row["id"], found)
+                    return found
+            return await attempt.make(send, resend=resend)
+
+
+class _Attempt:
+    """One effect in hand, its locks held."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: asyncpg.Connection,
+        effect: Effect,
+        effect_id: int,
+        look: Look | Census | None,
+    ) -> None:
+        self.settings = settings
+        self.connection = connection
+        self.effect = effect
+        self.effect_id = effect_id
+        self.look = look
+
+    async def make(self, send: Callable[[], Awaitable[Outcome]], *, resend: bool) -> Outcome:
+        """Send, and write down how it ended."""
+        baseline = await self._baseline()
+        await store.begin(
+            self.connection, self.effect_id, baseline=baseline, flow_run_id=self.effect.flow_run_id
+        )
+        try:
+            outcome = await send()
+        except Exception as error:
+            if not getattr(error, "maybe_applied", True):
+                state = "intended" if getattr(error, "transient", False) else "failed"
+                await store.not_applied(self.connection, self.effect_id, state=state, reason=str(error))
+            elif self.look is None and not resend:
+                raise await self._uncertain(str(error)) from error
+            raise
+        if len(outcome.reference) < self.effect.wanted:
+            raise await self._uncertain(
+                f"{self.effect.wanted} were asked for and {len(outcome.reference)} came: {outcome.reference}."
+            )
+        await store.done(self.connection, self.effect_id, outcome)
+        return outcome
+
+    async def find_earlier(self, row: asyncpg.Record, *, resend: bool) -> Outcome | None:
+        """What an earlier attempt brought about; None if it is known to have changed nothing."""
+        if self.look is None:
+            if resend:
+                return None
+            raise await self._uncertain("The answer was lost, and the vendor offers no way to look it up.")
+        await self._let_land(row)
+        if isinstance(self.look, Census):
+            return await self._count_new(self.look, row)
+        return await self.look()
+
+    async def _count_new(self, census: Census, row: asyncpg.Record) -> Outcome | None:
+        for neighbour in await store.open_neighbours(self.connection, self.effect_id, census.scope):
+            if neighbour["attempted_at"] > row["attempted_at"]:
+                await self._wait_for(neighbour)
+        taken = set(row["baseline"] or []) | await store.claimed(self.connection, census.scope)
+        new = await census.count() - taken
+        if new and len(new) != self.effect.wanted:
+            raise await self._uncertain(
+                f"{self.effect.wanted} were asked for; new at the vendor are {sorted(new)}."
+            )
+        return Outcome(sorted(new), "found at the vendor after the answer was lost") if new else None
+
+    async def _wait_for(self, neighbour: asyncpg.Record) -> None:
+        # A later write of the same scope is the only one that could be mistaken for this one.
+        other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
+        if neighbour["state"] == "uncertain":
+            raise await self._uncertain(f"It cannot be told apart from {other}, which is uncertain too.")
+        raise EffectBusy(f"{self.effect} waits for {other}, which must be settled first.")
+
+    async def _baseline(self) -> set[str] | None:
+        if not isinstance(self.look, Census):
+            return None
+        await store.enter_scope(self.connection, self.effect_id, self.look.scope)
+        for neighbour in await store.open_neighbours(self.connection, self.effect_id, self.look.scope):
+            await self._let_land(neighbour)
+        return await self.look.count()
+
+    async def _let_land(self, row: asyncpg.Record) -> None:
+        await asyncio.sleep(
+            await store.seconds_until(self.connection, row["attempted_at"], self.settings.settle_seconds)
+        )
+
+    async def _uncertain(self, why: str) -> EffectUncertain:
+        await store.uncertain(self.connection, self.effect_id, why)
+        return EffectUncertain(self.effect_id, str(self.effect), why)
+
+
+def _known(effect: Effect, row: asyncpg.Record) -> Outcome:
+    _same_request(effect, row)
+    return Outcome(list(row["reference"]), row["answer"])
+
+
+def _same_request(effect: Effect, row: asyncpg.Record) -> None:
+    if row["digest"] != effect.digest:
+        changed = {
+            name: f"{row['request'].get(name)!r} then, {effect.request.get(name)!r} now"
+            for name in sorted({*row["request"], *effect.request})
+            if row["request"].get(name) != effect.request.get(name)
+        }
+        raise EffectConflict(
+            f"{effect} was begun with another request (effect {row['id']}, {row['state']}): {changed}. "
+            "Nothing was sent. Make the difference good by hand at the vendor."
+        )
