@@ -1,0 +1,171 @@
+"""
+What can go wrong with a vendor, named for the caller.
+
+Two facts decide what a caller may do: `transient` (the same call may succeed later) and `maybe_applied` (the
+vendor may have acted, and doing it again would act again). A call whose operation is safe to repeat is never
+`maybe_applied`: there a repeat does no harm.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from hookline.errors import HooklineError
+
+LONGEST_DETAIL = 500
+
+
+class VendorError(HooklineError):
+    """
+    A vendor call did not give its answer.
+
+    Attributes:
+        vendor: the vendor's short name, as in `jiwa`.
+        operation: the operation's name, as in `create_sales_order`.
+        status: the HTTP status, if there was an answer.
+        request_id: the vendor's own id of the request, if it gave one.
+        retry_after: seconds the vendor asked us to wait, if it did.
+        transient: the same call may succeed later.
+        maybe_applied: the vendor may have acted, and doing it again would act again.
+        detail: what the vendor or the network said, without secrets.
+    """
+
+    transient: bool = False
+    happened: ClassVar[str] = "failed"
+    advice: ClassVar[str] = "Look at the vendor's own log."
+
+    def __init__(
+        self,
+        *,
+        vendor: str,
+        operation: str,
+        detail: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        maybe_applied: bool = False,
+    ) -> None:
+        super().__init__()
+        self.vendor = vendor
+        self.operation = operation
+        self.detail = detail[:LONGEST_DETAIL]
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.maybe_applied = maybe_applied
+
+    def __str__(self) -> str:
+        """What happened, to which call, and what to do next."""
+        facts = [f"HTTP {self.status}" if self.status else "", f"request {self.request_id}" * bool(self.request_id)]
+        known = ", ".join(fact for fact in facts if fact)
+        said = f": {self.detail.rstrip('. ')}" if self.detail else ""
+        unsure = " It may have been done all the same: look before doing it again." if self.maybe_applied else ""
+        wait = f" It asks to wait {self.retry_after:g} s." if self.retry_after else ""
+        head = f"{self.vendor} {self.operation} {self.happened}" + (f" ({known})" if known else "")
+        return f"{head}{said}. {self.advice}{wait}{unsure}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), dict(vars(self)))
+
+    @classmethod
+    def rebuilt(cls, facts: Mapping[str, Any]) -> Self:
+        """The error with these attributes, as another process wrote them down."""
+        error = cls.__new__(cls)
+        vars(error).update(facts)
+        return error
+
+
+def _rebuilt(kind: type[VendorError], facts: Mapping[str, Any]) -> VendorError:
+    return kind.rebuilt(facts)
+
+
+class InvalidInput(HooklineError, TypeError, ValueError):
+    """An input is unknown, missing or not allowed; nothing was sent. The text names operation and input."""
+
+    exit_code = 2
+
+
+class NotAuthenticated(VendorError):
+    """The vendor does not accept our key or log-in (401); nothing was done."""
+
+    happened = "was not let in"
+    advice = "Check the key or the user and password in the vendor's settings."
+
+
+class NotAllowed(VendorError):
+    """Our key or user may not do this (403, or known beforehand); nothing was done."""
+
+    happened = "is not allowed"
+    advice = "Give the key or user this permission at the vendor, or use another key."
+
+
+class NotFound(VendorError):
+    """The thing, or something the call refers to, does not exist at the vendor."""
+
+    happened = "found nothing"
+    advice = "Check the id or number; it may have been deleted."
+
+
+class Refused(VendorError):
+    """
+    The vendor understood and said no: a business rule or a value it does not take.
+
+    `rows` holds the vendor's messages, one mapping each, where it gave several: a batch may have been applied
+    in part.
+    """
+
+    happened = "was refused"
+    advice = "Mend what the vendor complains of, then do it again."
+
+    def __init__(self, *, rows: Sequence[Mapping[str, Any]] = (), **facts: Any) -> None:
+        super().__init__(**facts)
+        self.rows = tuple(dict(row) for row in rows)
+
+
+class Conflict(VendorError):
+    """Somebody changed the same record at the same time; nothing was done. Read it again, then write."""
+
+    transient = True
+    happened = "met a change by somebody else"
+    advice = "Read the record again, then repeat the change."
+
+
+class RateLimited(VendorError):
+    """The vendor asks us to slow down (429); nothing was done."""
+
+    transient = True
+    happened = "came too often"
+    advice = "Wait, then do it again."
+
+
+class Unavailable(VendorError):
+    """The vendor has a fault of its own (5xx, 408); a write may have been applied before it failed."""
+
+    transient = True
+    happened = "met a fault at the vendor"
+    advice = "Try again later."
+
+
+class Unreachable(VendorError):
+    """No connection, so nothing was sent and nothing was done."""
+
+    transient = True
+    happened = "could not reach the vendor"
+    advice = "Check the address, the network and whether the vendor is up."
+
+
+class AnswerLost(VendorError):
+    """The request went out but no whole answer came back; a write may have been applied."""
+
+    transient = True
+    happened = "got no answer"
+    advice = "Try again later."
+
+
+class UnexpectedAnswer(VendorError):
+    """The vendor's answer has no shape it documents; a write may have been applied."""
+
+    happened = "got an answer that cannot be read"
+    advice = "Compare it with the vendor's reference: it may have changed, or the address may be wrong."

@@ -1,0 +1,6 @@
+"""`hooks.yaml`: which senders are believed, and what their deliveries start. Data, not code."""
+
+from hookline.hooks.config import Hooks, Route, Source, load_hooks
+from hookline.hooks.templates import TemplateError
+
+__all__ = ["Hooks", "Route", "Source", "TemplateError", "load_hooks"]
