@@ -6,7 +6,7 @@ leaves open. `.env.example` lists them all with their meaning.
 """
 
 import os
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -166,3 +166,9 @@ def simulator_environment(settings: Settings) -> dict[str, str]:
         if not any(name.startswith(prefix) and value for name, value in os.environ.items()):
             environment |= {prefix + name: value for name, value in values.items()}
     return environment
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings.load()

@@ -29,7 +29,8 @@ class VendorError(HooklineError):
         detail: what the vendor or the network said, without secrets.
     """
 
-    transient: bool = False
+    transient: ClassVar[bool] = False
+    may_have_acted: ClassVar[bool] = False
     happened: ClassVar[str] = "failed"
     advice: ClassVar[str] = "Look at the vendor's own log."
 
@@ -144,6 +145,7 @@ class Unavailable(VendorError):
     """The vendor has a fault of its own (5xx, 408); a write may have been applied before it failed."""
 
     transient = True
+    may_have_acted = True
     happened = "met a fault at the vendor"
     advice = "Try again later."
 
@@ -160,6 +162,7 @@ class AnswerLost(VendorError):
     """The request went out but no whole answer came back; a write may have been applied."""
 
     transient = True
+    may_have_acted = True
     happened = "got no answer"
     advice = "Try again later."
 
@@ -167,5 +170,20 @@ class AnswerLost(VendorError):
 class UnexpectedAnswer(VendorError):
     """The vendor's answer has no shape it documents; a write may have been applied."""
 
+    may_have_acted = True
     happened = "got an answer that cannot be read"
     advice = "Compare it with the vendor's reference: it may have changed, or the address may be wrong."
+
+
+def kind_of(status: int) -> type[VendorError]:
+    """The kind of error a status that is no success stands for."""
+    by_status: dict[int, type[VendorError]] = {
+        401: NotAuthenticated,
+        403: NotAllowed,
+        404: NotFound,
+        408: Unavailable,
+        429: RateLimited,
+    }
+    if status >= 500:  # noqa: PLR2004
+        return Unavailable
+    return by_status.get(status, Refused if status >= 400 else UnexpectedAnswer)  # noqa: PLR2004

@@ -149,7 +149,7 @@ def _template(place: str, text: str, *, expression: bool = False) -> Template:
 
 def _templates(place: str, value: Any) -> Any:
     match value:
-        case str():
+        case str() if "{{" in value or "{%" in value:
             return _template(place, value)
         case dict():
             return {key: _templates(f"{place}.{key}", inner) for key, inner in value.items()}

@@ -1,0 +1,86 @@
+"""What inputs and answers of all vendors have in common, and the odd values vendors use."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, model_validator
+
+_NEVER_YEARS = (1, 1900)  # Jiwa's and Zentitle's "not set": 0001-01-01 and 1900-01-01
+_TICKS = re.compile(r"/Date\((-?\d{1,16})[^)]*\)/")
+
+
+class Input(BaseModel):
+    """The inputs of an operation, spelt as the vendor spells them; one that is None is not sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    def values(self) -> dict[str, Any]:
+        """The inputs as JSON values, those that are None left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def secrets(self) -> list[str]:
+        """The values that must not be shown."""
+        return [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+
+
+class NoInput(Input):
+    """For operations that take nothing."""
+
+
+class Answer(BaseModel):
+    """
+    A vendor's record: names read in any case, null read as absent, and fields we do not know are kept.
+
+    Numbers where we expect text become text, so that ids and licence codes are never numbers.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vendor_spelling(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        ours = _spelling(cls)
+        return {ours.get(str(name).lower(), name): value for name, value in given.items() if value is not None}
+
+
+@cache
+def _spelling(model: type[BaseModel]) -> dict[str, str]:
+    return {name.lower(): name for name in model.model_fields}
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, str) and (ticks := _TICKS.fullmatch(value)):
+        value = datetime.fromtimestamp(int(ticks[1]) / 1000, UTC)
+    if value == "" or (isinstance(value, str) and re.match(r"(0001|1900)-01-01", value)):
+        return None
+    return None if isinstance(value, datetime) and value.year in _NEVER_YEARS else value
+
+
+def _none_if_blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _number(value: Decimal | int) -> float | int:
+    return int(value) if value == int(value) else float(value)
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+"""A time as the vendor wrote it: without a zone where it wrote none; its words for "never" are None."""
+
+Whole = Annotated[int | None, BeforeValidator(_none_if_blank)]
+"""A whole number, which may come as text; "" is None."""
+
+Amount = Annotated[Decimal | int, PlainSerializer(_number, when_used="json")]
+"""Money or a quantity, sent as a JSON number."""
+
+Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
+"""Sent in clear, shown as asterisks."""
+
+TextFlag = Annotated[bool, PlainSerializer(lambda flag: str(flag).lower(), when_used="json")]
+"""Sent as the words `true` and `false`."""

@@ -1,0 +1,187 @@
+"""
+The one way to the network: connection, credentials, time limits, masking, and what a failure there means.
+
+Retries belong to the tasks. Here there are two only, both of calls that did nothing: a short `Retry-After`, and
+one new log-in (in `auth`).
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, ClassVar, Final, Self, TypeVar
+
+import httpx
+
+from hookline.clients.auth import Exchange, VendorAuth
+from hookline.clients.errors import AnswerLost, UnexpectedAnswer, Unreachable, VendorError
+from hookline.clients.models import Input
+from hookline.clients.operation import Operation
+from hookline.clients.redaction import in_vendor_call, redact
+from hookline.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SHORT_WAIT: Final = 2.0  # seconds a vendor may ask us to wait here; more is the caller's to plan
+
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+
+
+class VendorClient:
+    """
+    A vendor's operations over one connection pool; use it in `async with`.
+
+    Making one is cheap (the TLS settings are made once a process) and it keeps no cookies: a session that a vendor
+    sets beside a key would otherwise outlive the key.
+
+    Args:
+        base_url: the vendor's address, with `https` unless it is on this machine or network.
+        auth: the credentials.
+        timeout: seconds a call may take in all, log-in included.
+        connect_timeout: seconds to wait for a connection.
+    """
+
+    vendor: ClassVar[str]
+    reference: ClassVar[str]
+    body_on_every_verb: ClassVar[bool] = False
+
+    def __init__(
+        self, base_url: str, auth: VendorAuth, *, timeout: float = 30.0, connect_timeout: float = 5.0
+    ) -> None:
+        self.base_url = checked_address(base_url)
+        self.auth = auth
+        self.timeout = timeout
+        self.connect_timeout = connect_timeout
+        self._http: httpx.AsyncClient | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        self._http = httpx.AsyncClient(
+            verify=tls(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=httpx.Timeout(self.timeout, connect=self.connect_timeout),
+            follow_redirects=False,
+        )
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    @classmethod
+    def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
+        """The JSON value of a good answer; raises a `VendorError` for any other."""
+        raise NotImplementedError
+
+    async def send(self, operation: Operation[..., T], given: Input) -> T:
+        """Send one call and read its answer; waits once for a vendor that asks for at most two seconds."""
+        self.auth.permit(operation)
+        try:
+            return await self._once(operation, given)
+        except VendorError as error:
+            if not _worth_a_short_wait(error):
+                raise
+            await asyncio.sleep(error.retry_after or 0.0)
+        return await self._once(operation, given)
+
+    async def _once(self, operation: Operation[..., T], given: Input) -> T:
+        request = operation.build(self.base_url, given)
+        exchange = Exchange(operation, self.base_url)
+        request.extensions |= {"hookline": exchange, "trace": exchange.trace}
+        try:
+            return operation.read(await self._exchange(request, exchange))
+        except VendorError as error:
+            error.detail = redact(error.detail, [*self.auth.secrets(self.base_url), *given.secrets()])
+            raise
+
+    async def _exchange(self, request: httpx.Request, exchange: Exchange) -> httpx.Response:
+        if self._http is None:
+            raise RuntimeError(f"{type(self).__name__} is closed: open it with `async with`.")
+        quiet = in_vendor_call.set(True)
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._http.send(request, auth=self.auth)
+            outcome = str(response.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
+            raise _meaning(failure, exchange) from None
+        else:
+            return response
+        finally:
+            in_vendor_call.reset(quiet)
+            self._log(request, exchange, outcome, time.perf_counter() - started)
+
+    def _log(self, request: httpx.Request, exchange: Exchange, outcome: str, seconds: float) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            operation = exchange.operation
+            address = redact(str(request.url), self.auth.secrets(self.base_url))
+            milliseconds = round(seconds * 1000)
+            logger.debug(
+                "%s %s %s %s: %s in %d ms",
+                operation.vendor,
+                operation.name,
+                operation.verb,
+                address,
+                outcome,
+                milliseconds,
+            )
+
+
+def _meaning(failure: Exception, exchange: Exchange) -> VendorError:
+    """Which error a failure of the network is: the question is only whether our bytes had begun to leave."""
+    operation = exchange.operation
+    said = f"{type(failure).__name__} {failure}".strip()
+    if isinstance(failure, httpx.DecodingError):
+        return operation.error(UnexpectedAnswer, None, said)
+    if isinstance(failure, _NEVER_SENT) or _while_logging_in(failure):
+        return operation.error(Unreachable, None, said)
+    if isinstance(failure, TimeoutError | httpx.InvalidURL) and not exchange.began:
+        return operation.error(Unreachable, None, said)
+    return operation.error(AnswerLost, None, said)
+
+
+def _while_logging_in(failure: Exception) -> bool:
+    try:
+        request = failure.request if isinstance(failure, httpx.RequestError) else None
+    except RuntimeError:  # httpx: it was never given one
+        return False
+    return request is not None and Exchange.of(request) is None
+
+
+def _worth_a_short_wait(error: VendorError) -> bool:
+    wait = error.retry_after
+    return error.transient and not error.maybe_applied and wait is not None and wait <= SHORT_WAIT
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """The TLS settings of this process, made once: it takes longer than a call."""
+    return httpx.create_ssl_context()
+
+
+def checked_address(base_url: str) -> str:
+    """The address without a slash at its end; raises `ConfigurationError` if calls cannot be built on it."""
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError, ValueError):
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError("A vendor's address must begin with https:// (or http://) and name a host.")
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigurationError("A vendor's address holds no user, password, question mark or number sign.")
+    return base_url.rstrip("/")

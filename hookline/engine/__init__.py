@@ -1,0 +1,1 @@
+"""The engine: turns deliveries into flow runs and runs them here, in a warm process."""

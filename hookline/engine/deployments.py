@@ -1,0 +1,154 @@
+"""`prefect.yaml`: which flows are deployed; and whether the routes of `hooks.yaml` fit them."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from prefect import Flow
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from hookline.errors import ConfigurationError
+from hookline.files import read_yaml
+from hookline.hooks import Hooks, Route
+from hookline.hooks.templates import Template
+
+DIRECTIVES = {"$ref", "__prefect_kind"}
+
+
+class WorkPool(BaseModel):
+    """The work pool that runs what no webhook started: schedules, and runs begun in the Prefect UI."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    job_variables: dict[str, Any] = Field(default_factory=dict)
+
+
+class Deployment(BaseModel):
+    """One entry of `prefect.yaml`, in Prefect's own notation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    entrypoint: str = Field(pattern=r"^[\w/]+\.py:\w+$")
+    description: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    schedules: list[dict[str, Any]] = Field(default_factory=list)
+    work_pool: WorkPool
+
+    def flow(self) -> Flow[..., Any]:
+        """
+        The flow itself, imported once.
+
+        Raises:
+            ConfigurationError: there is no such file or flow.
+        """
+        path, _, function = self.entrypoint.partition(":")
+        module = path.removesuffix(".py").replace("/", ".")
+        try:
+            flow = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(f"entrypoint {self.entrypoint}: {error}") from None
+        if not isinstance(flow, Flow):
+            raise ConfigurationError(f"entrypoint {self.entrypoint}: {function} is not a flow")
+        return flow
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    deployments: list[Deployment]
+
+
+def load_deployments(path: Path) -> dict[str, Deployment]:
+    """
+    The deployments of `prefect.yaml` by their full name, `flow/deployment`.
+
+    Raises:
+        ConfigurationError: names the file, the place in it, and what is wrong there.
+    """
+    deployments = {}
+    for deployment in read_yaml(path, _File).deployments:
+        try:
+            deployments[f"{deployment.flow().name}/{deployment.name}"] = deployment
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path} is not right:\n  deployment {deployment.name}: {error}") from None
+    return deployments
+
+
+def check_routes(hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
+    """
+    Check every route against the parameters of the flow that it starts.
+
+    Raises:
+        ConfigurationError: names the file, the route and the parameter.
+    """
+    problems = [problem for route in hooks.routes for problem in _misfits(route, deployments)]
+    if problems:
+        raise ConfigurationError(f"{hooks.path} is not right:\n  " + "\n  ".join(problems))
+
+
+def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
+    """What is wrong with values for a flow's parameters, one text a parameter, in words for people."""
+    hints = get_type_hints(flow.fn, include_extras=True)
+    problems = []
+    for name, value in parameters.items():
+        if directive := _directive(value):
+            problems.append(f"parameter {name}: holds {directive!r}, which Prefect would act upon; refused")
+            continue
+        try:
+            TypeAdapter(hints.get(name, Any)).validate_python(value)
+        except ValidationError as error:
+            reasons = "; ".join(problem["msg"] for problem in error.errors())
+            problems.append(f"parameter {name}: {reasons}, not {value!r}"[:500])
+    return problems
+
+
+def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
+    place = f"routes.{route.name}"
+    deployment = deployments.get(route.deployment)
+    if deployment is None:
+        known = ", ".join(sorted(deployments)) or "none"
+        return [f"{place}.deployment: there is no deployment {route.deployment!r}; there are: {known}"]
+    flow = deployment.flow()
+    schema = flow.parameters
+    unknown = [
+        f"{place}.parameters.{name}: the flow has no such parameter; it has: {', '.join(schema.properties)}"
+        for name in route.parameters
+        if name not in schema.properties
+    ]
+    missing = [
+        f"{place}.parameters: {name} is missing; the flow needs it"
+        for name in schema.required or []
+        if name not in {**deployment.parameters, **route.parameters}
+    ]
+    # A value without a template is known now: a wrong type need not wait for a delivery.
+    constants = {name: value for name, value in route.parameters.items() if not _has_template(value)}
+    wrong = [f"{place}.{problem}" for problem in misfits(flow, constants)]
+    return unknown + missing + wrong
+
+
+def _directive(value: Any) -> str | None:
+    """A key that Prefect acts upon (loads a block, renders a template), which no stranger may send."""
+    match value:
+        case dict():
+            own = next((key for key in value if key in DIRECTIVES), None)
+            return own or next(filter(None, map(_directive, value.values())), None)
+        case list():
+            return next(filter(None, map(_directive, value)), None)
+        case _:
+            return None
+
+
+def _has_template(value: Any) -> bool:
+    match value:
+        case Template():
+            return True
+        case dict():
+            return any(map(_has_template, value.values()))
+        case list():
+            return any(map(_has_template, value))
+        case _:
+            return False

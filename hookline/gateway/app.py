@@ -1,0 +1,69 @@
+"""The gateway as an ASGI application, and the process that serves it."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+from hookline.database import pool
+from hookline.errors import ConfigurationError
+from hookline.gateway import metrics, schemes
+from hookline.gateway.receive import DATABASE_AWAY, Receiver
+from hookline.hooks import Hooks, load_hooks
+from hookline.hooks.config import StandardWebhooks
+from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """
+    The gateway for the sources of `hooks.yaml`.
+
+    Raises:
+        ConfigurationError: `hooks.yaml` or a webhook secret is not right; names the place.
+    """
+    hooks = load_hooks(settings.hooks)
+    require_readable_secrets(hooks)
+    app = FastAPI(title="Hookline", docs_url=None, redoc_url=None)
+    receiver = Receiver(settings, hooks)
+
+    @app.api_route("/hooks/{source}", methods=METHODS, include_in_schema=False)
+    async def receive(source: str, request: Request) -> Response:
+        return await receiver(source, request)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """The database answers, so that deliveries can be kept."""
+        try:
+            await (await pool(settings)).fetchval("SELECT 1")
+        except (*DATABASE_AWAY, ConfigurationError) as error:
+            return JSONResponse({"status": "the database is away", "detail": str(error)}, 503)
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def prometheus() -> PlainTextResponse:
+        """Prometheus metrics."""
+        return PlainTextResponse(await metrics.exposition(settings), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+def require_readable_secrets(hooks: Hooks) -> None:
+    """
+    Check that the secrets of the environment are of the form that their scheme needs.
+
+    Raises:
+        ConfigurationError: names the variable, never the secret.
+    """
+    for name, scheme in hooks.sources.items():
+        if isinstance(scheme, StandardWebhooks):
+            for secret in webhook_secrets(name):
+                try:
+                    schemes.standard_webhooks_key(secret.get_secret_value())
+                except ValueError as error:
+                    variable = SECRET_PREFIX + name.upper().replace("-", "_")
+                    raise ConfigurationError(f"{variable}: {error}.") from None

@@ -1,0 +1,117 @@
+"""
+What a process of Hookline needs around it: keys made on this machine, the sandbox's log-ins, Prefect's settings.
+
+Everything is put into the environment of the process and so reaches its children; nothing is written to the
+user's own Prefect profile.
+"""
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+
+import psutil
+
+from hookline.database.connection import prefect_database_url
+from hookline.settings import SECRET_PREFIX, Settings, settings, simulator_environment
+
+SANDBOX_SOURCES = ("jiwa", "standard")
+
+
+def enter(*, sandbox: bool = False) -> Settings:
+    """
+    Prepare this process's environment and return its settings.
+
+    Args:
+        sandbox: vendors that are not set are the simulators; also so where `hookline up --sandbox` runs on
+            this home, so that commands typed beside it reach the same vendors.
+
+    Raises:
+        ConfigurationError: the environment is not right; names the variable.
+    """
+    if sandbox or _sandbox_runs(settings().home):
+        os.environ["HOOKLINE_SANDBOX"] = "true"
+        settings.cache_clear()
+    current = settings()
+    additions = prefect_environment(current)
+    if current.sandbox:
+        additions |= simulator_environment(current) | _sandbox_secrets(current.home)
+    for name, value in additions.items():
+        os.environ.setdefault(name, value)
+    return current
+
+
+def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
+    """
+    A secret made on this machine, on first use, in a file of the home that only its owner may read.
+
+    Args:
+        home: the data folder.
+        name: the file's name in `home/secrets`.
+        make: the value to begin with; absent, 32 random bytes.
+    """
+    path = home / "secrets" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(file, "w") as opened:
+        opened.write(make or secrets.token_urlsafe(32))
+    return path.read_text().strip()
+
+
+def prefect_environment(current: Settings) -> dict[str, str]:
+    """Settings of the Prefect server, worker and client, all under the home."""
+    folder = current.home / "prefect"
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
+        "PREFECT_API_URL": current.prefect_api_url,
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_database_url(current),
+        # Otherwise the key would be made in the database that it protects.
+        "PREFECT_SERVER_ENCRYPTION_KEY": local_secret(current.home, "prefect-encryption-key", make=key),
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "ui"),
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # Nothing phones home.
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # Task runs are recorded in batches: one at a time costs the server 25 ms each (docs/adr/0006).
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
+    }
+
+
+def announce(home: Path, *, sandbox: bool) -> None:
+    """Let commands typed beside this process know that it runs, and whether on the sandbox."""
+    _running_file(home).write_text(json.dumps({"pid": os.getpid(), "sandbox": sandbox}))
+
+
+def withdraw(home: Path) -> None:
+    """Take the announcement back."""
+    _running_file(home).unlink(missing_ok=True)
+
+
+def _sandbox_runs(home: Path) -> bool:
+    try:
+        running = json.loads(_running_file(home).read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(running["sandbox"]) and psutil.pid_exists(running["pid"])
+
+
+def _running_file(home: Path) -> Path:
+    return home / "running.json"
+
+
+def _sandbox_secrets(home: Path) -> dict[str, str]:
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    return {
+        SECRET_PREFIX + source.upper(): local_secret(home, f"webhook-{source}", make=f"whsec_{key}")
+        for source in SANDBOX_SOURCES
+    }

@@ -1,0 +1,26 @@
+"""
+Stand-ins for Jiwa, Zentitle and Sensorpro on real sockets, with faults on demand.
+
+They are part of the product: the demo, the tests and the benchmarks run against them. They know nothing of
+Hookline's clients, so that a client and its stand-in cannot share a misunderstanding.
+"""
+
+from hookline.simulators.control import Simulator
+from hookline.simulators.faults import Fault, Faults, InvalidControlError
+from hookline.simulators.jiwa import JiwaSimulator
+from hookline.simulators.sensorpro import SensorproSimulator
+from hookline.simulators.server import Sandbox, running, serve
+from hookline.simulators.zentitle import ZentitleSimulator
+
+__all__ = [
+    "Fault",
+    "Faults",
+    "InvalidControlError",
+    "JiwaSimulator",
+    "Sandbox",
+    "SensorproSimulator",
+    "Simulator",
+    "ZentitleSimulator",
+    "running",
+    "serve",
+]

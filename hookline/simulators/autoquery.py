@@ -1,0 +1,150 @@
+"""
+Jiwa's list queries: filters by a field's name and a suffix, order, paging and a choice of fields.
+
+A filter whose name is not known is ignored, as at the vendor: a misspelt one returns everything.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from hookline.simulators.control import RefusedError
+
+Row = Mapping[str, Any]
+Test = Callable[[Any], bool]
+
+MAX_ROWS = 1000
+"""The most rows in one answer. The vendor's cap is not published; that there is one, is assumed."""
+
+CONTROLS = frozenset(
+    ("skip", "take", "orderby", "orderbydesc", "fields", "include", "meta", "format", "apikey")
+)
+
+ORDERED: dict[str, Callable[[Any, Any], bool]] = {
+    "": operator.eq,
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqualTo": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqualTo": operator.le,
+    "NotEqualTo": operator.ne,
+}
+TEXT: dict[str, Callable[[str, str], bool]] = {
+    "": operator.eq,
+    "StartsWith": str.startswith,
+    "EndsWith": str.endswith,
+    "Contains": operator.contains,
+    "Like": lambda value, pattern: _like(value, pattern),
+}
+
+
+def answer(rows: Iterable[Row], fields: Mapping[str, type], query: QueryParams) -> dict[str, Any]:
+    """
+    The query response: the page asked for, and the total only where `Include=Total` asks for it.
+
+    Raises:
+        RefusedError: a value cannot be read, or there is no such field to order by.
+    """
+    given = {name.lower(): value for name, value in query.multi_items()}
+    tests = _tests(given, fields)
+    found = [row for row in rows if all(test(row[name]) for name, test in tests)]
+    _order(found, given, fields)
+    skip, take = _count(given, "skip", 0), _count(given, "take", MAX_ROWS)
+    page = found[skip : skip + min(take, MAX_ROWS)]
+    wants_total = "total" in given.get("include", "").lower().split(",")
+    return {
+        "Offset": skip,
+        "Total": len(found) if wants_total else 0,
+        "Results": [_chosen(row, given.get("fields", "")) for row in page],
+    }
+
+
+def _tests(given: Mapping[str, str], fields: Mapping[str, type]) -> list[tuple[str, Test]]:
+    known = {}
+    for field, kind in fields.items():
+        for suffix in _suffixes(kind):
+            known[(field + suffix).lower()] = (field, suffix)
+    return [
+        (known[name][0], _test(known[name][1], fields[known[name][0]], name, value))
+        for name, value in given.items()
+        if name not in CONTROLS and name in known
+    ]
+
+
+def _suffixes(kind: type) -> tuple[str, ...]:
+    if kind is bool:
+        return ("",)
+    if kind is str:
+        return (*TEXT, "Between", "In")
+    return (*ORDERED, "Between", "In")
+
+
+def _test(suffix: str, kind: type, name: str, value: str) -> Test:
+    read = _reader(kind, name)
+    if suffix == "In":
+        wanted = {read(part) for part in value.split(",")}
+        return lambda each: read(each) in wanted
+    if suffix == "Between":
+        low, _, high = value.partition(",")
+        first, last = read(low), read(high)
+        return lambda each: bool(first <= read(each) <= last)
+    compare = TEXT[suffix] if kind is str else ORDERED[suffix]
+    against = read(value)
+    return lambda each: compare(read(each), against)
+
+
+def _reader(kind: type, name: str) -> Callable[[Any], Any]:
+    """Reads a value for comparing, in a row as in the query; text without regard to case, as the database does."""
+
+    def read(value: Any) -> Any:
+        try:
+            if kind is datetime:
+                moment = datetime.fromisoformat(value)
+                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if kind is bool:
+                return value if isinstance(value, bool) else {"true": True, "false": False}[value.lower()]
+            return str(value).strip().lower() if kind is str else float(value)
+        except (ValueError, KeyError, TypeError):
+            raise RefusedError(400, f"{name}: cannot read {value!r}.", "SerializationException") from None
+
+    return read
+
+
+def _like(value: str, pattern: str) -> bool:
+    """SQL's LIKE for what clients use of it: % at the ends."""
+    core = pattern.strip("%")
+    if pattern.startswith("%") and pattern.endswith("%"):
+        return core in value
+    if pattern.endswith("%"):
+        return value.startswith(core)
+    return value.endswith(core) if pattern.startswith("%") else value == core
+
+
+def _order(found: list[Row], given: Mapping[str, str], fields: Mapping[str, type]) -> None:
+    wanted = [(name.strip(), False) for name in given.get("orderby", "").split(",") if name.strip()]
+    wanted += [(name.strip(), True) for name in given.get("orderbydesc", "").split(",") if name.strip()]
+    names = {field.lower(): field for field in fields}
+    # The sort is stable, so the last key goes first.
+    for name, descending in reversed(wanted):
+        field = names.get(name.lstrip("-").lower())
+        if field is None:
+            raise RefusedError(400, f"Could not find field '{name}'.", "ArgumentException")
+        found.sort(key=operator.itemgetter(field), reverse=descending != name.startswith("-"))
+
+
+def _count(given: Mapping[str, str], name: str, default: int) -> int:
+    value = given.get(name, "")
+    if not value:
+        return default
+    if not value.isdecimal():
+        raise RefusedError(400, f"{name}: cannot read {value!r}.", "SerializationException")
+    return int(value)
+
+
+def _chosen(row: Row, fields: str) -> Row:
+    if not fields:
+        return row
+    wanted = {name.strip().lower() for name in fields.split(",")}
+    return {name: value for name, value in row.items() if name.lower() in wanted}

@@ -1,0 +1,415 @@
+"""
+What every simulator is made of: operations as values, faults, a request log and control routes.
+
+A vendor's simulator is a subclass whose operations are methods, one each, named as in the operations table:
+
+    @operation("GET", "/SalesOrders/{InvoiceID}")
+    def get_sales_order(self, call: Call) -> Any: ...
+
+A handler is plain code without `await`, so each call changes the state as a whole or not at all.
+"""
+
+import asyncio
+import json
+import math
+import re
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, final
+from urllib.parse import unquote
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from hookline.simulators.faults import Fault, Faults, InvalidControlError
+
+ABORT = "hookline.abort"
+"""Name of the ASGI extension (`server.AbortableProtocol`) that breaks the connection under a request."""
+
+REMEMBERED_REQUESTS = 50_000
+MASK = "***"
+GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of a vendor's API and what the simulator does about it."""
+
+    name: str
+    verbs: tuple[str, ...]
+    path: str
+    handler: Callable[[Any, "Call"], Any]
+    public: bool
+    """May it be called without logging in?"""
+    control: bool
+    """Is it an order to the simulator itself? Those meet no fault and no log-in, and are not logged."""
+
+
+def operation(*verbs_and_path: str, public: bool = False) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
+    """Make a method an operation: its verbs, then its path. The method's name is the operation's."""
+    return _declare(verbs_and_path, public=public, control=False)
+
+
+def control(*verbs_and_path: str) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
+    """Make a method a control route: an order to the simulator itself."""
+    return _declare(verbs_and_path, public=True, control=True)
+
+
+def _declare(
+    verbs_and_path: tuple[str, ...], *, public: bool, control: bool
+) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
+    *verbs, path = verbs_and_path
+
+    def declare(handler: Callable[[Any, "Call"], Any]) -> Operation:
+        return Operation(handler.__name__, tuple(verbs), path, handler, public, control)
+
+    return declare
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through a simulator."""
+
+    operation: Operation
+    request: Request
+    path: Mapping[str, str]
+    """The values in the path, by placeholder."""
+    content: bytes
+    set_cookies: dict[str, str] = field(default_factory=dict)
+    """Cookies that the response sets, whatever it is."""
+
+    @property
+    def query(self) -> QueryParams:
+        """The query string."""
+        return self.request.query_params
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers."""
+        return self.request.headers
+
+    def json(self) -> Any:
+        """
+        The body as JSON; nothing at all counts as an empty object.
+
+        Raises:
+            ValueError: the body is not JSON.
+        """
+        return json.loads(self.content) if self.content.strip() else {}
+
+
+class RefusedError(Exception):
+    """The vendor answers an error, in its own form."""
+
+    def __init__(self, status: int, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+
+
+class Routes:
+    """Finds the operation for a verb and a path, without regard to case or a trailing slash."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._by_length: dict[int, list[tuple[tuple[str, ...], Operation]]] = {}
+        # A literal segment beats a placeholder, so routes with fewer placeholders are tried first.
+        for each in sorted(operations, key=lambda one: one.path.count("{")):
+            pattern = tuple(
+                part if part.startswith("{") else part.lower() for part in each.path.strip("/").split("/")
+            )
+            self._by_length.setdefault(len(pattern), []).append((pattern, each))
+
+    def find(self, verb: str, path: str) -> tuple[Operation | None, dict[str, str], bool]:
+        """The operation, the values in the path, and whether the path is known at all."""
+        parts = path.strip("/").split("/")
+        lowered = [part.lower() for part in parts]
+        known = False
+        for pattern, each in self._by_length.get(len(parts), ()):
+            if not all(part[0:1] == "{" or part == given for part, given in zip(pattern, lowered, strict=True)):
+                continue
+            known = True
+            if verb in each.verbs:
+                return each, _placeholders(pattern, parts), True
+        return None, {}, known
+
+
+def _placeholders(pattern: tuple[str, ...], parts: list[str]) -> dict[str, str]:
+    return {
+        part[1:-1]: unquote(given) for part, given in zip(pattern, parts, strict=True) if part[0:1] == "{"
+    }
+
+
+class RequestLog:
+    """What a simulator was asked, in order; the oldest entries fall out."""
+
+    def __init__(self) -> None:
+        self._entries: deque[dict[str, Any]] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._last = 0
+
+    def receive(self, operation: str | None, verb: str, path: str) -> dict[str, Any]:
+        """Note a request; the entry returned takes the outcome."""
+        self._last += 1
+        entry = {
+            "seq": self._last,
+            "at": time.time(),
+            "operation": operation,
+            "verb": verb,
+            "path": path,
+            "status": None,
+            "fault": None,
+        }
+        self._entries.append(entry)
+        return entry
+
+    def since(self, seq: int) -> list[dict[str, Any]]:
+        """Copies of the entries after the one numbered `seq`; 0 for all that are remembered."""
+        if seq >= self._last:
+            return []
+        return [dict(entry) for entry in self._entries if entry["seq"] > seq]
+
+    def clear(self) -> None:
+        """Forget the entries; numbering goes on, so that a reader's last number stays good."""
+        self._entries.clear()
+
+
+class Simulator(ABC):
+    """An ASGI application that stands in for one vendor."""
+
+    vendor: ClassVar[str]
+    secret_placeholders: ClassVar[frozenset[str]] = frozenset()
+    """Values in the path that must not stand in the request log."""
+    operations: ClassVar[dict[str, Operation]] = {}
+    _routes: ClassVar[Routes]
+    _control_routes: ClassVar[Routes]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        declared: dict[str, Operation] = {}
+        for parent in reversed(cls.__mro__):
+            declared |= {name: one for name, one in vars(parent).items() if isinstance(one, Operation)}
+        cls.operations = {name: one for name, one in declared.items() if not one.control}
+        cls._routes = Routes(cls.operations.values())
+        cls._control_routes = Routes(one for one in declared.values() if one.control)
+
+    def __init__(self) -> None:
+        self.url = ""
+        """Base address, without a trailing slash; set by the server before the first request."""
+        self.faults = Faults(self.operations)
+        self.log = RequestLog()
+        self._closing = asyncio.Event()
+        self.seed()
+
+    # What a vendor fills in
+
+    @abstractmethod
+    def seed(self) -> None:
+        """Forget everything and set up the seed data."""
+
+    @abstractmethod
+    def records(self) -> dict[str, Any]:
+        """What the vendor truly holds, as a copy."""
+
+    @abstractmethod
+    def authorize(self, call: Call) -> None:
+        """
+        Let the caller in.
+
+        Raises:
+            RefusedError: the credentials are missing, wrong or too weak.
+        """
+
+    @abstractmethod
+    def render(self, call: Call, value: Any) -> Response:
+        """The vendor's response for what a handler returned."""
+
+    @abstractmethod
+    def refusal(self, error: RefusedError) -> Response:
+        """The vendor's response for an error."""
+
+    def end_sessions(self) -> None:  # noqa: B027  (a vendor without sessions has none to end)
+        """Let every session and token lapse at once, as if its time were over."""
+
+    # In-process control, for tests
+
+    def reset(self) -> None:
+        """Back to the seed data: no faults, an empty request log, nobody logged in."""
+        self.faults.clear()
+        self.log.clear()
+        self.seed()
+
+    def requests(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
+        """The request log after `since`, of one operation if named."""
+        entries = self.log.since(since)
+        return [entry for entry in entries if operation in (None, entry["operation"])]
+
+    async def __aenter__(self) -> Self:
+        self._closing.clear()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing.set()
+
+    # The way of a request
+
+    @final
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or break its connection."""
+        request = Request(scope, receive)
+        try:
+            content = await request.body()
+        except ClientDisconnect:
+            return
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")
+        if path == "/healthz" or path.startswith("/_sandbox"):
+            response: Response | None = self._order(request, path, content)
+        else:
+            response = await self._simulate(request, path, content)
+        if response is None:
+            await _break_connection(scope, receive)
+        else:
+            await response(scope, receive, send)
+
+    async def _simulate(self, request: Request, path: str, content: bytes) -> Response | None:
+        """The response to a vendor's call; none when the connection is to be broken."""
+        found, values, known = self._routes.find(request.method, path)
+        entry = self.log.receive(found and found.name, request.method, self._masked(path, found, values))
+        if found is None:
+            response: Response | None = self.refusal(no_route(request.method, known=known))
+        else:
+            fault = self.faults.strike(found.name)
+            entry["fault"] = fault and fault.kind
+            response = await self._perform(Call(found, request, values, content), fault)
+        entry["status"] = response and response.status_code
+        return response
+
+    async def _perform(self, call: Call, fault: Fault | None) -> Response | None:
+        if fault is None:
+            return self._act(call)
+        if fault.kind == "refuse":
+            return self.refusal(RefusedError(fault.status, "The sandbox was told to refuse this call."))
+        if fault.kind == "throttle":
+            response = self.refusal(RefusedError(429, "The sandbox was told to throttle this call."))
+            response.headers["Retry-After"] = str(math.ceil(fault.seconds))
+            return response
+        if fault.kind == "latency":
+            return self._act(call) if await self._held(fault.seconds) else None
+        self._act(call)
+        return None
+
+    def _act(self, call: Call) -> Response:
+        try:
+            if not call.operation.public:
+                self.authorize(call)
+            value = call.operation.handler(self, call)
+            response = value if isinstance(value, Response) else self.render(call, value)
+        except RefusedError as error:
+            response = self.refusal(error)
+        for name, cookie in call.set_cookies.items():
+            response.set_cookie(name, cookie, httponly=True, samesite=None)
+        return response
+
+    async def _held(self, seconds: float) -> bool:
+        """Wait; false when the simulator closed meanwhile, so that closing need not wait too."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _masked(self, path: str, found: Operation | None, values: Mapping[str, str]) -> str:
+        if found is None:
+            return GUID.sub(MASK, path)
+        shown = {name: MASK if name in self.secret_placeholders else value for name, value in values.items()}
+        return re.sub(r"\{(\w+)\}", lambda hole: shown[hole[1]], found.path)
+
+    # Control routes
+
+    def _order(self, request: Request, path: str, content: bytes) -> Response:
+        found, values, known = self._control_routes.find(request.method, path)
+        if found is None:
+            error = no_route(request.method, known=known)
+            return JSONResponse({"error": error.message}, error.status)
+        try:
+            value = found.handler(self, Call(found, request, values, content))
+        except InvalidControlError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        if value is None:
+            return Response(status_code=204)
+        return JSONResponse(value, 201 if request.method == "POST" else 200)
+
+    @control("GET", "/healthz")
+    def _tell_health(self, _: Call) -> Any:
+        return {"vendor": self.vendor}
+
+    @control("POST", "/_sandbox/faults")
+    def _add_fault(self, call: Call) -> Any:
+        self.faults.add_from(control_body(call))
+        return self.faults.listed()[-1]
+
+    @control("GET", "/_sandbox/faults")
+    def _list_faults(self, _: Call) -> Any:
+        return self.faults.listed()
+
+    @control("DELETE", "/_sandbox/faults")
+    def _clear_faults(self, _: Call) -> None:
+        self.faults.clear()
+
+    @control("GET", "/_sandbox/requests")
+    def _list_requests(self, call: Call) -> Any:
+        since = call.query.get("since", "0")
+        if not since.isdecimal():
+            raise InvalidControlError("since: must be a whole number, 0 or more")
+        return self.log.since(int(since))
+
+    @control("GET", "/_sandbox/records")
+    def _list_records(self, _: Call) -> Any:
+        return self.records()
+
+    @control("DELETE", "/_sandbox/sessions")
+    def _end_sessions(self, _: Call) -> None:
+        self.end_sessions()
+
+    @control("POST", "/_sandbox/reset")
+    def _reset(self, _: Call) -> None:
+        self.reset()
+
+
+def folded(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with its names in lower case: all three vendors read names without regard to case."""
+    return {name.lower(): each for name, each in value.items()}
+
+
+def control_body(call: Call) -> Any:
+    """
+    The JSON body of a control request.
+
+    Raises:
+        InvalidControlError: it is not JSON.
+    """
+    try:
+        return call.json()
+    except ValueError:
+        raise InvalidControlError("body: must be JSON") from None
+
+
+def no_route(verb: str, *, known: bool) -> RefusedError:
+    """The error for a path that is not there, or not there for this verb."""
+    if known:
+        return RefusedError(405, f"{verb} is not allowed here.", "MethodNotAllowed")
+    return RefusedError(404, "There is no such resource.", "NotFound")
+
+
+async def _break_connection(scope: Scope, receive: Receive) -> None:
+    """Reset the TCP connection; the caller sees a connection error and no answer."""
+    scope["extensions"][ABORT]()
+    message: Message = {"type": ""}
+    # The server would answer 500 for us if we returned before it has noticed that the peer is gone.
+    while message["type"] != "http.disconnect":
+        message = await receive()

@@ -1,0 +1,139 @@
+"""Faults that a simulator shows on demand, so that recovery can be watched instead of believed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+Kind = Literal["refuse", "lose", "latency", "throttle"]
+ANY = "*"
+
+
+class InvalidControlError(ValueError):
+    """An order to the simulator itself cannot be read; the text names the field."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault waiting for its calls."""
+
+    operation: str
+    """Name of the operation it waits for; `*` for all of them."""
+    kind: Kind
+    """
+    What happens to the call: `refuse` answers an error and does nothing; `lose` does it, then breaks the
+    connection; `latency` waits before doing it; `throttle` answers 429 with `Retry-After` and does nothing.
+    """
+    times: int = 1
+    """Calls that it strikes; 0 for every one until the faults are cleared."""
+    status: int = 503
+    """Status that `refuse` answers."""
+    seconds: float = 2.0
+    """Wait of `latency`, and the `Retry-After` of `throttle`."""
+    skip: int = 0
+    """Matching calls that pass before the first is struck."""
+    seen: int = field(default=0, init=False)
+    """Matching calls so far, those that another fault struck included."""
+    struck: int = field(default=0, init=False)
+    """Calls that it struck so far."""
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.operation, str), "operation", "must be the name of an operation, or *")
+        _require(self.kind in get_args(Kind), "kind", f"must be one of {', '.join(get_args(Kind))}")
+        _require(_is_count(self.times), "times", "must be a whole number, 0 or more")
+        _require(
+            _is_count(self.status) and 400 <= self.status <= 599,  # noqa: PLR2004
+            "status",
+            "must be an HTTP error status, 400 to 599",
+        )
+        _require(_is_time(self.seconds), "seconds", "must be a number, 0 or more")
+        _require(_is_count(self.skip), "skip", "must be a whole number, 0 or more")
+
+    @property
+    def spent(self) -> bool:
+        """Has it struck as often as it was told to?"""
+        return self.times != 0 and self.struck >= self.times
+
+    def matches(self, operation: str) -> bool:
+        """Is it waiting for calls of this operation?"""
+        return self.operation in (ANY, operation)
+
+
+class Faults:
+    """The faults of one simulator, in the order in which they were added."""
+
+    def __init__(self, operations: Collection[str]) -> None:
+        self._operations = operations
+        self._waiting: list[Fault] = []
+
+    def add(
+        self,
+        operation: str,
+        kind: Kind,
+        *,
+        times: int = 1,
+        status: int = 503,
+        seconds: float = 2.0,
+        skip: int = 0,
+    ) -> Fault:
+        """
+        Let calls of an operation meet a fault; the fault returned tells how many it struck.
+
+        Raises:
+            InvalidControlError: a value makes no sense; the text names it.
+        """
+        fault = Fault(operation, kind, times, status, seconds, skip)
+        if operation != ANY and operation not in self._operations:
+            raise InvalidControlError(f"operation: there is no operation {operation!r} here")
+        self._waiting.append(fault)
+        return fault
+
+    def add_from(self, wanted: Any) -> Fault:
+        """
+        Add the fault that a JSON object describes.
+
+        Raises:
+            InvalidControlError: something is missing, misspelt or makes no sense; the text names it.
+        """
+        if not isinstance(wanted, Mapping):
+            raise InvalidControlError("body: must be a JSON object")
+        known = {each.name for each in fields(Fault) if each.init}
+        for name in wanted:
+            _require(name in known, name, f"is not known; the fields are {', '.join(sorted(known))}")
+        for name in ("operation", "kind"):
+            _require(name in wanted, name, "is missing")
+        return self.add(**wanted)
+
+    def strike(self, operation: str) -> Fault | None:
+        """The fault that this call meets: the first one due. Every other one counts the call as seen."""
+        strikes: Fault | None = None
+        for fault in self._waiting:
+            if not fault.matches(operation):
+                continue
+            fault.seen += 1
+            if strikes is None and fault.seen > fault.skip:
+                fault.struck += 1
+                strikes = fault
+        if strikes and strikes.spent:
+            self._waiting.remove(strikes)
+        return strikes
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        self._waiting.clear()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The faults still waiting, as JSON objects."""
+        return [asdict(fault) for fault in self._waiting]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _require(condition: bool, name: str, complaint: str) -> None:
+    if not condition:
+        raise InvalidControlError(f"{name}: {complaint}")

@@ -1,0 +1,161 @@
+"""Runs the simulators: in the foreground for the demo, embedded for tests."""
+
+import asyncio
+import signal
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from hookline.errors import HooklineError
+from hookline.simulators.control import ABORT, Simulator
+from hookline.simulators.jiwa import JiwaSimulator
+from hookline.simulators.sensorpro import SensorproSimulator
+from hookline.simulators.zentitle import ZentitleSimulator
+
+KEEP_ALIVE_SECONDS = 120
+"""Longer than any pooled client keeps an idle connection, so that none is closed under a request."""
+
+HARD_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: closing sends RST, which no client can take for a polite end."""
+
+
+@dataclass
+class Sandbox:
+    """The simulators of one sandbox; ports in this order, one after another."""
+
+    jiwa: JiwaSimulator = field(default_factory=JiwaSimulator)
+    zentitle: ZentitleSimulator = field(default_factory=ZentitleSimulator)
+    sensorpro: SensorproSimulator = field(default_factory=SensorproSimulator)
+
+    def __iter__(self) -> Iterator[Simulator]:
+        return iter((self.jiwa, self.zentitle, self.sensorpro))
+
+    def reset(self) -> None:
+        """Back to the seed data, all of them."""
+        for simulator in self:
+            simulator.reset()
+
+
+async def serve(port: int, host: str = "127.0.0.1") -> None:
+    """
+    Run Jiwa on `port` and the other vendors on the next ones, until SIGTERM or SIGINT.
+
+    Raises:
+        HooklineError: a port is taken; names vendor and port.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for each in signals:
+        loop.add_signal_handler(each, stopped.set)
+    try:
+        async with running(port, host):
+            await stopped.wait()
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+
+@asynccontextmanager
+async def running(
+    port: int = 0, host: str = "127.0.0.1", *, sandbox: Sandbox | None = None
+) -> AsyncIterator[Sandbox]:
+    """
+    Run the simulators in this event loop; on free ports unless told otherwise.
+
+    Raises:
+        HooklineError: a port is taken; names vendor and port.
+    """
+    sandbox = sandbox or Sandbox()
+    async with AsyncExitStack() as stack:
+        bound = []
+        # Every port is taken before anything answers: a half-started sandbox would be worse than none.
+        for offset, simulator in enumerate(sandbox):
+            bound.append(_listen(simulator, host, port + offset if port else 0))
+            stack.callback(bound[-1].close)
+        for simulator, listener in zip(sandbox, bound, strict=True):
+            simulator.url = f"http://{host}:{listener.getsockname()[1]}"
+            await stack.enter_async_context(_answering(simulator, listener))
+            # Entered after its server, so that it closes first and lets go of the calls it holds.
+            await stack.enter_async_context(simulator)
+        yield sandbox
+
+
+def _listen(simulator: Simulator, host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise HooklineError(
+            f"The {simulator.vendor} simulator cannot listen on {host}, port {port}: {error}. "
+            "Stop what uses the port, or set HOOKLINE_SANDBOX_PORT to another."
+        ) from error
+    return listener
+
+
+@asynccontextmanager
+async def _answering(simulator: Simulator, listener: socket.socket) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(
+            simulator,
+            http=AbortableProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,  # the process that embeds us has its own
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not (server.started or task.done()):  # noqa: ASYNC110  (uvicorn has no event for it)
+        await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves the process's signals to whoever embeds it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class AbortableProtocol(H11Protocol):
+    """Uvicorn's HTTP/1.1, with an ASGI extension by which the application breaks its connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Here and not in the configuration, which would silence the whole process.
+        self.access_log = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give the application of this connection the means to break it."""
+        super().connection_made(transport)
+        app = self.app
+
+        def abort() -> None:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HARD_RESET)
+            transport.abort()
+
+        async def abortable(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[ABORT] = abort
+            await app(scope, receive, send)  # type: ignore[arg-type]
+
+        self.app = abortable  # type: ignore[assignment]

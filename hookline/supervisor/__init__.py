@@ -1,0 +1,18 @@
+"""Runs the parts of Hookline in the foreground: in order, watched, restarted, and stopped without a trace."""
+
+from hookline.supervisor.lock import only_one
+from hookline.supervisor.ports import Port, require_free
+from hookline.supervisor.process import Process
+from hookline.supervisor.ready import http_ready, postgres_ready
+from hookline.supervisor.supervisor import Supervisor, supervise
+
+__all__ = [
+    "Port",
+    "Process",
+    "Supervisor",
+    "http_ready",
+    "only_one",
+    "postgres_ready",
+    "require_free",
+    "supervise",
+]

@@ -1,0 +1,89 @@
+"""One stream of lines out of many processes, each line with the name of who said it."""
+
+import asyncio
+import codecs
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable
+from itertools import cycle
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+LONGEST = 4096
+_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Log:
+    """Writes `name   │ text`, in the name's colour where the stream is a terminal that has colours."""
+
+    def __init__(self, names: Iterable[str], file: TextIO | None = None) -> None:
+        names = list(names)
+        file = file or sys.stdout
+        if isinstance(file, io.TextIOWrapper):
+            file.reconfigure(errors="replace")
+        self._console = Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._width = max(map(len, names), default=0)
+        self._colours = dict(zip(names, cycle(_COLOURS), strict=False))
+
+    def line(self, name: str, text: str) -> None:
+        """Write one line."""
+        prefix = (f"{name:<{self._width}} │ ", self._colours.get(name, ""))
+        self._console.print(Text.assemble(prefix, text))
+
+
+class Lines:
+    """Cuts what a process writes into lines fit to be shown."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+
+    def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
+        """
+        Lines that are complete with this chunk; with `last`, the unfinished one too.
+
+        A line longer than `LONGEST` comes in pieces. Colours and cursor movements go, other control
+        characters become U+FFFD, and of a line that overwrites itself (a progress bar) the last state stays.
+        """
+        *whole, self._rest = (self._rest + self._decoder.decode(chunk, final=last)).split("\n")
+        while len(self._rest) > LONGEST:
+            whole.append(self._rest[:LONGEST])
+            self._rest = self._rest[LONGEST:]
+        if last and self._rest:
+            whole.append(self._rest)
+            self._rest = ""
+        return [piece for line in whole for piece in _pieces(_shown(line))]
+
+
+class Output(asyncio.Protocol):
+    """Reads what one process and those it starts write, until the last of them has closed it."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._lines = Lines()
+        self._tell = tell
+        self.closed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        """Tell the lines that are complete."""
+        for line in self._lines.feed(data):
+            self._tell(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell what is left."""
+        del exc
+        for line in self._lines.feed(b"", last=True):
+            self._tell(line)
+        self.closed.set()
+
+
+def _shown(line: str) -> str:
+    return _CONTROL.sub("\ufffd", _ESCAPE.sub("", line.rstrip("\r")).rpartition("\r")[2])
+
+
+def _pieces(line: str) -> list[str]:
+    return [line[start : start + LONGEST] for start in range(0, len(line), LONGEST)] or [""]

@@ -1,0 +1,68 @@
+"""Ports that must be free before anything is started."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from hookline.errors import HooklineError
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port somebody will listen on: what for, and the variable that changes it."""
+
+    number: int
+    purpose: str
+    variable: str
+    host: str = "127.0.0.1"
+
+
+def require_free(ports: Iterable[Port]) -> None:
+    """
+    Do nothing when every port can be listened on.
+
+    Raises:
+        HooklineError: one cannot; names each such port, what it is for, who holds it and what changes it.
+    """
+    problems = []
+    wanted: dict[int, Port] = {}
+    for port in ports:
+        twin = wanted.setdefault(port.number, port)
+        if twin is not port:
+            problems.append(
+                f"Port {port.number} is wanted twice: for {twin.purpose} ({twin.variable}) "
+                f"and for {port.purpose} ({port.variable})."
+            )
+        elif problem := _problem(port):
+            problems.append(f"Port {port.number}, for {port.purpose}, {problem}")
+    if problems:
+        raise HooklineError("\n".join(problems))
+
+
+def _problem(port: Port) -> str | None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(port.host, port.number, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"is taken by {_holder(port.number)}. Stop it, or set {port.variable} to another port."
+        reason = error.strerror or str(error)
+        return f"cannot be listened on at {port.host}: {reason}. Set {port.variable} to another port."
+    return None
+
+
+def _holder(number: int) -> str:
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            listening = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (number,)
+            if listening and connection.pid is not None:
+                name = psutil.Process(connection.pid).name()
+                return f"{name} (pid {connection.pid})" + (" itself" if connection.pid == os.getpid() else "")
+    return "a process that cannot be seen from here (another user's?)"

@@ -1,0 +1,280 @@
+"""Starts processes in order, watches them, starts the dead again, and stops them so that nothing is left."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from graphlib import TopologicalSorter
+
+from hookline.errors import HooklineError
+from hookline.supervisor import sweep
+from hookline.supervisor.log import Log, Output
+from hookline.supervisor.process import MARKER, Backoff, Process, how_it_ended
+
+STARTS = 5  # a process that ends so often before it was ever ready cannot start
+_OWN_NAME = "hookline"
+_ASK_SECONDS = 0.1
+_STILL_SECONDS = 30
+_LIVED_SECONDS = 1
+
+
+def supervise(processes: Iterable[Process], *, on_ready: Callable[[], None]) -> None:
+    """
+    Run processes in the foreground until SIGINT, SIGTERM or SIGHUP; a second signal kills at once.
+
+    `on_ready` is called once, when all of them are ready for the first time. When this returns or raises, no
+    process is left of those started here and of those they started.
+
+    Raises:
+        HooklineError: a process cannot start, or a job failed; with its last lines.
+    """
+    asyncio.run(Supervisor(processes, on_ready=on_ready).run())
+
+
+class _Child:
+    """A process as it lives: not yet running, running, ready, ended, running again."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.name = process.name
+        self.popen: subprocess.Popen[bytes] | None = None
+        self.output: Output | None = None
+        self.ready = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.ended.set()
+        self.was_ready = False
+        self.deaths = 0
+        self.backoff = Backoff()
+        self.last_lines: deque[str] = deque(maxlen=20)
+
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        if self.popen is not None:
+            with suppress(ProcessLookupError, PermissionError):  # gone; macOS says so of a group of zombies
+                if group:  # of which it is the leader
+                    os.killpg(self.popen.pid, number)
+                else:
+                    self.popen.send_signal(number)
+
+
+class Supervisor:
+    """Runs a set of processes, see `supervise`."""
+
+    def __init__(
+        self, processes: Iterable[Process], *, on_ready: Callable[[], None], log: Log | None = None
+    ) -> None:
+        """
+        Take the processes.
+
+        Raises:
+            ValueError: two have the same name, or `after` names none of them or runs in a circle.
+        """
+        processes = list(processes)
+        by_name = {process.name: process for process in processes}
+        order = list(TopologicalSorter({p.name: p.after for p in processes}).static_order())
+        if len(by_name) < len(processes) or len(order) > len(by_name):
+            raise ValueError(f"names are missing or there twice: {[p.name for p in processes]}, {order}")
+        self._children = {name: _Child(by_name[name]) for name in order}
+        self._log = log or Log([_OWN_NAME, *by_name])
+        self._on_ready = on_ready
+        self._announced = False
+        self._stop = asyncio.Event()
+        self._at_once = False
+        self._failure: BaseException | None = None
+        self._run = uuid.uuid4().hex
+
+    async def run(self) -> None:
+        """
+        Run them until a signal or a failure; in the main thread.
+
+        Raises:
+            HooklineError: a process cannot start, or a job failed; with its last lines.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._see_who_ended)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):  # nohup
+                loop.add_signal_handler(number, self._ask_to_stop, number)
+        with _guard(self._run):
+            keepers = [asyncio.create_task(self._keep_or_fail(child)) for child in self._children.values()]
+            try:
+                await self._stop.wait()
+            finally:
+                for keeper in keepers:
+                    keeper.cancel()
+                await asyncio.gather(*keepers, return_exceptions=True)
+                await self._stop_all()
+        if self._failure is not None:
+            raise self._failure
+
+    def say(self, text: str) -> None:
+        """Write a line of the supervisor's own."""
+        self._log.line(_OWN_NAME, text)
+
+    # A process's life
+
+    async def _keep_or_fail(self, child: _Child) -> None:
+        try:
+            await self._keep(child)
+        except Exception as error:  # noqa: BLE001  (raised by run, once all are stopped)
+            self._failure = self._failure or error
+            self._stop.set()
+
+    async def _keep(self, child: _Child) -> None:
+        """Start a process, and again whenever it ends; return when it is a job that is done."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for name in child.process.after:
+                await self._children[name].ready.wait()
+            began = loop.time()
+            code = await self._live(child)
+            if not child.process.restart and code == 0:
+                self._is_ready(child, loop.time() - began, "done")
+                return
+            child.deaths += 1
+            how = "cannot be executed" if code is None else how_it_ended(code)
+            if not child.process.restart or (not child.was_ready and child.deaths >= STARTS):
+                raise HooklineError(_obituary(child, how))
+            wait = child.backoff.after(loop.time() - began)
+            self.say(f"{child.name} died ({how}), restarting in {wait:g} s")
+            await asyncio.sleep(wait)
+
+    async def _live(self, child: _Child) -> int | None:
+        """One life: from the start to the exit code, or None when it could not be executed."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.say(f"{child.name} starting")
+        try:
+            popen = await self._start(child)
+        except OSError as error:
+            child.last_lines.append(f"{error.strerror}: {error.filename}")
+            return None
+        if await self._comes_up(child):
+            self._is_ready(child, loop.time() - began, "ready")
+        await child.ended.wait()
+        child.ready.clear()
+        await self._clear_up(child)
+        return popen.returncode
+
+    async def _start(self, child: _Child) -> subprocess.Popen[bytes]:
+        def tell(line: str) -> None:
+            child.last_lines.append(line)
+            self._log.line(child.name, line)
+
+        read, write = os.pipe()
+        output, source = Output(tell), os.fdopen(read, "rb", buffering=0)
+        try:
+            # No await between the start and the notes of it: SIGCHLD is looked at only after them.
+            popen = child.process.start(f"{self._run}/{child.name}/", write)
+        except OSError:
+            source.close()
+            raise
+        finally:
+            os.close(write)
+        child.popen, child.output = popen, output
+        child.ended.clear()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: output, source)
+        return popen
+
+    async def _comes_up(self, child: _Child) -> bool:
+        """Wait until it is ready (True) or has ended."""
+        process, loop = child.process, asyncio.get_running_loop()
+        if process.ready is None:
+            return process.restart and not await _within(_LIVED_SECONDS, child.ended)
+        said = began = loop.time()
+        while not await _within(_ASK_SECONDS, child.ended):
+            if await process.ready() and not child.ended.is_set():
+                return True
+            if loop.time() - said >= _STILL_SECONDS:
+                said = loop.time()
+                self.say(f"still waiting for {child.name} ({said - began:.0f} s)")
+        return False
+
+    def _is_ready(self, child: _Child, seconds: float, word: str) -> None:
+        child.was_ready = True
+        child.ready.set()
+        self.say(f"{child.name} {word} ({seconds:.1f} s)")
+        if not self._announced and all(other.ready.is_set() for other in self._children.values()):
+            self._announced = True
+            self._on_ready()
+
+    async def _clear_up(self, child: _Child) -> None:
+        """End what it left behind (as systemd does), and hear its last words."""
+        child.signal(signal.SIGKILL, group=True)
+        sweep.sweep(MARKER, f"{self._run}/{child.name}/")
+        if child.output is not None:
+            await _within(1, child.output.closed)
+
+    # The end
+
+    def _see_who_ended(self) -> None:
+        for child in self._children.values():
+            if child.popen is not None and child.popen.poll() is not None:
+                child.ended.set()
+
+    def _ask_to_stop(self, number: signal.Signals) -> None:
+        if not self._stop.is_set():
+            self.say(f"stopping ({number.name})")
+            self._stop.set()
+        elif not self._at_once:
+            self._at_once = True
+            self.say("stopping at once")
+            for child in self._children.values():
+                if not child.ended.is_set():
+                    child.signal(signal.SIGKILL, group=True)
+
+    async def _stop_all(self) -> None:
+        """Stop each once those that need it are stopped."""
+        stops: dict[str, asyncio.Task[None]] = {}
+        for name in reversed(self._children):
+            dependants = [stops[other] for other in stops if name in self._children[other].process.after]
+            stops[name] = asyncio.create_task(self._stop_one(self._children[name], dependants))
+        await asyncio.gather(*stops.values())
+
+    async def _stop_one(self, child: _Child, dependants: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*dependants)
+        if child.ended.is_set():
+            return
+        seconds = child.process.stop_seconds
+        child.signal(signal.SIGKILL if self._at_once else child.process.stop_signal)
+        if not await _within(seconds, child.ended):
+            self.say(f"{child.name} did not stop within {seconds:g} s: killed")
+            child.signal(signal.SIGKILL, group=True)
+            await child.ended.wait()
+        await self._clear_up(child)
+        self.say(f"{child.name} stopped")
+
+
+@contextmanager
+def _guard(run: str) -> Iterator[None]:
+    """Sweep when this process has gone, even by SIGKILL: another process waits for that."""
+    guard = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-P", sweep.__file__, MARKER, f"{run}/"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        guard.communicate()
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for an event, for so long at most; has it come?"""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+def _obituary(child: _Child, how: str) -> str:
+    times = "" if child.deaths == 1 else f" {child.deaths} times, at last"
+    verb = "ended" if child.process.restart else "failed"
+    lines = "".join(f"\n  {line}" for line in child.last_lines) or " It wrote nothing."
+    before = " before it was ready" if child.process.restart else ""
+    return f"{child.name} {verb}{before}{times} ({how}). Its last lines:{lines}"

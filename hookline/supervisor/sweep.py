@@ -1,0 +1,40 @@
+"""
+Ends what bears a marker in its environment, which is all that a supervisor started, however deep.
+
+As a script it is the supervisor's guard: it waits until its standard input ends, which is when the supervisor
+has gone in whatever way, and sweeps. The kernel kills the supervisor's children then; the guard, theirs.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+
+import psutil
+
+
+def sweep(variable: str, value: str) -> None:
+    """Kill each process whose environment has the variable, beginning with the value, until there is none."""
+    while found := [process for process in psutil.process_iter() if _bears(process, variable, value)]:
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=5)
+
+
+def _bears(process: psutil.Process, variable: str, value: str) -> bool:
+    try:
+        return (
+            process.pid != os.getpid()
+            and process.environ().get(variable, "").startswith(value)
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
+        return False
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    sweep(sys.argv[1], sys.argv[2])
