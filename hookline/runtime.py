@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -52,13 +53,14 @@ def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
         make: the value to begin with; absent, 32 random bytes.
     """
     path = home / "secrets" / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(file, "w") as opened:
-        opened.write(make or secrets.token_urlsafe(32))
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{name}-{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(make or secrets.token_urlsafe(32))
+        with suppress(FileExistsError):  # another process was quicker; its secret is everybody's
+            os.link(draft, path)
+        draft.unlink()
     return path.read_text().strip()
 
 

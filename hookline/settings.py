@@ -57,6 +57,7 @@ class Settings(EnvironmentSettings):
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8400, ge=1, le=65535, description="Port the gateway listens on.")
     prefect_port: int = Field(4200, ge=1, le=65535, description="Port of Hookline's own Prefect server.")
+    worker_port: int = Field(4201, ge=1, le=65535, description="Port of the worker's health check.")
     sandbox_port: int = Field(8410, ge=1, le=65000, description="First port of the simulators, one each.")
     sandbox: bool = Field(default=False, description="Vendors that are not set are the simulators.")
     hooks: Path = Field(Path("deployments/hooks.yaml"), description="Sources and routes.")
@@ -84,7 +85,17 @@ class Settings(EnvironmentSettings):
     @cached_property
     def prefect_api_url(self) -> str:
         """Address of the Prefect API: `PREFECT_API_URL` where set, else Hookline's own server."""
-        return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{self.prefect_port}/api"
+        return os.environ.get("PREFECT_API_URL") or self.own_prefect_api_url
+
+    @property
+    def own_prefect_api_url(self) -> str:
+        """Address of the Prefect API that `hookline up` starts itself."""
+        return f"http://127.0.0.1:{self.prefect_port}/api"
+
+    @property
+    def prefect_ui_url(self) -> str:
+        """Address of the Prefect UI."""
+        return os.environ.get("PREFECT_UI_URL") or self.prefect_api_url.removesuffix("/api")
 
     @property
     def gateway_url(self) -> str:

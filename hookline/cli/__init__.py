@@ -31,6 +31,7 @@ for _group in ("inbox", "effects"):
 def main() -> None:
     """Run one command; errors are for people, and the exit code is for scripts: 1 failed, 2 wrong input."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
     try:
         sys.exit(app(exit_on_error=False, print_error=False))
     except CycloptsError as error:

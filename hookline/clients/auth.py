@@ -1,16 +1,17 @@
 """
 Keys and log-ins.
 
-A log-in request is yielded inside the `httpx.Auth` flow, so there is one way to the network. Sessions are shared
-by every client of the process (one event loop) with the same vendor, address and account: making a client costs
-no log-in, and an expired session is renewed once however many calls notice.
+A log-in request is yielded inside the `httpx.Auth` flow, so there is one way to the network. Sessions are
+shared by every client of the process (one event loop) with the same vendor, address and account: making a
+client costs no log-in, and an expired session is renewed once however many calls notice.
 """
 
 import asyncio
 import copy
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -105,14 +106,15 @@ class SessionAuth(VendorAuth):
     """
     Credentials that are traded for a session before the first call.
 
-    A call that the vendor refuses because the session has ended did nothing: log in again, once, and repeat that
-    call, once.
+    A call that the vendor refuses because the session has ended did nothing: log in again, once, and repeat
+    that call, once.
     """
 
     def session(self, base_url: str) -> Session:
         """The session shared by everybody with these credentials at this address, in this event loop."""
         credentials = tuple(
-            value.get_secret_value() if isinstance(value, SecretStr) else value for value in vars(self).values()
+            value.get_secret_value() if isinstance(value, SecretStr) else value
+            for value in vars(self).values()
         )
         known = _sessions.setdefault(asyncio.get_running_loop(), {})
         return known.setdefault((type(self), base_url, credentials), Session())
@@ -120,6 +122,10 @@ class SessionAuth(VendorAuth):
     def secrets(self, base_url: str) -> list[str]:
         """Every value that must not be shown."""
         return [*super().secrets(base_url), *self.session(base_url).tokens]
+
+    def introduced(self, request: httpx.Request) -> httpx.Request:
+        """A log-in request with what the vendor wants beside the credentials."""
+        return request
 
     def log_in(self, base_url: str) -> httpx.Request:
         """The request that opens a session."""
@@ -141,7 +147,7 @@ class SessionAuth(VendorAuth):
         """Log in if need be, send, and once more if the session turns out to have ended."""
         exchange = Exchange.of(request)
         if exchange is None or exchange.operation.session == "opens":
-            yield request
+            yield self.introduced(request)
             return
         session = self.session(exchange.base_url)
         for _ in range(2):
@@ -149,10 +155,10 @@ class SessionAuth(VendorAuth):
             if not session.usable():
                 async with session.lock:
                     if not session.usable():
-                        raise_shared_refusal(session, asked)
-                        answer = yield self.log_in(exchange.base_url)
+                        _raise_shared_refusal(session, asked)
+                        answer = yield self.introduced(self.log_in(exchange.base_url))
                         await answer.aread()
-                        with remembered_refusal(session):
+                        with _remembered_refusal(session):
                             self.opened(exchange.base_url, answer, session)
             token = session.token
             answer = yield self.signed(request, session)
@@ -165,30 +171,27 @@ class SessionAuth(VendorAuth):
             exchange.began = False
 
 
-def raise_shared_refusal(session: Session, asked: float) -> None:
+def _raise_shared_refusal(session: Session, asked: float) -> None:
     """Raise the refusal of a log-in that was tried while we waited: asking again could lock the account."""
     if session.refusal is not None and session.refused_at >= asked:
         raise copy.copy(session.refusal)
 
 
-class remembered_refusal:  # noqa: N801  (reads as a statement)
-    """Keeps a refused log-in for those who wait behind it."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
-        """Note the refusal and let it pass."""
-        if isinstance(error, NotAuthenticated | NotAllowed | Refused):
-            self.session.refusal, self.session.refused_at = error, time.monotonic()
+@contextmanager
+def _remembered_refusal(session: Session) -> Iterator[None]:
+    """Keep a refused log-in for those who wait behind it."""
+    try:
+        yield
+    except (NotAuthenticated, NotAllowed, Refused) as error:
+        session.refusal, session.refused_at = error, time.monotonic()
+        raise
 
 
 def sendable(what: str, secret: SecretStr) -> SecretStr:
     """The secret, if it can stand in a header; otherwise `ConfigurationError`, which does not show it."""
     value = secret.get_secret_value()
     if not (value and value.isascii() and value.isprintable() and " " not in value):
-        raise ConfigurationError(f"The {what} is empty or holds a character that cannot be sent. Set it again.")
+        raise ConfigurationError(
+            f"The {what} is empty or holds a character that cannot be sent. Set it again."
+        )
     return secret

@@ -6,6 +6,8 @@ vendor may have acted, and doing it again would act again). A call whose operati
 `maybe_applied`: there a repeat does no harm.
 """
 
+# ruff: noqa: N818  (the names say what happened; that they are errors is seen where they stand)
+
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -56,10 +58,15 @@ class VendorError(HooklineError):
 
     def __str__(self) -> str:
         """What happened, to which call, and what to do next."""
-        facts = [f"HTTP {self.status}" if self.status else "", f"request {self.request_id}" * bool(self.request_id)]
+        facts = [
+            f"HTTP {self.status}" if self.status else "",
+            f"request {self.request_id}" * bool(self.request_id),
+        ]
         known = ", ".join(fact for fact in facts if fact)
         said = f": {self.detail.rstrip('. ')}" if self.detail else ""
-        unsure = " It may have been done all the same: look before doing it again." if self.maybe_applied else ""
+        unsure = (
+            " It may have been done all the same: look before doing it again." if self.maybe_applied else ""
+        )
         wait = f" It asks to wait {self.retry_after:g} s." if self.retry_after else ""
         head = f"{self.vendor} {self.operation} {self.happened}" + (f" ({known})" if known else "")
         return f"{head}{said}. {self.advice}{wait}{unsure}"

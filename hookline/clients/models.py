@@ -7,9 +7,18 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
 
 _NEVER_YEARS = (1, 1900)  # Jiwa's and Zentitle's "not set": 0001-01-01 and 1900-01-01
+LARGEST = 10**15
 _TICKS = re.compile(r"/Date\((-?\d{1,16})[^)]*\)/")
 
 
@@ -38,7 +47,9 @@ class Answer(BaseModel):
     Numbers where we expect text become text, so that ids and licence codes are never numbers.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -46,7 +57,9 @@ class Answer(BaseModel):
         if not isinstance(given, Mapping):
             return given
         ours = _spelling(cls)
-        return {ours.get(str(name).lower(), name): value for name, value in given.items() if value is not None}
+        return {
+            ours.get(str(name).lower(), name): value for name, value in given.items() if value is not None
+        }
 
 
 @cache
@@ -67,7 +80,8 @@ def _none_if_blank(value: Any) -> Any:
 
 
 def _number(value: Decimal | int) -> float | int:
-    return int(value) if value == int(value) else float(value)
+    number = float(value)
+    return int(number) if number.is_integer() else number
 
 
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
@@ -76,8 +90,14 @@ Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 Whole = Annotated[int | None, BeforeValidator(_none_if_blank)]
 """A whole number, which may come as text; "" is None."""
 
-Amount = Annotated[Decimal | int, PlainSerializer(_number, when_used="json")]
-"""Money or a quantity, sent as a JSON number."""
+Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
+"""True or false, which may come as a word or as on and off; "" is false."""
+
+Money = Annotated[Decimal, Field(ge=-LARGEST, le=LARGEST), PlainSerializer(_number, when_used="json")]
+"""Money or a quantity in an answer."""
+
+Amount = Annotated[Decimal | int, Field(ge=-LARGEST, le=LARGEST), PlainSerializer(_number, when_used="json")]
+"""Money or a quantity in an input, sent as a JSON number."""
 
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
 """Sent in clear, shown as asterisks."""

@@ -1,8 +1,8 @@
 """
 Operations are values: one vendor call each, declared in one line on the vendor's client class.
 
-An operation builds the request and reads the answer without touching the network. Read on the class it is this
-value, for tests, docs and the command line; read on a client it is a call to await.
+An operation builds the request and reads the answer without touching the network. Read on the class it is
+this value, for tests, docs and the command line; read on a client it is a call to await.
 """
 
 import re
@@ -21,6 +21,7 @@ from hookline.clients.models import Input
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=VendorError)
 
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -53,18 +54,18 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[P, T]):
+class Call(Generic[P, T_co]):
     """An operation on an open client; calling it sends it."""
 
-    operation: "Operation[P, T]"
+    operation: "Operation[P, T_co]"
     client: Sender
 
-    async def __call__(self, *args: P.args, **inputs: P.kwargs) -> T:
+    async def __call__(self, *args: P.args, **inputs: P.kwargs) -> T_co:
         """Send it and return the answer; raises `InvalidInput` or a `VendorError`."""
         return await self.client.send(self.operation, self.operation.given(*args, **inputs))
 
 
-class Operation(Generic[P, T]):
+class Operation(Generic[P, T_co]):
     """
     One vendor call.
 
@@ -76,7 +77,7 @@ class Operation(Generic[P, T]):
         input: the model of its inputs.
         answer: the type of its answer.
         effect: what it does, in one sentence.
-        repeat: `safe` may be sent twice; `look` only after looking whether it was done; `never` only by a person.
+        repeat: `safe` may be sent twice, `look` after looking whether it was done, `never` by a person only.
         trust: whether the vendor's own document (`seed`) or other public material tells of it.
         session: whether it uses, opens or ends a log-in session.
         says: what the vendor answers when it worked, where it answers in words.
@@ -91,7 +92,7 @@ class Operation(Generic[P, T]):
         verb: Verb,
         path: str,
         inputs: Callable[P, Input],
-        answer: type[T],
+        answer: type[T_co],
         effect: str,
         *,
         repeat: Repeat,
@@ -116,8 +117,8 @@ class Operation(Generic[P, T]):
     @overload
     def __get__(self, client: None, owner: Any) -> Self: ...
     @overload
-    def __get__(self, client: Sender, owner: Any) -> Call[P, T]: ...
-    def __get__(self, client: Sender | None, owner: Any) -> Self | Call[P, T]:
+    def __get__(self, client: Sender, owner: Any) -> Call[P, T_co]: ...
+    def __get__(self, client: Sender | None, owner: Any) -> Self | Call[P, T_co]:
         return self if client is None else Call(self, client)
 
     def __repr__(self) -> str:
@@ -151,7 +152,7 @@ class Operation(Generic[P, T]):
         place = {"json": rest} if in_body else {"params": rest or None}
         return httpx.Request(self.verb, base_url.rstrip("/") + path, headers=HEADERS, **place)
 
-    def read(self, response: httpx.Response) -> T:
+    def read(self, response: httpx.Response) -> T_co:
         """The answer in the response; raises a `VendorError`, and nothing else, for every other response."""
         value = self.owner.decode(self, response)
         try:
@@ -167,12 +168,12 @@ class Operation(Generic[P, T]):
         if response is not None:
             facts["status"] = response.status_code
             facts["retry_after"] = retry_after(response.headers.get("retry-after"))
-            facts.setdefault("request_id", request_id(response))
+            facts["request_id"] = facts.get("request_id") or request_id(response)
         unsure = kind.may_have_acted and self.repeat != "safe"
         return kind(vendor=self.vendor, operation=self.name, detail=detail, maybe_applied=unsure, **facts)
 
     @cached_property
-    def _adapter(self) -> TypeAdapter[T]:
+    def _adapter(self) -> TypeAdapter[T_co]:
         return TypeAdapter(self.answer)
 
     def _segment(self, found: re.Match[str], values: dict[str, Any]) -> str:
@@ -208,7 +209,8 @@ class Declare:
         )
 
 
-get, post, put, patch, delete = map(Declare, ("GET", "POST", "PUT", "PATCH", "DELETE"))
+get, post, put = Declare("GET"), Declare("POST"), Declare("PUT")
+patch, delete = Declare("PATCH"), Declare("DELETE")
 
 
 def operations(client: type[Vendor]) -> dict[str, Operation[..., Any]]:

@@ -30,7 +30,7 @@ _PATTERNS = (
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with the given secrets, as they are or quoted for an address, and whatever looks like one masked."""
+    """The text with the given secrets, plain or quoted, and whatever looks like one masked."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
             for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:
@@ -48,7 +48,8 @@ def silence_foreign_loggers() -> None:
     """
     Drop what httpx and httpcore log during our calls: they print whole addresses and cookies.
 
-    Their records about other people's calls pass. Our own line, redacted, is logged by the transport at DEBUG.
+    Their records about other people's calls pass. Our own line, redacted, is logged by the transport at
+    DEBUG.
     """
     for name in _LOGGERS_THAT_PRINT_URLS_OR_COOKIES:
         logging.getLogger(name).addFilter(_outside_vendor_calls)

@@ -1,8 +1,8 @@
 """
 The one way to the network: connection, credentials, time limits, masking, and what a failure there means.
 
-Retries belong to the tasks. Here there are two only, both of calls that did nothing: a short `Retry-After`, and
-one new log-in (in `auth`).
+Retries belong to the tasks. Here there are two only, both of calls that did nothing: a short `Retry-After`,
+and one new log-in (in `auth`).
 """
 
 import asyncio
@@ -42,14 +42,15 @@ class VendorClient:
     """
     A vendor's operations over one connection pool; use it in `async with`.
 
-    Making one is cheap (the TLS settings are made once a process) and it keeps no cookies: a session that a vendor
-    sets beside a key would otherwise outlive the key.
+    Making one is cheap (the TLS settings are made once a process) and it keeps no cookies: a session that a
+    vendor sets beside a key would otherwise outlive the key.
 
     Args:
         base_url: the vendor's address, with `https` unless it is on this machine or network.
         auth: the credentials.
         timeout: seconds a call may take in all, log-in included.
         connect_timeout: seconds to wait for a connection.
+        transport: another way to the network, for tests.
     """
 
     vendor: ClassVar[str]
@@ -57,12 +58,19 @@ class VendorClient:
     body_on_every_verb: ClassVar[bool] = False
 
     def __init__(
-        self, base_url: str, auth: VendorAuth, *, timeout: float = 30.0, connect_timeout: float = 5.0
+        self,
+        base_url: str,
+        auth: VendorAuth,
+        *,
+        timeout: float = 30.0,
+        connect_timeout: float = 5.0,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = checked_address(base_url)
         self.auth = auth
         self.timeout = timeout
         self.connect_timeout = connect_timeout
+        self.transport = transport
         self._http: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -74,6 +82,7 @@ class VendorClient:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=httpx.Timeout(self.timeout, connect=self.connect_timeout),
             follow_redirects=False,
+            transport=self.transport,
         )
         return self
 

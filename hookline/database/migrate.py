@@ -5,10 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
 
-from hookline.database.connection import database_url, prefect_database_url
+from hookline.database.connection import database_url, prefect_database_url, unreachable
 from hookline.settings import Settings
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -16,33 +14,57 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 def upgrade(settings: Settings) -> None:
     """
-    Create the database where it is missing and apply every migration that it lacks.
+    Create the databases where they are missing and apply every migration that Hookline's own lacks.
 
     Must be called outside a running event loop. Processes that start together wait for each other.
+
+    Raises:
+        HooklineError: no server answers, or it refuses; says which and what to do.
     """
-    asyncio.run(ensure_database(database_url(settings)))
+    try:
+        if asyncio.run(_prepare(settings)) == _head():
+            return
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise unreachable(settings, error) from None
+    from alembic import command  # noqa: PLC0415  (25 MB that a process with nothing to migrate need not load)
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = database_url(settings)
     command.upgrade(config, "head")
 
 
-async def ensure_prefect_database(settings: Settings) -> None:
-    """Create the database for the Prefect server where it is missing; its schema is Prefect's business."""
-    await ensure_database(prefect_database_url(settings).replace("+asyncpg", "", 1))
+async def _prepare(settings: Settings) -> str | None:
+    """Make the databases; return the revision of Hookline's own."""
+    await _ensure_database(prefect_database_url(settings).replace("+asyncpg", "", 1))
+    await _ensure_database(database_url(settings))
+    connection = await asyncpg.connect(database_url(settings), timeout=10)
+    try:
+        return await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        await connection.close()
 
 
-async def ensure_database(url: str) -> None:
-    """Create the database that `url` names, on its server, unless it exists."""
+async def _ensure_database(url: str) -> None:
+    if not url.startswith("postgres"):
+        return  # the user's own choice for Prefect, such as SQLite
     try:
         await (await asyncpg.connect(url, timeout=10)).close()
     except asyncpg.InvalidCatalogNameError:
         parts = urlsplit(url)
-        name = parts.path.removeprefix("/")
+        name = parts.path.removeprefix("/").replace('"', '""')
         connection = await asyncpg.connect(urlunsplit(parts._replace(path="/postgres")), timeout=10)
         try:
-            await connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}"')
+            await connection.execute(f'CREATE DATABASE "{name}"')
         except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             pass  # another process was quicker
         finally:
             await connection.close()
+
+
+def _head() -> str:
+    """The latest revision: migrations are numbered, and their files begin with the number."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from prefect import Flow
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.schedules import construct_schedule
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hookline.errors import ConfigurationError
@@ -54,6 +56,18 @@ class Deployment(BaseModel):
         if not isinstance(flow, Flow):
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {function} is not a flow")
         return flow
+
+    def prefect_schedules(self) -> list[DeploymentScheduleCreate]:
+        """
+        The schedules as Prefect's API takes them.
+
+        Raises:
+            ConfigurationError: one cannot be read.
+        """
+        try:
+            return [_schedule(entry) for entry in self.schedules]
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"schedules: {error}") from None
 
 
 class _File(BaseModel):
@@ -104,6 +118,12 @@ def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
             reasons = "; ".join(problem["msg"] for problem in error.errors())
             problems.append(f"parameter {name}: {reasons}, not {value!r}"[:500])
     return problems
+
+
+def _schedule(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:
+    details = {name: value for name, value in entry.items() if name not in ("active", "slug", "parameters")}
+    rest = {name: entry[name] for name in ("active", "slug", "parameters") if name in entry}
+    return DeploymentScheduleCreate(schedule=construct_schedule(**details), **rest)
 
 
 def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:

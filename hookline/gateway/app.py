@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from hookline.database import pool
 from hookline.errors import ConfigurationError
 from hookline.gateway import metrics, schemes
+from hookline.gateway.logos import logo
 from hookline.gateway.receive import DATABASE_AWAY, Receiver
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.config import StandardWebhooks
@@ -48,6 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def prometheus() -> PlainTextResponse:
         """Prometheus metrics."""
         return PlainTextResponse(await metrics.exposition(settings), media_type="text/plain; version=0.0.4")
+
+    @app.get("/logos/{vendor}.svg", include_in_schema=False)
+    async def vendor_logo(vendor: str) -> Response:
+        svg = logo(vendor)
+        return Response(svg or "", 200 if svg else 404, media_type="image/svg+xml")
 
     return app
 

@@ -31,12 +31,24 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "LessThanOrEqualTo": operator.le,
     "NotEqualTo": operator.ne,
 }
+
+
+def _like(value: str, pattern: str) -> bool:
+    """SQL's LIKE for what clients use of it: % at the ends."""
+    core = pattern.strip("%")
+    if pattern.startswith("%") and pattern.endswith("%"):
+        return core in value
+    if pattern.endswith("%"):
+        return value.startswith(core)
+    return value.endswith(core) if pattern.startswith("%") else value == core
+
+
 TEXT: dict[str, Callable[[str, str], bool]] = {
     "": operator.eq,
     "StartsWith": str.startswith,
     "EndsWith": str.endswith,
     "Contains": operator.contains,
-    "Like": lambda value, pattern: _like(value, pattern),
+    "Like": _like,
 }
 
 
@@ -96,7 +108,7 @@ def _test(suffix: str, kind: type, name: str, value: str) -> Test:
 
 
 def _reader(kind: type, name: str) -> Callable[[Any], Any]:
-    """Reads a value for comparing, in a row as in the query; text without regard to case, as the database does."""
+    """Reads a value of a row or of the query; text without regard to case, as the database does."""
 
     def read(value: Any) -> Any:
         try:
@@ -110,16 +122,6 @@ def _reader(kind: type, name: str) -> Callable[[Any], Any]:
             raise RefusedError(400, f"{name}: cannot read {value!r}.", "SerializationException") from None
 
     return read
-
-
-def _like(value: str, pattern: str) -> bool:
-    """SQL's LIKE for what clients use of it: % at the ends."""
-    core = pattern.strip("%")
-    if pattern.startswith("%") and pattern.endswith("%"):
-        return core in value
-    if pattern.endswith("%"):
-        return value.startswith(core)
-    return value.endswith(core) if pattern.startswith("%") else value == core
 
 
 def _order(found: list[Row], given: Mapping[str, str], fields: Mapping[str, type]) -> None:

@@ -50,7 +50,9 @@ class Operation:
     """Is it an order to the simulator itself? Those meet no fault and no log-in, and are not logged."""
 
 
-def operation(*verbs_and_path: str, public: bool = False) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
+def operation(
+    *verbs_and_path: str, public: bool = False
+) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
     """Make a method an operation: its verbs, then its path. The method's name is the operation's."""
     return _declare(verbs_and_path, public=public, control=False)
 
@@ -131,7 +133,9 @@ class Routes:
         lowered = [part.lower() for part in parts]
         known = False
         for pattern, each in self._by_length.get(len(parts), ()):
-            if not all(part[0:1] == "{" or part == given for part, given in zip(pattern, lowered, strict=True)):
+            if not all(
+                part[0:1] == "{" or part == given for part, given in zip(pattern, lowered, strict=True)
+            ):
                 continue
             known = True
             if verb in each.verbs:
@@ -225,7 +229,7 @@ class Simulator(ABC):
         """
 
     @abstractmethod
-    def render(self, call: Call, value: Any) -> Response:
+    def render(self, call: Call, value: Any, /) -> Response:
         """The vendor's response for what a handler returned."""
 
     @abstractmethod
@@ -267,7 +271,7 @@ class Simulator(ABC):
             return
         path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")
         if path == "/healthz" or path.startswith("/_sandbox"):
-            response: Response | None = self._order(request, path, content)
+            response: Response | None = self._command(request, path, content)
         else:
             response = await self._simulate(request, path, content)
         if response is None:
@@ -278,7 +282,9 @@ class Simulator(ABC):
     async def _simulate(self, request: Request, path: str, content: bytes) -> Response | None:
         """The response to a vendor's call; none when the connection is to be broken."""
         found, values, known = self._routes.find(request.method, path)
-        entry = self.log.receive(found and found.name, request.method, self._masked(path, found, values))
+        entry = self.log.receive(
+            found.name if found else None, request.method, self._masked(path, found, values)
+        )
         if found is None:
             response: Response | None = self.refusal(no_route(request.method, known=known))
         else:
@@ -331,7 +337,7 @@ class Simulator(ABC):
 
     # Control routes
 
-    def _order(self, request: Request, path: str, content: bytes) -> Response:
+    def _command(self, request: Request, path: str, content: bytes) -> Response:
         found, values, known = self._control_routes.find(request.method, path)
         if found is None:
             error = no_route(request.method, known=known)

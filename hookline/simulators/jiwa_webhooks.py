@@ -36,6 +36,17 @@ REMEMBERED_MESSAGES = 10_000
 ACCEPTED = range(200, 300)
 
 
+def timestamp(*, after: float = 0) -> str:
+    """A moment as Jiwa writes a DateTimeOffset, with its seven decimals."""
+    moment = datetime.now(UTC) + timedelta(seconds=after)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
+
+
+def row_hash() -> str:
+    """A row version: opaque bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(8)).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long Jiwa goes on with a message that does not arrive. The vendor's schedule is not known."""
@@ -49,7 +60,7 @@ class Patience:
 
     def wait(self, retries: int) -> float:
         """Seconds to wait after an attempt, when so many retries came before it."""
-        return min(self.longest_wait, self.first_wait * 2 ** min(retries, 32))
+        return min(self.longest_wait, self.first_wait * 2.0 ** min(retries, 32))
 
 
 @dataclass(slots=True)
@@ -66,8 +77,8 @@ class Webhook:
     retries: int = 0
     code: int | None = None
     answer: str = ""
-    added: str = field(default_factory=lambda: timestamp())
-    saved: str = field(default_factory=lambda: timestamp())
+    added: str = field(default_factory=timestamp)
+    saved: str = field(default_factory=timestamp)
 
     def row(self) -> dict[str, Any]:
         """The message as the list of messages shows it."""
@@ -101,7 +112,7 @@ class Subscription:
     retry_after: str | None = None
     queue: asyncio.Queue[Webhook] = field(default_factory=asyncio.Queue)
     sender: asyncio.Task[None] | None = None
-    row_hash: str = field(default_factory=lambda: row_hash())
+    row_hash: str = field(default_factory=row_hash)
 
 
 @dataclass(slots=True)
@@ -114,8 +125,8 @@ class Subscriber:
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     messages: deque[Webhook] = field(default_factory=lambda: deque(maxlen=REMEMBERED_MESSAGES))
-    saved: str = field(default_factory=lambda: timestamp())
-    row_hash: str = field(default_factory=lambda: row_hash())
+    saved: str = field(default_factory=timestamp)
+    row_hash: str = field(default_factory=row_hash)
 
 
 class Webhooks:
@@ -184,7 +195,7 @@ class Webhooks:
         asked = None
         try:
             response = await self._post(webhook)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             webhook.code, webhook.answer = None, str(error) or type(error).__name__
         else:
             webhook.code, webhook.answer = response.status_code, response.text[:1000]
@@ -214,14 +225,3 @@ def retry_after(response: httpx.Response) -> float | None:
     with suppress(ValueError):
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     return None
-
-
-def timestamp(*, after: float = 0) -> str:
-    """A moment as Jiwa writes a DateTimeOffset, with its seven decimals."""
-    moment = datetime.now(UTC) + timedelta(seconds=after)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
-
-
-def row_hash() -> str:
-    """A row version: opaque bytes in base64."""
-    return base64.b64encode(secrets.token_bytes(8)).decode()

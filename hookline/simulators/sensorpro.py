@@ -7,6 +7,7 @@ looked for once it is sent. Facts and how far they are known: the vendor notes, 
 
 import copy
 import hmac
+import json
 import time
 import uuid
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ class SensorproSimulator(Simulator):
         if self._tokens.get(call.path["Token"].lower(), 0) < time.monotonic():
             raise RefusedError(200, "The token is not valid or has expired.", BAD_TOKEN)
 
-    def render(self, call: Call, value: Any) -> Response:
+    def render(self, _: Call, value: Any) -> Response:
         """The handler's fields and the `Result` that every answer carries."""
         return JSONResponse({"Result": _result()} | value)
 
@@ -91,8 +92,7 @@ class SensorproSimulator(Simulator):
     def _sign_in(self, call: Call, *credentials: Any) -> Any:
         given = [str(each) for each in (*credentials, call.headers.get("x-apikey", "").lower())]
         wanted = [ORGANIZATION, USER, PASSWORD, API_KEY]
-        # Every pair is compared, so that the time taken does not tell which one was wrong.
-        if not all([hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(given, wanted, strict=True)]):
+        if not hmac.compare_digest(json.dumps(given).encode(), json.dumps(wanted).encode()):
             raise RefusedError(200, "Organization, user, password or API key is wrong.", BAD_LOGIN)
         now = time.monotonic()
         self._tokens = {token: until for token, until in self._tokens.items() if until >= now}
@@ -204,7 +204,7 @@ class SensorproSimulator(Simulator):
         }
 
     def _mail(self, to: str, **rest: Any) -> None:
-        unset = {"campaign": None, "broadcast": None, "parameters": {}}
+        unset: dict[str, Any] = {"campaign": None, "broadcast": None, "parameters": {}}
         self._mails.append({"at": time.time(), "to": to} | unset | rest)
 
 

@@ -20,7 +20,6 @@ from starlette.responses import JSONResponse, Response
 
 from hookline.simulators.control import (
     Call,
-    InvalidControlError,
     RefusedError,
     Simulator,
     control,
@@ -28,6 +27,7 @@ from hookline.simulators.control import (
     folded,
     operation,
 )
+from hookline.simulators.faults import InvalidControlError
 
 CUSTOMER = "1234"
 READ_WRITE_KEY = "sandbox-zentitle-key"
@@ -259,7 +259,7 @@ class ZentitleSimulator(Simulator):
         if call.request.method != "GET" and not writes:
             raise RefusedError(403, "This API key is READ-ONLY; the call needs a READ-WRITE key.")
 
-    def render(self, call: Call, value: Any) -> Response:
+    def render(self, _: Call, value: Any) -> Response:
         """The value as JSON; a message is a JSON string."""
         return JSONResponse(value)
 
@@ -283,7 +283,8 @@ class ZentitleSimulator(Simulator):
         if not found:
             raise _failure("License code does not exist")
         return [
-            self._single(each, notes=bool(notes), functions=bool(functions), only_on=only_on) for each in found
+            self._single(each, notes=bool(notes), functions=bool(functions), only_on=only_on)
+            for each in found
         ]
 
     @operation("POST", "/api/LicenseCode")
@@ -446,7 +447,9 @@ class ZentitleSimulator(Simulator):
         end = inputs.date("enddate").replace("T00:00:00", "T23:59:59.999") if "enddate" in inputs else "9"
         rows = [
             row
-            for row in (self._of_computer.get((product, computer), ()) if computer else self._consumers[product])
+            for row in (
+                self._of_computer.get((product, computer), ()) if computer else self._consumers[product]
+            )
             if kind in ("all", "activations" if row["licenseCode"] else "trials")
             and start <= row["created"] <= end
         ]
@@ -571,7 +574,10 @@ class ZentitleSimulator(Simulator):
         inputs = _inputs(call)
         note = self._existing_note(self._license(inputs), inputs)
         kind = inputs.word("type", "general", "system", default=note["type"].lower())
-        note |= {"type": str(kind).capitalize(), "description": inputs.text("description", note["description"])}
+        note |= {
+            "type": str(kind).capitalize(),
+            "description": inputs.text("description", note["description"]),
+        }
         return "License Note Updated Successfully"
 
     @operation("DELETE", "/api/LicenseNote")
@@ -1024,7 +1030,7 @@ def _escaped(value: dict[str, Any]) -> str:
 
 
 def _number(taken: Container[int]) -> int:
-    """A fresh number, drawn at random: a number of an earlier run must not mean something else in this one."""
+    """A fresh number, drawn at random: one of an earlier run must not mean something else in this one."""
     while True:
         number = secrets.randbelow(2_000_000_000) + 1000
         if number not in taken:

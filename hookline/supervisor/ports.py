@@ -1,7 +1,6 @@
 """Ports that must be free before anything is started."""
 
 import errno
-import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -64,5 +63,5 @@ def _holder(number: int) -> str:
             listening = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (number,)
             if listening and connection.pid is not None:
                 name = psutil.Process(connection.pid).name()
-                return f"{name} (pid {connection.pid})" + (" itself" if connection.pid == os.getpid() else "")
+                return f"{name} (pid {connection.pid})"
     return "a process that cannot be seen from here (another user's?)"

@@ -1,0 +1,66 @@
+"""Credentials for Sensorpro."""
+
+from typing import Self
+
+from pydantic import Field, HttpUrl, SecretStr
+
+from blocks.base import Connection, VendorCredentials, logo
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
+from hookline.settings import SensorproSettings
+
+
+class SensorproCredentials(VendorCredentials):
+    """
+    Credentials for Sensorpro: an organization's API user and its key.
+
+    Attributes:
+        base_url: Address of the Sensorpro API.
+        organization: Your organization's id.
+        user: An API user; ordinary users cannot use the API.
+        password: The API user's password.
+        api_key: The organization's API key.
+
+    Example:
+        Load stored Sensorpro credentials and read a contact:
+        ```python
+        from blocks import SensorproCredentials
+
+        sensorpro = SensorproCredentials.load("BLOCK_NAME")
+        async with sensorpro.get_client() as client:
+            contacts = await client.get_contacts()
+        ```
+    """
+
+    _block_type_name = "Sensorpro Credentials"
+    _block_type_slug = "sensorpro-credentials"
+    _logo_url = logo("sensorpro")
+    _documentation_url = HttpUrl("https://sensorpro.net/api/")
+
+    base_url: str = Field(description="Address of the Sensorpro API, such as https://apinie.sensorpro.net.")
+    organization: str = Field(description="Your organization's id.")
+    user: str = Field(description="An API user; ordinary users cannot use the API.")
+    password: SecretStr = Field(description="The API user's password.")
+    api_key: SecretStr = Field(description="The organization's API key.")
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The credentials of the variables that begin with `SENSORPRO_`."""
+        given = SensorproSettings.load()
+        return cls(
+            base_url=given.base_url,
+            organization=given.organization,
+            user=given.user,
+            password=given.password,
+            api_key=given.api_key,
+        )
+
+    def get_client(self) -> SensorproClient:
+        """A client for one `async with`; make another for the next."""
+        auth = SensorproUser(self.organization, self.user, self.password, self.api_key)
+        return SensorproClient(self.base_url, auth)
+
+    async def check_connection(self) -> Connection:
+        """Sign in."""
+        async with self.get_client() as client:
+            await client.sign_in(Organization=self.organization, User=self.user, Password=self.password)
+        return Connection(f"{self.user} of {self.organization}")

@@ -1,0 +1,262 @@
+"""A paid Jiwa order becomes Zentitle licenses, consumer records, one Sensorpro mail and one note on the order."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
+from hookline.catalog import Catalog, Product, load_catalog
+from hookline.clients.jiwa_models import SalesOrder
+from hookline.errors import HooklineError
+from hookline.settings import settings
+from tasks import jiwa as jiwa_tasks
+from tasks import sensorpro as sensorpro_tasks
+from tasks import zentitle as zentitle_tasks
+from tasks.effects import Business
+
+WORKFLOW = "order-to-license"
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Who an order is for."""
+
+    account_no: str
+    name: str
+    email: str
+    contact: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one line of an order calls for."""
+
+    step: str
+    product: Product
+    quantity: int
+
+
+@flow(name=WORKFLOW)
+async def order_to_license(
+    invoice_id: str, jiwa: str = "default", zentitle: str = "default", sensorpro: str = "default"
+) -> State[None]:
+    """
+    License what a paid order calls for, and tell the customer.
+
+    Run again, it completes what is missing and repeats nothing.
+
+    Args:
+        invoice_id: Jiwa's InvoiceID of the order.
+        jiwa: name of the Jiwa Credentials block.
+        zentitle: name of the Zentitle Credentials block.
+        sensorpro: name of the Sensorpro Credentials block.
+    """
+    catalog = load_catalog(settings().catalog)
+    jiwa_account = await JiwaCredentials.aload(jiwa)
+    order = await jiwa_tasks.get_sales_order(jiwa_account, invoice_id)
+    label = f"order {order.InvoiceNo or order.InvoiceID}"
+    business = Business(WORKFLOW, order.InvoiceID, label)
+
+    if reason := await _nothing_to_do(catalog, jiwa_account, order):
+        await _name_run(f"{label}: {reason}", order)
+        return Completed(name=reason.capitalize(), message=f"{label}: {reason}; nothing was done.")
+    wanted = _wanted(catalog, order)
+    customer = await _customer(jiwa_account, order)
+
+    zentitle_account = await ZentitleCredentials.aload(zentitle)
+    company = await _company(zentitle_account, customer, wanted[0].product)
+    codes: dict[str, list[str]] = {}
+    for line in wanted:
+        codes[line.step] = await _license(zentitle_account, business, order, customer, company, line, catalog)
+
+    listing = _listing(wanted, codes)
+    await sensorpro_tasks.trigger_email(
+        await SensorproCredentials.aload(sensorpro),
+        business,
+        campaign_id=catalog.mail.campaign_id,
+        broadcast_id=catalog.mail.broadcast_id,
+        contact={"PersonalEMail": customer.email, "FirstName": customer.contact},
+        placeholders={"order": order.InvoiceNo, "licenses": listing},
+        resend=catalog.mail.if_unknown == "send-again",
+    )
+    await jiwa_tasks.create_sales_order_note(
+        jiwa_account, business, order.InvoiceID, f"Licenses allocated and mailed:\n{listing}"
+    )
+    await _report(order, customer, wanted, codes)
+    return Completed(message=f"{label} for {customer.name}: {sum(map(len, codes.values()))} license codes.")
+
+
+async def _nothing_to_do(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -> str | None:
+    """Why an order calls for nothing, if it does not."""
+    if order.CreditNote:
+        return "credit note"
+    if not order.Lines:
+        return "empty order"
+    if not any(catalog.product(line.PartNo) and line.QuantityOrdered > 0 for line in order.Lines):
+        return "no licensed part"
+    if not await _is_paid(catalog, jiwa, order):
+        return "not paid"
+    return None
+
+
+async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -> bool:
+    # Jiwa has no flag for it: cash sales show in the order's payments, account customers' money in the ledger.
+    if catalog.paid_when != "allocated" and jiwa_tasks.paid_by_payments(order):
+        return True
+    if catalog.paid_when == "payments":
+        return False
+    return jiwa_tasks.paid_by_allocation(await jiwa_tasks.query_sales_orders(jiwa, order.InvoiceID))
+
+
+def _wanted(catalog: Catalog, order: SalesOrder) -> list[Wanted]:
+    """
+    What the lines of an order call for.
+
+    A step is known by its part, and by its number among the lines of that part: line ids change when Jiwa
+    splits an order into deliveries, and a license must not be given again for that.
+    """
+    seen: Counter[str] = Counter()
+    wanted = []
+    for line in order.Lines:
+        product = catalog.product(line.PartNo)
+        if product is None or line.QuantityOrdered <= 0:
+            continue
+        if line.QuantityOrdered != int(line.QuantityOrdered):
+            raise HooklineError(
+                f"Line {line.PartNo} of order {order.InvoiceNo} asks for {line.QuantityOrdered} licenses; only "
+                "whole numbers can be allocated. Change the line in Jiwa, then run this again."
+            )
+        seen[line.PartNo] += 1
+        number = f" #{seen[line.PartNo]}" if seen[line.PartNo] > 1 else ""
+        wanted.append(Wanted(f"license {line.PartNo}{number}", product, int(line.QuantityOrdered)))
+    return wanted
+
+
+async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
+    """
+    Who an order is for; known to be complete before anything is allocated.
+
+    Raises:
+        HooklineError: the customer has no e-mail address.
+    """
+    email = (
+        order.DebtorEmailAddress
+        or order.DeliveryAddressEmailAddress
+        or await jiwa_tasks.get_debtor_email(jiwa, order.DebtorID)
+    )
+    if not email:
+        raise HooklineError(
+            f"Customer {order.DebtorName} ({order.DebtorAccountNo}) of order {order.InvoiceNo} has no e-mail "
+            "address, so the licenses could not be sent. Nothing was allocated. Enter one in Jiwa, then run "
+            "this again."
+        )
+    return Customer(
+        account_no=order.DebtorAccountNo,
+        name=order.DebtorName,
+        email=email,
+        contact=order.DebtorContactName or order.DebtorName,
+    )
+
+
+async def _company(zentitle: ZentitleCredentials, customer: Customer, product: Product) -> int:
+    """The customer's company at Zentitle: found, or made once whichever order comes first."""
+    found = await zentitle_tasks.find_company(zentitle, customer.name, customer.account_no)
+    if found.id is not None:
+        return found.id
+    account = Business(
+        WORKFLOW, f"debtor {customer.account_no}", f"customer {customer.name} ({customer.account_no})"
+    )
+    return await zentitle_tasks.create_company(
+        zentitle, account, found.name, customer.account_no, customer.email, product.product_id
+    )
+
+
+async def _license(
+    zentitle: ZentitleCredentials,
+    business: Business,
+    order: SalesOrder,
+    customer: Customer,
+    company: int,
+    line: Wanted,
+    catalog: Catalog,
+) -> list[str]:
+    """Allocate and set up what one line calls for; its license codes."""
+    product = line.product
+    codes = await zentitle_tasks.create_license_codes(
+        zentitle,
+        business,
+        line.step,
+        product_id=product.product_id,
+        company_id=company,
+        number=product.codes(line.quantity),
+        profile=product.profile,
+    )
+    for code in codes:
+        await zentitle_tasks.update_license_code(
+            zentitle, business, product.product_id, code, clients=product.clients(line.quantity), days=product.days
+        )
+        await zentitle_tasks.create_license_note(
+            zentitle, business, product.product_id, code, f"Order {order.InvoiceNo} of {customer.name}"
+        )
+        await zentitle_tasks.create_consumer_data(
+            zentitle,
+            business,
+            product.product_id,
+            code,
+            computer_id=_computer_id(catalog, order),
+            client_info={
+                "firstname": customer.contact,
+                "company": customer.name,
+                "email": customer.email,
+                "order": order.InvoiceNo,
+            },
+        )
+    return codes
+
+
+def _computer_id(catalog: Catalog, order: SalesOrder) -> str:
+    field = catalog.computer_id_field
+    contents = [value.Contents for value in order.CustomFieldValues if field and value.SettingID == field]
+    return next(filter(None, contents), order.InvoiceID)
+
+
+def _listing(wanted: list[Wanted], codes: dict[str, list[str]]) -> str:
+    """The license codes of an order, a line each."""
+    return "\n".join(f"{line.product.part_no}: {code}" for line in wanted for code in codes[line.step])
+
+
+async def _report(
+    order: SalesOrder, customer: Customer, wanted: list[Wanted], codes: dict[str, list[str]]
+) -> None:
+    """Say in the Prefect UI what was done: in the run's name and tags, and in an artifact."""
+    rows = [
+        f"| {line.product.part_no} | {line.quantity} | {', '.join(codes[line.step])} |" for line in wanted
+    ]
+    await acreate_markdown_artifact(
+        key=f"order-{order.InvoiceNo or order.InvoiceID}".lower(),
+        description=f"Licenses of order {order.InvoiceNo}",
+        markdown="\n".join(
+            [
+                f"# Order {order.InvoiceNo}",
+                f"{customer.name} ({customer.account_no}), {customer.email}\n",
+                "| part | quantity | license codes |",
+                "| --- | --- | --- |",
+                *rows,
+            ]
+        ),
+    )
+    await _name_run(f"order {order.InvoiceNo} · {customer.name}", order)
+
+
+async def _name_run(name: str, order: SalesOrder) -> None:
+    if not flow_run.id:
+        return
+    async with get_client() as client:
+        tags = {*flow_run.tags, f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"}
+        await client.update_flow_run(flow_run.id, name=name, tags=sorted(tags))

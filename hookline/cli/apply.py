@@ -1,0 +1,221 @@
+"""`hookline apply`: what the files and the environment say becomes so on the Prefect server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import ValidationError
+
+from hookline import runtime
+from hookline.catalog import load_catalog
+from hookline.cli.output import AsJson, show
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.hooks import load_hooks
+from hookline.settings import Settings, webhook_secrets
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+    from hookline.engine.deployments import Deployment
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that `apply` makes as the files say."""
+
+    kind: str
+    name: str
+    change: str
+    make: Callable[[], Awaitable[Any]]
+
+
+def apply(
+    *,
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would change; change nothing.")] = False,
+    subscribe: Annotated[
+        bool, Parameter(negative="", help="Also make Jiwa send its order webhooks to this gateway.")
+    ] = False,
+    url: Annotated[
+        str | None, Parameter(help="Address under which Jiwa reaches the gateway; with --subscribe.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Register blocks, make the `default` credentials from the environment, and the deployments of prefect.yaml.
+
+    Running it again changes nothing that is as it should be.
+
+    Examples:
+        hookline apply --dry-run
+        hookline apply
+        hookline apply --subscribe --url https://hooks.example.com
+    """
+    settings = runtime.enter()
+    hooks = load_hooks(settings.hooks)
+    load_catalog(settings.catalog)
+
+    from hookline.engine.deployments import check_routes, load_deployments  # noqa: PLC0415  (Prefect's settings)
+
+    deployments = load_deployments(settings.deployments)
+    check_routes(hooks, deployments)
+    rows = asyncio.run(_apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url))
+    show(rows, ["kind", "name", "change"], as_json=as_json)
+
+
+async def _apply(
+    settings: Settings,
+    deployments: dict[str, "Deployment"],
+    *,
+    dry_run: bool,
+    subscribe: bool,
+    url: str | None,
+) -> list[dict[str, str]]:
+    import httpx  # noqa: PLC0415
+    from prefect.client.orchestration import get_client  # noqa: PLC0415  (Prefect's settings)
+
+    rows = []
+    try:
+        async with get_client() as client:
+            async for change in _changes(settings, client, deployments):
+                if not dry_run:
+                    await change.make()
+                rows.append({"kind": change.kind, "name": change.name, "change": change.change})
+    except (httpx.HTTPError, OSError) as error:
+        raise HooklineError(
+            f"The Prefect server at {settings.prefect_api_url} does not answer as it should: {error}. "
+            "Start it with `hookline up`, or set PREFECT_API_URL."
+        ) from None
+    if subscribe:
+        rows += await _subscribe(settings, url or settings.gateway_url, dry_run=dry_run)
+    return rows
+
+
+async def _changes(
+    settings: Settings, client: "PrefectClient", deployments: dict[str, "Deployment"]
+) -> AsyncIterator[Change]:
+    async for change in _blocks(settings, client):
+        yield change
+    for pool in {deployment.work_pool.name for deployment in deployments.values()}:
+        async for change in _work_pool(client, pool):
+            yield change
+    for name, deployment in deployments.items():
+        yield await _deployment(client, name, deployment)
+
+
+async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[Change]:
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    from blocks import BLOCKS  # noqa: PLC0415
+    from blocks.base import logo_at  # noqa: PLC0415
+
+    for vendor, block in BLOCKS.items():
+        block._logo_url = logo_at(settings.gateway_url, vendor)  # noqa: SLF001  (Prefect's name for it)
+        yield Change("block type", block.get_block_type_slug(), "registered", block.register_type_and_schema)
+        try:
+            credentials = block.from_environment()
+        except (ConfigurationError, ValidationError) as error:
+            yield Change("block", f"{vendor} default", f"left alone: {_first_problem(error)}", _nothing)
+            continue
+        try:
+            stored = await client.read_block_document_by_name(
+                "default", block.get_block_type_slug(), include_secrets=True
+            )
+            same = block._from_block_document(stored).model_dump() == credentials.model_dump()  # noqa: SLF001
+            change = "as it is" if same else "changed from the environment"
+        except ObjectNotFound:
+            change = "made from the environment"
+
+        async def save(credentials: Any = credentials) -> None:
+            await credentials.save("default", overwrite=True, client=client)
+
+        yield Change("block", f"{vendor} default", change, _nothing if change == "as it is" else save)
+
+
+async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change]:
+    from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.workers.process import ProcessWorker  # noqa: PLC0415
+
+    try:
+        await client.read_work_pool(name)
+        yield Change("work pool", name, "as it is", _nothing)
+    except ObjectNotFound:
+        pool = WorkPoolCreate(
+            name=name, type="process", base_job_template=ProcessWorker.get_default_base_job_template()
+        )
+        yield Change("work pool", name, "made", lambda: client.create_work_pool(pool))
+
+
+async def _deployment(client: "PrefectClient", name: str, deployment: "Deployment") -> Change:
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    flow = deployment.flow()
+    wanted: dict[str, Any] = {
+        "description": deployment.description,
+        "tags": deployment.tags,
+        "parameters": deployment.parameters,
+        "work_pool_name": deployment.work_pool.name,
+        "job_variables": deployment.work_pool.job_variables,
+        "entrypoint": deployment.entrypoint,
+        "pull_steps": [
+            {"prefect.deployments.steps.set_working_directory": {"directory": str(Path.cwd())}},
+        ],
+        "parameter_openapi_schema": flow.parameters.model_dump_for_openapi(),
+    }
+    try:
+        stands = await client.read_deployment_by_name(name)
+        same = all(getattr(stands, field) == value for field, value in wanted.items())
+        change = "as it is" if same and not deployment.schedules else "changed"
+    except ObjectNotFound:
+        change = "made"
+
+    async def make() -> None:
+        flow_id = await client.create_flow(flow)
+        await client.create_deployment(
+            flow_id, name=deployment.name, schedules=deployment.prefect_schedules(), **wanted
+        )
+
+    return Change("deployment", name, change, _nothing if change == "as it is" else make)
+
+
+async def _subscribe(settings: Settings, url: str, *, dry_run: bool) -> list[dict[str, str]]:
+    """Make Jiwa post its order events to the gateway: one subscription an event, known by its address."""
+    from blocks import JiwaCredentials  # noqa: PLC0415
+    from hookline.clients.paging import pages  # noqa: PLC0415
+
+    address = f"{url.rstrip('/')}/hooks/jiwa"
+    secrets = webhook_secrets("jiwa")
+    if not secrets:
+        raise ConfigurationError("HOOKLINE_SECRET_JIWA is not set: Jiwa would send what the gateway refuses.")
+    header = {"Name": load_hooks(settings.hooks).sources["jiwa"].header, "Value": secrets[0].get_secret_value()}
+    rows = []
+    async with JiwaCredentials.from_environment().get_client() as client:
+        subscribers = [row async for row in pages(client.list_webhook_subscribers)]
+        ours = next((row for row in subscribers if row.Name == "Hookline"), None)
+        if ours is None and not dry_run:
+            ours = await client.create_webhook_subscriber(Name="Hookline")
+        existing = [] if ours is None else await client.list_webhook_subscriptions(SubscriberID=ours.SubscriberID)
+        there = {(row.EventName, row.URL) for row in existing}
+        for event in ("salesorder.created", "salesorder.updated"):
+            known = (event, address) in there
+            if not known and not dry_run and ours is not None:
+                await client.create_webhook_subscription(
+                    SubscriberID=ours.SubscriberID, URL=address, EventName=event, RequestHeaders=[header]
+                )
+            change = "as it is" if known else "made"
+            rows.append({"kind": "subscription", "name": f"{event} to {address}", "change": change})
+    return rows
+
+
+async def _nothing() -> None:
+    """For what is as it should be."""
+
+
+def _first_problem(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"]
+    lines = str(error).splitlines()
+    return lines[1].strip() if len(lines) > 1 else lines[0]

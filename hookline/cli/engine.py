@@ -1,0 +1,55 @@
+"""`hookline engine`: runs what webhooks started."""
+
+import asyncio
+import os
+import signal
+import threading
+from pathlib import Path
+
+from hookline import runtime
+from hookline.database.migrate import upgrade
+from hookline.hooks import load_hooks
+from hookline.settings import Settings
+
+
+def engine() -> None:
+    """
+    Turn deliveries into flow runs and run them here; several may run side by side.
+
+    Example:
+        hookline engine
+    """
+    settings = runtime.enter()
+    hooks = load_hooks(settings.hooks)
+
+    from hookline.engine.deployments import check_routes, load_deployments  # noqa: PLC0415  (Prefect's settings)
+    from hookline.engine.engine import Engine  # noqa: PLC0415
+
+    deployments = load_deployments(settings.deployments)
+    check_routes(hooks, deployments)
+    upgrade(settings)
+    # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
+    # thread waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    asyncio.run(_serve(settings, Engine(settings, hooks, deployments)))
+
+
+async def _serve(settings: Settings, worker: "Engine") -> None:  # type: ignore[name-defined]  # noqa: F821
+    loop = asyncio.get_running_loop()
+
+    def wait_for_signal() -> None:
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        loop.call_soon_threadsafe(worker.stop)
+
+    threading.Thread(target=wait_for_signal, daemon=True).start()
+    ready = asyncio.Event()
+    telling = asyncio.create_task(_tell_when(ready))
+    await worker.serve(ready=ready)
+    await telling
+
+
+async def _tell_when(ready: asyncio.Event) -> None:
+    """Say so in the file that a supervisor looks for."""
+    await ready.wait()
+    if path := os.environ.get("HOOKLINE_READY_FILE"):
+        await asyncio.to_thread(Path(path).touch)

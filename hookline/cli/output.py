@@ -1,0 +1,56 @@
+"""How commands speak: tables for people, JSON for machines."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
+
+STYLES = {
+    "done": "green",
+    "running": "cyan",
+    "waiting": "cyan",
+    "received": "cyan",
+    "dispatched": "",
+    "intended": "yellow",
+    "uncertain": "bold yellow",
+    "failed": "bold red",
+    "unrouted": "dim",
+    "discarded": "dim",
+}
+
+
+def console() -> Console:
+    """Where commands write for people."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, title: str = "") -> None:
+    """Print rows: as a table with these columns, or all of them as one JSON list."""
+    if as_json:
+        print_json([dict(row) for row in rows])
+        return
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007
+        table.add_row(*(_cell(column, row.get(column)) for column in columns))
+    console().print(table if count else "nothing found")
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line."""
+    print(json.dumps(value, default=str))  # noqa: T201
+
+
+def _cell(column: str, value: Any) -> str:
+    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.replace("[", "\\[")
+    style = STYLES.get(text, "") if column == "state" else ""
+    return f"[{style}]{text}[/]" if style else text

@@ -1,0 +1,17 @@
+"""`hookline sandbox`: the vendors' simulators alone."""
+
+import asyncio
+
+from hookline import runtime
+from hookline.simulators.server import serve
+
+
+def sandbox() -> None:
+    """
+    Run the simulators of the vendors, with seeded data, until Ctrl-C.
+
+    Example:
+        hookline sandbox
+    """
+    settings = runtime.enter(sandbox=True)
+    asyncio.run(serve(settings.sandbox_port))

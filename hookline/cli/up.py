@@ -1,0 +1,161 @@
+"""`hookline up`: everything, in the foreground."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from hookline import runtime
+from hookline.database import embedded
+from hookline.hooks import load_hooks
+from hookline.settings import Settings
+from hookline.supervisor import Port, Process, http_ready, only_one, require_free, supervise
+
+WORK_POOL = "hookline"
+SIMULATED = ("Jiwa", "Zentitle", "Sensorpro")
+
+
+def up(
+    *, sandbox: Annotated[bool, Parameter(negative="", help="Vendors that are not set are simulators.")] = False
+) -> None:
+    """
+    Run PostgreSQL, Prefect, gateway, engine and worker in the foreground until Ctrl-C.
+
+    Examples:
+        hookline up --sandbox      try it, no account needed
+        hookline up                with your vendors, from the environment or .env
+    """
+    settings = runtime.enter(sandbox=sandbox)
+    load_hooks(settings.hooks)  # said now, not by a process that dies again and again
+    with only_one(settings.home):
+        run(settings, on_ready=lambda: _say_ready(settings))
+
+
+def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
+    """
+    Supervise all processes until a signal comes; the caller holds the home's lock.
+
+    Raises:
+        HooklineError: a port is taken, or a process cannot start.
+    """
+    require_free(_ports(settings))
+    _ready_file(settings).unlink(missing_ok=True)
+    if settings.database_url is None:
+        embedded.prepare(settings.home)
+    runtime.announce(settings.home, sandbox=settings.sandbox)
+    try:
+        supervise(processes(settings), on_ready=on_ready)
+    finally:
+        runtime.withdraw(settings.home)
+
+
+def processes(settings: Settings) -> list[Process]:
+    """What `up` runs, in an order that each process finds what it needs."""
+    own_database = settings.database_url is None
+    own_prefect = settings.prefect_api_url == settings.own_prefect_api_url
+    return [
+        *([embedded.process(settings.home)] if own_database else []),
+        Process(
+            name="migrate",
+            command=_python("hookline.database"),
+            after=["postgres"] if own_database else [],
+            restart=False,
+        ),
+        *([_prefect_server(settings)] if own_prefect else []),
+        *([_sandbox(settings)] if settings.sandbox else []),
+        Process(
+            name="gateway",
+            command=_hookline("gateway"),
+            ready=http_ready(f"{settings.gateway_url}/readyz"),
+            after=["migrate"],
+        ),
+        Process(
+            name="apply",
+            command=_hookline("apply", *(["--subscribe"] if settings.sandbox else [])),
+            after=[
+                "migrate",
+                "gateway",
+                *(["prefect"] if own_prefect else []),
+                *(["sandbox"] if settings.sandbox else []),
+            ],
+            restart=False,
+        ),
+        Process(
+            name="engine",
+            command=_hookline("engine"),
+            env=os.environ | {"HOOKLINE_READY_FILE": str(_ready_file(settings))},
+            ready=_engine_ready(settings),
+            after=["apply"],
+            stop_seconds=30,
+        ),
+        Process(
+            name="worker",
+            command=_python("prefect", "worker", "start", "--pool", WORK_POOL, "--with-healthcheck"),
+            env=os.environ | {"PREFECT_WORKER_WEBSERVER_PORT": str(settings.worker_port)},
+            ready=http_ready(f"http://127.0.0.1:{settings.worker_port}/health"),
+            after=["apply"],
+        ),
+    ]
+
+
+def _prefect_server(settings: Settings) -> Process:
+    port = str(settings.prefect_port)
+    return Process(
+        name="prefect",
+        command=_python("prefect", "server", "start", "--host", "127.0.0.1", "--port", port),
+        ready=http_ready(f"{settings.prefect_api_url}/health"),
+        after=["migrate"],
+    )
+
+
+def _sandbox(settings: Settings) -> Process:
+    return Process(
+        name="sandbox",
+        command=_hookline("sandbox"),
+        ready=http_ready(f"http://127.0.0.1:{settings.sandbox_port}/healthz"),
+    )
+
+
+def _python(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
+
+
+def _hookline(*arguments: str) -> list[str]:
+    return _python("hookline", *arguments)
+
+
+def _ready_file(settings: Settings) -> Path:
+    return settings.home / "engine-ready"
+
+
+def _engine_ready(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    """The engine answers no port; it says so in a file."""
+
+    async def ask() -> bool:
+        return _ready_file(settings).exists()
+
+    return ask
+
+
+def _ports(settings: Settings) -> list[Port]:
+    ports = [
+        Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host),
+        Port(settings.worker_port, "the worker's health check", "HOOKLINE_WORKER_PORT"),
+    ]
+    if settings.prefect_api_url == settings.own_prefect_api_url:
+        ports.append(Port(settings.prefect_port, "the Prefect server", "HOOKLINE_PREFECT_PORT"))
+    if settings.sandbox:
+        ports += [
+            Port(settings.sandbox_port + number, f"the simulator of {vendor}", "HOOKLINE_SANDBOX_PORT")
+            for number, vendor in enumerate(SIMULATED)
+        ]
+    return ports
+
+
+def _say_ready(settings: Settings) -> None:
+    token = "HOOKLINE_ADMIN_TOKEN" if settings.admin_token else str(settings.home / "secrets" / "admin-token")
+    print(f"hookline ready\n  inbox     {settings.gateway_url}/   (token: {token})")  # noqa: T201
+    print(f"  Prefect   {settings.prefect_ui_url}", flush=True)  # noqa: T201

@@ -1,0 +1,65 @@
+"""
+Clients for the vendors' APIs: no Prefect, no state but shared sessions, and the only place that knows HTTP.
+
+    async with JiwaClient(address, JiwaKey(key)) as jiwa:
+        order = await jiwa.get_sales_order(InvoiceID="…")
+
+`QUIRKS.md`, beside this file, is the ledger of what each vendor really does.
+"""
+
+from typing import Final
+
+from hookline.clients.errors import (
+    AnswerLost,
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+    VendorError,
+)
+from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
+from hookline.clients.operation import Operation, operations
+from hookline.clients.paging import pages
+from hookline.clients.redaction import silence_foreign_loggers
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
+from hookline.clients.transport import VendorClient
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
+
+CLIENTS: Final[dict[str, type[VendorClient]]] = {
+    client.vendor: client for client in (JiwaClient, ZentitleClient, SensorproClient)
+}
+
+silence_foreign_loggers()
+
+__all__ = [
+    "CLIENTS",
+    "AnswerLost",
+    "Conflict",
+    "InvalidInput",
+    "JiwaClient",
+    "JiwaKey",
+    "JiwaUser",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotFound",
+    "Operation",
+    "RateLimited",
+    "Refused",
+    "SensorproClient",
+    "SensorproUser",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "VendorClient",
+    "VendorError",
+    "ZentitleClient",
+    "ZentitleKey",
+    "operations",
+    "pages",
+]

@@ -1,0 +1,375 @@
+"""The supervisor with real processes and real signals."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from hookline.errors import HooklineError
+from hookline.supervisor import Port, http_ready, only_one, require_free
+
+HEAD = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from hookline.errors import HooklineError
+from hookline.supervisor import Process, only_one, supervise
+
+SLEEP = "import os, time; print('pid', os.getpid()); time.sleep(600)"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+PARENT = (
+    "import subprocess, sys; [subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
+    " start_new_session=new) for new in (True, False)]; " + SLEEP
+)
+
+def child(name, code, **more):
+    return Process(name=name, command=[sys.executable, "-c", code], **more)
+
+def run(*processes):
+    try:
+        supervise(processes, on_ready=lambda: print("all ready", flush=True))
+    except HooklineError as error:
+        sys.exit(str(error))
+"""
+
+
+class Running:
+    """A supervisor in a process of its own, whose descendants can be found by a mark in their environment."""
+
+    def __init__(self, script, folder):
+        self.mark = uuid.uuid4().hex
+        self.log = folder / f"{self.mark}.log"
+        with self.log.open("w") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", HEAD + textwrap.dedent(script)],
+                cwd=folder,
+                env=os.environ | {"TEST_MARK": self.mark},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self):
+        return self.log.read_text()
+
+    def until(self, pattern, times=1):
+        """Wait until a pattern is in the output; the last of its groups, if it has any."""
+        until(
+            lambda: len(re.findall(pattern, self.text)) >= times, lambda: f"{pattern!r} not in:\n{self.text}"
+        )
+        return re.findall(pattern, self.text)[-1]
+
+    def ended(self):
+        return self.popen.wait(30)
+
+    def left(self):
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process):
+        with suppress(psutil.Error):
+            marked = process.environ().get("TEST_MARK") == self.mark
+            return marked and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+
+def until(condition, complaint=lambda: "it never came"):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, complaint()
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def up(tmp_path):
+    started = []
+
+    def start(script):
+        started.append(Running(script, tmp_path))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.popen.kill()
+        running.popen.wait()
+        for process in running.left():
+            process.kill()
+
+
+def test_a_process_starts_once_what_it_needs_is_ready(up):
+    running = up("""
+        async def there():
+            return Path("there").exists()
+
+        run(
+            child("last", SLEEP, after=["middle", "first"]),
+            child("middle", SLEEP, after=["first"]),
+            child("first", "import time; time.sleep(0.5); open('there', 'w'); time.sleep(600)", ready=there),
+        )
+    """)
+
+    running.until("all ready")
+
+    events = re.findall(r"(\w+) (starting|ready) ?", running.text)
+    steps = [(name, step) for name in ("first", "middle", "last") for step in ("starting", "ready")]
+    assert [*steps, ("all", "ready")] == events
+
+
+def test_a_killed_process_is_started_again_and_the_log_says_so(up):
+    running = up("""run(child("engine", SLEEP), child("other", SLEEP))""")
+    first = running.until(r"engine   │ pid (\d+)")
+    running.until("all ready")
+
+    os.kill(int(first), signal.SIGKILL)
+    running.until(re.escape("engine died (signal 9), restarting in 0.5 s"))
+    running.until("engine ready", times=2)
+    second = running.until(r"engine   │ pid (\d+)", times=2)
+
+    assert first != second
+    assert 1 == running.text.count("all ready")
+    assert 1 == len(re.findall("other starting", running.text))
+
+
+def test_what_a_killed_process_had_started_goes_with_it(up):
+    running = up("""run(child("worker", PARENT))""")
+    worker = psutil.Process(int(running.until(r"pid (\d+)")))
+    grandchildren = {process.pid for process in worker.children()}
+
+    worker.kill()
+    running.until("worker starting", times=2)
+
+    assert 2 == len(grandchildren)
+    assert grandchildren.isdisjoint(process.pid for process in running.left())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_leaves_no_process_and_ends_well(up, number):
+    running = up("""run(child("base", PARENT), child("user", PARENT, after=["base"]))""")
+    running.until("all ready")
+    before = len(running.left())
+
+    running.popen.send_signal(number)
+
+    assert 0 == running.ended()
+    assert 2 + 2 * 3 == before  # the supervisor and its guard; each child and what it started
+    assert [] == running.left()
+    assert ["user", "base"] == re.findall(r"(\w+) stopped", running.text)
+
+
+def test_a_stop_in_the_middle_of_the_start_leaves_no_process(up):
+    running = up("""
+        async def never():
+            return False
+
+        run(child("base", SLEEP, ready=never), child("user", SLEEP, after=["base"]))
+    """)
+    running.until("pid")
+
+    running.popen.terminate()
+
+    assert 0 == running.ended()
+    assert [] == running.left()
+    assert "all ready" not in running.text
+
+
+def test_nothing_outlives_a_killed_supervisor(up):
+    running = up("""run(child("deaf", DEAF), child("worker", PARENT))""")
+    running.until("all ready")
+
+    running.popen.kill()
+
+    until(lambda: not running.left(), lambda: str(running.left()))
+
+
+def test_a_process_that_does_not_stop_is_killed_when_its_time_is_over(up):
+    running = up("""run(child("deaf", DEAF, stop_seconds=0.2))""")
+    running.until("all ready")
+
+    running.popen.terminate()
+
+    assert 0 == running.ended()
+    assert "deaf did not stop within 0.2 s: killed" in running.text
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(up):
+    running = up(
+        """run(child("base", DEAF, stop_seconds=600), child("user", DEAF, stop_seconds=600, after=["base"]))"""
+    )
+    running.until("all ready")
+
+    running.popen.send_signal(signal.SIGINT)
+    running.until("stopping")
+    running.popen.send_signal(signal.SIGINT)
+
+    assert 0 == running.ended()
+    assert [] == running.left()
+
+
+def test_a_process_that_never_starts_ends_everything_with_its_last_lines(up):
+    running = up("""
+        import hookline.supervisor.supervisor as module
+        module.Backoff = lambda: module_backoff(first=0.01)
+        from hookline.supervisor.process import Backoff as module_backoff
+
+        run(child("good", SLEEP), child("bad", "print('no such table'); raise SystemExit(3)"))
+    """)
+
+    assert 1 == running.ended()
+    assert running.text.endswith(
+        "bad ended before it was ready 5 times, at last (exit code 3). Its last lines:"
+        + "\n  no such table" * 5
+        + "\n"
+    )
+    assert [] == running.left()
+
+
+def test_a_program_that_is_not_there_is_named(up):
+    running = up("""run(Process(name="bad", command=["/no/such/program"], restart=False))""")
+
+    assert 1 == running.ended()
+    assert running.text.endswith(
+        "bad failed (cannot be executed). Its last lines:\n  No such file or directory: /no/such/program\n"
+    )
+
+
+def test_what_needs_a_job_waits_until_it_is_done(up):
+    running = up("""
+        run(
+            child("migrate", "import time; time.sleep(0.3); print('migrated')", restart=False),
+            child("engine", SLEEP, after=["migrate"]),
+        )
+    """)
+
+    running.until("all ready")
+
+    assert re.search(r"migrated\n.*migrate done.*\n.*engine starting", running.text)
+
+
+def test_a_job_that_fails_ends_everything(up):
+    running = up("""
+        run(child("good", SLEEP), child("migrate", "raise SystemExit('no database')", restart=False))
+    """)
+
+    assert 1 == running.ended()
+    assert running.text.endswith("migrate failed (exit code 1). Its last lines:\n  no database\n")
+    assert [] == running.left()
+
+
+def test_the_terminal_s_ctrl_c_and_keys_do_not_reach_the_children(up):
+    running = up("""
+        run(child("child", "import os; print('leader', os.getsid(0) == os.getpid(), repr(open(0).read()));" + SLEEP))
+    """)
+
+    assert "True ''" == running.until("leader (.*)")
+
+
+def test_lines_of_many_processes_are_never_mixed(up):
+    running = up("""
+        code = "import sys, time\\nfor _ in range(300): sys.stdout.write('{0}' * 1000); sys.stdout.write('{0}\\\\n')\\n"
+        jobs = [child(name, code.format(name), restart=False) for name in "abc"]
+        run(*jobs)
+    """)
+    running.until("all ready")
+
+    lines = [line for line in running.text.splitlines() if re.match("[abc] ", line)]
+    whole = [line for line in lines if re.fullmatch(r"([abc]) +│ \1{1001}", line)]
+    assert 900 == len(whole)
+    assert lines == whole
+
+
+def test_a_second_supervisor_on_a_home_is_refused(tmp_path, up):
+    running = up("""
+        with only_one(Path("home")):
+            run(child("engine", SLEEP))
+    """)
+    running.until("all ready")
+    home = tmp_path / "home"
+
+    with pytest.raises(HooklineError) as caught, only_one(home):
+        pass
+
+    begin = f"Hookline is already running on this home (pid {running.popen.pid}): {home}."
+    assert str(caught.value).startswith(begin)
+
+
+def test_a_killed_supervisor_lets_go_of_its_home(tmp_path, up):
+    running = up("""
+        with only_one(Path("home")):
+            run(child("engine", SLEEP))
+    """)
+    running.until("all ready")
+    running.popen.kill()
+    running.popen.wait()
+
+    with only_one(tmp_path / "home"):
+        holder = (tmp_path / "home" / "up.lock").read_text()
+
+    assert f"{os.getpid()}\n" == holder
+
+
+def test_a_taken_port_is_told_with_its_holder_and_its_variable():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+
+        with pytest.raises(HooklineError) as caught:
+            require_free([Port(number, "the gateway", "HOOKLINE_GATEWAY_PORT")])
+
+    name = psutil.Process().name()
+    assert (
+        f"Port {number}, for the gateway, is taken by {name} (pid {os.getpid()}). "
+        "Stop it, or set HOOKLINE_GATEWAY_PORT to another port."
+    ) == str(caught.value)
+
+
+def test_a_free_port_is_fine_even_just_after_its_last_use():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", number)):
+            server.accept()[0].close()  # leaves the port in TIME_WAIT
+
+    require_free([Port(number, "the gateway", "HOOKLINE_GATEWAY_PORT")])
+
+
+def test_a_port_wanted_twice_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+
+    with pytest.raises(HooklineError) as caught:
+        require_free([Port(number, "the gateway", "A_PORT"), Port(number, "Prefect", "B_PORT")])
+
+    assert f"Port {number} is wanted twice: for the gateway (A_PORT) and for Prefect (B_PORT)." == str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", False),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", False),
+        (b"", False),
+    ],
+)
+async def test_an_http_server_is_ready_when_it_answers_well(answer, expected):
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        ready = await http_ready(f"http://127.0.0.1:{port}/readyz")()
+
+    assert expected == ready
+    assert not await http_ready(f"http://127.0.0.1:{port}/readyz")()  # nobody listens any more

@@ -1,0 +1,86 @@
+"""The simulators, started once on real sockets and set back before each test; and clients for them."""
+
+from contextlib import AsyncExitStack
+from types import SimpleNamespace
+
+import pytest
+from pydantic import SecretStr
+
+from hookline.clients import (
+    JiwaClient,
+    JiwaKey,
+    JiwaUser,
+    SensorproClient,
+    SensorproUser,
+    ZentitleClient,
+    ZentitleKey,
+)
+from hookline.simulators.server import running
+
+PRO = "6453300110"  # a product of the simulator
+
+
+@pytest.fixture(scope="session")
+async def simulators():
+    async with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(simulators):
+    simulators.reset()
+    return simulators
+
+
+def jiwa_by_key(sandbox, key="sandbox-jiwa-key", **options):
+    return JiwaClient(sandbox.jiwa.url, JiwaKey(SecretStr(key)), **options)
+
+
+def jiwa_by_user(sandbox, password="sandbox-jiwa-password", **options):
+    return JiwaClient(sandbox.jiwa.url, JiwaUser("api", SecretStr(password)), **options)
+
+
+def zentitle_by_key(sandbox, key="sandbox-zentitle-key", kind=None, **options):
+    return ZentitleClient(sandbox.zentitle.url, ZentitleKey("1234", SecretStr(key), kind), **options)
+
+
+def sensorpro_by_user(sandbox, password="sandbox-sensorpro-password", form="sign_in", **options):
+    api_key = SecretStr("00000000-0000-4000-8000-00000000c0de")
+    user = SensorproUser("sandbox", "api@sandbox.example", SecretStr(password), api_key, form)
+    return SensorproClient(sandbox.sensorpro.url, user, **options)
+
+
+@pytest.fixture
+def clients():
+    """Ways to make a client, for tests that want more than the usual one."""
+    return SimpleNamespace(
+        jiwa_by_key=jiwa_by_key,
+        jiwa_by_user=jiwa_by_user,
+        zentitle=zentitle_by_key,
+        sensorpro=sensorpro_by_user,
+    )
+
+
+@pytest.fixture
+async def jiwa(sandbox):
+    async with jiwa_by_key(sandbox) as client:
+        yield client
+
+
+@pytest.fixture
+async def zentitle(sandbox):
+    async with zentitle_by_key(sandbox) as client:
+        yield client
+
+
+@pytest.fixture
+async def sensorpro(sandbox):
+    async with sensorpro_by_user(sandbox) as client:
+        yield client
+
+
+@pytest.fixture
+async def open_clients():
+    """Enters clients and closes them after the test."""
+    async with AsyncExitStack() as stack:
+        yield stack.enter_async_context

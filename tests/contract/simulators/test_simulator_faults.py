@@ -1,0 +1,281 @@
+"""Faults, the request log and the other control routes, which all simulators share."""
+
+import asyncio
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from hookline.simulators import InvalidControlError, running
+from hookline.simulators.control import REMEMBERED_REQUESTS, RequestLog
+
+PRODUCT = "6453300110"
+DRAW = {"productid": PRODUCT, "numcodes": 1}
+
+
+async def draw(zentitle):
+    return await zentitle.post("/api/LicenseCode", json=DRAW)
+
+
+async def order_fault(client, **fault):
+    return await client.post("/_sandbox/faults", json=fault)
+
+
+async def test_a_refused_call_does_nothing(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="refuse", status=500)
+
+    statuses = [(await draw(zentitle)).status_code for _ in range(2)]
+
+    assert [500, 200] == statuses
+    assert 1 == len(sandbox.zentitle.records()["licenses"])
+
+
+async def test_a_lost_answer_is_acted_on_and_then_the_connection_breaks(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="lose")
+
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await draw(zentitle)
+
+    assert 1 == len(sandbox.zentitle.records()["licenses"])
+
+
+async def test_after_a_lost_answer_the_same_client_is_answered_again(zentitle):
+    await order_fault(zentitle, operation="*", kind="lose")
+    with suppress(httpx.TransportError):
+        await draw(zentitle)
+
+    response = await draw(zentitle)
+
+    assert 200 == response.status_code
+
+
+async def test_a_lost_answer_breaks_only_its_own_connection(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "lose", skip=2)
+
+    outcomes = await asyncio.gather(*(draw(zentitle) for _ in range(5)), return_exceptions=True)
+
+    assert 1 == sum(isinstance(outcome, httpx.TransportError) for outcome in outcomes)
+    assert 5 == len(sandbox.zentitle.records()["licenses"])
+
+
+async def test_a_throttled_call_does_nothing_and_says_when_to_come_again(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="throttle", seconds=7)
+
+    response = await draw(zentitle)
+
+    assert (429, "7") == (response.status_code, response.headers["Retry-After"])
+    assert [] == sandbox.zentitle.records()["licenses"]
+
+
+async def test_latency_waits_before_it_acts(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "latency", seconds=0.2)
+    slow = asyncio.create_task(draw(zentitle))
+    while not sandbox.zentitle.requests():
+        await asyncio.sleep(0.01)
+    before = len(sandbox.zentitle.records()["licenses"])
+
+    response = await slow
+
+    assert 0 == before
+    assert 200 == response.status_code
+    assert 1 == len(sandbox.zentitle.records()["licenses"])
+
+
+async def test_closing_lets_go_of_held_calls_without_acting():
+    async with httpx.AsyncClient(headers={"Authorization": "bearer 1234:sandbox-zentitle-key"}) as client:
+        async with running() as sandbox:
+            sandbox.zentitle.faults.add("create_license_codes", "latency", seconds=3600)
+            held = asyncio.create_task(client.post(f"{sandbox.zentitle.url}/api/LicenseCode", json=DRAW))
+            while not sandbox.zentitle.requests():
+                await asyncio.sleep(0.01)
+
+        with pytest.raises(httpx.TransportError):
+            await held
+
+    assert [] == sandbox.zentitle.records()["licenses"]
+
+
+async def test_a_fault_strikes_as_often_as_told_after_letting_some_pass(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "refuse", times=2, skip=1)
+
+    statuses = [(await draw(zentitle)).status_code for _ in range(4)]
+
+    assert [200, 503, 503, 200] == statuses
+
+
+async def test_a_fault_without_a_number_strikes_until_the_faults_are_cleared(zentitle):
+    await order_fault(zentitle, operation="*", kind="refuse", times=0)
+    during = [(await draw(zentitle)).status_code for _ in range(3)]
+    await zentitle.delete("/_sandbox/faults")
+
+    after = await draw(zentitle)
+
+    assert [503, 503, 503] == during
+    assert 200 == after.status_code
+
+
+async def test_a_fault_leaves_other_operations_alone(sandbox, zentitle):
+    sandbox.zentitle.faults.add("list_products", "refuse", times=0)
+
+    response = await draw(zentitle)
+
+    assert 200 == response.status_code
+
+
+async def test_faults_strike_one_at_a_time_in_the_order_added(sandbox, zentitle):
+    sandbox.zentitle.faults.add("*", "throttle")
+    sandbox.zentitle.faults.add("create_license_codes", "refuse", status=502)
+
+    statuses = [(await draw(zentitle)).status_code for _ in range(3)]
+
+    assert [429, 502, 200] == statuses
+
+
+async def test_waiting_faults_are_listed_with_what_they_did(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "refuse", times=3)
+    await draw(zentitle)
+
+    listed = (await zentitle.get("/_sandbox/faults")).json()
+
+    assert [
+        {
+            "operation": "create_license_codes",
+            "kind": "refuse",
+            "times": 3,
+            "status": 503,
+            "seconds": 2.0,
+            "skip": 0,
+            "seen": 1,
+            "struck": 1,
+        }
+    ] == listed
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"operation": "make_tea"}, "operation"),
+        ({"operation": 7}, "operation"),
+        ({"operation": None}, "operation"),
+        ({"kind": "explode"}, "kind"),
+        ({"times": -1}, "times"),
+        ({"times": "2"}, "times"),
+        ({"times": True}, "times"),
+        ({"status": 200}, "status"),
+        ({"seconds": -0.1}, "seconds"),
+        ({"seconds": "soon"}, "seconds"),
+        ({"skip": 1.5}, "skip"),
+        ({"tmies": 2}, "tmies"),
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused_by_the_name_of_its_field(zentitle, change, field):
+    response = await order_fault(zentitle, **{"operation": "*", "kind": "refuse"} | change)
+
+    assert (400, field) == (response.status_code, response.json()["error"].split(":")[0])
+
+
+@pytest.mark.parametrize("missing", ["operation", "kind"])
+async def test_a_fault_needs_an_operation_and_a_kind(zentitle, missing):
+    fault = {"operation": "*", "kind": "lose"}
+    del fault[missing]
+
+    response = await order_fault(zentitle, **fault)
+
+    assert (400, {"error": f"{missing}: is missing"}) == (response.status_code, response.json())
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"[1]", b"\xff"])
+async def test_control_input_that_is_no_json_object_is_refused(zentitle, body):
+    response = await zentitle.post("/_sandbox/faults", content=body)
+
+    assert (400, "body") == (response.status_code, response.json()["error"].split(":")[0])
+
+
+def test_a_fault_that_makes_no_sense_is_refused_in_process_too(sandbox):
+    with pytest.raises(InvalidControlError, match="operation"):
+        sandbox.jiwa.faults.add("create_license_codes", "lose")
+
+
+async def test_the_request_log_speaks_in_operations(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "lose", skip=1)
+    await draw(zentitle)
+    with suppress(httpx.TransportError):
+        await draw(zentitle)
+
+    log = (await zentitle.get("/_sandbox/requests")).json()
+
+    assert [
+        ("create_license_codes", "POST", "/api/LicenseCode", 200, None),
+        ("create_license_codes", "POST", "/api/LicenseCode", None, "lose"),
+    ] == [(each["operation"], each["verb"], each["path"], each["status"], each["fault"]) for each in log]
+
+
+async def test_the_request_log_can_be_read_on_from_a_number(zentitle):
+    await draw(zentitle)
+    first = (await zentitle.get("/_sandbox/requests")).json()[-1]
+    await zentitle.request("GET", "/api/Products")
+
+    rest = (await zentitle.get("/_sandbox/requests", params={"since": first["seq"]})).json()
+
+    assert [(first["seq"] + 1, "list_products")] == [(each["seq"], each["operation"]) for each in rest]
+    assert first["at"] <= rest[0]["at"]
+
+
+async def test_the_request_log_refuses_a_number_that_is_none(zentitle):
+    response = await zentitle.get("/_sandbox/requests?since=yesterday")
+
+    assert (400, "since") == (response.status_code, response.json()["error"].split(":")[0])
+
+
+def test_the_request_log_forgets_the_oldest():
+    log = RequestLog()
+    for _ in range(REMEMBERED_REQUESTS + 1):
+        log.receive("login", "POST", "/auth")
+
+    remembered = log.since(0)
+
+    assert (2, REMEMBERED_REQUESTS) == (remembered[0]["seq"], len(remembered))
+
+
+async def test_control_calls_are_not_logged(sandbox, zentitle):
+    await zentitle.get("/_sandbox/records")
+
+    assert [] == sandbox.zentitle.requests()
+
+
+@pytest.mark.parametrize("vendor", ["jiwa", "zentitle", "sensorpro"])
+async def test_every_simulator_tells_its_health(sandbox, vendor):
+    async with httpx.AsyncClient(base_url=getattr(sandbox, vendor).url) as client:
+        response = await client.get("/healthz")
+
+    assert (200, {"vendor": vendor}) == (response.status_code, response.json())
+
+
+async def test_a_reset_goes_back_to_the_seed_and_numbers_on(sandbox, zentitle):
+    await draw(zentitle)
+    sandbox.zentitle.faults.add("*", "refuse")
+    before = sandbox.zentitle.requests()[-1]["seq"]
+
+    response = await zentitle.post("/_sandbox/reset")
+
+    assert 204 == response.status_code
+    assert [] == sandbox.zentitle.records()["licenses"]
+    assert [] == sandbox.zentitle.faults.listed()
+    assert [] == sandbox.zentitle.requests()
+    await draw(zentitle)
+    assert before + 1 == sandbox.zentitle.requests()[-1]["seq"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"), [("GET", "/api/Nothing", 404), ("PATCH", "/api/Product", 405)]
+)
+async def test_what_is_not_an_operation_is_not_found_or_not_allowed(zentitle, verb, path, status):
+    response = await zentitle.request(verb, path)
+
+    assert status == response.status_code
+
+
+async def test_paths_are_read_without_regard_to_case_or_a_last_slash(sandbox, jiwa):
+    await jiwa.get("/systeminfo")
+
+    assert ["get_system_info"] == [each["operation"] for each in sandbox.jiwa.requests()]
