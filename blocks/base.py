@@ -9,6 +9,7 @@ from pydantic import HttpUrl
 
 from hookline.clients import VendorClient
 
+
 @dataclass(frozen=True)
 class Connection:
     """What a connection check found out, in words."""

@@ -199,7 +199,12 @@ async def _license(
     )
     for code in codes:
         await zentitle_tasks.update_license_code(
-            zentitle, business, product.product_id, code, clients=product.clients(line.quantity), days=product.days
+            zentitle,
+            business,
+            product.product_id,
+            code,
+            clients=product.clients(line.quantity),
+            days=product.days,
         )
         await zentitle_tasks.create_license_note(
             zentitle, business, product.product_id, code, f"Order {order.InvoiceNo} of {customer.name}"

@@ -9,10 +9,13 @@ from blocks import ZentitleCredentials
 from hookline.clients.errors import NotFound
 from hookline.clients.paging import pages
 from hookline.clients.zentitle import ZentitleClient
+from hookline.clients.zentitle_models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Census, Outcome
 from tasks.effects import Business, once
 from tasks.policies import VENDOR_CALL
+
+SUBSCRIPTION = "subscriptionperiod"
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,9 @@ async def create_company(
 
         async def send() -> Outcome:
             await client.create_company(
-                **{"global": 1},
                 company=name,
                 productid=product_id,
+                global_=1,
                 search1=account_no,
                 companydata={"email": email},
             )
@@ -130,30 +133,32 @@ async def update_license_code(
     """
     Set what a code allows and enable it, once: perpetual, or a subscription of so many days.
 
-    Setting the same days again might add them, so that it goes through the journal too.
+    Zentitle adds days to a code that is a subscription already (by its profile, or by an earlier attempt), but
+    sets them when the type changes: so such a code is made perpetual first.
     """
-    terms: dict[str, Any] = {"licensetype": "perpetual"}
-    if days is not None:
-        terms = {"licensetype": "subscriptionperiod", "subscriptionperiod": days}
     async with zentitle.get_client() as client:
+        code_of_product = {"productid": product_id, "licensecode": code}
 
         async def send() -> Outcome:
+            stands = await client.get_license_code(**code_of_product)
+            terms: dict[str, Any] = {}
+            if days is None:
+                terms = {"licensetype": "perpetual"}
+            elif not _lasts(stands, days):
+                if stands.licensetype.lower() == SUBSCRIPTION:
+                    await client.update_license_code(**code_of_product, licensetype="perpetual")
+                terms = {"licensetype": SUBSCRIPTION, "subscriptionperiod": days}
             await client.update_license_code(
-                productid=product_id, licensecode=code, clientsallowed=clients, enabledforuse=True, **terms
+                **code_of_product, **terms, clientsallowed=clients, enabledforuse=True
             )
             return Outcome([code])
 
         async def look() -> Outcome | None:
-            stands = await client.get_license_code(productid=product_id, licensecode=code)
-            set_already = (
-                stands.enabledforuse
-                and stands.clientsallowed == clients
-                and stands.licensetype.lower() == terms["licensetype"]
-                and (days is None or stands.subscriptionperiod == days)
-            )
-            return Outcome([code]) if set_already else None
+            stands = await client.get_license_code(**code_of_product)
+            wanted = stands.enabledforuse and stands.clientsallowed == clients and _lasts(stands, days)
+            return Outcome([code]) if wanted else None
 
-        request = {"code": code, "clients": clients, **terms}
+        request = {"code": code, "clients": clients, "days": days}
         await once(business, f"terms of {code}", "zentitle.update_license_code", request, send, look=look)
 
 
@@ -176,7 +181,9 @@ async def create_license_note(
             return Outcome([code]) if any(token in note.description for note in notes) else None
 
         request = {"code": code, "text": text}
-        await once(business, f"license note of {code}", "zentitle.create_license_note", request, send, look=look)
+        await once(
+            business, f"license note of {code}", "zentitle.create_license_note", request, send, look=look
+        )
 
 
 @task(**VENDOR_CALL)
@@ -211,6 +218,13 @@ async def create_consumer_data(
         await once(
             business, f"consumer record of {code}", "zentitle.create_consumer_data", request, send, look=look
         )
+
+
+def _lasts(stands: LicenseCode, days: int | None) -> bool:
+    """Whether a license is perpetual (`days` None), or a subscription of so many days."""
+    if days is None:
+        return stands.licensetype.lower() == "perpetual"
+    return stands.licensetype.lower() == SUBSCRIPTION and stands.subscriptionperiod == days
 
 
 async def _company(client: ZentitleClient, name: str) -> tuple[int | None, str]:

@@ -190,14 +190,19 @@ async def _subscribe(settings: Settings, url: str, *, dry_run: bool) -> list[dic
     secrets = webhook_secrets("jiwa")
     if not secrets:
         raise ConfigurationError("HOOKLINE_SECRET_JIWA is not set: Jiwa would send what the gateway refuses.")
-    header = {"Name": load_hooks(settings.hooks).sources["jiwa"].header, "Value": secrets[0].get_secret_value()}
+    header = {
+        "Name": load_hooks(settings.hooks).sources["jiwa"].header,
+        "Value": secrets[0].get_secret_value(),
+    }
     rows = []
     async with JiwaCredentials.from_environment().get_client() as client:
         subscribers = [row async for row in pages(client.list_webhook_subscribers)]
         ours = next((row for row in subscribers if row.Name == "Hookline"), None)
         if ours is None and not dry_run:
             ours = await client.create_webhook_subscriber(Name="Hookline")
-        existing = [] if ours is None else await client.list_webhook_subscriptions(SubscriberID=ours.SubscriberID)
+        existing = (
+            [] if ours is None else await client.list_webhook_subscriptions(SubscriberID=ours.SubscriberID)
+        )
         there = {(row.EventName, row.URL) for row in existing}
         for event in ("salesorder.created", "salesorder.updated"):
             known = (event, address) in there

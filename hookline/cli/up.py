@@ -19,7 +19,8 @@ SIMULATED = ("Jiwa", "Zentitle", "Sensorpro")
 
 
 def up(
-    *, sandbox: Annotated[bool, Parameter(negative="", help="Vendors that are not set are simulators.")] = False
+    *,
+    sandbox: Annotated[bool, Parameter(negative="", help="Vendors that are not set are simulators.")] = False,
 ) -> None:
     """
     Run PostgreSQL, Prefect, gateway, engine and worker in the foreground until Ctrl-C.

@@ -10,6 +10,7 @@ import httpx
 from pydantic_core import from_json
 
 LONGEST_WAIT: Final = 86_400.0  # seconds; a vendor that asks for more is asked again after a day
+LONGEST_QUOTE: Final = 10_000  # bytes
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -30,8 +31,9 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
 
 def request_id(response: httpx.Response) -> str | None:
     """The vendor's own id of the request, if a header tells it."""
-    found = (response.headers.get(name) for name in _REQUEST_ID_HEADERS)
-    return next((value[:100] for value in found if value), None)
+    found = (response.headers.get(name) for name in LONGEST_QUOTE: Final = 10_000  # bytes
+_REQUEST_ID_HEADERS)
+    return next((value for value in found if value), None)
 
 
 def json_value(response: httpx.Response) -> Any:
@@ -47,5 +49,5 @@ def loose_json(response: httpx.Response) -> Any:
 
 
 def start_of(response: httpx.Response) -> str:
-    """The first words of an answer that cannot be read, for the error's text."""
-    return " ".join(response.content[:300].decode("utf-8", "replace").split())[:200]
+    """The beginning of an answer that cannot be read, for the error's text, which is cut after masking."""
+    return response.content[:LONGEST_QUOTE].decode("utf-8", "replace")

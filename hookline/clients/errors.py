@@ -8,7 +8,7 @@ vendor may have acted, and doing it again would act again). A call whose operati
 
 # ruff: noqa: N818  (the names say what happened; that they are errors is seen where they stand)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from hookline.errors import HooklineError
@@ -50,7 +50,7 @@ class VendorError(HooklineError):
         super().__init__()
         self.vendor = vendor
         self.operation = operation
-        self.detail = detail[:LONGEST_DETAIL]
+        self.detail = detail
         self.status = status
         self.request_id = request_id
         self.retry_after = retry_after
@@ -63,7 +63,8 @@ class VendorError(HooklineError):
             f"request {self.request_id}" * bool(self.request_id),
         ]
         known = ", ".join(fact for fact in facts if fact)
-        said = f": {self.detail.rstrip('. ')}" if self.detail else ""
+        said = _short(self.detail).rstrip(". ")
+        said = f": {said}" if said else ""
         unsure = (
             " It may have been done all the same: look before doing it again." if self.maybe_applied else ""
         )
@@ -77,12 +78,21 @@ class VendorError(HooklineError):
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), dict(vars(self)))
 
+    def hide(self, mask: Callable[[str], str]) -> None:
+        """Mask every text that came from the vendor, then cut it short: a cut secret could not be found."""
+        self.detail = _short(mask(self.detail))
+        self.request_id = self.request_id and mask(self.request_id)
+
     @classmethod
     def rebuilt(cls, facts: Mapping[str, Any]) -> Self:
         """The error with these attributes, as another process wrote them down."""
         error = cls.__new__(cls)
         vars(error).update(facts)
         return error
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_DETAIL]
 
 
 def _rebuilt(kind: type[VendorError], facts: Mapping[str, Any]) -> VendorError:
@@ -93,6 +103,8 @@ class InvalidInput(HooklineError, TypeError, ValueError):
     """An input is unknown, missing or not allowed; nothing was sent. The text names operation and input."""
 
     exit_code = 2
+    transient = False
+    maybe_applied = False  # nothing was sent
 
 
 class NotAuthenticated(VendorError):
@@ -130,6 +142,14 @@ class Refused(VendorError):
     def __init__(self, *, rows: Sequence[Mapping[str, Any]] = (), **facts: Any) -> None:
         super().__init__(**facts)
         self.rows = tuple(dict(row) for row in rows)
+
+    def hide(self, mask: Callable[[str], str]) -> None:
+        """Mask every text that came from the vendor, those of the rows too."""
+        super().hide(mask)
+        self.rows = tuple(
+            {name: _short(mask(str(value))) for name, value in row.items() if value is not None}
+            for row in self.rows
+        )
 
 
 class Conflict(VendorError):

@@ -1,5 +1,6 @@
 """Hides secrets in everything that leaves this package: texts of errors, log lines, addresses."""
 
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -33,11 +34,22 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The text with the given secrets, plain or quoted, and whatever looks like one masked."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
-            for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:
+            for form in _forms(secret):
                 text = text.replace(form, MASK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways a secret may be written: plain, in an address, in JSON, in Python."""
+    addressed = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+    } | addressed
 
 
 def _outside_vendor_calls(_record: logging.LogRecord) -> bool:

@@ -188,7 +188,7 @@ def _failure(operation: Operation[..., Any], response: httpx.Response, result: O
     rows = [row.model_dump(include={"Sequence", "Description", "Code"}) for row in result.ErrorMessages]
     said = [f"{row['Description']} {row['Code']}".strip() for row in rows]
     detail = "; ".join(said) or f"{result.TotalErrors} errors"
-    request_id = result.RequestId[:100] or None
+    request_id = result.RequestId or None
     if operation.session == "opens" or _is_about_the_session(result):
         return operation.error(NotAuthenticated, response, detail, request_id=request_id)
     if response.is_success:

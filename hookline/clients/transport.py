@@ -114,7 +114,8 @@ class VendorClient:
         try:
             return operation.read(await self._exchange(request, exchange))
         except VendorError as error:
-            error.detail = redact(error.detail, [*self.auth.secrets(self.base_url), *given.secrets()])
+            secrets = [*self.auth.secrets(self.base_url), *given.secrets()]
+            error.hide(lambda text: redact(text, secrets))
             raise
 
     async def _exchange(self, request: httpx.Request, exchange: Exchange) -> httpx.Response:

@@ -88,7 +88,9 @@ def load_deployments(path: Path) -> dict[str, Deployment]:
         try:
             deployments[f"{deployment.flow().name}/{deployment.name}"] = deployment
         except ConfigurationError as error:
-            raise ConfigurationError(f"{path} is not right:\n  deployment {deployment.name}: {error}") from None
+            raise ConfigurationError(
+                f"{path} is not right:\n  deployment {deployment.name}: {error}"
+            ) from None
     return deployments
 
 

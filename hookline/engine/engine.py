@@ -88,7 +88,9 @@ class Engine:
                 pass
             free = self.settings.engine_concurrency - len(self.running)
             if free > 0:
-                for dispatch in await dispatches.claim(self.database, self.name, limit=free, lease=self.lease):
+                for dispatch in await dispatches.claim(
+                    self.database, self.name, limit=free, lease=self.lease
+                ):
                     self._start(dispatch)
             due = await dispatches.seconds_to_next(self.database)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

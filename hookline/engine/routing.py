@@ -16,9 +16,7 @@ logger = logging.getLogger(__name__)
 BATCH = 50
 
 
-async def route_received(
-    database: asyncpg.Pool, hooks: Hooks, deployments: Mapping[str, Deployment]
-) -> int:
+async def route_received(database: asyncpg.Pool, hooks: Hooks, deployments: Mapping[str, Deployment]) -> int:
     """Route what was received and not yet routed, a batch at most; how many deliveries there were."""
     async with database.acquire() as connection, connection.transaction():
         received = await deliveries.claim_received(connection, BATCH)

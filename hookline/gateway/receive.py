@@ -89,10 +89,10 @@ class Receiver:
             )
         except DATABASE_AWAY as error:
             logger.warning("cannot keep a delivery of %s: %s", source, error)
-            raise Rejection(503, "Cannot keep this now; send it again.", {"Retry-After": RETRY_AFTER}) from None
-        logger.info(
-            "delivery %s from %s%s", receipt.id, source, " came again" if receipt.duplicate else ""
-        )
+            raise Rejection(
+                503, "Cannot keep this now; send it again.", {"Retry-After": RETRY_AFTER}
+            ) from None
+        logger.info("delivery %s from %s%s", receipt.id, source, " came again" if receipt.duplicate else "")
         answer = {"id": str(receipt.id), "duplicate": receipt.duplicate}
         return JSONResponse(answer, 200 if receipt.duplicate else 202)
 

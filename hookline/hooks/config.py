@@ -33,7 +33,9 @@ class StandardWebhooks(_Strict):
     """The sender signs as standardwebhooks.com says (v1, HMAC-SHA256)."""
 
     scheme: Literal["standard-webhooks"]
-    tolerance: int = Field(300, ge=1, le=86_400, description="Seconds that a timestamp may be off, either way.")
+    tolerance: int = Field(
+        300, ge=1, le=86_400, description="Seconds that a timestamp may be off, either way."
+    )
     max_body: int = Field(DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
 
 

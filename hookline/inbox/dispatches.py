@@ -33,9 +33,7 @@ async def add(
     )
 
 
-async def claim(
-    database: asyncpg.Pool, owner: str, *, limit: int, lease: timedelta
-) -> list[asyncpg.Record]:
+async def claim(database: asyncpg.Pool, owner: str, *, limit: int, lease: timedelta) -> list[asyncpg.Record]:
     """
     Take dispatches that may run now: waiting, first of their ordering key, or left by an engine that fell silent.
 
@@ -74,9 +72,7 @@ async def renew(database: asyncpg.Pool, owner: str, lease: timedelta) -> None:
 
 async def note_flow_run(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: UUID) -> None:
     """Write down which flow run a dispatch became."""
-    await database.execute(
-        "UPDATE dispatches SET flow_run_id = $2 WHERE id = $1", dispatch_id, flow_run_id
-    )
+    await database.execute("UPDATE dispatches SET flow_run_id = $2 WHERE id = $1", dispatch_id, flow_run_id)
 
 
 async def finish(

@@ -126,16 +126,14 @@ async def seconds_until(connection: asyncpg.Connection, moment: datetime, after:
     """Seconds from now until `after` seconds past the moment, by the database's clock; at least 0."""
     return float(
         await connection.fetchval(
-            "SELECT greatest(0, extract(epoch FROM $1 + make_interval(secs => $2) - clock_timestamp()))",
+            "SELECT greatest(0, extract(epoch FROM $1::timestamptz + make_interval(secs => $2::float8) - clock_timestamp()))",
             moment,
             after,
         )
     )
 
 
-async def open_neighbours(
-    connection: asyncpg.Connection, effect_id: int, scope: str
-) -> list[asyncpg.Record]:
+async def open_neighbours(connection: asyncpg.Connection, effect_id: int, scope: str) -> list[asyncpg.Record]:
     """Other effects of the scope that were sent and whose end is not known, the latest first."""
     return await connection.fetch(
         """

@@ -75,17 +75,24 @@ async def running(
     """
     sandbox = sandbox or Sandbox()
     async with AsyncExitStack() as stack:
-        bound = []
+        listeners = []
         # Every port is taken before anything answers: a half-started sandbox would be worse than none.
         for offset, simulator in enumerate(sandbox):
-            bound.append(_listen(simulator, host, port + offset if port else 0))
-            stack.callback(bound[-1].close)
-        for simulator, listener in zip(sandbox, bound, strict=True):
-            simulator.url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-            await stack.enter_async_context(_answering(simulator, listener))
+            listeners.append(_listen(simulator, host, port + offset if port else 0))
+            stack.callback(listeners[-1].close)
+        servers: list[_Server] = []
+        stack.push_async_callback(_stop, servers)
+        for simulator, listener in zip(sandbox, listeners, strict=True):
+            simulator.url = _url(listener)
+            servers.append(await _started(simulator, listener))
             # Entered after its server, so that it closes first and lets go of the calls it holds.
             await stack.enter_async_context(simulator)
         yield sandbox
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(simulator: Simulator, host: str, port: int) -> socket.socket:
@@ -105,8 +112,7 @@ def _listen(simulator: Simulator, host: str, port: int) -> socket.socket:
     return listener
 
 
-@asynccontextmanager
-async def _answering(simulator: Simulator, listener: socket.socket) -> AsyncIterator[None]:
+async def _started(simulator: Simulator, listener: socket.socket) -> "_Server":
     server = _Server(
         uvicorn.Config(
             simulator,
@@ -120,18 +126,22 @@ async def _answering(simulator: Simulator, listener: socket.socket) -> AsyncIter
             timeout_graceful_shutdown=5,
         )
     )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not (server.started or task.done()):  # noqa: ASYNC110  (uvicorn has no event for it)
+    server.task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not (server.started or server.task.done()):  # noqa: ASYNC110  (uvicorn has no event for it)
         await asyncio.sleep(0)
-    try:
-        yield
-    finally:
+    return server
+
+
+async def _stop(servers: list["_Server"]) -> None:
+    for server in servers:
         server.should_exit = True
-        await task
+    await asyncio.gather(*(server.task for server in servers))
 
 
 class _Server(uvicorn.Server):
     """Leaves the process's signals to whoever embeds it."""
+
+    task: asyncio.Task[None]
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

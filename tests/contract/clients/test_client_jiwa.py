@@ -10,7 +10,7 @@ from hookline.clients.jiwa_models import CustomField, NewLine, NewNote
 
 
 async def new_order(jiwa, **more):
-    lines = [NewLine(PartNo="1170", QuantityOrdered=Decimal(2))]
+    lines = [NewLine(PartNo="LIC-PRO", QuantityOrdered=Decimal(2))]
     return await jiwa.create_sales_order(DebtorAccountNo="1001", Lines=lines, **more)
 
 
@@ -152,7 +152,9 @@ async def test_webhooks_are_set_up_and_taken_down(jiwa):
         await jiwa.get_webhook_subscriber(**one)
 
 
-async def test_a_wrong_key_is_not_let_in_however_often_a_right_one_was_used(sandbox, jiwa, clients, open_clients):
+async def test_a_wrong_key_is_not_let_in_however_often_a_right_one_was_used(
+    sandbox, jiwa, clients, open_clients
+):
     await jiwa.get_system_info()
     wrong = await open_clients(clients.jiwa_by_key(sandbox, key="wrong-key"))
 

@@ -42,7 +42,11 @@ async def test_a_mail_is_sent_in_full(sandbox, sensorpro):
 
     [mail] = sandbox.sensorpro.records()["mails"]
 
-    assert ("ann@example.com", "Your licence", {"X-Run": "1"}) == (mail["to"], mail["subject"], mail["headers"])
+    assert ("ann@example.com", "Your licence", {"X-Run": "1"}) == (
+        mail["to"],
+        mail["subject"],
+        mail["headers"],
+    )
 
 
 async def test_an_error_in_the_body_is_a_refusal_with_its_rows(sensorpro):

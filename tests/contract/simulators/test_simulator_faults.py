@@ -17,6 +17,14 @@ async def draw(zentitle):
     return await zentitle.post("/api/LicenseCode", json=DRAW)
 
 
+async def arrived(simulator):
+    """Wait for a call to be on its way through the simulator."""
+    for _ in range(1000):
+        if simulator.requests():
+            return
+        await asyncio.sleep(0.01)
+
+
 async def order_fault(client, **fault):
     return await client.post("/_sandbox/faults", json=fault)
 
@@ -70,8 +78,7 @@ async def test_a_throttled_call_does_nothing_and_says_when_to_come_again(sandbox
 async def test_latency_waits_before_it_acts(sandbox, zentitle):
     sandbox.zentitle.faults.add("create_license_codes", "latency", seconds=0.2)
     slow = asyncio.create_task(draw(zentitle))
-    while not sandbox.zentitle.requests():
-        await asyncio.sleep(0.01)
+    await arrived(sandbox.zentitle)
     before = len(sandbox.zentitle.records()["licenses"])
 
     response = await slow
@@ -86,8 +93,7 @@ async def test_closing_lets_go_of_held_calls_without_acting():
         async with running() as sandbox:
             sandbox.zentitle.faults.add("create_license_codes", "latency", seconds=3600)
             held = asyncio.create_task(client.post(f"{sandbox.zentitle.url}/api/LicenseCode", json=DRAW))
-            while not sandbox.zentitle.requests():
-                await asyncio.sleep(0.01)
+            await arrived(sandbox.zentitle)
 
         with pytest.raises(httpx.TransportError):
             await held

@@ -1,0 +1,101 @@
+"""`hookline effects`: the journal of vendor writes, and settling what is uncertain."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from hookline import runtime
+from hookline.cli.output import AsJson, console, show
+from hookline.database import pool
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.journal import store
+from hookline.journal.settle import settle as settle_effect
+
+app = App(help="The journal: every vendor write, once; and settling what is uncertain.")
+
+COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
+State = Literal["intended", "done", "failed", "uncertain"]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    state: Annotated[State | None, Parameter(help="Only effects in this state.")] = None,
+    key: Annotated[
+        str | None, Parameter(help="An order's number or id, a flow run's id, or a vendor's reference.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    List effects.
+
+    Examples:
+        hookline effects list --state uncertain
+        hookline effects list --key 100123 --json
+    """
+    rows = asyncio.run(find(state, key))
+    show(rows, COLUMNS, as_json=as_json)
+
+
+@app.command(name="show")
+def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_json: AsJson = False) -> None:
+    """
+    Show all that is known of one effect.
+
+    Example:
+        hookline effects show 17
+    """
+    row = asyncio.run(_read(number))
+    if as_json:
+        show([row], [], as_json=True)
+    else:
+        show(
+            [{"field": name, "value": value} for name, value in row.items()],
+            ["field", "value"],
+            as_json=False,
+        )
+
+
+@app.command
+def settle(
+    number: Annotated[int, Parameter(help="The effect's number.")],
+    *,
+    happened: Annotated[bool, Parameter(negative="", help="It happened at the vendor.")] = False,
+    send_again: Annotated[bool, Parameter(negative="", help="It did not happen: send it again.")] = False,
+    reference: Annotated[
+        list[str] | None, Parameter(help="What it brought, such as a license code; repeat for each.")
+    ] = None,
+) -> None:
+    """
+    Say what became of an uncertain effect; its run goes on.
+
+    Look at the vendor first: nobody but you can know.
+
+    Examples:
+        hookline effects settle 17 --happened
+        hookline effects settle 12 --happened --reference 646186717608805844
+        hookline effects settle 17 --send-again
+    """
+    if happened == send_again:
+        raise ConfigurationError("Say either --happened or --send-again.")
+    settings = runtime.enter()
+    said = asyncio.run(settle_effect(settings, number, happened=happened, reference=reference or []))
+    console().print(said, markup=False)
+
+
+async def find(state: str | None, key: str | None) -> list[Mapping[str, Any]]:
+    """Effects by state and key."""
+    database = await pool(runtime.enter())
+    async with database.acquire() as connection:
+        return [dict(row) for row in await store.find(connection, state=state, key=key)]
+
+
+async def _read(number: int) -> Mapping[str, Any]:
+    database = await pool(runtime.enter())
+    async with database.acquire() as connection:
+        row = await store.read(connection, number)
+    if row is None:
+        raise HooklineError(f"There is no effect {number}. See: hookline effects list")
+    return dict(row)

@@ -1,0 +1,99 @@
+"""`hookline trace`: from the raw request to each vendor's reference, and back from any of them."""
+
+import asyncio
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.tree import Tree
+
+from hookline import runtime
+from hookline.cli.inbox import as_dict
+from hookline.cli.output import STYLES, AsJson, console, print_json
+from hookline.database import pool
+from hookline.errors import HooklineError
+from hookline.inbox import deliveries
+from hookline.journal import store
+from hookline.settings import Settings
+
+
+def trace(
+    key: Annotated[
+        str,
+        Parameter(help="An order's number or id, a delivery, a dispatch, a flow run, a vendor's reference."),
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Follow one piece of business: delivery, dispatch, flow run, effects, vendor references.
+
+    Examples:
+        hookline trace 100123
+        hookline trace 646186717608805844      a license code leads back to its order
+    """
+    settings = runtime.enter()
+    found = asyncio.run(follow(settings, key))
+    if as_json:
+        print_json(found)
+        return
+    show_trace(settings, key, found)
+
+
+async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]]:
+    """
+    Deliveries and effects that belong together with what the key names.
+
+    Raises:
+        HooklineError: nothing is known by that key.
+    """
+    database = await pool(settings)
+    async with database.acquire() as connection:
+        effects = {row["id"]: dict(row) for row in await store.find(connection, state=None, key=key)}
+        inbox = {row["id"]: as_dict(row) for row in await deliveries.find(database, key=key)}
+        # An order's effects lead to its deliveries, and those to the order's other effects.
+        business = {row["key"] for row in effects.values()}
+        runs = {str(row["flow_run_id"]) for row in effects.values() if row["flow_run_id"]}
+        for other in business | runs:
+            inbox |= {row["id"]: as_dict(row) for row in await deliveries.find(database, key=other)}
+        dispatches = [dispatch for row in inbox.values() for dispatch in row["dispatches"]]
+        for run in {dispatch["flow_run_id"] for dispatch in dispatches if dispatch["flow_run_id"]} | business:
+            effects |= {row["id"]: dict(row) for row in await store.find(connection, state=None, key=run)}
+    if not effects and not inbox:
+        raise HooklineError(f"Nothing is known of {key}. See: hookline inbox list, hookline effects list")
+    by_arrival = sorted(inbox.values(), key=lambda row: row["seq"])
+    return {"deliveries": by_arrival, "effects": [effects[number] for number in sorted(effects)]}
+
+
+def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any]]]) -> None:
+    """Print a trace as a tree: deliveries with their flow runs and the effects that each brought about."""
+    tree = Tree(f"[bold]{escape(key)}")
+    left = {effect["id"]: effect for effect in found["effects"]}
+    for delivery in found["deliveries"]:
+        again = f", came {delivery['duplicates']} times more" if delivery["duplicates"] else ""
+        when = f"{delivery['received_at']:%H:%M:%S}"
+        branch = tree.add(f"delivery {delivery['id']} from {delivery['source']} at {when}{again}")
+        for dispatch in delivery["dispatches"]:
+            reason = f"  {escape(dispatch['reason'])}" if dispatch["reason"] else ""
+            run = branch.add(f"{dispatch['route']}: {_state(dispatch['state'])}{reason}")
+            if dispatch["flow_run_id"]:
+                run.add(f"flow run {settings.prefect_ui_url}/runs/flow-run/{dispatch['flow_run_id']}")
+            mine = [e for e in left.values() if str(e["flow_run_id"]) == dispatch["flow_run_id"]]
+            for effect in mine:
+                run.add(_effect(left.pop(effect["id"])))
+    for effect in left.values():
+        tree.add(_effect(effect))
+    console().print(tree)
+
+
+def _effect(effect: dict[str, Any]) -> str:
+    reference = f" -> {', '.join(effect['reference'])}" if effect["reference"] else ""
+    times = f" ({effect['attempts']} attempts)" if effect["attempts"] > 1 else ""
+    reason = f"  {effect['reason']}" if effect["reason"] and effect["state"] != "done" else ""
+    what = escape(f"{effect['step']}{reference}{times}{reason}")
+    return f"{_state(effect['state'])} {what} [dim]{effect['operation']}[/]"
+
+
+def _state(state: str) -> str:
+    style = STYLES.get(state, "")
+    return f"[{style}]{state}[/]" if style else state

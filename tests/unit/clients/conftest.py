@@ -1,0 +1,41 @@
+"""Clients that talk to a function instead of a network."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from hookline.clients import (
+    JiwaClient,
+    JiwaKey,
+    JiwaUser,
+    SensorproClient,
+    SensorproUser,
+    ZentitleClient,
+    ZentitleKey,
+)
+
+AUTHS = {
+    "jiwa": (JiwaClient, lambda secret: JiwaKey(SecretStr(secret))),
+    "jiwa_user": (JiwaClient, lambda secret: JiwaUser("api", SecretStr(secret))),
+    "zentitle": (ZentitleClient, lambda secret: ZentitleKey("1234", SecretStr(secret))),
+    "sensorpro": (
+        SensorproClient,
+        lambda secret: SensorproUser("org", "user", SecretStr(secret), SecretStr("the-api-key-of-all")),
+    ),
+}
+
+
+@pytest.fixture
+def client_for():
+    """Makes a client whose requests are answered by a function."""
+
+    def make(kind, answer, secret="the-secret-key", root=None, **options):
+        client, auth = AUTHS[kind]
+        root = (
+            root or f"https://{uuid4().hex}.example"
+        )  # sessions are shared: an address of its own for each test
+        return client(root, auth(secret), transport=httpx.MockTransport(answer), **options)
+
+    return make

@@ -1,0 +1,466 @@
+"""The way to the network: what its failures mean, and what never leaves it."""
+
+import asyncio
+import logging
+import pickle
+import string
+import time
+import traceback
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from hookline.clients import (
+    AnswerLost,
+    JiwaClient,
+    JiwaKey,
+    JiwaUser,
+    NotAuthenticated,
+    SensorproClient,
+    SensorproUser,
+    UnexpectedAnswer,
+    Unreachable,
+    VendorError,
+    ZentitleKey,
+)
+from hookline.clients.redaction import redact
+from hookline.clients.transport import tls
+from hookline.errors import ConfigurationError
+
+TOKEN = "6b1f0f0e-5555-4444-8888-0123456789ab"
+
+
+def raises(failure):
+    def answer(request):
+        raise failure
+
+    return answer
+
+
+def sensorpro_session(base, token=TOKEN, expires_in=3600):
+    return {"Token": token, "ExpiresIn": expires_in, "APIEndpoint": base, "Result": {"TotalErrors": 0}}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+        httpx.PoolTimeout("full"),
+        httpx.ProxyError("no"),
+        httpx.UnsupportedProtocol("ftp"),
+        httpx.LocalProtocolError("header"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_failure_before_anything_was_sent_did_nothing(client_for, failure):
+    async with client_for("jiwa", raises(failure)) as client:
+        with pytest.raises(Unreachable) as error:
+            await client.create_debtor(AccountNo="1", Name="x")
+
+    assert (True, False) == (error.value.transient, error.value.maybe_applied)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ReadTimeout("slow"),
+        httpx.WriteTimeout("slow"),
+        httpx.ReadError("reset"),
+        httpx.WriteError("reset"),
+        httpx.CloseError("reset"),
+        httpx.RemoteProtocolError("gone"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_failure_after_that_may_have_been_done(client_for, failure):
+    async with client_for("jiwa", raises(failure)) as client:
+        with pytest.raises(AnswerLost) as error:
+            await client.create_debtor(AccountNo="1", Name="x")
+
+    assert (True, True) == (error.value.transient, error.value.maybe_applied)
+
+
+async def test_an_answer_that_cannot_be_unpacked_may_have_been_done(client_for):
+    def answer(request):
+        return httpx.Response(201, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    async with client_for("jiwa", answer) as client:
+        with pytest.raises(UnexpectedAnswer) as error:
+            await client.create_debtor(AccountNo="1", Name="x")
+
+    assert error.value.maybe_applied
+
+
+async def test_redirects_are_not_followed(client_for):
+    seen = []
+
+    def answer(request):
+        seen.append(request.url.host)
+        return httpx.Response(302, headers={"location": "https://evil.example/"})
+
+    async with client_for("jiwa", answer) as client:
+        with pytest.raises(UnexpectedAnswer):
+            await client.get_system_info()
+
+    assert (1, False) == (len(seen), "evil.example" in seen)
+
+
+async def test_cookies_are_not_sent_back(client_for):
+    cookies = []
+
+    def answer(request):
+        cookies.append(request.headers.get("cookie"))
+        return httpx.Response(200, json={}, headers={"set-cookie": "ss-id=abc; Path=/"})
+
+    async with client_for("jiwa", answer) as client:
+        await client.get_system_info()
+        await client.get_system_info()
+
+    assert [None, None] == cookies
+
+
+async def test_keys_go_in_their_headers(client_for):
+    sent = []
+
+    def answer(request):
+        sent.append(request.headers["authorization"])
+        return httpx.Response(200, json=[])
+
+    async with client_for("jiwa", answer) as jiwa, client_for("zentitle", answer) as zentitle:
+        await jiwa.list_webhook_events()
+        await zentitle.list_products()
+
+    assert ["Bearer the-secret-key", "bearer 1234:the-secret-key"] == sent
+
+
+async def test_a_closed_client_says_how_to_open_it(client_for):
+    client = client_for("jiwa", raises(AssertionError))
+
+    with pytest.raises(RuntimeError, match="async with"):
+        await client.get_system_info()
+
+
+async def test_making_a_client_takes_less_than_a_millisecond():
+    tls()
+    times = []
+    for _ in range(50):
+        started = time.perf_counter()
+        async with JiwaClient("https://jiwa.example", JiwaKey(SecretStr("abcd"))):
+            times.append(time.perf_counter() - started)
+
+    assert 0.001 > min(times)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "jiwa.example",
+        "ftp://jiwa.example",
+        "https://",
+        "https://a:b@jiwa.example",
+        "https://x/?a=1",
+        "https://x/#a",
+    ],
+)
+def test_an_address_that_calls_cannot_be_built_on_is_refused(address):
+    with pytest.raises(ConfigurationError):
+        JiwaClient(address, JiwaKey(SecretStr("abcd")))
+
+
+@pytest.mark.parametrize("key", ["", "with space", "with\nnewline", "schlüssel"])
+def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(key):
+    with pytest.raises(ConfigurationError) as error:
+        JiwaKey(SecretStr(key))
+
+    assert not key or key not in str(error.value)
+
+
+def test_a_customer_id_is_not_a_place_for_something_else():
+    with pytest.raises(ConfigurationError):
+        ZentitleKey("1234:key", SecretStr("key"))
+
+
+# Sessions ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_second_401_after_a_new_log_in_is_the_callers(client_for):
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.path)
+        return httpx.Response(200, json={"SessionId": "s"}) if asked[-1] == "/auth" else httpx.Response(401)
+
+    async with client_for("jiwa_user", answer) as client:
+        with pytest.raises(NotAuthenticated) as error:
+            await client.get_system_info()
+
+    assert ("get_system_info", ["/auth", "/SystemInfo/"] * 2) == (error.value.operation, asked)
+
+
+async def test_a_jiwa_session_goes_in_its_header(client_for):
+    sent = []
+
+    def answer(request):
+        sent.append(request.headers.get("x-ss-id"))
+        return httpx.Response(200, json={"SessionId": "abc"})
+
+    async with client_for("jiwa_user", answer) as client:
+        await client.get_system_info()
+
+    assert [None, "abc"] == sent
+
+
+@pytest.mark.parametrize("session", ["a\r\nX-Evil: 1", "ü", ""])
+async def test_a_session_that_cannot_be_sent_is_no_session(client_for, session):
+    async with client_for(
+        "jiwa_user", lambda request: httpx.Response(200, json={"SessionId": session})
+    ) as client:
+        with pytest.raises(UnexpectedAnswer):
+            await client.get_system_info()
+
+
+async def test_later_calls_go_where_sensorpro_says_if_it_may_hold_the_token(client_for):
+    seen = []
+
+    def answer(request):
+        seen.append(str(request.url))
+        body = sensorpro_session("https://two.sensorpro.net/v9/")
+        return httpx.Response(200, json=body)
+
+    root = f"https://{uuid4().hex}.sensorpro.net"
+    async with client_for("sensorpro", answer, root=root) as client:
+        await client.get_contacts()
+
+    assert [
+        f"{root}/auth/sys/signin",
+        f"https://two.sensorpro.net/v9/api/Contact/GetContacts/{TOKEN}",
+    ] == seen
+
+
+async def test_the_token_stays_at_home_when_sensorpro_names_a_stranger(client_for):
+    seen = []
+
+    def answer(request):
+        seen.append((request.url.host, request.headers["host"]))
+        return httpx.Response(200, json=sensorpro_session("https://evil.example/"))
+
+    root = f"https://{uuid4().hex}.example"
+    async with client_for("sensorpro", answer, root=root) as client:
+        await client.get_contacts()
+
+    assert [(root.removeprefix("https://"),) * 2] * 2 == seen
+
+
+@pytest.mark.parametrize("token", ["a/b", "..", "", "%2e%2e"])
+async def test_a_token_that_would_change_the_route_is_no_token(client_for, token):
+    async with client_for(
+        "sensorpro", lambda request: httpx.Response(200, json=sensorpro_session("", token))
+    ) as client:
+        with pytest.raises(UnexpectedAnswer) as error:
+            await client.get_contacts()
+
+    assert "sign_in" == error.value.operation
+
+
+async def test_a_token_is_renewed_before_it_ends(client_for, monkeypatch):
+    signed_in = []
+
+    def answer(request):
+        signed_in.extend([1] * (request.url.path == "/auth/sys/signin"))
+        return httpx.Response(200, json=sensorpro_session("", expires_in=3622))
+
+    now = time.monotonic()
+    async with client_for("sensorpro", answer) as client:
+        await client.get_contacts()
+        monkeypatch.setattr("hookline.clients.auth.time.monotonic", lambda: now + 3622 - 70)
+        await client.get_contacts()
+        before = len(signed_in)
+        monkeypatch.setattr("hookline.clients.auth.time.monotonic", lambda: now + 3622 - 50)
+        await client.get_contacts()
+
+    assert (1, 2) == (before, len(signed_in))
+
+
+async def test_a_call_survives_a_log_in_cancelled_by_somebody_else(client_for):
+    hold = asyncio.Event()
+    logins = []
+
+    async def answer(request):
+        if request.url.path == "/auth" and not logins:
+            logins.append(1)
+            await hold.wait()
+        return httpx.Response(200, json={"SessionId": "abc"})
+
+    async with client_for("jiwa_user", answer) as client:
+        first = asyncio.create_task(client.get_system_info())
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(client.get_system_info())
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+        assert await asyncio.wait_for(second, 1)
+
+
+# Secrets ----------------------------------------------------------------------------------------------------
+
+SECRETS = st.text(string.ascii_letters + string.digits + "-_.~!$*+=:@%&", min_size=8, max_size=40)
+PASSWORDS = st.text(string.printable.strip(), min_size=8, max_size=40)
+
+
+class Records(logging.Handler):
+    """Keeps every record of every logger as text, with its traceback."""
+
+    def __init__(self):
+        super().__init__(level=0)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(self.format(record))
+
+
+def everything_said(client, call):
+    """What a failing call says, in every form a caller could write down."""
+    records = Records()
+    root = logging.getLogger()
+    loud = [
+        root,
+        *(logging.getLogger(name) for name in ("httpx", "httpcore.http11", "hookline.clients.transport")),
+    ]
+    levels = [logger.level for logger in loud]
+    for logger in loud:
+        logger.setLevel(logging.DEBUG)
+    root.addHandler(records)
+    try:
+        asyncio.run(failing(client, call, said := []))
+    finally:
+        root.removeHandler(records)
+        for logger, level in zip(loud, levels, strict=True):
+            logger.setLevel(level)
+    assert any("hookline" in line or "jiwa" in line or "sensorpro" in line for line in records.lines)
+    return "\n".join([repr(client), repr(client.auth), *said, *records.lines])
+
+
+async def failing(client, call, said):
+    async with client:
+        try:
+            await call(client)
+        except VendorError as error:
+            said += [str(error), repr(error), repr(pickle.dumps(error)), repr(vars(error))]
+            said += traceback.format_exception(error)
+
+
+def echoes(request, status):
+    """The worst vendor: it repeats address, headers and body of the request in its error."""
+    logging.getLogger("httpx").info("HTTP Request: %s %s", request.method, request.url)
+    logging.getLogger("httpcore.http11").debug("headers %s", request.headers.raw)
+    text = f"You sent {request.url} {dict(request.headers)} {request.content.decode()}"
+    return httpx.Response(
+        status,
+        json={
+            "ResponseStatus": {"ErrorCode": "X", "Message": text, "Errors": [{"Message": text}]},
+            "Result": {"TotalErrors": 1, "RequestId": "r", "ErrorMessages": [{"Description": text}]},
+        },
+        headers={"x-request-id": request.headers.get("authorization", "")},
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(key=SECRETS, status=st.sampled_from([200, 400, 401, 403, 404, 409, 500]))
+@example(key="the-secret-key-of-all", status=400)
+def test_no_key_is_shown(key, status):
+    client = JiwaClient(
+        "https://vendor.example",
+        JiwaKey(SecretStr(key)),
+        transport=httpx.MockTransport(lambda request: echoes(request, status)),
+    )
+
+    said = everything_said(client, lambda client: client.get_system_info())
+
+    assert key not in said
+
+
+@settings(max_examples=60, deadline=None)
+@given(password=PASSWORDS, status=st.sampled_from([200, 400, 401, 500]))
+@example(password='with"quote\\and/slash', status=400)
+def test_no_password_is_shown(password, status):
+    assume(password not in "You sent https://vendor.example/auth credentials password UserName")
+    client = JiwaClient(
+        "https://vendor.example",
+        JiwaUser("api", SecretStr(password)),
+        transport=httpx.MockTransport(lambda request: echoes(request, status)),
+    )
+
+    said = everything_said(client, lambda client: client.get_system_info())
+
+    assert password not in said
+    assert repr(password)[1:-1] not in said
+
+
+@settings(max_examples=40, deadline=None)
+@given(password=PASSWORDS, token=SECRETS, form=st.sampled_from(["sign_in", "log_in"]))
+@example(password="the-password-of-all", token=TOKEN, form="log_in")
+def test_no_sensorpro_token_is_shown(password, token, form):
+    def answer(request):
+        if request.url.path.startswith("/auth"):
+            logging.getLogger("httpx").info("HTTP Request: %s", request.url)
+            return httpx.Response(200, json=sensorpro_session("", token))
+        return echoes(request, 200)
+
+    user = SensorproUser("org", "user", SecretStr(password), SecretStr("the-api-key-of-all"), form)
+    client = SensorproClient("https://vendor.example", user, transport=httpx.MockTransport(answer))
+
+    said = everything_said(client, lambda client: client.get_contacts())
+
+    for secret in (password, token, "the-api-key-of-all"):
+        assert secret not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f"POST https://x/api/Contact/GetContacts/{TOKEN}", "POST https://x/api/Contact/GetContacts/***"),
+        (f"https://x/auth/sys/logoff/{TOKEN}?a=1", "https://x/auth/sys/logoff/***?a=1"),
+        ("https://x/auth/sys/login/Org/Me/pass%2Fword", "https://x/auth/sys/login/***/***/***"),
+        ("GET /SalesOrders/1?apikey=abc&x=1", "GET /SalesOrders/1?apikey=***&x=1"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("authorization: bearer 1234:abc", "authorization: bearer ***"),
+        ('{"UserName":"api","Password":"abc"}', '{"UserName":"api","Password":"***"}'),
+        ("/SalesOrders/1/Notes", "/SalesOrders/1/Notes"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_though_it_is_not_known(text, masked):
+    assert masked == redact(text)
+
+
+async def test_other_peoples_httpx_lines_pass(caplog):
+    caplog.set_level(logging.INFO, "httpx")
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(200))) as other:
+        await other.get("https://prefect.example/api/health")
+
+    assert ["https://prefect.example/api/health" in caplog.text] == [True]
+
+
+async def test_our_own_line_tells_call_outcome_and_time(client_for, caplog):
+    caplog.set_level(logging.DEBUG, "hookline.clients.transport")
+    async with client_for(
+        "jiwa", lambda request: httpx.Response(200, json={}), root="https://vendor.example"
+    ) as client:
+        await client.get_system_info()
+
+    [line] = [record.getMessage() for record in caplog.records if record.name.startswith("hookline")]
+    assert line.startswith("jiwa get_system_info GET https://vendor.example/SystemInfo/: 200 in ")
+
+
+async def test_the_password_of_a_log_in_given_by_hand_is_not_shown(client_for):
+    async with client_for("jiwa", lambda request: echoes(request, 400)) as client:
+        with pytest.raises(VendorError) as error:
+            await client.login(UserName="api", Password=SecretStr("by-hand-password"))
+
+    assert "by-hand-password" not in repr(vars(error.value))
