@@ -39,7 +39,7 @@ def enter(*, sandbox: bool = False) -> Settings:
     if current.sandbox:
         additions |= simulator_environment(current) | _sandbox_secrets(current.home)
     for name, value in additions.items():
-        os.environ.setdefault(name, value)
+        os.environ[name] = os.environ.get(name) or value
     return current
 
 

@@ -1,6 +1,7 @@
 """`hookline apply`: what the files and the environment say becomes so on the Prefect server."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ def apply(
     url: Annotated[
         str | None, Parameter(help="Address under which Jiwa reaches the gateway; with --subscribe.")
     ] = None,
+    wait: Annotated[float, Parameter(help="Seconds to wait for a Prefect server that is starting.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -61,7 +63,7 @@ def apply(
 
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
-    rows = asyncio.run(_apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url))
+    rows = asyncio.run(_apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url, wait=wait))
     show(rows, ["kind", "name", "change"], as_json=as_json)
 
 
@@ -72,6 +74,7 @@ async def _apply(
     dry_run: bool,
     subscribe: bool,
     url: str | None,
+    wait: float,
 ) -> list[dict[str, str]]:
     import httpx  # noqa: PLC0415
     from prefect.client.orchestration import get_client  # noqa: PLC0415  (Prefect's settings)
@@ -79,6 +82,7 @@ async def _apply(
     rows = []
     try:
         async with get_client() as client:
+            await _await_server(client, wait)
             async for change in _changes(settings, client, deployments):
                 if not dry_run:
                     await change.make()
@@ -91,6 +95,13 @@ async def _apply(
     if subscribe:
         rows += await _subscribe(settings, url or settings.gateway_url, dry_run=dry_run)
     return rows
+
+
+async def _await_server(client: "PrefectClient", seconds: float) -> None:
+    """Wait until the server answers, so long at most."""
+    deadline = time.monotonic() + seconds
+    while await client.api_healthcheck() is not None and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
 
 
 async def _changes(

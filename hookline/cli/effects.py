@@ -13,7 +13,7 @@ from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
 from hookline.journal.settle import settle as settle_effect
 
-app = App(help="The journal: every vendor write, once; and settling what is uncertain.")
+app = App(name="effects", help="The journal: every vendor write, once; and settling what is uncertain.")
 
 COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
 State = Literal["intended", "done", "failed", "uncertain"]

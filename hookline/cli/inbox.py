@@ -13,7 +13,7 @@ from hookline.database import pool
 from hookline.errors import HooklineError
 from hookline.inbox import deliveries
 
-app = App(help="The inbox: what was received, and what became of it.")
+app = App(name="inbox", help="The inbox: what was received, and what became of it.")
 
 COLUMNS = ["id", "received_at", "source", "state", "route", "key", "duplicates", "flow_run", "reason"]
 Number = Annotated[str, Parameter(help="The delivery's id, or its beginning.")]

@@ -11,6 +11,9 @@ from rich.table import Table
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
 
+WIDE = 240
+"""Columns where nobody looks: a file or a pipe must not have its lines cut to a terminal's width."""
+
 STYLES = {
     "done": "green",
     "running": "cyan",
@@ -27,7 +30,7 @@ STYLES = {
 
 def console() -> Console:
     """Where commands write for people."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def show(

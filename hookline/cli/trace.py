@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
@@ -37,7 +38,7 @@ def trace(
     if as_json:
         print_json(found)
         return
-    show_trace(settings, key, found)
+    show_trace(settings, key, found, console())
 
 
 async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]]:
@@ -65,7 +66,9 @@ async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]
     return {"deliveries": by_arrival, "effects": [effects[number] for number in sorted(effects)]}
 
 
-def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any]]]) -> None:
+def show_trace(
+    settings: Settings, key: str, found: dict[str, list[dict[str, Any]]], out: Console
+) -> None:
     """Print a trace as a tree: deliveries with their flow runs and the effects that each brought about."""
     tree = Tree(f"[bold]{escape(key)}")
     left = {effect["id"]: effect for effect in found["effects"]}
@@ -83,7 +86,7 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
                 run.add(_effect(left.pop(effect["id"])))
     for effect in left.values():
         tree.add(_effect(effect))
-    console().print(tree)
+    out.print(tree)
 
 
 def _effect(effect: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from hookline.settings import Settings
 from hookline.supervisor import Port, Process, http_ready, only_one, require_free, supervise
 
 WORK_POOL = "hookline"
+START_SECONDS = 180
 SIMULATED = ("Jiwa", "Zentitle", "Sensorpro")
 
 
@@ -73,15 +74,13 @@ def processes(settings: Settings) -> list[Process]:
             ready=http_ready(f"{settings.gateway_url}/readyz"),
             after=["migrate"],
         ),
+        # apply and engine begin while the Prefect server starts: half of their start is reading its library.
         Process(
             name="apply",
-            command=_hookline("apply", *(["--subscribe"] if settings.sandbox else [])),
-            after=[
-                "migrate",
-                "gateway",
-                *(["prefect"] if own_prefect else []),
-                *(["sandbox"] if settings.sandbox else []),
-            ],
+            command=_hookline(
+                "apply", "--wait", str(START_SECONDS), *(["--subscribe"] if settings.sandbox else [])
+            ),
+            after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
             restart=False,
         ),
         Process(
@@ -89,7 +88,7 @@ def processes(settings: Settings) -> list[Process]:
             command=_hookline("engine"),
             env=os.environ | {"HOOKLINE_READY_FILE": str(_ready_file(settings))},
             ready=_engine_ready(settings),
-            after=["apply"],
+            after=["migrate"],
             stop_seconds=30,
         ),
         Process(

@@ -31,8 +31,7 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
 
 def request_id(response: httpx.Response) -> str | None:
     """The vendor's own id of the request, if a header tells it."""
-    found = (response.headers.get(name) for name in LONGEST_QUOTE: Final = 10_000  # bytes
-_REQUEST_ID_HEADERS)
+    found = (response.headers.get(name) for name in _REQUEST_ID_HEADERS)
     return next((value for value in found if value), None)
 
 

@@ -183,7 +183,7 @@ def _remembered_refusal(session: Session) -> Iterator[None]:
     try:
         yield
     except (NotAuthenticated, NotAllowed, Refused) as error:
-        session.refusal, session.refused_at = error, time.monotonic()
+        session.refusal, session.refused_at = copy.copy(error), time.monotonic()  # without its frames
         raise
 
 

@@ -95,6 +95,10 @@ def _short(text: str) -> str:
     return " ".join(text.split())[:LONGEST_DETAIL]
 
 
+def _masked(value: object, mask: Callable[[str], str]) -> object:
+    return value if value is None or isinstance(value, int | float) else _short(mask(str(value)))
+
+
 def _rebuilt(kind: type[VendorError], facts: Mapping[str, Any]) -> VendorError:
     return kind.rebuilt(facts)
 
@@ -146,10 +150,7 @@ class Refused(VendorError):
     def hide(self, mask: Callable[[str], str]) -> None:
         """Mask every text that came from the vendor, those of the rows too."""
         super().hide(mask)
-        self.rows = tuple(
-            {name: _short(mask(str(value))) for name, value in row.items() if value is not None}
-            for row in self.rows
-        )
+        self.rows = tuple({name: _masked(value, mask) for name, value in row.items()} for row in self.rows)
 
 
 class Conflict(VendorError):

@@ -19,6 +19,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -104,7 +105,7 @@ def process(home: Path) -> Process:
         name="postgres",
         command=command(home),
         env=_environment(),
-        ready=postgres_ready(_socket(home)),
+        ready=_ready(home),
         stop_signal=STOP_SIGNAL,
         stop_seconds=30,
         user=uid if os.geteuid() == 0 else None,
@@ -138,8 +139,18 @@ def socket_dir(home: Path) -> Path:
     return Path("/tmp") / f"hookline-{digest[:16]}"  # noqa: S108  (its owner and mode are checked)
 
 
-def _socket(home: Path) -> Path:
-    return _in(socket_dir(home))
+def _ready(home: Path) -> Callable[[], Awaitable[bool]]:
+    answers = postgres_ready(_in(socket_dir(home)))
+
+    async def ask() -> bool:
+        # A question during recovery would stand as FATAL in the log; its own file tells first.
+        try:
+            status = (_data(home) / "postmaster.pid").read_text().splitlines()[7:]
+        except OSError:
+            return False
+        return [line.strip() for line in status] == ["ready"] and await answers()
+
+    return ask
 
 
 def _in(folder: Path) -> Path:

@@ -51,7 +51,11 @@ UPDATED = "License Code Details Updated Successfully"
 
 @dataclass(slots=True)
 class Terms:
-    """The license properties that codes and profiles share, in the vendor's output vocabulary."""
+    """
+    The license properties that codes and profiles share, in the vendor's output vocabulary.
+
+    Never changed in place (`_changed` makes new ones), so codes may share those of their profile.
+    """
 
     enabled: bool = True
     licensetype: str = "Perpetual"
@@ -217,7 +221,7 @@ class ZentitleSimulator(Simulator):
         """Two products; the team product has a profile. No codes, companies or consumers."""
         now = _now()
         self._products = {each.product: each for each in _products()}
-        team = Profile(_number(()), TEAM, TEAM_PROFILE, copy.deepcopy(self._products[TEAM].terms), now, now)
+        team = Profile(_number(()), TEAM, TEAM_PROFILE, self._products[TEAM].terms, now, now)
         self._profiles = {(team.product, team.name.lower()): team}
         self._licenses: dict[tuple[str, str], License] = {}
         # The codes of each company, so that looking for an order's codes does not read all there are.
@@ -666,7 +670,7 @@ class ZentitleSimulator(Simulator):
         source: Product | Profile = self._products[product]
         if profile:
             source = self._profiles[product, profile.lower()]
-        return copy.deepcopy(source.terms)
+        return source.terms
 
     def _check_importable(self, product: str, codes: list[str]) -> None:
         taken = [code for code in codes if (product, code) in self._licenses]

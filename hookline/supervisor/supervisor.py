@@ -240,7 +240,7 @@ class Supervisor:
         if child.ended.is_set():
             return
         seconds = child.process.stop_seconds
-        child.signal(signal.SIGKILL if self._at_once else child.process.stop_signal)
+        child.signal(child.process.stop_signal)
         if not await _within(seconds, child.ended):
             self.say(f"{child.name} did not stop within {seconds:g} s: killed")
             child.signal(signal.SIGKILL, group=True)

@@ -64,8 +64,8 @@ async def serving(home):
     deadline = time.monotonic() + 30
     while True:
         popen = start(home)
-        while popen.poll() is None and not await embedded.process(home).ready():
-            await asyncio.sleep(0.02)  # noqa: ASYNC110  (another process has no events)
+        while popen.poll() is None and not await embedded.process(home).ready():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         if popen.poll() is None:
             break
         assert time.monotonic() < deadline, (home / "log").read_text()

@@ -53,6 +53,7 @@ class Running:
                 [sys.executable, "-W", "error", "-c", HEAD + textwrap.dedent(script)],
                 cwd=folder,
                 env=os.environ | {"TEST_MARK": self.mark},
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -99,7 +100,7 @@ def up(tmp_path):
     yield start
     for running in started:
         running.popen.kill()
-        running.popen.wait()
+        running.popen.communicate()
         for process in running.left():
             process.kill()
 
@@ -255,7 +256,7 @@ def test_what_needs_a_job_waits_until_it_is_done(up):
 
 def test_a_job_that_fails_ends_everything(up):
     running = up("""
-        run(child("good", SLEEP), child("migrate", "raise SystemExit('no database')", restart=False))
+        run(child("good", SLEEP), child("migrate", "import os; os.write(1, b'no database'); os._exit(1)", restart=False))
     """)
 
     assert 1 == running.ended()

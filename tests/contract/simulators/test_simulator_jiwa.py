@@ -5,8 +5,6 @@ import re
 import httpx
 import pytest
 
-from hookline.simulators import JiwaSimulator, Sandbox, running
-
 LOGIN = {"username": "api", "password": "sandbox-jiwa-password"}
 DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}"
 
@@ -128,11 +126,11 @@ async def test_a_session_lapses(sandbox, stranger):
     assert (204, 401) == (before.status_code, after.status_code)
 
 
-async def test_a_session_lapses_at_its_time():
-    async with running(sandbox=Sandbox(jiwa=JiwaSimulator(session_seconds=0))) as sandbox:
-        async with httpx.AsyncClient(base_url=sandbox.jiwa.url) as client:
-            await client.post("/auth", json=LOGIN)
-            response = await client.get("/Sessions/Current")
+async def test_a_session_lapses_at_its_time(sandbox, stranger, monkeypatch):
+    monkeypatch.setattr(sandbox.jiwa, "session_seconds", 0)
+    await stranger.post("/auth", json=LOGIN)
+
+    response = await stranger.get("/Sessions/Current")
 
     assert 401 == response.status_code
 
@@ -413,9 +411,11 @@ async def test_a_debtor_is_added_changed_and_seen_on_its_orders(jiwa):
     debtor = (await jiwa.post("/Debtors", json={"AccountNo": "2001", "Name": "New Shop"})).json()
     order = await ordered(jiwa, DebtorID=debtor["DebtorID"], DebtorAccountNo="1001")
     key = f"/Debtors/{debtor['DebtorID']}"
+    before = [each["EmailAddress"] for each in await rows(jiwa)]
 
     changed = await jiwa.patch(key, json={"EmailAddress": "new@shop.example", "AccountNo": "1001"})
 
+    assert [""] == before
     assert 200 == changed.status_code
     assert ("2001", "new@shop.example") == (changed.json()["AccountNo"], changed.json()["EmailAddress"])
     assert changed.json() == (await jiwa.get(key)).json()
@@ -528,12 +528,15 @@ async def test_cash_allocated_in_the_ledger_shows_in_the_list_alone(jiwa, order)
     assert order == await read(jiwa, order)
 
 
-async def test_cash_stays_allocated_when_the_order_changes(sandbox, jiwa, order):
+async def test_the_list_shows_a_change_at_once_and_cash_stays_allocated(sandbox, jiwa, order):
     sandbox.jiwa.allocate(order["InvoiceID"], 5)
+    before = await rows(jiwa)
+    await jiwa.patch(f"/SalesOrders/{order['InvoiceID']}", json={"SOReference": "ext-3"})
 
-    await jiwa.post(f"/SalesOrders/{order['InvoiceID']}/Notes", json={"NoteText": "x"})
+    after = await rows(jiwa)
 
-    assert [5] == [each["TotalAllocated"] for each in await rows(jiwa)]
+    assert [("", 5)] == [(each["SOReference"], each["TotalAllocated"]) for each in before]
+    assert [("ext-3", 5)] == [(each["SOReference"], each["TotalAllocated"]) for each in after]
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,11 @@ async def test_after_a_failed_start_the_other_ports_are_free_again():
 
 
 async def test_a_simulator_can_be_given_with_its_own_settings():
-    async with running(sandbox=Sandbox(jiwa=JiwaSimulator(session_seconds=-1))) as sandbox:
-        async with httpx.AsyncClient(base_url=sandbox.jiwa.url) as client:
-            login = {"username": "api", "password": "sandbox-jiwa-password"}
-            session = (await client.post("/auth", json=login)).json()["SessionId"]
-            response = await client.get("/KeepAlive", headers={"X-ss-id": session})
+    short = Sandbox(jiwa=JiwaSimulator(session_seconds=-1))
+    async with running(sandbox=short) as sandbox, httpx.AsyncClient(base_url=sandbox.jiwa.url) as client:
+        login = {"username": "api", "password": "sandbox-jiwa-password"}
+        session = (await client.post("/auth", json=login)).json()["SessionId"]
+        response = await client.get("/KeepAlive", headers={"X-ss-id": session})
 
     assert 401 == response.status_code
 

@@ -95,7 +95,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ("nan", None),
         ("inf", None),
         ("²", None),
-        ("９", None),
+        ("\uff19", None),
         ("99999999999", LONGEST_WAIT),
         ("soon", None),
         ("Thu, 01 Jan 2026 00:01:00 GMT", 60.0),

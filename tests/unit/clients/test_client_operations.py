@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -51,9 +52,10 @@ def test_every_operation_agrees_with_the_table(operation):
     assert (row["verb"], row["path"], row["repeat"], row["trust"]) == declared
 
 
-def test_the_table_holds_more_than_is_declared():
+def test_nothing_is_declared_that_the_table_does_not_hold():
+    """Rows that no client declares yet are allowed for now; their number is told."""
     missing = [key for key in ROWS if ".".join(key) not in OPERATIONS]
-    print(f"{len(missing)} operations of the table are not declared yet")
+    sys.stdout.write(f"{len(missing)} of {len(ROWS)} operations are not declared yet\n")
 
     assert len(ROWS) == len(missing) + len(OPERATIONS)
 
@@ -93,14 +95,12 @@ def test_no_value_in_a_path_can_change_which_operation_is_called(operation, valu
     inputs = _given(operation, dict.fromkeys(operation.placeholders, value))
     shape = re.sub(r"\\{\w+\\}", "[^/?#]+", re.escape("/base" + operation.path))
 
-    try:
+    if is_one_segment(value):
         request = operation.build(ROOT, inputs)
-    except InvalidInput as error:
-        assert any(name in str(error) for name in operation.placeholders)
-        assert not is_one_segment(value)
-    else:
         assert re.fullmatch(shape, request.url.raw_path.decode().partition("?")[0])
-        assert is_one_segment(value)
+    else:
+        with pytest.raises(InvalidInput, match="|".join(operation.placeholders)):
+            operation.build(ROOT, inputs)
 
 
 @pytest.mark.parametrize(

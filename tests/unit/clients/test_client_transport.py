@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -29,7 +29,7 @@ from hookline.clients import (
 )
 from hookline.clients.redaction import redact
 from hookline.clients.transport import tls
-from hookline.errors import ConfigurationError
+from hookline.errors import ConfigurationError, HooklineError
 
 TOKEN = "6b1f0f0e-5555-4444-8888-0123456789ab"
 
@@ -310,8 +310,11 @@ async def test_a_call_survives_a_log_in_cancelled_by_somebody_else(client_for):
 
 # Secrets ----------------------------------------------------------------------------------------------------
 
-SECRETS = st.text(string.ascii_letters + string.digits + "-_.~!$*+=:@%&", min_size=8, max_size=40)
-PASSWORDS = st.text(string.printable.strip(), min_size=8, max_size=40)
+MARK = "Zq9"  # begins every secret, so that none is a word that stands in our own texts
+SECRETS = st.text(string.ascii_letters + string.digits + "-_.~!$*+=:@%&", min_size=1, max_size=40).map(
+    MARK.__add__
+)
+PASSWORDS = st.text(string.printable, min_size=1, max_size=40).map(MARK.__add__)
 
 
 class Records(logging.Handler):
@@ -351,7 +354,7 @@ async def failing(client, call, said):
     async with client:
         try:
             await call(client)
-        except VendorError as error:
+        except HooklineError as error:
             said += [str(error), repr(error), repr(pickle.dumps(error)), repr(vars(error))]
             said += traceback.format_exception(error)
 
@@ -373,7 +376,7 @@ def echoes(request, status):
 
 @settings(max_examples=60, deadline=None)
 @given(key=SECRETS, status=st.sampled_from([200, 400, 401, 403, 404, 409, 500]))
-@example(key="the-secret-key-of-all", status=400)
+@example(key="Zq9-the-secret-key-of-all", status=400)
 def test_no_key_is_shown(key, status):
     client = JiwaClient(
         "https://vendor.example",
@@ -383,14 +386,13 @@ def test_no_key_is_shown(key, status):
 
     said = everything_said(client, lambda client: client.get_system_info())
 
-    assert key not in said
+    assert MARK not in said
 
 
 @settings(max_examples=60, deadline=None)
 @given(password=PASSWORDS, status=st.sampled_from([200, 400, 401, 500]))
-@example(password='with"quote\\and/slash', status=400)
+@example(password='Zq9with"quote\\and/slash', status=400)
 def test_no_password_is_shown(password, status):
-    assume(password not in "You sent https://vendor.example/auth credentials password UserName")
     client = JiwaClient(
         "https://vendor.example",
         JiwaUser("api", SecretStr(password)),
@@ -399,13 +401,12 @@ def test_no_password_is_shown(password, status):
 
     said = everything_said(client, lambda client: client.get_system_info())
 
-    assert password not in said
-    assert repr(password)[1:-1] not in said
+    assert MARK not in said
 
 
 @settings(max_examples=40, deadline=None)
 @given(password=PASSWORDS, token=SECRETS, form=st.sampled_from(["sign_in", "log_in"]))
-@example(password="the-password-of-all", token=TOKEN, form="log_in")
+@example(password="Zq9-the-password-of-all", token=MARK + TOKEN, form="log_in")
 def test_no_sensorpro_token_is_shown(password, token, form):
     def answer(request):
         if request.url.path.startswith("/auth"):
@@ -418,8 +419,8 @@ def test_no_sensorpro_token_is_shown(password, token, form):
 
     said = everything_said(client, lambda client: client.get_contacts())
 
-    for secret in (password, token, "the-api-key-of-all"):
-        assert secret not in said
+    assert MARK not in said
+    assert "the-api-key-of-all" not in said
 
 
 @pytest.mark.parametrize(
