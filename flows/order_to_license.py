@@ -9,10 +9,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
+from pydantic import ValidationError
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients.jiwa_models import SalesOrder
+from hookline.clients.sensorpro_models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks
@@ -29,8 +31,12 @@ class Customer:
 
     account_no: str
     name: str
-    email: str
-    contact: str
+    contact: NewContact
+
+    @property
+    def email(self) -> str:
+        """Where the licenses are sent."""
+        return self.contact.PersonalEMail
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ async def order_to_license(
         business,
         campaign_id=catalog.mail.campaign_id,
         broadcast_id=catalog.mail.broadcast_id,
-        contact={"PersonalEMail": customer.email, "FirstName": customer.contact},
+        contact=customer.contact,
         placeholders={"order": order.InvoiceNo, "licenses": listing},
         resend=catalog.mail.if_unknown == "send-again",
     )
@@ -143,7 +149,7 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
     Who an order is for; known to be complete before anything is allocated.
 
     Raises:
-        HooklineError: the customer has no e-mail address.
+        HooklineError: the customer has no e-mail address, or one that cannot be one.
     """
     email = (
         order.DebtorEmailAddress
@@ -156,12 +162,15 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
             "address, so the licenses could not be sent. Nothing was allocated. Enter one in Jiwa, then run "
             "this again."
         )
-    return Customer(
-        account_no=order.DebtorAccountNo,
-        name=order.DebtorName,
-        email=email,
-        contact=order.DebtorContactName or order.DebtorName,
-    )
+    try:
+        contact = NewContact(PersonalEMail=email, FirstName=order.DebtorContactName or order.DebtorName)
+    except ValidationError:
+        raise HooklineError(
+            f"The e-mail address {email!r} of customer {order.DebtorName} ({order.DebtorAccountNo}) cannot be "
+            f"one, so the licenses of order {order.InvoiceNo} could not be sent. Nothing was allocated. Mend it "
+            "in Jiwa, then run this again."
+        ) from None
+    return Customer(account_no=order.DebtorAccountNo, name=order.DebtorName, contact=contact)
 
 
 async def _company(zentitle: ZentitleCredentials, customer: Customer, product: Product) -> int:
@@ -216,7 +225,7 @@ async def _license(
             code,
             computer_id=_computer_id(catalog, order),
             client_info={
-                "firstname": customer.contact,
+                "firstname": customer.contact.FirstName or "",
                 "company": customer.name,
                 "email": customer.email,
                 "order": order.InvoiceNo,

@@ -3,6 +3,7 @@
 from prefect import task
 
 from blocks import SensorproCredentials
+from hookline.clients.sensorpro_models import NewContact
 from hookline.journal import Outcome
 from tasks.effects import Business, once
 from tasks.policies import VENDOR_CALL
@@ -15,7 +16,7 @@ async def trigger_email(
     *,
     campaign_id: str,
     broadcast_id: int,
-    contact: dict[str, str],
+    contact: NewContact,
     placeholders: dict[str, str],
     resend: bool = False,
 ) -> None:
@@ -30,7 +31,7 @@ async def trigger_email(
         business: what the mail is about; one mail a business.
         campaign_id: the campaign's GUID.
         broadcast_id: which of the campaign's broadcasts.
-        contact: the contact's fields; `PersonalEMail` is the address.
+        contact: whom to write to.
         placeholders: what the mail's text may use.
         resend: send again when nobody can know whether it went out.
     """

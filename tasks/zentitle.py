@@ -1,7 +1,7 @@
 """Tasks on Zentitle: companies, license codes, and what is written beside them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from prefect import task
 
@@ -15,7 +15,7 @@ from hookline.journal import Census, Outcome
 from tasks.effects import Business, once
 from tasks.policies import VENDOR_CALL
 
-SUBSCRIPTION = "subscriptionperiod"
+SUBSCRIPTION: Final = "subscriptionperiod"
 
 
 @dataclass(frozen=True)
@@ -137,24 +137,29 @@ async def update_license_code(
     sets them when the type changes: so such a code is made perpetual first.
     """
     async with zentitle.get_client() as client:
-        code_of_product = {"productid": product_id, "licensecode": code}
+
+        async def read() -> LicenseCode:
+            return await client.get_license_code(productid=product_id, licensecode=code)
 
         async def send() -> Outcome:
-            stands = await client.get_license_code(**code_of_product)
-            terms: dict[str, Any] = {}
-            if days is None:
-                terms = {"licensetype": "perpetual"}
-            elif not _lasts(stands, days):
-                if stands.licensetype.lower() == SUBSCRIPTION:
-                    await client.update_license_code(**code_of_product, licensetype="perpetual")
-                terms = {"licensetype": SUBSCRIPTION, "subscriptionperiod": days}
+            stands = await read()
+            lasts_already = _lasts(stands, days)
+            if stands.licensetype.lower() == SUBSCRIPTION and not lasts_already:
+                await client.update_license_code(
+                    productid=product_id, licensecode=code, licensetype="perpetual"
+                )
             await client.update_license_code(
-                **code_of_product, **terms, clientsallowed=clients, enabledforuse=True
+                productid=product_id,
+                licensecode=code,
+                licensetype=None if lasts_already else "perpetual" if days is None else SUBSCRIPTION,
+                subscriptionperiod=None if lasts_already else days,
+                clientsallowed=clients,
+                enabledforuse=True,
             )
             return Outcome([code])
 
         async def look() -> Outcome | None:
-            stands = await client.get_license_code(**code_of_product)
+            stands = await read()
             wanted = stands.enabledforuse and stands.clientsallowed == clients and _lasts(stands, days)
             return Outcome([code]) if wanted else None
 

@@ -15,6 +15,7 @@ from hookline.catalog import load_catalog
 from hookline.cli.output import AsJson, show
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import load_hooks
+from hookline.hooks.config import SharedSecret
 from hookline.settings import Settings, webhook_secrets
 
 if TYPE_CHECKING:
@@ -59,11 +60,13 @@ def apply(
     hooks = load_hooks(settings.hooks)
     load_catalog(settings.catalog)
 
-    from hookline.engine.deployments import check_routes, load_deployments  # noqa: PLC0415  (Prefect's settings)
+    from hookline.engine.deployments import check_routes, load_deployments  # Prefect's settings
 
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
-    rows = asyncio.run(_apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url, wait=wait))
+    rows = asyncio.run(
+        _apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url, wait=wait)
+    )
     show(rows, ["kind", "name", "change"], as_json=as_json)
 
 
@@ -76,8 +79,8 @@ async def _apply(
     url: str | None,
     wait: float,
 ) -> list[dict[str, str]]:
-    import httpx  # noqa: PLC0415
-    from prefect.client.orchestration import get_client  # noqa: PLC0415  (Prefect's settings)
+    import httpx
+    from prefect.client.orchestration import get_client  # Prefect's settings
 
     rows = []
     try:
@@ -117,10 +120,10 @@ async def _changes(
 
 
 async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[Change]:
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound
 
-    from blocks import BLOCKS  # noqa: PLC0415
-    from blocks.base import logo_at  # noqa: PLC0415
+    from blocks import BLOCKS
+    from blocks.base import logo_at
 
     for vendor, block in BLOCKS.items():
         block._logo_url = logo_at(settings.gateway_url, vendor)  # noqa: SLF001  (Prefect's name for it)
@@ -146,9 +149,9 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
 
 
 async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change]:
-    from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
-    from prefect.workers.process import ProcessWorker  # noqa: PLC0415
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
 
     try:
         await client.read_work_pool(name)
@@ -161,7 +164,7 @@ async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change
 
 
 async def _deployment(client: "PrefectClient", name: str, deployment: "Deployment") -> Change:
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound
 
     flow = deployment.flow()
     wanted: dict[str, Any] = {
@@ -194,17 +197,18 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
 
 async def _subscribe(settings: Settings, url: str, *, dry_run: bool) -> list[dict[str, str]]:
     """Make Jiwa post its order events to the gateway: one subscription an event, known by its address."""
-    from blocks import JiwaCredentials  # noqa: PLC0415
-    from hookline.clients.paging import pages  # noqa: PLC0415
+    from blocks import JiwaCredentials
+    from hookline.clients.jiwa_models import Header
+    from hookline.clients.paging import pages
 
     address = f"{url.rstrip('/')}/hooks/jiwa"
     secrets = webhook_secrets("jiwa")
     if not secrets:
         raise ConfigurationError("HOOKLINE_SECRET_JIWA is not set: Jiwa would send what the gateway refuses.")
-    header = {
-        "Name": load_hooks(settings.hooks).sources["jiwa"].header,
-        "Value": secrets[0].get_secret_value(),
-    }
+    scheme = load_hooks(settings.hooks).sources.get("jiwa")
+    if not isinstance(scheme, SharedSecret):
+        raise ConfigurationError(f"{settings.hooks}: source jiwa must be of the scheme shared-secret.")
+    header = Header(Name=scheme.header, Value=secrets[0].get_secret_value())
     rows = []
     async with JiwaCredentials.from_environment().get_client() as client:
         subscribers = [row async for row in pages(client.list_webhook_subscribers)]

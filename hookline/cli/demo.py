@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from hookline.cli.output import AsJson, console, print_json
+from hookline.cli.output import AsJson, print_json
 from hookline.cli.stage import Stage, stage
 from hookline.cli.trace import follow, show_trace
 from hookline.clients.jiwa import JiwaClient, JiwaKey
@@ -45,15 +45,19 @@ def demo(
     """
     began = time.monotonic()
     out = Console(stderr=as_json, highlight=False)
-    out.print("[bold]Hookline[/]: a paid order becomes a license. PostgreSQL, Prefect, gateway and engine are real.")
-    with out.status("starting PostgreSQL") as status:
-        with stage(keep=lambda: keep, on_line=lambda line: status.update(f"starting: {line}")) as sandbox:
-            status.update("everything runs")
-            out.print(f"[green]✓[/] everything runs ({time.monotonic() - began:.0f} s)")
-            counts = asyncio.run(_tell(sandbox, out, status.update))
-            counts["seconds"] = round(time.monotonic() - began, 1)
-            status.stop()
-            _end(sandbox, out, counts, keep=keep)
+    out.print(
+        "[bold]Hookline[/]: a paid order becomes a license. PostgreSQL, Prefect, gateway and engine are real."
+    )
+    with (
+        out.status("starting PostgreSQL") as status,
+        stage(keep=lambda: keep, on_line=lambda line: status.update(f"starting: {line}")) as sandbox,
+    ):
+        status.update("everything runs")
+        out.print(f"[green]✓[/] everything runs ({time.monotonic() - began:.0f} s)")
+        counts = asyncio.run(_tell(sandbox, out, status.update))
+        counts["seconds"] = round(time.monotonic() - began, 1)
+        status.stop()
+        _end(sandbox, out, counts, keep=keep)
     if as_json:
         print_json(counts)
     if counts["duplicates"] or counts["licenses"] != counts["orders_paid"]:
@@ -114,7 +118,9 @@ class _Story:
                 headers={header: secret, "Content-Type": "application/json"},
             )
         if answer.status_code != httpx.codes.OK or not answer.json()["duplicate"]:
-            raise HooklineError(f"The repeated webhook was not recognised: {answer.status_code} {answer.text}")
+            raise HooklineError(
+                f"The repeated webhook was not recognised: {answer.status_code} {answer.text}"
+            )
         self._say("the same webhook again: recognised, nothing changed")
 
     async def a_lost_answer(self, account: str, line: NewLine) -> None:
@@ -173,9 +179,7 @@ class _Story:
     async def _sent_webhook(self, order: SalesOrder) -> bytes:
         """The body of a webhook about an order that Jiwa has sent."""
         async for subscriber in pages(self.jiwa.list_webhook_subscribers):
-            async for message in pages(
-                self.jiwa.list_webhook_messages, SubscriberID=subscriber.SubscriberID
-            ):
+            async for message in pages(self.jiwa.list_webhook_messages, SubscriberID=subscriber.SubscriberID):
                 if order.InvoiceID in message.Body:
                     return message.Body.encode()
         raise HooklineError(f"Jiwa has sent no webhook about order {order.InvoiceNo}.")
@@ -217,7 +221,7 @@ def _is_paid(order: dict[str, Any]) -> bool:
 
 
 def _ended(dispatch: dict[str, Any]) -> bool:
-    return dispatch["state"] == "done"
+    return bool(dispatch["state"] == "done")
 
 
 def _end(sandbox: Stage, out: Console, counts: dict[str, Any], *, keep: bool) -> None:

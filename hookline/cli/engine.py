@@ -5,11 +5,14 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hookline import runtime
 from hookline.database.migrate import upgrade
 from hookline.hooks import load_hooks
-from hookline.settings import Settings
+
+if TYPE_CHECKING:
+    from hookline.engine.engine import Engine
 
 
 def engine() -> None:
@@ -22,8 +25,8 @@ def engine() -> None:
     settings = runtime.enter()
     hooks = load_hooks(settings.hooks)
 
-    from hookline.engine.deployments import check_routes, load_deployments  # noqa: PLC0415  (Prefect's settings)
-    from hookline.engine.engine import Engine  # noqa: PLC0415
+    from hookline.engine.deployments import check_routes, load_deployments  # Prefect's settings
+    from hookline.engine.engine import Engine
 
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
@@ -31,10 +34,10 @@ def engine() -> None:
     # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
     # thread waits for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    asyncio.run(_serve(settings, Engine(settings, hooks, deployments)))
+    asyncio.run(_serve(Engine(settings, hooks, deployments)))
 
 
-async def _serve(settings: Settings, worker: "Engine") -> None:  # type: ignore[name-defined]  # noqa: F821
+async def _serve(worker: "Engine") -> None:
     loop = asyncio.get_running_loop()
 
     def wait_for_signal() -> None:

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from hookline import runtime
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.database import pool
+from hookline.database.types import Row
 from hookline.errors import HooklineError
 from hookline.inbox import deliveries
 
@@ -116,7 +117,7 @@ def discard(
     console().print(f"Delivery {delivery} is set aside.")
 
 
-def as_dict(row: Mapping[str, Any]) -> dict[str, Any]:
+def as_dict(row: Row) -> dict[str, Any]:
     """A delivery as JSON can hold it: the body as the value it stands for, or as text."""
     plain = dict(row)
     try:
@@ -149,7 +150,7 @@ def _lines(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ] or [head]
 
 
-async def _row(delivery: str) -> Mapping[str, Any]:
+async def _row(delivery: str) -> Row:
     row = await deliveries.read(await pool(runtime.enter()), delivery)
     if row is None:
         raise HooklineError(f"There is no delivery {delivery}, or several begin so. See: hookline inbox list")

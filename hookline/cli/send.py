@@ -41,7 +41,7 @@ def send(
     body = _body(file)
     headers = {"Content-Type": "application/json", **_proof(source, scheme, body, delivery_id)}
 
-    import httpx  # noqa: PLC0415  (not for the other commands)
+    import httpx  # not for the other commands
 
     try:
         address = f"{url or settings.gateway_url}/hooks/{source}"

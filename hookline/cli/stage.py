@@ -53,9 +53,7 @@ class Stage:
 
     def requests(self, vendor: str, since: int = 0) -> list[dict[str, Any]]:
         """What the vendor was asked, with the time of each request in seconds since the epoch."""
-        answer = httpx.get(
-            f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since}, timeout=30
-        )
+        answer = httpx.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since}, timeout=30)
         return list(answer.raise_for_status().json())
 
     def last_lines(self) -> str:
@@ -70,7 +68,10 @@ class Stage:
 
 @contextmanager
 def stage(
-    *, keep: Callable[[], bool] = lambda: False, on_line: Callable[[str], None] = lambda _line: None, **more: str
+    *,
+    keep: Callable[[], bool] = lambda: False,
+    on_line: Callable[[str], None] = lambda _line: None,
+    **more: str,
 ) -> Iterator[Stage]:
     """
     Run a sandbox in a throwaway home, on the usual ports or, where those are taken, on free ones.
@@ -161,7 +162,9 @@ def _wait(process: subprocess.Popen[bytes], log: Path, on_line: Callable[[str], 
         try:
             asyncio.run(asyncio.wait_for(follow(), START_SECONDS))
         except TimeoutError:
-            raise HooklineError(f"The sandbox is not ready after {START_SECONDS} s:\n{_last_lines(log)}") from None
+            raise HooklineError(
+                f"The sandbox is not ready after {START_SECONDS} s:\n{_last_lines(log)}"
+            ) from None
 
 
 def _last_lines(log: Path, number: int = 25) -> str:

@@ -66,9 +66,7 @@ async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]
     return {"deliveries": by_arrival, "effects": [effects[number] for number in sorted(effects)]}
 
 
-def show_trace(
-    settings: Settings, key: str, found: dict[str, list[dict[str, Any]]], out: Console
-) -> None:
+def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any]]], out: Console) -> None:
     """Print a trace as a tree: deliveries with their flow runs and the effects that each brought about."""
     tree = Tree(f"[bold]{escape(key)}")
     left = {effect["id"]: effect for effect in found["effects"]}

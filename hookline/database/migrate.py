@@ -26,8 +26,8 @@ def upgrade(settings: Settings) -> None:
             return
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise unreachable(settings, error) from None
-    from alembic import command  # noqa: PLC0415  (25 MB that a process with nothing to migrate need not load)
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # 25 MB that a process with nothing to migrate need not load
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -41,9 +41,11 @@ async def _prepare(settings: Settings) -> str | None:
     await _ensure_database(database_url(settings))
     connection = await asyncpg.connect(database_url(settings), timeout=10)
     try:
-        return await connection.fetchval("SELECT version_num FROM alembic_version")
+        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return None
+    else:
+        return revision
     finally:
         await connection.close()
 

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from uuid import uuid4
 
@@ -97,10 +97,8 @@ class Engine:
             logger.warning("the database is away: %s", error)
             due = 1.0
         timeout = IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), timeout)
-        except TimeoutError:
-            pass
 
     def _start(self, dispatch: asyncpg.Record) -> None:
         task = asyncio.create_task(self._run(dispatch), name=f"dispatch {dispatch['id']}")

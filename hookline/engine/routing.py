@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from hookline.database.types import Connection
 from hookline.engine.deployments import Deployment, misfits
 from hookline.hooks import Hooks, Route, TemplateError
 from hookline.inbox import deliveries, dispatches
@@ -31,7 +32,7 @@ async def route_received(database: asyncpg.Pool, hooks: Hooks, deployments: Mapp
 
 
 async def _route(
-    connection: asyncpg.Connection,
+    connection: Connection,
     delivery: asyncpg.Record,
     hooks: Hooks,
     deployments: Mapping[str, Deployment],
@@ -47,7 +48,7 @@ async def _route(
 
 
 async def _dispatch(
-    connection: asyncpg.Connection,
+    connection: Connection,
     delivery: asyncpg.Record,
     route: Route,
     names: Mapping[str, Any],

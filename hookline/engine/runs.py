@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
+from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
-from prefect.flow_engine import run_flow
+from prefect.flow_engine import run_flow_async
 from prefect.states import Pending
 
 from hookline.engine.deployments import Deployment
@@ -49,13 +50,18 @@ class FlowRuns:
         flow_run = await self._flow_run(dispatch)
         if dispatch["flow_run_id"] != flow_run.id:
             await dispatches.note_flow_run(self.database, dispatch["id"], flow_run.id)
-        state = flow_run.state
-        if state is None or not _is_over(state):
-            if state is None or not state.is_pending():
+        state = flow_run.state or Pending()
+        if not _is_over(state):
+            if not state.is_pending():
                 await self._take_back(flow_run)
-            flow = self.deployments[dispatch["deployment"]].flow()
-            state = await run_flow(flow, flow_run=flow_run, return_type="state")
+            state = await self._run_here(flow_run, self.deployments[dispatch["deployment"]].flow())
         return await ending(self.database, flow_run.id, state)
+
+    async def _run_here(self, flow_run: FlowRun, flow: Flow[..., Any]) -> State[Any]:
+        state = await run_flow_async(
+            flow, flow_run=flow_run, parameters=flow_run.parameters, return_type="state"
+        )
+        return cast("State[Any]", state)  # as asked for by return_type
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""

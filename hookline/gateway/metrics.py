@@ -22,7 +22,7 @@ OPEN_STATES = ("waiting", "running", "failed", "uncertain")
 
 async def exposition(settings: Settings) -> bytes:
     """The metrics as text, with the inbox counted now."""
-    row = await (await pool(settings)).fetchrow(
+    [row] = await (await pool(settings)).fetch(
         """
         SELECT (SELECT coalesce(jsonb_object_agg(state, n), '{}') FROM
                     (SELECT state, count(*) AS n FROM dispatches WHERE state = ANY($1) GROUP BY state) AS open

@@ -26,7 +26,7 @@ RETRY_AFTER = "5"
 DATABASE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-class Rejection(Exception):  # noqa: N818  (an answer, not a fault)
+class Rejection(Exception):  # an answer, not a fault
     """An answer other than 2xx: nothing was kept."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -50,7 +50,7 @@ class Receiver:
             response = rejection.response
         known = source if source in self.hooks.sources else "unknown"
         metrics.REQUESTS.labels(known, response.status_code).inc()
-        if response.status_code < 300:
+        if response.status_code in (200, 202):
             metrics.ACK_SECONDS.labels(known).observe(time.perf_counter() - started)
         return response
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError as JinjaError, TemplateSyntaxError, Undefined, meta
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta
+from jinja2 import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 NAMES = {
@@ -32,7 +33,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-_environment = _Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701  (not HTML)
+_environment = _Environment(undefined=StrictUndefined, autoescape=False)
 del _environment.globals["range"], _environment.globals["lipsum"]  # nothing here needs to make long things
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from hookline.database.types import Connection, Row
+
 CHANNEL = "hookline"
 """Notified when there is something for an engine to do."""
 
@@ -29,7 +31,7 @@ async def accept(
     body: bytes,
 ) -> Receipt:
     """Put a delivery on disk, or count it as a repeat of the one that is there; wakes the engines."""
-    row = await database.fetchrow(
+    [row] = await database.fetch(
         """
         WITH accepted AS (
             INSERT INTO deliveries (source, external_id, headers, content_type, body)
@@ -50,7 +52,7 @@ async def accept(
     return Receipt(row["id"], row["duplicate"])
 
 
-async def claim_received(connection: asyncpg.Connection, limit: int) -> list[asyncpg.Record]:
+async def claim_received(connection: Connection, limit: int) -> list[asyncpg.Record]:
     """Deliveries that no route has seen yet, in order of arrival; locked until the transaction ends."""
     return await connection.fetch(
         """
@@ -61,9 +63,7 @@ async def claim_received(connection: asyncpg.Connection, limit: int) -> list[asy
     )
 
 
-async def set_state(
-    connection: asyncpg.Connection, delivery_id: UUID, state: str, reason: str | None = None
-) -> None:
+async def set_state(connection: Connection, delivery_id: UUID, state: str, reason: str | None = None) -> None:
     """Note what routing made of a delivery."""
     await connection.execute(
         "UPDATE deliveries SET state = $2, reason = $3 WHERE id = $1", delivery_id, state, reason
@@ -121,7 +121,7 @@ async def read(database: asyncpg.Pool, delivery_id: str) -> asyncpg.Record | Non
     return rows[0] if len(rows) == 1 else None
 
 
-async def replay(connection: asyncpg.Connection, delivery_id: UUID) -> bool:
+async def replay(connection: Connection, delivery_id: UUID) -> bool:
     """
     Let a delivery go through again.
 
@@ -151,7 +151,7 @@ async def replay(connection: asyncpg.Connection, delivery_id: UUID) -> bool:
     return routed != "UPDATE 0" or dispatched != "UPDATE 0"
 
 
-async def discard(connection: asyncpg.Connection, delivery_id: UUID, reason: str) -> bool:
+async def discard(connection: Connection, delivery_id: UUID, reason: str) -> bool:
     """Set a delivery aside, with the reason; what runs already is left to end. False: nothing was open."""
     async with connection.transaction():
         delivery = await connection.execute(
@@ -169,7 +169,7 @@ async def discard(connection: asyncpg.Connection, delivery_id: UUID, reason: str
     return delivery != "UPDATE 0" or dispatches != "UPDATE 0"
 
 
-def names(row: Mapping[str, Any], body: Any) -> dict[str, Any]:
+def names(row: Row, body: Any) -> dict[str, Any]:
     """What the templates of `hooks.yaml` may use of a delivery."""
     return {
         "body": body,

@@ -7,11 +7,12 @@ from uuid import UUID
 
 import asyncpg
 
+from hookline.database.types import Connection
 from hookline.inbox.deliveries import CHANNEL
 
 
 async def add(
-    connection: asyncpg.Connection,
+    connection: Connection,
     delivery_id: UUID,
     *,
     route: str,
@@ -115,13 +116,14 @@ async def put_back(
 
 async def seconds_to_next(database: asyncpg.Pool) -> float | None:
     """Seconds until a waiting dispatch or an expiring lease wants an engine; None if nothing is due."""
-    return await database.fetchval(
+    seconds: float | None = await database.fetchval(
         """
         SELECT extract(epoch FROM min(CASE state WHEN 'waiting' THEN not_before ELSE lease_until END) - now())::float
         FROM dispatches WHERE state IN ('waiting', 'running')
           AND CASE state WHEN 'waiting' THEN not_before ELSE lease_until END > now()
         """
     )
+    return seconds
 
 
 async def ended_badly(database: asyncpg.Pool, within: timedelta) -> list[asyncpg.Record]:
@@ -146,7 +148,7 @@ async def adopt(database: asyncpg.Pool, dispatch_id: UUID, state: str, reason: s
     )
 
 
-async def release_settled(connection: asyncpg.Connection, flow_run_id: UUID) -> int:
+async def release_settled(connection: Connection, flow_run_id: UUID) -> int:
     """Let the dispatch of a flow run go on once its uncertain effect is settled; how many there were."""
     status = await connection.execute(
         "UPDATE dispatches SET state = 'waiting', reason = NULL, not_before = now(), finished_at = NULL"

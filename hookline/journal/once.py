@@ -8,9 +8,8 @@ before anything builds upon it, and whoever comes upon `intended` looks before s
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import asyncpg
-
 from hookline.database import pool
+from hookline.database.types import Connection, Row
 from hookline.journal import store
 from hookline.journal.effect import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Look, Outcome
 from hookline.settings import Settings
@@ -51,7 +50,7 @@ async def once(
 
         names = [f"effect {effect}", *([f"scope {look.scope}"] if isinstance(look, Census) else [])]
         async with store.exclusive(connection, *names):
-            row = await store.read(connection, row["id"])
+            row = await store.reread(connection, row["id"])
             if row["state"] == "done":
                 return _known(effect, row)
             _same_request(effect, row)
@@ -73,7 +72,7 @@ class _Attempt:
     def __init__(
         self,
         settings: Settings,
-        connection: asyncpg.Connection,
+        connection: Connection,
         effect: Effect,
         effect_id: int,
         look: Look | Census | None,
@@ -106,7 +105,7 @@ class _Attempt:
         await store.done(self.connection, self.effect_id, outcome)
         return outcome
 
-    async def find_earlier(self, row: asyncpg.Record, *, resend: bool) -> Outcome | None:
+    async def find_earlier(self, row: Row, *, resend: bool) -> Outcome | None:
         """What an earlier attempt brought about; None if it is known to have changed nothing."""
         if self.look is None:
             if resend:
@@ -117,7 +116,7 @@ class _Attempt:
             return await self._count_new(self.look, row)
         return await self.look()
 
-    async def _count_new(self, census: Census, row: asyncpg.Record) -> Outcome | None:
+    async def _count_new(self, census: Census, row: Row) -> Outcome | None:
         for neighbour in await store.open_neighbours(self.connection, self.effect_id, census.scope):
             if neighbour["attempted_at"] > row["attempted_at"]:
                 await self._wait_for(neighbour)
@@ -129,7 +128,7 @@ class _Attempt:
             )
         return Outcome(sorted(new), "found at the vendor after the answer was lost") if new else None
 
-    async def _wait_for(self, neighbour: asyncpg.Record) -> None:
+    async def _wait_for(self, neighbour: Row) -> None:
         # A later write of the same scope is the only one that could be mistaken for this one.
         other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
         if neighbour["state"] == "uncertain":
@@ -144,7 +143,7 @@ class _Attempt:
             await self._let_land(neighbour)
         return await self.look.count()
 
-    async def _let_land(self, row: asyncpg.Record) -> None:
+    async def _let_land(self, row: Row) -> None:
         await asyncio.sleep(
             await store.seconds_until(self.connection, row["attempted_at"], self.settings.settle_seconds)
         )
@@ -154,12 +153,12 @@ class _Attempt:
         return EffectUncertain(self.effect_id, str(self.effect), why)
 
 
-def _known(effect: Effect, row: asyncpg.Record) -> Outcome:
+def _known(effect: Effect, row: Row) -> Outcome:
     _same_request(effect, row)
     return Outcome(list(row["reference"]), row["answer"])
 
 
-def _same_request(effect: Effect, row: asyncpg.Record) -> None:
+def _same_request(effect: Effect, row: Row) -> None:
     if row["digest"] != effect.digest:
         changed = {
             name: f"{row['request'].get(name)!r} then, {effect.request.get(name)!r} now"

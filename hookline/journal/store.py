@@ -1,19 +1,19 @@
 """The journal's SQL: one function a statement."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from hookline.database.types import Connection, Row
 from hookline.journal.effect import Effect, EffectBusy, Outcome
 
 LOCK_TIMEOUT = "60s"
 
 
-async def intend(connection: asyncpg.Connection, effect: Effect) -> asyncpg.Record:
+async def intend(connection: Connection, effect: Effect) -> Row:
     """Write the effect down as intended, unless it is there already; either way, its row."""
     await connection.execute(
         """
@@ -31,21 +31,27 @@ async def intend(connection: asyncpg.Connection, effect: Effect) -> asyncpg.Reco
         effect.wanted,
         effect.flow_run_id,
     )
-    return await connection.fetchrow(
+    rows = await connection.fetch(
         "SELECT * FROM effects WHERE workflow = $1 AND key = $2 AND step = $3",
         effect.workflow,
         effect.key,
         effect.step,
     )
+    return rows[0]
 
 
-async def read(connection: asyncpg.Connection, effect_id: int) -> asyncpg.Record | None:
+async def read(connection: Connection, effect_id: int) -> Row | None:
     """One effect by its number."""
     return await connection.fetchrow("SELECT * FROM effects WHERE id = $1", effect_id)
 
 
+async def reread(connection: Connection, effect_id: int) -> Row:
+    """An effect that is known to be there, as it stands now."""
+    return (await connection.fetch("SELECT * FROM effects WHERE id = $1", effect_id))[0]
+
+
 @asynccontextmanager
-async def exclusive(connection: asyncpg.Connection, *names: str) -> AsyncIterator[None]:
+async def exclusive(connection: Connection, *names: str) -> AsyncIterator[None]:
     """
     Hold the named locks; they fall when the connection does, so a killed process leaves none.
 
@@ -70,7 +76,7 @@ async def exclusive(connection: asyncpg.Connection, *names: str) -> AsyncIterato
 
 
 async def begin(
-    connection: asyncpg.Connection, effect_id: int, *, baseline: set[str] | None, flow_run_id: UUID | None
+    connection: Connection, effect_id: int, *, baseline: set[str] | None, flow_run_id: UUID | None
 ) -> None:
     """Write down that an attempt begins now; from here on its end is not known."""
     await connection.execute(
@@ -86,12 +92,12 @@ async def begin(
     )
 
 
-async def enter_scope(connection: asyncpg.Connection, effect_id: int, scope: str) -> None:
+async def enter_scope(connection: Connection, effect_id: int, scope: str) -> None:
     """Note the scope that the effect's look-up searches."""
     await connection.execute("UPDATE effects SET scope = $2 WHERE id = $1", effect_id, scope)
 
 
-async def done(connection: asyncpg.Connection, effect_id: int, outcome: Outcome) -> None:
+async def done(connection: Connection, effect_id: int, outcome: Outcome) -> None:
     """Write down what came of it."""
     await connection.execute(
         """
@@ -105,7 +111,7 @@ async def done(connection: asyncpg.Connection, effect_id: int, outcome: Outcome)
     )
 
 
-async def not_applied(connection: asyncpg.Connection, effect_id: int, *, state: str, reason: str) -> None:
+async def not_applied(connection: Connection, effect_id: int, *, state: str, reason: str) -> None:
     """The attempt is known to have changed nothing: the effect may be sent again without a look."""
     await connection.execute(
         "UPDATE effects SET state = $2, reason = $3, attempted_at = NULL WHERE id = $1",
@@ -115,25 +121,28 @@ async def not_applied(connection: asyncpg.Connection, effect_id: int, *, state: 
     )
 
 
-async def uncertain(connection: asyncpg.Connection, effect_id: int, reason: str) -> None:
+async def uncertain(connection: Connection, effect_id: int, reason: str) -> None:
     """Nobody can know; wait for a person."""
     await connection.execute(
         "UPDATE effects SET state = 'uncertain', reason = $2 WHERE id = $1", effect_id, reason
     )
 
 
-async def seconds_until(connection: asyncpg.Connection, moment: datetime, after: float) -> float:
+async def seconds_until(connection: Connection, moment: datetime, after: float) -> float:
     """Seconds from now until `after` seconds past the moment, by the database's clock; at least 0."""
     return float(
         await connection.fetchval(
-            "SELECT greatest(0, extract(epoch FROM $1::timestamptz + make_interval(secs => $2::float8) - clock_timestamp()))",
+            """
+            SELECT greatest(0, extract(epoch FROM
+                $1::timestamptz + make_interval(secs => $2::float8) - clock_timestamp()))
+            """,
             moment,
             after,
         )
     )
 
 
-async def open_neighbours(connection: asyncpg.Connection, effect_id: int, scope: str) -> list[asyncpg.Record]:
+async def open_neighbours(connection: Connection, effect_id: int, scope: str) -> Sequence[Row]:
     """Other effects of the scope that were sent and whose end is not known, the latest first."""
     return await connection.fetch(
         """
@@ -146,7 +155,7 @@ async def open_neighbours(connection: asyncpg.Connection, effect_id: int, scope:
     )
 
 
-async def claimed(connection: asyncpg.Connection, scope: str) -> set[str]:
+async def claimed(connection: Connection, scope: str) -> set[str]:
     """Vendor references of the scope that belong to effects already done."""
     found = await connection.fetchval(
         """
@@ -158,7 +167,7 @@ async def claimed(connection: asyncpg.Connection, scope: str) -> set[str]:
     return set(found or [])
 
 
-async def find(connection: asyncpg.Connection, *, state: str | None, key: str | None) -> list[asyncpg.Record]:
+async def find(connection: Connection, *, state: str | None, key: str | None) -> Sequence[Row]:
     """Effects for people: by state, and by business key, label, flow run or vendor reference."""
     return await connection.fetch(
         """
@@ -174,8 +183,8 @@ async def find(connection: asyncpg.Connection, *, state: str | None, key: str | 
 
 
 async def settle(
-    connection: asyncpg.Connection, effect_id: int, *, happened: bool, reference: list[str]
-) -> Mapping[str, Any] | None:
+    connection: Connection, effect_id: int, *, happened: bool, reference: list[str]
+) -> Row | None:
     """Write down what a person found out; None if the effect is not uncertain (any more)."""
     if happened:
         return await connection.fetchrow(

@@ -1,0 +1,299 @@
+"""`hookline call`: one operation of a vendor, by hand."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+
+from cyclopts import App, Parameter
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+from rich.console import Console
+from rich.prompt import Confirm
+
+from hookline.cli.operations import find_client, find_operation, show_inputs, show_operations, unknown, usage
+from hookline.cli.output import AsJson, console, print_json, show
+from hookline.clients import CLIENTS, InvalidInput, Operation, VendorClient, operations
+from hookline.clients.models import Input
+from hookline.clients.redaction import MASK, SHORTEST_SECRET
+from hookline.errors import ConfigurationError, HooklineError
+
+if TYPE_CHECKING:
+    from blocks import VendorCredentials
+
+call = App(
+    name="call",
+    help_flags=[],  # behind an operation, `--help` tells of that operation
+    usage="Usage: hookline call VENDOR [OPERATION] [INPUTS] [OPTIONS]",
+)
+
+_GIVEN = re.compile(r"(?P<name>[^=:@\s]+)(?P<how>:=@|:=|=@|=)(?P<text>.*)", re.DOTALL)
+_SECRET_NAME = re.compile(r"(?i)(password|secret|token|api_?key|session_?id)$")
+_MOST_COLUMNS: Final = 8
+
+
+@call.default
+def _call(
+    vendor: Annotated[str | None, Parameter(help="Such as jiwa.")] = None,
+    operation: Annotated[str | None, Parameter(help="Left out: list the vendor's operations.")] = None,
+    /,
+    *inputs: Annotated[str, Parameter(help="As `name=value`, and as below.")],
+    yes: Annotated[bool, Parameter(negative="", help="Send a write without asking.")] = False,
+    block: Annotated[
+        str | None, Parameter(help="Use this Prefect block's credentials, not the environment's.")
+    ] = None,
+    tell_inputs: Annotated[
+        bool, Parameter(name="--inputs", negative="", help="Tell the operation's inputs; send nothing.")
+    ] = False,
+    tell: Annotated[bool, Parameter(name=("--help", "-h"), negative="", help="The same.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Call one operation of a vendor and print the answer.
+
+    Inputs are `name=value`; `name:=JSON` for lists and objects; `name=@file` (`@-`: standard input) for the
+    text of a file, less the line break at its end; `name:=@file` for JSON in a file.
+
+    Examples:
+        hookline call jiwa get_sales_order InvoiceID=5244dd5e199749f4b6fe
+        hookline call zentitle create_license_codes --help
+        hookline call jiwa create_sales_order_note InvoiceID=5244dd5e199749f4b6fe NoteText=@note.txt --yes
+    """
+    if vendor is None:
+        if not tell:
+            raise ConfigurationError(f"Name a vendor: {', '.join(CLIENTS)}. See: hookline call --help")
+        call.help_print()
+    elif operation is None:
+        show_operations(operations(find_client(vendor)).values(), as_json=as_json)
+    elif tell or tell_inputs:
+        show_inputs(find_operation(vendor, operation), as_json=as_json)
+    else:
+        found = find_operation(vendor, operation)
+        given = read_inputs(found, inputs)
+        answer = _answer_to(found, given, yes=yes, block=block)
+        print_json(answer) if as_json else show_answer(answer)
+
+
+def _answer_to(found: Operation[..., Any], given: Input, *, yes: bool, block: str | None) -> Any:
+    """Send it, after consent where it is a write; the answer as JSON values, without secrets."""
+    from hookline import runtime  # the database's driver, which listing operations need not load
+
+    asks = found.repeat != "safe" and not yes
+    if asks and not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"{found.vendor} {found.name} changes something at the vendor, and there is no terminal to ask "
+            "whether it may: add --yes. Nothing was sent."
+        )
+    runtime.enter()
+    client = (_from_block(found.vendor, block) if block else from_environment(found.vendor)).get_client()
+    found.build(client.base_url, given)  # what cannot be sent need not be asked about
+    if asks:
+        _ask(found, given, client.base_url)
+    return asyncio.run(_send(client, found, given))
+
+
+async def _send(client: VendorClient, found: Operation[..., Any], given: Input) -> Any:
+    async with client:
+        answer = await client.send(found, given)
+        value = TypeAdapter(found.answer).dump_python(answer, mode="json")
+        return without_secrets(value, [*client.auth.secrets(client.base_url), *given.secrets()])
+
+
+def _ask(found: Operation[..., Any], given: Input, base_url: str) -> None:
+    """Raise unless the person at the terminal agrees."""
+    screen = Console(stderr=True, highlight=False)
+    screen.print(f"{found.effect}\n{found.verb} {base_url}{found.path}", markup=False)
+    for name, value in shown(given).items():
+        screen.print(f"  {name} = {value}", markup=False)
+    try:
+        agreed = Confirm.ask("Send it?", console=screen, default=False)
+    except EOFError:
+        agreed = False
+    if not agreed:
+        raise HooklineError("Nothing was sent.")
+
+
+def from_environment(vendor: str) -> "VendorCredentials":
+    """
+    The credentials that the environment holds for a vendor.
+
+    Raises:
+        ConfigurationError: a variable is missing or not right; names it.
+    """
+    from blocks import BLOCKS  # Prefect
+
+    try:
+        return BLOCKS[vendor].from_environment()
+    except ValidationError as error:
+        reasons = (problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        raise ConfigurationError(f"The environment is not right: {' '.join(reasons)}") from None
+
+
+def _from_block(vendor: str, name: str) -> "VendorCredentials":
+    import httpx
+
+    from blocks import BLOCKS  # Prefect
+
+    kind = BLOCKS[vendor].get_block_type_slug()
+    try:
+        return asyncio.run(BLOCKS[vendor].aload(name))
+    except ValueError:
+        raise ConfigurationError(
+            f"There is no block {kind}/{name}. See them with: prefect block ls"
+        ) from None
+    except (httpx.HTTPError, OSError, RuntimeError) as error:
+        raise HooklineError(f"Prefect did not give the block {kind}/{name}: {error}") from None
+
+
+# Inputs -----------------------------------------------------------------------------------------------------
+
+
+def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
+    """
+    The inputs of a command line, checked.
+
+    Raises:
+        ConfigurationError: a word is no input, or a file cannot be read.
+        InvalidInput: an input is missing or not allowed.
+    """
+    model = operation.input
+    values: dict[str, Any] = {}
+    if sum(word.endswith("=@-") for word in words) > 1:
+        raise ConfigurationError("Standard input can be read once: give @- for one input only.")
+    for number, word in enumerate(words, 1):
+        found = _GIVEN.fullmatch(word)
+        if found is None:  # which is not repeated here: it may be a secret
+            raise ConfigurationError(
+                f"Input {number} is not name=value, name:=JSON or name=@file. See: {_help(operation)}"
+            )
+        name = found["name"]
+        if name not in model.model_fields and model.model_config.get("extra") != "allow":
+            raise unknown(f"{operation.vendor} {operation.name} input", name, model.model_fields)
+        if name in values:
+            raise ConfigurationError(f"{name} is given twice.")
+        values[name] = _value(model, name, found["how"], found["text"])
+    try:
+        return operation.given(**values)
+    except InvalidInput as error:
+        raise InvalidInput(f"{error} As in: {usage(operation)}\nSee: {_help(operation)}") from None
+
+
+def shown(given: Input) -> dict[str, Any]:
+    """Inputs as a person may see them: as given, secrets masked."""
+    values = TypeAdapter(Any).dump_python(given.model_dump(exclude_unset=True), mode="json")
+    cleaned: dict[str, Any] = without_secrets(values, given.secrets())
+    return cleaned
+
+
+def _value(model: type[Input], name: str, how: str, text: str) -> Any:
+    if how.endswith("@"):
+        text = _text_of(name, text)
+    if how.startswith(":"):
+        try:
+            return from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            raise ConfigurationError(f"{name} is not JSON: {error}. Text is given as {name}=text.") from None
+    return _from_text(model, name, text)
+
+
+def _from_text(model: type[Input], name: str, text: str) -> Any:
+    """What a text stands for; the text itself where it fits nothing, for the model to say why."""
+    if name not in model.model_fields:
+        return text
+    field = model.model_fields[name]
+    adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", Annotated[field.annotation, field]))
+    for read in (adapter.validate_python, adapter.validate_json):  # "1" may be a text, or one of 0 and 1
+        try:
+            return read(text)
+        except ValidationError:
+            continue
+    return text
+
+
+def _text_of(name: str, path: str) -> str:
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{name}: cannot read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{name}: {path} is not text in UTF-8.") from None
+    return re.sub(r"\r?\n\Z", "", text)
+
+
+def _help(operation: Operation[..., Any]) -> str:
+    return f"hookline call {operation.vendor} {operation.name} --help"
+
+
+# Answers ----------------------------------------------------------------------------------------------------
+
+
+def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
+    """A JSON value without these secrets, and without texts whose name says that they are one."""
+    hidden = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    match value:
+        case str():
+            for secret in hidden:
+                value = value.replace(secret, MASK)
+            return value
+        case dict():
+            return {
+                name: MASK
+                if isinstance(inner, str) and inner and _SECRET_NAME.search(name)
+                else without_secrets(inner, hidden)
+                for name, inner in value.items()
+            }
+        case list():
+            return [without_secrets(inner, hidden) for inner in value]
+        case _:
+            return value
+
+
+def show_answer(answer: Any) -> None:
+    """Print an answer for people: records by name, lists as tables; what is empty is left out."""
+    match answer:
+        case None:
+            console().print("done")
+        case dict():
+            _show_record(answer)
+        case list() if answer and all(isinstance(row, dict) for row in answer):
+            _show_rows(answer)
+        case list():
+            console().print("\n".join(map(str, answer)) or "nothing found", markup=False)
+        case _:
+            console().print(str(answer), markup=False)
+
+
+def _show_record(record: Mapping[str, Any]) -> None:
+    flat = _flat(record)
+    tables = {name: value for name, value in flat.items() if _is_rows(value)}
+    facts = [{"name": name, "value": value} for name, value in flat.items() if name not in tables]
+    if facts or not tables:
+        show(facts, ["name", "value"], as_json=False)
+    for name, rows in tables.items():
+        console().print()
+        _show_rows(rows, title=name)
+
+
+def _show_rows(rows: list[dict[str, Any]], title: str = "") -> None:
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name, value in row.items() if not _is_rows(value)))
+    show(flat, columns[:_MOST_COLUMNS], as_json=False, title=title)
+    if len(columns) > _MOST_COLUMNS:
+        console().print(f"and {', '.join(columns[_MOST_COLUMNS:])}: with --json", style="dim", markup=False)
+
+
+def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """What a record holds that is not empty; names inside others are joined by dots."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{before}{name}.")
+        elif value not in (None, "", []):
+            flat[before + name] = value
+    return flat
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(row, dict) for row in value)

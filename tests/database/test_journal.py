@@ -1,0 +1,321 @@
+"""The journal: intended, sent, done, and everything that can happen between."""
+
+import asyncio
+
+import pytest
+
+from hookline.errors import HooklineError
+from hookline.journal import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Outcome, once, store
+from hookline.journal.settle import settle
+
+
+class Lost(Exception):
+    """The answer was lost: the vendor may have acted."""
+
+    transient = True
+    maybe_applied = True
+
+
+class NotSent(Exception):
+    """The vendor was not reached."""
+
+    transient = True
+    maybe_applied = False
+
+
+class RefusedByVendor(Exception):
+    """The vendor said no."""
+
+    transient = False
+    maybe_applied = False
+
+
+class Vendor:
+    """A vendor of one kind of thing, which acts and then may lose its answer."""
+
+    def __init__(self):
+        self.things = []
+        self.sent = 0
+        self.fail = []
+
+    async def send(self):
+        self.sent += 1
+        error = self.fail.pop(0) if self.fail else None
+        if error is None or isinstance(error, Lost):
+            self.things.append(f"thing-{len(self.things) + 1}")
+        if error is not None:
+            raise error
+        return Outcome([self.things[-1]])
+
+    async def look(self):
+        return Outcome([self.things[-1]]) if self.things else None
+
+    async def count(self):
+        return set(self.things)
+
+
+@pytest.fixture
+def vendor():
+    return Vendor()
+
+
+def effect(step="mail", key="order-1", wanted=0, **request):
+    return Effect(
+        workflow="test",
+        key=key,
+        step=step,
+        label=f"order {key}",
+        operation="vendor.act",
+        request=request or {"to": "a"},
+        wanted=wanted,
+    )
+
+
+async def state_of(database, number=1):
+    async with database.acquire() as connection:
+        return (await store.read(connection, number))["state"]
+
+
+async def test_a_write_that_is_done_is_not_sent_again(database, database_settings, vendor):
+    first = await once(database_settings, effect(), vendor.send)
+    second = await once(database_settings, effect(), vendor.send)
+
+    assert (1, ["thing-1"], ["thing-1"]) == (vendor.sent, first.reference, second.reference)
+
+
+async def test_a_lost_answer_is_looked_for_before_anything_is_sent_again(database, database_settings, vendor):
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await once(database_settings, effect(), vendor.send, look=vendor.look)
+
+    found = await once(database_settings, effect(), vendor.send, look=vendor.look)
+
+    assert (1, ["thing-1"], "done") == (vendor.sent, found.reference, await state_of(database))
+
+
+async def test_what_a_look_does_not_find_is_sent_again(database, database_settings, vendor):
+    async def lost_on_the_way():
+        raise Lost
+
+    with pytest.raises(Lost):
+        await once(database_settings, effect(), lost_on_the_way, look=vendor.look)
+
+    done = await once(database_settings, effect(), vendor.send, look=vendor.look)
+
+    assert ["thing-1"] == done.reference == vendor.things
+
+
+async def test_a_lost_answer_that_cannot_be_looked_up_is_uncertain_and_never_repeated(
+    database, database_settings, vendor
+):
+    vendor.fail = [Lost()]
+    with pytest.raises(EffectUncertain, match="hookline effects settle 1"):
+        await once(database_settings, effect(), vendor.send)
+
+    with pytest.raises(EffectUncertain):
+        await once(database_settings, effect(), vendor.send)
+
+    assert (1, "uncertain") == (vendor.sent, await state_of(database))
+
+
+async def test_a_route_may_choose_to_send_again_what_cannot_be_looked_up(database, database_settings, vendor):
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await once(database_settings, effect(), vendor.send, resend=True)
+
+    await once(database_settings, effect(), vendor.send, resend=True)
+
+    assert (2, "done") == (vendor.sent, await state_of(database))
+
+
+async def test_what_certainly_did_not_happen_is_sent_again_without_a_look(database, database_settings, vendor):
+    vendor.fail = [NotSent()]
+    with pytest.raises(NotSent):
+        await once(database_settings, effect(), vendor.send)
+
+    await once(database_settings, effect(), vendor.send)
+
+    assert (2, "done") == (vendor.sent, await state_of(database))
+
+
+async def test_a_refusal_is_written_down_and_may_be_tried_anew_once_mended(database, database_settings, vendor):
+    vendor.fail = [RefusedByVendor("no such product")]
+    with pytest.raises(RefusedByVendor):
+        await once(database_settings, effect(), vendor.send)
+    refused = await state_of(database)
+
+    await once(database_settings, effect(), vendor.send)
+
+    assert ("failed", "done") == (refused, await state_of(database))
+
+
+async def test_the_same_step_with_another_request_is_refused_naming_both(database, database_settings, vendor):
+    await once(database_settings, effect(codes=1), vendor.send)
+
+    with pytest.raises(EffectConflict, match=r"codes.*1 then, 2 now"):
+        await once(database_settings, effect(codes=2), vendor.send)
+
+    assert 1 == vendor.sent
+
+
+async def test_a_killed_process_leaves_an_intention_that_the_next_one_looks_for(
+    database, database_settings, vendor
+):
+    async def killed():
+        vendor.things.append("thing-1")
+        raise asyncio.CancelledError  # what no handler of ours may take for an answer
+
+    with pytest.raises(asyncio.CancelledError):
+        await once(database_settings, effect(), killed, look=vendor.look)
+    intended = await state_of(database)
+
+    found = await once(database_settings, effect(), vendor.send, look=vendor.look)
+
+    assert ("intended", ["thing-1"], 0) == (intended, found.reference, vendor.sent)
+
+
+async def test_two_runs_at_one_effect_send_it_once(database, database_settings, vendor):
+    async def slowly():
+        await asyncio.sleep(0.1)
+        return await vendor.send()
+
+    outcomes = await asyncio.gather(*(once(database_settings, effect(), slowly) for _ in range(8)))
+
+    assert (1, [["thing-1"]] * 8) == (vendor.sent, [outcome.reference for outcome in outcomes])
+
+
+async def test_the_lock_falls_with_the_connection_of_a_killed_process(database, connect, vendor):
+    dead = await connect()
+    holding = store.exclusive(dead, "effect of somebody")
+    await holding.__aenter__()
+    dead.terminate()
+
+    async with database.acquire() as connection, store.exclusive(connection, "effect of somebody"):
+        pass
+
+    assert dead.is_closed()
+
+
+async def test_a_lock_that_another_holds_too_long_says_so_and_is_worth_another_try(
+    database, connect, monkeypatch
+):
+    monkeypatch.setattr(store, "LOCK_TIMEOUT", "50ms")
+    other = await connect()
+    async with store.exclusive(other, "effect of somebody"), database.acquire() as connection:
+        with pytest.raises(EffectBusy) as busy:
+            async with store.exclusive(connection, "effect of somebody"):
+                pass
+    await other.close()
+
+    assert busy.value.transient
+
+
+async def test_a_census_finds_what_is_new_among_what_was_there(database, database_settings, vendor):
+    vendor.things = ["bought-long-ago"]
+    vendor.fail = [Lost()]
+    look = Census("things of company 1", vendor.count)
+    with pytest.raises(Lost):
+        await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+
+    found = await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+
+    assert (["thing-2"], 1) == (found.reference, vendor.sent)
+
+
+async def test_a_census_does_not_take_what_another_order_got_meanwhile(database, database_settings, vendor):
+    look = Census("things of company 1", vendor.count)
+
+    async def lost_on_the_way():
+        raise Lost
+
+    with pytest.raises(Lost):
+        await once(database_settings, effect("license", "order-1", 1), lost_on_the_way, look=look)
+    other = await once(database_settings, effect("license", "order-2", 1), vendor.send, look=look)
+
+    own = await once(database_settings, effect("license", "order-1", 1), vendor.send, look=look)
+
+    assert (["thing-1"], ["thing-2"]) == (other.reference, own.reference)
+
+
+async def test_a_census_waits_for_a_later_write_that_is_not_settled(database, database_settings, vendor):
+    look = Census("things of company 1", vendor.count)
+
+    async def lost_on_the_way():
+        raise Lost
+
+    with pytest.raises(Lost):
+        await once(database_settings, effect("license", "order-1", 1), lost_on_the_way, look=look)
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await once(database_settings, effect("license", "order-2", 1), vendor.send, look=look)
+
+    with pytest.raises(EffectBusy, match="order-2"):
+        await once(database_settings, effect("license", "order-1", 1), vendor.send, look=look)
+    later = await once(database_settings, effect("license", "order-2", 1), vendor.send, look=look)
+    earlier = await once(database_settings, effect("license", "order-1", 1), vendor.send, look=look)
+
+    assert (["thing-1"], ["thing-2"]) == (later.reference, earlier.reference)
+
+
+async def test_a_census_that_finds_more_than_was_asked_for_asks_a_person(database, database_settings, vendor):
+    look = Census("things of company 1", vendor.count)
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+    vendor.things.append("made-by-hand-meanwhile")
+
+    with pytest.raises(EffectUncertain, match="made-by-hand-meanwhile"):
+        await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+
+    assert 1 == vendor.sent
+
+
+async def test_fewer_references_than_were_asked_for_ask_a_person(database, database_settings, vendor):
+    with pytest.raises(EffectUncertain, match="2 were asked for and 1 came"):
+        await once(database_settings, effect("license", wanted=2), vendor.send)
+
+    assert "uncertain" == await state_of(database)
+
+
+async def test_a_person_settles_that_it_happened_and_it_is_not_sent(database, database_settings, vendor):
+    vendor.fail = [Lost()]
+    with pytest.raises(EffectUncertain):
+        await once(database_settings, effect(wanted=1), vendor.send)
+
+    await settle(database_settings, 1, happened=True, reference=["thing-1"])
+    known = await once(database_settings, effect(wanted=1), vendor.send)
+
+    assert (["thing-1"], 1) == (known.reference, vendor.sent)
+
+
+async def test_a_person_settles_that_it_is_to_be_sent_again(database, database_settings, vendor):
+    vendor.fail = [Lost()]
+    with pytest.raises(EffectUncertain):
+        await once(database_settings, effect(), vendor.send)
+
+    await settle(database_settings, 1, happened=False, reference=[])
+    await once(database_settings, effect(), vendor.send)
+
+    assert (2, "done") == (vendor.sent, await state_of(database))
+
+
+@pytest.mark.parametrize(
+    ("number", "reference", "complaint"),
+    [(99, [], "no effect 99"), (1, [], "give 1, not 0"), (1, ["a", "b"], "give 1, not 2")],
+)
+async def test_settling_needs_an_uncertain_effect_and_the_right_references(
+    database, database_settings, vendor, number, reference, complaint
+):
+    vendor.fail = [Lost()]
+    with pytest.raises(EffectUncertain):
+        await once(database_settings, effect(wanted=1), vendor.send)
+
+    with pytest.raises(HooklineError, match=complaint):
+        await settle(database_settings, number, happened=True, reference=reference)
+
+
+async def test_what_is_done_is_not_settled(database, database_settings, vendor):
+    await once(database_settings, effect(), vendor.send)
+
+    with pytest.raises(HooklineError, match="only uncertain ones"):
+        await settle(database_settings, 1, happened=True, reference=[])

@@ -1,0 +1,105 @@
+"""From a delivery to its dispatches, and to a clear word where that cannot be."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hookline.engine.deployments import load_deployments
+from hookline.engine.routing import route_received
+from hookline.hooks import load_hooks
+from hookline.inbox import deliveries
+
+ORDER = {"InvoiceID": "5244dd5e199749f4b6fe", "InvoiceNo": "100123"}
+
+
+@pytest.fixture(scope="module")
+def deployments(repository):
+    return load_deployments(repository / "deployments/prefect.yaml")
+
+
+@pytest.fixture(scope="module")
+def hooks(repository):
+    return load_hooks(repository / "deployments/hooks.yaml")
+
+
+async def route(database, hooks, deployments, body, source="jiwa"):
+    await deliveries.accept(
+        database,
+        source=source,
+        external_id="one",
+        headers={},
+        content_type="application/json",
+        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+    )
+    await route_received(database, hooks, deployments)
+    return await database.fetchrow(
+        "SELECT d.state, d.reason, p.route, p.parameters, p.key FROM deliveries d"
+        " LEFT JOIN dispatches p ON p.delivery_id = d.id"
+    )
+
+
+async def test_an_order_of_jiwa_becomes_a_dispatch_of_the_main_flow(database, hooks, deployments):
+    row = await route(database, hooks, deployments, ORDER)
+
+    assert ("dispatched", "jiwa-order", {"invoice_id": ORDER["InvoiceID"]}) == (
+        row["state"],
+        row["route"],
+        row["parameters"],
+    )
+    assert f"jiwa order {ORDER['InvoiceID']}" == row["key"]
+
+
+@pytest.mark.parametrize("body", [{"PartNo": "1170"}, [], "text", 7, None])
+async def test_what_is_no_order_is_kept_and_said_to_fit_no_route(database, hooks, deployments, body):
+    row = await route(database, hooks, deployments, body)
+
+    assert ("unrouted", "no route's condition holds", None) == (row["state"], row["reason"], row["route"])
+
+
+async def test_a_parameter_of_the_wrong_type_costs_no_delivery_and_names_the_place(database, hooks, deployments):
+    row = await route(database, hooks, deployments, {"InvoiceID": 12})
+
+    assert "failed" == row["state"]
+    assert "routes.jiwa-order: parameter invoice_id: Input should be a valid string, not 12" == row["reason"]
+
+
+async def test_a_name_that_the_body_lacks_costs_no_delivery_and_names_the_place(database, hooks, deployments):
+    row = await route(database, hooks, deployments, {"type": "order.paid", "data": {}}, source="standard")
+
+    assert "failed" == row["state"]
+    assert row["reason"].startswith("routes.standard-order: parameter invoice_id: ")
+    assert "invoice_id" in row["reason"]
+
+
+@pytest.mark.parametrize("directive", [{"$ref": {"block_document_id": "x"}}, {"__prefect_kind": "jinja"}])
+async def test_a_stranger_cannot_make_prefect_load_blocks(database, hooks, deployments, directive):
+    row = await route(database, hooks, deployments, {"InvoiceID": [{"deep": directive}]})
+
+    assert "failed" == row["state"]
+    assert "refused" in row["reason"]
+
+
+async def test_a_body_that_no_database_can_hold_as_json_spoils_no_other_delivery(database, hooks, deployments):
+    row = await route(database, hooks, deployments, {"InvoiceID": "nul \u0000 inside"})
+
+    assert "failed" == row["state"]
+
+
+async def test_a_replay_after_the_route_was_mended_goes_through(database, deployments, tmp_path: Path):
+    broken, mended = tmp_path / "broken.yaml", tmp_path / "mended.yaml"
+    text = (
+        "sources: {{jiwa: {{scheme: shared-secret}}}}\n"
+        "routes: {{r: {{source: jiwa, deployment: order-to-license/default, "
+        "parameters: {{invoice_id: '{{{{ body.{} }}}}'}}}}}}\n"
+    )
+    broken.write_text(text.format("Invoice"))
+    mended.write_text(text.format("InvoiceID"))
+    failed = await route(database, load_hooks(broken), deployments, ORDER)
+
+    async with database.acquire() as connection:
+        await deliveries.replay(connection, await connection.fetchval("SELECT id FROM deliveries"))
+    await route_received(database, load_hooks(mended), deployments)
+
+    states = [failed["state"], await database.fetchval("SELECT state FROM deliveries")]
+    assert ["failed", "dispatched"] == states
