@@ -229,7 +229,7 @@ def _secret_variable(source: str) -> str:
 
 def _read(
     check: str, read: Callable[[Path], T], path: Path, say: Callable[[T], str]
-) -> tuple[T | None, Finding]:
+) -> tuple[T, Finding] | tuple[None, Finding]:
     """What a file holds, and a finding that says so in words; None where it cannot be read."""
     try:
         found = read(path)
@@ -392,7 +392,7 @@ async def _open_work(connection: asyncpg.Connection) -> Finding:
     rows = await connection.fetch(
         """
         SELECT 'inbox' AS place, state, count(DISTINCT id) AS n
-        FROM (SELECT id, state FROM deliveries UNION ALL SELECT delivery_id, state FROM dispatches) AS both
+        FROM (SELECT id, state FROM deliveries UNION ALL SELECT delivery_id, state FROM dispatches) AS found
         WHERE state IN ('failed', 'uncertain') GROUP BY state
         UNION ALL
         SELECT 'effects', state, count(*) FROM effects WHERE state IN ('failed', 'uncertain') GROUP BY state

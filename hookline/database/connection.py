@@ -12,7 +12,8 @@ from hookline.database import embedded
 from hookline.errors import HooklineError
 from hookline.settings import Settings
 
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncpg.Pool] = WeakKeyDictionary()
+_Pools = dict[str, "asyncio.Future[asyncpg.Pool]"]
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
 
 
 def database_url(settings: Settings) -> str:
@@ -55,26 +56,31 @@ async def connect(settings: Settings) -> asyncpg.Connection:
 
 async def pool(settings: Settings) -> asyncpg.Pool:
     """
-    The pool of this event loop, made on first use; it closes with its process.
+    The pool of this event loop for this database, made on first use; it closes with its process.
 
     Raises:
         HooklineError: no server answers, or it refuses; says which and what to do.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _pools:
-        try:
-            _pools[loop] = await asyncpg.create_pool(
-                database_url(settings), min_size=1, max_size=20, timeout=10, init=_speak_json
-            )
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise unreachable(settings, error) from None
-    return _pools[loop]
+    url = database_url(settings)
+    mine = _pools.setdefault(asyncio.get_running_loop(), {})
+    making = mine.get(url)
+    if making is None:
+        making = mine[url] = asyncio.ensure_future(_make_pool(url, settings.engine_concurrency + 10))
+    try:
+        return await asyncio.shield(making)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        mine.pop(url, None)
+        raise unreachable(settings, error) from None
 
 
 async def close_pool() -> None:
-    """Close the pool of this event loop, if there is one."""
-    if found := _pools.pop(asyncio.get_running_loop(), None):
-        await found.close()
+    """Close the pools of this event loop."""
+    for made in _pools.pop(asyncio.get_running_loop(), {}).values():
+        await (await made).close()
+
+
+async def _make_pool(url: str, size: int) -> asyncpg.Pool:
+    return await asyncpg.create_pool(url, min_size=1, max_size=size, timeout=10, init=_speak_json)
 
 
 async def _speak_json(connection: asyncpg.Connection) -> None:

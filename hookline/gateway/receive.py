@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from hookline.database import pool
+from hookline.errors import HooklineError
 from hookline.gateway import metrics, schemes
 from hookline.hooks import Hooks
 from hookline.hooks.config import SharedSecret
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS_TO_SEND = 10
 RETRY_AFTER = "5"
-DATABASE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DATABASE_AWAY = (HooklineError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Rejection(Exception):  # an answer, not a fault

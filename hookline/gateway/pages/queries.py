@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from hookline.database.types import Row
+from hookline.gateway.pages.words import STATES
 
 PAGE = 50
 WINDOW = 20_000
@@ -80,6 +81,10 @@ class Wanted:
     key: str = ""
     before: int | None = None
     """The `seq` that the page before ended with."""
+
+    def __post_init__(self) -> None:
+        if self.state and self.state not in STATES:  # it goes into the SQL as it is
+            raise ValueError(f"no such state: {self.state}")
 
 
 @dataclass(frozen=True)

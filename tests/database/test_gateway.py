@@ -1,0 +1,239 @@
+"""The gateway on a socket: what is believed is on disk before it is answered, what is not leaves nothing."""
+
+import asyncio
+import json
+import socket
+import time
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import uvicorn
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from hookline.gateway import receive
+from hookline.gateway.app import create_app
+from hookline.gateway.schemes import sign_standard_webhooks
+from hookline.settings import Settings
+
+KEY = "sandbox-secret-of-jiwa-1"
+STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+JSON = {"Content-Type": "application/json"}
+ORDER = b'{"InvoiceID": "5244dd5e199749f4b6fe"}'
+
+
+@asynccontextmanager
+async def served(settings):
+    """The gateway on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), access_log=False, log_level="warning"))
+        running = asyncio.create_task(server.serve([listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=base, timeout=20) as client:
+            yield client
+        server.should_exit = True
+        await running
+
+
+@pytest.fixture(scope="module")
+async def gateway(database_settings):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HOOKLINE_SECRET_JIWA", f"{KEY},the-older-secret-of-jiwa")
+    patch.setenv("HOOKLINE_SECRET_STANDARD", STANDARD)
+    async with served(database_settings) as client:
+        yield client
+    patch.undo()
+
+
+async def to_jiwa(gateway, body=ORDER, **headers):
+    return await gateway.post("/hooks/jiwa", content=body, headers={**JSON, "X-Hookline-Key": KEY, **headers})
+
+
+def signed(body, identifier="msg_1", at=None, secret=STANDARD):
+    timestamp = str(int(time.time() if at is None else at))
+    return {
+        **JSON,
+        "webhook-id": identifier,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{sign_standard_webhooks(secret, identifier, timestamp, body)}",
+    }
+
+
+async def count(database):
+    return await database.fetchval("SELECT count(*) FROM deliveries")
+
+
+async def test_what_is_accepted_is_on_disk_as_it_came(gateway, database):
+    answer = await to_jiwa(gateway)
+
+    row = await database.fetchrow("SELECT id::text, body, source, headers FROM deliveries")
+    assert (202, {"id": row["id"], "duplicate": False}) == (answer.status_code, answer.json())
+    assert (ORDER, "jiwa") == (row["body"], row["source"])
+
+
+async def test_a_repeat_is_answered_with_the_first_id(gateway, database):
+    first = (await to_jiwa(gateway)).json()
+    again = await to_jiwa(gateway)
+
+    assert (200, {"id": first["id"], "duplicate": True}) == (again.status_code, again.json())
+    assert 1 == await count(database)
+
+
+async def test_both_secrets_of_a_rotation_are_taken_and_neither_is_kept(gateway, database):
+    older = await to_jiwa(gateway, **{"X-Hookline-Key": "the-older-secret-of-jiwa"})
+
+    kept = await database.fetchval("SELECT headers::text || encode(body, 'escape') FROM deliveries")
+    assert 202 == older.status_code
+    assert "the-older-secret-of-jiwa" not in kept
+    assert "[redacted]" in kept
+
+
+async def test_a_standard_webhook_is_known_by_its_own_id(gateway, database):
+    first = await gateway.post("/hooks/standard", content=b'{"n": 1}', headers=signed(b'{"n": 1}'))
+    again = await gateway.post("/hooks/standard", content=b'{"n": 1}', headers=signed(b'{"n": 1}', at=time.time() - 9))
+
+    assert (202, 200) == (first.status_code, again.status_code)
+    assert "msg_1" == await database.fetchval("SELECT external_id FROM deliveries")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        signed(ORDER, at=time.time() - 3600),
+        signed(ORDER, at=time.time() + 3600),
+        signed(ORDER, secret="whsec_bm90LXRoZS1yaWdodC1zZWNyZXQtYXQtYWxs"),
+        {**signed(ORDER), "webhook-id": "msg_2"},
+        {**signed(ORDER), "webhook-timestamp": "soon"},
+        {**signed(ORDER), "webhook-signature": "v1,nonsense v1 , v2,x"},
+    ],
+    ids=["none", "old", "future", "other secret", "other id", "no time", "garbled"],
+)
+async def test_a_wrong_proof_is_refused_and_nothing_is_kept(gateway, database, headers):
+    answer = await gateway.post("/hooks/standard", content=ORDER, headers={**JSON, **headers})
+
+    assert (401, 0) == (answer.status_code, await count(database))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/hooks/nobody"), ("GET", "/hooks/jiwa"), ("PUT", "/hooks/jiwa"), ("POST", "/hooks"), ("GET", "/x")],
+)
+async def test_everything_that_is_not_there_is_not_there_alike(gateway, database, method, path):
+    answer = await gateway.request(method, path, content=ORDER, headers={"X-Hookline-Key": KEY})
+
+    assert (404, {"detail": "Not Found"}) == (answer.status_code, answer.json())
+
+
+async def test_a_source_without_a_secret_is_not_there(gateway, database, monkeypatch):
+    monkeypatch.delenv("HOOKLINE_SECRET_JIWA")
+
+    assert 404 == (await to_jiwa(gateway, **{"X-Hookline-Key": ""})).status_code
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "word"),
+    [
+        (b"{not json", {}, 400, "not JSON"),
+        (b"\xff\xfe", {}, 400, "not JSON"),
+        (b"[" * 100_000, {}, 400, "not JSON"),
+        (b"a=1", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "application/json"),
+        (b"x" * 1_048_577, {}, 413, "1048576"),
+    ],
+    ids=["text", "bytes", "deep", "form", "long"],
+)
+async def test_a_body_that_cannot_be_taken_is_refused_with_the_reason(
+    gateway, database, body, headers, status, word
+):
+    answer = await to_jiwa(gateway, body, **headers)
+
+    assert (status, 0) == (answer.status_code, await count(database))
+    assert word in answer.json()["detail"]
+
+
+async def test_a_body_of_unannounced_length_is_cut_off_at_the_limit(gateway, database):
+    async def endless():
+        for _ in range(64):
+            yield b"x" * 65_536
+
+    answer = await gateway.post("/hooks/jiwa", content=endless(), headers={**JSON, "X-Hookline-Key": KEY})
+
+    assert (413, 0) == (answer.status_code, await count(database))
+
+
+async def test_a_sender_that_dawdles_is_sent_away(gateway, database, monkeypatch):
+    monkeypatch.setattr(receive, "SECONDS_TO_SEND", 0.2)
+    gone = asyncio.Event()
+
+    async def dawdling():
+        yield b"{"
+        await gone.wait()
+
+    sending = asyncio.create_task(
+        gateway.post("/hooks/jiwa", content=dawdling(), headers={**JSON, "X-Hookline-Key": KEY})
+    )
+    await asyncio.sleep(0.4)
+    gone.set()
+    answer = await sending
+
+    assert (408, 0) == (answer.status_code, await count(database))
+
+
+async def test_without_a_database_it_says_so_and_asks_to_come_again(tmp_path, environment):
+    environment.setenv("HOOKLINE_SECRET_JIWA", KEY)
+    nowhere = Settings(home=tmp_path)
+    async with served(nowhere) as gateway:
+        answer = await to_jiwa(gateway)
+        ready = await gateway.get("/readyz")
+        alive = await gateway.get("/healthz")
+
+    assert (503, "5", 503, 200) == (
+        answer.status_code,
+        answer.headers["retry-after"],
+        ready.status_code,
+        alive.status_code,
+    )
+
+
+async def test_metrics_tell_what_came_and_what_waits(gateway, database):
+    await to_jiwa(gateway)
+    await to_jiwa(gateway, **{"X-Hookline-Key": "wrong"})
+
+    told = (await gateway.get("/metrics")).text
+
+    assert 'hookline_requests_total{source="jiwa",status="202"}' in told
+    assert 'hookline_not_verified_total{source="jiwa"}' in told
+    assert 'hookline_dispatches{state="waiting"} 0.0' in told
+
+
+names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)
+values = st.binary(max_size=100).map(lambda raw: bytes(b for b in raw if b >= 32 and b != 127).strip())
+
+
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    source=st.sampled_from(["jiwa", "standard", "nobody"]),
+    body=st.binary(max_size=300) | st.from_type(str).map(json.dumps).map(str.encode),
+    known=st.dictionaries(
+        st.sampled_from(
+            ["webhook-id", "webhook-timestamp", "webhook-signature", "x-hookline-key", "content-type"]
+        ),
+        values,
+    ),
+    others=st.dictionaries(names, values, max_size=3),
+)
+async def test_nothing_that_a_stranger_sends_makes_it_fail(gateway, database, source, body, known, others):
+    headers = [(name.encode(), value) for name, value in {**others, **known}.items()]
+
+    try:
+        answer = await gateway.post(f"/hooks/{source}", content=body, headers=headers)
+    except (httpx.RemoteProtocolError, httpx.LocalProtocolError):
+        return  # no HTTP: either side's library refuses it before us
+
+    assert answer.status_code in {400, 401, 404, 413, 415}
