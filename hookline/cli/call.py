@@ -1,6 +1,7 @@
 """`hookline call`: one operation of a vendor, by hand."""
 
 import asyncio
+import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -136,6 +137,7 @@ def _from_block(vendor: str, name: str) -> "VendorCredentials":
 
     from blocks import BLOCKS  # Prefect
 
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it tells of an event that is on its way
     kind = BLOCKS[vendor].get_block_type_slug()
     try:
         return asyncio.run(BLOCKS[vendor].aload(name))
@@ -272,14 +274,14 @@ def _show_record(record: Mapping[str, Any]) -> None:
     if facts or not tables:
         show(facts, ["name", "value"], as_json=False)
     for name, rows in tables.items():
-        console().print()
-        _show_rows(rows, title=name)
+        console().print(f"\n{name}", markup=False)
+        _show_rows(rows)
 
 
-def _show_rows(rows: list[dict[str, Any]], title: str = "") -> None:
+def _show_rows(rows: list[dict[str, Any]]) -> None:
     flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name, value in row.items() if not _is_rows(value)))
-    show(flat, columns[:_MOST_COLUMNS], as_json=False, title=title)
+    show(flat, columns[:_MOST_COLUMNS], as_json=False)
     if len(columns) > _MOST_COLUMNS:
         console().print(f"and {', '.join(columns[_MOST_COLUMNS:])}: with --json", style="dim", markup=False)
 

@@ -410,7 +410,7 @@ def open_work(counts: Mapping[tuple[str, str], int]) -> Finding:
     return Finding(
         "open work",
         "warning",
-        ", ".join(f"{n} {things[place]} {state}" for place, state, n in waiting),
+        ", ".join(f"{things[place]} {state}: {n}" for place, state, n in waiting),
         "; ".join(f"hookline {place} list --state {state}" for place, state, _ in waiting),
     )
 

@@ -51,6 +51,10 @@ class Stage:
         """Make the vendor misbehave; see docs/sandbox.md."""
         httpx.post(f"{self.simulator(vendor)}/_sandbox/faults", json=fault, timeout=30).raise_for_status()
 
+    def clear_faults(self, vendor: str) -> None:
+        """Let the vendor behave again."""
+        httpx.delete(f"{self.simulator(vendor)}/_sandbox/faults", timeout=30).raise_for_status()
+
     def requests(self, vendor: str, since: int = 0) -> list[dict[str, Any]]:
         """What the vendor was asked, with the time of each request in seconds since the epoch."""
         answer = httpx.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since}, timeout=30)

@@ -6,8 +6,6 @@ vendor may have acted, and doing it again would act again). A call whose operati
 `maybe_applied`: there a repeat does no harm.
 """
 
-# ruff: noqa: N818  (the names say what happened; that they are errors is seen where they stand)
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from hookline.database import pool
 from hookline.errors import ConfigurationError
-from hookline.gateway import metrics, schemes
+from hookline.gateway import metrics, pages, schemes
 from hookline.gateway.logos import logo
 from hookline.gateway.receive import DATABASE_AWAY, Receiver
 from hookline.hooks import Hooks, load_hooks
@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         svg = logo(vendor)
         return Response(svg or "", 200 if svg else 404, media_type="image/svg+xml")
 
+    pages.add_to(app, settings)
     return app
 
 

@@ -69,7 +69,7 @@ _OF_BUSINESS = """
     UNION SELECT key, flow_run_id FROM effects WHERE reference @> ARRAY[$1]"""
 
 _COLUMNS = "d.seq, d.id, d.source, d.external_id, d.received_at, d.state, d.reason, d.duplicates"
-_ID_BEGINNING = re.compile(r"[0-9a-fA-F-]{8,36}")
+_ID_BEGINNING = re.compile(r"[0-9a-fA-F]{8,32}")
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,9 @@ async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[
     return await database.fetch(
         f"""
         SELECT {_EFFECT_COLUMNS} FROM effects e
-        WHERE e.flow_run_id = ANY($1)
-           OR (e.workflow, e.key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+        WHERE e.id IN (SELECT id FROM effects WHERE flow_run_id = ANY($1)
+                       UNION SELECT id FROM effects
+                             JOIN unnest($2::text[], $3::text[]) AS business (workflow, key) USING (workflow, key))
         ORDER BY e.id LIMIT {MOST_EFFECTS}
         """,  # noqa: S608  (constants)
         [row["flow_run_id"] for row in dispatches if row["flow_run_id"]],
@@ -269,9 +270,7 @@ def _businesses(dispatches: Sequence[Row]) -> tuple[list[str], list[str]]:
 
 def _in_state(state: str) -> str:
     """A condition; by way of an array, for an EXISTS the planner may turn into a hash of the whole table."""
-    of_dispatch = (
-        f"'{state}' = ANY (ARRAY(SELECT p.state FROM dispatches p WHERE p.delivery_id = d.id))"  # noqa: S608
-    )
+    of_dispatch = f"'{state}' = ANY (ARRAY(SELECT p.state FROM dispatches p WHERE p.delivery_id = d.id))"  # noqa: S608
     if state == "unrouted":
         return "d.state = 'unrouted'"
     if state in OF_DELIVERY:
@@ -286,6 +285,6 @@ def _up_to(rows: str) -> str:
 def _ids_that_begin(text: str) -> tuple[UUID | None, UUID | None]:
     """The first and the last id that begin with the text; nothing, if it is not the beginning of an id."""
     digits = text.replace("-", "")
-    if not _ID_BEGINNING.fullmatch(text) or not 8 <= len(digits) <= 32:
+    if not _ID_BEGINNING.fullmatch(digits):
         return None, None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))

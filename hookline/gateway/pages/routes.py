@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import mimetypes
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +41,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+STATIC = {name: (HERE / "static" / name).read_bytes() for name in ("style.css", "icon.svg")}
+UNAUTHORIZED = 401
 LARGEST_FORM = 65_536
 SECONDS_TO_SEND = 10
 LONGEST_REASON = 1_000
@@ -173,7 +175,7 @@ class Pages:
         """Set a delivery aside, with the person's reason."""
         form = await self._form(request)
         delivery_id = _delivery_id(request)
-        reason = str(words.visible(form.get("reason", "").strip()))[:LONGEST_REASON]
+        reason = words.typed(form.get("reason", ""))[:LONGEST_REASON]
         if not reason:
             raise Refused(400, "A reason is missing", "Say why it is set aside; others will want to know.")
         async with (await pool(self.settings)).acquire() as connection:
@@ -187,7 +189,7 @@ class Pages:
         effect_id, happened = request.path_params["effect_id"], form.get("happened")
         if happened not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
             raise _not_found("effect")
-        reference = [str(words.visible(line.strip())) for line in form.get("reference", "").splitlines()]
+        reference = [words.typed(line) for line in form.get("reference", "").splitlines()]
         try:
             sentence = await settle(
                 self.settings,
@@ -238,12 +240,10 @@ class Pages:
         name = request.path_params["name"]
         if name not in STATIC:
             raise _not_found("page")
-        content, _ = _static(name)
-        return Response(content, media_type=STATIC[name], headers={"Cache-Control": "max-age=86400"})
+        kind = mimetypes.guess_type(name)[0]
+        return Response(STATIC[name], media_type=kind, headers={"Cache-Control": "max-age=86400"})
 
-    async def page(
-        self, request: Request, template: str, status: int = 200, **values: Any
-    ) -> HTMLResponse:
+    async def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, rendered in a thread so that no delivery waits for it."""
         said = self._heard(request)
         text = await asyncio.to_thread(
@@ -262,7 +262,7 @@ class Pages:
         self, request: Request, refused: Refused, headers: Mapping[str, str] | None = None
     ) -> Response:
         """A page that says why not, and where to go."""
-        back = request.url.path if request.method == "GET" else _local(request.url.path.rpartition("/")[0])
+        back = _local(request.url.path.rpartition("/")[0])
         known = self._has_pass(request)
         response = await self.page(
             request,
@@ -299,7 +299,7 @@ class Pages:
     def _pass(self, request: Request) -> str:
         """The pass of whoever asks; raises Refused without one."""
         if not self._has_pass(request):
-            raise Refused(401, "Please log in", "This needs the admin token.")
+            raise Refused(UNAUTHORIZED, "Please log in", "This needs the admin token.")
         return request.cookies[session.SESSION]
 
     async def _form(self, request: Request) -> dict[str, str]:
@@ -342,7 +342,7 @@ def _answering(pages: Pages, handler: Handler) -> Handler:
         try:
             response = await handler(request)
         except Refused as refused:
-            if refused.status == 401 and request.method in {"GET", "HEAD"}:
+            if refused.status == UNAUTHORIZED and request.method in {"GET", "HEAD"}:
                 asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 response = RedirectResponse(f"/login?next={quote(asked, safe='')}", 303)
             else:
@@ -424,10 +424,9 @@ def _set_cookie(response: Response, request: Request, name: str, value: str, sec
     )
 
 
-def _static(name: str) -> tuple[bytes, str]:
-    """A file of ours and the version that its address carries."""
-    content = (HERE / "static" / name).read_bytes()
-    return content, hashlib.sha256(content).hexdigest()[:12]
+def _address(name: str) -> str:
+    """Where a file of ours is, with its version, so that a browser may keep it."""
+    return f"/static/{name}?v={hashlib.sha256(STATIC[name]).hexdigest()[:12]}"
 
 
 def _templates() -> jinja2.Environment:
@@ -440,7 +439,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {
-        "static": lambda name: f"/static/{name}?v={_static(name)[1]}",
+        "static": _address,
         "STATES": words.STATES,
         "WORDS": words.WORDS,
         "MEANING": words.MEANING,

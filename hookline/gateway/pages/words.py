@@ -5,7 +5,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-SHOWN_BYTES = 65_536
+KB = 1024
+SHOWN_BYTES = 64 * KB
 
 STATES = {
     "waiting": "Waiting",
@@ -18,7 +19,12 @@ STATES = {
 }
 """The states of the inbox, as the filter offers them."""
 
-WORDS = STATES | {"received": "Waiting", "dispatched": "Routed", "intended": "Planned", "sending": "Being sent"}
+WORDS = STATES | {
+    "received": "Waiting",
+    "dispatched": "Routed",
+    "intended": "Planned",
+    "sending": "Being sent",
+}
 
 MEANING = {
     "received": "The engine has not looked at it yet.",
@@ -29,10 +35,10 @@ MEANING = {
 }
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff]"
 )
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+|\S', re.DOTALL)
+_JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+|\S', re.DOTALL)
 _DEEPEST_INDENT = 16
 
 
@@ -41,6 +47,11 @@ def visible(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return _INVISIBLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", value)
     return value
+
+
+def typed(text: str) -> str:
+    """What a person typed or pasted, without the characters that they could not see."""
+    return _INVISIBLE.sub("", text).strip()
 
 
 def age(then: datetime, now: datetime) -> str:
@@ -59,9 +70,9 @@ def moment(then: datetime) -> str:
 
 def size(count: int) -> str:
     """A number of bytes."""
-    if count < 1024:
-        return f"{count} bytes" if count != 1 else "1 byte"
-    return f"{count / 1024:.1f} KB" if count < 1024**2 else f"{count / 1024**2:.1f} MB"
+    if count < KB:
+        return "1 byte" if count == 1 else f"{count} bytes"
+    return f"{count / KB:.1f} KB" if count < KB**2 else f"{count / KB**2:.1f} MB"
 
 
 def readable(body: bytes, content_type: str) -> str:
@@ -78,11 +89,12 @@ def indented(text: str) -> str:
     """
     pieces: list[str] = []
     depth, before = 0, ""
-    for token in _JSON_TOKEN.findall(text):
-        depth -= token in {"}", "]"}
-        if before in {"{", "[", ","} if token not in {"}", "]"} else before not in {"{", "["}:
+    for part in _JSON_PART.findall(text):
+        closes = part in {"}", "]"}
+        depth -= closes
+        if before not in {"{", "["} if closes else before in {"{", "[", ","}:
             pieces.append("\n" + "  " * max(0, min(depth, _DEEPEST_INDENT)))
-        pieces.append(": " if token == ":" else token)
-        depth += token in {"{", "["}
-        before = token
+        pieces.append(": " if part == ":" else part)
+        depth += part in {"{", "["}
+        before = part
     return "".join(pieces)

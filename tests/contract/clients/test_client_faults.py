@@ -65,6 +65,18 @@ async def test_a_log_in_that_hangs_leaves_the_call_unsent(sandbox, clients, open
     assert not failure.value.maybe_applied
 
 
+async def test_a_refused_call_whose_new_log_in_hangs_was_not_done(sandbox, clients, open_clients):
+    client = await open_clients(clients.jiwa_by_user(sandbox, timeout=0.3))
+    await client.get_system_info()
+    sandbox.jiwa.end_sessions()
+    sandbox.jiwa.faults.add("login", "latency", seconds=5)
+
+    with pytest.raises(Unreachable) as failure:
+        await client.create_debtor(AccountNo="HOOK-1", Name="Hookline")
+
+    assert not failure.value.maybe_applied
+
+
 async def test_a_log_in_whose_answer_is_lost_leaves_the_call_unsent(sandbox, clients, open_clients):
     client = await open_clients(clients.sensorpro(sandbox))
     sandbox.sensorpro.faults.add("sign_in", "lose")

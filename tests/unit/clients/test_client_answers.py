@@ -87,6 +87,14 @@ def test_names_are_read_in_any_case_and_unknown_ones_are_kept():
     assert ("1", "7", {"Name": "x"}) == (order.InvoiceID, order.OrderNo, order.Carrier)
 
 
+def test_null_is_read_as_absent_and_a_byte_order_mark_is_skipped():
+    order = JiwaClient.get_sales_order.read(
+        httpx.Response(200, content=b'\xef\xbb\xbf{"InvoiceID": "1", "OrderNo": null, "Lines": null}')
+    )
+
+    assert ("", []) == (order.OrderNo, order.Lines)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -257,7 +265,10 @@ def test_where_no_sentence_is_documented_a_success_is_recognised(text):
     assert text == ZentitleClient.create_company.read(answer(text))
 
 
-@pytest.mark.parametrize("text", ["Company exists", "Unsuccessfully created", "Done", 7, [], {}])
+@pytest.mark.parametrize(
+    "text",
+    ["Company was not created successfully", "Company exists", "Unsuccessfully created", "Done", 7, [], {}],
+)
 def test_where_no_sentence_is_documented_others_leave_it_open(text):
     with pytest.raises(UnexpectedAnswer) as failure:
         ZentitleClient.create_company.read(answer(text))

@@ -26,6 +26,7 @@ from hookline.clients import (
     Unreachable,
     VendorError,
     ZentitleKey,
+    pages,
 )
 from hookline.clients.redaction import redact
 from hookline.clients.transport import tls
@@ -216,6 +217,20 @@ async def test_a_jiwa_session_goes_in_its_header(client_for):
     assert [None, "abc"] == sent
 
 
+async def test_no_call_goes_out_with_a_session_that_was_logged_out(client_for):
+    sent = []
+
+    def answer(request):
+        sent.append((request.url.path, request.headers.get("x-ss-id")))
+        return httpx.Response(200, json={"SessionId": f"session-{len(sent)}"})
+
+    async with client_for("jiwa_user", answer) as client:
+        await client.logout()
+        await client.get_system_info()
+
+    assert [("/auth/logout", "session-1"), ("/auth", None), ("/SystemInfo/", "session-3")] == sent[1:]
+
+
 @pytest.mark.parametrize("session", ["a\r\nX-Evil: 1", "ü", ""])
 async def test_a_session_that_cannot_be_sent_is_no_session(client_for, session):
     async with client_for(
@@ -229,7 +244,7 @@ async def test_later_calls_go_where_sensorpro_says_if_it_may_hold_the_token(clie
     seen = []
 
     def answer(request):
-        seen.append(str(request.url))
+        seen.append((request.headers["host"], str(request.url)))
         body = sensorpro_session("https://two.sensorpro.net/v9/")
         return httpx.Response(200, json=body)
 
@@ -238,8 +253,8 @@ async def test_later_calls_go_where_sensorpro_says_if_it_may_hold_the_token(clie
         await client.get_contacts()
 
     assert [
-        f"{root}/auth/sys/signin",
-        f"https://two.sensorpro.net/v9/api/Contact/GetContacts/{TOKEN}",
+        (root.removeprefix("https://"), f"{root}/auth/sys/signin"),
+        ("two.sensorpro.net", f"https://two.sensorpro.net/v9/api/Contact/GetContacts/{TOKEN}"),
     ] == seen
 
 
@@ -363,7 +378,8 @@ def echoes(request, status):
     """The worst vendor: it repeats address, headers and body of the request in its error."""
     logging.getLogger("httpx").info("HTTP Request: %s %s", request.method, request.url)
     logging.getLogger("httpcore.http11").debug("headers %s", request.headers.raw)
-    text = f"You sent {request.url} {dict(request.headers)} {request.content.decode()}"
+    last = str(request.url).rpartition("/")[2]
+    text = f"{last} is wrong. You sent {request.url} {dict(request.headers)} {request.content.decode()}"
     return httpx.Response(
         status,
         json={
@@ -438,6 +454,31 @@ def test_no_sensorpro_token_is_shown(password, token, form):
 )
 def test_what_looks_like_a_secret_is_masked_though_it_is_not_known(text, masked):
     assert masked == redact(text)
+
+
+@pytest.mark.parametrize("padding", range(0, 600, 7))
+async def test_a_secret_is_masked_before_the_text_is_cut(client_for, padding):
+    secret = "0123456789-the-key"
+    answer = {"ResponseStatus": {"Message": "x" * padding + secret}}
+    async with client_for("jiwa", lambda request: httpx.Response(400, json=answer), secret=secret) as client:
+        with pytest.raises(VendorError) as error:
+            await client.get_system_info()
+
+    assert "01" not in error.value.detail
+
+
+async def test_a_vendor_that_repeats_a_page_for_ever_ends_the_loop(client_for):
+    codes = [{"licenseCode": str(number)} for number in range(500)]
+    async with client_for("zentitle", lambda request: httpx.Response(200, json=codes)) as client:
+        listed = [code.licenseCode async for code in pages(client.list_license_codes)]
+
+    assert 500 == len(listed)
+
+
+async def test_an_operation_without_pages_says_so(client_for):
+    async with client_for("zentitle", raises(AssertionError)) as client:
+        with pytest.raises(TypeError, match="list_products"):
+            await anext(pages(client.list_products))
 
 
 async def test_other_peoples_httpx_lines_pass(caplog):

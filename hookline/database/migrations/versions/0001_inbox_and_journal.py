@@ -77,12 +77,14 @@ CREATE TABLE effects (
 """
 
 INDEXES = """
-CREATE INDEX deliveries_received ON deliveries (seq) WHERE state = 'received';
+CREATE INDEX deliveries_state ON deliveries (state, seq) WHERE state <> 'dispatched';
 CREATE INDEX dispatches_open ON dispatches (seq) WHERE state IN ('waiting', 'running');
 CREATE INDEX dispatches_open_key ON dispatches (key, seq) WHERE state IN ('waiting', 'running');
-CREATE INDEX dispatches_key ON dispatches (key);
+CREATE INDEX dispatches_state ON dispatches (state, seq) WHERE state <> 'done';
+CREATE INDEX dispatches_key_end ON dispatches (split_part(key, ' ', -1));   -- the business key
 CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
 CREATE INDEX effects_key ON effects (key);
+CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- as people know it
 CREATE INDEX effects_reference ON effects USING gin (reference);
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);

@@ -1,0 +1,293 @@
+"""The main job: every order brings what it is paid for, once, whatever the vendors do."""
+
+import asyncio
+
+import pytest
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+from hookline.journal.settle import settle
+
+ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "license_notes": 1, "mails": 1, "notes": 1}
+NOTHING = dict.fromkeys(ONE_OF_EACH, 0)
+
+
+async def test_a_paid_order_brings_license_record_mail_and_note(run, vendors):
+    customer = await vendors.customer("Baxter & Lowe", "accounts@baxter.example")
+    order = await vendors.order(("LIC-PRO", 1), ("TON-BK-12", 3), customer=customer)
+
+    state = await run(order)
+
+    held = vendors.held(order)
+    assert ("Completed", ONE_OF_EACH) == (state.name, held.counts)
+    [code] = held.codes
+    [mail] = held.mails
+    assert ("accounts@baxter.example", f"LIC-PRO: {code}") == (mail["to"], mail["parameters"]["licenses"])
+    assert order.InvoiceNo in held.license_notes[0]["description"]
+    assert code in held.notes[0]["NoteText"]
+    assert order.InvoiceID == held.consumer_records[0]["computerID"]
+    assert ("True", "Perpetual", 1) == (
+        held.licenses[0]["enabledforuse"],
+        held.licenses[0]["licensetype"],
+        held.licenses[0]["clientsallowed"],
+    )
+
+
+async def test_codes_are_one_a_unit_and_seats_one_code_with_so_many_clients(run, vendors):
+    order = await vendors.order(("LIC-PRO", 3), ("LIC-TEAM", 5))
+
+    await run(order)
+
+    held = vendors.held(order)
+    by_part = [(row["productID"], row["clientsallowed"], row["subscriptionperiod"]) for row in held.licenses]
+    assert [("6453300110", 1, 0)] * 3 + [("6872450105", 5, 365)] == by_part
+    assert {"licenses": 4, "consumer_records": 4, "license_notes": 4, "mails": 1, "notes": 1} == held.counts
+    assert sorted(held.codes) == sorted(
+        line.split(": ")[1] for line in held.mails[0]["parameters"]["licenses"].splitlines()
+    )
+
+
+async def test_two_lines_of_one_part_are_two_pieces_of_business(run, vendors):
+    order = await vendors.order(("LIC-TEAM", 5), ("LIC-TEAM", 2))
+
+    await run(order)
+
+    assert [5, 2] == [row["clientsallowed"] for row in vendors.held(order).licenses]
+
+
+async def test_running_it_again_repeats_nothing(run, vendors):
+    order = await vendors.order(("LIC-PRO", 2))
+    await run(order)
+    before = vendors.held(order)
+
+    state = await run(order)
+
+    assert ("Completed", before) == (state.name, vendors.held(order))
+
+
+async def test_every_answer_lost_once_still_brings_one_of_each(run, vendors):
+    order = await vendors.order(("LIC-PRO", 1))
+    for operation in (
+        "create_company",
+        "create_license_codes",
+        "update_license_code",
+        "create_license_note",
+        "create_consumer_data",
+    ):
+        vendors.misbehave("zentitle", operation)
+    vendors.misbehave("jiwa", "create_sales_order_note")
+
+    state = await run(order)
+
+    assert ("Completed", ONE_OF_EACH) == (state.name, vendors.held(order).counts)
+
+
+async def test_a_subscription_whose_answer_was_lost_is_not_extended_twice(run, vendors):
+    order = await vendors.order(("LIC-TEAM", 5))
+    vendors.misbehave("zentitle", "update_license_code", skip=1)  # the one that sets the days
+
+    await run(order)
+
+    assert 365 == vendors.held(order).licenses[0]["subscriptionperiod"]
+
+
+async def test_vendors_that_refuse_for_a_while_are_asked_again(run, vendors):
+    order = await vendors.order(("LIC-PRO", 1))
+    vendors.misbehave("zentitle", "create_license_codes", "refuse", status=503)
+    vendors.misbehave("sensorpro", "sign_in", "refuse", status=503)
+    vendors.misbehave("jiwa", "get_sales_order", "throttle", seconds=1)
+
+    state = await run(order)
+
+    assert ("Completed", ONE_OF_EACH) == (state.name, vendors.held(order).counts)
+
+
+async def test_a_mail_whose_answer_was_lost_waits_for_a_person_and_is_not_sent_twice(sandbox, run, vendors):
+    order = await vendors.order(("LIC-PRO", 1))
+    vendors.misbehave("sensorpro", "trigger_email")
+
+    first = await run(order)
+    second = await run(order)
+
+    [uncertain] = [row for row in await vendors.effects(order) if row["state"] == "uncertain"]
+    assert ("Failed", "Failed", 1, 0) == (
+        first.name,
+        second.name,
+        vendors.held(order).counts["mails"],
+        vendors.held(order).counts["notes"],
+    )
+    assert f"mail of order {order.InvoiceNo}" in first.message
+    assert f"hookline effects settle {uncertain['id']}" in first.message
+
+    await settle(sandbox.settings, uncertain["id"], happened=True, reference=[])
+    settled = await run(order)
+
+    assert ("Completed", ONE_OF_EACH) == (settled.name, vendors.held(order).counts)
+
+
+async def test_orders_of_one_customer_at_once_with_lost_answers_get_a_license_each(run, vendors):
+    customer = await vendors.customer()
+    orders = [await vendors.order(("LIC-PRO", 1), customer=customer) for _ in range(3)]
+    vendors.misbehave("zentitle", "create_license_codes", times=2)
+
+    states = await asyncio.gather(*map(run, orders))
+
+    assert ["Completed"] * 3 == [state.name for state in states], [state.message for state in states]
+    assert [ONE_OF_EACH] * 3 == [vendors.held(order).counts for order in orders]
+    mailed = [vendors.held(order).mails[0]["parameters"]["licenses"] for order in orders]
+    assert 3 == len(set(mailed))
+
+
+async def test_two_customers_of_one_name_have_a_company_each(run, vendors, sandbox):
+    customers = [await vendors.customer("John Smith") for _ in range(2)]
+    orders = [await vendors.order(("LIC-PRO", 1), customer=customer) for customer in customers]
+
+    for order in orders:
+        await run(order)
+
+    owners = {c["search1"]: c["company"] for c in sandbox.records("zentitle")["companies"]}
+    companies = [vendors.held(order).licenses[0]["company"] for order in orders]
+    assert [owners[customer.AccountNo] for customer in customers] == companies
+    assert 2 == len(set(companies))
+
+
+async def test_money_allocated_in_the_ledger_pays_an_order(run, vendors, sandbox):
+    import httpx
+
+    order = await vendors.order(("LIC-PRO", 1), paid=False)
+    before = await run(order)
+    httpx.post(f"{sandbox.simulator('jiwa')}/_sandbox/orders/{order.InvoiceID}/allocate", json={}).raise_for_status()
+    after = await run(order)
+
+    assert ("Not paid", "Completed", ONE_OF_EACH) == (before.name, after.name, vendors.held(order).counts)
+
+
+async def test_an_unpaid_order_is_left_alone_and_named_so(run, vendors, ask_prefect):
+    order = await vendors.order(("LIC-PRO", 1), paid=False)
+
+    state = await run(order)
+
+    flow_run = await ask_prefect(lambda client: client.read_flow_run(state.state_details.flow_run_id))
+    assert ("Not paid", NOTHING, []) == (state.name, vendors.held(order).counts, await vendors.effects(order))
+    assert f"order {order.InvoiceNo}: not paid" == flow_run.name
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "name"),
+    [
+        ([("TON-BK-12", 2)], {}, "No licensed part"),
+        ([], {"paid": False}, "Empty order"),
+        ([("LIC-PRO", 1)], {"CreditNote": True, "paid": False}, "Credit note"),
+    ],
+    ids=["ordinary goods", "empty", "credit note"],
+)
+async def test_an_order_that_calls_for_nothing_completes_and_says_why(run, vendors, lines, more, name):
+    order = await vendors.order(*lines, **more)
+
+    state = await run(order)
+
+    assert (name, NOTHING) == (state.name, vendors.held(order).counts)
+
+
+@pytest.mark.parametrize("email", ["", "not an address"])
+async def test_a_customer_who_cannot_be_written_to_fails_before_anything_is_allocated(run, vendors, email):
+    order = await vendors.order(("LIC-PRO", 1), customer=await vendors.customer("Shy Ltd", email))
+
+    state = await run(order)
+
+    assert ("Failed", NOTHING) == (state.name, vendors.held(order).counts)
+    assert "Shy Ltd" in state.message
+    assert "Nothing was allocated" in state.message
+
+
+async def test_half_a_license_is_refused_in_words(run, vendors):
+    order = await vendors.order(("LIC-PRO", 1.5))
+
+    state = await run(order)
+
+    assert ("Failed", NOTHING) == (state.name, vendors.held(order).counts)
+    assert "asks for 1.5 licenses" in state.message
+
+
+async def test_an_order_that_does_not_exist_is_said_so(run):
+    state = await run("00000000000000000000")
+
+    assert "Failed" == state.name
+    assert "Jiwa has no order with the InvoiceID '00000000000000000000'" in state.message
+
+
+async def test_an_order_that_was_enlarged_afterwards_is_said_so_and_not_licensed_twice(run, vendors):
+    order = await vendors.order(("LIC-PRO", 1))
+    await run(order)
+    line = (await vendors.jiwa.get_sales_order(InvoiceID=order.InvoiceID)).Lines[0]
+    from hookline.clients.jiwa_models import ChangedLine
+
+    await vendors.jiwa.update_sales_order(
+        InvoiceID=order.InvoiceID, Lines=[ChangedLine(InvoiceLineID=line.InvoiceLineID, QuantityOrdered=2)]
+    )
+    await vendors.pay(order)
+
+    state = await run(order)
+
+    assert ("Failed", 1) == (state.name, vendors.held(order).counts["licenses"])
+    assert "'codes': '1 then, 2 now'" in state.message
+
+
+async def test_an_unreadable_catalog_fails_the_run_and_names_the_place(run, vendors, environment, tmp_path):
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text("paid_when: sometimes\nmail: {campaign_id: x, broadcast_id: 1}\nproducts: []\n")
+    environment.setenv("HOOKLINE_CATALOG", str(catalog))
+    order = await vendors.order(("LIC-PRO", 1))
+
+    state = await run(order)
+
+    assert "Failed" == state.name
+    assert "catalog.yaml is not right" in state.message
+    assert "paid_when: Input should be 'payments', 'allocated' or 'either'" in state.message
+
+
+async def test_a_custom_field_of_the_order_stands_for_the_computer(run, vendors, environment, tmp_path, repository):
+    text = (repository / "deployments/catalog.yaml").read_text()
+    field = (await vendors.jiwa.list_sales_order_custom_field_values(
+        InvoiceID=(await vendors.order(("LIC-PRO", 1), paid=False)).InvoiceID
+    ))[0].SettingID
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(text.replace('computer_id_field: ""', f'computer_id_field: "{field}"'))
+    environment.setenv("HOOKLINE_CATALOG", str(catalog))
+    from hookline.clients.jiwa_models import CustomField
+
+    order = await vendors.order(
+        ("LIC-PRO", 1), CustomFieldValues=[CustomField(SettingID=field, Contents="PC+0123/456789ABCDEF")]
+    )
+    await run(order)
+
+    assert "PC+0123/456789ABCDEF" == vendors.held(order).consumer_records[0]["computerID"]
+
+
+async def test_the_run_says_order_customer_and_codes(run, vendors, ask_prefect):
+    order = await vendors.order(("LIC-PRO", 1), customer=await vendors.customer("Marlin Bay Dental"))
+
+    state = await run(order)
+
+    flow_run_id = state.state_details.flow_run_id
+    flow_run = await ask_prefect(lambda client: client.read_flow_run(flow_run_id))
+    [artifact] = await ask_prefect(
+        lambda client: client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id]))
+        )
+    )
+    [code] = vendors.held(order).codes
+    assert f"order {order.InvoiceNo} · Marlin Bay Dental" == flow_run.name
+    assert f"order:{order.InvoiceNo}" in flow_run.tags
+    assert all(text in artifact.data for text in (order.InvoiceNo, "Marlin Bay Dental", code))
+
+
+async def test_no_secret_stands_in_what_prefect_keeps(run, vendors, ask_prefect):
+    order = await vendors.order(("LIC-PRO", 1))
+    vendors.misbehave("sensorpro", "trigger_email", "refuse", status=400)
+
+    state = await run(order)
+
+    flow_run = await ask_prefect(lambda client: client.read_flow_run(state.state_details.flow_run_id))
+    kept = f"{state.message} {flow_run.model_dump_json()}"
+    assert "Failed" == state.name
+    assert not [s for s in ("sandbox-jiwa-key", "sandbox-zentitle-key", "sandbox-sensorpro-password") if s in kept]
