@@ -54,7 +54,8 @@ def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
     """
     path = home / "secrets" / name
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_name(f".{name}-{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(make or secrets.token_urlsafe(32))

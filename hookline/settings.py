@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dotenv import load_dotenv
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hookline.errors import ConfigurationError
@@ -38,7 +38,7 @@ class EnvironmentSettings(BaseSettings):
         except ValidationError as error:
             prefix = cls.model_config.get("env_prefix", "")
             problems = [
-                f"{prefix}{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()
+                f"{prefix}{''.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
             ]
             raise ConfigurationError(
                 "The environment is not right.\n  " + "\n  ".join(problems) + "\nSee .env.example."
@@ -95,13 +95,13 @@ class Settings(EnvironmentSettings):
     @property
     def prefect_ui_url(self) -> str:
         """Address of the Prefect UI."""
-        return os.environ.get("PREFECT_UI_URL") or self.prefect_api_url.removesuffix("/api")
+        return self.prefect_api_url.removesuffix("/api")
 
     @property
     def gateway_url(self) -> str:
         """Address of the gateway, as seen from this machine."""
         host = "127.0.0.1" if self.gateway_host in ("0.0.0.0", "::") else self.gateway_host  # noqa: S104
-        return f"http://{host}:{self.gateway_port}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.gateway_port}"
 
 
 class JiwaSettings(EnvironmentSettings):
@@ -113,6 +113,12 @@ class JiwaSettings(EnvironmentSettings):
     api_key: SecretStr | None = None
     username: str | None = None
     password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if not (self.api_key or (self.username and self.password)):
+            raise ValueError("set JIWA_API_KEY, or JIWA_USERNAME and JIWA_PASSWORD")
+        return self
 
 
 class ZentitleSettings(EnvironmentSettings):

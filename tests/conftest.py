@@ -11,6 +11,7 @@ for _name in [name for name in os.environ if name.startswith(("HOOKLINE_", "PREF
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-prefect-")
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["HOOKLINE_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-")
 
 import pytest

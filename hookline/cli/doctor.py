@@ -26,7 +26,7 @@ from hookline.cli.operations import nearest
 from hookline.cli.output import AsJson, console, print_json
 from hookline.clients.redaction import redact
 from hookline.database.connection import connect, prefect_database_url
-from hookline.database.migrate import _head as schema_of_this_version
+from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
 from hookline.gateway import schemes
 from hookline.hooks import Hooks, load_hooks

@@ -51,6 +51,12 @@ class Stage:
         """Make the vendor misbehave; see docs/sandbox.md."""
         httpx.post(f"{self.simulator(vendor)}/_sandbox/faults", json=fault, timeout=30).raise_for_status()
 
+    def faults(self, vendor: str) -> list[dict[str, Any]]:
+        """The vendor's faults that are still to come."""
+        return list(
+            httpx.get(f"{self.simulator(vendor)}/_sandbox/faults", timeout=30).raise_for_status().json()
+        )
+
     def clear_faults(self, vendor: str) -> None:
         """Let the vendor behave again."""
         httpx.delete(f"{self.simulator(vendor)}/_sandbox/faults", timeout=30).raise_for_status()

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hookline import runtime
+from hookline.catalog import load_catalog
 from hookline.database import embedded
 from hookline.hooks import load_hooks
 from hookline.settings import Settings
@@ -32,6 +33,7 @@ def up(
     """
     settings = runtime.enter(sandbox=sandbox)
     load_hooks(settings.hooks)  # said now, not by a process that dies again and again
+    load_catalog(settings.catalog)
     with only_one(settings.home):
         run(settings, on_ready=lambda: _say_ready(settings))
 

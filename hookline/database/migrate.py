@@ -22,7 +22,7 @@ def upgrade(settings: Settings) -> None:
         HooklineError: no server answers, or it refuses; says which and what to do.
     """
     try:
-        if asyncio.run(_prepare(settings)) == _head():
+        if asyncio.run(_prepare(settings)) == head():
             return
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise unreachable(settings, error) from None
@@ -67,6 +67,6 @@ async def _ensure_database(url: str) -> None:
             await connection.close()
 
 
-def _head() -> str:
+def head() -> str:
     """The latest revision: migrations are numbered, and their files begin with the number."""
     return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))

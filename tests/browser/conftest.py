@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -30,7 +30,9 @@ def pytest_collection_modifyitems(items):
     if not Path(CHROMIUM).exists():
         for item in items:
             if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason=f"no browser at {CHROMIUM}: apt-get install chromium"))
+                item.add_marker(
+                    pytest.mark.skip(reason=f"no browser at {CHROMIUM}: apt-get install chromium")
+                )
 
 
 @dataclass
@@ -80,7 +82,9 @@ class Gateway:
         )
         return flow_run
 
-    async def effect(self, flow_run, key, label, step, state, *, wanted=0, reference=(), reason=None, request=()):
+    async def effect(
+        self, flow_run, key, label, step, state, *, wanted=0, reference=(), reason=None, request=()
+    ):
         """An entry of the journal; its number."""
         return await self.database.fetchval(
             """
@@ -116,9 +120,7 @@ class Gateway:
 
 @pytest.fixture(scope="session")
 async def gateway():
-    with tempfile.TemporaryDirectory(prefix="hookline-test-") as folder:
-        Path(folder).chmod(0o711)  # PostgreSQL runs as another user where we are root
-        home = Path(folder) / "home"
+    with _new_home() as home:
         async with _postgres(home), _serving(home) as url, _database(home) as database:
             yield Gateway(url, database)
 
@@ -192,6 +194,14 @@ async def log_in(page):
     await page.wait_for_url("/")
 
 
+@contextmanager
+def _new_home():
+    """Not below pytest's own folder, which no other user may pass: PostgreSQL is one where we are root."""
+    with tempfile.TemporaryDirectory(prefix="hookline-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "home"
+
+
 @asynccontextmanager
 async def _postgres(home):
     await asyncio.to_thread(embedded.prepare, home)
@@ -214,7 +224,9 @@ async def _serving(home):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOOKLINE_", "PREFECT_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HOOKLINE_", "PREFECT_"))
+    }
     environment = kept | {
         "HOOKLINE_HOME": str(home),
         "HOOKLINE_GATEWAY_PORT": str(port),
@@ -223,8 +235,13 @@ async def _serving(home):
         "HOOKLINE_SECRET_JIWA": JIWA_SECRET,
     }
     with (home / "gateway.log").open("a") as log:
-        popen = subprocess.Popen(
-            [sys.executable, "-m", "hookline", "gateway"], env=environment, cwd=home, stdout=log, stderr=log
+        popen = await asyncio.to_thread(
+            subprocess.Popen,
+            [sys.executable, "-m", "hookline", "gateway"],
+            env=environment,
+            cwd=home,
+            stdout=log,
+            stderr=log,
         )
     try:
         async with httpx.AsyncClient() as client:

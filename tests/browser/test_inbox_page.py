@@ -77,7 +77,9 @@ async def test_a_delivery_is_listed_with_what_became_of_it(inbox, logged_in):
     await logged_in.goto("/")
     row = logged_in.get_by_role("row").nth(1)
 
-    await expect(row.get_by_role("link", name="order 100123")).to_have_attribute("href", f"/deliveries/{delivery}")
+    await expect(row.get_by_role("link", name="order 100123")).to_have_attribute(
+        "href", f"/deliveries/{delivery}"
+    )
     await expect(row).to_contain_text("Done")
     await expect(row).to_contain_text("jiwa-order")
     await expect(row.get_by_role("cell").nth(4)).to_have_text("1")
@@ -96,7 +98,9 @@ async def test_the_list_narrows_by_state_source_and_whatever_names_the_order(inb
     for run, body in zip(runs, bodies, strict=True):
         number = body["InvoiceNo"]
         label = f"order {number}"
-        await inbox.effect(run, body["InvoiceID"], label, "license PRO-1", "done", reference=[f"LIC-{number}"])
+        await inbox.effect(
+            run, body["InvoiceID"], label, "license PRO-1", "done", reference=[f"LIC-{number}"]
+        )
 
     async def shown(query):
         await logged_in.goto(f"/?{query}")
@@ -150,7 +154,9 @@ async def test_a_delivery_shows_its_request_inert_and_without_the_secret(inbox, 
     assert "owned" not in await logged_in.title()
     assert inbox.jiwa_secret not in await logged_in.content()
     assert 0 == await logged_in.locator("main script, main img").count()
-    await expect(logged_in.get_by_text("The shared secret of jiwa, in the header X-Hookline-Key.")).to_be_visible()
+    await expect(
+        logged_in.get_by_text("The shared secret of jiwa, in the header X-Hookline-Key.")
+    ).to_be_visible()
 
 
 async def test_a_long_body_is_cut_with_a_note_and_can_be_saved_whole(inbox, logged_in):
@@ -252,7 +258,9 @@ async def test_an_action_without_login_or_without_our_form_changes_nothing(inbox
     actions = {f"/deliveries/{delivery}/replay": {}, f"/deliveries/{delivery}/discard": {"reason": "x"}}
     actions |= {f"/effects/{effect}/settle": {"happened": "no"}, "/logout": {}}
 
-    async with httpx.AsyncClient(base_url=inbox.url, cookies=held if cookies == "session" else None) as client:
+    async with httpx.AsyncClient(
+        base_url=inbox.url, cookies=held if cookies == "session" else None
+    ) as client:
         answers = {(await client.post(path, data=form)).status_code for path, form in actions.items()}
 
     assert {403 if cookies == "session" else 401} == answers
@@ -285,7 +293,14 @@ async def test_every_answer_of_the_pages_forbids_scripts_frames_and_keeping(inbo
     async with httpx.AsyncClient(base_url=inbox.url, cookies=held) as client:
         answers = [
             await client.get(path)
-            for path in ("/", "/uncertain", f"/deliveries/{delivery}", f"/deliveries/{delivery}/body", "/login", "/deliveries/x")
+            for path in (
+                "/",
+                "/uncertain",
+                f"/deliveries/{delivery}",
+                f"/deliveries/{delivery}/body",
+                "/login",
+                "/deliveries/x",
+            )
         ]
         answers.append(await client.post("/logout"))
 
@@ -335,7 +350,12 @@ async def a_morning(inbox):
     undecided = None
     for number, state, reason, minutes in (
         ("100118", "done", None, 182),
-        ("100119", "failed", "Customer Harbour Print & Copy (1042) of order 100119 has no e-mail address.", 95),
+        (
+            "100119",
+            "failed",
+            "Customer Harbour Print & Copy (1042) of order 100119 has no e-mail address.",
+            95,
+        ),
         ("100120", "done", unpaid, 61),
         ("100121", "done", None, 44),
         ("100122", "uncertain", "It is not known whether this happened: mail of order 100122.", 12),
@@ -354,11 +374,12 @@ async def a_morning(inbox):
             await inbox.effect(run, key, label, "license PRO-1", "done", wanted=2, reference=codes)
         if state == "uncertain":
             undecided = delivery
-            reason = "Sensorpro did not answer within 30 seconds, and a mail cannot be looked up."
+            why = "Sensorpro did not answer within 30 seconds, and a mail cannot be looked up."
             request = {"broadcast_id": "order-licenses", "to": "orders@harbourprint.example"}
-            await inbox.effect(run, key, label, "mail", "uncertain", reason=reason, request=request)
+            await inbox.effect(run, key, label, "mail", "uncertain", reason=why, request=request)
     unwanted = await inbox.receive({"Message": "A webhook of another kind"})
     await inbox.database.execute(
-        "UPDATE deliveries SET state = 'unrouted', reason = 'no route''s condition holds' WHERE id = $1", unwanted
+        "UPDATE deliveries SET state = 'unrouted', reason = 'no route''s condition holds' WHERE id = $1",
+        unwanted,
     )
     return undecided

@@ -94,7 +94,9 @@ async def test_both_secrets_of_a_rotation_are_taken_and_neither_is_kept(gateway,
 
 async def test_a_standard_webhook_is_known_by_its_own_id(gateway, database):
     first = await gateway.post("/hooks/standard", content=b'{"n": 1}', headers=signed(b'{"n": 1}'))
-    again = await gateway.post("/hooks/standard", content=b'{"n": 1}', headers=signed(b'{"n": 1}', at=time.time() - 9))
+    again = await gateway.post(
+        "/hooks/standard", content=b'{"n": 1}', headers=signed(b'{"n": 1}', at=time.time() - 9)
+    )
 
     assert (202, 200) == (first.status_code, again.status_code)
     assert "msg_1" == await database.fetchval("SELECT external_id FROM deliveries")
@@ -121,7 +123,13 @@ async def test_a_wrong_proof_is_refused_and_nothing_is_kept(gateway, database, h
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/hooks/nobody"), ("GET", "/hooks/jiwa"), ("PUT", "/hooks/jiwa"), ("POST", "/hooks"), ("GET", "/x")],
+    [
+        ("POST", "/hooks/nobody"),
+        ("GET", "/hooks/jiwa"),
+        ("PUT", "/hooks/jiwa"),
+        ("POST", "/hooks"),
+        ("GET", "/x"),
+    ],
 )
 async def test_everything_that_is_not_there_is_not_there_alike(gateway, database, method, path):
     answer = await gateway.request(method, path, content=ORDER, headers={"X-Hookline-Key": KEY})

@@ -32,7 +32,9 @@ async def dispatch(database, external_id="one", key=None, route="r"):
 
 
 async def claim(database, owner="engine-1", limit=10, lease=LEASE):
-    return [row["parameters"]["id"] for row in await dispatches.claim(database, owner, limit=limit, lease=lease)]
+    return [
+        row["parameters"]["id"] for row in await dispatches.claim(database, owner, limit=limit, lease=lease)
+    ]
 
 
 async def test_a_repeat_is_told_the_first_id_however_many_come_at_once(database):
@@ -135,7 +137,9 @@ async def test_one_pair_of_delivery_and_route_is_one_dispatch(database):
 @pytest.mark.parametrize(
     ("state", "replays", "keeps_run"), [("failed", 0, True), ("uncertain", 0, True), ("done", 1, False)]
 )
-async def test_a_replay_continues_what_failed_and_begins_anew_what_is_done(database, state, replays, keeps_run):
+async def test_a_replay_continues_what_failed_and_begins_anew_what_is_done(
+    database, state, replays, keeps_run
+):
     delivery = await dispatch(database, "one")
     await database.execute("UPDATE dispatches SET state = $1, flow_run_id = gen_random_uuid()", state)
 

@@ -128,7 +128,9 @@ async def test_a_route_may_choose_to_send_again_what_cannot_be_looked_up(databas
     assert (2, "done") == (vendor.sent, await state_of(database))
 
 
-async def test_what_certainly_did_not_happen_is_sent_again_without_a_look(database, database_settings, vendor):
+async def test_what_certainly_did_not_happen_is_sent_again_without_a_look(
+    database, database_settings, vendor
+):
     vendor.fail = [NotSent()]
     with pytest.raises(NotSent):
         await once(database_settings, effect(), vendor.send)
@@ -138,7 +140,9 @@ async def test_what_certainly_did_not_happen_is_sent_again_without_a_look(databa
     assert (2, "done") == (vendor.sent, await state_of(database))
 
 
-async def test_a_refusal_is_written_down_and_may_be_tried_anew_once_mended(database, database_settings, vendor):
+async def test_a_refusal_is_written_down_and_may_be_tried_anew_once_mended(
+    database, database_settings, vendor
+):
     vendor.fail = [RefusedByVendor("no such product")]
     with pytest.raises(RefusedByVendor):
         await once(database_settings, effect(), vendor.send)

@@ -57,7 +57,9 @@ async def test_what_is_no_order_is_kept_and_said_to_fit_no_route(database, hooks
     assert ("unrouted", "no route's condition holds", None) == (row["state"], row["reason"], row["route"])
 
 
-async def test_a_parameter_of_the_wrong_type_costs_no_delivery_and_names_the_place(database, hooks, deployments):
+async def test_a_parameter_of_the_wrong_type_costs_no_delivery_and_names_the_place(
+    database, hooks, deployments
+):
     row = await route(database, hooks, deployments, {"InvoiceID": 12})
 
     assert "failed" == row["state"]
@@ -80,7 +82,9 @@ async def test_a_stranger_cannot_make_prefect_load_blocks(database, hooks, deplo
     assert "refused" in row["reason"]
 
 
-async def test_a_body_that_no_database_can_hold_as_json_spoils_no_other_delivery(database, hooks, deployments):
+async def test_a_body_that_no_database_can_hold_as_json_spoils_no_other_delivery(
+    database, hooks, deployments
+):
     row = await route(database, hooks, deployments, {"InvoiceID": "nul \u0000 inside"})
 
     assert "failed" == row["state"]

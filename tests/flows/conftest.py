@@ -116,9 +116,13 @@ class Vendors:
 
     def held(self, order):
         zentitle = self.sandbox.records("zentitle")
-        licenses = [row for row in zentitle["licenses"] if f"order {order.InvoiceNo} " in (row["reference"] or "")]
+        licenses = [
+            row for row in zentitle["licenses"] if f"order {order.InvoiceNo} " in (row["reference"] or "")
+        ]
         codes = [row["licenseCode"] for row in licenses]
-        [invoice] = [row for row in self.sandbox.records("jiwa")["orders"] if row["InvoiceID"] == order.InvoiceID]
+        [invoice] = [
+            row for row in self.sandbox.records("jiwa")["orders"] if row["InvoiceID"] == order.InvoiceID
+        ]
         mails = self.sandbox.records("sensorpro")["mails"]
         return Held(
             codes=codes,

@@ -155,7 +155,9 @@ async def test_money_allocated_in_the_ledger_pays_an_order(run, vendors, sandbox
 
     order = await vendors.order(("LIC-PRO", 1), paid=False)
     before = await run(order)
-    httpx.post(f"{sandbox.simulator('jiwa')}/_sandbox/orders/{order.InvoiceID}/allocate", json={}).raise_for_status()
+    httpx.post(
+        f"{sandbox.simulator('jiwa')}/_sandbox/orders/{order.InvoiceID}/allocate", json={}
+    ).raise_for_status()
     after = await run(order)
 
     assert ("Not paid", "Completed", ONE_OF_EACH) == (before.name, after.name, vendors.held(order).counts)
@@ -245,11 +247,15 @@ async def test_an_unreadable_catalog_fails_the_run_and_names_the_place(run, vend
     assert "paid_when: Input should be 'payments', 'allocated' or 'either'" in state.message
 
 
-async def test_a_custom_field_of_the_order_stands_for_the_computer(run, vendors, environment, tmp_path, repository):
+async def test_a_custom_field_of_the_order_stands_for_the_computer(
+    run, vendors, environment, tmp_path, repository
+):
     text = (repository / "deployments/catalog.yaml").read_text()
-    field = (await vendors.jiwa.list_sales_order_custom_field_values(
-        InvoiceID=(await vendors.order(("LIC-PRO", 1), paid=False)).InvoiceID
-    ))[0].SettingID
+    field = (
+        await vendors.jiwa.list_sales_order_custom_field_values(
+            InvoiceID=(await vendors.order(("LIC-PRO", 1), paid=False)).InvoiceID
+        )
+    )[0].SettingID
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(text.replace('computer_id_field: ""', f'computer_id_field: "{field}"'))
     environment.setenv("HOOKLINE_CATALOG", str(catalog))
@@ -290,4 +296,6 @@ async def test_no_secret_stands_in_what_prefect_keeps(run, vendors, ask_prefect)
     flow_run = await ask_prefect(lambda client: client.read_flow_run(state.state_details.flow_run_id))
     kept = f"{state.message} {flow_run.model_dump_json()}"
     assert "Failed" == state.name
-    assert not [s for s in ("sandbox-jiwa-key", "sandbox-zentitle-key", "sandbox-sensorpro-password") if s in kept]
+    assert not [
+        s for s in ("sandbox-jiwa-key", "sandbox-zentitle-key", "sandbox-sensorpro-password") if s in kept
+    ]

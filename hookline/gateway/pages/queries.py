@@ -95,7 +95,7 @@ class Listing:
     older: int | None = None
     """`before` of the next page, if there may be one."""
     searched: int | None = None
-    """Only so many deliveries were looked at to find these."""
+    """Only so many deliveries were looked at to find these, for what is wanted is common."""
 
 
 async def counts(database: asyncpg.Pool) -> dict[str, int]:

@@ -30,16 +30,17 @@ class Signer:
 
     def is_token(self, given: str) -> bool:
         """Whether this is the admin token; takes as long for any other."""
-        return hmac.compare_digest(hashlib.sha256(given.encode(errors="replace")).digest(), self._token)
+        return hmac.compare_digest(hashlib.sha256(given.encode(errors="surrogatepass")).digest(), self._token)
 
     def sign(self, purpose: str, text: str) -> str:
         """The signature of a text; one made for another purpose does not fit."""
-        return hmac.new(self._key, f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
+        content = f"{purpose}\n{text}".encode(errors="surrogatepass")
+        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
 
     def is_signed(self, purpose: str, text: str, signature: str) -> bool:
         """Whether the signature is ours for this text and purpose."""
         return hmac.compare_digest(
-            self.sign(purpose, text).encode(), signature.encode(errors="backslashreplace")
+            self.sign(purpose, text).encode(), signature.encode(errors="surrogatepass")
         )
 
     def issue(self, purpose: str, *, now: float, seconds: int) -> str:

@@ -1,0 +1,232 @@
+"""The main job through real processes and real signals."""
+
+import json
+import os
+import signal
+
+import httpx
+import pytest
+
+ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
+
+
+def flow_runs(prefect_api, delivery):
+    answer = prefect_api.post(
+        "flow_runs/filter", json={"flow_runs": {"tags": {"all_": [f"delivery:{delivery['id']}"]}}}
+    )
+    return answer.raise_for_status().json()
+
+
+async def test_a_webhook_of_jiwa_brings_one_of_each_and_the_trace_tells_of_it(business, prefect_api):
+    order = await business.order(("LIC-PRO", 1))
+
+    await business.noted(order)
+    deliveries = await business.settled(order)
+
+    trace = business.cli("trace", order.InvoiceNo, "--json")
+    effects = business.cli("effects", "list", "--key", order.InvoiceNo, "--json")
+    assert ONE_OF_EACH == business.counts(order)
+    assert {"done"} == {d["state"] for row in deliveries for d in row["dispatches"]}
+    assert [1] * len(deliveries) == [len(flow_runs(prefect_api, row)) for row in deliveries]
+    assert {row["id"] for row in deliveries} == {row["id"] for row in trace["deliveries"]}
+    assert {"done"} == {effect["state"] for effect in effects}
+    [code] = next(effect["reference"] for effect in effects if effect["step"] == "license LIC-PRO")
+    assert trace == business.cli("trace", code, "--json")
+
+
+async def test_the_same_webhook_again_starts_nothing(business, tmp_path):
+    order = await business.order(("LIC-PRO", 1))
+    await business.noted(order)
+    [first, *_] = await business.settled(order)
+    body = tmp_path / "order.json"
+    body.write_text(json.dumps({"InvoiceID": order.InvoiceID}))
+
+    answers = [business.cli("send", "jiwa", str(body), "--json") for _ in range(2)]
+    await business.settled(order)
+
+    assert [False, True] == [answer["duplicate"] for answer in answers]
+    assert answers[0]["id"] == answers[1]["id"] != first["id"]
+    assert ONE_OF_EACH == business.counts(order)
+
+
+async def test_an_engine_killed_in_the_middle_of_a_run_leaves_one_license_and_one_flow_run(
+    business, prefect_api, until, sandbox
+):
+    sandbox.fault("zentitle", operation="create_license_codes", kind="latency", seconds=2)
+    seen = max((row["seq"] for row in sandbox.requests("zentitle")), default=0)
+    order = await business.order(("LIC-PRO", 1))
+    # The call is on its way, and Zentitle will act on it although nobody waits for the answer any more.
+    await until(
+        lambda: (
+            business.requested("get_company", since=seen) or business.requested("create_company", since=seen)
+        ),
+        "the run did not begin",
+    )
+    await until(
+        lambda: [r for r in sandbox.faults("zentitle") if r["operation"] == "create_license_codes"] == [], "-"
+    )
+    killed = business.process("hookline", "engine")
+    killed.send_signal(signal.SIGKILL)
+
+    await business.noted(order)
+    deliveries = await business.settled(order)
+
+    runs = [run for row in deliveries for run in flow_runs(prefect_api, row)]
+    assert killed.pid != business.process("hookline", "engine").pid
+    assert ONE_OF_EACH == business.counts(order)
+    assert {"COMPLETED"} == {run["state_type"] for run in runs}
+    assert len(deliveries) == len(runs)
+    assert 2 == max(run["run_count"] for run in runs)
+    assert "engine died (signal 9), restarting" in sandbox.log.read_text(errors="replace")
+
+
+async def test_a_gateway_that_is_killed_comes_back_and_jiwa_sends_again(business, until, sandbox):
+    business.process("hookline", "gateway").send_signal(signal.SIGKILL)
+    order = await business.order(("LIC-PRO", 1))
+
+    await business.noted(order)
+
+    assert ONE_OF_EACH == business.counts(order)
+
+
+async def test_while_prefect_is_away_deliveries_are_accepted_and_wait(business, until, sandbox):
+    business.process("prefect", "server", "start").send_signal(signal.SIGKILL)
+    order = await business.order(("LIC-PRO", 1))
+    accepted = await until(
+        lambda: business.cli("inbox", "list", "--source", "jiwa", "--key", order.InvoiceID, "--json"),
+        "nothing was accepted",
+    )
+
+    await business.noted(order)
+
+    assert accepted
+    assert ONE_OF_EACH == business.counts(order)
+
+
+async def test_a_failed_run_that_is_retried_in_the_prefect_ui_completes_and_the_inbox_says_so(
+    business, prefect_api, until
+):
+    order = await business.order(("LIC-PRO", 1), email=None)
+    [*_, delivery] = await business.settled(order)
+    [failed] = flow_runs(prefect_api, delivery)
+    await business.jiwa.update_sales_order(
+        InvoiceID=order.InvoiceID, DeliveryAddressEmailAddress="late@customer.example"
+    )
+    await business.settled(order)
+    before = business.counts(order)
+
+    # What the button does: the run is scheduled again, and the process worker takes it.
+    prefect_api.post(
+        f"flow_runs/{failed['id']}/set_state",
+        json={"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True},
+    ).raise_for_status()
+
+    def adopted():
+        row = business.cli("inbox", "show", delivery["id"], "--json")
+        return [d for d in row["dispatches"] if d["state"] == "done"]
+
+    [dispatch] = await until(adopted, "the inbox does not say that the run completed")
+    assert "FAILED" == failed["state_type"]
+    assert "retried in the Prefect UI" in dispatch["reason"]
+    assert ONE_OF_EACH == before == business.counts(order)
+
+
+async def test_an_uncertain_mail_is_settled_from_the_command_line_and_the_run_goes_on(business, sandbox):
+    sandbox.fault("sensorpro", operation="trigger_email", kind="lose")
+    order = await business.order(("LIC-PRO", 1))
+    deliveries = await business.settled(order)
+    [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
+
+    settled = business.run("effects", "settle", str(effect["id"]), "--happened")
+    await business.noted(order)
+
+    states = {d["state"] for row in deliveries for d in row["dispatches"]}
+    assert "uncertain" in states
+    assert 0 == settled.returncode, settled.stderr
+    assert f"Noted for mail of order {order.InvoiceNo}: it happened." in settled.stdout
+    assert ONE_OF_EACH == business.counts(order)
+
+
+async def test_a_body_that_fits_no_route_is_kept_and_shown(business, tmp_path):
+    body = tmp_path / "part.json"
+    body.write_text('{"PartNo": "1170"}')
+
+    sent = business.cli("send", "jiwa", str(body), "--json")
+    await _until_state(business, sent["id"], "unrouted")
+
+    shown = business.cli("inbox", "show", sent["id"], "--json")
+    assert ({"PartNo": "1170"}, "no route's condition holds") == (shown["body"], shown["reason"])
+
+
+async def test_no_secret_stands_in_any_log(business, sandbox):
+    order = await business.order(("LIC-PRO", 1))
+    await business.noted(order)
+
+    written = sandbox.log.read_text(errors="replace")
+    secrets = [
+        "sandbox-jiwa-key",
+        "sandbox-zentitle-key",
+        "sandbox-sensorpro-password",
+        os.environ["HOOKLINE_SECRET_JIWA"],
+        *(path.read_text() for path in (sandbox.settings.home / "secrets").iterdir()),
+    ]
+    assert [] == [secret for secret in secrets if secret in written]
+
+
+async def test_the_doctor_finds_everything_well(business):
+    told = business.run("doctor", "--json")
+
+    checks = json.loads(told.stdout)
+    assert (0, []) == (told.returncode, [check for check in checks if check["state"] == "problem"])
+
+
+async def test_apply_again_changes_nothing(business):
+    rows = business.cli("apply", "--dry-run", "--json")
+
+    assert {"as it is"} == {row["change"] for row in rows if row["kind"] != "block type"}
+
+
+async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):
+    second = business.run("up", "--sandbox")
+
+    assert 1 == second.returncode
+    assert f"already running on this home (pid {sandbox.process.pid})" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inbox", "show", "nonsense"], "There is no delivery nonsense"),
+        (["inbox", "replay", "nonsense"], "There is no delivery nonsense"),
+        (["effects", "show", "999999"], "There is no effect 999999"),
+        (["effects", "settle", "1"], "Say either --happened or --send-again"),
+        (["trace", "nonsense"], "Nothing is known of nonsense"),
+        (["send", "nobody", "-"], "has no source 'nobody'"),
+        (["send", "jiwa", "no-such-file.json"], "Cannot read no-such-file.json"),
+        (["inbox", "list", "--limit", "many"], "many"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+async def test_a_wrong_argument_is_told_in_words(business, arguments, message):
+    ended = business.run(*arguments, stdin=None)
+
+    assert ended.returncode in (1, 2)
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+async def _until_state(business, delivery, state):
+    from tests.acceptance.conftest import until
+
+    await until(
+        lambda: business.cli("inbox", "show", delivery, "--json")["state"] == state,
+        f"it does not become {state}",
+    )
+
+
+async def test_the_gateway_is_there_for_whoever_asks(sandbox):
+    answers = [
+        httpx.get(f"{sandbox.settings.gateway_url}{path}").status_code for path in ("/healthz", "/readyz")
+    ]
+
+    assert [200, 200] == answers
