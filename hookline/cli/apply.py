@@ -137,7 +137,8 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
             stored = await client.read_block_document_by_name(
                 "default", block.get_block_type_slug(), include_secrets=True
             )
-            same = block._from_block_document(stored).model_dump() == credentials.model_dump()  # noqa: SLF001
+            wanted = credentials.model_dump(mode="json", context={"include_secrets": True})
+            same = all(stored.data.get(field) == wanted[field] for field in block.model_fields)
             change = "as it is" if same else "changed from the environment"
         except ObjectNotFound:
             change = "made from the environment"
