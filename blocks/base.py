@@ -1,13 +1,17 @@
 """What the credentials of all vendors have in common."""
 
+import time
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Final, Self, cast
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import HttpUrl
 
 from hookline.clients import VendorClient
+
+SECONDS_TO_KEEP: Final = 30.0
+_loaded: dict[tuple[type, str], tuple[float, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,18 @@ class Connection:
 
 class VendorCredentials(CredentialsBlock):
     """Credentials for one vendor account."""
+
+    @classmethod
+    async def named(cls, name: str) -> Self:
+        """
+        The stored credentials of this name, read from the Prefect server at most every half minute.
+
+        Every run needs them, and each reading costs it 20 ms or more; a changed secret is in use 30 s later.
+        """
+        loaded = _loaded.get((cls, name))
+        if loaded is None or time.monotonic() - loaded[0] > SECONDS_TO_KEEP:
+            loaded = _loaded[cls, name] = (time.monotonic(), await cls.aload(name))
+        return cast("Self", loaded[1])
 
     @classmethod
     @abstractmethod

@@ -48,7 +48,8 @@ class Wanted:
     quantity: int
 
 
-@flow(name=WORKFLOW)
+# No stored results: the journal keeps what matters, and asking for their storage costs two calls a run.
+@flow(name=WORKFLOW, persist_result=False)
 async def order_to_license(
     invoice_id: str, jiwa: str = "default", zentitle: str = "default", sensorpro: str = "default"
 ) -> State[None]:
@@ -64,7 +65,7 @@ async def order_to_license(
         sensorpro: name of the Sensorpro Credentials block.
     """
     catalog = load_catalog(settings().catalog)
-    jiwa_account = await JiwaCredentials.aload(jiwa)
+    jiwa_account = await JiwaCredentials.named(jiwa)
     order = await jiwa_tasks.get_sales_order(jiwa_account, invoice_id)
     label = f"order {order.InvoiceNo or order.InvoiceID}"
     business = Business(WORKFLOW, order.InvoiceID, label)
@@ -75,7 +76,7 @@ async def order_to_license(
     wanted = _wanted(catalog, order)
     customer = await _customer(jiwa_account, order)
 
-    zentitle_account = await ZentitleCredentials.aload(zentitle)
+    zentitle_account = await ZentitleCredentials.named(zentitle)
     company = await _company(zentitle_account, customer, wanted[0].product)
     codes: dict[str, list[str]] = {}
     for line in wanted:
@@ -83,7 +84,7 @@ async def order_to_license(
 
     listing = _listing(wanted, codes)
     await sensorpro_tasks.trigger_email(
-        await SensorproCredentials.aload(sensorpro),
+        await SensorproCredentials.named(sensorpro),
         business,
         campaign_id=catalog.mail.campaign_id,
         broadcast_id=catalog.mail.broadcast_id,

@@ -1,9 +1,15 @@
 """What the tests stand on: a clean environment, one PostgreSQL, one sandbox, each started when first asked for."""
 
+import asyncio
+import json
 import os
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 for _name in [name for name in os.environ if name.startswith(("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_"))]:
     del os.environ[_name]
@@ -14,10 +20,14 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["HOOKLINE_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-")
 
+import httpx
+import psutil
 import pytest
 
 from hookline.cli.stage import Stage, stage
-from hookline.settings import settings
+from hookline.clients.jiwa import JiwaClient, JiwaKey
+from hookline.clients.jiwa_models import NewLine
+from hookline.settings import JiwaSettings, settings
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +50,133 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 def repository() -> Path:
     """The checkout."""
     return Path(__file__).parents[1]
+
+
+PATIENCE = 90
+
+
+class Business:
+    """A small firm in the sandbox: customers, orders, and what the vendors and the inbox say of them."""
+
+    def __init__(self, sandbox, jiwa):
+        self.sandbox = sandbox
+        self.jiwa = jiwa
+
+    async def order(self, *lines, paid=True, email="buyer@customer.example"):
+        number = uuid4().hex[:8]
+        debtor = await self.jiwa.create_debtor(
+            AccountNo=number, Name=f"Customer {number}", EmailAddress=email
+        )
+        order = await self.jiwa.create_sales_order(
+            DebtorAccountNo=debtor.AccountNo,
+            Lines=[NewLine(PartNo=part, QuantityOrdered=quantity) for part, quantity in lines],
+        )
+        if paid:
+            await self.pay(order)
+        return order
+
+    async def pay(self, order):
+        history = order.Histories[0]
+        await self.jiwa.create_sales_order_payment(
+            InvoiceID=order.InvoiceID,
+            InvoiceHistoryID=history.InvoiceHistoryID,
+            AmountPaid=history.HistoryTotal,
+            PaymentRef=uuid4().hex,
+        )
+
+    async def noted(self, order):
+        """Wait for the note on the order, the last thing that is done."""
+        await until(
+            lambda: self.jiwa.list_sales_order_notes(InvoiceID=order.InvoiceID),
+            f"no note on order {order.InvoiceNo}: {self.sandbox.last_lines()}",
+        )
+
+    def counts(self, order):
+        """What the vendors hold about an order, by their own records."""
+        zentitle = self.sandbox.records("zentitle")
+        codes = [
+            row["licenseCode"]
+            for row in zentitle["licenses"]
+            if f"order {order.InvoiceNo} " in (row["reference"] or "")
+        ]
+        [invoice] = [
+            row for row in self.sandbox.records("jiwa")["orders"] if row["InvoiceID"] == order.InvoiceID
+        ]
+        mails = self.sandbox.records("sensorpro")["mails"]
+        return {
+            "licenses": len(codes),
+            "consumer_records": sum(row["licenseCode"] in codes for row in zentitle["consumer_records"]),
+            "mails": sum(mail["parameters"].get("order") == order.InvoiceNo for mail in mails),
+            "notes": len(invoice["Notes"]),
+        }
+
+    async def settled(self, order):
+        """Wait until nothing of the order waits or runs; its deliveries."""
+
+        async def rest():
+            rows = self.cli("inbox", "list", "--key", order.InvoiceID, "--json")
+            open_ = [d for row in rows for d in row["dispatches"] if d["state"] in ("waiting", "running")]
+            return rows if rows and not open_ and all(row["state"] != "received" for row in rows) else None
+
+        return await until(rest, f"order {order.InvoiceNo} does not come to rest")
+
+    def cli(self, *arguments):
+        """What a command says as JSON."""
+        ended = self.run(*arguments)
+        assert 0 == ended.returncode, ended.stderr
+        return json.loads(ended.stdout.splitlines()[-1])
+
+    def run(self, *arguments, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "hookline", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **options,
+        )
+
+    def process(self, *words):
+        """The process of the sandbox whose command line holds these words."""
+        for child in psutil.Process(self.sandbox.process.pid).children(recursive=True):
+            try:
+                if all(word in child.cmdline() for word in words):
+                    return child
+            except psutil.NoSuchProcess:
+                continue
+        raise AssertionError(f"there is no process {words}")
+
+    def requested(self, operation, vendor="zentitle", since=0):
+        return [row for row in self.sandbox.requests(vendor, since) if row["operation"] == operation]
+
+
+async def until(ask, complaint):
+    """Ask until the answer is something; give up after a minute and a half."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        answer = ask()
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, complaint
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture(name="until")
+def until_fixture():
+    return until
+
+
+@pytest.fixture
+async def business(sandbox):
+    given = JiwaSettings.load()
+    async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
+        yield Business(sandbox, jiwa)
+    for vendor in ("jiwa", "zentitle", "sensorpro"):
+        sandbox.clear_faults(vendor)
+
+
+@pytest.fixture
+def prefect_api(sandbox):
+    with httpx.Client(base_url=f"{sandbox.settings.prefect_api_url}/", timeout=30) as client:
+        yield client

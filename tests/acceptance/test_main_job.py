@@ -147,12 +147,14 @@ async def test_an_uncertain_mail_is_settled_from_the_command_line_and_the_run_go
     assert ONE_OF_EACH == business.counts(order)
 
 
-async def test_a_body_that_fits_no_route_is_kept_and_shown(business, tmp_path):
+async def test_a_body_that_fits_no_route_is_kept_and_shown(business, until, tmp_path):
     body = tmp_path / "part.json"
     body.write_text('{"PartNo": "1170"}')
 
     sent = business.cli("send", "jiwa", str(body), "--json")
-    await _until_state(business, sent["id"], "unrouted")
+    await until(
+        lambda: business.cli("inbox", "show", sent["id"], "--json")["state"] == "unrouted", "it is not routed"
+    )
 
     shown = business.cli("inbox", "show", sent["id"], "--json")
     assert ({"PartNo": "1170"}, "no route's condition holds") == (shown["body"], shown["reason"])
@@ -213,15 +215,6 @@ async def test_a_wrong_argument_is_told_in_words(business, arguments, message):
     assert ended.returncode in (1, 2)
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
-
-
-async def _until_state(business, delivery, state):
-    from tests.acceptance.conftest import until
-
-    await until(
-        lambda: business.cli("inbox", "show", delivery, "--json")["state"] == state,
-        f"it does not become {state}",
-    )
 
 
 async def test_the_gateway_is_there_for_whoever_asks(sandbox):

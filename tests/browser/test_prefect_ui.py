@@ -1,0 +1,46 @@
+"""What a person sees of the main job in the Prefect UI."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TASKS = ["get_sales_order", "create_license_codes", "create_consumer_data", "trigger_email", "create_sales_order_note"]
+
+
+@pytest.fixture
+def picture():
+    """Where the screenshot is kept: beside the build, and in the docs when they are to be renewed."""
+    path = ROOT / ("docs/images/prefect-run.png" if os.environ.get("PICTURES") else "build/prefect-run.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+async def test_the_completed_run_stands_in_the_prefect_ui_with_its_task_runs(
+    sandbox, business, browser, picture
+):
+    order = await business.order(("LIC-PRO", 1))
+    await business.noted(order)
+    deliveries = await business.settled(order)
+    paid = next(
+        d["flow_run_id"]
+        for row in deliveries
+        for d in row["dispatches"]
+        if business.cli("effects", "list", "--key", d["flow_run_id"], "--json")
+    )
+
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    await page.goto(f"{sandbox.settings.prefect_ui_url}/runs/flow-run/{paid}")
+    await page.get_by_text(f"order {order.InvoiceNo} · {order.DebtorName}").first.wait_for(timeout=30_000)
+    seen = {}
+    await page.get_by_text("Task Runs", exact=True).first.click()
+    for task in TASKS:
+        await page.get_by_text(task).first.wait_for(timeout=30_000)
+        seen[task] = await page.get_by_text(task).first.is_visible()
+    await page.screenshot(path=picture)
+    completed = await page.get_by_text("Completed").first.is_visible()
+    await page.close()
+
+    assert (True, dict.fromkeys(TASKS, True)) == (completed, seen)
+    assert picture.stat().st_size > 10_000
