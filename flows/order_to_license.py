@@ -1,5 +1,6 @@
 """A paid Jiwa order becomes Zentitle licenses, consumer records, one Sensorpro mail and one note on the order."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
@@ -253,7 +254,7 @@ async def _report(
     rows = [
         f"| {line.product.part_no} | {line.quantity} | {', '.join(codes[line.step])} |" for line in wanted
     ]
-    await acreate_markdown_artifact(
+    artifact = acreate_markdown_artifact(
         key=f"order-{order.InvoiceNo or order.InvoiceID}".lower(),
         description=f"Licenses of order {order.InvoiceNo}",
         markdown="\n".join(
@@ -266,7 +267,7 @@ async def _report(
             ]
         ),
     )
-    await _name_run(f"order {order.InvoiceNo} · {customer.name}", order)
+    await asyncio.gather(artifact, _name_run(f"order {order.InvoiceNo} · {customer.name}", order))
 
 
 async def _name_run(name: str, order: SalesOrder) -> None:

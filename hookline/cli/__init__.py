@@ -31,6 +31,8 @@ for _group in ("inbox", "effects"):
 def main() -> None:
     """Run one command; errors are for people, and the exit code is for scripts: 1 failed, 2 wrong input."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_for_the_console)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
     try:
         sys.exit(app(exit_on_error=False, print_error=False))
@@ -42,6 +44,12 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _for_the_console(record: logging.LogRecord) -> bool:
+    """Runs write their own log, with tracebacks, to the Prefect UI; here, the engine says how each ended."""
+    runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+    return not runs and (not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
 
 
 def _fail(text: str, exit_code: int) -> None:

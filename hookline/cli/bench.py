@@ -76,6 +76,7 @@ async def _measure(sandbox: Stage, orders: int, burst: int, progress: Progress) 
         many = await bench_run.at_once(burst)
         in_process = await bench_run.in_process(burst)
         bare = await bench_run.bare_calls(orders)
+    await _let_prefect_finish()
     ack = [order.acknowledged - order.sent for order in light]
     first = [order.first - order.sent for order in light]
     last = [order.last - order.sent for order in light]
@@ -240,6 +241,15 @@ async def _eight_at_a_time(run: Callable[[SalesOrder], Awaitable[None]], orders:
             await run(order)
 
     await asyncio.gather(*map(one, orders))
+
+
+async def _let_prefect_finish() -> None:
+    """Send what Prefect's threads in this process still hold, before their server goes."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    await APILogHandler.aflush()
+    await asyncio.to_thread(EventsWorker.drain_all, timeout=10)
 
 
 async def _unsubscribe(jiwa: JiwaClient) -> None:

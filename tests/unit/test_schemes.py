@@ -32,7 +32,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 IDENTIFIER = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 AT = 1614265330
 BODY = b'{"test": 2432232314}'
-SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmKtSyrlE3uFJELVlNJOLJ1OE4="
+SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 VECTOR = {"webhook-id": IDENTIFIER, "webhook-timestamp": str(AT), "webhook-signature": SIGNATURE}
 
 
@@ -260,7 +260,7 @@ def test_we_sign_what_the_library_signs(key, identifier, at, body):
 @given(
     key=keys,
     other=keys,
-    identifier=st.text(st.characters(codec="latin-1"), min_size=1),
+    identifier=st.text(min_size=1),
     body=st.text(),
     off=st.sampled_from([-400, -200, 0, 200, 400]),
     change=st.sampled_from(["", "body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"]),
@@ -269,12 +269,13 @@ def test_we_sign_what_the_library_signs(key, identifier, at, body):
 def test_we_believe_whom_the_library_believes(key, other, identifier, body, off, change, before):
     now = time.time()
     at = str(int(now) + off)
-    signed = "v1," + base64.b64encode(
-        hmac.digest(key, f"{identifier}.{at}.{body}".encode(), hashlib.sha256)
-    ).decode()
-    headers = {"webhook-id": identifier, "webhook-timestamp": at, "webhook-signature": " ".join([*before, signed])}
-    if change in headers:
-        headers[change] = {"webhook-timestamp": str(int(at) - 1)}.get(change, "v1," + headers[change])
+    right = hmac.digest(key, f"{identifier}.{at}.{body}".encode(), hashlib.sha256)
+    given = bytes(32) if change == "webhook-signature" else right
+    headers = {
+        "webhook-id": identifier + ("x" if change == "webhook-id" else ""),
+        "webhook-timestamp": str(int(at) - 1) if change == "webhook-timestamp" else at,
+        "webhook-signature": " ".join([*before, "v1," + base64.b64encode(given).decode()]),
+    }
     body += " " if change == "body" else ""
     secret = secret_of(other if change == "secret" else key)
 
