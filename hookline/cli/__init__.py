@@ -17,15 +17,38 @@ app = App(
     name="hookline",
     help="Webhooks and schedules start Prefect flows: nothing lost, nothing done twice.",
     version=version("hookline"),
+    help_format="plaintext",
     help_on_error=False,
 )
 
-for _command in ("up", "demo", "sandbox", "gateway", "engine", "apply", "doctor"):
-    app.command(f"hookline.cli.{_command}:{_command}")
-for _command in ("send", "trace", "operations", "call", "bench"):
-    app.command(f"hookline.cli.{_command}:{_command}")
-for _group in ("inbox", "effects"):
-    app.command(f"hookline.cli.{_group}:app", name=_group)
+COMMANDS = {
+    "up": "Run everything in the foreground: PostgreSQL, Prefect, gateway, engine, worker.",
+    "demo": "Run the main job in a sandbox of its own, and show what happened.",
+    "doctor": "Check that everything is there and fits, and say what to do.",
+    "apply": "Make blocks and deployments on the Prefect server as the files say.",
+    "inbox": "What was received, and what became of it: list, show, replay, discard.",
+    "effects": "The journal of vendor writes: list, show, and settle what is uncertain.",
+    "trace": "Follow one order from the raw request to each vendor's reference, and back.",
+    "send": "Sign a file and post it to the gateway, as a sender would.",
+    "operations": "List every vendor operation.",
+    "call": "Send one vendor operation and print the answer.",
+    "bench": "Measure how quick the main job is, and what that compares to.",
+    "sandbox": "Run the simulated vendors alone.",
+    "gateway": "Run the receiver alone.",
+    "engine": "Run an engine alone.",
+}
+GROUPS = ("inbox", "effects")
+
+# Only the list of commands is told here: a command that is called tells more of itself, with examples.
+_lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])
+
+for _number, (_name, _help) in enumerate(COMMANDS.items()):
+    app.command(
+        f"hookline.cli.{_name}:{'app' if _name in GROUPS else _name}",
+        name=_name,
+        help=_help if _lists_commands else None,
+        sort_key=_number,
+    )
 
 
 def main() -> None:

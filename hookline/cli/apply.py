@@ -51,7 +51,7 @@ def apply(
 
     Running it again changes nothing that is as it should be.
 
-    Examples:
+    Try:
         hookline apply --dry-run
         hookline apply
         hookline apply --subscribe --url https://hooks.example.com

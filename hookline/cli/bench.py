@@ -50,7 +50,7 @@ def bench(
     Everything runs in a sandbox of its own. Timings of different runs or machines do not compare: the ratios do.
     Run it on a machine that does nothing else.
 
-    Examples:
+    Try:
         hookline bench
         hookline bench --orders 60 --burst 300 --json
     """

@@ -57,7 +57,7 @@ def _call(
     Inputs are `name=value`; `name:=JSON` for lists and objects; `name=@file` (`@-`: standard input) for the
     text of a file, less the line break at its end; `name:=@file` for JSON in a file.
 
-    Examples:
+    Try:
         hookline call jiwa get_sales_order InvoiceID=5244dd5e199749f4b6fe
         hookline call zentitle create_license_codes --help
         hookline call jiwa create_sales_order_note InvoiceID=5244dd5e199749f4b6fe NoteText=@note.txt --yes

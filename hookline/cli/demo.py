@@ -39,7 +39,7 @@ def demo(
     With --json, the last line tells how many orders were paid and what stands at the vendors then; `duplicates`
     counts what is there more often than it was paid for.
 
-    Examples:
+    Try:
         hookline demo
         hookline demo --keep
     """

@@ -74,7 +74,7 @@ def doctor(*, as_json: AsJson = False) -> int:
 
     The exit code is 1 where there is a problem, and 0 where there are warnings at most.
 
-    Examples:
+    Try:
         hookline doctor
         hookline doctor --json
     """

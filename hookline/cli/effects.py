@@ -31,7 +31,7 @@ def list_(
     """
     List effects.
 
-    Examples:
+    Try:
         hookline effects list --state uncertain
         hookline effects list --key 100123 --json
     """
@@ -44,7 +44,7 @@ def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_
     """
     Show all that is known of one effect.
 
-    Example:
+    Try:
         hookline effects show 17
     """
     row = asyncio.run(_read(number))
@@ -73,7 +73,7 @@ def settle(
 
     Look at the vendor first: nobody but you can know.
 
-    Examples:
+    Try:
         hookline effects settle 17 --happened
         hookline effects settle 12 --happened --reference 646186717608805844
         hookline effects settle 17 --send-again

@@ -19,7 +19,7 @@ def engine() -> None:
     """
     Turn deliveries into flow runs and run them here; several may run side by side.
 
-    Example:
+    Try:
         hookline engine
     """
     settings = runtime.enter()

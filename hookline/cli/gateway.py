@@ -11,7 +11,7 @@ def gateway() -> None:
     """
     Receive webhooks, and nothing else; several may run behind a balancer.
 
-    Example:
+    Try:
         hookline gateway
     """
     settings = runtime.enter()

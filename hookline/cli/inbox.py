@@ -34,7 +34,7 @@ def list_(
     """
     List deliveries with their dispatches, the latest first.
 
-    Examples:
+    Try:
         hookline inbox list --state failed
         hookline inbox list --source jiwa --json
     """
@@ -56,7 +56,7 @@ def show_(delivery: Number, *, as_json: AsJson = False) -> None:
     """
     Show one delivery as it came, and its dispatches.
 
-    Example:
+    Try:
         hookline inbox show 3f9c2a
     """
     row = asyncio.run(_read(delivery))
@@ -80,7 +80,7 @@ def replay(delivery: Number) -> None:
 
     A run that failed goes on; one that is done runs anew.
 
-    Example:
+    Try:
         hookline inbox replay 3f9c2a
     """
 
@@ -102,7 +102,7 @@ def discard(
     """
     Set a delivery aside: nothing of it that waits or failed is tried again.
 
-    Example:
+    Try:
         hookline inbox discard 3f9c2a --reason "test order"
     """
 

@@ -42,7 +42,7 @@ def operations(
     `repeat` says what may be done when an answer was lost: `safe`, send it again; `look`, look first whether
     it was done; `never`, leave it to a person.
 
-    Examples:
+    Try:
         hookline operations
         hookline operations zentitle --json
     """

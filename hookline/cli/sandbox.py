@@ -10,7 +10,7 @@ def sandbox() -> None:
     """
     Run the simulators of the vendors, with seeded data, until Ctrl-C.
 
-    Example:
+    Try:
         hookline sandbox
     """
     settings = runtime.enter(sandbox=True)

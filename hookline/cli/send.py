@@ -30,7 +30,7 @@ def send(
     """
     Sign a file as the source's sender would, and post it to the gateway.
 
-    Examples:
+    Try:
         hookline send jiwa order.json
         echo '{"type": "order.paid", "data": {"invoice_id": "…"}}' | hookline send standard -
     """

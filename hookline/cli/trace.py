@@ -29,7 +29,7 @@ def trace(
     """
     Follow one piece of business: delivery, dispatch, flow run, effects, vendor references.
 
-    Examples:
+    Try:
         hookline trace 100123
         hookline trace 646186717608805844      a license code leads back to its order
     """

@@ -27,7 +27,7 @@ def up(
     """
     Run PostgreSQL, Prefect, gateway, engine and worker in the foreground until Ctrl-C.
 
-    Examples:
+    Try:
         hookline up --sandbox      try it, no account needed
         hookline up                with your vendors, from the environment or .env
     """

@@ -1,0 +1,93 @@
+"""
+Writes the generated parts of docs/settings.md and docs/cli.md: what stands between their two marks.
+
+`.env.example` is the source of the one (a test holds it to the settings), the command line itself of the other.
+"""
+# ruff: noqa: INP001  (a script, not a package)
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+from cyclopts.argument import Argument
+
+from hookline.cli import app
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
+VARIABLE = re.compile(r"# (?P<meaning>.+?) Default: (?P<default>.+)\.\n# (?P<name>[A-Z][A-Z_]+)=(?P<example>.*)")
+
+
+def pages() -> dict[Path, str]:
+    """Every page with a generated part, as it must be."""
+    return {
+        path: _with(path.read_text(encoding="utf-8"), "\n".join(part))
+        for path, part in (
+            (ROOT / "docs" / "settings.md", settings_tables()),
+            (ROOT / "docs" / "cli.md", command_sections()),
+        )
+    }
+
+
+def settings_tables() -> Iterator[str]:
+    """A table for each section of `.env.example`."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    sections = re.split(r"^# (.+?) -{3,}$", text, flags=re.MULTILINE)
+    for title, body in zip(sections[1::2], sections[2::2], strict=True):
+        title = title.replace("<", "\\<")
+        yield f"## {title}\n\n| variable | meaning | default | as in |\n| --- | --- | --- | --- |"
+        for found in VARIABLE.finditer(body):
+            told = found["example"] and found["example"] not in found["default"]
+            example = f"`{found['example']}`" if told else ""
+            yield f"| `{found['name']}` | {found['meaning'].rstrip('.')} | {found['default']} | {example} |"
+        yield ""
+
+
+def commands(parent: App = app, names: tuple[str, ...] = ("hookline",)) -> Iterator[tuple[str, App]]:
+    """Every command with its full name, groups left out."""
+    for name in parent:
+        if not name.startswith("-"):
+            command = parent[name]
+            children = list(commands(command, (*names, name)))
+            yield from children or [(" ".join((*names, name)), command)]
+
+
+def command_sections() -> Iterator[str]:
+    """A section for each command: purpose, arguments, examples."""
+    for name, command in commands():
+        purpose, examples = _parts(inspect.getdoc(command.default_command) or "")
+        yield f"## `{name}`\n\n{purpose}\n"
+        rows = [_row(argument) for argument in command.assemble_argument_collection()]
+        if rows:
+            yield "\n".join(["| argument | meaning | default |", "| --- | --- | --- |", *rows, ""])
+        yield "\n".join(["```bash", *examples, "```", ""])
+
+
+def _parts(docstring: str) -> tuple[str, list[str]]:
+    """What a command does, one sentence a line; and its examples as a shell takes them."""
+    text, _, examples = re.sub(r"\nExamples?:\n", "\0", docstring, count=1).partition("\0")
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    purpose = "\n\n".join(re.sub(r"(?<=[.:]) (?=[A-Z])", "\n", paragraph) for paragraph in paragraphs)
+    return purpose, [re.sub(r" {3,}", "  # ", line.strip()) for line in examples.splitlines() if line.strip()]
+
+
+def _row(argument: Argument) -> str:
+    names = argument.names if argument.index is None else (argument.names[0].strip("-").upper(),)
+    default: Any = argument.field_info.default
+    told = "required" if argument.required else "" if default in (None, False, ()) else default
+    told = "" if told is inspect.Parameter.empty else told
+    meaning = (argument.parameter.help or "").rstrip(".")
+    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} | {told} |"
+
+
+def _with(page: str, part: str) -> str:
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{part.strip()}\n\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,110 @@
+"""What the pages tell people to type: commands, options, verbs and variables that exist."""
+
+import re
+import shlex
+
+import pytest
+from cyclopts import CycloptsError
+from documents import PAGES, ROOT, blocks, codes, name
+
+from hookline.cli import app
+from hookline.cli.call import read_inputs
+from hookline.cli.operations import find_operation
+from hookline.errors import HooklineError
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+VERBS = set(re.findall(r"^([a-z]+):.*##", MAKEFILE, re.MULTILINE))
+MAKE_VARIABLES = set(re.findall(r"\$\(([A-Z]+)\)", MAKEFILE)) | set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, re.MULTILINE))
+VARIABLES = set(re.findall(r"^# ([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+OUR_VARIABLE = re.compile(r"(HOOKLINE|JIWA|ZENTITLE|SENSORPRO)_[A-Z_]+[A-Z]")
+NOT_SETTINGS = {"HOOKLINE_SECRET_WAREHOUSE"}
+"""The README's own example of a source."""
+
+
+def typed():
+    """Each command of ours in the pages, with the place where it stands."""
+    for block in blocks("bash", "console"):
+        lines = block.text.replace("\\\n", " ").splitlines()
+        if block.language == "console":  # the rest is what was answered
+            lines = [line[2:] for line in lines if line.startswith("$ ")]
+        for line in lines:
+            for command in _simple(line):
+                yield f"{block}: {shlex.join(command)}", command
+    for page in PAGES:
+        for code in codes(page):
+            if code.startswith(("hookline ", "make ")) and code.count("'") % 2 == 0 and "…" not in code and "COMMAND" not in code:
+                yield f"{name(page)}: {code}", shlex.split(code)
+
+
+def _simple(line):
+    """The simple commands of a line that are ours, as words."""
+    words = shlex.shlex(line, posix=True, punctuation_chars="|&;")
+    words.whitespace_split = True
+    command = []
+    for word in [*words, ";"]:
+        if set(word) <= set("|&;"):
+            while command and re.fullmatch(r"[A-Z_]+=.*", command[0]):
+                command.pop(0)
+            if command and command[0] in ("hookline", "make"):
+                yield command
+            command = []
+        else:
+            command.append(word)
+
+
+TYPED = dict(typed())
+HOOKLINE = {place: words[1:] for place, words in TYPED.items() if words[0] == "hookline"}
+MAKE = {place: words[1:] for place, words in TYPED.items() if words[0] == "make"}
+
+
+def test_the_pages_tell_of_commands_at_all():
+    """An empty collection would pass every test below."""
+    assert (True, True) == (len(HOOKLINE) > 50, len(MAKE) > 5)
+
+
+@pytest.mark.parametrize("words", HOOKLINE.values(), ids=HOOKLINE)
+def test_each_command_is_one_that_hookline_takes(words):
+    problem = None
+
+    try:
+        app.parse_args(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        problem = str(error)
+
+    assert problem is None
+
+
+CALLS = {place: words for place, words in HOOKLINE.items() if words[0] == "call" and len([w for w in words if not w.startswith("-")]) > 2}
+
+
+@pytest.mark.parametrize("words", CALLS.values(), ids=CALLS)
+def test_each_call_names_an_operation_and_its_inputs(words):
+    _, vendor, operation, *inputs = [word for word in words if not word.startswith("-")]
+    whole = not any("…" in each or "@" in each.partition("=")[0] + each.partition("=")[2][:1] for each in inputs)
+
+    try:
+        found = find_operation(vendor, operation)
+        if whole and "--help" not in words:
+            read_inputs(found, inputs)
+        problem = [each for each in inputs if re.split(r":?=", each)[0] not in found.input.model_fields]
+    except HooklineError as error:
+        problem = str(error)
+
+    assert not problem
+
+
+@pytest.mark.parametrize("words", MAKE.values(), ids=MAKE)
+def test_each_verb_and_variable_of_make_is_in_the_makefile(words):
+    verbs = {word for word in words if "=" not in word}
+    variables = {word.partition("=")[0] for word in words if "=" in word}
+
+    unknown = (verbs - VERBS) | (variables - MAKE_VARIABLES)
+
+    assert set() == unknown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_each_variable_is_one_of_ours(page):
+    named = {found[0] for found in OUR_VARIABLE.finditer(page.read_text(encoding="utf-8")) if not found[0].endswith("HOOKLINE_SECRET")}
+
+    assert set() == named - VARIABLES - NOT_SETTINGS

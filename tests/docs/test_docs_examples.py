@@ -1,0 +1,107 @@
+"""The examples in the pages: files load, Python compiles, and what says that it runs does."""
+
+import ast
+import asyncio
+import importlib
+import sys
+from contextlib import contextmanager
+
+import pytest
+from documents import ROOT, blocks
+
+from hookline.catalog import load_catalog
+from hookline.hooks import load_hooks
+
+PYTHON = {str(block): block for block in blocks("python")}
+YAML = {str(block): block for block in blocks("yaml")}
+FLOWS = [block for block in PYTHON.values() if block.mark.startswith("flows/")]
+
+
+@contextmanager
+def flows_of_the_pages(folder, monkeypatch):
+    """The flows that the pages tell to write, as if somebody had."""
+    import flows
+
+    monkeypatch.setattr(flows, "__path__", [*flows.__path__, str(folder)])
+    modules = [f"flows.{block.mark.removeprefix('flows/').removesuffix('.py')}" for block in FLOWS]
+    for block in FLOWS:
+        (folder / block.mark.removeprefix("flows/")).write_text(block.text, encoding="utf-8")
+    importlib.invalidate_caches()
+    yield
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def test_there_are_examples_of_each_kind():
+    """An empty collection would pass every test below."""
+    marks = {block.mark for block in YAML.values()} | {"runnable" for block in PYTHON.values() if block.mark == "runnable"}
+
+    assert {"hooks.yaml", "catalog.yaml", "prefect.yaml", "runnable"} == marks
+
+
+@pytest.mark.parametrize("block", PYTHON.values(), ids=PYTHON)
+def test_python_compiles(block):
+    assert compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize("block", [block for block in PYTHON.values() if block.mark == "runnable"], ids=str)
+async def test_python_that_says_so_runs(block):
+    code = compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names = {"__name__": "__example__"}
+
+    outcome = eval(code, names)  # it raises if the example is wrong
+    if asyncio.iscoroutine(outcome):
+        await outcome
+
+    assert names.keys() > {"__name__"}
+
+
+@pytest.mark.parametrize("block", [block for block in YAML.values() if block.mark == "hooks.yaml"], ids=str)
+def test_an_example_of_hooks_loads(block, tmp_path):
+    path = tmp_path / "hooks.yaml"
+    path.write_text(block.text, encoding="utf-8")
+
+    hooks = load_hooks(path)
+
+    assert hooks.sources
+    assert hooks.routes
+
+
+@pytest.mark.parametrize("block", [block for block in YAML.values() if block.mark == "catalog.yaml"], ids=str)
+def test_an_example_of_a_catalog_loads(block, tmp_path):
+    path = tmp_path / "catalog.yaml"
+    path.write_text(block.text, encoding="utf-8")
+
+    assert load_catalog(path).products
+
+
+def test_the_first_own_workflow_of_the_readme_fits_together(tmp_path, monkeypatch):
+    """Its flow, deployment and route, beside those that we ship, as a reader would have them."""
+    from hookline.engine.deployments import check_routes, load_deployments
+
+    readme = {block.mark: block for block in (*YAML.values(), *PYTHON.values()) if block.page == ROOT / "README.md"}
+    for name in ("hooks.yaml", "prefect.yaml"):
+        (tmp_path / name).write_text(readme[name].text, encoding="utf-8")
+
+    with flows_of_the_pages(tmp_path, monkeypatch):
+        hooks = load_hooks(tmp_path / "hooks.yaml")
+        deployments = load_deployments(tmp_path / "prefect.yaml")
+        check_routes(hooks, deployments)
+
+    assert {"note-shipment/default"} == hooks.deployments == set(deployments)
+
+
+def test_the_catalog_that_we_ship_is_the_one_that_its_page_shows():
+    [block] = [block for block in YAML.values() if block.mark == "catalog.yaml"]
+
+    shipped = load_catalog(ROOT / "deployments" / "catalog.yaml")
+
+    assert shipped.model_dump() == _catalog(block.text).model_dump()
+
+
+def _catalog(text):
+    import yaml
+
+    from hookline.catalog import Catalog
+
+    return Catalog.model_validate(yaml.safe_load(text))

@@ -1,0 +1,129 @@
+"""Links lead somewhere, cited files and tests exist, the decisions are indexed, and no place of one machine is named."""
+
+import ast
+import re
+import shutil
+import subprocess
+from urllib.parse import unquote
+
+import pytest
+from documents import PAGES, ROOT, blocks, codes, name, prose
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+EXPECTED = {ROOT / "docs" / "images" / "prefect-run.png"}
+"""Made by the browser tests, which not every checkout has run."""
+CITED_TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
+CITED_PATH = re.compile(r"(?:hookline|flows|tasks|blocks|deployments|docs|tests|benchmarks)/[\w./-]*\w/?")
+WRITTEN_BY_READERS = {block.mark for block in blocks("python") if block.mark.startswith("flows/")}
+ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+ADR_PARTS = ["Context", "Decision", "Consequences", "Alternatives", "Held by"]
+PLACES = re.compile("/" + "|/".join(("work/", "home/[a-z]", "root/", "Users/[A-Za-z]")))
+REGISTRIES = re.compile("pypi" + r"\.(org|io)|python" + r"hosted\.org|npm" + r"js\.|proxy\.golang" + r"\.|/simp" + "le/?['\"\\s]")
+
+
+def links(page):
+    return [target for target in LINK.findall(prose(page)) if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LINKS = [(page, target) for page in PAGES for target in links(page)]
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS, ids=[f"{name(page)} to {target}" for page, target in LINKS])
+def test_a_link_or_image_leads_somewhere(page, target):
+    path, _, anchor = unquote(target).partition("#")
+    place = (page.parent / path).resolve() if path else page
+
+    assert place.exists() or place in EXPECTED
+    assert not anchor or anchor in anchors(place)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_test_that_a_page_cites_exists(page):
+    cited = {cite for code in codes(page) for cite in CITED_TEST.findall(code)}
+
+    missing = {(path, test) for path, test in cited if test not in tests_in(path)}
+
+    assert set() == missing
+
+
+def tests_in(path):
+    try:
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    except OSError:
+        return set()
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_file_that_a_page_names_exists(page):
+    named = {code.partition("::")[0] for code in codes(page) if CITED_PATH.fullmatch(code.partition("::")[0])}
+
+    assert [] == sorted(path for path in named - WRITTEN_BY_READERS if not (ROOT / path).exists())
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        targets = {(page.parent / unquote(target).partition("#")[0]).resolve() for target in links(page)}
+        waiting += [target for target in targets if target in PAGES and target not in seen]
+
+    assert set() == set(PAGES) - seen
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.name)
+def test_a_decision_has_the_form_of_all(path):
+    text = path.read_text(encoding="utf-8")
+
+    head = re.match(rf"# {path.name[:4]} .+\n\n- Status: (accepted|superseded by \[\d{{4}}\].*)\n- Date: \d{{4}}-\d\d-\d\d\n", text)
+
+    assert head
+    assert ADR_PARTS == re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert 1 == len(re.findall(r"^> .+$", text, re.MULTILINE))
+
+
+def test_every_decision_is_in_the_index_once_and_numbered_in_a_row():
+    index = ROOT / "docs" / "adr" / "README.md"
+    titles = [path.read_text(encoding="utf-8").splitlines()[0].removeprefix(f"# {path.name[:4]} ") for path in ADRS]
+
+    listed = re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", index.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert [(f"{number:04d}", path.name, title) for number, (path, title) in enumerate(zip(ADRS, titles, strict=True), 1)] == listed
+
+
+def test_every_decision_that_the_code_cites_exists():
+    numbers = {path.name[:4] for path in ADRS}
+
+    cited = {found for path in text_files() for found in re.findall(r"docs/adr/(\d{4})", path.read_text(encoding="utf-8", errors="replace"))}
+
+    assert set() == cited - numbers
+
+
+def test_no_text_names_a_place_on_one_machine_or_a_package_registry():
+    """What is in the repository must mean the same on every machine, and must not tell where it was made."""
+    found = [
+        f"{name(path)}:{number}: {line.strip()[:120]}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if PLACES.search(line) or REGISTRIES.search(line) or str(ROOT) + "/" in line
+    ]
+
+    assert [] == found
+
+
+def text_files():
+    """Every file of the repository that git keeps, or would, and that is text."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: what belongs to the repository is not known")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    paths = [ROOT / each for each in listed.stdout.split("\0") if each]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8000]]
