@@ -12,12 +12,12 @@ help: ## List the verbs
 
 setup: .venv/ready ## Make .venv with every pinned package (done by the other verbs when needed)
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo 'Hookline needs Python 3.11 to 3.13; name one with: make PYTHON=python3.11 …'; exit 2; }
 	@echo 'Setting up .venv (about half a minute, once)'
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup ## Run the main job through real processes; KEEP=1 leaves them running

@@ -18,7 +18,9 @@ from hookline.cli import app
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
-VARIABLE = re.compile(r"# (?P<meaning>.+?) Default: (?P<default>.+)\.\n# (?P<name>[A-Z][A-Z_]+)=(?P<example>.*)")
+VARIABLE = re.compile(
+    r"# (?P<meaning>.+?) Default: (?P<default>.+)\.\n# (?P<name>[A-Z][A-Z_]+)=(?P<example>.*)"
+)
 
 
 def pages() -> dict[Path, str]:
@@ -37,8 +39,8 @@ def settings_tables() -> Iterator[str]:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     sections = re.split(r"^# (.+?) -{3,}$", text, flags=re.MULTILINE)
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
-        title = title.replace("<", "\\<")
-        yield f"## {title}\n\n| variable | meaning | default | as in |\n| --- | --- | --- | --- |"
+        heading = title.replace("<", "\\<")
+        yield f"## {heading}\n\n| variable | meaning | default | as in |\n| --- | --- | --- | --- |"
         for found in VARIABLE.finditer(body):
             told = found["example"] and found["example"] not in found["default"]
             example = f"`{found['example']}`" if told else ""
@@ -68,7 +70,7 @@ def command_sections() -> Iterator[str]:
 
 def _parts(docstring: str) -> tuple[str, list[str]]:
     """What a command does, one sentence a line; and its examples as a shell takes them."""
-    text, _, examples = re.sub(r"\nExamples?:\n", "\0", docstring, count=1).partition("\0")
+    text, _, examples = re.sub(r"\n(Try|Examples?):\n", "\0", docstring, count=1).partition("\0")
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
     purpose = "\n\n".join(re.sub(r"(?<=[.:]) (?=[A-Z])", "\n", paragraph) for paragraph in paragraphs)
     return purpose, [re.sub(r" {3,}", "  # ", line.strip()) for line in examples.splitlines() if line.strip()]

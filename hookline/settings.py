@@ -38,7 +38,8 @@ class EnvironmentSettings(BaseSettings):
         except ValidationError as error:
             prefix = cls.model_config.get("env_prefix", "")
             problems = [
-                f"{prefix}{''.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+                f"{prefix}{''.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+                for problem in error.errors()
             ]
             raise ConfigurationError(
                 "The environment is not right.\n  " + "\n  ".join(problems) + "\nSee .env.example."

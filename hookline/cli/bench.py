@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from hookline.cli.output import AsJson, print_json
+from hookline.cli.output import AsJson, console, print_json
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient
 from hookline.clients.jiwa_models import NewLine, SalesOrder
@@ -54,7 +54,7 @@ def bench(
         hookline bench
         hookline bench --orders 60 --burst 300 --json
     """
-    out = Console(stderr=as_json, highlight=False)
+    out = console(stderr=as_json)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)
         with stage(HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as sandbox:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from hookline.cli.output import AsJson, print_json
+from hookline.cli.output import AsJson, console, print_json
 from hookline.cli.stage import Stage, stage
 from hookline.cli.trace import follow, show_trace
 from hookline.clients.jiwa import JiwaClient, JiwaKey
@@ -44,7 +44,7 @@ def demo(
         hookline demo --keep
     """
     began = time.monotonic()
-    out = Console(stderr=as_json, highlight=False)
+    out = console(stderr=as_json)
     out.print(
         "[bold]Hookline[/]: a paid order becomes a license. PostgreSQL, Prefect, gateway and engine are real."
     )

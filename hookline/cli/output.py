@@ -28,9 +28,10 @@ STYLES = {
 }
 
 
-def console() -> Console:
-    """Where commands write for people."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+def console(*, stderr: bool = False) -> Console:
+    """Where commands write for people; on stderr where stdout is for machines."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else WIDE)
 
 
 def show(

@@ -83,6 +83,7 @@ def processes(settings: Settings) -> list[Process]:
                 "apply", "--wait", str(START_SECONDS), *(["--subscribe"] if settings.sandbox else [])
             ),
             after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
+            uses=["prefect"] if own_prefect else [],
             restart=False,
         ),
         Process(
@@ -91,6 +92,7 @@ def processes(settings: Settings) -> list[Process]:
             env=os.environ | {"HOOKLINE_READY_FILE": str(_ready_file(settings))},
             ready=_engine_ready(settings),
             after=["migrate"],
+            uses=["prefect"] if own_prefect else [],
             stop_seconds=30,
         ),
         Process(

@@ -96,7 +96,8 @@ async def find(
                OR EXISTS (SELECT 1 FROM dispatches p WHERE p.delivery_id = d.id AND p.state = $2))
           AND ($3::text IS NULL OR d.id::text = $3 OR d.external_id = $3
                OR EXISTS (SELECT 1 FROM dispatches p WHERE p.delivery_id = d.id
-                          AND (p.id::text = $3 OR p.flow_run_id::text = $3 OR p.key = $3 OR p.key LIKE '% ' || $3)))
+                          AND (p.id::text = $3 OR p.flow_run_id::text = $3 OR p.key = $3
+                               OR split_part(p.key, ' ', -1) = $3)))
           AND ($4::bigint IS NULL OR d.seq < $4)
         ORDER BY d.seq DESC LIMIT $5
         """,

@@ -173,7 +173,7 @@ async def find(connection: Connection, *, state: str | None, key: str | None) ->
         """
         SELECT * FROM effects
         WHERE ($1::text IS NULL OR state = $1)
-          AND ($2::text IS NULL OR key = $2 OR label = $2 OR label LIKE '% ' || $2
+          AND ($2::text IS NULL OR key = $2 OR label = $2 OR split_part(label, ' ', -1) = $2
                OR flow_run_id::text = $2 OR reference @> ARRAY[$2])
         ORDER BY id
         """,

@@ -25,6 +25,7 @@ class Process:
         env: Its whole environment, as for `subprocess.Popen`; None: the supervisor's own.
         ready: Asked again and again until it says True. None: ready once it has lived for a second.
         after: Names of the processes that must be ready before it starts; they are stopped after it.
+        uses: Names of further processes that are stopped after it, but that it need not wait for.
         stop_signal: Asks it to stop.
         stop_seconds: Time it is given for that, before it is killed.
         user: Runs as this user (the supervisor being root), with no further groups than `group`.
@@ -39,12 +40,18 @@ class Process:
     env: Mapping[str, str] | None = None
     ready: Callable[[], Awaitable[bool]] | None = None
     after: Sequence[str] = ()
+    uses: Sequence[str] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10
     user: int | str | None = None
     group: int | str | None = None
     cwd: Path | None = None
     restart: bool = True
+
+    @property
+    def stopped_before(self) -> tuple[str, ...]:
+        """Names of the processes that are stopped after it."""
+        return (*self.after, *self.uses)
 
     def start(self, marker: str, output: int) -> subprocess.Popen[bytes]:
         """

@@ -75,7 +75,7 @@ class Supervisor:
         """
         processes = list(processes)
         by_name = {process.name: process for process in processes}
-        order = list(TopologicalSorter({p.name: p.after for p in processes}).static_order())
+        order = list(TopologicalSorter({p.name: p.stopped_before for p in processes}).static_order())
         if len(by_name) < len(processes) or len(order) > len(by_name):
             raise ValueError(f"names are missing or there twice: {[p.name for p in processes]}, {order}")
         self._children = {name: _Child(by_name[name]) for name in order}
@@ -231,7 +231,7 @@ class Supervisor:
         """Stop each once those that need it are stopped."""
         stops: dict[str, asyncio.Task[None]] = {}
         for name in reversed(self._children):
-            dependants = [stops[other] for other in stops if name in self._children[other].process.after]
+            dependants = [stops[other] for other in stops if name in self._children[other].process.stopped_before]
             stops[name] = asyncio.create_task(self._stop_one(self._children[name], dependants))
         await asyncio.gather(*stops.values())
 

@@ -165,6 +165,26 @@ def test_a_stop_leaves_no_process_and_ends_well(up, number):
     assert ["user", "base"] == re.findall(r"(\w+) stopped", running.text)
 
 
+def test_a_process_is_stopped_before_those_it_uses_though_it_starts_beside_them(up):
+    running = up("""
+        SLOW = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit())); "
+
+        async def there():
+            return Path("there").exists()
+
+        run(
+            child("user", SLOW + "open('there', 'w'); print('up', flush=True); time.sleep(600)", uses=["server"]),
+            child("server", SLEEP, ready=there),
+        )
+    """)
+    running.until("all ready")
+    running.popen.send_signal(signal.SIGTERM)
+    running.ended()
+
+    stopped = re.findall(r"(\w+) stopped", running.text)
+    assert ["user", "server"] == stopped
+
+
 def test_a_stop_in_the_middle_of_the_start_leaves_no_process(up):
     running = up("""
         async def never():

@@ -34,7 +34,9 @@ def flows_of_the_pages(folder, monkeypatch):
 
 def test_there_are_examples_of_each_kind():
     """An empty collection would pass every test below."""
-    marks = {block.mark for block in YAML.values()} | {"runnable" for block in PYTHON.values() if block.mark == "runnable"}
+    marks = {block.mark for block in YAML.values()} | {
+        "runnable" for block in PYTHON.values() if block.mark == "runnable"
+    }
 
     assert {"hooks.yaml", "catalog.yaml", "prefect.yaml", "runnable"} == marks
 
@@ -79,7 +81,9 @@ def test_the_first_own_workflow_of_the_readme_fits_together(tmp_path, monkeypatc
     """Its flow, deployment and route, beside those that we ship, as a reader would have them."""
     from hookline.engine.deployments import check_routes, load_deployments
 
-    readme = {block.mark: block for block in (*YAML.values(), *PYTHON.values()) if block.page == ROOT / "README.md"}
+    readme = {
+        block.mark: block for block in (*YAML.values(), *PYTHON.values()) if block.page == ROOT / "README.md"
+    }
     for name in ("hooks.yaml", "prefect.yaml"):
         (tmp_path / name).write_text(readme[name].text, encoding="utf-8")
 

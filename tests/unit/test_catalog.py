@@ -8,8 +8,19 @@ from hookline.catalog import Product, load_catalog
 from hookline.errors import ConfigurationError
 
 MAIL = {"campaign_id": "3f0c6a52", "broadcast_id": 1}
-PERPETUAL = {"part_no": "LIC-PRO", "product_id": "6453300110", "allocate": "codes", "license_type": "perpetual"}
-SUBSCRIPTION = {**PERPETUAL, "part_no": "LIC-TEAM", "license_type": "subscription", "days": 365, "allocate": "seats"}
+PERPETUAL = {
+    "part_no": "LIC-PRO",
+    "product_id": "6453300110",
+    "allocate": "codes",
+    "license_type": "perpetual",
+}
+SUBSCRIPTION = {
+    **PERPETUAL,
+    "part_no": "LIC-TEAM",
+    "license_type": "subscription",
+    "days": 365,
+    "allocate": "seats",
+}
 
 
 @pytest.fixture
@@ -29,7 +40,9 @@ def catalog(**fields):
 
 def products(**fields):
     changed = {**PERPETUAL, **fields}
-    return catalog(products=[SUBSCRIPTION, {name: value for name, value in changed.items() if value is not ...}])
+    return catalog(
+        products=[SUBSCRIPTION, {name: value for name, value in changed.items() if value is not ...}]
+    )
 
 
 def test_the_catalog_that_is_shipped_is_right(repository):
@@ -79,8 +92,14 @@ def test_what_is_not_yaml_is_said_so(load, tmp_path, text):
         (catalog(mail=None), "mail: "),
         (catalog(mail={"campaign_id": "x"}), "mail.broadcast_id: Field required"),
         (catalog(mail={"broadcast_id": 1}), "mail.campaign_id: Field required"),
-        (catalog(mail={**MAIL, "broadcast_id": "first"}), "mail.broadcast_id: Input should be a valid integer"),
-        (catalog(mail={**MAIL, "if_unknown": "shrug"}), "mail.if_unknown: Input should be 'ask' or 'send-again'"),
+        (
+            catalog(mail={**MAIL, "broadcast_id": "first"}),
+            "mail.broadcast_id: Input should be a valid integer",
+        ),
+        (
+            catalog(mail={**MAIL, "if_unknown": "shrug"}),
+            "mail.if_unknown: Input should be 'ask' or 'send-again'",
+        ),
         (catalog(mail={**MAIL, "campain": "x"}), "mail.campain: Extra inputs are not permitted"),
         (catalog(paid_when="never"), "paid_when: Input should be 'payments', 'allocated' or 'either'"),
         (catalog(computer_id_field=7), "computer_id_field: Input should be a valid string"),
@@ -89,7 +108,10 @@ def test_what_is_not_yaml_is_said_so(load, tmp_path, text):
         (catalog(products=[]), "products: List should have at least 1 item"),
         (catalog(products={}), "products: Input should be a valid list"),
         (catalog(products=["LIC-PRO"]), "products.0: "),
-        (catalog(products=[PERPETUAL, SUBSCRIPTION, PERPETUAL]), "products: Value error, part_no is there twice: LIC-PRO"),
+        (
+            catalog(products=[PERPETUAL, SUBSCRIPTION, PERPETUAL]),
+            "products: Value error, part_no is there twice: LIC-PRO",
+        ),
         (products(part_no=...), "products.1.part_no: Field required"),
         (products(part_no=""), "products.1.part_no: String should have at least 1 character"),
         (products(part_no=1170), "products.1.part_no: Input should be a valid string"),
@@ -99,13 +121,31 @@ def test_what_is_not_yaml_is_said_so(load, tmp_path, text):
         (products(allocate=...), "products.1.allocate: Field required"),
         (products(allocate="boxes"), "products.1.allocate: Input should be 'codes' or 'seats'"),
         (products(license_type=...), "products.1.license_type: Field required"),
-        (products(license_type="trial"), "products.1.license_type: Input should be 'perpetual' or 'subscription'"),
-        (products(days=30), "products.1: Value error, days belong to license_type subscription, and to it alone"),
-        (products(license_type="subscription"), "products.1: Value error, days belong to license_type subscription"),
-        (products(license_type="subscription", days=0), "products.1.days: Input should be greater than or equal to 1"),
-        (products(license_type="subscription", days=5001), "products.1.days: Input should be less than or equal to 5000"),
+        (
+            products(license_type="trial"),
+            "products.1.license_type: Input should be 'perpetual' or 'subscription'",
+        ),
+        (
+            products(days=30),
+            "products.1: Value error, days belong to license_type subscription, and to it alone",
+        ),
+        (
+            products(license_type="subscription"),
+            "products.1: Value error, days belong to license_type subscription",
+        ),
+        (
+            products(license_type="subscription", days=0),
+            "products.1.days: Input should be greater than or equal to 1",
+        ),
+        (
+            products(license_type="subscription", days=5001),
+            "products.1.days: Input should be less than or equal to 5000",
+        ),
         (products(license_type="subscription", days=1.5), "products.1.days: Input should be a valid integer"),
-        (products(license_type="subscription", days="year"), "products.1.days: Input should be a valid integer"),
+        (
+            products(license_type="subscription", days="year"),
+            "products.1.days: Input should be a valid integer",
+        ),
         (products(profile=7), "products.1.profile: Input should be a valid string"),
         (products(seats=7), "products.1.seats: Extra inputs are not permitted"),
     ],

@@ -90,7 +90,9 @@ def test_a_deployment_is_known_by_its_flow_and_its_name(load):
 
 
 def test_what_else_prefect_keeps_in_its_file_is_left_to_it(load):
-    assert ["greet/default"] == list(load(entry(), **{"prefect-version": "3.8.8", "pull": [], "definitions": {}}))
+    assert ["greet/default"] == list(
+        load(entry(), **{"prefect-version": "3.8.8", "pull": [], "definitions": {}})
+    )
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
@@ -138,13 +140,17 @@ def test_what_does_not_fit_is_said_with_its_place(complaint, wrong, place):
     assert place in complaint(wrong)
 
 
-@pytest.mark.parametrize(("deployments", "said"), [(None, "valid list"), ({}, "valid list"), ("x", "valid list")])
+@pytest.mark.parametrize(
+    ("deployments", "said"), [(None, "valid list"), ({}, "valid list"), ("x", "valid list")]
+)
 def test_deployments_must_be_a_list(complaint, deployments, said):
     assert f"deployments: Input should be a {said}" in complaint(deployments=deployments)
 
 
 def test_the_deployment_that_is_wrong_is_named_among_others(complaint):
-    assert "deployment second: entrypoint" in complaint(entry(), entry(name="second", entrypoint="flows/gone.py:f"))
+    assert "deployment second: entrypoint" in complaint(
+        entry(), entry(name="second", entrypoint="flows/gone.py:f")
+    )
 
 
 @pytest.mark.xfail(
@@ -300,7 +306,10 @@ def test_a_route_that_does_not_fit_is_said_with_its_place(check, tmp_path, route
     with pytest.raises(ConfigurationError) as raised:
         check(**route)
 
-    assert (2, f"{tmp_path / 'hooks.yaml'} is not right:\n  {said}") == (raised.value.exit_code, str(raised.value))
+    assert (2, f"{tmp_path / 'hooks.yaml'} is not right:\n  {said}") == (
+        raised.value.exit_code,
+        str(raised.value),
+    )
 
 
 def test_all_that_is_wrong_with_a_route_is_told_at_once(check):
@@ -353,7 +362,9 @@ def test_a_directive_is_refused_in_a_tuple_too(greet, around):
     assert [] != misfits(greet, {"anything": around({"$ref": {"block_document_id": "x"}})})
 
 
-@pytest.mark.parametrize("value", ["$ref", "__prefect_kind", ["$ref"], {"ref": "$ref"}, {"$reff": 1}, "{{ x }}"])
+@pytest.mark.parametrize(
+    "value", ["$ref", "__prefect_kind", ["$ref"], {"ref": "$ref"}, {"$reff": 1}, "{{ x }}"]
+)
 def test_a_word_that_only_looks_like_a_directive_is_taken(greet, value):
     assert [] == misfits(greet, {"anything": value})
 
@@ -371,7 +382,9 @@ def test_wherever_a_directive_stands_it_is_found(module_greet, data, around, dir
     value = {directive: around}
     for _ in range(data.draw(st.integers(0, 5))):
         value = data.draw(
-            st.sampled_from([[value], [around, value], {"x": value}, {"a": around, "b": value}, [[], {}, value]])
+            st.sampled_from(
+                [[value], [around, value], {"x": value}, {"a": around, "b": value}, [[], {}, value]]
+            )
         )
 
     assert "refused" in misfits(module_greet, {"anything": value})[0]

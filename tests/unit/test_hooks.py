@@ -85,7 +85,10 @@ def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigurationError) as raised:
         load_hooks(path)
 
-    assert (2, f"Cannot read {path}: No such file or directory.") == (raised.value.exit_code, str(raised.value))
+    assert (2, f"Cannot read {path}: No such file or directory.") == (
+        raised.value.exit_code,
+        str(raised.value),
+    )
 
 
 def test_a_folder_instead_of_a_file_is_named(tmp_path):
@@ -111,7 +114,7 @@ def test_a_folder_instead_of_a_file_is_named(tmp_path):
 def test_what_is_not_yaml_is_said_with_its_line(complaint, text, word):
     said = complaint(text)
 
-    assert ("is not YAML" in said, True) == (True, word in said)
+    assert [True, True] == [part in said for part in ("is not YAML", word)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,10 @@ def test_what_is_not_yaml_is_said_with_its_line(complaint, text, word):
         ("sources: {jiwa: {scheme: shared-secret, header: 'X Y'}}", "header: String should match"),
         ("sources: {jiwa: {scheme: shared-secret, header: ''}}", "header: String should match"),
         ("sources: {jiwa: {scheme: shared-secret, tolerance: 5}}", "tolerance: Extra inputs"),
-        ("sources: {jiwa: {scheme: shared-secret, max_body: lots}}", "max_body: Input should be a valid integer"),
+        (
+            "sources: {jiwa: {scheme: shared-secret, max_body: lots}}",
+            "max_body: Input should be a valid integer",
+        ),
         ("sources: {jiwa: {scheme: shared-secret, max_body: 0}}", "max_body: Input should be greater"),
         ("sources: {jiwa: {scheme: shared-secret, max_body: 104857601}}", "max_body: Input should be less"),
         ("sources: {s: {scheme: standard-webhooks, tolerance: 0}}", "tolerance: Input should be greater"),
@@ -161,7 +167,7 @@ def test_what_does_not_fit_is_said_with_its_place(complaint, text, place):
 @pytest.mark.parametrize("name", ["Jiwa", "ji_wa", "-jiwa", "ji wa", "ji/wa", "", "jiwa\n", "é", "j" * 64])
 @pytest.mark.parametrize("section", ["sources", "routes"])
 def test_a_name_that_cannot_stand_in_an_address_is_refused(complaint, section, name):
-    file = json.loads(json.dumps({"sources": {"jiwa": {"scheme": "shared-secret"}}, "routes": {}}))
+    file = {"sources": {"jiwa": {"scheme": "shared-secret"}}, "routes": {}}
     file[section][name] = (
         {"scheme": "shared-secret"} if section == "sources" else {"source": "jiwa", "deployment": "a/b"}
     )
@@ -186,7 +192,10 @@ def test_a_name_of_small_letters_digits_and_dashes_is_taken(load, name):
         (route(parameters={"a": "{{ body|nothing }}"}), "routes.r.parameters.a: cannot be read: "),
         (route(parameters={"a": "{{ body is nothing }}"}), "routes.r.parameters.a: cannot be read: "),
         (route(parameters={"a": "{% do body %}"}), "routes.r.parameters.a: cannot be read: "),
-        (route(parameters={"a": [1, {"b": "{{ boddy.x }}"}]}), "routes.r.parameters.a[1].b: uses boddy, but only body"),
+        (
+            route(parameters={"a": [1, {"b": "{{ boddy.x }}"}]}),
+            "routes.r.parameters.a[1].b: uses boddy, but only body",
+        ),
         (route(when="boddy.x"), "routes.r.when: uses boddy, but only body"),
         (route(key="{{ x }}{{ y }}"), "routes.r.key: uses x, y, but only body"),
         (route(key="{{ range(9) }}"), "routes.r.key: uses range, but only body"),
@@ -200,7 +209,8 @@ def test_a_template_that_cannot_work_is_said_with_its_place(complaint, text, pla
 
 def test_every_route_that_is_wrong_is_told_at_once(complaint):
     said = complaint(
-        SOURCE + "routes: {one: {source: nobody, deployment: a/b, when: nothing}, two: {source: jiwa, deployment: a/b, key: '{{'}}"
+        SOURCE
+        + "routes: {one: {source: nobody, deployment: a/b, when: nothing}, two: {source: jiwa, deployment: a/b, key: '{{'}}"
     )
 
     assert ["routes.one.source", "routes.one.when", "routes.two.key"] == [
@@ -260,14 +270,25 @@ def test_a_template_of_more_than_one_expression_gives_text(text, expected):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("{{ body.n + 1 }}", 8), ("{{ body.list | sum }}", 3), ("{{ [body.n] }}", [7]), ("{{ {'a': body.n} }}", {"a": 7})],
+    [
+        ("{{ body.n + 1 }}", 8),
+        ("{{ body.list | sum }}", 3),
+        ("{{ [body.n] }}", [7]),
+        ("{{ {'a': body.n} }}", {"a": 7}),
+    ],
 )
 def test_an_expression_may_reckon(text, expected):
     assert expected == rendered(text, ORDER)
 
 
 def test_parameters_keep_their_shape_and_only_texts_with_braces_are_templates(load):
-    parameters = {"a": ["{{ body.n }}", {"b": "no. {{ body.n }}"}], "c": "plain {text}", "d": 5, "e": None, "f": True}
+    parameters = {
+        "a": ["{{ body.n }}", {"b": "no. {{ body.n }}"}],
+        "c": "plain {text}",
+        "d": 5,
+        "e": None,
+        "f": True,
+    }
 
     (only,) = load(route(parameters=parameters)).routes
 
@@ -289,7 +310,8 @@ def test_a_field_of_the_body_is_its_own_whatever_python_calls_so(field):
     body = {field: "mine"}
 
     assert ["mine", "mine", "mine"] == [
-        rendered(text % field, body) for text in ("{{ body.%s }}", "{{ body['%s'] }}", "{%% if body %%}{{ body.%s }}{%% endif %%}")
+        rendered(text % field, body)
+        for text in ("{{ body.%s }}", "{{ body['%s'] }}", "{%% if body %%}{{ body.%s }}{%% endif %%}")
     ]
 
 
@@ -312,7 +334,9 @@ def test_a_condition_is_a_bare_expression(load, when, body, verdict):
     assert verdict is only.accepts(names(body))
 
 
-@pytest.mark.parametrize(("key", "expected"), [("{{ body.n }}", "7"), ("order {{ body.n }}", "order 7"), ("all", "all")])
+@pytest.mark.parametrize(
+    ("key", "expected"), [("{{ body.n }}", "7"), ("order {{ body.n }}", "order 7"), ("all", "all")]
+)
 def test_an_ordering_key_is_text(load, key, expected):
     (only,) = load(route(key=key)).routes
 
@@ -383,13 +407,20 @@ def test_the_sandbox_keeps_a_template_from_what_is_none_of_its_business(text):
 @pytest.mark.parametrize("name", ["range", "lipsum", "os", "request", "config", "settings", "__builtins__"])
 def test_nothing_but_the_delivery_has_a_name(name):
     with pytest.raises(TemplateError) as raised:
-        Template("{{ %s }}" % name)
+        Template("{{ " + name + " }}")
 
     assert f"uses {name}, but only {', '.join(NAMES)} are defined" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    "text", ["{{ 1 / body.zero }}", "{{ body.zero.upper() }}", "{{ body.zero() }}", "{{ body.zero[0:1] }}", "{{ 'a' + body.zero }}"]
+    "text",
+    [
+        "{{ 1 / body.zero }}",
+        "{{ body.zero.upper() }}",
+        "{{ body.zero() }}",
+        "{{ body.zero[0:1] }}",
+        "{{ 'a' + body.zero }}",
+    ],
 )
 def test_a_mistake_in_reckoning_is_the_template_s(text):
     with pytest.raises(TemplateError) as raised:
@@ -407,10 +438,20 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer(text):
         rendered(text, {"t": longest + "x"})
 
 
-fields = st.sampled_from(["InvoiceID", "type", "data", "invoice_id", "items", "keys", "n", "list", "__class__"])
+fields = st.sampled_from(
+    ["InvoiceID", "type", "data", "invoice_id", "items", "keys", "n", "list", "__class__"]
+)
 bodies = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("x" * (MAX_OUTPUT + 1)) | st.just("order.paid"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields | st.text(max_size=5), inner, max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.just("x" * (MAX_OUTPUT + 1))
+    | st.just("order.paid"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(fields | st.text(max_size=5), inner, max_size=5)
+    ),
     max_leaves=15,
 )
 TEMPLATES = [

@@ -21,7 +21,13 @@ CATALOG = Catalog.model_validate(
         "mail": {"campaign_id": "c", "broadcast_id": 1},
         "products": [
             {"part_no": "PRO", "product_id": "1", "allocate": "codes", "license_type": "perpetual"},
-            {"part_no": "TEAM", "product_id": "2", "allocate": "seats", "license_type": "subscription", "days": 365},
+            {
+                "part_no": "TEAM",
+                "product_id": "2",
+                "allocate": "seats",
+                "license_type": "subscription",
+                "days": 365,
+            },
         ],
     }
 )
@@ -67,7 +73,9 @@ def test_one_payment_of_the_whole_total_pays_an_order(status):
 
 
 def test_payments_add_up_to_the_last_cent():
-    assert [False, True] == [paid_with("40.70", ("40.00", "Authorised"), (rest, "Authorised")) for rest in ("0.69", "0.70")]
+    assert [False, True] == [
+        paid_with("40.70", ("40.00", "Authorised"), (rest, "Authorised")) for rest in ("0.69", "0.70")
+    ]
 
 
 def test_amounts_are_reckoned_in_decimals():
@@ -108,7 +116,10 @@ def test_payments_must_cover_every_delivery_together():
 
     assert [False, True] == [
         paid_by_payments(
-            order(Histories=histories_of_two, Payments=[{"AmountPaid": sum_, "AuthorisationStatus": "Authorised"}])
+            order(
+                Histories=histories_of_two,
+                Payments=[{"AmountPaid": sum_, "AuthorisationStatus": "Authorised"}],
+            )
         )
         for sum_ in (40, 50)
     ]
@@ -126,7 +137,9 @@ def test_an_order_is_never_paid_while_less_than_its_total_has_come(totals, given
     verdict = paid_by_payments(
         order(
             Histories=histories(*deliveries),
-            Payments=[{"AmountPaid": amount, "AuthorisationStatus": status} for amount, status in given_payments],
+            Payments=[
+                {"AmountPaid": amount, "AuthorisationStatus": status} for amount, status in given_payments
+            ],
         )
     )
 
@@ -134,7 +147,11 @@ def test_an_order_is_never_paid_while_less_than_its_total_has_come(totals, given
 
 
 @hypothesis_settings(deadline=None)
-@given(total=positive, given_payments=payments, unsettled=st.lists(st.tuples(positive, st.sampled_from(UNSETTLED))))
+@given(
+    total=positive,
+    given_payments=payments,
+    unsettled=st.lists(st.tuples(positive, st.sampled_from(UNSETTLED))),
+)
 def test_payments_that_do_not_count_change_no_verdict(total, given_payments, unsettled):
     assert paid_with(total, *given_payments) is paid_with(total, *given_payments, *unsettled)
 
@@ -165,7 +182,12 @@ def test_an_order_of_no_value_is_not_paid_by_the_ledger(given_rows):
 
 
 @hypothesis_settings(deadline=None)
-@given(covered=st.lists(st.tuples(money, positive), max_size=4), total=positive, short=positive, place=st.integers(0, 4))
+@given(
+    covered=st.lists(st.tuples(money, positive), max_size=4),
+    total=positive,
+    short=positive,
+    place=st.integers(0, 4),
+)
 def test_an_order_is_never_paid_while_a_delivery_is_short_in_the_ledger(covered, total, short, place):
     every = [(amount, amount + more) for amount, more in covered]
     every.insert(place, (total, total - short))
@@ -244,7 +266,9 @@ async def test_payments_do_not_count_where_the_catalog_trusts_the_ledger_alone(m
 
 
 def steps(*parts):
-    return [(one.step, one.product.part_no, one.quantity) for one in _wanted(CATALOG, order(Lines=lines(*parts)))]
+    return [
+        (one.step, one.product.part_no, one.quantity) for one in _wanted(CATALOG, order(Lines=lines(*parts)))
+    ]
 
 
 def test_only_what_the_catalog_knows_and_somebody_ordered_is_wanted():
@@ -262,7 +286,18 @@ def test_lines_of_one_part_are_told_apart_by_their_number():
 def test_ids_of_lines_do_not_name_a_step():
     """Jiwa gives new ones when it splits an order; a license must not be given again for that."""
     before, after = (
-        [one.step for one in _wanted(CATALOG, order(Lines=[{**line, "InvoiceLineID": f"{prefix}{line['PartNo']}"} for line in lines(("PRO", 1), ("TEAM", 1))]))]
+        [
+            one.step
+            for one in _wanted(
+                CATALOG,
+                order(
+                    Lines=[
+                        {**line, "InvoiceLineID": f"{prefix}{line['PartNo']}"}
+                        for line in lines(("PRO", 1), ("TEAM", 1))
+                    ]
+                ),
+            )
+        ]
         for prefix in ("a", "b")
     )
 
@@ -303,7 +338,9 @@ def test_every_line_that_counts_has_a_step_of_its_own_and_its_whole_quantity(par
     ],
 )
 def test_the_computer_is_that_of_the_order_s_field_or_the_order_stands_in(field, values, expected):
-    given_order = order(CustomFieldValues=[{"SettingID": name, "Contents": contents} for name, contents in values])
+    given_order = order(
+        CustomFieldValues=[{"SettingID": name, "Contents": contents} for name, contents in values]
+    )
 
     assert expected == _computer_id(CATALOG.model_copy(update={"computer_id_field": field}), given_order)
 
@@ -311,7 +348,9 @@ def test_the_computer_is_that_of_the_order_s_field_or_the_order_stands_in(field,
 def test_the_mail_lists_every_code_with_its_part():
     wanted = _wanted(CATALOG, order(Lines=lines(("PRO", 2), ("TEAM", 5))))
 
-    assert "PRO: 11\nPRO: 12\nTEAM: 21" == _listing(wanted, {"license PRO": ["11", "12"], "license TEAM": ["21"]})
+    assert "PRO: 11\nPRO: 12\nTEAM: 21" == _listing(
+        wanted, {"license PRO": ["11", "12"], "license TEAM": ["21"]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -332,7 +371,9 @@ async def test_the_mail_goes_to_the_first_address_that_is_known(monkeypatch, fie
 
 
 @pytest.mark.parametrize(("email", "words"), [("", "has no e-mail address"), ("no address", "cannot be one")])
-async def test_an_order_that_nobody_can_be_written_about_is_refused_before_anything_is_allocated(monkeypatch, email, words):
+async def test_an_order_that_nobody_can_be_written_about_is_refused_before_anything_is_allocated(
+    monkeypatch, email, words
+):
     async def ask(jiwa, debtor_id):
         return email
 
@@ -341,4 +382,6 @@ async def test_an_order_that_nobody_can_be_written_about_is_refused_before_anyth
     with pytest.raises(HooklineError) as raised:
         await _customer(None, order(DebtorName="Bolt", DebtorAccountNo="B1"))
 
-    assert [True, True, True] == [said in str(raised.value) for said in (words, "Bolt (B1)", "Nothing was allocated.")]
+    assert [True, True, True] == [
+        said in str(raised.value) for said in (words, "Bolt (B1)", "Nothing was allocated.")
+    ]

@@ -86,7 +86,7 @@ def test_only_the_owner_may_read_a_secret_whatever_the_umask(home, mask):
 def test_no_draft_is_left_beside_a_secret(home):
     local_secret(home, "key")
 
-    assert ["key"] == os.listdir(home / "secrets")
+    assert ["key"] == [path.name for path in (home / "secrets").iterdir()]
 
 
 def test_many_processes_at_once_get_one_secret(tmp_path):
@@ -96,7 +96,9 @@ def test_many_processes_at_once_get_one_secret(tmp_path):
         "print(*(local_secret(Path(sys.argv[1]) / str(n), 'key') for n in range(300)))\n"
     )
     children = [
-        subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(4)
     ]
     for child in children:
@@ -156,7 +158,9 @@ def test_nothing_phones_home(home):
 def test_the_key_of_the_blocks_is_made_once_and_fits_prefect(home):
     from cryptography.fernet import Fernet
 
-    first, again = (prefect_environment(Settings(home=home))["PREFECT_SERVER_ENCRYPTION_KEY"] for _ in range(2))
+    first, again = (
+        prefect_environment(Settings(home=home))["PREFECT_SERVER_ENCRYPTION_KEY"] for _ in range(2)
+    )
 
     Fernet(first)
     assert (first, 0o600) == (again, mode(home / "secrets" / "prefect-encryption-key"))
@@ -201,7 +205,11 @@ def test_without_the_sandbox_no_vendor_and_no_webhook_secret_is_set(home):
 
     assert (False, []) == (
         entered.sandbox,
-        [name for name in os.environ if name.startswith(("JIWA_", "ZENTITLE_", "SENSORPRO_", "HOOKLINE_SECRET_"))],
+        [
+            name
+            for name in os.environ
+            if name.startswith(("JIWA_", "ZENTITLE_", "SENSORPRO_", "HOOKLINE_SECRET_"))
+        ],
     )
 
 
@@ -253,7 +261,7 @@ def test_an_announcement_that_was_taken_back_counts_no_more(home):
     announce(home, sandbox=True)
     withdraw(home)
 
-    assert (False, ["secrets"]) == (enter().sandbox, os.listdir(home))
+    assert (False, ["secrets"]) == (enter().sandbox, [path.name for path in home.iterdir()])
 
 
 def test_taking_back_what_was_never_announced_is_no_mistake(home):
@@ -312,8 +320,14 @@ def test_without_a_setting_both_databases_are_in_the_embedded_server(home):
         ("postgres://db/hookline", "postgresql+asyncpg://db/hookline_prefect"),
         ("postgresql://u:p%2Fw@db:5433/hook-line", "postgresql+asyncpg://u:p%2Fw@db:5433/hook-line_prefect"),
         ("postgresql://[::1]:5433/h", "postgresql+asyncpg://[::1]:5433/h_prefect"),
-        ("postgresql://u@db/h?host=/run/pg&port=5433", "postgresql+asyncpg://u@db/h_prefect?host=/run/pg&port=5433"),
-        ("postgresql://postgres:postgresql@postgresql/postgresql", "postgresql+asyncpg://postgres:postgresql@postgresql/postgresql_prefect"),
+        (
+            "postgresql://u@db/h?host=/run/pg&port=5433",
+            "postgresql+asyncpg://u@db/h_prefect?host=/run/pg&port=5433",
+        ),
+        (
+            "postgresql://postgres:postgresql@postgresql/postgresql",
+            "postgresql+asyncpg://postgres:postgresql@postgresql/postgresql_prefect",
+        ),
     ],
 )
 def test_prefect_gets_a_database_beside_ours_on_the_same_server(home, given, prefects):
@@ -323,7 +337,9 @@ def test_prefect_gets_a_database_beside_ours_on_the_same_server(home, given, pre
 
 
 @pytest.mark.parametrize("given", [None, "postgresql://db/hookline"])
-@pytest.mark.parametrize("own", ["postgresql+asyncpg://other/prefect", "sqlite+aiosqlite:////data/prefect.db"])
+@pytest.mark.parametrize(
+    "own", ["postgresql+asyncpg://other/prefect", "sqlite+aiosqlite:////data/prefect.db"]
+)
 def test_a_database_that_the_user_gave_prefect_wins(home, environment, given, own):
     environment.setenv(OWN_VARIABLE, own)
     current = Settings(home=home, database_url=given)
@@ -332,7 +348,8 @@ def test_a_database_that_the_user_gave_prefect_wins(home, environment, given, ow
 
 
 @pytest.mark.xfail(
-    strict=True, reason="urlunsplit() drops the `//` before an empty host, and nothing but the scheme is left: keep it"
+    strict=True,
+    reason="urlunsplit() drops the `//` before an empty host, and nothing but the scheme is left: keep it",
 )
 def test_a_database_on_a_socket_has_one_of_prefect_beside_it(home):
     current = Settings(home=home, database_url="postgresql:///hookline?host=/run/postgresql")

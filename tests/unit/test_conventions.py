@@ -1,0 +1,307 @@
+"""What every task, block and flow has in common, whoever writes the next one."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from importlib.metadata import entry_points
+from itertools import chain
+from typing import get_args, get_type_hints
+
+import pytest
+from prefect import Flow, Task
+from prefect.blocks.core import Block
+from prefect.cache_policies import NO_CACHE
+from prefect.plugins import load_prefect_collections
+from prefect.states import Failed
+from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
+from prefect.utilities.dispatch import lookup_type
+from pydantic import SecretStr
+
+import blocks
+import flows
+import tasks
+from blocks import BLOCKS, VendorCredentials
+from hookline.clients import CLIENTS, VendorClient
+from hookline.clients.errors import VendorError
+from hookline.settings import VENDORS
+
+SECRET_NAME = re.compile(r"password|secret|token|key$")
+
+
+def found_in(package, kind):
+    """Every `kind` that the modules of a package define at their top, by its full name."""
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for name, value in vars(importlib.import_module(info.name)).items():
+            if isinstance(value, kind) and value.fn.__module__ == info.name:
+                found[f"{info.name}.{name}"] = value
+    return found
+
+
+TASKS = found_in(tasks, Task)
+FLOWS = found_in(flows, Flow)
+
+every_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
+every_block = pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+
+
+def types_in(annotation):
+    """An annotation and whatever it is made of."""
+    return [annotation, *chain.from_iterable(types_in(part) for part in get_args(annotation))]
+
+
+def parameters(function):
+    hints = get_type_hints(function)
+    return {name: hints[name] for name in inspect.signature(function).parameters}
+
+
+def test_the_tasks_and_flows_are_found():
+    """Else what follows would hold for none."""
+    assert {"tasks.jiwa", "tasks.zentitle", "tasks.sensorpro"} == {name.rpartition(".")[0] for name in TASKS}
+    assert "flows.order_to_license.order_to_license" in FLOWS
+
+
+# Tasks -----------------------------------------------------------------------------------------------------
+
+
+@every_task
+def test_a_task_says_what_it_does(task):
+    assert re.match(r"\s*[A-Z].*[.:]", task.fn.__doc__ or "", re.DOTALL)
+
+
+@every_task
+def test_a_task_is_tried_again_and_waits_before(task):
+    assert task.retries > 0
+    assert [True] * len(task.retry_delay_seconds) == [seconds > 0 for seconds in task.retry_delay_seconds]
+
+
+@every_task
+def test_a_task_says_when_to_try_again_by_a_plain_function(task):
+    """Prefect quietly never retries when the condition is anything else."""
+    assert inspect.isfunction(task.retry_condition_fn)
+
+
+@every_task
+async def test_a_task_is_tried_again_only_for_what_may_pass(task):
+    errors = [kind(vendor="v", operation="o") for kind in VendorError.__subclasses__()]
+
+    again = [await task.retry_condition_fn(task, None, Failed(data=error)) for error in errors]
+
+    assert [error.transient for error in errors] == again
+    assert {True, False} == set(again)
+
+
+@every_task
+async def test_a_mistake_of_ours_is_not_tried_again(task):
+    assert not await task.retry_condition_fn(task, None, Failed(data=ValueError("a bug")))
+
+
+@every_task
+def test_a_task_is_never_answered_from_a_cache(task):
+    """Two credentials that differ only in their secret would be one to it."""
+    assert NO_CACHE == task.cache_policy
+
+
+@every_task
+def test_a_task_takes_its_vendor_s_credentials_first(task):
+    vendor = task.fn.__module__.removeprefix("tasks.")
+
+    assert (vendor, BLOCKS[vendor]) == next(iter(parameters(task.fn).items()))
+
+
+@every_task
+def test_a_task_takes_no_secret_but_in_its_credentials(task):
+    """What a task is given is shown in the Prefect UI."""
+    given = parameters(task.fn)
+
+    assert [] == [
+        name for name, kind in given.items() if SECRET_NAME.search(name) or SecretStr in types_in(kind)
+    ]
+
+
+@every_task
+def test_a_task_is_async(task):
+    assert inspect.iscoroutinefunction(task.fn)
+
+
+@every_task
+def test_a_task_is_named_as_its_function_is(task):
+    assert task.fn.__name__ == task.name
+
+
+# Flows -----------------------------------------------------------------------------------------------------
+
+
+@every_flow
+def test_a_flow_takes_the_names_of_blocks_and_not_blocks(flow):
+    """The stored parameters of a block are asterisks: a run begun again from the UI would log in with those."""
+    kinds = chain.from_iterable(types_in(kind) for kind in parameters(flow.fn).values())
+
+    assert [] == [kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, Block)]
+
+
+@every_flow
+def test_a_flow_names_each_vendor_s_block_and_takes_the_default_one(flow):
+    given = inspect.signature(flow.fn).parameters
+
+    assert {(str, "default")} == {
+        (given[name].annotation, given[name].default) for name in BLOCKS if name in given
+    }
+
+
+@every_flow
+def test_a_flow_is_named_as_its_file_and_its_function_are(flow):
+    file = flow.fn.__module__.removeprefix("flows.").replace("_", "-")
+
+    assert (file, file) == (flow.name, flow.fn.__name__.replace("_", "-"))
+
+
+@every_flow
+def test_a_flow_says_what_it_does_and_what_each_parameter_is(flow):
+    """The Prefect UI shows it beside the form."""
+    described = flow.parameters.properties
+
+    assert re.match(r"\s*[A-Z].*\.", flow.fn.__doc__, re.DOTALL)
+    assert [] == [name for name, field in described.items() if not field.get("description", "").endswith(".")]
+
+
+# Blocks ----------------------------------------------------------------------------------------------------
+
+
+def example(block):
+    """A block with something in each of its fields."""
+    filled = {
+        name: "hidden-word"
+        for name, field in block.model_fields.items()
+        if SecretStr in types_in(field.annotation)
+    }
+    return block(
+        **(
+            {"base_url": "https://vendor.example"}
+            | dict.fromkeys(set(block.model_fields) - {"base_url"}, "x")
+            | filled
+        )
+    )
+
+
+@every_block
+class TestBlock(BlockStandardTestSuite):
+    """Prefect's own suite; it asks for a description, a documentation URL, described fields and a code example."""
+
+    @pytest.fixture
+    def block(self):
+        """Overridden by the parameter."""
+
+    @pytest.mark.skip(reason="it would fetch the logo from the network; ours is served by the gateway")
+    def test_has_a_valid_image(self, block):
+        """Not run."""
+
+
+@every_block
+def test_a_block_has_a_logo_that_the_gateway_serves(block):
+    vendor = next(name for name, kind in BLOCKS.items() if kind is block)
+
+    assert f"http://127.0.0.1:8400/logos/{vendor}.svg" == str(block._logo_url)
+
+
+@every_block
+def test_a_block_is_named_for_its_vendor(block):
+    vendor = next(name for name, kind in BLOCKS.items() if kind is block)
+
+    assert (
+        f"{vendor.capitalize()} Credentials",
+        f"{vendor}-credentials",
+        f"{vendor.capitalize()}Credentials",
+    ) == (
+        block._block_type_name,
+        block._block_type_slug,
+        block.__name__,
+    )
+
+
+@every_block
+def test_a_block_describes_itself_and_is_documented_at_its_vendor(block):
+    assert block.get_description().rstrip(".") in inspect.getdoc(block).replace("\n", " ")
+    assert str(block._documentation_url).startswith("https://")
+
+
+@every_block
+def test_a_block_s_example_is_python(block):
+    code = inspect.cleandoc(block.get_code_example().partition("```python")[2].partition("```")[0])
+
+    compile(code, "example", "exec", flags=0x2000)  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+    assert f'{block.__name__}.load("BLOCK_NAME")' in code
+
+
+@every_block
+def test_a_block_s_fields_are_told_alike_in_its_docstring(block):
+    told = dict(re.findall(r"^    (\w+): (.+)$", inspect.getdoc(block), re.MULTILINE))
+
+    assert list(block.model_fields) == list(told)
+
+
+@every_block
+def test_whatever_is_named_like_a_secret_is_kept_like_one(block):
+    named = {name for name in block.model_fields if SECRET_NAME.search(name)}
+
+    assert named == {
+        name for name, field in block.model_fields.items() if SecretStr in types_in(field.annotation)
+    }
+    assert named
+
+
+@every_block
+def test_no_secret_is_seen_in_a_block_that_is_shown(block):
+    one = example(block)
+
+    assert (
+        "hidden-word" not in f"{one!r} {one} {one.model_dump()} {one.model_dump_json()} {one.get_client()!r}"
+    )
+
+
+@every_block
+def test_each_client_of_a_block_is_a_fresh_one(block):
+    """One that was closed cannot be opened again."""
+    one = example(block)
+    vendor = next(name for name, kind in BLOCKS.items() if kind is block)
+
+    first, second = one.get_client(), one.get_client()
+
+    assert (CLIENTS[vendor], CLIENTS[vendor]) == (type(first), type(second))
+    assert first is not second
+
+
+@every_block
+def test_a_block_keeps_no_client(block):
+    one = example(block)
+    one.get_client()
+
+    assert [] == [value for value in vars(one).values() if isinstance(value, VendorClient)]
+
+
+@every_block
+def test_a_block_s_fields_are_those_that_the_environment_fills(block):
+    vendor = next(name for name, kind in BLOCKS.items() if kind is block)
+
+    assert list(VENDORS[vendor].model_fields) == list(block.model_fields)
+
+
+def test_every_vendor_s_block_is_there_and_no_other():
+    defined = {
+        value
+        for info in pkgutil.iter_modules(blocks.__path__, "blocks.")
+        for value in vars(importlib.import_module(info.name)).values()
+        if inspect.isclass(value) and issubclass(value, VendorCredentials) and value is not VendorCredentials
+    }
+
+    assert (defined, set(CLIENTS)) == (set(BLOCKS.values()), set(BLOCKS))
+
+
+def test_prefect_finds_the_blocks_by_their_entry_point():
+    (ours,) = [point for point in entry_points(group="prefect.collections") if point.name == "hookline"]
+
+    assert ("blocks", blocks) == (ours.value, load_prefect_collections()["hookline"])
+    assert list(BLOCKS.values()) == [lookup_type(Block, f"{vendor}-credentials") for vendor in BLOCKS]
