@@ -1,7 +1,7 @@
 """Read YAML files of people, and tell them where a mistake is."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -9,6 +9,22 @@ from pydantic import BaseModel, ValidationError
 from hookline.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the first would vanish unsaid."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                problem = f"{key!r} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key if isinstance(key, str) else str(key))
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
@@ -19,10 +35,14 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         ConfigurationError: the file cannot be opened, is not YAML or does not fit; names the place.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a SafeLoader)
     except OSError as error:
         raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # PyYAML lets ValueError out of dates and numbers
         raise ConfigurationError(f"{path} is not YAML: {error}") from None
     try:
         return model.model_validate(content)

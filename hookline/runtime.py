@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import secrets
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,12 +57,12 @@ def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
     if not path.exists():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = path.with_name(f".{name}-{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(make or secrets.token_urlsafe(32))
+        file, draft = tempfile.mkstemp(prefix=f".{name}-", dir=path.parent)  # made with mode 0600
+        with os.fdopen(file, "w") as opened:
+            opened.write(make or secrets.token_urlsafe(32))
         with suppress(FileExistsError):  # another process was quicker; its secret is everybody's
             os.link(draft, path)
-        draft.unlink()
+        Path(draft).unlink()
     return path.read_text().strip()
 
 
@@ -92,7 +93,8 @@ def prefect_environment(current: Settings) -> dict[str, str]:
 
 def announce(home: Path, *, sandbox: bool) -> None:
     """Let commands typed beside this process know that it runs, and whether on the sandbox."""
-    _running_file(home).write_text(json.dumps({"pid": os.getpid(), "sandbox": sandbox}))
+    told = {"pid": os.getpid(), "since": psutil.Process().create_time(), "sandbox": sandbox}
+    _running_file(home).write_text(json.dumps(told))
 
 
 def withdraw(home: Path) -> None:
@@ -102,10 +104,12 @@ def withdraw(home: Path) -> None:
 
 def _sandbox_runs(home: Path) -> bool:
     try:
-        running = json.loads(_running_file(home).read_text())
-    except (OSError, ValueError):
+        told = json.loads(_running_file(home).read_text())
+        # The same number may be another program's by now; in a container it is always 1.
+        runs = psutil.Process(told["pid"]).create_time() == told.get("since")
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return False
-    return bool(running["sandbox"]) and psutil.pid_exists(running["pid"])
+    return runs and bool(told["sandbox"])
 
 
 def _running_file(home: Path) -> Path:

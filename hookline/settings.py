@@ -32,7 +32,7 @@ class EnvironmentSettings(BaseSettings):
         Raises:
             ConfigurationError: a variable is missing or cannot be read; names it and says why.
         """
-        load_dotenv(Path.cwd() / ".env", override=False)
+        _read_dotenv(Path.cwd() / ".env")
         try:
             return cls()
         except ValidationError as error:
@@ -44,6 +44,14 @@ class EnvironmentSettings(BaseSettings):
             raise ConfigurationError(
                 "The environment is not right.\n  " + "\n  ".join(problems) + "\nSee .env.example."
             ) from None
+
+
+def _read_dotenv(path: Path) -> None:
+    """Fill in what the environment leaves open; a variable that is there but empty stays as it is."""
+    try:
+        load_dotenv(path, override=False)
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"Cannot read {path}: {error}. It must be text in UTF-8.") from None
 
 
 class Settings(EnvironmentSettings):
@@ -74,7 +82,10 @@ class Settings(EnvironmentSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().resolve()
+        try:
+            return home.expanduser().resolve()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("database_url")
     @classmethod

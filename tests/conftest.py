@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-for _name in [name for name in os.environ if name.startswith(("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_"))]:
+for _name in [
+    name
+    for name in os.environ
+    if name.startswith(("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_"))
+]:
     del os.environ[_name]
 # Before anything imports Prefect: the user's own profile and database are not touched.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-prefect-")

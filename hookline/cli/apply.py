@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -168,6 +168,7 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
     from prefect.exceptions import ObjectNotFound
 
     flow = deployment.flow()
+    schedules = deployment.prefect_schedules()
     wanted: dict[str, Any] = {
         "description": deployment.description,
         "tags": deployment.tags,
@@ -183,17 +184,25 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
     try:
         stands = await client.read_deployment_by_name(name)
         same = all(getattr(stands, field) == value for field, value in wanted.items())
-        change = "as it is" if same and not deployment.schedules else "changed"
+        same = same and _schedules(stands.schedules) == _schedules(schedules)
+        change = "as it is" if same else "changed"
     except ObjectNotFound:
         change = "made"
 
     async def make() -> None:
         flow_id = await client.create_flow(flow)
-        await client.create_deployment(
-            flow_id, name=deployment.name, schedules=deployment.prefect_schedules(), **wanted
-        )
+        await client.create_deployment(flow_id, name=deployment.name, schedules=schedules, **wanted)
 
     return Change("deployment", name, change, _nothing if change == "as it is" else make)
+
+
+def _schedules(schedules: Iterable[Any]) -> list[str]:
+    """What makes schedules the same, in an order of our own; Prefect adds ids and times to them."""
+    return sorted(
+        f"{schedule.schedule.model_dump_json(exclude={'anchor_date'})} {schedule.active is not False} "
+        f"{schedule.parameters or {}}"
+        for schedule in schedules
+    )
 
 
 async def _subscribe(settings: Settings, url: str, *, dry_run: bool) -> list[dict[str, str]]:

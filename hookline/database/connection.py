@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from urllib.parse import urlsplit, urlunsplit
+import re
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -32,11 +32,16 @@ def prefect_database_url(settings: Settings) -> str:
     if url := os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL"):
         return url
     if settings.database_url is None:
-        plain = embedded.url(settings.home, "prefect")
-    else:
-        parts = urlsplit(settings.database_url.get_secret_value())
-        plain = urlunsplit(parts._replace(path=f"{parts.path}_prefect"))
-    return plain.replace(plain.split("://", 1)[0], "postgresql+asyncpg", 1)
+        return for_sqlalchemy(embedded.url(settings.home, "prefect"))
+    address, _, query = settings.database_url.get_secret_value().partition("?")
+    beside = f"{address}_prefect" + (f"?{query}" if query else "")
+    return for_sqlalchemy(beside)
+
+
+def for_sqlalchemy(url: str) -> str:
+    """The same address as SQLAlchemy and the asyncpg below it read it: they know `sslmode` as `ssl`."""
+    rest = url.partition("://")[2]
+    return re.sub(r"(?<=[?&])sslmode=", "ssl=", f"postgresql+asyncpg://{rest}")
 
 
 async def connect(settings: Settings) -> asyncpg.Connection:

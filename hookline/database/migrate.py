@@ -2,11 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote
 
 import asyncpg
 
-from hookline.database.connection import database_url, prefect_database_url, unreachable
+from hookline.database.connection import (
+    database_url,
+    for_sqlalchemy,
+    prefect_database_url,
+    unreachable,
+)
 from hookline.settings import Settings
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -31,13 +36,15 @@ def upgrade(settings: Settings) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = database_url(settings)
+    config.attributes["url"] = for_sqlalchemy(database_url(settings))
     command.upgrade(config, "head")
 
 
 async def _prepare(settings: Settings) -> str | None:
     """Make the databases; return the revision of Hookline's own."""
-    await _ensure_database(prefect_database_url(settings).replace("+asyncpg", "", 1))
+    await _ensure_database(
+        prefect_database_url(settings).replace("+asyncpg", "", 1).replace("ssl=", "sslmode=")
+    )
     await _ensure_database(database_url(settings))
     connection = await asyncpg.connect(database_url(settings), timeout=10)
     try:
@@ -56,9 +63,10 @@ async def _ensure_database(url: str) -> None:
     try:
         await (await asyncpg.connect(url, timeout=10)).close()
     except asyncpg.InvalidCatalogNameError:
-        parts = urlsplit(url)
-        name = parts.path.removeprefix("/").replace('"', '""')
-        connection = await asyncpg.connect(urlunsplit(parts._replace(path="/postgres")), timeout=10)
+        address, _, query = url.partition("?")
+        server, _, name = address.rpartition("/")
+        name = unquote(name).replace('"', '""')
+        connection = await asyncpg.connect(f"{server}/postgres?{query}", timeout=10)
         try:
             await connection.execute(f'CREATE DATABASE "{name}"')
         except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):

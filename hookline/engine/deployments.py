@@ -33,7 +33,7 @@ class Deployment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
-    entrypoint: str = Field(pattern=r"^[\w/]+\.py:\w+$")
+    entrypoint: str = Field(pattern=r"^\w+(/\w+)*\.py:\w+$")
     description: str | None = None
     tags: list[str] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -83,14 +83,16 @@ def load_deployments(path: Path) -> dict[str, Deployment]:
     Raises:
         ConfigurationError: names the file, the place in it, and what is wrong there.
     """
-    deployments = {}
+    deployments: dict[str, Deployment] = {}
     for deployment in read_yaml(path, _File).deployments:
+        place = f"{path} is not right:\n  deployment {deployment.name}"
         try:
-            deployments[f"{deployment.flow().name}/{deployment.name}"] = deployment
+            name = f"{deployment.flow().name}/{deployment.name}"
         except ConfigurationError as error:
-            raise ConfigurationError(
-                f"{path} is not right:\n  deployment {deployment.name}: {error}"
-            ) from None
+            raise ConfigurationError(f"{place}: {error}") from None
+        if name in deployments:
+            raise ConfigurationError(f"{place}: {name} is there twice")
+        deployments[name] = deployment
     return deployments
 
 
@@ -158,7 +160,7 @@ def _directive(value: Any) -> str | None:
         case dict():
             own = next((key for key in value if key in DIRECTIVES), None)
             return own or next(filter(None, map(_directive, value.values())), None)
-        case list():
+        case list() | tuple():
             return next(filter(None, map(_directive, value)), None)
         case _:
             return None

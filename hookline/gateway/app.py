@@ -1,5 +1,7 @@
 """The gateway as an ASGI application, and the process that serves it."""
 
+import logging
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
@@ -9,8 +11,9 @@ from hookline.gateway import metrics, pages, schemes
 from hookline.gateway.logos import logo
 from hookline.gateway.receive import DATABASE_AWAY, Receiver
 from hookline.hooks import Hooks, load_hooks
-from hookline.hooks.config import StandardWebhooks
 from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
+
+logger = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -24,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     hooks = load_hooks(settings.hooks)
     require_readable_secrets(hooks)
-    app = FastAPI(title="Hookline", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Hookline", docs_url=None, redoc_url=None, openapi_url=None)
     receiver = Receiver(settings, hooks)
 
     @app.api_route("/hooks/{source}", methods=METHODS, include_in_schema=False)
@@ -42,13 +45,19 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             await (await pool(settings)).fetchval("SELECT 1")
         except DATABASE_AWAY as error:
-            return JSONResponse({"status": "the database is away", "detail": str(error)}, 503)
+            logger.warning("not ready: %s", error)  # not told to strangers: it names folders
+            return JSONResponse({"status": "the database is away"}, 503)
         return JSONResponse({"status": "ok"})
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> PlainTextResponse:
         """Prometheus metrics."""
-        return PlainTextResponse(await metrics.exposition(settings), media_type="text/plain; version=0.0.4")
+        try:
+            told = await metrics.exposition(settings)
+        except DATABASE_AWAY as error:
+            logger.warning("no metrics: %s", error)
+            return PlainTextResponse("the database is away", 503)
+        return PlainTextResponse(told, media_type="text/plain; version=0.0.4")
 
     @app.get("/logos/{vendor}.svg", include_in_schema=False)
     async def vendor_logo(vendor: str) -> Response:
@@ -67,10 +76,9 @@ def require_readable_secrets(hooks: Hooks) -> None:
         ConfigurationError: names the variable, never the secret.
     """
     for name, scheme in hooks.sources.items():
-        if isinstance(scheme, StandardWebhooks):
-            for secret in webhook_secrets(name):
-                try:
-                    schemes.standard_webhooks_key(secret.get_secret_value())
-                except ValueError as error:
-                    variable = SECRET_PREFIX + name.upper().replace("-", "_")
-                    raise ConfigurationError(f"{variable}: {error}.") from None
+        for secret in webhook_secrets(name):
+            try:
+                schemes.require_strong(scheme, secret.get_secret_value())
+            except ValueError as error:
+                variable = SECRET_PREFIX + name.upper().replace("-", "_")
+                raise ConfigurationError(f"{variable}: one of its secrets is {error}.") from None

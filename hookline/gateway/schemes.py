@@ -15,6 +15,10 @@ from pydantic import SecretStr
 
 from hookline.hooks.config import SharedSecret, StandardWebhooks
 
+SHORTEST_SECRET = 16
+"""Bytes."""
+LONGEST_ID = 256
+
 SECRET_HEADERS = {
     "authorization",
     "cookie",
@@ -41,7 +45,7 @@ def verify(
 
 def shared_secret(given: str, secrets: Sequence[str]) -> bool:
     """Whether the header holds one of the secrets; every secret is compared, in constant time."""
-    return _any_equal([given.encode()], [secret.encode() for secret in secrets])
+    return _any_equal([given.encode("latin-1", "replace")], [secret.encode() for secret in secrets])
 
 
 def standard_webhooks(
@@ -76,16 +80,32 @@ def standard_webhooks_key(secret: str) -> bytes:
         ValueError: it is not base64, with or without `whsec_` before it.
     """
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
         raise ValueError("not a Standard Webhooks secret (whsec_ and base64)") from None
+    if not key:
+        raise ValueError("empty, so that anybody could sign")
+    return key
+
+
+def require_strong(scheme: SharedSecret | StandardWebhooks, secret: str) -> None:
+    """
+    Check that a secret of the environment is one.
+
+    Raises:
+        ValueError: it could be guessed, or is not of the scheme's form; does not show it.
+    """
+    key = standard_webhooks_key(secret) if isinstance(scheme, StandardWebhooks) else secret.encode()
+    if len(key) < SHORTEST_SECRET:
+        raise ValueError(f"shorter than {SHORTEST_SECRET} bytes, so that it could be guessed")
 
 
 def external_id(scheme: SharedSecret | StandardWebhooks, headers: Mapping[str, str], body: bytes) -> str:
     """The sender's id of the delivery; where a sender has none, a digest of the body."""
     if isinstance(scheme, StandardWebhooks):
-        return headers["webhook-id"][:256]
-    return "sha256:" + hashlib.sha256(body).hexdigest()
+        given = headers["webhook-id"]
+        return given if len(given) <= LONGEST_ID else _digest(given.encode())
+    return _digest(body)
 
 
 def redact(headers: Mapping[str, str], scheme: SharedSecret | StandardWebhooks) -> dict[str, str]:
@@ -101,6 +121,10 @@ def _any_equal(given: Sequence[bytes], expected: Sequence[bytes]) -> bool:
         for other in expected:
             found |= hmac.compare_digest(one, other)
     return found
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 def _near(timestamp: str, now: float, tolerance: int) -> bool:

@@ -5,12 +5,14 @@ A template that is one `{{ expression }}` gives the expression's value with its 
 A name that is not defined is an error, never an empty string: a typo must not start a flow on nothing.
 """
 
-import re
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, ItemsView, KeysView, Mapping, ValuesView
+from types import GeneratorType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta
+from jinja2 import ChainableUndefined, StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2 import TemplateError as JinjaError
+from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 NAMES = {
@@ -21,20 +23,22 @@ NAMES = {
     "received_at": "when the delivery came, ISO 8601 in UTC",
 }
 MAX_OUTPUT = 20_000
-_ONE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
 
 
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox; `body.items` is the body's own field of that name, not Python's method."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Mapping) and attribute in obj:
-            return obj[attribute]
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
 
 _environment = _Environment(undefined=StrictUndefined, autoescape=False)
-del _environment.globals["range"], _environment.globals["lipsum"]  # nothing here needs to make long things
+# A condition may ask for what a body lacks: then it does not hold.
+_conditions = _Environment(undefined=ChainableUndefined, autoescape=False)
+for _each in (_environment, _conditions):
+    _each.globals.clear()  # nothing here needs to make long things, or to keep state
 
 
 class TemplateError(ValueError):
@@ -52,14 +56,21 @@ class Template:
             TemplateError: it cannot be read, or uses a name that no delivery has.
         """
         self.text = text
-        whole = _ONE_EXPRESSION.fullmatch(text)
-        source = text if expression else whole[1] if whole else None
+        self._value: Callable[..., Any]
+        environment = _conditions if expression else _environment
         try:
-            tree = _environment.parse(text if source is None else "{{ " + source + " }}")
-            if source is None:
-                self._render = _environment.from_string(text).render
+            tree = environment.parse("{{ " + text + " }}" if expression else text.strip())
+            whole = _one_expression(tree)
+            if whole is None and expression:
+                raise TemplateError(f"cannot be read: it is not one expression: {text}")
+            if whole is None:
+                self._value = environment.from_string(text).render
             else:
-                self._render = _environment.compile_expression(source, undefined_to_none=False)  # type: ignore[assignment]
+                result = nodes.Template(
+                    [nodes.Assign(nodes.Name("result", "store"), whole, lineno=1)], lineno=1
+                )
+                result.set_environment(environment)
+                self._value = TemplateExpression(environment.from_string(result), undefined_to_none=False)
         except TemplateSyntaxError as error:
             raise TemplateError(f"cannot be read: {error.message}: {text}") from None
         if unknown := sorted(meta.find_undeclared_variables(tree) - set(NAMES)):
@@ -73,9 +84,9 @@ class Template:
             TemplateError: something it uses is not in this delivery, or the result is too long.
         """
         try:
-            value = self._render(**names)
-            if isinstance(value, Undefined):
-                str(value)  # a strict undefined explains itself by raising
+            value = _as_json(self._value(**names))
+        except TemplateError as error:
+            raise TemplateError(f"{error}: {self.text}") from None
         except JinjaError as error:
             raise TemplateError(f"{error.message}: {self.text}") from None
         except Exception as error:  # noqa: BLE001  (a template may divide by zero, index a number, …)
@@ -83,3 +94,38 @@ class Template:
         if isinstance(value, str) and len(value) > MAX_OUTPUT:
             raise TemplateError(f"gives {len(value)} characters; {MAX_OUTPUT} are allowed: {self.text}")
         return value
+
+
+def _one_expression(tree: nodes.Template) -> nodes.Expr | None:
+    """The expression that a template is, if it is one and nothing else."""
+    match tree.body:
+        case [nodes.Output(nodes=[nodes.Expr() as only])] if not isinstance(only, nodes.TemplateData):
+            return only
+        case _:
+            return None
+
+
+def _as_json(value: Any) -> Any:
+    """The value as JSON gives it back."""
+    try:
+        text = json.dumps(value)
+    except TypeError:
+        text = json.dumps(_plain(value))
+    return json.loads(text)
+
+
+def _plain(value: Any) -> Any:
+    """The value with what is lazy made a list; a strict undefined explains itself by raising."""
+    match value:
+        case Undefined():
+            return str(value)
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return str(value)
+        case Mapping():
+            return {str(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | GeneratorType() | ItemsView() | KeysView() | ValuesView():
+            return [_plain(inner) for inner in value]
+        case _:
+            raise TemplateError(f"gives a {type(value).__name__}, which is no value of JSON")

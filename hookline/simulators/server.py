@@ -127,7 +127,7 @@ async def _started(simulator: Simulator, listener: socket.socket) -> "_Server":
         )
     )
     server.task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not (server.started or server.task.done()):  # noqa: ASYNC110  (uvicorn has no event for it)
+    while not (server.started or server.task.done()):
         await asyncio.sleep(0)
     return server
 

@@ -231,7 +231,9 @@ class Supervisor:
         """Stop each once those that need it are stopped."""
         stops: dict[str, asyncio.Task[None]] = {}
         for name in reversed(self._children):
-            dependants = [stops[other] for other in stops if name in self._children[other].process.stopped_before]
+            dependants = [
+                stops[other] for other in stops if name in self._children[other].process.stopped_before
+            ]
             stops[name] = asyncio.create_task(self._stop_one(self._children[name], dependants))
         await asyncio.gather(*stops.values())
 

@@ -64,7 +64,7 @@ async def serving(home):
     deadline = time.monotonic() + 30
     while True:
         popen = start(home)
-        while popen.poll() is None and not await embedded.process(home).ready():  # noqa: ASYNC110
+        while popen.poll() is None and not await embedded.process(home).ready():
             await asyncio.sleep(0.02)
         if popen.poll() is None:
             break

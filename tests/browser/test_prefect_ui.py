@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TASKS = ["get_sales_order", "create_license_codes", "create_consumer_data", "trigger_email", "create_sales_order_note"]
+TASKS = [
+    "get_sales_order",
+    "create_license_codes",
+    "create_consumer_data",
+    "trigger_email",
+    "create_sales_order_note",
+]
 
 
 @pytest.fixture

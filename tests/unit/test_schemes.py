@@ -80,10 +80,6 @@ def test_a_secret_may_come_without_its_prefix():
         {"webhook-id": IDENTIFIER + "x"},
         {"webhook-id": ""},
         {"webhook-timestamp": str(AT + 1)},
-        {"webhook-timestamp": f"{AT}.0"},
-        {"webhook-timestamp": f" {AT}"},
-        {"webhook-timestamp": f"+{AT}"},
-        {"webhook-timestamp": "".join(chr(0xFF10 + int(digit)) for digit in str(AT))},
         {"webhook-signature": SIGNATURE.removeprefix("v1,")},
         {"webhook-signature": SIGNATURE.replace("v1,", "v2,")},
         {"webhook-signature": SIGNATURE.replace("v1,", "v1a,")},
@@ -94,6 +90,35 @@ def test_a_secret_may_come_without_its_prefix():
 )
 def test_a_message_with_anything_changed_is_not_believed(changed):
     assert not believed(VECTOR | changed)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        f"{AT}.0",
+        f" {AT}",
+        f"+{AT}",
+        "1_614_265_330",
+        "1.61426533e9",
+        "".join(chr(0xFF10 + int(digit)) for digit in str(AT)),
+        "nan",
+        "-nan",
+        "inf",
+        "9" * 5000,
+        "",
+    ],
+)
+def test_a_timestamp_that_is_not_seconds_in_plain_digits_is_not_believed_however_well_it_is_signed(at):
+    signature = "v1," + sign_standard_webhooks(SECRET, IDENTIFIER, at, BODY)
+
+    assert not believed({"webhook-id": IDENTIFIER, "webhook-timestamp": at, "webhook-signature": signature})
+
+
+def test_a_message_without_an_id_is_not_believed_however_well_it_is_signed():
+    """All such messages would be one delivery."""
+    signature = "v1," + sign_standard_webhooks(SECRET, "", str(AT), BODY)
+
+    assert not believed(VECTOR | {"webhook-id": "", "webhook-signature": signature})
 
 
 @pytest.mark.parametrize("missing", VECTOR)
@@ -193,10 +218,6 @@ def test_a_shared_secret_comes_in_the_header_that_the_source_names():
     assert [True, False] == verdicts
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Starlette reads headers as Latin-1, shared_secret() writes them as UTF-8: .encode('latin-1') restores the bytes",
-)
 def test_a_shared_secret_beyond_ascii_is_known_by_its_bytes():
     on_the_wire = "schlüssel-von-jiwa".encode()
 
@@ -215,10 +236,6 @@ def test_a_secret_that_is_not_base64_is_refused_and_not_shown(text):
     assert text.removeprefix("whsec_") not in str(raised.value)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an empty key is taken, so everybody can sign: standard_webhooks_key() should refuse it, as the library does",
-)
 @pytest.mark.parametrize("text", ["whsec_", ""])
 def test_a_secret_of_no_bytes_is_refused(text):
     with pytest.raises(ValueError):
@@ -361,10 +378,6 @@ def test_a_delivery_without_an_id_is_known_by_its_body():
     assert one != other
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="ids are cut at 256 letters, so the second delivery counts as a repeat and is lost: use a digest of a long one",
-)
 def test_two_long_ids_that_differ_at_their_end_are_two_deliveries():
     one, other = (external_id(STANDARD, {"webhook-id": "m" * 256 + end}, BODY) for end in "ab")
 

@@ -19,8 +19,7 @@ def run(connection: Connection) -> None:
 
 async def main() -> None:
     """Connect with the driver that the rest of Hookline uses, so that no second one is needed."""
-    url = context.config.attributes["url"]
-    engine = create_async_engine(url.replace(url.split("://", 1)[0], "postgresql+asyncpg", 1))
+    engine = create_async_engine(context.config.attributes["url"])
     async with engine.begin() as connection:
         await connection.run_sync(run)
     await engine.dispose()

@@ -141,7 +141,7 @@ async def test_a_new_order_is_sent_in_full_with_the_headers_of_the_subscription(
         ("GET /Process", None),
     ],
 )
-async def test_every_change_of_an_order_is_an_update(jiwa, subscribe, receiver, order, change, body):  # noqa: PLR0917
+async def test_every_change_of_an_order_is_an_update(jiwa, subscribe, receiver, order, change, body):
     await subscribe()
     verb, _, path = change.format(history=order["Histories"][0]["InvoiceHistoryID"]).partition(" ")
     await jiwa.request(verb, f"/SalesOrders/{order['InvoiceID']}{path}", json=body)
