@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from hookline import runtime
 from hookline.catalog import load_catalog
 from hookline.cli.output import AsJson, show
+from hookline.cli.subscription import subscribe_jiwa
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import load_hooks
-from hookline.hooks.config import SharedSecret
-from hookline.settings import Settings, webhook_secrets
+from hookline.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -96,7 +96,7 @@ async def _apply(
             "Start it with `hookline up`, or set PREFECT_API_URL."
         ) from None
     if subscribe:
-        rows += await _subscribe(settings, url or settings.gateway_url, dry_run=dry_run)
+        rows += await subscribe_jiwa(settings, url or settings.gateway_url, dry_run=dry_run)
     return rows
 
 
@@ -203,41 +203,6 @@ def _schedules(schedules: Iterable[Any]) -> list[str]:
         f"{schedule.parameters or {}}"
         for schedule in schedules
     )
-
-
-async def _subscribe(settings: Settings, url: str, *, dry_run: bool) -> list[dict[str, str]]:
-    """Make Jiwa post its order events to the gateway: one subscription an event, known by its address."""
-    from blocks import JiwaCredentials
-    from hookline.clients.jiwa_models import Header
-    from hookline.clients.paging import pages
-
-    address = f"{url.rstrip('/')}/hooks/jiwa"
-    secrets = webhook_secrets("jiwa")
-    if not secrets:
-        raise ConfigurationError("HOOKLINE_SECRET_JIWA is not set: Jiwa would send what the gateway refuses.")
-    scheme = load_hooks(settings.hooks).sources.get("jiwa")
-    if not isinstance(scheme, SharedSecret):
-        raise ConfigurationError(f"{settings.hooks}: source jiwa must be of the scheme shared-secret.")
-    header = Header(Name=scheme.header, Value=secrets[0].get_secret_value())
-    rows = []
-    async with JiwaCredentials.from_environment().get_client() as client:
-        subscribers = [row async for row in pages(client.list_webhook_subscribers)]
-        ours = next((row for row in subscribers if row.Name == "Hookline"), None)
-        if ours is None and not dry_run:
-            ours = await client.create_webhook_subscriber(Name="Hookline")
-        existing = (
-            [] if ours is None else await client.list_webhook_subscriptions(SubscriberID=ours.SubscriberID)
-        )
-        there = {(row.EventName, row.URL) for row in existing}
-        for event in ("salesorder.created", "salesorder.updated"):
-            known = (event, address) in there
-            if not known and not dry_run and ours is not None:
-                await client.create_webhook_subscription(
-                    SubscriberID=ours.SubscriberID, URL=address, EventName=event, RequestHeaders=[header]
-                )
-            change = "as it is" if known else "made"
-            rows.append({"kind": "subscription", "name": f"{event} to {address}", "change": change})
-    return rows
 
 
 async def _nothing() -> None:

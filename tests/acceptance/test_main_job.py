@@ -188,6 +188,25 @@ async def test_apply_again_changes_nothing(business):
     assert {"as it is"} == {row["change"] for row in rows if row["kind"] != "block type"}
 
 
+async def test_a_new_secret_reaches_jiwa_with_the_next_apply_and_the_old_one_is_still_taken(
+    business, environment, sandbox
+):
+    old = os.environ["HOOKLINE_SECRET_JIWA"]
+
+    def subscribed():
+        rows = business.cli("apply", "--subscribe", "--json")
+        return [row["change"] for row in rows if row["kind"] == "subscription"]
+
+    before = subscribed()
+    environment.setenv("HOOKLINE_SECRET_JIWA", f"the-new-secret-of-jiwa,{old}")
+    rotated, after = subscribed(), subscribed()
+    environment.setenv("HOOKLINE_SECRET_JIWA", old)
+    back = subscribed()
+
+    anew = ["made anew with the present secret"] * 2
+    assert [["as it is"] * 2, anew, ["as it is"] * 2, anew] == [before, rotated, after, back]
+
+
 async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):
     second = business.run("up", "--sandbox")
 
