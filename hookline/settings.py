@@ -9,6 +9,7 @@ import os
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -90,8 +91,17 @@ class Settings(EnvironmentSettings):
     @field_validator("database_url")
     @classmethod
     def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        if url is None:
+            return None
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        parts = urlsplit(url.get_secret_value())
+        if not parts.path.strip("/"):
+            raise ValueError("must name a database, as postgresql://host/hookline does")
+        if odd := sorted(
+            name for name, _ in parse_qsl(parts.query) if name.startswith("ssl") and name != "sslmode"
+        ):
+            raise ValueError(f"of the ssl settings, only sslmode is known, not {', '.join(odd)}")
         return url
 
     @cached_property

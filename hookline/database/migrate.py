@@ -1,6 +1,7 @@
 """Bring the database to the schema of this version; safe when several processes do so at once."""
 
 import asyncio
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -42,9 +43,8 @@ def upgrade(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> str | None:
     """Make the databases; return the revision of Hookline's own."""
-    await _ensure_database(
-        prefect_database_url(settings).replace("+asyncpg", "", 1).replace("ssl=", "sslmode=")
-    )
+    prefects = prefect_database_url(settings).replace("+asyncpg", "", 1)
+    await _ensure_database(re.sub(r"(?<=[?&])ssl=", "sslmode=", prefects))
     await _ensure_database(database_url(settings))
     connection = await asyncpg.connect(database_url(settings), timeout=10)
     try:

@@ -32,7 +32,7 @@ class Deployment(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
+    name: str = Field(pattern=r"^[^/]+$")
     entrypoint: str = Field(pattern=r"^\w+(/\w+)*\.py:\w+$")
     description: str | None = None
     tags: list[str] = Field(default_factory=list)

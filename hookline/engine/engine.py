@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
 """How long a notification may be missed before the inbox is looked at anyway."""
-RECONCILE_SECONDS = 10.0
+RECONCILE_SECONDS = 5.0
 RECONCILE_DAYS = 14
 DRAIN_SECONDS = 20.0
 PREFECT_AWAY = (httpx.HTTPError, OSError)

@@ -34,9 +34,17 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
+class _Lacking(ChainableUndefined):
+    """A condition may ask for what a body lacks: then it does not hold."""
+
+    def _never(self, *_others: object) -> Any:
+        return False
+
+    __lt__ = __le__ = __gt__ = __ge__ = _never
+
+
 _environment = _Environment(undefined=StrictUndefined, autoescape=False)
-# A condition may ask for what a body lacks: then it does not hold.
-_conditions = _Environment(undefined=ChainableUndefined, autoescape=False)
+_conditions = _Environment(undefined=_Lacking, autoescape=False)
 for _each in (_environment, _conditions):
     _each.globals.clear()  # nothing here needs to make long things, or to keep state
 

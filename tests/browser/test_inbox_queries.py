@@ -79,7 +79,7 @@ WANTED = [
     {"source": "jiwa"},
     {"source": "jiwa", "state": "failed"},
     {"key": "a key 12345678"},
-    {"key": str(uuid4())},
+    {"key": "412bda1a-5a76-4c75-99d2-06353112eb04"},
     {"key": "a key", "state": "done", "source": "jiwa"},
 ]
 

@@ -48,6 +48,16 @@ def load(flows_folder, tmp_path):
 
 
 @pytest.fixture
+def load_text(flows_folder, tmp_path):
+    def write_and_load(text):
+        path = tmp_path / "prefect.yaml"
+        path.write_text(text)
+        return load_deployments(path)
+
+    return write_and_load
+
+
+@pytest.fixture
 def complaint(load, tmp_path):
     """What is said of a `prefect.yaml`; it begins with the file and ends the command with exit code 2."""
 
@@ -138,6 +148,30 @@ def test_a_file_that_is_missing_is_named(tmp_path):
 )
 def test_what_does_not_fit_is_said_with_its_place(complaint, wrong, place):
     assert place in complaint(wrong)
+
+
+def test_a_merge_may_change_what_it_merges(load_text):
+    read = load_text(
+        "pool: &pool {name: small}\n"
+        "deployments:\n"
+        "  - &first {name: one, entrypoint: 'hookline_sample_flows.py:greet', work_pool: *pool}\n"
+        "  - {<<: *first, name: two, work_pool: {<<: *pool, name: large}}\n"
+    )
+
+    assert {"greet/one": "small", "greet/two": "large"} == {
+        name: one.work_pool.name for name, one in read.items()
+    }
+
+
+def test_a_merge_of_a_merge_may_change_what_it_merges(load_text):
+    read = load_text(
+        "pool: &pool {name: small}\n"
+        "deep: {deeper: {deepest: &large {<<: *pool, name: large}}}\n"
+        "work: {<<: *large, name: larger}\n"
+        "deployments: [{name: one, entrypoint: 'hookline_sample_flows.py:greet', work_pool: *large}]\n"
+    )
+
+    assert "large" == read["greet/one"].work_pool.name
 
 
 @pytest.mark.parametrize(

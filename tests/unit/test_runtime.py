@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 
 import asyncpg
 import psutil
@@ -83,34 +84,49 @@ def test_only_the_owner_may_read_a_secret_whatever_the_umask(home, mask):
     assert (0o600, 0o700) == (mode(home / "secrets" / "key"), mode(home / "secrets"))
 
 
+def test_a_home_that_a_secret_makes_is_its_owner_s_alone(tmp_path):
+    local_secret(tmp_path / "new" / "home", "key")
+
+    assert 0o700 == mode(tmp_path / "new" / "home")
+
+
 def test_no_draft_is_left_beside_a_secret(home):
     local_secret(home, "key")
 
     assert ["key"] == [path.name for path in (home / "secrets").iterdir()]
 
 
-def test_many_processes_at_once_get_one_secret(tmp_path):
+def test_many_processes_at_once_get_one_secret(tmp_path, repository):
+    """All begin each of fifty homes at the same moment, so that some are too late by a hair."""
     code = (
-        "import sys; from pathlib import Path; from hookline.runtime import local_secret\n"
-        "print('ready', flush=True); sys.stdin.readline()\n"
-        "print(*(local_secret(Path(sys.argv[1]) / str(n), 'key') for n in range(300)))\n"
+        "import sys, time; from pathlib import Path; from hookline.runtime import local_secret\n"
+        "print('ready', flush=True)\n"
+        "start = float(sys.stdin.readline())\n"
+        "for n in range(50):\n"
+        "    while time.time() < start + n * 0.004: pass\n"
+        "    print(local_secret(Path(sys.argv[1]) / str(n), 'key'))\n"
     )
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, tmp_path],
+            cwd=repository,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(4)
     ]
     for child in children:
         assert "ready\n" == child.stdout.readline()
+    start = time.time() + 0.1
     for child in children:
-        child.stdin.write("\n")
+        child.stdin.write(f"{start}\n")
         child.stdin.flush()
 
     answers = {child.communicate(timeout=60)[0] for child in children}
 
-    (secrets,) = answers
-    assert (300, [0] * 4) == (len(set(secrets.split())), [child.returncode for child in children])
+    assert (1, [0] * 4) == (len(answers), [child.returncode for child in children])
+    assert 50 == len(set(answers.pop().split()))
 
 
 def test_two_containers_that_share_a_home_get_one_secret(home, environment):
@@ -278,7 +294,9 @@ def test_the_announcement_of_a_process_that_died_is_ignored(home):
     assert (False, False) == (psutil.pid_exists(child.pid), enter().sandbox)
 
 
-@pytest.mark.parametrize("torn", ["", "{", '{"pid": 12', "not json", "\x00\x00"])
+@pytest.mark.parametrize(
+    "torn", ["", "{", '{"pid": 12', "not json", "\x00\x00", "null", "[]", "{}", '{"pid": "x"}', '{"pid": -1}']
+)
 def test_an_announcement_that_was_torn_is_ignored(home, torn):
     (home / "running.json").write_text(torn)
 
@@ -358,3 +376,14 @@ def test_what_prefect_s_address_says_is_understood_by_its_driver(home, given):
     _, arguments = dialect().create_connect_args(url)
 
     assert set() == set(arguments) - set(inspect.signature(asyncpg.connect).parameters)
+
+
+@pytest.mark.parametrize("given", ["postgresql://u@db", "postgresql://u@db?sslmode=require"])
+def test_an_address_that_names_no_database_leads_to_no_other_server(home, given):
+    with pytest.raises(ValueError, match="must name a database"):
+        Settings(home=home, database_url=given)
+
+
+def test_an_ssl_setting_that_prefect_s_driver_does_not_know_is_refused_by_name(home):
+    with pytest.raises(ValueError, match="only sslmode is known, not sslrootcert"):
+        Settings(home=home, database_url="postgresql://u:p@db/h?sslmode=verify-full&sslrootcert=/etc/ca.pem")

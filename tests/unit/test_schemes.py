@@ -17,6 +17,7 @@ from hookline.gateway.schemes import (
     SECRET_HEADERS,
     external_id,
     redact,
+    require_strong,
     sign_standard_webhooks,
     standard_webhooks_key,
     verify,
@@ -233,13 +234,38 @@ def test_a_secret_that_is_not_base64_is_refused_and_not_shown(text):
     with pytest.raises(ValueError) as raised:
         standard_webhooks_key(text)
 
-    assert text.removeprefix("whsec_") not in str(raised.value)
+    assert "not a Standard Webhooks secret (whsec_ and base64)" == str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["whsec_", ""])
 def test_a_secret_of_no_bytes_is_refused(text):
     with pytest.raises(ValueError):
         standard_webhooks_key(text)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text"),
+    [
+        (SHARED, "k" * 15),
+        (SHARED, "ü" * 7),
+        (STANDARD, secret_of(b"k" * 15)),
+        (STANDARD, "whsec_"),
+        (STANDARD, "no base64 " * 5),
+    ],
+)
+def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(scheme, text):
+    with pytest.raises(ValueError) as raised:
+        require_strong(scheme, text)
+
+    assert text not in str(raised.value).split()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text"),
+    [(SHARED, "k" * 16), (SHARED, "ü" * 8), (STANDARD, secret_of(b"k" * 16)), (STANDARD, SECRET)],
+)
+def test_a_secret_of_sixteen_bytes_is_enough(scheme, text):
+    require_strong(scheme, text)
 
 
 texts = st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))

@@ -364,13 +364,13 @@ def test_no_secret_is_seen_in_settings_that_are_shown(environment, kind, shown):
     prefix = kind.model_config["env_prefix"]
     secret = {name for name, field in kind.model_fields.items() if "SecretStr" in str(field.annotation)}
     for name in secret:
-        environment.setenv(f"{prefix}{name.upper()}", "postgresql://hidden-word")
+        environment.setenv(f"{prefix}{name.upper()}", "postgresql://hidden-word/db")
     for name in set(kind.model_fields) - secret if kind is not Settings else ():
         environment.setenv(f"{prefix}{name.upper()}", "x")
 
     read = kind.load()
 
-    assert {"postgresql://hidden-word"} == {getattr(read, name).get_secret_value() for name in secret}
+    assert {"postgresql://hidden-word/db"} == {getattr(read, name).get_secret_value() for name in secret}
     assert "hidden-word" not in shown(read)
 
 
