@@ -34,14 +34,6 @@ from hookline.clients.jiwa_models import NewLine
 from hookline.settings import JiwaSettings, settings
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the sandbox runs in one worker, one after another: it is started once, and tests stop parts of it."""
-    for item in items:
-        if "sandbox" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("sandbox"))
-
-
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Stage]:
     """Everything that `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
