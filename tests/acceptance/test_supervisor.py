@@ -24,6 +24,8 @@ from pathlib import Path
 from hookline.errors import HooklineError
 from hookline.supervisor import Process, only_one, supervise
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have said nohup
+
 SLEEP = "import os, time; print('pid', os.getpid()); time.sleep(600)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 PARENT = (
