@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup demo up test check fmt lock bench apply clean
+.PHONY: help setup demo up test check fmt lock bench apply docs clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -48,6 +48,9 @@ bench: setup ## Measure ack, first and last call, orders per second, in one run
 
 apply: setup ## Register blocks and deployments on a running Prefect server
 	@$(BIN)/hookline apply $(ARGS)
+
+docs: setup ## Write the generated tables of docs/ anew
+	@$(BIN)/python docs/generate.py
 
 clean: ## Remove .venv and caches; data under HOOKLINE_HOME stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
