@@ -70,11 +70,6 @@ class Stage:
         """The end of its log."""
         return _last_lines(self.log)
 
-    def stop(self) -> int:
-        """Stop everything; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
 
 @contextmanager
 def stage(
