@@ -29,11 +29,9 @@ async def jiwa(sandbox):
 
 
 @pytest.fixture
-def vendors(sandbox, jiwa):
+def vendors(sandbox, jiwa, business):
     """What the vendors hold about one order, by their own records; and how to make them misbehave."""
-    yield Vendors(sandbox, jiwa)
-    for vendor in ("jiwa", "zentitle", "sensorpro"):
-        sandbox.clear_faults(vendor)
+    return Vendors(sandbox, jiwa, business.pay)
 
 
 @pytest.fixture
@@ -80,9 +78,10 @@ class Held:
 
 
 class Vendors:
-    def __init__(self, sandbox, jiwa):
+    def __init__(self, sandbox, jiwa, pay):
         self.sandbox = sandbox
         self.jiwa = jiwa
+        self.pay = pay
 
     def misbehave(self, vendor, operation, kind="lose", **fault):
         self.sandbox.fault(vendor, operation=operation, kind=kind, **fault)
@@ -104,15 +103,6 @@ class Vendors:
         if paid:
             await self.pay(order)
         return order
-
-    async def pay(self, order):
-        history = order.Histories[0]
-        await self.jiwa.create_sales_order_payment(
-            InvoiceID=order.InvoiceID,
-            InvoiceHistoryID=history.InvoiceHistoryID,
-            AmountPaid=history.HistoryTotal,
-            PaymentRef=uuid4().hex,
-        )
 
     def held(self, order):
         zentitle = self.sandbox.records("zentitle")
