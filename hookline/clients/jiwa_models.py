@@ -412,12 +412,12 @@ class SkipTake(Paged):
     OrderByDesc: str | None = None
     Include: Literal["Total"] | None = None
 
-    page_size: ClassVar[int] = 100
+    page_size: ClassVar[int | None] = 100
 
     @classmethod
-    def page(cls, start: int, number: int) -> dict[str, Any]:
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
         """Rows after the first `start`."""
-        del number
+        del number, before
         return {"Skip": start, "Take": cls.page_size, "Include": "Total"}
 
 

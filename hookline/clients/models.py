@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,8 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
+
+R = TypeVar("R")
 
 _NEVER_YEARS = (1, 1900)  # Jiwa's and Zentitle's "not set": 0001-01-01 and 1900-01-01
 LARGEST = 10**15
@@ -65,6 +67,13 @@ class Answer(BaseModel):
 @cache
 def _spelling(model: type[BaseModel]) -> dict[str, str]:
     return {name.lower(): name for name in model.model_fields}
+
+
+class Counted(Answer, Generic[R]):
+    """A page of a list; or, where only the number of rows was asked for, that number."""
+
+    Results: list[R] = []  # noqa: RUF012  (pydantic copies it)
+    Total: int | None = None
 
 
 def _moment(value: Any) -> Any:

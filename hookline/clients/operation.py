@@ -81,6 +81,7 @@ class Operation(Generic[P, T_co]):
         trust: whether the vendor's own document (`seed`) or other public material tells of it.
         session: whether it uses, opens or ends a log-in session.
         says: what the vendor answers when it worked, where it answers in words.
+        assumed: which part of it is our assumption, to be confirmed with the vendor; "" if none.
     """
 
     vendor: str
@@ -99,6 +100,7 @@ class Operation(Generic[P, T_co]):
         trust: Trust,
         session: Session,
         says: str,
+        assumed: str,
     ) -> None:
         self.verb = verb
         self.path = path
@@ -109,10 +111,13 @@ class Operation(Generic[P, T_co]):
         self.trust = trust
         self.session = session
         self.says = says
+        self.assumed = assumed
 
     def __set_name__(self, owner: type[Vendor], name: str) -> None:
         self.owner, self.vendor, self.name = owner, owner.vendor, name
-        self.__doc__ = f"{self.effect}\n\nSource: {owner.reference}, {self.verb} {self.path} [{self.trust}]."
+        unsure = f" Assumed: {self.assumed}." if self.assumed else ""
+        source = f"Source: {owner.reference}, {self.verb} {self.path} [{self.trust}].{unsure}"
+        self.__doc__ = f"{self.effect}\n\n{source}"
 
     @overload
     def __get__(self, client: None, owner: Any) -> Self: ...
@@ -202,10 +207,20 @@ class Declare:
         trust: Trust = "seed",
         session: Session = "uses",
         says: str = "",
+        assumed: str = "",
     ) -> Operation[P, T]:
         """Declare an operation; see `Operation` for the meaning of each part."""
         return Operation(
-            self.verb, path, inputs, answer, effect, repeat=repeat, trust=trust, session=session, says=says
+            self.verb,
+            path,
+            inputs,
+            answer,
+            effect,
+            repeat=repeat,
+            trust=trust,
+            session=session,
+            says=says,
+            assumed=assumed,
         )
 
 

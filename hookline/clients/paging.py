@@ -15,13 +15,26 @@ Row_co = TypeVar("Row_co", covariant=True)
 class Paged(Input):
     """Inputs of an operation that answers a page at a time."""
 
-    page_size: ClassVar[int]
-    order: ClassVar[dict[str, str]] = {}  # inputs that order by a unique key, where the vendor has an order
+    page_size: ClassVar[int | None]
+    """Rows on a full page; None where a page that is not full need not be the last."""
+
+    order: ClassVar[dict[str, str]] = {}
+    """Inputs that order by a unique key, where the vendor has an order."""
+
+    count: ClassVar[dict[str, Any]] = {}
+    """Inputs that make the vendor tell the total without rows, where it tells it no other way."""
 
     @classmethod
     @abstractmethod
-    def page(cls, start: int, number: int) -> dict[str, Any]:
-        """The inputs for a page: `start` rows came before it, and it is the `number`th, from 1."""
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any] | None:
+        """
+        The inputs for a page; None if the page before was the last.
+
+        Args:
+            start: how many rows came before it.
+            number: which page it is, from 1.
+            before: the answer that held the page before; None for the first.
+        """
 
 
 class Page(Protocol[Row_co]):
@@ -51,23 +64,29 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
     expect to see one twice.
 
     Raises:
-        InvalidInput: the operation does not answer in pages, or an input is wrong.
+        TypeError: the operation does not answer in pages.
+        InvalidInput: an input is wrong.
         VendorError: a page could not be read.
     """
     paged = call.operation.input
     if not issubclass(paged, Paged):
         raise TypeError(f"{call.operation!r} does not answer in pages.")
     inputs = paged.order | inputs
-    seen, number, last_page = 0, 1, None
-    while True:
-        answer = await call(*args, **(inputs | paged.page(seen, number)))
-        rows, total = _rows(answer)
-        if not rows or rows == last_page:
+    total = _rows(await call(*args, **(inputs | paged.count)))[1] if paged.count else None
+    seen, number, answer, last_rows = 0, 1, None, None
+    while total is None or seen < total:
+        place = paged.page(seen, number, answer)
+        if place is None:
+            return
+        answer = await call(*args, **(inputs | place))
+        rows, told = _rows(answer)
+        if not rows or rows == last_rows:
             return
         for row in rows:
             yield row
-        seen, number, last_page = seen + len(rows), number + 1, rows
-        if seen >= total if total is not None else len(rows) < paged.page_size:
+        total = told if told is not None else total
+        seen, number, last_rows = seen + len(rows), number + 1, rows
+        if total is None and paged.page_size is not None and len(rows) < paged.page_size:
             return
 
 

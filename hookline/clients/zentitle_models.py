@@ -151,12 +151,12 @@ class PageNumber(Paged):
     pagenumber: int = Field(default=1, ge=1)
     pagesize: int = Field(default=LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
 
-    page_size: ClassVar[int] = 500
+    page_size: ClassVar[int | None] = 500
 
     @classmethod
-    def page(cls, start: int, number: int) -> dict[str, Any]:
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
         """The page with this number."""
-        del start
+        del start, before
         return {"pagenumber": number, "pagesize": cls.page_size}
 
 

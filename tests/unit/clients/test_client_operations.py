@@ -66,7 +66,8 @@ def test_every_operation_tells_its_effect_and_its_source(operation):
 
     assert re.fullmatch(r"[A-Z].*\.", effect)
     assert re.fullmatch(
-        rf"Source: .+, {operation.verb} {re.escape(operation.path)} \[(seed|public)\]\.", source
+        rf"Source: .+, {operation.verb} {re.escape(operation.path)} \[(seed|public)\]\.( Assumed: .+\.)?",
+        source,
     )
 
 
