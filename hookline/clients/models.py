@@ -72,7 +72,7 @@ def _spelling(model: type[BaseModel]) -> dict[str, str]:
 class Counted(Answer, Generic[R]):
     """A page of a list; or, where only the number of rows was asked for, that number."""
 
-    Results: list[R] = []  # noqa: RUF012  (pydantic copies it)
+    Results: list[R] = []
     Total: int | None = None
 
 
