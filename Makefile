@@ -14,10 +14,12 @@ setup: .venv/ready ## Make .venv with every pinned package (done by the other ve
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo 'Hookline needs Python 3.11 to 3.13; name one with: make PYTHON=python3.11 …'; exit 2; }
-	@echo 'Setting up .venv (about half a minute, once)'
+	@echo 'Setting up .venv (once)'
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@sed -n '/^uv==/,/[^\]$$/p' requirements.lock >.venv/uv.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup ## Run the main job through real processes; KEEP=1 leaves them running
@@ -27,7 +29,7 @@ up: setup ## Run everything in the foreground, against the sandbox vendors
 	@$(BIN)/hookline up --sandbox $(ARGS)
 
 test: setup ## Run every test; ARGS="tests/unit -k name" for some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 $(ARGS)
 
 check: setup ## Format, lint, types and import contract, as CI does
 	@$(BIN)/ruff format --check .

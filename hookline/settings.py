@@ -75,6 +75,12 @@ class Settings(EnvironmentSettings):
     deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")
     admin_token: SecretStr | None = Field(None, description="Opens the inbox page.")
     engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
+    retry_seconds: float = Field(
+        2,
+        gt=0,
+        le=3600,
+        description="Wait before a failed vendor call is tried again; the second wait is 5 times it, the third 25.",
+    )
     lease_seconds: float = Field(30, ge=1, le=3600, description="A silent engine's runs pass on after this.")
     settle_seconds: float = Field(
         5, ge=0, le=600, description="Time a write still in flight is given to land before it is looked for."

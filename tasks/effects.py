@@ -1,8 +1,8 @@
 """The business that a task's write belongs to; and the journal, for tasks."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 from uuid import UUID
 
 from prefect.runtime import flow_run
@@ -15,13 +15,26 @@ from hookline.settings import settings
 
 @dataclass(frozen=True)
 class Business:
-    """What a workflow is about: an order, a ticket, a printer."""
+    """What a workflow is about: an order, a ticket, a printer; and, `at` one of its writes, which."""
 
     workflow: str
     key: str
     """The business key; with the workflow and the step, it makes an effect unique."""
     label: str
     """The key in a person's words, such as `order 100123`."""
+    step: str = ""
+    """Which write of the business; "" is named after the operation and what it is done to."""
+    resend: bool = False
+    """Where nobody can know whether the write happened: send it again instead of asking a person."""
+
+    def at(self, step: str, *, resend: bool = False) -> Self:
+        """The same business, at this write of it."""
+        return replace(self, step=step, resend=resend)
+
+    @property
+    def mark(self) -> str:
+        """What stands in a text at a vendor so that the write can be found again."""
+        return f"[{self.workflow} {self.key}]"
 
 
 async def once(

@@ -1,15 +1,41 @@
 """When a task may be tried again. The error decides; a task only says which question is asked of it."""
 
-from typing import Any, TypedDict
+from contextvars import ContextVar
+from typing import Any, Final, SupportsIndex, TypedDict
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State
+
+from hookline.settings import settings
+
+RETRIES: Final = 3
+GROWTH: Final = 5
+"""Each wait is so many times the one before."""
+
+_asked_to_wait: ContextVar[float] = ContextVar("asked_to_wait", default=0.0)
 
 
 async def when_transient(task: object, run: object, state: State[Any]) -> bool:  # noqa: ARG001
     """For reads, and for writes that go through the journal: it looks before it sends again."""
     error = await state.aresult(raise_on_failure=False)
+    _asked_to_wait.set(getattr(error, "retry_after", None) or 0.0)
     return bool(getattr(error, "transient", False))
+
+
+class Waits(list[float]):
+    """
+    Seconds before each new attempt: ours, or what the vendor asked for if that is longer.
+
+    Prefect reads the wait from the task right after `when_transient` has seen the error, in the same context;
+    it has no means of its own to let an error say how long. The run stands as AwaitingRetry until then.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(GROWTH**attempt for attempt in range(RETRIES))
+
+    def __getitem__(self, attempt: SupportsIndex | slice) -> Any:
+        """The wait before this attempt."""
+        return max(settings().retry_seconds * super().__getitem__(attempt), _asked_to_wait.get())
 
 
 class Policy(TypedDict):
@@ -23,8 +49,8 @@ class Policy(TypedDict):
 
 # No cache: two credentials that differ only in their secret would be one to Prefect.
 VENDOR_CALL = Policy(
-    retries=3,
-    retry_delay_seconds=[2, 10, 60],
+    retries=RETRIES,
+    retry_delay_seconds=Waits(),
     retry_condition_fn=when_transient,
     cache_policy=NO_CACHE,
 )

@@ -27,6 +27,7 @@ os.environ["HOOKLINE_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-")
 import httpx
 import psutil
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
@@ -34,13 +35,43 @@ from hookline.clients.jiwa_models import NewLine
 from hookline.settings import JiwaSettings, settings
 
 
+SANDBOXED = ("tests/flows/", "tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
+"""There is one sandbox, so the tests on it share a process, while the others run beside them."""
+
+
+class OneSandbox(LoadScopeScheduling):
+    """Hands out whole files of tests, and all that need the sandbox as if they were one."""
+
+    def _split_scope(self, nodeid):
+        return "sandbox" if nodeid.startswith(SANDBOXED) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return OneSandbox(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(SANDBOXED))  # they take longest: they begin
+
+
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Stage]:
-    """Everything that `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
+def everything() -> Iterator[Stage]:
+    """What `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
     with stage(
-        HOOKLINE_LEASE_SECONDS="3", HOOKLINE_SETTLE_SECONDS="0.5", PREFECT_WORKER_QUERY_SECONDS="1"
+        HOOKLINE_LEASE_SECONDS="3",
+        HOOKLINE_SETTLE_SECONDS="0.5",
+        HOOKLINE_RETRY_SECONDS="0.2",
+        PREFECT_WORKER_QUERY_SECONDS="1",
     ) as running:
         yield running
+
+
+@pytest.fixture
+def sandbox(request, everything) -> Stage:
+    """What `hookline up --sandbox` runs."""
+    assert request.node.nodeid.startswith(SANDBOXED), "name this file in SANDBOXED, or it starts a second sandbox"
+    return everything
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ An operation builds the request and reads the answer without touching the networ
 this value, for tests, docs and the command line; read on a client it is a call to await.
 """
 
+import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 from urllib.parse import quote, unquote
 
@@ -82,6 +84,7 @@ class Operation(Generic[P, T_co]):
         session: whether it uses, opens or ends a log-in session.
         says: what the vendor answers when it worked, where it answers in words.
         assumed: which part of it is our assumption, to be confirmed with the vendor; "" if none.
+        headers: what is sent in the head of the request, beside the credentials.
     """
 
     vendor: str
@@ -101,6 +104,7 @@ class Operation(Generic[P, T_co]):
         session: Session,
         says: str,
         assumed: str,
+        headers: Mapping[str, str],
     ) -> None:
         self.verb = verb
         self.path = path
@@ -112,6 +116,7 @@ class Operation(Generic[P, T_co]):
         self.session = session
         self.says = says
         self.assumed = assumed
+        self.headers = HEADERS | dict(headers)
 
     def __set_name__(self, owner: type[Vendor], name: str) -> None:
         self.owner, self.vendor, self.name = owner, owner.vendor, name
@@ -134,6 +139,12 @@ class Operation(Generic[P, T_co]):
         """The names in braces in the path, in order."""
         return _PLACEHOLDER.findall(self.path)
 
+    def with_headers(self, headers: Mapping[str, str]) -> Self:
+        """The same call, sent with these headers too."""
+        other = copy.copy(self)
+        other.headers = self.headers | dict(headers)
+        return other
+
     def given(self, *args: P.args, **inputs: P.kwargs) -> Input:
         """The inputs, checked; raises `InvalidInput` naming the operation and the input that is wrong."""
         if args:
@@ -155,7 +166,7 @@ class Operation(Generic[P, T_co]):
         rest = {name: value for name, value in values.items() if name not in self.placeholders}
         in_body = self.verb not in ("GET", "DELETE") or (self.owner.body_on_every_verb and bool(rest))
         place = {"json": rest} if in_body else {"params": rest or None}
-        return httpx.Request(self.verb, base_url.rstrip("/") + path, headers=HEADERS, **place)
+        return httpx.Request(self.verb, base_url.rstrip("/") + path, headers=self.headers, **place)
 
     def read(self, response: httpx.Response) -> T_co:
         """The answer in the response; raises a `VendorError`, and nothing else, for every other response."""
@@ -165,6 +176,14 @@ class Operation(Generic[P, T_co]):
         except ValidationError as error:
             problem = _problem(error.errors(include_input=False)[0])
             raise self.error(UnexpectedAnswer, response, problem) from None
+
+    def dump(self, answer: Any) -> Any:
+        """An answer as a JSON value, secrets as asterisks; raises `ValueError` if it is none of this operation."""
+        return self._adapter.dump_python(self._adapter.validate_python(answer), mode="json")
+
+    def load(self, value: Any) -> T_co:
+        """The answer that was dumped so; raises pydantic's `ValidationError` for another value."""
+        return self._adapter.validate_python(value)
 
     def error(
         self, kind: type[E], response: httpx.Response | None = None, detail: str = "", **facts: Any
@@ -208,6 +227,7 @@ class Declare:
         session: Session = "uses",
         says: str = "",
         assumed: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Operation[P, T]:
         """Declare an operation; see `Operation` for the meaning of each part."""
         return Operation(
@@ -221,6 +241,7 @@ class Declare:
             session=session,
             says=says,
             assumed=assumed,
+            headers=headers,
         )
 
 

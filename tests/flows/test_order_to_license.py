@@ -1,9 +1,10 @@
 """The main job: every order brings what it is paid for, once, whatever the vendors do."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter
 
 from hookline.journal.settle import settle
 
@@ -99,6 +100,31 @@ async def test_vendors_that_refuse_for_a_while_are_asked_again(run, vendors):
     state = await run(order)
 
     assert ("Completed", ONE_OF_EACH) == (state.name, vendors.held(order).counts)
+
+
+async def test_a_vendor_that_asks_to_wait_longer_is_asked_again_then_and_prefect_shows_it(
+    run, vendors, ask_prefect
+):
+    order = await vendors.order(("LIC-PRO", 1), paid=False)
+    vendors.misbehave("jiwa", "get_sales_order", "throttle", seconds=4)
+
+    state = await run(order)
+
+    [waited] = await ask_prefect(lambda client: _waits(client, state.state_details.flow_run_id))
+    assert ("Not paid", timedelta(seconds=4)) == (state.name, _rounded(waited))
+
+
+async def _waits(client, flow_run_id):
+    """How long the task runs of a flow run stood as AwaitingRetry."""
+    task_runs = await client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run_id]}))
+    states = [state for run in task_runs for state in await client.read_task_run_states(run.id)]
+    return [
+        state.state_details.scheduled_time - state.timestamp for state in states if state.name == "AwaitingRetry"
+    ]
+
+
+def _rounded(time):
+    return timedelta(seconds=round(time.total_seconds()))
 
 
 async def test_a_mail_whose_answer_was_lost_waits_for_a_person_and_is_not_sent_twice(sandbox, run, vendors):
