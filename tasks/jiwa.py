@@ -6,7 +6,8 @@ from prefect import task
 
 from blocks import JiwaCredentials
 from hookline.clients.errors import NotFound
-from hookline.clients.jiwa_models import SalesOrder, SalesOrderRow
+from hookline.clients.jiwa_models import SalesOrder
+from hookline.clients.jiwa_queries_models import SalesOrderRow
 from hookline.clients.paging import pages
 from hookline.errors import HooklineError
 from hookline.journal import Outcome

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from flows.order_to_license import _computer_id, _customer, _is_paid, _listing, _nothing_to_do, _wanted
 from hookline.catalog import Catalog
-from hookline.clients.jiwa_models import SalesOrder, SalesOrderRow
+from hookline.clients.jiwa_models import SalesOrder
+from hookline.clients.jiwa_queries_models import SalesOrderRow
 from hookline.errors import HooklineError
 from tasks.jiwa import paid_by_allocation, paid_by_payments
 
