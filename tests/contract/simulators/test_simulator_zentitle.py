@@ -147,6 +147,31 @@ async def test_json_that_nobody_can_answer_is_a_bad_request(zentitle, body):
     assert 400 == response.status_code
 
 
+@pytest.mark.parametrize(
+    ("controller", "name", "value", "description"),
+    [
+        ("LicenseCode", "numcodes", "Infinity", "numcodes must be an integer"),
+        ("LicenseCode", "numcodes", "NaN", "numcodes must be an integer"),
+        ("LicenseCode", "numcodes", "[1]", "numcodes must be an integer"),
+        ("Product", "productname", '{"a": 1}', "productname must be a string"),
+        (
+            "Product",
+            "subscriptionenddate",
+            '"0001-01-01T00:00+12:00"',
+            "subscriptionenddate must be a datetime",
+        ),
+    ],
+)
+async def test_a_value_of_no_use_is_a_text(zentitle, controller, name, value, description):
+    body = (
+        f'{{"productid": "{PRO}", "productname": "New", "licensetype": "expirationdate", "{name}": {value}}}'
+    )
+    headers = {"Content-Type": "application/json"}
+    response = await zentitle.post(f"/api/{controller}", content=body, headers=headers)
+
+    assert (200, description) == (response.status_code, response.json())
+
+
 # Faults and records
 
 

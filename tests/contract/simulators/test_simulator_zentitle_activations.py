@@ -1,5 +1,6 @@
 """Where the codes of Zentitle's simulator are in use: activity, computers, certificates."""
 
+import json
 import re
 
 import pytest
@@ -223,6 +224,14 @@ async def test_a_certificate_that_nobody_made_is_refused(ask, verb, certificate)
     answer = await ask(verb, "OfflineActivation", **{"productid": PRO, name: certificate})
 
     assert f"{name} is not valid" == answer
+
+
+async def test_a_certificate_for_a_computer_that_cannot_be_named_is_refused(ask):
+    certificate = json.dumps({"for": "activate", "code": STUDIO_CODE, "computer": "\ud800"}).encode().hex()
+
+    assert "activationcertificate is not valid" == await ask(
+        "GET", "OfflineActivation", productid=DESKTOP, activationcertificate=certificate
+    )
 
 
 async def test_a_certificate_for_another_purpose_or_product_is_refused(ask, certificates, code):

@@ -221,6 +221,15 @@ async def test_a_trial_that_makes_no_sense_does_not_begin(zentitle, body, field)
     assert (400, field) == (response.status_code, response.json()["error"].split(":")[0])
 
 
+async def test_a_product_without_trials_is_not_tried(ask, zentitle):
+    await ask("POST", "Product", productname="Draftline Mobile")
+    product = (await ask("GET", "Products"))[-1]["productId"]
+
+    response = await zentitle.post("/_sandbox/trials", json={"productID": product})
+
+    assert (400, "productID") == (response.status_code, response.json()["error"].split(":")[0])
+
+
 # Companies
 
 

@@ -497,20 +497,25 @@ async def test_a_renamed_profile_keeps_its_codes_and_what_was_not_named(ask):
     assert "Profile does not exist" == await ask("GET", "Profile", productid=DESKTOP, profilename="Education")
 
 
-async def test_an_element_pool_of_a_profile_has_a_limit_and_a_plain_feature_has_none(ask):
-    await ask(
-        "PUT",
-        "Profile",
-        productid=SERVER,
-        profilename="Site",
-        features=[{"featurecode": "STORE", "limit": "15"}, {"featurecode": "VAULT", "limit": "10"}],
-    )
+async def test_only_floating_features_and_element_pools_take_a_limit(ask):
+    for product, profile, code in (
+        (SERVER, "Site", "SEATS"),
+        (SERVER, "Site", "STORE"),
+        (SERVER, "Site", "VAULT"),
+        (DESKTOP, "Education", "RENDER"),
+    ):
+        limited = [{"featurecode": code, "limit": "15"}]
+        await ask("PUT", "Profile", productid=product, profilename=profile, features=limited)
 
-    [profile] = await ask("GET", "Profile", productid=SERVER, profilename="Site")
+    [site] = await ask("GET", "Profile", productid=SERVER, profilename="Site")
+    [education] = await ask("GET", "Profile", productid=DESKTOP, profilename="Education")
 
-    assert {"STORE": ["ElementLimit : 15", "ElementCount : 0"], "VAULT": []} == {
-        each["featureCode"]: each["featureDetails"] for each in profile["features"][1:]
-    }
+    assert {
+        "SEATS": ["MaximumActive : 15", "TotalActive : 0"],
+        "STORE": ["ElementLimit : 15", "ElementCount : 0"],
+        "VAULT": [],
+    } == {each["featureCode"]: each["featureDetails"] for each in site["features"]}
+    assert ["TokenLimit : 100", "TokenCount : 0"] == education["features"][-1]["featureDetails"]
 
 
 @pytest.mark.parametrize(
