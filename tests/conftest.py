@@ -34,7 +34,6 @@ from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa_models import NewLine
 from hookline.settings import JiwaSettings, settings
 
-
 SANDBOXED = ("tests/flows/", "tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
 """There is one sandbox, so the tests on it share a process, while the others run beside them."""
 
@@ -70,7 +69,9 @@ def everything() -> Iterator[Stage]:
 @pytest.fixture
 def sandbox(request, everything) -> Stage:
     """What `hookline up --sandbox` runs."""
-    assert request.node.nodeid.startswith(SANDBOXED), "name this file in SANDBOXED, or it starts a second sandbox"
+    assert request.node.nodeid.startswith(SANDBOXED), (
+        "name this file in SANDBOXED, or it starts a second sandbox"
+    )
     return everything
 
 
