@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from hookline.settings import Settings
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
+    from blocks.base import Limit
     from hookline.engine.deployments import Deployment
 
 
@@ -47,7 +49,7 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """
-    Register blocks, make the `default` credentials from the environment, and the deployments of prefect.yaml.
+    Register blocks, make the `default` credentials and their limits from the environment, and the deployments.
 
     Running it again changes nothing that is as it should be.
 
@@ -147,6 +149,34 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
             await credentials.save("default", overwrite=True, client=client)
 
         yield Change("block", f"{vendor} default", change, _nothing if change == "as it is" else save)
+        async for limit in _limits(client, vendor, credentials.limits("default")):
+            yield limit
+
+
+async def _limits(client: "PrefectClient", vendor: str, wanted: "list[Limit]") -> AsyncIterator[Change]:
+    """The global concurrency limits of an account: those it wants are made, those it no longer wants go."""
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
+
+    found = await client.read_global_concurrency_limits(limit=200)
+    stand = {limit.name: limit for limit in found if limit.name.startswith(f"{vendor}-default-")}
+    for limit in wanted:
+        facts: dict[str, Any] = {
+            "limit": limit.slots,
+            "slot_decay_per_second": limit.freed_per_second,
+            "active": True,
+        }
+        known = stand.pop(limit.name, None)
+        if known is None:
+            new = GlobalConcurrencyLimitCreate(name=limit.name, **facts)
+            yield Change("limit", limit.name, "made", partial(client.create_global_concurrency_limit, new))
+        elif any(getattr(known, name) != value for name, value in facts.items()):
+            change = GlobalConcurrencyLimitUpdate(**facts)
+            update = partial(client.update_global_concurrency_limit, limit.name, change)
+            yield Change("limit", limit.name, "changed", update)
+        else:
+            yield Change("limit", limit.name, "as it is", _nothing)
+    for name in stand:
+        yield Change("limit", name, "removed", partial(client.delete_global_concurrency_limit_by_name, name))
 
 
 async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change]:
