@@ -70,6 +70,10 @@ class Settings(EnvironmentSettings):
     worker_port: int = Field(4201, ge=1, le=65535, description="Port of the worker's health check.")
     sandbox_port: int = Field(8410, ge=1, le=65000, description="First port of the simulators, one each.")
     sandbox: bool = Field(default=False, description="Vendors that are not set are the simulators.")
+    first_runs: bool = Field(
+        default=True,
+        description="In the sandbox, start each scheduled deployment once when it is first made.",
+    )
     hooks: Path = Field(Path("deployments/hooks.yaml"), description="Sources and routes.")
     catalog: Path = Field(Path("deployments/catalog.yaml"), description="Products and what they bring.")
     deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")

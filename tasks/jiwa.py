@@ -7,6 +7,13 @@ from tasks.operations import VendorTasks
 
 _jiwa = VendorTasks(JiwaCredentials, __name__)
 
+create_sales_order = _jiwa.effect(
+    JiwaClient.create_sales_order,
+    of="OrderNo",
+    look=looks.ordered,
+    found_by=("OrderNo", "SOReference"),
+    reference="InvoiceNo",
+)
 get_sales_order = _jiwa.call(JiwaClient.get_sales_order)
 create_sales_order_note = _jiwa.effect(
     JiwaClient.create_sales_order_note,

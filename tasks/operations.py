@@ -14,7 +14,7 @@ from prefect import Task
 from pydantic import TypeAdapter
 
 from blocks import VendorCredentials
-from hookline.clients import Operation, VendorClient
+from hookline.clients import InvalidInput, Operation, VendorClient
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
 from hookline.errors import HooklineError
@@ -73,6 +73,7 @@ class VendorTasks(Generic[C]):
         census: CensusOf[Any, Any] | None = None,
         of: str | tuple[str, ...] = (),
         essential: tuple[str, ...] = (),
+        found_by: tuple[str, ...] = (),
         marked: str | None = None,
         reference: str | None = None,
         wanted: Callable[[Any], int] = lambda _given: 0,
@@ -88,6 +89,7 @@ class VendorTasks(Generic[C]):
                 the step, unless the business is given `at` a step.
             essential: the inputs that make it this write and no other: the same step with others is refused;
                 all, unless said.
+            found_by: inputs by which `look` finds the write; one of them must be given.
             marked: the input to whose text the mark of the business is added, for `look` to find.
             reference: the name, in the answer or else in the inputs, of what the vendor calls it.
             wanted: how many references the write must bring.
@@ -100,6 +102,11 @@ class VendorTasks(Generic[C]):
             if marked is not None:
                 inputs[marked] = f"{inputs.get(marked) or ''}\n{business.mark}".lstrip()
             given = operation.given(*args, **inputs)
+            if found_by and not any(getattr(given, name) for name in found_by):
+                raise InvalidInput(
+                    f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
+                    "can be found again if its answer is lost."
+                )
             async with credentials.get_client() as client:
                 write = _Write(operation, client, given, business, look, census, reference)
                 return await write.answered(await write.once(of, essential, wanted=wanted(given)))

@@ -14,7 +14,9 @@ from uuid import uuid4
 for _name in [
     name
     for name in os.environ
-    if name.startswith(("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_"))
+    if name.startswith(
+        ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
+    )
 ]:
     del os.environ[_name]
 # Before anything imports Prefect: the user's own profile and database are not touched.

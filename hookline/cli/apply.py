@@ -45,6 +45,9 @@ def apply(
     url: Annotated[
         str | None, Parameter(help="Address under which Jiwa reaches the gateway; with --subscribe.")
     ] = None,
+    first_runs: Annotated[
+        bool, Parameter(negative="", help="Also start each scheduled deployment that is made now, once.")
+    ] = False,
     wait: Annotated[float, Parameter(help="Seconds to wait for a Prefect server that is starting.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +70,15 @@ def apply(
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
     rows = asyncio.run(
-        _apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url, wait=wait)
+        _apply(
+            settings,
+            deployments,
+            dry_run=dry_run,
+            first_runs=first_runs,
+            subscribe=subscribe,
+            url=url,
+            wait=wait,
+        )
     )
     show(rows, ["kind", "name", "change"], as_json=as_json)
 
@@ -77,6 +88,7 @@ async def _apply(
     deployments: dict[str, "Deployment"],
     *,
     dry_run: bool,
+    first_runs: bool,
     subscribe: bool,
     url: str | None,
     wait: float,
@@ -88,7 +100,7 @@ async def _apply(
     try:
         async with get_client() as client:
             await _await_server(client, wait)
-            async for change in _changes(settings, client, deployments):
+            async for change in _changes(settings, client, deployments, first_runs=first_runs):
                 if not dry_run:
                     await change.make()
                 rows.append({"kind": change.kind, "name": change.name, "change": change.change})
@@ -110,7 +122,11 @@ async def _await_server(client: "PrefectClient", seconds: float) -> None:
 
 
 async def _changes(
-    settings: Settings, client: "PrefectClient", deployments: dict[str, "Deployment"]
+    settings: Settings,
+    client: "PrefectClient",
+    deployments: dict[str, "Deployment"],
+    *,
+    first_runs: bool,
 ) -> AsyncIterator[Change]:
     async for change in _blocks(settings, client):
         yield change
@@ -118,7 +134,10 @@ async def _changes(
         async for change in _work_pool(client, pool):
             yield change
     for name, deployment in deployments.items():
-        yield await _deployment(client, name, deployment)
+        change = await _deployment(client, name, deployment)
+        yield change
+        if first_runs and change.change == "made" and deployment.schedules:
+            yield Change("flow run", name, "started", partial(_start, client, name))
 
 
 async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[Change]:
@@ -203,6 +222,7 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
         "description": deployment.description,
         "tags": deployment.tags,
         "parameters": deployment.parameters,
+        "concurrency_limit": deployment.concurrency_limit,
         "work_pool_name": deployment.work_pool.name,
         "job_variables": deployment.work_pool.job_variables,
         "entrypoint": deployment.entrypoint,
@@ -224,6 +244,11 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
         await client.create_deployment(flow_id, name=deployment.name, schedules=schedules, **wanted)
 
     return Change("deployment", name, change, _nothing if change == "as it is" else make)
+
+
+async def _start(client: "PrefectClient", name: str) -> None:
+    deployment = await client.read_deployment_by_name(name)
+    await client.create_flow_run_from_deployment(deployment.id, name="first run")
 
 
 def _schedules(schedules: Iterable[Any]) -> list[str]:
