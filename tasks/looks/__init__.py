@@ -25,3 +25,23 @@ def gone(read: Operation[..., Any]) -> Look[VendorClient, Input]:
         return None
 
     return look
+
+
+def alike(listing: Operation[..., Any], *, within: str | None = None) -> Look[VendorClient, Input]:
+    """
+    For a creation: a record that holds all that was given, whoever made it.
+
+    Args:
+        listing: lists the records.
+        within: an input of both that narrows the list.
+    """
+
+    async def look(client: VendorClient, given: Input, _mark: str) -> Outcome | None:
+        narrowed = {} if within is None else {within: getattr(given, within)}
+        wanted = given.model_dump(exclude_none=True)
+        for record in await client.send(listing, listing.given(**narrowed)):
+            if all(getattr(record, name, None) == value for name, value in wanted.items()):
+                return Outcome(answer=record)
+        return None
+
+    return look
