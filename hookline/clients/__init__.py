@@ -23,6 +23,8 @@ from hookline.clients.errors import (
     Unreachable,
     VendorError,
 )
+from hookline.clients.jetadvice import JetadviceClient, JetadviceUser
+from hookline.clients.jifeline import JifelineApp, JifelineClient
 from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
 from hookline.clients.operation import Operation, operations
 from hookline.clients.paging import pages
@@ -32,7 +34,8 @@ from hookline.clients.transport import VendorClient
 from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 
 CLIENTS: Final[dict[str, type[VendorClient]]] = {
-    client.vendor: client for client in (JiwaClient, ZentitleClient, SensorproClient)
+    client.vendor: client
+    for client in (JiwaClient, ZentitleClient, SensorproClient, JetadviceClient, JifelineClient)
 }
 
 silence_foreign_loggers()
@@ -42,6 +45,10 @@ __all__ = [
     "AnswerLost",
     "Conflict",
     "InvalidInput",
+    "JetadviceClient",
+    "JetadviceUser",
+    "JifelineApp",
+    "JifelineClient",
     "JiwaClient",
     "JiwaKey",
     "JiwaUser",

@@ -78,7 +78,9 @@ class Session:
 
     token: str = ""
     base_url: str = ""  # where the vendor wants later calls, if it said
+    since: float = 0.0
     ends: float = 0.0
+    idle: float = 0.0  # seconds it lives on after an answered call, where sessions end by idleness
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     tokens: deque[str] = field(default_factory=lambda: deque(maxlen=8))  # kept to be masked
     refusal: VendorError | None = None
@@ -88,10 +90,16 @@ class Session:
         """Whether calls may go out with the token we have."""
         return bool(self.token) and time.monotonic() < self.ends
 
-    def open(self, token: str, *, seconds: float, base_url: str = "") -> None:
-        """Use this token for so many seconds."""
-        self.token, self.base_url, self.ends = token, base_url, time.monotonic() + seconds
+    def open(self, token: str, *, seconds: float, base_url: str = "", sliding: bool = False) -> None:
+        """Use this token for so many seconds; with `sliding`, for so many after each answered call."""
+        self.token, self.base_url, self.since = token, base_url, time.monotonic()
+        self.ends, self.idle = self.since + seconds, seconds if sliding else 0.0
         self.tokens.append(token)
+
+    def answered(self, token: str, sent: float) -> None:
+        """A call sent then with this token was answered: a session that ends by idleness lives on."""
+        if self.token == token:
+            self.ends = max(self.ends, sent + self.idle)
 
     def forget(self, token: str) -> None:
         """Log in again before the next call, unless somebody already has."""
@@ -109,6 +117,9 @@ class SessionAuth(VendorAuth):
     A call that the vendor refuses because the session has ended did nothing: log in again, once, and repeat
     that call, once.
     """
+
+    fresh_is_alive: ClassVar[bool] = False
+    """Whether a refusal that may mean either is no end of a session opened since the call began."""
 
     def session(self, base_url: str) -> Session:
         """The session shared by everybody with these credentials at this address, in this event loop."""
@@ -150,6 +161,7 @@ class SessionAuth(VendorAuth):
             yield self.introduced(request)
             return
         session = self.session(exchange.base_url)
+        started = time.monotonic()
         for _ in range(2):
             asked = time.monotonic()
             if not session.usable():
@@ -160,10 +172,13 @@ class SessionAuth(VendorAuth):
                         await answer.aread()
                         with _remembered_refusal(session):
                             self.opened(exchange.base_url, answer, session)
-            token = session.token
+            token, sent = session.token, time.monotonic()
+            alive = self.fresh_is_alive and session.since >= started
             answer = yield self.signed(request, session)
             await answer.aread()
-            ended = self.ended(answer)
+            ended = self.ended(answer) and not alive
+            if not ended:
+                session.answered(token, sent)
             if ended or exchange.operation.session == "ends":
                 session.forget(token)
             if not ended:
@@ -189,9 +204,13 @@ def _remembered_refusal(session: Session) -> Iterator[None]:
 
 def sendable(what: str, secret: SecretStr) -> SecretStr:
     """The secret, if it can stand in a header; otherwise `ConfigurationError`, which does not show it."""
-    value = secret.get_secret_value()
-    if not (value and value.isascii() and value.isprintable() and " " not in value):
+    if not is_sendable(secret.get_secret_value()):
         raise ConfigurationError(
             f"The {what} is empty or holds a character that cannot be sent. Set it again."
         )
     return secret
+
+
+def is_sendable(value: str) -> bool:
+    """Whether a key or token can stand in a header."""
+    return bool(value) and value.isascii() and value.isprintable() and " " not in value

@@ -1,21 +1,31 @@
-"""What goes into and comes out of Jiwa, in its own spelling (type export of June 2025, Jiwa 8)."""
+"""Jiwa's sessions and sales orders, in its own spelling (type export of June 2025, Jiwa 8)."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from hookline.clients.models import Amount, Answer, Flag, Input, Moment, Money, Secret, Whole
-from hookline.clients.paging import Paged
-
-R = TypeVar("R")
 
 ZERO = Decimal(0)
-LARGEST_TAKE = 1000
+
+Consent = Annotated[bool, Field(exclude=True)]
+"""Ours, and not sent: to be said for what does more than the call's name tells."""
+
+_CARD_FIELDS = frozenset(("cardnumber", "cardholder", "cardexpiry"))
+
+
+def must_be_meant(append: bool, **rows: list[Any] | None) -> None:
+    """Raise ValueError for rows that each call would add anew, unless that is meant."""
+    if (added := [name for name, given in rows.items() if given]) and not append:
+        raise ValueError(
+            f"{' and '.join(added)} without an id are added again by every such call: say append=true if you "
+            "mean to add them, or give the ids of those to change"
+        )
 
 
 # Sessions ---------------------------------------------------------------------------------------------------
@@ -26,7 +36,9 @@ class Credentials(Input):
 
     UserName: str
     Password: Secret
-    provider: str = "credentials"
+    provider: Literal[
+        "credentials", "debtorcontactnameemailaddresscredentials", "debtorcontactnameidcredentials"
+    ] = "credentials"
     RememberMe: bool | None = None
 
 
@@ -70,13 +82,16 @@ class SystemInfo(Answer):
     MoneyDecimalPlaces: Whole = None
 
 
-# Sales orders -----------------------------------------------------------------------------------------------
+class RestPath(Answer):
+    """A route of the installation: what it really offers."""
+
+    Path: str
+    RequestType: str = ""
+    Summary: str = ""
+    AllowedVerbs: str = ""
 
 
-class OneSalesOrder(Input):
-    """An order by its id."""
-
-    InvoiceID: str
+# What several documents have in common ----------------------------------------------------------------------
 
 
 class CustomField(Input):
@@ -86,15 +101,35 @@ class CustomField(Input):
     Contents: str
 
 
+class OneNoteType(Input):
+    """One of the installation's kinds of notes."""
+
+    NoteTypeID: str
+
+
 class NewNote(Input):
     """A note; Jiwa uses the default type where none is given."""
 
     NoteText: str
-    NoteType: dict[str, str] | None = None
+    NoteType: OneNoteType | None = None
 
 
-class NewLine(Input):
-    """A line; Jiwa prices it unless `DiscountedPrice` says otherwise."""
+class ChangedNote(Input):
+    """A note to change, or to add where `NoteID` is absent."""
+
+    NoteID: str | None = None
+    NoteText: str | None = None
+    NoteType: OneNoteType | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.NoteID or self.NoteText):
+            raise ValueError("name the note with NoteID, or give the NoteText of a new one")
+        return self
+
+
+class LineFields(Input):
+    """What can be set of a line; Jiwa prices it unless `DiscountedPrice` says otherwise."""
 
     InventoryID: str | None = None
     PartNo: str | None = None
@@ -103,41 +138,24 @@ class NewLine(Input):
     Description: str | None = None
     CommentLine: bool | None = None
     CommentText: str | None = None
-    Aux2: str | None = None
+    LineLinkID: str | None = None
     CustomFieldValues: list[CustomField] | None = None
 
-
-class ChangedLine(NewLine):
-    """A line to change, or to append where `InvoiceLineID` is absent."""
-
-    InvoiceLineID: str | None = None
-
-
-class OnePaymentType(Input):
-    """One of the installation's ways to pay."""
-
-    PaymentTypeID: str
+    def must_name_a_part(self) -> None:
+        """Raise ValueError for a line that is neither of a part nor a comment."""
+        if not (self.InventoryID or self.PartNo or self.CommentLine):
+            raise ValueError("name the part with InventoryID or PartNo, or make it a comment: CommentLine")
 
 
-class NewPayment(Input):
-    """A payment; `PaymentRef` is what a repeat is recognised by. Card fields are never sent."""
+class DocumentFields(Input):
+    """What can be set of an order as of a quote."""
 
-    AmountPaid: Amount
-    PaymentRef: str
-    PaymentType: OnePaymentType | None = None
-    PaymentDate: datetime | None = None
-    AuthorisationNumber: str | None = None
-    AuthorisationStatus: (
-        Literal["NoAuthorisationNeeded", "AuthorisationRequired", "Authorised", "Declined", "Error"] | None
-    ) = None
-    ProcessPayment: bool | None = None
-
-
-class _SalesOrderFields(Input):
     OrderNo: str | None = None
     SOReference: str | None = None
     InvoiceInitDate: datetime | None = None
     ExpectedDeliveryDate: datetime | None = None
+    DebtorContactName: str | None = None
+    DropShipment: bool | None = None
     DeliveryAddressee: str | None = None
     DeliveryAddress1: str | None = None
     DeliveryAddress2: str | None = None
@@ -148,46 +166,23 @@ class _SalesOrderFields(Input):
     DeliveryAddressContactName: str | None = None
     DeliveryAddressPhone: str | None = None
     DeliveryAddressEmailAddress: str | None = None
-    Notes: list[NewNote] | None = None
-    Payments: list[NewPayment] | None = None
+    DeliveryAddressNotes: str | None = None
+    DeliveryAddressCourierDetails: str | None = None
     CustomFieldValues: list[CustomField] | None = None
 
 
-class NewSalesOrder(_SalesOrderFields):
-    """An order for the debtor named by `DebtorID` or `DebtorAccountNo`."""
+class ForDebtor(Input):
+    """Whose document it is; Jiwa goes by `DebtorID` where both are given."""
 
     DebtorID: str | None = None
     DebtorAccountNo: str | None = None
     LogicalID: str | None = None
-    CreditNote: bool | None = None
-    Lines: list[NewLine] | None = None
 
     @model_validator(mode="after")
-    def _for_somebody(self) -> "NewSalesOrder":
+    def _for_somebody(self) -> Self:
         if not (self.DebtorID or self.DebtorAccountNo):
             raise ValueError("name the debtor with DebtorID or DebtorAccountNo")
         return self
-
-
-class ChangedSalesOrder(_SalesOrderFields):
-    """Only what is given changes; lines without `InvoiceLineID` and notes are appended."""
-
-    InvoiceID: str
-    Status: str | None = None
-    Lines: list[ChangedLine] | None = None
-
-
-class NewSalesOrderNote(NewNote):
-    """A note for an order."""
-
-    InvoiceID: str
-
-
-class NewSalesOrderPayment(NewPayment):
-    """A payment for a delivery (history) of an order."""
-
-    InvoiceID: str
-    InvoiceHistoryID: str
 
 
 class CustomFieldValue(Answer):
@@ -204,7 +199,203 @@ class Note(Answer):
 
     NoteID: str = ""
     NoteText: str = ""
+    LineNo: Whole = None
+    NoteType: dict[str, Any] = {}
     LastSavedDateTime: Moment = None
+    RowHash: str = ""
+
+
+class CashSale(Answer):
+    """The customer of a document on a cash account."""
+
+    Name: str = ""
+    Company: str = ""
+    Phone: str = ""
+    EmailAddress: str = ""
+
+
+# Sales orders -----------------------------------------------------------------------------------------------
+
+
+class OneSalesOrder(Input):
+    """An order by its id."""
+
+    InvoiceID: str
+
+
+class OneSalesOrderHistory(OneSalesOrder):
+    """A delivery (history) of an order."""
+
+    InvoiceHistoryID: str
+
+
+class OneSalesOrderLine(OneSalesOrderHistory):
+    """A line of a delivery of an order."""
+
+    InvoiceLineID: str
+
+
+class OneSalesOrderNote(OneSalesOrder):
+    """A note on an order."""
+
+    NoteID: str
+
+
+class OneSalesOrderCustomField(OneSalesOrder):
+    """A custom field of an order; which there are is the installation's own."""
+
+    SettingID: str
+
+
+class LineDetail(Input):
+    """A serial number, or how many of it."""
+
+    SerialNo: str | None = None
+    Quantity: Amount | None = None
+
+
+class SalesOrderLineFields(LineFields):
+    """What can be set of an order's line."""
+
+    Aux2: str | None = None
+    LineDetails: list[LineDetail] | None = None
+
+
+class NewLine(SalesOrderLineFields):
+    """A line of an order."""
+
+    @model_validator(mode="after")
+    def _of_a_part(self) -> Self:
+        self.must_name_a_part()
+        return self
+
+
+class ChangedLine(SalesOrderLineFields):
+    """A line to change, or to append where `InvoiceLineID` is absent."""
+
+    InvoiceLineID: str | None = None
+
+    @model_validator(mode="after")
+    def _of_a_part(self) -> Self:
+        if not self.InvoiceLineID:
+            self.must_name_a_part()
+        return self
+
+
+class OnePaymentType(Input):
+    """One of the installation's ways to pay."""
+
+    PaymentTypeID: str
+
+
+class NewPayment(Input):
+    """A payment; `PaymentRef` is what a repeat is recognised by. Card fields are never sent."""
+
+    AmountPaid: Amount
+    PaymentRef: str = Field(min_length=1)
+    PaymentType: OnePaymentType | None = None
+    PaymentDate: datetime | None = None
+    AuthorisationNumber: str | None = None
+    AuthorisationStatus: (
+        Literal["NoAuthorisationNeeded", "AuthorisationRequired", "Authorised", "Declined", "Error"] | None
+    ) = None
+    ProcessPayment: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_card(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and _CARD_FIELDS & {str(name).lower() for name in given}:
+            raise ValueError("the data of a card is never sent: it would stand on the order in Jiwa")
+        return given
+
+
+class SalesOrderFields(DocumentFields):
+    """What can be set of an order."""
+
+    OrderType: (
+        Literal[
+            "e_SalesOrderOrderTypeReserveOrder",
+            "e_SalesOrderOrderTypeInvoiceOrder",
+            "e_SalesOrderOrderTypeForwardOrder",
+            "e_SalesOrderOrderTypeActiveOrder",
+        ]
+        | None
+    ) = None
+    BillType: (
+        Literal["e_SalesOrderShipAndBill", "e_SalesOrderBillWhenComplete", "e_SalesOrderShipWhenComplete"]
+        | None
+    ) = None
+    Payments: list[NewPayment] | None = None
+
+
+class NewSalesOrder(SalesOrderFields, ForDebtor):
+    """An order for the debtor named by `DebtorID` or `DebtorAccountNo`."""
+
+    CreditNote: bool | None = None
+    Lines: list[NewLine] | None = None
+    Notes: list[NewNote] | None = None
+
+
+class ChangedSalesOrder(SalesOrderFields, OneSalesOrder):
+    """
+    Only what is given changes, never the debtor; what another process changes meanwhile is overwritten.
+
+    Payments, and lines and notes without their ids, are added, at each repeat again: say `append`.
+    """
+
+    Status: (
+        Literal[
+            "e_SalesOrderEntered",
+            "e_SalesOrderProcessed",
+            "e_SalesOrderClosed",
+            "e_SalesOrderUnprocessedPrinted",
+        ]
+        | None
+    ) = None
+    Lines: list[ChangedLine] | None = None
+    Notes: list[ChangedNote] | None = None
+    append: Consent = Field(default=False, description="Add the lines and notes without ids, and payments.")
+
+    @model_validator(mode="after")
+    def _adds_only_what_is_meant(self) -> Self:
+        lines = [line for line in self.Lines or () if not line.InvoiceLineID]
+        notes = [note for note in self.Notes or () if not note.NoteID]
+        must_be_meant(self.append, Lines=lines, Notes=notes, Payments=self.Payments)
+        return self
+
+
+class NewSalesOrderLine(NewLine, OneSalesOrderHistory):
+    """A line for a delivery (history) of an order."""
+
+
+class ChangedSalesOrderLine(SalesOrderLineFields, OneSalesOrderLine):
+    """Only what is given of the line changes."""
+
+
+class NewSalesOrderNote(NewNote, OneSalesOrder):
+    """A note for an order."""
+
+
+class ChangedSalesOrderNote(OneSalesOrderNote):
+    """
+    Only what is given of the note changes.
+
+    `RowHash`, as it was read: perhaps Jiwa then refuses where somebody changed the note since.
+    """
+
+    NoteText: str | None = None
+    NoteType: OneNoteType | None = None
+    RowHash: str | None = None
+
+
+class NewSalesOrderPayment(NewPayment, OneSalesOrderHistory):
+    """A payment for a delivery (history) of an order."""
+
+
+class ChangedSalesOrderCustomField(OneSalesOrderCustomField):
+    """A custom field's new content, always text."""
+
+    Contents: str
 
 
 class SalesOrderLine(Answer):
@@ -219,6 +410,7 @@ class SalesOrderLine(Answer):
     CommentText: str = ""
     QuantityOrdered: Money = ZERO
     QuantityThisDel: Money = ZERO
+    QuantityBackOrd: Money = ZERO
     PriceExGst: Money = ZERO
     PriceIncGst: Money = ZERO
     DiscountedPrice: Money = ZERO
@@ -236,8 +428,13 @@ class SalesOrderHistory(Answer):
     HistoryTotal: Money = ZERO
     AmountPaid: Money = ZERO
     Ref: str = ""
+    RunNo: str = ""
+    Delivered: Flag = False
     DateCreated: Moment = None
+    DatePosted: Moment = None
     DateProcessed: Moment = None
+    ConsignmentNote: str = ""
+    Lines: list[SalesOrderLine] = []
 
 
 class SalesOrderPayment(Answer):
@@ -253,15 +450,6 @@ class SalesOrderPayment(Answer):
     Processed: Flag = False
     HistoryNo: Whole = None
     PaymentType: dict[str, Any] = {}
-
-
-class CashSale(Answer):
-    """The customer of an order on a cash account."""
-
-    Name: str = ""
-    Company: str = ""
-    Phone: str = ""
-    EmailAddress: str = ""
 
 
 class SalesOrder(Answer):
@@ -295,305 +483,3 @@ class SalesOrder(Answer):
     Payments: list[SalesOrderPayment] = []
     Histories: list[SalesOrderHistory] = []
     CustomFieldValues: list[CustomFieldValue] = []
-
-
-# Debtors ----------------------------------------------------------------------------------------------------
-
-
-class OneDebtor(Input):
-    """A customer by its id."""
-
-    DebtorID: str
-
-
-class NewContactName(Input):
-    """A contact of a customer; `ExternalAppRecID` is the place for a foreign key."""
-
-    FName: str | None = None
-    SName: str | None = None
-    EmailAddress: str | None = None
-    Phone: str | None = None
-    ExternalAppRecID: str | None = None
-
-
-class NewDebtor(Input):
-    """A customer; `AccountNo` is what a repeat is recognised by."""
-
-    AccountNo: str
-    Name: str
-    AltAccountNo: str | None = None
-    CompanyName: str | None = None
-    TradingName: str | None = None
-    Address1: str | None = None
-    Address2: str | None = None
-    Address3: str | None = None
-    Address4: str | None = None
-    Postcode: str | None = None
-    Country: str | None = None
-    Phone: str | None = None
-    EmailAddress: str | None = None
-    ABN: str | None = None
-    ContactNames: list[NewContactName] | None = None
-    CustomFieldValues: list[CustomField] | None = None
-
-
-class Debtor(Answer):
-    """A customer."""
-
-    DebtorID: str
-    AccountNo: str = ""
-    AltAccountNo: str = ""
-    Name: str = ""
-    CompanyName: str = ""
-    TradingName: str = ""
-    Phone: str = ""
-    EmailAddress: str = ""
-    AccountOnHold: Flag = False
-    IsCashOnly: Flag = False
-    CurrentBalance: Money = ZERO
-    CreditLimit: Money = ZERO
-    LastSavedDateTime: Moment = None
-    CustomFieldValues: list[CustomFieldValue] = []
-
-
-# Queries ----------------------------------------------------------------------------------------------------
-
-
-class QueryResponse(Answer, Generic[R]):
-    """A page of rows; `Total` is set only where `Include="Total"` was asked."""
-
-    Offset: int = 0
-    Total: int | None = None
-    Results: list[R] = []
-
-
-class SalesOrderRow(Answer):
-    """A row of the order list, one for each delivery (history), so an order may appear several times."""
-
-    InvoiceID: str
-    InvoiceNo: str = ""
-    InvoiceHistoryID: str = ""
-    HistoryNo: Whole = None
-    OrderNo: str = ""
-    SOReference: str = ""
-    Status: str = ""
-    CreditNote: Flag = False
-    InvoiceInitDate: Moment = None
-    DueDate: Moment = None
-    LastSavedDateTime: Moment = None
-    LocalInvoiceTotalIncTax: Money = ZERO
-    TotalAllocated: Money = ZERO
-    DebtorID: str = ""
-    AccountNo: str = ""
-    DebtorName: str = ""
-    EmailAddress: str = ""
-    HistoryStatus: str = ""
-    Delivered: Flag = False
-
-
-class DebtorRow(Answer):
-    """A row of the customer list."""
-
-    DebtorID: str
-    AccountNo: str = ""
-    Name: str = ""
-    EmailAddress: str = ""
-    CurrentBalance: Money = ZERO
-    AccountOnHold: Flag = False
-    LastSavedDateTime: Moment = None
-
-
-class SkipTake(Paged):
-    """Jiwa's paging. `Take=0` with `Include="Total"` only counts."""
-
-    Skip: int | None = Field(default=None, ge=0)
-    Take: int | None = Field(default=None, ge=0, le=LARGEST_TAKE)
-    OrderBy: str | None = None
-    OrderByDesc: str | None = None
-    Include: Literal["Total"] | None = None
-
-    page_size: ClassVar[int | None] = 100
-
-    @classmethod
-    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """Rows after the first `start`."""
-        del number, before
-        return {"Skip": start, "Take": cls.page_size, "Include": "Total"}
-
-
-_SUFFIXES = (
-    *("", "StartsWith", "EndsWith", "Contains", "Like", "Between", "In"),
-    *("GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo", "NotEqualTo"),
-)
-
-
-class Query(SkipTake):
-    """
-    A query: the usual filters by name, any other in `where`, as `{"InvoiceNoStartsWith": "10"}`.
-
-    Jiwa ignores a filter it does not know and returns everything, so only fields of the row, with one of
-    Jiwa's suffixes, are let through.
-    """
-
-    Fields: str | None = None
-    LastSavedDateTimeGreaterThan: datetime | None = None
-    LastSavedDateTimeGreaterThanOrEqualTo: datetime | None = None
-    where: Mapping[str, str | int | bool | datetime] | None = None
-
-    row: ClassVar[type[BaseModel]]
-
-    @model_validator(mode="after")
-    def _known_filters(self) -> "Query":
-        known = {field + suffix for field in self.row.model_fields for suffix in _SUFFIXES}
-        if unknown := sorted(set(self.where or {}) - known):
-            raise ValueError(f"Jiwa does not know the filter {', '.join(unknown)}")
-        return self
-
-    def values(self) -> dict[str, Any]:
-        """The inputs, with those in `where` among them."""
-        values = super().values()
-        filters: dict[str, Any] = values.pop("where", {})
-        return values | filters
-
-
-class QuerySalesOrders(Query):
-    """Filters of the order list."""
-
-    InvoiceID: str | None = None
-    InvoiceNo: str | None = None
-    OrderNo: str | None = None
-    SOReference: str | None = None
-    DebtorID: str | None = None
-    AccountNo: str | None = None
-
-    row: ClassVar[type[BaseModel]] = SalesOrderRow
-    order: ClassVar[dict[str, str]] = {"OrderBy": "InvoiceID,InvoiceHistoryID"}
-
-
-class QueryDebtors(Query):
-    """Filters of the customer list."""
-
-    DebtorID: str | None = None
-    AccountNo: str | None = None
-    Name: str | None = None
-    EmailAddress: str | None = None
-
-    row: ClassVar[type[BaseModel]] = DebtorRow
-    order: ClassVar[dict[str, str]] = {"OrderBy": "DebtorID"}
-
-
-# Webhooks ---------------------------------------------------------------------------------------------------
-
-
-class Header(Input):
-    """A header Jiwa sends with each message: the place for our shared secret."""
-
-    Name: str
-    Value: str
-
-
-class OneSubscriber(Input):
-    """A subscriber by its id, which is also its only credential: keep it secret."""
-
-    SubscriberID: str
-
-
-class NewSubscriber(Input):
-    """A receiver of messages."""
-
-    Name: str
-    IsEnabled: bool = True
-
-
-class ChangedSubscriber(OneSubscriber):
-    """Only what is given changes."""
-
-    Name: str | None = None
-    IsEnabled: bool | None = None
-    ItemNo: int | None = None
-
-
-class OneSubscription(OneSubscriber):
-    """A subscription of a subscriber."""
-
-    SubscriptionID: str
-
-
-class NewSubscription(OneSubscriber):
-    """An event and the address it is sent to."""
-
-    URL: str
-    EventName: str
-    RequestHeaders: list[Header] | None = None
-
-
-class ChangedSubscription(OneSubscription):
-    """Only what is given changes."""
-
-    URL: str | None = None
-    EventName: str | None = None
-
-
-class SubscriberMessages(SkipTake):
-    """A page of the messages of a subscriber."""
-
-    SubscriberID: str
-
-
-class WebhookEvent(Answer):
-    """An event Jiwa can tell of."""
-
-    Name: str
-    Description: str = ""
-
-
-class WebhookSubscription(Answer):
-    """An event and the address it is sent to; creation calls the id `RecID`."""
-
-    SubscriptionID: str
-    SubscriberID: str = ""
-    EventName: str = ""
-    URL: str = ""
-    LastHTTPResponseCode: Whole = None
-    RetryAfterDateTime: Moment = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _either_name(cls, given: Any) -> Any:
-        return _also_named(given, SubscriptionID="RecID", SubscriberID="SY_WebhookSubscriber_RecID")
-
-
-class WebhookSubscriber(Answer):
-    """A receiver of messages; creation calls the id `RecID`."""
-
-    SubscriberID: str
-    Name: str = ""
-    IsEnabled: Flag = False
-    ItemNo: Whole = None
-    Subscriptions: list[WebhookSubscription] = []
-
-    @model_validator(mode="before")
-    @classmethod
-    def _either_name(cls, given: Any) -> Any:
-        return _also_named(given, SubscriberID="RecID")
-
-
-class WebhookMessage(Answer):
-    """A message and what became of it; `Body` is the document, so a missed one can be read back."""
-
-    MessageID: str
-    SubscriptionID: str = ""
-    EventName: str = ""
-    URL: str = ""
-    Body: str = ""
-    Status: str = ""
-    Retries: Whole = None
-    AddedDateTime: Moment = None
-    LastMessageResponseHTTPCode: Whole = None
-    LastMessageResponseMessage: str = ""
-
-
-def _also_named(given: Any, **names: str) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    return {ours: given[theirs] for ours, theirs in names.items() if theirs in given} | dict(given)

@@ -12,19 +12,34 @@ from hookline.clients.answers import loose_json, start_of
 from hookline.clients.auth import Exchange, Session, SessionAuth, sendable
 from hookline.clients.errors import NotAuthenticated, Refused, UnexpectedAnswer, kind_of
 from hookline.clients.models import NoInput
-from hookline.clients.operation import Operation, is_one_segment, post
+from hookline.clients.operation import Operation, is_one_segment, post, put
 from hookline.clients.sensorpro_models import (
+    AddBroadcast,
+    AddContacts,
+    Broadcast,
     BroadcastStatus,
+    CampaignLinks,
+    CampaignResults,
+    ChangeOptOutStatus,
     Contacts,
+    ContactsPage,
     Done,
+    ExecuteFTPImport,
+    ForgetContact,
     GetBroadcastStatus,
     GetContacts,
+    GetContactsPaged,
+    ImportStatus,
+    OneCampaign,
+    OneImport,
     Outcome,
     SendEmail,
     SignedIn,
     SignIn,
     SignInByPath,
+    StartedImport,
     TriggerEmail,
+    UpdateContacts,
     UpsertContacts,
 )
 from hookline.clients.transport import VendorClient
@@ -58,17 +73,47 @@ class SensorproClient(VendorClient):
     # Contacts: https://sensorpro.net/api/contacts.html
     upsert_contacts = post("/api/Contact/UpdateAdd/{Token}", UpsertContacts, Done,
         "Update contacts by their address and add those that are new.", repeat="safe", trust="public")
+    add_contacts = post("/api/Contact/Add/{Token}", AddContacts, Done,
+        "Add contacts that are new; one that exists is an error of its row.",
+        repeat="look", trust="public", assumed="the inputs are those of UpdateAdd")
+    update_contacts = put("/api/Contact/Update/{Token}", UpdateContacts, Done,
+        "Update contacts by their address.",
+        repeat="safe", trust="public", assumed="the inputs are those of UpdateAdd")
     get_contacts = post("/api/Contact/GetContacts/{Token}", GetContacts, Contacts,
-        "Read contacts.", repeat="safe", trust="public")
+        "Read contacts.", repeat="safe", trust="public", assumed="inputs and answer")
+    get_contacts_paged = post("/api/Contact/GetContactsPaged/{Token}", GetContactsPaged, ContactsPage,
+        "Read a page of contacts.", repeat="safe", trust="public", assumed="the verb, inputs and answer")
+    change_opt_out_status = put("/api/Contact/ChangeOptOutStatus/{Token}", ChangeOptOutStatus, Done,
+        "Set whether a contact takes mails no more.", repeat="safe", trust="public", assumed="the inputs")
+    forget_contact = post("/api/Contact/ForgetMe/{Token}", ForgetContact, Done,
+        "Erase a contact for good.", repeat="look", trust="public", assumed="the verb and inputs")
 
-    # Mail
+    # Mail and campaigns: https://sensorpro.net/api/campaigns.html
     trigger_email = post("/api/Campaign/TriggerEmail/{Token}", TriggerEmail, Done,
         "Send a stored broadcast to one contact; a repeat sends it again.", repeat="never", trust="public")
     send_email = post("/api/Email/SendEmail/{Token}", SendEmail, Done,
         "Send a mail; a repeat sends it again.", repeat="never", trust="public")
+    add_broadcast = post("/api/Campaign/AddBroadcast/{Token}", AddBroadcast, Broadcast,
+        "Send a stored design to everybody in a segment; a repeat sends it again.",
+        repeat="never", trust="public", assumed="the verb, inputs and answer")
     get_broadcast_status = post(
         "/api/Campaign/GetBroadcastStatus/{Token}", GetBroadcastStatus, BroadcastStatus,
-        "Tell what became of a broadcast.", repeat="safe", trust="public")
+        "Tell what became of a broadcast.", repeat="safe", trust="public", assumed="inputs and answer")
+    get_campaign_results = post(
+        "/api/Campaign/GetCampaignResults/{Token}", OneCampaign, CampaignResults,
+        "Tell how often the mails of a campaign were opened, clicked and returned.",
+        repeat="safe", trust="public", assumed="the answer's fields")
+    get_campaign_result_links = post(
+        "/api/Campaign/GetCampaignResultsLinks/{Token}", OneCampaign, CampaignLinks,
+        "Tell how often each link of a campaign was clicked.",
+        repeat="safe", trust="public", assumed="the answer's fields")
+
+    # Imports: https://sensorpro.net/api/imports.html
+    execute_ftp_import = post("/api/import/ExecuteFTPImport/{Token}", ExecuteFTPImport, StartedImport,
+        "Import contacts from a CSV file on an FTP or SFTP site; a repeat imports again.",
+        repeat="never", trust="public", assumed="how the definition is nested")
+    get_import_status = post("/api/import/GetImportStatus/{Token}", OneImport, ImportStatus,
+        "Tell how far an import is.", repeat="safe", trust="public", assumed="the answer's fields")
     # fmt: on
 
     @classmethod

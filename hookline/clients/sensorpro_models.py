@@ -3,20 +3,25 @@
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from hookline.clients.models import Answer, Input, Secret
+from hookline.clients.models import Answer, Input, Secret, Whole
+from hookline.clients.paging import Paged
 
 NO_FORM = "00000000-0000-0000-0000-000000000000"
 LONGEST_LINE = 998  # characters, of a mail's header
+LONGEST_IMPORT_NAME = 16
 
 Line = Annotated[str, Field(max_length=LONGEST_LINE, pattern=r"^[^\r\n]*$")]
 """Text that goes into a mail's header: one line, so that nothing can be added behind it."""
 
 Address = Annotated[str, Field(max_length=320, pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
 """An e-mail address, alone."""
+
+Consent = Annotated[bool, Field(exclude=True)]
+"""Ours, and not sent: to be said for what cannot be taken back, or reaches many."""
 
 
 # Signing in -------------------------------------------------------------------------------------------------
@@ -95,15 +100,35 @@ class NewContact(Input):
     BusinessEmail: str | None = None
 
 
-class UpsertContacts(Input):
-    """Contacts to update, or to add; `AddToList` holds tags. No welcome mail: a repeat sends it again."""
+class AddContacts(Input):
+    """Contacts that are new; `AddToList` holds tags. A welcome mail goes out only where it is asked for."""
 
     Contact: list[NewContact] = Field(min_length=1)
     AddToList: list[str] | None = None
-    UpdateByKey: Literal["email"] = "email"
-    SendWelcomeEmail: Literal[False] = False
+    SendWelcomeEmail: bool = Field(default=False, description="Mail each of them the form's welcome.")
     SignupFormId: str = NO_FORM
     ReturnFailedRequests: bool = True
+
+
+class UpsertContacts(AddContacts):
+    """Contacts to update, or to add; `AddToList` holds tags. No welcome mail: a repeat sends it again."""
+
+    UpdateByKey: Literal["email"] = "email"
+    SendWelcomeEmail: Literal[False] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_repeated(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("SendWelcomeEmail"):
+            raise ValueError(
+                "this call may be repeated, and each repeat would mail the welcome again: "
+                "add_contacts is not repeated and takes SendWelcomeEmail=True"
+            )
+        return given
+
+
+class UpdateContacts(UpsertContacts):
+    """Contacts to update; one that does not exist is an error of its row."""
 
 
 class GetContacts(Input):
@@ -126,6 +151,56 @@ class Contacts(Done):
     """The contacts found."""
 
     Contact: list[ContactRow] = Field(default=[], validation_alias=AliasChoices("Contact", "Contacts"))
+
+
+class GetContactsPaged(GetContacts, Paged):
+    """Which contacts, a page at a time from 1; all of it is assumed, not documented."""
+
+    PageNumber: int = Field(default=1, ge=1)
+    PageSize: int = Field(default=100, ge=1)
+
+    page_size: ClassVar[int | None] = None
+
+    @classmethod
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
+        """The page with this number."""
+        del start, before
+        return {"PageNumber": number}
+
+
+class ContactsPage(Contacts):
+    """A page of contacts, and how many there are if the vendor tells it."""
+
+    Total: Whole = Field(
+        default=None, validation_alias=AliasChoices("Total", "TotalRecords", "TotalContacts")
+    )
+
+    @property
+    def Results(self) -> list[ContactRow]:  # noqa: N802  (the word of all pages)
+        """The contacts of this page."""
+        return self.Contact
+
+
+class ChangeOptOutStatus(Input):
+    """A contact, and whether it takes mails no more; say what the contact itself said last."""
+
+    PersonalEMail: Address
+    OptOut: bool
+
+
+class ForgetContact(Input):
+    """A contact to erase for good."""
+
+    PersonalEMail: Address
+    for_good: Consent = Field(default=False, description="Needed: what is erased cannot be had back.")
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> "ForgetContact":
+        if not self.for_good:
+            raise ValueError(
+                "ForgetMe erases the contact and its history for good: say for_good=True if you mean it"
+            )
+        return self
 
 
 # Mail -------------------------------------------------------------------------------------------------------
@@ -189,3 +264,143 @@ class BroadcastStatus(Done):
     Name: str = ""
     Status: str = ""
     TotalSent: int | None = None
+
+
+# Campaigns --------------------------------------------------------------------------------------------------
+
+
+class AddBroadcast(Input):
+    """A stored design for everybody in a segment, at once if no `Schedule` is given."""
+
+    CampaignId: int = Field(ge=1)
+    DesignId: int = Field(ge=1)
+    SegmentId: int = Field(ge=1)
+    Name: str | None = None
+    Schedule: MailSchedule | None = None
+    mass_send: Consent = Field(default=False, description="Needed: everybody in the segment gets a mail.")
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> "AddBroadcast":
+        if not self.mass_send:
+            raise ValueError(
+                "AddBroadcast mails everybody in the segment, and mails cannot be called back: "
+                "say mass_send=True if you mean it, or trigger_email for one contact"
+            )
+        return self
+
+
+class Broadcast(Done):
+    """A broadcast that was made; its id is assumed."""
+
+    BroadcastId: Whole = None
+
+
+class OneCampaign(Input):
+    """A campaign by its number, which is not the GUID of `CampId`."""
+
+    CampaignId: int = Field(ge=1)
+
+
+class CampaignResults(Done):
+    """How a campaign went; its fields are assumed, others are kept."""
+
+    CampaignId: Whole = None
+    TotalSent: Whole = None
+    TotalOpens: Whole = None
+    TotalClicks: Whole = None
+    TotalBounces: Whole = None
+    TotalOptOuts: Whole = None
+
+
+class CampaignLink(Answer):
+    """A link in the mails of a campaign."""
+
+    Url: str = ""
+    TotalClicks: Whole = None
+    UniqueClicks: Whole = None
+
+
+class CampaignLinks(Done):
+    """How often each link of a campaign was clicked; its fields are assumed, others are kept."""
+
+    CampaignId: Whole = None
+    Links: list[CampaignLink] = []
+
+
+# Imports ----------------------------------------------------------------------------------------------------
+
+
+class ImportFacts(Input):
+    """What an import is called and does. `ClearCrossXRef` drops the contacts of earlier imports from it."""
+
+    Name: str = Field(max_length=LONGEST_IMPORT_NAME, pattern="^[a-z0-9]+$")
+    Description: str = ""
+    QuoteChar: str = Field(default='"', max_length=1)
+    ClearCrossXRef: bool = False
+    ExecuteImport: bool = True
+
+
+class FtpFile(Input):
+    """Where the CSV file is; it stays there unless `DeleteFileAfterImport` is true."""
+
+    FTPSite: str = Field(min_length=1)
+    FTPUser: str
+    FTPPwd: Secret
+    FTPSecure: bool = Field(default=False, description="SFTP.")
+    FTPFileName: str = Field(min_length=1)
+    DeleteFileAfterImport: bool = False
+
+
+class MappedField(Input):
+    """A column of the file and the contact's field it is for, such as `personalemail`."""
+
+    FromField: str = Field(min_length=1)
+    ToField: str = Field(min_length=1)
+
+
+class FtpImport(Input):
+    """An import in full."""
+
+    ImportData: ImportFacts
+    FTPConfiguration: FtpFile
+    FieldMap: list[MappedField] = Field(min_length=1)
+
+
+class ExecuteFTPImport(Input):
+    """The tag for the contacts of the file, and the import in full; a tag alone repeats what is known of it."""
+
+    Tag: str | None = Field(default=None, min_length=1)
+    ImportDefinition: FtpImport | None = None
+
+    @model_validator(mode="after")
+    def _what_to_import(self) -> "ExecuteFTPImport":
+        if self.Tag is None and self.ImportDefinition is None:
+            raise ValueError("give Tag, or ImportDefinition, or both")
+        return self
+
+    def secrets(self) -> list[str]:
+        """The values that must not be shown: the password of the file's site."""
+        definition = self.ImportDefinition
+        return [definition.FTPConfiguration.FTPPwd.get_secret_value()] if definition else []
+
+
+class OneImport(Input):
+    """An import by the number that its start answered."""
+
+    ImportId: int = Field(ge=1)
+
+
+class StartedImport(Done):
+    """An import that was begun."""
+
+    ImportId: int
+
+
+class ImportStatus(Done):
+    """How far an import is; its fields are assumed, others are kept."""
+
+    ImportId: Whole = None
+    Status: str = ""
+    TotalRecords: Whole = None
+    TotalImported: Whole = None
+    TotalFailed: Whole = None

@@ -1,5 +1,5 @@
 """
-Stand-ins for Jiwa, Zentitle and Sensorpro on real sockets, with faults on demand.
+Stand-ins for the five vendors on real sockets, with faults on demand.
 
 They are part of the product: the demo, the tests and the benchmarks run against them. They know nothing of
 Hookline's clients, so that a client and its stand-in cannot share a misunderstanding.
@@ -7,6 +7,8 @@ Hookline's clients, so that a client and its stand-in cannot share a misundersta
 
 from hookline.simulators.control import Simulator
 from hookline.simulators.faults import Fault, Faults, InvalidControlError
+from hookline.simulators.jetadvice import JetadviceSimulator
+from hookline.simulators.jifeline import JifelineSimulator
 from hookline.simulators.jiwa import JiwaSimulator
 from hookline.simulators.sensorpro import SensorproSimulator
 from hookline.simulators.server import Sandbox, running, serve
@@ -16,6 +18,8 @@ __all__ = [
     "Fault",
     "Faults",
     "InvalidControlError",
+    "JetadviceSimulator",
+    "JifelineSimulator",
     "JiwaSimulator",
     "Sandbox",
     "SensorproSimulator",

@@ -1,10 +1,12 @@
 """
 Jiwa's list queries: filters by a field's name and a suffix, order, paging and a choice of fields.
 
-A filter whose name is not known is ignored, as at the vendor: a misspelt one returns everything.
+A filter whose name is not known is ignored, as at the vendor: a misspelt one returns everything. So does one
+without a value (assumed).
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -34,13 +36,10 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _like(value: str, pattern: str) -> bool:
-    """SQL's LIKE for what clients use of it: % at the ends."""
-    core = pattern.strip("%")
-    if pattern.startswith("%") and pattern.endswith("%"):
-        return core in value
-    if pattern.endswith("%"):
-        return value.startswith(core)
-    return value.endswith(core) if pattern.startswith("%") else value == core
+    """SQL's LIKE: % stands for any characters, _ for one."""
+    wild = {"%": ".*", "_": "."}
+    parts = (wild.get(character, re.escape(character)) for character in pattern)
+    return re.fullmatch("".join(parts), value, re.DOTALL) is not None
 
 
 TEXT: dict[str, Callable[[str, str], bool]] = {
@@ -81,7 +80,7 @@ def _tests(given: Mapping[str, str], fields: Mapping[str, type]) -> list[tuple[s
     return [
         (known[name][0], _test(known[name][1], fields[known[name][0]], name, value))
         for name, value in given.items()
-        if name not in CONTROLS and name in known
+        if name not in CONTROLS and name in known and value
     ]
 
 
@@ -140,7 +139,7 @@ def _count(given: Mapping[str, str], name: str, default: int) -> int:
     value = given.get(name, "")
     if not value:
         return default
-    if not value.isdecimal():
+    if not re.fullmatch("[0-9]{1,9}", value):
         raise RefusedError(400, f"{name}: cannot read {value!r}.", "SerializationException")
     return int(value)
 

@@ -31,6 +31,9 @@ from hookline.simulators.faults import Fault, Faults, InvalidControlError
 ABORT = "hookline.abort"
 """Name of the ASGI extension (`server.AbortableProtocol`) that breaks the connection under a request."""
 
+SENT_HEADERS = "hookline.sent_headers"
+"""Name of the ASGI extension that holds a request's headers, their names in the case in which they were sent."""
+
 REMEMBERED_REQUESTS = 50_000
 MASK = "***"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -94,6 +97,12 @@ class Call:
     def headers(self) -> Headers:
         """The request's headers."""
         return self.request.headers
+
+    @property
+    def sent_headers(self) -> list[tuple[bytes, bytes]]:
+        """The request's headers, their names in the case in which they were sent."""
+        sent: list[tuple[bytes, bytes]] = self.request.scope["extensions"][SENT_HEADERS]
+        return sent
 
     def json(self) -> Any:
         """
@@ -403,6 +412,22 @@ def control_body(call: Call) -> Any:
         return call.json()
     except ValueError:
         raise InvalidControlError("body: must be JSON") from None
+
+
+def control_order(call: Call, *fields: str) -> dict[str, Any]:
+    """
+    The JSON object in a control request's body, with none but these fields.
+
+    Raises:
+        InvalidControlError: it is no such object; the text names the field that is not known.
+    """
+    body = control_body(call)
+    if not isinstance(body, dict):
+        raise InvalidControlError("body: must be a JSON object")
+    for name in body:
+        if name not in fields:
+            raise InvalidControlError(f"{name}: is not known; the fields are {', '.join(fields)}")
+    return body
 
 
 def no_route(verb: str, *, known: bool) -> RefusedError:

@@ -6,19 +6,19 @@ has to go by.
 """
 
 import asyncio
-import base64
 import json
-import secrets
 import uuid
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+
+from hookline.simulators.jiwa_values import row_hash, timestamp
 
 EVENTS = {
     "salesorder.created": "A sales order was created",
@@ -34,17 +34,6 @@ WAITING, SENT, GIVEN_UP = 0, 1, 2
 
 REMEMBERED_MESSAGES = 10_000
 ACCEPTED = range(200, 300)
-
-
-def timestamp(*, after: float = 0) -> str:
-    """A moment as Jiwa writes a DateTimeOffset, with its seven decimals."""
-    moment = datetime.now(UTC) + timedelta(seconds=after)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
-
-
-def row_hash() -> str:
-    """A row version: opaque bytes in base64."""
-    return base64.b64encode(secrets.token_bytes(8)).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hookline.errors import HooklineError
-from hookline.simulators.control import ABORT, Simulator
+from hookline.simulators.control import ABORT, SENT_HEADERS, Simulator
+from hookline.simulators.jetadvice import JetadviceSimulator
+from hookline.simulators.jifeline import JifelineSimulator
 from hookline.simulators.jiwa import JiwaSimulator
 from hookline.simulators.sensorpro import SensorproSimulator
 from hookline.simulators.zentitle import ZentitleSimulator
@@ -33,9 +36,11 @@ class Sandbox:
     jiwa: JiwaSimulator = field(default_factory=JiwaSimulator)
     zentitle: ZentitleSimulator = field(default_factory=ZentitleSimulator)
     sensorpro: SensorproSimulator = field(default_factory=SensorproSimulator)
+    jetadvice: JetadviceSimulator = field(default_factory=JetadviceSimulator)
+    jifeline: JifelineSimulator = field(default_factory=JifelineSimulator)
 
     def __iter__(self) -> Iterator[Simulator]:
-        return iter((self.jiwa, self.zentitle, self.sensorpro))
+        return iter((self.jiwa, self.zentitle, self.sensorpro, self.jetadvice, self.jifeline))
 
     def reset(self) -> None:
         """Back to the seed data, all of them."""
@@ -149,11 +154,31 @@ class _Server(uvicorn.Server):
         yield
 
 
+class AttentiveConnection(h11.Connection):
+    """Remembers the last request's headers as they were sent; everybody else sees their names in lower case."""
+
+    sent_headers: list[tuple[bytes, bytes]]
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """What happened next on the wire."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.sent_headers = event.headers.raw_items()
+        return event
+
+
 class AbortableProtocol(H11Protocol):
-    """Uvicorn's HTTP/1.1, with an ASGI extension by which the application breaks its connection."""
+    """
+    Uvicorn's HTTP/1.1, with two ASGI extensions.
+
+    By one the application breaks its connection, by the other it sees the case of the headers' names.
+    """
+
+    conn: AttentiveConnection
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = AttentiveConnection(h11.SERVER)
         # Here and not in the configuration, which would silence the whole process.
         self.access_log = False
 
@@ -167,7 +192,7 @@ class AbortableProtocol(H11Protocol):
             transport.abort()
 
         async def abortable(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[ABORT] = abort
+            scope["extensions"] = {ABORT: abort, SENT_HEADERS: self.conn.sent_headers}
             await app(scope, receive, send)
 
         self.app = abortable

@@ -1,7 +1,8 @@
 """Look-ups at Zentitle, where nearly every write can be repeated and little bears a mark of ours."""
 
 from hookline.clients import NotFound, ZentitleClient, pages
-from hookline.clients.zentitle_models import CreateLicenseCodes, NewCompany, NewConsumerData, NewLicenseNote
+from hookline.clients.zentitle_customers_models import NewCompany, NewConsumerData
+from hookline.clients.zentitle_models import CreateLicenseCodes, NewLicenseNote
 from hookline.journal import Census, Outcome
 
 

@@ -55,6 +55,32 @@ async def token(sensorpro: httpx.AsyncClient) -> str:
     return response.json()["Token"]
 
 
+def plain_client(url: str) -> httpx.AsyncClient:
+    """A client that does not spend 50 ms on loading certificates, which no simulator has."""
+    return httpx.AsyncClient(base_url=url, verify=False)
+
+
+@pytest.fixture
+async def jetadvice(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    async with plain_client(sandbox.jetadvice.url) as client:
+        login = await client.get("/login", auth=("api@sandbox.example", "sandbox-jetadvice-password"))
+        client.headers["X-AuthKey"] = login.json()
+        yield client
+
+
+@pytest.fixture
+async def jifeline(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "sandbox-jifeline",
+        "client_secret": "sandbox-jifeline-secret",
+    }
+    async with plain_client(sandbox.jifeline.url) as client:
+        token = (await client.post("/oauth2/token", data=form)).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
 @pytest.fixture
 def ask(zentitle: httpx.AsyncClient) -> Callable[..., Awaitable[object]]:
     """Calls a Zentitle controller, with the inputs in a JSON body for every verb."""

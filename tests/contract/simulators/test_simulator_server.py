@@ -1,6 +1,8 @@
 """The sandbox as a server: ports, signals, and an end without leftovers."""
 
 import asyncio
+import random
+import re
 import signal
 import socket
 import sys
@@ -11,18 +13,18 @@ import pytest
 from hookline.errors import HooklineError
 from hookline.simulators import JiwaSimulator, Sandbox, running
 
+VENDORS = ["jiwa", "zentitle", "sensorpro", "jetadvice", "jifeline"]
+
 
 def free_ports():
-    """Three free ports in a row."""
+    """As many free ports in a row as there are vendors, below those that other connections are given."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = random.randrange(20_000, 32_000)
         try:
-            for offset in range(3):
+            for offset in range(len(VENDORS)):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port + offset))
-        except (OSError, OverflowError):
+        except OSError:
             continue
         return port
 
@@ -50,7 +52,22 @@ async def test_after_a_failed_start_the_other_ports_are_free_again():
     async with running(port) as sandbox:
         urls = [simulator.url for simulator in sandbox]
 
-    assert [f"http://127.0.0.1:{port + offset}" for offset in range(3)] == urls
+    assert [f"http://127.0.0.1:{port + offset}" for offset in range(len(VENDORS))] == urls
+
+
+async def test_an_application_sees_each_request_s_header_names_as_they_were_sent():
+    """Also when the requests share a connection, where the next one waits behind the last."""
+    names = ["X-AuthKey", "x-authkey", "X-AUTHKEY", "X-AuthKey"]
+    async with running() as sandbox, httpx.AsyncClient(base_url=sandbox.jetadvice.url) as client:
+        login = await client.get("/login", auth=("api@sandbox.example", "sandbox-jetadvice-password"))
+        requests = [f"GET /tags HTTP/1.1\r\nHost: sandbox\r\n{name}: {login.json()}\r\n" for name in names]
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(("\r\n".join(requests) + "Connection: close\r\n\r\n").encode())
+        answers = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+
+    assert ["200", "403", "403", "200"] == re.findall(r"HTTP/1.1 (\d+)", answers)
 
 
 async def test_a_simulator_can_be_given_with_its_own_settings():
@@ -77,11 +94,11 @@ async def test_served_in_the_foreground_it_ends_cleanly_at_a_signal(stop):
         stderr=asyncio.subprocess.STDOUT,
     )
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=0)) as client:
-        vendors = [await health(client, port + offset) for offset in range(3)]
+        vendors = [await health(client, port + offset) for offset in range(len(VENDORS))]
         process.send_signal(stop)
         output, _ = await process.communicate()
 
-    assert ["jiwa", "zentitle", "sensorpro"] == vendors
+    assert VENDORS == vendors
     assert (0, b"") == (process.returncode, output)
 
 

@@ -6,9 +6,20 @@ import re
 import httpx
 import pytest
 
+from hookline.simulators import ZentitleSimulator
+
 PRO = "6453300110"
 TEAM = "6872450105"
+DESKTOP = "3659410102"
 IMPORTED = "900000000000000001"
+STUDIO_CODE, EDUCATION_CODE, SITE_CODE = "286450110220930851", "286450110220930852", "312450225741720701"
+
+OPENS = {
+    "key": lambda _, path: path != "/api/DataStreamer",
+    "readonly": lambda verb, _: verb == "GET",
+    "offline": lambda _, path: path == "/api/OfflineActivation",
+    "ds": lambda _, path: path == "/api/DataStreamer",
+}
 
 
 @pytest.fixture
@@ -22,6 +33,18 @@ async def company(ask):
     """The number of a company that all products share."""
     await ask("POST", "Company", company="Baxter", productid=PRO, **{"global": 1})
     return (await ask("GET", "CompanyID", company="Baxter"))["companyID"]
+
+
+@pytest.fixture
+def with_key(sandbox):
+    """Calls a controller with another key, and returns the response whatever it is."""
+
+    async def call(key, verb, path, **inputs):
+        headers = {"Authorization": f"Bearer 1234:{key}"}
+        async with httpx.AsyncClient(base_url=sandbox.zentitle.url, headers=headers, verify=False) as client:
+            return await client.request(verb, path, json=inputs)
+
+    return call
 
 
 # Keys
@@ -44,14 +67,24 @@ async def test_a_wrong_key_is_not_let_in(sandbox, header):
     assert (401, ["Message"]) == (response.status_code, list(response.json()))
 
 
-async def test_a_read_only_key_reads_and_is_refused_a_write(sandbox):
-    header = {"Authorization": "Bearer 1234:sandbox-zentitle-readonly"}
-    async with httpx.AsyncClient(base_url=sandbox.zentitle.url, headers=header) as reader:
-        read = await reader.request("GET", "/api/Products", json={})
-        written = await reader.post("/api/LicenseCode", json={"productid": PRO, "numcodes": 1})
+@pytest.mark.parametrize("name", ZentitleSimulator.operations)
+async def test_a_key_opens_what_its_kind_may_call_and_nothing_else(with_key, name):
+    operation = ZentitleSimulator.operations[name]
+    [verb], path = operation.verbs, operation.path
+
+    statuses = {key: (await with_key(f"sandbox-zentitle-{key}", verb, path)).status_code for key in OPENS}
+
+    assert {key: 200 if opens(verb, path) else 403 for key, opens in OPENS.items()} == statuses
+
+
+async def test_a_key_of_the_wrong_kind_is_told_so_and_does_nothing(sandbox, with_key):
+    read = await with_key("sandbox-zentitle-readonly", "GET", "/api/Products")
+    written = await with_key(
+        "sandbox-zentitle-readonly", "POST", "/api/LicenseCode", productid=PRO, numcodes=1
+    )
 
     assert (200, 403) == (read.status_code, written.status_code)
-    assert "READ-ONLY" in written.json()["Message"]
+    assert "This API key is READ-ONLY; the call needs a READ-WRITE key." == written.json()["Message"]
     assert [] == sandbox.zentitle.records()["licenses"]
 
 
@@ -77,7 +110,7 @@ async def test_names_of_inputs_are_read_without_regard_to_case_and_numbers_as_st
         ({"productid": "1"}, "ProductID does not exist"),
         ({"productid": PRO}, "numcodes is mandatory when no licensecodes are supplied"),
         ({"productid": PRO, "numcodes": "many"}, "numcodes must be an integer"),
-        ({"productid": PRO, "numcodes": 1, "companyid": 5}, "Company does not exist"),
+        ({"productid": PRO, "numcodes": 1, "companyid": 999}, "Company does not exist"),
         ({"productid": PRO, "numcodes": 1, "profilename": "Team"}, "Profile does not exist"),
         ({"productid": PRO, "licensecodes": "12"}, "License codes must have 17 to 19 digits"),
         ({"productid": PRO, "licensecodes": f"{IMPORTED},{IMPORTED}"}, "License codes must be unique"),
@@ -101,6 +134,66 @@ async def test_a_body_of_another_type_is_not_read(zentitle):
     response = await zentitle.request("GET", "/api/Product", data={"productid": PRO})
 
     assert 415 == response.status_code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"productid": "\\ud800"}', b'{"productid": "\xff"}', b'{"productid": 1' + b"0" * 5000],
+)
+async def test_json_that_nobody_can_answer_is_a_bad_request(zentitle, body):
+    headers = {"Content-Type": "application/json"}
+    response = await zentitle.request("GET", "/api/Product", content=body, headers=headers)
+
+    assert 400 == response.status_code
+
+
+# Faults and records
+
+
+@pytest.mark.parametrize("name", ZentitleSimulator.operations)
+async def test_every_operation_meets_faults(sandbox, with_key, name):
+    operation = ZentitleSimulator.operations[name]
+    key = "sandbox-zentitle-ds" if name == "create_datastreamer_event" else "sandbox-zentitle-key"
+    for kind in ("refuse", "throttle", "lose"):
+        sandbox.zentitle.faults.add(name, kind)
+    outcomes = []
+    for _ in range(4):
+        try:
+            outcomes.append((await with_key(key, operation.verbs[0], operation.path)).status_code)
+        except httpx.TransportError:
+            outcomes.append("lost")
+
+    assert [503, 429, "lost", 200] == outcomes
+
+
+async def test_records_tell_what_came_and_keep_the_seed_apart(sandbox, ask, code):
+    await ask(
+        "POST", "LicenseNote", productid=DESKTOP, licensecode=STUDIO_CODE, type="system", description="x"
+    )
+
+    records = sandbox.zentitle.records()
+
+    assert [code] == [each["licenseCode"] for each in records["licenses"]]
+    assert STUDIO_CODE in [each["licenseCode"] for each in records["seeded"]["licenses"]]
+    assert [(STUDIO_CODE, "x")] == [(each["licenseCode"], each["description"]) for each in records["notes"]]
+    assert "password" not in json.dumps(records)
+
+
+async def test_an_event_goes_into_the_stream_as_often_as_it_is_sent(sandbox, with_key):
+    event = {"event": "order.paid", "productId": PRO, "payload": {"order": "100123"}}
+    answers = [
+        (await with_key("sandbox-zentitle-ds", "POST", "/api/DataStreamer", **event)).json() for _ in range(2)
+    ]
+    text = await with_key("sandbox-zentitle-ds", "POST", "/api/DataStreamer", event="e", payload="as text")
+    unnamed = await with_key("sandbox-zentitle-ds", "POST", "/api/DataStreamer", payload={})
+    of_nothing = await with_key("sandbox-zentitle-ds", "POST", "/api/DataStreamer", event="e", productId="1")
+
+    assert ["DataStreamer Event Created Successfully"] * 2 == answers
+    assert ("event is mandatory", "ProductID does not exist") == (unnamed.json(), of_nothing.json())
+    assert text.json() == answers[0]
+    assert [("order.paid", '{"order":"100123"}')] * 2 + [("e", "as text")] == [
+        (each["event"], each["payload"]) for each in sandbox.zentitle.records()["events"]
+    ]
 
 
 # License codes
@@ -136,7 +229,7 @@ async def test_one_code_is_a_list_of_one_and_says_true_with_a_capital(ask, code)
 
 
 async def test_many_codes_say_true_without_a_capital_and_have_dates_but_no_company_number(ask, code):
-    [listed] = await ask("GET", "LicenseCodes", pagenumber=1)
+    [listed] = await ask("GET", "LicenseCodes", productid=PRO, pagenumber=1)
 
     assert (code, "true", 1, "") == (
         listed["licenseCode"],
@@ -150,13 +243,15 @@ async def test_many_codes_say_true_without_a_capital_and_have_dates_but_no_compa
 
 @pytest.mark.parametrize("page", [{}, {"pagenumber": 0}, {"pagenumber": "0"}])
 async def test_page_nought_is_only_the_count(ask, code, page):
-    assert 1 == await ask("GET", "LicenseCodes", **page)
+    assert 1 == await ask("GET", "LicenseCodes", productid=PRO, **page)
 
 
 async def test_codes_come_in_pages(ask):
     codes = (await ask("POST", "LicenseCode", productid=PRO, numcodes=5)).split(" : ")[1].split(",")
 
-    pages = [await ask("GET", "LicenseCodes", pagenumber=page, pagesize=2) for page in (1, 2, 3, 4)]
+    pages = [
+        await ask("GET", "LicenseCodes", productid=PRO, pagenumber=page, pagesize=2) for page in (1, 2, 3, 4)
+    ]
 
     assert [codes[:2], codes[2:4], codes[4:], []] == [
         [each["licenseCode"] for each in page] for page in pages
@@ -214,7 +309,10 @@ async def test_days_offline_go_in_and_hours_come_out(ask, code):
         {"maintenanceenddate": "soon"},
         {"features": [{"featurecode": "NONE"}]},
         {"notes": [{"type": "delete", "description": "7"}]},
-        {"companyid": 9},
+        {"companyid": 999},
+        {"reference": ["order-1"]},
+        {"udfvalues": [{"fieldname": "NONE", "defaultvalue": "x"}]},
+        {"serverfunctions": [{"functionname": "LTCO", "parametervalue": -1}]},
     ],
 )
 async def test_an_update_with_one_wrong_value_changes_nothing(ask, code, wrong):
@@ -263,7 +361,9 @@ async def test_features_functions_and_fields_of_a_code_can_be_set(ask):
         ],
         udfvalues=[{"fieldname": "EDITION", "defaultvalue": "School"}],
         serverfunctions=[{"functionname": "LTCO", "enabled": "on", "parametervalue": 20}],
-        concurrencymode="off",
+        concurrencymode="network",
+        heartbeat="5",
+        networkseats="3",
         maintenanceenddate="2031-01-01",
     )
 
@@ -273,10 +373,15 @@ async def test_features_functions_and_fields_of_a_code_can_be_set(ask):
         (each["featureCode"], each["featureDetails"]) for each in single["features"]
     ]
     assert [{"fieldName": "EDITION", "defaultValue": "School"}] == single["udfValues"]
-    assert [{"functionName": "LTCO", "enabled": "ON", "parameterValue": "20"}] == single["serverFunctions"]
-    assert ("Team", "None", "2031-01-01T00:00:00") == (
+    assert [
+        {"functionName": "LTCO", "enabled": "ON", "parameterValue": "20"},
+        {"functionName": "FeatureAvailability", "enabled": "ON", "parameterValue": ""},
+    ] == single["serverFunctions"]
+    assert ("Team", "Network", 5, 3, "2031-01-01T00:00:00") == (
         single["profilename"],
         single["concurrencyMode"],
+        single["heartbeat"],
+        single["networkseats"],
         single["maintenanceEnddate"],
     )
 
@@ -303,162 +408,153 @@ async def test_the_reference_is_kept_but_never_shown(sandbox, ask):
     assert "order-1" == sandbox.zentitle.records()["licenses"][0]["reference"]
 
 
-async def test_activity_is_empty_then_an_object_then_a_list(sandbox, ask, code):
-    seen = []
-    for computer in ("one", "two", None):
-        seen.append(await ask("GET", "LicenseCodeActivity", productid=PRO, licensecode=code))
-        if computer:
-            sandbox.zentitle.activate(code, computer)
-
-    assert [] == seen[0]
-    assert ("one", "1900-01-01T00:00:00") == (seen[1]["computerID"], seen[1]["deactivated"])
-    assert ["one", "two"] == [each["computerID"] for each in seen[2]]
-    assert 1 == await ask("GET", "LicenseCodes", activated="true")
-
-
-async def test_a_code_is_activated_from_outside_by_the_control_route(ask, zentitle, code):
-    response = await zentitle.post(f"/_sandbox/licenses/{code}/activate", json={"computerID": "one"})
-
-    assert 201 == response.status_code
-    assert 1 == (await ask("GET", "LicenseCode", licensecode=code))[0]["numActivations"]
-
-
-# Products and profiles
-
-
-async def test_products_spell_their_number_another_way(ask):
-    products = await ask("GET", "Products")
-
-    assert [PRO, TEAM] == [each["productId"] for each in products]
-    assert [products[1]] == await ask("GET", "Product", productid=TEAM)
-
-
-async def test_a_profile_is_spelt_one_way_alone_and_another_in_the_list(ask):
-    [single] = await ask("GET", "Profile", productid=TEAM, profilename="Team")
-    [listed] = await ask("GET", "Profiles", productId=TEAM, pageNumber=1)
-
-    assert (single["profileID"], single["enabledforuse"], single["clientLeaseperiod"]) == (
-        listed["profileId"],
-        listed["enabledForUse"].capitalize(),
-        listed["clientLeasePeriod"],
-    )
-    assert 1 == await ask("GET", "Profiles")
-
-
-# Consumer data
-
-
-async def test_consumer_data_goes_in_as_an_object_and_comes_out_as_a_string(ask, code):
-    information = {"firstname": "Ann", "email": "ann@shop.example", "order": "7"}
-    answer = await ask(
-        "POST", "ConsumerData", productid=PRO, computerid="c1", licensecode=code, clientinfo=information
-    )
-
-    [row] = await ask("GET", "ConsumerData", productid=PRO, pagenumber=1)
-
-    assert answer.endswith("Successfully")
-    assert information == json.loads(row.pop("clientInfo"))
-    assert row.pop("created")
-    assert {
-        "productID": PRO,
-        "computerID": "c1",
-        "licenseCode": code,
-        "firstName": "Ann",
-        "lastName": "",
-        "company": "",
-        "email": "ann@shop.example",
-    } == row
-
-
-async def test_consumer_data_hides_history_unless_asked(ask, code):
-    for order in ("1", "2"):
-        await ask(
-            "POST",
-            "ConsumerData",
-            productid=PRO,
-            computerid="c1",
-            licensecode=code,
-            clientinfo={"order": order},
-        )
-
-    last = await ask("GET", "ConsumerData", productid=PRO, computerid="c1", pagenumber=1)
-    every = await ask("GET", "ConsumerData", productid=PRO, computerid="c1", pagenumber=1, justlast="false")
-
-    assert ['{"order":"2"}'] == [each["clientInfo"] for each in last]
-    assert ['{"order":"1"}', '{"order":"2"}'] == [each["clientInfo"] for each in every]
-    assert 2 == await ask("GET", "ConsumerData", productid=PRO, justlast="false")
-
-
-async def test_consumer_data_is_told_apart_by_kind_and_date(ask, code):
-    await ask("POST", "ConsumerData", productid=PRO, computerid="trial", clientinfo={})
-    await ask("POST", "ConsumerData", productid=PRO, computerid="paid", licensecode=code, clientinfo={})
-
-    kinds = {
-        kind: [
-            each["computerID"]
-            for each in await ask("GET", "ConsumerData", productid=PRO, type=kind, pagenumber=1)
-        ]
-        for kind in ("trials", "activations", "all")
+@pytest.mark.parametrize("filters", [{"productid": DESKTOP}, {"company": "Tidewater College"}, {}])
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("used", "true", {STUDIO_CODE, EDUCATION_CODE, SITE_CODE}),
+        ("activated", True, {STUDIO_CODE, EDUCATION_CODE, SITE_CODE}),
+        ("acquiredbywebservice", "TRUE", {"286450110220930855"}),
+        ("profilename", "education", {EDUCATION_CODE}),
+    ],
+)
+async def test_codes_are_found_by_what_they_are(ask, filters, name, value, expected):
+    everything = {
+        each["licenseCode"]: each for each in await ask("GET", "LicenseCodes", pagenumber=1, **filters)
     }
 
-    assert {"trials": ["trial"], "activations": ["paid"], "all": ["trial", "paid"]} == kinds
-    assert 0 == await ask("GET", "ConsumerData", productid=PRO, enddate="2001-01-01")
-    assert 2 == await ask("GET", "ConsumerData", productid=PRO, startdate="2001-01-01")
+    found = await ask("GET", "LicenseCodes", pagenumber=1, **filters, **{name: value})
+
+    seeded_elsewhere = {"274865102015706621"}
+    assert expected & set(everything) == {each["licenseCode"] for each in found} - seeded_elsewhere
 
 
-# Companies
+async def test_a_code_of_two_products_is_two_licenses(ask):
+    for product in (PRO, TEAM):
+        await ask("POST", "LicenseCode", productid=product, licensecodes=IMPORTED)
+
+    every = await ask("GET", "LicenseCode", licensecode=IMPORTED)
+    one = await ask("GET", "LicenseCode", licensecode=IMPORTED, productid=TEAM)
+
+    assert [PRO, TEAM] == [each["productID"] for each in every]
+    assert [TEAM] == [each["productID"] for each in one]
 
 
-async def test_a_company_made_twice_is_two_companies_and_the_oldest_is_found(sandbox, ask):
-    for _ in range(2):
-        await ask("POST", "Company", company="Baxter", productid=PRO, **{"global": "1"})
-
-    found = await ask("GET", "CompanyID", company="Baxter")
-
-    assert sandbox.zentitle.records()["companies"][0]["companyID"] == int(found["companyID"])
-    assert ("0", "") == (found["productID"], found["productName"])
-    assert 2 == len(await ask("GET", "CompaniesProducts"))
-
-
-async def test_a_company_of_one_product_is_not_found_among_those_of_all(ask):
-    await ask("POST", "Company", company="Baxter", productid=PRO)
-
-    assert "Company does not exist" == await ask("GET", "CompanyID", company="Baxter")
-    assert PRO == (await ask("GET", "CompanyID", company="Baxter", productid=PRO))["productID"]
+@pytest.mark.parametrize(
+    ("inputs", "description"),
+    [
+        ({}, "licensecode is mandatory"),
+        ({"licensecode": IMPORTED}, "License code does not exist"),
+        ({"licensecode": STUDIO_CODE, "productid": PRO}, "License code does not exist"),
+        ({"licensecode": STUDIO_CODE, "productid": "1"}, "ProductID does not exist"),
+        ({"licensecode": STUDIO_CODE, "details": 2}, "details must be between 0 and 1"),
+        ({"licensecode": STUDIO_CODE, "userdetails": "x"}, "userdetails must be an integer"),
+        ({"licensecode": STUDIO_CODE, "showfeatures": "off"}, "showfeatures must be on or all"),
+    ],
+)
+async def test_a_code_that_cannot_be_shown_is_a_text(ask, inputs, description):
+    assert description == await ask("GET", "LicenseCode", **inputs)
 
 
-async def test_a_company_does_not_repeat_its_number_and_holds_its_data_as_a_string(ask, company):
-    answer = await ask(
-        "PUT", "Company", companyid=company, productid=PRO, companydata={"email": "a@b.example"}, search2="x"
-    )
+async def test_a_counted_feature_tells_how_much_of_it_is_in_use(ask):
+    [single] = await ask("GET", "LicenseCode", licensecode=SITE_CODE)
 
-    found = await ask("GET", "Company", companyid=company)
-
-    assert answer.endswith("Successfully")
-    assert found.pop("created")
     assert {
-        "company": "Baxter",
-        "companyData": '{"email":"a@b.example"}',
-        "firstName": "",
-        "email": "a@b.example",
-        "search1": "",
-        "search2": "x",
-        "search3": "",
-        "productID": "0",
-    } == found
+        "SEATS": ["MaximumActive : 25", "TotalActive : 7"],
+        "STORE": ["ElementLimit : 1000", "ElementCount : 412"],
+        "VAULT": [],
+    } == {each["featureCode"]: each["featureDetails"] for each in single["features"]}
 
 
-async def test_a_new_company_name_must_be_free(ask, company):
-    await ask("POST", "Company", company="Marlin", productid=PRO, **{"global": 1})
+async def test_a_code_takes_the_terms_of_its_profile_only_when_told_to(ask):
+    of = {"productid": DESKTOP, "licensecode": STUDIO_CODE}
+    await ask("PUT", "LicenseCode", **of, profilename="Education")
+    [moved] = await ask("GET", "LicenseCode", **of)
 
-    taken = await ask("PUT", "Company", companyid=company, productid=PRO, company="Marlin")
-    free = await ask("PUT", "Company", companyid=company, productid=PRO, company="Okafor")
+    await ask("PUT", "LicenseCode", **of, inheritprofile="true", clientofflineleaseperiod=1)
+    [inherited] = await ask("GET", "LicenseCode", **of)
+    await ask("PUT", "LicenseCode", **of, profilename="default")
+    [left] = await ask("GET", "LicenseCode", **of)
 
-    assert ("Company name already exists", "Company Updated Successfully") == (taken, free)
-    assert company == (await ask("GET", "CompanyID", company="Okafor"))["companyID"]
+    assert [("Education", 2, 720), ("Education", 30, 24), ("Default", 30, 24)] == [
+        (each["profilename"], each["clientsallowed"], each["clientOfflineLeaseperiod"])
+        for each in (moved, inherited, left)
+    ]
+
+
+# Codes that are taken
+
+
+async def test_a_taken_code_is_not_given_again(ask):
+    made = (await ask("POST", "LicenseCode", productid=PRO, numcodes=3)).split(" : ")[1].split(",")
+
+    first = await ask("GET", "NextLicenseCode", productid=PRO)
+    rest = await ask("GET", "NextLicenseCode", productid=PRO, amount="9")
+    none = await ask("GET", "NextLicenseCode", productid=PRO)
+
+    assert (made[:1], made[1:], []) == (first, rest, none)
+    assert 3 == await ask("GET", "LicenseCodes", productid=PRO, acquiredbywebservice="true")
+
+
+async def test_a_code_with_activity_or_of_another_profile_is_not_taken(sandbox, ask):
+    used, other = [
+        (await ask("POST", "LicenseCode", productid=TEAM, numcodes=1, profilename=name)).split(" : ")[1]
+        for name in ("", "Team")
+    ]
+    sandbox.zentitle.activate(used)
+
+    default = await ask("GET", "NextLicenseCode", productid=TEAM)
+    named = await ask("GET", "NextLicenseCode", productid=TEAM, profilename="Team")
+
+    assert ([], [other]) == (default, named)
+
+
+async def test_a_code_that_was_let_go_can_be_taken_again(ask, code):
+    await ask("GET", "NextLicenseCode", productid=PRO)
+    await ask("PUT", "LicenseCode", productid=PRO, licensecode=code, acquiredbywebservice="false")
+
+    assert [code] == await ask("GET", "NextLicenseCode", productid=PRO)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "description"),
+    [
+        ({}, "productid is mandatory"),
+        ({"productid": PRO, "amount": 0}, "amount must be between 1 and 10000"),
+        ({"productid": PRO, "profilename": "Nobody's"}, "Profile does not exist"),
+    ],
+)
+async def test_a_code_cannot_be_taken_from_nowhere(ask, inputs, description):
+    assert description == await ask("GET", "NextLicenseCode", **inputs)
 
 
 # Notes
+
+
+async def test_a_note_of_the_dashboard_tells_who_wrote_it(ask):
+    [note] = await ask("GET", "LicenseNote", productid=DESKTOP, licensecode=EDUCATION_CODE)
+
+    assert ("General", "s.ode") == (note["type"], note["createdBy"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "inputs", "description"),
+    [
+        ("GET", {"licensecode": IMPORTED}, "License code does not exist"),
+        ("POST", {"description": "x"}, "type is mandatory"),
+        ("POST", {"type": "general"}, "description is mandatory"),
+        ("POST", {"type": "delete", "description": "x"}, "type must be general or system"),
+        ("PUT", {"description": "x"}, "noteid is mandatory"),
+        ("PUT", {"noteid": 7, "description": "x"}, "Note does not exist"),
+        ("DELETE", {"noteid": 7}, "Note does not exist"),
+    ],
+)
+async def test_a_wrong_note_is_a_text_and_changes_nothing(ask, verb, inputs, description):
+    of = {"productid": DESKTOP, "licensecode": EDUCATION_CODE}
+    before = await ask("GET", "LicenseNote", **of)
+
+    assert description == await ask(verb, "LicenseNote", **of | inputs)
+    assert before == await ask("GET", "LicenseNote", **of)
 
 
 async def test_notes_are_added_changed_and_deleted_one_by_one(sandbox, ask, code):

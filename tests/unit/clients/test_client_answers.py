@@ -305,13 +305,15 @@ def test_a_text_in_the_place_of_a_record_is_an_error(value, kind):
 
 
 def test_an_object_in_escaped_text_is_read():
-    [record] = ZentitleClient.list_consumer_data.read(answer([{"clientInfo": '{"email":"a@example.com"}'}]))
+    [record] = ZentitleClient.list_consumer_data.read(
+        answer([{"clientInfo": '{"email":"a@example.com"}'}])
+    ).Results
 
     assert {"email": "a@example.com"} == record.clientInfo
 
 
 def test_an_object_in_broken_text_stays_text():
-    [record] = ZentitleClient.list_consumer_data.read(answer([{"clientInfo": '{"email":'}]))
+    [record] = ZentitleClient.list_consumer_data.read(answer([{"clientInfo": '{"email":'}])).Results
 
     assert '{"email":' == record.clientInfo
 

@@ -1,0 +1,231 @@
+"""
+Sensorpro's manners, which all its calls share: tokens in the path, errors in the body of a 200, work put off.
+
+The vendor publishes no list of its codes: those here are the sandbox's own.
+"""
+
+import hmac
+import json
+import math
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from hookline.simulators.control import Call, RefusedError, Simulator, folded, operation
+
+ORGANIZATION = "sandbox"
+USER = "api@sandbox.example"
+PASSWORD = "sandbox-sensorpro-password"  # noqa: S105  (opens nothing but the sandbox)
+API_KEY = "00000000-0000-4000-8000-00000000c0de"
+
+BAD_LOGIN = "LOGIN_FAILED"
+BAD_TOKEN = "TOKEN_INVALID"  # noqa: S105
+BAD_REQUEST = "REQUEST_INVALID"
+
+NO_LENGTH = 411
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call's rows: each an error, or a status for information."""
+
+    errors: Sequence[Row] = ()
+    statuses: Sequence[Row] = ()
+
+    def result(self) -> Row:
+        """The `Result` that every answer carries."""
+        return {
+            "RequestId": str(uuid.uuid4()),
+            "ErrorMessages": list(self.errors),
+            "StatusMesssages": list(self.statuses),  # three s, as the vendor sends it
+            "TotalStatusMessages": len(self.statuses),
+            "TotalErrors": len(self.errors),
+        }
+
+
+def message(sequence: int, description: str, code: str) -> Row:
+    """An error or a status; the sequence is the index of the row that it is about, from 0."""
+    return {"Sequence": sequence, "Description": description, "Code": code}
+
+
+def bad_request(why: str) -> RefusedError:
+    """The error for a body that cannot be read."""
+    return RefusedError(200, why, BAD_REQUEST)
+
+
+@dataclass(order=True, slots=True)
+class Job:
+    """Something to be done at its time."""
+
+    due: float
+    """On the clock of `time.monotonic`."""
+    action: Callable[[], None] = field(compare=False)
+
+
+class SensorproCore(Simulator):
+    """What every part of Sensorpro stands on."""
+
+    vendor = "sensorpro"
+    secret_placeholders: ClassVar[frozenset[str]] = frozenset({"Organization", "User", "Password", "Token"})
+
+    def __init__(self, *, expires_in: int = 3622, import_seconds: float = 0.5) -> None:
+        self.expires_in = expires_in
+        """Seconds for which a token is good, counted from the sign-in; use does not extend it."""
+        self.import_seconds = import_seconds
+        """Seconds that an import takes."""
+        super().__init__()
+
+    def seed(self) -> None:
+        """Nobody signed in, nothing to do."""
+        self._tokens: dict[str, float] = {}
+        self._jobs: list[Job] = []
+
+    def records(self) -> dict[str, Any]:
+        """What the parts of Sensorpro hold, once all that is due is done."""
+        self._catch_up()
+        return {}
+
+    def end_sessions(self) -> None:
+        """Let every token lapse."""
+        self._tokens.clear()
+
+    # The vendor's manners
+
+    def authorize(self, call: Call) -> None:
+        """Let a caller with a live token in. How a bad one is answered is not documented: assumed."""
+        check_length(call)
+        if self._tokens.get(call.path["Token"].lower(), 0) < time.monotonic():
+            raise RefusedError(200, "The token is not valid or has expired.", BAD_TOKEN)
+        self._catch_up()
+
+    def render(self, _: Call, value: Any) -> Response:
+        """The handler's fields and the `Result` that every answer carries."""
+        return JSONResponse({"Result": Outcome().result()} | value)
+
+    def refusal(self, error: RefusedError) -> Response:
+        """An error in the body; the status says 200 for all that the vendor itself refuses."""
+        if error.status == NO_LENGTH:
+            return HTMLResponse(f"<h2>{error.message}</h2>", error.status)  # by the web server before it
+        outcome = Outcome([message(0, error.message, error.code)])
+        return JSONResponse({"Result": outcome.result()}, error.status)
+
+    # Work put off
+
+    def do_at(self, due: float, action: Callable[[], None]) -> None:
+        """Have something done at its time, at once if that has come; `due` is on the monotonic clock."""
+        self._jobs.append(Job(due, action))
+        self._catch_up()
+
+    def hurry(self) -> None:
+        """Do at once all that was put off, as if its time had come."""
+        self._catch_up(math.inf)
+
+    def _catch_up(self, now: float | None = None) -> None:
+        """Do what is due by now. Nobody can tell that it was not done before: it is done before every look."""
+        now = time.monotonic() if now is None else now
+        due = sorted(job for job in self._jobs if job.due <= now)
+        self._jobs = [job for job in self._jobs if job.due > now]
+        for job in due:
+            job.action()
+
+    # Signing in and out
+
+    @operation("POST", "/auth/sys/signin", public=True)
+    def sign_in(self, call: Call) -> Any:
+        """Hand out a token for credentials in the body."""
+        check_length(call)
+        body = body_of(call)
+        return self._sign_in(call, body.get("organization"), body.get("user"), body.get("password"))
+
+    @operation("POST", "/auth/sys/login/{Organization}/{User}/{Password}", public=True)
+    def log_in(self, call: Call) -> Any:
+        """Hand out a token for credentials in the path, the old form; it needs no body."""
+        return self._sign_in(call, *call.path.values())
+
+    def _sign_in(self, call: Call, *credentials: Any) -> Any:
+        given = [str(each) for each in (*credentials, call.headers.get("x-apikey", "").lower())]
+        wanted = [ORGANIZATION, USER, PASSWORD, API_KEY]
+        if not hmac.compare_digest(json.dumps(given).encode(), json.dumps(wanted).encode()):
+            raise RefusedError(200, "Organization, user, password or API key is wrong.", BAD_LOGIN)
+        now = time.monotonic()
+        self._tokens = {token: until for token, until in self._tokens.items() if until >= now}
+        token = str(uuid.uuid4())
+        self._tokens[token] = now + self.expires_in
+        return {"ExpiresIn": self.expires_in, "APIEndpoint": f"{self.url}/", "Token": token}
+
+    @operation("POST", "/auth/sys/logoff/{Token}")
+    def log_off(self, call: Call) -> Response:
+        """End a token; the vendor answers nothing at all."""
+        del self._tokens[call.path["Token"].lower()]
+        return Response()
+
+
+def check_length(call: Call) -> None:
+    """
+    Refuse a POST without a body, as some of the vendor's servers do.
+
+    Raises:
+        RefusedError: it has none.
+    """
+    if call.request.method == "POST" and not call.content:
+        raise RefusedError(NO_LENGTH, "Length Required")
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """
+    The JSON object in the body, with its names in lower case.
+
+    Raises:
+        RefusedError: there is none, or it holds what no answer could repeat: NaN, half a surrogate pair.
+    """
+    try:
+        body = json.loads(call.content)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise bad_request("The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise bad_request("The body is not a JSON object.")
+    return folded(body)
+
+
+def part_of(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object in a body, with its names in lower case; an empty one where there is none."""
+    part = body.get(name.lower())
+    return folded(part) if isinstance(part, dict) else {}
+
+
+def whole(body: dict[str, Any], name: str, default: int | None = None) -> int:
+    """
+    A whole number, 0 or more; one in a string counts too.
+
+    Raises:
+        RefusedError: it is none, or it is missing and there is no default.
+    """
+    value = body.get(name.lower())
+    if value is None and default is not None:
+        return default
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise bad_request(f"{name} must be a whole number.")
+    return value
+
+
+def texts(body: dict[str, Any], name: str) -> list[str]:
+    """
+    A list of strings; an empty one where there is none.
+
+    Raises:
+        RefusedError: it is something else.
+    """
+    values = body.get(name.lower()) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise bad_request(f"{name} must be a list of strings.")
+    return values

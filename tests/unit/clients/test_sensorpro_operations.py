@@ -1,0 +1,308 @@
+"""Sensorpro's operations as values: what is sent, what is refused before it, what is read."""
+
+import json
+from contextlib import suppress
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from hookline.clients import (
+    InvalidInput,
+    Refused,
+    SensorproClient,
+    UnexpectedAnswer,
+    VendorError,
+    operations,
+    pages,
+)
+from hookline.clients.sensorpro_models import NO_FORM
+
+ROOT = "https://vendor.example"
+OPERATIONS = operations(SensorproClient)
+ANN = {"PersonalEMail": "ann@example.com"}
+DEFAULTS = {"SendWelcomeEmail": False, "SignupFormId": NO_FORM, "ReturnFailedRequests": True}
+BATCH = {"Contact": [ANN]}
+DEFINITION = {
+    "ImportData": {"Name": "orders2030"},
+    "FTPConfiguration": {
+        "FTPSite": "ftp.example.com",
+        "FTPUser": "u",
+        "FTPPwd": "the-ftp-password",
+        "FTPFileName": "a.csv",
+    },
+    "FieldMap": [{"FromField": "email", "ToField": "personalemail"}],
+}
+BROADCAST = {"CampaignId": 53, "DesignId": 7, "SegmentId": 9}
+TOKEN = str(uuid4())
+
+
+def sent(name, **inputs):
+    """The body that an operation sends for these inputs."""
+    return json.loads(OPERATIONS[name].request(ROOT, **inputs).content)
+
+
+def result(*errors, **more):
+    rows = [{"Sequence": number, "Description": text, "Code": "X"} for number, text in errors]
+    return {"Result": {"RequestId": "r-1", "ErrorMessages": rows, "TotalErrors": len(rows)}} | more
+
+
+def read(name, value):
+    """What an operation reads from this JSON."""
+    return OPERATIONS[name].read(httpx.Response(200, content=json.dumps(value).encode()))
+
+
+# What is sent -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "body"),
+    [
+        ("add_contacts", BATCH | {"AddToList": ["a"]}, DEFAULTS | {"Contact": [ANN], "AddToList": ["a"]}),
+        ("update_contacts", BATCH, DEFAULTS | {"Contact": [ANN], "UpdateByKey": "email"}),
+        ("get_contacts_paged", {"Tag": "a"}, {"Tag": "a", "PageNumber": 1, "PageSize": 100}),
+        ("change_opt_out_status", ANN | {"OptOut": True}, ANN | {"OptOut": True}),
+        ("change_opt_out_status", ANN | {"OptOut": False}, ANN | {"OptOut": False}),
+        ("get_campaign_results", {"CampaignId": 53}, {"CampaignId": 53}),
+        ("get_campaign_result_links", {"CampaignId": 53}, {"CampaignId": 53}),
+        ("execute_ftp_import", {"Tag": "List_A"}, {"Tag": "List_A"}),
+        ("get_import_status", {"ImportId": 12}, {"ImportId": 12}),
+    ],
+)
+def test_inputs_are_sent_as_sensorpro_spells_them(name, inputs, body):
+    assert body == sent(name, **inputs)
+
+
+def test_an_import_is_sent_in_full_and_harms_nothing_it_was_not_told_to():
+    definition = sent("execute_ftp_import", ImportDefinition=DEFINITION)["ImportDefinition"]
+
+    assert (False, True) == (
+        definition["ImportData"]["ClearCrossXRef"],
+        definition["ImportData"]["ExecuteImport"],
+    )
+    assert definition["FTPConfiguration"]["DeleteFileAfterImport"] is False
+    assert "the-ftp-password" == definition["FTPConfiguration"]["FTPPwd"]
+
+
+def test_the_password_of_a_file_is_among_the_secrets_of_its_call():
+    given_ = SensorproClient.execute_ftp_import.given(ImportDefinition=DEFINITION)
+
+    assert ["the-ftp-password"] == given_.secrets()
+    assert [] == SensorproClient.execute_ftp_import.given(Tag="a").secrets()
+    assert "the-ftp-password" not in repr(given_)
+
+
+async def test_the_password_of_a_file_is_not_shown_by_an_error(client_for):
+    def answers(request):
+        if request.url.path.startswith("/auth"):
+            return httpx.Response(200, json=result(Token=TOKEN, ExpiresIn=3600, APIEndpoint=""))
+        return httpx.Response(200, json=result((0, f"no log-in with {request.content.decode()}")))
+
+    async with client_for("sensorpro", answers) as client:
+        with pytest.raises(Refused) as failure:
+            await client.execute_ftp_import(ImportDefinition=DEFINITION)
+
+    assert "the-ftp-password" not in repr(vars(failure.value))
+
+
+async def test_the_token_stands_at_the_end_of_every_address(client_for):
+    addresses = []
+
+    def answers(request):
+        if request.url.path.startswith("/auth"):
+            return httpx.Response(200, json=result(Token=TOKEN, ExpiresIn=3600, APIEndpoint=""))
+        addresses.append((request.method, request.url.path))
+        return httpx.Response(200, json=result())
+
+    async with client_for("sensorpro", answers) as client:
+        await client.change_opt_out_status(**ANN, OptOut=True)
+        await client.forget_contact(**ANN, for_good=True)
+
+    assert [
+        ("PUT", f"/api/Contact/ChangeOptOutStatus/{TOKEN}"),
+        ("POST", f"/api/Contact/ForgetMe/{TOKEN}"),
+    ] == addresses
+
+
+# What would do more than it seems ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "sentence"),
+    [
+        ("forget_contact", ANN, "erases the contact .*for_good=True"),
+        ("forget_contact", ANN | {"for_good": False}, "erases the contact .*for_good=True"),
+        ("add_broadcast", BROADCAST, "mails everybody in the segment.*mass_send=True"),
+        ("upsert_contacts", BATCH | {"SendWelcomeEmail": True}, "would mail the welcome again.*add_contacts"),
+        ("update_contacts", BATCH | {"SendWelcomeEmail": True}, "would mail the welcome again.*add_contacts"),
+    ],
+)
+def test_what_cannot_be_taken_back_is_refused_with_what_it_would_have_done(name, inputs, sentence):
+    with pytest.raises(InvalidInput, match=f"sensorpro {name} was not sent: .*{sentence}"):
+        OPERATIONS[name].request(ROOT, **inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "body"),
+    [
+        ("forget_contact", ANN | {"for_good": True}, ANN),
+        ("add_broadcast", BROADCAST | {"mass_send": True}, BROADCAST),
+        (
+            "add_contacts",
+            BATCH | {"SendWelcomeEmail": True},
+            DEFAULTS | {"Contact": [ANN], "SendWelcomeEmail": True},
+        ),
+    ],
+)
+def test_said_aloud_it_is_sent_and_our_own_word_for_it_is_not(name, inputs, body):
+    assert body == sent(name, **inputs)
+
+
+def test_an_import_destroys_what_it_is_told_to():
+    definition = DEFINITION | {
+        "ImportData": {"Name": "a", "ClearCrossXRef": True},
+        "FTPConfiguration": DEFINITION["FTPConfiguration"] | {"DeleteFileAfterImport": True},
+    }
+
+    told = sent("execute_ftp_import", ImportDefinition=definition)["ImportDefinition"]
+
+    assert (True, True) == (
+        told["ImportData"]["ClearCrossXRef"],
+        told["FTPConfiguration"]["DeleteFileAfterImport"],
+    )
+
+
+# The vendor's limits ----------------------------------------------------------------------------------------
+
+
+def named(name):
+    return {"ImportDefinition": DEFINITION | {"ImportData": {"Name": name}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "limit"),
+    [
+        ("execute_ftp_import", {}, "give Tag, or ImportDefinition"),
+        ("execute_ftp_import", named("x" * 17), "at most 16 characters"),
+        ("execute_ftp_import", named("Orders"), "a-z0-9"),
+        ("execute_ftp_import", named("or ders"), "a-z0-9"),
+        (
+            "execute_ftp_import",
+            {"ImportDefinition": DEFINITION | {"ImportData": {"Name": "a", "QuoteChar": "''"}}},
+            "at most 1 character",
+        ),
+        ("execute_ftp_import", {"ImportDefinition": DEFINITION | {"FieldMap": []}}, "at least 1 item"),
+        ("add_contacts", BATCH | {"Contact": []}, "at least 1 item"),
+        ("add_contacts", BATCH | {"Contact": [{"FirstName": "Ann"}]}, "PersonalEMail"),
+        ("upsert_contacts", BATCH | {"UpdateByKey": "phone"}, "'email'"),
+        ("change_opt_out_status", {"PersonalEMail": "ann", "OptOut": True}, "PersonalEMail"),
+        ("change_opt_out_status", ANN, "OptOut"),
+        ("get_contacts_paged", {"PageNumber": 0}, "1"),
+    ],
+)
+def test_a_limit_is_kept_and_told(name, inputs, limit):
+    with pytest.raises(InvalidInput, match=f"sensorpro {name} was not sent: .*{limit}"):
+        OPERATIONS[name].request(ROOT, **inputs)
+
+
+# What is read -----------------------------------------------------------------------------------------------
+
+
+def test_the_rows_that_failed_are_told_by_their_places_in_the_batch():
+    with pytest.raises(Refused) as failure:
+        read("add_contacts", result((6, "The contact exists"), (8, "No address")))
+
+    assert [(6, "The contact exists"), (8, "No address")] == [
+        (row["Sequence"], row["Description"]) for row in failure.value.rows
+    ]
+    assert ("r-1", False) == (failure.value.request_id, failure.value.maybe_applied)
+
+
+@pytest.mark.parametrize(
+    "name", ["add_contacts", "forget_contact", "add_broadcast", "execute_ftp_import", "send_email"]
+)
+@pytest.mark.parametrize("value", [None, {}, {"Result": None}, {"Result": {}}, "OK"])
+def test_a_write_whose_result_is_missing_may_have_been_done(name, value):
+    with pytest.raises(UnexpectedAnswer) as failure:
+        read(name, value)
+
+    assert failure.value.maybe_applied
+
+
+def test_an_import_that_was_begun_without_its_number_may_be_running():
+    with pytest.raises(UnexpectedAnswer, match="ImportId") as failure:
+        read("execute_ftp_import", result())
+
+    assert failure.value.maybe_applied
+
+
+def test_the_number_of_an_import_is_read_and_its_status_with_fields_we_do_not_know():
+    started = read("execute_ftp_import", result(ImportId="12"))
+    status = read("get_import_status", result(importId=12, Status="Running", Percent=40))
+
+    assert 12 == started.ImportId
+    assert (12, "Running", 40) == (status.ImportId, status.Status, status.Percent)
+
+
+def test_figures_of_a_campaign_are_read_from_numbers_and_texts():
+    results = read("get_campaign_results", result(TotalSent="120", totalclicks=7, TotalBounces=""))
+    [link] = read("get_campaign_result_links", result(Links=[{"Url": "https://x", "TotalClicks": "3"}])).Links
+
+    assert (120, 7, None) == (results.TotalSent, results.TotalClicks, results.TotalBounces)
+    assert ("https://x", 3) == (link.Url, link.TotalClicks)
+
+
+@pytest.mark.parametrize(
+    "more", [{"Contact": [ANN]}, {"Contacts": [ANN], "Total": "1"}, {"contact": [ANN], "TotalRecords": 1}]
+)
+def test_a_page_of_contacts_is_read_in_each_of_its_spellings(more):
+    page = read("get_contacts_paged", result(**more))
+
+    assert ["ann@example.com"] == [contact.PersonalEMail for contact in page.Results]
+    assert page.Total in (None, 1)
+
+
+@pytest.mark.parametrize("told", [{}, {"Total": 250}])
+async def test_contacts_are_fetched_page_by_page(client_for, told):
+    asked = []
+
+    def answers(request):
+        if request.url.path.startswith("/auth"):
+            return httpx.Response(200, json=result(Token=TOKEN, ExpiresIn=3600, APIEndpoint=""))
+        body = json.loads(request.content)
+        asked.append((body["Tag"], body["PageNumber"]))
+        first = (body["PageNumber"] - 1) * body["PageSize"]
+        rows = [{"PersonalEMail": f"{number}@example.com"} for number in range(250)]
+        return httpx.Response(200, json=result(Contact=rows[first : first + body["PageSize"]], **told))
+
+    async with client_for("sensorpro", answers) as client:
+        found = [contact.PersonalEMail async for contact in pages(client.get_contacts_paged, Tag="a")]
+
+    assert [f"{number}@example.com" for number in range(250)] == found
+    assert [("a", number) for number in range(1, 4 if told else 5)] == asked
+
+
+NAMES = ["Result", "TotalErrors", "ErrorMessages", "StatusMesssages", "Contact", "Contacts", "Total", "Links",
+         "ImportId", "Tags", "Sequence", "Token", "ExpiresIn", "Url", "BroadcastId", "TotalSent"]  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["", "12", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(max_examples=40, deadline=None)
+@given(value=VALUES.map(lambda value: result(**value) if isinstance(value, dict) else value))
+def test_no_record_however_odd_raises_anything_but_our_errors(name, value):
+    with suppress(VendorError):
+        read(name, value)
+
+
+def test_secrets_are_shown_as_asterisks():
+    assert "hunter22" not in repr(
+        SensorproClient.sign_in.given(Organization="o", User="u", Password=SecretStr("hunter22"))
+    )
