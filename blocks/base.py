@@ -1,14 +1,19 @@
 """What the credentials of all vendors have in common."""
 
+import math
 import time
 from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from prefect.blocks.abstract import CredentialsBlock
-from pydantic import HttpUrl
+from prefect.concurrency.asyncio import concurrency, rate_limit
+from pydantic import Field, HttpUrl
 
 from hookline.clients import VendorClient
+from hookline.settings import VendorSettings
 
 SECONDS_TO_KEEP: Final = 30.0
 _loaded: dict[tuple[type, str], tuple[float, Any]] = {}
@@ -24,8 +29,28 @@ class Connection:
     """Seconds that the vendor's clock is ahead of ours; None where it does not tell."""
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A global concurrency limit of Prefect that a vendor account's calls go through."""
+
+    name: str
+    slots: int
+    freed_per_second: float = 0.0
+    """Slots that become free by themselves; 0: they are given back when the call has ended."""
+
+
 class VendorCredentials(CredentialsBlock):
-    """Credentials for one vendor account."""
+    """Credentials for one vendor account, and how much may be asked of it."""
+
+    vendor: ClassVar[str]
+    settings: ClassVar[type[VendorSettings]]
+
+    concurrent_calls: int | None = Field(
+        default=None, ge=1, description="Most calls at once, from all processes; empty for no limit."
+    )
+    calls_per_second: float | None = Field(
+        default=None, gt=0, description="Most calls a second, from all processes; empty for no limit."
+    )
 
     @classmethod
     async def named(cls, name: str) -> Self:
@@ -40,7 +65,6 @@ class VendorCredentials(CredentialsBlock):
         return cast("Self", loaded[1])
 
     @classmethod
-    @abstractmethod
     def from_environment(cls) -> Self:
         """
         The credentials that the environment holds.
@@ -48,6 +72,23 @@ class VendorCredentials(CredentialsBlock):
         Raises:
             ConfigurationError: a variable is missing or not right; names it.
         """
+        given = cls.settings.load()
+        return cls(**{name: getattr(given, name) for name in type(given).model_fields})
+
+    def limits(self, name: str) -> list[Limit]:
+        """The limits of the stored credentials of this name; `hookline apply` makes them."""
+        limits = []
+        if self.concurrent_calls is not None:
+            limits.append(Limit(f"{self.vendor}-{name}-calls", self.concurrent_calls))
+        if self.calls_per_second is not None:
+            rate = self.calls_per_second
+            limits.append(Limit(f"{self.vendor}-{name}-rate", max(1, math.floor(rate)), rate))
+        return limits
+
+    def admission(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+        """What each call of a client enters first; nothing, unless these are stored credentials with a limit."""
+        limits = self.limits(self._block_document_name) if self._block_document_name else []
+        return (lambda: _admitted(limits)) if limits else nullcontext
 
     @abstractmethod
     def get_client(self) -> VendorClient:
@@ -61,6 +102,17 @@ class VendorCredentials(CredentialsBlock):
         Raises:
             VendorError: it is not, or does not; says what to do.
         """
+
+
+@asynccontextmanager
+async def _admitted(limits: list[Limit]) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for limit in limits:
+            if limit.freed_per_second:
+                await rate_limit(limit.name)
+            else:
+                await stack.enter_async_context(concurrency(limit.name))
+        yield
 
 
 def logo_at(gateway_url: str, vendor: str) -> HttpUrl:

@@ -1,13 +1,13 @@
 """Credentials for Jiwa."""
 
 from datetime import UTC, datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
 from blocks.base import Connection, VendorCredentials, logo
 from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
-from hookline.settings import JiwaSettings
+from hookline.settings import JiwaSettings, VendorSettings
 
 
 class JiwaCredentials(VendorCredentials):
@@ -31,6 +31,9 @@ class JiwaCredentials(VendorCredentials):
         ```
     """
 
+    vendor: ClassVar[str] = "jiwa"
+    settings: ClassVar[type[VendorSettings]] = JiwaSettings
+
     _block_type_name = "Jiwa Credentials"
     _block_type_slug = "jiwa-credentials"
     _logo_url = logo("jiwa")
@@ -49,20 +52,9 @@ class JiwaCredentials(VendorCredentials):
             raise ValueError("Jiwa needs an API key (JIWA_API_KEY), or a user name and a password.")
         return self
 
-    @classmethod
-    def from_environment(cls) -> Self:
-        """The credentials of `JIWA_BASE_URL` and `JIWA_API_KEY`, or `JIWA_USERNAME` and `JIWA_PASSWORD`."""
-        given = JiwaSettings.load()
-        return cls(
-            base_url=given.base_url,
-            api_key=given.api_key,
-            username=given.username,
-            password=given.password,
-        )
-
     def get_client(self) -> JiwaClient:
         """A client for one `async with`; make another for the next."""
-        return JiwaClient(self.base_url, self._auth())
+        return JiwaClient(self.base_url, self._auth(), admission=self.admission())
 
     async def check_connection(self) -> Connection:
         """Ask Jiwa who we are and what time it is there."""

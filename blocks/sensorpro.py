@@ -1,12 +1,12 @@
 """Credentials for Sensorpro."""
 
-from typing import Self
+from typing import ClassVar
 
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.base import Connection, VendorCredentials, logo
 from hookline.clients.sensorpro import SensorproClient, SensorproUser
-from hookline.settings import SensorproSettings
+from hookline.settings import SensorproSettings, VendorSettings
 
 
 class SensorproCredentials(VendorCredentials):
@@ -31,6 +31,9 @@ class SensorproCredentials(VendorCredentials):
         ```
     """
 
+    vendor: ClassVar[str] = "sensorpro"
+    settings: ClassVar[type[VendorSettings]] = SensorproSettings
+
     _block_type_name = "Sensorpro Credentials"
     _block_type_slug = "sensorpro-credentials"
     _logo_url = logo("sensorpro")
@@ -42,25 +45,13 @@ class SensorproCredentials(VendorCredentials):
     password: SecretStr = Field(description="The API user's password.")
     api_key: SecretStr = Field(description="The organization's API key.")
 
-    @classmethod
-    def from_environment(cls) -> Self:
-        """The credentials of the variables that begin with `SENSORPRO_`."""
-        given = SensorproSettings.load()
-        return cls(
-            base_url=given.base_url,
-            organization=given.organization,
-            user=given.user,
-            password=given.password,
-            api_key=given.api_key,
-        )
-
     def get_client(self) -> SensorproClient:
         """A client for one `async with`; make another for the next."""
         auth = SensorproUser(self.organization, self.user, self.password, self.api_key)
-        return SensorproClient(self.base_url, auth)
+        return SensorproClient(self.base_url, auth, admission=self.admission())
 
     async def check_connection(self) -> Connection:
         """Sign in."""
         async with self.get_client() as client:
             await client.sign_in(Organization=self.organization, User=self.user, Password=self.password)
-        return Connection(f"{self.user} of {self.organization}")
+            return Connection(f"{self.user} of {self.organization}", client.clock_ahead)

@@ -1,12 +1,12 @@
 """Credentials for Zentitle."""
 
-from typing import Self
+from typing import ClassVar
 
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.base import Connection, VendorCredentials, logo
 from hookline.clients.zentitle import ZentitleClient, ZentitleKey
-from hookline.settings import ZentitleSettings
+from hookline.settings import VendorSettings, ZentitleSettings
 
 
 class ZentitleCredentials(VendorCredentials):
@@ -29,6 +29,9 @@ class ZentitleCredentials(VendorCredentials):
         ```
     """
 
+    vendor: ClassVar[str] = "zentitle"
+    settings: ClassVar[type[VendorSettings]] = ZentitleSettings
+
     _block_type_name = "Zentitle Credentials"
     _block_type_slug = "zentitle-credentials"
     _logo_url = logo("zentitle")
@@ -38,18 +41,15 @@ class ZentitleCredentials(VendorCredentials):
     customer_id: str = Field(description="Your customer id at Zentitle.")
     api_key: SecretStr = Field(description="A WebAPI READ-WRITE key.")
 
-    @classmethod
-    def from_environment(cls) -> Self:
-        """The credentials of `ZENTITLE_BASE_URL`, `ZENTITLE_CUSTOMER_ID` and `ZENTITLE_API_KEY`."""
-        given = ZentitleSettings.load()
-        return cls(base_url=given.base_url, customer_id=given.customer_id, api_key=given.api_key)
-
     def get_client(self) -> ZentitleClient:
         """A client for one `async with`; make another for the next."""
-        return ZentitleClient(self.base_url, ZentitleKey(self.customer_id, self.api_key))
+        key = ZentitleKey(self.customer_id, self.api_key)
+        return ZentitleClient(self.base_url, key, admission=self.admission())
 
     async def check_connection(self) -> Connection:
         """Ask Zentitle for our products."""
         async with self.get_client() as client:
             products = await client.list_products()
-        return Connection(f"customer {self.customer_id} with {len(products)} products")
+            return Connection(
+                f"customer {self.customer_id} with {len(products)} products", client.clock_ahead
+            )

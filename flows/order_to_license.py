@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from hookline.catalog import Catalog, Product, load_catalog
+from hookline.clients import NotFound
 from hookline.clients.jiwa_models import SalesOrder
+from hookline.clients.jiwa_queries_models import LARGEST_TAKE, SalesOrderRow
 from hookline.clients.sensorpro_models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
@@ -67,7 +70,7 @@ async def order_to_license(
     """
     catalog = load_catalog(settings().catalog)
     jiwa_account = await JiwaCredentials.named(jiwa)
-    order = await jiwa_tasks.get_sales_order(jiwa_account, invoice_id)
+    order = await _order(jiwa_account, invoice_id)
     label = f"order {order.InvoiceNo or order.InvoiceID}"
     business = Business(WORKFLOW, order.InvoiceID, label)
 
@@ -86,18 +89,30 @@ async def order_to_license(
     listing = _listing(wanted, codes)
     await sensorpro_tasks.trigger_email(
         await SensorproCredentials.named(sensorpro),
-        business,
-        campaign_id=catalog.mail.campaign_id,
-        broadcast_id=catalog.mail.broadcast_id,
-        contact=customer.contact,
-        placeholders={"order": order.InvoiceNo, "licenses": listing},
-        resend=catalog.mail.if_unknown == "send-again",
+        business.at("mail", resend=catalog.mail.if_unknown == "send-again"),
+        CampId=catalog.mail.campaign_id,
+        BroadcastId=catalog.mail.broadcast_id,
+        ContactData=customer.contact,
+        NamedPairsParameters={"order": order.InvoiceNo, "licenses": listing},
     )
     await jiwa_tasks.create_sales_order_note(
-        jiwa_account, business, order.InvoiceID, f"Licenses allocated and mailed:\n{listing}"
+        jiwa_account,
+        business.at("order note"),
+        InvoiceID=order.InvoiceID,
+        NoteText=f"Licenses allocated and mailed:\n{listing}",
     )
     await _report(order, customer, wanted, codes)
     return Completed(message=f"{label} for {customer.name}: {sum(map(len, codes.values()))} license codes.")
+
+
+async def _order(jiwa: JiwaCredentials, invoice_id: str) -> SalesOrder:
+    try:
+        return await jiwa_tasks.get_sales_order(jiwa, InvoiceID=invoice_id)
+    except NotFound:
+        raise HooklineError(
+            f"Jiwa has no order with the InvoiceID {invoice_id!r}. It may be deleted, or the webhook came from "
+            "another company's database."
+        ) from None
 
 
 async def _nothing_to_do(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -> str | None:
@@ -115,11 +130,31 @@ async def _nothing_to_do(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOr
 
 async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -> bool:
     # Jiwa has no flag for it: cash sales show in the order's payments, account customers' money in the ledger.
-    if catalog.paid_when != "allocated" and jiwa_tasks.paid_by_payments(order):
+    if catalog.paid_when != "allocated" and paid_by_payments(order):
         return True
     if catalog.paid_when == "payments":
         return False
-    return jiwa_tasks.paid_by_allocation(await jiwa_tasks.query_sales_orders(jiwa, order.InvoiceID))
+    found = await jiwa_tasks.query_sales_orders(
+        jiwa, InvoiceID=order.InvoiceID, OrderBy="InvoiceHistoryID", Take=LARGEST_TAKE
+    )
+    # Jiwa ignores a filter that it does not know: take none but ours.
+    return paid_by_allocation([row for row in found.Results if row.InvoiceID == order.InvoiceID])
+
+
+def paid_by_payments(order: SalesOrder) -> bool:
+    """Whether the payments on an order cover it (cash sales). A declined or pending payment does not count."""
+    total = sum((history.HistoryTotal for history in order.Histories), Decimal(0))
+    settled = {"Authorised", "NoAuthorisationNeeded"}
+    paid = sum((p.AmountPaid for p in order.Payments if p.AuthorisationStatus in settled), Decimal(0))
+    covered = all(history.AmountPaid >= history.HistoryTotal for history in order.Histories)
+    return total > 0 and (paid >= total or covered)
+
+
+def paid_by_allocation(rows: list[SalesOrderRow]) -> bool:
+    """Whether money allocated in the debtor ledger covers every delivery of an order (account customers)."""
+    return any(row.LocalInvoiceTotalIncTax > 0 for row in rows) and all(
+        row.TotalAllocated >= row.LocalInvoiceTotalIncTax for row in rows
+    )
 
 
 def _wanted(catalog: Catalog, order: SalesOrder) -> list[Wanted]:
@@ -156,7 +191,7 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
     email = (
         order.DebtorEmailAddress
         or order.DeliveryAddressEmailAddress
-        or await jiwa_tasks.get_debtor_email(jiwa, order.DebtorID)
+        or (await jiwa_tasks.get_debtor(jiwa, DebtorID=order.DebtorID)).EmailAddress
     )
     if not email:
         raise HooklineError(
@@ -183,7 +218,7 @@ async def _company(zentitle: ZentitleCredentials, customer: Customer, product: P
     account = Business(
         WORKFLOW, f"debtor {customer.account_no}", f"customer {customer.name} ({customer.account_no})"
     )
-    return await zentitle_tasks.create_company(
+    return await zentitle_tasks.add_company(
         zentitle, account, found.name, customer.account_no, customer.email, product.product_id
     )
 
@@ -201,15 +236,15 @@ async def _license(
     product = line.product
     codes = await zentitle_tasks.create_license_codes(
         zentitle,
-        business,
-        line.step,
-        product_id=product.product_id,
-        company_id=company,
-        number=product.codes(line.quantity),
-        profile=product.profile,
+        business.at(line.step),
+        productid=product.product_id,
+        companyid=company,
+        numcodes=product.codes(line.quantity),
+        profilename=product.profile,
+        reference=f"{business.label} {line.step}",
     )
     for code in codes:
-        await zentitle_tasks.update_license_code(
+        await zentitle_tasks.set_license_terms(
             zentitle,
             business,
             product.product_id,
@@ -218,15 +253,19 @@ async def _license(
             days=product.days,
         )
         await zentitle_tasks.create_license_note(
-            zentitle, business, product.product_id, code, f"Order {order.InvoiceNo} of {customer.name}"
+            zentitle,
+            business.at(f"license note of {code}"),
+            productid=product.product_id,
+            licensecode=code,
+            description=f"Order {order.InvoiceNo} of {customer.name}",
         )
         await zentitle_tasks.create_consumer_data(
             zentitle,
-            business,
-            product.product_id,
-            code,
-            computer_id=_computer_id(catalog, order),
-            client_info={
+            business.at(f"consumer record of {code}"),
+            productid=product.product_id,
+            licensecode=code,
+            computerid=_computer_id(catalog, order),
+            clientinfo={
                 "firstname": customer.contact.FirstName or "",
                 "company": customer.name,
                 "email": customer.email,

@@ -1,5 +1,6 @@
-"""`catalog.yaml`: what the parts of an order bring in Zentitle, and the mail that goes out."""
+"""`catalog.yaml`: what the workflows must know of the business: parts, products, thresholds and mails."""
 
+from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
@@ -45,6 +46,43 @@ class Product(_Strict):
         return 1 if self.allocate == "codes" else quantity
 
 
+class Tickets(_Strict):
+    """What closed Jifeline tickets become: `ticket-to-invoice`."""
+
+    closed_since: date
+    """Tickets closed before this day (UTC) are left alone: they were billed some other way."""
+    services: dict[str, str] = Field(min_length=1)
+    """Jiwa's PartNo for each product of Jifeline, by its name or id."""
+    debtors: dict[str, str] = Field(default_factory=dict)
+    """Jiwa's AccountNo for customers whose debtor number is not in Jifeline, by their Jifeline id."""
+    survey: Mail | None = None
+    """Asks the customer how it went; left out: nobody is asked."""
+
+
+class Supplies(_Strict):
+    """When a JetAdvice cartridge is ordered: `supply-alert`."""
+
+    below: int = Field(15, ge=0, le=100)
+    """Percent that are left, at or below which it is ordered."""
+    replaced_above: int = Field(50, ge=0, le=100)
+    """Percent above which it counts as replaced, and may be ordered again."""
+    types: list[str] = ["toner"]
+    """Which kinds of supply are ordered, as JetAdvice names them."""
+    silent_days: int = Field(7, ge=1)
+    """A printer that has not reported for so long is not believed."""
+    part_nos: dict[str, str] = Field(default_factory=dict)
+    """Jiwa's PartNo where it differs from JetAdvice's part number."""
+    debtors: dict[str, str] = Field(default_factory=dict)
+    """Jiwa's AccountNo for customers without an external number in JetAdvice, by their JetAdvice id."""
+    mail: Mail
+
+    @model_validator(mode="after")
+    def _a_gap(self) -> Self:
+        if self.replaced_above <= self.below:
+            raise ValueError("replaced_above must be more than below, or a cartridge would be ordered twice")
+        return self
+
+
 class Catalog(_Strict):
     """The whole of `catalog.yaml`."""
 
@@ -52,6 +90,8 @@ class Catalog(_Strict):
     computer_id_field: str = ""
     mail: Mail
     products: list[Product] = Field(min_length=1)
+    tickets: Tickets | None = None
+    supplies: Supplies | None = None
 
     @field_validator("products")
     @classmethod

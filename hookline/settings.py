@@ -70,6 +70,10 @@ class Settings(EnvironmentSettings):
     worker_port: int = Field(4201, ge=1, le=65535, description="Port of the worker's health check.")
     sandbox_port: int = Field(8410, ge=1, le=65000, description="First port of the simulators, one each.")
     sandbox: bool = Field(default=False, description="Vendors that are not set are the simulators.")
+    first_runs: bool = Field(
+        default=True,
+        description="In the sandbox, start each scheduled deployment once when it is first made.",
+    )
     hooks: Path = Field(Path("deployments/hooks.yaml"), description="Sources and routes.")
     catalog: Path = Field(Path("deployments/catalog.yaml"), description="Products and what they bring.")
     deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")
@@ -132,12 +136,19 @@ class Settings(EnvironmentSettings):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.gateway_port}"
 
 
-class JiwaSettings(EnvironmentSettings):
+class VendorSettings(EnvironmentSettings):
+    """Where a vendor is, how to log in, and how much may be asked of it."""
+
+    base_url: str
+    concurrent_calls: int | None = Field(None, ge=1, le=1000)
+    calls_per_second: float | None = Field(None, gt=0, le=1000)
+
+
+class JiwaSettings(VendorSettings):
     """Where Jiwa is and how to log in: an API key, or a user with a password."""
 
     model_config = SettingsConfigDict(env_prefix="JIWA_")
 
-    base_url: str
     api_key: SecretStr | None = None
     username: str | None = None
     password: SecretStr | None = None
@@ -149,32 +160,52 @@ class JiwaSettings(EnvironmentSettings):
         return self
 
 
-class ZentitleSettings(EnvironmentSettings):
+class ZentitleSettings(VendorSettings):
     """Where Zentitle is (up to and without `/api`) and the key of a WebAPI."""
 
     model_config = SettingsConfigDict(env_prefix="ZENTITLE_")
 
-    base_url: str
     customer_id: str
     api_key: SecretStr
 
 
-class SensorproSettings(EnvironmentSettings):
+class SensorproSettings(VendorSettings):
     """Where Sensorpro is and its API user."""
 
     model_config = SettingsConfigDict(env_prefix="SENSORPRO_")
 
-    base_url: str
     organization: str
     user: str
     password: SecretStr
     api_key: SecretStr
 
 
-VENDORS: dict[str, type[EnvironmentSettings]] = {
+class JetadviceSettings(VendorSettings):
+    """Where JetAdvice is and a JetAdvice Manager user with the API role."""
+
+    model_config = SettingsConfigDict(env_prefix="JETADVICE_")
+
+    username: str
+    password: SecretStr
+
+
+class JifelineSettings(VendorSettings):
+    """Where Jifeline's Partner API is and the credentials made in the Partner Portal."""
+
+    model_config = SettingsConfigDict(env_prefix="JIFELINE_")
+
+    token_url: str | None = None
+    client_id: str
+    client_secret: SecretStr
+    api_key: SecretStr | None = None
+
+
+VENDORS: dict[str, type[VendorSettings]] = {
     "jiwa": JiwaSettings,
     "zentitle": ZentitleSettings,
     "sensorpro": SensorproSettings,
+    "jetadvice": JetadviceSettings,
+    "jifeline": JifelineSettings,
 }
 
 
@@ -204,6 +235,16 @@ def simulator_environment(settings: Settings) -> dict[str, str]:
             "USER": "api@sandbox.example",
             "PASSWORD": "sandbox-sensorpro-password",
             "API_KEY": "00000000-0000-4000-8000-00000000c0de",
+        },
+        "JETADVICE_": {
+            "BASE_URL": f"http://127.0.0.1:{port + 3}",
+            "USERNAME": "api@sandbox.example",
+            "PASSWORD": "sandbox-jetadvice-password",
+        },
+        "JIFELINE_": {
+            "BASE_URL": f"http://127.0.0.1:{port + 4}",
+            "CLIENT_ID": "sandbox-jifeline",
+            "CLIENT_SECRET": "sandbox-jifeline-secret",
         },
     }
     environment: dict[str, Any] = {}

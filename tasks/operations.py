@@ -7,14 +7,17 @@ repeat become calls. The others become effects: they go through the journal, whi
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, get_origin
+from dataclasses import dataclass
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, get_origin
 
 from prefect import Task
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from blocks import VendorCredentials
-from hookline.clients import Operation, VendorClient
+from hookline.clients import InvalidInput, Operation, VendorClient
 from hookline.clients.models import Input
+from hookline.clients.operation import Repeat
+from hookline.errors import HooklineError
 from hookline.journal import Census, Outcome
 from tasks.effects import Business, once
 from tasks.policies import VENDOR_CALL
@@ -22,14 +25,20 @@ from tasks.policies import VENDOR_CALL
 P = ParamSpec("P")
 T = TypeVar("T")
 C = TypeVar("C", bound=VendorCredentials)
-V = TypeVar("V", bound=VendorClient)
-I = TypeVar("I", bound=Input)  # noqa: E741  (for inputs)
+Client = TypeVar("Client", bound=VendorClient)
+Given = TypeVar("Given", bound=Input)
 
-Look = Callable[[V, I, str], Awaitable[Outcome | None]]
+Look = Callable[[Client, Given, str], Awaitable[Outcome | None]]
 """Finds a write by the client, its inputs and the mark of its business; None: it is not there."""
 
-CensusOf = Callable[[V, I], Census]
-"""Counts what a write without any mark would add to."""
+CensusOf = Callable[[Client, Given], Census]
+"""Counts what a write that leaves no mark would add to."""
+
+AFTERWARDS: Final = {
+    "safe": "Safe to repeat: tried again on whatever may pass.",
+    "look": "Done once for its business: if an answer is lost, it is looked up before it is sent again.",
+    "never": "Done once for its business: if an answer is lost, it is *uncertain* and a person decides.",
+}
 
 
 class VendorTasks(Generic[C]):
@@ -47,11 +56,12 @@ class VendorTasks(Generic[C]):
 
     def call(self, operation: Operation[P, T]) -> Task[Concatenate[C, P], Coroutine[Any, Any, T]]:
         """The task of an operation that may be repeated: tried again on whatever may pass."""
-        _expect(operation, operation.repeat == "safe", "is not safe to repeat: make it an effect")
+        _expect(operation, "safe")
 
         async def run(credentials: C, /, *args: P.args, **inputs: P.kwargs) -> T:
+            given = operation.given(*args, **inputs)
             async with credentials.get_client() as client:
-                return await client.send(operation, operation.given(*args, **inputs))
+                return await client.send(operation, given)
 
         return self._task(operation, run, [self._account(operation)])
 
@@ -59,55 +69,66 @@ class VendorTasks(Generic[C]):
         self,
         operation: Operation[P, T],
         *,
-        of: str | tuple[str, ...] = (),
         look: Look[Any, Any] | None = None,
         census: CensusOf[Any, Any] | None = None,
+        of: str | tuple[str, ...] = (),
+        essential: tuple[str, ...] = (),
+        found_by: tuple[str, ...] = (),
         marked: str | None = None,
         reference: str | None = None,
         wanted: Callable[[Any], int] = lambda _given: 0,
     ) -> Task[Concatenate[C, Business, P], Coroutine[Any, Any, T]]:
         """
-        The task of an operation that must not happen twice: done once for a business and a step of it.
+        The task of an operation that must not happen twice but can be looked up: done once for its business.
 
         Args:
             operation: which.
+            look: finds the write if its answer was lost.
+            census: in its place, for a write that leaves no mark: counts before and after.
             of: the inputs that tell one write of a business from the next, where its path does not; they name
                 the step, unless the business is given `at` a step.
-            look: finds the write if its answer was lost; needed where `repeat` is `look`.
-            census: in its place, for writes that leave no mark: counts before and after.
+            essential: the inputs that make it this write and no other: the same step with others is refused;
+                all, unless said.
+            found_by: inputs by which `look` finds the write; one of them must be given.
             marked: the input to whose text the mark of the business is added, for `look` to find.
             reference: the name, in the answer or else in the inputs, of what the vendor calls it.
             wanted: how many references the write must bring.
         """
-        can_look = look is not None or census is not None
-        _expect(operation, operation.repeat != "safe", "is safe to repeat: make it a call")
-        _expect(operation, can_look == (operation.repeat == "look"), "needs a look-up exactly if it has one")
-        names = (of,) if isinstance(of, str) else of or tuple(operation.placeholders)
+        _expect(operation, "look")
+        if (look is None) == (census is None):
+            raise TypeError(f"{operation!r} needs a look or a census.")
 
         async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T:
             if marked is not None:
                 inputs[marked] = f"{inputs.get(marked) or ''}\n{business.mark}".lstrip()
             given = operation.given(*args, **inputs)
-            async with credentials.get_client() as client:
-
-                async def send() -> Outcome:
-                    return _outcome(operation, given, await client.send(operation, given), reference)
-
-                async def find() -> Outcome | None:
-                    found = await cast("Look[Any, Any]", look)(client, given, business.mark)
-                    return found and _outcome(operation, given, found.answer, reference, found.reference)
-
-                outcome = await once(
-                    business,
-                    business.step or _step(operation, given, names),
-                    f"{operation.vendor}.{operation.name}",
-                    _shown(given),
-                    send,
-                    look=census(client, given) if census else find if look else None,
-                    wanted=wanted(given),
-                    resend=business.resend,
+            if found_by and not any(getattr(given, name) for name in found_by):
+                raise InvalidInput(
+                    f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
+                    "can be found again if its answer is lost."
                 )
-            return _answer(operation, outcome)
+            async with credentials.get_client() as client:
+                write = _Write(operation, client, given, business, look, census, reference)
+                return await write.answered(await write.once(of, essential, wanted=wanted(given)))
+
+        return self._task(operation, run, [self._account(operation), _BUSINESS])
+
+    def blind_effect(
+        self, operation: Operation[P, T], *, of: str | tuple[str, ...] = (), essential: tuple[str, ...] = ()
+    ) -> Task[Concatenate[C, Business, P], Coroutine[Any, Any, T | None]]:
+        """
+        The task of an operation that must not happen twice and cannot be looked up: done once for its business.
+
+        If its answer is lost, it is *uncertain* until a person settles it; what the vendor answered is then not
+        known, and the task answers None. See `effect`.
+        """
+        _expect(operation, "never")
+
+        async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T | None:
+            given = operation.given(*args, **inputs)
+            async with credentials.get_client() as client:
+                outcome = await _Write(operation, client, given, business).once(of, essential)
+            return None if outcome.answer is None else operation.load(outcome.answer)
 
         return self._task(operation, run, [self._account(operation), _BUSINESS])
 
@@ -120,44 +141,104 @@ class VendorTasks(Generic[C]):
         run: Callable[P, Coroutine[Any, Any, T]],
         first: list[inspect.Parameter],
     ) -> Task[P, Coroutine[Any, Any, T]]:
+        """The task of this function, which looks to Prefect and to people as if it were written out."""
+        signature = inspect.Signature([*first, *_inputs(operation.input)], return_annotation=operation.answer)
         run.__name__ = run.__qualname__ = operation.name
         run.__module__ = self.module
-        run.__doc__ = _documentation(operation, effect=len(first) > 1)
-        signature = inspect.Signature([*first, *_inputs(operation.input)], return_annotation=operation.answer)
+        run.__doc__ = _documentation(operation)
         run.__signature__ = signature  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()} | {
-            "return": operation.answer
-        }
+        run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+        run.__annotations__["return"] = operation.answer
         return Task(run, **VENDOR_CALL)
+
+
+@dataclass(frozen=True)
+class _Write(Generic[T]):
+    """One write of a business, with an open client."""
+
+    operation: Operation[..., T]
+    client: VendorClient
+    given: Input
+    business: Business
+    look: Look[Any, Any] | None = None
+    census: CensusOf[Any, Any] | None = None
+    reference: str | None = None
+
+    async def once(
+        self, of: str | tuple[str, ...], essential: tuple[str, ...], *, wanted: int = 0
+    ) -> Outcome:
+        """Do it, unless the journal knows that it is done."""
+        return await once(
+            self.business,
+            self.business.step or self._step((of,) if isinstance(of, str) else of),
+            f"{self.operation.vendor}.{self.operation.name}",
+            _shown(self.given, essential),
+            self._send,
+            look=self.census(self.client, self.given) if self.census else self._find if self.look else None,
+            wanted=wanted,
+            resend=self.business.resend,
+        )
+
+    async def answered(self, outcome: Outcome) -> T:
+        """The vendor's answer; where only its effect was found, what is known of it."""
+        if outcome.answer is not None and self.census is None:
+            return self.operation.load(outcome.answer)
+        known: dict[Any, Any] = {list: outcome.reference, str: "", type(None): None}
+        kind = get_origin(self.operation.answer) or self.operation.answer
+        if kind in known:
+            return self.operation.load(known[kind])
+        found = await self._find()
+        if found is None or found.answer is None:
+            raise HooklineError(
+                f"{self.operation.vendor} {self.operation.name} of {self.business.label} was settled by a person, "
+                "but the vendor does not show it, and what comes next needs to know it. Make it good at the "
+                "vendor, then do by hand what is left of this run."
+            )
+        return self.operation.load(found.answer)
+
+    async def _send(self) -> Outcome:
+        return self._outcome(await self.client.send(self.operation, self.given))
+
+    async def _find(self) -> Outcome | None:
+        found = await self.look(self.client, self.given, self.business.mark) if self.look else None
+        return found if found is None or found.reference else self._outcome(found.answer)
+
+    def _outcome(self, answer: Any) -> Outcome:
+        """What to write down of an answer; None is that of a write which was found, but not its answer."""
+        if isinstance(answer, list) and all(isinstance(each, str) for each in answer):
+            return Outcome(answer, answer)
+        name = self.reference or ""
+        called = getattr(answer, name, None) or getattr(self.given, name, None)
+        return Outcome(
+            [str(called)] if called else [], None if answer is None else self.operation.dump(answer)
+        )
+
+    def _step(self, names: tuple[str, ...]) -> str:
+        which = ", ".join(str(getattr(self.given, name)) for name in names or self.operation.placeholders)
+        return f"{self.operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
 
 
 _FIRST = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _BUSINESS = inspect.Parameter("business", _FIRST, annotation=Business)
 
 
-def _expect(operation: Operation[..., Any], holds: bool, complaint: str) -> None:
-    if not holds:
-        raise TypeError(f"{operation!r} {complaint}.")
+def _expect(operation: Operation[..., Any], repeat: Repeat) -> None:
+    if operation.repeat != repeat:
+        raise TypeError(f"{operation!r} is not of the kind {repeat!r}, but {operation.repeat!r}.")
 
 
-def _documentation(operation: Operation[..., Any], *, effect: bool) -> str:
-    effects = {
-        "look": "Done once for its business: if an answer is lost, it is looked up before it is sent again.",
-        "never": "Done once for its business: if an answer is lost, it is *uncertain* and a person decides.",
-    }
-    said = effects[operation.repeat] if effect else "Safe to repeat: tried again on whatever may pass."
-    what, _, source = (operation.__doc__ or "").partition("\n\n")
+def _documentation(operation: Operation[..., Any]) -> str:
+    effect, _, source = (operation.__doc__ or "").partition("\n\n")
     inputs = " ".join((operation.input.__doc__ or "").split())
-    return f"{what}\n\n{said}\n\nInputs: {inputs}\n\n{source}"
+    return f"{effect}\n\n{AFTERWARDS[operation.repeat]}\n\nInputs: {inputs}\n\n{source}"
 
 
 def _inputs(model: type[Input]) -> list[inspect.Parameter]:
     """The inputs of an operation as parameters, given by name."""
-    kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter(
             name,
-            kind,
+            inspect.Parameter.KEYWORD_ONLY,
             annotation=field.annotation,
             default=inspect.Parameter.empty
             if field.is_required()
@@ -170,42 +251,8 @@ def _inputs(model: type[Input]) -> list[inspect.Parameter]:
     return parameters
 
 
-def _step(operation: Operation[..., Any], given: Input, names: tuple[str, ...]) -> str:
-    which = ", ".join(str(getattr(given, name)) for name in names)
-    return f"{operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
-
-
-def _shown(given: Input) -> dict[str, Any]:
-    """The inputs as the journal may keep them: secrets as asterisks."""
-    values = given.model_dump(exclude_none=True)
-    shown: dict[str, Any] = TypeAdapter(Any).dump_python(values, mode="json")
+def _shown(given: Input, names: tuple[str, ...]) -> dict[str, Any]:
+    """Inputs, all or those of these names, as the journal may keep them: secrets as asterisks."""
+    inputs = given.model_dump(exclude_none=True, include=set(names) or None)
+    shown: dict[str, Any] = TypeAdapter(Any).dump_python(inputs, mode="json")
     return shown
-
-
-def _outcome(
-    operation: Operation[..., Any],
-    given: Input,
-    answer: Any,
-    reference: str | None,
-    found: list[str] | None = None,
-) -> Outcome:
-    if isinstance(answer, list) and all(isinstance(each, str) for each in answer):
-        references = answer
-    else:
-        value = getattr(answer, reference or "", None) or getattr(given, reference or "", None)
-        references = found or ([str(value)] if value else [])
-    return Outcome(references, operation.dump(answer))
-
-
-def _answer(operation: Operation[..., T], outcome: Outcome) -> T:
-    """The answer as the vendor gave it, then or now; after a person settled it, what is known of it."""
-    try:
-        return operation.load(outcome.answer)
-    except ValidationError:
-        return operation.load(_known(operation.answer, outcome))
-
-
-def _known(answer: Any, outcome: Outcome) -> Any:
-    if get_origin(answer) is list:
-        return outcome.reference
-    return {} if isinstance(answer, type) and issubclass(answer, BaseModel) else str(outcome.answer or "")

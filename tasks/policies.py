@@ -35,7 +35,8 @@ class Waits(list[float]):
 
     def __getitem__(self, attempt: SupportsIndex | slice) -> Any:
         """The wait before this attempt."""
-        return max(settings().retry_seconds * super().__getitem__(attempt), _asked_to_wait.get())
+        growth: Any = super().__getitem__(attempt)
+        return max(settings().retry_seconds * growth, _asked_to_wait.get())
 
 
 class Policy(TypedDict):

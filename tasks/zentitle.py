@@ -1,4 +1,4 @@
-"""Tasks on Zentitle: companies, license codes, and what is written beside them."""
+"""Tasks on Zentitle, one an operation; and, below, what a license takes more than one operation for."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,14 +6,44 @@ from typing import Final
 from prefect import task
 
 from blocks import ZentitleCredentials
-from hookline.clients.errors import NotFound
-from hookline.clients.paging import pages
-from hookline.clients.zentitle import ZentitleClient
+from hookline.clients import NotFound, ZentitleClient
 from hookline.clients.zentitle_models import LicenseCode
 from hookline.errors import HooklineError
-from hookline.journal import Census, Outcome
+from hookline.journal import Outcome
 from tasks.effects import Business, once
+from tasks.looks import zentitle as looks
+from tasks.operations import VendorTasks
 from tasks.policies import VENDOR_CALL
+
+_zentitle = VendorTasks(ZentitleCredentials, __name__)
+
+# Licenses
+create_license_codes = _zentitle.effect(
+    ZentitleClient.create_license_codes,
+    of=("productid", "companyid"),
+    census=looks.codes_of,
+    wanted=looks.codes_wanted,
+)
+create_license_note = _zentitle.effect(
+    ZentitleClient.create_license_note,
+    of="licensecode",
+    essential=("productid", "licensecode"),
+    look=looks.noted_license,
+    marked="description",
+    reference="licensecode",
+)
+
+# End users
+create_consumer_data = _zentitle.effect(
+    ZentitleClient.create_consumer_data,
+    of="licensecode",
+    essential=("productid", "licensecode", "computerid"),
+    look=looks.recorded_consumer,
+    reference="licensecode",
+)
+
+
+# What takes more than one operation -------------------------------------------------------------------------
 
 SUBSCRIPTION: Final = "subscriptionperiod"
 
@@ -49,7 +79,7 @@ async def find_company(zentitle: ZentitleCredentials, name: str, account_no: str
 
 
 @task(**VENDOR_CALL)
-async def create_company(
+async def add_company(
     zentitle: ZentitleCredentials, business: Business, name: str, account_no: str, email: str, product_id: str
 ) -> int:
     """Make a customer's company, once; return its id. `product_id` is asked for even by a global company."""
@@ -75,53 +105,7 @@ async def create_company(
 
 
 @task(**VENDOR_CALL)
-async def create_license_codes(
-    zentitle: ZentitleCredentials,
-    business: Business,
-    step: str,
-    *,
-    product_id: str,
-    company_id: int,
-    number: int,
-    profile: str | None = None,
-) -> list[str]:
-    """
-    Allocate license codes to a company, once; return them.
-
-    The answer is the only place where Zentitle names them, and the codes bear no mark of ours: if it is lost,
-    they are found as what is new among the company's codes.
-    """
-    async with zentitle.get_client() as client:
-
-        async def count() -> set[str]:
-            codes = pages(client.list_license_codes, productid=product_id, companyId=company_id)
-            return {row.licenseCode async for row in codes}
-
-        async def send() -> Outcome:
-            return Outcome(
-                await client.create_license_codes(
-                    productid=product_id,
-                    companyid=company_id,
-                    numcodes=number,
-                    profilename=profile,
-                    reference=f"{business.label} {step}",
-                )
-            )
-
-        done = await once(
-            business,
-            step,
-            "zentitle.create_license_codes",
-            {"product": product_id, "company": company_id, "codes": number, "profile": profile},
-            send,
-            look=Census(f"zentitle codes of product {product_id}, company {company_id}", count),
-            wanted=number,
-        )
-    return done.reference
-
-
-@task(**VENDOR_CALL)
-async def update_license_code(
+async def set_license_terms(
     zentitle: ZentitleCredentials,
     business: Business,
     product_id: str,
@@ -165,64 +149,6 @@ async def update_license_code(
 
         request = {"code": code, "clients": clients, "days": days}
         await once(business, f"terms of {code}", "zentitle.update_license_code", request, send, look=look)
-
-
-@task(**VENDOR_CALL)
-async def create_license_note(
-    zentitle: ZentitleCredentials, business: Business, product_id: str, code: str, text: str
-) -> None:
-    """Put a note on a license code, once. The business's token is added, to find it again."""
-    token = f"[{business.workflow} {business.key}]"
-    async with zentitle.get_client() as client:
-
-        async def send() -> Outcome:
-            await client.create_license_note(
-                productid=product_id, licensecode=code, description=f"{text} {token}"
-            )
-            return Outcome([code])
-
-        async def look() -> Outcome | None:
-            notes = await client.list_license_notes(productid=product_id, licensecode=code)
-            return Outcome([code]) if any(token in note.description for note in notes) else None
-
-        request = {"code": code, "text": text}
-        await once(
-            business, f"license note of {code}", "zentitle.create_license_note", request, send, look=look
-        )
-
-
-@task(**VENDOR_CALL)
-async def create_consumer_data(
-    zentitle: ZentitleCredentials,
-    business: Business,
-    product_id: str,
-    code: str,
-    *,
-    computer_id: str,
-    client_info: dict[str, str],
-) -> None:
-    """Write the consumer record of a code, once."""
-    async with zentitle.get_client() as client:
-
-        async def send() -> Outcome:
-            await client.create_consumer_data(
-                productid=product_id, computerid=computer_id, licensecode=code, clientinfo=client_info
-            )
-            return Outcome([code])
-
-        async def look() -> Outcome | None:
-            records = pages(
-                client.list_consumer_data, productid=product_id, computerid=computer_id, justlast=False
-            )
-            async for record in records:
-                if record.licenseCode == code:
-                    return Outcome([code])
-            return None
-
-        request = {"code": code, "computer": computer_id}
-        await once(
-            business, f"consumer record of {code}", "zentitle.create_consumer_data", request, send, look=look
-        )
 
 
 def _lasts(stands: LicenseCode, days: int | None) -> bool:

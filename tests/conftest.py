@@ -14,7 +14,9 @@ from uuid import uuid4
 for _name in [
     name
     for name in os.environ
-    if name.startswith(("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_"))
+    if name.startswith(
+        ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
+    )
 ]:
     del os.environ[_name]
 # Before anything imports Prefect: the user's own profile and database are not touched.
@@ -33,7 +35,6 @@ from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa_models import NewLine
 from hookline.settings import JiwaSettings, settings
-
 
 SANDBOXED = ("tests/flows/", "tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
 """There is one sandbox, so the tests on it share a process, while the others run beside them."""
@@ -70,7 +71,9 @@ def everything() -> Iterator[Stage]:
 @pytest.fixture
 def sandbox(request, everything) -> Stage:
     """What `hookline up --sandbox` runs."""
-    assert request.node.nodeid.startswith(SANDBOXED), "name this file in SANDBOXED, or it starts a second sandbox"
+    assert request.node.nodeid.startswith(SANDBOXED), (
+        "name this file in SANDBOXED, or it starts a second sandbox"
+    )
     return everything
 
 

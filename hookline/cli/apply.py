@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from hookline.settings import Settings
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
+    from blocks.base import Limit
     from hookline.engine.deployments import Deployment
 
 
@@ -43,11 +45,14 @@ def apply(
     url: Annotated[
         str | None, Parameter(help="Address under which Jiwa reaches the gateway; with --subscribe.")
     ] = None,
+    first_runs: Annotated[
+        bool, Parameter(negative="", help="Also start each scheduled deployment that is made now, once.")
+    ] = False,
     wait: Annotated[float, Parameter(help="Seconds to wait for a Prefect server that is starting.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """
-    Register blocks, make the `default` credentials from the environment, and the deployments of prefect.yaml.
+    Register blocks, make the `default` credentials and their limits from the environment, and the deployments.
 
     Running it again changes nothing that is as it should be.
 
@@ -65,7 +70,15 @@ def apply(
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
     rows = asyncio.run(
-        _apply(settings, deployments, dry_run=dry_run, subscribe=subscribe, url=url, wait=wait)
+        _apply(
+            settings,
+            deployments,
+            dry_run=dry_run,
+            first_runs=first_runs,
+            subscribe=subscribe,
+            url=url,
+            wait=wait,
+        )
     )
     show(rows, ["kind", "name", "change"], as_json=as_json)
 
@@ -75,6 +88,7 @@ async def _apply(
     deployments: dict[str, "Deployment"],
     *,
     dry_run: bool,
+    first_runs: bool,
     subscribe: bool,
     url: str | None,
     wait: float,
@@ -86,7 +100,7 @@ async def _apply(
     try:
         async with get_client() as client:
             await _await_server(client, wait)
-            async for change in _changes(settings, client, deployments):
+            async for change in _changes(settings, client, deployments, first_runs=first_runs):
                 if not dry_run:
                     await change.make()
                 rows.append({"kind": change.kind, "name": change.name, "change": change.change})
@@ -108,7 +122,11 @@ async def _await_server(client: "PrefectClient", seconds: float) -> None:
 
 
 async def _changes(
-    settings: Settings, client: "PrefectClient", deployments: dict[str, "Deployment"]
+    settings: Settings,
+    client: "PrefectClient",
+    deployments: dict[str, "Deployment"],
+    *,
+    first_runs: bool,
 ) -> AsyncIterator[Change]:
     async for change in _blocks(settings, client):
         yield change
@@ -116,7 +134,10 @@ async def _changes(
         async for change in _work_pool(client, pool):
             yield change
     for name, deployment in deployments.items():
-        yield await _deployment(client, name, deployment)
+        change = await _deployment(client, name, deployment)
+        yield change
+        if first_runs and change.change == "made" and deployment.schedules:
+            yield Change("flow run", name, "started", partial(_start, client, name))
 
 
 async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[Change]:
@@ -147,6 +168,34 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
             await credentials.save("default", overwrite=True, client=client)
 
         yield Change("block", f"{vendor} default", change, _nothing if change == "as it is" else save)
+        async for limit in _limits(client, vendor, credentials.limits("default")):
+            yield limit
+
+
+async def _limits(client: "PrefectClient", vendor: str, wanted: "list[Limit]") -> AsyncIterator[Change]:
+    """The global concurrency limits of an account: those it wants are made, those it no longer wants go."""
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
+
+    found = await client.read_global_concurrency_limits(limit=200)
+    stand = {limit.name: limit for limit in found if limit.name.startswith(f"{vendor}-default-")}
+    for limit in wanted:
+        facts: dict[str, Any] = {
+            "limit": limit.slots,
+            "slot_decay_per_second": limit.freed_per_second,
+            "active": True,
+        }
+        known = stand.pop(limit.name, None)
+        if known is None:
+            new = GlobalConcurrencyLimitCreate(name=limit.name, **facts)
+            yield Change("limit", limit.name, "made", partial(client.create_global_concurrency_limit, new))
+        elif any(getattr(known, name) != value for name, value in facts.items()):
+            change = GlobalConcurrencyLimitUpdate(**facts)
+            update = partial(client.update_global_concurrency_limit, limit.name, change)
+            yield Change("limit", limit.name, "changed", update)
+        else:
+            yield Change("limit", limit.name, "as it is", _nothing)
+    for name in stand:
+        yield Change("limit", name, "removed", partial(client.delete_global_concurrency_limit_by_name, name))
 
 
 async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change]:
@@ -173,6 +222,7 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
         "description": deployment.description,
         "tags": deployment.tags,
         "parameters": deployment.parameters,
+        "concurrency_limit": deployment.concurrency_limit,
         "work_pool_name": deployment.work_pool.name,
         "job_variables": deployment.work_pool.job_variables,
         "entrypoint": deployment.entrypoint,
@@ -194,6 +244,11 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
         await client.create_deployment(flow_id, name=deployment.name, schedules=schedules, **wanted)
 
     return Change("deployment", name, change, _nothing if change == "as it is" else make)
+
+
+async def _start(client: "PrefectClient", name: str) -> None:
+    deployment = await client.read_deployment_by_name(name)
+    await client.create_flow_run_from_deployment(deployment.id, name="first run")
 
 
 def _schedules(schedules: Iterable[Any]) -> list[str]:

@@ -57,7 +57,7 @@ def bench(
     out = console(stderr=as_json)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)
-        with stage(HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as sandbox:
+        with stage(HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false") as sandbox:
             progress.remove_task(starting)
             result = asyncio.run(_measure(sandbox, orders, burst, progress))
     _show(out, result)

@@ -50,7 +50,11 @@ def demo(
     )
     with (
         out.status("starting PostgreSQL") as status,
-        stage(keep=lambda: keep, on_line=lambda line: status.update(f"starting: {line}")) as sandbox,
+        stage(
+            keep=lambda: keep,
+            on_line=lambda line: status.update(f"starting: {line}"),
+            HOOKLINE_FIRST_RUNS="false",
+        ) as sandbox,
     ):
         status.update("everything runs")
         out.print(f"[green]✓[/] everything runs ({time.monotonic() - began:.0f} s)")

@@ -26,7 +26,6 @@ PORTS = {
     "HOOKLINE_PREFECT_PORT": 4200,
     "HOOKLINE_WORKER_PORT": 4201,
 }
-SIMULATORS = 5
 SANDBOX_PORT = 8410
 
 
@@ -121,7 +120,9 @@ def _environment(home: Path) -> dict[str, str]:
         del os.environ[name]
     ports = {name: str(port if _is_free(port) else _free_port()) for name, port in PORTS.items()}
     first = next(
-        port for port in range(SANDBOX_PORT, 60_000, 10) if all(_is_free(port + n) for n in range(SIMULATORS))
+        port
+        for port in range(SANDBOX_PORT, 60_000, 10)
+        if all(_is_free(port + n) for n in range(len(VENDORS)))
     )
     return {
         "HOOKLINE_HOME": str(home),

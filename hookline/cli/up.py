@@ -12,12 +12,11 @@ from hookline import runtime
 from hookline.catalog import load_catalog
 from hookline.database import embedded
 from hookline.hooks import load_hooks
-from hookline.settings import Settings
+from hookline.settings import VENDORS, Settings
 from hookline.supervisor import Port, Process, http_ready, only_one, require_free, supervise
 
 WORK_POOL = "hookline"
 START_SECONDS = 180
-SIMULATED = ("Jiwa", "Zentitle", "Sensorpro")
 
 
 def up(
@@ -79,9 +78,7 @@ def processes(settings: Settings) -> list[Process]:
         # apply and engine begin while the Prefect server starts: half of their start is reading its library.
         Process(
             name="apply",
-            command=_hookline(
-                "apply", "--wait", str(START_SECONDS), *(["--subscribe"] if settings.sandbox else [])
-            ),
+            command=_hookline("apply", "--wait", str(START_SECONDS), *_sandbox_options(settings)),
             after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
             uses=["prefect"] if own_prefect else [],
             restart=False,
@@ -103,6 +100,12 @@ def processes(settings: Settings) -> list[Process]:
             after=["apply"],
         ),
     ]
+
+
+def _sandbox_options(settings: Settings) -> list[str]:
+    if not settings.sandbox:
+        return []
+    return ["--subscribe", *(["--first-runs"] if settings.first_runs else [])]
 
 
 def _prefect_server(settings: Settings) -> Process:
@@ -154,7 +157,7 @@ def _ports(settings: Settings) -> list[Port]:
     if settings.sandbox:
         ports += [
             Port(settings.sandbox_port + number, f"the simulator of {vendor}", "HOOKLINE_SANDBOX_PORT")
-            for number, vendor in enumerate(SIMULATED)
+            for number, vendor in enumerate(VENDORS)
         ]
     return ports
 

@@ -29,6 +29,15 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
     return None
 
 
+def clock_ahead(header: str | None, now: datetime) -> float | None:
+    """Seconds by which a `Date` header is ahead of `now`; None if there is none or it makes no sense."""
+    with suppress(ValueError, TypeError, OverflowError, IndexError):
+        moment = parsedate_to_datetime(header or "")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment - now).total_seconds()
+    return None
+
+
 def request_id(response: httpx.Response) -> str | None:
     """The vendor's own id of the request, if a header tells it."""
     found = (response.headers.get(name) for name in _REQUEST_ID_HEADERS)

@@ -9,12 +9,16 @@ import asyncio
 import logging
 import ssl
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import UTC, datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 import httpx
 
+from hookline.clients.answers import clock_ahead
 from hookline.clients.auth import Exchange, VendorAuth
 from hookline.clients.errors import AnswerLost, UnexpectedAnswer, Unreachable, VendorError
 from hookline.clients.models import Input
@@ -48,7 +52,8 @@ class VendorClient:
     Args:
         base_url: the vendor's address, with `https` unless it is on this machine or network.
         auth: the credentials.
-        timeout: seconds a call may take in all, log-in included.
+        admission: entered around each call, to let in no more than the vendor's account may make.
+        timeout: seconds a call may take in all, log-in included; waiting for admission is not counted.
         connect_timeout: seconds to wait for a connection.
         transport: another way to the network, for tests.
     """
@@ -62,15 +67,19 @@ class VendorClient:
         base_url: str,
         auth: VendorAuth,
         *,
+        admission: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = checked_address(base_url)
         self.auth = auth
+        self.admission = admission
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.transport = transport
+        self.clock_ahead: float | None = None
+        """Seconds that the vendor's clock is ahead of ours, by its latest answer; None if it told no time."""
         self._http: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -112,7 +121,9 @@ class VendorClient:
         exchange = Exchange(operation, self.base_url)
         request.extensions |= {"hookline": exchange, "trace": exchange.trace}
         try:
-            return operation.read(await self._exchange(request, exchange))
+            async with self.admission():
+                response = await self._exchange(request, exchange)
+            return operation.read(response)
         except VendorError as error:
             secrets = [*self.auth.secrets(self.base_url), *given.secrets()]
             error.hide(lambda text: redact(text, secrets))
@@ -128,6 +139,7 @@ class VendorClient:
             async with asyncio.timeout(self.timeout):
                 response = await self._http.send(request, auth=self.auth)
             outcome = str(response.status_code)
+            self.clock_ahead = clock_ahead(response.headers.get("date"), datetime.now(UTC))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
             raise _meaning(failure, exchange) from None
         else:

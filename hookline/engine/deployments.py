@@ -38,6 +38,7 @@ class Deployment(BaseModel):
     tags: list[str] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: list[dict[str, Any]] = Field(default_factory=list)
+    concurrency_limit: int | None = Field(None, ge=1)
     work_pool: WorkPool
 
     def flow(self) -> Flow[..., Any]:

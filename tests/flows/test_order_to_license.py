@@ -119,7 +119,9 @@ async def _waits(client, flow_run_id):
     task_runs = await client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run_id]}))
     states = [state for run in task_runs for state in await client.read_task_run_states(run.id)]
     return [
-        state.state_details.scheduled_time - state.timestamp for state in states if state.name == "AwaitingRetry"
+        state.state_details.scheduled_time - state.timestamp
+        for state in states
+        if state.name == "AwaitingRetry"
     ]
 
 
@@ -257,7 +259,7 @@ async def test_an_order_that_was_enlarged_afterwards_is_said_so_and_not_licensed
     state = await run(order)
 
     assert ("Failed", 1) == (state.name, vendors.held(order).counts["licenses"])
-    assert "'codes': '1 then, 2 now'" in state.message
+    assert "'numcodes': '1 then, 2 now'" in state.message
 
 
 async def test_an_unreadable_catalog_fails_the_run_and_names_the_place(run, vendors, environment, tmp_path):

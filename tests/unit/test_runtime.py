@@ -19,7 +19,7 @@ from hookline.database.connection import database_url, prefect_database_url
 from hookline.runtime import announce, enter, local_secret, prefect_environment, withdraw
 from hookline.settings import Settings, settings
 
-OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_")
+OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
 OWN_VARIABLE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 
@@ -216,11 +216,7 @@ def test_without_the_sandbox_no_vendor_and_no_webhook_secret_is_set(home):
 
     assert (False, []) == (
         entered.sandbox,
-        [
-            name
-            for name in os.environ
-            if name.startswith(("JIWA_", "ZENTITLE_", "SENSORPRO_", "HOOKLINE_SECRET_"))
-        ],
+        [name for name in os.environ if name.startswith((*OURS[2:], "HOOKLINE_SECRET_"))],
     )
 
 

@@ -17,7 +17,7 @@ from hookline.settings import (
     webhook_secrets,
 )
 
-OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_")
+OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
 NUMBERS = {
     "gateway_port": (1, 65535),
     "prefect_port": (1, 65535),

@@ -1,0 +1,51 @@
+"""How a flow over many things ends: as a table in the Prefect UI, and Failed where a person is needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one thing."""
+
+    what: str
+    customer: str
+    result: str = ""
+    problem: str = ""
+    """Why it could not be done, and what to do; "" where it was."""
+
+
+async def conclude(workflow: str, rows: Sequence[Row], *, nothing: str) -> State[None]:
+    """
+    Make the table and the final state of a run.
+
+    Args:
+        workflow: the flow's name; the key of the table.
+        rows: what became of each thing, in order.
+        nothing: the state's name where there was nothing to do.
+    """
+    if not rows:
+        return Completed(name=nothing)
+    problems = [row for row in rows if row.problem]
+    done = f"{len(rows) - len(problems)} of {len(rows)} done"
+    await acreate_table_artifact(
+        key=workflow,
+        description=done,
+        table=[
+            {
+                "what": row.what,
+                "customer": row.customer,
+                "result": row.result or "not done",
+                "problem": row.problem,
+            }
+            for row in rows
+        ],
+    )
+    if problems:
+        reasons = "\n".join(f"{row.what} of {row.customer}: {row.problem}" for row in problems)
+        return Failed(message=f"{done}. The next run tries the others again.\n{reasons}")
+    return Completed(message="\n".join(f"{row.what} of {row.customer}: {row.result}" for row in rows))

@@ -1,0 +1,201 @@
+"""A JetAdvice cartridge that runs out becomes one Jiwa supply order and one mail, until it is replaced."""
+
+import re
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from hookline.clients.jetadvice_models import Customer, Device, Supply
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.variables import Variable
+from pydantic import ValidationError
+
+from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
+from flows.report import Row, conclude
+from hookline.catalog import Supplies, load_catalog
+from hookline.clients.jiwa_models import NewLine
+from hookline.clients.sensorpro_models import NewContact
+from hookline.errors import HooklineError
+from hookline.settings import settings
+from tasks import jetadvice as jetadvice_tasks
+from tasks import jiwa as jiwa_tasks
+from tasks import sensorpro as sensorpro_tasks
+from tasks.effects import Business
+
+WORKFLOW: Final = "supply-alert"
+VARIABLES: Final = "supply-alert-"
+"""Variables in Prefect, one for each cartridge that is ordered and not yet replaced."""
+PAGE: Final = 200
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The vendors' accounts that ordering works with."""
+
+    jetadvice: JetadviceCredentials
+    jiwa: JiwaCredentials
+    sensorpro: SensorproCredentials
+
+
+@dataclass(frozen=True)
+class Cartridge:
+    """A cartridge in its place in a printer."""
+
+    device: Device
+    supply: Supply
+    customer: Customer
+
+    @property
+    def variable(self) -> str:
+        """The name of the variable that remembers its order."""
+        place = f"{self.device.deviceId}-{self.supply.type}-{self.supply.color}".lower()
+        return VARIABLES + re.sub(r"[^a-z0-9]+", "-", place).strip("-")
+
+    def __str__(self) -> str:
+        """The cartridge in a person's words."""
+        return f"{self.supply.color} {self.supply.type} of {self.device.model} {self.device.serialNumber}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """That a cartridge is ordered: since when, and Jiwa's number of the order once everything is done."""
+
+    since: str
+    number: str = ""
+
+
+@flow(name=WORKFLOW, persist_result=False)
+async def supply_alert(
+    jetadvice: str = "default", jiwa: str = "default", sensorpro: str = "default"
+) -> State[None]:
+    """
+    Order each cartridge that is nearly used up, once until it is replaced.
+
+    A cartridge that cannot be ordered does not keep the others: the run ends Failed and says why, and the next
+    run tries it again. What is done is not repeated.
+
+    Args:
+        jetadvice: name of the JetAdvice Credentials block.
+        jiwa: name of the Jiwa Credentials block.
+        sensorpro: name of the Sensorpro Credentials block.
+    """
+    rules = load_catalog(settings().catalog).supplies
+    if rules is None:
+        raise HooklineError("catalog.yaml has no part `supplies`, which says when they are ordered. Add it.")
+    accounts = Accounts(
+        await JetadviceCredentials.named(jetadvice),
+        await JiwaCredentials.named(jiwa),
+        await SensorproCredentials.named(sensorpro),
+    )
+    orders = await _orders()
+    rows = []
+    for cartridge in await _cartridges(accounts.jetadvice, rules):
+        order = orders.get(cartridge.variable)
+        level = cartridge.supply.levelPercent or 0
+        if order is not None and level > rules.replaced_above:
+            await Variable.aunset(cartridge.variable)
+        elif (order is None and level <= rules.below) or (order is not None and not order.number):
+            rows.append(await _dealt_with(accounts, rules, cartridge, order or Order(_now())))
+    return await conclude(WORKFLOW, rows, nothing="Nothing runs out")
+
+
+async def _orders() -> dict[str, Order]:
+    """What is ordered and not yet replaced, by the names of the variables."""
+    found: dict[str, Order] = {}
+    async with get_client() as client:
+        while True:
+            asked = {"variables": {"name": {"like_": VARIABLES}}, "limit": PAGE, "offset": len(found)}
+            rows = (await client.request("POST", "/variables/filter", json=asked)).json()
+            found |= {row["name"]: Order(**row["value"]) for row in rows}
+            if len(rows) < PAGE:
+                return found
+
+
+async def _cartridges(jetadvice: JetadviceCredentials, rules: Supplies) -> list[Cartridge]:
+    """The cartridges whose level is known, in printers that have reported lately."""
+    customers = {each.customerId: each for each in await jetadvice_tasks.list_customers(jetadvice)}
+    heard_since = datetime.now(UTC) - timedelta(days=rules.silent_days)
+    return [
+        Cartridge(device, supply, customers.get(device.customerId) or Customer(customerId=device.customerId))
+        for device in await jetadvice_tasks.list_devices(jetadvice)
+        if device.lastReport is not None and _utc(device.lastReport) > heard_since
+        for supply in device.supplies
+        if supply.type.lower() in rules.types and supply.levelPercent is not None
+    ]
+
+
+async def _dealt_with(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> Row:
+    try:
+        # Before anything is sent: whoever comes after a crash goes on with this order, and makes no other.
+        await Variable.aset(cartridge.variable, asdict(order), overwrite=True)
+        number = await _order(accounts, rules, cartridge, order)
+        await Variable.aset(cartridge.variable, asdict(replace(order, number=number)), overwrite=True)
+    except HooklineError as error:
+        return Row(str(cartridge), cartridge.customer.name, problem=str(error))
+    return Row(str(cartridge), cartridge.customer.name, result=f"order {number}")
+
+
+async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> str:
+    """The supply order and the mail about it; the order's number."""
+    business = Business(WORKFLOW, f"{cartridge.variable} {order.since}", str(cartridge))
+    contact = _contact(cartridge.customer)
+    made = await jiwa_tasks.create_sales_order(
+        accounts.jiwa,
+        business.at("supply order"),
+        DebtorAccountNo=_debtor(rules, cartridge.customer),
+        OrderNo=f"{cartridge.supply.color}-{cartridge.device.serialNumber}-{order.since}",
+        Lines=[NewLine(PartNo=_part_no(rules, cartridge), QuantityOrdered=1)],
+    )
+    await sensorpro_tasks.trigger_email(
+        accounts.sensorpro,
+        business.at("mail", resend=rules.mail.if_unknown == "send-again"),
+        CampId=rules.mail.campaign_id,
+        BroadcastId=rules.mail.broadcast_id,
+        ContactData=contact,
+        NamedPairsParameters={
+            "cartridge": str(cartridge),
+            "location": cartridge.device.location,
+            "order": made.InvoiceNo,
+        },
+    )
+    return made.InvoiceNo
+
+
+def _debtor(rules: Supplies, customer: Customer) -> str:
+    account = rules.debtors.get(customer.customerId) or customer.externalNumber
+    if not account:
+        raise HooklineError(
+            f"{customer.name} has no external number in JetAdvice. Enter it there, or add "
+            f"`{customer.customerId}: ` and the account number in Jiwa to supplies.debtors in catalog.yaml."
+        )
+    return account
+
+
+def _part_no(rules: Supplies, cartridge: Cartridge) -> str:
+    part_number = cartridge.supply.partNumber
+    if not part_number:
+        raise HooklineError(
+            "JetAdvice names no part number for it. Order it by hand, and enter the part number there."
+        )
+    return rules.part_nos.get(part_number, part_number)
+
+
+def _contact(customer: Customer) -> NewContact:
+    try:
+        return NewContact(PersonalEMail=customer.email, FirstName=customer.name)
+    except ValidationError:
+        raise HooklineError(
+            f"{customer.email!r} cannot be the e-mail address of {customer.name}, so nobody could be told. "
+            "Mend it in JetAdvice."
+        ) from None
+
+
+def _now() -> str:
+    """The time to the second: it tells one order of a cartridge from the next."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # JetAdvice writes no zone

@@ -1,0 +1,52 @@
+"""Tasks on Jifeline, one an operation."""
+
+from blocks import JifelineCredentials
+from hookline.clients import JifelineClient
+from tasks.looks import jifeline as looks
+from tasks.operations import VendorTasks
+
+_jifeline = VendorTasks(JifelineCredentials, __name__)
+
+fetch_token = _jifeline.call(JifelineClient.fetch_token)
+
+# Tickets
+list_tickets = _jifeline.call(JifelineClient.list_tickets)
+get_ticket = _jifeline.call(JifelineClient.get_ticket)
+list_prepared_tickets = _jifeline.call(JifelineClient.list_prepared_tickets)
+create_prepared_ticket = _jifeline.effect(
+    JifelineClient.create_prepared_ticket,
+    of="customer_id",
+    look=looks.prepared,
+    marked="preparer_external_reference",
+    reference="id",
+)
+list_pending_tickets = _jifeline.call(JifelineClient.list_pending_tickets)
+list_in_progress_tickets = _jifeline.call(JifelineClient.list_in_progress_tickets)
+list_outsourced_tickets = _jifeline.call(JifelineClient.list_outsourced_tickets)
+list_closed_tickets = _jifeline.call(JifelineClient.list_closed_tickets)
+list_cancelled_tickets = _jifeline.call(JifelineClient.list_cancelled_tickets)
+mark_ticket_processed = _jifeline.call(JifelineClient.mark_ticket_processed)
+list_channel_messages = _jifeline.call(JifelineClient.list_channel_messages)
+
+# Customers and their connectors
+list_customers = _jifeline.call(JifelineClient.list_customers)
+get_customer = _jifeline.call(JifelineClient.get_customer)
+list_connectors = _jifeline.call(JifelineClient.list_connectors)
+get_connector = _jifeline.call(JifelineClient.get_connector)
+
+# Products, providers, vehicles
+list_products = _jifeline.call(JifelineClient.list_products)
+get_product = _jifeline.call(JifelineClient.get_product)
+list_providers = _jifeline.call(JifelineClient.list_providers)
+get_provider = _jifeline.call(JifelineClient.get_provider)
+list_vehicles = _jifeline.call(JifelineClient.list_vehicles)
+get_vehicle = _jifeline.call(JifelineClient.get_vehicle)
+get_vehicle_model = _jifeline.call(JifelineClient.get_vehicle_model)
+
+# openOBD sessions
+list_openobd_sessions = _jifeline.call(JifelineClient.list_openobd_sessions)
+get_openobd_session = _jifeline.call(JifelineClient.get_openobd_session)
+interrupt_openobd_session = _jifeline.call(JifelineClient.interrupt_openobd_session)
+
+# Events
+list_system_events = _jifeline.call(JifelineClient.list_system_events)

@@ -1,0 +1,11 @@
+"""Look-ups at JetAdvice."""
+
+from hookline.clients.jetadvice_models import RequestReportRun
+
+from hookline.clients import JetadviceClient
+from hookline.journal import Outcome
+
+
+async def no_run(_client: JetadviceClient, _given: RequestReportRun, _mark: str) -> Outcome | None:
+    """Never: JetAdvice lists no runs, and a run that nobody waits for costs the vendor a little work only."""
+    return None
