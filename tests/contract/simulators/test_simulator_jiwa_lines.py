@@ -221,6 +221,32 @@ async def test_the_firms_orders_are_invoiced_owed_on_back_order_and_open(jiwa):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOReference", "half a pair: \ud800"),
+        ("SOReference", ["x"]),
+        ("InvoiceInitDate", "0001-01-01T00:00:00+14:00"),
+        ("DropShipment", "perhaps"),
+    ],
+)
+async def test_a_value_that_cannot_be_kept_is_refused_by_its_name(jiwa, order, name, value):
+    response = await jiwa.patch(address(order), content=json.dumps({name: value}))
+
+    assert (400, "SerializationException") == complaint(response)
+    assert name == response.json()["ResponseStatus"]["Message"].split(":")[0]
+    assert order == await read(jiwa, order)
+
+
+async def test_an_order_of_the_last_days_of_time_is_due_on_the_very_last(jiwa):
+    body = {"DebtorAccountNo": "2001", "InvoiceInitDate": "9999-12-31"}
+    key = (await jiwa.post("/SalesOrders", json=body)).json()["InvoiceID"]
+
+    [row] = (await jiwa.get("/Queries/SalesOrderList", params={"InvoiceID": key})).json()["Results"]
+
+    assert "9999-12-31T23:59:59.9999990" == row["DueDate"]
+
+
+@pytest.mark.parametrize(
     "path", ["", "/{InvoiceID}", "/{InvoiceID}/Notes", "/{InvoiceID}/Historys/{history}/Lines"]
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -229,11 +229,22 @@ async def test_a_welcome_mail_goes_out_at_each_repeat(sandbox, sensorpro, token)
     assert ["welcome", "welcome"] == [mail["kind"] for mail in sandbox.sensorpro.records()["mails"]]
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"[]", b"\xff", b'{"a": NaN}', b'{"a": 1e999}', b'"\\ud800"'])
+@pytest.mark.parametrize("body", [b"nonsense", b"[]", b"\xff", b"[" * 100_000])
 async def test_a_body_that_is_no_object_is_an_error_in_the_body(sensorpro, token, body):
     response = await sensorpro.post(f"/api/Contact/UpdateAdd/{token}", content=body)
 
     assert [(0, "REQUEST_INVALID")] == errors(response)
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", '"half a pair: \\ud800"'])
+async def test_a_value_that_no_answer_could_repeat_is_an_error_in_the_body(sandbox, sensorpro, token, value):
+    before = sandbox.sensorpro.records()["contacts"]
+    body = f'{{"Contact": [{{"PersonalEMail": "a@shop.example", "Size": {value}}}]}}'
+
+    response = await sensorpro.post(f"/api/Contact/UpdateAdd/{token}", content=body)
+
+    assert [(0, "REQUEST_INVALID")] == errors(response)
+    assert before == sandbox.sensorpro.records()["contacts"]
 
 
 @pytest.mark.parametrize(
