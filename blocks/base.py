@@ -45,6 +45,7 @@ class VendorCredentials(CredentialsBlock):
     vendor: ClassVar[str]
     settings: ClassVar[type[VendorSettings]]
 
+    base_url: str = Field(description="Address of the vendor's API.")
     concurrent_calls: int | None = Field(
         default=None, ge=1, description="Most calls at once, from all processes; empty for no limit."
     )

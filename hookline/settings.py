@@ -81,7 +81,7 @@ class Settings(EnvironmentSettings):
     engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
     retry_seconds: float = Field(
         2,
-        gt=0,
+        ge=0.1,
         le=3600,
         description="Wait before a failed vendor call is tried again; the second wait is 5 times it, the third 25.",
     )

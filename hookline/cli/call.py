@@ -31,7 +31,7 @@ call = App(
 )
 
 _GIVEN = re.compile(r"(?P<name>[^=:@\s]+)(?P<how>:=@|:=|=@|=)(?P<text>.*)", re.DOTALL)
-_SECRET_NAME = re.compile(r"(?i)(password|secret|token|api_?key|session_?id)$")
+_SECRET_NAME = re.compile(r"(?i)(password|secret|(?<!next_)token|api_?key|session_?id)$")
 _MOST_COLUMNS: Final = 8
 
 
@@ -184,7 +184,8 @@ def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
 
 def shown(given: Input) -> dict[str, Any]:
     """Inputs as a person may see them: as given, secrets masked."""
-    values = TypeAdapter(Any).dump_python(given.model_dump(exclude_unset=True), mode="json")
+    fields = {name: getattr(given, name) for name in given.model_fields_set}  # those too that are not sent
+    values = TypeAdapter(Any).dump_python(fields, mode="json", exclude_unset=True)
     cleaned: dict[str, Any] = without_secrets(values, given.secrets())
     return cleaned
 

@@ -222,6 +222,7 @@ class ListChannelMessages(Paged):
     next_token: str | None = None
 
     page_size: ClassVar[int | None] = None
+    ends_when_empty: ClassVar[bool] = False
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any] | None:

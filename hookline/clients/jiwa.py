@@ -560,7 +560,7 @@ def _failure(operation: Operation[..., Any], response: httpx.Response, status: d
 
 
 def _texts(rows: list[Any]) -> list[str]:
-    return [f"{row.get('FieldName') or ''} {row.get('Message') or ''}".strip() for row in rows]
+    return [f"{row.get('FieldName') or ''} {row.get('Message') or ''}".lstrip() for row in rows]
 
 
 def _nothing(operation: Operation[..., Any], response: httpx.Response) -> Any:

@@ -5,16 +5,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from hookline.clients.models import Amount, Answer, Flag, Input, Moment, Money, Secret, Whole
+from hookline.clients.models import Amount, Answer, Consent, Flag, Input, Moment, Money, Secret, Whole
 
 ZERO = Decimal(0)
-
-Consent = Annotated[bool, Field(exclude=True)]
-"""Ours, and not sent: to be said for what does more than the call's name tells."""
 
 _CARD_FIELDS = frozenset(("cardnumber", "cardholder", "cardexpiry"))
 

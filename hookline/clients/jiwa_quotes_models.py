@@ -10,7 +10,6 @@ from hookline.clients.jiwa_models import (
     ZERO,
     CashSale,
     ChangedNote,
-    Consent,
     CustomFieldValue,
     DocumentFields,
     ForDebtor,
@@ -19,7 +18,7 @@ from hookline.clients.jiwa_models import (
     Note,
     must_be_meant,
 )
-from hookline.clients.models import Answer, Flag, Input, Moment, Money, Whole
+from hookline.clients.models import Answer, Consent, Flag, Input, Moment, Money, Whole
 
 
 class OneSalesQuote(Input):

@@ -111,5 +111,8 @@ Amount = Annotated[Decimal | int, Field(ge=-LARGEST, le=LARGEST), PlainSerialize
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
 """Sent in clear, shown as asterisks."""
 
+Consent = Annotated[bool, Field(exclude=True)]
+"""That something wide or irreversible is meant; asked for by us and not sent."""
+
 TextFlag = Annotated[bool, PlainSerializer(lambda flag: str(flag).lower(), when_used="json")]
 """Sent as the words `true` and `false`."""

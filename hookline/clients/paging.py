@@ -18,6 +18,9 @@ class Paged(Input):
     page_size: ClassVar[int | None]
     """Rows on a full page; None where a page that is not full need not be the last."""
 
+    ends_when_empty: ClassVar[bool] = True
+    """Whether nothing can follow an empty page; False where the answer itself points to the next."""
+
     order: ClassVar[dict[str, str]] = {}
     """Inputs that order by a unique key, where the vendor has an order."""
 
@@ -59,9 +62,9 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
 
     Say `async for row in pages(client.query_debtors, AccountNo="1001")`.
 
-    Ends after an empty page, a page that brings nothing new, a page after which the vendor's total is
-    reached, or, where the vendor tells no total, a page that is not full. Rows may shift between pages:
-    expect to see one twice.
+    Ends after an empty page (unless it points to another), a page that brings nothing new, a page after which
+    the vendor's total is reached, or, where the vendor tells no total, a page that is not full. Rows may shift
+    between pages: expect to see one twice.
 
     Raises:
         TypeError: the operation does not answer in pages.
@@ -80,7 +83,7 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
             return
         answer = await call(*args, **(inputs | place))
         rows, told = _rows(answer)
-        if not rows or rows == last_rows:
+        if (not rows and paged.ends_when_empty) or (rows and rows == last_rows):
             return
         for row in rows:
             yield row

@@ -24,9 +24,16 @@ _LOGGERS_THAT_PRINT_URLS_OR_COOKIES = (
 _PATTERNS = (
     (re.compile(r"(?i)(/auth/sys/login)/[^/\s]+/[^/\s]+/[^/\s?#]+"), rf"\1/{MASK}/{MASK}/{MASK}"),
     (re.compile(r"(?i)(/auth/sys/logoff|/api/[A-Za-z]+/[A-Za-z]+)/[^/\s?#]+"), rf"\1/{MASK}"),
-    (re.compile(r"(?i)\b(apikey|password|token|access_token|ss-id)=[^&\s;]+"), rf"\1={MASK}"),
+    (re.compile(r"(?i)(/Webhooks/Subscribers)/[^/\s?#]+"), rf"\1/{MASK}"),
+    (
+        re.compile(r"(?i)\b(apikey|password|token|access_token|ss-id|x-authkey|client_secret)=[^&\s;]+"),
+        rf"\1={MASK}",
+    ),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',]+"), rf"\1 {MASK}"),
-    (re.compile(r"(?i)(\"(?:password|apikey|x-apikey|token|sessionid)\"\s*:\s*)\"[^\"]*\""), rf'\1"{MASK}"'),
+    (
+        re.compile(r"(?i)(\"(?:password|apikey|x-apikey|token|access_token|sessionid)\"\s*:\s*)\"[^\"]*\""),
+        rf'\1"{MASK}"',
+    ),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from hookline.clients.models import Answer, Input, Secret, Whole
+from hookline.clients.models import Answer, Consent, Input, Secret, Whole
 from hookline.clients.paging import Paged
 
 NO_FORM = "00000000-0000-0000-0000-000000000000"
@@ -19,10 +19,6 @@ Line = Annotated[str, Field(max_length=LONGEST_LINE, pattern=r"^[^\r\n]*$")]
 
 Address = Annotated[str, Field(max_length=320, pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
 """An e-mail address, alone."""
-
-Consent = Annotated[bool, Field(exclude=True)]
-"""Ours, and not sent: to be said for what cannot be taken back, or reaches many."""
-
 
 # Signing in -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import from_json
 
-from hookline.clients.models import Answer, Flag, Input, Moment, TextFlag, Whole
+from hookline.clients.models import Answer, Consent, Flag, Input, Moment, TextFlag, Whole
 from hookline.clients.paging import Paged
 
 LARGEST_PAGE = 10_000
@@ -29,9 +29,6 @@ NoteType = Literal["general", "system"]
 
 Given = Annotated[str, Field(min_length=1)]
 """A text that is mandatory at Zentitle, where an empty one may count as left out."""
-
-Consent = Annotated[bool, Field(exclude=True)]
-"""Ours, and not sent: to be said for what hits more than the one thing named."""
 
 _COUNT = re.compile(r"(\w+) ?: ?(\d{1,18})")
 _NOTE_ID = re.compile(r"0*[1-9]\d*")

@@ -5,12 +5,9 @@ Facts and how far they are known: the vendor notes, part A. Each subject's calls
 """
 
 from hookline.simulators import jiwa_seed
-from hookline.simulators.jiwa_core import API_KEY, DEBTOR_API_KEY, PASSWORD, USER
 from hookline.simulators.jiwa_order_routes import OrderRoutes
 from hookline.simulators.jiwa_quotes import QuoteRoutes
 from hookline.simulators.jiwa_subscribers import SubscriberRoutes
-
-__all__ = ["API_KEY", "DEBTOR_API_KEY", "PASSWORD", "USER", "JiwaSimulator"]
 
 
 class JiwaSimulator(OrderRoutes, QuoteRoutes, SubscriberRoutes):

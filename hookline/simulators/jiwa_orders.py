@@ -151,9 +151,10 @@ class Order(SalesDocument):
             raise against_the_rules("The sales order has payments.")
 
     def price(self, line: Document, changes: Document) -> None:
-        """Work out a line: everything ordered is delivered unless told otherwise."""
+        """Work out a line: everything ordered is delivered unless told otherwise, now or before."""
         ordered: float = line["QuantityOrdered"]
-        this: float = changes.get("QuantityThisDel", ordered)
+        told = changes if "QuantityOrdered" in changes else line
+        this: float = told.get("QuantityThisDel", ordered)
         line |= {"QuantityThisDel": this, "QuantityBackOrd": ordered - this}
         charge(line, this)
 
@@ -212,7 +213,7 @@ class Order(SalesDocument):
             for number, line in enumerate(waiting, start=1)
         ]
         for line in rest:
-            self.price(line, {})
+            self.price(line, {"QuantityOrdered": line["QuantityOrdered"]})
         self.histories.append(history)
         self.lines[history["InvoiceHistoryID"]] = rest
 

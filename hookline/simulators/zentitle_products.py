@@ -14,7 +14,6 @@ from hookline.simulators.zentitle_terms import (
     Feature,
     Product,
     Switch,
-    Terms,
     Udf,
     offered,
     offered_anew,
@@ -193,12 +192,6 @@ class Products(Account):
         return UDF_DELETED
 
 
-def add_feature(product: Product, feature: Feature, switch: Switch) -> None:
-    """Give a product a feature, and its new codes the switch."""
-    product.features.append(feature)
-    product.terms = replace(product.terms, features={**product.terms.features, feature.number: switch})
-
-
 def _add_groups(product: Product, groups: list[Inputs]) -> None:
     for each in groups:
         name = each.required("featuregroupname")
@@ -247,7 +240,8 @@ def _add_features(product: Product, features: list[Inputs]) -> None:
             group=_group_named(product, each, DEFAULT_GROUP),
         )
         _check_code(product, feature.code)
-        add_feature(product, feature, Switch(_in_trials(feature, each)))
+        product.features.append(feature)
+        _switch(product, feature, on=_in_trials(feature, each))
 
 
 def _change_feature(product: Product, each: Inputs) -> None:
@@ -259,8 +253,13 @@ def _change_feature(product: Product, each: Inputs) -> None:
     feature.name = each.text("featurename", feature.name)
     feature.notes = each.text("notes", feature.notes)
     feature.group = _group_named(product, each, feature.group)
+    _switch(product, feature, on=_in_trials(feature, each))
+
+
+def _switch(product: Product, feature: Feature, *, on: bool) -> None:
+    """Switch a feature of the product, and with it that of codes to come."""
     switch = product.terms.features.get(feature.number, Switch())
-    switches = {**product.terms.features, feature.number: replace(switch, on=_in_trials(feature, each))}
+    switches = {**product.terms.features, feature.number: replace(switch, on=on)}
     product.terms = replace(product.terms, features=switches)
 
 
@@ -313,7 +312,7 @@ def _check_udf(product: Product, name: str) -> None:
 
 def _row(each: Product) -> dict[str, Any]:
     """A product: `productId`, though the vendor's table says productID."""
-    terms: Terms = each.terms
+    terms = each.terms
     return {
         "productName": each.name,
         "productId": each.product,

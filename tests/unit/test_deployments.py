@@ -92,7 +92,11 @@ def test_the_deployments_that_are_shipped_fit_the_routes_that_are_shipped(reposi
 
     check_routes(load_hooks(repository / "deployments/hooks.yaml"), deployments)
 
-    assert {"order-to-license/default": MAIN} == {name: one.entrypoint for name, one in deployments.items()}
+    assert {
+        "order-to-license/default": MAIN,
+        "ticket-to-invoice/default": "flows/ticket_to_invoice.py:ticket_to_invoice",
+        "supply-alert/default": "flows/supply_alert.py:supply_alert",
+    } == {name: one.entrypoint for name, one in deployments.items()}
 
 
 def test_a_deployment_is_known_by_its_flow_and_its_name(load):

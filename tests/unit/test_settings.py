@@ -26,6 +26,7 @@ NUMBERS = {
     "engine_concurrency": (1, 200),
     "lease_seconds": (1, 3600),
     "settle_seconds": (0, 600),
+    "retry_seconds": (0.1, 3600),
 }
 
 
@@ -366,7 +367,7 @@ def test_no_secret_is_seen_in_settings_that_are_shown(environment, kind, shown):
     for name in secret:
         environment.setenv(f"{prefix}{name.upper()}", "postgresql://hidden-word/db")
     for name in set(kind.model_fields) - secret if kind is not Settings else ():
-        environment.setenv(f"{prefix}{name.upper()}", "x")
+        environment.setenv(f"{prefix}{name.upper()}", "1")
 
     read = kind.load()
 
@@ -403,6 +404,8 @@ def test_in_the_sandbox_every_vendor_that_is_not_set_is_its_simulator():
         "JIWA_BASE_URL": "http://127.0.0.1:9000",
         "ZENTITLE_BASE_URL": "http://127.0.0.1:9001",
         "SENSORPRO_BASE_URL": "http://127.0.0.1:9002",
+        "JETADVICE_BASE_URL": "http://127.0.0.1:9003",
+        "JIFELINE_BASE_URL": "http://127.0.0.1:9004",
     } == {name: value for name, value in added.items() if name.endswith("_BASE_URL")}
 
 
@@ -424,7 +427,7 @@ def test_a_vendor_that_is_half_set_is_left_alone_and_the_others_are_not(environm
 
     added = simulator_environment(Settings())
 
-    assert {"JIWA", "ZENTITLE", "SENSORPRO"} - {vendor} == {name.partition("_")[0] for name in added}
+    assert {name.upper() for name in VENDORS} - {vendor} == {name.partition("_")[0] for name in added}
 
 
 @pytest.mark.parametrize("variable", ["JIWA_BASE_URL", "ZENTITLE_API_KEY"])

@@ -266,8 +266,9 @@ async def test_an_order_that_cannot_be_made_leaves_no_trace(sandbox, jiwa, body,
     assert before == sandbox.jiwa.records()
 
 
-async def test_a_body_that_is_no_json_is_refused(jiwa):
-    response = await jiwa.post("/SalesOrders", content=b"{")
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"[" * 100_000])
+async def test_a_body_that_is_no_json_object_is_refused(jiwa, body):
+    response = await jiwa.post("/SalesOrders", content=body)
 
     assert (400, "SerializationException") == complaint(response)
 

@@ -84,6 +84,19 @@ async def test_a_line_is_read_changed_and_deleted(jiwa, order):
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "quantities"),
+    [({"Description": "Ink"}, (2, 1)), ({"QuantityOrdered": 4}, (4, 4)), ({"QuantityThisDel": 2}, (2, 2))],
+)
+async def test_what_is_delivered_stays_until_more_is_ordered_or_it_is_named(jiwa, order, change, quantities):
+    one = history(order, "Lines", order["Lines"][0]["InvoiceLineID"])
+    await jiwa.patch(one, json={"QuantityThisDel": 1})
+
+    line = (await jiwa.patch(one, json=change)).json()
+
+    assert quantities == (line["QuantityOrdered"], line["QuantityThisDel"])
+
+
 async def test_a_comment_stays_one_and_costs_nothing(jiwa, order):
     one = history(order, "Lines", order["Lines"][1]["InvoiceLineID"])
 

@@ -151,6 +151,53 @@ async def test_every_change_of_an_order_is_an_update(jiwa, subscribe, receiver, 
     assert (await jiwa.get(f"/SalesOrders/{order['InvoiceID']}")).json() == document
 
 
+@pytest.mark.parametrize(
+    ("verb", "change"),
+    [
+        ("PATCH", "/Historys/{history}/Lines/{line}"),
+        ("DELETE", "/Historys/{history}/Lines/{line}"),
+    ],
+)
+async def test_every_change_of_a_line_is_an_update_of_its_order(
+    jiwa, subscribe, receiver, order, verb, change
+):
+    await subscribe()
+    history, line = order["Histories"][0]["InvoiceHistoryID"], order["Lines"][0]["InvoiceLineID"]
+    path = f"/SalesOrders/{order['InvoiceID']}{change.format(history=history, line=line)}"
+    await jiwa.request(verb, path, json={"QuantityOrdered": 2} if verb == "PATCH" else None)
+
+    _, document = await receiver.take()
+
+    assert [2] * (verb == "PATCH") == [each["QuantityOrdered"] for each in document["Lines"]]
+
+
+async def test_stateful_work_is_told_of_once_when_it_is_saved(jiwa, subscriber, subscribe, order):
+    await subscribe(URL="http://127.0.0.1:9/")
+    address, stateful = f"/SalesOrders/{order['InvoiceID']}", {"jiwa-stateful": "true"}
+    for text in "abc":
+        await jiwa.patch(address, json={"SOReference": text}, headers=stateful)
+    before = await messages(jiwa, subscriber)
+    await jiwa.get(f"{address}/Save", headers=stateful)
+
+    after = await messages(jiwa, subscriber)
+
+    assert [] == before
+    assert ["c"] == [json.loads(each["Body"])["SOReference"] for each in after]
+
+
+async def test_a_new_part_and_a_changed_one_are_told_of(jiwa, subscriber, subscribe):
+    for event in ("inventory.created", "inventory.updated"):
+        await subscribe(event, URL="http://127.0.0.1:9/")
+    item = (await jiwa.post("/Inventory", json={"PartNo": "KEY-1"})).json()
+    await jiwa.patch(f"/Inventory/{item['InventoryID']}", json={"DefaultPrice": 5})
+
+    found = [(each["EventName"], json.loads(each["Body"])) for each in await messages(jiwa, subscriber)]
+
+    assert [("inventory.created", "KEY-1", 0), ("inventory.updated", "KEY-1", 5)] == [
+        (event, body["PartNo"], body["DefaultPrice"]) for event, body in found
+    ]
+
+
 async def test_reading_and_failing_and_allocating_send_nothing(quick, jiwa, subscriber, subscribe, order):
     await subscribe()
     await jiwa.get(f"/SalesOrders/{order['InvoiceID']}")
