@@ -35,16 +35,26 @@ def vendors(sandbox, jiwa, business):
 
 
 @pytest.fixture
-def run(sandbox):
+def run_flow(sandbox):
+    """Run a flow on the sandbox's Prefect server; its final state."""
+
+    async def run_flow(flow, *arguments, **parameters):
+        with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
+            async with AsyncClientContext.get_or_create():
+                return await flow(*arguments, return_state=True, **parameters)
+
+    return run_flow
+
+
+@pytest.fixture
+def run(run_flow):
     """Run the main flow for an order; its final state."""
 
     async def order_to_license(order, **parameters):
         from flows.order_to_license import order_to_license as flow
 
         invoice = order if isinstance(order, str) else order.InvoiceID
-        with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
-            async with AsyncClientContext.get_or_create():
-                return await flow(invoice, return_state=True, **parameters)
+        return await run_flow(flow, invoice, **parameters)
 
     return order_to_license
 

@@ -1,0 +1,217 @@
+"""Closed tickets are billed once, the workshop is asked once, and one bad ticket does not keep the others."""
+
+import httpx
+import pytest
+import yaml
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+from flows.ticket_to_invoice import ticket_to_invoice
+
+LINES = [{"product": "DIAG-CODE", "quantity": 2}, {"product": "DIAG-CALIB"}]
+
+
+class Jifeline:
+    """Jifeline's simulator, and what became of a ticket at the vendors, by their own records."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.url = sandbox.simulator("jifeline")
+
+    def closed(self, *lines, customer="3001"):
+        """A ticket that was just closed with these products."""
+        ticket = self._tell("/_sandbox/tickets", customer=customer)
+        return self._tell(f"/_sandbox/tickets/{ticket['id']}/close", product_lines=list(lines))
+
+    def ticket(self, ticket):
+        [found] = [row for row in self.sandbox.records("jifeline")["tickets"] if row["id"] == ticket["id"]]
+        return found
+
+    def orders(self, ticket):
+        number = f"JF-{ticket['ticket_number']}"
+        return [row for row in self.sandbox.records("jiwa")["orders"] if row["OrderNo"] == number]
+
+    def surveys(self, ticket):
+        number = str(ticket["ticket_number"])
+        mails = self.sandbox.records("sensorpro")["mails"]
+        return [mail for mail in mails if mail["parameters"].get("ticket") == number]
+
+    def held(self, ticket):
+        """How many orders and surveys, and whether the ticket is marked with the order's number."""
+        orders = self.orders(ticket)
+        marked = self.ticket(ticket)["external_reference"] in [order["InvoiceNo"] for order in orders]
+        return (
+            len(orders),
+            len(self.surveys(ticket)),
+            marked and self.ticket(ticket)["externally_processed"],
+        )
+
+    def _tell(self, path, **order):
+        return httpx.post(f"{self.url}{path}", json=order, timeout=30).raise_for_status().json()
+
+
+BILLED = (1, 1, True)
+NOT_BILLED = (0, 0, False)
+
+
+@pytest.fixture
+def jifeline(sandbox):
+    yield Jifeline(sandbox)
+    for vendor in ("jiwa", "sensorpro", "jifeline"):
+        sandbox.clear_faults(vendor)
+
+
+@pytest.fixture
+def run(run_flow):
+    return lambda: run_flow(ticket_to_invoice)
+
+
+@pytest.fixture
+def rules(environment, repository, tmp_path):
+    """Change the part `tickets` of catalog.yaml for one test."""
+
+    def change(**parts):
+        catalog = yaml.safe_load((repository / "deployments/catalog.yaml").read_text())
+        catalog["tickets"] = catalog["tickets"] | parts if parts else None
+        path = tmp_path / "catalog.yaml"
+        path.write_text(yaml.safe_dump(catalog))
+        environment.setenv("HOOKLINE_CATALOG", str(path))
+
+    return change
+
+
+async def test_a_closed_ticket_becomes_an_order_and_a_survey_and_is_marked(run, jifeline):
+    ticket = jifeline.closed(*LINES)
+
+    state = await run()
+
+    [order] = jifeline.orders(ticket)
+    [mail] = jifeline.surveys(ticket)
+    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+    assert "3001" == order["DebtorAccountNo"]
+    assert [("DIAG-CODE", 2), ("DIAG-CALIB", 1)] == [
+        (line["PartNo"], line["QuantityOrdered"]) for line in order["Lines"]
+    ]
+    assert ("office@millroadgarage.example", "Code a control unit, Calibrate a camera") == (
+        mail["to"],
+        mail["parameters"]["services"],
+    )
+
+
+async def test_running_again_bills_nothing_twice(run, jifeline):
+    ticket = jifeline.closed(*LINES)
+    await run()
+
+    again = await run()
+
+    assert ("Nothing to bill", BILLED) == (again.name, jifeline.held(ticket))
+
+
+@pytest.mark.parametrize(
+    ("vendor", "operation", "kind"),
+    [
+        ("jiwa", "create_sales_order", "lose"),
+        ("jiwa", "create_sales_order", "refuse"),
+        ("jifeline", "mark_ticket_processed", "lose"),
+        ("jifeline", "list_closed_tickets", "refuse"),
+    ],
+)
+async def test_what_fails_for_a_moment_is_done_once_all_the_same(
+    sandbox, run, jifeline, vendor, operation, kind
+):
+    ticket = jifeline.closed(*LINES)
+    sandbox.fault(vendor, operation=operation, kind=kind)
+
+    state = await run()
+
+    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+
+
+async def test_a_mark_that_is_refused_for_good_is_made_by_the_next_run_and_nothing_is_billed_twice(
+    sandbox, run, jifeline
+):
+    ticket = jifeline.closed(*LINES)
+    sandbox.fault("jifeline", operation="mark_ticket_processed", kind="refuse", status=403)
+    failed = await run()
+    between = jifeline.held(ticket)
+
+    state = await run()
+
+    assert ("Failed", (1, 1, False)) == (failed.name, between)
+    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+
+
+async def test_a_ticket_that_cannot_be_billed_does_not_keep_the_others_and_is_tried_again(
+    run, jifeline, rules
+):
+    bad, good = jifeline.closed({"product": "DIAG-INIT"}), jifeline.closed(*LINES)
+    rules(services={"Code a control unit": "DIAG-CODE", "Calibrate a camera": "DIAG-CALIB"})
+    failed = await run()
+    between = jifeline.held(bad), jifeline.held(good)
+    rules(services={"Initialise trailer module": "DIAG-INIT"})
+
+    state = await run()
+
+    assert ("Failed", (NOT_BILLED, BILLED)) == (failed.name, between)
+    assert f"ticket {bad['ticket_number']} of Mill Road Garage: catalog.yaml names no part" in failed.message
+    assert ("Completed", BILLED, BILLED) == (state.name, jifeline.held(bad), jifeline.held(good))
+
+
+async def test_a_ticket_closed_without_a_product_is_left_to_a_person_with_the_command_to_mend_it(
+    run, jifeline, business
+):
+    ticket = jifeline.closed()
+
+    state = await run()
+
+    command = f"hookline call jifeline mark_ticket_processed id={ticket['id']} externally_processed=true"
+    assert ("Failed", NOT_BILLED) == (state.name, jifeline.held(ticket))
+    assert command in state.message
+    ended = business.run(*command.split()[1:], "--yes")
+    assert (0, "Nothing to bill") == (ended.returncode, (await run()).name)
+
+
+async def test_tickets_closed_before_the_catalog_s_day_are_left_alone(run, jifeline, rules):
+    ticket = jifeline.closed(*LINES)
+    rules(closed_since="2100-01-01")
+    before = await run(), jifeline.held(ticket)
+    rules(closed_since="2026-01-01")
+
+    await run()
+
+    assert ("Nothing to bill", NOT_BILLED) == (before[0].name, before[1])
+    assert BILLED == jifeline.held(ticket)
+
+
+async def test_without_a_survey_in_the_catalog_nobody_is_asked(run, jifeline, rules):
+    ticket = jifeline.closed(*LINES)
+    rules(survey=None)
+
+    await run()
+
+    assert (1, 0, True) == jifeline.held(ticket)
+
+
+async def test_a_catalog_without_tickets_is_said_so(run, rules):
+    rules()
+
+    state = await run()
+
+    assert "Failed" == state.name
+    assert "no part `tickets`" in state.message
+
+
+async def test_prefect_shows_a_table_of_what_was_billed(run, jifeline, ask_prefect):
+    ticket = jifeline.closed(*LINES)
+
+    state = await run()
+
+    [artifact] = await ask_prefect(
+        lambda client: client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
+            )
+        )
+    )
+    [order] = jifeline.orders(ticket)
+    assert ("ticket-to-invoice", "table") == (artifact.key, artifact.type)
+    assert f'"result": "order {order["InvoiceNo"]}"' in artifact.data
