@@ -168,16 +168,16 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
             await credentials.save("default", overwrite=True, client=client)
 
         yield Change("block", f"{vendor} default", change, _nothing if change == "as it is" else save)
-        async for limit in _limits(client, vendor, credentials.limits("default")):
+        async for limit in limit_changes(client, f"{vendor}-default-", credentials.limits("default")):
             yield limit
 
 
-async def _limits(client: "PrefectClient", vendor: str, wanted: "list[Limit]") -> AsyncIterator[Change]:
-    """The global concurrency limits of an account: those it wants are made, those it no longer wants go."""
+async def limit_changes(client: "PrefectClient", prefix: str, wanted: "list[Limit]") -> AsyncIterator[Change]:
+    """The limits whose names begin so: those that an account wants are made, those it no longer wants go."""
     from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 
     found = await client.read_global_concurrency_limits(limit=200)
-    stand = {limit.name: limit for limit in found if limit.name.startswith(f"{vendor}-default-")}
+    stand = {limit.name: limit for limit in found if limit.name.startswith(prefix)}
     for limit in wanted:
         facts: dict[str, Any] = {
             "limit": limit.slots,

@@ -9,7 +9,10 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import JiwaCredentials
+from hookline.cli.apply import limit_changes
 from hookline.clients import JiwaClient, JiwaKey
+
+MOST = {"concurrent_calls": 2}
 
 
 class Busy(httpx.AsyncHTTPTransport):
@@ -35,19 +38,20 @@ async def prefect(sandbox):
 
 
 @pytest.fixture
-def apply(business, monkeypatch):
-    """`hookline apply` with these variables; its changes of limits. Afterwards the account has none."""
+async def limited(prefect):
+    """Stored credentials with these limits, as `hookline apply` makes them; and what it said of the limits."""
 
-    def apply(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        rows = business.cli("apply", "--json")
-        return {row["name"]: row["change"] for row in rows if row["kind"] == "limit"}
+    async def limited(**limits):
+        account = JiwaCredentials.from_environment().model_copy(update=limits)
+        await account.save("limited", overwrite=True)
+        said = []
+        async for change in limit_changes(prefect, "jiwa-limited-", account.limits("limited")):
+            await change.make()
+            said.append(change.change)
+        return await JiwaCredentials.aload("limited"), said
 
-    yield apply
-    for name in ("JIWA_CONCURRENT_CALLS", "JIWA_CALLS_PER_SECOND"):
-        monkeypatch.delenv(name, raising=False)
-    business.cli("apply", "--json")
+    yield limited
+    await limited()
 
 
 async def calls(account, number):
@@ -61,39 +65,47 @@ async def calls(account, number):
     return transport.most
 
 
-async def test_no_more_calls_are_under_way_than_the_account_allows(prefect, apply):
-    made = apply(JIWA_CONCURRENT_CALLS="2")
-    account = await JiwaCredentials.aload("default")
+async def test_no_more_calls_are_under_way_than_the_account_allows(limited):
+    account, _ = await limited(concurrent_calls=2)
 
-    most = await calls(account, 8)
-
-    assert ({"jiwa-default-calls": "made"}, 2) == (made, most)
+    assert 2 == await calls(account, 8)
 
 
-async def test_calls_a_second_are_counted_by_prefect(prefect, apply):
-    apply(JIWA_CALLS_PER_SECOND="3.5")
-    account = await JiwaCredentials.aload("default")
+async def test_calls_a_second_are_counted_by_prefect(prefect, limited):
+    account, _ = await limited(calls_per_second=3.5)
 
     await calls(account, 2)
 
-    limit = await prefect.read_global_concurrency_limit_by_name("jiwa-default-rate")
+    limit = await prefect.read_global_concurrency_limit_by_name("jiwa-limited-rate")
     assert (3, 3.5) == (limit.limit, limit.slot_decay_per_second)
     assert limit.active_slots > 0
 
 
-async def test_apply_changes_a_limit_and_takes_it_away_when_the_variable_is_gone(prefect, apply):
-    first = apply(JIWA_CONCURRENT_CALLS="2")
-    second = apply(JIWA_CONCURRENT_CALLS="5")
-    same = apply(JIWA_CONCURRENT_CALLS="5")
-    gone = apply(JIWA_CONCURRENT_CALLS="")
+async def test_apply_changes_a_limit_and_takes_it_away_when_it_is_no_longer_wanted(limited):
+    said = [(await limited(**limits))[1] for limits in (MOST, MOST | {"concurrent_calls": 5}, MOST, {}, {})]
 
-    changes = [change["jiwa-default-calls"] for change in (first, second, same, gone)]
-    assert ["made", "changed", "as it is", "removed"] == changes
+    assert [["made"], ["changed"], ["changed"], ["removed"], []] == said
 
 
-async def test_without_a_limit_a_call_asks_prefect_nothing(prefect, apply):
-    apply()
-    account = await JiwaCredentials.aload("default")
+async def test_applying_the_same_limit_again_changes_nothing(limited):
+    await limited(**MOST)
+
+    assert ["as it is"] == (await limited(**MOST))[1]
+
+
+async def test_without_a_limit_a_call_asks_prefect_nothing(limited):
+    account, _ = await limited()
 
     assert nullcontext is account.admission()
     assert 8 == await calls(account, 8)
+
+
+def test_the_environment_sets_the_limits(monkeypatch, sandbox):
+    monkeypatch.setenv("JIWA_CONCURRENT_CALLS", "2")
+    monkeypatch.setenv("JIWA_CALLS_PER_SECOND", "0.5")
+
+    limits = JiwaCredentials.from_environment().limits("default")
+
+    assert [("jiwa-default-calls", 2, 0.0), ("jiwa-default-rate", 1, 0.5)] == [
+        (limit.name, limit.slots, limit.freed_per_second) for limit in limits
+    ]
