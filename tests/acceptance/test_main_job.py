@@ -241,3 +241,21 @@ async def test_the_gateway_is_there_for_whoever_asks(sandbox):
     ]
 
     assert [200, 200] == answers
+
+
+@pytest.mark.parametrize("flow", ["ticket-to-invoice", "supply-alert"])
+async def test_a_scheduled_workflow_runs_from_the_start_through_the_process_worker(flow, prefect_api, until):
+    def first_run():
+        found = prefect_api.post(
+            "flow_runs/filter",
+            json={"flows": {"name": {"any_": [flow]}}, "flow_runs": {"name": {"any_": ["first run"]}}},
+        )
+        return [run for run in found.raise_for_status().json() if run["state_type"] == "COMPLETED"]
+
+    [run] = await until(first_run, f"{flow} has not run")
+    [deployment] = prefect_api.post("deployments/filter", json={"flows": {"name": {"any_": [flow]}}}).json()
+    assert (run["deployment_id"], "hookline", 1) == (
+        deployment["id"],
+        deployment["work_pool_name"],
+        len(deployment["schedules"]),
+    )

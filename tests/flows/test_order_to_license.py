@@ -262,6 +262,19 @@ async def test_an_order_that_was_enlarged_afterwards_is_said_so_and_not_licensed
     assert "'numcodes': '1 then, 2 now'" in state.message
 
 
+async def test_an_e_mail_address_mended_between_two_attempts_completes_the_order(run, vendors):
+    order = await vendors.order(("LIC-PRO", 1))
+    vendors.misbehave("sensorpro", "trigger_email", "refuse", status=400)
+    failed = await run(order)
+    await vendors.jiwa.update_debtor(DebtorID=order.DebtorID, EmailAddress="mended@customer.example")
+
+    state = await run(order)
+
+    held = vendors.held(order)
+    assert ("Failed", "Completed", ONE_OF_EACH) == (failed.name, state.name, held.counts)
+    assert "mended@customer.example" == held.mails[0]["to"]
+
+
 async def test_an_unreadable_catalog_fails_the_run_and_names_the_place(run, vendors, environment, tmp_path):
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text("paid_when: sometimes\nmail: {campaign_id: x, broadcast_id: 1}\nproducts: []\n")
