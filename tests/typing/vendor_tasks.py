@@ -1,0 +1,31 @@
+"""The types that a flow sees of tasks; checked by mypy, never run."""
+
+from typing import assert_type
+
+from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials, ZentitleCredentials
+from hookline.clients.jetadvice_models import Device
+from hookline.clients.jiwa_models import Note, SalesOrder
+from hookline.clients.sensorpro_models import Done, NewContact
+from tasks import jetadvice, jiwa, sensorpro, zentitle
+from tasks.effects import Business
+
+
+async def calls(account: JiwaCredentials, fleet: JetadviceCredentials) -> None:
+    assert_type(await jiwa.get_sales_order(account, InvoiceID="1"), SalesOrder)
+    assert_type(await jetadvice.list_devices(fleet, customerId="1"), list[Device])
+    await jiwa.get_sales_order(account, InvoiceNo="1")  # type: ignore[call-overload]
+    await jiwa.get_sales_order(account)  # type: ignore[call-overload]
+    await jiwa.get_sales_order(fleet, InvoiceID="1")  # type: ignore[call-overload]
+
+
+async def effects(account: JiwaCredentials, licenses: ZentitleCredentials, business: Business) -> None:
+    note = jiwa.create_sales_order_note(account, business.at("note"), InvoiceID="1", NoteText="paid")
+    assert_type(await note, Note)
+    assert_type(await zentitle.create_license_codes(licenses, business, productid="1", numcodes=2), list[str])
+    await jiwa.create_sales_order_note(account, InvoiceID="1", NoteText="paid")  # type: ignore[call-overload]
+
+
+async def blind(account: SensorproCredentials, business: Business) -> None:
+    person = NewContact(PersonalEMail="a@example.com")
+    mail = sensorpro.trigger_email(account, business, CampId="1", BroadcastId=1, ContactData=person)
+    assert_type(await mail, Done | None)
