@@ -126,7 +126,7 @@ async def _started(simulator: Simulator, listener: socket.socket) -> "_Server":
             lifespan="off",
             log_config=None,  # the process that embeds us has its own
             server_header=False,
-            date_header=False,
+            date_header=True,  # by it a client knows how far its clock is off
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
         )

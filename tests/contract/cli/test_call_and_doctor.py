@@ -17,7 +17,7 @@ import pytest
 from hookline.cli.doctor import _database
 from hookline.database import embedded
 from hookline.database.migrate import upgrade
-from hookline.settings import Settings
+from hookline.settings import VENDORS, Settings
 from hookline.simulators.server import running
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +72,12 @@ def environment(sandbox, tmp_path):
         "SENSORPRO_USER": "api@sandbox.example",
         "SENSORPRO_PASSWORD": "sandbox-sensorpro-password",
         "SENSORPRO_API_KEY": "00000000-0000-4000-8000-00000000c0de",
+        "JETADVICE_BASE_URL": sandbox.jetadvice.url,
+        "JETADVICE_USERNAME": "api@sandbox.example",
+        "JETADVICE_PASSWORD": "sandbox-jetadvice-password",
+        "JIFELINE_BASE_URL": sandbox.jifeline.url,
+        "JIFELINE_CLIENT_ID": "sandbox-jifeline",
+        "JIFELINE_CLIENT_SECRET": "sandbox-jifeline-secret",
     }
 
 
@@ -198,7 +204,11 @@ async def test_a_block_of_a_prefect_that_is_away_is_told(hookline):
 
 
 async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(hookline, environment):
-    secrets = {"ZENTITLE_API_KEY": "a-wrong-key", "HOOKLINE_SECRET_JIWA": "a-short-secret"}
+    secrets = {
+        "ZENTITLE_API_KEY": "a-wrong-key",
+        "JIFELINE_CLIENT_SECRET": "another-wrong-key",
+        "HOOKLINE_SECRET_JIWA": "a-short-secret",
+    }
     unset = {name: "" for name in environment if name.startswith("SENSORPRO_")}
 
     ended = await hookline("doctor", "--json", HOOKLINE_GATEWAY_PROT="1", **secrets, **unset)
@@ -226,9 +236,32 @@ async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(h
         "jiwa": "ok",
         "zentitle": "problem",
         "sensorpro": "skipped",
+        "jetadvice": "ok",
+        "jifeline": "problem",
     } == states
     assert [] == [row for row in ended.json if row["state"] == "problem" and not row["advice"]]
     assert not [secret for secret in secrets.values() if secret in ended.out + ended.err]
+
+
+async def test_the_doctor_has_a_line_for_each_vendor_that_says_who_we_are_and_how_its_clock_goes(hookline):
+    ended = await hookline("doctor", "--json")
+
+    said = {row["check"]: row["detail"] for row in ended.json if row["check"] in VENDORS}
+    assert set(VENDORS) == set(said)
+    assert [] == [line for line in said.values() if "lets us in as" not in line or "clock" not in line]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["jetadvice", "list_devices", "customerId=48211"], "CLD4120-0077315"),
+        (["jifeline", "list_closed_tickets", "limit=1"], "closed"),
+    ],
+)
+async def test_every_vendor_can_be_called_from_the_shell(hookline, words, said):
+    ended = await hookline("call", *words, "--json")
+
+    assert (0, True) == (ended.code, said in ended.out)
 
 
 async def test_the_doctor_says_what_is_wrong_with_the_environment_and_ends(hookline):
