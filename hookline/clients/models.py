@@ -27,7 +27,9 @@ _TICKS = re.compile(r"/Date\((-?\d{1,16})[^)]*\)/")
 class Input(BaseModel):
     """The inputs of an operation, spelt as the vendor spells them; one that is None is not sent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
+    )
 
     def values(self) -> dict[str, Any]:
         """The inputs as JSON values, those that are None left out."""
@@ -50,7 +52,7 @@ class Answer(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+        extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True, defer_build=True
     )
 
     @model_validator(mode="before")
