@@ -1,7 +1,8 @@
 """
-Writes the generated parts of docs/settings.md and docs/cli.md: what stands between their two marks.
+Writes the generated parts of docs/settings.md, docs/cli.md and docs/vendors/: what stands between two marks.
 
-`.env.example` is the source of the one (a test holds it to the settings), the command line itself of the other.
+`.env.example` is the source of the settings (a test holds it to them), the command line itself of the commands,
+and the clients of the vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
@@ -15,23 +16,23 @@ from cyclopts import App
 from cyclopts.argument import Argument
 
 from hookline.cli import app
+from hookline.clients import CLIENTS, Operation, VendorClient, operations
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
 VARIABLE = re.compile(
     r"# (?P<meaning>.+?) Default: (?P<default>.+)\.\n# (?P<name>[A-Z][A-Z_]+)=(?P<example>.*)"
 )
+SOURCES = {"seed": "vendor", "public": "public"}
 
 
 def pages() -> dict[Path, str]:
     """Every page with a generated part, as it must be."""
-    return {
-        path: _with(path.read_text(encoding="utf-8"), "\n".join(part))
-        for path, part in (
-            (ROOT / "docs" / "settings.md", settings_tables()),
-            (ROOT / "docs" / "cli.md", command_sections()),
-        )
+    docs = ROOT / "docs"
+    parts = {docs / "settings.md": settings_tables(), docs / "cli.md": command_sections()} | {
+        docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()
     }
+    return {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
 
 
 def settings_tables() -> Iterator[str]:
@@ -66,6 +67,24 @@ def command_sections() -> Iterator[str]:
         if rows:
             yield "\n".join(["| argument | meaning | default |", "| --- | --- | --- |", *rows, ""])
         yield "\n".join(["```bash", *examples, "```", ""])
+
+
+def operation_table(client: type[VendorClient]) -> Iterator[str]:
+    """A row for each operation of a vendor, in the order of its client."""
+    yield "| operation | call | what it does | repeat | source | assumed |\n| --- | --- | --- | --- | --- | --- |"
+    yield from map(_operation_row, operations(client).values())
+
+
+def _operation_row(operation: Operation[..., Any]) -> str:
+    cells = (
+        f"`{operation.name}`",
+        f"`{operation.verb} {operation.path}`",
+        operation.effect.rstrip("."),
+        operation.repeat,
+        SOURCES[operation.trust],
+        operation.assumed,
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _parts(docstring: str) -> tuple[str, list[str]]:

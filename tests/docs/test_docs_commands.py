@@ -20,7 +20,7 @@ MAKE_VARIABLES = set(re.findall(r"\$\(([A-Z]+)\)", MAKEFILE)) | set(
 VARIABLES = set(
     re.findall(r"^# ([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
 )
-OUR_VARIABLE = re.compile(r"(HOOKLINE|JIWA|ZENTITLE|SENSORPRO)_[A-Z_]+[A-Z]")
+OUR_VARIABLE = re.compile(r"(HOOKLINE|JIWA|ZENTITLE|SENSORPRO|JETADVICE|JIFELINE)_[A-Z_]+[A-Z]")
 NOT_COMMANDS = {"hookline ready"}
 """What `hookline up` prints."""
 NOT_SETTINGS = {"HOOKLINE_SECRET_WAREHOUSE"}

@@ -11,10 +11,14 @@ from documents import ROOT, blocks
 
 from hookline.catalog import load_catalog
 from hookline.hooks import load_hooks
+from hookline.settings import Settings, simulator_environment
+from hookline.simulators.server import running
 
 PYTHON = {str(block): block for block in blocks("python")}
 YAML = {str(block): block for block in blocks("yaml")}
 FLOWS = [block for block in PYTHON.values() if block.mark.startswith("flows/")]
+SANDBOXED = [block for block in PYTHON.values() if block.mark == "sandbox"]
+DEPLOYMENTS = [block for block in YAML.values() if block.mark == "prefect.yaml"]
 
 
 @contextmanager
@@ -35,10 +39,10 @@ def flows_of_the_pages(folder, monkeypatch):
 def test_there_are_examples_of_each_kind():
     """An empty collection would pass every test below."""
     marks = {block.mark for block in YAML.values()} | {
-        "runnable" for block in PYTHON.values() if block.mark == "runnable"
+        block.mark for block in PYTHON.values() if block.mark in ("runnable", "sandbox")
     }
 
-    assert {"hooks.yaml", "catalog.yaml", "prefect.yaml", "runnable"} == marks
+    assert {"hooks.yaml", "catalog.yaml", "prefect.yaml", "runnable", "sandbox"} == marks
 
 
 @pytest.mark.parametrize("block", PYTHON.values(), ids=PYTHON)
@@ -56,6 +60,38 @@ async def test_python_that_says_so_runs(block):
         await outcome
 
     assert names.keys() > {"__name__"}
+
+
+@pytest.mark.parametrize("block", SANDBOXED, ids=str)
+async def test_python_on_the_vendors_runs_against_the_simulators(block, monkeypatch):
+    """What it shows is asserted at its own end."""
+    async with running() as vendors:
+        addresses = {f"{vendor.vendor.upper()}_BASE_URL": vendor.url for vendor in vendors}
+        for name, value in (simulator_environment(Settings()) | addresses).items():
+            monkeypatch.setenv(name, value)
+
+        await eval(compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
+
+
+def test_what_shows_something_on_the_vendors_says_what_must_come_of_it():
+    """Without an assertion it would be a smoke test."""
+    assert [] == [str(block) for block in SANDBOXED if "\nassert " not in block.text]
+
+
+@pytest.mark.parametrize("block", DEPLOYMENTS, ids=str)
+def test_an_example_of_deployments_loads(block, tmp_path, monkeypatch):
+    from hookline.engine.deployments import load_deployments
+
+    path = tmp_path / "prefect.yaml"
+    path.write_text(block.text, encoding="utf-8")
+
+    with flows_of_the_pages(tmp_path, monkeypatch):
+        deployments = load_deployments(path)
+
+    assert deployments
+    assert all(
+        schedule.active is False for each in deployments.values() for schedule in each.prefect_schedules()
+    )
 
 
 @pytest.mark.parametrize("block", [block for block in YAML.values() if block.mark == "hooks.yaml"], ids=str)
