@@ -3,9 +3,8 @@
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from hookline.clients.jetadvice_models import Customer, Device, Supply
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
 from flows.report import Row, conclude
 from hookline.catalog import Supplies, load_catalog
+from hookline.clients.jetadvice_models import Customer, Device, Supply
 from hookline.clients.jiwa_models import NewLine
 from hookline.clients.sensorpro_models import NewContact
 from hookline.errors import HooklineError
@@ -103,14 +103,23 @@ async def supply_alert(
 
 async def _orders() -> dict[str, Order]:
     """What is ordered and not yet replaced, by the names of the variables."""
-    found: dict[str, Order] = {}
+    found: dict[str, Any] = {}
     async with get_client() as client:
         while True:
             asked = {"variables": {"name": {"like_": VARIABLES}}, "limit": PAGE, "offset": len(found)}
             rows = (await client.request("POST", "/variables/filter", json=asked)).json()
-            found |= {row["name"]: Order(**row["value"]) for row in rows}
+            found |= {row["name"]: row["value"] for row in rows}
             if len(rows) < PAGE:
-                return found
+                return {
+                    name: Order(value["since"], value["number"])
+                    for name, value in found.items()
+                    if _is_order(value)
+                }
+
+
+def _is_order(value: Any) -> bool:
+    """Whether the variable is ours, and not one that somebody named alike."""
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("since", "number"))
 
 
 async def _cartridges(jetadvice: JetadviceCredentials, rules: Supplies) -> list[Cartridge]:

@@ -76,6 +76,11 @@ class Supplies(_Strict):
     """Jiwa's AccountNo for customers without an external number in JetAdvice, by their JetAdvice id."""
     mail: Mail
 
+    @field_validator("types")
+    @classmethod
+    def _in_small_letters(cls, types: list[str]) -> list[str]:
+        return [kind.lower() for kind in types]
+
     @model_validator(mode="after")
     def _a_gap(self) -> Self:
         if self.replaced_above <= self.below:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -128,16 +129,37 @@ async def _changes(
     *,
     first_runs: bool,
 ) -> AsyncIterator[Change]:
+    from blocks import BLOCKS
+
     async for change in _blocks(settings, client):
         yield change
     for pool in {deployment.work_pool.name for deployment in deployments.values()}:
         async for change in _work_pool(client, pool):
             yield change
+    unset = [vendor for vendor in BLOCKS if not await _has_account(client, vendor)]
     for name, deployment in deployments.items():
-        change = await _deployment(client, name, deployment)
+        missing = [vendor for vendor in unset if vendor in deployment.tags] if deployment.schedules else []
+        change = await _deployment(client, name, deployment, scheduled=not missing)
         yield change
-        if first_runs and change.change == "made" and deployment.schedules:
+        if missing:
+            yield Change("schedule", name, f"off: there is no default of {', '.join(missing)}", _nothing)
+        elif first_runs and change.change == "made" and deployment.schedules:
             yield Change("flow run", name, "started", partial(_start, client, name))
+
+
+async def _has_account(client: "PrefectClient", vendor: str) -> bool:
+    """Whether there is, or will be, a `default` account of the vendor."""
+    from prefect.exceptions import ObjectNotFound
+
+    from blocks import BLOCKS
+
+    with suppress(ConfigurationError, ValidationError):
+        BLOCKS[vendor].from_environment()
+        return True
+    with suppress(ObjectNotFound):
+        await client.read_block_document_by_name("default", BLOCKS[vendor].get_block_type_slug())
+        return True
+    return False
 
 
 async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[Change]:
@@ -213,16 +235,20 @@ async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change
         yield Change("work pool", name, "made", lambda: client.create_work_pool(pool))
 
 
-async def _deployment(client: "PrefectClient", name: str, deployment: "Deployment") -> Change:
+async def _deployment(
+    client: "PrefectClient", name: str, deployment: "Deployment", *, scheduled: bool
+) -> Change:
+    """The deployment, its schedules switched off where a vendor that it is tagged with has no account."""
     from prefect.exceptions import ObjectNotFound
 
     flow = deployment.flow()
     schedules = deployment.prefect_schedules()
+    if not scheduled:
+        schedules = [each.model_copy(update={"active": False}) for each in schedules]
     wanted: dict[str, Any] = {
         "description": deployment.description,
         "tags": deployment.tags,
         "parameters": deployment.parameters,
-        "concurrency_limit": deployment.concurrency_limit,
         "work_pool_name": deployment.work_pool.name,
         "job_variables": deployment.work_pool.job_variables,
         "entrypoint": deployment.entrypoint,
@@ -234,6 +260,8 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
     try:
         stands = await client.read_deployment_by_name(name)
         same = all(getattr(stands, field) == value for field, value in wanted.items())
+        limit = stands.global_concurrency_limit
+        same = same and (limit and limit.limit) == deployment.concurrency_limit
         same = same and _schedules(stands.schedules) == _schedules(schedules)
         change = "as it is" if same else "changed"
     except ObjectNotFound:
@@ -241,7 +269,13 @@ async def _deployment(client: "PrefectClient", name: str, deployment: "Deploymen
 
     async def make() -> None:
         flow_id = await client.create_flow(flow)
-        await client.create_deployment(flow_id, name=deployment.name, schedules=schedules, **wanted)
+        await client.create_deployment(
+            flow_id,
+            name=deployment.name,
+            schedules=schedules,
+            concurrency_limit=deployment.concurrency_limit,
+            **wanted,
+        )
 
     return Change("deployment", name, change, _nothing if change == "as it is" else make)
 

@@ -39,7 +39,7 @@ async def once(
 
     Raises:
         EffectUncertain: nobody can know whether it happened.
-        EffectConflict: the step was done, or begun, with another request.
+        EffectConflict: the step was done, or may have been, with another request.
         EffectBusy: another run is at it; try again.
     """
     database = await pool(settings)
@@ -53,9 +53,13 @@ async def once(
             row = await store.reread(connection, row["id"])
             if row["state"] == "done":
                 return _known(effect, row)
-            _same_request(effect, row)
             if row["state"] == "uncertain":
+                _same_request(effect, row)
                 raise EffectUncertain(row["id"], str(effect), row["reason"])
+            if row["attempted_at"] is None:  # nothing was changed: what a person has mended since may be sent
+                await store.renew(connection, row["id"], effect)
+            else:
+                _same_request(effect, row)
 
             attempt = _Attempt(settings, connection, effect, row["id"], look)
             if row["attempted_at"] is not None:

@@ -43,5 +43,9 @@ async def settle(settings: Settings, effect_id: int, *, happened: bool, referenc
         if row["flow_run_id"] is not None:
             released = await dispatches.release_settled(connection, row["flow_run_id"])
     noted = "it happened" if happened else "it is to be sent again"
-    goes_on = "Its run goes on now." if released else "Retry its run in the Prefect UI to go on."
+    goes_on = (
+        "Its run goes on now."
+        if released
+        else ("Retry its run in the Prefect UI to go on; if it is scheduled, the next one does.")
+    )
     return f"Noted for {what}: {noted}. {goes_on}"

@@ -97,6 +97,19 @@ async def enter_scope(connection: Connection, effect_id: int, scope: str) -> Non
     await connection.execute("UPDATE effects SET scope = $2 WHERE id = $1", effect_id, scope)
 
 
+async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:
+    """Write down the request as it is now, of an effect of which nothing was done."""
+    await connection.execute(
+        "UPDATE effects SET digest = $2, request = $3, wanted = $4, operation = $5, label = $6 WHERE id = $1",
+        effect_id,
+        effect.digest,
+        effect.request,
+        effect.wanted,
+        effect.operation,
+        effect.label,
+    )
+
+
 async def done(connection: Connection, effect_id: int, outcome: Outcome) -> None:
     """Write down what came of it."""
     await connection.execute(

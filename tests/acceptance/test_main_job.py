@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -259,3 +260,14 @@ async def test_a_scheduled_workflow_runs_from_the_start_through_the_process_work
         deployment["work_pool_name"],
         len(deployment["schedules"]),
     )
+
+
+async def test_prefect_s_scheduler_makes_the_runs_that_a_schedule_calls_for(prefect_api, until):
+    def planned():
+        asked = {"flows": {"name": {"any_": ["ticket-to-invoice"]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        found = prefect_api.post("flow_runs/filter", json=asked).raise_for_status().json()
+        return [run["expected_start_time"] for run in found if run["auto_scheduled"]][:2]
+
+    first, second = await until(planned, "no run of ticket-to-invoice is planned")
+
+    assert timedelta(minutes=5) == datetime.fromisoformat(second) - datetime.fromisoformat(first)

@@ -162,6 +162,31 @@ async def test_the_same_step_with_another_request_is_refused_naming_both(databas
     assert 1 == vendor.sent
 
 
+@pytest.mark.parametrize("error", [NotSent(), RefusedByVendor("no such product")])
+async def test_what_changed_nothing_may_be_mended_and_sent_with_another_request(
+    database, database_settings, vendor, error
+):
+    vendor.fail = [error]
+    with pytest.raises(type(error)):
+        await once(database_settings, effect(codes=1), vendor.send)
+
+    await once(database_settings, effect(codes=2), vendor.send)
+
+    row = await database.fetchrow("SELECT * FROM effects")
+    assert ("done", {"codes": 2}, effect(codes=2).digest) == (row["state"], row["request"], row["digest"])
+
+
+async def test_what_may_have_been_done_is_not_sent_with_another_request(database, database_settings, vendor):
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await once(database_settings, effect(codes=1), vendor.send, look=vendor.look)
+
+    with pytest.raises(EffectConflict):
+        await once(database_settings, effect(codes=2), vendor.send, look=vendor.look)
+
+    assert 1 == vendor.sent
+
+
 async def test_a_killed_process_leaves_an_intention_that_the_next_one_looks_for(
     database, database_settings, vendor
 ):

@@ -1,0 +1,53 @@
+"""What `hookline apply` makes of deployments, on the sandbox's real Prefect server."""
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks import JifelineCredentials
+from hookline.cli.apply import _apply
+from hookline.engine.deployments import load_deployments
+
+TICKETS = "ticket-to-invoice/default"
+
+
+@pytest.fixture
+async def prefect(sandbox):
+    with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
+        async with get_client() as client:
+            yield client
+
+
+@pytest.fixture
+def apply(sandbox, repository, prefect):
+    """Apply; what was said of the deployments and schedules."""
+
+    async def apply():
+        deployments = load_deployments(repository / "deployments/prefect.yaml")
+        rows = await _apply(
+            sandbox.settings, deployments, dry_run=False, first_runs=False, subscribe=False, url=None, wait=0
+        )
+        return {(row["kind"], row["name"]): row["change"] for row in rows}
+
+    return apply
+
+
+async def scheduled(prefect):
+    deployment = await prefect.read_deployment_by_name(TICKETS)
+    return [schedule.active for schedule in deployment.schedules]
+
+
+async def test_a_schedule_is_off_until_all_its_vendors_are_set(prefect, apply, monkeypatch):
+    for name in ("BASE_URL", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.delenv(f"JIFELINE_{name}")
+    block = await prefect.read_block_document_by_name("default", JifelineCredentials.get_block_type_slug())
+    await prefect.delete_block_document(block.id)
+
+    without = await apply()
+    off = await scheduled(prefect)
+    monkeypatch.undo()
+    again = await apply()
+
+    assert "off: there is no default of jifeline" == without["schedule", TICKETS]
+    assert ([False], [True]) == (off, await scheduled(prefect))
+    assert ("changed", None) == (again["deployment", TICKETS], again.get(("schedule", TICKETS)))
