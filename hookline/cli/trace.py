@@ -71,7 +71,8 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
     tree = Tree(f"[bold]{escape(key)}")
     left = {effect["id"]: effect for effect in found["effects"]}
     for delivery in found["deliveries"]:
-        again = f", came {delivery['duplicates']} times more" if delivery["duplicates"] else ""
+        more = delivery["duplicates"]
+        again = f", came {'once' if more == 1 else f'{more} times'} more" if more else ""
         when = f"{delivery['received_at']:%H:%M:%S}"
         branch = tree.add(f"delivery {delivery['id']} from {delivery['source']} at {when}{again}")
         for dispatch in delivery["dispatches"]:
