@@ -18,6 +18,7 @@ create_prepared_ticket = _jifeline.effect(
     of="customer_id",
     look=looks.prepared,
     marked="preparer_external_reference",
+    marking=looks.in_one_line,
     reference="id",
 )
 list_pending_tickets = _jifeline.call(JifelineClient.list_pending_tickets)

@@ -1,25 +1,154 @@
-"""Tasks on Jiwa, one an operation."""
+"""Tasks on Jiwa, one an operation. Changes that are saved together are made by `JiwaClient.editing`, in one task."""
 
 from blocks import JiwaCredentials
 from hookline.clients import JiwaClient
+from tasks.looks import gone
 from tasks.looks import jiwa as looks
 from tasks.operations import VendorTasks
 
 _jiwa = VendorTasks(JiwaCredentials, __name__)
 
+# Sessions
+login = _jiwa.call(JiwaClient.login)
+logout = _jiwa.call(JiwaClient.logout)
+keep_alive = _jiwa.call(JiwaClient.keep_alive)
+get_current_session = _jiwa.call(JiwaClient.get_current_session)
+get_system_info = _jiwa.call(JiwaClient.get_system_info)
+list_rest_paths = _jiwa.call(JiwaClient.list_rest_paths)
+
+# Sales orders
 create_sales_order = _jiwa.effect(
     JiwaClient.create_sales_order,
-    of="OrderNo",
-    look=looks.ordered,
+    of=("OrderNo", "SOReference"),
+    census=looks.orders_so_numbered,
     found_by=("OrderNo", "SOReference"),
-    reference="InvoiceNo",
 )
 get_sales_order = _jiwa.call(JiwaClient.get_sales_order)
+update_sales_order = _jiwa.effect(
+    JiwaClient.update_sales_order,
+    look=looks.order_as_given,
+    census=looks.added_to_order,
+)
+delete_sales_order = _jiwa.effect(JiwaClient.delete_sales_order, look=gone(JiwaClient.get_sales_order))
+process_sales_order = _jiwa.effect(JiwaClient.process_sales_order, census=looks.invoiced_deliveries)
+save_sales_order = _jiwa.effect(JiwaClient.save_sales_order, look=looks.never, reference="InvoiceNo")
+abandon_sales_order = _jiwa.call(JiwaClient.abandon_sales_order)
+list_sales_order_histories = _jiwa.call(JiwaClient.list_sales_order_histories)
+get_sales_order_history = _jiwa.call(JiwaClient.get_sales_order_history)
+list_sales_order_lines = _jiwa.call(JiwaClient.list_sales_order_lines)
+create_sales_order_line = _jiwa.effect(
+    JiwaClient.create_sales_order_line,
+    of=("InvoiceHistoryID", "InventoryID", "PartNo", "CommentText"),
+    census=looks.lines_of_order,
+)
+get_sales_order_line = _jiwa.call(JiwaClient.get_sales_order_line)
+update_sales_order_line = _jiwa.call(JiwaClient.update_sales_order_line)
+delete_sales_order_line = _jiwa.effect(
+    JiwaClient.delete_sales_order_line, look=gone(JiwaClient.get_sales_order_line)
+)
+list_sales_order_notes = _jiwa.call(JiwaClient.list_sales_order_notes)
+get_sales_order_note = _jiwa.call(JiwaClient.get_sales_order_note)
 create_sales_order_note = _jiwa.effect(
     JiwaClient.create_sales_order_note,
     look=looks.noted_order,
     marked="NoteText",
     reference="NoteID",
 )
+update_sales_order_note = _jiwa.call(JiwaClient.update_sales_order_note)
+delete_sales_order_note = _jiwa.effect(
+    JiwaClient.delete_sales_order_note, look=gone(JiwaClient.get_sales_order_note)
+)
+list_sales_order_payments = _jiwa.call(JiwaClient.list_sales_order_payments)
+create_sales_order_payment = _jiwa.effect(
+    JiwaClient.create_sales_order_payment,
+    of=("InvoiceHistoryID", "PaymentRef"),
+    essential=("InvoiceID", "InvoiceHistoryID", "PaymentRef", "AmountPaid"),
+    look=looks.paid,
+    reference="PaymentRef",
+)
+list_sales_order_custom_field_values = _jiwa.call(JiwaClient.list_sales_order_custom_field_values)
+get_sales_order_custom_field_value = _jiwa.call(JiwaClient.get_sales_order_custom_field_value)
+update_sales_order_custom_field_value = _jiwa.call(JiwaClient.update_sales_order_custom_field_value)
+
+# Sales quotes
+create_sales_quote = _jiwa.effect(
+    JiwaClient.create_sales_quote,
+    of=("OrderNo", "SOReference"),
+    census=looks.quotes_so_numbered,
+    found_by=("OrderNo", "SOReference"),
+)
+get_sales_quote = _jiwa.call(JiwaClient.get_sales_quote)
+update_sales_quote = _jiwa.effect(
+    JiwaClient.update_sales_quote,
+    look=looks.quote_as_given,
+    census=looks.added_to_quote,
+)
+save_sales_quote = _jiwa.effect(JiwaClient.save_sales_quote, look=looks.never, reference="QuoteNo")
+abandon_sales_quote = _jiwa.call(JiwaClient.abandon_sales_quote)
+create_sales_quote_line = _jiwa.effect(
+    JiwaClient.create_sales_quote_line,
+    of=("QuoteHistoryID", "InventoryID", "PartNo", "CommentText"),
+    census=looks.lines_of_quote,
+)
+get_sales_quote_line = _jiwa.call(JiwaClient.get_sales_quote_line)
+update_sales_quote_line = _jiwa.call(JiwaClient.update_sales_quote_line)
+delete_sales_quote_line = _jiwa.effect(
+    JiwaClient.delete_sales_quote_line, look=gone(JiwaClient.get_sales_quote_line)
+)
+
+# Debtors
+get_api_key_debtor = _jiwa.call(JiwaClient.get_api_key_debtor)
+create_debtor = _jiwa.effect(
+    JiwaClient.create_debtor,
+    of="AccountNo",
+    essential=("AccountNo", "Name"),
+    look=looks.debtor_of_account,
+    reference="DebtorID",
+)
 get_debtor = _jiwa.call(JiwaClient.get_debtor)
+update_debtor = _jiwa.call(JiwaClient.update_debtor)
+save_debtor = _jiwa.effect(JiwaClient.save_debtor, look=looks.never, reference="DebtorID")
+
+# Inventory
+create_inventory_item = _jiwa.effect(
+    JiwaClient.create_inventory_item,
+    of="PartNo",
+    look=looks.item_of_part,
+    reference="InventoryID",
+)
+get_inventory_item = _jiwa.call(JiwaClient.get_inventory_item)
+update_inventory_item = _jiwa.call(JiwaClient.update_inventory_item)
+
+# Queries
 query_sales_orders = _jiwa.call(JiwaClient.query_sales_orders)
+query_sales_quotes = _jiwa.call(JiwaClient.query_sales_quotes)
+query_debtor_transactions = _jiwa.call(JiwaClient.query_debtor_transactions)
+query_debtors = _jiwa.call(JiwaClient.query_debtors)
+query_inventory_items = _jiwa.call(JiwaClient.query_inventory_items)
+
+# Webhooks. A subscriber's id opens its messages to whoever knows it: no step is named after it where it lives on.
+list_webhook_events = _jiwa.call(JiwaClient.list_webhook_events)
+list_webhook_subscribers = _jiwa.call(JiwaClient.list_webhook_subscribers)
+create_webhook_subscriber = _jiwa.effect(
+    JiwaClient.create_webhook_subscriber, of="Name", look=looks.subscriber_so_named, reference="Name"
+)
+get_webhook_subscriber = _jiwa.call(JiwaClient.get_webhook_subscriber)
+update_webhook_subscriber = _jiwa.call(JiwaClient.update_webhook_subscriber)
+delete_webhook_subscriber = _jiwa.effect(
+    JiwaClient.delete_webhook_subscriber, look=gone(JiwaClient.get_webhook_subscriber)
+)
+list_webhook_subscriptions = _jiwa.call(JiwaClient.list_webhook_subscriptions)
+create_webhook_subscription = _jiwa.effect(
+    JiwaClient.create_webhook_subscription,
+    of="EventName",
+    look=looks.subscribed,
+    reference="SubscriptionID",
+)
+get_webhook_subscription = _jiwa.call(JiwaClient.get_webhook_subscription)
+update_webhook_subscription = _jiwa.call(JiwaClient.update_webhook_subscription)
+delete_webhook_subscription = _jiwa.effect(
+    JiwaClient.delete_webhook_subscription,
+    of="SubscriptionID",
+    look=gone(JiwaClient.get_webhook_subscription),
+)
+list_webhook_messages = _jiwa.call(JiwaClient.list_webhook_messages)

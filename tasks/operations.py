@@ -6,17 +6,19 @@ repeat become calls. The others become effects: they go through the journal, whi
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, get_origin
 
 from prefect import Task
 from pydantic import TypeAdapter
 
 from blocks import VendorCredentials
-from hookline.clients import InvalidInput, Operation, VendorClient
+from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
+from hookline.clients.redaction import MASK
 from hookline.errors import HooklineError
 from hookline.journal import Census, Outcome
 from tasks.effects import Business, once
@@ -31,8 +33,24 @@ Given = TypeVar("Given", bound=Input)
 Look = Callable[[Client, Given, str], Awaitable[Outcome | None]]
 """Finds a write by the client, its inputs and the mark of its business; None: it is not there."""
 
-CensusOf = Callable[[Client, Given], Census]
-"""Counts what a write that leaves no mark would add to."""
+Marking = Callable[[Any, str], Any]
+"""Puts the mark of a business into an input."""
+
+CensusOf = Callable[[Client, Given], Census | None]
+"""Counts what a write that leaves no mark would add to; None where this one is looked for all the same."""
+
+
+@dataclass(frozen=True)
+class Tally(Census):
+    """A census of a write whose answer is a record, which shows among others what the write brought."""
+
+    counted: Callable[[Any], set[str]]
+    """What of such a record the census counts."""
+    read: Callable[[list[str]], Awaitable[Any]]
+    """Reads the record anew, by what the write brought; None where there is none."""
+    wanted: int = 1
+    """How many the write brings."""
+
 
 AFTERWARDS: Final = {
     "safe": "Safe to repeat: tried again on whatever may pass.",
@@ -75,6 +93,7 @@ class VendorTasks(Generic[C]):
         essential: tuple[str, ...] = (),
         found_by: tuple[str, ...] = (),
         marked: str | None = None,
+        marking: Marking = lambda text, mark: f"{text or ''}\n{mark}".lstrip(),
         reference: str | None = None,
         wanted: Callable[[Any], int] = lambda _given: 0,
     ) -> Task[Concatenate[C, Business, P], Coroutine[Any, Any, T]]:
@@ -84,32 +103,36 @@ class VendorTasks(Generic[C]):
         Args:
             operation: which.
             look: finds the write if its answer was lost.
-            census: in its place, for a write that leaves no mark: counts before and after.
+            census: in its place, for a write that leaves no mark: counts before and after (see `Tally`).
             of: the inputs that tell one write of a business from the next, where its path does not; they name
                 the step, unless the business is given `at` a step.
             essential: the inputs that make it this write and no other: the same step with others is refused;
                 all, unless said.
             found_by: inputs by which `look` finds the write; one of them must be given.
             marked: the input to whose text the mark of the business is added, for `look` to find.
+            marking: adds it where that input is no text.
             reference: the name, in the answer or else in the inputs, of what the vendor calls it.
-            wanted: how many references the write must bring.
+            wanted: how many references the write must bring; a `Tally` says it itself.
         """
-        _expect(operation, "look")
-        if (look is None) == (census is None):
+        _expect(operation, "look", *_names(of), *essential, *found_by)
+        if look is None and census is None:
             raise TypeError(f"{operation!r} needs a look or a census.")
 
         async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T:
-            if marked is not None:
-                inputs[marked] = f"{inputs.get(marked) or ''}\n{business.mark}".lstrip()
             given = operation.given(*args, **inputs)
+            if marked is not None:
+                inputs[marked] = marking(getattr(given, marked), business.mark)
+                given = operation.given(*args, **inputs)
             if found_by and not any(getattr(given, name) for name in found_by):
                 raise InvalidInput(
                     f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
                     "can be found again if its answer is lost."
                 )
             async with credentials.get_client() as client:
-                write = _Write(operation, client, given, business, look, census, reference)
-                return await write.answered(await write.once(of, essential, wanted=wanted(given)))
+                counts = census and census(client, given)
+                write = _Write(operation, client, given, business, look, counts, reference)
+                brings = counts.wanted if isinstance(counts, Tally) else wanted(given)
+                return await write.answered(await write.once(of, essential, wanted=brings))
 
         return self._task(operation, run, [self._account(operation), _BUSINESS])
 
@@ -122,7 +145,7 @@ class VendorTasks(Generic[C]):
         If its answer is lost, it is *uncertain* until a person settles it; what the vendor answered is then not
         known, and the task answers None. See `effect`.
         """
-        _expect(operation, "never")
+        _expect(operation, "never", *_names(of), *essential)
 
         async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T | None:
             given = operation.given(*args, **inputs)
@@ -152,7 +175,7 @@ class VendorTasks(Generic[C]):
         return Task(run, **VENDOR_CALL)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Write(Generic[T]):
     """One write of a business, with an open client."""
 
@@ -161,8 +184,10 @@ class _Write(Generic[T]):
     given: Input
     business: Business
     look: Look[Any, Any] | None = None
-    census: CensusOf[Any, Any] | None = None
+    census: Census | None = None
     reference: str | None = None
+    before: set[str] = field(default_factory=set)
+    """What the census counted last, before the write was sent."""
 
     async def once(
         self, of: str | tuple[str, ...], essential: tuple[str, ...], *, wanted: int = 0
@@ -170,51 +195,79 @@ class _Write(Generic[T]):
         """Do it, unless the journal knows that it is done."""
         return await once(
             self.business,
-            self.business.step or self._step((of,) if isinstance(of, str) else of),
+            self.business.step or self._step(_names(of)),
             f"{self.operation.vendor}.{self.operation.name}",
             _shown(self.given, essential),
             self._send,
-            look=self.census(self.client, self.given) if self.census else self._find if self.look else None,
+            look=self._looking(),
             wanted=wanted,
             resend=self.business.resend,
         )
 
     async def answered(self, outcome: Outcome) -> T:
         """The vendor's answer; where only its effect was found, what is known of it."""
-        if outcome.answer is not None and self.census is None:
+        counted = self.census is not None and isinstance(outcome.answer, str)  # the journal's word, no answer
+        if outcome.answer is not None and not counted:
             return self.operation.load(outcome.answer)
-        known: dict[Any, Any] = {list: outcome.reference, str: "", type(None): None}
+        known: dict[Any, Any] = {list: outcome.reference, str: outcome.answer or "", type(None): None}
         kind = get_origin(self.operation.answer) or self.operation.answer
         if kind in known:
             return self.operation.load(known[kind])
-        found = await self._find()
-        if found is None or found.answer is None:
+        record = await self._read(outcome.reference)
+        if record is None:
             raise HooklineError(
                 f"{self.operation.vendor} {self.operation.name} of {self.business.label} was settled by a person, "
                 "but the vendor does not show it, and what comes next needs to know it. Make it good at the "
                 "vendor, then do by hand what is left of this run."
             )
-        return self.operation.load(found.answer)
+        return self.operation.load(self.operation.dump(record))
+
+    def _looking(self) -> Callable[[], Awaitable[Outcome | None]] | Census | None:
+        census = self.census
+        if census is None:
+            return self._find if self.look else None
+
+        async def count() -> set[str]:
+            self.before = await census.count()
+            return self.before
+
+        return replace(census, count=count)
 
     async def _send(self) -> Outcome:
-        return self._outcome(await self.client.send(self.operation, self.given))
+        outcome = self._outcome(await self.client.send(self.operation, self.given))
+        if self.census is None or outcome.reference:
+            return outcome
+        with suppress(VendorError):  # the write is done, and what it answered may be told only once
+            return replace(outcome, reference=sorted(await self.census.count() - self.before))
+        return outcome
 
     async def _find(self) -> Outcome | None:
         found = await self.look(self.client, self.given, self.business.mark) if self.look else None
         return found if found is None or found.reference else self._outcome(found.answer)
 
+    async def _read(self, reference: list[str]) -> Any:
+        if isinstance(self.census, Tally):
+            return await self.census.read(reference)
+        found = await self.look(self.client, self.given, self.business.mark) if self.look else None
+        return found and found.answer
+
     def _outcome(self, answer: Any) -> Outcome:
         """What to write down of an answer; None is that of a write which was found, but not its answer."""
+        kept = None if answer is None else _masked(self.operation.dump(answer), self.given.secrets())
+        return Outcome(self._references(answer), kept)
+
+    def _references(self, answer: Any) -> list[str]:
+        if isinstance(self.census, Tally):
+            return sorted(self.census.counted(answer) - self.before)
         if isinstance(answer, list) and all(isinstance(each, str) for each in answer):
-            return Outcome(answer, answer)
+            return answer
         name = self.reference or ""
         called = getattr(answer, name, None) or getattr(self.given, name, None)
-        return Outcome(
-            [str(called)] if called else [], None if answer is None else self.operation.dump(answer)
-        )
+        return [str(called)] if called else []
 
     def _step(self, names: tuple[str, ...]) -> str:
-        which = ", ".join(str(getattr(self.given, name)) for name in names or self.operation.placeholders)
+        given = (getattr(self.given, name, None) for name in names or self.operation.placeholders)
+        which = ", ".join(str(each) for each in given if each not in (None, ""))
         return f"{self.operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
 
 
@@ -222,9 +275,15 @@ _FIRST = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _BUSINESS = inspect.Parameter("business", _FIRST, annotation=Business)
 
 
-def _expect(operation: Operation[..., Any], repeat: Repeat) -> None:
+def _expect(operation: Operation[..., Any], repeat: Repeat, *inputs: str) -> None:
     if operation.repeat != repeat:
         raise TypeError(f"{operation!r} is not of the kind {repeat!r}, but {operation.repeat!r}.")
+    if unknown := set(inputs) - set(operation.input.model_fields):
+        raise TypeError(f"{operation!r} does not take {', '.join(sorted(unknown))}.")
+
+
+def _names(of: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (of,) if isinstance(of, str) else of
 
 
 def _documentation(operation: Operation[..., Any]) -> str:
@@ -254,5 +313,14 @@ def _inputs(model: type[Input]) -> list[inspect.Parameter]:
 def _shown(given: Input, names: tuple[str, ...]) -> dict[str, Any]:
     """Inputs, all or those of these names, as the journal may keep them: secrets as asterisks."""
     inputs = given.model_dump(exclude_none=True, include=set(names) or None)
-    shown: dict[str, Any] = TypeAdapter(Any).dump_python(inputs, mode="json")
+    shown: dict[str, Any] = _masked(TypeAdapter(Any).dump_python(inputs, mode="json"), given.secrets())
     return shown
+
+
+def _masked(value: Any, secrets: list[str]) -> Any:
+    """A JSON value with these texts as asterisks, wherever they stand in it."""
+    if isinstance(value, Mapping):
+        return {name: _masked(each, secrets) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each, secrets) for each in value]
+    return MASK if value and value in secrets else value

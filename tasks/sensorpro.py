@@ -2,12 +2,43 @@
 
 from blocks import SensorproCredentials
 from hookline.clients import SensorproClient
+from tasks.looks import sensorpro as looks
 from tasks.operations import VendorTasks
 
 _sensorpro = VendorTasks(SensorproCredentials, __name__)
 
+# Signing in
+sign_in = _sensorpro.call(SensorproClient.sign_in)
+log_in = _sensorpro.call(SensorproClient.log_in)
+log_off = _sensorpro.call(SensorproClient.log_off)
+
+# Contacts
+upsert_contacts = _sensorpro.call(SensorproClient.upsert_contacts)
+add_contacts = _sensorpro.effect(SensorproClient.add_contacts, look=looks.added)
+update_contacts = _sensorpro.call(SensorproClient.update_contacts)
+get_contacts = _sensorpro.call(SensorproClient.get_contacts)
+get_contacts_paged = _sensorpro.call(SensorproClient.get_contacts_paged)
+change_opt_out_status = _sensorpro.call(SensorproClient.change_opt_out_status)
+forget_contact = _sensorpro.effect(
+    SensorproClient.forget_contact, of="PersonalEMail", look=looks.forgotten, reference="PersonalEMail"
+)
+
+# Mail and campaigns. Whom a mail goes to may be mended between attempts, as long as none has been sent.
 trigger_email = _sensorpro.blind_effect(
     SensorproClient.trigger_email,
     of=("CampId", "BroadcastId"),
     essential=("CampId", "BroadcastId", "NamedPairsParameters"),
 )
+send_email = _sensorpro.blind_effect(SensorproClient.send_email, of="Subject", essential=("Subject",))
+add_broadcast = _sensorpro.blind_effect(
+    SensorproClient.add_broadcast,
+    of=("CampaignId", "DesignId", "SegmentId"),
+    essential=("CampaignId", "DesignId", "SegmentId"),
+)
+get_broadcast_status = _sensorpro.call(SensorproClient.get_broadcast_status)
+get_campaign_results = _sensorpro.call(SensorproClient.get_campaign_results)
+get_campaign_result_links = _sensorpro.call(SensorproClient.get_campaign_result_links)
+
+# Imports
+execute_ftp_import = _sensorpro.blind_effect(SensorproClient.execute_ftp_import, of="Tag")
+get_import_status = _sensorpro.call(SensorproClient.get_import_status)

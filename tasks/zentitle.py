@@ -11,19 +11,59 @@ from hookline.clients.zentitle_models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from tasks.effects import Business, once
+from tasks.looks import gone
 from tasks.looks import zentitle as looks
+from tasks.looks import zentitle_customers as customers
+from tasks.looks import zentitle_products as products
 from tasks.operations import VendorTasks
 from tasks.policies import VENDOR_CALL
 
 _zentitle = VendorTasks(ZentitleCredentials, __name__)
 
 # Licenses
+get_license_code = _zentitle.call(ZentitleClient.get_license_code)
 create_license_codes = _zentitle.effect(
     ZentitleClient.create_license_codes,
     of=("productid", "companyid"),
     census=looks.codes_of,
+    look=looks.imported_codes,
     wanted=looks.codes_wanted,
 )
+update_license_code = _zentitle.effect(
+    ZentitleClient.update_license_code,
+    of="licensecode",
+    census=looks.days_of,
+    look=looks.changed_license,
+    marked="notes",
+    marking=looks.marked_notes,
+    reference="licensecode",
+    wanted=looks.one,
+)
+list_license_codes = _zentitle.call(ZentitleClient.list_license_codes)
+take_next_license_codes = _zentitle.effect(
+    ZentitleClient.take_next_license_codes,
+    of=("productid", "profilename"),
+    census=looks.codes_taken,
+    wanted=looks.codes_asked_for,
+)
+list_activated_license_codes = _zentitle.call(ZentitleClient.list_activated_license_codes)
+list_license_code_activity = _zentitle.call(ZentitleClient.list_license_code_activity)
+return_license_code_activations = _zentitle.call(ZentitleClient.return_license_code_activations)
+delete_license_code_activity = _zentitle.effect(
+    ZentitleClient.delete_license_code_activity,
+    of=("licensecode", "computerid"),
+    look=looks.deleted_activity,
+    reference="licensecode",
+)
+create_passive_license = _zentitle.effect(
+    ZentitleClient.create_passive_license, of="clientid", census=looks.codes_behind
+)
+create_network_master_license = _zentitle.effect(
+    ZentitleClient.create_network_master_license, of=("productid", "companyid"), census=looks.codes_behind
+)
+
+# Notes of a license
+list_license_notes = _zentitle.call(ZentitleClient.list_license_notes)
 create_license_note = _zentitle.effect(
     ZentitleClient.create_license_note,
     of="licensecode",
@@ -32,15 +72,178 @@ create_license_note = _zentitle.effect(
     marked="description",
     reference="licensecode",
 )
-
-# End users
-create_consumer_data = _zentitle.effect(
-    ZentitleClient.create_consumer_data,
-    of="licensecode",
-    essential=("productid", "licensecode", "computerid"),
-    look=looks.recorded_consumer,
+update_license_note = _zentitle.call(ZentitleClient.update_license_note)
+delete_license_note = _zentitle.effect(
+    ZentitleClient.delete_license_note,
+    of=("licensecode", "noteid"),
+    look=looks.deleted_note,
     reference="licensecode",
 )
+
+# Products
+list_products = _zentitle.call(ZentitleClient.list_products)
+get_product = _zentitle.call(ZentitleClient.get_product)
+create_product = _zentitle.effect(
+    ZentitleClient.create_product, of="productname", look=products.created_product, reference="productname"
+)
+update_product = _zentitle.call(ZentitleClient.update_product)
+create_product_feature_groups = _zentitle.effect(
+    ZentitleClient.create_product_feature_groups,
+    of="productId",
+    look=products.created_groups,
+    reference="productId",
+)
+update_product_feature_groups = _zentitle.effect(
+    ZentitleClient.update_product_feature_groups,
+    of="productId",
+    look=products.renamed_groups,
+    reference="productId",
+)
+delete_product_feature_group = _zentitle.effect(
+    ZentitleClient.delete_product_feature_group,
+    of=("productId", "featureGroupName"),
+    look=products.deleted_group,
+    reference="productId",
+)
+create_product_features = _zentitle.effect(
+    ZentitleClient.create_product_features,
+    of="productId",
+    look=products.created_features,
+    reference="productId",
+)
+update_product_features = _zentitle.effect(
+    ZentitleClient.update_product_features,
+    of="productId",
+    look=products.renamed_features,
+    reference="productId",
+)
+delete_product_feature = _zentitle.effect(
+    ZentitleClient.delete_product_feature,
+    of=("productId", "featureCode"),
+    look=products.deleted_feature,
+    reference="productId",
+)
+create_product_udf = _zentitle.effect(
+    ZentitleClient.create_product_udf, of="productId", look=products.created_udfs, reference="productId"
+)
+update_product_udf = _zentitle.effect(
+    ZentitleClient.update_product_udf, of="productId", look=products.renamed_udfs, reference="productId"
+)
+delete_product_udf = _zentitle.effect(
+    ZentitleClient.delete_product_udf,
+    of=("productId", "fieldName"),
+    look=products.deleted_udf,
+    reference="productId",
+)
+
+# Profiles
+get_profile = _zentitle.call(ZentitleClient.get_profile)
+create_profile = _zentitle.effect(
+    ZentitleClient.create_profile,
+    of=("productid", "profilename"),
+    look=products.created_profile,
+    reference="profilename",
+)
+update_profile = _zentitle.call(ZentitleClient.update_profile)
+list_profiles = _zentitle.call(ZentitleClient.list_profiles)
+
+# End users, trials and computers
+list_consumer_data = _zentitle.call(ZentitleClient.list_consumer_data)
+create_consumer_data = _zentitle.effect(
+    ZentitleClient.create_consumer_data,
+    of=("licensecode", "computerid"),
+    essential=("productid", "licensecode", "computerid"),
+    look=looks.recorded_consumer,
+    marked="clientinfo",
+    marking=looks.marked_user,
+    reference="licensecode",
+)
+get_trial = _zentitle.call(ZentitleClient.get_trial)
+delete_trial = _zentitle.effect(
+    ZentitleClient.delete_trial,
+    of=("productid", "computerid"),
+    look=looks.deleted_trial,
+    reference="computerid",
+)
+list_trials = _zentitle.call(ZentitleClient.list_trials)
+get_offline_activation = _zentitle.effect(
+    ZentitleClient.get_offline_activation, of="productid", look=looks.no_certificate, reference="productid"
+)
+delete_offline_activation = _zentitle.effect(
+    ZentitleClient.delete_offline_activation,
+    of="productid",
+    census=looks.deactivations,
+    wanted=looks.one,
+    reference="productid",
+)
+get_system_details = _zentitle.call(ZentitleClient.get_system_details)
+
+# Companies
+get_company = _zentitle.call(ZentitleClient.get_company)
+create_company = _zentitle.effect(
+    ZentitleClient.create_company,
+    of="company",
+    essential=("company", "productid", "global_", "search1", "search2", "search3"),
+    look=customers.created_company,
+    found_by=("search1", "search2", "search3"),
+    reference="company",
+)
+update_company = _zentitle.call(ZentitleClient.update_company)
+delete_company = _zentitle.effect(
+    ZentitleClient.delete_company, of="companyid", look=customers.deleted_company, reference="companyid"
+)
+get_company_id = _zentitle.call(ZentitleClient.get_company_id)
+list_companies_products = _zentitle.call(ZentitleClient.list_companies_products)
+
+# Groups
+get_group = _zentitle.call(ZentitleClient.get_group)
+create_group = _zentitle.effect(
+    ZentitleClient.create_group, of="groupname", look=customers.created_group, reference="groupname"
+)
+update_group = _zentitle.call(ZentitleClient.update_group)
+delete_group = _zentitle.effect(
+    ZentitleClient.delete_group, of=("groupid", "groupname"), look=gone(ZentitleClient.get_group)
+)
+get_group_user = _zentitle.call(ZentitleClient.get_group_user)
+create_group_user = _zentitle.effect(
+    ZentitleClient.create_group_user,
+    of="username",
+    essential=("groupid", "username"),
+    look=customers.created_user,
+    reference="username",
+)
+update_group_user = _zentitle.call(ZentitleClient.update_group_user)
+delete_group_user = _zentitle.effect(
+    ZentitleClient.delete_group_user,
+    of="groupuserid",
+    look=gone(ZentitleClient.get_group_user),
+    reference="groupuserid",
+)
+update_group_user_password = _zentitle.call(ZentitleClient.update_group_user_password)
+get_group_license_code = _zentitle.call(ZentitleClient.get_group_license_code)
+assign_group_license_code = _zentitle.effect(
+    ZentitleClient.assign_group_license_code,
+    of=("licensecode", "groupid"),
+    look=customers.assigned_code,
+    reference="licensecode",
+)
+unassign_group_license_code = _zentitle.effect(
+    ZentitleClient.unassign_group_license_code,
+    of=("licensecode", "groupid"),
+    look=customers.unassigned_code,
+    reference="licensecode",
+)
+create_group_user_license = _zentitle.effect(
+    ZentitleClient.create_group_user_license,
+    of=("groupname", "username", "licensecode"),
+    essential=("groupname", "productid", "licensecode", "username"),
+    look=customers.licensed_user,
+    reference="licensecode",
+)
+authenticate_user = _zentitle.call(ZentitleClient.authenticate_user)
+
+# Events
+create_datastreamer_event = _zentitle.blind_effect(ZentitleClient.create_datastreamer_event, of="event")
 
 
 # What takes more than one operation -------------------------------------------------------------------------

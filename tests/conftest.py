@@ -34,7 +34,10 @@ from xdist.scheduler import LoadScopeScheduling
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa_models import NewLine
-from hookline.settings import JiwaSettings, settings
+from hookline.database import embedded, pool
+from hookline.database.connection import close_pool
+from hookline.database.migrate import upgrade
+from hookline.settings import JiwaSettings, Settings, settings
 
 SANDBOXED = ("tests/flows/", "tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
 """There is one sandbox, so the tests on it share a process, while the others run beside them."""
@@ -90,6 +93,55 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 def repository() -> Path:
     """The checkout."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def database_settings():
+    """The settings that lead to an embedded PostgreSQL without Prefect, for the tests that need nothing else."""
+    home = Path(tempfile.mkdtemp(prefix="hookline-db-"))
+    embedded.prepare(home)
+    process = embedded.process(home)
+    with (home / "postgres.log").open("wb") as log:
+        server = subprocess.Popen(
+            process.command,
+            env=process.env or os.environ,
+            cwd=process.cwd,
+            user=process.user,
+            group=process.group,
+            extra_groups=None if process.user is None else [],
+            stdout=log,
+            stderr=log,
+        )
+    settings = Settings(home=home, settle_seconds=0.2)
+    _until_migrated(settings)
+    yield settings
+    server.send_signal(embedded.STOP_SIGNAL)
+    server.wait(30)
+
+
+@pytest.fixture(scope="session")
+async def session_pool(database_settings):
+    yield await pool(database_settings)
+    await close_pool()
+
+
+@pytest.fixture
+async def database(session_pool):
+    """That PostgreSQL, emptied."""
+    await session_pool.execute("TRUNCATE deliveries, dispatches, effects RESTART IDENTITY")
+    return session_pool
+
+
+def _until_migrated(settings: Settings) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            upgrade(settings)
+            return
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 PATIENCE = 90

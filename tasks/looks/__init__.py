@@ -8,7 +8,7 @@ the answer that the vendor would have given, or None where the write did not hap
 from typing import Any
 
 from hookline.clients import NotFound, Operation, VendorClient
-from hookline.clients.models import Input
+from hookline.clients.models import Answer, Input
 from hookline.journal import Outcome
 from tasks.operations import Look
 
@@ -38,10 +38,15 @@ def alike(listing: Operation[..., Any], *, within: str | None = None) -> Look[Ve
 
     async def look(client: VendorClient, given: Input, _mark: str) -> Outcome | None:
         narrowed = {} if within is None else {within: getattr(given, within)}
-        wanted = given.model_dump(exclude_none=True)
         for record in await client.send(listing, listing.given(**narrowed)):
-            if all(getattr(record, name, None) == value for name, value in wanted.items()):
+            if _is_like(record, given):
                 return Outcome(answer=record)
         return None
 
     return look
+
+
+def _is_like(record: Answer, given: Input) -> bool:
+    """By what the record shows: what its vendor does not know of the inputs, it may have dropped."""
+    shown = {name.lower(): value for name, value in record.model_dump(mode="json").items()}
+    return all(shown.get(name.lower(), value) == value for name, value in given.values().items())

@@ -1,5 +1,6 @@
 """What every task, block and flow has in common, whoever writes the next one."""
 
+import csv
 import importlib
 import inspect
 import pkgutil
@@ -22,9 +23,10 @@ import blocks
 import flows
 import tasks
 from blocks import BLOCKS, VendorCredentials
-from hookline.clients import CLIENTS, VendorClient
+from hookline.clients import CLIENTS, VendorClient, operations
 from hookline.clients.errors import VendorError
 from hookline.settings import VENDORS
+from tasks.operations import AFTERWARDS
 
 SECRET_NAME = re.compile(r"(password|secret|(?<!next_)token|key)$")
 VENDOR_TASKS = {f"tasks.{vendor}" for vendor in CLIENTS}
@@ -42,7 +44,15 @@ def found_in(package, kind):
 
 TASKS = found_in(tasks, Task)
 FLOWS = found_in(flows, Flow)
+OPERATIONS = [
+    pytest.param(vendor, operation, id=f"{vendor}.{name}")
+    for vendor, client in CLIENTS.items()
+    for name, operation in operations(client).items()
+]
+BEYOND_ONE_OPERATION = {"zentitle": {"find_company", "add_company", "set_license_terms"}}
+"""Tasks that take more than one operation, by vendor."""
 
+every_operation = pytest.mark.parametrize(("vendor", "operation"), OPERATIONS)
 every_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 every_block = pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
@@ -65,6 +75,42 @@ def test_the_tasks_and_flows_are_found():
 
 
 # Tasks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vendor", CLIENTS)
+def test_each_operation_of_a_vendor_has_a_task_of_its_name(vendor, repository):
+    with (repository / "tests/samples/operations.csv").open() as file:
+        wanted = {row["operation"] for row in csv.DictReader(file) if row["vendor"] == vendor}
+
+    found = {name.rpartition(".")[2] for name in TASKS if name.startswith(f"tasks.{vendor}.")}
+
+    assert wanted | BEYOND_ONE_OPERATION.get(vendor, set()) == found
+
+
+@every_operation
+def test_a_task_takes_what_its_operation_takes_and_answers_what_it_answers(vendor, operation):
+    """Beside the credentials; and what the write is for, where it must not happen twice."""
+    signature = inspect.signature(TASKS[f"tasks.{vendor}.{operation.name}"].fn)
+    named = {
+        name: each.annotation
+        for name, each in signature.parameters.items()
+        if each.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+    first = [vendor] if operation.repeat == "safe" else [vendor, "business"]
+    inputs = {name: field.annotation for name, field in operation.input.model_fields.items()}
+    assert first == list(named)[: len(first)]
+    assert inputs == {name: kind for name, kind in named.items() if name not in first}
+    assert operation.answer == signature.return_annotation
+
+
+@every_operation
+def test_a_task_says_how_often_it_may_happen_and_how_that_is_known(vendor, operation):
+    told = TASKS[f"tasks.{vendor}.{operation.name}"].fn.__doc__
+
+    assert told.startswith(operation.effect)
+    assert AFTERWARDS[operation.repeat] in told
+    assert f"[{operation.trust}]" in told
 
 
 @every_task

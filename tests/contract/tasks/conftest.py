@@ -1,0 +1,74 @@
+"""Tasks meet real vendors' stand-ins and the real journal; nothing of Prefect runs."""
+
+import pytest
+from pydantic import SecretStr
+
+from blocks import (
+    JetadviceCredentials,
+    JifelineCredentials,
+    JiwaCredentials,
+    SensorproCredentials,
+    ZentitleCredentials,
+)
+from hookline.simulators.server import running
+from tasks.effects import Business
+
+pytest.register_assert_rewrite("writes")
+
+
+@pytest.fixture(scope="session")
+async def simulators():
+    async with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(simulators, database, database_settings, environment):
+    """The vendors as if just started, and an empty journal that gives nothing time to land."""
+    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    environment.setenv("HOOKLINE_SETTLE_SECONDS", "0")
+    simulators.reset()
+    return simulators
+
+
+@pytest.fixture
+def business():
+    return Business("workflow", "key", "thing 7")
+
+
+@pytest.fixture
+def jiwa(sandbox):
+    return JiwaCredentials(base_url=sandbox.jiwa.url, api_key=SecretStr("sandbox-jiwa-key"))
+
+
+@pytest.fixture
+def zentitle(sandbox):
+    key = SecretStr("sandbox-zentitle-key")
+    return ZentitleCredentials(base_url=sandbox.zentitle.url, customer_id="1234", api_key=key)
+
+
+@pytest.fixture
+def sensorpro(sandbox):
+    return SensorproCredentials(
+        base_url=sandbox.sensorpro.url,
+        organization="sandbox",
+        user="api@sandbox.example",
+        password=SecretStr("sandbox-sensorpro-password"),
+        api_key=SecretStr("00000000-0000-4000-8000-00000000c0de"),
+    )
+
+
+@pytest.fixture
+def jetadvice(sandbox):
+    password = SecretStr("sandbox-jetadvice-password")
+    return JetadviceCredentials(
+        base_url=sandbox.jetadvice.url, username="api@sandbox.example", password=password
+    )
+
+
+@pytest.fixture
+def jifeline(sandbox):
+    secret = SecretStr("sandbox-jifeline-secret")
+    return JifelineCredentials(
+        base_url=sandbox.jifeline.url, client_id="sandbox-jifeline", client_secret=secret
+    )

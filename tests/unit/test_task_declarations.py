@@ -1,0 +1,40 @@
+"""A task that is declared wrongly is no task: it would look for the wrong thing, or for nothing."""
+
+import pytest
+
+from blocks import JiwaCredentials, SensorproCredentials
+from hookline.clients import JiwaClient, SensorproClient
+from tasks.looks import gone
+from tasks.operations import VendorTasks
+
+JIWA = VendorTasks(JiwaCredentials, __name__)
+SENSORPRO = VendorTasks(SensorproCredentials, __name__)
+LOOK = gone(JiwaClient.get_sales_order)
+
+
+@pytest.mark.parametrize(
+    ("declare", "complaint"),
+    [
+        (lambda: JIWA.call(JiwaClient.delete_sales_order), "not of the kind 'safe', but 'look'"),
+        (lambda: JIWA.effect(JiwaClient.get_sales_order, look=LOOK), "not of the kind 'look', but 'safe'"),
+        (lambda: JIWA.blind_effect(JiwaClient.delete_sales_order), "not of the kind 'never', but 'look'"),
+        (lambda: JIWA.effect(JiwaClient.delete_sales_order), "needs a look or a census"),
+        (lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, of="InvoiceId"), "not take InvoiceId"),
+        (
+            lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, essential=("Invoice",)),
+            "not take Invoice",
+        ),
+        (
+            lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, found_by=("Number",)),
+            "not take Number",
+        ),
+        (lambda: SENSORPRO.blind_effect(SensorproClient.send_email, of="subject"), "not take subject"),
+        (
+            lambda: SENSORPRO.blind_effect(SensorproClient.send_email, essential=("Subject", "Body")),
+            "not take Body",
+        ),
+    ],
+)
+def test_a_task_that_is_declared_wrongly_is_refused(declare, complaint):
+    with pytest.raises(TypeError, match=complaint):
+        declare()
