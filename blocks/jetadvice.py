@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline.clients import JetadviceClient, JetadviceUser
+from hookline import accounts
+from hookline.clients import JetadviceClient
 from hookline.settings import JetadviceSettings, VendorSettings
 
 
@@ -43,8 +44,7 @@ class JetadviceCredentials(VendorCredentials):
 
     def get_client(self) -> JetadviceClient:
         """A client for one `async with`; make another for the next."""
-        auth = JetadviceUser(self.username, self.password)
-        return JetadviceClient(self.base_url, auth, admission=self.admission())
+        return accounts.jetadvice(self, self.admission())
 
     async def check_connection(self) -> Connection:
         """Log in and ask for the customers that the user may see."""

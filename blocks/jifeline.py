@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline.clients import JifelineApp, JifelineClient
+from hookline import accounts
+from hookline.clients import JifelineClient
 from hookline.settings import JifelineSettings, VendorSettings
 
 
@@ -53,8 +54,7 @@ class JifelineCredentials(VendorCredentials):
 
     def get_client(self) -> JifelineClient:
         """A client for one `async with`; make another for the next."""
-        auth = JifelineApp(self.client_id, self.client_secret, self.token_url, self.api_key)
-        return JifelineClient(self.base_url, auth, admission=self.admission())
+        return accounts.jifeline(self, self.admission())
 
     async def check_connection(self) -> Connection:
         """Ask how many customers the credentials open."""

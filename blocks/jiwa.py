@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
+from hookline import accounts
+from hookline.clients import JiwaClient
 from hookline.settings import JiwaSettings, VendorSettings
 
 
@@ -54,7 +55,7 @@ class JiwaCredentials(VendorCredentials):
 
     def get_client(self) -> JiwaClient:
         """A client for one `async with`; make another for the next."""
-        return JiwaClient(self.base_url, self._auth(), admission=self.admission())
+        return accounts.jiwa(self, self.admission())
 
     async def check_connection(self) -> Connection:
         """Ask Jiwa who we are and what time it is there."""
@@ -63,11 +64,6 @@ class JiwaCredentials(VendorCredentials):
             there = (await client.get_system_info()).SQLServerDateTime
         ahead = None if there is None else (_utc(there) - datetime.now(UTC)).total_seconds()
         return Connection(session.UserName or session.DisplayName or "an unnamed user", ahead)
-
-    def _auth(self) -> JiwaKey | JiwaUser:
-        if self.api_key is not None:
-            return JiwaKey(self.api_key)
-        return JiwaUser(self.username or "", self.password or SecretStr(""))
 
 
 def _utc(moment: datetime) -> datetime:

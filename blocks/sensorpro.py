@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline.clients.sensorpro import SensorproClient, SensorproUser
+from hookline import accounts
+from hookline.clients import SensorproClient
 from hookline.settings import SensorproSettings, VendorSettings
 
 
@@ -47,8 +48,7 @@ class SensorproCredentials(VendorCredentials):
 
     def get_client(self) -> SensorproClient:
         """A client for one `async with`; make another for the next."""
-        auth = SensorproUser(self.organization, self.user, self.password, self.api_key)
-        return SensorproClient(self.base_url, auth, admission=self.admission())
+        return accounts.sensorpro(self, self.admission())
 
     async def check_connection(self) -> Connection:
         """Sign in."""

@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline.clients.zentitle import ZentitleClient, ZentitleKey
+from hookline import accounts
+from hookline.clients import ZentitleClient
 from hookline.settings import VendorSettings, ZentitleSettings
 
 
@@ -43,8 +44,7 @@ class ZentitleCredentials(VendorCredentials):
 
     def get_client(self) -> ZentitleClient:
         """A client for one `async with`; make another for the next."""
-        key = ZentitleKey(self.customer_id, self.api_key)
-        return ZentitleClient(self.base_url, key, admission=self.admission())
+        return accounts.zentitle(self, self.admission())
 
     async def check_connection(self) -> Connection:
         """Ask Zentitle for our products."""

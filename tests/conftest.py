@@ -27,6 +27,7 @@ os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["HOOKLINE_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-")
 
 import httpx
+import hypothesis
 import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -38,6 +39,11 @@ from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
 from hookline.settings import JiwaSettings, Settings, settings
+
+# Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
+hypothesis.settings.register_profile("thorough", max_examples=500)
+hypothesis.settings.register_profile("suite", max_examples=25)
+hypothesis.settings.load_profile("suite")
 
 SANDBOXED = ("tests/flows/", "tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
 """There is one sandbox, so the tests on it share a process, while the others run beside them."""

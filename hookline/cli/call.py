@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from rich.console import Console
 from rich.prompt import Confirm
 
+from hookline.accounts import from_environment
 from hookline.cli.operations import find_client, find_operation, show_inputs, show_operations, unknown, usage
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.clients import CLIENTS, InvalidInput, Operation, VendorClient, operations
@@ -88,7 +89,7 @@ def _answer_to(found: Operation[..., Any], given: Input, *, yes: bool, block: st
             "whether it may: add --yes. Nothing was sent."
         )
     runtime.enter()
-    client = (_from_block(found.vendor, block) if block else from_environment(found.vendor)).get_client()
+    client = _from_block(found.vendor, block) if block else from_environment(found.vendor)
     found.build(client.base_url, given)  # what cannot be sent need not be asked about
     if asks:
         _ask(found, given, client.base_url)
@@ -116,23 +117,7 @@ def _ask(found: Operation[..., Any], given: Input, base_url: str) -> None:
         raise HooklineError("Nothing was sent.")
 
 
-def from_environment(vendor: str) -> "VendorCredentials":
-    """
-    The credentials that the environment holds for a vendor.
-
-    Raises:
-        ConfigurationError: a variable is missing or not right; names it.
-    """
-    from blocks import BLOCKS  # Prefect
-
-    try:
-        return BLOCKS[vendor].from_environment()
-    except ValidationError as error:
-        reasons = (problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        raise ConfigurationError(f"The environment is not right: {' '.join(reasons)}") from None
-
-
-def _from_block(vendor: str, name: str) -> "VendorCredentials":
+def _from_block(vendor: str, name: str) -> VendorClient:
     import httpx
 
     from blocks import BLOCKS  # Prefect
@@ -140,13 +125,14 @@ def _from_block(vendor: str, name: str) -> "VendorCredentials":
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it tells of an event that is on its way
     kind = BLOCKS[vendor].get_block_type_slug()
     try:
-        return asyncio.run(BLOCKS[vendor].aload(name))
+        credentials: VendorCredentials = asyncio.run(BLOCKS[vendor].aload(name))
     except ValueError:
         raise ConfigurationError(
             f"There is no block {kind}/{name}. See them with: prefect block ls"
         ) from None
     except (httpx.HTTPError, OSError, RuntimeError) as error:
         raise HooklineError(f"Prefect did not give the block {kind}/{name}: {error}") from None
+    return credentials.get_client()
 
 
 # Inputs -----------------------------------------------------------------------------------------------------

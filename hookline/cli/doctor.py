@@ -21,7 +21,6 @@ from rich.text import Text
 
 from hookline import runtime
 from hookline.catalog import Catalog, load_catalog
-from hookline.cli.call import from_environment
 from hookline.cli.operations import nearest
 from hookline.cli.output import AsJson, console, print_json
 from hookline.clients.redaction import redact
@@ -538,10 +537,12 @@ async def _gateway(current: Settings) -> list[Finding]:
 
 
 async def _vendor(vendor: str, environment: Mapping[str, str]) -> list[Finding]:
+    from blocks import BLOCKS  # Prefect
+
     prefix = _prefix(VENDORS[vendor])
     if not any(name.upper().startswith(prefix) and value for name, value in environment.items()):
         return [Finding(vendor, "skipped", f"not configured: no variable {prefix}… is set")]
-    credentials = from_environment(vendor)
+    credentials = BLOCKS[vendor].from_environment()
     connection = await credentials.check_connection()
     said = f"{credentials.get_client().base_url} lets us in as {connection.accepted_as}"
     ahead = connection.clock_difference

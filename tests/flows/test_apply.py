@@ -37,6 +37,14 @@ async def scheduled(prefect):
     return [schedule.active for schedule in deployment.schedules]
 
 
+async def test_apply_again_changes_nothing(apply):
+    await apply()
+
+    again = await apply()
+
+    assert {"as it is"} == {change for (kind, _), change in again.items() if kind != "block type"}
+
+
 async def test_a_schedule_is_off_until_all_its_vendors_are_set(prefect, apply, monkeypatch):
     for name in ("BASE_URL", "CLIENT_ID", "CLIENT_SECRET"):
         monkeypatch.delenv(f"JIFELINE_{name}")

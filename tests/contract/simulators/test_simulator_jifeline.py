@@ -19,7 +19,9 @@ TABLE = Path(__file__).parents[2] / "samples" / "operations.csv"
 OPERATIONS = JifelineSimulator.operations
 BEHIND_THE_LOGIN = sorted(OPERATIONS.keys() - {"fetch_token"})
 
-UNKNOWN = "0b6a1d52-94c3-4f0e-8a7d-5c2e9f1b3a64"  # of nothing; the same in every process that collects the tests
+UNKNOWN = (
+    "0b6a1d52-94c3-4f0e-8a7d-5c2e9f1b3a64"  # of nothing; the same in every process that collects the tests
+)
 TICKETS = "/v2/tickets/tickets"
 PREPARED = "/v2/tickets/prepared-tickets"
 CUSTOMERS = "/v2/customers/customers"
