@@ -142,6 +142,7 @@ async def a_record_of_the_same_trial(client):
 async def a_company_of_the_same_name(client):
     company = {"company": "Smith Ltd", "productid": DESKTOP, "global_": 1}
     await client.create_company(**company, search1="1")
+    await client.create_company(**company | {"productid": SERVER, "global_": 0}, search1="2")
     return company | {"search1": "2", "companydata": {"email": "a@b.example"}}
 
 
@@ -541,15 +542,24 @@ async def test_a_group_of_the_same_name_that_is_another_is_not_taken_for_ours(ve
     assert "Master" == (await client.get_group(groupname="York")).type
 
 
-async def test_a_user_of_the_same_name_with_another_password_is_not_taken_for_ours(vendor, client, business):
+@pytest.mark.parametrize("other", [{"password": "another"}, {"groupid": STUDIO_GROUP}], ids=str)
+async def test_a_user_of_the_same_name_that_is_another_is_not_taken_for_ours(vendor, client, business, other):
     wanted = {"groupid": LEEDS_GROUP, "username": "new.user", "password": PASSWORD}
-    await client.create_group_user(**wanted | {"password": "another"})
+    await client.create_group_user(**wanted | other)
 
     for _ in range(2):
         with pytest.raises(UnexpectedAnswer, match="already exists"):
             await vendor.call("create_group_user", business, wanted)
 
-    assert not await client.authenticate_user(username="new.user", password=PASSWORD)
+
+@pytest.mark.parametrize("other", [{"password": "another"}, {"username": "old.user"}], ids=str)
+async def test_a_licensed_group_with_another_user_is_not_taken_for_ours(vendor, client, business, other):
+    wanted = {"groupname": "York", **ON_UNUSED, **USER}
+    await client.create_group_user_license(**wanted | other)
+
+    for _ in range(2):
+        with pytest.raises(UnexpectedAnswer, match="already exists"):
+            await vendor.call("create_group_user_license", business, wanted)
 
 
 @pytest.mark.parametrize(
@@ -623,6 +633,20 @@ async def test_a_change_that_brings_a_note_is_known_by_it_whatever_becomes_of_it
     assert 1 == vendor.sent("update_license_code") - theirs
 
 
+async def test_what_a_person_mends_between_attempts_does_not_make_it_another_company(
+    vendor, client, business
+):
+    wanted = await a_company_of_the_same_name(client)
+    vendor.simulator.log.clear()
+    vendor.misbehave("create_company", "lose")
+    with pytest.raises(AnswerLost):
+        await vendor.call("create_company", business, wanted)
+
+    await vendor.call("create_company", business, wanted | {"companydata": {"email": "mended@b.example"}})
+
+    assert 1 == vendor.sent("create_company")
+
+
 # What people see of it --------------------------------------------------------------------------------------
 
 
@@ -637,6 +661,14 @@ async def test_a_certificate_reaches_its_caller_even_where_the_code_behind_it_ca
 
     assert license_.certificate
     assert "done" == await database.fetchval("SELECT state FROM effects")
+
+
+async def test_a_change_that_is_counted_answers_in_the_vendor_s_words(vendor, client, business):
+    extended = await a_subscription_of_thirty_days(client)
+
+    said = await vendor.call("update_license_code", business, extended)
+
+    assert "License Code Details Updated Successfully" == said
 
 
 async def test_fewer_codes_than_were_asked_for_are_told_to_a_person(vendor, business):
