@@ -257,7 +257,7 @@ async def _license(
             business.at(f"license note of {code}"),
             productid=product.product_id,
             licensecode=code,
-            description=f"Order {order.InvoiceNo} of {customer.name}",
+            description=f"Order {order.InvoiceNo}",
         )
         await zentitle_tasks.create_consumer_data(
             zentitle,

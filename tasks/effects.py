@@ -33,8 +33,8 @@ class Business:
 
     @property
     def mark(self) -> str:
-        """What stands in a text at a vendor so that the write can be found again."""
-        return f"[{self.workflow} {self.key}]"
+        """What stands in a text at a vendor so that this write of the business can be found again."""
+        return f"[{self.workflow} {self.key}{': ' * bool(self.step)}{self.step}]"
 
 
 async def once(

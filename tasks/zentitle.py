@@ -1,12 +1,13 @@
 """Tasks on Zentitle, one an operation; and, below, what a license takes more than one operation for."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from prefect import task
 
 from blocks import ZentitleCredentials
-from hookline.clients import NotFound, ZentitleClient
+from hookline.clients import NotFound, VendorError, ZentitleClient
 from hookline.clients.zentitle_models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
@@ -67,7 +68,6 @@ list_license_notes = _zentitle.call(ZentitleClient.list_license_notes)
 create_license_note = _zentitle.effect(
     ZentitleClient.create_license_note,
     of="licensecode",
-    essential=("productid", "licensecode"),
     look=looks.noted_license,
     marked="description",
     reference="licensecode",
@@ -300,11 +300,16 @@ async def add_company(
                 search1=account_no,
                 companydata={"email": email},
             )
-            return await look() or Outcome()  # the answer does not tell the id
+            with suppress(VendorError):  # the answer does not tell the id, and the company is made all the same
+                return await look() or Outcome()
+            return Outcome()
 
         request = {"company": name, "account": account_no}
-        done = await once(business, "company", "zentitle.create_company", request, send, look=look, wanted=1)
-    return int(done.reference[0])
+        done = await once(business, "company", "zentitle.create_company", request, send, look=look)
+        found = done if done.reference else await look()
+    if found is None:
+        raise HooklineError(f"Zentitle does not show the company {name!r}, which was made. Run this again.")
+    return int(found.reference[0])
 
 
 @task(**VENDOR_CALL)

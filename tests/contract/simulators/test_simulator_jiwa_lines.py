@@ -262,7 +262,7 @@ async def test_an_order_of_the_last_days_of_time_is_due_on_the_very_last(jiwa):
 @pytest.mark.parametrize(
     "path", ["", "/{InvoiceID}", "/{InvoiceID}/Notes", "/{InvoiceID}/Historys/{history}/Lines"]
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
 async def test_no_body_is_too_odd_for_an_answer_in_the_vendors_form(jiwa, order, path, body):
     path = path.format(InvoiceID=order["InvoiceID"], history=order["Histories"][0]["InvoiceHistoryID"])

@@ -728,7 +728,7 @@ CALLS = [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(call=st.sampled_from(CALLS), body=BODIES)
 async def test_no_body_is_too_odd_for_an_answer_with_a_result(quick, sensorpro, token, call, body):
     response = await sensorpro.post(f"/api/{call}/{token}", content=json.dumps(body).encode())

@@ -114,7 +114,7 @@ def inputs(draw):
 
 
 @given(name=st.sampled_from(sorted(ZentitleSimulator.operations)), inputs=inputs())
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_is_sent_is_answered(sandbox, name, inputs):
     operation = ZentitleSimulator.operations[name]
     key = "sandbox-zentitle-ds" if name == "create_datastreamer_event" else "sandbox-zentitle-key"

@@ -58,7 +58,7 @@ def outcome(call):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(
     status=st.sampled_from([200, 201, 204, 301, 400, 401, 404, 409, 429, 500]) | st.integers(100, 999),
     body=BODIES,

@@ -390,7 +390,7 @@ def echoes(request, status):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(key=SECRETS, status=st.sampled_from([200, 400, 401, 403, 404, 409, 500]))
 @example(key="Zq9-the-secret-key-of-all", status=400)
 def test_no_key_is_shown(key, status):
@@ -405,7 +405,7 @@ def test_no_key_is_shown(key, status):
     assert MARK not in said
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(password=PASSWORDS, status=st.sampled_from([200, 400, 401, 500]))
 @example(password='Zq9with"quote\\and/slash', status=400)
 def test_no_password_is_shown(password, status):
@@ -420,7 +420,7 @@ def test_no_password_is_shown(password, status):
     assert MARK not in said
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(password=PASSWORDS, token=SECRETS, form=st.sampled_from(["sign_in", "log_in"]))
 @example(password="Zq9-the-password-of-all", token=MARK + TOKEN, form="log_in")
 def test_no_sensorpro_token_is_shown(password, token, form):

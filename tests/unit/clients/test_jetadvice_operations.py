@@ -294,7 +294,7 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_siz
 TOKENS = st.from_regex(r"[A-Za-z0-9._~+/-]{1,30}", fullmatch=True).map(MARK.__add__)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(password=SECRETS, token=TOKENS, status=st.sampled_from([200, 400, 403, 500]), at_login=st.booleans())
 @example(password='Zq9-with"quote\\and/slash', token="Zq9TOKEN", status=400, at_login=True)
 def test_no_secret_is_shown_even_if_the_vendor_repeats_what_it_was_sent(password, token, status, at_login):
@@ -540,7 +540,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(status=st.sampled_from([200, 201, 204, 303, 400, 403, 500]), value=JSON, charset=st.text(max_size=8))
 @example(status=200, value=[{"deviceId": 9**999, "supplies": [{"levelPercent": 1e300}]}], charset="rot13")
 def test_no_answer_raises_anything_but_our_errors(operation, status, value, charset):

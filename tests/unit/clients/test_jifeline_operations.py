@@ -263,7 +263,7 @@ HEADER_SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     secret=ANY_SECRET,
     access_token=HEADER_SECRET,
@@ -614,7 +614,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(status=st.sampled_from([200, 201, 202, 204, 303, 400, 401, 409, 500]), value=JSON)
 @example(status=202, value=[])
 @example(status=202, value="accepted")

@@ -295,7 +295,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(value=VALUES.map(lambda value: result(**value) if isinstance(value, dict) else value))
 def test_no_record_however_odd_raises_anything_but_our_errors(name, value):
     with suppress(VendorError):

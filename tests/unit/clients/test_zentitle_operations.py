@@ -715,7 +715,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(value=VALUES)
 def test_no_record_however_odd_raises_anything_but_our_errors(name, value):
     with suppress(VendorError):
