@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
-from hookline.clients.jiwa_models import SalesOrder
-from hookline.clients.jiwa_queries_models import LARGEST_TAKE, SalesOrderRow
-from hookline.clients.sensorpro_models import NewContact
+from hookline.clients.jiwa.models import SalesOrder
+from hookline.clients.jiwa.queries import LARGEST_TAKE, SalesOrderRow
+from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
 from flows.report import Row, conclude
 from hookline.catalog import Supplies, load_catalog
-from hookline.clients.jetadvice_models import Customer, Device, Supply
-from hookline.clients.jiwa_models import NewLine
-from hookline.clients.sensorpro_models import NewContact
+from hookline.clients.jetadvice.models import Customer, Device, Supply
+from hookline.clients.jiwa.models import NewLine
+from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jetadvice as jetadvice_tasks

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, cast
 
-from hookline.clients.jifeline_models import Customer, ProductLine, Ticket
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.variables import Variable
@@ -13,8 +12,9 @@ from pydantic import ValidationError
 from blocks import JifelineCredentials, JiwaCredentials, SensorproCredentials
 from flows.report import Row, conclude
 from hookline.catalog import Mail, Tickets, load_catalog
-from hookline.clients.jiwa_models import NewLine
-from hookline.clients.sensorpro_models import NewContact
+from hookline.clients.jifeline.models import Customer, ProductLine, Ticket
+from hookline.clients.jiwa.models import NewLine
+from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jifeline as jifeline_tasks

@@ -8,7 +8,7 @@ from prefect import task
 
 from blocks import ZentitleCredentials
 from hookline.clients import NotFound, VendorError, ZentitleClient
-from hookline.clients.zentitle_models import LicenseCode
+from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from tasks.effects import Business, once
@@ -300,7 +300,9 @@ async def add_company(
                 search1=account_no,
                 companydata={"email": email},
             )
-            with suppress(VendorError):  # the answer does not tell the id, and the company is made all the same
+            with suppress(
+                VendorError
+            ):  # the answer does not tell the id, and the company is made all the same
                 return await look() or Outcome()
             return Outcome()
 

@@ -34,7 +34,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
-from hookline.clients.jiwa_models import NewLine
+from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade

@@ -17,9 +17,9 @@ from rich.table import Table
 from hookline.cli.output import AsJson, console, print_json
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient
-from hookline.clients.jiwa_models import NewLine, SalesOrder
+from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
-from hookline.clients.sensorpro_models import NewContact
+from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import webhook_secrets
 

@@ -15,7 +15,7 @@ from hookline.cli.output import AsJson, console, print_json
 from hookline.cli.stage import Stage, stage
 from hookline.cli.trace import follow, show_trace
 from hookline.clients.jiwa import JiwaClient, JiwaKey
-from hookline.clients.jiwa_models import NewLine, SalesOrder
+from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
 from hookline.database import pool
 from hookline.database.connection import close_pool

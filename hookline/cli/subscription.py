@@ -1,7 +1,7 @@
 """Jiwa's side of its webhooks: one subscription an event, to our gateway, with our secret."""
 
 from hookline.clients.jiwa import JiwaClient
-from hookline.clients.jiwa_webhooks_models import Header, WebhookSubscription
+from hookline.clients.jiwa.webhooks import Header, WebhookSubscription
 from hookline.clients.paging import pages
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks

@@ -1,7 +1,7 @@
 """Look-ups at JetAdvice."""
 
 from hookline.clients import JetadviceClient
-from hookline.clients.jetadvice_models import RequestReportRun
+from hookline.clients.jetadvice.models import RequestReportRun
 from hookline.journal import Outcome
 
 

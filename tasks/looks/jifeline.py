@@ -1,7 +1,7 @@
 """Look-ups at Jifeline."""
 
 from hookline.clients import JifelineClient, pages
-from hookline.clients.jifeline_models import ChangedTicket, NewPreparedTicket, Ticket
+from hookline.clients.jifeline.models import ChangedTicket, NewPreparedTicket, Ticket
 from hookline.journal import Outcome
 
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from hookline.clients import JiwaClient, pages
-from hookline.clients.jiwa_debtors_models import NewDebtor, NewInventoryItem
-from hookline.clients.jiwa_models import (
+from hookline.clients.jiwa.debtors import NewDebtor, NewInventoryItem
+from hookline.clients.jiwa.models import (
     ChangedLine,
     ChangedNote,
     ChangedSalesOrder,
@@ -26,8 +26,8 @@ from hookline.clients.jiwa_models import (
     SalesOrderLine,
     SalesOrderPayment,
 )
-from hookline.clients.jiwa_queries_models import SalesOrderRow, SalesQuoteRow
-from hookline.clients.jiwa_quotes_models import (
+from hookline.clients.jiwa.queries import SalesOrderRow, SalesQuoteRow
+from hookline.clients.jiwa.quotes import (
     ChangedQuoteLine,
     ChangedSalesQuote,
     NewSalesQuote,
@@ -35,7 +35,7 @@ from hookline.clients.jiwa_quotes_models import (
     SalesQuote,
     SalesQuoteLine,
 )
-from hookline.clients.jiwa_webhooks_models import NewSubscriber, NewSubscription
+from hookline.clients.jiwa.webhooks import NewSubscriber, NewSubscription
 from hookline.clients.models import Input
 from hookline.journal import Outcome
 from tasks.operations import Tally

@@ -1,8 +1,8 @@
 """Look-ups at Sensorpro, where a contact can be looked up and a mail cannot."""
 
 from hookline.clients import SensorproClient
-from hookline.clients.sensorpro_models import AddContacts, ContactRow, Done, ForgetContact
-from hookline.clients.sensorpro_models import Outcome as Result
+from hookline.clients.sensorpro.models import AddContacts, ContactRow, Done, ForgetContact
+from hookline.clients.sensorpro.models import Outcome as Result
 from hookline.journal import Outcome
 
 FOUND = Done(Result=Result())

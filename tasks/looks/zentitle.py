@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from hookline.clients import ZentitleClient, pages
 from hookline.clients.models import Input
-from hookline.clients.zentitle_customers_models import (
+from hookline.clients.zentitle.customers import (
     ActivationRequest,
     DeactivationRequest,
     NewConsumerData,
     OnComputer,
 )
-from hookline.clients.zentitle_models import (
+from hookline.clients.zentitle.models import (
     CreateLicenseCodes,
     DeletedActivity,
     DeletedLicenseNote,

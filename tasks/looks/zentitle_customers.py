@@ -3,7 +3,7 @@
 from typing import Final
 
 from hookline.clients import NotFound, ZentitleClient
-from hookline.clients.zentitle_customers_models import (
+from hookline.clients.zentitle.customers import (
     AssignedLicenseCode,
     DeletedCompany,
     Group,
@@ -13,7 +13,7 @@ from hookline.clients.zentitle_customers_models import (
     NewGroupUserLicense,
     UnassignedLicenseCode,
 )
-from hookline.clients.zentitle_models import OneLicenseCode
+from hookline.clients.zentitle.models import OneLicenseCode
 from hookline.journal import Outcome
 from tasks.looks.zentitle_records import shows, word
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from hookline.clients import NotFound, Refused, ZentitleClient
-from hookline.clients.zentitle_products_models import (
+from hookline.clients.zentitle.products import (
     ChangedFeatureGroup,
     ChangedFeatureGroups,
     ChangedFeatures,

@@ -9,7 +9,7 @@ from prefect.context import AsyncClientContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hookline.clients.jiwa import JiwaClient, JiwaKey
-from hookline.clients.jiwa_models import NewLine
+from hookline.clients.jiwa.models import NewLine
 from hookline.clients.paging import pages
 from hookline.database import pool
 from hookline.settings import JiwaSettings

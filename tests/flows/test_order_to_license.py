@@ -249,7 +249,7 @@ async def test_an_order_that_was_enlarged_afterwards_is_said_so_and_not_licensed
     order = await vendors.order(("LIC-PRO", 1))
     await run(order)
     line = (await vendors.jiwa.get_sales_order(InvoiceID=order.InvoiceID)).Lines[0]
-    from hookline.clients.jiwa_models import ChangedLine
+    from hookline.clients.jiwa.models import ChangedLine
 
     await vendors.jiwa.update_sales_order(
         InvoiceID=order.InvoiceID, Lines=[ChangedLine(InvoiceLineID=line.InvoiceLineID, QuantityOrdered=2)]
@@ -300,7 +300,7 @@ async def test_a_custom_field_of_the_order_stands_for_the_computer(
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(text.replace('computer_id_field: ""', f'computer_id_field: "{field}"'))
     environment.setenv("HOOKLINE_CATALOG", str(catalog))
-    from hookline.clients.jiwa_models import CustomField
+    from hookline.clients.jiwa.models import CustomField
 
     order = await vendors.order(
         ("LIC-PRO", 1), CustomFieldValues=[CustomField(SettingID=field, Contents="PC+0123/456789ABCDEF")]

@@ -17,11 +17,11 @@ from hookline.clients import (
     operations,
     pages,
 )
-from hookline.clients.jiwa_models import Note, SalesOrder
-from hookline.clients.jiwa_queries_models import DebtorRow, QueryResponse, SalesOrderRow
-from hookline.clients.sensorpro_models import Contacts, Done, NewContact
-from hookline.clients.zentitle_customers_models import CompanyID
-from hookline.clients.zentitle_models import LicenseCode
+from hookline.clients.jiwa.models import Note, SalesOrder
+from hookline.clients.jiwa.queries import DebtorRow, QueryResponse, SalesOrderRow
+from hookline.clients.sensorpro.models import Contacts, Done, NewContact
+from hookline.clients.zentitle.customers import CompanyID
+from hookline.clients.zentitle.models import LicenseCode
 
 assert_type(CLIENTS["jiwa"], type[VendorClient])
 assert_type(operations(JiwaClient), dict[str, Operation[..., Any]])

@@ -3,9 +3,9 @@
 from typing import assert_type
 
 from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials, ZentitleCredentials
-from hookline.clients.jetadvice_models import Device
-from hookline.clients.jiwa_models import Note, SalesOrder
-from hookline.clients.sensorpro_models import Done, NewContact
+from hookline.clients.jetadvice.models import Device
+from hookline.clients.jiwa.models import Note, SalesOrder
+from hookline.clients.sensorpro.models import Done, NewContact
 from tasks import jetadvice, jiwa, sensorpro, zentitle
 from tasks.effects import Business
 

@@ -18,9 +18,9 @@ from flows.order_to_license import (
     paid_by_payments,
 )
 from hookline.catalog import Catalog
-from hookline.clients.jiwa_debtors_models import Debtor
-from hookline.clients.jiwa_models import SalesOrder
-from hookline.clients.jiwa_queries_models import QueryResponse, SalesOrderRow
+from hookline.clients.jiwa.debtors import Debtor
+from hookline.clients.jiwa.models import SalesOrder
+from hookline.clients.jiwa.queries import QueryResponse, SalesOrderRow
 from hookline.errors import HooklineError
 
 SETTLED = ["Authorised", "NoAuthorisationNeeded"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from hookline.clients import InvalidInput, NotAuthenticated, NotFound, Refused, pages
-from hookline.clients.jiwa_models import CustomField, NewLine, NewNote
+from hookline.clients.jiwa.models import CustomField, NewLine, NewNote
 
 
 async def new_order(jiwa, **more):

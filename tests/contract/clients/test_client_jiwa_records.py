@@ -15,9 +15,9 @@ from hookline.clients import (
     operations,
     pages,
 )
-from hookline.clients.jiwa_debtors_models import ChangedContactName, NewContactName
-from hookline.clients.jiwa_models import ChangedLine, ChangedNote, NewLine, NewNote, NewPayment
-from hookline.clients.jiwa_quotes_models import ChangedQuoteLine, NewQuoteLine
+from hookline.clients.jiwa.debtors import ChangedContactName, NewContactName
+from hookline.clients.jiwa.models import ChangedLine, ChangedNote, NewLine, NewNote, NewPayment
+from hookline.clients.jiwa.quotes import ChangedQuoteLine, NewQuoteLine
 
 DEBTOR_KEY = "sandbox-jiwa-debtor-key"
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hookline.clients import NotAuthenticated, Refused, pages
-from hookline.clients.sensorpro_models import Mailbox, NewContact
+from hookline.clients.sensorpro.models import Mailbox, NewContact
 
 # What the simulator holds from the start.
 CAMPAIGN, CAMPAIGN_ID = "3f0c6a52-9d1e-4b7a-8c35-5e0f7a9b2d14", 51

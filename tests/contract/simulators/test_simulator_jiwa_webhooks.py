@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from hookline.simulators import JiwaSimulator, Sandbox, running
-from hookline.simulators.jiwa_webhooks import GIVEN_UP, SENT, WAITING, Patience
+from hookline.simulators.jiwa.webhooks import GIVEN_UP, SENT, WAITING, Patience
 
 QUICK = Patience(first_wait=0.01, longest_wait=0.02, attempts=3, timeout=5)
 

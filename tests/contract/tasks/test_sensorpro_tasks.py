@@ -6,7 +6,7 @@ from writes import LookedFor, SentBlindly, Vendor, Write
 from hookline.clients import Refused, SensorproClient, VendorError, operations
 from hookline.journal import EffectConflict
 from hookline.simulators.sensorpro import CAMPAIGN
-from hookline.simulators.sensorpro_imports import FILE
+from hookline.simulators.sensorpro.imports import FILE
 from tasks import sensorpro as tasks
 
 IRIS, PAT, KIM = "accounts@baxterlowe.example", "pat@firm.example", "kim@firm.example"

@@ -10,7 +10,7 @@ from writes import LookedFor, SentBlindly, Vendor, Write
 from blocks import ZentitleCredentials
 from hookline.clients import AnswerLost, InvalidInput, Unavailable, UnexpectedAnswer
 from hookline.journal import EffectUncertain
-from hookline.simulators.zentitle_seed import (
+from hookline.simulators.zentitle.seed import (
     COLLEGE,
     DESKTOP,
     EDUCATION,

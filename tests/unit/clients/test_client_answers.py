@@ -23,7 +23,7 @@ from hookline.clients import (
     ZentitleClient,
     operations,
 )
-from hookline.clients.sensorpro import may_hold_the_token
+from hookline.clients.sensorpro.client import may_hold_the_token
 
 OPERATIONS = {
     f"{vendor}.{name}": operation

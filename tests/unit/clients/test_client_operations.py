@@ -22,7 +22,7 @@ from hookline.clients import (
     operations,
 )
 from hookline.clients.operation import is_one_segment
-from hookline.clients.sensorpro_models import Mailbox, NewContact
+from hookline.clients.sensorpro.models import Mailbox, NewContact
 from hookline.errors import HooklineError
 
 ROOT = "https://vendor.example/base"

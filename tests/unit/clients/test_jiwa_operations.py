@@ -23,8 +23,8 @@ from hookline.clients import (
     UnexpectedAnswer,
     pages,
 )
-from hookline.clients.jiwa_debtors_models import ChangedContactName
-from hookline.clients.jiwa_models import (
+from hookline.clients.jiwa.debtors import ChangedContactName
+from hookline.clients.jiwa.models import (
     ChangedLine,
     ChangedNote,
     CustomField,
@@ -33,8 +33,8 @@ from hookline.clients.jiwa_models import (
     NewNote,
     NewPayment,
 )
-from hookline.clients.jiwa_quotes_models import ChangedQuoteLine, NewQuoteLine
-from hookline.clients.jiwa_webhooks_models import Header
+from hookline.clients.jiwa.quotes import ChangedQuoteLine, NewQuoteLine
+from hookline.clients.jiwa.webhooks import Header
 
 ROOT = "https://jiwa.example"
 ORDER = {"InvoiceID": "i1"}

@@ -19,7 +19,7 @@ from hookline.clients import (
     operations,
     pages,
 )
-from hookline.clients.sensorpro_models import NO_FORM
+from hookline.clients.sensorpro.models import NO_FORM
 
 ROOT = "https://vendor.example"
 OPERATIONS = operations(SensorproClient)

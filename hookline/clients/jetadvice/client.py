@@ -1,0 +1,214 @@
+"""JetAdvice: printers with their meters and supplies, the customers they stand at, and reports about them."""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import httpx
+from pydantic import SecretStr
+
+from hookline.clients.answers import LONGEST_QUOTE, json_value
+from hookline.clients.auth import Session, SessionAuth
+from hookline.clients.errors import NotAllowed, NotAuthenticated, UnexpectedAnswer, VendorError, kind_of
+from hookline.clients.jetadvice.models import (
+    ChangedCustomer,
+    ChangedDevice,
+    ChangedLevel,
+    ChangedUser,
+    Customer,
+    DataCollector,
+    DataCollectorRange,
+    Device,
+    GetReportFile,
+    GetReportRun,
+    Level,
+    LoggedIn,
+    NewCustomer,
+    NewLevel,
+    NewReport,
+    NewTag,
+    NewUser,
+    Report,
+    ReportRun,
+    RequestedReportRun,
+    RequestReportRun,
+    Scope,
+    Tag,
+    User,
+    View,
+)
+from hookline.clients.models import NoInput
+from hookline.clients.operation import Operation, get, post, put
+from hookline.clients.transport import VendorClient
+from hookline.errors import ConfigurationError
+
+IDLE: Final = 540.0  # seconds without a call after which we log in again; JetAdvice waits about 600
+_TOKEN_NAMES = ("token", "authkey", "key")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+
+class JetadviceClient(VendorClient):
+    """JetAdvice by a user of JetAdvice Manager (`JetadviceUser`); lists come whole."""
+
+    vendor: ClassVar[str] = "jetadvice"
+    reference: ClassVar[str] = "JetAdvice API v2"
+
+    # fmt: off
+    # Session: https://api2.jetadvice.com/docs/use-cases/login.html
+    login = get("/login", NoInput, LoggedIn,
+        "Open a session for the client's user.", repeat="safe", session="opens",
+        assumed="the path, Basic credentials, the form of the answer")
+
+    # Customers, their levels and users
+    list_customers = get("/customers", NoInput, list[Customer],
+        "Read every customer that the user may see.", repeat="safe", assumed="the fields")
+    create_customer = post("/customers", NewCustomer, Customer,
+        "Create a customer; a repeat creates another.", repeat="look", assumed="inputs and answer")
+    update_customer = put("/customers/{id}", ChangedCustomer, Customer,
+        "Change a customer; fields that are absent may be cleared.",
+        repeat="safe", assumed="the path, inputs and answer")
+    list_levels = get("/levels", Scope, list[Level],
+        "Read the levels, of one customer or of all.", repeat="safe", assumed="the filter and the fields")
+    create_level = post("/levels", NewLevel, Level,
+        "Create a level; a repeat creates another.", repeat="look", assumed="inputs and answer")
+    update_level = put("/levels/{id}", ChangedLevel, Level,
+        "Change a level; fields that are absent may be cleared.",
+        repeat="safe", assumed="the path, inputs and answer")
+    list_users = get("/users", Scope, list[User],
+        "Read the users, of one customer or of all.", repeat="safe", assumed="the filter and the fields")
+    create_user = post("/users", NewUser, User,
+        "Create a user; a repeat creates another.", repeat="look", assumed="inputs and answer")
+    update_user = put("/users/{id}", ChangedUser, User,
+        "Change a user; fields that are absent may be cleared.",
+        repeat="safe", assumed="the path, inputs and answer")
+
+    # Devices, tags, views
+    list_devices = get("/devices", Scope, list[Device],
+        "Read the devices with meters, supplies and alerts, of one customer or of all.",
+        repeat="safe", assumed="the filter and the fields")
+    update_device = put("/devices/{id}", ChangedDevice, Device,
+        "Change a device; fields that are absent may be cleared.",
+        repeat="safe", assumed="the path, inputs and answer")
+    list_tags = get("/tags", NoInput, list[Tag],
+        "Read every tag.", repeat="safe", assumed="the path and the fields")
+    create_tag = post("/tags", NewTag, Tag,
+        "Create a tag; a repeat creates another.", repeat="look", assumed="the path, inputs and answer")
+    list_views = get("/views", NoInput, list[View],
+        "Read every saved view.", repeat="safe", assumed="the path and the fields")
+
+    # Reports: https://api2.jetadvice.com/docs/use-cases/run-report.html
+    list_reports = get("/reports", Scope, list[Report],
+        "Read the reports, of one customer or of all.", repeat="safe", assumed="the filter and the fields")
+    create_report = post("/reports", NewReport, Report,
+        "Create a report; a repeat creates another.", repeat="look", assumed="inputs and answer")
+    request_report_run = get("/reports/RunRequest", RequestReportRun, RequestedReportRun,
+        "Start a run of a report; though it is a GET, a repeat starts another run.",
+        repeat="look", trust="public", assumed="the inputs beyond OutputFormat")
+    get_report_run = get("/reports/RunResult", GetReportRun, ReportRun,
+        "Tell how far a report run is, and its files once it is done.",
+        repeat="safe", trust="public", assumed="the answer's fields")
+    get_report_file = get("/reports/RunResultFile", GetReportFile, str,
+        "Read a file of a report run, whole, as the text it is.",
+        repeat="safe", trust="public", assumed="the input's name")
+
+    # Data collectors, and the API's own description
+    list_data_collectors = get("/datacollectors", Scope, list[DataCollector],
+        "Read the agents that collect from devices, of one customer or of all.",
+        repeat="safe", assumed="the path, the filter and the fields")
+    list_data_collector_ranges = get("/datacollectorranges", Scope, list[DataCollectorRange],
+        "Read the network ranges that data collectors search, of one customer or of all.",
+        repeat="safe", assumed="the path, the filter and the fields")
+    get_documentation = get("/doc", NoInput, str,
+        "Read what the API says about itself, a page for people.", repeat="safe", assumed="the answer")
+    # fmt: on
+
+    @classmethod
+    def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
+        """The JSON of a good answer, or the text where a text is due; failures are told in plain text."""
+        if not response.is_success:
+            raise _failure(operation, response)
+        if operation.session == "opens":
+            return {"token": _token(operation, response)}
+        if operation.answer is str:
+            return _text(response)
+        try:
+            return json_value(response)
+        except ValueError:
+            raise operation.error(UnexpectedAnswer, response, _start(response)) from None
+
+
+class JetadviceUser(SessionAuth):
+    """A user of JetAdvice Manager with the API role. 403 is both a dead token and a missing privilege."""
+
+    fresh_is_alive: ClassVar[bool] = True
+
+    def __init__(self, username: str, password: SecretStr) -> None:
+        if not username or ":" in username:
+            raise ConfigurationError("The JetAdvice user name is empty or holds a colon. Set it again.")
+        self.username = username
+        self.password = password
+
+    def secrets(self, base_url: str) -> list[str]:
+        """Every value that must not be shown, the password in the form it travels in too."""
+        return [*super().secrets(base_url), self._credentials()]
+
+    def introduced(self, request: httpx.Request) -> httpx.Request:
+        """A log-in carries user and password in a header, so that they stand in no address."""
+        request.headers["Authorization"] = f"Basic {self._credentials()}"
+        return request
+
+    def log_in(self, base_url: str) -> httpx.Request:
+        """What `introduced` completes."""
+        return JetadviceClient.login.request(base_url)
+
+    def opened(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
+        """Each answered call keeps the session alive; it is renewed a minute before it would end."""
+        token = JetadviceClient.login.read(answer).token.get_secret_value()
+        session.open(token, seconds=IDLE, sliding=True)
+
+    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """The token in its header, whose name JetAdvice reads by its exact case."""
+        request.headers["X-AuthKey"] = session.token
+        return request
+
+    def ended(self, answer: httpx.Response) -> bool:
+        """A 403 did nothing, whichever of the two it means."""
+        return answer.status_code == httpx.codes.FORBIDDEN
+
+    def _credentials(self) -> str:
+        return base64.b64encode(f"{self.username}:{self.password.get_secret_value()}".encode()).decode()
+
+
+def _failure(operation: Operation[..., Any], response: httpx.Response) -> VendorError:
+    kind = kind_of(response.status_code)
+    if operation.session == "opens" and kind is NotAllowed:
+        kind = NotAuthenticated
+    return operation.error(kind, response, _start(response))
+
+
+def _token(operation: Operation[..., Any], response: httpx.Response) -> str:
+    """The token: a JSON text, a bare text, or a part of an object. Another answer is not quoted: it may hold it."""
+    try:
+        value = json_value(response)
+    except ValueError:
+        value = _text(response).strip()
+    if isinstance(value, Mapping):
+        parts = {name.lower(): part for name, part in value.items()}
+        value = next((parts[name] for name in _TOKEN_NAMES if name in parts), None)
+    if not (isinstance(value, str) and _TOKEN.fullmatch(value)):
+        raise operation.error(UnexpectedAnswer, response, "it holds no token")
+    return value
+
+
+def _start(response: httpx.Response) -> str:
+    return _text(response)[:LONGEST_QUOTE]
+
+
+def _text(response: httpx.Response) -> str:
+    """The body as text, in the encoding that the vendor names, else UTF-8."""
+    try:
+        text = response.content.decode(response.charset_encoding or "utf-8", "replace")
+    except (LookupError, ValueError):  # an encoding that does not exist, or is none of text
+        text = response.content.decode("utf-8", "replace")
+    return text.removeprefix("\ufeff")

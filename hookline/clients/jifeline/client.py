@@ -1,0 +1,243 @@
+"""Jifeline's Partner API: tickets for remote services on vehicles, customers, connectors and events."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import httpx
+from pydantic import SecretStr
+
+from hookline.clients.answers import json_value, loose_json, start_of
+from hookline.clients.auth import Session, SessionAuth, is_sendable, sendable
+from hookline.clients.errors import NotAuthenticated, Refused, UnexpectedAnswer, VendorError, kind_of
+from hookline.clients.jifeline.models import (
+    AccessToken,
+    Change,
+    ChangedTicket,
+    ChannelMessages,
+    Connector,
+    Customer,
+    Ended,
+    Envelope,
+    InterruptedSession,
+    ListChannelMessages,
+    ListConnectors,
+    ListNamed,
+    ListOpenobdSessions,
+    ListSystemEvents,
+    ListTickets,
+    ListVehicles,
+    MarkTicket,
+    NewPreparedTicket,
+    One,
+    OneVehicleModel,
+    OpenobdSession,
+    PerState,
+    Product,
+    Provider,
+    SystemEvent,
+    Ticket,
+    Vehicle,
+    VehicleModel,
+)
+from hookline.clients.models import NoInput
+from hookline.clients.operation import HEADERS, Operation, get, post, put
+from hookline.clients.transport import VendorClient, checked_address
+from hookline.errors import ConfigurationError
+
+MARGIN: Final = 60.0  # seconds before its end at which a token is renewed
+_WRONG_CLIENT = ("invalid_client", "unauthorized_client")
+
+
+class JifelineClient(VendorClient):
+    """Jifeline by an application of the Partner Portal (`JifelineApp`)."""
+
+    vendor: ClassVar[str] = "jifeline"
+    reference: ClassVar[str] = "Jifeline Partner API"
+
+    # fmt: off
+    # Token: https://partner-api-docs-001.prd.jifeline.cloud
+    fetch_token = post("/oauth2/token", NoInput, AccessToken,
+        "Trade the client's id and secret for a token.", repeat="safe", trust="public", session="opens")
+
+    # Tickets: https://partner-api-001.redoc.ly
+    list_tickets = get("/v2/tickets/tickets", ListTickets, Envelope[Ticket],
+        "Read a page of tickets.", repeat="safe",
+        assumed="the filters but ticket_number and externally_processed")
+    get_ticket = get("/v2/tickets/tickets/{id}", One, Ticket,
+        "Read a ticket.", repeat="safe", assumed="the product lines")
+    list_prepared_tickets = get("/v2/tickets/prepared-tickets", PerState, Envelope[Ticket],
+        "Read a page of the tickets that wait for a workshop.",
+        repeat="safe", trust="public", assumed="the path")
+    create_prepared_ticket = post("/v2/tickets/prepared-tickets", NewPreparedTicket, ChangedTicket,
+        "Prepare a ticket for a workshop; a repeat prepares another.",
+        repeat="look", trust="public", assumed="the path, inputs and answer")
+    list_pending_tickets = get("/v2/tickets/pending-tickets", PerState, Envelope[Ticket],
+        "Read a page of the tickets that wait for an operator.",
+        repeat="safe", trust="public", assumed="the path and the filters")
+    list_in_progress_tickets = get("/v2/tickets/in-progress-tickets", PerState, Envelope[Ticket],
+        "Read a page of the tickets that are worked on.",
+        repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
+    list_outsourced_tickets = get("/v2/tickets/outsourced-tickets", PerState, Envelope[Ticket],
+        "Read a page of the tickets that another provider works on.",
+        repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
+    list_closed_tickets = get("/v2/tickets/closed-tickets", Ended, Envelope[Ticket],
+        "Read a page of the tickets that are done, with their product lines.",
+        repeat="safe", trust="public", assumed="the path, the product lines and the filters but ticket_number")
+    list_cancelled_tickets = get("/v2/tickets/cancelled-tickets", Ended, Envelope[Ticket],
+        "Read a page of the tickets that were called off.",
+        repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
+    mark_ticket_processed = put("/v2/tickets/tickets/{id}", MarkTicket, ChangedTicket,
+        "Set our reference on a ticket, or whether we have processed it.",
+        repeat="safe", trust="public", assumed="verb and path")
+    list_channel_messages = get(
+        "/v2/tickets/messenger-channel/messages", ListChannelMessages, ChannelMessages,
+        "Read a page of a ticket's chat.", repeat="safe", trust="public")
+
+    # Customers and their connectors
+    list_customers = get("/v2/customers/customers", ListNamed, Envelope[Customer],
+        "Read a page of customers.", repeat="safe", assumed="the path, the filter and the fields")
+    get_customer = get("/v2/customers/customers/{id}", One, Customer,
+        "Read a customer.", repeat="safe", assumed="the path and the fields")
+    list_connectors = get("/v2/customers/connectors", ListConnectors, Envelope[Connector],
+        "Read a page of connectors.", repeat="safe", assumed="the path")
+    get_connector = get("/v2/customers/connectors/{id}", One, Connector,
+        "Read a connector.", repeat="safe", assumed="the path")
+
+    # Products, providers, vehicles
+    list_products = get("/v2/products/products", ListNamed, Envelope[Product],
+        "Read a page of the services that can be done.",
+        repeat="safe", assumed="the path, the filter and the fields")
+    get_product = get("/v2/products/products/{id}", One, Product,
+        "Read a service.", repeat="safe", assumed="the path and the fields")
+    list_providers = get("/v2/providers/providers", ListNamed, Envelope[Provider],
+        "Read a page of the organisations that serve vehicles.",
+        repeat="safe", assumed="the path, the filter and the fields")
+    get_provider = get("/v2/providers/providers/{id}", One, Provider,
+        "Read an organisation that serves vehicles.", repeat="safe", assumed="the path and the fields")
+    list_vehicles = get("/v2/vehicles/vehicles", ListVehicles, Envelope[Vehicle],
+        "Read a page of vehicles.", repeat="safe", assumed="the path, the filters and the fields")
+    get_vehicle = get("/v2/vehicles/vehicles/{id}", One, Vehicle,
+        "Read a vehicle.", repeat="safe", assumed="the path and the fields")
+    get_vehicle_model = get("/v2/vehicles/models/{id}", OneVehicleModel, VehicleModel,
+        "Read a vehicle model and its make.", repeat="safe", trust="public", assumed="the fields")
+
+    # openOBD sessions
+    list_openobd_sessions = get("/v2/open-obd/sessions", ListOpenobdSessions, Envelope[OpenobdSession],
+        "Read a page of sessions.", repeat="safe", assumed="the path and the filter")
+    get_openobd_session = get("/v2/open-obd/sessions/{id}", One, OpenobdSession,
+        "Read a session.", repeat="safe", assumed="the path")
+    interrupt_openobd_session = put("/v2/open-obd/sessions/{id}/interrupt", One, InterruptedSession,
+        "Break a session off; it may be accepted only, and done a little later.",
+        repeat="safe", assumed="verb, path and answer")
+
+    # Events
+    list_system_events = get("/v2/system/events", ListSystemEvents, Envelope[SystemEvent],
+        "Read what happened after an event or a moment.", repeat="safe", trust="public")
+    # fmt: on
+
+    @classmethod
+    def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
+        """The JSON of a good answer, which a change may leave out; failures are told in a problem body."""
+        if not response.is_success:
+            raise _failure(operation, response)
+        changes = issubclass(operation.answer, Change)
+        try:
+            value = None if changes and not response.content.strip() else json_value(response)
+        except ValueError:
+            raise operation.error(UnexpectedAnswer, response, _quoted(operation, response)) from None
+        return _changed(operation, response, value) if changes else value
+
+
+class JifelineApp(SessionAuth):
+    """
+    An application's id and secret, traded for tokens.
+
+    Args:
+        client_id: its id.
+        client_secret: its secret; it goes to the token address only.
+        token_url: the whole address of the token request, if it is not `/oauth2/token` at the API.
+        api_key: the key that the API asked for beside the token in its older days, if it still does.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: SecretStr,
+        token_url: str | None = None,
+        api_key: SecretStr | None = None,
+    ) -> None:
+        if not (client_id and client_secret.get_secret_value()):
+            raise ConfigurationError("The Jifeline client's id or secret is empty. Set it again.")
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.token_url = checked_address(token_url) if token_url else None
+        self.api_key = sendable("Jifeline API key", api_key) if api_key else None
+
+    def introduced(self, request: httpx.Request) -> httpx.Request:
+        """The token request as OAuth 2 wants it: a form, sent where tokens are given out."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.get_secret_value(),
+        }
+        url = self.token_url or request.url
+        asked = httpx.Request(request.method, url, headers=HEADERS, data=form, extensions=request.extensions)
+        return asked if self.token_url else self._keyed(asked)
+
+    def log_in(self, base_url: str) -> httpx.Request:
+        """What `introduced` completes."""
+        return JifelineClient.fetch_token.request(base_url)
+
+    def opened(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
+        """The token, until shortly before it ends."""
+        told = JifelineClient.fetch_token.read(answer)
+        token = told.access_token.get_secret_value()
+        if not is_sendable(token):
+            raise JifelineClient.fetch_token.error(UnexpectedAnswer, answer, "the token cannot be sent")
+        session.open(token, seconds=max(told.expires_in - MARGIN, told.expires_in / 2))
+
+    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """The token in its header, to the API's own address."""
+        request.headers["Authorization"] = f"Bearer {session.token}"
+        return self._keyed(request)
+
+    def ended(self, answer: httpx.Response) -> bool:
+        """A 401 did nothing."""
+        return answer.status_code == httpx.codes.UNAUTHORIZED
+
+    def _keyed(self, request: httpx.Request) -> httpx.Request:
+        if self.api_key:
+            request.headers["x-api-key"] = self.api_key.get_secret_value()
+        return request
+
+
+def _failure(operation: Operation[..., Any], response: httpx.Response) -> VendorError:
+    """What the problem body says; OAuth 2 has another, and a 400 for a wrong client."""
+    value = loose_json(response)
+    problem = value if isinstance(value, Mapping) else {}
+    errors = problem.get("errors")
+    rows = [row for row in errors if isinstance(row, Mapping)] if isinstance(errors, list) else []
+    head = [problem.get(name) for name in ("error", "error_description")]
+    head = [part for part in head if part] or [problem.get("detail") or problem.get("title")]
+    said = [str(part) for part in (*head, *map(_row, rows)) if part]
+    wrong_client = operation.session == "opens" and problem.get("error") in _WRONG_CLIENT
+    kind = NotAuthenticated if wrong_client else kind_of(response.status_code)
+    facts = {"rows": rows} if kind is Refused else {}
+    return operation.error(kind, response, "; ".join(said) or start_of(response), **facts)
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    return " ".join(str(row[name]) for name in ("field", "message") if row.get(name))
+
+
+def _changed(operation: Operation[..., Any], response: httpx.Response, value: Any) -> Any:
+    """A change may be accepted and not finished (202), and need not tell of a record whose id we gave."""
+    unfinished = response.status_code == httpx.codes.ACCEPTED
+    known = {"id": ""} if operation.placeholders and (unfinished or value is None) else {}
+    value = {} if value is None else value
+    return {**known, **value, "unfinished": unfinished} if isinstance(value, Mapping) else value
+
+
+def _quoted(operation: Operation[..., Any], response: httpx.Response) -> str:
+    """The start of an answer that cannot be read, unless it may hold a token."""
+    return "" if operation.session == "opens" else start_of(response)

@@ -1,0 +1,5 @@
+"""The stand-in for Jifeline; `simulator` puts it together."""
+
+from hookline.simulators.jifeline.simulator import JifelineSimulator
+
+__all__ = ["JifelineSimulator"]

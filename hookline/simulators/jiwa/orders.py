@@ -1,0 +1,406 @@
+"""Jiwa's sales order: what it adds up to, how it is paid, invoiced and shown in lists and in the ledger."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from hookline.simulators.control import folded
+from hookline.simulators.jiwa.documents import (
+    LINE,
+    PATCHED,
+    POSTED,
+    SalesDocument,
+    charge,
+    new_header,
+)
+from hookline.simulators.jiwa.inventory import Items
+from hookline.simulators.jiwa.values import (
+    NEVER,
+    STAFF,
+    Document,
+    against_the_rules,
+    later,
+    missing,
+    money,
+    now,
+    objects,
+    record_id,
+    taken,
+    today,
+)
+
+ORDER_STATUS = (
+    "e_SalesOrderEntered",
+    "e_SalesOrderProcessed",
+    "e_SalesOrderClosed",
+    "e_SalesOrderUnprocessedPrinted",
+)
+HISTORY_STATUS = tuple(
+    f"e_SalesOrderHistoryStatus{name}"
+    for name in (
+        "Entering",
+        "Entered",
+        "ReadyForPicking",
+        "Picking",
+        "Picked",
+        "Delivery",
+        "Delivered",
+        "Invoicing",
+        "Invoiced",
+    )
+)
+ENTERED, PROCESSED = ORDER_STATUS[:2]
+INVOICED = HISTORY_STATUS[-1]
+
+PAYMENT_TYPES = (
+    {"PaymentTypeID": "f5a1d07c3e924b6d8a41", "Name": "EFT", "Code": "EFT", "IsDefault": True},
+    {"PaymentTypeID": "2c8e6b90d14f47a3b5c2", "Name": "Credit card", "Code": "CC", "IsDefault": False},
+)
+COUNTED = ("Authorised", "NoAuthorisationNeeded")
+"""Authorisation states of payments that count as paid."""
+
+PAYMENT = (
+    "AmountPaid",
+    "PaymentDate",
+    "PaymentRef",
+    "AuthorisationNumber",
+    "AuthorisationStatus",
+    "ProcessPayment",
+    "BankName",
+    "AccountName",
+)
+
+
+@dataclass(slots=True)
+class Order(SalesDocument):
+    """A sales order."""
+
+    payments: list[Document] = field(default_factory=list)
+    receipts: list[Document] = field(default_factory=list)
+    """Cash allocated to its histories in the debtor ledger."""
+
+    key_name: ClassVar[str] = "InvoiceID"
+    history_key: ClassVar[str] = "InvoiceHistoryID"
+    line_key: ClassVar[str] = "InvoiceLineID"
+    patched: ClassVar[tuple[str, ...]] = (*PATCHED, "CreditNote")
+    line_fields: ClassVar[tuple[str, ...]] = (*LINE, "QuantityThisDel")
+
+    @classmethod
+    def new(cls, number: str, debtor: Document, body: Mapping[str, Any], items: Items) -> "Order":
+        """The order that a POST asks for."""
+        history = _new_history(1)
+        header = {
+            "InvoiceID": record_id(),
+            "InvoiceNo": number,
+            "SalesOrderType": "e_SalesOrderNormalSalesOrder",
+            "OrderType": "e_SalesOrderOrderTypeReserveOrder",
+            "Status": ENTERED,
+            "BillType": "e_SalesOrderShipAndBill",
+            "CreditNote": False,
+            "Delivered": False,
+            "DeliveredDate": NEVER,
+        }
+        order = cls(
+            header | new_header(debtor) | taken(body, POSTED),
+            [history],
+            {history["InvoiceHistoryID"]: []},
+        )
+        order.change(body, items)
+        return order
+
+    # `super()` finds no class in one with slots, so the parent is named.
+
+    def document(self, debtor: Document) -> Document:
+        """The full SalesOrder."""
+        return SalesDocument.document(self, debtor) | {"Payments": self.payments}
+
+    def history_document(self, history: Document) -> Document:
+        """One history, with its lines, its total and what was paid with the order."""
+        return SalesDocument.history_document(self, history) | {"AmountPaid": self.paid(history)}
+
+    def paid(self, history: Document) -> float:
+        """What was paid with the order, and not refused."""
+        return money(payment["AmountPaid"] for payment in self._counted(history))
+
+    def allocated(self, history: Document) -> float:
+        """What was allocated to a history in the debtor ledger."""
+        return money(each["Amount"] for each in _of(history, self.receipts))
+
+    def _counted(self, history: Document) -> Iterator[Document]:
+        return (each for each in _of(history, self.payments) if each["AuthorisationStatus"] in COUNTED)
+
+    # Changes
+
+    def change(self, body: Mapping[str, Any], items: Items) -> None:
+        """Take over the fields of a POST or a PATCH, its lists and its payments."""
+        SalesDocument.change(self, body, items)
+        for payment in objects(body, "Payments"):
+            if not folded(payment).get("paymentid"):
+                self.add_payment(self.current_key, payment)
+
+    def check_open(self, history: Document) -> None:
+        """Refuse to change the lines of a history that was invoiced."""
+        if history["Status"] == INVOICED:
+            raise against_the_rules("The sales order has been processed.")
+
+    def check_deletable(self) -> None:
+        """Refuse to delete an order of which anything was invoiced or paid (assumed)."""
+        self.check_open(self.histories[0])
+        if self.payments:
+            raise against_the_rules("The sales order has payments.")
+
+    def price(self, line: Document, changes: Document) -> None:
+        """Work out a line: everything ordered is delivered unless told otherwise, now or before."""
+        ordered: float = line["QuantityOrdered"]
+        told = changes if "QuantityOrdered" in changes else line
+        this: float = told.get("QuantityThisDel", ordered)
+        line |= {"QuantityThisDel": this, "QuantityBackOrd": ordered - this}
+        charge(line, this)
+
+    def write_line(self, line: Document, body: Mapping[str, Any]) -> Document:
+        """Write a line, and which pieces of the stock it takes if the request says so."""
+        SalesDocument.write_line(self, line, body)
+        if details := objects(body, "LineDetails"):
+            line["LineDetails"] = [
+                {"LineDetailID": record_id()} | taken(each, ("SerialNo", "Quantity")) for each in details
+            ]
+        return line
+
+    def add_payment(self, history: str, body: Mapping[str, Any]) -> Document:
+        """Add a payment, another one each time. Card numbers are not even kept."""
+        of = self.history(history)
+        payment = {
+            "PaymentID": record_id(),
+            "PaymentType": _payment_type(body),
+            "AmountPaid": 0,
+            "PaymentDate": today(),
+            "PaymentRef": "",
+            "AuthorisationStatus": "NoAuthorisationNeeded",
+            "ProcessPayment": False,
+            "Processed": False,
+            "HistoryNo": of["HistoryNo"],
+        } | taken(body, PAYMENT)
+        self.payments.append(payment)
+        return payment
+
+    def process(self) -> None:
+        """Invoice the current history; what is on back order goes into the next one."""
+        history, lines = self.current, self.lines[self.current_key]
+        self.check_open(history)
+        if not lines:
+            raise against_the_rules("A sales order without lines cannot be processed.")
+        history |= {
+            "Status": INVOICED,
+            "DBTransID": record_id(),
+            "DateProcessed": now(),
+            "DatePosted": now(),
+            "ProcessedBy": {"StaffID": STAFF["StaffID"], "Username": STAFF["StaffUserName"]},
+            "Delivered": True,
+            "DeliveredDate": today(),
+        }
+        waiting = [line for line in lines if line.get("QuantityBackOrd")]
+        if waiting:
+            self._open_history(waiting)
+        else:
+            self.header |= {"Status": PROCESSED, "Delivered": True, "DeliveredDate": today()}
+
+    def _open_history(self, waiting: list[Document]) -> None:
+        history = _new_history(len(self.histories) + 1)
+        rest = [
+            line
+            | {"InvoiceLineID": record_id(), "ItemNo": number, "QuantityOrdered": line["QuantityBackOrd"]}
+            for number, line in enumerate(waiting, start=1)
+        ]
+        for line in rest:
+            self.price(line, {"QuantityOrdered": line["QuantityOrdered"]})
+        self.histories.append(history)
+        self.lines[history["InvoiceHistoryID"]] = rest
+
+    def allocate(self, amount: float | None) -> None:
+        """Allocate cash to the oldest histories first; without an amount, all that is outstanding."""
+        for history in self.histories:
+            outstanding = money((self.total(history), -self.allocated(history)))
+            part = outstanding if amount is None else min(amount, outstanding)
+            if part > 0:
+                self.receipts.append(_receipt(history, part))
+                amount = amount if amount is None else amount - part
+
+    # Lists
+
+    def rows(self, debtor: Document) -> list[Document]:
+        """The order in the list view: a row for each history, Status a number."""
+        header = self.header
+        shared = {
+            "InvoiceID": self.key,
+            "InvoiceNo": header["InvoiceNo"],
+            "OrderNo": header["OrderNo"],
+            "SOReference": header["SOReference"],
+            "InvoiceInitDate": header["InvoiceInitDate"],
+            "Status": ORDER_STATUS.index(header["Status"]),
+            "CreditNote": header["CreditNote"],
+            "LastSavedDateTime": header["LastSavedDateTime"],
+            "DueDate": later(header["InvoiceInitDate"], debtor["TermsDays"]),
+            "DebtorID": debtor["DebtorID"],
+            "AccountNo": debtor["AccountNo"],
+            "DebtorName": debtor["Name"],
+            "EmailAddress": debtor["EmailAddress"],
+            "IN_LogicalID": header["LogicalID"],
+            "StaffID": header["StaffID"],
+            "StaffUsername": header["StaffUserName"],
+            "CurrencyShortName": header["CurrencyShortName"],
+        }
+        return [
+            shared
+            | {
+                "InvoiceNoDashHistoryNo": f"{header['InvoiceNo']}-{history['HistoryNo']:02}",
+                "LocalInvoiceTotalIncTax": self.total(history),
+                "TotalAllocated": self.allocated(history),
+                "InvoiceHistoryID": history["InvoiceHistoryID"],
+                "HistoryNo": history["HistoryNo"],
+                "HistoryStatus": HISTORY_STATUS.index(history["Status"]),
+                "Delivered": history["Delivered"],
+            }
+            for history in self.histories
+        ]
+
+    def transactions(self, debtor: Document) -> Iterator[Document]:
+        """What the order put into the debtor ledger: an invoice for each history invoiced, and receipts."""
+        for history in self.histories:
+            if history["Status"] == INVOICED:
+                yield self._invoice(debtor, history)
+            for payment in self._counted(history):
+                yield self._cash(
+                    debtor,
+                    payment["PaymentID"],
+                    payment["PaymentDate"],
+                    payment["AmountPaid"],
+                    payment["PaymentRef"],
+                )
+            for each in _of(history, self.receipts):
+                yield self._cash(debtor, each["TransID"], each["TranDate"], each["Amount"], "")
+
+    def _invoice(self, debtor: Document, history: Document) -> Document:
+        total = self.total(history)
+        settled = min(total, money((self.paid(history), self.allocated(history))))
+        lines = self.lines[history["InvoiceHistoryID"]]
+        what = "Credit note" if self.header["CreditNote"] else "Invoice"
+        return _transaction(
+            debtor,
+            {
+                "TransID": history["DBTransID"],
+                "TranDate": history["DateProcessed"],
+                "DueDate": later(history["DateProcessed"], debtor["TermsDays"]),
+                "InvRemitNo": self.header["InvoiceNo"],
+                "Amount": total,
+                "AllocatedAmount": settled,
+                "GSTAmount": money(line.get("TaxToCharge", 0) for line in lines),
+                "Description": f"{what} {self.header['InvoiceNo']}",
+                "SourceID": history["InvoiceHistoryID"],
+                "Ref": self.header["OrderNo"],
+                "Remark": self.header["SOReference"],
+            },
+            credit=self.header["CreditNote"],
+        )
+
+    def _cash(self, debtor: Document, key: str, day: str, amount: float, ref: str) -> Document:
+        return _transaction(
+            debtor,
+            {
+                "TransID": key,
+                "TranDate": day,
+                "DueDate": day,
+                "InvRemitNo": self.header["InvoiceNo"],
+                "Amount": amount,
+                "AllocatedAmount": amount,
+                "GSTAmount": 0,
+                "Description": "Payment",
+                "SourceID": self.key,
+                "Ref": ref,
+                "Remark": "",
+            },
+            credit=not self.header["CreditNote"],
+        )
+
+
+SALES_ORDER_LIST: dict[str, type] = {
+    "InvoiceID": str,
+    "InvoiceNo": str,
+    "InvoiceNoDashHistoryNo": str,
+    "OrderNo": str,
+    "SOReference": str,
+    "InvoiceInitDate": datetime,
+    "Status": float,
+    "CreditNote": bool,
+    "LastSavedDateTime": datetime,
+    "LocalInvoiceTotalIncTax": float,
+    "TotalAllocated": float,
+    "DueDate": datetime,
+    "DebtorID": str,
+    "AccountNo": str,
+    "DebtorName": str,
+    "EmailAddress": str,
+    "IN_LogicalID": str,
+    "StaffID": str,
+    "StaffUsername": str,
+    "CurrencyShortName": str,
+    "InvoiceHistoryID": str,
+    "HistoryNo": float,
+    "HistoryStatus": float,
+    "Delivered": bool,
+}
+
+
+def _new_history(serial: int) -> Document:
+    return {
+        "InvoiceHistoryID": record_id(),
+        "HistoryNo": serial,
+        "Status": HISTORY_STATUS[1],
+        "Ref": "",
+        "Delivered": False,
+        "DeliveredDate": NEVER,
+        "DateCreated": today(),
+        "DateProcessed": NEVER,
+        "DatePosted": NEVER,
+        "CustomFieldValues": [],
+    }
+
+
+def _of(history: Document, rows: Iterable[Document]) -> Iterator[Document]:
+    """The payments or receipts that belong to a history."""
+    return (row for row in rows if row["HistoryNo"] == history["HistoryNo"])
+
+
+def _receipt(history: Document, amount: float) -> Document:
+    return {
+        "TransID": record_id(),
+        "TranDate": today(),
+        "Amount": amount,
+        "HistoryNo": history["HistoryNo"],
+    }
+
+
+def _transaction(debtor: Document, fields: Document, *, credit: bool) -> Document:
+    """A row of the debtor ledger; that DebitCredit is true for a credit, is assumed."""
+    amount = fields["Amount"]
+    return fields | {
+        "DebtorID": debtor["DebtorID"],
+        "AccountNo": debtor["AccountNo"],
+        "Name": debtor["Name"],
+        "DebitCredit": credit,
+        "OutstandingAmount": money((amount, -fields["AllocatedAmount"])),
+        "DebitAmountIncTax": 0 if credit else amount,
+        "CreditAmountIncTax": amount if credit else 0,
+        "Note": "",
+        "AgedOut": False,
+        "CurrencyShortName": "AUD",
+    }
+
+
+def _payment_type(body: Mapping[str, Any]) -> Document:
+    given = folded(body).get("paymenttype") or {}
+    wanted = taken(given, ("PaymentTypeID",)).get("PaymentTypeID") if isinstance(given, dict) else str(given)
+    for each in PAYMENT_TYPES:
+        if each["PaymentTypeID"] == wanted or (not wanted and each["IsDefault"]):
+            return dict(each)
+    raise missing(f"Payment type {wanted}")

@@ -1,0 +1,285 @@
+"""Sensorpro's campaigns and mails, and the calls about them."""
+
+import copy
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hookline.simulators.control import Call, RefusedError, control, control_body, folded, operation
+from hookline.simulators.faults import InvalidControlError
+from hookline.simulators.sensorpro.contacts import ContactRoutes, address_in, is_address
+from hookline.simulators.sensorpro.core import Row, bad_request, body_of, part_of, whole
+
+CAMPAIGN = "3f0c6a52-9d1e-4b7a-8c35-5e0f7a9b2d14"
+"""Licenses."""
+SUPPLY_CAMPAIGN = "8b1d4f70-2c6e-4a95-b3f8-6d20c97e5a41"
+SURVEY_CAMPAIGN = "c52e90ab-7f34-4d18-9a60-1eb84d3f7c26"
+
+NO_BROADCAST = "BROADCAST_NOT_FOUND"
+NO_CAMPAIGN = "CAMPAIGN_NOT_FOUND"
+NO_DESIGN = "DESIGN_NOT_FOUND"
+NO_SEGMENT = "SEGMENT_NOT_FOUND"
+OPTED_OUT = "CONTACT_OPTED_OUT"
+
+ACTIVE, SCHEDULED, SENT = "Active", "Scheduled", "Sent"
+DEEDS = ("open", "click", "bounce")
+
+
+@dataclass(slots=True)
+class Broadcast:
+    """A mail of a campaign: stored, to be triggered for one contact after another, or sent to a segment."""
+
+    name: str
+    status: str = ACTIVE
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A campaign. It has two ids, and which one a call takes, only the vendor knows why."""
+
+    camp_id: str
+    number: int
+    name: str
+    links: tuple[str, ...]
+    broadcasts: dict[int, Broadcast] = field(default_factory=dict)
+
+
+CAMPAIGNS = (
+    (
+        CAMPAIGN,
+        51,
+        "Licenses",
+        "Your licenses",
+        ("https://firm.example/download", "https://firm.example/help"),
+    ),
+    (SUPPLY_CAMPAIGN, 52, "Supply alert", "Supply alert", ("https://firm.example/supplies",)),
+    (SURVEY_CAMPAIGN, 53, "Diagnostics survey", "Diagnostics survey", ("https://firm.example/survey",)),
+)
+DESIGNS = frozenset((11, 12, 13))
+SEGMENTS = {21: "Licensees", 22: "Print fleets", 23: "Garages"}
+"""By id the tag that makes one a member."""
+
+
+class CampaignRoutes(ContactRoutes):
+    """The calls about mails and campaigns."""
+
+    def seed(self) -> None:
+        """The campaigns, each with its stored broadcast."""
+        super().seed()
+        self._campaigns = [
+            Campaign(camp_id, number, name, links, {1: Broadcast(broadcast)})
+            for camp_id, number, name, broadcast, links in CAMPAIGNS
+        ]
+
+    def records(self) -> dict[str, Any]:
+        """Every broadcast besides."""
+        broadcasts = [
+            {"campaign": each.camp_id, "broadcast": number, "name": one.name, "status": one.status}
+            for each in self._campaigns
+            for number, one in each.broadcasts.items()
+        ]
+        return super().records() | {"broadcasts": broadcasts}
+
+    # Mails to one
+
+    @operation("POST", "/api/Campaign/TriggerEmail/{Token}")
+    def trigger_email(self, call: Call) -> Any:
+        """Send a stored broadcast to one contact, each time it is asked; that Delay means minutes, is assumed."""
+        body = body_of(call)
+        campaign, number, _ = self._broadcast(body)
+        address = address_in(body.get("contactdata"))
+        contact = self.contact(address)
+        if contact and contact["OptOut"]:
+            raise RefusedError(200, "The contact takes no mails any more.", OPTED_OUT)
+        parameters = body.get("namedpairsparameters") or {}
+        self.do_at(
+            _due(whole(body, "Delay", 0)),
+            lambda: self.mail(
+                address, kind="triggered", campaign=campaign.camp_id, broadcast=number, parameters=parameters
+            ),
+        )
+        return {}
+
+    @operation("POST", "/api/Email/SendEmail/{Token}")
+    def send_email(self, call: Call) -> Any:
+        """Relay a mail given in full, to each of its recipients, whether they opted out or not (assumed)."""
+        body = body_of(call)
+        sender, recipients = part_of(body, "From").get("email"), _recipients(body)
+        if not body.get("to") or not all(is_address(each) for each in (sender, *recipients)):
+            raise bad_request("From and To need e-mail addresses.")
+        due = _schedule(body)
+        for recipient in recipients:
+            self.do_at(due, lambda to=recipient: self._relay(to, body))  # type: ignore[misc]
+        return {}
+
+    def _relay(self, to: str, body: dict[str, Any]) -> None:
+        self.mail(
+            to,
+            kind="relayed",
+            subject=body.get("subject", ""),
+            html=body.get("htmlmessageencoded", ""),
+            text=body.get("plaintextmessage", ""),
+            headers=body.get("headers") or {},
+        )
+
+    # Mails to many
+
+    @operation("POST", "/api/Campaign/AddBroadcast/{Token}")
+    def add_broadcast(self, call: Call) -> Any:
+        """Send a design to everybody in a segment who has not opted out; the inputs are assumed."""
+        body = body_of(call)
+        campaign, due = self._campaign(body), _schedule(body)
+        if whole(body, "DesignId") not in DESIGNS:
+            raise RefusedError(200, "There is no such design.", NO_DESIGN)
+        tag = SEGMENTS.get(whole(body, "SegmentId"))
+        if tag is None:
+            raise RefusedError(200, "There is no such segment.", NO_SEGMENT)
+        number = max(campaign.broadcasts) + 1
+        campaign.broadcasts[number] = Broadcast(str(body.get("name") or campaign.name), SCHEDULED)
+        self.do_at(due, lambda: self._send(campaign, number, tag))
+        return {"BroadcastId": number, "CampId": campaign.camp_id, "CampaignId": campaign.number}
+
+    def _send(self, campaign: Campaign, number: int, tag: str) -> None:
+        for contact in self.contacts(tag=tag):
+            if not contact["OptOut"]:
+                self.mail(
+                    contact["PersonalEMail"], kind="broadcast", campaign=campaign.camp_id, broadcast=number
+                )
+        campaign.broadcasts[number].status = SENT
+
+    @operation("POST", "/api/Campaign/GetBroadcastStatus/{Token}")
+    def get_broadcast_status(self, call: Call) -> Any:
+        """How many mails a broadcast has sent; to whom, the vendor does not say. The shape is assumed."""
+        campaign, number, broadcast = self._broadcast(body_of(call))
+        return {
+            "CampId": campaign.camp_id,
+            "CampaignId": campaign.number,
+            "BroadcastId": number,
+            "Name": broadcast.name,
+            "Status": broadcast.status,
+            "TotalSent": len(self._mails_of(campaign, number)),
+        }
+
+    # Results
+
+    @operation("POST", "/api/Campaign/GetCampaignResults/{Token}")
+    def get_campaign_results(self, call: Call) -> Any:
+        """What became of a campaign's mails; the fields are assumed."""
+        campaign = self._campaign(body_of(call))
+        mails = self._mails_of(campaign)
+        to = {mail["to"].lower() for mail in mails}
+        return {
+            "CampaignId": campaign.number,
+            "CampId": campaign.camp_id,
+            "Name": campaign.name,
+            "TotalSent": len(mails),
+            "TotalDelivered": sum(not mail.get("bounced") for mail in mails),
+            "TotalOpens": sum(mail.get("opened", 0) for mail in mails),
+            "UniqueOpens": sum("opened" in mail for mail in mails),
+            "TotalClicks": sum(len(mail.get("clicked", ())) for mail in mails),
+            "UniqueClicks": sum("clicked" in mail for mail in mails),
+            "TotalBounces": sum(bool(mail.get("bounced")) for mail in mails),
+            "TotalOptOuts": sum(
+                each["OptOut"] and each["PersonalEMail"].lower() in to for each in self.contacts()
+            ),
+        }
+
+    @operation("POST", "/api/Campaign/GetCampaignResultsLinks/{Token}")
+    def get_campaign_result_links(self, call: Call) -> Any:
+        """How often each link of a campaign was clicked; the fields are assumed."""
+        campaign = self._campaign(body_of(call))
+        clicks = [mail.get("clicked", ()) for mail in self._mails_of(campaign)]
+        links = [
+            {
+                "Url": url,
+                "TotalClicks": sum(each.count(url) for each in clicks),
+                "UniqueClicks": sum(url in each for each in clicks),
+            }
+            for url in campaign.links
+        ]
+        return {"CampaignId": campaign.number, "CampId": campaign.camp_id, "Links": links}
+
+    def _mails_of(self, campaign: Campaign, number: int | None = None) -> list[Row]:
+        return [
+            mail
+            for mail in self._mails
+            if mail["campaign"] == campaign.camp_id and number in (None, mail["broadcast"])
+        ]
+
+    def _campaign(self, body: dict[str, Any]) -> Campaign:
+        """The campaign that a body names, by either of its ids."""
+        camp_id, number = str(body.get("campid", "")).lower(), str(body.get("campaignid", ""))
+        for each in self._campaigns:
+            if camp_id == each.camp_id or (not camp_id and number == str(each.number)):
+                return each
+        raise RefusedError(200, "There is no such campaign.", NO_CAMPAIGN)
+
+    def _broadcast(self, body: dict[str, Any]) -> tuple[Campaign, int, Broadcast]:
+        """The broadcast that a body names."""
+        try:
+            campaign, number = self._campaign(body), whole(body, "BroadcastId")
+            return campaign, number, campaign.broadcasts[number]
+        except (RefusedError, KeyError):
+            raise RefusedError(200, "There is no such campaign or broadcast.", NO_BROADCAST) from None
+
+    # An order to the simulator itself
+
+    @control("POST", "/_sandbox/mails/{Mail}/{Deed}")
+    def _react(self, call: Call) -> Any:
+        mail, body = call.path["Mail"], control_body(call)
+        if not mail.isdecimal():
+            raise InvalidControlError("Mail: must be the id of a mail")
+        return self.react(int(mail), call.path["Deed"], body.get("url", "") if isinstance(body, dict) else "")
+
+    def react(self, mail: int, deed: str, url: str = "") -> Row:
+        """
+        Let a recipient open a mail or click a link in it, or let it come back: `open`, `click` or `bounce`.
+
+        Raises:
+            InvalidControlError: there is no such mail, or nobody can do that with it.
+        """
+        if not 1 <= mail <= len(self._mails):
+            raise InvalidControlError(f"Mail: there is no mail {mail}")
+        row = self._mails[mail - 1]
+        links = next((each.links for each in self._campaigns if each.camp_id == row["campaign"]), ())
+        if deed not in DEEDS:
+            raise InvalidControlError(f"Deed: must be one of {', '.join(DEEDS)}")
+        if deed == "click" and url not in links:
+            raise InvalidControlError("url: is not in the mail")
+        if deed == "bounce":
+            row["bounced"] = True
+        else:
+            # Nobody clicks in a mail that is not open.
+            row["opened"] = row.get("opened", 0) + 1
+            if deed == "click":
+                row["clicked"] = [*row.get("clicked", ()), url]
+        return copy.deepcopy(row)
+
+
+def _recipients(body: dict[str, Any]) -> list[Any]:
+    """The addresses of a mail's recipients, or what stands in their place."""
+    named = [each for name in ("to", "cc", "bcc") for each in _listed(body.get(name))]
+    return [folded(each).get("email") if isinstance(each, dict) else None for each in named]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _schedule(body: dict[str, Any]) -> float:
+    """When a mail is due, on the monotonic clock; now if nothing is said."""
+    schedule = part_of(body, "Schedule")
+    until = schedule.get("delayuntilutc")
+    if not until:
+        return _due(whole(schedule, "DelayByMinutes", 0))
+    try:
+        moment = datetime.fromisoformat(until)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise bad_request("DelayUntilUTC must be a time.") from None
+    return time.monotonic() + (moment - datetime.now(UTC)).total_seconds()
+
+
+def _due(minutes: int) -> float:
+    return time.monotonic() + 60 * minutes

@@ -1,0 +1,222 @@
+"""Sensorpro's contacts, and the calls about them."""
+
+import copy
+import math
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from hookline.simulators.control import Call, RefusedError, folded, operation
+from hookline.simulators.sensorpro.core import (
+    Outcome,
+    Row,
+    SensorproCore,
+    bad_request,
+    body_of,
+    message,
+    texts,
+    whole,
+)
+
+BAD_CONTACT = "CONTACT_INVALID"
+CONTACT_EXISTS = "CONTACT_EXISTS"
+NO_CONTACT = "CONTACT_NOT_FOUND"
+ADDED = "CONTACT_ADDED"
+UPDATED = "CONTACT_UPDATED"
+DONE = {ADDED: "The contact was added.", UPDATED: "The contact was updated."}
+
+FIELDS = (
+    "Title",
+    "FirstName",
+    "LastName",
+    "Gender",
+    "DateofBirth",
+    "DateOfLastPurchase",
+    "PersonalEmail1",
+    "BusinessEmail",
+)
+"""The fields that the vendor names; it has more, and each organization its own."""
+OURS = frozenset(("contactid", "personalemail", "tags", "optout"))
+PAGE_SIZE = 100
+
+
+class ContactRoutes(SensorproCore):
+    """The calls about contacts."""
+
+    def seed(self) -> None:
+        """No contacts, no mails."""
+        super().seed()
+        self._contacts: dict[str, Row] = {}
+        self._mails: list[Row] = []
+
+    def records(self) -> dict[str, Any]:
+        """Every contact and every mail besides."""
+        held = super().records()
+        return held | copy.deepcopy({"mails": self._mails, "contacts": list(self._contacts.values())})
+
+    def contact(self, address: str) -> Row | None:
+        """The contact with an address."""
+        return self._contacts.get(address.lower())
+
+    def contacts(self, *, tag: Any = None) -> list[Row]:
+        """All contacts, or those with a tag."""
+        return [each for each in self._contacts.values() if not tag or tag in each["Tags"]]
+
+    def mail(self, to: str, **rest: Any) -> None:
+        """Send a mail."""
+        unset: dict[str, Any] = {"campaign": None, "broadcast": None, "parameters": {}}
+        self._mails.append({"id": len(self._mails) + 1, "at": time.time(), "to": to} | unset | rest)
+
+    # Writing
+
+    @operation("POST", "/api/Contact/UpdateAdd/{Token}")
+    def upsert_contacts(self, call: Call) -> Any:
+        """Add or update each contact; a bad row is reported by its index and the others are applied."""
+        return self._write_all(call, lambda row, body: self.upsert(row, texts(body, "AddToList"), body))
+
+    @operation("POST", "/api/Contact/Add/{Token}")
+    def add_contacts(self, call: Call) -> Any:
+        """Add each contact; one that is there already is an error of its row."""
+        return self._write_all(call, self._add)
+
+    @operation("PUT", "/api/Contact/Update/{Token}")
+    def update_contacts(self, call: Call) -> Any:
+        """Update each contact; one that is not there is an error of its row (assumed)."""
+        return self._write_all(call, self._update)
+
+    def _write_all(self, call: Call, write: Callable[[Row, dict[str, Any]], str]) -> Any:
+        body = body_of(call)
+        texts(body, "AddToList")
+        if str(body.get("updatebykey", "email")).lower() != "email":
+            raise bad_request("UpdateByKey must be email.")
+        rows = body.get("contact")
+        if not isinstance(rows, list) or not rows:
+            raise bad_request("Contact must be a list of contacts.")
+        errors, statuses = [], []
+        for sequence, row in enumerate(rows):
+            try:
+                code = write(row, body)
+                statuses.append(message(sequence, DONE[code], code))
+            except RefusedError as error:
+                errors.append(message(sequence, error.message, error.code))
+        answer: Row = {"Result": Outcome(errors, statuses).result()}
+        if body.get("returnfailedrequests"):
+            answer["FailedRequests"] = [rows[error["Sequence"]] for error in errors]
+        return answer
+
+    def upsert(self, row: Any, tags: list[str], options: dict[str, Any]) -> str:
+        """Update a contact, or add it with these tags; the answer says which."""
+        address = address_in(row)
+        code = UPDATED if self.contact(address) else ADDED
+        if code == ADDED:
+            # Tags are documented for contacts as they are created; for those at hand nothing is said.
+            self._contacts[address.lower()] = {
+                "ContactId": str(uuid.uuid4()),
+                "PersonalEMail": address,
+                "Tags": list(tags),
+                "OptOut": False,
+            }
+        _fill(self._contacts[address.lower()], row)
+        if options.get("sendwelcomeemail"):
+            # Each time, as the worst reading of the vendor's page allows: a repeat mails again.
+            self.mail(address, kind="welcome")
+        return code
+
+    def _add(self, row: Any, body: dict[str, Any]) -> str:
+        if self.contact(address_in(row)):
+            raise RefusedError(200, "The contact exists already.", CONTACT_EXISTS)
+        return self.upsert(row, texts(body, "AddToList"), body)
+
+    def _update(self, row: Any, body: dict[str, Any]) -> str:
+        self.known(address_in(row))
+        return self.upsert(row, [], body)
+
+    # Reading
+
+    @operation("POST", "/api/Contact/GetContacts/{Token}")
+    def get_contacts(self, call: Call) -> Any:
+        """The contacts with this address or tag; all of them without a filter. The filter is assumed."""
+        return {"Contact": self._found(body_of(call))}
+
+    @operation("POST", "/api/Contact/GetContactsPaged/{Token}")
+    def get_contacts_paged(self, call: Call) -> Any:
+        """A page of the contacts, counted from 1; all of it is assumed."""
+        body = body_of(call)
+        number, size = whole(body, "PageNumber", 1), whole(body, "PageSize", PAGE_SIZE)
+        if not number or not size:
+            raise bad_request("PageNumber and PageSize begin with 1.")
+        found = self._found(body)
+        return {
+            "Contact": found[(number - 1) * size : number * size],
+            "PageNumber": number,
+            "PageSize": size,
+            "TotalPages": math.ceil(len(found) / size),
+            "TotalRecords": len(found),
+        }
+
+    def _found(self, body: dict[str, Any]) -> list[Row]:
+        address = str(body.get("personalemail") or "").lower()
+        return [
+            each
+            for each in self.contacts(tag=body.get("tag"))
+            if address in ("", each["PersonalEMail"].lower())
+        ]
+
+    # Leaving
+
+    @operation("PUT", "/api/Contact/ChangeOptOutStatus/{Token}")
+    def change_opt_out_status(self, call: Call) -> Any:
+        """Set whether a contact takes no mails any more; the inputs are assumed."""
+        body = body_of(call)
+        contact, out = self.known(address_in(body)), body.get("optout")
+        if not isinstance(out, bool):
+            raise bad_request("OptOut must be true or false.")
+        contact["OptOut"] = out
+        return {}
+
+    @operation("POST", "/api/Contact/ForgetMe/{Token}")
+    def forget_contact(self, call: Call) -> Any:
+        """Erase a contact for good; the inputs are assumed."""
+        contact = self.known(address_in(body_of(call)))
+        del self._contacts[contact["PersonalEMail"].lower()]
+        return {}
+
+    def known(self, address: str) -> Row:
+        """
+        The contact with an address.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        contact = self.contact(address)
+        if contact is None:
+            raise RefusedError(200, "There is no such contact.", NO_CONTACT)
+        return contact
+
+
+def address_in(row: Any) -> str:
+    """
+    A contact's address.
+
+    Raises:
+        RefusedError: it has none that could be one.
+    """
+    address = folded(row).get("personalemail") if isinstance(row, dict) else None
+    if not is_address(address):
+        raise RefusedError(200, "PersonalEMail is missing or no e-mail address.", BAD_CONTACT)
+    return str(address)
+
+
+def is_address(value: Any) -> bool:
+    """Could it be an e-mail address?"""
+    name, _, domain = value.partition("@") if isinstance(value, str) else ("", "", "")
+    return bool(name.strip() and domain.strip())
+
+
+def _fill(contact: Row, row: Row) -> None:
+    """Take over a contact's fields, those the vendor names in its spelling, and what is no text or number not."""
+    spelt = {name.lower(): name for name in (*FIELDS, *contact)}
+    for name, value in row.items():
+        if name.lower() not in OURS and isinstance(value, str | int | float):
+            contact[spelt.get(name.lower(), name)] = value

@@ -1,0 +1,5 @@
+"""The stand-in for Zentitle; `simulator` puts it together."""
+
+from hookline.simulators.zentitle.simulator import ZentitleSimulator
+
+__all__ = ["ZentitleSimulator"]

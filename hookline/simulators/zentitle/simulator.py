@@ -1,0 +1,153 @@
+"""
+A stand-in for Zentitle's Web API, version 1.
+
+Every input travels in a JSON body, for GET and DELETE too; an error is a JSON string with status 200 in the
+place of the answer; spellings of output fields differ from call to call. Facts and how far they are known:
+the vendor notes, part B.
+"""
+
+import hmac
+from collections.abc import Hashable
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from hookline.simulators.control import Call, RefusedError, operation
+from hookline.simulators.zentitle import seed as seeded
+from hookline.simulators.zentitle.activations import Activations
+from hookline.simulators.zentitle.companies import Companies, company_row
+from hookline.simulators.zentitle.groups import Groups, group_row, user_row
+from hookline.simulators.zentitle.inputs import inputs_of, now
+from hookline.simulators.zentitle.licenses import Licenses
+from hookline.simulators.zentitle.products import Products
+from hookline.simulators.zentitle.profiles import Profiles
+from hookline.simulators.zentitle.trials import Trials, trial_row
+
+CUSTOMER = "1234"
+READ_WRITE, READ_ONLY, OFFLINE, DS = "READ-WRITE", "READ-ONLY", "Offline", "DS"
+KEYS = {
+    "sandbox-zentitle-key": READ_WRITE,
+    "sandbox-zentitle-readonly": READ_ONLY,
+    "sandbox-zentitle-offline": OFFLINE,
+    "sandbox-zentitle-ds": DS,
+}
+
+EVENT_CREATED = (
+    "DataStreamer Event Created Successfully"  # the vendor prints no sentence; this one is assumed
+)
+
+Rows = dict[Hashable, dict[str, Any]]
+
+
+class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Companies, Groups):
+    """Zentitle, with one account."""
+
+    vendor = "zentitle"
+
+    def seed(self) -> None:
+        """A small software firm: products, profiles, and what was sold before the web shop opened."""
+        self._clear()
+        self._resellers = dict(seeded.RESELLERS)
+        self._products = {each.product: each for each in seeded.products()}
+        self._profiles = {each.profile: each for each in seeded.profiles(self._products)}
+        for company in seeded.companies():
+            self._add_company(company)
+        for each in seeded.licenses(self._products, self._profiles):
+            self._add_license(each)
+        for row in seeded.consumers():
+            self._add_consumer(row)
+        for trial in seeded.trials():
+            self._add_trial(trial)
+        self._groups = {each.group: each for each in seeded.groups()}
+        self._users = {each.user: each for each in seeded.users()}
+        self._assigned = seeded.assignments()
+        self._from_seed = {kind: set(rows) for kind, rows in self._everything().items()}
+
+    def records(self) -> dict[str, Any]:
+        """What came since the seed, by kind; what there still is of the seed itself, under `seeded`."""
+        held = self._everything()
+        return {
+            kind: [row for key, row in rows.items() if key not in self._from_seed[kind]]
+            for kind, rows in held.items()
+        } | {
+            "seeded": {
+                kind: [row for key, row in rows.items() if key in self._from_seed[kind]]
+                for kind, rows in held.items()
+            }
+        }
+
+    def _everything(self) -> dict[str, Rows]:
+        """Everything, by kind and by what makes each one that one."""
+        licenses = self._licenses.values()
+        return {
+            "licenses": {
+                each.key: self._single(each)
+                | {"reference": each.reference, "created": each.created, "modified": each.modified}
+                for each in licenses
+            },
+            "consumer_records": {
+                (product, place): dict(row)
+                for product, rows in self._consumers.items()
+                for place, row in enumerate(rows)
+            },
+            "companies": {
+                each.company: {"companyID": each.company} | company_row(each)
+                for each in self._companies.values()
+            },
+            "notes": {
+                note.note: {"licenseCode": each.code, "productID": each.product} | note.row()
+                for each in licenses
+                for note in each.notes.values()
+            },
+            "trials": {key: trial_row(each) for key, each in self._trials.items()},
+            "groups": {each.group: group_row(each) for each in self._groups.values()},
+            "group_users": {each.user: user_row(each) for each in self._users.values()},
+            "events": dict(enumerate(self._events)),
+        }
+
+    # The vendor's manners
+
+    def authorize(self, call: Call) -> None:
+        """Let a key in to what its kind opens. The statuses of a refusal are assumed."""
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        given = token.strip().encode()
+        kinds = [
+            kind for key, kind in KEYS.items() if hmac.compare_digest(given, f"{CUSTOMER}:{key}".encode())
+        ]
+        if scheme.lower() != "bearer" or not kinds:
+            raise RefusedError(401, "Authorization has been denied for this request.")
+        [kind] = kinds
+        openers = _openers(call)
+        if kind not in openers:
+            raise RefusedError(403, f"This API key is {kind}; the call needs a {' or '.join(openers)} key.")
+
+    def render(self, _: Call, value: Any) -> Response:
+        """The value as JSON; a message is a JSON string."""
+        return JSONResponse(value)
+
+    def refusal(self, error: RefusedError) -> Response:
+        """A description in the answer's place; where HTTP itself refuses, the form of ASP.NET (assumed)."""
+        if error.status == 200:  # noqa: PLR2004
+            return JSONResponse(error.message)
+        return JSONResponse({"Message": error.message}, error.status)
+
+    # Events
+
+    @operation("POST", "/api/DataStreamer")
+    def create_datastreamer_event(self, call: Call) -> Any:
+        """Inject an event into the stream; another one each time."""
+        inputs = inputs_of(call)
+        event = inputs.required("event")
+        product = self._product(inputs).product if inputs.text("productid") else ""
+        payload = inputs.json("payload") if "payload" in inputs else ""
+        self._events.append({"event": event, "productId": product, "payload": payload, "created": now()})
+        return EVENT_CREATED
+
+
+def _openers(call: Call) -> tuple[str, ...]:
+    """The kinds of key that open an operation."""
+    path, reads = call.operation.path, call.request.method == "GET"
+    if path == "/api/DataStreamer":
+        return (DS,)
+    kinds = (READ_WRITE, READ_ONLY) if reads else (READ_WRITE,)
+    return (*kinds, OFFLINE) if path == "/api/OfflineActivation" else kinds
