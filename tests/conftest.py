@@ -32,12 +32,14 @@ import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from hookline.cli.inbox import as_dict
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
+from hookline.inbox import deliveries
 from hookline.settings import JiwaSettings, Settings, settings
 
 # Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
@@ -209,12 +211,20 @@ class Business:
         }
 
     async def settled(self, order):
-        """Wait until nothing of the order waits or runs; its deliveries."""
+        """Wait until nothing of the order waits or runs, and no delivery comes any more; its deliveries."""
+        seen = None
 
         async def rest():
-            rows = self.cli("inbox", "list", "--key", order.InvoiceID, "--json")
+            nonlocal seen
+            database = await pool(self.sandbox.settings)
+            found = await deliveries.find(database, source=None, state=None, key=order.InvoiceID, limit=50)
+            rows = json.loads(json.dumps([as_dict(row) for row in found], default=str))
             open_ = [d for row in rows for d in row["dispatches"] if d["state"] in ("waiting", "running")]
-            return rows if rows and not open_ and all(row["state"] != "received" for row in rows) else None
+            before, seen = seen, len(rows)
+            if rows and not open_ and all(row["state"] != "received" for row in rows) and before == len(rows):
+                return rows
+            await asyncio.sleep(0.7)  # Jiwa's webhooks are on their way for less
+            return None
 
         return await until(rest, f"order {order.InvoiceNo} does not come to rest")
 

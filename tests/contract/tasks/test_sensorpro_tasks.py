@@ -5,7 +5,7 @@ from writes import LookedFor, SentBlindly, Vendor, Write
 
 from hookline.clients import Refused, SensorproClient, VendorError, operations
 from hookline.journal import EffectConflict
-from hookline.simulators.sensorpro import CAMPAIGN
+from hookline.simulators.sensorpro.campaigns import CAMPAIGN
 from hookline.simulators.sensorpro.imports import FILE
 from tasks import sensorpro as tasks
 
