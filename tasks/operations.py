@@ -165,13 +165,14 @@ class VendorTasks(Generic[C]):
         first: list[inspect.Parameter],
     ) -> Task[P, Coroutine[Any, Any, T]]:
         """The task of this function, which looks to Prefect and to people as if it were written out."""
-        signature = inspect.Signature([*first, *_inputs(operation.input)], return_annotation=operation.answer)
+        answer = operation.answer | None if operation.repeat == "never" else operation.answer
+        signature = inspect.Signature([*first, *_inputs(operation.input)], return_annotation=answer)
         run.__name__ = run.__qualname__ = operation.name
         run.__module__ = self.module
         run.__doc__ = _documentation(operation)
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
-        run.__annotations__["return"] = operation.answer
+        run.__annotations__["return"] = answer
         return Task(run, **VENDOR_CALL)
 
 
