@@ -202,8 +202,8 @@ def _contact(customer: Customer) -> NewContact:
 
 
 def _now() -> str:
-    """The time to the second: it tells one order of a cartridge from the next."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    """The time to the millisecond: it tells one order of a cartridge from the next."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
 
 
 def _utc(moment: datetime) -> datetime:
