@@ -63,7 +63,7 @@ def command_sections() -> Iterator[str]:
     for name, command in commands():
         purpose, examples = _parts(inspect.getdoc(command.default_command) or "")
         yield f"## `{name}`\n\n{purpose}\n"
-        rows = [_row(argument) for argument in command.assemble_argument_collection()]
+        rows = [_row(argument) for argument in command.assemble_argument_collection() if argument.show]
         if rows:
             yield "\n".join(["| argument | meaning | default |", "| --- | --- | --- |", *rows, ""])
         yield "\n".join(["```bash", *examples, "```", ""])

@@ -14,6 +14,7 @@ from prefect.states import Completed
 from pydantic import ValidationError
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
+from flows.customers import Account, company_of
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
@@ -42,6 +43,11 @@ class Customer:
         """Where the licenses are sent."""
         return self.contact.PersonalEMail
 
+    @property
+    def account(self) -> Account:
+        """The customer, for what is done once for all orders."""
+        return Account(self.account_no, self.name, self.email)
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -68,6 +74,12 @@ async def order_to_license(
         zentitle: name of the Zentitle Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
     """
+    # Before the order is read: another run may be at it, for an update and a payment come as two deliveries.
+    async with Business(WORKFLOW, invoice_id, f"order {invoice_id}").alone():
+        return await _licensed(invoice_id, jiwa, zentitle, sensorpro)
+
+
+async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -> State[None]:
     catalog = load_catalog(settings().catalog)
     jiwa_account = await JiwaCredentials.named(jiwa)
     order = await _order(jiwa_account, invoice_id)
@@ -81,7 +93,7 @@ async def order_to_license(
     customer = await _customer(jiwa_account, order)
 
     zentitle_account = await ZentitleCredentials.named(zentitle)
-    company = await _company(zentitle_account, customer, wanted[0].product)
+    company = await company_of(zentitle_account, customer.account, wanted[0].product.product_id)
     codes: dict[str, list[str]] = {}
     for line in wanted:
         codes[line.step] = await _license(zentitle_account, business, order, customer, company, line, catalog)
@@ -210,19 +222,6 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
     return Customer(account_no=order.DebtorAccountNo, name=order.DebtorName, contact=contact)
 
 
-async def _company(zentitle: ZentitleCredentials, customer: Customer, product: Product) -> int:
-    """The customer's company at Zentitle: found, or made once whichever order comes first."""
-    found = await zentitle_tasks.find_company(zentitle, customer.name, customer.account_no)
-    if found.id is not None:
-        return found.id
-    account = Business(
-        WORKFLOW, f"debtor {customer.account_no}", f"customer {customer.name} ({customer.account_no})"
-    )
-    return await zentitle_tasks.add_company(
-        zentitle, account, found.name, customer.account_no, customer.email, product.product_id
-    )
-
-
 async def _license(
     zentitle: ZentitleCredentials,
     business: Business,
@@ -236,7 +235,7 @@ async def _license(
     product = line.product
     codes = await zentitle_tasks.create_license_codes(
         zentitle,
-        business.at(line.step),
+        business.at(line.step, uses=[company]),
         productid=product.product_id,
         companyid=company,
         numcodes=product.codes(line.quantity),

@@ -88,6 +88,24 @@ class Supplies(_Strict):
         return self
 
 
+class Stock(_Strict):
+    """License codes at Zentitle that are kept for lending."""
+
+    product_id: str = Field(min_length=1)
+    profile: str | None = None
+
+
+class Loans(_Strict):
+    """Licenses that are lent until a customer has paid: `license-on-loan`."""
+
+    days: int = Field(14, ge=1, le=1000)
+    """For how long."""
+    stock: dict[str, Stock] = Field(min_length=1)
+    """What may be lent, by Jiwa's PartNo."""
+    granted: Mail
+    declined: Mail
+
+
 class Catalog(_Strict):
     """The whole of `catalog.yaml`."""
 
@@ -97,6 +115,7 @@ class Catalog(_Strict):
     products: list[Product] = Field(min_length=1)
     tickets: Tickets | None = None
     supplies: Supplies | None = None
+    loans: Loans | None = None
 
     @field_validator("products")
     @classmethod

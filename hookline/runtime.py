@@ -6,9 +6,11 @@ user's own Prefect profile.
 """
 
 import base64
+import getpass
 import json
 import os
 import secrets
+import socket
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +66,11 @@ def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
             os.link(draft, path)
         Path(draft).unlink()
     return path.read_text().strip()
+
+
+def person() -> str:
+    """Who types here, for the audit trail."""
+    return f"{getpass.getuser()} at {socket.gethostname()}"
 
 
 def prefect_environment(current: Settings) -> dict[str, str]:

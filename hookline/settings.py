@@ -6,18 +6,23 @@ leaves open. `.env.example` lists them all with their meaning.
 """
 
 import os
+from base64 import urlsafe_b64decode
 from functools import cache, cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hookline.errors import ConfigurationError
+from hookline.log import Format
 
 SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class EnvironmentSettings(BaseSettings):
@@ -66,6 +71,27 @@ class Settings(EnvironmentSettings):
     )
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8400, ge=1, le=65535, description="Port the gateway listens on.")
+    send_seconds: float = Field(
+        10, ge=0.1, le=300, description="Time a sender is given for its headers, and again for its body."
+    )
+    max_connections: int = Field(
+        500, ge=1, le=10_000, description="Connections to the gateway at once; more are answered 503."
+    )
+    max_failed_proofs: int = Field(
+        30, ge=1, le=100_000, description="Failed proofs of one address in a minute; then it is answered 429."
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="Addresses and networks of proxies whose `X-Forwarded-For` is believed."
+    )
+    max_backlog: int = Field(
+        100_000, ge=1, le=100_000_000, description="Open deliveries; with more, senders are answered 503."
+    )
+    min_free_mb: int = Field(
+        500, ge=0, description="Free disk space of the home, in MB; with less, senders are answered 503."
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token that opens `/metrics`; without one it is open to this machine only."
+    )
     prefect_port: int = Field(4200, ge=1, le=65535, description="Port of Hookline's own Prefect server.")
     worker_port: int = Field(4201, ge=1, le=65535, description="Port of the worker's health check.")
     sandbox_port: int = Field(8410, ge=1, le=65000, description="First port of the simulators, one each.")
@@ -77,7 +103,21 @@ class Settings(EnvironmentSettings):
     hooks: Path = Field(Path("deployments/hooks.yaml"), description="Sources and routes.")
     catalog: Path = Field(Path("deployments/catalog.yaml"), description="Products and what they bring.")
     deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")
+    automations: Path = Field(Path("deployments/automations.yaml"), description="Prefect automations.")
     admin_token: SecretStr | None = Field(None, description="Opens the inbox page.")
+    keep_days: int = Field(
+        30, ge=1, le=3650, description="Days that a delivery is kept after the last that happened to it."
+    )
+    keep_bodies_days: int | None = Field(
+        None, ge=1, le=3650, description="Days that its body is kept; absent, as long as the delivery."
+    )
+    body_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Fernet keys, the newest first; the first seals the bodies that are kept."
+    )
+    events: bool = Field(default=True, description="Tell Prefect, as events, what becomes of deliveries.")
+    tell: SecretStr | None = Field(
+        None, description="Where people are told what waits for them: addresses in Apprise's notation."
+    )
     engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
     retry_seconds: float = Field(
         2,
@@ -90,6 +130,8 @@ class Settings(EnvironmentSettings):
         5, ge=0, le=600, description="Time a write still in flight is given to land before it is looked for."
     )
 
+    log_format: Format = Field("text", description="What the processes write to stderr: text, or json.")
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
@@ -97,6 +139,30 @@ class Settings(EnvironmentSettings):
             return home.expanduser().resolve()
         except RuntimeError as error:
             raise ValueError(str(error)) from None
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        try:
+            return tuple(ip_network(part.strip()) for part in given.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError(f"{error}; separate addresses and networks by commas") from None
+
+    @field_validator("body_keys", mode="before")
+    @classmethod
+    def _fernet_keys(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        keys = tuple(SecretStr(part.strip()) for part in given.split(",") if part.strip())
+        for number, key in enumerate(keys, 1):
+            if not _is_fernet_key(key):
+                raise ValueError(
+                    f"key {number} of {len(keys)} is no Fernet key, which is 32 random bytes in URL-safe base64; "
+                    "make one with: openssl rand -base64 32 | tr '+/' '-_'"
+                )
+        return keys
 
     @field_validator("database_url")
     @classmethod
@@ -134,6 +200,13 @@ class Settings(EnvironmentSettings):
         """Address of the gateway, as seen from this machine."""
         host = "127.0.0.1" if self.gateway_host in ("0.0.0.0", "::") else self.gateway_host  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.gateway_port}"
+
+
+def _is_fernet_key(key: SecretStr) -> bool:
+    try:
+        return len(urlsafe_b64decode(key.get_secret_value())) == 32  # noqa: PLR2004  (Fernet's 256 bits)
+    except ValueError:
+        return False
 
 
 class VendorSettings(EnvironmentSettings):

@@ -1,16 +1,27 @@
 """The business that a task's write belongs to; and the journal, for tasks."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from datetime import timedelta
+from pkgutil import resolve_name
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, overload
 from uuid import UUID
 
+from prefect import Task
+from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
+from pydantic import SecretStr, TypeAdapter
 
-from hookline import journal
-from hookline.journal import Census, Effect, Outcome
+from blocks import BLOCKS, VendorCredentials
+from hookline import context, journal
+from hookline.database.types import Row
+from hookline.journal import BusinessFailure, Census, Effect, Outcome, Undo
 from hookline.journal.effect import Look
 from hookline.settings import settings
+
+PYDANTIC_MASK: Final = str(SecretStr("secret"))
 
 
 @dataclass(frozen=True)
@@ -26,15 +37,154 @@ class Business:
     """Which write of the business; "" is named after the operation and what it is done to."""
     resend: bool = False
     """Where nobody can know whether the write happened: send it again instead of asking a person."""
+    uses: tuple[str, ...] = ()
+    """What the write builds upon, by its vendor's references: no other business undoes that any more."""
+    round: int = 0
+    """Within `compensated()`: which try of the business this is."""
+    undoes: int | None = None
+    """The number of the effect that the write undoes."""
 
-    def at(self, step: str, *, resend: bool = False) -> Self:
-        """The same business, at this write of it."""
-        return replace(self, step=step, resend=resend)
+    def at(self, step: str, *, resend: bool = False, uses: Iterable[object] = ()) -> Self:
+        """
+        The same business, at this write of it.
+
+        Args:
+            step: which write of the business.
+            resend: where nobody can know whether it happened, send it again instead of asking a person.
+            uses: what it builds upon that another business may have made and could undo, such as a company's id.
+        """
+        return replace(self, step=step, resend=resend, uses=tuple(map(str, uses)))
 
     @property
     def mark(self) -> str:
         """What stands in a text at a vendor so that this write of the business can be found again."""
-        return f"[{self.workflow} {self.key}{': ' * bool(self.step)}{self.step}]"
+        again = f", round {self.round}" if self.round > 1 else ""
+        return f"[{self.workflow} {self.key}{': ' * bool(self.step)}{self.step}{again}]"
+
+    def alone(self, *, patience: timedelta = journal.PATIENCE) -> AbstractAsyncContextManager[None]:
+        """
+        Within, no other run is at this business, whichever process or machine it is in.
+
+        The key alone counts: workflows that are about the same thing take turns too. A run that is suspended or
+        killed lets go of it.
+
+        Args:
+            patience: how long to wait for another run.
+
+        Raises:
+            BusinessBusy: another run was at it for longer; says which.
+        """
+        run = f"flow run {flow_run.name}" if flow_run.id else ""
+        return journal.alone(settings(), self.key, label=self.label, run=run, patience=patience)
+
+    @asynccontextmanager
+    async def compensated(self) -> AsyncIterator["Compensation"]:
+        """
+        Within, alone with this business, a `BusinessFailure` undoes what was done; a technical failure does not.
+
+        Begin it before anything else is done for the business. What is done within, at `compensation.at(step)`,
+        counts as undone together; what cannot be taken back, such as a mail, belongs behind it.
+
+        Raises:
+            BusinessFailure: a rule said no, and everything is given back; or so it was when this run was
+                interrupted. A replay begins anew.
+        """
+        saga = journal.Saga(
+            settings(),
+            self.workflow,
+            self.key,
+            self.label,
+            perform=self._perform,
+            flow_run_id=_flow_run_id(),
+            dispatch_id=context.dispatch_id(),
+            over=_ended_with,
+        )
+        async with self.alone():
+            compensation = Compensation(replace(self, round=await saga.enter()))
+            try:
+                yield compensation
+            except BusinessFailure as failure:
+                raise await saga.undo(failure, compensation.undos, compensation.business.round) from None
+            await saga.uphold()
+
+    async def _perform(self, row: Row) -> None:
+        """Do a step of an undoing, wherever it was declared."""
+        await perform(replace(self, step=row["step"], round=row["round"], undoes=row["undoes"]), row["undo"])
+
+
+P = ParamSpec("P")
+C = TypeVar("C", bound=VendorCredentials)
+Done = Coroutine[Any, Any, Any]
+
+
+class Compensation:
+    """What a business does within `compensated()`, and how it is undone."""
+
+    def __init__(self, business: Business) -> None:
+        self.business = business
+        """The business, for tasks that name their step themselves."""
+        self.undos: list[Undo] = []
+
+    def at(self, step: str, *, uses: Iterable[object] = ()) -> Business:
+        """The business at this write of it, which is undone with the others; see `Business.at`."""
+        return self.business.at(step, uses=uses)
+
+    def undo(self, done: Business) -> "HowUndone":
+        """
+        Say how a write that is done is undone, should a rule say no: `compensation.undo(step).by(task, …)`.
+
+        Writes are undone in reverse; one may take several steps. What another run did, for another business, is left
+        to that one; what another business builds upon (`uses`) is kept.
+
+        Args:
+            done: the business at the step of that write.
+        """
+        if not done.step:
+            raise TypeError("What is to be undone needs a step: business.at('license').")
+        return HowUndone(self.undos, done)
+
+
+@dataclass(frozen=True)
+class HowUndone:
+    """How one write is undone."""
+
+    undos: list[Undo]
+    done: Business
+
+    @overload
+    def by(
+        self, task: Task[Concatenate[C, Business, P], Done], account: C, *args: P.args, **inputs: P.kwargs
+    ) -> None: ...
+    @overload
+    def by(
+        self, task: Task[Concatenate[C, P], Done], account: C, *args: P.args, **inputs: P.kwargs
+    ) -> None: ...
+    def by(self, task: Task[..., Done], account: VendorCredentials, *args: Any, **inputs: Any) -> None:
+        """
+        By this task, on this account, with these inputs, which are written down: another process may have to do it.
+
+        Args:
+            task: a task of a vendor's module.
+            account: stored credentials.
+            args: none; inputs are given by name.
+            inputs: the task's, but for the business.
+
+        Raises:
+            TypeError: the inputs are not the task's, hold a secret, or the task or account cannot be found by name.
+        """
+        signature = inspect.signature(task.fn)
+        first = (account, self.done) if "business" in signature.parameters else (account,)
+        signature.bind(*first, *args, **inputs)
+        self.undos.append(
+            Undo(
+                workflow=self.done.workflow,
+                key=self.done.key,
+                step=self.done.step,
+                operation=f"{account.vendor}.{task.name}",
+                words=task.name.replace("_", " "),
+                call={"task": _name_of(task), **_stored(account), "inputs": _kept(task, inputs)},
+            )
+        )
 
 
 async def once(
@@ -64,11 +214,87 @@ async def once(
     effect = Effect(
         workflow=business.workflow,
         key=business.key,
-        step=step,
+        step=step if business.undoes is None else business.step,
         label=business.label,
         operation=operation,
         request=request,
         wanted=wanted,
-        flow_run_id=UUID(flow_run.id) if flow_run.id else None,
+        flow_run_id=_flow_run_id(),
+        dispatch_id=context.dispatch_id(),
+        uses=business.uses,
+        round=business.round,
+        undoes=business.undoes,
     )
-    return await journal.once(settings(), effect, send, look=look, resend=resend)
+    await journal.still_alone()
+    async with context.effect():
+        return await journal.once(settings(), effect, send, look=look, resend=resend)
+
+
+async def perform(business: Business, call: Mapping[str, Any]) -> None:
+    """
+    Do a step of an undoing, as it was written down.
+
+    Args:
+        business: at the step.
+        call: the task, the account and the inputs.
+    """
+    task: Task[..., Done] = resolve_name(call["task"])
+    account = await BLOCKS[call["vendor"]].named(call["account"])
+    inputs = call["inputs"]
+    if "business" in inspect.signature(task.fn).parameters:
+        await task(account, business, **inputs)
+        return
+
+    async def send() -> Outcome:
+        await task(account, **inputs)
+        return Outcome()
+
+    operation = f"{account.vendor}.{task.name}"
+    await once(business, business.step, operation, inputs, send, look=_never_found)
+
+
+async def _never_found() -> None:
+    """What is safe to repeat is sent again."""
+
+
+async def _ended_with(rule: str) -> bool:
+    """Whether this flow run was at its end with that no before: then a person has begun it again."""
+    if not flow_run.id:
+        return False
+    async with get_client() as client:
+        states = await client.read_flow_run_states(UUID(flow_run.id))
+    return any(
+        state.is_completed() or (state.is_failed() and rule in (state.message or "")) for state in states
+    )
+
+
+def _flow_run_id() -> UUID | None:
+    return UUID(flow_run.id) if flow_run.id else None
+
+
+def _name_of(task: Task[..., Done]) -> str:
+    name = f"{task.fn.__module__}:{task.fn.__name__}"
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError):
+        found = None
+    if found is not task:
+        raise TypeError(f"{task.name} undoes nothing: it must be a task of a module, found there as {name}.")
+    return name
+
+
+def _stored(account: VendorCredentials) -> dict[str, str]:
+    name = account._block_document_name  # noqa: SLF001  (Prefect tells it nowhere else)
+    if name is None:
+        raise TypeError(
+            f"The {account.vendor} account is not stored, so another process could not undo what was done with it. "
+            f"Load it by its name: await {type(account).__name__}.named('default')."
+        )
+    return {"vendor": account.vendor, "account": name}
+
+
+def _kept(task: Task[..., Done], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = TypeAdapter(Any).dump_python(dict(inputs), mode="json", exclude_none=True)
+    if PYDANTIC_MASK in str(kept):
+        raise TypeError(f"{task.name} takes a secret, which is not written down: undo it by another task.")
+    return kept

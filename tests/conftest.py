@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -37,16 +36,16 @@ import httpx
 import hypothesis
 import psutil
 import pytest
+from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
-from hookline.cli.inbox import as_dict
 from hookline.cli.stage import Stage, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
-from hookline.inbox import deliveries
+from hookline.inbox import deliveries, search
 from hookline.settings import JiwaSettings, Settings, settings
 
 # Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
@@ -143,7 +142,7 @@ async def session_pool(database_settings):
 @pytest.fixture
 async def database(session_pool):
     """That PostgreSQL, emptied."""
-    await session_pool.execute("TRUNCATE deliveries, dispatches, effects RESTART IDENTITY")
+    await session_pool.execute("TRUNCATE deliveries, dispatches, effects, pauses, changes RESTART IDENTITY")
     return session_pool
 
 
@@ -224,11 +223,11 @@ class Business:
         async def rest():
             nonlocal seen
             database = await pool(self.sandbox.settings)
-            found = await deliveries.find(database, source=None, state=None, key=order.InvoiceID, limit=50)
-            rows = json.loads(json.dumps([as_dict(row) for row in found], default=str))
-            open_ = [d for row in rows for d in row["dispatches"] if d["state"] in ("waiting", "running")]
+            found = await search.find(database, search.Filter(key=order.InvoiceID))
+            rows = json.loads(json.dumps(found.deliveries, default=str))
+            open_ = [row for row in rows if row["state"] in deliveries.OPEN]
             before, seen = seen, len(rows)
-            if rows and not open_ and all(row["state"] != "received" for row in rows) and before == len(rows):
+            if rows and not open_ and before == len(rows):
                 return rows
             await asyncio.sleep(0.7)  # Jiwa's webhooks are on their way for less
             return None
@@ -241,14 +240,9 @@ class Business:
         assert 0 == ended.returncode, ended.stderr
         return json.loads(ended.stdout.splitlines()[-1])
 
-    def run(self, *arguments, **options):
-        return subprocess.run(
-            [sys.executable, "-m", "hookline", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            **options,
-        )
+    def run(self, *arguments):
+        """A command typed beside the sandbox, ended."""
+        return run_here(*arguments)
 
     def process(self, *words):
         """The process of the sandbox whose command line holds these words."""

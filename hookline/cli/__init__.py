@@ -4,13 +4,13 @@ The command line: `hookline`.
 Commands are loaded when they are called, so that `hookline --help` and the small processes stay small.
 """
 
-import logging
 import sys
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from hookline import log
 from hookline.errors import HooklineError
 
 app = App(
@@ -26,7 +26,7 @@ COMMANDS = {
     "demo": "Run the main job in a sandbox of its own, and show what happened.",
     "doctor": "Check that everything is there and fits, and say what to do.",
     "apply": "Make blocks and deployments on the Prefect server as the files say.",
-    "inbox": "What was received, and what became of it: list, show, replay, discard.",
+    "inbox": "What was received, and what became of it: find, show, replay, discard, pause, export, follow.",
     "effects": "The journal of vendor writes: list, show, and settle what is uncertain.",
     "trace": "Follow one order from the raw request to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as a sender would.",
@@ -53,10 +53,7 @@ for _number, (_name, _help) in enumerate(COMMANDS.items()):
 
 def main() -> None:
     """Run one command; errors are for people, and the exit code is for scripts: 1 failed, 2 wrong input."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_for_the_console)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
+    log.configure("text")
     try:
         sys.exit(app(exit_on_error=False, print_error=False))
     except CycloptsError as error:
@@ -67,12 +64,6 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
-
-
-def _for_the_console(record: logging.LogRecord) -> bool:
-    """Runs write their own log, with tracebacks, to the Prefect UI; here, the engine says how each ended."""
-    runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
-    return not runs and (not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
 
 
 def _fail(text: str, exit_code: int) -> None:

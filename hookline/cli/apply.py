@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,8 @@ from pydantic import ValidationError
 
 from hookline import runtime
 from hookline.catalog import load_catalog
+from hookline.cli.automations import automation_changes
+from hookline.cli.changes import AS_IT_IS, Change, nothing
 from hookline.cli.output import AsJson, show
 from hookline.cli.subscription import subscribe_jiwa
 from hookline.errors import ConfigurationError, HooklineError
@@ -24,17 +25,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
     from blocks.base import Limit
+    from hookline.engine.automations import Automation
     from hookline.engine.deployments import Deployment
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that `apply` makes as the files say."""
-
-    kind: str
-    name: str
-    change: str
-    make: Callable[[], Awaitable[Any]]
 
 
 def apply(
@@ -53,7 +45,7 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """
-    Register blocks, make the `default` credentials and their limits from the environment, and the deployments.
+    Make blocks, `default` credentials and their limits from the environment, deployments and automations.
 
     Running it again changes nothing that is as it should be.
 
@@ -66,7 +58,8 @@ def apply(
     hooks = load_hooks(settings.hooks)
     load_catalog(settings.catalog)
 
-    from hookline.engine.deployments import check_routes, load_deployments  # Prefect's settings
+    from hookline.engine.automations import load_automations  # Prefect's settings
+    from hookline.engine.deployments import check_routes, load_deployments
 
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
@@ -74,6 +67,7 @@ def apply(
         _apply(
             settings,
             deployments,
+            load_automations(settings.automations),
             dry_run=dry_run,
             first_runs=first_runs,
             subscribe=subscribe,
@@ -87,6 +81,7 @@ def apply(
 async def _apply(
     settings: Settings,
     deployments: dict[str, "Deployment"],
+    automations: "list[Automation]",
     *,
     dry_run: bool,
     first_runs: bool,
@@ -101,7 +96,7 @@ async def _apply(
     try:
         async with get_client() as client:
             await _await_server(client, wait)
-            async for change in _changes(settings, client, deployments, first_runs=first_runs):
+            async for change in _changes(settings, client, deployments, automations, first_runs=first_runs):
                 if not dry_run:
                     await change.make()
                 rows.append({"kind": change.kind, "name": change.name, "change": change.change})
@@ -126,6 +121,7 @@ async def _changes(
     settings: Settings,
     client: "PrefectClient",
     deployments: dict[str, "Deployment"],
+    automations: "list[Automation]",
     *,
     first_runs: bool,
 ) -> AsyncIterator[Change]:
@@ -142,9 +138,11 @@ async def _changes(
         change = await _deployment(client, name, deployment, scheduled=not missing)
         yield change
         if missing:
-            yield Change("schedule", name, f"off: there is no default of {', '.join(missing)}", _nothing)
+            yield Change("schedule", name, f"off: there is no default of {', '.join(missing)}", nothing)
         elif first_runs and change.change == "made" and deployment.schedules:
             yield Change("flow run", name, "started", partial(_start, client, name))
+    async for change in automation_changes(client, automations, deployments):
+        yield change
 
 
 async def _has_account(client: "PrefectClient", vendor: str) -> bool:
@@ -174,7 +172,7 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
         try:
             credentials = block.from_environment()
         except (ConfigurationError, ValidationError) as error:
-            yield Change("block", f"{vendor} default", f"left alone: {_first_problem(error)}", _nothing)
+            yield Change("block", f"{vendor} default", f"left alone: {_first_problem(error)}", nothing)
             continue
         try:
             stored = await client.read_block_document_by_name(
@@ -182,14 +180,14 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
             )
             wanted = credentials.model_dump(mode="json", context={"include_secrets": True})
             same = all(stored.data.get(field) == wanted[field] for field in block.model_fields)
-            change = "as it is" if same else "changed from the environment"
+            change = AS_IT_IS if same else "changed from the environment"
         except ObjectNotFound:
             change = "made from the environment"
 
         async def save(credentials: Any = credentials) -> None:
             await credentials.save("default", overwrite=True, client=client)
 
-        yield Change("block", f"{vendor} default", change, _nothing if change == "as it is" else save)
+        yield Change("block", f"{vendor} default", change, nothing if change == AS_IT_IS else save)
         async for limit in limit_changes(client, f"{vendor}-default-", credentials.limits("default")):
             yield limit
 
@@ -215,7 +213,7 @@ async def limit_changes(client: "PrefectClient", prefix: str, wanted: "list[Limi
             update = partial(client.update_global_concurrency_limit, limit.name, change)
             yield Change("limit", limit.name, "changed", update)
         else:
-            yield Change("limit", limit.name, "as it is", _nothing)
+            yield Change("limit", limit.name, AS_IT_IS, nothing)
     for name in stand:
         yield Change("limit", name, "removed", partial(client.delete_global_concurrency_limit_by_name, name))
 
@@ -227,7 +225,7 @@ async def _work_pool(client: "PrefectClient", name: str) -> AsyncIterator[Change
 
     try:
         await client.read_work_pool(name)
-        yield Change("work pool", name, "as it is", _nothing)
+        yield Change("work pool", name, AS_IT_IS, nothing)
     except ObjectNotFound:
         pool = WorkPoolCreate(
             name=name, type="process", base_job_template=ProcessWorker.get_default_base_job_template()
@@ -263,7 +261,7 @@ async def _deployment(
         limit = stands.global_concurrency_limit
         same = same and (limit and limit.limit) == deployment.concurrency_limit
         same = same and _schedules(stands.schedules) == _schedules(schedules)
-        change = "as it is" if same else "changed"
+        change = AS_IT_IS if same else "changed"
     except ObjectNotFound:
         change = "made"
 
@@ -277,7 +275,7 @@ async def _deployment(
             **wanted,
         )
 
-    return Change("deployment", name, change, _nothing if change == "as it is" else make)
+    return Change("deployment", name, change, nothing if change == AS_IT_IS else make)
 
 
 async def _start(client: "PrefectClient", name: str) -> None:
@@ -292,10 +290,6 @@ def _schedules(schedules: Iterable[Any]) -> list[str]:
         f"{schedule.parameters or {}}"
         for schedule in schedules
     )
-
-
-async def _nothing() -> None:
-    """For what is as it should be."""
 
 
 def _first_problem(error: Exception) -> str:

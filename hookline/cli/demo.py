@@ -21,8 +21,8 @@ from hookline.database import pool
 from hookline.database.connection import close_pool
 from hookline.errors import HooklineError
 from hookline.hooks import load_hooks
-from hookline.hooks.config import SharedSecret
-from hookline.inbox import deliveries
+from hookline.hooks.proofs import SharedSecret
+from hookline.inbox import search
 from hookline.settings import JiwaSettings, webhook_secrets
 
 PATIENCE = 60.0
@@ -111,7 +111,7 @@ class _Story:
     async def the_same_webhook_again(self, order: SalesOrder) -> None:
         """Jiwa repeats a webhook that it has sent already."""
         self.progress("the same webhook again")
-        scheme = load_hooks(self.sandbox.settings.hooks).sources["jiwa"]
+        scheme = load_hooks(self.sandbox.settings.hooks).sources["jiwa"].proof
         secret = webhook_secrets("jiwa")[0].get_secret_value()
         body = await self._sent_webhook(order)
         header = scheme.header if isinstance(scheme, SharedSecret) else ""
@@ -169,9 +169,12 @@ class _Story:
     async def _until(self, order: SalesOrder, what: str, holds: Callable[[Any], bool]) -> None:
         self.progress(f"waiting: {what}")
         deadline = time.monotonic() + PATIENCE
-        database = await pool(self.sandbox.settings)
-        while not any(map(holds, await deliveries.find(database, key=order.InvoiceID))):
+        while not any(map(holds, await self._deliveries(order))):
             await self._complain_after(deadline, order)
+
+    async def _deliveries(self, order: SalesOrder) -> list[dict[str, Any]]:
+        database = await pool(self.sandbox.settings)
+        return (await search.find(database, search.Filter(key=order.InvoiceID))).deliveries
 
     async def _complain_after(self, deadline: float, order: SalesOrder) -> None:
         if time.monotonic() > deadline:

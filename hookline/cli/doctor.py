@@ -29,7 +29,7 @@ from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
 from hookline.gateway import schemes
 from hookline.hooks import Hooks, load_hooks
-from hookline.hooks.config import SharedSecret, StandardWebhooks
+from hookline.hooks.proofs import Scheme, SharedSecret
 from hookline.settings import SECRET_PREFIX, VENDORS, EnvironmentSettings, Settings, settings, webhook_secrets
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ PYTHONS: Final = ((3, 11), (3, 14))  # from, and below
 SECONDS_EACH: Final = 5.0
 LARGEST_CLOCK_DIFFERENCE: Final = 30.0  # seconds
 SHORTEST_WEBHOOK_SECRET: Final = 24
+NEW_SECRET: Final = {
+    "standard-webhooks": "Make another: whsec_ and: openssl rand -base64 32",
+    "asymmetric": "Ask the sender for its public key.",
+}
 HALF_AN_HOUR: Final = 1800
 INTERNAL_VARIABLES: Final = {"HOOKLINE_READY_FILE"}
 LOOKS: Final = {
@@ -268,37 +272,32 @@ def _check_deployments(
 def _check_secrets(hooks: Hooks | None) -> list[Finding]:
     if hooks is None:
         return [Finding("webhook secrets", "skipped", "hooks.yaml cannot be read")]
-    return [check_secret(name, scheme, webhook_secrets(name)) for name, scheme in hooks.sources.items()]
+    return [check_secret(name, source.proof, webhook_secrets(name)) for name, source in hooks.sources.items()]
 
 
-def check_secret(
-    source: str, scheme: SharedSecret | StandardWebhooks, secrets: Sequence[SecretStr]
-) -> Finding:
+def check_secret(source: str, scheme: Scheme, secrets: Sequence[SecretStr]) -> Finding:
     """Whether a source has secrets, of the right form and long enough to be no guess."""
     check, variable = f"secret of {source}", _secret_variable(source)
     if not secrets:
         advice = f"Set {variable}, or leave it so if nobody sends here."
         return Finding(check, "warning", "none, so its endpoint is off", advice)
-    how = (
-        "openssl rand -hex 32" if isinstance(scheme, SharedSecret) else "whsec_ and: openssl rand -base64 32"
-    )
+    advice = NEW_SECRET.get(scheme.kind, "Make another: openssl rand -hex 32")
     try:
-        shortest = min(_length(scheme, secret.get_secret_value()) for secret in secrets)
+        lengths = [_length(scheme, secret.get_secret_value()) for secret in secrets]
     except ValueError as error:
-        return Finding(check, "problem", f"{variable}: {error}", f"Make another: {how}")
+        return Finding(check, "problem", f"{variable}: {error}", advice)
+    shortest = min((length for length in lengths if length is not None), default=SHORTEST_WEBHOOK_SECRET)
     if shortest < SHORTEST_WEBHOOK_SECRET:
         detail = f"{variable} is {shortest} long; {SHORTEST_WEBHOOK_SECRET} is the least that is safe"
-        return Finding(check, "warning", detail, f"Make another: {how}")
+        return Finding(check, "warning", detail, advice)
     several = "" if len(secrets) == 1 else f", {len(secrets)} of them"
     return Finding(check, "ok", f"set{several}, long enough")
 
 
-def _length(scheme: SharedSecret | StandardWebhooks, secret: str) -> int:
-    if isinstance(scheme, StandardWebhooks):
-        return len(schemes.standard_webhooks_key(secret))
-    if not (secret.isascii() and secret.isprintable()):
+def _length(scheme: Scheme, secret: str) -> int | None:
+    if isinstance(scheme, SharedSecret) and not (secret.isascii() and secret.isprintable()):
         raise ValueError("holds a character that no header can carry")
-    return len(secret)
+    return schemes.secret_length(scheme, secret)
 
 
 # What must be asked -----------------------------------------------------------------------------------------
@@ -390,28 +389,29 @@ async def _revision(connection: asyncpg.Connection) -> str | None:
 async def _open_work(connection: asyncpg.Connection) -> Finding:
     rows = await connection.fetch(
         """
-        SELECT 'inbox' AS place, state, count(DISTINCT id) AS n
-        FROM (SELECT id, state FROM deliveries UNION ALL SELECT delivery_id, state FROM dispatches) AS found
-        WHERE state IN ('failed', 'uncertain') GROUP BY state
-        UNION ALL
-        SELECT 'effects', state, count(*) FROM effects WHERE state IN ('failed', 'uncertain') GROUP BY state
+        SELECT 'inbox' AS place, state, count(*) AS n FROM deliveries
+        WHERE state IN ('failed', 'uncertain', 'rejected')
+              OR (state = 'held' AND source NOT IN (SELECT source FROM pauses))   -- its flow waits for an answer
+        GROUP BY state
+        UNION ALL SELECT 'effects', state, count(*) FROM effects WHERE state = 'uncertain' GROUP BY state
         """
     )
-    return open_work({(row["place"], row["state"]): row["n"] for row in rows})
+    paused = await connection.fetch("SELECT source FROM pauses ORDER BY source")
+    counts = {(row["place"], row["state"]): row["n"] for row in rows}
+    return open_work(counts, [row["source"] for row in paused])
 
 
-def open_work(counts: Mapping[tuple[str, str], int]) -> Finding:
-    """What waits for a person, by command and state, and how to look at it."""
+def open_work(counts: Mapping[tuple[str, str], int], paused: Sequence[str] = ()) -> Finding:
+    """What waits for a person, by command and state, and paused sources; how to look at it, or to end it."""
     things = {"inbox": "deliveries", "effects": "effects"}
     waiting = [(place, state, n) for (place, state), n in sorted(counts.items()) if n]
-    if not waiting:
+    if not waiting and not paused:
         return Finding("open work", "ok", "nothing waits for a person")
-    return Finding(
-        "open work",
-        "warning",
-        ", ".join(f"{things[place]} {state}: {n}" for place, state, n in waiting),
-        "; ".join(f"hookline {place} list --state {state}" for place, state, _ in waiting),
-    )
+    told = [f"{things[place]} {state}: {n}" for place, state, n in waiting]
+    advice = [f"hookline {place} list --state {state}" for place, state, _ in waiting]
+    told += [f"{source} is paused" for source in paused]
+    advice += [f"hookline inbox resume {source}" for source in paused]
+    return Finding("open work", "warning", ", ".join(told), "; ".join(advice))
 
 
 async def _prefect(current: Settings, deployments: Mapping[str, "Deployment"] | None) -> list[Finding]:

@@ -81,7 +81,9 @@ def settle(
     if happened == send_again:
         raise ConfigurationError("Say either --happened or --send-again.")
     settings = runtime.enter()
-    said = asyncio.run(settle_effect(settings, number, happened=happened, reference=reference or []))
+    said = asyncio.run(
+        settle_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
+    )
     console().print(said, markup=False)
 
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hookline import runtime
+from hookline import log, runtime
 from hookline.database.migrate import upgrade
 from hookline.hooks import load_hooks
 
@@ -23,6 +23,7 @@ def engine() -> None:
         hookline engine
     """
     settings = runtime.enter()
+    log.configure(settings.log_format)
     hooks = load_hooks(settings.hooks)
 
     from hookline.engine.deployments import check_routes, load_deployments  # Prefect's settings

@@ -1,10 +1,11 @@
 """`hookline gateway`: the receiver alone."""
 
-import uvicorn
+from contextlib import suppress
 
-from hookline import runtime
+from hookline import log, runtime
 from hookline.database.migrate import upgrade
 from hookline.gateway.app import create_app
+from hookline.gateway.server import server
 
 
 def gateway() -> None:
@@ -15,14 +16,8 @@ def gateway() -> None:
         hookline gateway
     """
     settings = runtime.enter()
+    log.configure(settings.log_format)
     app = create_app(settings)
     upgrade(settings)
-    uvicorn.run(
-        app,
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        access_log=False,  # what is accepted is logged with its id; what is not must not fill the disk
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered
+        server(app, settings).run()

@@ -1,161 +1,95 @@
 """`hookline inbox`: what was received, and what became of it."""
 
-import asyncio
-import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+import asyncpg
+from cyclopts import App, Parameter, validators
 
 from hookline import runtime
+from hookline.cli.inbox_acts import discard, replay
+from hookline.cli.inbox_export import export
+from hookline.cli.inbox_filter import ALL, Wanted, ask, pauses
+from hookline.cli.inbox_pause import pause, resume
+from hookline.cli.inbox_show import show_delivery
+from hookline.cli.inbox_stats import stats
+from hookline.cli.inbox_tail import tail
 from hookline.cli.output import AsJson, console, print_json, show
-from hookline.database import pool
-from hookline.database.types import Row
-from hookline.errors import HooklineError
-from hookline.inbox import deliveries
+from hookline.inbox import bodies, search, whole
 
 app = App(name="inbox", help="The inbox: what was received, and what became of it.")
 
 COLUMNS = ["id", "received_at", "source", "state", "route", "key", "duplicates", "flow_run", "reason"]
-Number = Annotated[str, Parameter(help="The delivery's id, or its beginning.")]
 
 
 @app.command(name="list")
 def list_(
     *,
-    state: Annotated[str | None, Parameter(help="A state, of the delivery or of a dispatch.")] = None,
-    source: Annotated[str | None, Parameter(help="Only deliveries of this source.")] = None,
-    key: Annotated[
-        str | None, Parameter(help="An ordering key or its end, an id, or a flow run's id.")
-    ] = None,
-    limit: Annotated[int, Parameter(help="At most so many, the latest first.")] = 50,
+    wanted: Wanted = ALL,
+    limit: Annotated[
+        int, Parameter(help="At most so many, the latest first.", validator=validators.Number(gte=1))
+    ] = search.PAGE,
     as_json: AsJson = False,
 ) -> None:
     """
-    List deliveries with their dispatches, the latest first.
+    List deliveries with their dispatches, the latest first; times are UTC.
 
     Try:
         hookline inbox list --state failed
-        hookline inbox list --source jiwa --json
+        hookline inbox list --source jiwa --since 2h
+        hookline inbox list --text INV-100123 --until 2026-11-08
+        hookline inbox list --key 100123 --json
     """
+    given, keys = wanted.filter(), runtime.enter().body_keys
 
-    async def find() -> list[Mapping[str, Any]]:
-        database = await pool(runtime.enter())
-        rows = await deliveries.find(database, source=source, state=state, key=key, limit=limit)
-        return [as_dict(row) for row in rows]
+    async def find(database: asyncpg.Pool) -> tuple[list[dict[str, Any]], list[str]]:
+        found = await search.find(database, given, limit=limit)
+        remarks = [*await _left_out(database, found, limit), *await pauses(database)]
+        ids = [row["id"] for row in found.deliveries]
+        return await whole.read(database, ids, keys) if as_json else found.deliveries, remarks
 
-    rows = asyncio.run(find())
+    rows, remarks = ask(find)
     if as_json:
-        print_json(rows)
-        return
-    show([line for row in rows for line in _lines(row)], COLUMNS, as_json=False)
+        print_json([{**row, "body": bodies.as_json(row["body"])} for row in rows])
+    else:
+        show([line for row in rows for line in _lines(row)], COLUMNS, as_json=False)
+    for remark in remarks:
+        console(stderr=as_json).print(remark, style="dim", markup=False)
 
 
-@app.command(name="show")
-def show_(delivery: Number, *, as_json: AsJson = False) -> None:
-    """
-    Show one delivery as it came, and its dispatches.
-
-    Try:
-        hookline inbox show 3f9c2a
-    """
-    row = asyncio.run(_read(delivery))
-    if as_json:
-        print_json(row)
-        return
-    dispatches = row.pop("dispatches")
-    show([{"field": name, "value": value} for name, value in row.items()], ["field", "value"], as_json=False)
-    show(
-        dispatches,
-        ["id", "route", "state", "key", "attempts", "flow_run_id", "reason"],
-        as_json=False,
-        title="\nDispatches",
-    )
+app.command(show_delivery, name="show")
+for command in (replay, discard, pause, resume, stats, export, tail):
+    app.command(command)
+# Loaded when called, for it reads `hooks.yaml`; so it cannot tell of itself in the list of commands.
+_lists_commands = sys.argv[2:3] in ([], ["--help"], ["-h"])
+app.command(
+    "hookline.cli.prune:prune",
+    name="prune",
+    help="Take away the deliveries and bodies whose time is over." if _lists_commands else None,
+)
 
 
-@app.command
-def replay(delivery: Number) -> None:
-    """
-    Let a delivery go through again; what is done at the vendors is not repeated.
-
-    A run that failed goes on; one that is done runs anew.
-
-    Try:
-        hookline inbox replay 3f9c2a
-    """
-
-    async def again() -> bool:
-        database = await pool(runtime.enter())
-        row = await _row(delivery)
-        async with database.acquire() as connection:
-            return await deliveries.replay(connection, row["id"])
-
-    if not asyncio.run(again()):
-        raise HooklineError(f"Delivery {delivery} is waiting or running already.")
-    console().print(f"Delivery {delivery} goes through again.")
-
-
-@app.command
-def discard(
-    delivery: Number, *, reason: Annotated[str, Parameter(help="Why; it is kept with the delivery.")]
-) -> None:
-    """
-    Set a delivery aside: nothing of it that waits or failed is tried again.
-
-    Try:
-        hookline inbox discard 3f9c2a --reason "test order"
-    """
-
-    async def aside() -> bool:
-        database = await pool(runtime.enter())
-        row = await _row(delivery)
-        async with database.acquire() as connection:
-            return await deliveries.discard(connection, row["id"], reason)
-
-    if not asyncio.run(aside()):
-        raise HooklineError(f"Nothing of delivery {delivery} is open: what runs or is done stays as it is.")
-    console().print(f"Delivery {delivery} is set aside.")
-
-
-def as_dict(row: Row) -> dict[str, Any]:
-    """A delivery as JSON can hold it: the body as the value it stands for, or as text."""
-    plain = dict(row)
-    try:
-        plain["body"] = json.loads(row["body"])
-    except ValueError:
-        plain["body"] = row["body"].decode(errors="replace")
-    return plain
-
-
-def _lines(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _lines(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A line for each dispatch, or one for a delivery that has none."""
-    head = {
-        "id": str(row["id"])[:8],
-        "received_at": f"{row['received_at']:%Y-%m-%d %H:%M:%S}",
-        "source": row["source"],
-        "state": row["state"],
-        "duplicates": row["duplicates"] or None,
-        "reason": row["reason"],
-    }
-    return [
-        {
-            **head,
-            "state": dispatch["state"],
-            "route": dispatch["route"],
-            "key": dispatch["key"],
-            "flow_run": (dispatch["flow_run_id"] or "")[:8],
-            "reason": dispatch["reason"],
+    for part in row["dispatches"] or [row]:
+        yield {
+            "id": str(row["id"])[:8],
+            "received_at": f"{row['received_at']:%Y-%m-%d %H:%M:%S}",
+            "source": row["source"],
+            "state": part["state"],
+            "route": part.get("route"),
+            "key": part.get("key"),
+            "duplicates": row["duplicates"] or None,
+            "flow_run": str(part.get("flow_run_id") or "")[:8],
+            "reason": part["reason"],
         }
-        for dispatch in row["dispatches"]
-    ] or [head]
 
 
-async def _row(delivery: str) -> Row:
-    row = await deliveries.read(await pool(runtime.enter()), delivery)
-    if row is None:
-        raise HooklineError(f"There is no delivery {delivery}, or several begin so. See: hookline inbox list")
-    return row
-
-
-async def _read(delivery: str) -> dict[str, Any]:
-    return as_dict(await _row(delivery))
+async def _left_out(database: asyncpg.Pool, found: search.Listing, limit: int) -> list[str]:
+    """What the list does not have, and how to see it."""
+    if found.searched:
+        oldest = await database.fetchval("SELECT received_at FROM deliveries WHERE seq = $1", found.older)
+        told = f"The text was looked for in the latest {found.searched:,} deliveries that fit the rest."
+        return [f"{told} Look further back with: --until {oldest:%Y-%m-%dT%H:%M:%S.%f}"]
+    return [f"There are more than these {limit:,}: raise --limit, or narrow it."] if found.older else []

@@ -9,6 +9,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from hookline.inert import visible
+
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
 
 WIDE = 240
@@ -17,12 +19,13 @@ WIDE = 240
 STYLES = {
     "done": "green",
     "running": "cyan",
-    "waiting": "cyan",
     "received": "cyan",
-    "dispatched": "",
+    "dispatched": "cyan",
+    "held": "yellow",
     "intended": "yellow",
     "uncertain": "bold yellow",
     "failed": "bold red",
+    "rejected": "bold red",
     "unrouted": "dim",
     "discarded": "dim",
 }
@@ -57,6 +60,6 @@ def print_json(value: Any) -> None:
 
 def _cell(column: str, value: Any) -> str:
     text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = text.replace("[", "\\[")
+    text = visible(text).replace("[", "\\[")
     style = STYLES.get(text, "") if column == "state" else ""
     return f"[{style}]{text}[/]" if style else text

@@ -1,20 +1,29 @@
-"""`hookline send`: sign a file and post it, as a sender would."""
+"""`hookline send`: prove a file as its sender would, and post it."""
 
+import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 from cyclopts import Parameter
+from pydantic import SecretStr
 
 from hookline import runtime
 from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.gateway.schemes import sign_standard_webhooks
-from hookline.hooks import load_hooks
-from hookline.hooks.config import SharedSecret, StandardWebhooks
-from hookline.settings import webhook_secrets
+from hookline.gateway import schemes
+from hookline.hooks import Source, load_hooks
+from hookline.hooks.proofs import Asymmetric, Signature, StandardWebhooks
+from hookline.hooks.sources import IdHeader
+from hookline.settings import SECRET_PREFIX, webhook_secrets
+
+if TYPE_CHECKING:
+    import httpx
+
+HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([^\r\n\0]*)")
 
 
 def send(
@@ -22,41 +31,58 @@ def send(
     file: Annotated[str, Parameter(help="The body; - for standard input.", allow_leading_hyphen=True)],
     *,
     delivery_id: Annotated[
-        str | None, Parameter(help="Standard Webhooks: the message's id.", name="--id")
+        str | None, Parameter(help="The delivery's id, if its sender gives one in a header.", name="--id")
+    ] = None,
+    header: Annotated[
+        tuple[str, ...], Parameter(help="A header of the request, as NAME=VALUE; may be repeated.")
+    ] = (),
+    content_type: Annotated[str, Parameter(help="The body's content type.")] = "application/json",
+    private_key: Annotated[
+        Path | None, Parameter(help="The sender's private key, where the source holds its public one.")
     ] = None,
     url: Annotated[str | None, Parameter(help="Address of the gateway; this machine's otherwise.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Sign a file as the source's sender would, and post it to the gateway.
+    Prove a file as the source's sender would, by any scheme, and post it to the gateway.
 
     Try:
         hookline send jiwa order.json
         echo '{"type": "order.paid", "data": {"invoice_id": "…"}}' | hookline send standard -
+        hookline send github push.json --header X-GitHub-Event=push
     """
     settings = runtime.enter()
-    scheme = load_hooks(settings.hooks).sources.get(source)
-    if scheme is None:
+    described = load_hooks(settings.hooks).sources.get(source)
+    if described is None:
         raise ConfigurationError(f"{settings.hooks} has no source {source!r}.")
+    own = {"Content-Type": content_type} | _headers(header)
     body = _body(file)
-    headers = {"Content-Type": "application/json", **_proof(source, scheme, body, delivery_id)}
-
-    import httpx  # not for the other commands
-
+    identifier = delivery_id or f"msg_{uuid4().hex}"
+    place = _place_of_id(source, described, identifier, given=delivery_id is not None)
     try:
-        address = f"{url or settings.gateway_url}/hooks/{source}"
-        answer = httpx.post(address, content=body, headers=headers, timeout=30)
-    except httpx.HTTPError as error:
-        raise HooklineError(
-            f"The gateway does not answer at {address}: {error}. Is `hookline up` running?"
-        ) from None
-    if not answer.is_success:
-        raise HooklineError(f"The gateway did not take it: {answer.status_code} {answer.text}")
-    if as_json:
-        print_json(answer.json())
-    else:
-        told = answer.json()
-        console().print(f"delivery {told['id']}{' (came before)' if told['duplicate'] else ''}", markup=False)
+        proof = schemes.sign(
+            described.proof,
+            _secret(source, described, private_key),
+            body,
+            identifier=identifier,
+            now=time.time(),
+        )
+    except ValueError as error:
+        held = private_key or f"The first secret of {source}"
+        raise ConfigurationError(f"{held} is {error}.") from None
+    answer = _post(
+        f"{url or settings.gateway_url}/hooks/{source}", body, {**place, **proof.headers, **own}, proof
+    )
+    _tell(answer, as_json=as_json)
+
+
+def _headers(given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for each in given:
+        if not (read := HEADER.fullmatch(each)):
+            raise ConfigurationError(f"--header {each!r} is not NAME=VALUE.")
+        found[read[1]] = read[2]
+    return found
 
 
 def _body(file: str) -> bytes:
@@ -66,26 +92,76 @@ def _body(file: str) -> bytes:
         raise ConfigurationError(f"Cannot read {file}: {error.strerror}.") from None
 
 
-def _proof(
-    source: str, scheme: SharedSecret | StandardWebhooks, body: bytes, delivery_id: str | None
-) -> dict[str, str]:
-    """The headers that prove the sender."""
-    secrets = webhook_secrets(source)
-    if not secrets:
+def _place_of_id(name: str, source: Source, identifier: str, *, given: bool) -> dict[str, str]:
+    """The header that carries the id, unless the scheme carries it."""
+    if isinstance(source.id, IdHeader):
+        return {source.id.header: identifier}
+    proof = source.proof
+    in_scheme = isinstance(proof, StandardWebhooks) or (isinstance(proof, Signature) and proof.id_header)
+    if given and (source.id or not in_scheme):
+        known_by = f"what {source.id.text} gives" if source.id else "a digest of the body"
+        raise ConfigurationError(f"A delivery of {name} is known by {known_by}; leave --id out.")
+    return {}
+
+
+def _secret(name: str, source: Source, private_key: Path | None) -> SecretStr:
+    """What the sender signs with."""
+    held = webhook_secrets(name)
+    able = [secret for secret in held if schemes.can_sign(source.proof, secret)]
+    if private_key is not None:
+        return _private_key(name, source, private_key)
+    if able:
+        return able[0]
+    if held or isinstance(source.proof, Asymmetric):
         raise ConfigurationError(
-            f"HOOKLINE_SECRET_{source.upper().replace('-', '_')} is not set: the gateway takes nothing from "
-            f"{source} without it."
+            f"{name} is believed by its public key, so only the sender's private key can sign: "
+            f"give it with --private-key FILE."
         )
-    secret = secrets[0].get_secret_value()
-    if isinstance(scheme, SharedSecret):
-        return {scheme.header: secret}
-    identifier, timestamp = delivery_id or f"msg_{uuid4().hex}", str(int(time.time()))
+    variable = SECRET_PREFIX + name.upper().replace("-", "_")
+    raise ConfigurationError(f"{variable} is not set: the gateway takes nothing from {name} without it.")
+
+
+def _private_key(name: str, source: Source, file: Path) -> SecretStr:
+    if not isinstance(source.proof, Asymmetric | StandardWebhooks):
+        raise ConfigurationError(f"{name} is of the scheme {source.proof.kind}: leave --private-key out.")
     try:
-        signature = sign_standard_webhooks(secret, identifier, timestamp, body)
-    except ValueError as error:
-        raise ConfigurationError(f"The first secret of {source} is {error}.") from None
-    return {
-        "webhook-id": identifier,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{signature}",
-    }
+        return SecretStr(file.read_text(encoding="ascii").strip())
+    except OSError as error:
+        raise ConfigurationError(f"Cannot read {file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} holds no key in PEM, base64 or hex.") from None
+
+
+def _post(address: str, body: bytes, headers: dict[str, str], proof: schemes.Proof) -> "httpx.Response":
+    import httpx  # not for the other commands
+
+    place = f"{address}/{proof.path_secret}" if proof.path_secret else address
+    try:
+        answer = httpx.post(
+            place,
+            params=dict(proof.query) or None,
+            content=body,
+            headers={name.lower().encode(): value.encode() for name, value in headers.items()},
+            timeout=30,
+        )
+    except httpx.HTTPError as error:
+        raise HooklineError(
+            f"The gateway does not answer at {address}: {error}. Is `hookline up` running?"
+        ) from None
+    if not answer.is_success:
+        raise HooklineError(f"The gateway did not take it: {answer.status_code} {answer.text}")
+    return answer
+
+
+def _tell(answer: "httpx.Response", *, as_json: bool) -> None:
+    """Tell the answer, which the source may have chosen itself."""
+    try:
+        told = answer.json()
+    except ValueError:
+        told = {"status": answer.status_code, "body": answer.text}
+    if as_json:
+        print_json(told)
+    elif isinstance(told, dict) and {"id", "duplicate"} <= set(told):
+        console().print(f"delivery {told['id']}{' (came before)' if told['duplicate'] else ''}", markup=False)
+    else:
+        console().print(f"taken: {answer.status_code} {answer.text}".rstrip(), markup=False)

@@ -118,7 +118,7 @@ def _environment(home: Path) -> dict[str, str]:
     foreign = ("PREFECT_", *(f"{vendor.upper()}_" for vendor in VENDORS))
     for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
-    ports = {name: str(port if _is_free(port) else _free_port()) for name, port in PORTS.items()}
+    ports = {name: str(port if _is_free(port) else free_port()) for name, port in PORTS.items()}
     first = next(
         port
         for port in range(SANDBOX_PORT, 60_000, 10)
@@ -187,7 +187,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

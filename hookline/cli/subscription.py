@@ -5,7 +5,7 @@ from hookline.clients.jiwa.webhooks import Header, WebhookSubscription
 from hookline.clients.paging import pages
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
-from hookline.hooks.config import SharedSecret
+from hookline.hooks.proofs import SharedSecret
 from hookline.settings import Settings, webhook_secrets
 
 SOURCE = "jiwa"
@@ -53,9 +53,12 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
 
 
 def _secret_header(settings: Settings) -> Header:
-    scheme = load_hooks(settings.hooks).sources.get(SOURCE)
-    if not isinstance(scheme, SharedSecret):
-        raise ConfigurationError(f"{settings.hooks}: source {SOURCE} must be of the scheme shared-secret.")
+    source = load_hooks(settings.hooks).sources.get(SOURCE)
+    scheme = source.proof if source else None
+    if not isinstance(scheme, SharedSecret) or scheme.place != "header":
+        raise ConfigurationError(
+            f"{settings.hooks}: source {SOURCE} must be of the scheme shared-secret, in a header."
+        )
     secrets = webhook_secrets(SOURCE)
     if not secrets:
         raise ConfigurationError("HOOKLINE_SECRET_JIWA is not set: Jiwa would send what the gateway refuses.")

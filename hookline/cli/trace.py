@@ -2,18 +2,20 @@
 
 import asyncio
 from typing import Annotated, Any
+from uuid import UUID
 
+import asyncpg
 from cyclopts import Parameter
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from hookline import runtime
-from hookline.cli.inbox import as_dict
 from hookline.cli.output import STYLES, AsJson, console, print_json
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.inbox import deliveries
+from hookline.inbox import search
+from hookline.inert import visible
 from hookline.journal import store
 from hookline.settings import Settings
 
@@ -51,19 +53,26 @@ async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]
     database = await pool(settings)
     async with database.acquire() as connection:
         effects = {row["id"]: dict(row) for row in await store.find(connection, state=None, key=key)}
-        inbox = {row["id"]: as_dict(row) for row in await deliveries.find(database, key=key)}
+        inbox = await _deliveries(database, key)
         # An order's effects lead to its deliveries, and those to the order's other effects.
         business = {row["key"] for row in effects.values()}
         runs = {str(row["flow_run_id"]) for row in effects.values() if row["flow_run_id"]}
         for other in business | runs:
-            inbox |= {row["id"]: as_dict(row) for row in await deliveries.find(database, key=other)}
+            inbox |= await _deliveries(database, other)
         dispatches = [dispatch for row in inbox.values() for dispatch in row["dispatches"]]
-        for run in {dispatch["flow_run_id"] for dispatch in dispatches if dispatch["flow_run_id"]} | business:
+        for run in {
+            str(dispatch["flow_run_id"]) for dispatch in dispatches if dispatch["flow_run_id"]
+        } | business:
             effects |= {row["id"]: dict(row) for row in await store.find(connection, state=None, key=run)}
     if not effects and not inbox:
         raise HooklineError(f"Nothing is known of {key}. See: hookline inbox list, hookline effects list")
     by_arrival = sorted(inbox.values(), key=lambda row: row["seq"])
     return {"deliveries": by_arrival, "effects": [effects[number] for number in sorted(effects)]}
+
+
+async def _deliveries(database: asyncpg.Pool, key: str) -> dict[UUID, dict[str, Any]]:
+    found = await search.find(database, search.Filter(key=key))
+    return {row["id"]: row for row in found.deliveries}
 
 
 def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any]]], out: Console) -> None:
@@ -75,12 +84,13 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
         again = f", came {'once' if more == 1 else f'{more} times'} more" if more else ""
         when = f"{delivery['received_at']:%H:%M:%S}"
         branch = tree.add(f"delivery {delivery['id']} from {delivery['source']} at {when}{again}")
+        if not delivery["dispatches"]:
+            branch.add(f"{_state(delivery['state'])}{_why(delivery)}")
         for dispatch in delivery["dispatches"]:
-            reason = f"  {escape(dispatch['reason'])}" if dispatch["reason"] else ""
-            run = branch.add(f"{dispatch['route']}: {_state(dispatch['state'])}{reason}")
+            run = branch.add(f"{dispatch['route']}: {_state(dispatch['state'])}{_why(dispatch)}")
             if dispatch["flow_run_id"]:
                 run.add(f"flow run {settings.prefect_ui_url}/runs/flow-run/{dispatch['flow_run_id']}")
-            mine = [e for e in left.values() if str(e["flow_run_id"]) == dispatch["flow_run_id"]]
+            mine = [e for e in left.values() if e["flow_run_id"] == dispatch["flow_run_id"]]
             for effect in mine:
                 run.add(_effect(left.pop(effect["id"])))
     for effect in left.values():
@@ -91,9 +101,13 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
 def _effect(effect: dict[str, Any]) -> str:
     reference = f" -> {', '.join(effect['reference'])}" if effect["reference"] else ""
     times = f" ({effect['attempts']} attempts)" if effect["attempts"] > 1 else ""
-    reason = f"  {effect['reason']}" if effect["reason"] and effect["state"] != "done" else ""
-    what = escape(f"{effect['step']}{reference}{times}{reason}")
-    return f"{_state(effect['state'])} {what} [dim]{effect['operation']}[/]"
+    why = "" if effect["state"] == "done" else _why(effect)
+    what = escape(visible(f"{effect['step']}{reference}{times}"))
+    return f"{_state(effect['state'])} {what}{why} [dim]{effect['operation']}[/]"
+
+
+def _why(row: dict[str, Any]) -> str:
+    return f"  {escape(visible(row['reason']))}" if row["reason"] else ""
 
 
 def _state(state: str) -> str:

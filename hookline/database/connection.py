@@ -4,6 +4,9 @@ import asyncio
 import json
 import os
 import re
+import socket
+import sys
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -70,7 +73,7 @@ async def pool(settings: Settings) -> asyncpg.Pool:
     mine = _pools.setdefault(asyncio.get_running_loop(), {})
     making = mine.get(url)
     if making is None:
-        making = mine[url] = asyncio.ensure_future(_make_pool(url, settings.engine_concurrency + 10))
+        making = mine[url] = asyncio.ensure_future(_make_pool(url, 2 * settings.engine_concurrency + 10))
     try:
         return await asyncio.shield(making)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
@@ -85,7 +88,16 @@ async def close_pool() -> None:
 
 
 async def _make_pool(url: str, size: int) -> asyncpg.Pool:
-    return await asyncpg.create_pool(url, min_size=1, max_size=size, timeout=10, init=_speak_json)
+    named = {"application_name": process_name()}
+    return await asyncpg.create_pool(
+        url, min_size=1, max_size=size, timeout=10, init=_speak_json, server_settings=named
+    )
+
+
+def process_name() -> str:
+    """What PostgreSQL and the audit trail call this process, such as `engine 4711 at server`."""
+    ours = "hookline" in Path(sys.argv[0]).parts[-2:] and sys.argv[1:]
+    return f"{sys.argv[1] if ours else 'hookline'} {os.getpid()} at {socket.gethostname()}"[:63]
 
 
 async def _speak_json(connection: asyncpg.Connection) -> None:

@@ -14,19 +14,25 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from uuid import uuid4
 
-import asyncpg
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.context import AsyncClientContext
 
+from hookline.context import working_on
 from hookline.database import connect, pool
 from hookline.engine.deployments import Deployment
+from hookline.engine.events import BATCH as EVENTS
+from hookline.engine.events import tell_nobody, tell_prefect
+from hookline.engine.leases import DATABASE_AWAY, InHand, Leases, Stop
+from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import BATCH, route_received
-from hookline.engine.runs import FlowRuns, ending
+from hookline.engine.runs import Ending, EngineStops, FlowRuns, NotOurs
+from hookline.engine.upkeep import prune_hourly
+from hookline.engine.watch import watching
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches
+from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
 from hookline.settings import Settings
 
@@ -34,9 +40,12 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
 """How long a notification may be missed before the inbox is looked at anyway."""
-RECONCILE_SECONDS = 5.0
-RECONCILE_DAYS = 14
+RECONCILE_SECONDS = 2.0
+TELL_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
+CUT_SECONDS = 5.0
+"""How long what did not end in time is given to be put back."""
+BLOCKED_SECONDS = 5.0
 PREFECT_AWAY = (httpx.HTTPError, OSError)
 
 
@@ -48,7 +57,7 @@ class Engine:
         self.hooks = hooks
         self.deployments = deployments
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        self.lease = timedelta(seconds=settings.lease_seconds)
+        self.leases = Leases(settings, self.name)
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
@@ -61,13 +70,18 @@ class Engine:
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Work until stopped."""
         async with AsyncExitStack() as stack:
+            stack.enter_context(
+                watching(self._in_hand, min(BLOCKED_SECONDS, self.settings.lease_seconds / 3))
+            )
             context = await stack.enter_async_context(AsyncClientContext.get_or_create())
             database = await pool(self.settings)
             self.database, self.runs = database, FlowRuns(database, context.client, self.deployments)
             helpers = [
                 asyncio.create_task(self._listen()),
-                asyncio.create_task(self._renew()),
+                asyncio.create_task(self.leases.keep()),
                 asyncio.create_task(self._reconcile(context.client)),
+                asyncio.create_task(self._tell(context.client)),
+                asyncio.create_task(prune_hourly(database, self.settings, self.hooks)),
             ]
             if ready:
                 ready.set()
@@ -84,24 +98,23 @@ class Engine:
         """Route and claim all there is, then wait for more."""
         self.wake.clear()
         try:
-            while await route_received(self.database, self.hooks, self.deployments) == BATCH:
+            keys = self.settings.body_keys
+            while await route_received(self.database, self.hooks, self.deployments, keys) == BATCH:
                 pass
-            free = self.settings.engine_concurrency - len(self.running)
+            free = self.leases.places(self.settings.engine_concurrency)
             if free > 0:
-                for dispatch in await dispatches.claim(
-                    self.database, self.name, limit=free, lease=self.lease
-                ):
-                    self._start(dispatch)
+                for hand in await self.leases.claim(free, self.deployments):
+                    self._start(hand)
             due = await dispatches.seconds_to_next(self.database)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_AWAY as error:
             logger.warning("the database is away: %s", error)
             due = 1.0
         timeout = IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), timeout)
 
-    def _start(self, dispatch: asyncpg.Record) -> None:
-        task = asyncio.create_task(self._run(dispatch), name=f"dispatch {dispatch['id']}")
+    def _start(self, hand: InHand) -> None:
+        task = asyncio.create_task(self._run(hand))
         self.running.add(task)
         task.add_done_callback(self._ended)
 
@@ -109,73 +122,101 @@ class Engine:
         self.running.discard(task)
         self.wake.set()
         if not task.cancelled() and (error := task.exception()):
-            logger.error("%s: %r; its lease runs out and it is taken up again", task.get_name(), error)
+            logger.error("%r; the lease of its dispatch runs out and it is taken up again", error)
 
-    async def _run(self, dispatch: asyncpg.Record) -> None:
-        what = f"dispatch {dispatch['id']} of delivery {dispatch['delivery_id']}"
+    async def _run(self, hand: InHand) -> None:
+        dispatch = hand.dispatch
+        what = f"dispatch {hand.id} of delivery {dispatch['delivery_id']}"
         logger.info("%s starts (%s, key %s)", what, dispatch["deployment"], dispatch["key"])
         try:
-            end = await self.runs.run(dispatch)
+            with working_on(dispatch["delivery_id"], hand.id, hand):
+                end = await self.runs.run(hand)
+        except NotOurs as error:
+            logger.warning("%s is left to others: %s", what, error)
+        except EngineStops as error:
+            await self._put_back(hand, str(error), seconds=0)
         except PREFECT_AWAY as error:
-            await self._wait_again(dispatch, f"Prefect is away: {error or type(error).__name__}")
+            await self._wait_again(hand, f"Prefect is away: {error or type(error).__name__}")
         except Exception as error:  # noqa: BLE001  (whatever it is, the delivery must not be lost to it)
-            await self._wait_again(dispatch, str(error) or type(error).__name__)
+            await self._wait_again(hand, str(error) or type(error).__name__)
         else:
             logger.info("%s is %s%s", what, end.state, f": {end.reason}" if end.reason else "")
-            await dispatches.finish(self.database, dispatch["id"], self.name, end.state, end.reason)
+            await self._finish(hand, end)
+        finally:
+            self.leases.let_go(hand)
 
-    async def _wait_again(self, dispatch: asyncpg.Record, reason: str) -> None:
-        delay = timedelta(seconds=min(2 ** min(dispatch["attempts"], 6), 60))
-        logger.warning("dispatch %s waits %d s: %s", dispatch["id"], delay.seconds, reason)
-        await dispatches.put_back(self.database, dispatch["id"], self.name, reason, delay)
+    async def _finish(self, hand: InHand, end: Ending) -> None:
+        self.leases.let_go(hand)  # from here on, a lease that cannot be renewed is no reason to stop anything
+        async with self.database.acquire() as connection, AsyncExitStack() as stack:
+            if end.actor:
+                await stack.enter_async_context(acting(connection, end.actor, end.reason or end.state))
+            if not await dispatches.finish(connection, hand.id, self.name, end.state, end.reason):
+                logger.warning("dispatch %s was taken over meanwhile; its end is left to others", hand.id)
+
+    async def _wait_again(self, hand: InHand, reason: str) -> None:
+        await self._put_back(hand, reason, seconds=min(2 ** min(hand.dispatch["attempts"], 6), 60))
+
+    async def _put_back(self, hand: InHand, reason: str, seconds: int) -> None:
+        logger.warning("dispatch %s waits %d s: %s", hand.id, seconds, reason)
+        self.leases.let_go(hand)
+        await dispatches.put_back(self.database, hand.id, self.name, reason, timedelta(seconds=seconds))
 
     async def _listen(self) -> None:
         """Be woken by the gateway; without it, the inbox is looked at every few seconds."""
         while True:
             try:
-                connection = await connect(self.settings)
-                gone = asyncio.Event()
-                connection.add_termination_listener(lambda _, gone=gone: gone.set())
-                await connection.add_listener(CHANNEL, lambda *_: self.wake.set())
-                self.wake.set()
-                await gone.wait()
-            except (HooklineError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                async with AsyncExitStack() as stack:
+                    connection = await connect(self.settings)
+                    stack.push_async_callback(connection.close)
+                    gone = asyncio.Event()
+                    connection.add_termination_listener(lambda _, gone=gone: gone.set())
+                    await connection.add_listener(CHANNEL, lambda *_: self.wake.set())
+                    self.wake.set()
+                    await gone.wait()
+            except (HooklineError, *DATABASE_AWAY) as error:
                 logger.warning("not listening to the inbox: %s", error)
             await asyncio.sleep(1)
 
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self.lease.total_seconds() / 3)
-            try:
-                await dispatches.renew(self.database, self.name, self.lease)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                logger.warning("cannot renew leases: %s", error)
-
     async def _reconcile(self, client: PrefectClient) -> None:
-        """See what people made of failed runs in the Prefect UI, so that the inbox says the same."""
+        """Honour what people do, in the Prefect UI and in the inbox."""
+        reconciler = Reconciler(self.database, client, self.leases, self.deployments)
         while True:
             await asyncio.sleep(RECONCILE_SECONDS)
             try:
-                bad = await dispatches.ended_badly(self.database, timedelta(days=RECONCILE_DAYS))
-                by_run = {row["flow_run_id"]: row["id"] for row in bad}
-                if not by_run:
-                    continue
-                wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(by_run)))
-                for flow_run in await client.read_flow_runs(flow_run_filter=wanted, limit=200):
-                    if flow_run.state is not None and (
-                        flow_run.state.is_completed() or flow_run.state.is_cancelled()
-                    ):
-                        end = await ending(self.database, flow_run.id, flow_run.state)
-                        reason = f"retried in the Prefect UI{f': {end.reason}' if end.reason else ''}"
-                        await dispatches.adopt(self.database, by_run[flow_run.id], end.state, reason)
-            except (*PREFECT_AWAY, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                await reconciler.look()
+            except (*PREFECT_AWAY, *DATABASE_AWAY) as error:
                 logger.debug("cannot reconcile now: %s", error)
 
+    async def _tell(self, client: PrefectClient) -> None:
+        """Let Prefect know what happens in the inbox."""
+        while True:
+            told = 0
+            try:
+                if self.settings.events:
+                    told = await tell_prefect(self.database, client, self.hooks, self.settings.body_keys)
+                else:
+                    await tell_nobody(self.database)
+            except (*PREFECT_AWAY, *DATABASE_AWAY) as error:
+                logger.debug("cannot tell Prefect now: %s", error)
+            if told < EVENTS:
+                await asyncio.sleep(TELL_SECONDS)
+
     async def _drain(self) -> None:
-        """Let what runs end; what does not in time is left to its lease."""
-        if self.running:
-            logger.info("stopping: %d runs are given %d s to end", len(self.running), DRAIN_SECONDS)
-            await asyncio.wait(self.running, timeout=DRAIN_SECONDS)
+        """Let what runs end; what does not in time is stopped before its next effect, and put back."""
+        if not self.running:
+            return
+        logger.info("stopping: %d runs are given %d s to end", len(self.running), DRAIN_SECONDS)
+        _, left = await asyncio.wait(self.running, timeout=DRAIN_SECONDS)
+        for hand in self.leases.in_hand.values():
+            hand.halt(Stop.ENGINE_STOPS)
+        if left:
+            await asyncio.wait(left, timeout=CUT_SECONDS)
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
+
+    def _in_hand(self) -> str:
+        names = (
+            f"dispatch {hand.id} ({hand.dispatch['deployment']})" for hand in self.leases.in_hand.values()
+        )
+        return ", ".join(names) or "nothing"

@@ -1,31 +1,59 @@
 """One dispatch, one flow run: created on its deployment, run here, and found again after a crash."""
 
+import math
+import time
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.flow_engine import run_flow_async
-from prefect.states import Pending
+from prefect.filesystems import WritableFileSystem
+from prefect.results import aget_default_result_storage
+from prefect.states import Cancelled, Pending, Suspended
 
 from hookline.engine.deployments import Deployment
+from hookline.engine.leases import InHand, Stop
+from hookline.engine.run_here import Run
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
+UI = "a person in the Prefect UI"
+"""Who did it, in the audit trail: a Prefect server without accounts does not know more."""
+STORAGE_SECONDS = 60.0
+"""How long the server's choice of a place for results is believed."""
+WAITS = "waits for a person's answer in the Prefect UI"
+
+
+class NotOurs(HooklineError):
+    """The run here was stopped because another engine may have it; nothing is to be written down."""
+
+
+class EngineStops(HooklineError):
+    """The run here was stopped because the engine is; it goes on elsewhere or later."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a dispatch ended, in the words of the inbox."""
+    """How the work on a dispatch ended, in the words of the inbox."""
 
     state: str
+    """One of its states; `running`: elsewhere, by Prefect's worker."""
     reason: str | None
+    actor: str | None = None
+    """Who did it, where it was a person."""
+
+
+DELETED = Ending(
+    "failed", "Its flow run was deleted in the Prefect UI. Replay it for a new one, or discard it.", actor=UI
+)
 
 
 class FlowRuns:
@@ -38,30 +66,52 @@ class FlowRuns:
         self.client = client
         self.deployments = deployments
         self.ids: dict[str, UUID] = {}
+        self.storage: WritableFileSystem | None = None
+        self.storage_until = -math.inf
 
-    async def run(self, dispatch: asyncpg.Record) -> Ending:
+    async def run(self, hand: InHand) -> Ending:
         """
-        Run the flow run of a dispatch to its end; after a crash, the same one goes on.
+        Run the flow run of a dispatch until it ends or waits for a person; after a crash, the same one goes on.
 
         Raises:
-            httpx.HTTPError: Prefect is away; the dispatch should wait.
-            HooklineError: the deployment is not on the Prefect server.
+            httpx.HTTPError, PrefectAway: Prefect is away; the dispatch should wait.
+            NotOurs: another engine may have it; leave the dispatch alone.
+            EngineStops: it did not end in time; another engine goes on.
+            HooklineError: the deployment is not on the Prefect server, or the server refuses to let it run.
         """
-        flow_run = await self._flow_run(dispatch)
-        if dispatch["flow_run_id"] != flow_run.id:
-            await dispatches.note_flow_run(self.database, dispatch["id"], flow_run.id)
+        flow_run = await self._flow_run(hand.dispatch)
+        is_new = hand.flow_run_id != flow_run.id
+        if is_new:
+            await dispatches.note_flow_run(self.database, hand.id, flow_run.id)
+            hand.flow_run_id = flow_run.id
         state = flow_run.state or Pending()
-        if not _is_over(state):
-            if not state.is_pending():
-                await self._take_back(flow_run)
-            state = await self._run_here(flow_run, self.deployments[dispatch["deployment"]].flow())
-        return await ending(self.database, flow_run.id, state)
+        if _is_over(state) or state.is_cancelling():
+            return await self._end(hand, flow_run.id, state)
+        if state.is_paused():
+            return await self._hold(flow_run.id, state)
+        if not await self._take(flow_run, state, ours=is_new or hand.dispatch["left_by"] is not None):
+            return Ending("running", "runs in a process of Prefect's worker")
+        # Prefect's worker leaves alone what is scheduled anew "in process": when it is resumed, it comes here.
+        # What a person retries after it was over is marked otherwise by the server, and is the worker's.
+        flow_run.empirical_policy.retry_type = "in_process"
+        flow = await self._flow(hand.dispatch["deployment"])
+        run = Run(hand=hand, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
+        await run.run_to_its_end()
+        return await self._conclude(hand, flow_run.id, run)
 
-    async def _run_here(self, flow_run: FlowRun, flow: Flow[..., Any]) -> State[Any]:
-        state = await run_flow_async(
-            flow, flow_run=flow_run, parameters=flow_run.parameters, return_type="state"
-        )
-        return cast("State[Any]", state)  # as asked for by return_type
+    async def _flow(self, deployment: str) -> Flow[..., Any]:
+        """
+        The flow, which knows already where its results would be stored.
+
+        Prefect would ask its server in each run, and block the event loop meanwhile: for minutes, if it is away.
+        """
+        flow = copy(self.deployments[deployment].flow())
+        if flow.result_storage is None:
+            if time.monotonic() > self.storage_until:
+                self.storage = await aget_default_result_storage()
+                self.storage_until = time.monotonic() + STORAGE_SECONDS
+            flow.result_storage = self.storage
+        return flow
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
@@ -74,12 +124,62 @@ class FlowRuns:
             tags=[f"delivery:{dispatch['delivery_id']}", f"route:{dispatch['route']}"],
         )
 
-    async def _take_back(self, flow_run: FlowRun) -> None:
-        """Put a run that another process left in the middle, or that failed, back to where it may run."""
-        await self.client.set_flow_run_state(
-            flow_run.id, Pending(message="Goes on where it stopped."), force=True
-        )
-        flow_run.state = (await self.client.read_flow_run(flow_run.id)).state
+    async def _take(self, flow_run: FlowRun, state: State[Any], *, ours: bool) -> bool:
+        """
+        Put the run where it may run here; False: another process runs it.
+
+        A scheduled run (resumed, or retried) is wanted by Prefect's worker too. The server lets one of us have it.
+        """
+        if ours and state.is_pending():
+            return True
+        if not ours and (state.is_pending() or state.is_running()):
+            return False
+        goes_on: State[Any] = Pending(message="Goes on where it stopped.")
+        answer = await self.client.set_flow_run_state(flow_run.id, goes_on, force=not state.is_scheduled())
+        if answer.status == SetStateStatus.WAIT:
+            raise HooklineError("The deployment has as many runs as its concurrency limit allows.")
+        flow_run.state = answer.state
+        return answer.status == SetStateStatus.ACCEPT
+
+    async def _conclude(self, hand: InHand, flow_run_id: UUID, run: Run) -> Ending:
+        """What it means for the dispatch that the run has ended, or was stopped."""
+        if hand.stop is Stop.LEASE_LOST:
+            raise NotOurs(hand.stop.value)
+        if hand.stop is Stop.DELETED:
+            return DELETED
+        state = run.state
+        if hand.stop is None and state.is_cancelled():
+            return Ending("discarded", state.message or "the flow itself says that it is cancelled")
+        if hand.stop is not None or not state.is_final():
+            state = (await self.client.read_flow_run(flow_run_id)).state or state
+        if state.is_paused():
+            return await self._hold(flow_run_id, state)
+        if _is_over(state) or state.is_failed() or state.is_crashed() or state.is_cancelling():
+            return await self._end(hand, flow_run_id, state)
+        if hand.stop is Stop.ENGINE_STOPS:
+            waits: State[Any] = Pending(message="Its engine was stopped; another one goes on.")
+            await self.client.set_flow_run_state(flow_run_id, waits, force=True)
+            raise EngineStops(hand.stop.value)
+        raise HooklineError(f"Prefect does not let the flow run go on from {state.name}: {run.refused}")
+
+    async def _end(self, hand: InHand, flow_run_id: UUID, state: State[Any]) -> Ending:
+        """The ending of a run that is over, or that only we can let be over."""
+        if state.is_cancelling():
+            state = await cancel(self.client, flow_run_id, "Cancelled before its next effect.")
+        return await ending(self.database, hand.id, flow_run_id, state)
+
+    async def _hold(self, flow_run_id: UUID, state: State[Any]) -> Ending:
+        """
+        Let a run wait for its answer without a process.
+
+        A paused run had one, which has died: as a suspended one, it can be resumed all the same.
+        """
+        details = state.state_details
+        if not details.pause_reschedule:
+            waiting: State[Any] = Suspended(message="Its engine has died; it waits without a process.")
+            waiting.state_details = details.model_copy(update={"pause_reschedule": True})
+            await self.client.set_flow_run_state(flow_run_id, waiting, force=True)
+        return Ending("held", WAITS)
 
     async def _deployment_id(self, name: str) -> UUID:
         if name not in self.ids:
@@ -92,14 +192,23 @@ class FlowRuns:
         return self.ids[name]
 
 
-async def ending(database: asyncpg.Pool, flow_run_id: UUID, state: State[Any]) -> Ending:
-    """What the inbox says of a flow run that ended in this state."""
+async def cancel(client: PrefectClient, flow_run_id: UUID, message: str) -> State[Any]:
+    """Let a flow run be cancelled, whatever state it is in; that state."""
+    state: State[Any] = Cancelled(message=message)
+    await client.set_flow_run_state(flow_run_id, state, force=True)
+    return state
+
+
+async def ending(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: UUID, state: State[Any]) -> Ending:
+    """What the inbox says of a dispatch whose flow run ended in this state."""
     if state.is_completed():
         return Ending("done", state.message if state.name != "Completed" else None)
     if state.is_cancelled():
-        return Ending("discarded", state.message or "cancelled in the Prefect UI")
+        return Ending("discarded", "cancelled in the Prefect UI", actor=UI)
     unknown = await database.fetchval(
-        "SELECT reason FROM effects WHERE flow_run_id = $1 AND state = 'uncertain' LIMIT 1", flow_run_id
+        "SELECT reason FROM effects WHERE (dispatch_id = $1 OR flow_run_id = $2) AND state = 'uncertain' LIMIT 1",
+        dispatch_id,
+        flow_run_id,
     )
     reason = (state.message or state.name or "").removeprefix(PREFECT_PREAMBLE)
     return Ending("failed" if unknown is None else "uncertain", reason)

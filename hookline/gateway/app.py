@@ -1,24 +1,30 @@
-"""The gateway as an ASGI application, and the process that serves it."""
+"""The gateway as an ASGI application."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from hookline.database import pool
 from hookline.errors import ConfigurationError
 from hookline.gateway import metrics, pages, schemes
 from hookline.gateway.logos import logo
-from hookline.gateway.receive import DATABASE_AWAY, Receiver
+from hookline.gateway.openapi import DOCUMENT
+from hookline.gateway.pressure import Pressure
+from hookline.gateway.receive import Receiver
+from hookline.gateway.writer import DATABASE_AWAY
 from hookline.hooks import Hooks, load_hooks
 from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
 
 logger = logging.getLogger(__name__)
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> Starlette:
     """
     The gateway for the sources of `hooks.yaml`.
 
@@ -27,45 +33,62 @@ def create_app(settings: Settings) -> FastAPI:
     """
     hooks = load_hooks(settings.hooks)
     require_readable_secrets(hooks)
-    app = FastAPI(title="Hookline", docs_url=None, redoc_url=None, openapi_url=None)
-    receiver = Receiver(settings, hooks)
+    pressure = Pressure(settings)
+    receiver = Receiver(settings, hooks, pressure)
 
-    @app.api_route("/hooks/{source}", methods=METHODS, include_in_schema=False)
-    async def receive(source: str, request: Request) -> Response:
-        return await receiver(source, request)
+    @asynccontextmanager
+    async def watching(_app: Starlette) -> AsyncIterator[None]:
+        await pressure.refresh()
+        watch = asyncio.create_task(pressure.watch())
+        yield
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
 
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The process is alive."""
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    async def readyz() -> JSONResponse:
-        """The database answers, so that deliveries can be kept."""
-        try:
-            await (await pool(settings)).fetchval("SELECT 1")
-        except DATABASE_AWAY as error:
-            logger.warning("not ready: %s", error)  # not told to strangers: it names folders
-            return JSONResponse({"status": "the database is away"}, 503)
+    async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def prometheus() -> PlainTextResponse:
-        """Prometheus metrics."""
+    async def readyz(_request: Request) -> Response:
+        return JSONResponse({"status": pressure.reason or "ok"}, 503 if pressure.reason else 200)
+
+    async def prometheus(request: Request) -> Response:
+        if not metrics.may_see(request, settings):
+            raise HTTPException(404)
         try:
             told = await metrics.exposition(settings)
         except DATABASE_AWAY as error:
-            logger.warning("no metrics: %s", error)
+            logger.warning("no metrics: %s", error or type(error).__name__)
             return PlainTextResponse("the database is away", 503)
-        return PlainTextResponse(told, media_type="text/plain; version=0.0.4")
+        return Response(told, media_type="text/plain; version=0.0.4")
 
-    @app.get("/logos/{vendor}.svg", include_in_schema=False)
-    async def vendor_logo(vendor: str) -> Response:
-        svg = logo(vendor)
+    async def openapi(_request: Request) -> Response:
+        return JSONResponse(DOCUMENT)
+
+    async def vendor_logo(request: Request) -> Response:
+        svg = logo(request.path_params["vendor"])
         return Response(svg or "", 200 if svg else 404, media_type="image/svg+xml")
 
+    app = Starlette(
+        routes=[
+            Route("/hooks/{source}", receiver),
+            Route("/hooks/{source}/{secret}", receiver),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", prometheus),
+            Route("/openapi.json", openapi),
+            Route("/logos/{vendor}.svg", vendor_logo),
+        ],
+        exception_handlers={HTTPException: _refusal},
+        lifespan=watching,
+    )
     pages.add_to(app, settings)
     return app
+
+
+async def _refusal(_request: Request, error: Exception) -> Response:
+    """The same answer for everything that is not there, whoever finds that out."""
+    assert isinstance(error, HTTPException)  # noqa: S101  (Starlette's promise, for mypy)
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
 def require_readable_secrets(hooks: Hooks) -> None:
@@ -75,10 +98,10 @@ def require_readable_secrets(hooks: Hooks) -> None:
     Raises:
         ConfigurationError: names the variable, never the secret.
     """
-    for name, scheme in hooks.sources.items():
+    for name, source in hooks.sources.items():
         for secret in webhook_secrets(name):
             try:
-                schemes.require_strong(scheme, secret.get_secret_value())
+                schemes.require_strong(source.proof, secret.get_secret_value())
             except ValueError as error:
                 variable = SECRET_PREFIX + name.upper().replace("-", "_")
                 raise ConfigurationError(f"{variable}: one of its secrets is {error}.") from None

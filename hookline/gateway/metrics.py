@@ -1,8 +1,14 @@
 """What Prometheus may ask: `/metrics`."""
 
+import hmac
+
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import Request
 
 from hookline.database import pool
+from hookline.gateway.peers import is_loopback, peer
+from hookline.gateway.writer import DATABASE_SECONDS
+from hookline.inbox.deliveries import OPEN
 from hookline.settings import Settings
 
 REQUESTS = Counter("hookline_requests_total", "Webhook requests answered.", ["source", "status"])
@@ -13,29 +19,42 @@ ACK_SECONDS = Histogram(
     ["source"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
-DISPATCHES = Gauge("hookline_dispatches", "Dispatches that are open or need a person.", ["state"])
-OLDEST_SECONDS = Gauge("hookline_oldest_waiting_seconds", "Age of the oldest delivery not yet worked on.")
+DELIVERIES = Gauge("hookline_deliveries", "Deliveries that are open or need a person.", ["source", "state"])
+OLDEST_SECONDS = Gauge("hookline_oldest_open_seconds", "Age of the oldest open delivery.")
 UNCERTAIN = Gauge("hookline_effects_uncertain", "Effects that wait for a person to settle them.")
 
-OPEN_STATES = ("waiting", "running", "failed", "uncertain")
+COUNTED = (*OPEN, "failed", "uncertain", "rejected")
+
+
+def may_see(request: Request, settings: Settings) -> bool:
+    """Whether whoever asks may see the metrics: with the token where there is one, else on this machine."""
+    if settings.metrics_token is None:
+        return is_loopback(peer(request.scope, settings.trusted_proxies))
+    wanted = f"Bearer {settings.metrics_token.get_secret_value()}"
+    given = request.headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), wanted.encode())
 
 
 async def exposition(settings: Settings) -> bytes:
     """The metrics as text, with the inbox counted now."""
-    [row] = await (await pool(settings)).fetch(
-        """
-        SELECT (SELECT coalesce(jsonb_object_agg(state, n), '{}') FROM
-                    (SELECT state, count(*) AS n FROM dispatches WHERE state = ANY($1) GROUP BY state) AS open
-               ) AS dispatches,
-               (SELECT extract(epoch FROM now() - least(
-                    (SELECT min(received_at) FROM deliveries WHERE state = 'received'),
-                    (SELECT min(created_at) FROM dispatches WHERE state = 'waiting')))::float) AS oldest,
-               (SELECT count(*) FROM effects WHERE state = 'uncertain') AS uncertain
-        """,
-        list(OPEN_STATES),
-    )
-    for state in OPEN_STATES:
-        DISPATCHES.labels(state).set(row["dispatches"].get(state, 0))
+    async with (await pool(settings)).acquire(timeout=DATABASE_SECONDS) as connection:
+        counts = await connection.fetch(
+            "SELECT source, state, count(*) AS n FROM deliveries WHERE state = ANY ($1) GROUP BY source, state",
+            COUNTED,
+            timeout=DATABASE_SECONDS,
+        )
+        [row] = await connection.fetch(
+            """
+            SELECT (SELECT extract(epoch FROM now() - min(received_at))::float FROM deliveries
+                    WHERE state = ANY ($1)) AS oldest,
+                   (SELECT count(*) FROM effects WHERE state = 'uncertain') AS uncertain
+            """,
+            OPEN,
+            timeout=DATABASE_SECONDS,
+        )
+    DELIVERIES.clear()
+    for count in counts:
+        DELIVERIES.labels(count["source"], count["state"]).set(count["n"])
     OLDEST_SECONDS.set(row["oldest"] or 0)
     UNCERTAIN.set(row["uncertain"])
     return generate_latest(REGISTRY)

@@ -1,133 +1,184 @@
-"""`POST /hooks/{source}`: verify the raw bytes, put them on disk, answer."""
+"""`/hooks/{source}`: verify the raw bytes, put them on disk, answer."""
 
-import asyncio
-import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
-import asyncpg
-from fastapi import Request
-from fastapi.responses import JSONResponse, Response
-from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from hookline.database import pool
-from hookline.errors import HooklineError
 from hookline.gateway import metrics, schemes
+from hookline.gateway.asked import Asked, asked_for
+from hookline.gateway.handshakes import NotProven, handshake
+from hookline.gateway.peers import Attempts
+from hookline.gateway.pressure import Pressure
+from hookline.gateway.reading import Rejection, read_body, require_plain
+from hookline.gateway.writer import DATABASE_AWAY, Writer
 from hookline.hooks import Hooks
-from hookline.hooks.config import SharedSecret
-from hookline.inbox import deliveries
-from hookline.settings import Settings, webhook_secrets
+from hookline.hooks.bodies import parse
+from hookline.inbox import bodies
+from hookline.inbox.arrivals import Arrival
+from hookline.inbox.deliveries import Receipt
+from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-SECONDS_TO_SEND = 10
 RETRY_AFTER = "5"
-DATABASE_AWAY = (HooklineError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""Seconds, for senders that are asked to come again."""
+NO_CONTENT = 204
+CONTENT_TYPES = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "xml": "application/xml",
+    "any": "anything",
+}
 
 
-class Rejection(Exception):  # an answer, not a fault
-    """An answer other than 2xx: nothing was kept."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.response = JSONResponse({"detail": detail}, status, headers=headers)
-
-
-@dataclass(frozen=True)
 class Receiver:
-    """Receives for every source of `hooks.yaml`."""
+    """Receives for every source of `hooks.yaml`; an ASGI application, for its framework would cost more than it."""
 
-    settings: Settings
-    hooks: Hooks
+    def __init__(self, settings: Settings, hooks: Hooks, pressure: Pressure) -> None:
+        self._settings = settings
+        self._hooks = hooks
+        self._pressure = pressure
+        self._writer = Writer(settings)
+        self._attempts = Attempts(settings.max_failed_proofs)
 
-    async def __call__(self, source: str, request: Request) -> Response:
-        """Answer one request; 2xx only for what is on disk."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; 2xx only for what is on disk, and for handshakes."""
         started = time.perf_counter()
         try:
-            response = await self._receive(source, request)
+            response = await self._answer(scope, receive)
         except Rejection as rejection:
             response = rejection.response
-        known = source if source in self.hooks.sources else "unknown"
+        name = scope["path_params"]["source"]
+        known = name if name in self._hooks.sources else "unknown"
         metrics.REQUESTS.labels(known, response.status_code).inc()
-        if response.status_code in (200, 202):
+        if response.status_code < 300:  # noqa: PLR2004  (HTTP)
             metrics.ACK_SECONDS.labels(known).observe(time.perf_counter() - started)
-        return response
+        await response(scope, receive, send)
 
-    async def _receive(self, source: str, request: Request) -> Response:
-        scheme = self.hooks.sources.get(source)
-        secrets = webhook_secrets(source)
-        if request.method != "POST" or scheme is None or not secrets:
-            raise Rejection(404, "Not Found")  # the same for everything that is not there
-        headers = dict(request.headers)
-        if isinstance(scheme, SharedSecret) and not schemes.verify(scheme, headers, b"", secrets, now=0):
-            raise _not_verified(source)  # before a byte of the body is read
-        body = await _read(request, scheme.max_body)
-        if not schemes.verify(scheme, headers, body, secrets, now=time.time()):
-            raise _not_verified(source)
-        content_type = headers.get("content-type", "")
-        _require_json(content_type, body)
-        return await self._keep(
-            source,
-            external_id=schemes.external_id(scheme, headers, body),
-            headers=schemes.redact(headers, scheme),
-            content_type=content_type,
-            body=body,
-        )
-
-    async def _keep(
-        self, source: str, *, external_id: str, headers: Mapping[str, str], content_type: str, body: bytes
-    ) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        asked = asked_for(self._hooks, self._settings.trusted_proxies, scope)
+        if asked is None:
+            raise _not_there()
         try:
-            receipt = await deliveries.accept(
-                await pool(self.settings),
-                source=source,
-                external_id=external_id,
-                headers=headers,
-                content_type=content_type,
-                body=body,
-            )
+            if reply := handshake(asked, asked.names, verified=False):
+                return reply
+            if not asked.may_go_on:
+                raise _not_there()
+            body = await self._proven_body(asked, receive)
+        except NotProven:
+            raise self._not_proven(asked) from None
+        names = {**asked.names, "body": _said(asked, body)}
+        if reply := handshake(asked, names, verified=True):
+            return reply
+        if asked.method != "POST":
+            raise _not_there()
+        return await self._keep(asked, body, names)
+
+    async def _proven_body(self, asked: Asked, receive: Receive) -> bytes:
+        """The body of a request whose sender has proved itself; raises NotProven or Rejection."""
+        on_body = schemes.needs_body(asked.source.proof)
+        if on_body:
+            self._require_patience(asked)  # a wrong secret that needs no body costs nothing to refuse
+        elif not asked.is_proven():
+            raise NotProven
+        require_plain(asked.headers)
+        if self._pressure.reason:
+            raise _come_again()
+        body = await read_body(
+            receive, asked.headers, limit=asked.source.max_body, seconds=self._settings.send_seconds
+        )
+        if on_body and not asked.is_proven(body):
+            raise NotProven
+        return body
+
+    async def _keep(self, asked: Asked, body: bytes, names: Mapping[str, Any]) -> Response:
+        kept, altered = self._to_keep(asked, body)
+        arrival = Arrival(
+            source=asked.name,
+            external_id=schemes.external_id(asked.source, asked.signed(body), names),
+            method=asked.method,
+            query=names["query"],
+            headers=names["headers"],
+            content_type=asked.content_type,
+            body=kept,
+            altered=altered,
+        )
+        try:
+            receipt = await self._writer.keep(arrival)
         except DATABASE_AWAY as error:
-            logger.warning("cannot keep a delivery of %s: %s", source, error)
-            raise Rejection(
-                503, "Cannot keep this now; send it again.", {"Retry-After": RETRY_AFTER}
-            ) from None
-        logger.info("delivery %s from %s%s", receipt.id, source, " came again" if receipt.duplicate else "")
-        answer = {"id": str(receipt.id), "duplicate": receipt.duplicate}
-        return JSONResponse(answer, 200 if receipt.duplicate else 202)
+            logger.warning(
+                "cannot keep a delivery of %s: %s", asked.name, str(error) or "the database does not answer"
+            )
+            raise _come_again() from None
+        logger.info(
+            "delivery %s from %s%s",
+            receipt.id,
+            asked.name,
+            " came again" if receipt.duplicate else "",
+            extra={"delivery": str(receipt.id), "source": asked.name},
+        )
+        return _taken(asked, receipt)
+
+    def _to_keep(self, asked: Asked, body: bytes) -> tuple[bytes, list[str]]:
+        """The body as it is kept, and what was done to it; raises Rejection where it cannot be redacted."""
+        try:
+            return bodies.keep(asked.source, self._settings.body_keys, asked.content_type, body)
+        except ValueError as error:
+            raise Rejection(400, str(error)) from None
+
+    def _not_proven(self, asked: Asked) -> Rejection:
+        metrics.NOT_VERIFIED.labels(asked.name).inc()
+        self._require_patience(asked)
+        if self._attempts.failed(asked.peer, time.monotonic()):
+            logger.warning(
+                "%s has failed %d proofs in a minute and is answered 429 for the rest of it; if it is a proxy, "
+                "name it in HOOKLINE_TRUSTED_PROXIES",
+                asked.peer,
+                self._attempts.most,
+                extra={"source": asked.name},
+            )
+        return Rejection(401, "Unauthorized")
+
+    def _require_patience(self, asked: Asked) -> None:
+        """Raise Rejection where the peer failed too often in this minute."""
+        if seconds := self._attempts.seconds_to_wait(asked.peer, time.monotonic()):
+            raise Rejection(429, "Too many failed attempts.", {"Retry-After": str(seconds)})
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """The body, no longer than the limit and no slower than the sender is given."""
-    announced = request.headers.get("content-length", "0")
-    too_long = Rejection(413, f"The body is longer than {limit} bytes.")
-    if not announced.isdigit() or int(announced[:20]) > limit:
-        raise too_long
-    body = bytearray()
+def _said(asked: Asked, body: bytes) -> Any:
+    """What the body says; raises Rejection where the source does not take it."""
+    if asked.method != "POST":
+        return None
+    if not asked.source.takes(asked.content_type):
+        wanted = " or ".join(CONTENT_TYPES[kind] for kind in asked.source.accept)
+        raise Rejection(415, f"Send {wanted}, not {asked.content_type.partition(';')[0] or 'nothing'}.")
     try:
-        async with asyncio.timeout(SECONDS_TO_SEND):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise too_long
-    except TimeoutError:
-        raise Rejection(408, f"The body took longer than {SECONDS_TO_SEND} seconds.") from None
-    except ClientDisconnect:
-        raise Rejection(400, "The body broke off.") from None
-    return bytes(body)
+        return parse(asked.content_type, body)
+    except ValueError as error:
+        if "any" in asked.source.accept:
+            return None  # it is kept as bytes, whatever it calls itself
+        raise Rejection(400, str(error)) from None
 
 
-def _not_verified(source: str) -> Rejection:
-    metrics.NOT_VERIFIED.labels(source).inc()
-    return Rejection(401, "Unauthorized")
+def _taken(asked: Asked, receipt: Receipt) -> Response:
+    """The answer to what is on disk: the contract's, or the source's own."""
+    wanted = asked.source.response
+    status = wanted.status or (200 if receipt.duplicate else 202)
+    if status == NO_CONTENT:
+        return Response(status_code=status)
+    if wanted.body is not None:
+        return Response(wanted.body, status, media_type=wanted.content_type)
+    return JSONResponse({"id": str(receipt.id), "duplicate": receipt.duplicate}, status)
 
 
-def _require_json(content_type: str, body: bytes) -> None:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise Rejection(415, f"Send application/json, not {kind or 'nothing'}.")
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Rejection(400, f"The body is not JSON: {error}.") from None
+def _not_there() -> Rejection:
+    """The same for everything that is not there."""
+    return Rejection(404, "Not Found")
+
+
+def _come_again() -> Rejection:
+    return Rejection(503, "Cannot keep this now; send it again.", {"Retry-After": RETRY_AFTER})

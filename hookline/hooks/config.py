@@ -5,44 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
+from hookline.hooks.proofs import Strict
+from hookline.hooks.sources import Source, SourceError, read_source
 from hookline.hooks.templates import Template, TemplateError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-DEFAULT_MAX_BODY = 1_048_576
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SharedSecret(_Strict):
-    """The sender puts our secret in a header, as it is."""
-
-    scheme: Literal["shared-secret"]
-    header: str = Field("X-Hookline-Key", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Carries the secret.")
-    max_body: int = Field(DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
-
-
-class StandardWebhooks(_Strict):
-    """The sender signs as standardwebhooks.com says (v1, HMAC-SHA256)."""
-
-    scheme: Literal["standard-webhooks"]
-    tolerance: int = Field(
-        300, ge=1, le=86_400, description="Seconds that a timestamp may be off, either way."
-    )
-    max_body: int = Field(DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
-
-
-Source = Annotated[SharedSecret | StandardWebhooks, Field(discriminator="scheme")]
-
-
-class _RouteText(_Strict):
+class _RouteText(Strict):
     source: str
     when: str = "true"
     deployment: str = Field(pattern=r"^[^/]+/[^/]+$")
@@ -50,8 +26,8 @@ class _RouteText(_Strict):
     key: str | None = None
 
 
-class _File(_Strict):
-    sources: dict[str, Source]
+class _File(Strict):
+    sources: dict[str, dict[str, Any]]
     routes: dict[str, _RouteText] = Field(default_factory=dict)
 
     @field_validator("sources", "routes")
@@ -100,7 +76,7 @@ class Hooks:
     """The whole of `hooks.yaml`, checked."""
 
     path: Path
-    sources: Mapping[str, SharedSecret | StandardWebhooks]
+    sources: Mapping[str, Source]
     routes: list[Route] = field(default_factory=list)
 
     @cached_property
@@ -118,6 +94,12 @@ def load_hooks(path: Path) -> Hooks:
     """
     file = read_yaml(path, _File)
     problems = []
+    sources = {}
+    for name, given in file.sources.items():
+        try:
+            sources[name] = read_source(given, path.parent)
+        except SourceError as error:
+            problems += [f"sources.{name}{problem}" for problem in error.problems]
     routes = []
     for name, text in file.routes.items():
         if text.source not in file.sources:
@@ -128,7 +110,7 @@ def load_hooks(path: Path) -> Hooks:
             problems.append(f"routes.{name}.{error}")
     if problems:
         raise ConfigurationError(f"{path} is not right:\n  " + "\n  ".join(problems))
-    return Hooks(path=path, sources=file.sources, routes=routes)
+    return Hooks(path=path, sources=sources, routes=routes)
 
 
 def _route(name: str, text: _RouteText) -> Route:

@@ -16,8 +16,10 @@ from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 NAMES = {
-    "body": "the parsed JSON body",
+    "body": "the parsed body",
     "headers": "the request's headers, names in lower case",
+    "query": "the parameters of the request's address, the last value of each",
+    "method": "the request's method",
     "source": "the source's name",
     "delivery_id": "the sender's id of the delivery, or a digest of its body",
     "received_at": "when the delivery came, ISO 8601 in UTC",
@@ -81,7 +83,9 @@ class Template:
                 self._value = TemplateExpression(environment.from_string(result), undefined_to_none=False)
         except TemplateSyntaxError as error:
             raise TemplateError(f"cannot be read: {error.message}: {text}") from None
-        if unknown := sorted(meta.find_undeclared_variables(tree) - set(NAMES)):
+        self.uses = frozenset(meta.find_undeclared_variables(tree))
+        """The names of a delivery that it asks for."""
+        if unknown := sorted(self.uses - set(NAMES)):
             raise TemplateError(f"uses {', '.join(unknown)}, but only {', '.join(NAMES)} are defined: {text}")
 
     def render(self, names: Mapping[str, Any]) -> Any:

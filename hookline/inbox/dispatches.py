@@ -1,13 +1,13 @@
 """Dispatches: a delivery that fulfilled a route, claimed by an engine under a lease, run once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from hookline.database.types import Connection
+from hookline.database.types import Connection, Row
 from hookline.inbox.deliveries import CHANNEL
 
 
@@ -23,7 +23,8 @@ async def add(
     """Add the dispatch of a (delivery, route) pair, unless it exists from an earlier routing."""
     await connection.execute(
         """
-        INSERT INTO dispatches (delivery_id, route, deployment, parameters, key) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key)
+        SELECT id, source, $2, $3, $4, $5 FROM deliveries WHERE id = $1
         ON CONFLICT (delivery_id, route) DO NOTHING
         """,
         delivery_id,
@@ -34,41 +35,81 @@ async def add(
     )
 
 
-async def claim(database: asyncpg.Pool, owner: str, *, limit: int, lease: timedelta) -> list[asyncpg.Record]:
+async def claim(
+    database: asyncpg.Pool,
+    owner: str,
+    *,
+    limit: int,
+    lease: timedelta,
+    in_hand: Collection[UUID] = (),
+    deployments: Collection[str] | None = None,
+) -> list[asyncpg.Record]:
     """
     Take dispatches that may run now: waiting, first of their ordering key, or left by an engine that fell silent.
 
+    Sources take turns, so that a burst of one does not keep the others; what a paused source sent waits.
     The lease must be renewed before it ends, or another engine takes them over.
+
+    Args:
+        database: where the inbox is.
+        owner: the engine's name.
+        limit: how many at most.
+        lease: for how long, by the database's clock.
+        in_hand: what this engine works on, even if it was too late to renew the lease.
+        deployments: only what is for these; absent, all.
+
+    Returns:
+        The dispatches as they are now; `left_by` is the engine that left its flow run open, if one did.
     """
     return await database.fetch(
         """
-        WITH free AS (
-            SELECT d.id FROM dispatches d
-            WHERE ((d.state = 'waiting' AND d.not_before <= now())
-                   OR (d.state = 'running' AND d.lease_until < now()))
-              AND NOT EXISTS (SELECT 1 FROM dispatches e
-                              WHERE e.key = d.key AND e.seq < d.seq AND e.state IN ('waiting', 'running'))
-            ORDER BY d.seq LIMIT $2 FOR UPDATE OF d SKIP LOCKED
+        WITH RECURSIVE sources AS (
+            (SELECT source FROM dispatches WHERE state IN ('dispatched', 'running') ORDER BY source LIMIT 1)
+            UNION ALL
+            SELECT (SELECT source FROM dispatches WHERE state IN ('dispatched', 'running') AND source > s.source
+                    ORDER BY source LIMIT 1)
+            FROM sources s WHERE s.source IS NOT NULL
+        ),
+        free AS (
+            SELECT d.*, row_number() OVER (PARTITION BY s.source ORDER BY d.seq) AS turn
+            FROM sources s CROSS JOIN LATERAL (
+                SELECT d.id, d.seq, d.lease_owner FROM dispatches d
+                WHERE d.source = s.source
+                  AND ((d.state = 'dispatched' AND d.not_before <= now())
+                       OR (d.state = 'running' AND d.lease_until < now()))
+                  AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
+                  AND NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
+                                  AND e.state IN ('dispatched', 'running', 'held'))
+                ORDER BY d.seq LIMIT $2 FOR UPDATE OF d SKIP LOCKED
+            ) d
+            WHERE s.source NOT IN (SELECT source FROM pauses)
         )
         UPDATE dispatches d
         SET state = 'running', attempts = d.attempts + 1, lease_owner = $1, lease_until = now() + $3,
             started_at = coalesce(d.started_at, now())
-        FROM free WHERE d.id = free.id
-        RETURNING d.*
+        FROM (SELECT id, lease_owner FROM free ORDER BY turn, seq LIMIT $2) AS taken WHERE d.id = taken.id
+        RETURNING d.*, taken.lease_owner AS left_by
         """,
         owner,
         limit,
         lease,
+        list(in_hand),
+        None if deployments is None else list(deployments),
     )
 
 
-async def renew(database: asyncpg.Pool, owner: str, lease: timedelta) -> None:
-    """Renew the leases of everything this engine has in hand."""
-    await database.execute(
-        "UPDATE dispatches SET lease_until = now() + $2 WHERE state = 'running' AND lease_owner = $1",
+async def renew(database: asyncpg.Pool, owner: str, in_hand: Collection[UUID], lease: timedelta) -> set[UUID]:
+    """Renew the leases of what this engine has in hand; which of them are still its own."""
+    kept = await database.fetch(
+        """
+        UPDATE dispatches SET lease_until = now() + $3
+        WHERE id = ANY($2) AND state = 'running' AND lease_owner = $1 RETURNING id
+        """,
         owner,
+        list(in_hand),
         lease,
     )
+    return {row["id"] for row in kept}
 
 
 async def note_flow_run(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: UUID) -> None:
@@ -77,17 +118,25 @@ async def note_flow_run(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: 
 
 
 async def finish(
-    database: asyncpg.Pool, dispatch_id: UUID, owner: str, state: str, reason: str | None
-) -> None:
-    """Write down how a dispatch ended; nothing, if another engine has taken it over. Wakes the engines."""
-    await database.execute(
+    connection: "Connection | asyncpg.Pool", dispatch_id: UUID, owner: str, state: str, reason: str | None
+) -> bool:
+    """
+    Write down how the work on a dispatch ended, and wake the engines.
+
+    It may be held (for a person's answer) or running (elsewhere, without a lease); else it is over.
+
+    Returns:
+        False if another engine has taken it over: then nothing is written.
+    """
+    ended = await connection.fetchval(
         """
         WITH ended AS (
             UPDATE dispatches
-            SET state = $3, reason = $4, finished_at = now(), lease_owner = NULL, lease_until = NULL
+            SET state = $3, reason = $4, finished_at = CASE WHEN $3 NOT IN ('held', 'running') THEN now() END,
+                lease_owner = NULL, lease_until = NULL
             WHERE id = $1 AND lease_owner = $2 RETURNING 1
         )
-        SELECT pg_notify($5, '') FROM ended
+        SELECT pg_notify($5, '') IS NOT NULL FROM ended
         """,
         dispatch_id,
         owner,
@@ -95,22 +144,30 @@ async def finish(
         reason,
         CHANNEL,
     )
+    return ended is not None
 
 
 async def put_back(
     database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str, delay: timedelta
 ) -> None:
-    """Let a dispatch wait again: what it needs was away, which is not its fault."""
+    """
+    Let a dispatch wait again: what it needs was away, or the engine stops, which is not its fault.
+
+    Its owner stays written down, without a lease: the flow run was left open by an engine.
+    """
     await database.execute(
         """
-        UPDATE dispatches
-        SET state = 'waiting', reason = $3, not_before = now() + $4, lease_owner = NULL, lease_until = NULL
-        WHERE id = $1 AND lease_owner = $2
+        WITH waiting AS (
+            UPDATE dispatches SET state = 'dispatched', reason = $3, not_before = now() + $4, lease_until = NULL
+            WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
+        )
+        SELECT pg_notify($5, '') FROM waiting
         """,
         dispatch_id,
         owner,
         reason,
         delay,
+        CHANNEL,
     )
 
 
@@ -118,42 +175,106 @@ async def seconds_to_next(database: asyncpg.Pool) -> float | None:
     """Seconds until a waiting dispatch or an expiring lease wants an engine; None if nothing is due."""
     seconds: float | None = await database.fetchval(
         """
-        SELECT extract(epoch FROM min(CASE state WHEN 'waiting' THEN not_before ELSE lease_until END) - now())::float
-        FROM dispatches WHERE state IN ('waiting', 'running')
-          AND CASE state WHEN 'waiting' THEN not_before ELSE lease_until END > now()
+        SELECT extract(epoch FROM min(CASE state WHEN 'dispatched' THEN not_before ELSE lease_until END) - now())::float
+        FROM dispatches WHERE state IN ('dispatched', 'running')
+          AND CASE state WHEN 'dispatched' THEN not_before ELSE lease_until END > now()
         """
     )
     return seconds
 
 
-async def ended_badly(database: asyncpg.Pool, within: timedelta) -> list[asyncpg.Record]:
-    """Dispatches that ended failed or uncertain of late: a person may retry their flow runs in the Prefect UI."""
-    return await database.fetch(
+async def followed(
+    connection: Connection, *, after: int, limit: int, within: timedelta
+) -> list[asyncpg.Record]:
+    """
+    Dispatches whose flow runs may change without an engine at work on them.
+
+    First all that wait for a person, run elsewhere, or were discarded while their flow run was open; then some of
+    those that are over and not done, which a person may retry: the latest, and in turns the others.
+
+    Args:
+        connection: to the inbox.
+        after: the `seq` up to which the others had their turn.
+        limit: how many of the latest, and how many of the others.
+        within: those that were over longer ago are left alone.
+    """
+    return await connection.fetch(
         """
-        SELECT id, flow_run_id FROM dispatches
-        WHERE state IN ('failed', 'uncertain') AND flow_run_id IS NOT NULL AND finished_at > now() - $1::interval
+        WITH over AS (
+            SELECT *, row_number() OVER (ORDER BY finished_at DESC) AS age FROM dispatches
+            WHERE state IN ('failed', 'uncertain', 'discarded') AND flow_run_id IS NOT NULL
+              AND finished_at > now() - $3::interval
+        )
+        SELECT id, seq, state, flow_run_id, lease_owner, reason, false AS in_turn FROM dispatches
+        WHERE flow_run_id IS NOT NULL
+          AND (state = 'held' OR (state = 'running' AND lease_owner IS NULL)
+               OR (state = 'discarded' AND lease_owner IS NOT NULL))
+        UNION ALL
+        (SELECT id, seq, state, flow_run_id, lease_owner, reason, false FROM over
+         WHERE age <= $2 AND lease_owner IS NULL)
+        UNION ALL
+        (SELECT id, seq, state, flow_run_id, lease_owner, reason, true FROM over
+         WHERE age > $2 AND lease_owner IS NULL AND seq > $1 ORDER BY seq LIMIT $2)
         """,
+        after,
+        limit,
         within,
     )
 
 
-async def adopt(database: asyncpg.Pool, dispatch_id: UUID, state: str, reason: str) -> None:
-    """Write down that a flow run ended otherwise after a person retried it in the Prefect UI."""
-    await database.execute(
-        "UPDATE dispatches SET state = $2, reason = $3, finished_at = now()"
-        " WHERE id = $1 AND state IN ('failed', 'uncertain')",
-        dispatch_id,
+async def follow(connection: Connection, dispatch: Row, state: str, reason: str | None) -> None:
+    """
+    Write down what became of a followed dispatch, unless something else became of it meanwhile; wakes the engines.
+
+    One that goes on here (`dispatched`) has a flow run of its own already.
+    """
+    await connection.execute(
+        """
+        WITH changed AS (
+            UPDATE dispatches
+            SET state = $4, reason = $5, alone = alone OR $4 = 'dispatched', not_before = now(),
+                lease_owner = NULL, lease_until = NULL,
+                finished_at = CASE WHEN $4 NOT IN ('held', 'running', 'dispatched') THEN now() END
+            WHERE id = $1 AND state = $2 AND flow_run_id = $3 RETURNING 1
+        )
+        SELECT pg_notify($6, '') FROM changed
+        """,
+        dispatch["id"],
+        dispatch["state"],
+        dispatch["flow_run_id"],
         state,
         reason,
+        CHANNEL,
     )
 
 
-async def release_settled(connection: Connection, flow_run_id: UUID) -> int:
-    """Let the dispatch of a flow run go on once its uncertain effect is settled; how many there were."""
-    status = await connection.execute(
-        "UPDATE dispatches SET state = 'waiting', reason = NULL, not_before = now(), finished_at = NULL"
-        " WHERE flow_run_id = $1 AND state IN ('uncertain', 'failed')",
-        flow_run_id,
+async def closed(connection: Connection, dispatch_id: UUID) -> None:
+    """Write down that the flow run of a discarded dispatch is no longer open."""
+    await connection.execute(
+        "UPDATE dispatches SET lease_owner = NULL WHERE id = $1 AND state = 'discarded'", dispatch_id
+    )
+
+
+async def note_strangers(connection: Connection, deployments: Collection[str]) -> None:
+    """Say of dispatches for other deployments than these that no engine like this one will take them."""
+    await connection.execute(
+        """
+        UPDATE dispatches SET reason = 'waits for an engine whose prefect.yaml has ' || deployment
+        WHERE state = 'dispatched' AND reason IS NULL AND deployment <> ALL($1)
+        """,
+        list(deployments),
+    )
+
+
+async def release_settled(connection: Connection, effect: Row) -> int:
+    """Let the dispatch go on whose uncertain effect is settled; how many there were."""
+    released = await connection.fetch(
+        """
+        UPDATE dispatches SET state = 'dispatched', reason = NULL, alone = true, not_before = now(), finished_at = NULL
+        WHERE (id = $1 OR flow_run_id = $2) AND state IN ('uncertain', 'failed') RETURNING id
+        """,
+        effect["dispatch_id"],
+        effect["flow_run_id"],
     )
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
-    return int(status.removeprefix("UPDATE "))
+    return len(released)

@@ -1,5 +1,6 @@
 """The journal: every vendor write that must happen once is written down before it is sent."""
 
+from hookline.journal.alone import PATIENCE, BusinessBusy, alone, still_alone
 from hookline.journal.effect import (
     Census,
     Effect,
@@ -10,8 +11,12 @@ from hookline.journal.effect import (
     Outcome,
 )
 from hookline.journal.once import once
+from hookline.journal.undo import BusinessFailure, Saga, Undo
 
 __all__ = [
+    "PATIENCE",
+    "BusinessBusy",
+    "BusinessFailure",
     "Census",
     "Effect",
     "EffectBusy",
@@ -19,5 +24,9 @@ __all__ = [
     "EffectError",
     "EffectUncertain",
     "Outcome",
+    "Saga",
+    "Undo",
+    "alone",
     "once",
+    "still_alone",
 ]

@@ -26,6 +26,14 @@ class Effect:
     wanted: int = 0
     """How many vendor references (license codes, ids) it must bring."""
     flow_run_id: UUID | None = None
+    dispatch_id: UUID | None = None
+    """What made it, where a delivery did."""
+    uses: tuple[str, ...] = ()
+    """The same vendor's references of other effects that it builds upon: from now on, nobody undoes those."""
+    round: int = 0
+    """Of a business that is undone as a whole, which try this is part of; 0: it is part of none."""
+    undoes: int | None = None
+    """The number of the effect that it undoes."""
 
     @property
     def digest(self) -> str:

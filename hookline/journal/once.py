@@ -11,7 +11,16 @@ from collections.abc import Awaitable, Callable
 from hookline.database import pool
 from hookline.database.types import Connection, Row
 from hookline.journal import store
-from hookline.journal.effect import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Look, Outcome
+from hookline.journal.effect import (
+    Census,
+    Effect,
+    EffectBusy,
+    EffectConflict,
+    EffectError,
+    EffectUncertain,
+    Look,
+    Outcome,
+)
 from hookline.settings import Settings
 
 
@@ -40,7 +49,8 @@ async def once(
     Raises:
         EffectUncertain: nobody can know whether it happened.
         EffectConflict: the step was done, or may have been, with another request.
-        EffectBusy: another run is at it; try again.
+        EffectBusy: another run is at it, or undoes what it builds upon; try again.
+        EffectError: what it builds upon was undone, or its own business is being undone.
     """
     database = await pool(settings)
     async with database.acquire() as connection:
@@ -56,6 +66,7 @@ async def once(
             if row["state"] == "uncertain":
                 _same_request(effect, row)
                 raise EffectUncertain(row["id"], str(effect), row["reason"])
+            await _may_begin(connection, effect, row)
             if row["attempted_at"] is None:  # nothing was changed: what a person has mended since may be sent
                 await store.renew(connection, row["id"], effect)
             else:
@@ -90,9 +101,7 @@ class _Attempt:
     async def make(self, send: Callable[[], Awaitable[Outcome]], *, resend: bool) -> Outcome:
         """Send, and write down how it ended."""
         baseline = await self._baseline()
-        await store.begin(
-            self.connection, self.effect_id, baseline=baseline, flow_run_id=self.effect.flow_run_id
-        )
+        await store.begin(self.connection, self.effect_id, self.effect, baseline=baseline)
         try:
             outcome = await send()
         except Exception as error:
@@ -124,7 +133,9 @@ class _Attempt:
         for neighbour in await store.open_neighbours(self.connection, self.effect_id, census.scope):
             if neighbour["attempted_at"] > row["attempted_at"]:
                 await self._wait_for(neighbour)
-        taken = set(row["baseline"] or []) | await store.claimed(self.connection, census.scope)
+        taken = set(row["baseline"] or []) | await store.claimed(
+            self.connection, census.scope, row["attempted_at"]
+        )
         new = await census.count() - taken
         if new and len(new) != self.effect.wanted:
             raise await self._uncertain(
@@ -160,6 +171,29 @@ class _Attempt:
 def _known(effect: Effect, row: Row) -> Outcome:
     _same_request(effect, row)
     return Outcome(list(row["reference"]), row["answer"])
+
+
+async def _may_begin(connection: Connection, effect: Effect, row: Row) -> None:
+    """
+    Whether nothing that is undone, now or before, stands against an effect.
+
+    Its row is there already: whoever undoes what it builds upon comes before or after, and sees it or is seen.
+    """
+    if row["state"] == "undone":
+        raise EffectBusy(f"{effect} was undone just now.")
+    if row["undoing"] and effect.undoes is None:
+        raise EffectError(
+            f"{effect.label} is being undone, so {effect.step} was not begun. Its run goes on undoing where it "
+            "enters `compensated()`: nothing of the business may stand before that."
+        )
+    for ground in await store.grounds(connection, effect):
+        if ground["state"] == "undone":
+            raise EffectError(
+                f"{effect} builds upon {ground['what']} (effect {ground['id']}), which was undone meanwhile. "
+                "Run this again."
+            )
+        if ground["undoing"]:
+            raise EffectBusy(f"{effect} waits: {ground['what']} (effect {ground['id']}) is being undone.")
 
 
 def _same_request(effect: Effect, row: Row) -> None:

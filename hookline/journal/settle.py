@@ -3,11 +3,14 @@
 from hookline.database import pool
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
+from hookline.inbox.audit import acting
 from hookline.journal import store
 from hookline.settings import Settings
 
 
-async def settle(settings: Settings, effect_id: int, *, happened: bool, reference: list[str]) -> str:
+async def settle(
+    settings: Settings, effect_id: int, *, happened: bool, reference: list[str], actor: str
+) -> str:
     """
     Write down that an uncertain effect happened, or that it is to be sent again.
 
@@ -16,6 +19,7 @@ async def settle(settings: Settings, effect_id: int, *, happened: bool, referenc
         effect_id: the effect's number.
         happened: True, it happened; False, send it again.
         reference: the vendor's references it brought (license codes, ids), where later steps need them.
+        actor: who says so, for the audit trail.
 
     Returns:
         A sentence that says what was noted and what happens now.
@@ -24,7 +28,8 @@ async def settle(settings: Settings, effect_id: int, *, happened: bool, referenc
         HooklineError: there is no such uncertain effect, or references are missing or too many.
     """
     database = await pool(settings)
-    async with database.acquire() as connection, connection.transaction():
+    said = "settled: it happened" if happened else "settled: to be sent again"
+    async with database.acquire() as connection, acting(connection, actor, said):
         row = await store.read(connection, effect_id)
         if row is None:
             raise HooklineError(f"There is no effect {effect_id}. See: hookline effects list")
@@ -39,9 +44,7 @@ async def settle(settings: Settings, effect_id: int, *, happened: bool, referenc
                 f"need them: give {row['wanted']}, not {len(set(reference))}."
             )
         await store.settle(connection, effect_id, happened=happened, reference=reference)
-        released = 0
-        if row["flow_run_id"] is not None:
-            released = await dispatches.release_settled(connection, row["flow_run_id"])
+        released = await dispatches.release_settled(connection, row)
     noted = "it happened" if happened else "it is to be sent again"
     goes_on = (
         "Its run goes on now."

@@ -1,8 +1,9 @@
 """The journal's SQL: one function a statement."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,33 +12,44 @@ from hookline.database.types import Connection, Row
 from hookline.journal.effect import Effect, EffectBusy, Outcome
 
 LOCK_TIMEOUT = "60s"
+LONGEST_NAME = 63
+"""Of a session, in PostgreSQL."""
 
 
 async def intend(connection: Connection, effect: Effect) -> Row:
     """Write the effect down as intended, unless it is there already; either way, its row."""
-    await connection.execute(
-        """
-        INSERT INTO effects (workflow, key, step, label, operation, digest, request, wanted, flow_run_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        ON CONFLICT (workflow, key, step) DO NOTHING
-        """,
-        effect.workflow,
-        effect.key,
-        effect.step,
-        effect.label,
-        effect.operation,
-        effect.digest,
-        effect.request,
-        effect.wanted,
-        effect.flow_run_id,
-    )
-    rows = await connection.fetch(
-        "SELECT * FROM effects WHERE workflow = $1 AND key = $2 AND step = $3",
-        effect.workflow,
-        effect.key,
-        effect.step,
-    )
-    return rows[0]
+    while True:
+        await connection.execute(
+            """
+            INSERT INTO effects (workflow, key, step, label, operation, digest, request, wanted, flow_run_id,
+                                 dispatch_id, uses, round)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
+            """,
+            effect.workflow,
+            effect.key,
+            effect.step,
+            effect.label,
+            effect.operation,
+            effect.digest,
+            effect.request,
+            effect.wanted,
+            effect.flow_run_id,
+            effect.dispatch_id,
+            effect.uses,
+            effect.round,
+        )
+        row = await connection.fetchrow(
+            """
+            SELECT * FROM effects
+            WHERE workflow = $1 AND key = $2 AND step = $3 AND state NOT IN ('undone', 'kept')
+            """,
+            effect.workflow,
+            effect.key,
+            effect.step,
+        )
+        if row is not None:  # else it was undone between the two
+            return row
 
 
 async def read(connection: Connection, effect_id: int) -> Row | None:
@@ -46,8 +58,17 @@ async def read(connection: Connection, effect_id: int) -> Row | None:
 
 
 async def reread(connection: Connection, effect_id: int) -> Row:
-    """An effect that is known to be there, as it stands now."""
-    return (await connection.fetch("SELECT * FROM effects WHERE id = $1", effect_id))[0]
+    """An effect that is known to be there, as it stands now; `undoing`: its business is being undone."""
+    return (
+        await connection.fetch(
+            """
+            SELECT e.*, EXISTS (SELECT FROM effects u WHERE u.workflow = e.workflow AND u.key = e.key
+                                AND u.undoes IS NOT NULL AND u.state NOT IN ('done', 'kept')) AS undoing
+            FROM effects e WHERE e.id = $1
+            """,
+            effect_id,
+        )
+    )[0]
 
 
 @asynccontextmanager
@@ -75,20 +96,64 @@ async def exclusive(connection: Connection, *names: str) -> AsyncIterator[None]:
                 await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
 
 
-async def begin(
-    connection: Connection, effect_id: int, *, baseline: set[str] | None, flow_run_id: UUID | None
-) -> None:
+async def be_watched(connection: Connection, holder: str) -> None:
+    """Say who holds what this session locks; and let the server notice soon if its machine is gone."""
+    await connection.execute(
+        """
+        SELECT set_config('application_name', $1, false), set_config('tcp_keepalives_idle', '30', false),
+               set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)
+        """,
+        holder[:LONGEST_NAME],
+    )
+
+
+async def try_business(connection: Connection, key: str) -> bool:
+    """Take the lock of a business, if it is free, until the session ends or is reset."""
+    taken: bool = await connection.fetchval(
+        "SELECT pg_try_advisory_lock(hashtextextended('business ' || $1, 0))", key
+    )
+    return taken
+
+
+async def lock_business(connection: Connection, key: str, patience: timedelta) -> None:
+    """
+    Wait for the lock of a business.
+
+    Raises:
+        asyncpg.LockNotAvailableError: it did not become free in time.
+    """
+    await connection.execute(f"SET lock_timeout = {max(1, int(patience.total_seconds() * 1000))}")
+    await connection.execute("SELECT pg_advisory_lock(hashtextextended('business ' || $1, 0))", key)
+
+
+async def business_holder(connection: Connection, key: str) -> str:
+    """Who has a business to itself, and since when."""
+    holder: str | None = await connection.fetchval(
+        """
+        SELECT a.application_name || ', since ' || to_char(a.state_change, 'HH24:MI:SS')
+        FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('business ' || $1, 0)
+        """,
+        key,
+    )
+    return holder or "nobody any more"
+
+
+async def begin(connection: Connection, effect_id: int, effect: Effect, *, baseline: set[str] | None) -> None:
     """Write down that an attempt begins now; from here on its end is not known."""
     await connection.execute(
         """
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), reason = NULL,
-            baseline = $2, flow_run_id = coalesce($3, flow_run_id)
+            baseline = $2, flow_run_id = coalesce($3, flow_run_id), dispatch_id = coalesce($4, dispatch_id)
         WHERE id = $1
         """,
         effect_id,
         None if baseline is None else sorted(baseline),
-        flow_run_id,
+        effect.flow_run_id,
+        effect.dispatch_id,
     )
 
 
@@ -100,13 +165,19 @@ async def enter_scope(connection: Connection, effect_id: int, scope: str) -> Non
 async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:
     """Write down the request as it is now, of an effect of which nothing was done."""
     await connection.execute(
-        "UPDATE effects SET digest = $2, request = $3, wanted = $4, operation = $5, label = $6 WHERE id = $1",
+        """
+        UPDATE effects
+        SET digest = $2, request = $3, wanted = $4, operation = $5, label = $6, uses = $7, round = $8
+        WHERE id = $1
+        """,
         effect_id,
         effect.digest,
         effect.request,
         effect.wanted,
         effect.operation,
         effect.label,
+        effect.uses,
+        effect.round,
     )
 
 
@@ -168,16 +239,126 @@ async def open_neighbours(connection: Connection, effect_id: int, scope: str) ->
     )
 
 
-async def claimed(connection: Connection, scope: str) -> set[str]:
-    """Vendor references of the scope that belong to effects already done."""
+async def claimed(connection: Connection, scope: str, since: datetime) -> set[str]:
+    """
+    Vendor references of the scope that belong to other effects: those done, and those done since and undone.
+
+    What was undone before either stands in the baseline or had left the scope, and may have come back since.
+    """
     found = await connection.fetchval(
         """
         SELECT array_agg(DISTINCT reference) FROM
-            (SELECT unnest(reference) AS reference FROM effects WHERE scope = $1 AND state = 'done') AS done
+            (SELECT unnest(reference) AS reference FROM effects
+             WHERE scope = $1 AND (state = 'done' OR (state = 'undone' AND finished_at > $2))) AS done
         """,
         scope,
+        since,
     )
     return set(found or [])
+
+
+async def grounds(connection: Connection, effect: Effect) -> Sequence[Row]:
+    """The effects that another one builds upon, the latest of each reference; and whether they are being undone."""
+    if not effect.uses:
+        return []
+    return await connection.fetch(
+        """
+        SELECT DISTINCT ON (used) e.id, e.state, e.step || ' of ' || e.label AS what,
+               EXISTS (SELECT FROM effects WHERE undoes = e.id AND state NOT IN ('done', 'kept')) AS undoing
+        FROM unnest($1::text[]) AS used JOIN effects e ON e.reference @> ARRAY[used]
+        WHERE split_part(e.operation, '.', 1) = split_part($2, '.', 1) AND e.undoes IS NULL
+          AND (e.workflow, e.key) <> ($3, $4)
+        ORDER BY used, e.id DESC
+        """,
+        effect.uses,
+        effect.operation,
+        effect.workflow,
+        effect.key,
+    )
+
+
+async def dependent(connection: Connection, step: Row) -> str | None:
+    """An effect of another business that builds upon what this step would undo, in words; None: there is none."""
+    what: str | None = await connection.fetchval(
+        """
+        SELECT e.step || ' of ' || e.label FROM effects x JOIN effects e ON e.uses && x.reference
+        WHERE x.id = $1 AND e.uses <> '{}' AND split_part(e.operation, '.', 1) = split_part(x.operation, '.', 1)
+          AND e.undoes IS NULL AND e.state IN ('intended', 'done', 'uncertain') AND (e.workflow, e.key) <> ($2, $3)
+        ORDER BY e.id LIMIT 1
+        """,
+        step["undoes"],
+        step["workflow"],
+        step["key"],
+    )
+    return what
+
+
+async def undoing(connection: Connection, workflow: str, key: str) -> Sequence[Row]:
+    """The steps that undo the latest round of a business, in their order, with what each of them undoes."""
+    return await connection.fetch(
+        """
+        SELECT u.*, x.state AS state_of_undone, x.reference AS gone, x.step || ' of ' || x.label AS what
+        FROM effects u JOIN effects x ON x.id = u.undoes
+        WHERE u.workflow = $1 AND u.key = $2
+          AND u.round = (SELECT max(round) FROM effects WHERE workflow = $1 AND key = $2 AND undoes IS NOT NULL)
+        ORDER BY u.id
+        """,
+        workflow,
+        key,
+    )
+
+
+async def undoable(
+    connection: Connection, workflow: str, key: str, step: str, flow_run_id: UUID | None
+) -> Row | None:
+    """An effect that is done and might be undone; `mine`: by this flow run."""
+    return await connection.fetchrow(
+        """
+        SELECT *, coalesce(flow_run_id = $4, false) AS mine FROM effects
+        WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done' AND undoes IS NULL
+        """,
+        workflow,
+        key,
+        step,
+        flow_run_id,
+    )
+
+
+async def steps_against(connection: Connection, effect_id: int, number: int) -> int:
+    """How many steps of a round there are to undo an effect."""
+    steps: int = await connection.fetchval(
+        "SELECT count(*) FROM effects WHERE undoes = $1 AND round = $2", effect_id, number
+    )
+    return steps
+
+
+async def intend_undo(connection: Connection, effect: Effect, undo: Mapping[str, Any]) -> None:
+    """Write down a step of an undoing, and how it is done: that it began is known from here on."""
+    row = await intend(connection, effect)
+    await connection.execute(
+        "UPDATE effects SET undoes = $2, undo = $3 WHERE id = $1", row["id"], effect.undoes, undo
+    )
+
+
+async def keep(connection: Connection, step: Row, reason: str) -> None:
+    """Write down that what a step would undo is kept, and why."""
+    await connection.execute(
+        "UPDATE effects SET state = 'kept', reason = $2, finished_at = clock_timestamp() WHERE id = $1",
+        step["id"],
+        reason,
+    )
+
+
+async def uphold(connection: Connection, workflow: str, key: str) -> None:
+    """Write down that what a business did is not undone any more."""
+    await connection.execute(
+        """
+        UPDATE effects SET round = 0
+        WHERE workflow = $1 AND key = $2 AND round > 0 AND undoes IS NULL AND state <> 'undone'
+        """,
+        workflow,
+        key,
+    )
 
 
 async def find(connection: Connection, *, state: str | None, key: str | None) -> Sequence[Row]:

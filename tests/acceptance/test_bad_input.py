@@ -2,27 +2,19 @@
 
 import os
 import socket
-import subprocess
-import sys
 
 import psutil
 import pytest
+from commands import run_here, run_process
 
 GOOD_HOOKS = "deployments/hooks.yaml"
 
 
-def hookline(repository, home, *arguments, **environment):
+def hookline(repository, home, *arguments, run=run_here, **environment):
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("HOOKLINE_", "PREFECT_"))
     }
-    return subprocess.run(
-        [sys.executable, "-m", "hookline", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=repository,
-        env=clean | {"HOOKLINE_HOME": str(home)} | environment,
-    )
+    return run(*arguments, cwd=repository, env=clean | {"HOOKLINE_HOME": str(home)} | environment)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +41,7 @@ def test_up_says_what_is_wrong_and_starts_nothing(repository, tmp_path, environm
 def test_up_names_the_port_that_is_taken_and_the_variable_that_changes_it(repository, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = hookline(repository, tmp_path, "up", "--sandbox", HOOKLINE_GATEWAY_PORT=port)
+        ended = hookline(repository, tmp_path, "up", "--sandbox", run=run_process, HOOKLINE_GATEWAY_PORT=port)
 
     assert 1 == ended.returncode
     assert f"Port {port}, for the gateway" in ended.stderr
@@ -94,7 +86,7 @@ def test_the_engine_refuses_hooks_that_do_not_fit_and_names_the_place(
 
 
 def test_a_command_without_a_database_says_how_to_start_one(repository, tmp_path):
-    ended = hookline(repository, tmp_path, "inbox", "list")
+    ended = hookline(repository, tmp_path, "inbox", "list", run=run_process)
 
     assert 1 == ended.returncode
     assert "Start it with `hookline up`" in ended.stderr

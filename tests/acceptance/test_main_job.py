@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
+from commands import run_here, run_process
 
 from hookline.cli.subscription import subscribe_jiwa
 
@@ -140,7 +141,7 @@ async def test_an_uncertain_mail_is_settled_from_the_command_line_and_the_run_go
     deliveries = await business.settled(order)
     [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
 
-    settled = business.run("effects", "settle", str(effect["id"]), "--happened")
+    settled = run_process("effects", "settle", str(effect["id"]), "--happened")
     await business.noted(order)
 
     states = {d["state"] for row in deliveries for d in row["dispatches"]}
@@ -179,7 +180,7 @@ async def test_no_secret_stands_in_any_log(business, sandbox):
 
 
 async def test_the_doctor_finds_everything_well(business):
-    told = business.run("doctor", "--json")
+    told = run_process("doctor", "--json")
 
     checks = json.loads(told.stdout)
     assert (0, []) == (told.returncode, [check for check in checks if check["state"] == "problem"])
@@ -204,28 +205,28 @@ async def test_a_new_secret_reaches_jiwa_with_the_next_apply_and_the_old_one_is_
 
 
 async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):
-    second = business.run("up", "--sandbox")
+    second = run_process("up", "--sandbox")
 
     assert 1 == second.returncode
     assert f"already running on this home (pid {sandbox.process.pid})" in second.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("run", "arguments", "message"),
     [
-        (["inbox", "show", "nonsense"], "There is no delivery nonsense"),
-        (["inbox", "replay", "nonsense"], "There is no delivery nonsense"),
-        (["effects", "show", "999999"], "There is no effect 999999"),
-        (["effects", "settle", "1"], "Say either --happened or --send-again"),
-        (["trace", "nonsense"], "Nothing is known of nonsense"),
-        (["send", "nobody", "-"], "has no source 'nobody'"),
-        (["send", "jiwa", "no-such-file.json"], "Cannot read no-such-file.json"),
-        (["inbox", "list", "--limit", "many"], "many"),
-        (["nonsense"], "nonsense"),
+        (run_here, ["inbox", "show", "nonsense"], "There is no delivery nonsense"),
+        (run_here, ["inbox", "replay", "nonsense"], "There is no delivery nonsense"),
+        (run_here, ["effects", "show", "999999"], "There is no effect 999999"),
+        (run_here, ["effects", "settle", "1"], "Say either --happened or --send-again"),
+        (run_process, ["trace", "nonsense"], "Nothing is known of nonsense"),
+        (run_here, ["send", "nobody", "-"], "has no source 'nobody'"),
+        (run_here, ["send", "jiwa", "no-such-file.json"], "Cannot read no-such-file.json"),
+        (run_here, ["inbox", "list", "--limit", "many"], "many"),
+        (run_process, ["nonsense"], "nonsense"),
     ],
 )
-async def test_a_wrong_argument_is_told_in_words(business, arguments, message):
-    ended = business.run(*arguments, stdin=None)
+async def test_a_wrong_argument_is_told_in_words(business, run, arguments, message):
+    ended = run(*arguments)
 
     assert ended.returncode in (1, 2)
     assert message in ended.stderr

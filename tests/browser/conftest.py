@@ -1,13 +1,10 @@
-"""The gateway as it runs: a PostgreSQL of its own, `hookline gateway` as a process, Debian's Chromium."""
+"""The gateway on a real PostgreSQL, and Debian's Chromium."""
 
 import asyncio
 import json
-import os
 import socket
-import subprocess
-import sys
-import tempfile
-from contextlib import asynccontextmanager, contextmanager
+import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,15 +12,39 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
+from pydantic import SecretStr
 
-from hookline.database import embedded
-from hookline.settings import Settings
+from hookline.gateway.app import create_app
+from hookline.gateway.pages.session import SESSION, SESSION_SECONDS, Signer
+from hookline.gateway.server import server
+from hookline.inbox import audit
 
 CHROMIUM = "/usr/bin/chromium"
-ROOT = Path(__file__).parents[2]
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 JIWA_SECRET = "the-jiwa-secret-of-the-tests"
+JSON = "application/json"
+PATIENCE = 20_000
+"""Milliseconds: the machine may have much else to do."""
+HOOKS = """
+sources:
+  jiwa:
+    scheme: shared-secret
+    accept: [any]
+  standard:
+    scheme: standard-webhooks
+routes:
+  jiwa-order:
+    source: jiwa
+    deployment: order-to-license/default
+    parameters: {invoice_id: "{{ body.InvoiceID }}"}
+  jiwa-ledger:
+    source: jiwa
+    deployment: ledger/default
+  standard-order:
+    source: standard
+    deployment: order-to-license/default
+"""
 
 
 def pytest_collection_modifyitems(items):
@@ -35,52 +56,68 @@ def pytest_collection_modifyitems(items):
                 )
 
 
+expect.set_options(timeout=PATIENCE)
+
+
 @dataclass
 class Gateway:
     """A running gateway, and the means to fill its inbox."""
 
     url: str
     database: asyncpg.Pool
+    client: httpx.AsyncClient
     admin_token: str = ADMIN_TOKEN
     jiwa_secret: str = JIWA_SECRET
 
-    async def receive(self, body, **headers):
+    async def receive(self, body, *, kind=JSON, query="", **headers):
         """A delivery by a real POST; its id."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "X-Hookline-Key": self.jiwa_secret, **headers}
-        async with httpx.AsyncClient() as client:
-            answer = await client.post(f"{self.url}/hooks/jiwa", content=content, headers=headers)
+        headers = {"Content-Type": kind, "X-Hookline-Key": self.jiwa_secret, **headers}
+        answer = await self.client.post(f"/hooks/jiwa{query}", content=content, headers=headers)
         answer.raise_for_status()
         return UUID(answer.json()["id"])
 
-    async def dispatch(self, delivery, key, state, *, reason=None, minutes=0, flow_run=None):
+    async def dispatch(self, delivery, key, state, *, route="jiwa-order", reason=None):
         """What an engine would have made of a delivery; its flow run's id."""
-        flow_run = flow_run or (None if state == "waiting" else uuid4())
-        await self.database.execute(
-            """
-            INSERT INTO dispatches (delivery_id, route, deployment, parameters, key, state, reason, attempts,
-                                    flow_run_id, started_at, finished_at)
-            VALUES ($1, 'jiwa-order', 'order-to-license/default', $2, $3, $4, $5, 1, $6,
-                    now() - make_interval(mins => $7),
-                    CASE WHEN $4 IN ('waiting', 'running') THEN NULL ELSE now() - make_interval(mins => $7) END)
-            """,
-            delivery,
-            json.dumps({"invoice_id": key}),
-            f"jiwa order {key}",
-            state,
-            reason,
-            flow_run,
-            minutes,
-        )
-        await self.database.execute(
-            """
-            UPDATE deliveries SET state = 'dispatched', received_at = received_at - make_interval(mins => $2)
-            WHERE id = $1
-            """,
-            delivery,
-            minutes,
-        )
+        flow_run = None if state == "dispatched" else uuid4()
+        steps = () if state == "dispatched" else dict.fromkeys(("running", state))
+        async with (
+            self.database.acquire() as connection,
+            audit.acting(connection, "engine 4711 at server", ""),
+        ):
+            await connection.execute(
+                """
+                INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key, attempts)
+                SELECT id, source, $2, 'order-to-license/default', $3, $4, 1 FROM deliveries WHERE id = $1
+                """,
+                delivery,
+                route,
+                {"invoice_id": key},
+                f"jiwa order {key}",
+            )
+            for step in steps:
+                ended = step != "running"
+                await connection.execute(
+                    """
+                    UPDATE dispatches
+                    SET state = $3, reason = $4, flow_run_id = $5, started_at = now(),
+                        finished_at = CASE WHEN $6 THEN now() END
+                    WHERE delivery_id = $1 AND route = $2
+                    """,
+                    delivery,
+                    route,
+                    step,
+                    reason if ended else None,
+                    flow_run,
+                    ended,
+                )
         return flow_run
+
+    async def brought_to(self, delivery, state, reason=None):
+        """A delivery without a dispatch, in this state."""
+        await self.database.execute(
+            "UPDATE deliveries SET state = $2, reason = $3 WHERE id = $1", delivery, state, reason
+        )
 
     async def effect(
         self, flow_run, key, label, step, state, *, wanted=0, reference=(), reason=None, request=()
@@ -89,8 +126,9 @@ class Gateway:
         return await self.database.fetchval(
             """
             INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, wanted, reference,
-                                 reason, attempts, flow_run_id, attempted_at, finished_at)
-            VALUES ('order-to-license', $1, $2, $3, $4, $5, 'digest', $6, $7, $8, $9, 1, $10, now(),
+                                 reason, attempts, flow_run_id, dispatch_id, attempted_at, finished_at)
+            VALUES ('order-to-license', $1, $2, $3, $4, $5, 'digest', $6, $7, $8, $9, 1, $10,
+                    (SELECT id FROM dispatches WHERE flow_run_id = $10), now(),
                     CASE WHEN $5 = 'done' THEN now() END)
             RETURNING id
             """,
@@ -99,7 +137,7 @@ class Gateway:
             label,
             "sensorpro.trigger_email" if step == "mail" else "zentitle.create_license_codes",
             state,
-            json.dumps(dict(request)),
+            dict(request),
             wanted,
             list(reference),
             reason,
@@ -107,28 +145,31 @@ class Gateway:
         )
 
     async def state(self, delivery):
-        """The states of a delivery and of its dispatches."""
-        row = await self.database.fetchrow(
-            """
-            SELECT d.state, array_agg(p.state) AS dispatches
-            FROM deliveries d LEFT JOIN dispatches p ON p.delivery_id = d.id WHERE d.id = $1 GROUP BY d.id
-            """,
-            delivery,
+        """The states of a delivery and of its dispatches, by their routes."""
+        own = await self.database.fetchval("SELECT state FROM deliveries WHERE id = $1", delivery)
+        rows = await self.database.fetch(
+            "SELECT route, state FROM dispatches WHERE delivery_id = $1", delivery
         )
-        return row["state"], row["dispatches"]
+        return own, {row["route"]: row["state"] for row in rows}
 
 
 @pytest.fixture(scope="session")
-async def gateway():
-    with _new_home() as home:
-        async with _postgres(home), _serving(home) as url, _database(home) as database:
-            yield Gateway(url, database)
+async def gateway(database_settings, session_pool, tmp_path_factory):
+    """The gateway, served as `hookline gateway` does, in this process."""
+    hooks = tmp_path_factory.mktemp("hooks") / "hooks.yaml"
+    hooks.write_text(HOOKS)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HOOKLINE_SECRET_JIWA", JIWA_SECRET)
+    patch.setenv("HOOKLINE_SECRET_STANDARD", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    settings = database_settings.model_copy(update={"hooks": hooks, "admin_token": SecretStr(ADMIN_TOKEN)})
+    async with _serving(settings) as url, httpx.AsyncClient(base_url=url) as client:
+        yield Gateway(url, session_pool, client)
+    patch.undo()
 
 
 @pytest.fixture
-async def inbox(gateway):
+async def inbox(gateway, database):
     """The gateway with an empty inbox."""
-    await gateway.database.execute("TRUNCATE deliveries, dispatches, effects")
     return gateway
 
 
@@ -153,116 +194,61 @@ async def browser():
 
 
 @pytest.fixture
-async def page(browser, gateway):
-    """A page that fails the test for anything the content policy blocked or any script error."""
-    context = await browser.new_context(base_url=gateway.url)
-    page = await context.new_page()
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield page
-    await context.close()
-    assert [] == [problem for problem in problems if "Failed to load resource" not in problem]
-
-
-@pytest.fixture
-async def logged_in(page):
-    await log_in(page)
-    return page
-
-
-@pytest.fixture
 async def new_page(browser, gateway):
-    """Makes a page, logged in, in a browser of its own: `await new_page(color_scheme="dark", …)`."""
-    contexts = []
+    """
+    Makes a page in a browser of its own: `await new_page(color_scheme="dark", …)`.
 
-    async def make(**options):
-        contexts.append(await browser.new_context(base_url=gateway.url, **options))
-        page = await contexts[-1].new_page()
-        await log_in(page)
+    Fails the test for anything that the content policy blocked, and for any script error.
+    """
+    contexts, problems = [], []
+
+    async def make(*, logged_in=True, **options):
+        context = await browser.new_context(base_url=gateway.url, **options)
+        contexts.append(context)
+        if logged_in:
+            await context.add_cookies([{"name": SESSION, "value": a_pass(), "url": gateway.url}])
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
         return page
 
     yield make
     for context in contexts:
         await context.close()
+    assert [] == [problem for problem in problems if "Failed to load resource" not in problem]
 
 
-async def log_in(page):
-    await page.goto("/login")
-    await page.get_by_label("Admin token").fill(ADMIN_TOKEN)
-    await page.get_by_role("button", name="Log in").click()
-    await page.wait_for_url("/")
+@pytest.fixture
+async def stranger(new_page):
+    """A page of somebody who has not logged in."""
+    return await new_page(logged_in=False)
 
 
-@contextmanager
-def _new_home():
-    """Not below pytest's own folder, which no other user may pass: PostgreSQL is one where we are root."""
-    with tempfile.TemporaryDirectory(prefix="hookline-test-") as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder) / "home"
+@pytest.fixture
+async def page(new_page):
+    """A page of somebody who has."""
+    return await new_page()
 
 
-@asynccontextmanager
-async def _postgres(home):
-    await asyncio.to_thread(embedded.prepare, home)
-    process = embedded.process(home)
-    with (home / "postgres.log").open("a") as log:
-        popen = process.start("test", log.fileno())
-    try:
-        while not await process.ready():
-            assert popen.poll() is None, (home / "postgres.log").read_text()
-            await asyncio.sleep(0.05)
-        yield
-    finally:
-        popen.send_signal(embedded.STOP_SIGNAL)
-        popen.wait(30)
+@pytest.fixture
+async def client(gateway):
+    """Requests with a pass, where no window is needed."""
+    async with httpx.AsyncClient(base_url=gateway.url, cookies={SESSION: a_pass()}) as client:
+        yield client
+
+
+def a_pass():
+    return Signer(ADMIN_TOKEN).issue("session", now=time.time(), seconds=SESSION_SECONDS)
 
 
 @asynccontextmanager
-async def _serving(home):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("HOOKLINE_", "PREFECT_"))
-    }
-    environment = kept | {
-        "HOOKLINE_HOME": str(home),
-        "HOOKLINE_GATEWAY_PORT": str(port),
-        "HOOKLINE_HOOKS": str(ROOT / "deployments" / "hooks.yaml"),
-        "HOOKLINE_ADMIN_TOKEN": ADMIN_TOKEN,
-        "HOOKLINE_SECRET_JIWA": JIWA_SECRET,
-    }
-    with (home / "gateway.log").open("a") as log:
-        popen = await asyncio.to_thread(
-            subprocess.Popen,
-            [sys.executable, "-m", "hookline", "gateway"],
-            env=environment,
-            cwd=home,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        async with httpx.AsyncClient() as client:
-            while not await _ready(client, url):
-                assert popen.poll() is None, (home / "gateway.log").read_text()
-                await asyncio.sleep(0.05)
-        yield url
-    finally:
-        popen.terminate()
-        popen.wait(30)
-
-
-async def _ready(client, url):
-    try:
-        return (await client.get(f"{url}/readyz")).is_success
-    except httpx.TransportError:
-        return False
-
-
-@asynccontextmanager
-async def _database(home):
-    url = embedded.url(Settings(home=home).home, "hookline")
-    async with asyncpg.create_pool(url, min_size=1, max_size=4) as database:
-        yield database
+async def _serving(settings):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = server(create_app(settings), settings)
+        running = asyncio.create_task(serving.serve([listening]))
+        while not serving.started:
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        serving.should_exit = True
+        await running

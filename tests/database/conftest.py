@@ -1,9 +1,17 @@
-"""What the tests of the database itself need beside it."""
+"""What the tests of the database itself need beside it, and a gateway on it."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
 
 import asyncpg
+import httpx
 import pytest
 
 from hookline.database.connection import database_url
+from hookline.gateway.app import create_app
+from hookline.gateway.server import server
+from hookline.settings import Settings
 
 
 @pytest.fixture
@@ -12,3 +20,26 @@ def connect(database_settings):
         return await asyncpg.connect(database_url(database_settings))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Serves the gateway on a free port of this machine, as `hookline gateway` does."""
+
+    @asynccontextmanager
+    async def serving(settings: Settings, **changed):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            chosen = settings.model_copy(update=changed)
+            serving = server(create_app(chosen), chosen)
+            running = asyncio.create_task(serving.serve([listening]))
+            while not serving.started:
+                await asyncio.sleep(0.01)
+            base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            try:
+                async with httpx.AsyncClient(base_url=base, timeout=20) as client:
+                    yield client
+            finally:
+                serving.should_exit = True
+                await running
+
+    return serving

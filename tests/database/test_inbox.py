@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from hookline.inbox import deliveries, dispatches
 
 LEASE = timedelta(seconds=30)
@@ -16,14 +14,16 @@ async def accept(database, external_id="one", source="jiwa", body=b"{}"):
         database,
         source=source,
         external_id=external_id,
+        method="POST",
+        query={},
         headers={"host": "here"},
         content_type="application/json",
         body=body,
     )
 
 
-async def dispatch(database, external_id="one", key=None, route="r"):
-    receipt = await accept(database, external_id)
+async def dispatch(database, external_id="one", key=None, route="r", source="jiwa"):
+    receipt = await accept(database, external_id, source)
     async with database.acquire() as connection:
         await dispatches.add(
             connection, receipt.id, route=route, deployment="f/d", parameters={"id": external_id}, key=key
@@ -101,8 +101,8 @@ async def test_what_a_silent_engine_held_passes_to_another(database):
 
 async def test_a_renewed_lease_keeps_others_away(database):
     await dispatch(database, "held")
-    await claim(database, "slow-engine", lease=EXPIRED)
-    await dispatches.renew(database, "slow-engine", LEASE)
+    [held] = await dispatches.claim(database, "slow-engine", limit=1, lease=EXPIRED)
+    await dispatches.renew(database, "slow-engine", [held["id"]], LEASE)
 
     assert [] == await claim(database, "engine-2")
 
@@ -134,51 +134,55 @@ async def test_one_pair_of_delivery_and_route_is_one_dispatch(database):
     assert 2 == await database.fetchval("SELECT count(*) FROM dispatches")
 
 
-@pytest.mark.parametrize(
-    ("state", "replays", "keeps_run"), [("failed", 0, True), ("uncertain", 0, True), ("done", 1, False)]
-)
-async def test_a_replay_continues_what_failed_and_begins_anew_what_is_done(
-    database, state, replays, keeps_run
-):
-    delivery = await dispatch(database, "one")
-    await database.execute("UPDATE dispatches SET state = $1, flow_run_id = gen_random_uuid()", state)
+async def test_a_burst_of_one_source_does_not_keep_another(database):
+    for number in range(20):
+        await dispatch(database, f"burst-{number}")
+    await dispatch(database, "quiet", source="standard")
 
-    async with database.acquire() as connection:
-        replayed = await deliveries.replay(connection, delivery)
+    taken = await claim(database, limit=4)
 
-    row = await database.fetchrow("SELECT state, replays, flow_run_id IS NOT NULL AS keeps FROM dispatches")
-    assert (True, ("waiting", replays, keeps_run)) == (replayed, tuple(row))
+    assert ["burst-0", "burst-1", "burst-2", "quiet"] == sorted(taken)
 
 
-async def test_what_runs_is_not_replayed(database):
-    delivery = await dispatch(database, "one")
-    await claim(database)
-    await database.execute("UPDATE deliveries SET state = 'dispatched'")
+async def test_a_delivery_is_where_its_dispatches_are_and_what_needs_a_person_comes_first(database):
+    delivery = await dispatch(database, "one", route="first")
+    await dispatch(database, "one", route="second")
+    seen = [await database.fetchval("SELECT state FROM deliveries")]
+    for route, state in (
+        ("first", "running"),
+        ("second", "done"),
+        ("first", "failed"),
+        ("second", "uncertain"),
+        ("second", "discarded"),
+        ("first", "done"),
+    ):
+        await database.execute(
+            "UPDATE dispatches SET state = $2, reason = $3 WHERE route = $1", route, state, f"{route} {state}"
+        )
+        row = await database.fetchrow("SELECT state, reason FROM deliveries WHERE id = $1", delivery)
+        seen.append(tuple(row))
 
-    async with database.acquire() as connection:
-        assert not await deliveries.replay(connection, delivery)
+    assert [
+        "dispatched",
+        ("running", "first running"),
+        ("running", "first running"),
+        ("failed", "first failed"),
+        ("uncertain", "second uncertain"),
+        ("failed", "first failed"),
+        ("done", "first done"),
+    ] == seen
 
 
-async def test_a_discarded_delivery_is_left_alone_and_says_why(database):
-    delivery = await dispatch(database, "one")
+async def test_two_dispatches_that_end_at_once_leave_the_delivery_where_both_are(database):
+    for _ in range(20):
+        await database.execute("DELETE FROM deliveries")
+        for route in ("first", "second"):
+            await dispatch(database, "one", route=route)
+        await asyncio.gather(
+            *(
+                database.execute("UPDATE dispatches SET state = 'done' WHERE route = $1", route)
+                for route in ("first", "second")
+            )
+        )
 
-    async with database.acquire() as connection:
-        discarded = await deliveries.discard(connection, delivery, "test order")
-
-    assert (True, [], "test order") == (
-        discarded,
-        await claim(database),
-        await database.fetchval("SELECT reason FROM dispatches"),
-    )
-
-
-async def test_deliveries_are_found_by_id_sender_id_key_and_its_end(database):
-    delivery = await dispatch(database, "evt_1", key="jiwa order 5244dd")
-    await dispatch(database, "evt_2", key="jiwa order 9999")
-
-    found = [
-        [row["id"] for row in await deliveries.find(database, key=key)]
-        for key in (str(delivery), "evt_1", "jiwa order 5244dd", "5244dd", "nothing")
-    ]
-
-    assert [[delivery]] * 4 + [[]] == found
+        assert "done" == await database.fetchval("SELECT state FROM deliveries")

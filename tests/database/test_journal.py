@@ -311,7 +311,7 @@ async def test_a_person_settles_that_it_happened_and_it_is_not_sent(database, da
     with pytest.raises(EffectUncertain):
         await once(database_settings, effect(wanted=1), vendor.send)
 
-    await settle(database_settings, 1, happened=True, reference=["thing-1"])
+    await settle(database_settings, 1, happened=True, reference=["thing-1"], actor="ann")
     known = await once(database_settings, effect(wanted=1), vendor.send)
 
     assert (["thing-1"], 1) == (known.reference, vendor.sent)
@@ -322,7 +322,7 @@ async def test_a_person_settles_that_it_is_to_be_sent_again(database, database_s
     with pytest.raises(EffectUncertain):
         await once(database_settings, effect(), vendor.send)
 
-    await settle(database_settings, 1, happened=False, reference=[])
+    await settle(database_settings, 1, happened=False, reference=[], actor="ann")
     await once(database_settings, effect(), vendor.send)
 
     assert (2, "done") == (vendor.sent, await state_of(database))
@@ -340,11 +340,11 @@ async def test_settling_needs_an_uncertain_effect_and_the_right_references(
         await once(database_settings, effect(wanted=1), vendor.send)
 
     with pytest.raises(HooklineError, match=complaint):
-        await settle(database_settings, number, happened=True, reference=reference)
+        await settle(database_settings, number, happened=True, reference=reference, actor="ann")
 
 
 async def test_what_is_done_is_not_settled(database, database_settings, vendor):
     await once(database_settings, effect(), vendor.send)
 
     with pytest.raises(HooklineError, match="only uncertain ones"):
-        await settle(database_settings, 1, happened=True, reference=[])
+        await settle(database_settings, 1, happened=True, reference=[], actor="ann")

@@ -8,7 +8,7 @@ import pytest
 from hookline.engine.deployments import load_deployments
 from hookline.engine.routing import route_received
 from hookline.hooks import load_hooks
-from hookline.inbox import deliveries
+from hookline.inbox import acts, deliveries
 
 ORDER = {"InvoiceID": "5244dd5e199749f4b6fe", "InvoiceNo": "100123"}
 
@@ -28,6 +28,8 @@ async def route(database, hooks, deployments, body, source="jiwa"):
         database,
         source=source,
         external_id="one",
+        method="POST",
+        query={},
         headers={},
         content_type="application/json",
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
@@ -62,14 +64,14 @@ async def test_a_parameter_of_the_wrong_type_costs_no_delivery_and_names_the_pla
 ):
     row = await route(database, hooks, deployments, {"InvoiceID": 12})
 
-    assert "failed" == row["state"]
+    assert "rejected" == row["state"]
     assert "routes.jiwa-order: parameter invoice_id: Input should be a valid string, not 12" == row["reason"]
 
 
 async def test_a_name_that_the_body_lacks_costs_no_delivery_and_names_the_place(database, hooks, deployments):
     row = await route(database, hooks, deployments, {"type": "order.paid", "data": {}}, source="standard")
 
-    assert "failed" == row["state"]
+    assert "rejected" == row["state"]
     assert row["reason"].startswith("routes.standard-order: parameter invoice_id: ")
     assert "invoice_id" in row["reason"]
 
@@ -78,7 +80,7 @@ async def test_a_name_that_the_body_lacks_costs_no_delivery_and_names_the_place(
 async def test_a_stranger_cannot_make_prefect_load_blocks(database, hooks, deployments, directive):
     row = await route(database, hooks, deployments, {"InvoiceID": [{"deep": directive}]})
 
-    assert "failed" == row["state"]
+    assert "rejected" == row["state"]
     assert "refused" in row["reason"]
 
 
@@ -87,7 +89,7 @@ async def test_a_body_that_no_database_can_hold_as_json_spoils_no_other_delivery
 ):
     row = await route(database, hooks, deployments, {"InvoiceID": "nul \u0000 inside"})
 
-    assert "failed" == row["state"]
+    assert "rejected" == row["state"]
 
 
 async def test_a_replay_after_the_route_was_mended_goes_through(database, deployments, tmp_path: Path):
@@ -99,11 +101,11 @@ async def test_a_replay_after_the_route_was_mended_goes_through(database, deploy
     )
     broken.write_text(text.format("Invoice"))
     mended.write_text(text.format("InvoiceID"))
-    failed = await route(database, load_hooks(broken), deployments, ORDER)
+    rejected = await route(database, load_hooks(broken), deployments, ORDER)
 
     async with database.acquire() as connection:
-        await deliveries.replay(connection, await connection.fetchval("SELECT id FROM deliveries"))
+        await acts.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
     await route_received(database, load_hooks(mended), deployments)
 
-    states = [failed["state"], await database.fetchval("SELECT state FROM deliveries")]
-    assert ["failed", "dispatched"] == states
+    states = [rejected["state"], await database.fetchval("SELECT state FROM deliveries")]
+    assert ["rejected", "dispatched"] == states

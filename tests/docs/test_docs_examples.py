@@ -42,7 +42,14 @@ def test_there_are_examples_of_each_kind():
         block.mark for block in PYTHON.values() if block.mark in ("runnable", "sandbox")
     }
 
-    assert {"hooks.yaml", "catalog.yaml", "prefect.yaml", "runnable", "sandbox"} == marks
+    assert {
+        "hooks.yaml",
+        "catalog.yaml",
+        "prefect.yaml",
+        "automations.yaml",
+        "runnable",
+        "sandbox",
+    } == marks
 
 
 @pytest.mark.parametrize("block", PYTHON.values(), ids=PYTHON)
@@ -92,6 +99,18 @@ def test_an_example_of_deployments_loads(block, tmp_path, monkeypatch):
     assert all(
         schedule.active is False for each in deployments.values() for schedule in each.prefect_schedules()
     )
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in YAML.values() if block.mark == "automations.yaml"], ids=str
+)
+def test_an_example_of_automations_loads(block, tmp_path):
+    from hookline.engine.automations import load_automations
+
+    path = tmp_path / "automations.yaml"
+    path.write_text(block.text, encoding="utf-8")
+
+    assert load_automations(path)
 
 
 @pytest.mark.parametrize("block", [block for block in YAML.values() if block.mark == "hooks.yaml"], ids=str)

@@ -13,6 +13,9 @@ from hookline.clients.jiwa.models import NewLine
 from hookline.clients.paging import pages
 from hookline.database import pool
 from hookline.settings import JiwaSettings
+from tests.flows.engine_desk import desk
+
+__all__ = ["desk"]
 
 
 @pytest.fixture

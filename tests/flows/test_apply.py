@@ -6,6 +6,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import JifelineCredentials
 from hookline.cli.apply import _apply
+from hookline.engine.automations import load_automations
 from hookline.engine.deployments import load_deployments
 
 TICKETS = "ticket-to-invoice/default"
@@ -24,8 +25,16 @@ def apply(sandbox, repository, prefect):
 
     async def apply():
         deployments = load_deployments(repository / "deployments/prefect.yaml")
+        automations = load_automations(repository / "deployments/automations.yaml")
         rows = await _apply(
-            sandbox.settings, deployments, dry_run=False, first_runs=False, subscribe=False, url=None, wait=0
+            sandbox.settings,
+            deployments,
+            automations,
+            dry_run=False,
+            first_runs=False,
+            subscribe=False,
+            url=None,
+            wait=0,
         )
         return {(row["kind"], row["name"]): row["change"] for row in rows}
 

@@ -146,7 +146,7 @@ async def test_a_mail_whose_answer_was_lost_waits_for_a_person_and_is_not_sent_t
     assert f"mail of order {order.InvoiceNo}" in first.message
     assert f"hookline effects settle {uncertain['id']}" in first.message
 
-    await settle(sandbox.settings, uncertain["id"], happened=True, reference=[])
+    await settle(sandbox.settings, uncertain["id"], happened=True, reference=[], actor="ann")
     settled = await run(order)
 
     assert ("Completed", ONE_OF_EACH) == (settled.name, vendors.held(order).counts)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
-from hookline.hooks.config import SharedSecret, StandardWebhooks
+from hookline.hooks.proofs import SharedSecret, StandardWebhooks
 from hookline.hooks.templates import MAX_OUTPUT, NAMES, Template
 
 SOURCE = "sources: {jiwa: {scheme: shared-secret}}\n"
@@ -45,6 +45,8 @@ def names(body, **others):
         "headers": {"x-event": "order"},
         "source": "jiwa",
         "delivery_id": "msg_1",
+        "query": {},
+        "method": "POST",
         "received_at": "2026-01-31T12:00:00Z",
         **others,
     }
@@ -61,8 +63,11 @@ def route(**fields):
 def test_the_hooks_that_are_shipped_are_right(repository):
     hooks = load_hooks(repository / "deployments/hooks.yaml")
 
-    assert ({"jiwa": SharedSecret, "standard": StandardWebhooks}, {"order-to-license/default"}) == (
-        {name: type(source) for name, source in hooks.sources.items()},
+    assert (
+        {"jiwa": SharedSecret, "standard": StandardWebhooks},
+        {"order-to-license/default", "license-on-loan/default"},
+    ) == (
+        {name: type(source.proof) for name, source in hooks.sources.items()},
         hooks.deployments,
     )
 
@@ -71,7 +76,10 @@ def test_what_is_left_out_has_its_default(load):
     hooks = load(SOURCE + "routes: {r: {source: jiwa, deployment: flow/default}}")
 
     (only,) = hooks.routes
-    assert ("X-Hookline-Key", 1_048_576) == (hooks.sources["jiwa"].header, hooks.sources["jiwa"].max_body)
+    assert ("X-Hookline-Key", 1_048_576) == (
+        hooks.sources["jiwa"].proof.header,
+        hooks.sources["jiwa"].max_body,
+    )
     assert (True, {}, None) == (
         only.accepts(names({})),
         only.render_parameters(names({})),
@@ -127,8 +135,8 @@ def test_what_is_not_yaml_is_said_with_its_line(complaint, text, word):
         ("sources: []", "sources"),
         ("sources: {jiwa: text}", "sources.jiwa"),
         ("sources: {jiwa: }", "sources.jiwa"),
-        ("sources: {jiwa: {}}", "sources.jiwa: Unable to extract tag using discriminator 'scheme'"),
-        ("sources: {jiwa: {scheme: secret}}", "sources.jiwa: Input tag 'secret'"),
+        ("sources: {jiwa: {}}", "sources.jiwa.scheme: is missing"),
+        ("sources: {jiwa: {scheme: secret}}", "sources.jiwa.scheme: there is no scheme 'secret'"),
         ("sources: {1: {scheme: shared-secret}}", "sources.1"),
         ("sources: {jiwa: {scheme: shared-secret, headr: X}}", "headr: Extra inputs"),
         ("sources: {jiwa: {scheme: shared-secret, header: 'X Y'}}", "header: String should match"),

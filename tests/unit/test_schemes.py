@@ -15,14 +15,17 @@ from standardwebhooks import Webhook
 
 from hookline.gateway.schemes import (
     SECRET_HEADERS,
+    Signed,
     external_id,
-    redact,
+    redact_headers,
     require_strong,
+    sign,
     sign_standard_webhooks,
     standard_webhooks_key,
     verify,
 )
-from hookline.hooks.config import SharedSecret, StandardWebhooks
+from hookline.hooks import Source
+from hookline.hooks.proofs import SharedSecret, StandardWebhooks
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")
@@ -36,13 +39,22 @@ BODY = b'{"test": 2432232314}'
 SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 VECTOR = {"webhook-id": IDENTIFIER, "webhook-timestamp": str(AT), "webhook-signature": SIGNATURE}
 
+# The vector of the reference implementation for v1a, of the same message.
+PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="
+PUBLIC = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+ED25519 = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+
 
 def secrets(*texts):
     return [SecretStr(text) for text in texts]
 
 
 def believed(headers, *, scheme=STANDARD, body=BODY, held=(SECRET,), now=AT):
-    return verify(scheme, headers, body, secrets(*held), now=now)
+    return verify(scheme, Signed(headers, body=body), secrets(*held), now=now)
+
+
+def identity(scheme, headers, body):
+    return external_id(Source(proof=scheme), Signed(headers, body=body), {})
 
 
 def secret_of(key):
@@ -69,6 +81,60 @@ def test_the_official_vector_of_standard_webhooks_is_believed():
 
 def test_the_official_vector_is_what_we_would_sign():
     assert SIGNATURE == "v1," + sign_standard_webhooks(SECRET, IDENTIFIER, str(AT), BODY)
+
+
+def test_the_official_vector_of_v1a_is_believed_by_its_public_key():
+    assert believed(VECTOR | {"webhook-signature": ED25519}, held=[PUBLIC])
+
+
+def test_the_official_vector_of_v1a_is_what_its_private_key_signs():
+    proof = sign(STANDARD, SecretStr(PRIVATE), BODY, identifier=IDENTIFIER, now=AT)
+
+    assert ED25519 == proof.headers["webhook-signature"]
+
+
+@pytest.mark.parametrize("signatures", [f"{SIGNATURE} {ED25519}", f"{ED25519} {SIGNATURE}"])
+@pytest.mark.parametrize("held", [[SECRET], [PUBLIC], [SECRET, PUBLIC], [PUBLIC, SECRET]])
+def test_a_sender_may_sign_both_ways_and_we_hold_either(signatures, held):
+    assert believed(VECTOR | {"webhook-signature": signatures}, held=held)
+
+
+@pytest.mark.parametrize(
+    ("changed", "held"),
+    [
+        ({"webhook-signature": ED25519.replace("v1a,", "v1,")}, PUBLIC),
+        ({"webhook-signature": ED25519[:-2]}, PUBLIC),
+        ({"webhook-signature": ED25519, "webhook-id": "other"}, PUBLIC),
+        ({"webhook-signature": ED25519, "webhook-timestamp": str(AT + 1)}, PUBLIC),
+        ({"webhook-signature": ED25519}, "whpk_" + base64.b64encode(bytes(32)).decode()),
+        ({"webhook-signature": ED25519}, "whpk_QUJD"),
+        ({"webhook-signature": ED25519}, PUBLIC.removeprefix("whpk_")),
+        ({"webhook-signature": ED25519}, PRIVATE),
+        ({}, PUBLIC),
+    ],
+)
+def test_a_message_that_is_not_of_the_public_key_is_not_believed(changed, held):
+    assert not believed(VECTOR | changed, held=[held])
+
+
+def test_what_anybody_can_make_of_a_public_key_is_not_believed():
+    """Its bytes are no secret of v1."""
+    forged = hmac.digest(base64.b64decode(PUBLIC[5:]), f"{IDENTIFIER}.{AT}.".encode() + BODY, "sha256")
+
+    assert not believed(
+        VECTOR | {"webhook-signature": "v1," + base64.b64encode(forged).decode()}, held=[PUBLIC]
+    )
+
+
+def test_svix_names_the_same_headers_otherwise():
+    svix = StandardWebhooks(header_prefix="svix")
+    headers = {name.replace("webhook", "svix"): value for name, value in VECTOR.items()}
+
+    assert [True, False, False] == [
+        believed(headers, scheme=svix),
+        believed(VECTOR, scheme=svix),
+        believed(headers),
+    ]
 
 
 def test_a_secret_may_come_without_its_prefix():
@@ -380,7 +446,7 @@ def library_believes(secret, headers, body):
 def test_of_what_proves_the_sender_nothing_is_kept(scheme, headers):
     secret = SECRET_HEADERS | ({"x-my-token"} if getattr(scheme, "header", "") == "X-My-Token" else set())
 
-    kept = redact(headers, scheme)
+    kept = redact_headers(headers, scheme)
 
     assert {name: "[redacted]" if name in secret else value for name, value in headers.items()} == kept
 
@@ -390,21 +456,21 @@ def test_of_what_proves_the_sender_nothing_is_kept(scheme, headers):
 )
 @pytest.mark.parametrize("scheme", [SHARED, STANDARD])
 def test_the_headers_that_hold_secrets_anywhere_are_never_kept(name, scheme):
-    assert {name: "[redacted]"} == redact({name: KEY}, scheme)
+    assert {name: "[redacted]"} == redact_headers({name: KEY}, scheme)
 
 
 def test_a_delivery_of_standard_webhooks_is_known_by_its_id():
-    assert IDENTIFIER == external_id(STANDARD, VECTOR, BODY)
+    assert IDENTIFIER == identity(STANDARD, VECTOR, BODY)
 
 
 def test_a_delivery_without_an_id_is_known_by_its_body():
-    one, again, other = (external_id(SHARED, {"webhook-id": "x"}, body) for body in (BODY, BODY, BODY + b" "))
+    one, again, other = (identity(SHARED, {"webhook-id": "x"}, body) for body in (BODY, BODY, BODY + b" "))
 
     assert ("sha256:" + hashlib.sha256(BODY).hexdigest(), True) == (one, one == again)
     assert one != other
 
 
 def test_two_long_ids_that_differ_at_their_end_are_two_deliveries():
-    one, other = (external_id(STANDARD, {"webhook-id": "m" * 256 + end}, BODY) for end in "ab")
+    one, other = (identity(STANDARD, {"webhook-id": "m" * 256 + end}, BODY) for end in "ab")
 
     assert one != other

@@ -7,9 +7,7 @@ makes every pass worthless.
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
-from collections import OrderedDict
 
 SESSION = "hookline_session"
 SESSION_SECONDS = 12 * 3600
@@ -17,8 +15,7 @@ LOGIN_FORM = "hookline_login"
 LOGIN_FORM_SECONDS = 3600
 
 ATTEMPTS = 10
-ATTEMPTS_SECONDS = 60.0
-MOST_PEERS = 4096
+"""Wrong tokens from one address in a minute."""
 
 
 class Signer:
@@ -58,41 +55,3 @@ class Signer:
     def csrf(self, given_pass: str) -> str:
         """What forms shown to the holder of a pass carry, so that no other site can send them."""
         return self.sign("csrf", given_pass)
-
-
-class Attempts:
-    """Counts failed log-ins by peer address, and remembers only so many peers."""
-
-    def __init__(self) -> None:
-        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._failed)
-
-    def seconds_to_wait(self, peer: str, now: float) -> int:
-        """Seconds until the peer may try again; 0 if it may now."""
-        began, failed = self._failed.get(_network(peer), (now, 0))
-        left = began + ATTEMPTS_SECONDS - now
-        return int(left) + 1 if failed >= ATTEMPTS and left > 0 else 0
-
-    def failed(self, peer: str, now: float) -> None:
-        """Note a failed log-in; forgets the peer that began longest ago when there are too many."""
-        network = _network(peer)
-        began, failed = self._failed.get(network, (now, 0))
-        if now - began >= ATTEMPTS_SECONDS:
-            self._failed.pop(network)
-            began, failed = now, 0
-        self._failed[network] = (began, failed + 1)
-        while len(self._failed) > MOST_PEERS:
-            self._failed.popitem(last=False)
-
-
-def _network(peer: str) -> str:
-    """An IPv6 peer has a whole /64 to itself and counts as one."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
-    return str(address)

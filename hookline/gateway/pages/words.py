@@ -1,4 +1,4 @@
-"""States, ages and received bytes as people can read them."""
+"""States, ages and sizes as people say them."""
 
 import re
 from datetime import datetime
@@ -6,40 +6,52 @@ from datetime import datetime
 from markupsafe import Markup
 
 KB = 1024
-SHOWN_BYTES = 64 * KB
 
 STATES = {
-    "waiting": "Waiting",
+    "received": "Received",
+    "held": "Held",
+    "dispatched": "Queued",
     "running": "Running",
     "done": "Done",
     "failed": "Failed",
     "uncertain": "Needs a decision",
-    "unrouted": "No route",
+    "rejected": "Rejected",
     "discarded": "Set aside",
+    "unrouted": "No route",
 }
-"""The states of the inbox, as the filter offers them."""
-
-WORDS = STATES | {
-    "received": "Waiting",
-    "dispatched": "Routed",
-    "intended": "Planned",
-    "sending": "Being sent",
-}
+"""Where a delivery may be, in our words."""
 
 MEANING = {
-    "received": "The engine has not looked at it yet.",
-    "dispatched": "It was routed; what came of it stands under Runs.",
-    "unrouted": "It is kept, but no route of hooks.yaml wanted it.",
-    "failed": "It could not be routed. Mend the cause, then replay it.",
+    "received": "On disk. An engine will see in a moment which routes it takes.",
+    "held": "Its source is paused, or its flow asks a person in the Prefect UI. It goes on once that is over.",
+    "dispatched": "It waits for its turn, or for something that is away.",
+    "running": "An engine works on it now.",
+    "done": "Everything that was to be done is done.",
+    "failed": "A run failed. Mend the cause, then replay it.",
+    "uncertain": "Something was sent and its answer was lost. Say whether it happened.",
+    "rejected": "It does not fit what its source or route asks for. Mend the cause, then replay it.",
     "discarded": "A person set it aside.",
+    "unrouted": "It is kept, but no route wanted it.",
 }
+"""What each state means for whoever looks."""
+
+WORDS = STATES | {
+    "intended": "Planned",
+    "sending": "Being sent",
+    "paused": "Paused",
+    "resumed": "Resumed",
+}
+
+ALTERED = {
+    "redacted": "Chosen values were taken out before it was kept.",
+    "encrypted": "It is encrypted on disk, and opened for this page.",
+}
+"""What was done to a body that is shown."""
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff]"
 )
-_JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+|\S', re.DOTALL)
-_DEEPEST_INDENT = 16
 
 
 def visible(value: object) -> object:
@@ -75,26 +87,11 @@ def size(count: int) -> str:
     return f"{count / KB:.1f} KB" if count < KB**2 else f"{count / KB**2:.1f} MB"
 
 
-def readable(body: bytes, content_type: str) -> str:
-    """The first 64 KB of a body as text, JSON indented; numbers, names and escapes stay as they were sent."""
-    text = body[:SHOWN_BYTES].decode(errors="backslashreplace")
-    return indented(text) if "json" in content_type.lower() else text
+def number(count: int) -> str:
+    """A number that may be large."""
+    return f"{count:,}"
 
 
-def indented(text: str) -> str:
-    """
-    JSON with a line for each value, even if it is cut off in the middle.
-
-    It works on the text: reading and writing it again would change numbers and drop repeated names.
-    """
-    pieces: list[str] = []
-    depth, before = 0, ""
-    for part in _JSON_PART.findall(text):
-        closes = part in {"}", "]"}
-        depth -= closes
-        if before not in {"{", "["} if closes else before in {"{", "[", ","}:
-            pieces.append("\n" + "  " * max(0, min(depth, _DEEPEST_INDENT)))
-        pieces.append(": " if part == ":" else part)
-        depth += part in {"{", "["}
-        before = part
-    return "".join(pieces)
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """A number of things, such as `1 delivery` and `2,000 deliveries`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -15,6 +15,8 @@ CAMPAIGN = "3f0c6a52-9d1e-4b7a-8c35-5e0f7a9b2d14"
 """Licenses."""
 SUPPLY_CAMPAIGN = "8b1d4f70-2c6e-4a95-b3f8-6d20c97e5a41"
 SURVEY_CAMPAIGN = "c52e90ab-7f34-4d18-9a60-1eb84d3f7c26"
+LOAN_CAMPAIGN = "6d3b9f18-0a57-4c2e-b1d4-97e25c80fa36"
+LOAN_DECLINED_CAMPAIGN = "f1a7c460-83be-4f0d-9b52-2ce60d91857b"
 
 NO_BROADCAST = "BROADCAST_NOT_FOUND"
 NO_CAMPAIGN = "CAMPAIGN_NOT_FOUND"
@@ -55,6 +57,8 @@ CAMPAIGNS = (
     ),
     (SUPPLY_CAMPAIGN, 52, "Supply alert", "Supply alert", ("https://firm.example/supplies",)),
     (SURVEY_CAMPAIGN, 53, "Diagnostics survey", "Diagnostics survey", ("https://firm.example/survey",)),
+    (LOAN_CAMPAIGN, 54, "License on loan", "Your license on loan", ("https://firm.example/download",)),
+    (LOAN_DECLINED_CAMPAIGN, 55, "Loan declined", "Your license on loan", ("https://firm.example/account",)),
 )
 DESIGNS = frozenset((11, 12, 13))
 SEGMENTS = {21: "Licensees", 22: "Print fleets", 23: "Garages"}

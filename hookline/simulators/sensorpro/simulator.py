@@ -29,7 +29,7 @@ NO_MAILS_FOR = "greta.holm@holmmotors.example"
 
 
 class SensorproSimulator(CampaignRoutes, ImportRoutes):
-    """Sensorpro: sign-in, contacts, three campaigns with a stored broadcast each, relay mail, imports."""
+    """Sensorpro: sign-in, contacts, its campaigns with a stored broadcast each, relay mail, imports."""
 
     def seed(self) -> None:
         """The firm's contacts, one of whom opted out, and its campaigns; no mails, nobody signed in."""

@@ -1,6 +1,7 @@
 """`hookline doctor`: what each check makes of what it finds."""
 
 import asyncio
+import base64
 import tomllib
 from pathlib import Path
 
@@ -23,12 +24,13 @@ from hookline.cli.doctor import (
 )
 from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.hooks import Hooks
-from hookline.hooks.config import SharedSecret, StandardWebhooks
+from hookline.hooks import Hooks, Source
+from hookline.hooks.proofs import Asymmetric, SharedSecret, StandardWebhooks
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")
-HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": SHARED})
+ASYMMETRIC = Asymmetric(algorithm="ed25519", header="X-Signature")
+HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(proof=SHARED)})
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,10 @@ def test_an_unknown_variable_is_pointed_out_with_the_nearest_known(name, advice)
         (STANDARD, ["whsec_not base64"], "problem"),
         (STANDARD, ["whsec_" + "QUJD" * 7], "warning"),
         (STANDARD, ["whsec_" + "QUJD" * 8], "ok"),
+        (STANDARD, ["whpk_" + base64.b64encode(bytes(32)).decode()], "ok"),
+        (STANDARD, ["whpk_QUJD"], "problem"),
+        (ASYMMETRIC, ["0" * 64], "ok"),
+        (ASYMMETRIC, ["not a key"], "problem"),
     ],
 )
 def test_a_webhook_secret_is_there_well_formed_and_long(scheme, secrets, expected):

@@ -5,19 +5,25 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from urllib.parse import quote
-from uuid import UUID, uuid4
+from urllib.parse import parse_qsl, quote, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi import FastAPI
+import xmltodict
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from starlette.applications import Starlette
 
 from hookline.gateway import pages
-from hookline.gateway.pages import queries, routes, session, words
-from hookline.gateway.pages.session import Attempts, Signer
+from hookline.gateway.pages import addresses, desk, queries, session, words
+from hookline.gateway.pages.rendering import TEMPLATES
+from hookline.gateway.pages.session import Signer
+from hookline.gateway.pages.shown import indented_json, indented_xml, shown
+from hookline.gateway.pages.sources import Card
+from hookline.inbox import plans, stats
+from hookline.inbox.search import Filter, Listing, Selection
 from hookline.settings import Settings
 
 TOKEN = "the-admin-token"
@@ -47,7 +53,7 @@ class Browser:
     """A browser without a window: it keeps cookies and finds the hidden fields of forms."""
 
     def __init__(self, home, scheme="http", peer="127.0.0.1", **settings):
-        app = FastAPI()
+        app = Starlette()
         pages.add_to(app, Settings(home=home, admin_token=SecretStr(TOKEN), **settings))
         self.client = self.at(app, scheme, peer)
         self.app = app
@@ -121,45 +127,6 @@ def test_the_hidden_field_of_one_pass_does_not_fit_another():
     assert not keeper.is_signed("csrf", mine, keeper.csrf(theirs))
 
 
-def test_ten_failed_log_ins_close_the_door_for_the_rest_of_the_minute():
-    attempts = Attempts()
-    for second in range(session.ATTEMPTS):
-        assert 0 == attempts.seconds_to_wait("10.0.0.1", NOW + second)
-        attempts.failed("10.0.0.1", NOW + second)
-
-    assert 51 == attempts.seconds_to_wait("10.0.0.1", NOW + 10)
-    assert 0 == attempts.seconds_to_wait("10.0.0.2", NOW + 10)
-    assert 0 == attempts.seconds_to_wait("10.0.0.1", NOW + 60)
-
-
-def test_failures_long_past_do_not_count():
-    attempts = Attempts()
-    for minutes in range(30):
-        attempts.failed("10.0.0.1", NOW + 60 * minutes)
-
-    assert 0 == attempts.seconds_to_wait("10.0.0.1", NOW + 60 * 29)
-
-
-def test_all_addresses_of_one_ipv6_network_count_as_one_peer():
-    attempts = Attempts()
-    for number in range(session.ATTEMPTS):
-        attempts.failed(f"2001:db8::{number:x}", NOW)
-
-    assert attempts.seconds_to_wait("2001:db8::ffff", NOW) > 0
-    assert 0 == attempts.seconds_to_wait("2001:db8:0:1::1", NOW)
-
-
-@given(st.lists(st.ip_addresses().map(str) | anything, max_size=50))
-def test_counting_failed_log_ins_takes_only_so_much_memory(peers):
-    attempts = Attempts()
-    for number in range(session.MOST_PEERS):
-        attempts.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", NOW)
-    for peer in peers:
-        attempts.failed(peer, NOW)
-
-    assert session.MOST_PEERS == len(attempts)
-
-
 async def test_the_right_token_opens_a_session_of_twelve_hours(browser):
     answer = await browser.log_in()
 
@@ -215,7 +182,7 @@ async def test_after_ten_wrong_tokens_even_the_right_one_must_wait_but_not_for_o
 
 
 async def test_a_form_may_be_only_so_long(browser):
-    answer = await browser.client.post("/login", content=b"x" * (routes.LARGEST_FORM + 1))
+    answer = await browser.client.post("/login", content=b"x" * (desk.LARGEST_FORM + 1))
 
     assert 413 == answer.status_code
 
@@ -227,6 +194,8 @@ async def test_without_a_pass_pages_lead_to_the_login_and_actions_are_refused(br
         "/",
         "/?state=failed&key=a%20b",
         "/uncertain",
+        "/sources",
+        "/replay?state=failed",
         f"/deliveries/{delivery}",
         f"/deliveries/{delivery}/body",
     ):
@@ -236,6 +205,10 @@ async def test_without_a_pass_pages_lead_to_the_login_and_actions_are_refused(br
         f"/deliveries/{delivery}/replay",
         f"/deliveries/{delivery}/discard",
         "/effects/1/settle",
+        "/sources/jiwa/pause",
+        "/sources/jiwa/resume",
+        "/replay",
+        "/discard",
         "/logout",
     )
     refused = [(await browser.client.post(path)).status_code for path in actions]
@@ -252,6 +225,10 @@ async def test_with_a_pass_but_without_the_hidden_field_actions_are_refused(brow
         f"/deliveries/{uuid4()}/replay",
         f"/deliveries/{uuid4()}/discard",
         "/effects/1/settle",
+        "/sources/jiwa/pause",
+        "/sources/jiwa/resume",
+        "/replay",
+        "/discard",
         "/logout",
     )
 
@@ -267,7 +244,7 @@ async def test_with_a_pass_but_without_the_hidden_field_actions_are_refused(brow
 async def test_a_session_ends_after_twelve_hours(browser, monkeypatch):
     await browser.log_in()
     later = time.time() + session.SESSION_SECONDS + 1
-    monkeypatch.setattr(routes.time, "time", lambda: later)
+    monkeypatch.setattr(desk.time, "time", lambda: later)
 
     answer = await browser.get("/")
 
@@ -302,7 +279,7 @@ async def test_the_login_leads_to_no_other_place_than_our_pages(browser, address
 
 
 async def test_the_login_leads_to_the_page_that_was_asked_for(browser):
-    wanted = [f"/deliveries/{uuid4()}", "/uncertain", "/?state=failed&key=a%20b"]
+    wanted = [f"/deliveries/{uuid4()}", "/uncertain", "/sources", "/?state=failed&key=a%20b"]
 
     reached = []
     for path in wanted:
@@ -313,7 +290,7 @@ async def test_the_login_leads_to_the_page_that_was_asked_for(browser):
 
 
 async def test_without_a_token_of_ones_own_the_one_in_the_home_opens_the_inbox(tmp_path):
-    app = FastAPI()
+    app = Starlette()
     pages.add_to(app, Settings(home=tmp_path))
     file = tmp_path / "secrets" / "admin-token"
     assert not file.exists()
@@ -363,8 +340,8 @@ class Outline(HTMLParser):
 FLOW_RUN, DELIVERY = uuid4(), uuid4()
 
 
-def shown(body, *, headers, text, content_type="application/json"):
-    """The page of a delivery in which a stranger had his way with everything he can reach."""
+def pages_of(body, *, headers, text, content_type="application/json"):
+    """Every page on which a stranger had his way with everything he can reach, and a person with reasons."""
     moment = datetime(2026, 3, 4, tzinfo=UTC)
     dispatch = {
         "route": "r",
@@ -397,49 +374,79 @@ def shown(body, *, headers, text, content_type="application/json"):
         "finished_at": None,
         "request": text,
     }
+    change = {
+        "at": moment, "subject": "delivery", "route": None, "effect_id": None, "was": "failed",
+        "became": "discarded", "actor": text, "reason": text,
+    }  # fmt: skip
+    pause = {"source": "s", "since": moment, "actor": text, "reason": text}
     delivery = {
-        "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "dispatched",
-        "reason": text, "duplicates": 1, "duplicate_at": moment, "headers": headers, "content_type": content_type,
-        "body_bytes": len(body), "body": body, "dispatches": [dispatch],
+        "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "uncertain",
+        "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment,
+        "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch],
     }  # fmt: skip
     common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "said": text, "csrf": "c" * 64}
-    listing = queries.Listing([delivery], older=7)
-    html = [
-        routes.TEMPLATES.get_template("delivery.html").render(
-            **common, delivery=delivery, effects=[effect], verified=text, shown_bytes=words.SHOWN_BYTES
-        ),
-        routes.TEMPLATES.get_template("uncertain.html").render(
-            **common, effects=[effect | {"delivery_id": DELIVERY}]
-        ),
-        routes.TEMPLATES.get_template("inbox.html").render(
-            **common,
-            counts=dict.fromkeys(("waiting", "running", "failed", "uncertain"), 3),
-            sources=[text],
-            wanted=queries.Wanted(source=text, key=text),
-            listing=listing,
-            link=lambda **changed: routes._link(queries.Wanted(), **changed),
-        ),
+    typed = text.encode(errors="replace").decode()  # as Starlette decodes it
+    filter_ = Filter(source=typed, key=typed, text=typed, state="failed")
+    sent = stats.Source("s", {"failed": 3}, ["failed"], moment, moment, 1, pause)
+    source = Card("s", None, text, sent, [("r", "f/d")])
+    html = {
+        "delivery": {
+            "delivery": delivery,
+            "effects": [effect],
+            "trail": [change],
+            "verified": text,
+            "body": shown(body, content_type),
+            "absence": None,
+            "can": {"replay": True, "discard": True, "again": {"r"}, "routes": ["another"]},
+        },
+        "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
+        "inbox": {
+            "counts": dict.fromkeys((*queries.COUNTED, "uncertain"), 3),
+            "pauses": [pause],
+            "sources": ["s"],
+            "wanted": Filter(key=typed, text=typed),
+            "narrowed": False,
+            "listing": Listing([delivery], older=7),
+        },
+        "sources": {"cards": [source]},
+        "many": {
+            "act": "discard",
+            "parts": [plans.Part("s", "failed", 3, None), plans.Part("s", "done", 1, "runs or is over")],
+            "acted": 3,
+            "found": Selection([DELIVERY] * 4, more=True, searched=9),
+            "wanted": filter_,
+            "reason": text,
+            "back": "/",
+        },
+    }
+    rendered = [
+        TEMPLATES.get_template(f"{name}.html").render(common | values) for name, values in html.items()
     ]
-    return [Outline(page.encode().decode()) for page in html], "".join(html)
+    return [Outline(page.encode().decode()) for page in rendered], "".join(rendered)
 
 
-PLAIN, _ = shown(b"{}", headers={"a": "b"}, text="plain")
+def paths(outlines):
+    """The addresses of pages, without what they narrow a list to."""
+    return [{address.partition("?")[0] for address in outline.addresses} for outline in outlines]
+
+
+PLAIN, _ = pages_of(b"{}", headers={"a": "b"}, text="plain")
 
 
 @given(
     st.binary() | anything.map(lambda text: text.encode(errors="surrogatepass")), anything, anything, anything
 )
 def test_whatever_was_sent_is_shown_as_text_and_adds_no_tag_attribute_or_address(body, name, value, text):
-    outlines, html = shown(body, headers={name: f".{value}"}, text=f".{text}")  # not empty, not [redacted]
+    outlines, html = pages_of(body + b".", headers={name: f".{value}"}, text=f".{text}")  # not empty
 
     assert [outline.tags for outline in PLAIN] == [outline.tags for outline in outlines]
-    assert [outline.addresses for outline in PLAIN] == [outline.addresses for outline in outlines]
+    assert paths(PLAIN) == paths(outlines)
     assert "<script" not in html.lower()
 
 
 @given(st.binary())
 def test_a_body_is_shown_byte_for_byte_where_it_is_text(body):
-    outlines, _ = shown(body, headers={}, text="", content_type="text/plain")
+    outlines, _ = pages_of(body, headers={}, text="", content_type="text/plain")
 
     expected = str(words.visible(body.decode(errors="backslashreplace")))
     assert expected.removeprefix("\n") == outlines[0].body.removeprefix("\n")
@@ -456,35 +463,90 @@ json_values = st.recursive(
 def test_indenting_json_changes_nothing_but_the_space_between(value, ascii_only):
     text = json.dumps(value, ensure_ascii=ascii_only)
 
-    assert value == json.loads(words.indented(text))
-    assert json.dumps(value, indent=2, ensure_ascii=ascii_only) == words.indented(text)
+    assert value == json.loads(indented_json(text))
+    assert json.dumps(value, indent=2, ensure_ascii=ascii_only) == indented_json(text)
 
 
 def test_numbers_and_repeated_names_stay_as_they_were_sent():
-    assert '{\n  "a": 1.10,\n  "a": 1e400\n}' == words.indented('{"a":1.10,"a":1e400}')
+    assert '{\n  "a": 1.10,\n  "a": 1e400\n}' == indented_json('{"a":1.10,"a":1e400}')
 
 
 @given(json_values, st.integers(0, 400))
 def test_json_that_is_cut_off_is_still_indented(value, length):
     text = json.dumps(value)[:length]
 
-    assert "".join(text.split()) == "".join(words.indented(text).split())
+    assert "".join(text.split()) == "".join(indented_json(text).split())
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/xml", "application/x-www-form-urlencoded"])
 @pytest.mark.parametrize(
-    "hostile", [b"[" * 65_536, b'"' * 65_536, b'"\\' * 32_768, b"[1,[" * 16_384, b"\\" * 65_536]
+    "hostile",
+    [
+        b"<" * 65_536,
+        b"<a>" * 21_845,
+        b"<!--" * 16_384,
+        b"&=" * 32_768,
+        b"[" * 65_536,
+        b'"' * 65_536,
+        b'"\\' * 32_768,
+        b"[1,[" * 16_384,
+        b"\\" * 65_536,
+    ],
 )
-def test_a_body_made_to_be_slow_is_not(hostile):
+def test_a_body_made_to_be_slow_is_not(hostile, kind):
     began = time.perf_counter()
 
-    text = words.readable(hostile, "application/json")
+    text = shown(hostile, kind).text
 
     assert time.perf_counter() - began < 2
     assert len(text) < 4_000_000
 
 
 def test_only_the_first_64_kilobytes_of_a_body_are_shown():
-    assert 65_536 == len(words.readable(b"x" * 100_000, "text/plain"))
+    long = shown(b"x" * 100_000, "text/plain")
+
+    assert (65_536, 65_536, 100_000, True) == (len(long.text), long.bytes, long.size, long.is_cut)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "form", "text"),
+    [
+        (b"{}", "application/problem+json", "json", "{}"),
+        (b"<a><b>1</b><c/></a>", "text/xml", "xml", "<a>\n  <b>1</b>\n  <c/>\n</a>"),
+        (b"caf\xe9", "application/xml", "xml", "caf\\xe9"),
+        (b"caf\xe9", "text/plain", "text", "caf\\xe9"),
+        (b"&&", "application/x-www-form-urlencoded", "text", "&&"),
+        (b"\x89PNG", "image/png", "binary", f"00000000  {'89 50 4e 47':<47}  .PNG"),
+        ("é".encode() * 40_000 + b"x", "", "text", "é" * 32_768),
+        (b"x" + "é".encode() * 40_000, "", "text", "x" + "é" * 32_767 + "\\xc3"),
+        (b"", "", "text", ""),
+    ],
+)
+def test_a_body_is_shown_by_its_kind(body, content_type, form, text):
+    found = shown(body, content_type)
+
+    assert (form, text) == (found.form, found.text)
+
+
+def test_a_form_is_shown_by_its_fields_with_repeated_ones():
+    found = shown(b"a=1&b=%E9&a=", "application/x-www-form-urlencoded; charset=utf-8")
+
+    assert ("form", [("a", "1"), ("b", "\\xe9"), ("a", "")]) == (found.form, found.fields)
+
+
+@given(anything | st.text(alphabet="<>/a! \n"))
+def test_indenting_xml_changes_nothing_but_space(text):
+    assert "".join(text.split()) == "".join(indented_xml(text).split())
+
+
+@given(
+    st.recursive(
+        st.just("<a/>") | st.just("<b>t</b>"),
+        lambda e: st.lists(e, min_size=1).map(lambda i: f"<e>{''.join(i)}</e>"),
+    )
+)
+def test_indented_xml_says_the_same(text):
+    assert xmltodict.parse(text) == xmltodict.parse(indented_xml(text))
 
 
 def test_characters_that_hide_or_turn_text_are_shown_by_their_number():
@@ -512,31 +574,30 @@ def test_an_age_is_said_roughly(seconds, expected):
     assert expected == words.age(now - timedelta(seconds=seconds), now)
 
 
-def test_the_beginning_of_an_id_stands_for_all_ids_that_begin_so():
-    low, high = queries._ids_that_begin("0A1b2c3d-4")
-
-    assert (UUID("0a1b2c3d-4000-0000-0000-000000000000"), UUID("0a1b2c3d-4fff-ffff-ffff-ffffffffffff")) == (
-        low,
-        high,
-    )
+arrived = anything.map(lambda text: text.encode(errors="replace").decode())
 
 
-@given(anything)
-def test_what_is_no_beginning_of_an_id_stands_for_none(text):
-    found = queries._ids_that_begin(text)
-
-    assert found == (None, None) or re.fullmatch("[0-9a-fA-F-]+", text)
-
-
-@given(anything, anything, anything)
-def test_an_address_that_makes_no_sense_narrows_nothing(state, before, key):
-    wanted = routes._wanted({"state": state, "before": before, "key": key})
+@given(st.dictionaries(st.sampled_from([*vars(Filter()), "x"]), arrived | st.datetimes().map(str)))
+def test_an_address_that_makes_no_sense_narrows_nothing_and_the_rest_comes_back_as_it_was(fields):
+    wanted = addresses.wanted(fields)
+    address = addresses.link("/", wanted)
 
     assert wanted.state in {"", *words.STATES}
     assert wanted.before is None or 0 <= wanted.before < 2**63
-    assert "\0" not in wanted.key
+    assert "\0" not in wanted.key + wanted.source + wanted.text
+    again = addresses.wanted(dict(parse_qsl(urlsplit(address).query)))
+    assert addresses.fields_of(wanted) == addresses.fields_of(again)
 
 
-def test_a_state_that_is_not_one_never_reaches_the_sql():
-    with pytest.raises(ValueError, match="no such state"):
-        queries.Wanted(state="done' OR true --")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("2026-03-04T10:00", datetime(2026, 3, 4, 10, tzinfo=UTC)),
+        ("2026-03-04T10:00:07+01:00", datetime(2026, 3, 4, 9, 0, 7, tzinfo=UTC)),
+        ("2026-03-04", datetime(2026, 3, 4, tzinfo=UTC)),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("yesterday", None),
+    ],
+)
+def test_a_time_of_an_address_is_in_utc_unless_it_says_otherwise(given, expected):
+    assert expected == addresses.wanted({"since": given}).since

@@ -1,4 +1,4 @@
-"""The inbox (deliveries, dispatches) and the journal (effects)."""
+"""The inbox (deliveries, dispatches, pauses), the journal (effects) and the audit trail (changes)."""
 
 from alembic import op
 
@@ -12,12 +12,17 @@ CREATE TABLE deliveries (
     source         text NOT NULL,
     external_id    text NOT NULL,                                -- the sender's id, or a digest of what was sent
     received_at    timestamptz NOT NULL DEFAULT now(),
+    method         text NOT NULL,
+    query          jsonb NOT NULL,                               -- secrets redacted
     headers        jsonb NOT NULL,                               -- secrets redacted
     content_type   text NOT NULL,
-    body           bytea NOT NULL,                               -- as it came: what was verified is what is kept
-    state          text NOT NULL DEFAULT 'received'
-                   CHECK (state IN ('received', 'dispatched', 'unrouted', 'failed', 'discarded')),
+    body           bytea,                                        -- as it came; NULL once its time is over
+    altered        text[] NOT NULL DEFAULT '{}',                 -- what was done to the body: redacted, encrypted
+    state          text NOT NULL
+                   CHECK (state IN ('received', 'held', 'dispatched', 'running', 'done', 'failed', 'uncertain',
+                                    'rejected', 'discarded', 'unrouted')),
     reason         text,
+    only_route     text,                                         -- replayed to this route, whatever its condition
     duplicates     integer NOT NULL DEFAULT 0,
     duplicate_at   timestamptz,
     UNIQUE (source, external_id)
@@ -29,15 +34,17 @@ CREATE TABLE dispatches (
     id             uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     seq            bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     delivery_id    uuid NOT NULL REFERENCES deliveries ON DELETE CASCADE,
+    source         text NOT NULL,                                -- the delivery's: sources take turns
     route          text NOT NULL,
     deployment     text NOT NULL,
     parameters     jsonb NOT NULL,
     key            text,                                         -- ordering key: one at a time, in order
-    state          text NOT NULL DEFAULT 'waiting'
-                   CHECK (state IN ('waiting', 'running', 'done', 'failed', 'uncertain', 'discarded')),
+    state          text NOT NULL DEFAULT 'dispatched'
+                   CHECK (state IN ('dispatched', 'running', 'held', 'done', 'failed', 'uncertain', 'discarded')),
     reason         text,
     attempts       integer NOT NULL DEFAULT 0,
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
+    alone          boolean NOT NULL DEFAULT false,               -- wants a flow run of its own, backlog or not
     not_before     timestamptz NOT NULL DEFAULT now(),
     lease_owner    text,
     lease_until    timestamptz,
@@ -58,7 +65,7 @@ CREATE TABLE effects (
     label          text NOT NULL,                                -- the key in a person's words
     operation      text NOT NULL,                                -- vendor.operation
     state          text NOT NULL DEFAULT 'intended'
-                   CHECK (state IN ('intended', 'done', 'failed', 'uncertain')),
+                   CHECK (state IN ('intended', 'done', 'failed', 'uncertain', 'undone', 'kept')),
     digest         text NOT NULL,                                -- of the request
     request        jsonb NOT NULL,
     scope          text,                                         -- the place at the vendor that a look searches
@@ -69,32 +76,171 @@ CREATE TABLE effects (
     reason         text,
     attempts       integer NOT NULL DEFAULT 0,
     flow_run_id    uuid,
+    dispatch_id    uuid,                                         -- where a delivery started it
+    uses           text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what it builds upon
+    round          integer NOT NULL DEFAULT 0,                   -- of what is undone as a whole; 0: part of none
+    undoes         bigint REFERENCES effects,                    -- the effect that this one undoes
+    undo           jsonb,                                        -- how: the task, its inputs, the rule that said no
     created_at     timestamptz NOT NULL DEFAULT now(),
     attempted_at   timestamptz,                                  -- of the attempt whose end is not known yet
-    finished_at    timestamptz,
-    UNIQUE (workflow, key, step)
+    finished_at    timestamptz
 )
 """
 
+PAUSES = """
+CREATE TABLE pauses (
+    source         text PRIMARY KEY,                             -- what it sends is held
+    since          timestamptz NOT NULL DEFAULT now(),
+    actor          text NOT NULL,
+    reason         text NOT NULL
+)
+"""
+
+CHANGES = """
+CREATE TABLE changes (                                           -- the audit trail, written by triggers alone
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at             timestamptz NOT NULL DEFAULT clock_timestamp(),
+    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source')),
+    delivery_id    uuid REFERENCES deliveries ON DELETE CASCADE,
+    dispatch_id    uuid,
+    effect_id      bigint,
+    source         text,
+    was            text,
+    became         text NOT NULL,
+    actor          text NOT NULL,
+    reason         text,
+    event_due      boolean NOT NULL DEFAULT false                -- to be told to Prefect
+)
+"""
+
+# The transaction says who acts and why, where it is a person; else the connection says which process it is.
+ACTOR = """
+CREATE FUNCTION actor() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(nullif(current_setting('hookline.actor', true), ''), current_setting('application_name'))
+$$
+"""
+
+WHY = """
+CREATE FUNCTION why(reason text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(nullif(current_setting('hookline.reason', true), ''), reason)
+$$
+"""
+
+DELIVERY_CHANGED = """
+CREATE FUNCTION delivery_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, delivery_id, source, was, became, actor, reason, event_due)
+    VALUES ('delivery', NEW.id, NEW.source, CASE TG_OP WHEN 'UPDATE' THEN OLD.state END, NEW.state, actor(),
+            why(NEW.reason), NEW.state IN ('received', 'held', 'rejected', 'unrouted', 'discarded'));
+    RETURN NULL;
+END $$
+"""
+
+# A delivery is where its dispatches are; where they differ, what needs a person comes first.
+DISPATCH_CHANGED = """
+CREATE FUNCTION dispatch_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, delivery_id, dispatch_id, source, was, became, actor, reason, event_due)
+    VALUES ('dispatch', NEW.delivery_id, NEW.id, NEW.source, CASE TG_OP WHEN 'UPDATE' THEN OLD.state END,
+            NEW.state, actor(), why(NEW.reason), NEW.state IN ('held', 'failed', 'uncertain', 'discarded'));
+    PERFORM FROM deliveries WHERE id = NEW.delivery_id FOR NO KEY UPDATE;   -- two dispatches may end at once
+    UPDATE deliveries d SET state = worst.state, reason = worst.reason, only_route = NULL
+    FROM (SELECT p.state, p.reason FROM dispatches p WHERE p.delivery_id = NEW.delivery_id
+          ORDER BY array_position('{uncertain,failed,held,running,dispatched,done,discarded}', p.state), p.seq
+          LIMIT 1) AS worst
+    WHERE d.id = NEW.delivery_id AND (d.state, d.reason) IS DISTINCT FROM (worst.state, worst.reason);
+    RETURN NULL;
+END $$
+"""
+
+EFFECT_SETTLED = """
+CREATE FUNCTION effect_settled() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, effect_id, dispatch_id, delivery_id, was, became, actor, reason)
+    VALUES ('effect', NEW.id, NEW.dispatch_id,
+            (SELECT p.delivery_id FROM dispatches p WHERE p.id = NEW.dispatch_id), OLD.state, NEW.state, actor(),
+            why(concat_ws(': ', NEW.step || ' of ' || NEW.label,
+                          CASE WHEN NEW.state IN ('undone', 'kept') THEN NEW.reason END)));
+    RETURN NULL;
+END $$
+"""
+
+# What all its steps have undone is undone; and, once no step is left, whatever else the round did goes with it.
+EFFECT_UNDOING = """
+CREATE FUNCTION effect_undoing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE effects SET state = 'undone', reason = NEW.undo->>'rule'
+    WHERE id = NEW.undoes AND NOT EXISTS (SELECT FROM effects u WHERE u.undoes = NEW.undoes
+                                          AND u.round = NEW.round AND u.state <> 'done');
+    UPDATE effects e SET state = 'undone', reason = NEW.undo->>'rule'
+    WHERE e.workflow = NEW.workflow AND e.key = NEW.key AND e.round = NEW.round AND e.undoes IS NULL
+      AND (e.state IN ('done', 'failed') OR (e.state = 'intended' AND e.attempted_at IS NULL))
+      AND NOT EXISTS (SELECT FROM effects u WHERE u.undoes = e.id AND u.round = NEW.round)
+      AND NOT EXISTS (SELECT FROM effects u WHERE u.workflow = NEW.workflow AND u.key = NEW.key
+                      AND u.undoes IS NOT NULL AND u.state NOT IN ('done', 'kept'));
+    RETURN NULL;
+END $$
+"""
+
+SOURCE_PAUSED = """
+CREATE FUNCTION source_paused() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, source, was, became, actor, reason)
+    VALUES ('source', coalesce(NEW.source, OLD.source), CASE TG_OP WHEN 'DELETE' THEN 'paused' END,
+            CASE TG_OP WHEN 'INSERT' THEN 'paused' ELSE 'resumed' END, actor(), why(NEW.reason));
+    RETURN NULL;
+END $$
+"""
+
+# One statement each: what has no dispatch yet is changed by itself, else by its dispatches (depth 2).
+TRIGGERS = """
+CREATE TRIGGER delivery_received AFTER INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION delivery_changed();
+CREATE TRIGGER delivery_changed AFTER UPDATE OF state ON deliveries FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND pg_trigger_depth() = 0) EXECUTE FUNCTION delivery_changed();
+CREATE TRIGGER dispatch_made AFTER INSERT ON dispatches FOR EACH ROW EXECUTE FUNCTION dispatch_changed();
+CREATE TRIGGER dispatch_changed AFTER UPDATE OF state ON dispatches FOR EACH ROW
+    WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION dispatch_changed();
+CREATE TRIGGER effect_settled AFTER UPDATE OF state ON effects FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND (OLD.state = 'uncertain' OR NEW.state IN ('undone', 'kept')))
+    EXECUTE FUNCTION effect_settled();
+CREATE TRIGGER effect_undoing AFTER UPDATE OF state ON effects FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.undoes IS NOT NULL AND NEW.state IN ('done', 'kept'))
+    EXECUTE FUNCTION effect_undoing();
+CREATE TRIGGER source_paused AFTER INSERT OR DELETE ON pauses FOR EACH ROW EXECUTE FUNCTION source_paused();
+"""
+
 INDEXES = """
-CREATE INDEX deliveries_state ON deliveries (state, seq) WHERE state <> 'dispatched';
-CREATE INDEX dispatches_open ON dispatches (seq) WHERE state IN ('waiting', 'running');
-CREATE INDEX dispatches_open_key ON dispatches (key, seq) WHERE state IN ('waiting', 'running');
+CREATE INDEX deliveries_state ON deliveries (state, seq);
+CREATE INDEX deliveries_source ON deliveries (source, seq);
+CREATE INDEX deliveries_received_at ON deliveries (received_at);
+CREATE INDEX dispatches_open ON dispatches (source, seq) WHERE state IN ('dispatched', 'running');
+CREATE INDEX dispatches_open_key ON dispatches (key, seq) WHERE state IN ('dispatched', 'running', 'held');
 CREATE INDEX dispatches_state ON dispatches (state, seq) WHERE state <> 'done';
 CREATE INDEX dispatches_key_end ON dispatches (split_part(key, ' ', -1));   -- the business key
 CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
+CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NOT IN ('undone', 'kept');
 CREATE INDEX effects_key ON effects (key);
+CREATE INDEX effects_undoing ON effects (workflow, key) WHERE undoes IS NOT NULL;
+CREATE INDEX effects_undoes ON effects (undoes) WHERE undoes IS NOT NULL;
+CREATE INDEX effects_uses ON effects USING gin (uses) WHERE uses <> '{}';
 CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- as people know it
 CREATE INDEX effects_reference ON effects USING gin (reference);
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
+CREATE INDEX effects_dispatch ON effects (dispatch_id);
+CREATE INDEX changes_delivery ON changes (delivery_id, id);
+CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 """
 
 
 def upgrade() -> None:
-    for statement in (DELIVERIES, DISPATCHES, EFFECTS, *filter(str.strip, INDEXES.split(";"))):
+    tables = (DELIVERIES, DISPATCHES, EFFECTS, PAUSES, CHANGES)
+    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_UNDOING, SOURCE_PAUSED)
+    one_a_line = [text for block in (INDEXES, TRIGGERS) for text in block.split(";") if text.strip()]
+    for statement in (*tables, *functions, *one_a_line):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE effects, dispatches, deliveries")
+    op.execute("DROP TABLE changes, pauses, effects, dispatches, deliveries")
+    op.execute("DROP FUNCTION delivery_changed, dispatch_changed, effect_settled, effect_undoing, source_paused, why, actor")

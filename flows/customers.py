@@ -1,0 +1,36 @@
+"""What more than one workflow needs of a customer: a company at Zentitle, made once whoever comes first."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from blocks import ZentitleCredentials
+from tasks import zentitle as zentitle_tasks
+from tasks.effects import Business
+
+WORKFLOW: Final = "customer"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A customer, as Jiwa knows it."""
+
+    account_no: str
+    name: str
+    email: str
+
+    @property
+    def business(self) -> Business:
+        """What is done once for the customer, whichever order or request it is for."""
+        return Business(
+            WORKFLOW, f"debtor {self.account_no}", f"customer {self.name} ({self.account_no})", step="company"
+        )
+
+
+async def company_of(zentitle: ZentitleCredentials, account: Account, product_id: str) -> int:
+    """The id of the customer's company at Zentitle: found, or made. What builds upon it says so (`uses`)."""
+    found = await zentitle_tasks.find_company(zentitle, account.name, account.account_no)
+    if found.id is not None:
+        return found.id
+    return await zentitle_tasks.add_company(
+        zentitle, account.business, found.name, account.account_no, account.email, product_id
+    )

@@ -1,0 +1,170 @@
+"""A customer gets a license on loan, and gives it back where Jiwa says that its account may not have one."""
+
+from typing import Final
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import ValidationError
+
+from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
+from flows.customers import Account, company_of
+from hookline.catalog import Loans, Mail, Stock, load_catalog
+from hookline.clients import NotFound
+from hookline.clients.jiwa.debtors import Debtor
+from hookline.clients.sensorpro.models import NewContact
+from hookline.errors import HooklineError
+from hookline.journal import BusinessFailure
+from hookline.settings import settings
+from tasks import jiwa as jiwa_tasks
+from tasks import sensorpro as sensorpro_tasks
+from tasks import zentitle as zentitle_tasks
+from tasks.effects import Business, Compensation
+
+WORKFLOW: Final = "license-on-loan"
+
+
+@flow(name=WORKFLOW, persist_result=False)
+async def license_on_loan(
+    request_id: str,
+    debtor_id: str,
+    part_no: str,
+    jiwa: str = "default",
+    zentitle: str = "default",
+    sensorpro: str = "default",
+) -> State[None]:
+    """
+    Lend a license to a customer who has not paid yet, and tell the customer.
+
+    The license is taken first, for there are few; then the customer's account is read. If it may not have one, all
+    is given back and the customer is told so: the run completes, named "Declined".
+
+    Args:
+        request_id: the request's number where it was made.
+        debtor_id: Jiwa's DebtorID of the customer.
+        part_no: Jiwa's PartNo of what is lent.
+        jiwa: name of the Jiwa Credentials block.
+        zentitle: name of the Zentitle Credentials block.
+        sensorpro: name of the Sensorpro Credentials block.
+    """
+    loans, stock = _rules(part_no)
+    jiwa_account = await JiwaCredentials.named(jiwa)
+    sensorpro_account = await SensorproCredentials.named(sensorpro)
+    debtor = await _debtor(jiwa_account, debtor_id)
+    contact = _contact(debtor)
+    business = Business(WORKFLOW, request_id, f"loan {request_id}")
+
+    try:
+        async with business.compensated() as loan:
+            code = await _lend(await ZentitleCredentials.named(zentitle), loan, debtor, stock, loans.days)
+            await _within_credit(jiwa_account, debtor_id)
+    except BusinessFailure as no:
+        await _tell(sensorpro_account, business, "declined", loans.declined, contact, part_no)
+        return Completed(name="Declined", message=f"{business.label}: {no}")
+
+    await _tell(sensorpro_account, business, "granted", loans.granted, contact, f"{part_no}: {code}")
+    return Completed(message=f"{business.label} for {debtor.Name}: {code} for {loans.days} days.")
+
+
+def _rules(part_no: str) -> tuple[Loans, Stock]:
+    loans = load_catalog(settings().catalog).loans
+    if loans is None:
+        raise HooklineError("catalog.yaml has no part `loans`, which says what may be lent. Add it.")
+    if part_no not in loans.stock:
+        raise HooklineError(
+            f"catalog.yaml names nothing to lend for the part {part_no!r}. Add it to loans.stock, or tell whoever "
+            "asked that it is not lent."
+        )
+    return loans, loans.stock[part_no]
+
+
+async def _debtor(jiwa: JiwaCredentials, debtor_id: str) -> Debtor:
+    try:
+        return await jiwa_tasks.get_debtor(jiwa, DebtorID=debtor_id)
+    except NotFound:
+        raise HooklineError(
+            f"Jiwa has no customer with the DebtorID {debtor_id!r}. Ask the sender of the request for the right one."
+        ) from None
+
+
+def _contact(debtor: Debtor) -> NewContact:
+    """Whom to tell; known before anything is taken."""
+    try:
+        return NewContact(PersonalEMail=debtor.EmailAddress, FirstName=debtor.Name)
+    except ValidationError:
+        raise HooklineError(
+            f"The customer {debtor.Name} ({debtor.AccountNo}) has no e-mail address that can be one, but "
+            f"{debtor.EmailAddress!r}. Nothing was lent. Enter it in Jiwa, then run this again."
+        ) from None
+
+
+async def _lend(
+    zentitle: ZentitleCredentials, loan: Compensation, debtor: Debtor, stock: Stock, days: int
+) -> str:
+    """Take a license out of the stock and make it the customer's for so many days; its code."""
+    account = Account(debtor.AccountNo, debtor.Name, debtor.EmailAddress)
+    company = await company_of(zentitle, account, stock.product_id)
+    loan.undo(account.business).by(zentitle_tasks.delete_company, zentitle, companyid=company)
+
+    taken = loan.at("license")
+    [code] = await zentitle_tasks.take_next_license_codes(
+        zentitle, taken, productid=stock.product_id, profilename=stock.profile
+    )
+    loan.undo(taken).by(
+        zentitle_tasks.update_license_code,
+        zentitle,
+        productid=stock.product_id,
+        licensecode=code,
+        companyid=0,
+        licensetype="perpetual",
+        enabledforuse=False,
+        acquiredbywebservice=False,
+    )
+    await zentitle_tasks.update_license_code(
+        zentitle,
+        loan.at(f"company of {code}", uses=[company]),
+        productid=stock.product_id,
+        licensecode=code,
+        companyid=company,
+    )
+    await zentitle_tasks.set_license_terms(
+        zentitle, loan.business, stock.product_id, code, clients=1, days=days
+    )
+    await zentitle_tasks.create_license_note(
+        zentitle,
+        loan.at(f"license note of {code}"),
+        productid=stock.product_id,
+        licensecode=code,
+        description=f"Lent to {debtor.Name} ({debtor.AccountNo}), {loan.business.label}",
+    )
+    return code
+
+
+async def _within_credit(jiwa: JiwaCredentials, debtor_id: str) -> None:
+    """
+    Whether the customer may have a license on loan, as its account stands now. A credit limit of 0 is none.
+
+    Raises:
+        BusinessFailure: it may not.
+    """
+    debtor = await jiwa_tasks.get_debtor(jiwa, DebtorID=debtor_id)
+    if debtor.AccountOnHold:
+        raise BusinessFailure(f"The account of {debtor.Name} ({debtor.AccountNo}) is on hold in Jiwa")
+    if debtor.CurrentBalance > debtor.CreditLimit > 0:
+        raise BusinessFailure(
+            f"{debtor.Name} ({debtor.AccountNo}) owes {debtor.CurrentBalance:.2f}, more than its credit limit of "
+            f"{debtor.CreditLimit:.2f} in Jiwa"
+        )
+
+
+async def _tell(
+    sensorpro: SensorproCredentials, business: Business, step: str, mail: Mail, contact: NewContact, what: str
+) -> None:
+    await sensorpro_tasks.trigger_email(
+        sensorpro,
+        business.at(f"mail: {step}", resend=mail.if_unknown == "send-again"),
+        CampId=mail.campaign_id,
+        BroadcastId=mail.broadcast_id,
+        ContactData=contact,
+        NamedPairsParameters={"request": business.key, "license": what},
+    )

@@ -1,0 +1,50 @@
+"""Something waits for a person: whoever `HOOKLINE_TELL` names is told."""
+
+from collections.abc import Iterator
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from hookline.database import pool
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.inbox import stats
+from hookline.settings import settings
+
+NEED_A_PERSON = ("failed", "uncertain", "rejected")
+
+
+# A message that comes twice does no harm, so that no journal is asked.
+@flow(name="tell-a-person", retries=3, retry_delay_seconds=60, persist_result=False)
+async def tell_a_person(what: str) -> State[None]:
+    """
+    Send a message about what happened and all else that waits for a person.
+
+    Args:
+        what: what happened, in words.
+    """
+    import apprise  # 150 ways to tell somebody, which engines that import this flow need not load
+
+    current = settings()
+    if current.tell is None:
+        return Completed(name="Nobody to tell", message="HOOKLINE_TELL is not set (docs/automations.md).")
+    people = apprise.Apprise()
+    if not people.add(current.tell.get_secret_value()):
+        raise ConfigurationError(
+            "HOOKLINE_TELL holds an address that Apprise cannot read (docs/automations.md)."
+        )
+    sources = await stats.by_source(await pool(current))
+    waiting = [
+        f"{number} {state} of {source.source}" for source in sources for state, number in _waiting(source)
+    ]
+    text = "\n".join([what, "", "Waiting for a person:", *waiting, "", current.gateway_url])
+    if not await people.async_notify(title="Hookline needs a person", body=text):
+        raise HooklineError("Not everybody that HOOKLINE_TELL names could be told; the log above says why.")
+    return Completed(message=what)
+
+
+def _waiting(source: stats.Source) -> Iterator[tuple[str, str]]:
+    """Each state that needs a person, with how many of the source are in it."""
+    for state in NEED_A_PERSON:
+        if number := source.states.get(state):
+            yield state, f"{number}+" if state in source.at_least else f"{number}"

@@ -1,0 +1,40 @@
+"""`hookline inbox prune`: take away what was kept long enough."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from hookline import runtime
+from hookline.cli.output import AsJson, show
+from hookline.database import pool
+from hookline.hooks import load_hooks
+from hookline.inbox import retention
+from hookline.inbox.retention import Pruned
+
+
+def prune(
+    *,
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would go; take nothing away.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Take away the deliveries and bodies whose time is over, as an engine does once an hour.
+
+    Only what is done, discarded or unrouted goes: what waits for a person stays, however old.
+
+    Try:
+        hookline inbox prune --dry-run
+        hookline inbox prune
+    """
+    settings = runtime.enter()
+    hooks = load_hooks(settings.hooks)
+
+    async def by_source() -> list[Pruned]:
+        take = retention.prunable if dry_run else retention.prune
+        return await take(await pool(settings), settings, hooks)
+
+    rows = [asdict(pruned) for pruned in asyncio.run(by_source())]
+    columns = ["source", "keep_days", "deliveries", "keep_bodies_days", "bodies"]
+    show(rows, columns, as_json=as_json, title="Would be taken away" if dry_run else "Taken away")

@@ -1,0 +1,126 @@
+"""What becomes of deliveries, told to Prefect as events, so that people's own automations can react."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import asyncpg
+from prefect.client.orchestration import PrefectClient
+from pydantic import SecretStr
+
+from hookline.hooks import Hooks
+from hookline.hooks.bodies import parse
+from hookline.inbox.bodies import opened
+
+BATCH = 100
+LARGEST_BODY = 65_536
+"""Bytes, as it is kept, that an event may carry."""
+DEEPEST_BODY = 50
+"""Values within each other; Prefect's own answers end at 255."""
+
+
+async def tell_prefect(
+    database: asyncpg.Pool, client: PrefectClient, hooks: Hooks, body_keys: Sequence[SecretStr]
+) -> int:
+    """
+    Send the changes that are due as Prefect events, a batch at most, and note that they are told.
+
+    After a crash in between they are told again, with the same ids, by which Prefect knows them.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        httpx.HTTPError: Prefect is away; they stay due.
+    """
+    carrying = [name for name, source in hooks.sources.items() if source.event_body]
+    async with database.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            """
+            SELECT c.*, d.external_id, d.source, d.content_type, d.altered, p.route, p.deployment, p.key, p.flow_run_id,
+                   d.source = ANY($2) AS carries_body, octet_length(d.body) AS size,
+                   CASE WHEN d.source = ANY($2) AND octet_length(d.body) <= $3 THEN d.body END AS body
+            FROM changes c JOIN deliveries d ON d.id = c.delivery_id LEFT JOIN dispatches p ON p.id = c.dispatch_id
+            WHERE c.event_due ORDER BY c.id LIMIT $1 FOR UPDATE OF c SKIP LOCKED
+            """,
+            BATCH,
+            carrying,
+            LARGEST_BODY,
+        )
+        if rows:
+            answer = await client.request("POST", "/events", json=[_event(row, body_keys) for row in rows])
+            answer.raise_for_status()
+            await connection.execute(
+                "UPDATE changes SET event_due = false WHERE id = ANY($1)", [row["id"] for row in rows]
+            )
+    return len(rows)
+
+
+async def tell_nobody(database: asyncpg.Pool) -> None:
+    """Let nothing be due, where Prefect is to be told nothing."""
+    await database.execute("UPDATE changes SET event_due = false WHERE event_due")
+
+
+def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, object]:
+    related = [{"prefect.resource.id": f"hookline.source.{row['source']}", "prefect.resource.role": "source"}]
+    if row["flow_run_id"]:
+        flow_run = f"prefect.flow-run.{row['flow_run_id']}"
+        related.append({"prefect.resource.id": flow_run, "prefect.resource.role": "flow-run"})
+    facts = ("source", "external_id", "was", "reason", "actor", "route", "deployment", "key")
+    return {
+        "id": str(uuid5(NAMESPACE_URL, f"hookline:change:{row['delivery_id']}:{row['id']}")),
+        "occurred": row["at"].isoformat(),
+        "event": f"hookline.delivery.{row['became']}",
+        "resource": {
+            "prefect.resource.id": f"hookline.delivery.{row['delivery_id']}",
+            "prefect.resource.name": row["external_id"],
+            "hookline.source": row["source"],
+        },
+        "related": related,
+        "payload": {
+            "delivery_id": str(row["delivery_id"]),
+            "state": row["became"],
+            **{fact: row[fact] for fact in facts},
+            **(_body(row, body_keys) if row["carries_body"] else {}),
+        },
+    }
+
+
+def _body(row: asyncpg.Record, keys: Sequence[SecretStr]) -> dict[str, Any]:
+    """What the body says, or why the event does not carry it."""
+    if (row["size"] or 0) > LARGEST_BODY:
+        return {"body_left_out": f"it has {row['size']} bytes; {LARGEST_BODY} are carried"}
+    try:
+        said = parse(row["content_type"], opened(row, keys) or b"")
+        _require_storable(said)
+    except ValueError as error:
+        return {"body_left_out": str(error)}
+    return {"body": said}
+
+
+def _require_storable(said: Any) -> None:
+    """Raise ValueError for what JSON can say and Prefect's database or its API cannot: its whole batch would fail."""
+    if _depth(said) > DEEPEST_BODY:
+        raise ValueError(f"it has more than {DEEPEST_BODY} values within each other")
+    try:
+        text = json.dumps(said, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError:
+        raise ValueError("it holds a number or a character that cannot be stored") from None
+    if "\\u0000" in text:
+        raise ValueError("it holds the character NUL")
+
+
+def _depth(said: Any) -> int:
+    """How many values stand within each other, as far as it matters."""
+    depth, level = 0, [said]
+    while level and depth <= DEEPEST_BODY:
+        depth += 1
+        inner = [
+            value.values() if isinstance(value, dict) else value
+            for value in level
+            if isinstance(value, dict | list)
+        ]
+        level = [value for values in inner for value in values]
+    return depth

@@ -1,0 +1,139 @@
+"""
+What an engine has in hand, and for how long.
+
+A lease is renewed while the dispatch is worked on. Where that fails (the event loop was blocked, the process was
+stopped, the database was away), another engine may have it by now: then the run here ends before its next effect.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from hookline.context import RunStopped
+from hookline.database import pool
+from hookline.inbox import dispatches
+from hookline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Stop(Enum):
+    """Why a run must not go on here."""
+
+    CANCELLED = "it was cancelled in the Prefect UI"
+    ENDED = "its flow run was given another end in the Prefect UI"
+    DELETED = "its flow run was deleted in the Prefect UI"
+    LEASE_LOST = "its lease ran out, and another engine may have it"
+    ENGINE_STOPS = "this engine is stopping"
+
+
+class InHand:
+    """One dispatch that this engine works on."""
+
+    def __init__(self, dispatch: asyncpg.Record, leases: "Leases", until: float) -> None:
+        self.dispatch = dispatch
+        self.id: UUID = dispatch["id"]
+        self.flow_run_id: UUID | None = dispatch["flow_run_id"]
+        self.leases = leases
+        self.until = until
+        """When the lease ends, by this process's monotonic clock."""
+        self.stop: Stop | None = None
+        self.waits = False
+        """Its flow run is paused for a person: it needs no place of its own."""
+        self.seen_over = False
+        """Its flow run was over when Prefect was last asked, though it is still in hand."""
+        self.flow: asyncio.Task[Any] | None = None
+        """The flow, while it runs."""
+        self._cut = False
+        self._effects: set[object] = set()
+
+    def halt(self, why: Stop) -> None:
+        """Begin no further effect, and end the run once none is in flight; to be called until the run has ended."""
+        if self.stop is None:
+            logger.info("dispatch %s stops: %s", self.id, why.value)
+            self.stop = why
+        if self.flow is not None and not self._effects and not self._cut:
+            self._cut = True  # a second time would cut into how the flow run is ended
+            self.flow.cancel()
+
+    @asynccontextmanager
+    async def effect(self) -> AsyncIterator[None]:
+        """Around one effect; see `hookline.context.effect`."""
+        if time.monotonic() >= self.until:
+            await self.leases.renew([self])
+        if self.stop is not None:
+            raise RunStopped(f"Nothing was sent, because this run must not go on: {self.stop.value}.")
+        this = object()
+        self._effects.add(this)
+        try:
+            yield
+        finally:
+            self._effects.discard(this)
+
+
+class Leases:
+    """The dispatches in hand."""
+
+    def __init__(self, settings: Settings, owner: str) -> None:
+        self.settings = settings
+        self.owner = owner
+        self.lease = timedelta(seconds=settings.lease_seconds)
+        self.in_hand: dict[UUID, InHand] = {}
+
+    async def claim(self, limit: int, deployments: Collection[str]) -> list[InHand]:
+        """Take dispatches that may run now, for these deployments."""
+        until = self._end_of_lease()
+        claimed = await dispatches.claim(
+            await pool(self.settings),
+            self.owner,
+            limit=limit,
+            lease=self.lease,
+            in_hand=self.in_hand,
+            deployments=deployments,
+        )
+        hands = [InHand(dispatch, self, until) for dispatch in claimed]
+        self.in_hand |= {hand.id: hand for hand in hands}
+        return hands
+
+    def let_go(self, hand: InHand) -> None:
+        """It is not worked on here any more; if nothing else was written down, its lease runs out."""
+        self.in_hand.pop(hand.id, None)
+
+    def places(self, of: int) -> int:
+        """How many of so many places are free: a run that waits for a person takes none."""
+        return of - sum(not hand.waits for hand in self.in_hand.values())
+
+    async def renew(self, hands: Collection[InHand]) -> None:
+        """Renew their leases; what another engine has meanwhile taken is stopped here."""
+        until = self._end_of_lease()
+        ids = [hand.id for hand in hands]
+        kept = await dispatches.renew(await pool(self.settings), self.owner, ids, self.lease)
+        for hand in hands:
+            if hand.id in kept:
+                hand.until = until
+            else:
+                hand.halt(Stop.LEASE_LOST)
+
+    async def keep(self) -> None:
+        """Renew all that is in hand, well before it runs out, for ever."""
+        while True:
+            await asyncio.sleep(self.lease.total_seconds() / 3)
+            try:
+                if self.in_hand:
+                    await self.renew(list(self.in_hand.values()))
+            except DATABASE_AWAY as error:
+                logger.warning("cannot renew leases: %s", error)
+
+    def _end_of_lease(self) -> float:
+        """Of one given from now on; the database's clock begins it later, never sooner."""
+        return time.monotonic() + self.lease.total_seconds()

@@ -1,0 +1,128 @@
+"""Prefect's engine for one flow run, in this process, which can be stopped without being taken for a crash."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect._flow_run_suspension import FlowRunSuspensionRequest, register_flow_run_suspension_request
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort, Pause
+from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.results import ResultStore
+
+from hookline.engine.leases import InHand, Stop
+from hookline.errors import HooklineError
+
+
+class PrefectAway(HooklineError):
+    """The Prefect server did not answer; the dispatch should wait."""
+
+
+class Run(AsyncFlowRunEngine[Any, Any]):
+    """
+    Prefect's own engine for a flow run, which knows why a run here is stopped.
+
+    Prefect's takes every exception for a failure of the flow, and being stopped for a crash. It also starts a
+    thread with a websocket for each run, and waits for it, to learn whether a person suspends the run: here,
+    `reconcile` asks about all of them at once.
+    """
+
+    def __init__(self, *, hand: InHand, **given: Any) -> None:
+        super().__init__(**given)
+        self.hand = hand
+        self.refused: Abort | None = None
+        """What Prefect did not let the run do."""
+
+    async def run_to_its_end(self) -> None:
+        """
+        Run until the flow run is over, suspended or stopped.
+
+        Raises:
+            httpx.HTTPError, PrefectAway: Prefect is away.
+        """
+        self.hand.flow = asyncio.create_task(self._run(), name=f"dispatch {self.hand.id}")
+        if self.hand.stop is not None:
+            self.hand.halt(self.hand.stop)
+        try:
+            await self.hand.flow
+        except Pause:
+            pass
+        except Abort as refused:
+            self.refused = refused
+        except asyncio.CancelledError:
+            if self.hand.stop is None:
+                raise
+        finally:
+            self.hand.flow = None
+
+    async def _run(self) -> None:
+        async with self.start():
+            while self.is_running():
+                async with self.run_context():
+                    _ = await self.call_flow_fn()
+
+    @contextmanager
+    def setup_flow_run_suspension_request(self) -> Iterator[FlowRunSuspensionRequest]:
+        """Let the run be told to suspend, by whoever sees that it should."""
+        request = self._get_flow_run_suspension_request()
+        with register_flow_run_suspension_request(self._id, request):
+            request.raise_if_requested()
+            yield request
+
+    async def set_state(self, state: State[Any], force: bool = False) -> State[Any]:
+        """Propose a state; a flow that waits for its own retry is not run again if it was cancelled meanwhile."""
+        if state.is_running() and (until := self.state.state_details.scheduled_time):
+            await asyncio.sleep(max(until.timestamp() - time.time(), 0))
+            at_present = (await self.client.read_flow_run(self._id)).state
+            if at_present is not None and at_present.is_cancelled():
+                raise Abort("it was cancelled while it waited for its next attempt")
+        return await super().set_state(state, force)
+
+    async def handle_exception(
+        self, exc: Exception, msg: str | None = None, result_store: ResultStore | None = None
+    ) -> State[Any]:
+        """Fail the run, unless it was stopped from outside, or Prefect was away: then it goes on later."""
+        if self.hand.stop is not None:
+            await self._stopped(exc)
+            raise Abort(self.hand.stop.value)
+        if _is_of_prefect(exc, self.client):
+            raise PrefectAway(f"Prefect is away: {exc or type(exc).__name__}") from exc
+        return await super().handle_exception(exc, msg, result_store)
+
+    async def handle_crash(self, exc: BaseException) -> None:
+        """Say that the run crashed, unless it was stopped from outside."""
+        if self.hand.stop is None:
+            await super().handle_crash(exc)
+        else:
+            await self._stopped(exc)
+
+    async def _stopped(self, exc: BaseException) -> None:
+        if self.hand.stop is Stop.CANCELLED:
+            await self.handle_cancellation(exc)
+
+    @property
+    def _id(self) -> UUID:
+        if self.flow_run is None:
+            raise RuntimeError("there is no flow run")
+        return self.flow_run.id
+
+
+def _is_of_prefect(error: BaseException | None, client: PrefectClient) -> bool:
+    """Whether an error, or what caused it, is that the Prefect server did not answer."""
+    while error is not None:
+        if isinstance(error, httpx.RequestError | httpx.HTTPStatusError) and _was_asked(client, error):
+            return not isinstance(error, httpx.HTTPStatusError) or error.response.is_server_error
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _was_asked(client: PrefectClient, error: httpx.RequestError | httpx.HTTPStatusError) -> bool:
+    try:
+        return str(error.request.url).startswith(str(client.api_url))
+    except RuntimeError:  # httpx knows of no request
+        return False

@@ -1,0 +1,85 @@
+"""A request for a source that is there, as it stands before anything of its body is read."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import SecretStr
+from starlette.types import Scope
+
+from hookline.gateway import schemes
+from hookline.gateway.peers import peer
+from hookline.gateway.reading import read_headers, read_query
+from hookline.gateway.schemes import Signed
+from hookline.hooks import Hooks
+from hookline.hooks.proofs import UrlSecret
+from hookline.hooks.sources import Source
+from hookline.settings import Network, webhook_secrets
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of which source, by whom."""
+
+    name: str
+    source: Source
+    secrets: Sequence[SecretStr]
+    method: str
+    peer: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    path_secret: str
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is of a sort that a sender proves: a delivery, or a handshake with a proof."""
+        return self.method == "POST" or any(
+            each.verified and each.method == self.method for each in self.source.handshakes
+        )
+
+    @property
+    def content_type(self) -> str:
+        """As the sender names it."""
+        return self.headers.get("content-type", "")
+
+    @cached_property
+    def names(self) -> dict[str, Any]:
+        """What templates may use of it, and what may be kept: what proves the sender is left out."""
+        return {
+            "source": self.name,
+            "method": self.method,
+            "query": schemes.redact_query(self.query, self.source.proof),
+            "headers": schemes.redact_headers(self.headers, self.source.proof),
+        }
+
+    def signed(self, body: bytes) -> Signed:
+        """What the sender proves itself with."""
+        return Signed(self.headers, self.query, self.path_secret, body)
+
+    def is_proven(self, body: bytes = b"") -> bool:
+        """Whether the sender has proved itself."""
+        return schemes.verify(self.source.proof, self.signed(body), self.secrets, now=time.time())
+
+
+def asked_for(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> Asked | None:
+    """What a request asks for; None where there is nothing: no such source, or none that is on, or another verb."""
+    name, path_secret = scope["path_params"]["source"], scope["path_params"].get("secret", "")
+    source = hooks.sources.get(name)
+    if source is None or not source.enabled or not (secrets := webhook_secrets(name)):
+        return None
+    if scope["method"] not in {"POST", *(each.method for each in source.handshakes)}:
+        return None
+    if path_secret and not isinstance(source.proof, UrlSecret):
+        return None
+    return Asked(
+        name=name,
+        source=source,
+        secrets=secrets,
+        method=scope["method"],
+        peer=peer(scope, trusted),
+        headers=read_headers(scope),
+        query=read_query(scope),
+        path_secret=path_secret,
+    )

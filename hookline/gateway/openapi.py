@@ -1,0 +1,91 @@
+"""What `/openapi.json` says: the gateway's addresses for machines. The sources have names of their own choosing."""
+
+from importlib.metadata import version
+from typing import Any
+
+
+def _json(description: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+_TEXT = {"type": "string"}
+_STATUS = {"status": _TEXT}
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer"}}
+}
+
+
+def _refused(description: str) -> dict[str, Any]:
+    return _json(description, detail=_TEXT)
+
+
+def _later(description: str) -> dict[str, Any]:
+    return _refused(description) | {"headers": _RETRY_AFTER}
+
+
+_RECEIPT = {
+    "id": {
+        "type": "string",
+        "format": "uuid",
+        "description": "The delivery's id, of a repeat the first one's.",
+    },
+    "duplicate": {"type": "boolean", "description": "Whether it came before."},
+}
+_BODY = {
+    "description": "Whatever the sender has to say; kept as it came.",
+    "content": {
+        "application/json": {"schema": {}},
+        "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
+        "application/xml": {"schema": {}},
+    },
+}
+_SOURCE = {"name": "source", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_RECEIVE: dict[str, Any] = {
+    "operationId": "receive",
+    "summary": "Receive one webhook of a source.",
+    "description": "How the sender proves itself, what it may send and how it is answered, the source says.",
+    "parameters": [_SOURCE],
+    "requestBody": _BODY,
+    "responses": {
+        "200": _json("It came before and is on disk, or it was a handshake.", **_RECEIPT),
+        "202": _json("It is on disk.", **_RECEIPT),
+        "400": _refused("It is not what its content type says, or broke off."),
+        "401": _refused("The proof is wrong or missing."),
+        "404": _refused("There is no such source, or it takes no such request."),
+        "408": _refused("The body came too slowly."),
+        "413": _refused("The body is too long."),
+        "415": _refused("The source takes no such content, or it is compressed."),
+        "429": _later("This address failed to prove itself too often."),
+        "431": {"description": "The headers are too long."},
+        "503": _later("It cannot be kept now; send it again."),
+    },
+}
+
+
+def _read(operation: str, summary: str, **responses: dict[str, Any]) -> dict[str, Any]:
+    numbered = {name.removeprefix("_"): response for name, response in responses.items()}
+    return {"get": {"operationId": operation, "summary": summary, "responses": numbered}}
+
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Hookline's gateway", "version": version("hookline")},
+    "paths": {
+        "/hooks/{source}": {"post": _RECEIVE},
+        "/healthz": _read("healthz", "Whether the process is alive.", _200=_json("It is.", **_STATUS)),
+        "/readyz": _read(
+            "readyz",
+            "Whether deliveries can be kept.",
+            _200=_json("They can.", **_STATUS),
+            _503=_json("They cannot; says why.", **_STATUS),
+        ),
+        "/metrics": _read(
+            "metrics",
+            "What Prometheus may know.",
+            _200={"description": "The metrics.", "content": {"text/plain": {"schema": _TEXT}}},
+            _404=_refused("Whoever asks may not know."),
+            _503={"description": "The database is away.", "content": {"text/plain": {"schema": _TEXT}}},
+        ),
+    },
+}

@@ -1,0 +1,105 @@
+"""Who sent a request, by address, and how often the address failed to prove itself."""
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from starlette.types import Scope
+
+from hookline.settings import Network
+
+WINDOW_SECONDS = 60.0
+MOST_PEERS = 4096
+MOST_PROXIES = 32
+
+
+class Attempts:
+    """Counts failed attempts by peer address, so many a minute, and remembers only so many peers."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._failed)
+
+    def seconds_to_wait(self, peer: str, now: float) -> int:
+        """Seconds until the peer may try again; 0 if it may now."""
+        if not self._failed:
+            return 0
+        began, failed = self._failed.get(_network(peer), (now, 0))
+        left = began + WINDOW_SECONDS - now
+        return int(left) + 1 if failed >= self.most and left > 0 else 0
+
+    def failed(self, peer: str, now: float) -> bool:
+        """
+        Note a failed attempt; forgets the peer that began longest ago when there are too many.
+
+        Returns:
+            Whether this was the one too many.
+        """
+        network = _network(peer)
+        began, failed = self._failed.get(network, (now, 0))
+        if now - began >= WINDOW_SECONDS:
+            self._failed.pop(network)
+            began, failed = now, 0
+        self._failed[network] = (began, failed + 1)
+        while len(self._failed) > MOST_PEERS:
+            self._failed.popitem(last=False)
+        return failed + 1 == self.most
+
+
+def peer(scope: Scope, trusted: Sequence[Network]) -> str:
+    """
+    The address that a request comes from.
+
+    A proxy that we trust says in `X-Forwarded-For` who asked it, who may be a proxy that we trust in turn. The
+    right-most address that is none of these is the peer; what stands to the left of it anybody may have made up.
+    """
+    client = scope.get("client")
+    address = str(client[0]) if client else ""
+    if not trusted:
+        return address
+    said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    hops = ",".join(said).rsplit(",", MOST_PROXIES)
+    while hops and _is_in(address, trusted):
+        hop = _parse(hops.pop())
+        if hop is None:
+            break
+        address = str(hop)
+    return address
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is one of this machine's own."""
+    parsed = _parse(address)
+    return parsed is not None and parsed.is_loopback
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _network(peer: str) -> str:
+    """An IPv6 peer has a whole /64 to itself and counts as one."""
+    address = _parse(peer)
+    if address is None:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return str(address)
+
+
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address as proxies write them, with or without a port; None where it is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address

@@ -1,0 +1,82 @@
+"""What a body says, by its content type: JSON, a form, XML, or text."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+from urllib.parse import parse_qsl
+from xml.parsers.expat import ExpatError
+
+import xmltodict
+
+Kind: TypeAlias = Literal["json", "form", "xml", "other"]
+
+MAX_FIELDS = 1_000
+MAX_DEPTH = 100
+"""Elements of XML within each other."""
+
+
+def kind(content_type: str) -> Kind:
+    """Which kind of content a `Content-Type` names."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media in {"application/json", "text/json"} or media.endswith("+json"):
+        return "json"
+    if media == "application/x-www-form-urlencoded":
+        return "form"
+    if media in {"application/xml", "text/xml"} or media.endswith("+xml"):
+        return "xml"
+    return "other"
+
+
+def parse(content_type: str, body: bytes) -> Any:
+    """
+    What the body says.
+
+    Of JSON that is its value, of a form a mapping (a repeated field is a list), of XML what xmltodict makes of it,
+    of anything else its text.
+
+    Raises:
+        ValueError: it is not what its content type says, in words.
+    """
+    match kind(content_type):
+        case "json":
+            return _json(body)
+        case "form":
+            return _form(body)
+        case "xml":
+            return _xml(body)
+        case _:
+            return body.decode(errors="replace")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"The body is not JSON: {error}.") from None
+
+
+def _form(body: bytes) -> dict[str, str | list[str]]:
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError as error:
+        raise ValueError(f"The body is not a form: {error}.") from None
+    repeated: dict[str, list[str]] = {}
+    for name, value in fields:
+        repeated.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in repeated.items()}
+
+
+def _xml(body: bytes) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = xmltodict.parse(body, disable_entities=True, postprocessor=_not_too_deep)
+    except (ValueError, LookupError, ExpatError) as error:  # LookupError: an encoding that nobody knows
+        raise ValueError(f"The body is not XML that we read: {error}.") from None
+    return parsed
+
+
+def _not_too_deep(path: Sequence[object], key: str, value: Any) -> tuple[str, Any]:
+    if len(path) > MAX_DEPTH:
+        raise ValueError(f"more than {MAX_DEPTH} elements within each other")
+    return key, value

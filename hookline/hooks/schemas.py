@@ -1,0 +1,100 @@
+"""JSON Schemas of `hooks.yaml`: checked when they are loaded, and nothing is ever fetched for them."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from jsonschema import (
+    Draft4Validator,
+    Draft6Validator,
+    Draft7Validator,
+    Draft201909Validator,
+    Draft202012Validator,
+    SchemaError,
+)
+from jsonschema.protocols import Validator
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+Schema: TypeAlias = dict[str, Any] | bool
+
+DRAFTS: dict[str, Any] = {
+    draft.META_SCHEMA["$schema"].removesuffix("#"): draft
+    for draft in (
+        Draft202012Validator,
+        Draft201909Validator,
+        Draft7Validator,
+        Draft6Validator,
+        Draft4Validator,
+    )
+}
+"""By what `$schema` says; the protocol of a validator does not tell of all that they can."""
+LATEST = next(iter(DRAFTS))
+
+
+def load_schema(given: object, folder: Path) -> Validator:
+    """
+    The validator of a schema that is written out, or that stands in a file relative to `folder`.
+
+    Its draft is the one that `$schema` names, else 2020-12.
+
+    Raises:
+        ValueError: it cannot be read, is no schema, or refers to what it does not hold itself.
+    """
+    schema = _read(folder / given) if isinstance(given, str) else given
+    if not isinstance(schema, dict | bool):
+        raise ValueError("is no JSON Schema: it is a mapping, true or false, or the path of a file")  # noqa: TRY004
+    draft = _draft(schema)
+    try:
+        draft.check_schema(schema)
+    except SchemaError as error:
+        raise ValueError(f"is no JSON Schema: {error.json_path}: {error.message}") from None
+    _require_closed(schema)
+    validator: Validator = draft(schema, registry=Registry())
+    return validator
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+
+
+def _draft(schema: Schema) -> Any:
+    named = schema.get("$schema", LATEST) if isinstance(schema, dict) else LATEST
+    draft = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
+    if draft is None:
+        raise ValueError(f"$schema: {named!r} is no draft that we know; there are: {', '.join(DRAFTS)}")
+    return draft
+
+
+def _require_closed(schema: Schema) -> None:
+    """Look every reference up; raises ValueError naming the one that leads nowhere."""
+    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+    address = resource.id() or ""
+    _look_up(resource, Registry().with_resource(address, resource).resolver(address), seen=set())
+
+
+def _look_up(resource: Resource[Any], resolver: Any, seen: set[int]) -> None:
+    contents = resource.contents
+    if not isinstance(contents, dict) or id(contents) in seen:
+        return
+    seen.add(id(contents))
+    for reference in ("$ref", "$dynamicRef"):
+        if reference in contents:
+            _follow(contents[reference], resolver, seen)
+    for inner in resource.subresources():
+        _look_up(inner, resolver.in_subresource(inner), seen)
+
+
+def _follow(reference: str, resolver: Any, seen: set[int]) -> None:
+    """A reference may lead to where no keyword does."""
+    try:
+        found = resolver.lookup(reference)
+    except Unresolvable:
+        raise ValueError(f"refers to {reference}, which it does not hold; nothing is fetched") from None
+    _look_up(Resource.from_contents(found.contents, default_specification=DRAFT202012), found.resolver, seen)

@@ -1,0 +1,225 @@
+"""A source of `hooks.yaml`: who is believed, what is taken, and how the gateway answers."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from jsonschema.protocols import Validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from hookline.hooks.bodies import kind
+from hookline.hooks.presets import PRESETS
+from hookline.hooks.proofs import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
+from hookline.hooks.redaction import JSONPath, compile_path, redact
+from hookline.hooks.schemas import load_schema
+from hookline.hooks.templates import Template
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT_MAX_BODY = 1_048_576
+CONTENT_TYPE = r"^[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?$"
+UNKNOWN_YET = {"delivery_id", "received_at"}
+"""What a request has no value for before it is kept."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Input should be a valid string")  # noqa: TRY004  (pydantic tells a ValueError's place)
+    return value
+
+
+def _template(value: object) -> Template:
+    return _of_a_request(Template(_text(value)))
+
+
+def _condition(value: object) -> Template:
+    return _of_a_request(Template(_text(value), expression=True))
+
+
+def _of_a_request(template: Template) -> Template:
+    if early := sorted(template.uses & UNKNOWN_YET):
+        raise ValueError(f"uses {', '.join(early)}, which a request does not have yet: {template.text}")
+    return template
+
+
+def _path(value: object) -> JSONPath:
+    return compile_path(_text(value))
+
+
+def _id(value: object) -> "IdHeader | Template":
+    return IdHeader.model_validate(value) if isinstance(value, Mapping) else _template(value)
+
+
+def _schema(value: object, info: ValidationInfo) -> Validator:
+    return load_schema(value, (info.context or {}).get("folder", Path()))
+
+
+RequestTemplate: TypeAlias = Annotated[Template, PlainValidator(_template)]
+Condition: TypeAlias = Annotated[Template, PlainValidator(_condition)]
+
+
+class IdHeader(Strict):
+    """The header in which a sender gives its id of a delivery."""
+
+    header: HeaderName
+
+
+class Response(Strict):
+    """What the gateway answers to a delivery that it has taken."""
+
+    status: int | None = Field(
+        default=None, ge=200, le=299, description="Otherwise 202, or 200 for a repeat."
+    )
+    body: str | None = Field(
+        default=None, max_length=1000, description="Otherwise the delivery's id, as JSON."
+    )
+    content_type: str = Field(
+        default="text/plain; charset=utf-8", pattern=CONTENT_TYPE, description="Of `body`."
+    )
+
+
+class Handshake(Strict):
+    """A request that is answered at once and makes no delivery, such as a challenge."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    method: Literal["GET", "POST"]
+    when: Condition = Field(description="A request that does not fulfil this condition is no handshake.")
+    token: RequestTemplate | None = Field(default=None, description="Must give one of the source's secrets.")
+    reply: RequestTemplate = Field(description="A template of the answer's body.")
+    status: int = Field(default=200, ge=200, le=299)
+    content_type: Literal["text/plain", "application/json"] = "text/plain"
+    verified: bool = Field(default=True, description="Whether the request must prove its sender first.")
+
+    @model_validator(mode="after")
+    def _unverified_bodies_stay_unread(self) -> "Handshake":
+        used = self.when.uses | self.reply.uses | (self.token.uses if self.token else set())
+        if not self.verified and "body" in used:
+            raise ValueError("without `verified` it cannot use the body, which is not read before the proof")
+        return self
+
+    def answer(self, names: Mapping[str, Any]) -> str:
+        """The answer's body: a text as it is, all else as JSON; raises TemplateError."""
+        value = self.reply.render(names)
+        return value if isinstance(value, str) else json.dumps(value)
+
+
+class Source(BaseModel):
+    """A sender: how it proves itself (`proof`), and all that is ours to choose about its deliveries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    proof: Scheme
+    enabled: bool = Field(default=True, description="False: its address answers 404.")
+    max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
+    accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
+        default=("json",), min_length=1, description="The kinds of content that are taken."
+    )
+    id: Annotated[IdHeader | Template, PlainValidator(_id)] | None = Field(
+        default=None, description="Where the sender's id of a delivery stands."
+    )
+    response: Response = Response()
+    handshakes: tuple[Handshake, ...] = Field(default=(), max_length=10)
+    schema_: Annotated[Validator, PlainValidator(_schema)] | None = Field(
+        default=None, alias="schema", description="The JSON Schema that a body must fit."
+    )
+    redact: tuple[Annotated[JSONPath, PlainValidator(_path)], ...] = Field(
+        default=(), description="The values of a body that are never kept."
+    )
+    event_body: bool = Field(default=False, description="Whether its Prefect events carry the body.")
+    keep_days: int | None = Field(default=None, ge=1, le=3650, description="Otherwise as the settings say.")
+    keep_bodies_days: int | None = Field(
+        default=None, ge=1, le=3650, description="Otherwise as the settings say."
+    )
+
+    @model_validator(mode="after")
+    def _no_body_outlives_its_delivery(self) -> "Source":
+        if self.keep_days and self.keep_bodies_days and self.keep_bodies_days > self.keep_days:
+            raise ValueError("keep_bodies_days is more than keep_days")
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_can_be_redacted(self) -> "Source":
+        if self.redact and (odd := sorted({"xml", "any"} & set(self.accept))):
+            raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be kept")
+        return self
+
+    def takes(self, content_type: str) -> bool:
+        """Whether a body of this content type is one that the source accepts."""
+        return "any" in self.accept or kind(content_type) in self.accept
+
+    def redacted(self, content_type: str, body: bytes) -> bytes:
+        """The body without the values that are never kept; raises ValueError, in words, where that cannot be."""
+        return redact(self.redact, content_type, body)
+
+
+class SourceError(ValueError):
+    """A source that does not fit."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+        """Each begins with its place in the source, such as `.header: …`; of the source as a whole it is empty."""
+
+
+def read_source(given: Mapping[str, Any], folder: Path) -> Source:
+    """
+    The source that a mapping of `hooks.yaml` describes; a path in it is relative to `folder`.
+
+    Raises:
+        SourceError: tells everything that does not fit.
+    """
+    filled = _filled(given)
+    scheme = _scheme(filled.get("scheme"))
+    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"proof"}
+    proof, problems = _checked(
+        scheme, {name: value for name, value in filled.items() if name not in ours}, folder
+    )
+    rest = {name: value for name, value in filled.items() if name in ours}
+    source, more = _checked(Source, rest | {"proof": proof or UrlSecret()}, folder)
+    if proof is None or source is None:
+        raise SourceError(problems + more)
+    return source
+
+
+def _filled(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with what the preset knows."""
+    if "preset" not in given:
+        return dict(given)
+    fields = {name: value for name, value in given.items() if name != "preset"}
+    preset = PRESETS.get(given["preset"]) if isinstance(given["preset"], str) else None
+    if preset is None:
+        raise SourceError(
+            [f".preset: there is no preset {given['preset']!r}; there are: {', '.join(PRESETS)}"]
+        )
+    if "scheme" in fields:
+        raise SourceError([f".scheme: the preset {given['preset']} says it already; leave one of them out"])
+    return {**preset, **fields}
+
+
+def _scheme(name: object) -> type[Scheme]:
+    if isinstance(name, str) and name in SCHEMES:
+        return SCHEMES[name]
+    if name is None:
+        raise SourceError([f".scheme: is missing; name one of {', '.join(SCHEMES)}, or a preset"])
+    raise SourceError([f".scheme: there is no scheme {name!r}; there are: {', '.join(SCHEMES)}"])
+
+
+def _checked(model: type[Model], fields: Mapping[str, Any], folder: Path) -> tuple[Model | None, list[str]]:
+    """The model and no problem, or no model and every problem."""
+    try:
+        return model.model_validate(fields, context={"folder": folder}), []
+    except ValidationError as error:
+        return None, [
+            f"{''.join(f'.{part}' for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        ]

@@ -1,0 +1,82 @@
+"""Deliveries that arrive at the same time are put on disk together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from hookline.database.types import Connection
+from hookline.inbox.deliveries import CHANNEL, Receipt
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request that is believed and can be taken; what proved it is out of the query and the headers."""
+
+    source: str
+    external_id: str
+    method: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    content_type: str
+    body: bytes
+    altered: Sequence[str] = ()
+    """What was done to the body, which then is not what came (`bodies.keep`)."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it this delivery and no other."""
+        return self.source, self.external_id
+
+
+async def accept_all(
+    connection: Connection, arrivals: Sequence[Arrival], *, seconds: float | None = None
+) -> list[Receipt]:
+    """
+    Put deliveries on disk, or count them as repeats of those that are there; wakes the engines.
+
+    One transaction, for PostgreSQL lets transactions that notify come to their end one after another, each with
+    a wait for the disk. What a paused source sends is held.
+
+    Args:
+        connection: not in a transaction.
+        arrivals: no two of them with the same key.
+        seconds: after these the database is taken for dead.
+
+    Returns:
+        The receipts, in the order of the arrivals.
+    """
+    rows = await connection.fetch(
+        """
+        WITH arrived AS (   -- numbered as they came, though not inserted in that order
+            SELECT nextval(pg_get_serial_sequence('deliveries', 'seq')) AS seq, a.*
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::bytea[],
+                        $8::text[])
+                AS a (source, external_id, method, query, headers, content_type, body, altered)
+        ), paused AS (      -- a resume waits, or is waited for
+            SELECT source FROM pauses WHERE source = ANY ($1) FOR SHARE
+        ), accepted AS (
+            INSERT INTO deliveries (seq, source, external_id, method, query, headers, content_type, body, altered,
+                                    state)
+            OVERRIDING SYSTEM VALUE
+            SELECT seq, source, external_id, method, query, headers, content_type, body,
+                   string_to_array(altered, ','),
+                   CASE WHEN source IN (SELECT source FROM paused) THEN 'held' ELSE 'received' END
+            FROM arrived ORDER BY source, external_id   -- so that two gateways do not wait for each other
+            ON CONFLICT (source, external_id)
+                DO UPDATE SET duplicates = deliveries.duplicates + 1, duplicate_at = now()
+            RETURNING id, source, external_id, xmax <> 0 AS duplicate
+        )
+        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($9, '') END FROM accepted
+        """,
+        *zip(*map(_columns, arrivals), strict=True),
+        CHANNEL,
+        timeout=seconds,
+    )
+    receipts = {(row["source"], row["external_id"]): Receipt(row["id"], row["duplicate"]) for row in rows}
+    return [receipts[arrival.key] for arrival in arrivals]
+
+
+def _columns(arrival: Arrival) -> tuple[object, ...]:
+    values = {field.name: getattr(arrival, field.name) for field in fields(arrival)}
+    return tuple(
+        (values | {"altered": ",".join(arrival.altered)}).values()
+    )  # a list would be a dimension more

@@ -1,0 +1,37 @@
+"""
+The audit trail: every change of a delivery, dispatch, pause or uncertain effect, with time, actor and reason.
+
+The rows are written by triggers in the database, so that no way of changing a state can forget them.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+
+from hookline.database.types import Connection
+
+
+@asynccontextmanager
+async def acting(connection: Connection, actor: str, reason: str) -> AsyncIterator[None]:
+    """A transaction whose changes the audit trail gives this actor and this reason."""
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT set_config('hookline.actor', $1, true), set_config('hookline.reason', $2, true)",
+            actor,
+            reason,
+        )
+        yield
+
+
+async def trail(database: asyncpg.Pool, delivery_id: UUID) -> list[asyncpg.Record]:
+    """What happened to a delivery, in order; each row with the route where it is a dispatch's."""
+    return await database.fetch(
+        """
+        SELECT c.at, c.subject, c.dispatch_id, c.effect_id, p.route, c.was, c.became, c.actor, c.reason
+        FROM changes c LEFT JOIN dispatches p ON p.id = c.dispatch_id
+        WHERE c.delivery_id = $1 ORDER BY c.id
+        """,
+        delivery_id,
+    )

@@ -1,0 +1,136 @@
+"""
+How long deliveries are kept, and taking those away whose time is over.
+
+Only what is closed is taken away: what waits, runs, or waits for a person stays, however old. A delivery's age
+counts from the last that happened to it: its arrival, its last repeat, the last change in its trail. With it go
+its dispatches and its trail. The journal's effects stay: they are what keeps a write from happening twice.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+
+from hookline.hooks import Hooks
+from hookline.inbox import search
+from hookline.settings import Settings
+
+CLOSED = ("done", "discarded", "unrouted")
+"""States in which nothing is left to do."""
+BATCH = 500
+
+# The rest of the source need not be looked at; clocks are set back now and then, so not one delivery decides.
+_OLD = """
+    d.source = $1 AND d.state = ANY($2) AND d.received_at < now() - $3::interval
+    AND d.seq <= (SELECT max(seq) FROM (SELECT seq FROM deliveries WHERE received_at < now() - $3::interval
+                                        ORDER BY received_at DESC LIMIT 1000) latest)"""
+_LAST = """
+    greatest(d.received_at, d.duplicate_at, (SELECT max(c.at) FROM changes c WHERE c.delivery_id = d.id))"""
+
+# What somebody works on is left for the next time. They may hold a dispatch and want its delivery, which we
+# hold: we wait for neither.
+_TAKE_DELIVERIES = f"""
+    WITH batch AS MATERIALIZED (
+        SELECT d.id, d.seq FROM deliveries d
+        WHERE {_OLD} AND {_LAST} < now() - $3::interval AND d.seq > $4
+        ORDER BY d.seq LIMIT $5 FOR UPDATE OF d SKIP LOCKED
+    ), free AS MATERIALIZED (
+        SELECT id FROM dispatches WHERE delivery_id IN (SELECT id FROM batch) FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        DELETE FROM deliveries d USING batch b
+        WHERE d.id = b.id AND NOT EXISTS (SELECT FROM dispatches p WHERE p.delivery_id = d.id
+                                          AND p.id NOT IN (SELECT id FROM free))
+        RETURNING d.id
+    )
+    SELECT (SELECT max(seq) FROM batch) AS last, (SELECT count(*) FROM taken) AS taken
+"""  # noqa: S608  (put together from constants, as are those below)
+
+_TAKE_BODIES = f"""
+    WITH batch AS MATERIALIZED (
+        SELECT d.id, d.seq FROM deliveries d
+        WHERE {_OLD} AND {_LAST} < now() - $3::interval AND d.seq > $4 AND d.body IS NOT NULL
+        ORDER BY d.seq LIMIT $5 FOR UPDATE OF d SKIP LOCKED
+    ), taken AS (
+        UPDATE deliveries d SET body = NULL, altered = array_append(d.altered, 'removed')
+        FROM batch b WHERE d.id = b.id RETURNING d.id
+    )
+    SELECT (SELECT max(seq) FROM batch) AS last, (SELECT count(*) FROM taken) AS taken
+"""  # noqa: S608
+
+_COUNT = f"""
+    SELECT count(*) FILTER (WHERE last < now() - $4::interval) AS deliveries,
+           count(*) FILTER (WHERE last >= now() - $4::interval AND has_body) AS bodies
+    FROM (SELECT {_LAST} AS last, d.body IS NOT NULL AS has_body FROM deliveries d WHERE {_OLD}) d
+    WHERE last < now() - $3::interval
+"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was, or would be, taken away of a source."""
+
+    source: str
+    keep_days: int
+    deliveries: int
+    keep_bodies_days: int
+    bodies: int
+    """Of deliveries that stay."""
+
+
+@dataclass(frozen=True)
+class _Policy:
+    """How long what a source sent is kept."""
+
+    source: str
+    delivery: timedelta
+    body: timedelta
+
+
+async def prune(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> list[Pruned]:
+    """
+    Take away the deliveries and bodies whose time is over, a batch at a time; several may do so at once.
+
+    Returns:
+        What was taken of each source, by its name.
+    """
+    pruned = []
+    for policy in await _policies(database, settings, hooks):
+        deliveries = await _take(database, _TAKE_DELIVERIES, policy.source, policy.delivery)
+        bodies = 0
+        if policy.body < policy.delivery:
+            bodies = await _take(database, _TAKE_BODIES, policy.source, policy.body)
+        pruned.append(_told(policy, deliveries, bodies))
+    return pruned
+
+
+async def prunable(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> list[Pruned]:
+    """What `prune` would take away now."""
+    pruned = []
+    for policy in await _policies(database, settings, hooks):
+        [row] = await database.fetch(_COUNT, policy.source, CLOSED, policy.body, policy.delivery)
+        pruned.append(_told(policy, row["deliveries"], row["bodies"]))
+    return pruned
+
+
+async def _policies(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> list[_Policy]:
+    """One for each source that ever sent something; the settings' for what `hooks.yaml` says nothing of."""
+    policies = []
+    for name in await search.sources(database):
+        source = hooks.sources.get(name)
+        days = (source and source.keep_days) or settings.keep_days
+        bodies_days = (source and source.keep_bodies_days) or settings.keep_bodies_days or days
+        policies.append(_Policy(name, timedelta(days=days), timedelta(days=min(days, bodies_days))))
+    return policies
+
+
+async def _take(database: asyncpg.Pool, statement: str, source: str, age: timedelta) -> int:
+    """Run the statement batch after batch, each from where the last one ended; how many were taken."""
+    taken, last = 0, 0
+    while last is not None:
+        [row] = await database.fetch(statement, source, CLOSED, age, last, BATCH)
+        taken, last = taken + row["taken"], row["last"]
+    return taken
+
+
+def _told(policy: _Policy, deliveries: int, bodies: int) -> Pruned:
+    return Pruned(policy.source, policy.delivery.days, deliveries, policy.body.days, bodies)

@@ -1,0 +1,107 @@
+"""
+How much there is in the inbox, counted in a time that does not grow with it.
+
+Two looks are taken, each over an index and at most `COUNTED` rows long: at the oldest of each state, and at the
+latest of each source. Where one of them saw all there is, the number is exact; where neither did, it is the
+least that there are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from hookline.database.types import Row
+from hookline.inbox import search
+from hookline.inbox.deliveries import OPEN, STATES
+
+COUNTED = 10_000
+
+
+@dataclass
+class Source:
+    """What a source sent, and what became of it."""
+
+    source: str
+    states: dict[str, int] = field(default_factory=dict)
+    at_least: list[str] = field(default_factory=list)
+    """The states that there may be more of."""
+    oldest_open: datetime | None = None
+    last_received: datetime | None = None
+    duplicates: int = 0
+    """Repeats of its latest `COUNTED` deliveries."""
+    paused: dict[str, Any] | None = None
+    """Since when, by whom and why, if it is."""
+
+
+async def paused(database: asyncpg.Pool) -> list[asyncpg.Record]:
+    """The sources that are paused: `source`, `since`, `actor`, `reason`."""
+    return await database.fetch("SELECT source, since, actor, reason FROM pauses ORDER BY source")
+
+
+async def waiting(database: asyncpg.Pool, source: str) -> int:
+    """How many deliveries of a source wait: for it to be resumed, or for an engine."""
+    n: int = await database.fetchval(
+        "SELECT count(*) FROM deliveries WHERE source = $1 AND state IN ('received', 'held', 'dispatched')",
+        source,
+    )
+    return n
+
+
+async def by_source(database: asyncpg.Pool) -> list[Source]:
+    """Every source that sent something or is paused, by name."""
+    pauses = {row["source"]: row for row in await paused(database)}
+    sources = sorted({*await search.sources(database), *pauses})
+    async with database.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute("SET LOCAL enable_sort = off")  # each look goes along its index, and stops
+        of_states = await connection.fetch(OLDEST_OF_EACH_STATE, STATES, COUNTED + 1)
+        of_sources = await connection.fetch(LATEST_OF_EACH_SOURCE, sources, COUNTED + 1)
+    return [
+        _source(name, of_states, [row for row in of_sources if row["source"] == name], pauses.get(name))
+        for name in sources
+    ]
+
+
+def _source(name: str, of_states: Sequence[Row], latest: Sequence[Row], pause: Row | None) -> Source:
+    """One source, by what was seen of each state and of the latest that it sent."""
+    entry = Source(
+        name,
+        last_received=max((row["last"] for row in latest), default=None),
+        duplicates=sum(row["duplicates"] for row in latest),
+        paused=None if pause is None else {each: pause[each] for each in ("since", "actor", "reason")},
+    )
+    opened = []
+    for state in STATES:
+        of_state = [row for row in of_states if row["state"] == state]
+        looks = [row for row in (*of_state, *latest) if (row["source"], row["state"]) == (name, state)]
+        n = max((row["n"] for row in looks), default=0)
+        if not (_ended(latest) or _ended(of_state)):
+            entry.at_least.append(state)
+        if n or state in entry.at_least:
+            entry.states[state] = min(n, COUNTED)
+        if state in OPEN:
+            opened += [row["oldest"] for row in looks]
+    entry.oldest_open = min(opened, default=None)
+    return entry
+
+
+def _ended(look: Sequence[Row]) -> bool:
+    """Whether a look saw all there is, before it had to stop."""
+    n: int = sum(row["n"] for row in look)
+    return n <= COUNTED
+
+
+# BETWEEN, and the same in ORDER BY: for an equality the planner may go along the order of arrival instead, past
+# everything that is of another state or source.
+_LOOK = """
+    SELECT d.source, d.state, count(*) AS n, min(d.received_at) AS oldest, max(d.received_at) AS last,
+           sum(d.duplicates)::int AS duplicates
+    FROM unnest($1::text[]) AS wanted (name) CROSS JOIN LATERAL (
+        SELECT source, state, received_at, duplicates FROM deliveries
+        WHERE {column} BETWEEN name AND name ORDER BY {column} {order}, seq {order} LIMIT $2
+    ) d GROUP BY d.source, d.state"""
+
+OLDEST_OF_EACH_STATE = _LOOK.format(column="state", order="ASC")
+LATEST_OF_EACH_SOURCE = _LOOK.format(column="source", order="DESC")

@@ -1,0 +1,145 @@
+"""
+Have a business to oneself, across processes and machines.
+
+An engine runs the dispatches of one ordering key one after another; but a run that a person retries in the Prefect
+UI, or that a schedule starts, is in another process. What they share is the database: a lock of the business's key,
+held by a connection of its own, which falls when the process dies.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+
+import asyncpg
+
+from hookline.database import pool
+from hookline.database.connection import process_name
+from hookline.errors import HooklineError
+from hookline.journal import store
+from hookline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=5)
+"""How long a run waits for its turn; a vendor that is away holds up another run for about a minute."""
+
+
+class BusinessBusy(HooklineError):
+    """Another run has the business to itself, and for longer than is waited; trying again helps."""
+
+    transient = True
+
+
+class Hold:
+    """A business that this run has to itself."""
+
+    def __init__(self, settings: Settings, key: str, *, label: str, run: str, patience: timedelta) -> None:
+        self.settings = settings
+        self.key = key
+        self.label = label
+        self.holder = f"{process_name()}, {run}" if run else process_name()
+        self.patience = patience
+        self.connection: asyncpg.pool.PoolConnectionProxy | None = None
+        self.taking = asyncio.Lock()
+        self.lost = asyncio.Event()
+
+    async def ensure(self) -> None:
+        """
+        Take the business; take it again where the database fell away in between, and the lock with it.
+
+        Raises:
+            BusinessBusy: another run has it for longer than is waited; says which.
+        """
+        async with self.taking:
+            if self.connection is not None and not self.lost.is_set():
+                return
+            await self.let_go()
+            database = await pool(self.settings)
+            self.connection = await database.acquire()
+            self.lost.clear()
+            self.connection.add_termination_listener(self._lose)
+            try:
+                await self._lock(self.connection)
+            except BaseException:
+                await self.let_go()
+                raise
+
+    async def let_go(self) -> None:
+        """Give the connection back, and with it the lock."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            if not self.lost.is_set():
+                connection.remove_termination_listener(self._lose)
+            database = await pool(self.settings)
+            await database.release(connection)  # lets go of whatever its session holds
+
+    def _lose(self, _connection: object) -> None:
+        self.lost.set()
+
+    async def _lock(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        await store.be_watched(connection, self.holder)
+        if await store.try_business(connection, self.key):
+            return
+        holder = await store.business_holder(connection, self.key)
+        logger.info("%s is in the hands of %s; waiting", self.label, holder)
+        try:
+            await store.lock_business(connection, self.key, self.patience)
+        except asyncpg.LockNotAvailableError:
+            holder = await store.business_holder(connection, self.key)
+            raise BusinessBusy(
+                f"{self.label} is in the hands of {holder}. This run waited for {self.patience.total_seconds():g} s "
+                "and did nothing. Run it again when the other one has ended."
+            ) from None
+
+
+_held: ContextVar[Hold | None] = ContextVar("hookline_held", default=None)
+
+
+@asynccontextmanager
+async def alone(
+    settings: Settings, key: str, *, label: str, run: str = "", patience: timedelta = PATIENCE
+) -> AsyncIterator[None]:
+    """
+    Within, no other run is at the business of this key, in any process.
+
+    Args:
+        settings: where the database is.
+        key: the business key; upper and lower case are one.
+        label: the key in a person's words.
+        run: the name of the run, for whoever waits.
+        patience: how long to wait for another run.
+
+    Raises:
+        BusinessBusy: another run was at it for longer; says which.
+        HooklineError: this run has another business to itself: two that wait for each other would wait for ever.
+    """
+    hold, outer = Hold(settings, key.casefold(), label=label, run=run, patience=patience), _held.get()
+    if outer is not None:
+        if outer.key != hold.key:
+            raise HooklineError(
+                f"This run has {outer.label} to itself and cannot take {label} as well: two runs that do so the "
+                "other way round would wait for each other for ever. Leave the one before entering the other."
+            )
+        yield
+        return
+    await hold.ensure()
+    token = _held.set(hold)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+        await hold.let_go()
+
+
+async def still_alone() -> None:
+    """
+    Before an effect: have the business still to oneself, where one had.
+
+    Raises:
+        BusinessBusy: the database fell away in between, and another run took it.
+    """
+    if (hold := _held.get()) is not None:
+        await hold.ensure()

@@ -1,0 +1,65 @@
+"""What the processes say: lines for people, or JSON for machines; each with the delivery that it is about."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from hookline import context
+
+Format = Literal["text", "json"]
+ABOUT = ("delivery", "dispatch", "source")
+
+
+def configure(log_format: Format) -> None:
+    """Write this process's log to stderr in this format."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_about)
+    if log_format == "json":
+        handler.setFormatter(_Json())
+    else:
+        handler.setFormatter(_Text("%(levelname)s %(message)s"))
+        handler.addFilter(_for_the_console)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # whoever needs the database says that it is away
+
+
+def _about(record: logging.LogRecord) -> bool:
+    """Add what is worked on to a line that does not name it itself."""
+    for name, value in (("delivery", context.delivery_id()), ("dispatch", context.dispatch_id())):
+        if value is not None and not hasattr(record, name):
+            setattr(record, name, str(value))
+    return True
+
+
+def _for_the_console(record: logging.LogRecord) -> bool:
+    """Runs write their own log, with tracebacks, to the Prefect UI; here, the engine says how each ended."""
+    runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+    return not runs and (not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
+
+
+class _Text(logging.Formatter):
+    """A line with the beginning of the delivery's id behind it, as `hookline inbox show` takes it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        line = super().formatMessage(record)
+        delivery = getattr(record, "delivery", "")
+        return f"{line}  [{delivery[:8]}]" if delivery and delivery not in line else line
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        told |= {name: getattr(record, name) for name in ABOUT if hasattr(record, name)}
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)

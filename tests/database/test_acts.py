@@ -1,0 +1,209 @@
+"""What a person does to deliveries: done once, written down with name and reason, and nothing lost by it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from hookline.inbox import acts, audit, deliveries, dispatches, search
+
+ANN = "ann at desk"
+LEASE = timedelta(seconds=30)
+
+
+async def accept(database, external_id="one", source="jiwa"):
+    receipt = await deliveries.accept(
+        database,
+        source=source,
+        external_id=external_id,
+        method="POST",
+        query={},
+        headers={},
+        content_type="application/json",
+        body=b"{}",
+    )
+    return receipt.id
+
+
+async def dispatch(database, external_id="one", *, route="r", state="dispatched", source="jiwa"):
+    delivery = await accept(database, external_id, source)
+    async with database.acquire() as connection:
+        await dispatches.add(connection, delivery, route=route, deployment="f/d", parameters={}, key=None)
+    await database.execute(
+        """
+        UPDATE dispatches SET state = $1, flow_run_id = gen_random_uuid() WHERE delivery_id = $2 AND route = $3
+        """,
+        state,
+        delivery,
+        route,
+    )
+    return delivery
+
+
+async def act(database, what, *arguments, **named):
+    async with database.acquire() as connection:
+        return await what(connection, *arguments, actor=ANN, **named)
+
+
+async def routed(database):
+    return await database.fetch("SELECT route, state, replays FROM dispatches ORDER BY seq")
+
+
+async def trail(database, delivery):
+    return [
+        (row["subject"], row["was"], row["became"], row["actor"] == ANN, row["reason"])
+        for row in await audit.trail(database, delivery)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "replays", "keeps_run"),
+    [("failed", 0, True), ("uncertain", 0, True), ("done", 1, False), ("discarded", 1, False)],
+)
+async def test_a_replay_continues_what_failed_and_begins_anew_what_is_over(
+    database, state, replays, keeps_run
+):
+    delivery = await dispatch(database, state=state)
+
+    replayed = await act(database, acts.replay, delivery)
+
+    row = await database.fetchrow("SELECT state, replays, flow_run_id IS NOT NULL AS keeps FROM dispatches")
+    assert (True, ("dispatched", replays, keeps_run)) == (replayed, tuple(row))
+
+
+@pytest.mark.parametrize("state", ["dispatched", "running", "held"])
+async def test_what_waits_or_runs_is_not_replayed(database, state):
+    delivery = await dispatch(database, state=state)
+
+    assert not await act(database, acts.replay, delivery)
+
+
+@pytest.mark.parametrize("state", ["unrouted", "rejected", "discarded"])
+async def test_what_never_became_a_dispatch_is_routed_again(database, state):
+    delivery = await accept(database)
+    await database.execute("UPDATE deliveries SET state = $1", state)
+
+    assert await act(database, acts.replay, delivery)
+    assert ("received", None) == tuple(await database.fetchrow("SELECT state, only_route FROM deliveries"))
+
+
+async def test_a_replay_to_one_route_leaves_the_others_alone(database):
+    delivery = await dispatch(database, route="first", state="done")
+    await dispatch(database, route="second", state="done")
+
+    assert await act(database, acts.replay, delivery, route="second")
+    assert [("first", "done", 0), ("second", "dispatched", 1)] == [
+        tuple(row) for row in await routed(database)
+    ]
+
+
+async def test_a_replay_to_a_route_that_did_not_take_it_asks_for_just_that_route(database):
+    delivery = await dispatch(database, route="first", state="done")
+
+    assert await act(database, acts.replay, delivery, route="third")
+    assert ("received", "third") == tuple(await database.fetchrow("SELECT state, only_route FROM deliveries"))
+    assert [("first", "done", 0)] == [tuple(row) for row in await routed(database)]
+
+
+async def test_a_discarded_delivery_is_left_alone_and_says_why(database):
+    delivery = await dispatch(database)
+
+    discarded = await act(database, acts.discard, delivery, reason="test order")
+
+    assert (True, [], ("discarded", "test order")) == (
+        discarded,
+        await dispatches.claim(database, "engine", limit=9, lease=LEASE),
+        tuple(await database.fetchrow("SELECT state, reason FROM deliveries")),
+    )
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+async def test_what_runs_or_is_done_is_not_discarded(database, state):
+    delivery = await dispatch(database, state=state)
+
+    assert not await act(database, acts.discard, delivery, reason="too late")
+
+
+async def test_the_audit_trail_has_every_change_with_its_actor_and_reason(database):
+    delivery = await dispatch(database)
+    await database.execute("UPDATE dispatches SET state = 'failed', reason = 'refused'")
+    await act(database, acts.replay, delivery, reason="mended in Jiwa")
+    await act(database, acts.discard, delivery, reason="test order")
+
+    assert [
+        ("delivery", None, "received", False, None),
+        ("dispatch", None, "dispatched", False, None),
+        ("dispatch", "dispatched", "failed", False, "refused"),
+        ("dispatch", "failed", "dispatched", True, "mended in Jiwa"),
+        ("dispatch", "dispatched", "discarded", True, "test order"),
+    ] == await trail(database, delivery)
+
+
+async def test_what_no_person_did_has_the_process_as_its_actor(database):
+    await accept(database)
+
+    actor = await database.fetchval("SELECT actor FROM changes")
+
+    assert actor.startswith("hookline ")
+
+
+async def test_what_a_paused_source_sends_is_held_and_let_go_in_order(database):
+    before = await accept(database, "before")
+    await act(database, acts.pause, "jiwa", reason="Jiwa is being upgraded")
+    meanwhile = await accept(database, "meanwhile")
+    other = await accept(database, "other", source="standard")
+    held = [row["state"] for row in await database.fetch("SELECT state FROM deliveries ORDER BY seq")]
+
+    released = await act(database, acts.resume, "jiwa")
+
+    async with database.acquire() as connection, connection.transaction():
+        freed = [row["id"] for row in await deliveries.claim_received(connection, 9)]
+    assert (["held", "held", "received"], 2, [before, meanwhile, other]) == (held, released, freed)
+
+
+async def test_nothing_of_a_paused_source_is_started(database):
+    await dispatch(database)
+    await dispatch(database, "other", source="standard")
+    await act(database, acts.pause, "jiwa", reason="wait")
+
+    paused = [row["source"] for row in await dispatches.claim(database, "engine", limit=9, lease=LEASE)]
+    await act(database, acts.resume, "jiwa")
+    resumed = [row["source"] for row in await dispatches.claim(database, "engine", limit=9, lease=LEASE)]
+
+    assert (["standard"], ["jiwa"]) == (paused, resumed)
+
+
+async def test_a_pause_is_made_and_ended_once_and_both_stand_in_the_trail(database):
+    paused = [await act(database, acts.pause, "jiwa", reason="upgrade") for _ in range(2)]
+    resumed = [await act(database, acts.resume, "jiwa") for _ in range(2)]
+
+    rows = await database.fetch("SELECT became, actor, reason FROM changes WHERE source = 'jiwa' ORDER BY id")
+    assert ([True, False], [0, None]) == (paused, resumed)
+    assert [("paused", ANN, "upgrade"), ("resumed", ANN, "resumed")] == [tuple(row) for row in rows]
+
+
+async def test_no_delivery_stays_held_that_came_while_its_source_was_resumed(database):
+    for round_ in range(10):
+        await act(database, acts.pause, "jiwa", reason="race")
+        await asyncio.gather(
+            *(accept(database, f"{round_}-{number}") for number in range(10)),
+            act(database, acts.resume, "jiwa"),
+        )
+
+    assert {"received"} == {row["state"] for row in await database.fetch("SELECT state FROM deliveries")}
+
+
+async def test_deliveries_are_found_by_id_sender_id_key_and_its_end(database):
+    found_by = await accept(database, "evt_1")
+    async with database.acquire() as connection:
+        await dispatches.add(
+            connection, found_by, route="r", deployment="f/d", parameters={}, key="jiwa order 5244dd"
+        )
+    await accept(database, "evt_2")
+
+    found = [
+        [row["id"] for row in (await search.find(database, search.Filter(key=key))).deliveries]
+        for key in (str(found_by), "evt_1", "jiwa order 5244dd", "5244dd", "nothing")
+    ]
+
+    assert [[found_by]] * 4 + [[]] == found

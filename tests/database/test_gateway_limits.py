@@ -1,0 +1,262 @@
+"""The gateway's limits for whoever has not proved who they are, on raw sockets."""
+
+import asyncio
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from hookline.gateway import server as serving
+
+KEY = "sandbox-secret-of-jiwa-1"
+JSON = {"Content-Type": "application/json", "X-Hookline-Key": KEY}
+HEAD = (
+    f"POST /hooks/jiwa HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nX-Hookline-Key: {KEY}\r\n"
+)
+PATIENCE = 30
+
+
+@pytest.fixture(scope="module")
+async def gateway(database_settings, serve):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOOKLINE_SECRET_JIWA", KEY)
+        async with serve(database_settings, send_seconds=0.5, max_connections=100) as client:
+            yield client
+
+
+async def connect(gateway):
+    return await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
+
+
+async def until_closed(reader):
+    """What the gateway says before it hangs up."""
+    with suppress(ConnectionError):  # it hung up while we were sending
+        return await asyncio.wait_for(reader.read(), PATIENCE)
+    return b""
+
+
+async def said(gateway, sent):
+    """What the gateway answers to these bytes before it hangs up."""
+    reader, writer = await connect(gateway)
+    with suppress(ConnectionError):
+        writer.write(sent)
+        await writer.drain()
+    answer = await until_closed(reader)
+    writer.close()
+    return answer
+
+
+async def dribble(gateway, sent):
+    """Begin a request and go on one byte at a time, for as long as the gateway bears it; what it says."""
+    reader, writer = await connect(gateway)
+    writer.write(HEAD.encode())
+    ended = asyncio.ensure_future(until_closed(reader))
+    for number in range(10_000):
+        if ended.done():
+            break
+        with suppress(ConnectionError):
+            writer.write(sent[number % len(sent)].to_bytes())
+        await asyncio.sleep(0.1)
+    writer.close()
+    return await ended
+
+
+async def is_well(gateway):
+    answer = await gateway.post("/hooks/jiwa", content=b"{}", headers=JSON)
+    return answer.status_code in {200, 202}
+
+
+async def test_fifty_that_send_a_byte_at_a_time_are_cut_off_and_keep_nobody_waiting(gateway, database):
+    slow = [asyncio.create_task(dribble(gateway, b"X-Slow: very\r\n")) for _ in range(50)]
+    good = [
+        (await gateway.post("/hooks/jiwa", json={"n": number}, headers=JSON)).status_code
+        for number in range(50)
+    ]
+
+    assert [202] * 50 == good
+    assert {b""} == {await task for task in slow}
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"POST"], ids=["nothing", "empty lines", "half a word"])
+async def test_whoever_connects_and_asks_nothing_is_cut_off(gateway, sent):
+    reader, writer = await connect(gateway)
+    ended = asyncio.ensure_future(until_closed(reader))
+    while not ended.done():
+        with suppress(ConnectionError):
+            writer.write(sent if sent == b"\r\n" else b"")
+        await asyncio.sleep(0.05)
+
+    assert b"" == await ended
+    writer.close()
+
+
+async def test_an_idle_connection_that_sends_empty_lines_after_its_answer_is_cut_off(gateway, database):
+    reader, writer = await connect(gateway)
+    writer.write(f"{HEAD}Content-Length: 2\r\n\r\n{{}}".encode())
+    await reader.readuntil(b"}")
+    ended = asyncio.ensure_future(until_closed(reader))
+    while not ended.done():
+        with suppress(ConnectionError):
+            writer.write(b"\r\n")
+        await asyncio.sleep(0.05)
+
+    assert b"" == await ended
+    writer.close()
+
+
+async def test_a_body_that_dawdles_is_answered_408_and_cut_off(gateway, database):
+    answer = await said(gateway, f"{HEAD}Content-Length: 9\r\n\r\n{{".encode())
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert 0 == await database.fetchval("SELECT count(*) FROM deliveries")
+
+
+async def test_a_body_that_nobody_reads_does_not_keep_its_connection(gateway):
+    unwanted = HEAD.replace(KEY, "wrong").encode() + b"Content-Length: 1000000\r\n\r\n"
+    reader, writer = await connect(gateway)
+    writer.write(unwanted)
+    ended = asyncio.ensure_future(until_closed(reader))
+    while not ended.done():
+        with suppress(ConnectionError):
+            writer.write(b"x")
+        await asyncio.sleep(0.05)
+
+    assert (await ended).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
+async def test_a_header_of_a_million_characters_is_cut_off_and_never_held(gateway, database):
+    before = psutil.Process().memory_info().rss
+    long = b"POST /hooks/jiwa HTTP/1.1\r\nX-Long: " + b"x" * 1_000_000
+
+    answers = await asyncio.gather(*(said(gateway, long) for _ in range(50)))
+
+    statuses = {answer[9:12] for answer in answers}
+    assert b"431" in statuses
+    assert statuses <= {b"431", b""}  # whoever is still sending may not hear why
+    assert psutil.Process().memory_info().rss - before < 40_000_000
+    assert await is_well(gateway)
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (f"X-Long: {'x' * serving.LONGEST_HEAD}\r\n", b"431"),
+        ("".join(f"X-{number}: y\r\n" for number in range(serving.MOST_HEADERS + 1)), b"431"),
+        (f"X-Long: {'x' * (serving.LONGEST_HEAD // 2)}\r\n", b"202"),
+    ],
+    ids=["one too long", "too many", "long"],
+)
+async def test_a_head_is_taken_up_to_its_limits(gateway, database, lines, status):
+    answer = await said(gateway, f"{HEAD}{lines}Content-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode())
+
+    assert status == answer[9:12]
+
+
+async def test_an_address_that_is_too_long_is_refused(gateway):
+    answer = await said(gateway, f"POST /hooks/{'x' * serving.LONGEST_HEAD} HTTP/1.1\r\n\r\n".encode())
+
+    assert answer[9:12] in {b"400", b"431"}  # the parser may refuse it before us
+
+
+@pytest.mark.parametrize(
+    ("framing", "status"),
+    [
+        ("Content-Length: 99999999999999999999\r\n\r\n{}", b"400"),
+        ("Content-Length: 9999999999\r\n\r\n{}", b"413"),
+        ("Content-Length: -1\r\n\r\n{}", b"400"),
+        ("Content-Length: two\r\n\r\n{}", b"400"),
+        ("Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", b"400"),
+        ("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"400"),
+        ("Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n{}", b"400"),
+        ("Transfer-Encoding: chunked\r\n\r\nxyz\r\n{}", b"400"),
+        ("Content-Length: 9\r\n\r\n{}", b"408"),
+        ("\r\n{}", b"400"),
+        ("Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", b"202"),
+    ],
+    ids=[
+        "absurd",
+        "huge",
+        "negative",
+        "word",
+        "twice",
+        "both",
+        "absurd chunk",
+        "no chunk",
+        "too much",
+        "none",
+        "chunks",
+    ],
+)
+async def test_a_wrong_length_is_refused(gateway, database, framing, status):
+    answer = await said(gateway, (HEAD + framing).encode())
+
+    assert status == answer[9:12]
+    assert (status == b"202") == bool(await database.fetchval("SELECT count(*) FROM deliveries"))
+
+
+async def test_a_body_longer_than_its_length_is_no_part_of_it(gateway, database):
+    answer = await said(gateway, f'{HEAD}Content-Length: 2\r\n\r\n{{}}{{"a": 1}}'.encode())
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert {b"{}"} >= {row["body"] for row in await database.fetch("SELECT body FROM deliveries")}
+
+
+async def test_a_compressed_body_is_refused_before_it_is_read_and_never_unpacked(gateway, database):
+    head = f"{HEAD}Content-Encoding: gzip\r\nContent-Length: 50000\r\nExpect: 100-continue\r\n\r\n"
+
+    answer = await said(gateway, head.encode())
+
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert 0 == await database.fetchval("SELECT count(*) FROM deliveries")
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "br", "identity, gzip", "deflate", "x", "identity\r\nContent-Encoding: gzip"]
+)
+async def test_no_encoding_but_identity_is_taken(gateway, database, encoding):
+    head = f"{HEAD}Content-Encoding: {encoding}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+
+    assert (await said(gateway, head.encode())).startswith(b"HTTP/1.1 415 ")
+
+
+async def test_a_connection_too_many_is_asked_to_come_again(gateway, database):
+    held = [await connect(gateway) for _ in range(100)]
+    answer = await said(gateway, b"")
+    for _, writer in held:
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 5\r\n" in answer
+    assert await is_well(gateway)
+
+
+async def test_a_secret_header_that_came_twice_proves_nothing(gateway, database):
+    twice = f"{HEAD}X-Hookline-Key: {KEY}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+
+    assert (await said(gateway, twice.encode())).startswith(b"HTTP/1.1 401 ")
+
+
+async def test_requests_sent_without_waiting_are_answered_in_their_order(gateway, database):
+    one_after_another = "".join(f'{HEAD}Content-Length: 8\r\n\r\n{{"n": {number}}}' for number in range(5))
+    last = "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+    answers = await said(gateway, (one_after_another + last).encode())
+
+    assert 5 == answers.count(b"HTTP/1.1 202 ")
+    assert answers.endswith(b'{"status":"ok"}')
+
+
+async def test_whoever_does_not_take_the_answers_is_cut_off(gateway):
+    ask = b"GET /static/style.css HTTP/1.1\r\nHost: here\r\n\r\n" * 500
+    reader, writer = await connect(gateway)
+    writer.transport.pause_reading()
+    with suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while not writer.transport.is_closing():
+                writer.write(ask)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    assert writer.transport.is_closing()
+    assert reader.exception() is None or isinstance(reader.exception(), ConnectionError)

@@ -1,0 +1,153 @@
+"""What an engine has in hand is its own for as long as its lease lasts, and its run writes nothing afterwards."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from hookline.context import RunStopped
+from hookline.engine.leases import Leases, Stop
+from hookline.inbox import deliveries, dispatches
+
+LONG = timedelta(minutes=5)
+
+
+@pytest.fixture
+def engine(database, database_settings):
+    """An engine's leases; they last for a tenth of a second at most."""
+
+    def make(name):
+        leases = Leases(database_settings, name)
+        leases.lease = timedelta(seconds=0.1)
+        return leases
+
+    return make
+
+
+async def dispatch(database, external_id="one", deployment="f/d"):
+    receipt = await deliveries.accept(
+        database,
+        source="jiwa",
+        external_id=external_id,
+        method="POST",
+        query={},
+        headers={},
+        content_type="application/json",
+        body=b"{}",
+    )
+    async with database.acquire() as connection:
+        await dispatches.add(
+            connection, receipt.id, route="r", deployment=deployment, parameters={}, key=None
+        )
+
+
+async def ran_out():
+    await asyncio.sleep(0.15)
+
+
+async def test_a_run_whose_lease_another_engine_has_begins_no_further_effect(database, engine):
+    await dispatch(database)
+    [hand] = await engine("slow").claim(1, ["f/d"])
+    await ran_out()  # as after a blocked event loop: nothing in this process knows of it yet
+    [taken] = await engine("quick").claim(1, ["f/d"])
+
+    with pytest.raises(RunStopped, match="its lease ran out"):
+        async with hand.effect():
+            raise AssertionError("it was written")
+
+    assert (hand.id, "slow", Stop.LEASE_LOST) == (taken.id, taken.dispatch["left_by"], hand.stop)
+
+
+async def test_a_late_engine_goes_on_if_nobody_has_taken_its_dispatch(database, engine):
+    await dispatch(database)
+    leases = engine("slow")
+    [hand] = await leases.claim(1, ["f/d"])
+    await ran_out()
+    own = await leases.claim(1, ["f/d"])
+    leases.lease = LONG
+
+    async with hand.effect():
+        pass
+
+    assert ([], None) == (own, hand.stop)
+    assert [] == await engine("quick").claim(1, ["f/d"])
+
+
+async def test_what_is_in_flight_ends_before_the_run_is_stopped(database, engine):
+    await dispatch(database)
+    [hand] = await engine("one").claim(1, ["f/d"])
+    hand.until += LONG.total_seconds()
+    begun, answered = asyncio.Event(), asyncio.Event()
+
+    async def flow():
+        async with hand.effect():
+            begun.set()
+            await answered.wait()
+        await asyncio.sleep(LONG.total_seconds())
+
+    hand.flow = asyncio.create_task(flow())
+    await begun.wait()
+    hand.halt(Stop.CANCELLED)
+    await asyncio.sleep(0)
+    in_flight = not hand.flow.done()
+    answered.set()
+    await asyncio.sleep(0.01)
+    hand.halt(Stop.CANCELLED)
+
+    with pytest.raises(asyncio.CancelledError):
+        await hand.flow
+    assert in_flight
+
+
+async def test_an_engine_takes_only_what_it_can_run_and_says_who_might(database, engine):
+    await dispatch(database, "known", "f/known")
+    await dispatch(database, "new", "f/new")
+
+    taken = await engine("old").claim(9, ["f/known"])
+    async with database.acquire() as connection:
+        await dispatches.note_strangers(connection, ["f/known"])
+
+    reason = await database.fetchval("SELECT reason FROM dispatches WHERE state = 'dispatched'")
+    assert ["f/known"] == [hand.dispatch["deployment"] for hand in taken]
+    assert "waits for an engine whose prefect.yaml has f/new" == reason
+
+
+async def test_a_run_that_waits_for_a_person_takes_no_place(database, engine):
+    for number in range(3):
+        await dispatch(database, f"d{number}")
+    leases = engine("one")
+    first, *_ = await leases.claim(3, ["f/d"])
+    full = leases.places(3)
+    first.waits = True
+
+    assert (0, 1) == (full, leases.places(3))
+
+
+async def test_what_was_put_back_remembers_that_an_engine_left_it_open(database, engine):
+    await dispatch(database)
+    [hand] = await engine("one").claim(1, ["f/d"])
+    await dispatches.put_back(database, hand.id, "one", "this engine is stopping", timedelta(0))
+
+    [again] = await engine("two").claim(1, ["f/d"])
+
+    assert (None, "one") == (hand.dispatch["left_by"], again.dispatch["left_by"])
+
+
+async def test_failed_runs_are_looked_at_in_turns_and_what_waits_each_time(database):
+    async with database.acquire() as connection:
+        for number in range(8):
+            await dispatch(database, f"d{number}")
+        await connection.execute(
+            "UPDATE dispatches SET state = 'failed', flow_run_id = gen_random_uuid(), finished_at = now() - seq * interval '1 s'"
+        )
+        await connection.execute(
+            "UPDATE dispatches SET state = 'held' WHERE seq = (SELECT max(seq) FROM dispatches)"
+        )
+        first = await connection.fetchval("SELECT min(seq) FROM dispatches")
+        seen, after = [], 0
+        for _ in range(4):
+            rows = await dispatches.followed(connection, after=after, limit=2, within=LONG)
+            after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
+            seen.append(sorted(row["seq"] - first for row in rows))
+
+    assert [[0, 1, 2, 3, 7], [0, 1, 4, 5, 7], [0, 1, 6, 7], [0, 1, 7]] == seen

@@ -1,0 +1,167 @@
+"""A desk with the Prefect UI and the inbox on it, and flows that only the engines of a test know."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from hookline.database import pool
+from hookline.engine import engine as engine_module
+from hookline.engine.deployments import Deployment
+from hookline.engine.engine import Engine
+from hookline.hooks import Hooks
+from hookline.inbox import audit, dispatches
+
+FLOWS = ("steps", "curious", "impatient", "fragile", "approval", "pausing")
+
+
+class Desk:
+    """A person with the Prefect UI and the inbox, and flows that only this test's engines know."""
+
+    def __init__(self, sandbox, client, database, deployments, until, folder):
+        self.sandbox = sandbox
+        self.client = client
+        self.database = database
+        self.deployments = deployments
+        self.until = until
+        self.folder = folder
+
+    async def dispatch(self, flow, key=None, **parameters):
+        """A dispatch as routing makes it; its record is a file."""
+        record = self.folder / uuid4().hex
+        delivery = await self.database.fetchval(
+            """
+            INSERT INTO deliveries (source, external_id, method, query, headers, content_type, body, state)
+            VALUES ('desk', $1, 'POST', '{}', '{}', 'application/json', '{}', 'dispatched') RETURNING id
+            """,
+            record.name,
+        )
+        async with self.database.acquire() as connection:
+            await dispatches.add(
+                connection,
+                delivery,
+                route="desk",
+                deployment=f"{flow}/test",
+                parameters={"record": str(record), **parameters},
+                key=key,
+            )
+        return Work(self, delivery, record)
+
+    @asynccontextmanager
+    async def engine(self, **changed):
+        """An engine in this process."""
+        settings = self.sandbox.settings.model_copy(update={"lease_seconds": 3, **changed})
+        engine = Engine(settings, Hooks(path=Path("none"), sources={}, routes=[]), self.deployments)
+        ready = asyncio.Event()
+        serving = asyncio.create_task(engine.serve(ready=ready))
+        await ready.wait()
+        try:
+            yield engine
+        finally:
+            engine.stop()
+            await serving
+
+
+class Work:
+    """One dispatch: what the inbox, Prefect and the record say of it."""
+
+    def __init__(self, desk, delivery, record):
+        self.desk = desk
+        self.delivery = delivery
+        self.record = record
+
+    @property
+    def written(self):
+        return self.record.read_text().splitlines() if self.record.exists() else []
+
+    def open(self, gate="gate"):
+        Path(f"{self.record}.{gate}").touch()
+
+    async def row(self):
+        return await self.desk.database.fetchrow(
+            "SELECT * FROM dispatches WHERE delivery_id = $1", self.delivery
+        )
+
+    async def flow_run(self):
+        return await self.desk.client.read_flow_run((await self.row())["flow_run_id"])
+
+    async def is_(self, *states):
+        """Wait until the inbox says so."""
+        seen = None
+
+        async def there():
+            nonlocal seen
+            seen = await self.row()
+            return seen if seen["state"] in states else None
+
+        return await self.desk.until(there, f"not {states}: {seen}")
+
+    async def has_written(self, what):
+        await self.desk.until(lambda: what in self.written, f"{what} was not written")
+
+    async def set_state(self, state, force=True):
+        """What the buttons of the Prefect UI do."""
+        flow_run_id = (await self.row())["flow_run_id"]
+        answer = await self.desk.client.request(
+            "POST", "/flow_runs/{id}/set_state", path_params={"id": flow_run_id},
+            json={"state": state, "force": force},
+        )  # fmt: skip
+        assert answer.status_code in {200, 201}
+
+    async def is_named(self, name):
+        """Whether its flow run is in the state of this name."""
+        return name == (await self.flow_run()).state_name
+
+    async def cancel(self):
+        await self.set_state({"type": "CANCELLING", "name": "Cancelling"})
+
+    async def retry(self):
+        await self.set_state({"type": "SCHEDULED", "name": "AwaitingRetry"}, force=False)
+
+    async def resume(self, answer=None):
+        given = None if answer is None else {"value": answer}
+        result = await self.desk.client.resume_flow_run((await self.row())["flow_run_id"], run_input=given)
+        assert "ACCEPT" == result.status.value
+
+    async def act(self, what, **named):
+        async with self.desk.database.acquire() as connection:
+            return await what(connection, self.delivery, actor="ann", **named)
+
+    async def trail(self):
+        rows = await audit.trail(self.desk.database, self.delivery)
+        return [(row["became"], row["actor"], row["reason"]) for row in rows if row["subject"] == "dispatch"]
+
+
+@pytest.fixture
+async def desk(sandbox, until, tmp_path, monkeypatch, repository):
+    monkeypatch.setattr(engine_module, "RECONCILE_SECONDS", 0.3)
+    monkeypatch.setattr(SyncPrefectClient, "__init__", _refuse_to_block)
+    deployments = {
+        f"{name}/test": Deployment(
+            name="test", entrypoint=f"tests/flows/gates.py:{name}", work_pool={"name": "hookline"}
+        )
+        for name in FLOWS
+    }
+    prefect = {PREFECT_API_URL: sandbox.settings.prefect_api_url, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(prefect):
+        async with get_client() as client:
+            for deployment in deployments.values():
+                await client.create_deployment(
+                    await client.create_flow(deployment.flow()),
+                    name="test",
+                    entrypoint=deployment.entrypoint,
+                    work_pool_name="hookline",
+                    parameter_openapi_schema=deployment.flow().parameters.model_dump_for_openapi(),
+                    pull_steps=[
+                        {"prefect.deployments.steps.set_working_directory": {"directory": str(repository)}}
+                    ],
+                )
+            yield Desk(sandbox, client, await pool(sandbox.settings), deployments, until, tmp_path)
+
+
+def _refuse_to_block(*_args, **_given):
+    raise AssertionError("a run in the engine blocks the event loop while it asks Prefect something")

@@ -1,0 +1,90 @@
+"""Flows for the tests of the engine: what they write stands in a file, and they wait where a test says so."""
+
+import asyncio
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.flow_runs import pause_flow_run, suspend_flow_run
+from prefect.variables import Variable
+
+from hookline.journal import Outcome
+from tasks.effects import Business, once
+
+
+@task
+async def write(record: str, what: str, gate: str | None = None) -> None:
+    """An effect: a line in a file, whose answer comes when the gate is open."""
+
+    async def send() -> Outcome:
+        _note(record, what)
+        if gate:
+            await passed(record, gate)
+        return Outcome([what])
+
+    await once(Business("gates", record, f"record {record}"), what, "test.write", {}, send)
+
+
+def _note(record: str, what: str) -> None:
+    with Path(record).open("a") as file:
+        file.write(f"{what}\n")
+
+
+def is_open(record: str, gate: str) -> bool:
+    """Whether the test has opened the gate."""
+    return Path(f"{record}.{gate}").exists()
+
+
+async def passed(record: str, gate: str) -> None:
+    """Wait until the test opens the gate."""
+    while not is_open(record, gate):
+        await asyncio.sleep(0.02)
+
+
+@flow(persist_result=False)
+async def steps(record: str, answer: str | None = None) -> None:
+    """Two effects, with a gate between them."""
+    await write(record, "first", answer)
+    await passed(record, "gate")
+    await write(record, "second")
+
+
+@flow(persist_result=False)
+async def curious(record: str) -> None:
+    """Asks Prefect something between two effects."""
+    await write(record, "first")
+    await passed(record, "gate")
+    await Variable.aget("whatever")
+    await write(record, "second")
+
+
+@flow(persist_result=False, retries=1, retry_delay_seconds=30)
+async def impatient(record: str) -> None:
+    """Fails, and waits for its own next attempt."""
+    await write(record, "first")
+    raise ValueError("not yet")
+
+
+@flow(persist_result=False)
+async def fragile(record: str) -> None:
+    """Fails until the test lets it pass; then waits at a gate."""
+    await write(record, "first")
+    if not is_open(record, "mended"):
+        raise ValueError("not mended")
+    await passed(record, "gate")
+    await write(record, "second")
+
+
+@flow(persist_result=False)
+async def approval(record: str) -> None:
+    """Asks a person, without a process meanwhile."""
+    await write(record, "asked")
+    answer = await suspend_flow_run(wait_for_input=str)
+    await write(record, f"answered {answer}")
+
+
+@flow(persist_result=False)
+async def pausing(record: str) -> None:
+    """Waits for a person in its process."""
+    await write(record, "asked")
+    await pause_flow_run(timeout=600, poll_interval=1)
+    await write(record, "answered")

@@ -1,0 +1,438 @@
+"""What becomes of deliveries is told to a real Prefect server, and its automations act on it."""
+
+import asyncio
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from prefect.client.orchestration import get_client
+from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
+
+from hookline.cli.automations import automation_changes
+from hookline.engine.automations import load_automations
+from hookline.engine.events import LARGEST_BODY, tell_nobody, tell_prefect
+from hookline.hooks import load_hooks
+from hookline.inbox import acts, deliveries, dispatches
+from hookline.settings import Settings
+
+TELL = "tell-a-person/default"
+HOOKS = """
+sources:
+  shop: {scheme: shared-secret, header: X-Key, accept: [any], event_body: true}
+  quiet: {scheme: shared-secret, header: X-Key, accept: [any]}
+"""
+ON_ORDER = """
+automations:
+  - name: "on order {number}"
+    trigger:
+      type: event
+      posture: Reactive
+      expect: [hookline.delivery.received]
+      match_related: {{prefect.resource.id: hookline.source.shop, prefect.resource.role: source}}
+      threshold: 1
+      within: 0
+    actions:
+      - type: run-deployment
+        deployment: tell-a-person/default
+        parameters:
+          what: "order {{{{ event.payload.body.order.no }}}} of {{{{ event.payload.source }}}} in test {number}"
+"""
+
+
+@pytest.fixture(scope="module")
+def hooks(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hooks") / "hooks.yaml"
+    path.write_text(HOOKS)
+    return load_hooks(path)
+
+
+@pytest.fixture
+async def prefect(sandbox):
+    with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
+        async with get_client() as client:
+            yield client
+
+
+@pytest.fixture
+def tell(database, prefect, hooks):
+    async def tell():
+        return await tell_prefect(database, prefect, hooks, [])
+
+    return tell
+
+
+@pytest.fixture
+def feed(prefect_api, until):
+    """Wait for so many events of a delivery in what the Prefect UI shows as its event feed; oldest first."""
+
+    async def feed(delivery, count=1):
+        about = {"resource": {"id": [f"hookline.delivery.{delivery}"]}, "order": "ASC"}
+
+        def found():
+            events = prefect_api.post("events/filter", json={"filter": about}).json()["events"]
+            return events if len(events) >= count else None
+
+        return await until(found, f"no {count} events of delivery {delivery}")
+
+    return feed
+
+
+async def receive(database, body=b'{"order": {"no": 17}}', source="shop", content_type="application/json"):
+    receipt = await deliveries.accept(
+        database,
+        source=source,
+        external_id=uuid4().hex,
+        method="POST",
+        query={},
+        headers={},
+        content_type=content_type,
+        body=body,
+    )
+    return receipt.id
+
+
+async def due(database):
+    return await database.fetchval("SELECT count(*) FROM changes WHERE event_due")
+
+
+async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tell, feed):
+    delivery = await receive(database, source="quiet")
+    flow_run = uuid4()
+    async with database.acquire() as connection:
+        await dispatches.add(connection, delivery, route="r", deployment="f/d", parameters={}, key="order 17")
+        await connection.execute(
+            "UPDATE dispatches SET state = 'failed', reason = 'no address', flow_run_id = $1", flow_run
+        )
+        await acts.discard(connection, delivery, actor="ann at desk", reason="paid twice")
+
+    assert (3, 0) == (await tell(), await due(database))
+
+    received, failed, discarded = await feed(delivery, 3)
+    assert [f"hookline.delivery.{state}" for state in ("received", "failed", "discarded")] == [
+        event["event"] for event in (received, failed, discarded)
+    ]
+    assert {"hookline.source.quiet", f"prefect.flow-run.{flow_run}"} == {
+        related["prefect.resource.id"] for related in failed["related"]
+    }
+    told = {
+        name: failed["payload"][name] for name in ("state", "was", "reason", "route", "deployment", "key")
+    }
+    assert {
+        "state": "failed",
+        "was": "dispatched",
+        "reason": "no address",
+        "route": "r",
+        "deployment": "f/d",
+        "key": "order 17",
+    } == told
+    assert ("ann at desk", "paid twice") == (discarded["payload"]["actor"], discarded["payload"]["reason"])
+    assert "body" not in received["payload"]
+
+
+async def test_what_was_told_before_a_crash_is_known_when_it_is_told_again(database, tell, feed):
+    delivery = await receive(database)
+    await tell()
+    [first] = await feed(delivery)
+    await database.execute("UPDATE changes SET event_due = true")
+    later = await receive(database)
+
+    assert 2 == await tell()
+
+    await feed(later)
+    assert [first] == await feed(delivery)
+
+
+async def test_while_prefect_is_away_events_stay_due(database, hooks, tell, feed):
+    delivery = await receive(database)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        async with get_client() as nobody:
+            with pytest.raises(httpx.HTTPError):
+                await tell_prefect(database, nobody, hooks, [])
+
+    assert 1 == await due(database)
+    assert 1 == await tell()
+    assert ["hookline.delivery.received"] == [event["event"] for event in await feed(delivery)]
+
+
+async def test_several_engines_tell_each_change_once(database, tell):
+    for _ in range(30):
+        await receive(database, source="quiet")
+
+    assert 30 == sum(await asyncio.gather(*(tell() for _ in range(4))))
+
+
+async def test_with_events_off_nothing_is_left_due(database):
+    await receive(database)
+
+    await tell_nobody(database)
+
+    assert 0 == await due(database)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "carried"),
+    [
+        ("application/json", b'{"order": {"no": 17}}', {"body": {"order": {"no": 17}}}),
+        ("application/x-www-form-urlencoded", b"no=17", {"body": {"no": "17"}}),
+        ("text/xml", b"<order><no>17</no></order>", {"body": {"order": {"no": "17"}}}),
+        ("application/json", b'["%s"]' % (b"x" * LARGEST_BODY), {"body_left_out": "it has 65540 bytes; 65536 are carried"}),
+        ("application/json", b'["\\u0000"]', {"body_left_out": "it holds the character NUL"}),
+        ("application/json", b'["\\ud800"]', {"body_left_out": "it holds a number or a character that cannot be stored"}),
+        ("application/json", b"[1e999]", {"body_left_out": "it holds a number or a character that cannot be stored"}),
+        ("application/json", b"[" * 300 + b"]" * 300, {"body_left_out": "it has more than 50 values within each other"}),
+    ],
+)  # fmt: skip
+async def test_a_body_is_carried_where_its_source_wants_it_and_prefect_can_keep_it(
+    database, tell, feed, content_type, body, carried
+):
+    delivery = await receive(database, body, content_type=content_type)
+
+    await tell()
+
+    [event] = await feed(delivery)
+    assert carried == {name: value for name, value in event["payload"].items() if name.startswith("body")}
+
+
+async def test_a_sealed_body_is_carried_opened_and_one_whose_key_is_gone_says_so(
+    database, prefect, hooks, feed
+):
+    from cryptography.fernet import Fernet
+
+    from hookline.inbox import bodies
+
+    key = SecretStr(Fernet.generate_key().decode())
+    sealed, altered = bodies.keep(hooks.sources["shop"], [key], "application/json", b'{"no": 17}')
+    told = []
+    for keys in ([key], []):
+        delivery = await receive(database, sealed)
+        await database.execute("UPDATE deliveries SET altered = $1", altered)
+        await tell_prefect(database, prefect, hooks, keys)
+        told += [event["payload"] for event in await feed(delivery)]
+
+    assert ({"no": 17}, bodies.NO_KEY) == (told[0].get("body"), told[1].get("body_left_out"))
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    texts=st.lists(
+        st.recursive(
+            st.none() | st.integers() | st.floats() | st.text(st.characters()),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            max_leaves=10,
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+async def test_no_body_keeps_the_events_of_others_from_being_told(database, tell, texts):
+    for text in texts:
+        await receive(database, json.dumps(text).encode())
+
+    assert (len(texts), 0) == (await tell(), await due(database))
+
+
+async def test_an_automation_of_a_user_starts_a_deployment_with_what_the_event_says(
+    database, prefect, prefect_api, tell, until, tmp_path
+):
+    number = uuid4().hex[:8]
+    path = tmp_path / "automations.yaml"
+    path.write_text(ON_ORDER.format(number=number))
+    [automation] = load_automations(path)
+    async for change in automation_changes(prefect, [automation], [TELL]):
+        await change.make()
+
+    await receive(database, source="quiet")
+    await receive(database)
+
+    def started():
+        runs = prefect_api.post(
+            "flow_runs/filter", json={"flows": {"name": {"any_": ["tell-a-person"]}}}
+        ).json()
+        return [run for run in runs if number in run["parameters"]["what"]]
+
+    await tell()
+    [run] = await until(started, "the automation started nothing")
+    assert {"what": f"order 17 of shop in test {number}"} == run["parameters"]
+
+
+async def test_what_cannot_be_routed_starts_the_flow_that_tells_a_person(
+    sandbox, business, prefect_api, until, tmp_path
+):
+    file = tmp_path / "event.json"
+    file.write_text('{"type": "order.paid"}')  # without the order
+    sent = business.cli("send", "standard", str(file), "--json")
+
+    def told():
+        wanted = {"resource": {"id": [f"hookline.delivery.{sent['id']}"]}}
+        events = prefect_api.post("events/filter", json={"filter": wanted}).json()["events"]
+        return "hookline.delivery.rejected" in [event["event"] for event in events]
+
+    await until(told, "no event of the rejected delivery")
+
+    def started():
+        runs = prefect_api.post(
+            "flow_runs/filter", json={"flows": {"name": {"any_": ["tell-a-person"]}}}
+        ).json()
+        return [
+            run["parameters"]["what"] for run in runs if run["parameters"]["what"].startswith("Delivery ")
+        ]
+
+    # Within five minutes of another it is not told once more: an earlier test may have been that other.
+    [what, *_] = await until(started, "nobody was told")
+    assert what.startswith("Delivery ")
+    assert [True] * 3 == [word in what for word in (" of ", " is ", ": ")]
+
+
+loads_apprise = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+async def listener():
+    """Somebody who is told, on a real socket; what they were told."""
+    heard = []
+
+    async def answer(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(line.split(b":")[1])
+            for line in head.splitlines()
+            if line.lower().startswith(b"content-length")
+        )
+        heard.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], heard
+
+
+@loads_apprise
+async def test_a_person_is_told_what_happened_and_what_else_waits(
+    listener, environment, run_flow, database, database_settings
+):
+    from flows.tell_a_person import tell_a_person
+
+    port, heard = listener
+    for state in ("rejected", "rejected", "done"):
+        delivery = await receive(database)
+        await database.execute("UPDATE deliveries SET state = $2 WHERE id = $1", delivery, state)
+    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    environment.setenv("HOOKLINE_TELL", f"json://127.0.0.1:{port}")
+
+    state = await run_flow(
+        tell_a_person.with_options(retries=0), what="Delivery 1 of shop is rejected: no order"
+    )
+
+    assert state.is_completed()
+    [message] = heard
+    assert "Hookline needs a person" == message["title"]
+    assert [
+        "Delivery 1 of shop is rejected: no order",
+        "2 rejected of shop",
+        Settings.load().gateway_url,
+    ] == [line for line in message["message"].splitlines() if line and not line.endswith(":")]
+
+
+@loads_apprise
+async def test_with_nobody_to_tell_that_is_said(environment, run_flow):
+    from flows.tell_a_person import tell_a_person
+
+    environment.delenv("HOOKLINE_TELL", raising=False)
+
+    assert "Nobody to tell" == (await run_flow(tell_a_person, what="something")).name
+
+
+@loads_apprise
+async def test_an_address_that_cannot_be_read_is_not_shown(environment, run_flow):
+    from flows.tell_a_person import tell_a_person
+
+    environment.setenv("HOOKLINE_TELL", "nonsense://user:geheim@host")
+
+    state = await run_flow(tell_a_person.with_options(retries=0), what="something")
+
+    assert state.is_failed()
+    assert "HOOKLINE_TELL holds an address that Apprise cannot read" in state.message
+    assert "geheim" not in state.message
+
+
+# The automations of automations.yaml ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def apply(prefect, tmp_path):
+    """Apply automations as `hookline apply` does; what is said of each."""
+
+    async def apply(text, *, dry_run=False):
+        path = tmp_path / "automations.yaml"
+        path.write_text(text)
+        said = []
+        async for change in automation_changes(prefect, load_automations(path), [TELL]):
+            if not dry_run:
+                await change.make()
+            said.append(change.change)
+        return said
+
+    return apply
+
+
+async def test_an_automation_is_made_once_and_changed_with_the_file(apply, prefect):
+    number = uuid4().hex
+    text = ON_ORDER.format(number=number)
+
+    said = [await apply(text, dry_run=True), await apply(text), await apply(text)]
+    changed = await apply(text.replace("within: 0", "within: 60"))
+
+    assert [["made"], ["made"], ["as it is"], ["changed"]] == [*said, changed]
+    [stands] = await prefect.read_automations_by_name(f"on order {number}")
+    assert timedelta(seconds=60) == stands.trigger.within
+
+
+async def test_what_a_person_changed_in_the_prefect_ui_is_left_alone_and_that_is_said(apply, prefect):
+    number = uuid4().hex
+    text = ON_ORDER.format(number=number)
+    await apply(text)
+    [stands] = await prefect.read_automations_by_name(f"on order {number}")
+    stands.trigger.threshold = 5
+    await prefect.update_automation(
+        stands.id, AutomationCore(**stands.model_dump(exclude={"id", "owner_resource"}))
+    )
+
+    said = await apply(text.replace("within: 0", "within: 60"))
+
+    assert ["left alone: changed in the Prefect UI; delete it there, and it is made as the file says"] == said
+    [stands] = await prefect.read_automations_by_name(f"on order {number}")
+    assert (5, timedelta(0)) == (stands.trigger.threshold, stands.trigger.within)
+
+
+async def test_one_that_a_person_switched_off_stays_off(apply, prefect):
+    number = uuid4().hex
+    text = ON_ORDER.format(number=number)
+    await apply(text)
+    [stands] = await prefect.read_automations_by_name(f"on order {number}")
+    await prefect.pause_automation(stands.id)
+
+    said = [await apply(text), await apply(text.replace("within: 0", "within: 60"))]
+
+    assert [["as it is"], ["changed"]] == said
+    assert not (await prefect.read_automation(stands.id)).enabled
+
+
+async def test_what_names_something_that_is_not_there_is_left_alone(apply):
+    text = ON_ORDER.format(number=uuid4().hex)
+
+    assert ["left alone: there is no deployment gone/default"] == await apply(
+        text.replace(TELL, "gone/default")
+    )
+    assert ["left alone: there is no block slack-webhook/gone"] == await apply(
+        text.split("    actions:")[0]
+        + "    actions: [{type: send-notification, block: slack-webhook/gone, body: hello}]\n"
+    )

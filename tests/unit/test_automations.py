@@ -1,0 +1,59 @@
+"""`automations.yaml` is Prefect's notation, and what Prefect would pass over in silence is refused."""
+
+import pytest
+
+from hookline.engine.automations import load_automations
+from hookline.errors import ConfigurationError
+
+ENTRY = """
+  - name: tell
+    trigger: {type: event, posture: Reactive, expect: [hookline.delivery.failed], threshold: 1, within: 0}
+    actions: [{type: run-deployment, deployment: tell-a-person/default}]
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text):
+        path = tmp_path / "automations.yaml"
+        path.write_text(text)
+        return load_automations(path)
+
+    return load
+
+
+def test_ours_can_be_read_and_names_what_it_starts(repository):
+    [automation] = load_automations(repository / "deployments/automations.yaml")
+
+    assert ("tell-a-person", [("deployment", "tell-a-person/default")]) == (
+        automation.name,
+        automation.things,
+    )
+
+
+def test_there_may_be_none(load):
+    assert [] == load("automations: []")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "complaint"),
+    [
+        ("expect:", "expects:", "tell: trigger.expects: Prefect knows no such field"),
+        ("threshold:", "treshold:", "tell: trigger.treshold: Prefect knows no such field"),
+        ("deployment:", "deploymant:", "tell: actions.0"),
+        ("run-deployment", "run-deplyment", "tell: actions.0"),
+        ("    trigger:", "    when: now\n    trigger:", "tell: when: Prefect knows no such field"),
+        ("type: event", "type: evnt", "tell: trigger"),
+        ("    trigger:", "    triggers:", "tell: trigger"),
+        ("- name: tell", "- description: it", "automations.0.name: Field required"),
+        ("[{type: run-deployment, deployment: tell-a-person/default}]", "[]", "automations.0.actions"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(load, right, wrong, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        load("automations:" + ENTRY.replace(right, wrong))
+
+
+def test_a_name_that_is_there_twice_is_refused(load):
+    with pytest.raises(ConfigurationError, match="tell: is there twice"):
+        load("automations:" + ENTRY + ENTRY)
