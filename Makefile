@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
+# Where it is set, each of our processes would compile Prefect anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo up test check fmt lock bench apply docs clean
 
 help: ## List the verbs

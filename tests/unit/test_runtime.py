@@ -383,3 +383,10 @@ def test_an_address_that_names_no_database_leads_to_no_other_server(home, given)
 def test_an_ssl_setting_that_prefect_s_driver_does_not_know_is_refused_by_name(home):
     with pytest.raises(ValueError, match="only sslmode is known, not sslrootcert"):
         Settings(home=home, database_url="postgresql://u:p@db/h?sslmode=verify-full&sslrootcert=/etc/ca.pem")
+
+
+def test_prefects_recorder_is_flushed_in_whole_seconds(home):
+    """Prefect 3.8 cuts a fraction off, and at 0 its server spins: most of a core, for nothing."""
+    made = prefect_environment(Settings(home=home))
+
+    assert int(float(made["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"])) >= 1
