@@ -8,7 +8,7 @@ ARGS ?=
 # Where it is set, each of our processes would compile Prefect anew, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up test check fmt lock bench apply docs clean
+.PHONY: help setup demo up test chaos check fmt lock bench apply docs clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -33,6 +33,9 @@ up: setup ## Run everything in the foreground, against the sandbox vendors
 
 test: setup ## Run every test; ARGS="tests/unit -k name" for some
 	@$(BIN)/python -m pytest --numprocesses=2 $(ARGS)
+
+chaos: setup ## Prove it: orders while everything dies; SEED=, ORDERS=
+	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),5000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: setup ## Format, lint, types and import contract, as CI does
 	@$(BIN)/ruff format --check .

@@ -87,7 +87,10 @@ class Settings(EnvironmentSettings):
         100_000, ge=1, le=100_000_000, description="Open deliveries; with more, senders are answered 503."
     )
     min_free_mb: int = Field(
-        500, ge=0, description="Free disk space of the home, in MB; with less, senders are answered 503."
+        500,
+        ge=0,
+        le=1_000_000_000,
+        description="Free disk space of the home, in MB; with less, senders are answered 503.",
     )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token that opens `/metrics`; without one it is open to this machine only."

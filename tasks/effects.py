@@ -166,15 +166,17 @@ class HowUndone:
         Args:
             task: a task of a vendor's module.
             account: stored credentials.
-            args: none; inputs are given by name.
-            inputs: the task's, but for the business.
+            args: the task's inputs behind the business.
+            inputs: those that are given by name.
 
         Raises:
             TypeError: the inputs are not the task's, hold a secret, or the task or account cannot be found by name.
         """
         signature = inspect.signature(task.fn)
         first = (account, self.done) if "business" in signature.parameters else (account,)
-        signature.bind(*first, *args, **inputs)
+        bound = signature.bind(*first, *args, **inputs).arguments
+        given = dict(list(bound.items())[len(first) :])
+        given |= given.pop("more", {})  # inputs that only the vendor knows
         self.undos.append(
             Undo(
                 workflow=self.done.workflow,
@@ -182,7 +184,7 @@ class HowUndone:
                 step=self.done.step,
                 operation=f"{account.vendor}.{task.name}",
                 words=task.name.replace("_", " "),
-                call={"task": _name_of(task), **_stored(account), "inputs": _kept(task, inputs)},
+                call={"task": _name_of(task), **_stored(account), "inputs": _kept(task, given)},
             )
         )
 
@@ -294,7 +296,7 @@ def _stored(account: VendorCredentials) -> dict[str, str]:
 
 
 def _kept(task: Task[..., Done], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = TypeAdapter(Any).dump_python(dict(inputs), mode="json", exclude_none=True)
+    kept: dict[str, Any] = TypeAdapter(Any).dump_python(inputs, mode="json", exclude_none=True)
     if PYDANTIC_MASK in str(kept):
         raise TypeError(f"{task.name} takes a secret, which is not written down: undo it by another task.")
     return kept

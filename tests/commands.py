@@ -30,7 +30,8 @@ def run_here(*words, given="", env=None, cwd="."):
 
     A terminal, a signal, or Prefect that is read with this environment needs a process.
     """
-    stdin, stdout, stderr = io.TextIOWrapper(io.BytesIO(given.encode())), io.StringIO(), io.StringIO()
+    stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
+    out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
         _environment(os.environ if env is None else env),
@@ -38,20 +39,15 @@ def run_here(*words, given="", env=None, cwd="."):
         warnings.catch_warnings(),
         ThreadPoolExecutor(1) as thread,
     ):
-        warnings.filterwarnings(
-            "ignore", "Cyclopts application invoked without tokens"
-        )  # it reads argv, as it must
+        # It reads argv, as the command does; in a test, Cyclopts takes that for a mistake.
+        warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
         patch.chdir(cwd)
-        for name, value in {
-            "argv": ["hookline", *words],
-            "stdin": stdin,
-            "stdout": stdout,
-            "stderr": stderr,
-        }.items():
+        process = {"argv": ["hookline", *words], "stdin": stdin, "stdout": out, "stderr": err}
+        for name, value in process.items():
             patch.setattr(sys, name, value)
         patch.setattr(asyncio, "run", _closing(asyncio.run))
         code = thread.submit(_exit_code).result()
-    return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def _exit_code():

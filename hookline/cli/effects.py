@@ -16,7 +16,7 @@ from hookline.journal.settle import settle as settle_effect
 app = App(name="effects", help="The journal: every vendor write, once; and settling what is uncertain.")
 
 COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
-State = Literal["intended", "done", "failed", "uncertain"]
+State = Literal["intended", "done", "failed", "uncertain", "undone", "kept"]
 
 
 @app.command(name="list")

@@ -28,6 +28,8 @@ STYLES = {
     "rejected": "bold red",
     "unrouted": "dim",
     "discarded": "dim",
+    "undone": "dim",
+    "kept": "green",
 }
 
 

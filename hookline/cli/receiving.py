@@ -103,16 +103,21 @@ async def receiving(**environment: str) -> AsyncIterator[Receiving]:
     Args:
         environment: further variables of the gateways.
     """
-    folder = Path(tempfile.mkdtemp(prefix="hookline-receiving-"))
-    folder.chmod(0o711)  # PostgreSQL is another user where we are root
+    folder = _folder()
     foreign = ("HOOKLINE_", "PREFECT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     ours = {"HOOKLINE_HOME": str(folder / "home"), "HOOKLINE_SECRET_JIWA": SECRET}
     running = Receiving(folder / "home", kept | ours | environment)
-    running.home.mkdir(mode=0o700)
     try:
         await running.start_postgres()
         yield running
     finally:
         running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="hookline-receiving-"))
+    folder.chmod(0o711)  # PostgreSQL is another user where we are root
+    (folder / "home").mkdir(mode=0o700)
+    return folder

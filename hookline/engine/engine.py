@@ -19,6 +19,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.context import AsyncClientContext
 
 from hookline.context import working_on
+from hookline.crash_points import crash_point
 from hookline.database import connect, pool
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
@@ -128,6 +129,7 @@ class Engine:
         dispatch = hand.dispatch
         what = f"dispatch {hand.id} of delivery {dispatch['delivery_id']}"
         logger.info("%s starts (%s, key %s)", what, dispatch["deployment"], dispatch["key"])
+        crash_point("dispatch claimed")
         try:
             with working_on(dispatch["delivery_id"], hand.id, hand):
                 end = await self.runs.run(hand)
@@ -141,6 +143,7 @@ class Engine:
             await self._wait_again(hand, str(error) or type(error).__name__)
         else:
             logger.info("%s is %s%s", what, end.state, f": {end.reason}" if end.reason else "")
+            crash_point("flow run ended")
             await self._finish(hand, end)
         finally:
             self.leases.let_go(hand)

@@ -1,25 +1,21 @@
 """One dispatch, one flow run: created on its deployment, run here, and found again after a crash."""
 
-import math
-import time
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.filesystems import WritableFileSystem
-from prefect.results import aget_default_result_storage
 from prefect.states import Cancelled, Pending, Suspended
 
+from hookline.crash_points import crash_point
 from hookline.engine.deployments import Deployment
 from hookline.engine.leases import InHand, Stop
+from hookline.engine.result_storage import ResultStorage
 from hookline.engine.run_here import Run
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
@@ -27,8 +23,6 @@ from hookline.inbox import dispatches
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
 UI = "a person in the Prefect UI"
 """Who did it, in the audit trail: a Prefect server without accounts does not know more."""
-STORAGE_SECONDS = 60.0
-"""How long the server's choice of a place for results is believed."""
 WAITS = "waits for a person's answer in the Prefect UI"
 
 
@@ -66,8 +60,7 @@ class FlowRuns:
         self.client = client
         self.deployments = deployments
         self.ids: dict[str, UUID] = {}
-        self.storage: WritableFileSystem | None = None
-        self.storage_until = -math.inf
+        self.storage = ResultStorage()
 
     async def run(self, hand: InHand) -> Ending:
         """
@@ -80,6 +73,7 @@ class FlowRuns:
             HooklineError: the deployment is not on the Prefect server, or the server refuses to let it run.
         """
         flow_run = await self._flow_run(hand.dispatch)
+        crash_point("flow run created")
         is_new = hand.flow_run_id != flow_run.id
         if is_new:
             await dispatches.note_flow_run(self.database, hand.id, flow_run.id)
@@ -94,24 +88,11 @@ class FlowRuns:
         # Prefect's worker leaves alone what is scheduled anew "in process": when it is resumed, it comes here.
         # What a person retries after it was over is marked otherwise by the server, and is the worker's.
         flow_run.empirical_policy.retry_type = "in_process"
-        flow = await self._flow(hand.dispatch["deployment"])
+        await self.storage.keep_known(self.client)
+        flow = self.deployments[hand.dispatch["deployment"]].flow()
         run = Run(hand=hand, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
         await run.run_to_its_end()
         return await self._conclude(hand, flow_run.id, run)
-
-    async def _flow(self, deployment: str) -> Flow[..., Any]:
-        """
-        The flow, which knows already where its results would be stored.
-
-        Prefect would ask its server in each run, and block the event loop meanwhile: for minutes, if it is away.
-        """
-        flow = copy(self.deployments[deployment].flow())
-        if flow.result_storage is None:
-            if time.monotonic() > self.storage_until:
-                self.storage = await aget_default_result_storage()
-                self.storage_until = time.monotonic() + STORAGE_SECONDS
-            flow.result_storage = self.storage
-        return flow
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""

@@ -8,6 +8,8 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope
 
 MOST_PARAMETERS = 1_000
+RETRY_AFTER = "5"
+"""Seconds, for senders that are asked to come again."""
 
 
 class Rejection(Exception):  # an answer, not a fault

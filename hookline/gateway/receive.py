@@ -13,19 +13,16 @@ from hookline.gateway.asked import Asked, asked_for
 from hookline.gateway.handshakes import NotProven, handshake
 from hookline.gateway.peers import Attempts
 from hookline.gateway.pressure import Pressure
-from hookline.gateway.reading import Rejection, read_body, require_plain
+from hookline.gateway.reading import RETRY_AFTER, Rejection, read_body, require_plain
 from hookline.gateway.writer import DATABASE_AWAY, Writer
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox import bodies
-from hookline.inbox.arrivals import Arrival
-from hookline.inbox.deliveries import Receipt
+from hookline.inbox.deliveries import Arrival, Receipt
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER = "5"
-"""Seconds, for senders that are asked to come again."""
 NO_CONTENT = 204
 CONTENT_TYPES = {
     "json": "application/json",

@@ -7,6 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hookline.gateway.reading import RETRY_AFTER
 from hookline.settings import Settings
 
 LONGEST_HEAD = 65_536
@@ -14,8 +15,6 @@ LONGEST_HEAD = 65_536
 MOST_HEADERS = 100
 IDLE_SECONDS = 5
 """Between two requests on one connection."""
-RETRY_AFTER = "5"
-"""Seconds, for senders that are asked to come again."""
 
 
 class Limits(uvicorn.Config):

@@ -9,8 +9,7 @@ import asyncpg
 from hookline.crash_points import crash_point
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.inbox.arrivals import Arrival, accept_all
-from hookline.inbox.deliveries import Receipt
+from hookline.inbox.deliveries import Arrival, Receipt, accept_all
 from hookline.settings import Settings
 
 DATABASE_AWAY = (HooklineError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)

@@ -1,7 +1,7 @@
 """Deliveries: accepted requests, kept as they came."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,26 @@ OPEN = ("received", "held", "dispatched", "running")
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """A request that is believed and can be taken; what proved it is out of the query and the headers."""
+
+    source: str
+    external_id: str
+    method: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    content_type: str
+    body: bytes
+    altered: Sequence[str] = ()
+    """What was done to the body, which then is not what came (`bodies.keep`)."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it this delivery and no other."""
+        return self.source, self.external_id
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What the sender is told."""
 
@@ -37,48 +57,59 @@ class Receipt:
     duplicate: bool
 
 
-async def accept(
-    database: asyncpg.Pool,
-    *,
-    source: str,
-    external_id: str,
-    method: str,
-    query: Mapping[str, str],
-    headers: Mapping[str, str],
-    content_type: str,
-    body: bytes,
-    altered: Sequence[str] = (),
-) -> Receipt:
-    """
-    Put a delivery on disk, or count it as a repeat of the one that is there; wakes the engines.
+async def accept(database: asyncpg.Pool, arrival: Arrival) -> Receipt:
+    """Put one delivery on disk; see `accept_all`."""
+    async with database.acquire() as connection:
+        [receipt] = await accept_all(connection, [arrival])
+    return receipt
 
-    What a paused source sends is held. Secrets must be out of the query and the headers already, and `altered`
-    says what was done to the body (`bodies.keep`).
+
+async def accept_all(
+    connection: Connection, arrivals: Sequence[Arrival], *, seconds: float | None = None
+) -> list[Receipt]:
     """
-    [row] = await database.fetch(
+    Put deliveries on disk, or count them as repeats of those that are there; wakes the engines.
+
+    One transaction, for PostgreSQL lets transactions that notify come to their end one after another, each with
+    a wait for the disk. What a paused source sends is held.
+
+    Args:
+        connection: not in a transaction.
+        arrivals: no two of them with the same key.
+        seconds: after these the database is taken for dead.
+
+    Returns:
+        The receipts, in the order of the arrivals.
+    """
+    rows = await connection.fetch(
         """
-        WITH pause AS (SELECT FROM pauses WHERE source = $1 FOR SHARE),   -- a resume waits, or is waited for
-        accepted AS (
-            INSERT INTO deliveries (source, external_id, method, query, headers, content_type, body, altered, state)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-                    CASE WHEN EXISTS (SELECT FROM pause) THEN 'held' ELSE 'received' END)
+        WITH arrived AS (   -- numbered as they came, though not inserted in that order
+            SELECT nextval(pg_get_serial_sequence('deliveries', 'seq')) AS seq, a.*
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::bytea[],
+                        $8::text[])
+                AS a (source, external_id, method, query, headers, content_type, body, altered)
+        ), paused AS (      -- a resume waits, or is waited for
+            SELECT source FROM pauses WHERE source = ANY ($1) FOR SHARE
+        ), accepted AS (
+            INSERT INTO deliveries (seq, source, external_id, method, query, headers, content_type, body, altered,
+                                    state)
+            OVERRIDING SYSTEM VALUE
+            SELECT seq, source, external_id, method, query, headers, content_type, body,
+                   string_to_array(altered, ','),
+                   CASE WHEN source IN (SELECT source FROM paused) THEN 'held' ELSE 'received' END
+            FROM arrived ORDER BY source, external_id   -- so that two gateways do not wait for each other
             ON CONFLICT (source, external_id)
                 DO UPDATE SET duplicates = deliveries.duplicates + 1, duplicate_at = now()
-            RETURNING id, xmax <> 0 AS duplicate
+            RETURNING id, source, external_id, xmax <> 0 AS duplicate
         )
-        SELECT id, duplicate, CASE WHEN duplicate THEN NULL ELSE pg_notify($9, '') END FROM accepted
+        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($9, '') END FROM accepted
         """,
-        source,
-        external_id,
-        method,
-        query,
-        headers,
-        content_type,
-        body,
-        altered,
+        *zip(*map(_columns, arrivals), strict=True),
         CHANNEL,
+        timeout=seconds,
     )
-    return Receipt(row["id"], row["duplicate"])
+    receipts = {(row["source"], row["external_id"]): Receipt(row["id"], row["duplicate"]) for row in rows}
+    return [receipts[arrival.key] for arrival in arrivals]
 
 
 async def claim_received(connection: Connection, limit: int) -> list[asyncpg.Record]:
@@ -113,3 +144,10 @@ def names(row: Row, body: Any) -> dict[str, Any]:
         "delivery_id": row["external_id"],
         "received_at": row["received_at"].isoformat(),
     }
+
+
+def _columns(arrival: Arrival) -> tuple[object, ...]:
+    values = {field.name: getattr(arrival, field.name) for field in fields(arrival)}
+    return tuple(
+        (values | {"altered": ",".join(arrival.altered)}).values()
+    )  # a list would be a dimension more

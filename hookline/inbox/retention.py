@@ -19,21 +19,24 @@ CLOSED = ("done", "discarded", "unrouted")
 """States in which nothing is left to do."""
 BATCH = 500
 
-# The rest of the source need not be looked at; clocks are set back now and then, so not one delivery decides.
-_OLD = """
-    d.source = $1 AND d.state = ANY($2) AND d.received_at < now() - $3::interval
-    AND d.seq <= (SELECT max(seq) FROM (SELECT seq FROM deliveries WHERE received_at < now() - $3::interval
-                                        ORDER BY received_at DESC LIMIT 1000) latest)"""
-_LAST = """
-    greatest(d.received_at, d.duplicate_at, (SELECT max(c.at) FROM changes c WHERE c.delivery_id = d.id))"""
+_OVER = """
+    d.state = ANY ($2) AND d.received_at < now() - $3::interval
+    AND greatest(d.received_at, d.duplicate_at, (SELECT max(c.at) FROM changes c WHERE c.delivery_id = d.id))
+        < now() - $3::interval"""
 
-# What somebody works on is left for the next time. They may hold a dispatch and want its delivery, which we
-# hold: we wait for neither.
+# The next deliveries of a source in order of arrival, and those of them whose time is over; `last` is NULL where
+# all are young: so are those after them. What somebody works on is left for the next time.
+_STEP = f"""
+    step AS MATERIALIZED (
+        SELECT id, seq, received_at FROM deliveries WHERE source = $1 AND seq > $4 ORDER BY seq LIMIT $5
+    ), last AS (
+        SELECT max(seq) AS seq FROM step HAVING min(received_at) < now() - $3::interval
+    ), batch AS MATERIALIZED (
+        SELECT d.id FROM step JOIN deliveries d USING (id) WHERE {_OVER}"""  # noqa: S608  (from constants, as below)
+
+# Who works on a dispatch may want its delivery next, which we hold: we do not wait for it.
 _TAKE_DELIVERIES = f"""
-    WITH batch AS MATERIALIZED (
-        SELECT d.id, d.seq FROM deliveries d
-        WHERE {_OLD} AND {_LAST} < now() - $3::interval AND d.seq > $4
-        ORDER BY d.seq LIMIT $5 FOR UPDATE OF d SKIP LOCKED
+    WITH {_STEP} FOR UPDATE OF d SKIP LOCKED
     ), free AS MATERIALIZED (
         SELECT id FROM dispatches WHERE delivery_id IN (SELECT id FROM batch) FOR UPDATE SKIP LOCKED
     ), taken AS (
@@ -42,26 +45,22 @@ _TAKE_DELIVERIES = f"""
                                           AND p.id NOT IN (SELECT id FROM free))
         RETURNING d.id
     )
-    SELECT (SELECT max(seq) FROM batch) AS last, (SELECT count(*) FROM taken) AS taken
-"""  # noqa: S608  (put together from constants, as are those below)
+    SELECT (SELECT seq FROM last) AS last, (SELECT count(*) FROM taken) AS taken
+"""  # noqa: S608
 
 _TAKE_BODIES = f"""
-    WITH batch AS MATERIALIZED (
-        SELECT d.id, d.seq FROM deliveries d
-        WHERE {_OLD} AND {_LAST} < now() - $3::interval AND d.seq > $4 AND d.body IS NOT NULL
-        ORDER BY d.seq LIMIT $5 FOR UPDATE OF d SKIP LOCKED
+    WITH {_STEP} AND d.body IS NOT NULL FOR UPDATE OF d SKIP LOCKED
     ), taken AS (
         UPDATE deliveries d SET body = NULL, altered = array_append(d.altered, 'removed')
         FROM batch b WHERE d.id = b.id RETURNING d.id
     )
-    SELECT (SELECT max(seq) FROM batch) AS last, (SELECT count(*) FROM taken) AS taken
+    SELECT (SELECT seq FROM last) AS last, (SELECT count(*) FROM taken) AS taken
 """  # noqa: S608
 
 _COUNT = f"""
-    SELECT count(*) FILTER (WHERE last < now() - $4::interval) AS deliveries,
-           count(*) FILTER (WHERE last >= now() - $4::interval AND has_body) AS bodies
-    FROM (SELECT {_LAST} AS last, d.body IS NOT NULL AS has_body FROM deliveries d WHERE {_OLD}) d
-    WHERE last < now() - $3::interval
+    SELECT count(*) FILTER (WHERE over) AS deliveries, count(*) FILTER (WHERE NOT over AND has_body) AS bodies
+    FROM (SELECT {_OVER.replace("$3", "$4")} AS over, d.body IS NOT NULL AS has_body
+          FROM deliveries d WHERE d.source = $1 AND {_OVER}) d
 """  # noqa: S608
 
 

@@ -6,8 +6,11 @@ before anything builds upon it, and whoever comes upon `intended` looks before s
 """
 
 import asyncio
+import logging
+import os
 from collections.abc import Awaitable, Callable
 
+from hookline.crash_points import crash_point
 from hookline.database import pool
 from hookline.database.types import Connection, Row
 from hookline.journal import store
@@ -22,6 +25,11 @@ from hookline.journal.effect import (
     Outcome,
 )
 from hookline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+OFF = os.environ.get("HOOKLINE_WITHOUT_JOURNAL") == "licenses may be doubled"
+"""The journal is off, so that tests/chaos can show what it is good for; nothing else sets this."""
 
 
 async def once(
@@ -52,6 +60,9 @@ async def once(
         EffectBusy: another run is at it, or undoes what it builds upon; try again.
         EffectError: what it builds upon was undone, or its own business is being undone.
     """
+    if OFF:
+        logger.critical("THE JOURNAL IS OFF: %s is sent, whatever was sent before", effect)
+        return await send()
     database = await pool(settings)
     async with database.acquire() as connection:
         row = await store.intend(connection, effect)
@@ -102,6 +113,7 @@ class _Attempt:
         """Send, and write down how it ended."""
         baseline = await self._baseline()
         await store.begin(self.connection, self.effect_id, self.effect, baseline=baseline)
+        crash_point(f"intended {self.effect.operation}")
         try:
             outcome = await send()
         except Exception as error:
@@ -111,11 +123,13 @@ class _Attempt:
             elif self.look is None and not resend:
                 raise await self._uncertain(str(error)) from error
             raise
+        crash_point(f"sent {self.effect.operation}")
         if len(outcome.reference) < self.effect.wanted:
             raise await self._uncertain(
                 f"{self.effect.wanted} were asked for and {len(outcome.reference)} came: {outcome.reference}."
             )
         await store.done(self.connection, self.effect_id, outcome)
+        crash_point(f"done {self.effect.operation}")
         return outcome
 
     async def find_earlier(self, row: Row, *, resend: bool) -> Outcome | None:

@@ -314,8 +314,8 @@ class Simulator(ABC):
             return response
         if fault.kind == "latency":
             return self._act(call) if await self._held(fault.seconds) else None
-        self._act(call)
-        return None
+        response = self._act(call)
+        return _garbled(response) if fault.kind == "garble" else None
 
     def _act(self, call: Call) -> Response:
         try:
@@ -394,6 +394,12 @@ class Simulator(ABC):
     @control("POST", "/_sandbox/reset")
     def _reset(self, _: Call) -> None:
         self.reset()
+
+
+def _garbled(response: Response) -> Response:
+    """The same answer, cut off in the middle and followed by what is no text."""
+    whole = bytes(response.body)
+    return Response(whole[: len(whole) // 2] + b"\xff", response.status_code, media_type=response.media_type)
 
 
 def folded(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-Kind = Literal["refuse", "lose", "latency", "throttle"]
+Kind = Literal["refuse", "lose", "garble", "latency", "throttle"]
 ANY = "*"
 
 
@@ -21,7 +21,8 @@ class Fault:
     kind: Kind
     """
     What happens to the call: `refuse` answers an error and does nothing; `lose` does it, then breaks the
-    connection; `latency` waits before doing it; `throttle` answers 429 with `Retry-After` and does nothing.
+    connection; `garble` does it, then answers what nobody can read; `latency` waits before doing it; `throttle`
+    answers 429 with `Retry-After` and does nothing.
     """
     times: int = 1
     """Calls that it strikes; 0 for every one until the faults are cleared."""

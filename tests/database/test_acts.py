@@ -14,13 +14,15 @@ LEASE = timedelta(seconds=30)
 async def accept(database, external_id="one", source="jiwa"):
     receipt = await deliveries.accept(
         database,
-        source=source,
-        external_id=external_id,
-        method="POST",
-        query={},
-        headers={},
-        content_type="application/json",
-        body=b"{}",
+        deliveries.Arrival(
+            source=source,
+            external_id=external_id,
+            method="POST",
+            query={},
+            headers={},
+            content_type="application/json",
+            body=b"{}",
+        ),
     )
     return receipt.id
 
@@ -103,6 +105,15 @@ async def test_a_replay_to_a_route_that_did_not_take_it_asks_for_just_that_route
     assert await act(database, acts.replay, delivery, route="third")
     assert ("received", "third") == tuple(await database.fetchrow("SELECT state, only_route FROM deliveries"))
     assert [("first", "done", 0)] == [tuple(row) for row in await routed(database)]
+
+
+async def test_a_replay_to_another_route_is_not_lost_when_a_dispatch_ends_meanwhile(database):
+    delivery = await dispatch(database, route="first", state="running")
+    await act(database, acts.replay, delivery, route="third")
+
+    await database.execute("UPDATE dispatches SET state = 'done'")
+
+    assert ("received", "third") == tuple(await database.fetchrow("SELECT state, only_route FROM deliveries"))
 
 
 async def test_a_discarded_delivery_is_left_alone_and_says_why(database):

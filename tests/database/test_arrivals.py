@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hookline.inbox.arrivals import Arrival, accept_all
+from hookline.inbox.deliveries import Arrival, accept_all
 
 
 def arrival(external_id, source="jiwa", **other):

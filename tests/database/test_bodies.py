@@ -10,6 +10,7 @@ from hookline.engine.deployments import load_deployments
 from hookline.engine.routing import route_received
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
+from hookline.hooks.redaction import compile_path
 from hookline.inbox import acts, bodies, deliveries, search
 from hookline.settings import Settings
 
@@ -32,19 +33,21 @@ def deployments(repository):
 def keep(database, hooks):
     """Keep a body as the gateway does; the delivery's id."""
 
-    async def keep(keys=(), redact=(), body=BODY):
+    async def keep(keys=(), redact=(), body=BODY, name=None):
         source = hooks.sources["jiwa"].model_copy(update={"redact": redact})
         kept, altered = bodies.keep(source, keys, "application/json", body)
         receipt = await deliveries.accept(
             database,
-            source="jiwa",
-            external_id=str(keys),
-            method="POST",
-            query={},
-            headers={},
-            content_type="application/json",
-            body=kept,
-            altered=altered,
+            deliveries.Arrival(
+                source="jiwa",
+                external_id=name or str(keys),
+                method="POST",
+                query={},
+                headers={},
+                content_type="application/json",
+                body=kept,
+                altered=altered,
+            ),
         )
         return receipt.id
 
@@ -56,7 +59,10 @@ async def stored(database, delivery):
 
 
 async def test_without_keys_a_body_is_kept_as_it_came(database, keep):
+    nothing_to_redact = [compile_path("$.nothing")]
+
     assert (BODY, []) == await stored(database, await keep())
+    assert (BODY, []) == await stored(database, await keep(redact=nothing_to_redact, name="other"))
 
 
 async def test_with_keys_nothing_of_a_body_stands_in_the_database(database, keep):
@@ -69,8 +75,6 @@ async def test_with_keys_nothing_of_a_body_stands_in_the_database(database, keep
 
 
 async def test_what_is_redacted_is_not_in_what_is_sealed_either(database, keep):
-    from hookline.hooks.redaction import compile_path
-
     delivery = await keep([NEW], [compile_path("$.card")])
 
     assert ["redacted", "encrypted"] == (await stored(database, delivery))[1]

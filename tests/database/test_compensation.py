@@ -328,7 +328,9 @@ async def test_begun_again_by_a_person_it_is_done_anew_and_undone_anew(order, ve
 
     assert ["license: done", "seat: done"] == anew[4:]
     assert vendor.log[:4] * 2 == vendor.log
-    assert ["license: undone", "seat: undone"] == [line for line in (await states())[4:] if "undo " not in line]
+    assert ["license: undone", "seat: undone"] == [
+        line for line in (await states())[4:] if "undo " not in line
+    ]
 
 
 async def test_done_anew_and_upheld_it_stands_and_a_later_no_is_told_to_a_person(order, vendor, states):
@@ -411,6 +413,17 @@ async def test_what_was_given_back_itself_keeps_nothing(order, vendor):
     await first.refuse()
 
     assert [] == vendor.things
+
+
+async def test_what_the_business_itself_built_upon_it_keeps_nothing(order, vendor):
+    run = order()
+    await run.enter()
+    await run.make("company", "Acme", key="customer-1")
+    await run.make("terms", "paper", uses=("Acme",), undo=False)
+
+    failure = await run.refuse()
+
+    assert (["paper"], ()) == (vendor.things, failure.kept)
 
 
 async def test_what_did_not_come_about_keeps_nothing(order, vendor):

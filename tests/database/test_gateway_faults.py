@@ -121,7 +121,7 @@ async def test_a_gateway_killed_between_the_insert_and_its_answer_loses_and_doub
 
 async def test_a_gateway_killed_under_load_loses_and_doubles_nothing(running):
     sender, numbers = Sender(), range(400)
-    first, second = running.gateways
+    first = next(iter(running.gateways))
     sending = asyncio.create_task(sender.send_all(lambda: next(iter(running.gateways)), numbers, at_once=16))
     await asyncio.sleep(0.3)
     running.kill_gateway(first)
@@ -152,7 +152,7 @@ async def test_a_full_disk_is_told_to_the_sender_and_costs_nothing_that_was_acce
 ):
     disk = tmp_path_factory.mktemp("disk")
     for parent in (disk, *disk.parents[:3]):
-        os.chmod(parent, os.stat(parent).st_mode | 0o011)
+        parent.chmod(parent.stat().st_mode | 0o011)
     with small_disk(disk, 120):
         monkeypatch.setattr("tempfile.tempdir", str(disk))
         async with receiving(HOOKLINE_MIN_FREE_MB=least_free) as running:

@@ -20,7 +20,7 @@ PATIENCE = 30
 async def gateway(database_settings, serve):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOOKLINE_SECRET_JIWA", KEY)
-        async with serve(database_settings, send_seconds=0.5, max_connections=100) as client:
+        async with serve(database_settings, send_seconds=0.5) as client:
             yield client
 
 
@@ -115,13 +115,15 @@ async def test_a_body_that_nobody_reads_does_not_keep_its_connection(gateway):
     unwanted = HEAD.replace(KEY, "wrong").encode() + b"Content-Length: 1000000\r\n\r\n"
     reader, writer = await connect(gateway)
     writer.write(unwanted)
+    status = await reader.readline()
     ended = asyncio.ensure_future(until_closed(reader))
     while not ended.done():
         with suppress(ConnectionError):
             writer.write(b"x")
         await asyncio.sleep(0.05)
 
-    assert (await ended).startswith(b"HTTP/1.1 401 ")
+    assert status.startswith(b"HTTP/1.1 401 ")
+    await ended
     writer.close()
 
 
@@ -131,11 +133,15 @@ async def test_a_header_of_a_million_characters_is_cut_off_and_never_held(gatewa
 
     answers = await asyncio.gather(*(said(gateway, long) for _ in range(50)))
 
-    statuses = {answer[9:12] for answer in answers}
-    assert b"431" in statuses
-    assert statuses <= {b"431", b""}  # whoever is still sending may not hear why
+    assert {answer[9:12] for answer in answers} <= {b"431", b""}  # who is still sending may not hear why
     assert psutil.Process().memory_info().rss - before < 40_000_000
     assert await is_well(gateway)
+
+
+async def test_a_head_that_does_not_end_is_refused_at_the_limit(gateway):
+    answer = await said(gateway, b"POST /hooks/jiwa HTTP/1.1\r\nX-Long: " + b"x" * serving.LONGEST_HEAD)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(
@@ -220,15 +226,17 @@ async def test_no_encoding_but_identity_is_taken(gateway, database, encoding):
     assert (await said(gateway, head.encode())).startswith(b"HTTP/1.1 415 ")
 
 
-async def test_a_connection_too_many_is_asked_to_come_again(gateway, database):
-    held = [await connect(gateway) for _ in range(100)]
-    answer = await said(gateway, b"")
-    for _, writer in held:
-        writer.close()
+async def test_a_connection_too_many_is_asked_to_come_again(gateway, database, database_settings, serve):
+    async with serve(database_settings, send_seconds=PATIENCE, max_connections=5) as full:
+        held = [await connect(full) for _ in range(5)]
+        answer = await said(full, b"")
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
 
-    assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"retry-after: 5\r\n" in answer
-    assert await is_well(gateway)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 5\r\n" in answer
+        assert await is_well(full)
 
 
 async def test_a_secret_header_that_came_twice_proves_nothing(gateway, database):

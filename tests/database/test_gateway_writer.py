@@ -6,8 +6,7 @@ import asyncpg
 import pytest
 
 from hookline.gateway.writer import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, Writer
-from hookline.inbox.arrivals import Arrival
-from hookline.inbox.deliveries import Receipt
+from hookline.inbox.deliveries import Arrival, Receipt
 
 
 def arrival(external_id, body=b"{}"):

@@ -12,13 +12,15 @@ EXPIRED = timedelta(seconds=-1)
 async def accept(database, external_id="one", source="jiwa", body=b"{}"):
     return await deliveries.accept(
         database,
-        source=source,
-        external_id=external_id,
-        method="POST",
-        query={},
-        headers={"host": "here"},
-        content_type="application/json",
-        body=body,
+        deliveries.Arrival(
+            source=source,
+            external_id=external_id,
+            method="POST",
+            query={},
+            headers={"host": "here"},
+            content_type="application/json",
+            body=body,
+        ),
     )
 
 

@@ -27,13 +27,15 @@ def engine(database, database_settings):
 async def dispatch(database, external_id="one", deployment="f/d"):
     receipt = await deliveries.accept(
         database,
-        source="jiwa",
-        external_id=external_id,
-        method="POST",
-        query={},
-        headers={},
-        content_type="application/json",
-        body=b"{}",
+        deliveries.Arrival(
+            source="jiwa",
+            external_id=external_id,
+            method="POST",
+            query={},
+            headers={},
+            content_type="application/json",
+            body=b"{}",
+        ),
     )
     async with database.acquire() as connection:
         await dispatches.add(

@@ -15,13 +15,15 @@ def put(database):
     async def put(state=None, **routes):
         receipt = await deliveries.accept(
             database,
-            source="jiwa",
-            external_id="one",
-            method="POST",
-            query={},
-            headers={},
-            content_type="application/json",
-            body=b"{}",
+            deliveries.Arrival(
+                source="jiwa",
+                external_id="one",
+                method="POST",
+                query={},
+                headers={},
+                content_type="application/json",
+                body=b"{}",
+            ),
         )
         async with database.acquire() as connection:
             for route, state_of in routes.items():

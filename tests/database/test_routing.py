@@ -26,13 +26,15 @@ def hooks(repository):
 async def route(database, hooks, deployments, body, source="jiwa"):
     await deliveries.accept(
         database,
-        source=source,
-        external_id="one",
-        method="POST",
-        query={},
-        headers={},
-        content_type="application/json",
-        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        deliveries.Arrival(
+            source=source,
+            external_id="one",
+            method="POST",
+            query={},
+            headers={},
+            content_type="application/json",
+            body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        ),
     )
     await route_received(database, hooks, deployments)
     return await database.fetchrow(

@@ -23,13 +23,15 @@ async def put(database, state="received", *, source="jiwa", at=None, body=b"{}",
     """A delivery in this state; its id."""
     receipt = await deliveries.accept(
         database,
-        source=source,
-        external_id=uuid4().hex,
-        method="POST",
-        query={},
-        headers={},
-        content_type="application/json",
-        body=body,
+        deliveries.Arrival(
+            source=source,
+            external_id=uuid4().hex,
+            method="POST",
+            query={},
+            headers={},
+            content_type="application/json",
+            body=body,
+        ),
     )
     if key is not None:
         async with database.acquire() as connection:
@@ -205,14 +207,17 @@ async def test_a_text_is_found_in_body_reason_and_senders_id_also_as_json_writes
 
 
 async def test_a_time_includes_its_beginning_and_not_its_end_even_if_the_clock_was_set_back(database):
-    minutes = (0, 10, 20, 15, 30)  # the fourth came when the clock had been set back
+    minutes = (0, 10, 30, 15, 40)  # the fourth came when the clock had been set back
     ids = [await put(database, at=NOON + timedelta(minutes=minute)) for minute in minutes]
 
-    until, since = NOON + timedelta(minutes=20), NOON + timedelta(minutes=10)
+    since, until = NOON + timedelta(minutes=10), NOON + timedelta(minutes=30)
+    between = NOON + timedelta(minutes=20)
 
     assert [ids[3], ids[1], ids[0]] == await found(database, until=until)
     assert [ids[4], ids[3], ids[2], ids[1]] == await found(database, since=since)
     assert [ids[3], ids[1]] == await found(database, since=since, until=until)
+    assert [ids[3], ids[1], ids[0]] == await found(database, until=between)
+    assert [ids[4], ids[2]] == await found(database, since=between)
     assert [] == await found(database, since=until, until=since)
 
 

@@ -109,7 +109,15 @@ def test_every_name_of_a_template_is_told():
 
 @pytest.mark.parametrize(
     "model",
-    [catalog.Catalog, catalog.Mail, catalog.Product, catalog.Tickets, catalog.Supplies],
+    [
+        catalog.Catalog,
+        catalog.Mail,
+        catalog.Product,
+        catalog.Tickets,
+        catalog.Supplies,
+        catalog.Loans,
+        catalog.Stock,
+    ],
     ids=lambda model: model.__name__,
 )
 def test_every_field_of_the_catalog_is_told_with_its_choices(model):
@@ -148,7 +156,10 @@ def test_every_control_route_of_the_simulators_is_told():
 def test_every_state_is_told():
     migrations = (ROOT / "hookline" / "database" / "migrations" / "versions").glob("*.py")
     schema = "".join(path.read_text(encoding="utf-8") for path in migrations)
-    tables = re.findall(r"CREATE TABLE (\w+).*?state IN \(([^)]*)\)", schema, re.DOTALL)
+    columns = re.findall(r"CREATE TABLE (\w+) \((.*?)^\)", schema, re.DOTALL | re.MULTILINE)
+    tables = [
+        (table, found[1]) for table, text in columns if (found := re.search(r"state IN \(([^)]*)\)", text))
+    ]
 
     wanted = {(table, state) for table, states in tables for state in re.findall(r"'(\w+)'", states)}
 
@@ -252,14 +263,14 @@ def test_every_error_of_the_clients_is_told_with_its_words():
     assert InvalidInput.__name__ in table
 
 
-@pytest.mark.parametrize("flow", ["ticket_to_invoice", "supply_alert"])
-def test_every_problem_that_a_scheduled_workflow_tells_is_on_its_page(flow):
+@pytest.mark.parametrize("flow", ["license_on_loan", "ticket_to_invoice", "supply_alert"])
+def test_every_problem_that_a_workflow_tells_is_on_its_page(flow):
     page = prose(DOCS / "workflows" / f"{flow.replace('_', '-')}.md")
     tree = ast.parse((ROOT / "flows" / f"{flow}.py").read_text(encoding="utf-8"))
     problems = [
         node.args[0]
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "HooklineError"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("HooklineError", "BusinessFailure")
     ]
 
     said = [_first_words(problem) for problem in problems]
@@ -284,7 +295,7 @@ def test_every_deployment_with_a_schedule_has_a_page_that_names_its_memory():
 
     pages = {path.stem for path in (DOCS / "workflows").glob("*.md")}
 
-    assert scheduled == pages
+    assert scheduled | {"license-on-loan"} == pages
     assert ticket_to_invoice.CURSOR in told("workflows/ticket-to-invoice.md")
     assert any(code.startswith(supply_alert.VARIABLES) for code in told("workflows/supply-alert.md"))
 

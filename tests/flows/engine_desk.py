@@ -160,7 +160,9 @@ async def desk(sandbox, until, tmp_path, monkeypatch, repository):
                         {"prefect.deployments.steps.set_working_directory": {"directory": str(repository)}}
                     ],
                 )
-            yield Desk(sandbox, client, await pool(sandbox.settings), deployments, until, tmp_path)
+            database = await pool(sandbox.settings)
+            yield Desk(sandbox, client, database, deployments, until, tmp_path)
+            await database.execute("DELETE FROM deliveries WHERE source = 'desk'")
 
 
 def _refuse_to_block(*_args, **_given):

@@ -87,13 +87,15 @@ def feed(prefect_api, until):
 async def receive(database, body=b'{"order": {"no": 17}}', source="shop", content_type="application/json"):
     receipt = await deliveries.accept(
         database,
-        source=source,
-        external_id=uuid4().hex,
-        method="POST",
-        query={},
-        headers={},
-        content_type=content_type,
-        body=body,
+        deliveries.Arrival(
+            source=source,
+            external_id=uuid4().hex,
+            method="POST",
+            query={},
+            headers={},
+            content_type=content_type,
+            body=body,
+        ),
     )
     return receipt.id
 

@@ -7,7 +7,7 @@ from hookline.clients.jetadvice.models import Device
 from hookline.clients.jiwa.models import Note, SalesOrder
 from hookline.clients.sensorpro.models import Done, NewContact
 from tasks import jetadvice, jiwa, sensorpro, zentitle
-from tasks.effects import Business
+from tasks.effects import Business, Compensation
 
 
 async def calls(account: JiwaCredentials, fleet: JetadviceCredentials) -> None:
@@ -29,3 +29,13 @@ async def blind(account: SensorproCredentials, business: Business) -> None:
     person = NewContact(PersonalEMail="a@example.com")
     mail = sensorpro.trigger_email(account, business, CampId="1", BroadcastId=1, ContactData=person)
     assert_type(await mail, Done | None)
+
+
+def undone(licenses: ZentitleCredentials, fleet: JetadviceCredentials, saga: Compensation) -> None:
+    made = saga.undo(saga.at("company"))
+    made.by(zentitle.delete_company, licenses, companyid=7)
+    made.by(zentitle.set_license_terms, licenses, "1", "2", clients=1, days=None)
+    made.by(zentitle.return_license_code_activations, licenses, productid="1", licensecode="2")
+    made.by(zentitle.delete_company, licenses, company=7)  # type: ignore[call-overload]
+    made.by(zentitle.delete_company, licenses)  # type: ignore[call-overload]
+    made.by(zentitle.delete_company, fleet, companyid=7)  # type: ignore[call-overload]

@@ -27,6 +27,11 @@ NUMBERS = {
     "lease_seconds": (1, 3600),
     "settle_seconds": (0, 600),
     "retry_seconds": (0.1, 3600),
+    "send_seconds": (0.1, 300),
+    "max_connections": (1, 10_000),
+    "max_failed_proofs": (1, 100_000),
+    "max_backlog": (1, 100_000_000),
+    "min_free_mb": (0, 1_000_000_000),
 }
 
 

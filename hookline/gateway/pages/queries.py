@@ -20,7 +20,7 @@ COUNTED = ("received", "held", "dispatched", "running", "failed", "rejected", "u
 
 # The states stand in the SQL as they are: as parameters they would be planned for the average state.
 _COUNTS = ", ".join(
-    f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY external_id LIMIT {RARE + 1}) n)"
+    f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {RARE + 1}) n)"
     f" AS {state}"
     for state in COUNTED
 )

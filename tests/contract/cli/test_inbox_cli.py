@@ -90,13 +90,15 @@ def put(database):
     ):
         receipt = await deliveries.accept(
             database,
-            source=source,
-            external_id=f"evt_{next(number)}",
-            method="POST",
-            query={"page": "2"},
-            headers={"content-type": "application/json"},
-            content_type="application/json",
-            body=body,
+            deliveries.Arrival(
+                source=source,
+                external_id=f"evt_{next(number)}",
+                method="POST",
+                query={"page": "2"},
+                headers={"content-type": "application/json"},
+                content_type="application/json",
+                body=body,
+            ),
         )
         if dispatch is not None:
             async with database.acquire() as connection:

@@ -47,6 +47,17 @@ async def test_a_lost_answer_is_acted_on_and_then_the_connection_breaks(sandbox,
     assert 1 == len(sandbox.zentitle.records()["licenses"])
 
 
+async def test_a_garbled_answer_is_acted_on_and_cannot_be_read(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="garble")
+
+    response = await draw(zentitle)
+
+    assert (200, "application/json") == (response.status_code, response.headers["content-type"])
+    with pytest.raises(ValueError, match="utf-8"):
+        response.json()
+    assert 1 == len(sandbox.zentitle.records()["licenses"])
+
+
 async def test_after_a_lost_answer_the_same_client_is_answered_again(zentitle):
     await order_fault(zentitle, operation="*", kind="lose")
     with suppress(httpx.TransportError):

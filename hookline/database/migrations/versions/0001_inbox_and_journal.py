@@ -17,7 +17,7 @@ CREATE TABLE deliveries (
     headers        jsonb NOT NULL,                               -- secrets redacted
     content_type   text NOT NULL,
     body           bytea,                                        -- as it came; NULL once its time is over
-    altered        text[] NOT NULL DEFAULT '{}',                 -- what was done to the body: redacted, encrypted
+    altered        text[] NOT NULL DEFAULT '{}',                 -- what was done to the body: redacted, encrypted, removed
     state          text NOT NULL
                    CHECK (state IN ('received', 'held', 'dispatched', 'running', 'done', 'failed', 'uncertain',
                                     'rejected', 'discarded', 'unrouted')),
@@ -148,7 +148,8 @@ BEGIN
     FROM (SELECT p.state, p.reason FROM dispatches p WHERE p.delivery_id = NEW.delivery_id
           ORDER BY array_position('{uncertain,failed,held,running,dispatched,done,discarded}', p.state), p.seq
           LIMIT 1) AS worst
-    WHERE d.id = NEW.delivery_id AND (d.state, d.reason) IS DISTINCT FROM (worst.state, worst.reason);
+    WHERE d.id = NEW.delivery_id AND (TG_OP = 'INSERT' OR d.only_route IS NULL)   -- that one is still to be routed
+      AND (d.state, d.reason) IS DISTINCT FROM (worst.state, worst.reason);
     RETURN NULL;
 END $$
 """

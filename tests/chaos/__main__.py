@@ -1,0 +1,73 @@
+"""
+The proof that nothing is lost and nothing is done twice, whatever dies: `make chaos`.
+
+A plan is made from a seed (`plan.py`). Orders are given and their webhooks sent (`shop.py`) through a sandbox of real
+processes, while these are killed and stopped, and the vendors misbehave (`blows.py`). When it is quiet, a check that
+asks nothing of Hookline's own memory looks at what the vendors hold (`check.py`).
+"""
+
+import random
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from hookline.cli.output import console
+from tests.chaos.drive import Outcome, run
+from tests.chaos.plan import plan
+
+PATIENCE_PER_ORDER = 1.0
+SHORTEST_PATIENCE = 240.0
+
+app = App(name="python -m tests.chaos", help_format="plaintext")
+
+
+@app.default
+def chaos(
+    *,
+    orders: Annotated[int, Parameter(help="How many orders are given.")] = 300,
+    seed: Annotated[int | None, Parameter(help="What the plan follows from; a new one unless given.")] = None,
+    patience: Annotated[
+        float | None, Parameter(help="Seconds for the work to end, when it is quiet.")
+    ] = None,
+    without_journal: Annotated[
+        bool, Parameter(negative="", help="Switch the journal off, to see that the check finds the doubles.")
+    ] = False,
+) -> None:
+    """Drive orders through a sandbox while everything dies, then check what the vendors hold."""
+    chosen = random.randrange(1_000_000) if seed is None else seed
+    out = console()
+    out.print(f"seed {chosen}, {orders} orders; the same again: make chaos SEED={chosen} ORDERS={orders}")
+    outcome = run(
+        plan(chosen, orders),
+        patience=patience or max(SHORTEST_PATIENCE, orders * PATIENCE_PER_ORDER),
+        say=lambda text: out.print(text, markup=False),
+        without_journal=without_journal,
+    )
+    _show(out, outcome)
+    if not outcome.verdict.violations:
+        out.print(f"\nNothing lost, nothing twice, in {outcome.seconds:.0f} s; seed {chosen}.")
+        return
+    out.print(f"\n{len(outcome.verdict.violations)} violations; seed {chosen}:", style="bold red")
+    for violation in outcome.verdict.violations:
+        out.print(f"  {violation}", markup=False)
+    out.print(f"logs and evidence: {outcome.kept}\nthe same again: make chaos SEED={chosen} ORDERS={orders}")
+    sys.exit(1)
+
+
+def _show(out: Console, outcome: Outcome) -> None:
+    blows = Table("what was done to it", "times", box=None, header_style="bold", pad_edge=False)
+    for blow, times in sorted(outcome.struck.items()):
+        blows.add_row(blow, str(times))
+    found = Table("what is there", "", box=None, header_style="bold", pad_edge=False)
+    for what, figure in outcome.verdict.figures.items():
+        found.add_row(what, str(figure))
+    out.print()
+    out.print(blows)
+    out.print()
+    out.print(found)
+
+
+app()

@@ -1,0 +1,310 @@
+"""
+The independent check: what the vendors hold, held against what was ordered and what was acknowledged.
+
+It reads the simulators' own records, the inbox and Prefect's flow runs, and asks neither the journal nor any code
+of Hookline what should be there. It is plain comparison over plain rows, so that it can be shown to fail.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.plan import Order
+from tests.chaos.shop import Placed, Sent
+
+REFERENCE = re.compile(r"order (\S+) ")
+"""The order's number in the reference of a license."""
+STANDS = ("failed", "uncertain")
+FINAL = ("done", *STANDS)
+OVER = {"COMPLETED": "done", "FAILED": "failed or uncertain"}
+"""How a flow run may end, and what its dispatch may say then."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the check looks at."""
+
+    placed: list[Placed]
+    sent: list[Sent]
+    zentitle: Row
+    jiwa: Row
+    sensorpro: Row
+    deliveries: list[Row]
+    dispatches: list[Row]
+    flow_runs: list[Row]
+
+
+@dataclass
+class Verdict:
+    """What was found: figures for people, and everything that should not be."""
+
+    figures: dict[str, int | str] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Check everything; nothing is wrong if there are no violations."""
+    verdict = Verdict()
+    for part in (_orders, _strangers, _inbox, _prefect):
+        verdict.violations += part(evidence, verdict.figures)
+    return verdict
+
+
+# Orders ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the vendors hold about one order."""
+
+    licenses: list[Row]
+    consumer_records: Counter[str]
+    license_notes: Counter[str]
+    mails: list[Row]
+    notes: list[Row]
+
+    @property
+    def codes(self) -> list[str]:
+        """Its license codes."""
+        return [row["licenseCode"] for row in self.licenses]
+
+    def __bool__(self) -> bool:
+        return bool(self.licenses or self.mails or self.notes)
+
+
+def _orders(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
+    held = _held(evidence)
+    dispatches = _by_order(evidence)
+    tally: Counter[str] = Counter()
+    for placed in evidence.placed:
+        mine, name = held[placed.invoice_no], f"order {placed.invoice_no}"
+        if not placed.paid or not _calls_for_licenses(placed.order):
+            tally["orders that call for nothing"] += 1
+            if mine:
+                yield f"{name} calls for nothing and has {_counts(mine)}"
+            continue
+        tally["paid orders that call for licenses"] += 1
+        yield from (f"{name}: {problem}" for problem in _doubled(placed.order, mine))
+        missing = [*_missing(placed.order, mine)]
+        if not missing:
+            tally["licensed, recorded, mailed and noted"] += 1
+            continue
+        last = max(dispatches[placed.invoice_id], key=lambda row: row["seq"], default=None)
+        if last is None or last["state"] not in STANDS or not last["reason"]:
+            yield f"{name}: {'; '.join(missing)}; and it stands as {last['state'] if last else 'nothing'}"
+        else:
+            tally[f"{last['state']}, with the reason"] += 1
+    figures |= tally
+    figures |= {
+        "licenses": sum(len(each.licenses) for each in held.values()),
+        "consumer records": sum(each.consumer_records.total() for each in held.values()),
+        "mails": sum(len(each.mails) for each in held.values()),
+        "notes on orders": sum(len(each.notes) for each in held.values()),
+    }
+
+
+def _held(evidence: Evidence) -> dict[str, Held]:
+    """What the vendors hold, by the order's number."""
+    licenses: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in evidence.zentitle["licenses"]:
+        licenses[_order_of(row)].append(row)
+    mails: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in evidence.sensorpro["mails"]:
+        mails[row["parameters"].get("order", "")].append(row)
+    notes = {row["InvoiceNo"]: row["Notes"] for row in evidence.jiwa["orders"]}
+    records = Counter(row["licenseCode"] for row in evidence.zentitle["consumer_records"])
+    license_notes = Counter(row["licenseCode"] for row in evidence.zentitle["notes"])
+    return {
+        number: Held(
+            licenses=licenses[number],
+            consumer_records=_of(records, licenses[number]),
+            license_notes=_of(license_notes, licenses[number]),
+            mails=mails[number],
+            notes=notes.get(number) or [],
+        )
+        for number in (placed.invoice_no for placed in evidence.placed)
+    }
+
+
+def _of(counted: Counter[str], licenses: Iterable[Row]) -> Counter[str]:
+    return Counter({row["licenseCode"]: counted[row["licenseCode"]] for row in licenses})
+
+
+def _order_of(license_: Row) -> str:
+    found = REFERENCE.search(license_["reference"] or "")
+    return found[1] if found else ""
+
+
+def _calls_for_licenses(order: Order) -> bool:
+    return any(line.codes for line in order.lines)
+
+
+def _wanted(order: Order) -> tuple[Counter[str], Counter[str]]:
+    """License codes and seats by Zentitle's product."""
+    codes: Counter[str] = Counter()
+    seats: Counter[str] = Counter()
+    for line in order.lines:
+        if line.product is not None:
+            codes[line.product] += line.codes
+            seats[line.product] += line.quantity
+    return codes, seats
+
+
+def _doubled(order: Order, held: Held) -> Iterator[str]:
+    """Whatever there is more than once, or more of than was ordered."""
+    wanted, _ = _wanted(order)
+    there = Counter(row["productID"] for row in held.licenses)
+    for product, number in (there - wanted).items():
+        yield f"licenses doubled: {number} too many of product {product} ({there[product]} codes)"
+    for what, counted in (("consumer records", held.consumer_records), ("license notes", held.license_notes)):
+        if twice := [code for code, number in counted.items() if number > 1]:
+            yield f"{what} doubled: of {', '.join(twice)}"
+    for what, rows in (("mails", held.mails), ("notes", held.notes)):
+        if len(rows) > 1:
+            yield f"{what} doubled: there are {len(rows)}"
+
+
+def _missing(order: Order, held: Held) -> Iterator[str]:
+    """Whatever is not there, or not as it was ordered."""
+    wanted, seats = _wanted(order)
+    there = Counter(row["productID"] for row in held.licenses)
+    for product, number in (wanted - there).items():
+        yield f"{number} licenses of product {product} are missing"
+    allowed: Counter[str] = Counter()
+    for row in held.licenses:
+        allowed[row["productID"]] += int(row["clientsallowed"])
+        if row["enabledforuse"] != "True":
+            yield f"license {row['licenseCode']} is not enabled"
+    if allowed != seats:
+        yield f"seats by product are {dict(allowed)}, not {dict(seats)}"
+    yield from _untold(held)
+
+
+def _untold(held: Held) -> Iterator[str]:
+    """Where a license is there, and its record, its note or a word to the customer is not."""
+    for what, there in (("consumer record", held.consumer_records), ("license note", held.license_notes)):
+        if without := [code for code in held.codes if not there[code]]:
+            yield f"{', '.join(without)} has no {what}"
+    told = [mail["parameters"].get("licenses", "") for mail in held.mails]
+    written = [note["NoteText"] for note in held.notes]
+    for what, texts in (("mail", told), ("note", written)):
+        if not texts:
+            yield f"there is no {what}"
+        elif left_out := [code for code in held.codes if code not in texts[0]]:
+            yield f"the {what} leaves out {', '.join(left_out)}"
+
+
+def _counts(held: Held) -> str:
+    return f"{len(held.licenses)} licenses, {len(held.mails)} mails, {len(held.notes)} notes"
+
+
+def _strangers(evidence: Evidence, _figures: dict[str, int | str]) -> Iterator[str]:
+    """What belongs to no order, and customers whom a vendor knows twice."""
+    numbers = {placed.invoice_no for placed in evidence.placed}
+    codes = {row["licenseCode"] for row in evidence.zentitle["licenses"]}
+    for row in evidence.zentitle["licenses"]:
+        if _order_of(row) not in numbers:
+            yield f"license {row['licenseCode']} belongs to no order: {row['reference']!r}"
+    for row in evidence.zentitle["consumer_records"]:
+        if row["licenseCode"] not in codes:
+            yield f"a consumer record is of no license: {row['licenseCode']}"
+    for mail in evidence.sensorpro["mails"]:
+        if mail["parameters"].get("licenses") and mail["parameters"].get("order") not in numbers:
+            yield f"a mail about licenses is of no order: {mail['parameters']}"
+    customers = {placed.customer for placed in evidence.placed}
+    companies = Counter(
+        row["company"] for row in evidence.zentitle["companies"] if row["company"] in customers
+    )
+    yield from (f"{name} is a company {number} times" for name, number in companies.items() if number > 1)
+
+
+# The inbox -------------------------------------------------------------------------------------------------
+
+
+def _inbox(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
+    rows = {str(row["id"]): row for row in evidence.deliveries}
+    dispatches: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in evidence.dispatches:
+        dispatches[str(row["delivery_id"])].append(row)
+    for sent in evidence.sent:
+        what = f"delivery of {sent.source} about order {sent.placed.invoice_no}"
+        if not sent.acknowledged:
+            yield f"{what}: never acknowledged in {sent.attempts} attempts; {sent.refusals}"
+        elif len(sent.ids) > 1:
+            yield f"{what}: {len(sent.ids)} times in the inbox: {sorted(sent.ids)}"
+        else:
+            [number] = sent.ids
+            yield from (
+                f"{what} ({number}) {problem}"
+                for problem in _kept(sent, rows.get(number), dispatches[number])
+            )
+    if strays := set(rows) - {number for sent in evidence.sent for number in sent.ids}:
+        yield f"{len(strays)} deliveries are in the inbox that nobody was told of: {sorted(strays)[:5]}"
+    figures |= {
+        "deliveries": len(evidence.sent),
+        "times they were sent": sum(sent.attempts for sent in evidence.sent),
+        "times they were acknowledged": sum(sent.acknowledged for sent in evidence.sent),
+        "dispatches taken up again": sum(row["attempts"] > 1 for row in evidence.dispatches),
+        "the most attempts at one": max((row["attempts"] for row in evidence.dispatches), default=0),
+    }
+
+
+def _kept(sent: Sent, row: Row | None, dispatches: Collection[Row]) -> Iterator[str]:
+    """What is wrong with an acknowledged delivery in the inbox."""
+    if row is None:
+        yield "was acknowledged and is not in the inbox"
+        return
+    if row["state"] not in FINAL:
+        yield f"is {row['state']}: {row['reason']}"
+    if not sent.acknowledged - 1 <= row["duplicates"] < sent.attempts:
+        yield f"came {row['duplicates'] + 1} times by the inbox, and was sent {sent.attempts} times"
+    if len(dispatches) != 1:
+        yield f"has {len(dispatches)} dispatches"
+    for dispatch in dispatches:
+        if dispatch["state"] in STANDS and not dispatch["reason"]:
+            yield f"is {dispatch['state']} without a reason"
+
+
+def _by_order(evidence: Evidence) -> defaultdict[str, list[Row]]:
+    """The dispatches, by the InvoiceID."""
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in evidence.dispatches:
+        found[row["parameters"]["invoice_id"]].append(row)
+    return found
+
+
+# Prefect ---------------------------------------------------------------------------------------------------
+
+
+def _prefect(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
+    runs = {run["id"]: run for run in evidence.flow_runs}
+    for run in runs.values():
+        if run["state_type"] not in OVER:
+            yield f"flow run {run['name']} ({run['id']}) is left {run['state_name']}"
+    for dispatch in evidence.dispatches:
+        yield from (f"dispatch {dispatch['id']} {problem}" for problem in _disagreement(dispatch, runs))
+    twice = Counter(tag for run in runs.values() for tag in run["tags"] if tag.startswith("delivery:"))
+    yield from (f"{tag} has {number} flow runs" for tag, number in twice.items() if number > 1)
+    figures |= {
+        "flow runs": len(runs),
+        "of which went on after a crash": sum(run["run_count"] > 1 for run in runs.values()),
+        "how they ended": ", ".join(
+            f"{number} {state.lower()}"
+            for state, number in Counter(run["state_type"] for run in runs.values()).items()
+        ),
+    }
+
+
+def _disagreement(dispatch: Row, runs: Mapping[str, Row]) -> Iterator[str]:
+    """Where the inbox and Prefect tell different things of a dispatch that is over."""
+    if dispatch["state"] not in FINAL:
+        return
+    run = runs.get(str(dispatch["flow_run_id"]))
+    if run is None:
+        yield f"is {dispatch['state']} and its flow run {dispatch['flow_run_id']} is not there"
+    elif not run["carries_many"] and dispatch["state"] not in OVER.get(run["state_type"], ""):
+        yield f"is {dispatch['state']} and its flow run is {run['state_name']}"

@@ -1,0 +1,47 @@
+"""A sandbox in which a process dies at a place of the test's choosing."""
+
+import json
+
+import pytest
+
+from hookline.cli.stage import stage
+from hookline.clients.paging import pages
+
+
+@pytest.fixture(scope="session")
+def crash_file(tmp_path_factory):
+    """Holds the name of the place at which the next process that comes by dies."""
+    return tmp_path_factory.mktemp("crash") / "place"
+
+
+@pytest.fixture(scope="session")
+def everything(crash_file):
+    """What `hookline up --sandbox` runs, in real processes."""
+    with stage(
+        HOOKLINE_CRASH_FILE=str(crash_file),
+        HOOKLINE_LEASE_SECONDS="3",
+        HOOKLINE_SETTLE_SECONDS="0.5",
+        HOOKLINE_RETRY_SECONDS="0.2",
+        HOOKLINE_FIRST_RUNS="false",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(everything):
+    """The same, under the name by which the other tests know theirs."""
+    return everything
+
+
+@pytest.fixture
+async def deliver(business, tmp_path):
+    """Send the webhook of an order, once, as the only one about it; what the gateway answers."""
+    for subscriber in [row async for row in pages(business.jiwa.list_webhook_subscribers)]:
+        await business.jiwa.delete_webhook_subscriber(SubscriberID=subscriber.SubscriberID)
+    body = tmp_path / "order.json"
+
+    def deliver(order):
+        body.write_text(json.dumps({"InvoiceID": order.InvoiceID}))
+        return business.run("send", "jiwa", str(body), "--json")
+
+    return deliver

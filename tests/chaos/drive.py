@@ -1,0 +1,192 @@
+"""
+One run: a sandbox of its own, orders, blows and faults at once; then quiet, and the check.
+
+Simulators are not killed: their memory is the witness.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+
+from hookline.cli.stage import Stage, stage
+from hookline.database import connect
+from hookline.errors import HooklineError
+from tests.chaos.blows import Havoc, SecondEngine
+from tests.chaos.check import Evidence, Verdict, judge
+from tests.chaos.plan import Plan
+from tests.chaos.shop import Shop
+
+ENVIRONMENT = {
+    "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
+    "HOOKLINE_SETTLE_SECONDS": "1",
+    "HOOKLINE_RETRY_SECONDS": "0.5",
+    "HOOKLINE_ENGINE_CONCURRENCY": "6",
+    "HOOKLINE_FIRST_RUNS": "false",
+}
+WITHOUT_JOURNAL = {"HOOKLINE_WITHOUT_JOURNAL": "licenses may be doubled"}
+VENDORS = ("jiwa", "zentitle", "sensorpro")
+FLOWS = {"order-to-license": False, "backlog": True}
+"""The flows of the orders, and whether a run of theirs carries those of many deliveries (docs/operating.md)."""
+SOURCES = ["jiwa", "standard"]
+OPEN = ["received", "held", "dispatched", "running"]
+PAGE = 200
+QUIET_LOOKS = 3
+"""So many looks one after another must find nothing open."""
+AWAY = (OSError, HooklineError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    verdict: Verdict
+    struck: dict[str, int]
+    """How often each blow found its process alive."""
+    seconds: float
+    kept: Path | None
+    """The folder with the logs and all the evidence, where something was found."""
+
+
+def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False) -> Outcome:
+    """
+    Carry out a plan on a sandbox of its own.
+
+    Args:
+        plan: what is done.
+        patience: seconds that the work may take after the last order, when nothing is wrong any more.
+        say: hears what happens, with the time.
+        without_journal: switch the journal off, to see that the check finds what comes of it.
+    """
+    with stage(**ENVIRONMENT, **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
+        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience))
+
+
+class _Run:
+    def __init__(self, plan: Plan, sandbox: Stage, say: Say) -> None:
+        self.plan = plan
+        self.sandbox = sandbox
+        self.second_log = sandbox.log.with_name("second-engine.log")
+        self.began = time.monotonic()
+        self._say = say
+
+    def say(self, text: str) -> None:
+        self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
+
+    async def carry_out(self, patience: float) -> Outcome:
+        second = SecondEngine(self.second_log)
+        havoc = Havoc(self.sandbox, second, self.say)
+        keeper = asyncio.create_task(second.keep())
+        try:
+            async with Shop.open(self.sandbox.settings.gateway_url, self.plan) as shop:
+                await self._all_at_once(shop, havoc, patience)
+                unfinished = await self._settle(patience)
+                evidence = await self._evidence(shop)
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+        verdict = judge(evidence)
+        verdict.violations[:0] = unfinished
+        kept = self._keep(evidence) if verdict.violations else None
+        return Outcome(verdict, havoc.struck, time.monotonic() - self.began, kept)
+
+    async def _all_at_once(self, shop: Shop, havoc: Havoc, patience: float) -> None:
+        """Orders, blows and faults, until all of them are through; senders that nobody hears give up in the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.plan.seconds + patience), asyncio.TaskGroup() as group:
+                group.create_task(shop.take(self.plan.orders))
+                group.create_task(havoc.strike(self.plan.blows))
+                group.create_task(havoc.misbehave(self.plan.misdeeds))
+        for vendor in VENDORS:
+            await asyncio.to_thread(self.sandbox.clear_faults, vendor)
+        self.say(f"{len(shop.placed)} orders are given and sent; nothing is wrong any more")
+
+    async def _settle(self, patience: float) -> list[str]:
+        """Wait until nothing is open; what still is when patience ends."""
+        deadline = time.monotonic() + patience
+        quiet, still_open = 0, -1
+        while quiet < QUIET_LOOKS:
+            if time.monotonic() > deadline:
+                return [f"{still_open} deliveries are still open after {patience:g} s of quiet"]
+            before = still_open
+            with suppress(*AWAY):
+                still_open = await self._open()
+            quiet = quiet + 1 if still_open == 0 else 0
+            if still_open // 20 != before // 20:
+                self.say(f"{still_open} deliveries are open")
+            await asyncio.sleep(1)
+        return []
+
+    async def _open(self) -> int:
+        async with self._inbox() as inbox:
+            number: int = await inbox.fetchval(
+                "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
+            )
+            return number
+
+    async def _evidence(self, shop: Shop) -> Evidence:
+        zentitle, jiwa, sensorpro = [
+            await asyncio.to_thread(self.sandbox.records, vendor)
+            for vendor in ("zentitle", "jiwa", "sensorpro")
+        ]
+        async with self._inbox() as inbox:
+            deliveries = await inbox.fetch("SELECT * FROM deliveries WHERE source = ANY($1)", SOURCES)
+            dispatches = await inbox.fetch("SELECT * FROM dispatches WHERE source = ANY($1)", SOURCES)
+        return Evidence(
+            placed=shop.placed,
+            sent=shop.sent,
+            zentitle=zentitle,
+            jiwa=jiwa,
+            sensorpro=sensorpro,
+            deliveries=[dict(row) for row in deliveries],
+            dispatches=[dict(row) for row in dispatches],
+            flow_runs=await self._flow_runs(),
+        )
+
+    async def _flow_runs(self) -> list[dict[str, Any]]:
+        found = []
+        async with httpx.AsyncClient(base_url=self.sandbox.settings.prefect_api_url, timeout=60) as prefect:
+            for flow, carries_many in FLOWS.items():
+                found += [run | {"carries_many": carries_many} async for run in _pages(prefect, flow)]
+        return found
+
+    @asynccontextmanager
+    async def _inbox(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await connect(self.sandbox.settings)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    def _keep(self, evidence: Evidence) -> Path:
+        """Save the logs and the evidence, for whoever wants to know what happened."""
+        folder = Path(tempfile.mkdtemp(prefix="hookline-chaos-"))
+        for log in (self.sandbox.log, self.second_log):
+            shutil.copy(log, folder)
+        (folder / "evidence.json").write_text(json.dumps(asdict(evidence), default=str, indent=1))
+        return folder
+
+
+async def _pages(prefect: httpx.AsyncClient, flow: str) -> AsyncIterator[dict[str, Any]]:
+    """All runs of a flow."""
+    offset = 0
+    while True:
+        asked = {"flows": {"name": {"any_": [flow]}}, "limit": PAGE, "offset": offset, "sort": "ID_DESC"}
+        answer = await prefect.post("/flow_runs/filter", json=asked)
+        page = answer.raise_for_status().json()
+        for run in page:
+            yield run
+        if len(page) < PAGE:
+            return
+        offset += PAGE

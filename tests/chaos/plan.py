@@ -1,0 +1,240 @@
+"""
+Everything that a run does, from its seed alone: orders, deliveries, blows and faults, each at its time.
+
+No clock, no process and no vendor is asked here, so that the same seed is the same plan. What the machine makes of
+it differs from run to run, as it does in life: the seed says when a process is killed, not what it was at just then.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TypeVar
+
+SECONDS_PER_ORDER = 0.4
+SHORTEST = 60.0
+"""A round of blows takes as long; so does the shortest run."""
+ORDERS_A_ROUND = 150
+LONGER_THAN_A_LEASE = 7.0
+
+BURSTS = (1, 1, 1, 1, 2, 3, 5, 8, 13)
+"""How many orders come at once."""
+PROCESSES = ("engine", "second engine", "gateway", "worker", "prefect", "postgres", "a session of postgres")
+PAUSES = {
+    "engine": LONGER_THAN_A_LEASE,
+    "second engine": LONGER_THAN_A_LEASE,
+    "gateway": 4.0,
+    "prefect": 4.0,
+    "postgres": 3.0,
+}
+WRITES = {
+    "zentitle": (
+        "create_company",
+        "create_license_codes",
+        "update_license_code",
+        "create_license_note",
+        "create_consumer_data",
+    ),
+    "sensorpro": ("trigger_email",),
+    "jiwa": ("create_sales_order_note",),
+}
+READS = {
+    "zentitle": ("list_license_codes", "get_license_code", "get_company"),
+    "jiwa": ("get_sales_order", "list_sales_order_notes"),
+}
+KINDS = ("latency", "refuse", "lose", "throttle", "garble")
+SURE_TO_COST = ("zentitle", "create_license_codes", "lose", 2, 1)
+"""In each round: without the journal, it doubles licenses."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of an order, and what it is to bring; independent of the catalog, which might be read wrongly."""
+
+    part: str
+    quantity: int
+
+    @property
+    def product(self) -> str | None:
+        """Zentitle's product, if the part is a license."""
+        return {"LIC-PRO": "6453300110", "LIC-TEAM": "6872450105"}.get(self.part)
+
+    @property
+    def codes(self) -> int:
+        """How many license codes: a code each, or one for all seats."""
+        return 0 if self.product is None else self.quantity if self.part == "LIC-PRO" else 1
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A webhook about an order, and how its sender sends it."""
+
+    source: str
+    early: bool
+    """Before the order is paid."""
+    after: float
+    """Seconds after the order is there, or is paid: what comes later may overtake it."""
+    copies: tuple[float, ...]
+    """It is sent again so many seconds after the first time, whatever was answered."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order that a customer gives."""
+
+    at: float
+    customer: int
+    lines: tuple[Line, ...]
+    paid: bool
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True)
+class Blow:
+    """Something that is done to a process: killed, or stopped for some seconds."""
+
+    at: float
+    target: str
+    pause: float
+    """0: killed."""
+
+    def __str__(self) -> str:
+        return f"pause {self.target} for {self.pause:g} s" if self.pause else f"kill {self.target}"
+
+
+@dataclass(frozen=True)
+class Misdeed:
+    """Something that a vendor does wrong; see docs/sandbox.md."""
+
+    at: float
+    vendor: str
+    operation: str
+    kind: str
+    times: int
+    skip: int
+    seconds: float
+    status: int
+
+    @property
+    def fault(self) -> dict[str, object]:
+        """As the simulator takes it."""
+        return {
+            name: getattr(self, name) for name in ("operation", "kind", "times", "skip", "seconds", "status")
+        }
+
+    def __str__(self) -> str:
+        return f"{self.vendor} {self.operation}: {self.kind}, {self.times} times after {self.skip}"
+
+
+T = TypeVar("T", Blow, Misdeed)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run."""
+
+    seed: int
+    seconds: float
+    customers: int
+    orders: tuple[Order, ...]
+    blows: tuple[Blow, ...]
+    misdeeds: tuple[Misdeed, ...]
+
+
+def plan(seed: int, orders: int) -> Plan:
+    """The plan of a seed, for so many orders."""
+    random = Random(seed)
+    seconds = max(SHORTEST, orders * SECONDS_PER_ORDER)
+    rounds = max(1, orders // ORDERS_A_ROUND)
+    customers = max(2, orders // 3)
+    return Plan(
+        seed=seed,
+        seconds=seconds,
+        customers=customers,
+        orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, 0.9 * seconds)),
+        blows=tuple(_rounds(random, rounds, seconds, _blows)),
+        misdeeds=tuple(_rounds(random, rounds, seconds, _misdeeds)),
+    )
+
+
+def _arrivals(random: Random, orders: int, seconds: float) -> list[float]:
+    """When orders come: one by one, and in bursts."""
+    times: list[float] = []
+    while len(times) < orders:
+        burst = min(random.choice(BURSTS), orders - len(times))
+        times += [random.uniform(0, seconds)] * burst
+    return sorted(times)
+
+
+def _order(random: Random, at: float, customers: int) -> Order:
+    paid = random.random() < 0.9
+    return Order(
+        at=at,
+        customer=random.randrange(customers),
+        lines=random.choice(
+            (
+                (Line("LIC-PRO", 1),),
+                (Line("LIC-PRO", random.randint(1, 3)),),
+                (Line("LIC-TEAM", random.randint(2, 25)),),
+                (Line("LIC-PRO", 1), Line("TON-BLK-410", 2), Line("LIC-TEAM", random.randint(2, 9))),
+                (Line("LIC-PRO", 1), Line("LIC-PRO", 2)),
+                (Line("TON-BLK-410", random.randint(1, 4)),),
+            )
+        ),
+        paid=paid,
+        deliveries=tuple(_deliveries(random, paid=paid)),
+    )
+
+
+def _deliveries(random: Random, *, paid: bool) -> Iterator[Delivery]:
+    if not paid or random.random() < 0.15:
+        yield _delivery(random, "jiwa", early=True)
+    if paid:
+        first, second = random.sample(("jiwa", "standard"), 2)
+        yield _delivery(random, first, early=False)
+        if random.random() < 0.15:
+            yield _delivery(random, second, early=False)
+
+
+def _delivery(random: Random, source: str, *, early: bool) -> Delivery:
+    return Delivery(
+        source=source,
+        early=early,
+        after=random.choice((0.0, 0.0, random.uniform(0, 5))),
+        copies=tuple(
+            random.choice((0.0, random.uniform(0, 20))) for _ in range(random.choice((0, 0, 0, 1, 3)))
+        ),
+    )
+
+
+def _rounds(random: Random, rounds: int, seconds: float, one: Callable[[Random], list[T]]) -> Iterator[T]:
+    """Of each round all that it has, in another order each time; spread over the whole run."""
+    events: list[T] = []
+    for _ in range(rounds):
+        found = one(random)
+        random.shuffle(found)
+        events += found
+    step = seconds / len(events)
+    for number, event in enumerate(events):
+        yield replace(event, at=step * (number + random.uniform(0.1, 0.9)))
+
+
+def _blows(_random: Random) -> list[Blow]:
+    return [
+        Blow(0, target, pause) for target, pause in (*((each, 0.0) for each in PROCESSES), *PAUSES.items())
+    ]
+
+
+def _misdeeds(random: Random) -> list[Misdeed]:
+    writes = [(vendor, operation) for vendor, operations in WRITES.items() for operation in operations]
+    reads = [(vendor, operation) for vendor, operations in READS.items() for operation in operations]
+    struck = [
+        (*which, kind, random.randint(1, 2), 0)
+        for kind in KINDS
+        for which in (*random.sample(writes, 3), random.choice(reads))
+    ]
+    return [
+        Misdeed(
+            0, *each, seconds=round(random.uniform(0.3, 4), 1), status=random.choice((400, 500, 502, 503))
+        )
+        for each in (*struck, SURE_TO_COST)
+    ]

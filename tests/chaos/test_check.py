@@ -1,0 +1,174 @@
+"""The check finds what it is there to find."""
+
+import copy
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.check import Evidence, judge
+from tests.chaos.plan import PAUSES, PROCESSES, Delivery, Line, Order, plan
+from tests.chaos.shop import Placed, Sent
+
+CODE = "123456789012345678"
+ORDER = Order(
+    at=0,
+    customer=0,
+    lines=(Line("LIC-PRO", 1),),
+    paid=True,
+    deliveries=(Delivery("jiwa", early=False, after=0, copies=()),),
+)
+
+
+@pytest.fixture
+def evidence():
+    """One paid order, as it should be."""
+    placed = Placed(ORDER, "in-1", "100123", "Customer 0", paid=True)
+    return Evidence(
+        placed=[placed],
+        sent=[Sent(placed, "jiwa", attempts=2, acknowledged=2, ids={"d-1"})],
+        zentitle={
+            "licenses": [
+                {
+                    "licenseCode": CODE,
+                    "productID": "6453300110",
+                    "clientsallowed": 1,
+                    "enabledforuse": "True",
+                    "reference": "order 100123 license LIC-PRO",
+                }
+            ],
+            "consumer_records": [{"licenseCode": CODE}],
+            "notes": [{"licenseCode": CODE}],
+            "companies": [{"company": "Customer 0"}],
+        },
+        jiwa={"orders": [{"InvoiceNo": "100123", "Notes": [{"NoteText": f"LIC-PRO: {CODE}"}]}]},
+        sensorpro={"mails": [{"parameters": {"order": "100123", "licenses": f"LIC-PRO: {CODE}"}}]},
+        deliveries=[{"id": "d-1", "state": "done", "reason": None, "duplicates": 1}],
+        dispatches=[
+            {
+                "id": "p-1",
+                "seq": 1,
+                "delivery_id": "d-1",
+                "parameters": {"invoice_id": "in-1"},
+                "state": "done",
+                "reason": None,
+                "attempts": 1,
+                "flow_run_id": "r-1",
+            }
+        ],
+        flow_runs=[
+            {
+                "id": "r-1",
+                "name": "order 100123",
+                "state_type": "COMPLETED",
+                "state_name": "Completed",
+                "run_count": 1,
+                "tags": ["delivery:d-1"],
+                "carries_many": False,
+            }
+        ],
+    )
+
+
+def end(evidence, state, reason="the mail"):
+    """Let the order end so."""
+    evidence.deliveries[0] |= {"state": state, "reason": reason}
+    evidence.dispatches[0] |= {"state": state, "reason": reason}
+    evidence.flow_runs[0] |= {"state_type": "FAILED", "state_name": "Failed"}
+
+
+def test_one_of_everything_is_right(evidence):
+    assert [] == judge(evidence).violations
+
+
+def test_an_order_that_stands_as_uncertain_with_its_reason_is_right(evidence):
+    evidence.sensorpro["mails"].clear()
+    evidence.jiwa["orders"][0]["Notes"].clear()
+    end(evidence, "uncertain")
+
+    assert [] == judge(evidence).violations
+
+
+def again(place):
+    """A change: what stands first in the list stands there twice."""
+
+    def change(evidence):
+        rows = place(evidence)
+        rows.append(copy.deepcopy(rows[0]))
+
+    return change
+
+
+def gone(place):
+    """A change: the list is empty."""
+    return lambda evidence: place(evidence).clear()
+
+
+def other(place, **values):
+    """A change: what stands first in the list is otherwise."""
+    return lambda evidence: place(evidence)[0].update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (again(lambda e: e.zentitle["licenses"]), "order 100123: licenses doubled: 1 too many"),
+        (again(lambda e: e.zentitle["consumer_records"]), "consumer records doubled"),
+        (again(lambda e: e.zentitle["notes"]), "license notes doubled"),
+        (again(lambda e: e.zentitle["companies"]), "Customer 0 is a company 2 times"),
+        (again(lambda e: e.sensorpro["mails"]), "mails doubled"),
+        (again(lambda e: e.jiwa["orders"][0]["Notes"]), "notes doubled"),
+        (gone(lambda e: e.zentitle["licenses"]), "1 licenses of product 6453300110 are missing"),
+        (gone(lambda e: e.zentitle["consumer_records"]), "has no consumer record"),
+        (gone(lambda e: e.zentitle["notes"]), "has no license note"),
+        (gone(lambda e: e.sensorpro["mails"]), "there is no mail; and it stands as done"),
+        (gone(lambda e: e.jiwa["orders"][0]["Notes"]), "there is no note; and it stands as done"),
+        (other(lambda e: e.zentitle["licenses"], clientsallowed=5), "seats by product"),
+        (other(lambda e: e.zentitle["licenses"], enabledforuse="False"), "is not enabled"),
+        (other(lambda e: e.zentitle["licenses"], reference="order 7 license"), "belongs to no order"),
+        (other(lambda e: e.sensorpro["mails"], parameters={"order": "100123"}), "the mail leaves out"),
+        (other(lambda e: e.jiwa["orders"][0]["Notes"], NoteText="Thank you"), "the note leaves out"),
+        (lambda e: setattr(e.placed[0], "paid", False), "calls for nothing and has 1 licenses"),
+        (gone(lambda e: e.deliveries), "was acknowledged and is not in the inbox"),
+        (again(lambda e: e.dispatches), "has 2 dispatches"),
+        (other(lambda e: e.deliveries, state="running"), "is running"),
+        (other(lambda e: e.deliveries, id="d-2"), "that nobody was told of"),
+        (other(lambda e: e.deliveries, duplicates=0), "came 1 times by the inbox"),
+        (lambda e: e.sent[0].ids.add("d-2"), "2 times in the inbox"),
+        (lambda e: setattr(e.sent[0], "acknowledged", 0), "never acknowledged in 2 attempts"),
+        (lambda e: end(e, "failed", reason=None), "is failed without a reason"),
+        (other(lambda e: e.flow_runs, state_type="RUNNING", state_name="Running"), "is left Running"),
+        (other(lambda e: e.flow_runs, state_type="CRASHED", state_name="Crashed"), "is left Crashed"),
+        (other(lambda e: e.flow_runs, state_type="FAILED", state_name="Failed"), "flow run is Failed"),
+        (other(lambda e: e.flow_runs, id="r-2"), "its flow run r-1 is not there"),
+    ],
+)
+def test_whatever_is_not_right_is_found(change, complaint, evidence):
+    change(evidence)
+
+    assert any(complaint in violation for violation in judge(evidence).violations)
+
+
+def test_a_second_flow_run_of_a_delivery_is_found(evidence):
+    evidence.flow_runs.append(evidence.flow_runs[0] | {"id": "r-2"})
+
+    assert ["delivery:d-1 has 2 flow runs"] == judge(evidence).violations
+
+
+def test_an_order_that_lacks_something_must_stand_so_in_its_last_dispatch(evidence):
+    evidence.sensorpro["mails"].clear()
+    evidence.dispatches.insert(
+        0, evidence.dispatches[0] | {"seq": 0, "state": "failed", "reason": "an earlier one"}
+    )
+
+    assert any("it stands as done" in violation for violation in judge(evidence).violations)
+
+
+def test_the_same_seed_is_the_same_plan():
+    assert plan(7, 100) == plan(7, 100) != replace(plan(8, 100), seed=7)
+
+
+def test_each_round_has_every_blow():
+    given = Counter((blow.target, blow.pause) for blow in plan(7, 300).blows)
+
+    assert dict.fromkeys([*((each, 0.0) for each in PROCESSES), *PAUSES.items()], 2) == given
