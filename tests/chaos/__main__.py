@@ -20,6 +20,8 @@ from tests.chaos.plan import plan
 
 PATIENCE_PER_ORDER = 1.0
 SHORTEST_PATIENCE = 240.0
+LONGEST = 230
+"""Of a line."""
 
 app = App(name="python -m tests.chaos", help_format="plaintext")
 
@@ -47,6 +49,9 @@ def chaos(
         without_journal=without_journal,
     )
     _show(out, outcome)
+    out.print(f"\n{len(outcome.verdict.standing)} dispatches stand for a person to see to:")
+    for standing in outcome.verdict.standing:
+        out.print(f"  {standing[:LONGEST]}", markup=False)
     if not outcome.verdict.violations:
         out.print(f"\nNothing lost, nothing twice, in {outcome.seconds:.0f} s; seed {chosen}.")
         return

@@ -40,15 +40,16 @@ class Evidence:
 
 @dataclass
 class Verdict:
-    """What was found: figures for people, and everything that should not be."""
+    """What was found: figures for people, what stands for a person to see to, and everything that should not be."""
 
     figures: dict[str, int | str] = field(default_factory=dict)
+    standing: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
 
 def judge(evidence: Evidence) -> Verdict:
     """Check everything; nothing is wrong if there are no violations."""
-    verdict = Verdict()
+    verdict = Verdict(standing=sorted(_standing(evidence)))
     for part in (_orders, _strangers, _inbox, _prefect):
         verdict.violations += part(evidence, verdict.figures)
     return verdict
@@ -220,6 +221,13 @@ def _strangers(evidence: Evidence, _figures: dict[str, int | str]) -> Iterator[s
         row["company"] for row in evidence.zentitle["companies"] if row["company"] in customers
     )
     yield from (f"{name} is a company {number} times" for name, number in companies.items() if number > 1)
+
+
+def _standing(evidence: Evidence) -> Iterator[str]:
+    numbers = {placed.invoice_id: placed.invoice_no for placed in evidence.placed}
+    for row in evidence.dispatches:
+        if row["state"] in STANDS:
+            yield f"{row['state']}: order {numbers[row['parameters']['invoice_id']]}: {row['reason']}"
 
 
 # The inbox -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Pending
 
 from hookline.database import pool
 from hookline.engine import engine as engine_module
@@ -88,6 +89,16 @@ class Work:
 
     async def flow_run(self):
         return await self.desk.client.read_flow_run((await self.row())["flow_run_id"])
+
+    async def begin_elsewhere(self):
+        """Its flow run, made and noted as if an engine or a worker had it."""
+        row = await self.row()
+        deployment = await self.desk.client.read_deployment_by_name(row["deployment"])
+        flow_run = await self.desk.client.create_flow_run_from_deployment(
+            deployment.id, parameters=row["parameters"], idempotency_key=str(row["id"]), state=Pending()
+        )
+        await dispatches.note_flow_run(self.desk.database, row["id"], flow_run.id)
+        return flow_run
 
     async def is_(self, *states):
         """Wait until the inbox says so."""

@@ -1,7 +1,7 @@
 """What people do to runs in the Prefect UI and to deliveries in the inbox is honoured on both sides."""
 
 from prefect.client.schemas.objects import FlowRunPolicy
-from prefect.states import Paused, Pending, Running
+from prefect.states import Completed, Paused, Running
 
 from hookline.engine.runs import UI
 from hookline.inbox import acts
@@ -25,11 +25,13 @@ async def test_a_run_that_is_cancelled_ends_what_is_in_flight_and_begins_nothing
 
 
 async def test_a_run_that_waits_for_something_else_is_cancelled_at_once(desk):
-    work = await desk.dispatch("steps")
+    work = await desk.dispatch("steps", answer="answer")
     waiting = await desk.dispatch("impatient")
-    async with desk.engine():
+    async with desk.engine() as engine:
         await work.has_written("first")
         await work.cancel()
+        await desk.until(lambda: [hand for hand in engine.leases.in_hand.values() if hand.stop], "not seen")
+        work.open("answer")  # its gate stays shut
         await work.is_("discarded")
 
         await waiting.has_written("first")
@@ -84,19 +86,13 @@ async def test_a_run_that_a_person_suspends_is_held_and_one_that_blocks_takes_no
 
 async def test_a_pause_whose_engine_has_died_is_still_a_question(desk):
     work = await desk.dispatch("pausing")
-    row = await work.row()
-    deployment = await desk.client.read_deployment_by_name("pausing/test")
-    left = await desk.client.create_flow_run_from_deployment(
-        deployment.id, parameters=row["parameters"], idempotency_key=str(row["id"]), state=Pending()
-    )
+    left = await work.begin_elsewhere()
     await desk.client.update_flow_run(left.id, empirical_policy=FlowRunPolicy(retry_type="in_process"))
     for state in (Running(), Paused(timeout_seconds=600, pause_key="1")):
         await desk.client.set_flow_run_state(left.id, state)
     await desk.database.execute(
-        "UPDATE dispatches SET state = 'running', flow_run_id = $2, lease_owner = 'dead', lease_until = now()"
-        " WHERE id = $1",
-        row["id"],
-        left.id,
+        "UPDATE dispatches SET state = 'running', lease_owner = 'dead', lease_until = now() WHERE delivery_id = $1",
+        work.delivery,
     )
     async with desk.engine():
         await work.is_("held")
@@ -158,3 +154,21 @@ async def test_a_failed_run_that_a_person_retries_runs_in_the_worker_and_nowhere
     assert (False, [], ["first", "second"]) == (replayed, overtook, work.written)
     assert (2, "COMPLETED") == (flow_run.run_count, flow_run.state_type.value)
     assert ["dispatched", "running", "failed", "running", "done"] == became
+
+
+async def test_a_replay_that_comes_before_the_retry_was_seen_leaves_the_run_to_the_worker(desk):
+    work = await desk.dispatch("steps")
+    work.open()
+    elsewhere = await work.begin_elsewhere()
+    await desk.client.set_flow_run_state(elsewhere.id, Running())
+    async with desk.engine():
+        running = await work.is_("running")
+        await desk.until(lambda: _has_no_owner(work), "the engine runs it")
+        await desk.client.set_flow_run_state(elsewhere.id, Completed())
+        await work.is_("done")
+
+    assert ([], elsewhere.id) == (work.written, running["flow_run_id"])
+
+
+async def _has_no_owner(work):
+    return (await work.row())["lease_owner"] is None

@@ -41,6 +41,7 @@ automations:
     actions:
       - type: run-deployment
         deployment: tell-a-person/default
+        schedule_after: 3600
         parameters:
           what: "order {{{{ event.payload.body.order.no }}}} of {{{{ event.payload.source }}}} in test {number}"
 """

@@ -73,6 +73,12 @@ def test_letters_stay_letters_so_that_a_text_is_found():
     )
 
 
+def test_half_a_character_is_kept_as_it_is():
+    body = redacted(b'{"text": "\\ud83d", "pin": 1}', "$.pin")
+
+    assert {"text": "\ud83d", "pin": "[redacted]"} == json.loads(body)
+
+
 @given(
     fields=st.dictionaries(
         st.text(min_size=1), st.lists(st.text(), min_size=1, max_size=3), min_size=1, max_size=5
