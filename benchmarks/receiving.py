@@ -54,7 +54,12 @@ class Driver:
 
     async def send(self, due: float) -> None:
         """Send one, which was due at this moment of the clock."""
-        body = {"InvoiceID": uuid4().hex, "InvoiceNo": "100123", "DebtorName": "Customer", "Remark": "x" * 400}
+        body = {
+            "InvoiceID": uuid4().hex,
+            "InvoiceNo": "100123",
+            "DebtorName": "Customer",
+            "Remark": "x" * 400,
+        }
         try:
             async with self.session.post(self.url, data=json.dumps(body)) as answer:
                 await answer.read()
@@ -142,7 +147,9 @@ def as_table(measured: dict[str, Answers]) -> str:
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--burst", type=int, default=5000)

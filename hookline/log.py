@@ -23,7 +23,9 @@ def configure(log_format: Format) -> None:
         handler.addFilter(_for_the_console)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
-    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # whoever needs the database says that it is away
+    logging.getLogger("asyncpg.pool").setLevel(
+        logging.ERROR
+    )  # whoever needs the database says that it is away
 
 
 def _about(record: logging.LogRecord) -> bool:

@@ -1,11 +1,13 @@
 """A sandbox in which a process dies at a place of the test's choosing."""
 
+import asyncio
 import json
 
 import pytest
 
 from hookline.cli.stage import stage
 from hookline.clients.paging import pages
+from tests.chaos.blows import SecondEngine
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +29,18 @@ def everything(crash_file):
         yield running
 
 
+@pytest.fixture(scope="session")
+async def second_engine(everything):
+    """Takes over what an engine leaves that dies; and may be the one that dies."""
+    keeper = asyncio.create_task(SecondEngine(everything.log.with_name("second-engine.log")).keep())
+    yield
+    keeper.cancel()
+    await asyncio.gather(keeper, return_exceptions=True)
+
+
 @pytest.fixture
-def sandbox(everything):
-    """The same, under the name by which the other tests know theirs."""
+def sandbox(everything, second_engine):
+    """The same with a second engine, under the name by which the other tests know theirs."""
     return everything
 
 

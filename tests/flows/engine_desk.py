@@ -16,6 +16,7 @@ from hookline.engine.deployments import Deployment
 from hookline.engine.engine import Engine
 from hookline.hooks import Hooks
 from hookline.inbox import audit, dispatches
+from hookline.inbox.deliveries import CHANNEL
 
 FLOWS = ("steps", "curious", "impatient", "fragile", "approval", "pausing")
 
@@ -50,7 +51,12 @@ class Desk:
                 parameters={"record": str(record), **parameters},
                 key=key,
             )
+        await self.wake()
         return Work(self, delivery, record)
+
+    async def wake(self):
+        """Tell the engines that there is something to do, as the gateway does."""
+        await self.database.execute("SELECT pg_notify($1, '')", CHANNEL)
 
     @asynccontextmanager
     async def engine(self, **changed):

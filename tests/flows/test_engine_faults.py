@@ -1,5 +1,6 @@
 """Engines and Prefect servers that die, and what must be true afterwards: nothing lost, nothing twice, no zombie."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from hookline.engine import engine as engine_module
 from hookline.engine.leases import Stop
 
-MANY = 30
+BURST, MANY = 4, 24
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 
 
@@ -53,16 +54,16 @@ async def test_three_engines_that_are_killed_in_turn_leave_one_license_and_one_f
     sandbox.fault("zentitle", operation="create_license_codes", kind="latency", seconds=1, times=0)
     orders = []
     while (at_once := await _engines_at_work(desk)) < 3 and len(orders) < MANY:
-        orders.append(await business.order(("LIC-PRO", 1)))
+        orders += await asyncio.gather(*(business.order(("LIC-PRO", 1)) for _ in range(BURST)))
 
     for victim in [business.process("hookline", "engine").pid, *(engine.pid for engine, _ in others)]:
         os.kill(victim, signal.SIGKILL)
         orders.append(await business.order(("LIC-PRO", 1)))
     engines.start()
     sandbox.clear_faults("zentitle")
-    for order in orders:
-        await business.noted(order)
-    dispatched = [d for order in orders for row in await business.settled(order) for d in row["dispatches"]]
+    await asyncio.gather(*(business.noted(order) for order in orders))
+    settled = await asyncio.gather(*(business.settled(order) for order in orders))
+    dispatched = [d for deliveries in settled for row in deliveries for d in row["dispatches"]]
 
     runs = await _runs_of(desk, dispatched)
     taken_up = [d for d in dispatched if d["attempts"] > 1]
@@ -129,6 +130,7 @@ async def test_a_run_whose_lease_is_lost_is_neither_ended_nor_gone_on_with(desk,
         written = work.written
 
         await desk.database.execute("UPDATE dispatches SET lease_until = now() WHERE id = $1", row["id"])
+        await desk.wake()
         await work.is_("done")
 
     assert (Stop.LEASE_LOST, "running", "another") == (hand.stop, left["state"], left["lease_owner"])

@@ -15,7 +15,7 @@ LISTED = re.findall(r"^# ([A-Z][A-Z_]+)=(.*)$", TEXT, re.MULTILINE)
 DEFAULTS = {
     "HOOKLINE_" + name.upper(): field.default
     for name, field in Settings.model_fields.items()
-    if field.default not in (None, PydanticUndefined)
+    if field.default not in (None, (), PydanticUndefined)
 }
 
 
