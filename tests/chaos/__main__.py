@@ -8,6 +8,7 @@ asks nothing of Hookline's own memory looks at what the vendors hold (`check.py`
 
 import random
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -41,7 +42,8 @@ def chaos(
     """Drive orders through a sandbox while everything dies, then check what the vendors hold."""
     chosen = random.randrange(1_000_000) if seed is None else seed
     out = console()
-    out.print(f"seed {chosen}, {orders} orders; the same again: make chaos SEED={chosen} ORDERS={orders}")
+    again = f"seed {chosen}, {orders} orders; the same again: make chaos SEED={chosen} ORDERS={orders}"
+    out.print(again)
     outcome = run(
         plan(chosen, orders),
         patience=patience or max(SHORTEST_PATIENCE, orders * PATIENCE_PER_ORDER),
@@ -49,30 +51,31 @@ def chaos(
         without_journal=without_journal,
     )
     _show(out, outcome)
-    out.print(f"\n{len(outcome.verdict.standing)} dispatches stand for a person to see to:")
-    for standing in outcome.verdict.standing:
-        out.print(f"  {standing[:LONGEST]}", markup=False)
-    if not outcome.verdict.violations:
-        out.print(f"\nNothing lost, nothing twice, in {outcome.seconds:.0f} s; seed {chosen}.")
+    if not outcome.violations:
+        out.print(f"\nNothing lost, nothing twice, in {outcome.seconds:.0f} s. {again}")
         return
-    out.print(f"\n{len(outcome.verdict.violations)} violations; seed {chosen}:", style="bold red")
-    for violation in outcome.verdict.violations:
+    out.print(f"\n{len(outcome.violations)} violations:", style="bold red")
+    for violation in outcome.violations:
         out.print(f"  {violation}", markup=False)
-    out.print(f"logs and evidence: {outcome.kept}\nthe same again: make chaos SEED={chosen} ORDERS={orders}")
+    out.print(f"logs and evidence: {outcome.kept}\n{again}")
     sys.exit(1)
 
 
 def _show(out: Console, outcome: Outcome) -> None:
-    blows = Table("what was done to it", "times", box=None, header_style="bold", pad_edge=False)
-    for blow, times in sorted(outcome.struck.items()):
-        blows.add_row(blow, str(times))
-    found = Table("what is there", "", box=None, header_style="bold", pad_edge=False)
-    for what, figure in outcome.verdict.figures.items():
-        found.add_row(what, str(figure))
-    out.print()
-    out.print(blows)
-    out.print()
-    out.print(found)
+    out.print(_table(("what was done to it", "times"), sorted(outcome.struck.items())))
+    out.print(_table(("what was there", ""), outcome.verdict.figures.items()))
+    out.print(f"\n{len(outcome.verdict.standing)} dispatches stood, for a person to see to:")
+    for standing in outcome.verdict.standing:
+        out.print(f"  {standing[:LONGEST]}", markup=False)
+    if outcome.mended:
+        out.print(_table(("what was there afterwards", ""), outcome.mended.figures.items()))
+
+
+def _table(titles: tuple[str, str], rows: Iterable[tuple[str, object]]) -> Table:
+    table = Table(*titles, title=" ", box=None, header_style="bold", pad_edge=False)
+    for what, figure in rows:
+        table.add_row(what, str(figure))
+    return table
 
 
 app()

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from hookline.database import connect
 from hookline.errors import HooklineError
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
+from tests.chaos.mend import see_to_all
 from tests.chaos.plan import Plan
 from tests.chaos.shop import Shop
 
@@ -52,11 +53,19 @@ class Outcome:
     """What came of a run."""
 
     verdict: Verdict
+    mended: Verdict | None
+    """What was there when a person had seen to what stood."""
     struck: dict[str, int]
     """How often each blow found its process alive."""
     seconds: float
-    kept: Path | None
+    kept: Path | None = None
     """The folder with the logs and all the evidence, where something was found."""
+
+    @property
+    def violations(self) -> list[str]:
+        """Everything that should not be; then what should not be any more, once it was seen to."""
+        afterwards = self.mended.violations if self.mended else []
+        return [*self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
 
 
 def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False) -> Outcome:
@@ -70,7 +79,7 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
         without_journal: switch the journal off, to see that the check finds what comes of it.
     """
     with stage(**ENVIRONMENT, **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
-        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience))
+        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, mend=not without_journal))
 
 
 class _Run:
@@ -84,22 +93,20 @@ class _Run:
     def say(self, text: str) -> None:
         self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
 
-    async def carry_out(self, patience: float) -> Outcome:
+    async def carry_out(self, patience: float, *, mend: bool) -> Outcome:
         second = SecondEngine(self.second_log)
         havoc = Havoc(self.sandbox, second, self.say)
         keeper = asyncio.create_task(second.keep())
         try:
             async with Shop.open(self.sandbox.settings.gateway_url, self.plan) as shop:
                 await self._all_at_once(shop, havoc, patience)
-                unfinished = await self._settle(patience)
-                evidence = await self._evidence(shop)
+                evidence, verdict = await self._judge(shop, patience)
+                mended = await self._mend(shop, evidence, patience) if mend else None
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        verdict = judge(evidence)
-        verdict.violations[:0] = unfinished
-        kept = self._keep(evidence) if verdict.violations else None
-        return Outcome(verdict, havoc.struck, time.monotonic() - self.began, kept)
+        outcome = Outcome(verdict, mended, havoc.struck, time.monotonic() - self.began)
+        return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
 
     async def _all_at_once(self, shop: Shop, havoc: Havoc, patience: float) -> None:
         """Orders, blows and faults, until all of them are through; senders that nobody hears give up in the end."""
@@ -111,6 +118,18 @@ class _Run:
         for vendor in VENDORS:
             await asyncio.to_thread(self.sandbox.clear_faults, vendor)
         self.say(f"{len(shop.placed)} orders are given and sent; nothing is wrong any more")
+
+    async def _judge(self, shop: Shop, patience: float, *, mended: bool = False) -> tuple[Evidence, Verdict]:
+        unfinished = await self._settle(patience)
+        evidence = replace(await self._evidence(shop), mended=mended)
+        verdict = judge(evidence)
+        verdict.violations[:0] = unfinished
+        return evidence, verdict
+
+    async def _mend(self, shop: Shop, evidence: Evidence, patience: float) -> Verdict:
+        self.say(await see_to_all(evidence))
+        _, verdict = await self._judge(shop, patience, mended=True)
+        return verdict
 
     async def _settle(self, patience: float) -> list[str]:
         """Wait until nothing is open; what still is when patience ends."""

@@ -53,6 +53,7 @@ def evidence():
                 "state": "done",
                 "reason": None,
                 "attempts": 1,
+                "replays": 0,
                 "flow_run_id": "r-1",
             }
         ],
@@ -70,7 +71,10 @@ def evidence():
     )
 
 
-def end(evidence, state, reason="the mail"):
+UNKNOWN = "EffectUncertain: It is not known whether this happened: mail of order 100123."
+
+
+def end(evidence, state, reason=UNKNOWN):
     """Let the order end so."""
     evidence.deliveries[0] |= {"state": state, "reason": reason}
     evidence.dispatches[0] |= {"state": state, "reason": reason}
@@ -87,6 +91,22 @@ def test_an_order_that_stands_as_uncertain_with_its_reason_is_right(evidence):
     end(evidence, "uncertain")
 
     assert [] == judge(evidence).violations
+
+
+def test_once_a_person_has_seen_to_it_nothing_may_stand(evidence):
+    evidence.sensorpro["mails"].clear()
+    end(evidence, "uncertain")
+
+    [complaint] = judge(replace(evidence, mended=True)).violations
+    assert complaint == "order 100123: there is no mail; and it stands as uncertain"
+
+
+def test_an_order_does_not_fail_because_something_of_ours_was_killed(evidence):
+    evidence.sensorpro["mails"].clear()
+    end(evidence, "failed", reason="CannotConnectNowError: the database system is in recovery mode")
+
+    [complaint] = judge(evidence).violations
+    assert "is failed, by no vendor's doing: CannotConnectNowError" in complaint
 
 
 def again(place):
@@ -136,7 +156,7 @@ def other(place, **values):
         (other(lambda e: e.deliveries, duplicates=0), "came 1 times by the inbox"),
         (lambda e: e.sent[0].ids.add("d-2"), "2 times in the inbox"),
         (lambda e: setattr(e.sent[0], "acknowledged", 0), "never acknowledged in 2 attempts"),
-        (lambda e: end(e, "failed", reason=None), "is failed without a reason"),
+        (lambda e: end(e, "failed", reason=None), "is failed, by no vendor's doing: None"),
         (other(lambda e: e.flow_runs, state_type="RUNNING", state_name="Running"), "is left Running"),
         (other(lambda e: e.flow_runs, state_type="CRASHED", state_name="Crashed"), "is left Crashed"),
         (other(lambda e: e.flow_runs, state_type="FAILED", state_name="Failed"), "flow run is Failed"),

@@ -45,6 +45,7 @@ def engines(tmp_path):
         yield Engines(stack, tmp_path)
 
 
+@pytest.mark.long
 async def test_three_engines_that_are_killed_in_turn_leave_one_license_and_one_flow_run_an_order(
     business, sandbox, desk, engines, until
 ):
@@ -74,6 +75,7 @@ async def test_three_engines_that_are_killed_in_turn_leave_one_license_and_one_f
     assert {"COMPLETED"} == {run.state_type.value for run in runs}
 
 
+@pytest.mark.long
 async def test_while_prefect_is_away_for_long_everything_waits_and_then_ends(business, desk, until):
     kinds = ("steps", "curious", "steps", "curious")
     begun = [await desk.dispatch(kind) for kind in kinds]

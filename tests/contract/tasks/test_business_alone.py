@@ -63,6 +63,7 @@ def process(sandbox, order):
         one.communicate()
 
 
+@pytest.mark.long
 async def test_two_processes_at_one_order_do_not_mix_their_writes(sandbox, order, process, ended):
     sandbox.jiwa.faults.add("create_sales_order_note", "latency", seconds=0.2, times=0)
     both = [process("update"), process("payment")]
