@@ -534,6 +534,7 @@ SHORT_RSA = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         (StandardWebhooks(), "whpk_QUJD", "not a public key of Standard Webhooks"),
         (StandardWebhooks(), CASES["standard-webhooks v1a"][1], "not a Standard Webhooks secret"),
     ],
+    ids=lambda value: type(value).__name__,  # the keys differ in each process
 )
 def test_a_secret_that_cannot_work_is_refused_and_not_shown(scheme, text, said):
     with pytest.raises(ValueError, match=said) as raised:
@@ -556,6 +557,7 @@ def test_a_pem_key_may_stand_in_one_line():
         (CASES["rsa-pss"][0], public(RSA), "no private key of rsa-pss"),
         (StandardWebhooks(), CASES["standard-webhooks v1a"][2], "only the sender's private key can"),
     ],
+    ids=lambda value: type(value).__name__,  # the keys differ in each process
 )
 def test_what_cannot_sign_says_so(scheme, text, said):
     with pytest.raises(ValueError, match=said) as raised:
