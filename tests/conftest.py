@@ -77,6 +77,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def everything() -> Iterator[Stage]:
     """What `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
+    import blocks  # noqa: F401  (the address of their logos is read now, before the sandbox has its ports)
+
     with stage(
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_SETTLE_SECONDS="0.5",
