@@ -111,3 +111,61 @@ async def test_a_replay_after_the_route_was_mended_goes_through(database, deploy
 
     states = [rejected["state"], await database.fetchval("SELECT state FROM deliveries")]
     assert ["rejected", "dispatched"] == states
+
+
+WITH_SCHEMA = """
+sources:
+  jiwa:
+    scheme: shared-secret
+    schema: {{type: object, properties: {{InvoiceID: {{type: string, minLength: {least}}}}}}}
+routes:
+  first: &order
+    source: jiwa
+    when: body.InvoiceID is defined
+    deployment: order-to-license/default
+    parameters: {{invoice_id: "{{{{ body.InvoiceID }}}}"}}
+  second: *order
+  never: {{source: jiwa, when: "false", deployment: order-to-license/default, parameters: {{invoice_id: "x"}}}}
+"""
+
+
+def hooks_of(tmp_path, *, least=1):
+    path = tmp_path / f"hooks-{least}.yaml"
+    path.write_text(WITH_SCHEMA.format(least=least))
+    return load_hooks(path)
+
+
+async def test_a_misfit_is_kept_as_rejected_with_the_place_and_goes_through_once_the_schema_is_mended(
+    database, deployments, tmp_path
+):
+    rejected = await route(database, hooks_of(tmp_path, least=30), deployments, ORDER)
+    async with database.acquire() as connection:
+        await acts.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
+    await route_received(database, hooks_of(tmp_path), deployments)
+
+    assert ("rejected", "dispatched") == (
+        rejected["state"],
+        await database.fetchval("SELECT state FROM deliveries"),
+    )
+    assert rejected["reason"].startswith("does not fit the schema at $.InvoiceID: ")
+
+
+async def test_every_route_whose_condition_holds_gets_a_dispatch_of_its_own(database, deployments, tmp_path):
+    await route(database, hooks_of(tmp_path), deployments, ORDER)
+
+    rows = await database.fetch("SELECT route FROM dispatches ORDER BY seq")
+    assert ["first", "second"] == [row["route"] for row in rows]
+
+
+async def test_a_delivery_replayed_to_a_route_takes_it_whatever_its_condition_says(
+    database, deployments, tmp_path
+):
+    await route(database, hooks_of(tmp_path), deployments, ORDER)
+    async with database.acquire() as connection:
+        delivery = await connection.fetchval("SELECT id FROM deliveries")
+        await acts.replay(connection, delivery, route="never", actor="ann")
+    await route_received(database, hooks_of(tmp_path), deployments)
+
+    rows = await database.fetch("SELECT route, parameters->>'invoice_id' AS id FROM dispatches ORDER BY seq")
+    assert ("never", "x") == tuple(rows[-1])
+    assert 3 == len(rows)
