@@ -18,6 +18,7 @@ def configure(log_format: Format) -> None:
     handler.addFilter(_about)
     if log_format == "json":
         handler.setFormatter(_Json())
+        logging.getLogger("hookline.clients.transport").setLevel(logging.DEBUG)  # each vendor call
     else:
         handler.setFormatter(_Text("%(levelname)s %(message)s"))
         handler.addFilter(_for_the_console)
