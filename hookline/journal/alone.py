@@ -9,7 +9,7 @@ held by a connection of its own, which falls when the process dies.
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
 
@@ -71,7 +71,7 @@ class Hold:
         """Give the connection back, and with it the lock."""
         connection, self.connection = self.connection, None
         if connection is not None:
-            if not self.lost.is_set():
+            with suppress(asyncpg.InterfaceError):  # it is gone, and its listeners with it
                 connection.remove_termination_listener(self._lose)
             database = await pool(self.settings)
             await database.release(connection)  # lets go of whatever its session holds

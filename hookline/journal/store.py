@@ -1,7 +1,7 @@
 """The journal's SQL: one function a statement."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -91,7 +91,8 @@ async def exclusive(connection: Connection, *names: str) -> AsyncIterator[None]:
     except asyncpg.LockNotAvailableError:
         raise EffectBusy(f"Another run has been at it for a minute: {names[len(held)]}.") from None
     finally:
-        if not connection.is_closed():
+        # Where the connection is gone, so are its locks; the first error is the one to tell.
+        with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
             for name in reversed(held):
                 await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
 
