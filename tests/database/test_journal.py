@@ -348,13 +348,3 @@ async def test_what_is_done_is_not_settled(database, database_settings, vendor):
 
     with pytest.raises(HooklineError, match="only uncertain ones"):
         await settle(database_settings, 1, happened=True, reference=[], actor="ann")
-
-
-async def test_the_first_error_is_told_when_the_connection_is_cut_while_a_lock_is_held(database):
-    async def cut_off():
-        async with database.acquire() as connection, store.exclusive(connection, "a lock"):
-            await database.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        await cut_off()
