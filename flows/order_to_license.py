@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
+from flows.report import has_own_run
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
@@ -289,6 +290,8 @@ async def _report(
     order: SalesOrder, customer: Customer, wanted: list[Wanted], codes: dict[str, list[str]]
 ) -> None:
     """Say in the Prefect UI what was done: in the run's name and tags, and in an artifact."""
+    if not has_own_run():
+        return
     rows = [
         f"| {line.product.part_no} | {line.quantity} | {', '.join(codes[line.step])} |" for line in wanted
     ]
@@ -309,7 +312,7 @@ async def _report(
 
 
 async def _name_run(name: str, order: SalesOrder) -> None:
-    if not flow_run.id:
+    if not has_own_run():
         return
     async with get_client() as client:
         tags = {*flow_run.tags, f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"}

@@ -1,11 +1,14 @@
-"""How a flow over many things ends: as a table in the Prefect UI, and Failed where a person is needed."""
+"""What flows say of themselves in the Prefect UI, and how one over many things ends: with a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+
+from hookline import context
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,11 @@ class Row:
     result: str = ""
     problem: str = ""
     """Why it could not be done, and what to do; "" where it was."""
+
+
+def has_own_run() -> bool:
+    """Whether there is a flow run to name and describe: not in a lane for backlogs, which many share."""
+    return bool(flow_run.id) and not context.in_lane()
 
 
 async def conclude(workflow: str, rows: Sequence[Row], *, nothing: str) -> State[None]:

@@ -1,6 +1,7 @@
 """`catalog.yaml`: what the workflows must know of the business: parts, products, thresholds and mails."""
 
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -132,9 +133,18 @@ class Catalog(_Strict):
 
 def load_catalog(path: Path) -> Catalog:
     """
-    Read and check `catalog.yaml`.
+    Read and check `catalog.yaml`; every run does, so it is read anew only where it has changed.
 
     Raises:
         ConfigurationError: names the file, the place in it, and what is wrong there.
     """
+    try:
+        found = path.stat()
+    except OSError:
+        return read_yaml(path, Catalog)  # which says why
+    return _as_it_was(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4)
+def _as_it_was(path: Path, _changed: int, _size: int) -> Catalog:
     return read_yaml(path, Catalog)

@@ -1,4 +1,4 @@
-"""Which delivery and dispatch this process is at, for the log and the journal; and whether it may still write."""
+"""Which delivery and dispatch this process is at, for the log and the journal; whether it may still write, and how."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -28,15 +28,26 @@ class _At:
     delivery_id: UUID
     dispatch_id: UUID
     permit: Permit | None
+    in_lane: bool
 
 
 _at: ContextVar[_At | None] = ContextVar("hookline_at", default=None)
 
 
 @contextmanager
-def working_on(delivery_id: UUID, dispatch_id: UUID, permit: Permit | None = None) -> Iterator[None]:
-    """Within, and in the tasks begun within, this is what is worked on, as long as the permit lasts."""
-    token = _at.set(_At(delivery_id, dispatch_id, permit))
+def working_on(
+    delivery_id: UUID, dispatch_id: UUID, permit: Permit | None = None, *, in_lane: bool = False
+) -> Iterator[None]:
+    """
+    Within, and in the tasks begun within, this is what is worked on, as long as the permit lasts.
+
+    Args:
+        delivery_id: of which delivery.
+        dispatch_id: which dispatch.
+        permit: asked before each write.
+        in_lane: it shares its flow run with others of a backlog.
+    """
+    token = _at.set(_At(delivery_id, dispatch_id, permit, in_lane))
     try:
         yield
     finally:
@@ -51,6 +62,11 @@ def delivery_id() -> UUID | None:
 def dispatch_id() -> UUID | None:
     """The dispatch that is worked on here, if one is."""
     return at.dispatch_id if (at := _at.get()) else None
+
+
+def in_lane() -> bool:
+    """Whether what is worked on here shares its flow run with others of a backlog; its one task run is its own."""
+    return (at := _at.get()) is not None and at.in_lane
 
 
 @asynccontextmanager

@@ -122,6 +122,15 @@ class Settings(EnvironmentSettings):
         None, description="Where people are told what waits for them: addresses in Apprise's notation."
     )
     engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
+    lane_backlog: int = Field(
+        50,
+        ge=0,
+        le=1_000_000,
+        description="Where so many dispatches wait, one flow run carries many of them; 0: never.",
+    )
+    lane_size: int = Field(
+        500, ge=1, le=10000, description="Dispatches that one such flow run carries at most."
+    )
     retry_seconds: float = Field(
         2,
         ge=0.1,

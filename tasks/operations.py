@@ -7,7 +7,7 @@ repeat become calls. The others become effects: they go through the journal, whi
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, get_origin
 
@@ -15,6 +15,7 @@ from prefect import Task
 from pydantic import TypeAdapter
 
 from blocks import VendorCredentials
+from hookline import context
 from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
@@ -22,7 +23,7 @@ from hookline.clients.redaction import MASK
 from hookline.errors import HooklineError
 from hookline.journal import Census, Outcome
 from tasks.effects import Business, once
-from tasks.policies import VENDOR_CALL
+from tasks.policies import vendor_task
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,7 +79,8 @@ class VendorTasks(Generic[C]):
 
         async def run(credentials: C, /, *args: P.args, **inputs: P.kwargs) -> T:
             given = operation.given(*args, **inputs)
-            async with credentials.get_client() as client:
+            gate = nullcontext() if operation.reads else context.effect()
+            async with credentials.get_client() as client, gate:
                 return await client.send(operation, given)
 
         return self._task(operation, run, [self._account(operation)])
@@ -173,7 +175,7 @@ class VendorTasks(Generic[C]):
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
         run.__annotations__["return"] = answer
-        return Task(run, **VENDOR_CALL)
+        return vendor_task(run)
 
 
 @dataclass

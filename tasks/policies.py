@@ -1,12 +1,18 @@
 """When a task may be tried again. The error decides; a task only says which question is asked of it."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final, SupportsIndex, TypedDict
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, SupportsIndex, TypedDict, TypeVar
 
+from prefect import Task
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State
 
+from hookline import context
 from hookline.settings import settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 RETRIES: Final = 3
 GROWTH: Final = 5
@@ -55,3 +61,20 @@ VENDOR_CALL = Policy(
     retry_condition_fn=when_transient,
     cache_policy=NO_CACHE,
 )
+
+
+class VendorTask(Task[P, R]):
+    """A task that is a plain call in a backlog's lane: there the whole order is one task run, with these retries."""
+
+    if not TYPE_CHECKING:  # callers see the overloads of Prefect's own
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Run it, as a task run of its own unless an order's task run is there for it."""
+            if context.in_lane() and not kwargs.keys() & {"return_state", "wait_for"}:
+                return self.fn(*args, **kwargs)
+            return super().__call__(*args, **kwargs)
+
+
+def vendor_task(function: Callable[P, R]) -> VendorTask[P, R]:
+    """Make a task of a function that calls a vendor, tried again on whatever may pass."""
+    return VendorTask(function, **VENDOR_CALL)

@@ -4,8 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from prefect import task
-
 from blocks import ZentitleCredentials
 from hookline.clients import NotFound, VendorError, ZentitleClient
 from hookline.clients.zentitle.models import LicenseCode
@@ -17,7 +15,7 @@ from tasks.looks import zentitle as looks
 from tasks.looks import zentitle_customers as customers
 from tasks.looks import zentitle_products as products
 from tasks.operations import VendorTasks
-from tasks.policies import VENDOR_CALL
+from tasks.policies import vendor_task
 
 _zentitle = VendorTasks(ZentitleCredentials, __name__)
 
@@ -259,7 +257,7 @@ class FoundCompany:
     id: int | None
 
 
-@task(**VENDOR_CALL)
+@vendor_task
 async def find_company(zentitle: ZentitleCredentials, name: str, account_no: str) -> FoundCompany:
     """
     Find a customer's company.
@@ -281,7 +279,7 @@ async def find_company(zentitle: ZentitleCredentials, name: str, account_no: str
     )
 
 
-@task(**VENDOR_CALL)
+@vendor_task
 async def add_company(
     zentitle: ZentitleCredentials, business: Business, name: str, account_no: str, email: str, product_id: str
 ) -> int:
@@ -314,7 +312,7 @@ async def add_company(
     return int(found.reference[0])
 
 
-@task(**VENDOR_CALL)
+@vendor_task
 async def set_license_terms(
     zentitle: ZentitleCredentials,
     business: Business,

@@ -1,11 +1,14 @@
 """`hookline engine`: runs what webhooks started."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import uvloop
 
 from hookline import log, runtime
 from hookline.database.migrate import upgrade
@@ -34,8 +37,16 @@ def engine() -> None:
     upgrade(settings)
     # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
     # thread waits for it.
+    _spare_the_collector()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    asyncio.run(_serve(Engine(settings, hooks, deployments)))
+    uvloop.run(_serve(Engine(settings, hooks, deployments)))
+
+
+def _spare_the_collector() -> None:
+    """Let Python look for cycles seldom, and never among what is loaded: it took a tenth of the time of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _serve(worker: "Engine") -> None:

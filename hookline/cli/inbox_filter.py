@@ -13,7 +13,7 @@ from cyclopts import Parameter, validators
 
 from hookline import runtime
 from hookline.database import pool
-from hookline.database.connection import close_pool, unreachable
+from hookline.database.connection import LOST, close_pool, unreachable
 from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
@@ -26,7 +26,7 @@ Limit = Annotated[
     int | None, Parameter(help="At most so many, the first that came.", validator=validators.Number(gte=1))
 ]
 
-AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+AWAY = (OSError, *LOST)
 """What asking a database raises that went away."""
 
 _AGO = re.compile(r"(?P<number>\d{1,9}) ?(?P<unit>s|m|min|h|d|w)")

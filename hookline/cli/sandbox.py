@@ -1,6 +1,6 @@
 """`hookline sandbox`: the vendors' simulators alone."""
 
-import asyncio
+import uvloop
 
 from hookline import runtime
 from hookline.simulators.server import serve
@@ -14,4 +14,4 @@ def sandbox() -> None:
         hookline sandbox
     """
     settings = runtime.enter(sandbox=True)
-    asyncio.run(serve(settings.sandbox_port))
+    uvloop.run(serve(settings.sandbox_port))

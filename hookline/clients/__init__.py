@@ -30,7 +30,7 @@ from hookline.clients.operation import Operation, operations
 from hookline.clients.paging import pages
 from hookline.clients.redaction import silence_foreign_loggers
 from hookline.clients.sensorpro import SensorproClient, SensorproUser
-from hookline.clients.transport import VendorClient
+from hookline.clients.transport import SharedConnections, VendorClient
 from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 
 CLIENTS: Final[dict[str, type[VendorClient]]] = {
@@ -60,6 +60,7 @@ __all__ = [
     "Refused",
     "SensorproClient",
     "SensorproUser",
+    "SharedConnections",
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",

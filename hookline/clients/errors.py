@@ -29,7 +29,7 @@ class VendorError(HooklineError):
         detail: what the vendor or the network said, without secrets.
     """
 
-    transient: ClassVar[bool] = False
+    transient: bool = False
     may_have_acted: ClassVar[bool] = False
     happened: ClassVar[str] = "failed"
     advice: ClassVar[str] = "Look at the vendor's own log."
@@ -194,7 +194,11 @@ class AnswerLost(VendorError):
 
 
 class UnexpectedAnswer(VendorError):
-    """The vendor's answer has no shape it documents; a write may have been applied."""
+    """
+    The vendor's answer has no shape it documents; a write may have been applied.
+
+    Of a read it is `transient`: a proxy's page in place of the answer, or half of it, passes by itself.
+    """
 
     may_have_acted = True
     happened = "got an answer that cannot be read"

@@ -135,6 +135,11 @@ class Operation(Generic[P, T_co]):
         return f"<{self.vendor} {self.name}: {self.verb} {self.path}>"
 
     @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.verb == "GET" and self.repeat == "safe"
+
+    @property
     def placeholders(self) -> list[str]:
         """The names in braces in the path, in order."""
         return _PLACEHOLDER.findall(self.path)
@@ -194,7 +199,9 @@ class Operation(Generic[P, T_co]):
             facts["retry_after"] = retry_after(response.headers.get("retry-after"))
             facts["request_id"] = facts.get("request_id") or request_id(response)
         unsure = kind.may_have_acted and self.repeat != "safe"
-        return kind(vendor=self.vendor, operation=self.name, detail=detail, maybe_applied=unsure, **facts)
+        error = kind(vendor=self.vendor, operation=self.name, detail=detail, maybe_applied=unsure, **facts)
+        error.transient = kind.transient or (isinstance(error, UnexpectedAnswer) and self.reads)
+        return error
 
     @cached_property
     def _adapter(self) -> TypeAdapter[T_co]:

@@ -10,7 +10,8 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -31,6 +32,11 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SHORT_WAIT: Final = 2.0  # seconds a vendor may ask us to wait here; more is the caller's to plan
+IDLE_SECONDS: Final = 2.0
+"""
+How long a shared connection is kept without a call. Servers close theirs after 5 s or more: a request that meets such
+a closing is an answer lost, and a mail that nobody can look up.
+"""
 
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -41,13 +47,41 @@ _NEVER_SENT = (
     httpx.LocalProtocolError,
 )
 
+_shared: ContextVar["SharedConnections | None"] = ContextVar("shared_connections", default=None)
+
+
+class SharedConnections:
+    """
+    Within, clients of one address send over the same connections, which spares them the TCP and TLS handshakes.
+
+    A pool for each address: httpx looks at every connection of a pool before each request.
+    """
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._pools: dict[str, httpx.AsyncClient] = {}
+
+    async def __aenter__(self) -> Self:
+        self._token = _shared.set(self)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        _shared.reset(self._token)
+        await self._stack.aclose()
+
+    async def of(self, base_url: str) -> httpx.AsyncClient:
+        """The connections to an address."""
+        if base_url not in self._pools:
+            pool = _connections(None, httpx.Limits(keepalive_expiry=IDLE_SECONDS))
+            self._pools[base_url] = await self._stack.enter_async_context(pool)
+        return self._pools[base_url]
+
 
 class VendorClient:
     """
     A vendor's operations over one connection pool; use it in `async with`.
 
-    Making one is cheap (the TLS settings are made once a process) and it keeps no cookies: a session that a
-    vendor sets beside a key would otherwise outlive the key.
+    Making one is cheap: the TLS settings are made once a process, and see `SharedConnections`.
 
     Args:
         base_url: the vendor's address, with `https` unless it is on this machine or network.
@@ -78,27 +112,28 @@ class VendorClient:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.transport = transport
-        self.clock_ahead: float | None = None
-        """Seconds that the vendor's clock is ahead of ours, by its latest answer; None if it told no time."""
+        self._told_time: tuple[str | None, datetime] | None = None
         self._http: httpx.AsyncClient | None = None
+        self._is_shared = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
 
     async def __aenter__(self) -> Self:
-        self._http = httpx.AsyncClient(
-            verify=tls(),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            timeout=httpx.Timeout(self.timeout, connect=self.connect_timeout),
-            follow_redirects=False,
-            transport=self.transport,
-        )
+        shared = _shared.get() if self.transport is None else None
+        self._is_shared = shared is not None
+        self._http = await shared.of(self.base_url) if shared is not None else _connections(self.transport)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         http, self._http = self._http, None
-        if http is not None:
+        if http is not None and not self._is_shared:
             await http.aclose()
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds that the vendor's clock is ahead of ours, by its latest answer; None if it told no time."""
+        return None if self._told_time is None else clock_ahead(*self._told_time)
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
@@ -119,7 +154,8 @@ class VendorClient:
     async def _once(self, operation: Operation[..., T], given: Input) -> T:
         request = operation.build(self.base_url, given)
         exchange = Exchange(operation, self.base_url)
-        request.extensions |= {"hookline": exchange, "trace": exchange.trace}
+        timeout = httpx.Timeout(self.timeout, connect=self.connect_timeout).as_dict()
+        request.extensions |= {"hookline": exchange, "trace": exchange.trace, "timeout": timeout}
         try:
             async with self.admission():
                 response = await self._exchange(request, exchange)
@@ -139,7 +175,7 @@ class VendorClient:
             async with asyncio.timeout(self.timeout):
                 response = await self._http.send(request, auth=self.auth)
             outcome = str(response.status_code)
-            self.clock_ahead = clock_ahead(response.headers.get("date"), datetime.now(UTC))
+            self._told_time = response.headers.get("date"), datetime.now(UTC)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
             raise _meaning(failure, exchange) from None
         else:
@@ -162,6 +198,19 @@ class VendorClient:
                 outcome,
                 milliseconds,
             )
+
+
+def _connections(
+    transport: httpx.AsyncBaseTransport | None, limits: httpx.Limits | None = None
+) -> httpx.AsyncClient:
+    """A pool without cookies: a session that a vendor sets beside a key would otherwise outlive the key."""
+    return httpx.AsyncClient(
+        verify=tls(),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        follow_redirects=False,
+        transport=transport,
+        limits=limits or httpx.Limits(),
+    )
 
 
 def _meaning(failure: Exception, exchange: Exchange) -> VendorError:

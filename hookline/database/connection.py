@@ -6,17 +6,41 @@ import os
 import re
 import socket
 import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from hookline.database import embedded
+from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.settings import Settings
 
 _Pools = dict[str, "asyncio.Future[asyncpg.Pool]"]
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
+
+
+class DatabaseAway(HooklineError):
+    """PostgreSQL does not answer, or the connection to it fell: the work is not to blame, and may go on later."""
+
+    transient = True
+
+
+# Between a server's last word and the end of the connection, asyncpg takes each further query for an error of its
+# own making ("cannot switch to state 12; another operation (2) is in progress"): an InternalClientError.
+LOST = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""What asyncpg raises where a connection is lost or refused."""
+AWAY = (DatabaseAway, OSError, asyncpg.PostgresError, *LOST)
+"""What a process that asks again and again, whatever happens, takes for a database that is away."""
 
 
 def database_url(settings: Settings) -> str:
@@ -52,11 +76,11 @@ async def connect(settings: Settings) -> asyncpg.Connection:
     One connection of its own, for listening or for long transactions.
 
     Raises:
-        HooklineError: no server answers, or it refuses; says which and what to do.
+        DatabaseAway: no server answers, or it refuses; says which and what to do.
     """
     try:
         connection = await asyncpg.connect(database_url(settings), timeout=10)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, *LOST) as error:
         raise unreachable(settings, error) from None
     await _speak_json(connection)
     return connection
@@ -67,7 +91,7 @@ async def pool(settings: Settings) -> asyncpg.Pool:
     The pool of this event loop for this database, made on first use; it closes with its process.
 
     Raises:
-        HooklineError: no server answers, or it refuses; says which and what to do.
+        DatabaseAway: no server answers, or it refuses; says which and what to do.
     """
     url = database_url(settings)
     mine = _pools.setdefault(asyncio.get_running_loop(), {})
@@ -76,9 +100,62 @@ async def pool(settings: Settings) -> asyncpg.Pool:
         making = mine[url] = asyncio.ensure_future(_make_pool(url, 2 * settings.engine_concurrency + 10))
     try:
         return await asyncio.shield(making)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, *LOST) as error:
         mine.pop(url, None)
         raise unreachable(settings, error) from None
+
+
+@asynccontextmanager
+async def lent(settings: Settings) -> AsyncIterator[Connection]:
+    """
+    Within, a connection of the pool.
+
+    Raises:
+        DatabaseAway: there is none to be had, or it fell; what was asked last may have been done.
+    """
+    connection = await borrow(settings)
+    try:
+        with reaching(settings):
+            yield connection
+    finally:
+        await give_back(settings, connection)
+
+
+async def borrow(settings: Settings) -> PoolConnectionProxy:
+    """
+    A connection of the pool, to be given back.
+
+    Raises:
+        DatabaseAway: there is none to be had.
+    """
+    database = await pool(settings)
+    try:
+        return await database.acquire()
+    except (OSError, *LOST) as error:
+        raise unreachable(settings, error) from error
+
+
+async def give_back(settings: Settings, connection: PoolConnectionProxy) -> None:
+    """Give a connection back, and with it whatever its session holds; one that fell gives nothing to tell."""
+    database = await pool(settings)
+    with suppress(OSError, *LOST):
+        await database.release(connection)
+
+
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """
+    Within, a connection that falls is told in one way.
+
+    Raises:
+        DatabaseAway: it fell; what was asked last may have been done.
+    """
+    try:
+        yield
+    except LOST as error:
+        if isinstance(error, ValueError):  # asyncpg cannot encode what it was given
+            raise
+        raise unreachable(settings, error) from error
 
 
 async def close_pool() -> None:
@@ -106,7 +183,7 @@ async def _speak_json(connection: asyncpg.Connection) -> None:
     )
 
 
-def unreachable(settings: Settings, error: Exception) -> HooklineError:
+def unreachable(settings: Settings, error: Exception) -> DatabaseAway:
     """The error for a database that does not answer: which one, and what to do."""
     where = "the embedded PostgreSQL" if settings.database_url is None else "the PostgreSQL server"
     remedy = (
@@ -114,4 +191,4 @@ def unreachable(settings: Settings, error: Exception) -> HooklineError:
         if settings.database_url is None
         else "Check HOOKLINE_DATABASE_URL."
     )
-    return HooklineError(f"Cannot reach {where}: {error or type(error).__name__}. {remedy}")
+    return DatabaseAway(f"Cannot reach {where}: {error or type(error).__name__}. {remedy}")

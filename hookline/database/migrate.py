@@ -30,7 +30,7 @@ def upgrade(settings: Settings) -> None:
     try:
         if asyncio.run(_prepare(settings)) == head():
             return
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError) as error:
         raise unreachable(settings, error) from None
     from alembic import command  # 25 MB that a process with nothing to migrate need not load
     from alembic.config import Config

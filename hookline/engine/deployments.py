@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,6 +16,7 @@ from hookline.files import read_yaml
 from hookline.hooks import Hooks, Route
 from hookline.hooks.templates import Template
 
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 DIRECTIVES = {"$ref", "__prefect_kind"}
 
 
@@ -57,6 +59,19 @@ class Deployment(BaseModel):
         if not isinstance(flow, Flow):
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {function} is not a flow")
         return flow
+
+    def wants_own_runs(self) -> bool:
+        """Whether each of its flow runs means something to Prefect beside its work: a limit, a time, a hook."""
+        flow = self.flow()
+        hooks = (
+            flow.on_completion_hooks,
+            flow.on_failure_hooks,
+            flow.on_cancellation_hooks,
+            flow.on_crashed_hooks,
+            flow.on_running_hooks,
+        )
+        options = (self.concurrency_limit, flow.retries, flow.timeout_seconds, flow.persist_result)
+        return any(options) or any(hooks)
 
     def prefect_schedules(self) -> list[DeploymentScheduleCreate]:
         """
@@ -111,18 +126,35 @@ def check_routes(hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
 
 def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
     """What is wrong with values for a flow's parameters, one text a parameter, in words for people."""
-    hints = get_type_hints(flow.fn, include_extras=True)
+    types = _types(flow)
     problems = []
     for name, value in parameters.items():
         if directive := _directive(value):
             problems.append(f"parameter {name}: holds {directive!r}, which Prefect would act upon; refused")
             continue
         try:
-            TypeAdapter(hints.get(name, Any)).validate_python(value)
+            types.get(name, ANYTHING).validate_python(value)
         except ValidationError as error:
             reasons = "; ".join(problem["msg"] for problem in error.errors())
             problems.append(f"parameter {name}: {reasons}, not {value!r}"[:500])
     return problems
+
+
+def validated(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    A flow's parameters as it takes them, as Prefect would validate them, which makes a model for each run.
+
+    Raises:
+        ValidationError: one does not fit.
+    """
+    types = _types(flow)
+    return {name: types.get(name, ANYTHING).validate_python(value) for name, value in parameters.items()}
+
+
+@cache
+def _types(flow: Flow[..., Any]) -> dict[str, TypeAdapter[Any]]:
+    hints = get_type_hints(flow.fn, include_extras=True)
+    return {name: TypeAdapter(hint) for name, hint in hints.items() if name != "return"}
 
 
 def _schedule(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:
@@ -138,6 +170,12 @@ def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
         known = ", ".join(sorted(deployments)) or "none"
         return [f"{place}.deployment: there is no deployment {route.deployment!r}; there are: {known}"]
     flow = deployment.flow()
+    if not flow.isasync:
+        problem = (
+            f"the flow {flow.name} is not `async def`, and an engine would do nothing else while it runs; write it and "
+            "its tasks with `async def`, or start it by a schedule instead"
+        )
+        return [f"{place}.deployment: {problem}"]
     schema = flow.parameters
     unknown = [
         f"{place}.parameters.{name}: the flow has no such parameter; it has: {', '.join(schema.properties)}"

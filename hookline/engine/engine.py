@@ -18,13 +18,16 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.context import AsyncClientContext
 
+from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
+from hookline.database import AWAY as DATABASE_AWAY
 from hookline.database import connect, pool
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
-from hookline.engine.leases import DATABASE_AWAY, InHand, Leases, Stop
+from hookline.engine.lane import Backlog, Lane, WantsOwnRun
+from hookline.engine.leases import InHand, Leases, Stop
 from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import BATCH, route_received
 from hookline.engine.runs import Ending, EngineStops, FlowRuns, NotOurs
@@ -75,8 +78,10 @@ class Engine:
                 watching(self._in_hand, min(BLOCKED_SECONDS, self.settings.lease_seconds / 3))
             )
             context = await stack.enter_async_context(AsyncClientContext.get_or_create())
+            await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
             self.database, self.runs = database, FlowRuns(database, context.client, self.deployments)
+            self.backlog = Backlog(self.settings, database, context.client, self.hooks, self.deployments)
             helpers = [
                 asyncio.create_task(self._listen()),
                 asyncio.create_task(self.leases.keep()),
@@ -90,6 +95,7 @@ class Engine:
                 while not self.stopping.is_set():
                     await self._turn()
                 await self._drain()
+                await self.backlog.close()
             finally:
                 for helper in helpers:
                     helper.cancel()
@@ -104,8 +110,13 @@ class Engine:
                 pass
             free = self.leases.places(self.settings.engine_concurrency)
             if free > 0:
-                for hand in await self.leases.claim(free, self.deployments):
+                claimed = await self.leases.claim(free, self.deployments)
+                more = len(claimed) == free
+                await self.backlog.open(more=more)
+                for hand in claimed:
                     self._start(hand)
+                if not more:
+                    self.backlog.close_lane()
             due = await dispatches.seconds_to_next(self.database)
         except DATABASE_AWAY as error:
             logger.warning("the database is away: %s", error)
@@ -115,7 +126,7 @@ class Engine:
             await asyncio.wait_for(self.wake.wait(), timeout)
 
     def _start(self, hand: InHand) -> None:
-        task = asyncio.create_task(self._run(hand))
+        task = asyncio.create_task(self._run(hand, self.backlog.lane_for(hand)))
         self.running.add(task)
         task.add_done_callback(self._ended)
 
@@ -125,16 +136,23 @@ class Engine:
         if not task.cancelled() and (error := task.exception()):
             logger.error("%r; the lease of its dispatch runs out and it is taken up again", error)
 
-    async def _run(self, hand: InHand) -> None:
+    async def _run(self, hand: InHand, lane: Lane | None) -> None:
         dispatch = hand.dispatch
         what = f"dispatch {hand.id} of delivery {dispatch['delivery_id']}"
         logger.info("%s starts (%s, key %s)", what, dispatch["deployment"], dispatch["key"])
         crash_point("dispatch claimed")
         try:
             with working_on(dispatch["delivery_id"], hand.id, hand):
-                end = await self.runs.run(hand)
+                if lane is None:
+                    end = await self.runs.run(hand)
+                else:
+                    end = await lane.carry(hand, self.deployments[dispatch["deployment"]])
         except NotOurs as error:
             logger.warning("%s is left to others: %s", what, error)
+        except WantsOwnRun as error:
+            logger.warning("%s begins anew in a flow run of its own: %s", what, error)
+            self.leases.let_go(hand)
+            await dispatches.give_own_run(self.database, hand.id, self.name, str(error))
         except EngineStops as error:
             await self._put_back(hand, str(error), seconds=0)
         except PREFECT_AWAY as error:
@@ -153,7 +171,9 @@ class Engine:
         async with self.database.acquire() as connection, AsyncExitStack() as stack:
             if end.actor:
                 await stack.enter_async_context(acting(connection, end.actor, end.reason or end.state))
-            if not await dispatches.finish(connection, hand.id, self.name, end.state, end.reason):
+            if not await dispatches.finish(
+                connection, hand.id, self.name, end.state, end.reason, waits_for=end.waits_for
+            ):
                 logger.warning("dispatch %s was taken over meanwhile; its end is left to others", hand.id)
 
     async def _wait_again(self, hand: InHand, reason: str) -> None:

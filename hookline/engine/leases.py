@@ -18,13 +18,12 @@ from uuid import UUID
 import asyncpg
 
 from hookline.context import RunStopped
-from hookline.database import pool
+from hookline.database import AWAY, pool
+from hookline.database.connection import reaching
 from hookline.inbox import dispatches
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Stop(Enum):
@@ -66,11 +65,21 @@ class InHand:
             self._cut = True  # a second time would cut into how the flow run is ended
             self.flow.cancel()
 
+    async def check(self) -> None:
+        """
+        Before anything that only one may do who has the lease: where it may have run out, renew it or `halt`.
+
+        Raises:
+            DatabaseAway: it cannot be known.
+        """
+        if time.monotonic() >= self.until:
+            with reaching(self.leases.settings):
+                await self.leases.renew([self])
+
     @asynccontextmanager
     async def effect(self) -> AsyncIterator[None]:
         """Around one effect; see `hookline.context.effect`."""
-        if time.monotonic() >= self.until:
-            await self.leases.renew([self])
+        await self.check()
         if self.stop is not None:
             raise RunStopped(f"Nothing was sent, because this run must not go on: {self.stop.value}.")
         this = object()
@@ -131,7 +140,7 @@ class Leases:
             try:
                 if self.in_hand:
                     await self.renew(list(self.in_hand.values()))
-            except DATABASE_AWAY as error:
+            except AWAY as error:
                 logger.warning("cannot renew leases: %s", error)
 
     def _end_of_lease(self) -> float:

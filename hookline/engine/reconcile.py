@@ -3,10 +3,14 @@ What people do to runs in the Prefect UI, brought to the inbox; and what they do
 
 Nobody else enforces a cancellation of a run that is in an engine. One question to Prefect each few seconds, about
 all that may have changed; the engines take turns at what none of them has in hand.
+
+And what an engine left open at Prefect is closed; see `_close_left_open`.
 """
 
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,11 +18,18 @@ from uuid import UUID
 import asyncpg
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from hookline.database.types import Connection
+from hookline.engine.lane import end_abandoned
 from hookline.engine.leases import InHand, Leases, Stop
 from hookline.engine.runs import DELETED, UI, WAITS, Ending, cancel, ending
 from hookline.inbox import dispatches
@@ -32,11 +43,23 @@ SOME = 50
 """Of what has failed: so many of the latest are looked at each time, and so many of the others in turns."""
 PAGE = 200
 """The most flow runs that Prefect tells of at once."""
+OPEN = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+OPEN_EVERY = 5
+"""Looks from one to the next at what was left open."""
+LEFT_OPEN = timedelta(seconds=10)
+"""So long after the end of its dispatch a flow run is open by mistake."""
+CLOSED = {
+    "done": StateType.COMPLETED,
+    "failed": StateType.FAILED,
+    "uncertain": StateType.FAILED,
+    "discarded": StateType.CANCELLED,
+}
+"""How a flow run ends that was left open, by the state of its dispatch."""
 
 RETRIED = "retried in the Prefect UI"
 WORKER = "Prefect's worker"
 
-States = Mapping[UUID, State[Any]]
+FlowRuns = Mapping[UUID, FlowRun]
 
 
 class Reconciler:
@@ -50,6 +73,9 @@ class Reconciler:
         self.leases = leases
         self.deployments = deployments
         self.after = 0
+        self.looks = 0
+        self.offset = 0
+        """How many of the open flow runs had their turn."""
 
     async def look(self) -> None:
         """
@@ -60,17 +86,22 @@ class Reconciler:
         """
         async with self.database.acquire() as connection:  # which also lets go of the lock
             turn = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('reconcile', 0))")
+            if turn:
+                await end_abandoned(connection, self.client)
             await self._look(connection, await self._followed(connection) if turn else [])
+            self.looks += 1
+            if turn and self.looks % OPEN_EVERY == 0:
+                await self._close_left_open(connection)
 
     async def _look(self, connection: Connection, followed: list[asyncpg.Record]) -> None:
         in_hand = {
             hand.flow_run_id: hand for hand in self.leases.in_hand.values() if hand.flow and hand.flow_run_id
         }
-        states = await self._states([*in_hand, *(row["flow_run_id"] for row in followed)])
+        flow_runs = await self._flow_runs([*in_hand, *(row["flow_run_id"] for row in followed)])
         for flow_run_id, hand in in_hand.items():
-            await self._see(hand, flow_run_id, states)
+            await self._see(hand, flow_run_id, flow_runs)
         for dispatch in followed:
-            await self._follow(connection, dispatch, states.get(dispatch["flow_run_id"]))
+            await self._follow(connection, dispatch, flow_runs.get(dispatch["flow_run_id"]))
 
     async def _followed(self, connection: Connection) -> list[asyncpg.Record]:
         await dispatches.note_strangers(connection, self.deployments)
@@ -78,21 +109,49 @@ class Reconciler:
         self.after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
         return rows
 
-    async def _states(self, flow_run_ids: list[UUID]) -> States:
-        states = {}
+    async def _flow_runs(self, flow_run_ids: list[UUID]) -> FlowRuns:
+        found = {}
         for start in range(0, len(flow_run_ids), PAGE):
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=flow_run_ids[start : start + PAGE]))
             for flow_run in await self.client.read_flow_runs(flow_run_filter=wanted, limit=PAGE):
-                if flow_run.state is not None:
-                    states[flow_run.id] = flow_run.state
-        return states
+                found[flow_run.id] = flow_run
+        return found
 
-    async def _see(self, hand: InHand, flow_run_id: UUID, states: States) -> None:
+    async def _close_left_open(self, connection: Connection) -> None:
+        """
+        Close flow runs that are open though their dispatch is over: some of the open ones, and all of them in turns.
+
+        An engine that was stopped between its last look at its lease and a call to Prefect makes that call when it
+        wakes, however late, when another engine has long ended the run. It is looked for from Prefect's side, where
+        little more is open than is in hand, while what is over is all that ever was.
+        """
+        wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)))
+        page = await self.client.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=PAGE, offset=self.offset
+        )
+        self.offset = self.offset + PAGE if len(page) == PAGE else 0
+        of = {flow_run.id: _dispatch_of(flow_run) for flow_run in page if not _is_retried(flow_run)}
+        async with connection.transaction():
+            over = await dispatches.over(connection, filter(None, of.values()), since=LEFT_OPEN)
+            by_id = {dispatch["id"]: dispatch for dispatch in over}
+            for flow_run_id, dispatch_id in of.items():
+                if dispatch_id in by_id:
+                    await self._close(flow_run_id, by_id[dispatch_id])
+
+    async def _close(self, flow_run_id: UUID, dispatch: asyncpg.Record) -> None:
+        said = f"Its dispatch is {dispatch['state']}" + (
+            f": {dispatch['reason']}" if dispatch["reason"] else "."
+        )
+        logger.info("flow run %s of dispatch %s was left open: %s", flow_run_id, dispatch["id"], said)
+        state: State[Any] = State(type=CLOSED[dispatch["state"]], message=said)
+        await self.client.set_flow_run_state(flow_run_id, state, force=True)
+
+    async def _see(self, hand: InHand, flow_run_id: UUID, flow_runs: FlowRuns) -> None:
         """What Prefect says of a run in hand."""
         if hand.stop is not None:  # it was told so; an effect may have been in flight
             hand.halt(hand.stop)
             return
-        state = states.get(flow_run_id)
+        state = _state(flow_runs.get(flow_run_id))
         if state is None:
             if await self._is_deleted(flow_run_id):
                 hand.halt(Stop.DELETED)
@@ -107,24 +166,27 @@ class Reconciler:
         hand.seen_over = state.is_final()
 
     async def _follow(
-        self, connection: Connection, dispatch: asyncpg.Record, state: State[Any] | None
+        self, connection: Connection, dispatch: asyncpg.Record, flow_run: FlowRun | None
     ) -> None:
         """What Prefect says of a run that no engine has in hand."""
+        state = _state(flow_run)
         if dispatch["state"] == "discarded" and _is_left_open(dispatch, state):
             if state is not None and not state.is_final():
                 message = f"Discarded in the inbox: {dispatch['reason']}"
                 await cancel(self.client, dispatch["flow_run_id"], message)
             await dispatches.closed(connection, dispatch["id"])
-        elif became := await self._became(dispatch, state):
+        elif became := await self._became(dispatch, flow_run):
             logger.info("dispatch %s is %s: %s", dispatch["id"], became.state, became.reason)
             reason = became.reason or f"{dispatch['state']} no more"
             async with acting(connection, became.actor or UI, reason):
-                await dispatches.follow(connection, dispatch, became.state, became.reason)
+                await dispatches.follow(
+                    connection, dispatch, became.state, became.reason, waits_for=became.waits_for
+                )
 
-    async def _became(self, dispatch: asyncpg.Record, state: State[Any] | None) -> Ending | None:
+    async def _became(self, dispatch: asyncpg.Record, flow_run: FlowRun | None) -> Ending | None:
         """What became of a dispatch, where Prefect says something else than the inbox."""
-        was, flow_run_id = dispatch["state"], dispatch["flow_run_id"]
-        if state is None:
+        was, flow_run_id, state = dispatch["state"], dispatch["flow_run_id"], _state(flow_run)
+        if flow_run is None or state is None:
             is_open = was in {"held", "running"}
             return DELETED if is_open and await self._is_deleted(flow_run_id) else None
         if was == "held":
@@ -133,17 +195,17 @@ class Reconciler:
             return Ending("held", WAITS)
         if state.is_final():
             return await self._ended(dispatch, state)
-        return Ending("running", RETRIED) if was != "running" else None
+        return Ending("running", RETRIED) if was != "running" and _is_retried(flow_run) else None
 
     async def _ended(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
         """What became of a dispatch that Prefect's worker may have run."""
         was = dispatch["state"]
-        end = await ending(self.database, dispatch["id"], dispatch["flow_run_id"], state)
+        end = await ending(self.database, state)
         if end.state == "discarded":
             return end if was != "discarded" else None
         reason = RETRIED + (f": {end.reason}" if end.reason else "")
         if was == "running":
-            return Ending(end.state, reason, WORKER)
+            return replace(end, reason=reason, actor=WORKER)
         return Ending(end.state, reason) if end.state == "done" else None
 
     async def _answered(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
@@ -153,7 +215,7 @@ class Reconciler:
         if state.is_cancelling():  # it has no process that could end it
             state = await cancel(self.client, dispatch["flow_run_id"], "Cancelled while it waited.")
         if state.is_final():
-            return await ending(self.database, dispatch["id"], dispatch["flow_run_id"], state)
+            return await ending(self.database, state)
         return Ending("dispatched" if state.is_scheduled() else "running", "resumed in the Prefect UI")
 
     async def _is_deleted(self, flow_run_id: UUID) -> bool:
@@ -162,6 +224,22 @@ class Reconciler:
         except ObjectNotFound:
             return True
         return False
+
+
+def _state(flow_run: FlowRun | None) -> State[Any] | None:
+    return flow_run.state if flow_run is not None else None
+
+
+def _dispatch_of(flow_run: FlowRun) -> UUID | None:
+    """The dispatch that a flow run was made for, by the key of its making; it may have another one by now."""
+    with suppress(ValueError):
+        return UUID((flow_run.idempotency_key or "").partition(":")[0])
+    return None
+
+
+def _is_retried(flow_run: FlowRun) -> bool:
+    """Whether a person has retried it in the Prefect UI: so the server marks a run that was over, and only such."""
+    return flow_run.empirical_policy.retry_type == "reschedule"
 
 
 def _is_left_open(dispatch: asyncpg.Record, state: State[Any] | None) -> bool:

@@ -15,6 +15,7 @@ from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.results import ResultStore
 
+from hookline.database import DatabaseAway
 from hookline.engine.leases import InHand, Stop
 from hookline.errors import HooklineError
 
@@ -23,13 +24,41 @@ class PrefectAway(HooklineError):
     """The Prefect server did not answer; the dispatch should wait."""
 
 
-class Run(AsyncFlowRunEngine[Any, Any]):
+class RunHere(AsyncFlowRunEngine[Any, Any]):
     """
-    Prefect's own engine for a flow run, which knows why a run here is stopped.
+    Prefect's own engine for a flow run, without a thread of its own.
 
-    Prefect's takes every exception for a failure of the flow, and being stopped for a crash. It also starts a
-    thread with a websocket for each run, and waits for it, to learn whether a person suspends the run: here,
-    `reconcile` asks about all of them at once.
+    Prefect's starts one with a websocket for each run, and waits for it, to learn whether a person suspends the
+    run: here, `reconcile` asks about all of them at once.
+    """
+
+    async def to_its_end(self) -> None:
+        """Run until the flow run is over, or Prefect does not let it go on."""
+        async with self.start():
+            while self.is_running():
+                async with self.run_context():
+                    _ = await self.call_flow_fn()
+
+    @contextmanager
+    def setup_flow_run_suspension_request(self) -> Iterator[FlowRunSuspensionRequest]:
+        """Let the run be told to suspend, by whoever sees that it should."""
+        request = self._get_flow_run_suspension_request()
+        with register_flow_run_suspension_request(self._id, request):
+            request.raise_if_requested()
+            yield request
+
+    @property
+    def _id(self) -> UUID:
+        if self.flow_run is None:
+            raise RuntimeError("there is no flow run")
+        return self.flow_run.id
+
+
+class Run(RunHere):
+    """
+    The flow run of one dispatch, which knows why it is stopped.
+
+    Prefect's own takes every exception for a failure of the flow, and being stopped for a crash.
     """
 
     def __init__(self, *, hand: InHand, **given: Any) -> None:
@@ -44,8 +73,9 @@ class Run(AsyncFlowRunEngine[Any, Any]):
 
         Raises:
             httpx.HTTPError, PrefectAway: Prefect is away.
+            DatabaseAway: PostgreSQL is away.
         """
-        self.hand.flow = asyncio.create_task(self._run(), name=f"dispatch {self.hand.id}")
+        self.hand.flow = asyncio.create_task(self.to_its_end(), name=f"dispatch {self.hand.id}")
         if self.hand.stop is not None:
             self.hand.halt(self.hand.stop)
         try:
@@ -60,38 +90,34 @@ class Run(AsyncFlowRunEngine[Any, Any]):
         finally:
             self.hand.flow = None
 
-    async def _run(self) -> None:
-        async with self.start():
-            while self.is_running():
-                async with self.run_context():
-                    _ = await self.call_flow_fn()
-
-    @contextmanager
-    def setup_flow_run_suspension_request(self) -> Iterator[FlowRunSuspensionRequest]:
-        """Let the run be told to suspend, by whoever sees that it should."""
-        request = self._get_flow_run_suspension_request()
-        with register_flow_run_suspension_request(self._id, request):
-            request.raise_if_requested()
-            yield request
-
     async def set_state(self, state: State[Any], force: bool = False) -> State[Any]:
-        """Propose a state; a flow that waits for its own retry is not run again if it was cancelled meanwhile."""
+        """
+        Propose a state, while the lease lasts: another engine may run the same flow run by now.
+
+        A flow that waits for its own retry is not run again if it was cancelled meanwhile.
+        """
         if state.is_running() and (until := self.state.state_details.scheduled_time):
             await asyncio.sleep(max(until.timestamp() - time.time(), 0))
             at_present = (await self.client.read_flow_run(self._id)).state
             if at_present is not None and at_present.is_cancelled():
                 raise Abort("it was cancelled while it waited for its next attempt")
+        await self.hand.check()
+        if self.hand.stop is Stop.LEASE_LOST:
+            raise Abort(self.hand.stop.value)
         return await super().set_state(state, force)
 
     async def handle_exception(
         self, exc: Exception, msg: str | None = None, result_store: ResultStore | None = None
     ) -> State[Any]:
-        """Fail the run, unless it was stopped from outside, or Prefect was away: then it goes on later."""
+        """Fail the run, unless it was stopped, or Prefect or PostgreSQL was away: then it goes on later."""
         if self.hand.stop is not None:
             await self._stopped(exc)
             raise Abort(self.hand.stop.value)
-        if _is_of_prefect(exc, self.client):
-            raise PrefectAway(f"Prefect is away: {exc or type(exc).__name__}") from exc
+        for cause in _causes(exc):
+            if isinstance(cause, DatabaseAway):
+                raise cause
+            if _is_of_prefect(cause, self.client):
+                raise PrefectAway(f"Prefect is away: {exc or type(exc).__name__}") from exc
         return await super().handle_exception(exc, msg, result_store)
 
     async def handle_crash(self, exc: BaseException) -> None:
@@ -105,20 +131,19 @@ class Run(AsyncFlowRunEngine[Any, Any]):
         if self.hand.stop is Stop.CANCELLED:
             await self.handle_cancellation(exc)
 
-    @property
-    def _id(self) -> UUID:
-        if self.flow_run is None:
-            raise RuntimeError("there is no flow run")
-        return self.flow_run.id
 
-
-def _is_of_prefect(error: BaseException | None, client: PrefectClient) -> bool:
-    """Whether an error, or what caused it, is that the Prefect server did not answer."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what caused it, and so on."""
     while error is not None:
-        if isinstance(error, httpx.RequestError | httpx.HTTPStatusError) and _was_asked(client, error):
-            return not isinstance(error, httpx.HTTPStatusError) or error.response.is_server_error
+        yield error
         error = error.__cause__ or error.__context__
-    return False
+
+
+def _is_of_prefect(error: BaseException, client: PrefectClient) -> bool:
+    """Whether an error is that the Prefect server did not answer."""
+    if not isinstance(error, httpx.RequestError | httpx.HTTPStatusError) or not _was_asked(client, error):
+        return False
+    return not isinstance(error, httpx.HTTPStatusError) or error.response.is_server_error
 
 
 def _was_asked(client: PrefectClient, error: httpx.RequestError | httpx.HTTPStatusError) -> bool:

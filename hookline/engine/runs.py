@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus
@@ -19,6 +20,8 @@ from hookline.engine.result_storage import ResultStorage
 from hookline.engine.run_here import Run
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
+from hookline.journal import EffectUncertain
+from hookline.journal import store as effects
 
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
 UI = "a person in the Prefect UI"
@@ -43,6 +46,8 @@ class Ending:
     reason: str | None
     actor: str | None = None
     """Who did it, where it was a person."""
+    waits_for: int | None = None
+    """The number of the effect that a person must settle first."""
 
 
 DELETED = Ending(
@@ -70,10 +75,12 @@ class FlowRuns:
             httpx.HTTPError, PrefectAway: Prefect is away; the dispatch should wait.
             NotOurs: another engine may have it; leave the dispatch alone.
             EngineStops: it did not end in time; another engine goes on.
+            DatabaseAway: PostgreSQL is away; the dispatch should wait.
             HooklineError: the deployment is not on the Prefect server, or the server refuses to let it run.
         """
         flow_run = await self._flow_run(hand.dispatch)
         crash_point("flow run created")
+        await _still_ours(hand)
         is_new = hand.flow_run_id != flow_run.id
         if is_new:
             await dispatches.note_flow_run(self.database, hand.id, flow_run.id)
@@ -82,8 +89,8 @@ class FlowRuns:
         if _is_over(state) or state.is_cancelling():
             return await self._end(hand, flow_run.id, state)
         if state.is_paused():
-            return await self._hold(flow_run.id, state)
-        if not await self._take(flow_run, state, ours=is_new or hand.dispatch["left_by"] is not None):
+            return await self._hold(hand, flow_run.id, state)
+        if not await self._take(hand, flow_run, state, ours=is_new or hand.dispatch["left_by"] is not None):
             return Ending("running", "runs in a process of Prefect's worker")
         # Prefect's worker leaves alone what is scheduled anew "in process": when it is resumed, it comes here.
         # What a person retries after it was over is marked otherwise by the server, and is the worker's.
@@ -96,16 +103,23 @@ class FlowRuns:
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
-        return await self.client.create_flow_run_from_deployment(
-            await self._deployment_id(dispatch["deployment"]),
-            parameters=dispatch["parameters"],
-            idempotency_key=f"{dispatch['id']}{replay}",
-            # Pending, not Scheduled: no worker may take what this engine is about to run.
-            state=Pending(message="Started by a webhook."),
-            tags=[f"delivery:{dispatch['delivery_id']}", f"route:{dispatch['route']}"],
-        )
+        deployment = dispatch["deployment"]
+        try:
+            return await self.client.create_flow_run_from_deployment(
+                await self._deployment_id(deployment),
+                parameters=dispatch["parameters"],
+                idempotency_key=f"{dispatch['id']}{replay}",
+                # Pending, not Scheduled: no worker may take what this engine is about to run.
+                state=Pending(message="Started by a webhook."),
+                tags=[f"delivery:{dispatch['delivery_id']}", f"route:{dispatch['route']}"],
+            )
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
+                raise
+            del self.ids[deployment]  # it may be made anew, with another id
+            raise _no_deployment(deployment) from None
 
-    async def _take(self, flow_run: FlowRun, state: State[Any], *, ours: bool) -> bool:
+    async def _take(self, hand: InHand, flow_run: FlowRun, state: State[Any], *, ours: bool) -> bool:
         """
         Put the run where it may run here; False: another process runs it.
 
@@ -116,6 +130,7 @@ class FlowRuns:
         if not ours and (state.is_pending() or state.is_running()):
             return False
         goes_on: State[Any] = Pending(message="Goes on where it stopped.")
+        await _still_ours(hand)
         answer = await self.client.set_flow_run_state(flow_run.id, goes_on, force=not state.is_scheduled())
         if answer.status == SetStateStatus.WAIT:
             raise HooklineError("The deployment has as many runs as its concurrency limit allows.")
@@ -134,11 +149,12 @@ class FlowRuns:
         if hand.stop is not None or not state.is_final():
             state = (await self.client.read_flow_run(flow_run_id)).state or state
         if state.is_paused():
-            return await self._hold(flow_run_id, state)
+            return await self._hold(hand, flow_run_id, state)
         if _is_over(state) or state.is_failed() or state.is_crashed() or state.is_cancelling():
             return await self._end(hand, flow_run_id, state)
         if hand.stop is Stop.ENGINE_STOPS:
             waits: State[Any] = Pending(message="Its engine was stopped; another one goes on.")
+            await _still_ours(hand)
             await self.client.set_flow_run_state(flow_run_id, waits, force=True)
             raise EngineStops(hand.stop.value)
         raise HooklineError(f"Prefect does not let the flow run go on from {state.name}: {run.refused}")
@@ -146,10 +162,11 @@ class FlowRuns:
     async def _end(self, hand: InHand, flow_run_id: UUID, state: State[Any]) -> Ending:
         """The ending of a run that is over, or that only we can let be over."""
         if state.is_cancelling():
+            await _still_ours(hand)
             state = await cancel(self.client, flow_run_id, "Cancelled before its next effect.")
-        return await ending(self.database, hand.id, flow_run_id, state)
+        return await ending(self.database, state)
 
-    async def _hold(self, flow_run_id: UUID, state: State[Any]) -> Ending:
+    async def _hold(self, hand: InHand, flow_run_id: UUID, state: State[Any]) -> Ending:
         """
         Let a run wait for its answer without a process.
 
@@ -159,6 +176,7 @@ class FlowRuns:
         if not details.pause_reschedule:
             waiting: State[Any] = Suspended(message="Its engine has died; it waits without a process.")
             waiting.state_details = details.model_copy(update={"pause_reschedule": True})
+            await _still_ours(hand)
             await self.client.set_flow_run_state(flow_run_id, waiting, force=True)
         return Ending("held", WAITS)
 
@@ -167,10 +185,19 @@ class FlowRuns:
             try:
                 self.ids[name] = (await self.client.read_deployment_by_name(name)).id
             except ObjectNotFound:
-                raise HooklineError(
-                    f"The Prefect server has no deployment {name}. Make it with: hookline apply"
-                ) from None
+                raise _no_deployment(name) from None
         return self.ids[name]
+
+
+def _no_deployment(name: str) -> HooklineError:
+    return HooklineError(f"The Prefect server has no deployment {name}. Make it with: hookline apply")
+
+
+async def _still_ours(hand: InHand) -> None:
+    """Before a state is forced upon Prefect: whoever was stopped for long may have another engine's run before him."""
+    await hand.check()
+    if hand.stop is Stop.LEASE_LOST:
+        raise NotOurs(hand.stop.value)
 
 
 async def cancel(client: PrefectClient, flow_run_id: UUID, message: str) -> State[Any]:
@@ -180,19 +207,18 @@ async def cancel(client: PrefectClient, flow_run_id: UUID, message: str) -> Stat
     return state
 
 
-async def ending(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: UUID, state: State[Any]) -> Ending:
+async def ending(database: asyncpg.Pool, state: State[Any]) -> Ending:
     """What the inbox says of a dispatch whose flow run ended in this state."""
     if state.is_completed():
         return Ending("done", state.message if state.name != "Completed" else None)
     if state.is_cancelled():
         return Ending("discarded", "cancelled in the Prefect UI", actor=UI)
-    unknown = await database.fetchval(
-        "SELECT reason FROM effects WHERE (dispatch_id = $1 OR flow_run_id = $2) AND state = 'uncertain' LIMIT 1",
-        dispatch_id,
-        flow_run_id,
-    )
     reason = (state.message or state.name or "").removeprefix(PREFECT_PREAMBLE)
-    return Ending("failed" if unknown is None else "uncertain", reason)
+    # The error decides, not whose effect it is: another delivery about the same order may have begun it.
+    effect_id = EffectUncertain.named_in(reason)
+    if effect_id is None or not await effects.is_uncertain(database, effect_id):
+        return Ending("failed", reason)
+    return Ending("uncertain", reason, waits_for=effect_id)
 
 
 def _is_over(state: State[Any]) -> bool:

@@ -5,6 +5,7 @@ import logging
 
 import asyncpg
 
+from hookline.database import AWAY
 from hookline.hooks import Hooks
 from hookline.inbox.retention import prune
 from hookline.settings import Settings
@@ -28,6 +29,6 @@ async def prune_hourly(database: asyncpg.Pool, settings: Settings, hooks: Hooks)
                         pruned.bodies,
                         pruned.keep_bodies_days,
                     )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except AWAY as error:
             logger.warning("cannot prune now, and try again in an hour: %s", error)
         await asyncio.sleep(PRUNE_SECONDS)

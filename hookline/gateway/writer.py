@@ -7,12 +7,12 @@ from typing import TypeAlias
 import asyncpg
 
 from hookline.crash_points import crash_point
-from hookline.database import pool
+from hookline.database import AWAY, pool
 from hookline.errors import HooklineError
 from hookline.inbox.deliveries import Arrival, Receipt, accept_all
 from hookline.settings import Settings
 
-DATABASE_AWAY = (HooklineError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DATABASE_AWAY = (HooklineError, *AWAY)
 DATABASE_SECONDS = 5
 """The database is given these to answer."""
 MOST_AT_ONCE = 100

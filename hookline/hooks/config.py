@@ -24,6 +24,7 @@ class _RouteText(Strict):
     deployment: str = Field(pattern=r"^[^/]+/[^/]+$")
     parameters: dict[str, Any] = Field(default_factory=dict)
     key: str | None = None
+    own_run: bool = False
 
 
 class _File(Strict):
@@ -51,6 +52,8 @@ class Route:
     """As in the file, each text a `Template`; nested lists and maps are kept."""
     key: Template | None
     """Deliveries of one key are worked on one after another."""
+    own_run: bool = False
+    """Each dispatch has a flow run of its own, however many wait."""
 
     def accepts(self, names: Mapping[str, Any]) -> bool:
         """Whether the condition holds for a delivery; raises TemplateError."""
@@ -121,6 +124,7 @@ def _route(name: str, text: _RouteText) -> Route:
         when=_template("when", text.when, expression=True),
         parameters={key: _templates(f"parameters.{key}", value) for key, value in text.parameters.items()},
         key=None if text.key is None else _template("key", text.key),
+        own_run=text.own_run,
     )
 
 

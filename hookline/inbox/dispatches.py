@@ -1,6 +1,6 @@
 """Dispatches: a delivery that fulfilled a route, claimed by an engine under a lease, run once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -118,12 +118,19 @@ async def note_flow_run(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: 
 
 
 async def finish(
-    connection: "Connection | asyncpg.Pool", dispatch_id: UUID, owner: str, state: str, reason: str | None
+    connection: "Connection | asyncpg.Pool",
+    dispatch_id: UUID,
+    owner: str,
+    state: str,
+    reason: str | None,
+    *,
+    waits_for: int | None = None,
 ) -> bool:
     """
     Write down how the work on a dispatch ended, and wake the engines.
 
-    It may be held (for a person's answer) or running (elsewhere, without a lease); else it is over.
+    It may be held (for a person's answer) or running (elsewhere, without a lease); else it is over. Where it is
+    uncertain, it waits for the effect of this number.
 
     Returns:
         False if another engine has taken it over: then nothing is written.
@@ -132,16 +139,18 @@ async def finish(
         """
         WITH ended AS (
             UPDATE dispatches
-            SET state = $3, reason = $4, finished_at = CASE WHEN $3 NOT IN ('held', 'running') THEN now() END,
+            SET state = $3, reason = $4, waits_for = $5,
+                finished_at = CASE WHEN $3 NOT IN ('held', 'running') THEN now() END,
                 lease_owner = NULL, lease_until = NULL
             WHERE id = $1 AND lease_owner = $2 RETURNING 1
         )
-        SELECT pg_notify($5, '') IS NOT NULL FROM ended
+        SELECT pg_notify($6, '') IS NOT NULL FROM ended
         """,
         dispatch_id,
         owner,
         state,
         reason,
+        waits_for,
         CHANNEL,
     )
     return ended is not None
@@ -169,6 +178,39 @@ async def put_back(
         delay,
         CHANNEL,
     )
+
+
+async def give_own_run(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str) -> None:
+    """Let a dispatch that was carried in a lane begin anew, in a flow run of its own."""
+    await database.execute(
+        """
+        WITH waiting AS (
+            UPDATE dispatches
+            SET state = 'dispatched', reason = $3, alone = true, flow_run_id = NULL, not_before = now(),
+                lease_owner = NULL, lease_until = NULL
+            WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
+        )
+        SELECT pg_notify($4, '') FROM waiting
+        """,
+        dispatch_id,
+        owner,
+        reason,
+        CHANNEL,
+    )
+
+
+async def backlog(database: asyncpg.Pool, most: int) -> int:
+    """How many dispatches wait that may run now, as far as they are counted."""
+    waiting: int = await database.fetchval(
+        """
+        SELECT count(*) FROM (
+            SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now()
+              AND source NOT IN (SELECT source FROM pauses) LIMIT $1
+        ) AS waiting
+        """,
+        most,
+    )
+    return waiting
 
 
 async def seconds_to_next(database: asyncpg.Pool) -> float | None:
@@ -222,7 +264,9 @@ async def followed(
     )
 
 
-async def follow(connection: Connection, dispatch: Row, state: str, reason: str | None) -> None:
+async def follow(
+    connection: Connection, dispatch: Row, state: str, reason: str | None, *, waits_for: int | None = None
+) -> None:
     """
     Write down what became of a followed dispatch, unless something else became of it meanwhile; wakes the engines.
 
@@ -232,19 +276,40 @@ async def follow(connection: Connection, dispatch: Row, state: str, reason: str 
         """
         WITH changed AS (
             UPDATE dispatches
-            SET state = $4, reason = $5, alone = alone OR $4 = 'dispatched', not_before = now(),
+            SET state = $4, reason = $5, waits_for = $6, alone = alone OR $4 = 'dispatched', not_before = now(),
                 lease_owner = NULL, lease_until = NULL,
                 finished_at = CASE WHEN $4 NOT IN ('held', 'running', 'dispatched') THEN now() END
             WHERE id = $1 AND state = $2 AND flow_run_id = $3 RETURNING 1
         )
-        SELECT pg_notify($6, '') FROM changed
+        SELECT pg_notify($7, '') FROM changed
         """,
         dispatch["id"],
         dispatch["state"],
         dispatch["flow_run_id"],
         state,
         reason,
+        waits_for,
         CHANNEL,
+    )
+
+
+async def over(
+    connection: Connection, dispatch_ids: Iterable[UUID], *, since: timedelta
+) -> list[asyncpg.Record]:
+    """
+    Of these dispatches, those that have been over for some time.
+
+    Until the transaction ends, none of them begins anew.
+    """
+    return await connection.fetch(
+        """
+        SELECT id, state, reason FROM dispatches
+        WHERE id = ANY($1) AND state IN ('done', 'failed', 'uncertain', 'discarded')
+          AND finished_at < now() - $2::interval
+        FOR UPDATE SKIP LOCKED
+        """,
+        list(dispatch_ids),
+        since,
     )
 
 
@@ -267,14 +332,15 @@ async def note_strangers(connection: Connection, deployments: Collection[str]) -
 
 
 async def release_settled(connection: Connection, effect: Row) -> int:
-    """Let the dispatch go on whose uncertain effect is settled; how many there were."""
+    """Let every dispatch go on that waits for this effect, which is settled; how many there were."""
     released = await connection.fetch(
         """
-        UPDATE dispatches SET state = 'dispatched', reason = NULL, alone = true, not_before = now(), finished_at = NULL
-        WHERE (id = $1 OR flow_run_id = $2) AND state IN ('uncertain', 'failed') RETURNING id
+        UPDATE dispatches
+        SET state = 'dispatched', reason = NULL, waits_for = NULL, alone = true, not_before = now(),
+            finished_at = NULL
+        WHERE waits_for = $1 AND state = 'uncertain' RETURNING id
         """,
-        effect["dispatch_id"],
-        effect["flow_run_id"],
+        effect["id"],
     )
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
     return len(released)

@@ -15,8 +15,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from hookline.database import pool
-from hookline.database.connection import process_name
+from hookline.database.connection import borrow, give_back, process_name, reaching
 from hookline.errors import HooklineError
 from hookline.journal import store
 from hookline.settings import Settings
@@ -52,17 +51,18 @@ class Hold:
 
         Raises:
             BusinessBusy: another run has it for longer than is waited; says which.
+            DatabaseAway: PostgreSQL is away; trying again helps.
         """
         async with self.taking:
             if self.connection is not None and not self.lost.is_set():
                 return
             await self.let_go()
-            database = await pool(self.settings)
-            self.connection = await database.acquire()
+            self.connection = await borrow(self.settings)
             self.lost.clear()
-            self.connection.add_termination_listener(self._lose)
             try:
-                await self._lock(self.connection)
+                with reaching(self.settings):
+                    self.connection.add_termination_listener(self._lose)
+                    await self._lock(self.connection)
             except BaseException:
                 await self.let_go()
                 raise
@@ -73,8 +73,7 @@ class Hold:
         if connection is not None:
             with suppress(asyncpg.InterfaceError):  # it is gone, and its listeners with it
                 connection.remove_termination_listener(self._lose)
-            database = await pool(self.settings)
-            await database.release(connection)  # lets go of whatever its session holds
+            await give_back(self.settings, connection)
 
     def _lose(self, _connection: object) -> None:
         self.lost.set()
@@ -114,6 +113,7 @@ async def alone(
 
     Raises:
         BusinessBusy: another run was at it for longer; says which.
+        DatabaseAway: PostgreSQL is away; trying again helps.
         HooklineError: this run has another business to itself: two that wait for each other would wait for ever.
     """
     hold, outer = Hold(settings, key.casefold(), label=label, run=run, patience=patience), _held.get()
@@ -140,6 +140,7 @@ async def still_alone() -> None:
 
     Raises:
         BusinessBusy: the database fell away in between, and another run took it.
+        DatabaseAway: it is away still.
     """
     if (hold := _held.get()) is not None:
         await hold.ensure()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,9 @@ class Census:
 Look = Callable[[], Awaitable[Outcome | None]]
 
 
+_TO_SETTLE = re.compile(r"`hookline effects settle (\d{1,18}) --happened`")
+
+
 class EffectError(HooklineError):
     """Something stands between an effect and its being done once."""
 
@@ -84,6 +88,12 @@ class EffectUncertain(EffectError):
             f"or `hookline effects settle {effect_id} --send-again`."
         )
         self.arguments = (effect_id, what, why)
+
+    @staticmethod
+    def named_in(text: str) -> int | None:
+        """The number of the effect that an error of this kind tells of: all that Prefect keeps of it is its text."""
+        numbers = _TO_SETTLE.findall(text)
+        return int(numbers[-1]) if numbers else None
 
     def __reduce__(self) -> tuple[type, tuple[int, str, str]]:
         """Pickles by its arguments: Prefect stores the error of a failed run."""

@@ -11,7 +11,8 @@ import os
 from collections.abc import Awaitable, Callable
 
 from hookline.crash_points import crash_point
-from hookline.database import pool
+from hookline.database import DatabaseAway, lent
+from hookline.database.connection import reaching
 from hookline.database.types import Connection, Row
 from hookline.journal import store
 from hookline.journal.effect import (
@@ -59,37 +60,37 @@ async def once(
         EffectConflict: the step was done, or may have been, with another request.
         EffectBusy: another run is at it, or undoes what it builds upon; try again.
         EffectError: what it builds upon was undone, or its own business is being undone.
+        DatabaseAway: PostgreSQL is away; try again, and what was begun is looked for.
     """
     if OFF:
         logger.critical("THE JOURNAL IS OFF: %s is sent, whatever was sent before", effect)
         return await send()
-    database = await pool(settings)
-    async with database.acquire() as connection:
+    async with lent(settings) as connection:
         row = await store.intend(connection, effect)
         if row["state"] == "done":
             return _known(effect, row)
 
         names = [f"effect {effect}", *([f"scope {look.scope}"] if isinstance(look, Census) else [])]
-        async with store.exclusive(connection, *names):
-            row = await store.reread(connection, row["id"])
-            if row["state"] == "done":
-                return _known(effect, row)
-            if row["state"] == "uncertain":
-                _same_request(effect, row)
-                raise EffectUncertain(row["id"], str(effect), row["reason"])
-            await _may_begin(connection, effect, row)
-            if row["attempted_at"] is None:  # nothing was changed: what a person has mended since may be sent
-                await store.renew(connection, row["id"], effect)
-            else:
-                _same_request(effect, row)
+        await store.lock(connection, *names)
+        row = await store.reread(connection, row["id"])
+        if row["state"] == "done":
+            return _known(effect, row)
+        if row["state"] == "uncertain":
+            _same_request(effect, row)
+            raise EffectUncertain(row["id"], str(effect), row["reason"])
+        await _may_begin(connection, effect, row)
+        if row["attempted_at"] is not None:
+            _same_request(effect, row)
+        elif not _is_of(effect, row):  # nothing was changed: what a person has mended since may be sent
+            await store.renew(connection, row["id"], effect)
 
-            attempt = _Attempt(settings, connection, effect, row["id"], look)
-            if row["attempted_at"] is not None:
-                found = await attempt.find_earlier(row, resend=resend)
-                if found is not None:
-                    await store.done(connection, row["id"], found)
-                    return found
-            return await attempt.make(send, resend=resend)
+        attempt = _Attempt(settings, connection, effect, row["id"], look)
+        if row["attempted_at"] is not None:
+            found = await attempt.find_earlier(row, resend=resend)
+            if found is not None:
+                await store.done(connection, row["id"], found)
+                return found
+        return await attempt.make(send, resend=resend)
 
 
 class _Attempt:
@@ -111,8 +112,9 @@ class _Attempt:
 
     async def make(self, send: Callable[[], Awaitable[Outcome]], *, resend: bool) -> Outcome:
         """Send, and write down how it ended."""
+        scope = self.look.scope if isinstance(self.look, Census) else None
         baseline = await self._baseline()
-        await store.begin(self.connection, self.effect_id, self.effect, baseline=baseline)
+        await store.begin(self.connection, self.effect_id, self.effect, scope=scope, baseline=baseline)
         crash_point(f"intended {self.effect.operation}")
         try:
             outcome = await send()
@@ -128,9 +130,18 @@ class _Attempt:
             raise await self._uncertain(
                 f"{self.effect.wanted} were asked for and {len(outcome.reference)} came: {outcome.reference}."
             )
-        await store.done(self.connection, self.effect_id, outcome)
+        await self._done(outcome)
         crash_point(f"done {self.effect.operation}")
         return outcome
+
+    async def _done(self, outcome: Outcome) -> None:
+        """Write down what came of it; by another connection where ours fell, for later nobody may find it out."""
+        try:
+            with reaching(self.settings):
+                await store.done(self.connection, self.effect_id, outcome)
+        except DatabaseAway:
+            async with lent(self.settings) as connection:
+                await store.done(connection, self.effect_id, outcome)
 
     async def find_earlier(self, row: Row, *, resend: bool) -> Outcome | None:
         """What an earlier attempt brought about; None if it is known to have changed nothing."""
@@ -167,7 +178,6 @@ class _Attempt:
     async def _baseline(self) -> set[str] | None:
         if not isinstance(self.look, Census):
             return None
-        await store.enter_scope(self.connection, self.effect_id, self.look.scope)
         for neighbour in await store.open_neighbours(self.connection, self.effect_id, self.look.scope):
             await self._let_land(neighbour)
         return await self.look.count()
@@ -208,6 +218,12 @@ async def _may_begin(connection: Connection, effect: Effect, row: Row) -> None:
             )
         if ground["undoing"]:
             raise EffectBusy(f"{effect} waits: {ground['what']} (effect {ground['id']}) is being undone.")
+
+
+def _is_of(effect: Effect, row: Row) -> bool:
+    """Whether the row says what the effect does, all that a person could have mended."""
+    same = ("digest", "wanted", "operation", "label", "round")
+    return tuple(row["uses"]) == effect.uses and all(row[name] == getattr(effect, name) for name in same)
 
 
 def _same_request(effect: Effect, row: Row) -> None:

@@ -1,6 +1,6 @@
-"""A person says what became of an uncertain effect, and the run that waited for it goes on."""
+"""A person says what became of an uncertain effect, and every run that waited for it goes on."""
 
-from hookline.database import pool
+from hookline.database import lent
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
@@ -27,9 +27,8 @@ async def settle(
     Raises:
         HooklineError: there is no such uncertain effect, or references are missing or too many.
     """
-    database = await pool(settings)
     said = "settled: it happened" if happened else "settled: to be sent again"
-    async with database.acquire() as connection, acting(connection, actor, said):
+    async with lent(settings) as connection, acting(connection, actor, said):
         row = await store.read(connection, effect_id)
         if row is None:
             raise HooklineError(f"There is no effect {effect_id}. See: hookline effects list")
@@ -47,7 +46,7 @@ async def settle(
         released = await dispatches.release_settled(connection, row)
     noted = "it happened" if happened else "it is to be sent again"
     goes_on = (
-        "Its run goes on now."
+        ("Its run goes on now." if released == 1 else f"The {released} runs that waited for it go on now.")
         if released
         else ("Retry its run in the Prefect UI to go on; if it is scheduled, the next one does.")
     )

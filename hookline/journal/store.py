@@ -1,7 +1,6 @@
 """The journal's SQL: one function a statement."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,12 +18,12 @@ LONGEST_NAME = 63
 async def intend(connection: Connection, effect: Effect) -> Row:
     """Write the effect down as intended, unless it is there already; either way, its row."""
     while True:
-        await connection.execute(
+        made = await connection.fetchrow(
             """
             INSERT INTO effects (workflow, key, step, label, operation, digest, request, wanted, flow_run_id,
                                  dispatch_id, uses, round)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-            ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
+            ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING RETURNING *
             """,
             effect.workflow,
             effect.key,
@@ -39,7 +38,7 @@ async def intend(connection: Connection, effect: Effect) -> Row:
             effect.uses,
             effect.round,
         )
-        row = await connection.fetchrow(
+        row = made or await connection.fetchrow(
             """
             SELECT * FROM effects
             WHERE workflow = $1 AND key = $2 AND step = $3 AND state NOT IN ('undone', 'kept')
@@ -57,6 +56,12 @@ async def read(connection: Connection, effect_id: int) -> Row | None:
     return await connection.fetchrow("SELECT * FROM effects WHERE id = $1", effect_id)
 
 
+async def is_uncertain(connection: "Connection | asyncpg.Pool", effect_id: int) -> bool:
+    """Whether a person must settle this effect."""
+    state: str | None = await connection.fetchval("SELECT state FROM effects WHERE id = $1", effect_id)
+    return state == "uncertain"
+
+
 async def reread(connection: Connection, effect_id: int) -> Row:
     """An effect that is known to be there, as it stands now; `undoing`: its business is being undone."""
     return (
@@ -71,30 +76,24 @@ async def reread(connection: Connection, effect_id: int) -> Row:
     )[0]
 
 
-@asynccontextmanager
-async def exclusive(connection: Connection, *names: str) -> AsyncIterator[None]:
+async def lock(connection: Connection, *names: str) -> None:
     """
-    Hold the named locks; they fall when the connection does, so a killed process leaves none.
+    Take the named locks, in this order; they fall when the connection is given back, or its process is killed.
 
     Session locks, not row locks: `intended` must be committed while the lock is held (docs/adr/0005).
 
     Raises:
         EffectBusy: somebody else held one of them for a minute.
     """
-    held: list[str] = []
-    try:
-        await connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
-        for name in names:
-            await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
-            held.append(name)
-        yield
-    except asyncpg.LockNotAvailableError:
-        raise EffectBusy(f"Another run has been at it for a minute: {names[len(held)]}.") from None
-    finally:
-        # Where the connection is gone, so are its locks; the first error is the one to tell.
-        with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
-            for name in reversed(held):
-                await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+    for name in names:
+        try:
+            await connection.execute(
+                "SELECT set_config('lock_timeout', $2, false), pg_advisory_lock(hashtextextended($1, 0))",
+                name,
+                LOCK_TIMEOUT,
+            )
+        except asyncpg.LockNotAvailableError:
+            raise EffectBusy(f"Another run has been at it for a minute: {name}.") from None
 
 
 async def be_watched(connection: Connection, holder: str) -> None:
@@ -142,25 +141,33 @@ async def business_holder(connection: Connection, key: str) -> str:
     return holder or "nobody any more"
 
 
-async def begin(connection: Connection, effect_id: int, effect: Effect, *, baseline: set[str] | None) -> None:
-    """Write down that an attempt begins now; from here on its end is not known."""
+async def begin(
+    connection: Connection, effect_id: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
+) -> None:
+    """
+    Write down that an attempt begins now; from here on its end is not known.
+
+    Args:
+        connection: holds the locks.
+        effect_id: which.
+        effect: what is sent, and by which run.
+        scope: where its look-up counts, if it does.
+        baseline: what stands there now.
+    """
     await connection.execute(
         """
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), reason = NULL,
-            baseline = $2, flow_run_id = coalesce($3, flow_run_id), dispatch_id = coalesce($4, dispatch_id)
+            baseline = $2, flow_run_id = coalesce($3, flow_run_id), dispatch_id = coalesce($4, dispatch_id),
+            scope = coalesce($5, scope)
         WHERE id = $1
         """,
         effect_id,
         None if baseline is None else sorted(baseline),
         effect.flow_run_id,
         effect.dispatch_id,
+        scope,
     )
-
-
-async def enter_scope(connection: Connection, effect_id: int, scope: str) -> None:
-    """Note the scope that the effect's look-up searches."""
-    await connection.execute("UPDATE effects SET scope = $2 WHERE id = $1", effect_id, scope)
 
 
 async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from hookline.database import pool
+from hookline.database import lent
 from hookline.database.types import Connection, Row
 from hookline.errors import HooklineError
 from hookline.journal import store
@@ -91,8 +91,7 @@ class Saga:
         Raises:
             BusinessFailure: this run has had its no, in this process or in one that died.
         """
-        database = await pool(self.settings)
-        async with database.acquire() as connection:
+        async with lent(self.settings) as connection:
             steps = await store.undoing(connection, self.workflow, self.key)
         if not steps:
             return 1
@@ -105,8 +104,7 @@ class Saga:
 
     async def uphold(self) -> None:
         """The business is through: what it did stands, and no later no undoes it."""
-        database = await pool(self.settings)
-        async with database.acquire() as connection:
+        async with lent(self.settings) as connection:
             await store.uphold(connection, self.workflow, self.key)
 
     async def undo(self, failure: BusinessFailure, undos: Sequence[Undo], number: int) -> BusinessFailure:
@@ -121,8 +119,7 @@ class Saga:
         Raises:
             EffectError: something of it stands for good, or was never done; nothing is undone then.
         """
-        database = await pool(self.settings)
-        async with database.acquire() as connection:
+        async with lent(self.settings) as connection:
             async with connection.transaction():
                 for undo in reversed(undos):
                     await self._intend(connection, failure.rule, undo, number)
@@ -158,20 +155,18 @@ class Saga:
         for step in steps:
             if step["state"] not in ("done", "kept"):
                 await self._take(step)
-        database = await pool(self.settings)
-        async with database.acquire() as connection:
+        async with lent(self.settings) as connection:
             ended = await store.undoing(connection, self.workflow, self.key)
         return _told(ended)
 
     async def _take(self, step: Row) -> None:
         """One step; none, where another business builds upon what it would undo."""
-        database = await pool(self.settings)
-        async with database.acquire() as connection:
+        async with lent(self.settings) as connection:
             if step["attempted_at"] is None and (other := await store.dependent(connection, step)):
                 await store.keep(connection, step, f"{other} builds upon it")
                 return
         await self.perform(step)
-        async with database.acquire() as connection:
+        async with lent(self.settings) as connection:
             if (await store.reread(connection, step["id"]))["state"] != "done":
                 raise EffectError(
                     f"{step['step']} of {self.label} did not go through the journal as that step. A task that "

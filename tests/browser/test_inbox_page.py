@@ -50,6 +50,7 @@ async def one_uncertain(inbox, *, wanted=2):
         reason="The connection broke after the request had left.",
         request={"product_id": 7, "number": 2},
     )
+    await inbox.database.execute("UPDATE dispatches SET waits_for = $2 WHERE flow_run_id = $1", run, effect)
     return delivery, effect
 
 

@@ -33,7 +33,7 @@ def chaos(
     orders: Annotated[int, Parameter(help="How many orders are given.")] = 300,
     seed: Annotated[int | None, Parameter(help="What the plan follows from; a new one unless given.")] = None,
     patience: Annotated[
-        float | None, Parameter(help="Seconds for the work to end, when it is quiet.")
+        float | None, Parameter(help="Seconds in which some of the work must end, when it is quiet.")
     ] = None,
     without_journal: Annotated[
         bool, Parameter(negative="", help="Switch the journal off, to see that the check finds the doubles.")

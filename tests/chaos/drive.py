@@ -6,11 +6,14 @@ Simulators are not killed: their memory is the witness.
 
 import asyncio
 import json
+import random
 import shutil
+import socket
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,8 @@ import asyncpg
 import httpx
 
 from hookline.cli.stage import Stage, stage
+from hookline.database import AWAY as DATABASE_AWAY
 from hookline.database import connect
-from hookline.errors import HooklineError
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
 from tests.chaos.mend import see_to_all
@@ -34,16 +37,19 @@ ENVIRONMENT = {
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
 }
+PORTS = range(20_000, 30_000)
+"""Below those that a system gives to outgoing connections, which could take the port of a server that is killed."""
 WITHOUT_JOURNAL = {"HOOKLINE_WITHOUT_JOURNAL": "licenses may be doubled"}
 VENDORS = ("jiwa", "zentitle", "sensorpro")
 FLOWS = {"order-to-license": False, "backlog": True}
 """The flows of the orders, and whether a run of theirs carries those of many deliveries (docs/operating.md)."""
 SOURCES = ["jiwa", "standard"]
 OPEN = ["received", "held", "dispatched", "running"]
+OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 PAGE = 200
 QUIET_LOOKS = 3
 """So many looks one after another must find nothing open."""
-AWAY = (OSError, HooklineError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (*DATABASE_AWAY, httpx.HTTPError)
 
 Say = Callable[[str], None]
 
@@ -74,12 +80,28 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
 
     Args:
         plan: what is done.
-        patience: seconds that the work may take after the last order, when nothing is wrong any more.
+        patience: seconds in which something must end of the work that is left, when nothing is wrong any more.
         say: hears what happens, with the time.
         without_journal: switch the journal off, to see that the check finds what comes of it.
     """
-    with stage(**ENVIRONMENT, **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
+    with stage(**ENVIRONMENT, **_ports(), **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
         return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, mend=not without_journal))
+
+
+def _ports() -> dict[str, str]:
+    """Ports of its own: on the usual ones another sandbox begins to listen while a server here is dead."""
+    while True:
+        first = random.choice(PORTS)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + 3):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            break
+    return {
+        "HOOKLINE_GATEWAY_PORT": str(first),
+        "HOOKLINE_PREFECT_PORT": str(first + 1),
+        "HOOKLINE_WORKER_PORT": str(first + 2),
+        "PREFECT_API_URL": f"http://127.0.0.1:{first + 1}/api",
+    }
 
 
 class _Run:
@@ -132,27 +154,38 @@ class _Run:
         return verdict
 
     async def _settle(self, patience: float) -> list[str]:
-        """Wait until nothing is open; what still is when patience ends."""
+        """Wait until nothing is open; what still is when for all our patience nothing more has ended."""
         deadline = time.monotonic() + patience
-        quiet, still_open = 0, -1
+        quiet, still_open, fewest = 0, -1, sys.maxsize
         while quiet < QUIET_LOOKS:
             if time.monotonic() > deadline:
-                return [f"{still_open} deliveries are still open after {patience:g} s of quiet"]
+                return [
+                    f"{still_open} deliveries and flow runs are open, and none has ended for {patience:g} s"
+                ]
             before = still_open
             with suppress(*AWAY):
                 still_open = await self._open()
+            if 0 <= still_open < fewest:  # a slow machine takes its time; nothing is lost by that
+                fewest, deadline = still_open, time.monotonic() + patience
             quiet = quiet + 1 if still_open == 0 else 0
             if still_open // 20 != before // 20:
-                self.say(f"{still_open} deliveries are open")
+                self.say(f"{still_open} deliveries and flow runs are open")
             await asyncio.sleep(1)
         return []
 
     async def _open(self) -> int:
+        """How many deliveries are open, and flow runs: one that an engine left open is closed some seconds later."""
         async with self._inbox() as inbox:
-            number: int = await inbox.fetchval(
+            deliveries: int = await inbox.fetchval(
                 "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
             )
-            return number
+        async with self._prefect() as prefect:
+            asked = {
+                "flows": {"name": {"any_": [*FLOWS]}},
+                "flow_runs": {"state": {"type": {"any_": OPEN_RUNS}}},
+            }
+            answer = await prefect.post("/flow_runs/count", json=asked)
+            return deliveries + int(answer.raise_for_status().json())
 
     async def _evidence(self, shop: Shop) -> Evidence:
         zentitle, jiwa, sensorpro = [
@@ -175,10 +208,13 @@ class _Run:
 
     async def _flow_runs(self) -> list[dict[str, Any]]:
         found = []
-        async with httpx.AsyncClient(base_url=self.sandbox.settings.prefect_api_url, timeout=60) as prefect:
+        async with self._prefect() as prefect:
             for flow, carries_many in FLOWS.items():
                 found += [run | {"carries_many": carries_many} async for run in _pages(prefect, flow)]
         return found
+
+    def _prefect(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.sandbox.settings.prefect_api_url, timeout=60)
 
     @asynccontextmanager
     async def _inbox(self) -> AsyncIterator[asyncpg.Connection]:

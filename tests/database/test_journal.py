@@ -1,9 +1,12 @@
 """The journal: intended, sent, done, and everything that can happen between."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
+from pydantic import SecretStr
 
+from hookline.database import DatabaseAway, embedded, lent, pool
 from hookline.errors import HooklineError
 from hookline.journal import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Outcome, once, store
 from hookline.journal.settle import settle
@@ -215,14 +218,105 @@ async def test_two_runs_at_one_effect_send_it_once(database, database_settings, 
 
 async def test_the_lock_falls_with_the_connection_of_a_killed_process(database, connect, vendor):
     dead = await connect()
-    holding = store.exclusive(dead, "effect of somebody")
-    await holding.__aenter__()
+    await store.lock(dead, "effect of somebody")
     dead.terminate()
 
-    async with database.acquire() as connection, store.exclusive(connection, "effect of somebody"):
-        pass
+    async with database.acquire() as connection:
+        await store.lock(connection, "effect of somebody")
 
     assert dead.is_closed()
+
+
+async def test_the_locks_fall_when_the_connection_is_given_back(database, database_settings, connect):
+    async with lent(database_settings) as connection:
+        await store.lock(connection, "effect of somebody")
+
+    other = await connect()
+    await store.lock(other, "effect of somebody")
+    await other.close()
+
+
+@asynccontextmanager
+async def cut_wire(settings, folder):
+    """The same database by a wire that brings its last word and not the end: settings that lead there."""
+    socket = next(embedded.socket_dir(settings.home).glob(".s.PGSQL.*[0-9]"))
+    writers, pumps = [], []
+
+    async def connected(reader, writer):
+        from_server, to_server = await asyncio.open_unix_connection(socket)
+        writers.extend((writer, to_server))
+        pumps.extend(
+            asyncio.create_task(pump(*pair)) for pair in ((reader, to_server), (from_server, writer))
+        )
+
+    async def pump(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+
+    listening = await asyncio.start_unix_server(connected, folder / socket.name)
+    there = SecretStr(f"postgresql://postgres@/hookline?host={folder}&port={socket.name.rpartition('.')[2]}")
+    theirs = settings.model_copy(update={"database_url": there})
+    try:
+        yield theirs
+    finally:
+        (await pool(theirs)).terminate()
+        listening.close()
+        for writer in writers:
+            writer.close()
+        for running in pumps:
+            running.cancel()
+        await asyncio.gather(*pumps, *(each.wait_closed() for each in writers), return_exceptions=True)
+
+
+async def test_where_the_connection_falls_the_first_error_is_the_one_to_tell(
+    database, database_settings, tmp_path
+):
+    async def work(settings):
+        async with lent(settings) as connection:
+            await store.lock(connection, "effect of somebody")
+            await terminate(database, connection)
+            raise LookupError
+
+    async with cut_wire(database_settings, tmp_path) as settings:
+        with pytest.raises(LookupError):
+            await work(settings)
+
+
+async def test_a_connection_that_falls_is_a_database_that_is_away_and_worth_another_try(
+    database, database_settings, tmp_path
+):
+    async def work(settings):
+        async with lent(settings) as connection:
+            await terminate(database, connection)
+            await connection.fetchval("SELECT $1::int", 1)
+
+    async with cut_wire(database_settings, tmp_path) as settings:
+        with pytest.raises(DatabaseAway, match=r"Cannot reach the PostgreSQL server: .* Check") as away:
+            await work(settings)
+        async with lent(settings) as connection:
+            again = await connection.fetchval("SELECT 1")
+
+    assert (True, 1) == (away.value.transient, again)
+
+
+async def terminate(database, connection):
+    """End a session, as a restart of PostgreSQL does; its end of the wire has heard it."""
+    await database.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+    await asyncio.sleep(0.1)
+
+
+async def test_what_a_vendor_did_is_written_down_though_the_connection_fell_meanwhile(
+    database, database_settings, vendor
+):
+    async def cut_off():
+        await database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+        return await vendor.send()
+
+    outcome = await once(database_settings, effect(), cut_off)
+
+    assert (["thing-1"], "done") == (outcome.reference, await state_of(database))
 
 
 async def test_a_lock_that_another_holds_too_long_says_so_and_is_worth_another_try(
@@ -230,10 +324,10 @@ async def test_a_lock_that_another_holds_too_long_says_so_and_is_worth_another_t
 ):
     monkeypatch.setattr(store, "LOCK_TIMEOUT", "50ms")
     other = await connect()
-    async with store.exclusive(other, "effect of somebody"), database.acquire() as connection:
+    await store.lock(other, "effect of somebody")
+    async with database.acquire() as connection:
         with pytest.raises(EffectBusy) as busy:
-            async with store.exclusive(connection, "effect of somebody"):
-                pass
+            await store.lock(connection, "effect of somebody")
     await other.close()
 
     assert busy.value.transient

@@ -18,7 +18,18 @@ from hookline.hooks import Hooks
 from hookline.inbox import audit, dispatches
 from hookline.inbox.deliveries import CHANNEL
 
-FLOWS = ("steps", "curious", "impatient", "fragile", "approval", "pausing")
+FLOWS = (
+    "steps",
+    "curious",
+    "impatient",
+    "fragile",
+    "approval",
+    "pausing",
+    "ends",
+    "severed",
+    "mails",
+    "passing",
+)
 
 
 class Desk:
@@ -59,10 +70,10 @@ class Desk:
         await self.database.execute("SELECT pg_notify($1, '')", CHANNEL)
 
     @asynccontextmanager
-    async def engine(self, **changed):
+    async def engine(self, routes=(), **changed):
         """An engine in this process."""
         settings = self.sandbox.settings.model_copy(update={"lease_seconds": 3, **changed})
-        engine = Engine(settings, Hooks(path=Path("none"), sources={}, routes=[]), self.deployments)
+        engine = Engine(settings, Hooks(path=Path("none"), sources={}, routes=list(routes)), self.deployments)
         ready = asyncio.Event()
         serving = asyncio.create_task(engine.serve(ready=ready))
         await ready.wait()

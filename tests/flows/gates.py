@@ -7,8 +7,17 @@ from prefect import flow, task
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.variables import Variable
 
+from hookline.database import lent
+from hookline.errors import HooklineError
 from hookline.journal import Outcome
+from hookline.settings import settings
 from tasks.effects import Business, once
+
+
+class Away(HooklineError):
+    """Something that passes by itself."""
+
+    transient = True
 
 
 @task
@@ -32,6 +41,11 @@ def _note(record: str, what: str) -> None:
 def is_open(record: str, gate: str) -> bool:
     """Whether the test has opened the gate."""
     return Path(f"{record}.{gate}").exists()
+
+
+def let_pass(record: str, gate: str) -> None:
+    """Open the gate."""
+    Path(f"{record}.{gate}").touch()
 
 
 async def passed(record: str, gate: str) -> None:
@@ -88,3 +102,48 @@ async def pausing(record: str) -> None:
     await write(record, "asked")
     await pause_flow_run(timeout=600, poll_interval=1)
     await write(record, "answered")
+
+
+@flow(persist_result=False)
+async def ends(record: str) -> None:
+    """Has nothing more to write when its gate is open."""
+    await write(record, "first")
+    await passed(record, "gate")
+
+
+@flow(persist_result=False)
+async def severed(record: str) -> None:
+    """Loses its connection to PostgreSQL until the test has mended it."""
+    await write(record, "first")
+    if not is_open(record, "mended"):
+        await cut()
+    await write(record, "second")
+
+
+@task
+async def cut() -> None:
+    """What a restart of the server does to each connection."""
+    async with lent(settings()) as connection:
+        await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@flow(persist_result=False)
+async def mails(record: str) -> None:
+    """Sends what cannot be looked up, and gets no answer until the test lets it."""
+
+    async def send() -> Outcome:
+        _note(record, "mail")
+        if not is_open(record, "answers"):
+            raise ConnectionError("the answer was lost")
+        return Outcome()
+
+    await once(Business("gates", record, f"record {record}"), "mail", "test.mail", {}, send)
+
+
+@flow(persist_result=False)
+async def passing(record: str) -> None:
+    """Fails once, of what passes by itself."""
+    await write(record, "first")
+    if not is_open(record, "passed"):
+        let_pass(record, "passed")
+        raise Away("it passes")

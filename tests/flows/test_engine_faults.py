@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Running
 
 from hookline.engine import engine as engine_module
-from hookline.engine.leases import Stop
+from hookline.engine import reconcile
+from hookline.engine.leases import Leases, Stop
+from hookline.engine.runs import FlowRuns, NotOurs
+from hookline.journal.settle import settle
 
 BURST, MANY = 4, 24
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
@@ -138,6 +143,114 @@ async def test_a_run_whose_lease_is_lost_is_neither_ended_nor_gone_on_with(desk,
     assert (Stop.LEASE_LOST, "running", "another") == (hand.stop, left["state"], left["lease_owner"])
     assert (["first"], "RUNNING") == (written, state)
     assert (["first", "second"], "COMPLETED") == (work.written, (await work.flow_run()).state_type.value)
+
+
+async def test_an_engine_that_slept_through_its_lease_forces_nothing_upon_the_run_of_another(desk):
+    work = await desk.dispatch("steps")
+    left = await work.begin_elsewhere()
+    await desk.client.set_flow_run_state(left.id, Running())
+    await _is_anothers(work)
+    await desk.database.execute(
+        "UPDATE dispatches SET lease_until = now() WHERE id = $1", (await work.row())["id"]
+    )
+    leases = Leases(desk.sandbox.settings, "sleeper")
+    [hand] = await leases.claim(1, desk.deployments)
+    await _is_anothers(work)  # it slept
+    hand.until = 0
+
+    with pytest.raises(NotOurs):
+        await FlowRuns(desk.database, desk.client, desk.deployments).run(hand)
+
+    assert ("another", "RUNNING") == (
+        (await work.row())["lease_owner"],
+        (await work.flow_run()).state_type.value,
+    )
+
+
+async def test_an_engine_that_slept_through_its_lease_does_not_end_the_run_of_another(desk, until):
+    work = await desk.dispatch("ends")
+    async with desk.engine(lease_seconds=60) as engine:
+        await work.has_written("first")
+        await _is_anothers(work)  # it slept
+        [hand] = engine.leases.in_hand.values()
+        hand.until = 0
+        work.open()
+        await until(lambda: not engine.running, "it does not end")
+        left, state = await work.row(), (await work.flow_run()).state_type.value
+
+    assert (Stop.LEASE_LOST, "another", "RUNNING") == (hand.stop, left["lease_owner"], state)
+
+
+async def test_a_flow_run_that_a_late_call_opened_again_is_closed_as_its_dispatch_says(desk, monkeypatch):
+    monkeypatch.setattr(reconcile, "OPEN_EVERY", 1)
+    monkeypatch.setattr(reconcile, "LEFT_OPEN", timedelta(0))
+    done, failed, retried = [await desk.dispatch(flow) for flow in ("steps", "fragile", "steps")]
+    done.open()
+    retried.open()
+    async with desk.engine():
+        await done.is_("done")
+        await retried.is_("done")
+        before = await failed.is_("failed")
+
+        await retried.retry()
+        await retried.set_state({"type": "RUNNING"})  # by Prefect's worker
+        for late in (done, failed):
+            await late.set_state({"type": "PENDING", "message": "Goes on where it stopped."})
+        await desk.until(lambda: failed.is_named("Failed"), "it is not closed")
+        await desk.until(lambda: done.is_named("Completed"), "it is not closed")
+        running = await retried.is_named("Running")
+
+    after = await failed.row()
+    assert ("Its dispatch is done.", f"Its dispatch is failed: {before['reason']}") == (
+        (await done.flow_run()).state.message,
+        (await failed.flow_run()).state.message,
+    )
+    assert (True, "failed", before["reason"]) == (running, after["state"], after["reason"])
+
+
+async def test_a_run_that_loses_its_connection_to_the_database_waits_and_goes_on(desk):
+    work = await desk.dispatch("severed")
+    async with desk.engine():
+        row = await desk.until(lambda: _was_cut_off(work), "it does not lose its connection")
+        work.open("mended")
+        await work.is_("done")
+
+    flow_run = await work.flow_run()
+    assert "failed" != row["state"]
+    assert ("COMPLETED", row["flow_run_id"]) == (flow_run.state_type.value, flow_run.id)
+    assert (["first", "second"], True) == (work.written, flow_run.run_count > 1)
+
+
+async def test_all_that_wait_for_one_uncertain_effect_are_uncertain_and_go_on_when_it_is_settled(desk):
+    first = await desk.dispatch("mails", key="one")
+    async with desk.engine():
+        await first.is_("uncertain")
+        second = await desk.dispatch("mails", key="one", record=str(first.record))
+        rows = [await each.is_("uncertain", "failed") for each in (first, second)]
+        effect = rows[0]["waits_for"]
+        said = await settle(desk.sandbox.settings, effect, happened=True, reference=[], actor="ann")
+        for each in (first, second):
+            await each.is_("done")
+
+    assert [("uncertain", effect)] * 2 == [(row["state"], row["waits_for"]) for row in rows]
+    assert "The 2 runs that waited for it go on now." in said
+    assert ["mail"] == first.written
+
+
+async def _was_cut_off(work):
+    row = await work.row()
+    return row if "Cannot reach the embedded PostgreSQL" in (row["reason"] or "") else None
+
+
+async def _is_anothers(work):
+    """Another engine has the dispatch, and a long lease."""
+    await work.desk.database.execute(
+        """
+        UPDATE dispatches SET state = 'running', lease_owner = 'another', lease_until = now() + interval '1 hour'
+        WHERE id = $1
+        """,
+        (await work.row())["id"],
+    )
 
 
 async def _engines_at_work(desk):

@@ -21,8 +21,13 @@ not_a_flow = 7
 
 
 @flow(name="greet")
-def greet(name: str, times: int = 1, tags: list[str] | None = None, anything=None) -> None:
+async def greet(name: str, times: int = 1, tags: list[str] | None = None, anything=None) -> None:
     """Greet somebody."""
+
+
+@flow(name="block")
+def block() -> None:
+    """Let nothing else run meanwhile."""
 '''
 
 
@@ -351,6 +356,15 @@ def test_all_that_is_wrong_with_a_route_is_told_at_once(check):
     assert ["parameters.tims", "parameters", "parameter times"] == [
         line.strip().removeprefix("routes.r.").split(":")[0] for line in str(raised.value).splitlines()[1:]
     ]
+
+
+def test_a_flow_that_would_block_the_engine_is_refused_for_a_route_and_may_be_deployed(check, load):
+    blocking = {"entrypoint": "hookline_sample_flows.py:block"}
+
+    with pytest.raises(ConfigurationError, match=r"routes\.r\.deployment: the flow block is not `async def`"):
+        check(blocking, deployment="block/default")
+
+    assert ["block/default"] == list(load(entry(**blocking)))
 
 
 def test_where_nothing_is_deployed_a_route_is_told_so(check, load, tmp_path):

@@ -24,6 +24,8 @@ NUMBERS = {
     "worker_port": (1, 65535),
     "sandbox_port": (1, 65000),
     "engine_concurrency": (1, 200),
+    "lane_backlog": (0, 1_000_000),
+    "lane_size": (1, 10_000),
     "lease_seconds": (1, 3600),
     "settle_seconds": (0, 600),
     "retry_seconds": (0.1, 3600),

@@ -569,8 +569,7 @@ def _nothing(operation: Operation[..., Any], response: httpx.Response) -> Any:
         return []
     if issubclass(operation.answer, QueryResponse):
         return {}
-    reads = operation.verb == "GET" and operation.repeat == "safe"
-    raise operation.error(NotFound if reads else UnexpectedAnswer, response, "an empty answer")
+    raise operation.error(NotFound if operation.reads else UnexpectedAnswer, response, "an empty answer")
 
 
 def _rows(operation: Operation[..., Any], value: Any) -> Any:

@@ -511,6 +511,7 @@ async def test_who_settles_an_effect_stands_in_the_trail(put, database, hookline
         SELECT 'order-to-license', '5244dd', 'mail', 'order 100123', 'v.o', 'uncertain', '', '{}', id FROM dispatches
         """
     )
+    await database.execute("UPDATE dispatches SET waits_for = 1")
 
     ended = await hookline("settle", "1", "--happened", group="effects")
 

@@ -1,6 +1,7 @@
 """What callers learn when a vendor fails: whether to try again, and whether it may have been done."""
 
 import asyncio
+import pickle
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from hookline.clients import (
     JiwaKey,
     RateLimited,
     Unavailable,
+    UnexpectedAnswer,
     Unreachable,
 )
 
@@ -34,6 +36,20 @@ async def test_a_read_whose_answer_is_lost_did_no_harm(sandbox, jiwa):
         await jiwa.get_system_info()
 
     assert (True, False) == (failure.value.transient, failure.value.maybe_applied)
+
+
+async def test_a_garbled_answer_to_a_read_passes_by_itself_and_to_a_write_tells_nothing(sandbox, zentitle):
+    sandbox.zentitle.faults.add("list_license_codes", "garble")
+    sandbox.zentitle.faults.add("create_license_codes", "garble")
+
+    with pytest.raises(UnexpectedAnswer) as read:
+        await zentitle.list_license_codes(productid=PRO)
+    with pytest.raises(UnexpectedAnswer) as write:
+        await zentitle.create_license_codes(productid=PRO, numcodes=1)
+
+    assert (True, False) == (read.value.transient, read.value.maybe_applied)
+    assert (False, True) == (write.value.transient, write.value.maybe_applied)
+    assert pickle.loads(pickle.dumps(read.value)).transient
 
 
 async def test_a_write_that_met_a_fault_may_have_been_done(sandbox, zentitle):

@@ -1,4 +1,4 @@
-"""The inbox (deliveries, dispatches, pauses), the journal (effects) and the audit trail (changes)."""
+"""The inbox (deliveries, dispatches, pauses, lanes), the journal (effects) and the audit trail (changes)."""
 
 from alembic import op
 
@@ -49,6 +49,7 @@ CREATE TABLE dispatches (
     lease_owner    text,
     lease_until    timestamptz,
     flow_run_id    uuid,
+    waits_for      bigint,                                       -- the uncertain effect that is to be settled
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
@@ -93,6 +94,13 @@ CREATE TABLE pauses (
     since          timestamptz NOT NULL DEFAULT now(),
     actor          text NOT NULL,
     reason         text NOT NULL
+)
+"""
+
+LANES = """
+CREATE TABLE lanes (
+    flow_run_id    uuid PRIMARY KEY,                             -- carries a backlog just now
+    lease_until    timestamptz NOT NULL
 )
 """
 
@@ -219,6 +227,7 @@ CREATE INDEX dispatches_open_key ON dispatches (key, seq) WHERE state IN ('dispa
 CREATE INDEX dispatches_state ON dispatches (state, seq) WHERE state <> 'done';
 CREATE INDEX dispatches_key_end ON dispatches (split_part(key, ' ', -1));   -- the business key
 CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
+CREATE INDEX dispatches_waits_for ON dispatches (waits_for) WHERE state = 'uncertain';
 CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NOT IN ('undone', 'kept');
 CREATE INDEX effects_key ON effects (key);
 CREATE INDEX effects_undoing ON effects (workflow, key) WHERE undoes IS NOT NULL;
@@ -235,7 +244,7 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 
 
 def upgrade() -> None:
-    tables = (DELIVERIES, DISPATCHES, EFFECTS, PAUSES, CHANGES)
+    tables = (DELIVERIES, DISPATCHES, EFFECTS, PAUSES, LANES, CHANGES)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_UNDOING, SOURCE_PAUSED)
     one_a_line = [text for block in (INDEXES, TRIGGERS) for text in block.split(";") if text.strip()]
     for statement in (*tables, *functions, *one_a_line):
@@ -243,5 +252,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE changes, pauses, effects, dispatches, deliveries")
+    op.execute("DROP TABLE changes, lanes, pauses, effects, dispatches, deliveries")
     op.execute("DROP FUNCTION delivery_changed, dispatch_changed, effect_settled, effect_undoing, source_paused, why, actor")

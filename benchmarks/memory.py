@@ -1,0 +1,232 @@
+"""
+How much memory everything that `hookline up --sandbox` starts takes, and whether the engine grows with its orders.
+
+Idle is so many seconds after it was ready and had done one order. A page that several processes share counts in
+parts (PSS), so that the sum is what the machine lacks; that figure is Linux's.
+
+The growth is of what the engine has for itself alone (USS), from when it was warm.
+
+    python -m benchmarks.memory [--idle 60] [--orders 5000] [--lane-off] [--quick] [--json] [--write]
+"""
+
+import argparse
+import asyncio
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import psutil
+from rich.markdown import Markdown
+from rich.progress import Progress
+
+from benchmarks import report, systems
+from hookline.cli.output import console, print_json
+from hookline.cli.paid_orders import PaidOrders, Trigger, webhooks
+from hookline.cli.stage import Stage, stage
+
+WARM_UP = 200
+SAMPLES = 11
+"""After the warm-up; the last is at the end."""
+SETTLE_SECONDS = 3
+GOAL_MB, GOAL_PERCENT = 900, 10
+SIMULATORS = "simulators of the vendors"
+NAMES = {
+    "hookline up": "supervisor",
+    "supervisor/sweep.py": "its guard",
+    "hookline gateway": "gateway",
+    "hookline engine": "engine",
+    "hookline sandbox": SIMULATORS,
+    "prefect worker start": "Prefect's process worker",
+    "prefect server start": "Prefect server",
+    "prefect.server": "Prefect server",
+    "postgres": "PostgreSQL",
+}
+"""What a process is, by words in its command line; the first that fit count."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What one process, or all of one name, has of the memory; in bytes."""
+
+    name: str
+    processes: int
+    pss: int
+    uss: int
+    rss: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that was measured."""
+
+    idle: list[Used]
+    """Before any order."""
+    worked: list[Used]
+    """After one, and as long a time without work."""
+    growth: list[tuple[int, int]]
+    """The engine's USS in bytes after so many orders; the first is when it was warm."""
+
+    @property
+    def percent(self) -> float:
+        """By how much the engine grew."""
+        (_, warm), *_, (_, end) = self.growth
+        return 100 * (end / warm - 1)
+
+
+def name_of(command: Sequence[str]) -> str:
+    """What a process is, by its command line."""
+    line = " ".join(command)
+    return next((name for words, name in NAMES.items() if words in line), line[:60])
+
+
+def by_name(processes: Iterable[psutil.Process]) -> list[Used]:
+    """What they use, one row for all of the same name, the largest first."""
+    found: dict[str, Used] = {}
+    for process in processes:
+        try:
+            name, memory = name_of(process.cmdline()), process.memory_full_info()
+        except psutil.NoSuchProcess:
+            continue
+        sofar = found.get(name, Used(name, 0, 0, 0, 0))
+        found[name] = Used(
+            name,
+            sofar.processes + 1,
+            sofar.pss + memory.pss,
+            sofar.uss + memory.uss,
+            sofar.rss + memory.rss,
+        )
+    return sorted(found.values(), key=lambda used: used.pss, reverse=True)
+
+
+def total(used: Iterable[Used]) -> int:
+    """Their PSS, in bytes."""
+    return sum(each.pss for each in used)
+
+
+class _Measurement:
+    """A sandbox whose processes are looked at between orders."""
+
+    def __init__(self, sandbox: Stage, progress: Progress, options: argparse.Namespace) -> None:
+        self.sandbox = sandbox
+        self.progress = progress
+        self.options = options
+
+    async def all(self) -> Result:
+        """Measure everything."""
+        idle = await self._idle("idle")
+        async with PaidOrders.of(self.sandbox, self.progress) as orders, webhooks(self.sandbox) as webhook:
+            await orders.at_once("one order", webhook, 1)
+            worked = await self._idle("idle after one order")
+            return Result(idle, worked, await self._growth(orders, webhook))
+
+    async def _idle(self, what: str) -> list[Used]:
+        """Wait so long, and until nothing that a schedule started runs; then look."""
+        seconds = self.progress.add_task(what, total=self.options.idle)
+        for _ in range(round(self.options.idle)):
+            await asyncio.sleep(1)
+            self.progress.advance(seconds)
+        worker = systems.supervised(self.sandbox, "prefect worker")
+        while worker.children():
+            await asyncio.sleep(1)
+        self.progress.remove_task(seconds)
+        supervisor = psutil.Process(self.sandbox.process.pid)
+        return by_name([supervisor, *supervisor.children(recursive=True)])
+
+    async def _growth(self, orders: PaidOrders, webhook: Trigger) -> list[tuple[int, int]]:
+        engine = systems.supervised(self.sandbox, "hookline engine")
+        samples: list[tuple[int, int]] = []
+        for number in steps(self.options.orders, self.options.warm_up):
+            done = samples[-1][0] if samples else 0
+            await orders.at_once(f"orders {done + 1} to {number}", webhook, number - done)
+            await asyncio.sleep(SETTLE_SECONDS)
+            samples.append((number, engine.memory_full_info().uss))
+        return samples
+
+
+def steps(orders: int, warm_up: int) -> list[int]:
+    """After how many orders the engine is looked at: when it is warm, and then evenly until the end."""
+    return [warm_up, *(warm_up + round((orders - warm_up) * n / SAMPLES) for n in range(1, SAMPLES + 1))]
+
+
+def as_text(result: Result, *, lane: bool) -> str:
+    """The figures for people, in Markdown."""
+    rows = [
+        [each.name, str(each.processes), *(_mb(value) for value in (each.pss, each.uss, each.rss))]
+        for each in result.worked
+    ]
+    own = [each for each in result.worked if each.name != SIMULATORS]
+    warm, end = result.growth[0][1], result.growth[-1][1]
+    how = "at default settings" if lane else "with a flow run for each order"
+    together = (
+        f"Together {_mb(total(result.worked))} MB (PSS), {_mb(total(own))} MB without the simulators; before "
+        f"that order {_mb(total(result.idle))} MB. The goal is under {GOAL_MB} MB."
+    )
+    growth = [[str(number), _mb(uss), f"{100 * (uss / warm - 1):+.1f} %"] for number, uss in result.growth]
+    grown = (
+        f"The engine, {how}, went from {_mb(warm)} MB after {result.growth[0][0]} orders to {_mb(end)} MB after "
+        f"{result.growth[-1][0]}: {result.percent:+.1f} %. The goal is under {GOAL_PERCENT} %."
+    )
+    return "\n\n".join(
+        [
+            report.table(["idle after one order", "processes", "PSS MB", "USS MB", "RSS MB"], rows),
+            together,
+            report.table(["orders", "engine, USS MB", "since it was warm"], growth),
+            grown,
+        ]
+    )
+
+
+def as_json(result: Result) -> dict[str, object]:
+    """The figures for machines, in bytes."""
+    return dataclasses.asdict(result) | {
+        "idle_pss": total(result.idle),
+        "worked_pss": total(result.worked),
+        "growth_percent": round(result.percent, 2),
+    }
+
+
+def _mb(memory: int) -> str:
+    return f"{memory / 1e6:.0f}"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--idle", type=float, default=60, help="seconds")
+    parser.add_argument("--orders", type=int, default=5000, help="with those of the warm-up")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="orders until the engine counts as warm")
+    parser.add_argument("--lane-off", action="store_true", help="a flow run for each order; takes long")
+    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    options = parser.parse_args()
+    if options.quick:
+        options.idle, options.orders, options.warm_up = 5, 15, 4
+        if options.write:
+            parser.error("--quick measures too little to be written down")
+    if options.orders < options.warm_up + SAMPLES:
+        parser.error(f"--orders must be {SAMPLES} more than --warm-up, or more")
+    return options
+
+
+def main() -> None:
+    """Measure, print, and with `--write` put it into the docs."""
+    options = _options()
+    out = console(stderr=options.json)
+    backlog = systems.lane_backlog(lane=not options.lane_off)
+    with Progress(console=out, transient=True) as progress:
+        starting = progress.add_task("starting the sandbox", total=None)
+        with stage(HOOKLINE_FIRST_RUNS="false", HOOKLINE_LANE_BACKLOG=backlog) as sandbox:
+            progress.remove_task(starting)
+            result = asyncio.run(_Measurement(sandbox, progress, options).all())
+    told = as_text(result, lane=not options.lane_off)
+    out.print(Markdown(told))
+    if options.json:
+        print_json(as_json(result))
+    if options.write:
+        report.write("memory", told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""
+How quickly an order is done, how many are done a second, and what that compares to: all in one sandbox, in one run.
+
+The main job: the webhook of a paid order, and the vendor calls that follow from it until its note is on the order.
+Times are read from the log of requests of Jiwa's simulator, the same for all; a time counts from the moment the
+order was due, so that nothing is given time by the driver.
+
+It takes half an hour, on a machine that does nothing else.
+
+    python -m benchmarks.orders [--quick] [--json] [--write]
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import random
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from rich.markdown import Markdown
+from rich.progress import Progress
+
+from benchmarks import curve, report, systems
+from hookline.cli.output import console, print_json
+from hookline.cli.paid_orders import (
+    PaidOrders,
+    Timing,
+    Trigger,
+    bare_calls,
+    in_process,
+    milliseconds,
+    per_second,
+)
+from hookline.cli.stage import Stage, stage
+
+CONCURRENCY = 8
+SEED = 1
+ENGINES = {"Hookline": True, "Hookline, lane off": False}
+"""And whether they have the lane."""
+SERVED, WORKER = "Prefect's `serve()`", "Prefect's process worker"
+IN_PROCESS, BARE = "the flow in one process", "the bare calls"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    light: int
+    burst: int
+    lane_burst: int
+    """So long that the lane has a backlog to work on."""
+    stock: int
+    """Both loads of stock Prefect, which does an order in two to four seconds."""
+    stock_pause: float
+    """The longest pause before an order at stock Prefect, in seconds: its default poll."""
+    rates: tuple[float, ...]
+    seconds: float
+    """Of each rate."""
+
+
+WHOLE = Size(
+    light=60,
+    burst=100,
+    lane_burst=600,
+    stock=12,
+    stock_pause=10,
+    rates=(0.5, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 96),
+    seconds=25,
+)
+QUICK = Size(light=3, burst=5, lane_burst=10, stock=2, stock_pause=1, rates=(0.5, 2, 8), seconds=4)
+
+
+@dataclass
+class Measured:
+    """What one system did."""
+
+    system: str
+    light: list[Timing]
+    """One a second; at stock Prefect one after another."""
+    burst: list[Timing]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """In milliseconds, and orders a second."""
+        times = {
+            "first_call": [each.to_first for each in self.light],
+            "last_call": [each.to_last for each in self.light],
+        }
+        if self.system not in (IN_PROCESS, BARE):  # to ask these is to wait for them
+            times["ack"] = [each.to_taken for each in self.light]
+        return {
+            **{
+                f"{part}_ms_p{p}": milliseconds(seconds, p)
+                for part, seconds in times.items()
+                for p in (50, 95)
+            },
+            "orders_per_second": round(per_second(self.burst), 2),
+        }
+
+
+@dataclass
+class Result:
+    """All that was measured."""
+
+    systems: list[Measured] = field(default_factory=list)
+    curves: dict[str, list[curve.Point]] = field(default_factory=dict)
+    """By the system, in the order of the rates."""
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "systems": {each.system: each.figures for each in self.systems},
+            "curves": {
+                name: [dataclasses.asdict(point) for point in points] for name, points in self.curves.items()
+            },
+        }
+
+
+class _Measurement:
+    """One sandbox, on which one system after another has the same work."""
+
+    def __init__(self, sandbox: Stage, orders: PaidOrders, size: Size) -> None:
+        self.sandbox = sandbox
+        self.orders = orders
+        self.size = size
+        self.result = Result()
+
+    async def all(self) -> Result:
+        """Measure everything."""
+        for name, lane in ENGINES.items():
+            async with systems.hookline(self.sandbox, lane=lane) as webhook:
+                burst = self.size.lane_burst if lane else self.size.burst
+                await self._system(name, webhook, burst)
+        await self._stock(SERVED, systems.served(self.sandbox))
+        await self._stock(WORKER, systems.worker(self.sandbox))
+        async with in_process() as flow:
+            await self._system(IN_PROCESS, flow, self.size.burst)
+        await self._system(BARE, bare_calls(self.orders.jiwa), self.size.burst)
+        for name, lane in ENGINES.items():
+            async with systems.hookline(self.sandbox, lane=lane) as webhook:
+                await self._curve(name, webhook)
+        return self.result
+
+    async def _system(self, name: str, trigger: Trigger, burst: int) -> None:
+        await self.orders.at_once(f"{name}: warming up", trigger, 3)
+        light = await self.orders.paced(f"{name}: one a second", trigger, self.size.light, rate=1)
+        # What has no queue of its own is given as many at a time as the engine takes.
+        most = CONCURRENCY if name in (IN_PROCESS, BARE) else None
+        many = await self.orders.at_once(f"{name}: {burst} at once", trigger, burst, most=most)
+        self.result.systems.append(Measured(name, light, many))
+
+    async def _stock(self, name: str, system: AbstractAsyncContextManager[Trigger]) -> None:
+        """Its light load is one order after another: one a second would be too many for it."""
+        pauses = random.Random(SEED)  # noqa: S311  (so that no order comes at the same moment between two polls)
+        async with system as trigger:
+            await self.orders.at_once(f"{name}: warming up", trigger, 1)
+            light = []
+            for number in range(self.size.stock):
+                await asyncio.sleep(pauses.uniform(0, self.size.stock_pause))
+                what = f"{name}: {number + 1} of {self.size.stock}, one after another"
+                light += await self.orders.at_once(what, trigger, 1)
+            many = await self.orders.at_once(f"{name}: {self.size.stock} at once", trigger, self.size.stock)
+        self.result.systems.append(Measured(name, light, many))
+
+    async def _curve(self, name: str, webhook: Trigger) -> None:
+        """More and more a second, until it is far beyond what it can do."""
+        points = self.result.curves[name] = []
+        for rate in self.size.rates:
+            number = max(2, round(rate * self.size.seconds))
+            timings = await self.orders.paced(f"{name}: {rate:g} a second", webhook, number, rate=rate)
+            points.append(curve.point(rate, timings))
+            if points[-1].is_far_beyond_collapse:
+                return
+
+
+async def measure(sandbox: Stage, progress: Progress, size: Size) -> Result:
+    """All of it, one system after another."""
+    with systems.own_engine_paused(sandbox):
+        async with PaidOrders.of(sandbox, progress) as orders:
+            return await _Measurement(sandbox, orders, size).all()
+
+
+def as_text(result: Result) -> str:
+    """The figures for people, in Markdown."""
+    served = next(each for each in result.systems if each.system == SERVED)
+    rows = [_row(each, per_second(served.burst)) for each in result.systems]
+    head = ["", "orders", "ack p50 ms", "p95", "first call p50 ms", "p95", "last call p50 ms", "p95"]
+    systems_table = report.table([*head, "at once, a second", "times `serve()`"], rows)
+    curves = [curve.as_table(result.curves), *map(curve.as_sentence, result.curves, result.curves.values())]
+    return "\n\n".join([systems_table, *curves])
+
+
+def _row(measured: Measured, served: float) -> list[str]:
+    figures = measured.figures
+    times = [
+        f"{figures[name]:.0f}" if (name := f"{part}_ms_p{percentile}") in figures else ""
+        for part in ("ack", "first_call", "last_call")
+        for percentile in (50, 95)
+    ]
+    orders = f"{len(measured.light)} + {len(measured.burst)}"
+    rate = figures["orders_per_second"]
+    return [measured.system, orders, *times, f"{rate:.3g}", f"{rate / served:.3g}"]
+
+
+def main() -> None:
+    """Measure, print, and with `--write` put it into the docs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md, with the picture")
+    options = parser.parse_args()
+    if options.quick and options.write:
+        parser.error("--quick measures too little to be written down")
+    out = console(stderr=options.json)
+    with Progress(console=out, transient=True) as progress:
+        starting = progress.add_task("starting the sandbox", total=None)
+        with stage(HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false") as sandbox:
+            progress.remove_task(starting)
+            result = asyncio.run(measure(sandbox, progress, QUICK if options.quick else WHOLE))
+    told = as_text(result)
+    out.print(Markdown(told))
+    if options.json:
+        print_json(result.as_json())
+    if options.write:
+        curve.draw(result.curves, report.PAGE.parent / curve.PICTURE)
+        report.write("orders", f"{told}\n\n![Orders completed, and how long they take]({curve.PICTURE})")
+
+
+if __name__ == "__main__":
+    main()

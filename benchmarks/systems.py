@@ -1,0 +1,195 @@
+"""
+What can do the main job in a sandbox, each for as long as it is measured: our engine, and stock Prefect in two ways.
+
+Stock Prefect has no receiver of webhooks: its runs are asked for at Prefect's API.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from hookline.cli.paid_orders import Trigger, webhooks
+from hookline.cli.stage import Stage
+from hookline.clients.jiwa.models import SalesOrder
+from hookline.errors import HooklineError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+PATIENCE = 60.0
+STOP_SECONDS = 60.0
+WHERE_THE_SERVER_IS = ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
+"""All that stock Prefect is told of our settings; how often it polls, for one, is its own default."""
+OUR_FLOW = "flows/order_to_license.py:order_to_license"
+
+
+def lane_backlog(*, lane: bool) -> str:
+    """`HOOKLINE_LANE_BACKLOG`: its default, or never."""
+    return "" if lane else "0"
+
+
+@contextmanager
+def own_engine_paused(sandbox: Stage) -> Iterator[None]:
+    """Within, the sandbox's own engine stands still, so that another may have its work."""
+    engine = supervised(sandbox, "hookline engine")
+    engine.suspend()
+    try:
+        yield
+    finally:
+        engine.resume()
+
+
+@asynccontextmanager
+async def hookline(sandbox: Stage, *, lane: bool) -> AsyncIterator[Trigger]:
+    """The gateway, and an engine with or without its lane for backlogs."""
+    ready = sandbox.settings.home / "benchmarked-engine-ready"
+    ready.unlink(missing_ok=True)
+    variables = os.environ | {
+        "HOOKLINE_LANE_BACKLOG": lane_backlog(lane=lane),
+        "HOOKLINE_READY_FILE": str(ready),
+    }
+
+    async def is_ready() -> bool:
+        return ready.exists()
+
+    async with _running(sandbox, ["hookline", "engine"], variables, is_ready), webhooks(sandbox) as webhook:
+        yield webhook
+
+
+@asynccontextmanager
+async def served(sandbox: Stage) -> AsyncIterator[Trigger]:
+    """Stock Prefect's `serve()`: a process of the flow's own, which polls and starts a process for each run."""
+    from prefect.client.orchestration import get_client  # Prefect's settings
+
+    name = "order-to-license/served"
+    async with get_client() as client:
+
+        async def is_ready() -> bool:
+            return await _is_there(client, name)
+
+        async with _running(sandbox, ["benchmarks.serve_stock"], _stock(), is_ready):
+            yield await _asking_for_runs(client, name)
+
+
+@asynccontextmanager
+async def worker(sandbox: Stage) -> AsyncIterator[Trigger]:
+    """Stock Prefect's process worker on a pool of its own, which polls and starts a process for each run."""
+    from prefect.client.orchestration import get_client  # Prefect's settings
+
+    pool = "stock"
+    command = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    async with get_client() as client:
+        name = await _deploy_to(client, pool)
+
+        async def is_ready() -> bool:
+            return bool(await client.read_workers_for_work_pool(pool))
+
+        async with _running(sandbox, command, _stock(), is_ready):
+            yield await _asking_for_runs(client, name)
+
+
+def supervised(sandbox: Stage, command: str) -> psutil.Process:
+    """
+    The process of the sandbox's supervisor with these words in its command line.
+
+    Raises:
+        HooklineError: there is none.
+    """
+    for process in psutil.Process(sandbox.process.pid).children():
+        if command in " ".join(process.cmdline()):
+            return process
+    raise HooklineError(f"the sandbox runs no {command}:\n{sandbox.last_lines()}")
+
+
+async def _deploy_to(client: "PrefectClient", pool: str) -> str:
+    """Make the pool and the flow's deployment on it; its full name."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.workers.process import ProcessWorker
+
+    from flows.order_to_license import order_to_license
+
+    template = ProcessWorker.get_default_base_job_template()
+    await client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+    here = {"prefect.deployments.steps.set_working_directory": {"directory": str(Path.cwd())}}
+    await client.create_deployment(
+        await client.create_flow(order_to_license),
+        name=pool,
+        work_pool_name=pool,
+        entrypoint=OUR_FLOW,
+        pull_steps=[here],
+        parameter_openapi_schema=order_to_license.parameters.model_dump_for_openapi(),
+    )
+    return f"{order_to_license.name}/{pool}"
+
+
+async def _asking_for_runs(client: "PrefectClient", deployment: str) -> Trigger:
+    identifier = (await client.read_deployment_by_name(deployment)).id
+
+    async def ask(order: SalesOrder) -> None:
+        await client.create_flow_run_from_deployment(identifier, parameters={"invoice_id": order.InvoiceID})
+
+    return ask
+
+
+async def _is_there(client: "PrefectClient", deployment: str) -> bool:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        await client.read_deployment_by_name(deployment)
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def _stock() -> dict[str, str]:
+    """An environment in which Prefect has its own defaults, and finds our server and our vendors."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PREFECT_") or name in WHERE_THE_SERVER_IS
+    }
+
+
+@asynccontextmanager
+async def _running(
+    sandbox: Stage, module: list[str], variables: dict[str, str], ready: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[None]:
+    """
+    Run a Python module until it is no longer needed; within, it is ready.
+
+    Raises:
+        HooklineError: it does not start; with what it wrote.
+    """
+    log = sandbox.settings.home / "benchmarked.log"
+    with log.open("wb") as output:
+        process = await asyncio.to_thread(
+            subprocess.Popen,
+            [sys.executable, "-m", *module],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not await ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise HooklineError(
+                    f"{' '.join(module)} does not start:\n{log.read_text(errors='replace')[-4000:]}"
+                )
+            await asyncio.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,194 @@
+"""While many dispatches wait, one flow run carries them; what does not end well there has a flow run of its own."""
+
+from datetime import timedelta
+
+import pytest
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.states import Running
+
+from hookline.engine.lane import NAME
+from hookline.hooks import Route
+from hookline.hooks.templates import Template
+from hookline.inbox import lanes
+
+BACKLOG = 3
+LANE = {"lane_backlog": BACKLOG, "engine_concurrency": 2}
+
+
+async def waiting(desk, flow, number, **parameters):
+    """So many dispatches that nobody works on yet; they may go through."""
+    works = [await desk.dispatch(flow, key=f"thing {n}", **parameters) for n in range(number)]
+    for work in works:
+        work.open()
+    return works
+
+
+async def runs_of(works):
+    return {(await work.row())["flow_run_id"] for work in works}
+
+
+async def is_alone(work):
+    return (await work.row())["alone"]
+
+
+async def task_runs(desk, flow_run_id):
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    return await desk.client.read_task_runs(flow_run_filter=wanted, limit=200)
+
+
+async def flow_of(desk, flow_run_id):
+    flow_run = await desk.client.read_flow_run(flow_run_id)
+    return (await desk.client.read_flow(flow_run.flow_id)).name
+
+
+async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of_its_name(desk, until):
+    works = await waiting(desk, "steps", 2 * BACKLOG)
+
+    async with desk.engine(**LANE):
+        for work in works:
+            await work.is_("done")
+
+    async def recorded():
+        found = [run for run in await task_runs(desk, flow_run_id) if run.name.startswith("thing")]
+        ended = all(run.state.is_completed() for run in found)
+        return sorted(run.name for run in found) if ended and len(found) == len(works) else None
+
+    [flow_run_id] = await runs_of(works)
+    flow_run = await desk.client.read_flow_run(flow_run_id)
+    assert [["first", "second"]] * len(works) == [work.written for work in works]
+    assert [f"thing {n}" for n in range(len(works))] == await until(
+        recorded, "not all task runs are recorded"
+    )
+    assert ("COMPLETED", "6 dispatches: 6 done.") == (flow_run.state_type.value, flow_run.state.message)
+    assert 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")
+
+
+async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(desk):
+    works = await waiting(desk, "steps", BACKLOG - 1)
+
+    async with desk.engine(**LANE):
+        for work in works:
+            await work.is_("done")
+
+    assert {"steps"} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
+    assert len(works) == len(await runs_of(works))
+
+
+async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(desk):
+    bad = await desk.dispatch("fragile", key="bad thing")
+    good = await waiting(desk, "steps", 2 * BACKLOG)
+
+    async with desk.engine(**LANE):
+        for work in good:
+            await work.is_("done")
+        await bad.is_("failed")
+
+    [carried_by] = await runs_of(good)
+    message = (await desk.client.read_flow_run(carried_by)).state.message
+    assert "fragile" == await flow_of(desk, (await bad.row())["flow_run_id"])
+    assert "not mended" in (await bad.row())["reason"]
+    assert ["first"] == bad.written
+    assert "7 dispatches: 6 done, 1 given a flow run of their own." == message
+    assert ["dispatched", "running", "dispatched", "running", "failed"] == [
+        row[0] for row in await bad.trail()
+    ]
+
+
+async def test_what_passes_by_itself_is_tried_again_in_the_lane(desk):
+    works = await waiting(desk, "passing", 2 * BACKLOG)
+
+    async with desk.engine(**LANE):
+        for work in works:
+            await work.is_("done")
+
+    assert [["first"]] * len(works) == [work.written for work in works]
+    assert {NAME} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
+
+
+async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(desk):
+    works = [*await waiting(desk, "steps", 2 * BACKLOG), await desk.dispatch("approval", key="to be asked")]
+
+    async with desk.engine(**LANE):
+        await works[-1].is_("held")
+        await works[-1].resume("yes")
+        await works[-1].is_("done")
+
+    assert "approval" == await flow_of(desk, (await works[-1].row())["flow_run_id"])
+
+
+async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(desk):
+    works = [await desk.dispatch("steps", key="the same") for _ in range(2)]
+    others = await waiting(desk, "steps", 2 * BACKLOG)
+
+    async with desk.engine(**LANE):
+        for work in others:
+            await work.is_("done")
+        before = works[1].written
+        works[0].open()
+        await works[0].is_("done")
+        works[1].open()
+        await works[1].is_("done")
+
+    assert [] == before
+
+
+async def test_whoever_ends_the_run_of_a_backlog_leaves_each_dispatch_a_flow_run_of_its_own(desk):
+    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+
+    async with desk.engine(**LANE):
+        await works[0].has_written("first")
+        carried_by = (await works[0].row())["flow_run_id"]
+        await works[0].cancel()
+        await desk.until(lambda: is_alone(works[0]), "it goes on")
+        for work in works:
+            work.open()
+        for work in works:
+            await work.is_("done")
+
+    assert "CANCELLED" == (await desk.client.read_flow_run(carried_by)).state_type.value
+    assert {"steps"} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
+    assert [["first", "second"]] * len(works) == [work.written for work in works]
+
+
+async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(desk, monkeypatch):
+    monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
+    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+
+    async with desk.engine(**LANE):
+        await works[0].has_written("first")
+    carried_by = (await works[0].row())["flow_run_id"]
+    for work in works:
+        work.open()
+    async with desk.engine(**LANE):
+        for work in works:
+            await work.is_("done")
+
+    assert "COMPLETED" == (await desk.client.read_flow_run(carried_by)).state_type.value
+    assert [["first", "second"]] * len(works) == [work.written for work in works]
+
+
+async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
+    flow_run = await desk.client.create_flow_run(desk.deployments["steps/test"].flow(), state=Running())
+    await lanes.keep(desk.database, flow_run.id, timedelta(seconds=-1))
+
+    async def ended():
+        return 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")
+
+    async with desk.engine():
+        await until(ended, "it is still running")
+
+    state = (await desk.client.read_flow_run(flow_run.id)).state
+    assert ("Interrupted", "CANCELLED") == (state.name, state.type.value)
+
+
+@pytest.mark.parametrize(("flow", "own_run"), [("steps", True), ("impatient", False)])
+async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(desk, monkeypatch, flow, own_run):
+    monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
+    route = Route("desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, own_run)
+    works = await waiting(desk, flow, 2 * BACKLOG)
+
+    async with desk.engine(routes=[route], **LANE):
+        await works[0].is_("running", "done")
+        await works[0].has_written("first")
+
+    assert flow == await flow_of(desk, (await works[0].row())["flow_run_id"])

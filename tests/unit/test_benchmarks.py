@@ -1,0 +1,127 @@
+"""The benchmarks' own arithmetic: what they tell must follow from what was seen."""
+
+from itertools import pairwise
+
+import pytest
+
+from benchmarks import curve, memory, orders, report
+from hookline.cli.paid_orders import Timing, milliseconds, per_second
+
+
+def timings(*lasts, due=0.0, apart=0.0):
+    """Orders due one after another, each with its last call so many seconds after it was due."""
+    return [
+        Timing(due + n * apart, due + n * apart, due + n * apart, due + n * apart + last)
+        for n, last in enumerate(lasts)
+    ]
+
+
+def test_a_rate_is_until_the_last_call_of_the_last_order():
+    assert 2.0 == per_second(timings(0.5, 2.0, 1.0, 1.5))
+
+
+def test_a_percentile_is_in_milliseconds():
+    assert (300.0, 480.0) == (milliseconds([0.1, 0.3, 0.5], 50), milliseconds([0.1, 0.3, 0.5], 95))
+
+
+def test_a_single_time_is_each_of_its_percentiles():
+    assert 250.0 == milliseconds([0.25], 95)
+
+
+def test_a_slow_job_without_a_queue_keeps_up_with_what_is_offered():
+    slow = curve.point(2.0, timings(*[5.0] * 50, apart=0.5))
+
+    assert (2.0, True) == (slow.completed, slow.keeps_up)
+
+
+def test_a_growing_queue_counts_as_collapse():
+    # 40 orders offered in 10 s, done one a second
+    queued = curve.point(4.0, timings(*[1 + n * 0.75 for n in range(40)], apart=0.25))
+
+    assert (False, True) == (queued.keeps_up, queued.is_far_beyond_collapse)
+
+
+def test_the_sentence_names_the_last_rate_that_was_kept_up_with():
+    points = [curve.Point(4, 4, 300, 400), curve.Point(8, 7.9, 500, 900), curve.Point(16, 9, 8000, 9000)]
+
+    told = curve.as_sentence("Hookline", points)
+
+    assert (
+        "Hookline: keeps up with 8 orders a second and no longer with 16; it completed 9 a second at most."
+        == told
+    )
+
+
+def test_a_curve_that_ended_earlier_leaves_its_cells_empty():
+    longer = [curve.Point(1, 1, 300, 400), curve.Point(2, 2, 310, 410)]
+
+    last = curve.as_table({"lane": longer, "alone": longer[:1]}).splitlines()[-1]
+
+    assert "| 2 | 2 | 310 | 410 |  |  |  |" == last
+
+
+def test_the_curves_are_drawn(tmp_path):
+    points = [curve.Point(1, 1, 300, 400), curve.Point(2, 2, 310, 410)]
+
+    curve.draw({"lane": points, "alone": points[:1]}, tmp_path / "curve.png")
+
+    assert b"\x89PNG" == (tmp_path / "curve.png").read_bytes()[:4]
+
+
+def test_the_table_of_systems_compares_their_rates_with_serve():
+    light = timings(0.25, apart=1)
+    result = orders.Result(
+        [
+            orders.Measured("Hookline", light, timings(*[10.0] * 100)),
+            orders.Measured(orders.SERVED, light, timings(*[20.0] * 10)),
+            orders.Measured(orders.BARE, light, timings(*[10.0] * 200)),
+        ],
+        {"Hookline": [curve.Point(1, 1, 300, 400)]},
+    )
+
+    rows = [line.strip("| ").split(" | ") for line in orders.as_text(result).splitlines()[2:5]]
+
+    assert ["1 + 100", "10", "20"] == [rows[0][1], *rows[0][-2:]]
+    assert ["1 + 10", "0.5", "1"] == [rows[1][1], *rows[1][-2:]]
+    assert ["", "", "20", "40"] == [*rows[2][2:4], *rows[2][-2:]]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["python", "-m", "hookline", "up", "--sandbox"], "supervisor"),
+        (["python", "-m", "hookline", "engine"], "engine"),
+        (["python", "-m", "prefect", "server", "start", "--port", "4200"], "Prefect server"),
+        (["postgres: hookline prefect 127.0.0.1(41) idle"], "PostgreSQL"),
+        (["/bin/true"], "/bin/true"),
+    ],
+)
+def test_a_process_is_named_by_its_command_line(command, name):
+    assert name == memory.name_of(command)
+
+
+def test_the_engine_is_looked_at_when_warm_and_evenly_until_the_end():
+    steps = memory.steps(5000, 200)
+
+    assert (200, 5000, 12) == (steps[0], steps[-1], len(steps))
+    assert {436, 437} == {after - before for before, after in pairwise(steps)}
+
+
+def test_growth_is_told_from_when_the_engine_was_warm():
+    used = [memory.Used("engine", 1, 90_000_000, 80_000_000, 120_000_000)]
+
+    told = memory.as_text(memory.Result(used, used, [(200, 100_000_000), (5000, 105_000_000)]), lane=True)
+
+    assert "from 100 MB after 200 orders to 105 MB after 5000: +5.0 %." in told
+
+
+def test_what_is_written_replaces_its_own_place_only(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- one -->\nold\n<!-- end -->\nb\n<!-- two -->\nkept\n<!-- end -->\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    monkeypatch.setattr(report, "machine", lambda: "here")
+
+    report.write("one", "new \\1")
+
+    wanted = "a\n<!-- one -->\nnew \\1\n\nhere\n<!-- end -->\nb\n<!-- two -->\nkept\n<!-- end -->\n"
+    assert wanted == page.read_text()
