@@ -15,7 +15,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from prefect import Flow, Task, runtime
@@ -23,17 +23,19 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
+    FlowRunFilterTags,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import State, StateType
-from prefect.exceptions import Abort, ObjectNotFound
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import Abort
 from prefect.states import Cancelled, Completed, Pending
 from prefect.task_engine import run_task_async
 
 from hookline.context import working_on
 from hookline.crash_points import crash_point
+from hookline.database import AWAY
 from hookline.database.types import Connection
 from hookline.engine.deployments import Deployment, validated
 from hookline.engine.leases import InHand, Stop
@@ -78,10 +80,19 @@ class _Carried:
             return await flow.fn(**parameters)
 
 
+class _Run(RunHere):
+    """The flow run of a lane, which never fails: what goes wrong with it is no dispatch's fault."""
+
+    async def handle_exception(self, exc: Exception, *_: Any, **__: Any) -> State[Any]:
+        """Leave the run as it is; an engine ends it."""
+        raise exc
+
+
 class Lane:
     """One flow run, open for whatever waits."""
 
     def __init__(self, database: asyncpg.Pool, client: PrefectClient, lease: timedelta) -> None:
+        self.id = uuid4()
         self.database = database
         self.client = client
         self.lease = lease
@@ -169,16 +180,16 @@ class Lane:
         """The flow run, from its beginning to its end; while it is written down, some engine sees to its end."""
         try:
             name = f"{NAME} of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            await lanes.keep(self.database, self.id, self.lease)
             flow_run = await self.client.create_flow_run(
-                self._flow, name=name, state=Pending(), tags=["hookline"]
+                self._flow, name=name, state=Pending(), tags=["hookline", _tag(self.id)]
             )
-            await lanes.keep(self.database, flow_run.id, self.lease)
-            run = RunHere(flow=self._flow, flow_run=flow_run, parameters={})
+            run = _Run(flow=self._flow, flow_run=flow_run, parameters={})
             with suppress(Abort):  # a person has ended it
                 await run.to_its_end()
             if not run.state.is_final():  # a person wants it cancelled
                 await cancel(self.client, flow_run.id, self._summary())
-            await lanes.ended(self.database, flow_run.id)
+            await lanes.ended(self.database, self.id)
         except Exception as error:  # noqa: BLE001  (what it carried is taken up again, whatever it is)
             logger.warning("the run of the backlog cannot go on: %r", error)
             self.over.set()
@@ -192,7 +203,8 @@ class Lane:
         while not self.over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.over.wait(), self.lease.total_seconds() / 3)
-            await lanes.keep(self.database, flow_run_id, self.lease)
+            with suppress(*AWAY):
+                await lanes.keep(self.database, self.id, self.lease)
         while self._at_work:
             await asyncio.wait(self._at_work)
         return Completed(message=self._summary())
@@ -274,24 +286,29 @@ async def end_abandoned(connection: Connection, client: PrefectClient) -> None:
     Raises:
         httpx.HTTPError: Prefect is away.
     """
-    for flow_run_id in await lanes.abandoned(connection):
-        logger.info("ending flow run %s of a backlog: its engine died", flow_run_id)
-        with suppress(ObjectNotFound):  # a person has deleted it
-            await _end(client, flow_run_id)
-        await lanes.ended(connection, flow_run_id)
+    for lane_id in await lanes.abandoned(connection):
+        wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(lane_id)]))
+        for flow_run in await client.read_flow_runs(flow_run_filter=wanted):
+            logger.info("ending flow run %s of a backlog: its engine died", flow_run.name)
+            await _end(client, flow_run)
+        await lanes.ended(connection, lane_id)
 
 
-async def _end(client: PrefectClient, flow_run_id: UUID) -> None:
-    state = (await client.read_flow_run(flow_run_id)).state
-    if state is None or not state.is_final():
-        await client.set_flow_run_state(flow_run_id, _interrupted(), force=True)
+async def _end(client: PrefectClient, flow_run: FlowRun) -> None:
+    if flow_run.state is None or not flow_run.state.is_final():
+        await client.set_flow_run_state(flow_run.id, _interrupted(), force=True)
     still_running = await client.read_task_runs(
-        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id])),
         task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=NOT_FINAL))),
         limit=PAGE,
     )
     for task_run in still_running:
         await client.set_task_run_state(task_run.id, _interrupted(), force=True)
+
+
+def _tag(lane_id: UUID) -> str:
+    """By which the flow run of a lane is found, also where its engine died before it knew of it."""
+    return f"lane:{lane_id}"
 
 
 def _interrupted() -> State[Any]:

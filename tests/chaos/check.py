@@ -23,6 +23,9 @@ BY_A_VENDOR = re.compile(r"\w+: (jiwa|zentitle|sensorpro) \w+ |EffectUncertain: 
 OVER = {"COMPLETED": "done", "FAILED": "failed or uncertain"}
 """How a flow run may end, and what its dispatch may say then."""
 
+INTERRUPTED = "Interrupted"
+"""How the run of a backlog ends whose engine was killed; what it had in hand has other runs."""
+
 Row = Mapping[str, Any]
 
 
@@ -295,7 +298,7 @@ def _by_order(evidence: Evidence) -> defaultdict[str, list[Row]]:
 def _prefect(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
     runs = {run["id"]: run for run in evidence.flow_runs}
     for run in runs.values():
-        if run["state_type"] not in OVER:
+        if run["state_type"] not in OVER and not (run["carries_many"] and run["state_name"] == INTERRUPTED):
             yield f"flow run {run['name']} ({run['id']}) is left {run['state_name']}"
     for dispatch in evidence.dispatches:
         yield from (f"dispatch {dispatch['id']} {problem}" for problem in _disagreement(dispatch, runs))

@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
+    "HOOKLINE_LANE_BACKLOG": "5",  # so that there are many lanes
 }
 PORTS = range(20_000, 30_000)
 """Below those that a system gives to outgoing connections, which could take the port of a server that is killed."""

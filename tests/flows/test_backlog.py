@@ -1,6 +1,7 @@
 """While many dispatches wait, one flow run carries them; what does not end well there has a flow run of its own."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -168,8 +169,9 @@ async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(desk,
 
 
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
-    flow_run = await desk.client.create_flow_run(desk.deployments["steps/test"].flow(), state=Running())
-    await lanes.keep(desk.database, flow_run.id, timedelta(seconds=-1))
+    lane, flow = uuid4(), desk.deployments["steps/test"].flow()
+    flow_run = await desk.client.create_flow_run(flow, state=Running(), tags=[f"lane:{lane}"])
+    await lanes.keep(desk.database, lane, timedelta(seconds=-1))
 
     async def ended():
         return 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")

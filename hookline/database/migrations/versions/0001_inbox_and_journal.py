@@ -99,7 +99,7 @@ CREATE TABLE pauses (
 
 LANES = """
 CREATE TABLE lanes (
-    flow_run_id    uuid PRIMARY KEY,                             -- carries a backlog just now
+    id             uuid PRIMARY KEY,                             -- the tag of a flow run that carries a backlog just now
     lease_until    timestamptz NOT NULL
 )
 """
