@@ -12,7 +12,7 @@ The growth is of what the engine has for itself alone (USS), from when it was wa
 import argparse
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -20,6 +20,7 @@ from rich.markdown import Markdown
 from rich.progress import Progress
 
 from benchmarks import report, systems
+from benchmarks.processes import SIMULATORS, name_of
 from hookline.cli.output import console, print_json
 from hookline.cli.paid_orders import PaidOrders, Trigger, webhooks
 from hookline.cli.stage import Stage, stage
@@ -29,19 +30,6 @@ SAMPLES = 11
 """After the warm-up; the last is at the end."""
 SETTLE_SECONDS = 3
 GOAL_MB, GOAL_PERCENT = 900, 10
-SIMULATORS = "simulators of the vendors"
-NAMES = {
-    "hookline up": "supervisor",
-    "supervisor/sweep.py": "its guard",
-    "hookline gateway": "gateway",
-    "hookline engine": "engine",
-    "hookline sandbox": SIMULATORS,
-    "prefect worker start": "Prefect's process worker",
-    "prefect server start": "Prefect server",
-    "prefect.server": "Prefect server",
-    "postgres": "PostgreSQL",
-}
-"""What a process is, by words in its command line; the first that fit count."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +59,6 @@ class Result:
         """By how much the engine grew."""
         (_, warm), *_, (_, end) = self.growth
         return 100 * (end / warm - 1)
-
-
-def name_of(command: Sequence[str]) -> str:
-    """What a process is, by its command line."""
-    line = " ".join(command)
-    return next((name for words, name in NAMES.items() if words in line), line[:60])
 
 
 def by_name(processes: Iterable[psutil.Process]) -> list[Used]:

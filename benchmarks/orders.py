@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from rich.markdown import Markdown
 from rich.progress import Progress
 
-from benchmarks import curve, report, systems
+from benchmarks import curve, processes, report, systems
 from hookline.cli.output import console, print_json
 from hookline.cli.paid_orders import (
     PaidOrders,
@@ -59,13 +59,13 @@ class Size:
 
 
 WHOLE = Size(
-    light=60,
+    light=40,
     burst=100,
     lane_burst=600,
-    stock=12,
+    stock=10,
     stock_pause=10,
     rates=(0.5, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 96),
-    seconds=25,
+    seconds=20,
 )
 QUICK = Size(light=3, burst=5, lane_burst=10, stock=2, stock_pause=1, rates=(0.5, 2, 8), seconds=4)
 
@@ -78,6 +78,8 @@ class Measured:
     light: list[Timing]
     """One a second; at stock Prefect one after another."""
     burst: list[Timing]
+    cpu: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor that the burst took, by what used them."""
 
     @property
     def figures(self) -> dict[str, float]:
@@ -97,6 +99,12 @@ class Measured:
             "orders_per_second": round(per_second(self.burst), 2),
         }
 
+    @property
+    def cpu_an_order(self) -> dict[str, float]:
+        """In milliseconds, the largest first."""
+        cost = {name: round(1000 * seconds / len(self.burst), 1) for name, seconds in self.cpu.items()}
+        return dict(sorted(cost.items(), key=lambda item: -item[1]))
+
 
 @dataclass
 class Result:
@@ -110,6 +118,7 @@ class Result:
         """For machines."""
         return {
             "systems": {each.system: each.figures for each in self.systems},
+            "cpu_ms_an_order": {each.system: each.cpu_an_order for each in self.systems if each.cpu},
             "curves": {
                 name: [dataclasses.asdict(point) for point in points] for name, points in self.curves.items()
             },
@@ -142,12 +151,14 @@ class _Measurement:
         return self.result
 
     async def _system(self, name: str, trigger: Trigger, burst: int) -> None:
-        await self.orders.at_once(f"{name}: warming up", trigger, 3)
+        await self.orders.warm_up(trigger)
         light = await self.orders.paced(f"{name}: one a second", trigger, self.size.light, rate=1)
         # What has no queue of its own is given as many at a time as the engine takes.
         most = CONCURRENCY if name in (IN_PROCESS, BARE) else None
+        before = processes.cpu_seconds()
         many = await self.orders.at_once(f"{name}: {burst} at once", trigger, burst, most=most)
-        self.result.systems.append(Measured(name, light, many))
+        cpu = processes.cpu_since(before) if name in ENGINES else {}
+        self.result.systems.append(Measured(name, light, many, cpu))
 
     async def _stock(self, name: str, system: AbstractAsyncContextManager[Trigger]) -> None:
         """Its light load is one order after another: one a second would be too many for it."""
@@ -187,7 +198,18 @@ def as_text(result: Result) -> str:
     head = ["", "orders", "ack p50 ms", "p95", "first call p50 ms", "p95", "last call p50 ms", "p95"]
     systems_table = report.table([*head, "at once, a second", "times `serve()`"], rows)
     curves = [curve.as_table(result.curves), *map(curve.as_sentence, result.curves, result.curves.values())]
-    return "\n\n".join([systems_table, *curves])
+    return "\n\n".join([systems_table, _cpu_table(result), *curves])
+
+
+def _cpu_table(result: Result) -> str:
+    """What an order of a burst costs, by who bears it."""
+    measured = [each for each in result.systems if each.cpu]
+    names = [
+        name for name in measured[0].cpu_an_order if any(e.cpu_an_order.get(name, 0) >= 1 for e in measured)
+    ]
+    rows = [[name, *(f"{each.cpu_an_order.get(name, 0):.0f}" for each in measured)] for name in names]
+    rows.append(["together", *(f"{sum(each.cpu_an_order.values()):.0f}" for each in measured)])
+    return report.table(["processor, ms an order at once", *(each.system for each in measured)], rows)
 
 
 def _row(measured: Measured, served: float) -> list[str]:

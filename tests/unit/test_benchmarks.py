@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import curve, memory, orders, report
+from benchmarks import curve, memory, orders, processes, report
 from hookline.cli.paid_orders import Timing, milliseconds, per_second
 
 
@@ -72,18 +72,20 @@ def test_the_table_of_systems_compares_their_rates_with_serve():
     light = timings(0.25, apart=1)
     result = orders.Result(
         [
-            orders.Measured("Hookline", light, timings(*[10.0] * 100)),
+            orders.Measured("Hookline", light, timings(*[10.0] * 100), {"gateway": 0.5, "engine": 4.0}),
             orders.Measured(orders.SERVED, light, timings(*[20.0] * 10)),
             orders.Measured(orders.BARE, light, timings(*[10.0] * 200)),
         ],
         {"Hookline": [curve.Point(1, 1, 300, 400)]},
     )
 
-    rows = [line.strip("| ").split(" | ") for line in orders.as_text(result).splitlines()[2:5]]
+    text = orders.as_text(result)
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines()[2:5]]
 
     assert ["1 + 100", "10", "20"] == [rows[0][1], *rows[0][-2:]]
     assert ["1 + 10", "0.5", "1"] == [rows[1][1], *rows[1][-2:]]
     assert ["", "", "20", "40"] == [*rows[2][2:4], *rows[2][-2:]]
+    assert "| engine | 40 |\n| gateway | 5 |\n| together | 45 |" in text
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_the_table_of_systems_compares_their_rates_with_serve():
     ],
 )
 def test_a_process_is_named_by_its_command_line(command, name):
-    assert name == memory.name_of(command)
+    assert name == processes.name_of(command)
 
 
 def test_the_engine_is_looked_at_when_warm_and_evenly_until_the_end():
