@@ -17,6 +17,7 @@ from pydantic import SecretStr, TypeAdapter
 from blocks import BLOCKS, VendorCredentials
 from hookline import context, journal
 from hookline.database.types import Row
+from hookline.errors import HooklineError
 from hookline.journal import BusinessFailure, Census, Effect, Outcome, Undo
 from hookline.journal.effect import Look
 from hookline.settings import settings
@@ -88,7 +89,13 @@ class Business:
         Raises:
             BusinessFailure: a rule said no, and everything is given back; or so it was when this run was
                 interrupted. A replay begins anew.
+            HooklineError: it was begun in a lane for backlogs; nothing was done.
         """
+        if context.in_lane():  # its story (which no, of which run) is told by its flow run
+            raise HooklineError(
+                f"{self.label} needs a flow run of its own, for what it does may be undone. To begin there at once, "
+                "say so in the route: own_run: true."
+            )
         saga = journal.Saga(
             settings(),
             self.workflow,
@@ -271,7 +278,8 @@ async def _ended_with(rule: str) -> bool:
 
 
 def _flow_run_id() -> UUID | None:
-    return UUID(flow_run.id) if flow_run.id else None
+    """The run that this is; none in a lane, which many share: the dispatch tells whose it is."""
+    return UUID(flow_run.id) if flow_run.id and not context.in_lane() else None
 
 
 def _name_of(task: Task[..., Done]) -> str:

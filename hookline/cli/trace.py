@@ -60,10 +60,9 @@ async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]
         for other in business | runs:
             inbox |= await _deliveries(database, other)
         dispatches = [dispatch for row in inbox.values() for dispatch in row["dispatches"]]
-        for run in {
-            str(dispatch["flow_run_id"]) for dispatch in dispatches if dispatch["flow_run_id"]
-        } | business:
-            effects |= {row["id"]: dict(row) for row in await store.find(connection, state=None, key=run)}
+        of_runs = {str(dispatch[name]) for dispatch in dispatches for name in ("id", "flow_run_id")}
+        for one in of_runs | business:
+            effects |= {row["id"]: dict(row) for row in await store.find(connection, state=None, key=one)}
     if not effects and not inbox:
         raise HooklineError(f"Nothing is known of {key}. See: hookline inbox list, hookline effects list")
     by_arrival = sorted(inbox.values(), key=lambda row: row["seq"])
@@ -90,12 +89,19 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
             run = branch.add(f"{dispatch['route']}: {_state(dispatch['state'])}{_why(dispatch)}")
             if dispatch["flow_run_id"]:
                 run.add(f"flow run {settings.prefect_ui_url}/runs/flow-run/{dispatch['flow_run_id']}")
-            mine = [e for e in left.values() if e["flow_run_id"] == dispatch["flow_run_id"]]
+            mine = [effect for effect in left.values() if _is_of(effect, dispatch)]
             for effect in mine:
                 run.add(_effect(left.pop(effect["id"])))
     for effect in left.values():
         tree.add(_effect(effect))
     out.print(tree)
+
+
+def _is_of(effect: dict[str, Any], dispatch: dict[str, Any]) -> bool:
+    """Whether a dispatch brought an effect about; one that did so in a lane shared its flow run with others."""
+    if effect["flow_run_id"] is None:
+        return bool(effect["dispatch_id"] == dispatch["id"])
+    return bool(effect["flow_run_id"] == dispatch["flow_run_id"])
 
 
 def _effect(effect: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ from hookline.database.types import Connection
 from hookline.engine.deployments import Deployment, validated
 from hookline.engine.leases import InHand, Stop
 from hookline.engine.run_here import RunHere
-from hookline.engine.runs import Ending, EngineStops, NotOurs, cancel
+from hookline.engine.runs import Ending, EngineStops, NotOurs, cancel, still_ours
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches, lanes
@@ -125,6 +125,7 @@ class Lane:
         self._at_work.add(this)
         try:
             flow_run_id, context = await asyncio.shield(self._opened)
+            await still_ours(hand)
             await dispatches.note_flow_run(self.database, hand.id, flow_run_id)
             hand.flow_run_id = flow_run_id
             crash_point("dispatch in lane")

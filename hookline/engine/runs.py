@@ -80,7 +80,7 @@ class FlowRuns:
         """
         flow_run = await self._flow_run(hand.dispatch)
         crash_point("flow run created")
-        await _still_ours(hand)
+        await still_ours(hand)
         is_new = hand.flow_run_id != flow_run.id
         if is_new:
             await dispatches.note_flow_run(self.database, hand.id, flow_run.id)
@@ -130,7 +130,7 @@ class FlowRuns:
         if not ours and (state.is_pending() or state.is_running()):
             return False
         goes_on: State[Any] = Pending(message="Goes on where it stopped.")
-        await _still_ours(hand)
+        await still_ours(hand)
         answer = await self.client.set_flow_run_state(flow_run.id, goes_on, force=not state.is_scheduled())
         if answer.status == SetStateStatus.WAIT:
             raise HooklineError("The deployment has as many runs as its concurrency limit allows.")
@@ -154,7 +154,7 @@ class FlowRuns:
             return await self._end(hand, flow_run_id, state)
         if hand.stop is Stop.ENGINE_STOPS:
             waits: State[Any] = Pending(message="Its engine was stopped; another one goes on.")
-            await _still_ours(hand)
+            await still_ours(hand)
             await self.client.set_flow_run_state(flow_run_id, waits, force=True)
             raise EngineStops(hand.stop.value)
         raise HooklineError(f"Prefect does not let the flow run go on from {state.name}: {run.refused}")
@@ -162,7 +162,7 @@ class FlowRuns:
     async def _end(self, hand: InHand, flow_run_id: UUID, state: State[Any]) -> Ending:
         """The ending of a run that is over, or that only we can let be over."""
         if state.is_cancelling():
-            await _still_ours(hand)
+            await still_ours(hand)
             state = await cancel(self.client, flow_run_id, "Cancelled before its next effect.")
         return await ending(self.database, state)
 
@@ -176,7 +176,7 @@ class FlowRuns:
         if not details.pause_reschedule:
             waiting: State[Any] = Suspended(message="Its engine has died; it waits without a process.")
             waiting.state_details = details.model_copy(update={"pause_reschedule": True})
-            await _still_ours(hand)
+            await still_ours(hand)
             await self.client.set_flow_run_state(flow_run_id, waiting, force=True)
         return Ending("held", WAITS)
 
@@ -193,8 +193,8 @@ def _no_deployment(name: str) -> HooklineError:
     return HooklineError(f"The Prefect server has no deployment {name}. Make it with: hookline apply")
 
 
-async def _still_ours(hand: InHand) -> None:
-    """Before a state is forced upon Prefect: whoever was stopped for long may have another engine's run before him."""
+async def still_ours(hand: InHand) -> None:
+    """Before anything is noted of a run, or forced upon it: an engine that slept may have another's before it."""
     await hand.check()
     if hand.stop is Stop.LEASE_LOST:
         raise NotOurs(hand.stop.value)

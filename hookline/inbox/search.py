@@ -40,10 +40,10 @@ _SOURCES = """
 # $1 the key, $2 its last word, $3 and $4 the range of ids that begin so (or nulls), $5 the sources.
 _BY_KEY = """
     WITH of_business AS MATERIALIZED (
-        SELECT key, flow_run_id FROM effects WHERE key = $1
-        UNION SELECT key, flow_run_id FROM effects
+        SELECT key, flow_run_id, dispatch_id FROM effects WHERE key = $1
+        UNION SELECT key, flow_run_id, dispatch_id FROM effects
               WHERE split_part(label, ' ', -1) = $2 AND (label = $1 OR right(label, length($1) + 1) = ' ' || $1)
-        UNION SELECT key, flow_run_id FROM effects WHERE reference @> ARRAY[$1]
+        UNION SELECT key, flow_run_id, dispatch_id FROM effects WHERE reference @> ARRAY[$1]
     ),
     of_key AS MATERIALIZED (
         SELECT id FROM deliveries WHERE id BETWEEN $3 AND $4
@@ -53,6 +53,7 @@ _BY_KEY = """
         UNION SELECT delivery_id FROM dispatches
               WHERE split_part(key, ' ', -1) = $2 AND (key = $1 OR right(key, length($1) + 1) = ' ' || $1)
         UNION SELECT p.delivery_id FROM of_business e JOIN dispatches p ON p.flow_run_id = e.flow_run_id
+        UNION SELECT p.delivery_id FROM of_business e JOIN dispatches p ON p.id = e.dispatch_id
         UNION SELECT p.delivery_id FROM of_business e JOIN dispatches p ON split_part(p.key, ' ', -1) = e.key
     )"""
 

@@ -370,13 +370,13 @@ async def uphold(connection: Connection, workflow: str, key: str) -> None:
 
 
 async def find(connection: Connection, *, state: str | None, key: str | None) -> Sequence[Row]:
-    """Effects for people: by state, and by business key, label, flow run or vendor reference."""
+    """Effects for people: by state, and by business key, label, flow run, dispatch or vendor reference."""
     return await connection.fetch(
         """
         SELECT * FROM effects
         WHERE ($1::text IS NULL OR state = $1)
           AND ($2::text IS NULL OR key = $2 OR label = $2 OR split_part(label, ' ', -1) = $2
-               OR flow_run_id::text = $2 OR reference @> ARRAY[$2])
+               OR flow_run_id::text = $2 OR dispatch_id::text = $2 OR reference @> ARRAY[$2])
         ORDER BY id
         """,
         state,

@@ -25,6 +25,8 @@ def everything(crash_file):
         HOOKLINE_SETTLE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_FIRST_RUNS="false",
+        HOOKLINE_ENGINE_CONCURRENCY="2",  # so that few orders are a backlog
+        HOOKLINE_LANE_BACKLOG="2",
     ) as running:
         yield running
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+BACKLOG = 10
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 LICENSE = "zentitle.create_license_codes"
 MAIL = "sensorpro.trigger_email"
@@ -21,6 +22,12 @@ def crash(crash_file, sandbox):
 def flow_runs(prefect_api, delivery):
     """All flow runs of a delivery."""
     asked = {"flow_runs": {"tags": {"all_": [f"delivery:{delivery['id']}"]}}}
+    return prefect_api.post("flow_runs/filter", json=asked).raise_for_status().json()
+
+
+def lanes(prefect_api, *states):
+    """The flow runs of backlogs that are in one of these states."""
+    asked = {"flows": {"name": {"any_": ["backlog"]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
     return prefect_api.post("flow_runs/filter", json=asked).raise_for_status().json()
 
 
@@ -53,6 +60,31 @@ async def test_an_engine_that_dies_there_leaves_one_of_everything_and_one_flow_r
     assert ONE_OF_EACH == business.counts(order)
     assert ("done", 2, run["id"]) == (dispatch["state"], dispatch["attempts"], dispatch["flow_run_id"])
     assert ("COMPLETED", run_count) == (run["state_type"], run["run_count"])
+
+
+@pytest.mark.parametrize("place", ["dispatch in lane", f"intended {LICENSE}", f"sent {LICENSE}"])
+async def test_an_engine_that_dies_with_a_backlog_in_hand_leaves_one_of_everything_and_no_run_open(
+    place, business, crash, crash_file, deliver, prefect_api, until
+):
+    orders = [await business.order(("LIC-PRO", 1)) for _ in range(BACKLOG)]
+    business.run("inbox", "pause", "jiwa", "--reason", "until many wait")
+    for order in orders:
+        deliver(order)
+    crash(place)
+    business.run("inbox", "resume", "jiwa")
+
+    dispatches = [
+        dispatch
+        for order in orders
+        for delivery in await business.settled(order)
+        for dispatch in delivery["dispatches"]
+    ]
+    await until(lambda: not lanes(prefect_api, "RUNNING", "PENDING"), "the run of a backlog is left open")
+
+    assert not crash_file.exists(), "nobody came by"
+    assert [ONE_OF_EACH] * BACKLOG == [business.counts(order) for order in orders]
+    assert ["done"] * BACKLOG == [dispatch["state"] for dispatch in dispatches]
+    assert "Interrupted" in {run["state_name"] for run in lanes(prefect_api, "CANCELLED")}
 
 
 @pytest.mark.parametrize(("place", "went_out"), [(f"intended {MAIL}", False), (f"sent {MAIL}", True)])

@@ -29,6 +29,7 @@ FLOWS = (
     "severed",
     "mails",
     "passing",
+    "undoable",
 )
 
 
@@ -42,6 +43,17 @@ class Desk:
         self.deployments = deployments
         self.until = until
         self.folder = folder
+
+    async def deploy(self, deployment, repository):
+        """Make a deployment on the Prefect server."""
+        await self.client.create_deployment(
+            await self.client.create_flow(deployment.flow()),
+            name="test",
+            entrypoint=deployment.entrypoint,
+            work_pool_name="hookline",
+            parameter_openapi_schema=deployment.flow().parameters.model_dump_for_openapi(),
+            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(repository)}}],
+        )
 
     async def dispatch(self, flow, key=None, **parameters):
         """A dispatch as routing makes it; its record is a file."""
@@ -177,19 +189,11 @@ async def desk(sandbox, until, tmp_path, monkeypatch, repository):
     prefect = {PREFECT_API_URL: sandbox.settings.prefect_api_url, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(prefect):
         async with get_client() as client:
-            for deployment in deployments.values():
-                await client.create_deployment(
-                    await client.create_flow(deployment.flow()),
-                    name="test",
-                    entrypoint=deployment.entrypoint,
-                    work_pool_name="hookline",
-                    parameter_openapi_schema=deployment.flow().parameters.model_dump_for_openapi(),
-                    pull_steps=[
-                        {"prefect.deployments.steps.set_working_directory": {"directory": str(repository)}}
-                    ],
-                )
             database = await pool(sandbox.settings)
-            yield Desk(sandbox, client, database, deployments, until, tmp_path)
+            desk = Desk(sandbox, client, database, deployments, until, tmp_path)
+            for deployment in deployments.values():
+                await desk.deploy(deployment, repository)
+            yield desk
             await database.execute("DELETE FROM deliveries WHERE source = 'desk'")
 
 

@@ -147,3 +147,10 @@ async def passing(record: str) -> None:
     if not is_open(record, "passed"):
         let_pass(record, "passed")
         raise Away("it passes")
+
+
+@flow(persist_result=False)
+async def undoable(record: str) -> None:
+    """Writes what a rule's no would undo."""
+    async with Business("gates", record, f"record {record}").compensated():
+        await write(record, "first")

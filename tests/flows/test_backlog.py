@@ -10,7 +10,7 @@ from prefect.states import Running
 from hookline.engine.lane import NAME
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
-from hookline.inbox import lanes
+from hookline.inbox import lanes, search
 
 BACKLOG = 3
 LANE = {"lane_backlog": BACKLOG, "engine_concurrency": 2}
@@ -55,12 +55,14 @@ async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of
         return sorted(run.name for run in found) if ended and len(found) == len(works) else None
 
     [flow_run_id] = await runs_of(works)
+    of_one = await search.find(desk.database, search.Filter(key=str(works[0].record)))
     flow_run = await desk.client.read_flow_run(flow_run_id)
     assert [["first", "second"]] * len(works) == [work.written for work in works]
     assert [f"thing {n}" for n in range(len(works))] == await until(
         recorded, "not all task runs are recorded"
     )
     assert ("COMPLETED", "6 dispatches: 6 done.") == (flow_run.state_type.value, flow_run.state.message)
+    assert [works[0].delivery] == [row["id"] for row in of_one.deliveries]
     assert 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")
 
 
@@ -115,6 +117,17 @@ async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(desk):
         await works[-1].is_("done")
 
     assert "approval" == await flow_of(desk, (await works[-1].row())["flow_run_id"])
+
+
+async def test_what_may_be_undone_has_a_flow_run_of_its_own(desk):
+    works = [await desk.dispatch("undoable", key="loan"), *await waiting(desk, "steps", 2 * BACKLOG)]
+
+    async with desk.engine(**LANE):
+        for work in works:
+            await work.is_("done")
+
+    assert "undoable" == await flow_of(desk, (await works[0].row())["flow_run_id"])
+    assert ["first"] == works[0].written
 
 
 async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(desk):

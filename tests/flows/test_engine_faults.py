@@ -221,6 +221,28 @@ async def test_a_run_that_loses_its_connection_to_the_database_waits_and_goes_on
     assert (["first", "second"], True) == (work.written, flow_run.run_count > 1)
 
 
+async def test_a_deployment_that_was_made_anew_is_found_though_its_id_is_another(desk, repository):
+    async with desk.engine():
+        before = await desk.dispatch("steps")
+        before.open()
+        await before.is_("done")
+        known = await desk.client.read_deployment_by_name("steps/test")
+        await desk.client.delete_deployment(known.id)
+
+        work = await desk.dispatch("steps")
+        work.open()
+        waiting = await desk.until(lambda: _waits_for_apply(work), "it is not told")
+        await desk.deploy(desk.deployments["steps/test"], repository)
+        await work.is_("done")
+
+    assert "Make it with: hookline apply" in waiting["reason"]
+
+
+async def _waits_for_apply(work):
+    row = await work.row()
+    return row if "has no deployment steps/test" in (row["reason"] or "") else None
+
+
 async def test_all_that_wait_for_one_uncertain_effect_are_uncertain_and_go_on_when_it_is_settled(desk):
     first = await desk.dispatch("mails", key="one")
     async with desk.engine():

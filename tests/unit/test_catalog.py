@@ -67,6 +67,14 @@ def test_each_way_to_be_paid_is_read(load, word):
     assert word == load(catalog(paid_when=word)).paid_when
 
 
+def test_a_catalog_that_was_changed_is_read_anew(load):
+    before = load(catalog(computer_id_field=""))
+
+    after = load(catalog(computer_id_field="serial"))
+
+    assert ("", "serial") == (before.computer_id_field, after.computer_id_field)
+
+
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigurationError) as raised:
         load_catalog(tmp_path / "catalog.yaml")

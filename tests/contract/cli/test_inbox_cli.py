@@ -528,6 +528,27 @@ async def test_a_trace_has_the_state_of_a_delivery_that_no_route_took(put, hookl
     assert "rejected  does not fit" in (await hookline("evt_0", group="trace")).out
 
 
+async def test_a_trace_of_what_a_backlog_s_run_carried_tells_of_nothing_else_that_it_carried(
+    put, database, hookline
+):
+    mine = await put(dispatch="done", key="jiwa order 5244dd")
+    other = await put(dispatch="done", key="jiwa order 9a9a9a")
+    await database.execute(
+        "UPDATE dispatches SET flow_run_id = (SELECT min(flow_run_id::text)::uuid FROM dispatches)"
+    )
+    await database.execute(
+        """
+        INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, dispatch_id)
+        SELECT 'order-to-license', 'business' || seq, 'mail', 'order ' || seq, 'v.o', 'done', '', '{}', id
+        FROM dispatches
+        """
+    )
+
+    said = [(await hookline(key, group="trace")).out for key in ("5244dd", "business1")]
+
+    assert [(True, False, 1)] * 2 == [(mine in out, other in out, out.count("done mail")) for out in said]
+
+
 # Stats, export, tail ----------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,73 @@
+"""Clients in one engine share their connections; elsewhere each has its own."""
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+
+from hookline.clients import SharedConnections, ZentitleClient, ZentitleKey
+from hookline.clients import transport as transport_module
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
+
+
+class Vendor:
+    """Answers every request with an empty list, and counts the connections that it got."""
+
+    def __init__(self):
+        self.connections = 0
+        self.url = ""
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(ANSWER)
+
+    def client(self):
+        return ZentitleClient(self.url, ZentitleKey("1", SecretStr("key")))
+
+    async def ask(self):
+        async with self.client() as client:
+            await client.list_products()
+
+
+@pytest.fixture
+async def vendor():
+    vendor = Vendor()
+
+    async def serve(reader, writer):
+        try:
+            await vendor.serve(reader, writer)
+        except asyncio.IncompleteReadError:
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield vendor
+
+
+async def test_clients_of_one_address_send_over_one_connection(vendor):
+    async with SharedConnections():
+        for _ in range(3):
+            await vendor.ask()
+
+    assert 1 == vendor.connections
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(vendor, monkeypatch):
+    monkeypatch.setattr(transport_module, "IDLE_SECONDS", 0.05)
+    async with SharedConnections():
+        await vendor.ask()
+        await asyncio.sleep(0.1)
+        await vendor.ask()
+
+    assert 2 == vendor.connections
+
+
+async def test_where_nothing_is_shared_each_client_has_its_own_and_closes_it(vendor):
+    for _ in range(2):
+        await vendor.ask()
+
+    assert 2 == vendor.connections
