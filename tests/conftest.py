@@ -40,7 +40,7 @@ import pytest
 from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
-from hookline.cli.stage import Stage, stage
+from hookline.cli.stage import Stage, own_ports, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
@@ -54,19 +54,22 @@ hypothesis.settings.register_profile("thorough", max_examples=500)
 hypothesis.settings.register_profile("suite", max_examples=25)
 hypothesis.settings.load_profile("suite")
 
-SANDBOXED = ("tests/flows/", "tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
-"""There is one sandbox, so the tests on it share a process, while the others run beside them."""
+RUNS, STORIES = ("tests/flows/",), ("tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
+SANDBOXED = (*RUNS, *STORIES)
+"""What needs a sandbox, which takes long to start: two processes have one each, while others run beside them."""
 
 
-class OneSandbox(LoadScopeScheduling):
-    """Hands out whole files of tests, and all that need the sandbox as if they were one."""
+class TwoSandboxes(LoadScopeScheduling):
+    """Hands out whole files of tests, and all that share a sandbox as if they were one."""
 
     def _split_scope(self, nodeid):
-        return "sandbox" if nodeid.startswith(SANDBOXED) else nodeid.partition("::")[0]
+        if nodeid.startswith(SANDBOXED):
+            return "runs" if nodeid.startswith(RUNS) else "stories"
+        return nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return OneSandbox(config, log)
+    return TwoSandboxes(config, log)
 
 
 @pytest.hookimpl(trylast=True)
@@ -80,6 +83,7 @@ def everything() -> Iterator[Stage]:
     import blocks  # noqa: F401  (the address of their logos is read now, before the sandbox has its ports)
 
     with stage(
+        **own_ports(),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_SETTLE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",

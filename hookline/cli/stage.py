@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ PORTS = {
     "HOOKLINE_WORKER_PORT": 4201,
 }
 SANDBOX_PORT = 8410
+BESIDE = range(20_000, 30_000, 10)
 
 
 @dataclass
@@ -185,6 +187,22 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def own_ports() -> dict[str, str]:
+    """
+    Ports for a sandbox beside others: on the usual ones, another begins to listen while a server here is dead.
+
+    Free ones next to each other, below those that a system gives to outgoing connections.
+    """
+    while True:
+        first = random.choice(BESIDE)  # noqa: S311
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + len(PORTS) + len(VENDORS)):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            break
+    ports = {name: str(first + number) for number, name in enumerate([*PORTS, "HOOKLINE_SANDBOX_PORT"])}
+    return ports | {"PREFECT_API_URL": f"http://127.0.0.1:{ports['HOOKLINE_PREFECT_PORT']}/api"}
 
 
 def free_port() -> int:

@@ -6,14 +6,12 @@ Simulators are not killed: their memory is the witness.
 
 import asyncio
 import json
-import random
 import shutil
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from hookline.cli.stage import Stage, stage
+from hookline.cli.stage import Stage, own_ports, stage
 from hookline.database import AWAY as DATABASE_AWAY
 from hookline.database import connect
 from tests.chaos.blows import Havoc, SecondEngine
@@ -38,8 +36,6 @@ ENVIRONMENT = {
     "HOOKLINE_FIRST_RUNS": "false",
     "HOOKLINE_LANE_BACKLOG": "5",  # so that there are many lanes
 }
-PORTS = range(20_000, 30_000)
-"""Below those that a system gives to outgoing connections, which could take the port of a server that is killed."""
 WITHOUT_JOURNAL = {"HOOKLINE_WITHOUT_JOURNAL": "licenses may be doubled"}
 VENDORS = ("jiwa", "zentitle", "sensorpro")
 FLOWS = {"order-to-license": False, "backlog": True}
@@ -85,24 +81,8 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
         say: hears what happens, with the time.
         without_journal: switch the journal off, to see that the check finds what comes of it.
     """
-    with stage(**ENVIRONMENT, **_ports(), **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
+    with stage(**ENVIRONMENT, **own_ports(), **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
         return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, mend=not without_journal))
-
-
-def _ports() -> dict[str, str]:
-    """Ports of its own: on the usual ones another sandbox begins to listen while a server here is dead."""
-    while True:
-        first = random.choice(PORTS)
-        with ExitStack() as stack, suppress(OSError):
-            for port in range(first, first + 3):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            break
-    return {
-        "HOOKLINE_GATEWAY_PORT": str(first),
-        "HOOKLINE_PREFECT_PORT": str(first + 1),
-        "HOOKLINE_WORKER_PORT": str(first + 2),
-        "PREFECT_API_URL": f"http://127.0.0.1:{first + 1}/api",
-    }
 
 
 class _Run:
