@@ -93,12 +93,14 @@ def everything() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def sandbox(request, everything) -> Stage:
+def sandbox(request) -> Stage:
     """What `hookline up --sandbox` runs."""
-    assert request.node.nodeid.startswith(SANDBOXED), (
-        "name this file in SANDBOXED, or it starts a second sandbox"
-    )
-    return everything
+    needed_by = request.node.nodeid
+    assert needed_by.startswith(SANDBOXED), "name this file in SANDBOXED, or it starts another sandbox"
+    # Only the stories look at the first runs of schedules, which cost a process each.
+    alone = needed_by.startswith(RUNS) and "PYTEST_XDIST_WORKER" in os.environ
+    os.environ["HOOKLINE_FIRST_RUNS"] = "false" if alone else "true"
+    return request.getfixturevalue("everything")
 
 
 @pytest.fixture

@@ -180,16 +180,13 @@ class Lane:
     async def _serve(self) -> None:
         """The flow run, from its beginning to its end; while it is written down, some engine sees to its end."""
         try:
-            name = f"{NAME} of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
             await lanes.keep(self.database, self.id, self.lease)
-            flow_run = await self.client.create_flow_run(
-                self._flow, name=name, state=Pending(), tags=["hookline", _tag(self.id)]
-            )
-            run = _Run(flow=self._flow, flow_run=flow_run, parameters={})
-            with suppress(Abort):  # a person has ended it
-                await run.to_its_end()
-            if not run.state.is_final():  # a person wants it cancelled
-                await cancel(self.client, flow_run.id, self._summary())
+            keeper = asyncio.create_task(self._keep())
+            try:
+                await self._run_to_its_end()
+            finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
             await lanes.ended(self.database, self.id)
         except Exception as error:  # noqa: BLE001  (what it carried is taken up again, whatever it is)
             logger.warning("the run of the backlog cannot go on: %r", error)
@@ -197,15 +194,26 @@ class Lane:
             if not self._opened.done():
                 self._opened.set_exception(error)
 
-    async def _until_over(self) -> State[Any]:
-        """The flow, into whose context the dispatches are brought from outside."""
-        flow_run_id = UUID(str(runtime.flow_run.id))
-        self._opened.set_result((flow_run_id, copy_context()))
-        while not self.over.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.over.wait(), self.lease.total_seconds() / 3)
+    async def _run_to_its_end(self) -> None:
+        name = f"{NAME} of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        tags = ["hookline", _tag(self.id)]
+        flow_run = await self.client.create_flow_run(self._flow, name=name, state=Pending(), tags=tags)
+        run = _Run(flow=self._flow, flow_run=flow_run, parameters={})
+        with suppress(Abort):  # a person has ended it
+            await run.to_its_end()
+        if not run.state.is_final():  # a person wants it cancelled
+            await cancel(self.client, flow_run.id, self._summary())
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease.total_seconds() / 3)
             with suppress(*AWAY):
                 await lanes.keep(self.database, self.id, self.lease)
+
+    async def _until_over(self) -> State[Any]:
+        """The flow, into whose context the dispatches are brought from outside."""
+        self._opened.set_result((UUID(str(runtime.flow_run.id)), copy_context()))
+        await self.over.wait()
         while self._at_work:
             await asyncio.wait(self._at_work)
         return Completed(message=self._summary())

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hookline.cli.stage import stage
+from hookline.cli.stage import own_ports, stage
 from hookline.clients.paging import pages
 from tests.chaos.blows import SecondEngine
 
@@ -20,6 +20,7 @@ def crash_file(tmp_path_factory):
 def everything(crash_file):
     """What `hookline up --sandbox` runs, in real processes."""
     with stage(
+        **own_ports(),
         HOOKLINE_CRASH_FILE=str(crash_file),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_SETTLE_SECONDS="0.5",

@@ -1,5 +1,6 @@
 """While many dispatches wait, one flow run carries them; what does not end well there has a flow run of its own."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -179,6 +180,24 @@ async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(desk,
 
     assert "COMPLETED" == (await desk.client.read_flow_run(carried_by)).state_type.value
     assert [["first", "second"]] * len(works) == [work.written for work in works]
+
+
+async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_taken_for_abandoned(desk):
+    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+    for work in works[:-2]:
+        work.open()
+
+    async with desk.engine(**LANE, lease_seconds=1):
+        for work in works[-2:]:
+            await work.has_written("first")
+        await asyncio.sleep(2.5)
+        for work in works[-2:]:
+            work.open()
+        for work in works:
+            await work.is_("done")
+
+    [flow_run_id] = await runs_of(works)
+    assert "COMPLETED" == (await desk.client.read_flow_run(flow_run_id)).state_type.value
 
 
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
