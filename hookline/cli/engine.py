@@ -46,7 +46,7 @@ def _spare_the_collector() -> None:
     """Let Python look for cycles seldom, and never among what is loaded: it took a tenth of the time of a run."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(5_000, 10, 5)
 
 
 async def _serve(worker: "Engine") -> None:
