@@ -236,11 +236,12 @@ async def test_one_delivery_is_shown_with_request_flow_run_effects_and_trail(hoo
 
     shown = await hookline("show", number[:9])
     row = (await hookline("show", number, "--json")).json
+    run_page = f"{settings().prefect_ui_url}/runs/flow-run/{run}"
 
     for told in (
         "POST /hooks/jiwa?page=2",
         '  "n": 1.10',
-        f"http://127.0.0.1:4200/runs/flow-run/{run}",
+        run_page,
         "LIC-1, LIC-2",
         "order 100123",
         "2, the last at",
@@ -250,7 +251,7 @@ async def test_one_delivery_is_shown_with_request_flow_run_effects_and_trail(hoo
         (change["became"], change["was"]) for change in row["trail"]
     ]
     assert [["LIC-1", "LIC-2"]] == [effect["reference"] for effect in row["effects"]]
-    assert f"http://127.0.0.1:4200/runs/flow-run/{run}" == row["dispatches"][0]["flow_run_url"]
+    assert run_page == row["dispatches"][0]["flow_run_url"]
 
 
 async def test_nothing_that_a_stranger_sent_acts_on_the_terminal(hookline, put):
