@@ -43,7 +43,7 @@ def engine() -> None:
 
 
 def _spare_the_collector() -> None:
-    """Let Python look for cycles seldom, and never among what is loaded: it took a tenth of the time of a run."""
+    """Let Python look for cycles less often than it would, and never among what is loaded."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 5)
