@@ -59,7 +59,7 @@ CLOSED = {
 RETRIED = "retried in the Prefect UI"
 WORKER = "Prefect's worker"
 
-FlowRuns = Mapping[UUID, FlowRun]
+FlowRunsById = Mapping[UUID, FlowRun]
 
 
 class Reconciler:
@@ -109,7 +109,7 @@ class Reconciler:
         self.after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
         return rows
 
-    async def _flow_runs(self, flow_run_ids: list[UUID]) -> FlowRuns:
+    async def _flow_runs(self, flow_run_ids: list[UUID]) -> FlowRunsById:
         found = {}
         for start in range(0, len(flow_run_ids), PAGE):
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=flow_run_ids[start : start + PAGE]))
@@ -146,7 +146,7 @@ class Reconciler:
         state: State[Any] = State(type=CLOSED[dispatch["state"]], message=said)
         await self.client.set_flow_run_state(flow_run_id, state, force=True)
 
-    async def _see(self, hand: InHand, flow_run_id: UUID, flow_runs: FlowRuns) -> None:
+    async def _see(self, hand: InHand, flow_run_id: UUID, flow_runs: FlowRunsById) -> None:
         """What Prefect says of a run in hand."""
         if hand.stop is not None:  # it was told so; an effect may have been in flight
             hand.halt(hand.stop)
