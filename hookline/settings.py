@@ -123,7 +123,7 @@ class Settings(EnvironmentSettings):
     )
     engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
     lane_backlog: int = Field(
-        50,
+        20,
         ge=0,
         le=1_000_000,
         description="Where so many dispatches wait, one flow run carries many of them; 0: never.",

@@ -333,18 +333,25 @@ async def set_license_terms(
         async def read() -> LicenseCode:
             return await client.get_license_code(productid=product_id, licensecode=code)
 
-        async def send() -> Outcome:
+        async def lasts_already() -> bool:
+            """Whether it is a subscription of so many days; of others, it is none from here on."""
+            if days is None:
+                return False
             stands = await read()
-            lasts_already = _lasts(stands, days)
-            if stands.licensetype.lower() == SUBSCRIPTION and not lasts_already:
+            lasts = _lasts(stands, days)
+            if stands.licensetype.lower() == SUBSCRIPTION and not lasts:
                 await client.update_license_code(
                     productid=product_id, licensecode=code, licensetype="perpetual"
                 )
+            return lasts
+
+        async def send() -> Outcome:
+            lasts = await lasts_already()
             await client.update_license_code(
                 productid=product_id,
                 licensecode=code,
-                licensetype=None if lasts_already else "perpetual" if days is None else SUBSCRIPTION,
-                subscriptionperiod=None if lasts_already else days,
+                licensetype=None if lasts else "perpetual" if days is None else SUBSCRIPTION,
+                subscriptionperiod=None if lasts else days,
                 clientsallowed=clients,
                 enabledforuse=True,
             )

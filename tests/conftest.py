@@ -225,8 +225,12 @@ class Business:
             "notes": len(invoice["Notes"]),
         }
 
-    async def settled(self, order):
-        """Wait until nothing of the order waits or runs, and no delivery comes any more; its deliveries."""
+    async def settled(self, order, *, after=()):
+        """
+        Wait until nothing of the order waits or runs, and no delivery comes any more; its deliveries.
+
+        Where Jiwa was made to tell more, say after which deliveries: its webhook may take its time.
+        """
         seen = None
 
         async def rest():
@@ -236,7 +240,7 @@ class Business:
             rows = json.loads(json.dumps(found.deliveries, default=str))
             open_ = [row for row in rows if row["state"] in deliveries.OPEN]
             before, seen = seen, len(rows)
-            if rows and not open_ and before == len(rows):
+            if len(rows) > len(after) and not open_ and before == len(rows):
                 return rows
             await asyncio.sleep(0.7)  # Jiwa's webhooks are on their way for less
             return None

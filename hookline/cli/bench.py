@@ -13,7 +13,7 @@ from hookline.cli.paid_orders import PaidOrders, bare_calls, in_process, millise
 from hookline.cli.stage import Stage, stage
 
 CONCURRENCY = 8
-FEW = 50
+FEW = 20
 """Orders at once that are no backlog yet: some are in hand, so fewer wait than open a lane."""
 
 

@@ -38,6 +38,8 @@ class Stage:
     settings: Settings
     process: subprocess.Popen[bytes]
     log: Path
+    http: httpx.Client
+    """To its simulators."""
 
     def simulator(self, vendor: str) -> str:
         """Address of a vendor's simulator."""
@@ -45,26 +47,24 @@ class Stage:
 
     def records(self, vendor: str) -> dict[str, Any]:
         """The simulator's own truth about what the vendor holds."""
-        answer = httpx.get(f"{self.simulator(vendor)}/_sandbox/records", timeout=30)
+        answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/records")
         return dict(answer.raise_for_status().json())
 
     def fault(self, vendor: str, **fault: Any) -> None:
         """Make the vendor misbehave; see docs/sandbox.md."""
-        httpx.post(f"{self.simulator(vendor)}/_sandbox/faults", json=fault, timeout=30).raise_for_status()
+        self.http.post(f"{self.simulator(vendor)}/_sandbox/faults", json=fault).raise_for_status()
 
     def faults(self, vendor: str) -> list[dict[str, Any]]:
         """The vendor's faults that are still to come."""
-        return list(
-            httpx.get(f"{self.simulator(vendor)}/_sandbox/faults", timeout=30).raise_for_status().json()
-        )
+        return list(self.http.get(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status().json())
 
     def clear_faults(self, vendor: str) -> None:
         """Let the vendor behave again."""
-        httpx.delete(f"{self.simulator(vendor)}/_sandbox/faults", timeout=30).raise_for_status()
+        self.http.delete(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status()
 
     def requests(self, vendor: str, since: int = 0) -> list[dict[str, Any]]:
         """What the vendor was asked, with the time of each request in seconds since the epoch."""
-        answer = httpx.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since}, timeout=30)
+        answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since})
         return list(answer.raise_for_status().json())
 
     def last_lines(self) -> str:
@@ -102,7 +102,8 @@ def stage(
     kept = False
     try:
         _wait(process, log, on_line)
-        yield Stage(current, process, log)
+        with httpx.Client(timeout=30) as http:
+            yield Stage(current, process, log, http)
         kept = keep()
     finally:
         if not kept:

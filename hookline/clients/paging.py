@@ -2,10 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, ParamSpec, Protocol, TypeVar, cast, overload
 
 from hookline.clients.models import Input
 from hookline.clients.operation import Call
+
+SHORT: Final = 100
+"""A page with fewer rows is the last: no vendor is known to cut pages shorter than that by itself."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,8 +66,9 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
     Say `async for row in pages(client.query_debtors, AccountNo="1001")`.
 
     Ends after an empty page (unless it points to another), a page that brings nothing new, a page after which
-    the vendor's total is reached, or, where the vendor tells no total, a page that is not full. Rows may shift
-    between pages: expect to see one twice.
+    the vendor's total is reached, or, where the vendor tells no total, a page that is not full. A total that takes
+    a call of its own is asked for only where the first page leaves it open. Rows may shift between pages: expect to
+    see one twice.
 
     Raises:
         TypeError: the operation does not answer in pages.
@@ -75,8 +79,7 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
     if not issubclass(paged, Paged):
         raise TypeError(f"{call.operation!r} does not answer in pages.")
     inputs = paged.order | inputs
-    total = _rows(await call(*args, **(inputs | paged.count)))[1] if paged.count else None
-    seen, number, answer, last_rows = 0, 1, None, None
+    total, seen, number, answer, last_rows = None, 0, 1, None, None
     while total is None or seen < total:
         place = paged.page(seen, number, answer)
         if place is None:
@@ -88,6 +91,10 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
         for row in rows:
             yield row
         total = told if told is not None else total
+        if total is None and paged.count:
+            if len(rows) < min(SHORT, paged.page_size or SHORT):
+                return
+            total = _rows(await call(*args, **(inputs | paged.count)))[1]
         seen, number, last_rows = seen + len(rows), number + 1, rows
         if total is None and paged.page_size is not None and len(rows) < paged.page_size:
             return

@@ -47,6 +47,10 @@ IDLE_SECONDS = 5.0
 RECONCILE_SECONDS = 2.0
 TELL_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
+STEP, STEP_SECONDS = 4, 0.2
+"""So many flow runs are begun at a time, while others go on: of a burst, the rest is for a lane (see `Backlog`)."""
+GATHER_SECONDS = 0.03
+"""How long places in a lane become free until they are filled together."""
 CUT_SECONDS = 5.0
 """How long what did not end in time is given to be put back."""
 BLOCKED_SECONDS = 5.0
@@ -102,21 +106,17 @@ class Engine:
                 await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _turn(self) -> None:
-        """Route and claim all there is, then wait for more."""
+        """Route and claim what there is, then wait for more."""
         self.wake.clear()
         try:
             keys = self.settings.body_keys
             while await route_received(self.database, self.hooks, self.deployments, keys) == BATCH:
                 pass
-            free = self.leases.places(self.settings.engine_concurrency)
-            if free > 0:
-                claimed = await self.leases.claim(free, self.deployments)
-                more = len(claimed) == free
-                await self.backlog.open(more=more)
-                for hand in claimed:
-                    self._start(hand)
-                if not more:
-                    self.backlog.close_lane()
+            more = await self._claim()
+            if more or len(self.leases.in_hand) >= STEP:
+                await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
+            if more:
+                return
             due = await dispatches.seconds_to_next(self.database)
         except DATABASE_AWAY as error:
             logger.warning("the database is away: %s", error)
@@ -124,6 +124,22 @@ class Engine:
         timeout = IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), timeout)
+
+    async def _claim(self) -> bool:
+        """Begin what may run now and has a place; whether that left some."""
+        most = self.leases.places(self.settings.engine_concurrency)
+        if self.backlog.lane is None:
+            most = min(most, STEP)
+        if most <= 0:
+            return False
+        claimed = await self.leases.claim(most, self.deployments)
+        more = len(claimed) == most
+        await self.backlog.open(more=more)
+        for hand in claimed:
+            self._start(hand)
+        if not more:
+            self.backlog.close_lane()
+        return more
 
     def _start(self, hand: InHand) -> None:
         task = asyncio.create_task(self._run(hand, self.backlog.lane_for(hand)))

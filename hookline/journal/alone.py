@@ -79,8 +79,7 @@ class Hold:
         self.lost.set()
 
     async def _lock(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        await store.be_watched(connection, self.holder)
-        if await store.try_business(connection, self.key):
+        if await store.try_business(connection, self.key, self.holder):
             return
         holder = await store.business_holder(connection, self.key)
         logger.info("%s is in the hands of %s; waiting", self.label, holder)

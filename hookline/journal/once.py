@@ -66,29 +66,18 @@ async def once(
         logger.critical("THE JOURNAL IS OFF: %s is sent, whatever was sent before", effect)
         return await send()
     async with lent(settings) as connection:
-        row = await store.intend(connection, effect)
-        if row["state"] == "done":
-            return _known(effect, row)
-
-        names = [f"effect {effect}", *([f"scope {look.scope}"] if isinstance(look, Census) else [])]
-        await store.lock(connection, *names)
-        row = await store.reread(connection, row["id"])
+        await store.lock(connection, f"effect {effect}")
+        # Where nothing has to be looked at before: both in one, on disk before the request leaves.
+        row = await store.intend(connection, effect, begin=not isinstance(look, Census) and not effect.uses)
         if row["state"] == "done":
             return _known(effect, row)
         if row["state"] == "uncertain":
             _same_request(effect, row)
             raise EffectUncertain(row["id"], str(effect), row["reason"])
-        await _may_begin(connection, effect, row)
-        if row["attempted_at"] is not None:
-            _same_request(effect, row)
-        elif not _is_of(effect, row):  # nothing was changed: what a person has mended since may be sent
-            await store.renew(connection, row["id"], effect)
-
         attempt = _Attempt(settings, connection, effect, row["id"], look)
-        if row["attempted_at"] is not None:
-            found = await attempt.find_earlier(row, resend=resend)
+        if not row["begun"]:
+            found = await attempt.begin(row, resend=resend)
             if found is not None:
-                await store.done(connection, row["id"], found)
                 return found
         return await attempt.make(send, resend=resend)
 
@@ -110,11 +99,25 @@ class _Attempt:
         self.effect_id = effect_id
         self.look = look
 
-    async def make(self, send: Callable[[], Awaitable[Outcome]], *, resend: bool) -> Outcome:
-        """Send, and write down how it ended."""
+    async def begin(self, row: Row, *, resend: bool) -> Outcome | None:
+        """Begin an attempt, unless an earlier one is found to have been the last: then what it brought about."""
         scope = self.look.scope if isinstance(self.look, Census) else None
+        if scope is not None:
+            await store.lock(self.connection, f"scope {scope}")
+        await _may_begin(self.connection, self.effect, row)
+        if row["attempted_at"] is not None:
+            _same_request(self.effect, row)
+            if (found := await self._find_earlier(row, resend=resend)) is not None:
+                await store.done(self.connection, self.effect_id, found)
+                return found
+        elif not _is_of(self.effect, row):  # nothing was changed: what a person has mended since may be sent
+            await store.renew(self.connection, self.effect_id, self.effect)
         baseline = await self._baseline()
         await store.begin(self.connection, self.effect_id, self.effect, scope=scope, baseline=baseline)
+        return None
+
+    async def make(self, send: Callable[[], Awaitable[Outcome]], *, resend: bool) -> Outcome:
+        """Send, and write down how it ended."""
         crash_point(f"intended {self.effect.operation}")
         try:
             outcome = await send()
@@ -143,7 +146,7 @@ class _Attempt:
             async with lent(self.settings) as connection:
                 await store.done(connection, self.effect_id, outcome)
 
-    async def find_earlier(self, row: Row, *, resend: bool) -> Outcome | None:
+    async def _find_earlier(self, row: Row, *, resend: bool) -> Outcome | None:
         """What an earlier attempt brought about; None if it is known to have changed nothing."""
         if self.look is None:
             if resend:
@@ -203,8 +206,6 @@ async def _may_begin(connection: Connection, effect: Effect, row: Row) -> None:
 
     Its row is there already: whoever undoes what it builds upon comes before or after, and sees it or is seen.
     """
-    if row["state"] == "undone":
-        raise EffectBusy(f"{effect} was undone just now.")
     if row["undoing"] and effect.undoes is None:
         raise EffectError(
             f"{effect.label} is being undone, so {effect.step} was not begun. Its run goes on undoing where it "

@@ -15,16 +15,35 @@ LONGEST_NAME = 63
 """Of a session, in PostgreSQL."""
 
 
-async def intend(connection: Connection, effect: Effect) -> Row:
-    """Write the effect down as intended, unless it is there already; either way, its row."""
+_BEING_UNDONE = """
+EXISTS (SELECT FROM effects u WHERE u.workflow = $1 AND u.key = $2 AND u.undoes IS NOT NULL
+        AND u.state NOT IN ('done', 'kept'))
+"""
+
+
+async def intend(connection: Connection, effect: Effect, *, begin: bool = False) -> Row:
+    """
+    Write the effect down as intended, unless it is there already.
+
+    Args:
+        connection: holds the effect's lock, where others may be at it.
+        effect: which.
+        begin: that its first attempt begins now, too, unless its business is being undone.
+
+    Returns:
+        Its row, either way; `undoing`: its business is being undone; `begun`: its first attempt began.
+    """
     while True:
-        made = await connection.fetchrow(
-            """
+        row = await connection.fetchrow(
+            f"""
             INSERT INTO effects (workflow, key, step, label, operation, digest, request, wanted, flow_run_id,
-                                 dispatch_id, uses, round)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-            ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING RETURNING *
-            """,
+                                 dispatch_id, uses, round, attempts, attempted_at)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
+                   CASE WHEN begins THEN clock_timestamp() END
+            FROM (SELECT $13 AND NOT {_BEING_UNDONE}) AS it (begins)
+            ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
+            RETURNING *, {_BEING_UNDONE} AS undoing, attempted_at IS NOT NULL AS begun
+            """,  # noqa: S608  (a constant)
             effect.workflow,
             effect.key,
             effect.step,
@@ -37,12 +56,12 @@ async def intend(connection: Connection, effect: Effect) -> Row:
             effect.dispatch_id,
             effect.uses,
             effect.round,
-        )
-        row = made or await connection.fetchrow(
-            """
-            SELECT * FROM effects
+            begin,
+        ) or await connection.fetchrow(
+            f"""
+            SELECT *, {_BEING_UNDONE} AS undoing, false AS begun FROM effects
             WHERE workflow = $1 AND key = $2 AND step = $3 AND state NOT IN ('undone', 'kept')
-            """,
+            """,  # noqa: S608  (a constant)
             effect.workflow,
             effect.key,
             effect.step,
@@ -62,55 +81,39 @@ async def is_uncertain(connection: "Connection | asyncpg.Pool", effect_id: int) 
     return state == "uncertain"
 
 
-async def reread(connection: Connection, effect_id: int) -> Row:
-    """An effect that is known to be there, as it stands now; `undoing`: its business is being undone."""
-    return (
-        await connection.fetch(
-            """
-            SELECT e.*, EXISTS (SELECT FROM effects u WHERE u.workflow = e.workflow AND u.key = e.key
-                                AND u.undoes IS NOT NULL AND u.state NOT IN ('done', 'kept')) AS undoing
-            FROM effects e WHERE e.id = $1
-            """,
-            effect_id,
-        )
-    )[0]
-
-
-async def lock(connection: Connection, *names: str) -> None:
+async def lock(connection: Connection, name: str) -> None:
     """
-    Take the named locks, in this order; they fall when the connection is given back, or its process is killed.
+    Take the named lock; it falls when the connection is given back, or its process is killed.
 
-    Session locks, not row locks: `intended` must be committed while the lock is held (docs/adr/0005).
+    A session lock, not a row lock: `intended` must be committed while the lock is held (docs/adr/0005).
 
     Raises:
-        EffectBusy: somebody else held one of them for a minute.
+        EffectBusy: somebody else held it for a minute.
     """
-    for name in names:
-        try:
-            await connection.execute(
-                "SELECT set_config('lock_timeout', $2, false), pg_advisory_lock(hashtextextended($1, 0))",
-                name,
-                LOCK_TIMEOUT,
-            )
-        except asyncpg.LockNotAvailableError:
-            raise EffectBusy(f"Another run has been at it for a minute: {name}.") from None
+    try:
+        await connection.execute(
+            "SELECT set_config('lock_timeout', $2, false), pg_advisory_lock(hashtextextended($1, 0))",
+            name,
+            LOCK_TIMEOUT,
+        )
+    except asyncpg.LockNotAvailableError:
+        raise EffectBusy(f"Another run has been at it for a minute: {name}.") from None
 
 
-async def be_watched(connection: Connection, holder: str) -> None:
-    """Say who holds what this session locks; and let the server notice soon if its machine is gone."""
-    await connection.execute(
+async def try_business(connection: Connection, key: str, holder: str) -> bool:
+    """
+    Take the lock of a business, if it is free, until the session ends or is reset.
+
+    Either way the session says from now on who is at it, and lets the server notice soon if its machine is gone.
+    """
+    taken: bool = await connection.fetchval(
         """
-        SELECT set_config('application_name', $1, false), set_config('tcp_keepalives_idle', '30', false),
+        SELECT pg_try_advisory_lock(hashtextextended('business ' || $1, 0)),
+               set_config('application_name', $2, false), set_config('tcp_keepalives_idle', '30', false),
                set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)
         """,
+        key,
         holder[:LONGEST_NAME],
-    )
-
-
-async def try_business(connection: Connection, key: str) -> bool:
-    """Take the lock of a business, if it is free, until the session ends or is reset."""
-    taken: bool = await connection.fetchval(
-        "SELECT pg_try_advisory_lock(hashtextextended('business ' || $1, 0))", key
     )
     return taken
 

@@ -167,7 +167,8 @@ class Saga:
                 return
         await self.perform(step)
         async with lent(self.settings) as connection:
-            if (await store.reread(connection, step["id"]))["state"] != "done":
+            taken = await store.read(connection, step["id"])
+            if taken is None or taken["state"] != "done":
                 raise EffectError(
                     f"{step['step']} of {self.label} did not go through the journal as that step. A task that "
                     "undoes something does one effect, at the step of its business."

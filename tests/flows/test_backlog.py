@@ -1,6 +1,7 @@
 """While many dispatches wait, one flow run carries them; what does not end well there has a flow run of its own."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
+from hookline.engine.engine import STEP
 from hookline.engine.lane import NAME
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
@@ -76,6 +78,17 @@ async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(desk):
 
     assert {"steps"} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
     assert len(works) == len(await runs_of(works))
+
+
+async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(desk):
+    works = await waiting(desk, "steps", STEP + 2)
+
+    async with desk.engine(lane_backlog=0, engine_concurrency=2 * STEP):
+        for work in works:
+            await work.is_("done")
+
+    begun = Counter([(await work.row())["started_at"] for work in works])
+    assert [STEP, 2] == [number for _, number in sorted(begun.items())]
 
 
 async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(desk):

@@ -464,36 +464,31 @@ def test_what_is_neither_rows_nor_a_count_is_an_error(value, kind):
         read("list_license_codes", value)
 
 
-async def test_pages_count_first_and_then_fetch_until_the_count(client_for):
+@pytest.mark.parametrize(
+    ("number", "most", "expected"),
+    [
+        (1200, 500, [1, 0, 2, 3]),
+        (250, 100, [1, 0, 2, 3]),  # the vendor's pages are shorter than asked for
+        (100, 500, [1, 0]),
+        (99, 500, [1]),
+        (0, 500, [1]),
+    ],
+)
+async def test_the_total_is_asked_for_where_the_first_page_leaves_it_open(client_for, number, most, expected):
     asked = []
 
     def answers(request):
         body = json.loads(request.content)
         asked.append(body["pageNumber"])
-        first = (body["pageNumber"] - 1) * body["pageSize"]
-        rows = [{"profileName": str(number)} for number in range(1200)]
-        return httpx.Response(
-            200, json=rows[first : first + body["pageSize"]] if body["pageNumber"] else "1200"
-        )
+        first = (body["pageNumber"] - 1) * most
+        rows = [{"profileName": str(each)} for each in range(number)]
+        return httpx.Response(200, json=rows[first : first + most] if body["pageNumber"] else str(number))
 
     async with client_for("zentitle", answers) as client:
         names = [profile.profileName async for profile in pages(client.list_profiles)]
 
-    assert [0, 1, 2, 3] == asked
-    assert [str(number) for number in range(1200)] == names
-
-
-async def test_an_empty_list_is_only_counted(client_for):
-    asked = []
-
-    def answers(request):
-        asked.append(json.loads(request.content)["pagenumber"])
-        return httpx.Response(200, json=0)
-
-    async with client_for("zentitle", answers) as client:
-        assert [] == [code async for code in pages(client.list_license_codes)]
-
-    assert [0] == asked
+    assert expected == asked
+    assert [str(each) for each in range(number)] == names
 
 
 @pytest.mark.parametrize(

@@ -232,9 +232,9 @@ CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NO
 CREATE INDEX effects_key ON effects (key);
 CREATE INDEX effects_undoing ON effects (workflow, key) WHERE undoes IS NOT NULL;
 CREATE INDEX effects_undoes ON effects (undoes) WHERE undoes IS NOT NULL;
-CREATE INDEX effects_uses ON effects USING gin (uses) WHERE uses <> '{}';
+CREATE INDEX effects_uses ON effects USING gin (uses) WITH (fastupdate = off) WHERE uses <> '{}';
 CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- as people know it
-CREATE INDEX effects_reference ON effects USING gin (reference);
+CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate = off);
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
 CREATE INDEX effects_dispatch ON effects (dispatch_id);
