@@ -13,7 +13,7 @@ NAMES = {
     "hookline engine": "engine",
     "hookline sandbox": SIMULATORS,
     "prefect worker start": "Prefect's process worker",
-    "prefect server start": "Prefect server",
+    "prefect_server": "Prefect server",
     "prefect.server": "Prefect server",
     "postgres": "PostgreSQL",
 }

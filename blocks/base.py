@@ -76,6 +76,11 @@ class VendorCredentials(CredentialsBlock):
         given = cls.settings.load()
         return cls(**{name: getattr(given, name) for name in type(given).model_fields})
 
+    @property
+    def stored_as(self) -> str:
+        """The name they are stored by; "" where they are not."""
+        return self._block_document_name or ""
+
     def limits(self, name: str) -> list[Limit]:
         """The limits of the stored credentials of this name; `hookline apply` makes them."""
         limits = []
@@ -88,7 +93,7 @@ class VendorCredentials(CredentialsBlock):
 
     def admission(self) -> Callable[[], AbstractAsyncContextManager[None]]:
         """What each call of a client enters first; nothing, unless these are stored credentials with a limit."""
-        limits = self.limits(self._block_document_name) if self._block_document_name else []
+        limits = self.limits(self.stored_as) if self.stored_as else []
         return (lambda: _admitted(limits)) if limits else nullcontext
 
     @abstractmethod

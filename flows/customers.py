@@ -5,7 +5,7 @@ from typing import Final
 
 from blocks import ZentitleCredentials
 from tasks import zentitle as zentitle_tasks
-from tasks.effects import Business
+from tasks.effects import Business, known
 
 WORKFLOW: Final = "customer"
 
@@ -18,19 +18,24 @@ class Account:
     name: str
     email: str
 
-    @property
-    def business(self) -> Business:
-        """What is done once for the customer, whichever order or request it is for."""
+    def company_at(self, zentitle: ZentitleCredentials) -> Business:
+        """The customer's company there, made once for the customer, whichever order or request it is for."""
         return Business(
-            WORKFLOW, f"debtor {self.account_no}", f"customer {self.name} ({self.account_no})", step="company"
+            WORKFLOW,
+            f"debtor {self.account_no} at {zentitle.stored_as}",
+            f"customer {self.name} ({self.account_no})",
+            step="company",
         )
 
 
 async def company_of(zentitle: ZentitleCredentials, account: Account, product_id: str) -> int:
     """The id of the customer's company at Zentitle: found, or made. What builds upon it says so (`uses`)."""
+    company = account.company_at(zentitle)
+    if (made := await known(company)) is not None and made.reference:
+        return int(made.reference[0])
     found = await zentitle_tasks.find_company(zentitle, account.name, account.account_no)
     if found.id is not None:
         return found.id
     return await zentitle_tasks.add_company(
-        zentitle, account.business, found.name, account.account_no, account.email, product_id
+        zentitle, company, found.name, account.account_no, account.email, product_id
     )

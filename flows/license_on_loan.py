@@ -104,7 +104,7 @@ async def _lend(
     """Take a license out of the stock and make it the customer's for so many days; its code."""
     account = Account(debtor.AccountNo, debtor.Name, debtor.EmailAddress)
     company = await company_of(zentitle, account, stock.product_id)
-    loan.undo(account.business).by(zentitle_tasks.delete_company, zentitle, companyid=company)
+    loan.undo(account.company_at(zentitle)).by(zentitle_tasks.delete_company, zentitle, companyid=company)
 
     taken = loan.at("license")
     [code] = await zentitle_tasks.take_next_license_codes(

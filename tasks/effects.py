@@ -12,7 +12,8 @@ from uuid import UUID
 from prefect import Task
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
+from pydantic_core import to_jsonable_python
 
 from blocks import BLOCKS, VendorCredentials
 from hookline import context, journal
@@ -239,6 +240,11 @@ async def once(
         return await journal.once(settings(), effect, send, look=look, resend=resend)
 
 
+async def known(business: Business) -> Outcome | None:
+    """What the write at this step of a business brought, where the journal knows that it is done."""
+    return await journal.known(settings(), business.workflow, business.key, business.step)
+
+
 async def perform(business: Business, call: Mapping[str, Any]) -> None:
     """
     Do a step of an undoing, as it was written down.
@@ -294,17 +300,16 @@ def _name_of(task: Task[..., Done]) -> str:
 
 
 def _stored(account: VendorCredentials) -> dict[str, str]:
-    name = account._block_document_name  # noqa: SLF001  (Prefect tells it nowhere else)
-    if name is None:
+    if not account.stored_as:
         raise TypeError(
             f"The {account.vendor} account is not stored, so another process could not undo what was done with it. "
             f"Load it by its name: await {type(account).__name__}.named('default')."
         )
-    return {"vendor": account.vendor, "account": name}
+    return {"vendor": account.vendor, "account": account.stored_as}
 
 
 def _kept(task: Task[..., Done], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = TypeAdapter(Any).dump_python(inputs, mode="json", exclude_none=True)
+    kept: dict[str, Any] = to_jsonable_python(inputs, exclude_none=True)
     if PYDANTIC_MASK in str(kept):
         raise TypeError(f"{task.name} takes a secret, which is not written down: undo it by another task.")
     return kept

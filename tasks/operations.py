@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, get_origin
 
 from prefect import Task
-from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from blocks import VendorCredentials
 from hookline import context
@@ -316,7 +316,7 @@ def _inputs(model: type[Input]) -> list[inspect.Parameter]:
 def _shown(given: Input, names: tuple[str, ...]) -> dict[str, Any]:
     """Inputs, all or those of these names, as the journal may keep them: secrets as asterisks."""
     inputs = given.model_dump(exclude_none=True, include=set(names) or None)
-    shown: dict[str, Any] = _masked(TypeAdapter(Any).dump_python(inputs, mode="json"), given.secrets())
+    shown: dict[str, Any] = _masked(to_jsonable_python(inputs), given.secrets())
     return shown
 
 

@@ -305,7 +305,7 @@ async def add_company(
             return Outcome()
 
         request = {"company": name, "account": account_no}
-        done = await once(business, "company", "zentitle.create_company", request, send, look=look)
+        done = await once(business, business.step, "zentitle.create_company", request, send, look=look)
         found = done if done.reference else await look()
     if found is None:
         raise HooklineError(f"Zentitle does not show the company {name!r}, which was made. Run this again.")

@@ -1,7 +1,6 @@
 """`hookline engine`: runs what webhooks started."""
 
 import asyncio
-import gc
 import os
 import signal
 import threading
@@ -37,16 +36,9 @@ def engine() -> None:
     upgrade(settings)
     # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
     # thread waits for it.
-    _spare_the_collector()
+    runtime.spare_the_collector()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     uvloop.run(_serve(Engine(settings, hooks, deployments)))
-
-
-def _spare_the_collector() -> None:
-    """Let Python look for cycles less often than it would, and never among what is loaded."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 10, 5)
 
 
 async def _serve(worker: "Engine") -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import httpx
 from rich.progress import Progress
@@ -26,11 +26,14 @@ from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import webhook_secrets
 
-CUSTOMERS = 10
+CUSTOMERS = 50
 """What is done for one of them is done one after another, where it is looked up by counting."""
 FIRST, LAST = "get_sales_order", "create_sales_order_note"
 PATIENCE = 120.0
 """So many seconds without any order's last call, and what is measured is taken for broken."""
+
+SENDERS: Final = 8
+"""So many connections a sender of webhooks has at most."""
 
 Trigger: TypeAlias = Callable[[SalesOrder], Awaitable[None]]
 
@@ -205,11 +208,13 @@ async def webhooks(sandbox: Stage) -> AsyncIterator[Trigger]:
     """Hookline: the webhook that Jiwa would send, until it is acknowledged."""
     secret = webhook_secrets("jiwa")[0].get_secret_value()
     headers = {"X-Hookline-Key": secret, "Content-Type": "application/json"}
+    free = asyncio.Semaphore(SENDERS)
     async with httpx.AsyncClient(timeout=60, headers=headers) as sender:
 
         async def post(order: SalesOrder) -> None:
             body = json.dumps({"InvoiceID": order.InvoiceID, "InvoiceNo": order.InvoiceNo}).encode()
-            answer = await sender.post(f"{sandbox.settings.gateway_url}/hooks/jiwa", content=body)
+            async with free:
+                answer = await sender.post(f"{sandbox.settings.gateway_url}/hooks/jiwa", content=body)
             if answer.status_code != httpx.codes.ACCEPTED:
                 raise HooklineError(
                     f"The gateway did not accept a webhook: {answer.status_code} {answer.text}"
@@ -237,19 +242,23 @@ async def in_process() -> AsyncIterator[Trigger]:
 
 
 def bare_calls(jiwa: JiwaClient) -> Trigger:
-    """The vendor calls that the flow makes for such an order: no Prefect, no journal, no webhook."""
+    """The vendor calls that the flow makes for an order of a known customer: no Prefect, no journal, no webhook."""
     from blocks import SensorproCredentials, ZentitleCredentials  # Prefect's settings
     from hookline.catalog import load_catalog
     from hookline.settings import settings
 
     catalog = load_catalog(settings().catalog)
     product = catalog.products[0].product_id
+    companies: dict[str, int] = {}
 
     async def call(order: SalesOrder) -> None:
         await jiwa.get_sales_order(InvoiceID=order.InvoiceID)
         async with ZentitleCredentials.from_environment().get_client() as zentitle:
-            company = (await zentitle.get_company_id(company=order.DebtorName)).companyID
-            await zentitle.get_company(companyid=company)
+            company = companies.get(order.DebtorName)
+            if company is None:
+                company = (await zentitle.get_company_id(company=order.DebtorName)).companyID
+                companies[order.DebtorName] = company
+            await zentitle.list_license_codes(productid=product, companyId=company)
             codes = await zentitle.create_license_codes(productid=product, companyid=company, numcodes=1)
             await zentitle.update_license_code(
                 productid=product,

@@ -13,13 +13,16 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from pydantic import SecretStr
 
 from hookline.database import embedded
 from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.settings import Settings
 
-_Pools = dict[str, "asyncio.Future[asyncpg.Pool]"]
+_Where = tuple[SecretStr | None, Path]
+"""What of the settings says where the database is."""
+_Pools = dict[_Where, "asyncio.Future[asyncpg.Pool]"]
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
 
 
@@ -93,15 +96,16 @@ async def pool(settings: Settings) -> asyncpg.Pool:
     Raises:
         DatabaseAway: no server answers, or it refuses; says which and what to do.
     """
-    url = database_url(settings)
+    where = (settings.database_url, settings.home)
     mine = _pools.setdefault(asyncio.get_running_loop(), {})
-    making = mine.get(url)
+    making = mine.get(where)
     if making is None:
-        making = mine[url] = asyncio.ensure_future(_make_pool(url, 2 * settings.engine_concurrency + 10))
+        size = 4 * settings.engine_concurrency + 10  # a run may hold two, and a lane carries twice as many
+        making = mine[where] = asyncio.ensure_future(_make_pool(database_url(settings), size))
     try:
         return await asyncio.shield(making)
     except (OSError, asyncpg.PostgresError, *LOST) as error:
-        mine.pop(url, None)
+        mine.pop(where, None)
         raise unreachable(settings, error) from None
 
 

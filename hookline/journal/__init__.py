@@ -10,7 +10,7 @@ from hookline.journal.effect import (
     EffectUncertain,
     Outcome,
 )
-from hookline.journal.once import once
+from hookline.journal.once import known, once
 from hookline.journal.undo import BusinessFailure, Saga, Undo
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Saga",
     "Undo",
     "alone",
+    "known",
     "once",
     "still_alone",
 ]

@@ -82,6 +82,18 @@ async def once(
         return await attempt.make(send, resend=resend)
 
 
+async def known(settings: Settings, workflow: str, key: str, step: str) -> Outcome | None:
+    """
+    What an effect brought that is done; None: it is not, or was undone.
+
+    Raises:
+        DatabaseAway: PostgreSQL is away.
+    """
+    async with lent(settings) as connection:
+        row = await store.standing(connection, workflow, key, step)
+    return None if row is None else _outcome(row)
+
+
 class _Attempt:
     """One effect in hand, its locks held."""
 
@@ -197,6 +209,10 @@ class _Attempt:
 
 def _known(effect: Effect, row: Row) -> Outcome:
     _same_request(effect, row)
+    return _outcome(row)
+
+
+def _outcome(row: Row) -> Outcome:
     return Outcome(list(row["reference"]), row["answer"])
 
 

@@ -75,6 +75,19 @@ async def read(connection: Connection, effect_id: int) -> Row | None:
     return await connection.fetchrow("SELECT * FROM effects WHERE id = $1", effect_id)
 
 
+async def standing(connection: Connection, workflow: str, key: str, step: str) -> Row | None:
+    """An effect that is done and not undone."""
+    return await connection.fetchrow(
+        """
+        SELECT * FROM effects
+        WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done' AND undoes IS NULL
+        """,
+        workflow,
+        key,
+        step,
+    )
+
+
 async def is_uncertain(connection: "Connection | asyncpg.Pool", effect_id: int) -> bool:
     """Whether a person must settle this effect."""
     state: str | None = await connection.fetchval("SELECT state FROM effects WHERE id = $1", effect_id)

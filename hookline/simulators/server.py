@@ -9,10 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import h11
 import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hookline.errors import HooklineError
 from hookline.simulators.control import ABORT, SENT_HEADERS, Simulator
@@ -154,45 +152,30 @@ class _Server(uvicorn.Server):
         yield
 
 
-class AttentiveConnection(h11.Connection):
-    """Remembers the last request's headers as they were sent; everybody else sees their names in lower case."""
-
-    sent_headers: list[tuple[bytes, bytes]]
-
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """What happened next on the wire."""
-        event = super().next_event()
-        if isinstance(event, h11.Request):
-            self.sent_headers = event.headers.raw_items()
-        return event
-
-
-class AbortableProtocol(H11Protocol):
+class AbortableProtocol(HttpToolsProtocol):
     """
     Uvicorn's HTTP/1.1, with two ASGI extensions.
 
     By one the application breaks its connection, by the other it sees the case of the headers' names.
     """
 
-    conn: AttentiveConnection
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = AttentiveConnection(h11.SERVER)
         # Here and not in the configuration, which would silence the whole process.
         self.access_log = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the application of this connection the means to break it."""
-        super().connection_made(transport)
-        app = self.app
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.sent_headers: list[tuple[bytes, bytes]] = []
+        extensions: dict[str, Any] = {ABORT: self._abort, SENT_HEADERS: self.sent_headers}
+        self.scope["extensions"] = extensions
 
-        def abort() -> None:
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HARD_RESET)
-            transport.abort()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header as it was sent; everybody else sees its name in lower case."""
+        self.sent_headers.append((name, value))
+        super().on_header(name, value)
 
-        async def abortable(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["extensions"] = {ABORT: abort, SENT_HEADERS: self.conn.sent_headers}
-            await app(scope, receive, send)
-
-        self.app = abortable
+    def _abort(self) -> None:
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, HARD_RESET)
+        self.transport.abort()

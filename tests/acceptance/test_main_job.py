@@ -94,7 +94,7 @@ async def test_a_gateway_that_is_killed_comes_back_and_jiwa_sends_again(business
 
 
 async def test_while_prefect_is_away_deliveries_are_accepted_and_wait(business, until, sandbox):
-    business.process("prefect", "server", "start").send_signal(signal.SIGKILL)
+    business.process("hookline.cli.prefect_server").send_signal(signal.SIGKILL)
     order = await business.order(("LIC-PRO", 1))
     accepted = await until(
         lambda: business.cli("inbox", "list", "--source", "jiwa", "--key", order.InvoiceID, "--json"),

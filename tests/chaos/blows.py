@@ -24,7 +24,7 @@ WORDS = {
     "engine": ("hookline", "engine"),
     "gateway": ("hookline", "gateway"),
     "worker": ("prefect", "worker", "start"),
-    "prefect": ("prefect", "server", "start"),
+    "prefect": ("hookline.cli.prefect_server",),
 }
 """The command line of each of the supervisor's processes holds these."""
 

@@ -87,7 +87,7 @@ async def test_while_prefect_is_away_for_long_everything_waits_and_then_ends(bus
     async with desk.engine():
         for each in begun:
             await each.has_written("first")
-        business.process("prefect", "server", "start").send_signal(signal.SIGKILL)
+        business.process("hookline.cli.prefect_server").send_signal(signal.SIGKILL)
         for each in begun:
             each.open()  # they go on, and Prefect does not answer
         later = [await desk.dispatch(kind) for kind in kinds[:2]]

@@ -178,6 +178,26 @@ async def test_two_customers_of_one_name_have_a_company_each(run, vendors, sandb
     assert 2 == len(set(companies))
 
 
+async def test_a_company_once_made_is_known_from_the_journal_whatever_it_is_called_now(run, vendors, sandbox):
+    from blocks import ZentitleCredentials
+
+    customer = await vendors.customer("Blue Barn Media")
+    first, second = [await vendors.order(("LIC-PRO", 1), customer=customer) for _ in range(2)]
+    await run(first)
+    async with (await ZentitleCredentials.named("default")).get_client() as zentitle:
+        company = (await zentitle.get_company_id(company=customer.Name)).companyID
+        await zentitle.update_company(
+            companyid=company, productid="6453300110", company="Blue Barn Media Ltd"
+        )
+    before = sandbox.requests("zentitle")[-1]["seq"]
+
+    await run(second)
+
+    asked = {request["operation"] for request in sandbox.requests("zentitle", before)}
+    assert ["Blue Barn Media Ltd"] == [row["company"] for row in vendors.held(second).licenses]
+    assert not asked & {"get_company_id", "get_company", "create_company"}
+
+
 async def test_money_allocated_in_the_ledger_pays_an_order(run, vendors, sandbox):
     import httpx
 

@@ -93,7 +93,7 @@ def test_the_table_of_systems_compares_their_rates_with_serve():
     [
         (["python", "-m", "hookline", "up", "--sandbox"], "supervisor"),
         (["python", "-m", "hookline", "engine"], "engine"),
-        (["python", "-m", "prefect", "server", "start", "--port", "4200"], "Prefect server"),
+        (["python", "-m", "hookline.cli.prefect_server", "--port", "4200"], "Prefect server"),
         (["postgres: hookline prefect 127.0.0.1(41) idle"], "PostgreSQL"),
         (["/bin/true"], "/bin/true"),
     ],
