@@ -151,10 +151,10 @@ class _Measurement:
         return self.result
 
     async def _system(self, name: str, trigger: Trigger, burst: int) -> None:
-        await self.orders.warm_up(trigger)
-        light = await self.orders.paced(f"{name}: one a second", trigger, self.size.light, rate=1)
         # What has no queue of its own is given as many at a time as the engine takes.
         most = CONCURRENCY if name in (IN_PROCESS, BARE) else None
+        await self.orders.warm_up(trigger, most=most)
+        light = await self.orders.paced(f"{name}: one a second", trigger, self.size.light, rate=1)
         before = processes.cpu_seconds()
         many = await self.orders.at_once(f"{name}: {burst} at once", trigger, burst, most=most)
         cpu = processes.cpu_since(before) if name in ENGINES else {}

@@ -94,9 +94,9 @@ class PaidOrders:
             ]
             yield cls(sandbox, jiwa, progress, customers)
 
-    async def warm_up(self, trigger: Trigger) -> None:
+    async def warm_up(self, trigger: Trigger, *, most: int | None = None) -> None:
         """An order of each customer, whose company at Zentitle is there from then on."""
-        await self.at_once("warming up", trigger, CUSTOMERS)
+        await self.at_once("warming up", trigger, CUSTOMERS, most=most)
 
     async def paced(self, what: str, trigger: Trigger, number: int, *, rate: float) -> list[Timing]:
         """

@@ -1,5 +1,5 @@
 """
-`prefect server start`, with Python's collector spared: it took an eighth of the server's time.
+`prefect server start`, with Python's collector spared, which takes much of the server's time otherwise.
 
     python -m hookline.cli.prefect_server --host 127.0.0.1 --port 4200
 """

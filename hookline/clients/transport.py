@@ -55,8 +55,8 @@ class SharedConnections:
     """
     Within, a client goes on with the connections of those before it, which spares it the TCP and TLS handshakes.
 
-    It has them to itself meanwhile: httpx looks at every connection of a pool before each request, and a third of
-    a call's cost was that, in one pool for all.
+    It has them to itself meanwhile: httpx looks at every connection of a pool before each request, so one pool for
+    all costs each call the more, the more are open.
     """
 
     def __init__(self) -> None:
