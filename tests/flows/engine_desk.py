@@ -55,6 +55,11 @@ class Desk:
             pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(repository)}}],
         )
 
+    async def flow_of(self, flow_run_id):
+        """The name of the flow that this is a run of."""
+        flow_run = await self.client.read_flow_run(flow_run_id)
+        return (await self.client.read_flow(flow_run.flow_id)).name
+
     async def dispatch(self, flow, key=None, **parameters):
         """A dispatch as routing makes it; its record is a file."""
         record = self.folder / uuid4().hex

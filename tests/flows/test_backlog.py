@@ -40,11 +40,6 @@ async def task_runs(desk, flow_run_id):
     return await desk.client.read_task_runs(flow_run_filter=wanted, limit=200)
 
 
-async def flow_of(desk, flow_run_id):
-    flow_run = await desk.client.read_flow_run(flow_run_id)
-    return (await desk.client.read_flow(flow_run.flow_id)).name
-
-
 async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of_its_name(desk, until):
     works = await waiting(desk, "steps", 2 * BACKLOG)
 
@@ -76,7 +71,7 @@ async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(desk):
         for work in works:
             await work.is_("done")
 
-    assert {"steps"} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
+    assert {"steps"} == {await desk.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
     assert len(works) == len(await runs_of(works))
 
 
@@ -102,7 +97,7 @@ async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_n
 
     [carried_by] = await runs_of(good)
     message = (await desk.client.read_flow_run(carried_by)).state.message
-    assert "fragile" == await flow_of(desk, (await bad.row())["flow_run_id"])
+    assert "fragile" == await desk.flow_of((await bad.row())["flow_run_id"])
     assert "not mended" in (await bad.row())["reason"]
     assert ["first"] == bad.written
     assert "7 dispatches: 6 done, 1 given a flow run of their own." == message
@@ -119,7 +114,7 @@ async def test_what_passes_by_itself_is_tried_again_in_the_lane(desk):
             await work.is_("done")
 
     assert [["first"]] * len(works) == [work.written for work in works]
-    assert {NAME} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
+    assert {NAME} == {await desk.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
 
 
 async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(desk):
@@ -130,7 +125,7 @@ async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(desk):
         await works[-1].resume("yes")
         await works[-1].is_("done")
 
-    assert "approval" == await flow_of(desk, (await works[-1].row())["flow_run_id"])
+    assert "approval" == await desk.flow_of((await works[-1].row())["flow_run_id"])
 
 
 async def test_what_may_be_undone_has_a_flow_run_of_its_own(desk):
@@ -140,7 +135,7 @@ async def test_what_may_be_undone_has_a_flow_run_of_its_own(desk):
         for work in works:
             await work.is_("done")
 
-    assert "undoable" == await flow_of(desk, (await works[0].row())["flow_run_id"])
+    assert "undoable" == await desk.flow_of((await works[0].row())["flow_run_id"])
     assert ["first"] == works[0].written
 
 
@@ -174,7 +169,7 @@ async def test_whoever_ends_the_run_of_a_backlog_leaves_each_dispatch_a_flow_run
             await work.is_("done")
 
     assert "CANCELLED" == (await desk.client.read_flow_run(carried_by)).state_type.value
-    assert {"steps"} == {await flow_of(desk, flow_run_id) for flow_run_id in await runs_of(works)}
+    assert {"steps"} == {await desk.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
     assert [["first", "second"]] * len(works) == [work.written for work in works]
 
 
@@ -238,4 +233,4 @@ async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(desk,
         await works[0].is_("running", "done")
         await works[0].has_written("first")
 
-    assert flow == await flow_of(desk, (await works[0].row())["flow_run_id"])
+    assert flow == await desk.flow_of((await works[0].row())["flow_run_id"])

@@ -16,6 +16,7 @@ from prefect.states import Running
 
 from hookline.engine import engine as engine_module
 from hookline.engine import reconcile
+from hookline.engine.lane import NAME
 from hookline.engine.leases import Leases, Stop
 from hookline.engine.runs import FlowRuns, NotOurs
 from hookline.journal.settle import settle
@@ -76,8 +77,11 @@ async def test_three_engines_that_are_killed_in_turn_leave_one_license_and_one_f
     assert (3, True) == (at_once, len(taken_up) > 0)
     assert [ONE_OF_EACH] * len(orders) == [business.counts(order) for order in orders]
     assert {"done"} == {dispatch["state"] for dispatch in dispatched}
-    assert len(dispatched) == len(runs)
     assert {"COMPLETED"} == {run.state_type.value for run in runs}
+    own = [str(run.id) for run in runs]
+    carried = {dispatch["flow_run_id"] for dispatch in dispatched} - {*own}
+    assert sorted(own) == sorted(d["flow_run_id"] for d in dispatched if d["flow_run_id"] not in carried)
+    assert {NAME} >= {await desk.flow_of(flow_run_id) for flow_run_id in carried}
 
 
 @pytest.mark.long
