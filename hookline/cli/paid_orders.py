@@ -42,6 +42,8 @@ Trigger: TypeAlias = Callable[[SalesOrder], Awaitable[None]]
 class Timing:
     """One order: when it was due, when its trigger returned, and when Jiwa saw the first and the last call about it."""
 
+    invoice: str
+    """Its InvoiceID."""
     due: float
     """Seconds since the epoch, as are the others."""
     taken: float
@@ -133,13 +135,13 @@ class PaidOrders:
                 await trigger(order)
             return time.time()
 
+        invoices = [order.InvoiceID for order in orders]
         taken, _ = await asyncio.gather(
-            asyncio.gather(*map(give, orders, dues)),
-            self._until_done(what, [order.InvoiceID for order in orders]),
+            asyncio.gather(*map(give, orders, dues)), self._until_done(what, invoices)
         )
         return [
-            Timing(due, took, self.log.first[order.InvoiceID], self.log.last[order.InvoiceID])
-            for order, due, took in zip(orders, dues, taken, strict=True)
+            Timing(invoice, due, took, self.log.first[invoice], self.log.last[invoice])
+            for invoice, due, took in zip(invoices, dues, taken, strict=True)
         ]
 
     async def _paid(self, what: str, number: int) -> list[SalesOrder]:

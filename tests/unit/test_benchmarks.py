@@ -4,16 +4,23 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import curve, memory, orders, processes, report
+from benchmarks import curve, memory, orders, processes, report, stages
 from hookline.cli.paid_orders import Timing, milliseconds, per_second
 
 
 def timings(*lasts, due=0.0, apart=0.0):
     """Orders due one after another, each with its last call so many seconds after it was due."""
     return [
-        Timing(due + n * apart, due + n * apart, due + n * apart, due + n * apart + last)
+        Timing(f"order {n}", due + n * apart, due + n * apart, due + n * apart, due + n * apart + last)
         for n, last in enumerate(lasts)
     ]
+
+
+def test_a_stage_is_told_by_when_it_was_reached_and_by_what_it_took():
+    rows = stages.as_rows([[10 * n + more for n in range(1, 9)] for more in (0, 1, 8)])
+
+    assert list(stages.STAGES) == [name for name, _, _ in rows]
+    assert [(11, 11), (21, 10), (31, 10)] == [(now, took) for _, now, took in rows[:3]]
 
 
 def test_a_rate_is_until_the_last_call_of_the_last_order():

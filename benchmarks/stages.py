@@ -1,0 +1,119 @@
+"""
+Where the time of an order goes that has a flow run of its own: when each stage of it was reached, one order a second.
+
+The times are what PostgreSQL, the Prefect server and Jiwa's simulator wrote down, all by this machine's clock.
+
+    python -m benchmarks.stages [--orders 40] [--json] [--write]
+"""
+
+import argparse
+import asyncio
+import statistics
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.markdown import Markdown
+from rich.progress import Progress
+
+from benchmarks import report
+from hookline.cli.output import console, print_json
+from hookline.cli.paid_orders import PaidOrders, Timing, webhooks
+from hookline.cli.stage import Stage, stage
+from hookline.database.connection import close_pool, pool
+from hookline.database.types import Row
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+STAGES = (
+    "on disk in the inbox, and acknowledged from then on",
+    "routed, and claimed by the engine",
+    "its flow run made at Prefect",
+    "its flow run Running at Prefect",
+    "first vendor call",
+    "last vendor call",
+    "its flow run Completed at Prefect",
+    "done in the inbox",
+)
+
+
+async def measure(sandbox: Stage, progress: Progress, number: int) -> list[list[float]]:
+    """For each order, the milliseconds from when it was sent until each stage."""
+    try:
+        async with PaidOrders.of(sandbox, progress) as orders, webhooks(sandbox) as webhook:
+            await orders.warm_up(webhook)
+            timings = await orders.paced("one order a second", webhook, number, rate=1)
+            await asyncio.sleep(2)  # until the last one is done in the inbox, too
+            return await _reached(sandbox, {timing.invoice: timing for timing in timings})
+    finally:
+        await close_pool()
+
+
+async def _reached(sandbox: Stage, timings: Mapping[str, Timing]) -> list[list[float]]:
+    from prefect.client.orchestration import get_client  # Prefect's settings
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    database = await pool(sandbox.settings)
+    rows = await database.fetch(
+        """
+        SELECT d.received_at, p.parameters ->> 'invoice_id' AS invoice, p.started_at, p.finished_at, p.flow_run_id
+        FROM dispatches p JOIN deliveries d ON d.id = p.delivery_id
+        WHERE p.parameters ->> 'invoice_id' = ANY($1)
+        """,
+        list(timings),
+    )
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[row["flow_run_id"] for row in rows]))
+    async with get_client() as client:
+        runs = {run.id: run for run in await client.read_flow_runs(flow_run_filter=wanted)}
+    return [_stages(timings[row["invoice"]], row, runs[row["flow_run_id"]]) for row in rows]
+
+
+def _stages(timing: Timing, row: Row, run: "FlowRun") -> list[float]:
+    before = [row["received_at"], row["started_at"], run.created, run.start_time]
+    behind = [run.end_time, row["finished_at"]]
+    at = [
+        *(moment.timestamp() for moment in before),
+        timing.first,
+        timing.last,
+        *(moment.timestamp() for moment in behind),
+    ]
+    return [1000 * (each - timing.due) for each in at]
+
+
+def as_rows(reached: list[list[float]]) -> list[tuple[str, float, float]]:
+    """Each stage, when it was reached, and how long that is behind the one before; medians, in milliseconds."""
+    at = [statistics.median(stage) for stage in zip(*reached, strict=True)]
+    return [(name, now, now - before) for name, now, before in zip(STAGES, at, [0.0, *at[:-1]], strict=True)]
+
+
+def as_text(reached: list[list[float]]) -> str:
+    """The figures for people, in Markdown."""
+    rows = [[name, f"{now:.0f}", f"{took:.0f}"] for name, now, took in as_rows(reached)]
+    return report.table([f"p50 of {len(reached)} orders", "ms since it was sent", "of these"], rows)
+
+
+def main() -> None:
+    """Measure, print, and with `--write` put it into the docs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--orders", type=int, default=40)
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    options = parser.parse_args()
+    out = console(stderr=options.json)
+    with Progress(console=out, transient=True) as progress:
+        starting = progress.add_task("starting the sandbox", total=None)
+        with stage(HOOKLINE_FIRST_RUNS="false") as sandbox:
+            progress.remove_task(starting)
+            reached = asyncio.run(measure(sandbox, progress, options.orders))
+    told = as_text(reached)
+    out.print(Markdown(told))
+    if options.json:
+        print_json({name: round(now, 1) for name, now, _ in as_rows(reached)})
+    if options.write:
+        report.write("stages", told)
+
+
+if __name__ == "__main__":
+    main()
