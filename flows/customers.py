@@ -5,7 +5,7 @@ from typing import Final
 
 from blocks import ZentitleCredentials
 from tasks import zentitle as zentitle_tasks
-from tasks.effects import Business, known
+from tasks.effects import Business, known, now_known_as
 
 WORKFLOW: Final = "customer"
 
@@ -35,6 +35,7 @@ async def company_of(zentitle: ZentitleCredentials, account: Account, product_id
         return int(made.reference[0])
     found = await zentitle_tasks.find_company(zentitle, account.name, account.account_no)
     if found.id is not None:
+        await now_known_as(company, str(found.id))  # somebody may have made it anew there
         return found.id
     return await zentitle_tasks.add_company(
         zentitle, company, found.name, account.account_no, account.email, product_id

@@ -245,6 +245,11 @@ async def known(business: Business) -> Outcome | None:
     return await journal.known(settings(), business.workflow, business.key, business.step)
 
 
+async def now_known_as(business: Business, reference: str) -> None:
+    """Note by which reference what the write at this step brought was found, if the journal knows of another."""
+    await journal.now_known_as(settings(), business.workflow, business.key, business.step, reference)
+
+
 async def perform(business: Business, call: Mapping[str, Any]) -> None:
     """
     Do a step of an undoing, as it was written down.

@@ -10,7 +10,7 @@ from hookline.journal.effect import (
     EffectUncertain,
     Outcome,
 )
-from hookline.journal.once import known, once
+from hookline.journal.once import known, now_known_as, once
 from hookline.journal.undo import BusinessFailure, Saga, Undo
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Undo",
     "alone",
     "known",
+    "now_known_as",
     "once",
     "still_alone",
 ]

@@ -84,7 +84,7 @@ async def once(
 
 async def known(settings: Settings, workflow: str, key: str, step: str) -> Outcome | None:
     """
-    What an effect brought that is done; None: it is not, or was undone.
+    What an effect brought that is done; None: it is not, was undone, or the vendor refused what builds upon it.
 
     Raises:
         DatabaseAway: PostgreSQL is away.
@@ -92,6 +92,17 @@ async def known(settings: Settings, workflow: str, key: str, step: str) -> Outco
     async with lent(settings) as connection:
         row = await store.standing(connection, workflow, key, step)
     return None if row is None else _outcome(row)
+
+
+async def now_known_as(settings: Settings, workflow: str, key: str, step: str, reference: str) -> None:
+    """
+    Note by which reference what an effect brought was found at the vendor, if the journal knows of another.
+
+    Raises:
+        DatabaseAway: PostgreSQL is away.
+    """
+    async with lent(settings) as connection:
+        await store.correct(connection, workflow, key, step, [reference])
 
 
 class _Attempt:

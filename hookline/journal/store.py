@@ -76,15 +76,30 @@ async def read(connection: Connection, effect_id: int) -> Row | None:
 
 
 async def standing(connection: Connection, workflow: str, key: str, step: str) -> Row | None:
-    """An effect that is done and not undone."""
+    """An effect that is done and not undone, unless the vendor has refused what builds upon it: it may be gone."""
     return await connection.fetchrow(
         """
-        SELECT * FROM effects
+        SELECT * FROM effects e
         WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done' AND undoes IS NULL
+          AND NOT EXISTS (SELECT FROM effects f WHERE f.uses <> '{}' AND f.uses && e.reference AND f.state = 'failed')
         """,
         workflow,
         key,
         step,
+    )
+
+
+async def correct(connection: Connection, workflow: str, key: str, step: str, reference: list[str]) -> None:
+    """Write down that what an effect brought is known by another reference now."""
+    await connection.execute(
+        """
+        UPDATE effects SET reference = $4
+        WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done' AND undoes IS NULL AND reference <> $4
+        """,
+        workflow,
+        key,
+        step,
+        reference,
     )
 
 

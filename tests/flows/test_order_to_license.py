@@ -198,6 +198,25 @@ async def test_a_company_once_made_is_known_from_the_journal_whatever_it_is_call
     assert not asked & {"get_company_id", "get_company", "create_company"}
 
 
+async def test_a_company_that_was_made_anew_by_hand_is_found_once_the_old_one_was_refused(run, vendors):
+    from blocks import ZentitleCredentials
+
+    customer = await vendors.customer("Green Barn Media")
+    orders = [await vendors.order(("LIC-PRO", 1), customer=customer) for _ in range(3)]
+    await run(orders[0])
+    async with (await ZentitleCredentials.named("default")).get_client() as zentitle:
+        company = (await zentitle.get_company_id(company=customer.Name)).companyID
+        await zentitle.delete_company(companyid=company)
+        await zentitle.create_company(
+            company=customer.Name, productid="6453300110", global_=1, search1=customer.AccountNo
+        )
+
+    refused, again, next_one = [await run(order) for order in (orders[1], orders[1], orders[2])]
+
+    assert ["Failed", "Completed", "Completed"] == [refused.name, again.name, next_one.name]
+    assert [ONE_OF_EACH] * 3 == [vendors.held(order).counts for order in orders]
+
+
 async def test_money_allocated_in_the_ledger_pays_an_order(run, vendors, sandbox):
     import httpx
 
