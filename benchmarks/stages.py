@@ -25,6 +25,8 @@ from hookline.database.types import Row
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
+MOST = 200
+"""Flow runs that Prefect tells of at once."""
 STAGES = (
     "on disk in the inbox, and acknowledged from then on",
     "routed, and claimed by the engine",
@@ -101,6 +103,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
+    if not 1 <= options.orders <= MOST:
+        parser.error(f"--orders must be from 1 to {MOST}")
     out = console(stderr=options.json)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)

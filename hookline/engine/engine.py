@@ -48,7 +48,7 @@ RECONCILE_SECONDS = 2.0
 TELL_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
 STEP, STEP_SECONDS = 2, 0.2
-"""So many flow runs are begun at a time, while others go on: of a burst, the rest is for a lane (see `Backlog`)."""
+"""So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
 LANE_PLACES = 2
 """So many times as many dispatches run at once in a lane: they cost this machine little, and wait for vendors."""
 GATHER_SECONDS = 0.03
@@ -115,7 +115,7 @@ class Engine:
             while await route_received(self.database, self.hooks, self.deployments, keys) == BATCH:
                 pass
             more = await self._claim()
-            if more or len(self.leases.in_hand) >= STEP:
+            if more or self.leases.places(STEP) <= 0:
                 await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
             if more:
                 return

@@ -86,6 +86,20 @@ async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(de
     assert [STEP, 2] == [number for _, number in sorted(begun.items())]
 
 
+async def test_in_a_lane_twice_as_many_are_at_work_at_once(desk):
+    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
+
+    async with desk.engine(**LANE):
+        for work in works[:4]:
+            await work.has_written("first")
+        for work in works:
+            work.open()
+        for work in works:
+            await work.is_("done")
+
+    assert 1 == len(await runs_of(works))
+
+
 async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(desk):
     bad = await desk.dispatch("fragile", key="bad thing")
     good = await waiting(desk, "steps", 2 * BACKLOG)
