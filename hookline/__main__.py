@@ -2,4 +2,5 @@
 
 from hookline.cli import main
 
-main()
+if __name__ == "__main__":  # a confined process imports this module, and must not run it
+    main()

@@ -9,10 +9,10 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg
 from pydantic import SecretStr
@@ -28,6 +28,7 @@ from hookline.database.connection import connect, prefect_database_url
 from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
 from hookline.gateway import schemes
+from hookline.health.finding import Finding, State
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.proofs import Scheme, SharedSecret
 from hookline.settings import SECRET_PREFIX, VENDORS, EnvironmentSettings, Settings, settings, webhook_secrets
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from hookline.engine.deployments import Deployment
 
-State = Literal["ok", "warning", "problem", "skipped"]
 T = TypeVar("T")
 
 PYTHONS: Final = ((3, 11), (3, 14))  # from, and below
@@ -59,16 +59,6 @@ LOOKS: Final = {
 START: Final = "Start it with: hookline up"
 MEND: Final = "Mend the place that it names."
 KEEP_TIME: Final = "Let both machines take their time from the network (NTP)."
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found, and what to do about it."""
-
-    check: str
-    state: State
-    detail: str
-    advice: str = ""
 
 
 def doctor(*, as_json: AsJson = False) -> int:

@@ -12,8 +12,8 @@ import asyncpg
 from cyclopts import Parameter, validators
 
 from hookline import runtime
-from hookline.database import pool
-from hookline.database.connection import LOST, close_pool, unreachable
+from hookline.database import CONNECTION_ERRORS, pool
+from hookline.database.connection import close_pool, unreachable
 from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
@@ -25,9 +25,6 @@ Number = Annotated[str, Parameter(help="The delivery's id, or its beginning.")]
 Limit = Annotated[
     int | None, Parameter(help="At most so many, the first that came.", validator=validators.Number(gte=1))
 ]
-
-AWAY = (OSError, *LOST)
-"""What asking a database raises that went away."""
 
 _AGO = re.compile(r"(?P<number>\d{1,9}) ?(?P<unit>s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -132,7 +129,7 @@ def ask(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
             return await work(database)
         except BrokenPipeError:  # whoever reads us, not the database
             raise
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             raise unreachable(settings, error) from None
         except asyncpg.DataError as error:
             raise ConfigurationError(f"PostgreSQL cannot take what was typed: {error}.") from None

@@ -10,7 +10,7 @@ from hookline import runtime
 from hookline.cli.inbox_filter import Number, ask, find_one
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox import audit, bodies, whole
-from hookline.inert import visible
+from hookline.text import visible
 
 DISPATCH = ["route", "state", "key", "attempts", "reason"]
 EFFECT = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]

@@ -10,16 +10,16 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from hookline import runtime
-from hookline.cli.inbox_filter import AWAY, Wanted, ask
+from hookline.cli.inbox_filter import Wanted, ask
 from hookline.cli.output import STYLES, AsJson, console, print_json
+from hookline.database import CONNECTION_ERRORS
 from hookline.database.connection import connect, unreachable
 from hookline.database.types import Row
-from hookline.errors import HooklineError
 from hookline.inbox import search
 from hookline.inbox.deliveries import CHANNEL
 from hookline.inbox.watch import Watch
-from hookline.inert import visible
 from hookline.settings import Settings
+from hookline.text import visible
 
 LOOK_SECONDS = 1.0
 LEAST_SECONDS = 0.05
@@ -60,7 +60,7 @@ async def _follow(
             try:
                 changes = await watch.changes()
                 away = False
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 if not away:
                     console(stderr=True).print(
                         f"{unreachable(settings, error)} Waiting for it.", markup=False
@@ -80,7 +80,7 @@ async def _follow(
 async def _listen(settings: Settings, woken: asyncio.Event) -> None:
     """Be woken by what is received and what ends; without it, the look every second has to do."""
     while True:
-        with suppress(HooklineError, *AWAY):
+        with suppress(*CONNECTION_ERRORS):
             connection = await connect(settings)
             gone = asyncio.Event()
             connection.add_termination_listener(lambda _, gone=gone: gone.set())

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from hookline.inert import visible
+from hookline.text import visible
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
 

@@ -15,9 +15,9 @@ from hookline.cli.output import STYLES, AsJson, console, print_json
 from hookline.database import pool
 from hookline.errors import HooklineError
 from hookline.inbox import search
-from hookline.inert import visible
 from hookline.journal import store
 from hookline.settings import Settings
+from hookline.text import visible
 
 
 def trace(

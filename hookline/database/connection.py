@@ -26,7 +26,7 @@ _Pools = dict[_Where, "asyncio.Future[asyncpg.Pool]"]
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
 
 
-class DatabaseAway(HooklineError):
+class DatabaseUnavailable(HooklineError):
     """PostgreSQL does not answer, or the connection to it fell: the work is not to blame, and may go on later."""
 
     transient = True
@@ -34,16 +34,31 @@ class DatabaseAway(HooklineError):
 
 # Between a server's last word and the end of the connection, asyncpg takes each further query for an error of its
 # own making ("cannot switch to state 12; another operation (2) is in progress"): an InternalClientError.
-LOST = (
+CONNECTION_ERRORS = (
+    DatabaseUnavailable,
+    OSError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DatabaseDroppedError,
+    asyncpg.DiskFullError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
 )
-"""What asyncpg raises where a connection is lost or refused."""
-AWAY = (DatabaseAway, OSError, asyncpg.PostgresError, *LOST)
-"""What a process that asks again and again, whatever happens, takes for a database that is away."""
+"""
+What a connection to PostgreSQL that is lost or refused raises: the only errors that a loop may take for an outage.
+
+Any other error of the database is about the one thing that was asked, and must end that thing alone. A value that
+asyncpg cannot encode is an `InterfaceError` as well; `is_connection_error` tells it apart.
+"""
+
+
+def is_connection_error(error: BaseException) -> bool:
+    """Return True if this error says that a connection to PostgreSQL is lost or refused."""
+    return isinstance(error, CONNECTION_ERRORS) and not isinstance(error, ValueError)
 
 
 def database_url(settings: Settings) -> str:
@@ -79,11 +94,11 @@ async def connect(settings: Settings) -> asyncpg.Connection:
     One connection of its own, for listening or for long transactions.
 
     Raises:
-        DatabaseAway: no server answers, or it refuses; says which and what to do.
+        DatabaseUnavailable: no server answers, or it refuses; says which and what to do.
     """
     try:
         connection = await asyncpg.connect(database_url(settings), timeout=10)
-    except (OSError, asyncpg.PostgresError, *LOST) as error:
+    except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
         raise unreachable(settings, error) from None
     await _speak_json(connection)
     return connection
@@ -94,7 +109,7 @@ async def pool(settings: Settings) -> asyncpg.Pool:
     The pool of this event loop for this database, made on first use; it closes with its process.
 
     Raises:
-        DatabaseAway: no server answers, or it refuses; says which and what to do.
+        DatabaseUnavailable: no server answers, or it refuses; says which and what to do.
     """
     where = (settings.database_url, settings.home)
     mine = _pools.setdefault(asyncio.get_running_loop(), {})
@@ -104,7 +119,7 @@ async def pool(settings: Settings) -> asyncpg.Pool:
         making = mine[where] = asyncio.ensure_future(_make_pool(database_url(settings), size))
     try:
         return await asyncio.shield(making)
-    except (OSError, asyncpg.PostgresError, *LOST) as error:
+    except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
         mine.pop(where, None)
         raise unreachable(settings, error) from None
 
@@ -115,7 +130,7 @@ async def lent(settings: Settings) -> AsyncIterator[Connection]:
     Within, a connection of the pool.
 
     Raises:
-        DatabaseAway: there is none to be had, or it fell; what was asked last may have been done.
+        DatabaseUnavailable: there is none to be had, or it fell; what was asked last may have been done.
     """
     connection = await borrow(settings)
     try:
@@ -130,19 +145,19 @@ async def borrow(settings: Settings) -> PoolConnectionProxy:
     A connection of the pool, to be given back.
 
     Raises:
-        DatabaseAway: there is none to be had.
+        DatabaseUnavailable: there is none to be had.
     """
     database = await pool(settings)
     try:
         return await database.acquire()
-    except (OSError, *LOST) as error:
+    except CONNECTION_ERRORS as error:
         raise unreachable(settings, error) from error
 
 
 async def give_back(settings: Settings, connection: PoolConnectionProxy) -> None:
     """Give a connection back, and with it whatever its session holds; one that fell gives nothing to tell."""
     database = await pool(settings)
-    with suppress(OSError, *LOST):
+    with suppress(*CONNECTION_ERRORS):
         await database.release(connection)
 
 
@@ -152,12 +167,12 @@ def reaching(settings: Settings) -> Iterator[None]:
     Within, a connection that falls is told in one way.
 
     Raises:
-        DatabaseAway: it fell; what was asked last may have been done.
+        DatabaseUnavailable: it fell; what was asked last may have been done.
     """
     try:
         yield
-    except LOST as error:
-        if isinstance(error, ValueError):  # asyncpg cannot encode what it was given
+    except CONNECTION_ERRORS as error:
+        if isinstance(error, DatabaseUnavailable) or not is_connection_error(error):
             raise
         raise unreachable(settings, error) from error
 
@@ -187,7 +202,7 @@ async def _speak_json(connection: asyncpg.Connection) -> None:
     )
 
 
-def unreachable(settings: Settings, error: Exception) -> DatabaseAway:
+def unreachable(settings: Settings, error: Exception) -> DatabaseUnavailable:
     """The error for a database that does not answer: which one, and what to do."""
     where = "the embedded PostgreSQL" if settings.database_url is None else "the PostgreSQL server"
     remedy = (
@@ -195,4 +210,4 @@ def unreachable(settings: Settings, error: Exception) -> DatabaseAway:
         if settings.database_url is None
         else "Check HOOKLINE_DATABASE_URL."
     )
-    return DatabaseAway(f"Cannot reach {where}: {error or type(error).__name__}. {remedy}")
+    return DatabaseUnavailable(f"Cannot reach {where}: {error or type(error).__name__}. {remedy}")

@@ -21,8 +21,7 @@ from prefect.context import AsyncClientContext
 from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
-from hookline.database import AWAY as DATABASE_AWAY
-from hookline.database import connect, pool
+from hookline.database import CONNECTION_ERRORS, connect, pool
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
@@ -33,7 +32,6 @@ from hookline.engine.routing import BATCH, route_received
 from hookline.engine.runs import Ending, EngineStops, FlowRuns, NotOurs
 from hookline.engine.upkeep import prune_hourly
 from hookline.engine.watch import watching
-from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
@@ -120,7 +118,7 @@ class Engine:
             if more:
                 return
             due = await dispatches.seconds_to_next(self.database)
-        except DATABASE_AWAY as error:
+        except CONNECTION_ERRORS as error:
             logger.warning("the database is away: %s", error)
             due = 1.0
         timeout = IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
@@ -216,7 +214,7 @@ class Engine:
                     await connection.add_listener(CHANNEL, lambda *_: self.wake.set())
                     self.wake.set()
                     await gone.wait()
-            except (HooklineError, *DATABASE_AWAY) as error:
+            except CONNECTION_ERRORS as error:
                 logger.warning("not listening to the inbox: %s", error)
             await asyncio.sleep(1)
 
@@ -227,7 +225,7 @@ class Engine:
             await asyncio.sleep(RECONCILE_SECONDS)
             try:
                 await reconciler.look()
-            except (*PREFECT_AWAY, *DATABASE_AWAY) as error:
+            except (*PREFECT_AWAY, *CONNECTION_ERRORS) as error:
                 logger.debug("cannot reconcile now: %s", error)
 
     async def _tell(self, client: PrefectClient) -> None:
@@ -239,7 +237,7 @@ class Engine:
                     told = await tell_prefect(self.database, client, self.hooks, self.settings.body_keys)
                 else:
                     await tell_nobody(self.database)
-            except (*PREFECT_AWAY, *DATABASE_AWAY) as error:
+            except (*PREFECT_AWAY, *CONNECTION_ERRORS) as error:
                 logger.debug("cannot tell Prefect now: %s", error)
             if told < EVENTS:
                 await asyncio.sleep(TELL_SECONDS)

@@ -35,7 +35,7 @@ from prefect.task_engine import run_task_async
 
 from hookline.context import working_on
 from hookline.crash_points import crash_point
-from hookline.database import AWAY
+from hookline.database import CONNECTION_ERRORS
 from hookline.database.types import Connection
 from hookline.engine.deployments import Deployment, validated
 from hookline.engine.leases import InHand, Stop
@@ -207,7 +207,7 @@ class Lane:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self.lease.total_seconds() / 3)
-            with suppress(*AWAY):
+            with suppress(*CONNECTION_ERRORS):
                 await lanes.keep(self.database, self.id, self.lease)
 
     async def _until_over(self) -> State[Any]:

@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from hookline.context import RunStopped
-from hookline.database import AWAY, pool
+from hookline.database import CONNECTION_ERRORS, pool
 from hookline.database.connection import reaching
 from hookline.inbox import dispatches
 from hookline.settings import Settings
@@ -70,7 +70,7 @@ class InHand:
         Before anything that only one may do who has the lease: where it may have run out, renew it or `halt`.
 
         Raises:
-            DatabaseAway: it cannot be known.
+            DatabaseUnavailable: it cannot be known.
         """
         if time.monotonic() >= self.until:
             with reaching(self.leases.settings):
@@ -140,7 +140,7 @@ class Leases:
             try:
                 if self.in_hand:
                     await self.renew(list(self.in_hand.values()))
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 logger.warning("cannot renew leases: %s", error)
 
     def _end_of_lease(self) -> float:

@@ -15,12 +15,12 @@ from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.results import ResultStore
 
-from hookline.database import DatabaseAway
+from hookline.database import DatabaseUnavailable
 from hookline.engine.leases import InHand, Stop
 from hookline.errors import HooklineError
 
 
-class PrefectAway(HooklineError):
+class PrefectUnavailable(HooklineError):
     """The Prefect server did not answer; the dispatch should wait."""
 
 
@@ -72,8 +72,8 @@ class Run(RunHere):
         Run until the flow run is over, suspended or stopped.
 
         Raises:
-            httpx.HTTPError, PrefectAway: Prefect is away.
-            DatabaseAway: PostgreSQL is away.
+            httpx.HTTPError, PrefectUnavailable: Prefect is away.
+            DatabaseUnavailable: PostgreSQL is away.
         """
         self.hand.flow = asyncio.create_task(self.to_its_end(), name=f"dispatch {self.hand.id}")
         if self.hand.stop is not None:
@@ -114,10 +114,10 @@ class Run(RunHere):
             await self._stopped(exc)
             raise Abort(self.hand.stop.value)
         for cause in _causes(exc):
-            if isinstance(cause, DatabaseAway):
+            if isinstance(cause, DatabaseUnavailable):
                 raise cause
             if _is_of_prefect(cause, self.client):
-                raise PrefectAway(f"Prefect is away: {exc or type(exc).__name__}") from exc
+                raise PrefectUnavailable(f"Prefect is away: {exc or type(exc).__name__}") from exc
         return await super().handle_exception(exc, msg, result_store)
 
     async def handle_crash(self, exc: BaseException) -> None:

@@ -72,10 +72,10 @@ class FlowRuns:
         Run the flow run of a dispatch until it ends or waits for a person; after a crash, the same one goes on.
 
         Raises:
-            httpx.HTTPError, PrefectAway: Prefect is away; the dispatch should wait.
+            httpx.HTTPError, PrefectUnavailable: Prefect is away; the dispatch should wait.
             NotOurs: another engine may have it; leave the dispatch alone.
             EngineStops: it did not end in time; another engine goes on.
-            DatabaseAway: PostgreSQL is away; the dispatch should wait.
+            DatabaseUnavailable: PostgreSQL is away; the dispatch should wait.
             HooklineError: the deployment is not on the Prefect server, or the server refuses to let it run.
         """
         flow_run = await self._flow_run(hand.dispatch)

@@ -5,7 +5,7 @@ import logging
 
 import asyncpg
 
-from hookline.database import AWAY
+from hookline.database import CONNECTION_ERRORS
 from hookline.hooks import Hooks
 from hookline.inbox.retention import prune
 from hookline.settings import Settings
@@ -29,6 +29,6 @@ async def prune_hourly(database: asyncpg.Pool, settings: Settings, hooks: Hooks)
                         pruned.bodies,
                         pruned.keep_bodies_days,
                     )
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             logger.warning("cannot prune now, and try again in an hour: %s", error)
         await asyncio.sleep(PRUNE_SECONDS)

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from hookline.database import CONNECTION_ERRORS
 from hookline.errors import ConfigurationError
 from hookline.gateway import metrics, pages, schemes
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
 from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
-from hookline.gateway.writer import DATABASE_AWAY
 from hookline.hooks import Hooks, load_hooks
 from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
 
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Starlette:
             raise HTTPException(404)
         try:
             told = await metrics.exposition(settings)
-        except DATABASE_AWAY as error:
+        except CONNECTION_ERRORS as error:
             logger.warning("no metrics: %s", error or type(error).__name__)
             return PlainTextResponse("the database is away", 503)
         return Response(told, media_type="text/plain; version=0.0.4")

@@ -5,8 +5,8 @@ import logging
 import shutil
 from contextlib import suppress
 
-from hookline.database import pool
-from hookline.gateway.writer import DATABASE_AWAY, DATABASE_SECONDS
+from hookline.database import CONNECTION_ERRORS, pool
+from hookline.gateway.writer import DATABASE_SECONDS
 from hookline.inbox.deliveries import OPEN
 from hookline.settings import Settings
 
@@ -60,7 +60,7 @@ class Pressure:
                     self._settings.max_backlog + 1,
                     timeout=DATABASE_SECONDS,
                 )
-        except DATABASE_AWAY as error:
+        except CONNECTION_ERRORS as error:
             if not self.reason:
                 logger.warning("%s", str(error) or "the database does not answer")
             return "the database is away"

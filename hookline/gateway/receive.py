@@ -8,13 +8,14 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from hookline.database import CONNECTION_ERRORS
 from hookline.gateway import metrics, schemes
 from hookline.gateway.asked import Asked, asked_for
 from hookline.gateway.handshakes import NotProven, handshake
 from hookline.gateway.peers import Attempts
 from hookline.gateway.pressure import Pressure
 from hookline.gateway.reading import RETRY_AFTER, Rejection, read_body, require_plain
-from hookline.gateway.writer import DATABASE_AWAY, Writer
+from hookline.gateway.writer import Writer
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox import bodies
@@ -106,7 +107,7 @@ class Receiver:
         )
         try:
             receipt = await self._writer.keep(arrival)
-        except DATABASE_AWAY as error:
+        except CONNECTION_ERRORS as error:
             logger.warning(
                 "cannot keep a delivery of %s: %s", asked.name, str(error) or "the database does not answer"
             )

@@ -4,15 +4,11 @@ import asyncio
 from collections import deque
 from typing import TypeAlias
 
-import asyncpg
-
 from hookline.crash_points import crash_point
-from hookline.database import AWAY, pool
-from hookline.errors import HooklineError
+from hookline.database import is_connection_error, pool
 from hookline.inbox.deliveries import Arrival, Receipt, accept_all
 from hookline.settings import Settings
 
-DATABASE_AWAY = (HooklineError, *AWAY)
 DATABASE_SECONDS = 5
 """The database is given these to answer."""
 MOST_AT_ONCE = 100
@@ -39,7 +35,7 @@ class Writer:
         Put a delivery on disk; it is there when this returns.
 
         Raises:
-            DATABASE_AWAY: it may not be there; whoever sent it must send it again.
+            CONNECTION_ERRORS: it may not be there; whoever sent it must send it again.
         """
         kept: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrival, kept))
@@ -55,8 +51,8 @@ class Writer:
     async def _try(self, group: list[_Waiting]) -> None:
         try:
             await self._write_group(group)
-        except DATABASE_AWAY as error:
-            if isinstance(error, asyncpg.DataError) and len(group) > 1:
+        except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of these)
+            if len(group) > 1 and not is_connection_error(error):
                 for each in group:  # one that PostgreSQL cannot keep takes no other with it
                     await self._try([each])
                 return

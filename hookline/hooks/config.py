@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Route:
     """As in the file, each text a `Template`; nested lists and maps are kept."""
     key: Template | None
     """Deliveries of one key are worked on one after another."""
+    spec: str
+    """All of it as JSON: `route_of` reads it."""
     own_run: bool = False
     """Each dispatch has a flow run of its own, however many wait."""
 
@@ -116,8 +118,15 @@ def load_hooks(path: Path) -> Hooks:
     return Hooks(path=path, sources=sources, routes=routes)
 
 
+@cache
+def route_of(name: str, spec: str) -> Route:
+    """Return the route that a `Route.spec` describes: so a process that was given only the text has the route."""
+    return _route(name, _RouteText.model_validate_json(spec))
+
+
 def _route(name: str, text: _RouteText) -> Route:
     return Route(
+        spec=text.model_dump_json(),
         name=name,
         source=text.source,
         deployment=text.deployment,

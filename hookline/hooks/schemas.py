@@ -33,16 +33,13 @@ DRAFTS: dict[str, Any] = {
 LATEST = next(iter(DRAFTS))
 
 
-def load_schema(given: object, folder: Path) -> Validator:
+def load_schema(schema: object) -> Validator:
     """
-    The validator of a schema that is written out, or that stands in a file relative to `folder`.
-
-    Its draft is the one that `$schema` names, else 2020-12.
+    The validator of a schema; its draft is the one that `$schema` names, else 2020-12.
 
     Raises:
-        ValueError: it cannot be read, is no schema, or refers to what it does not hold itself.
+        ValueError: it is no schema, or refers to what it does not hold itself.
     """
-    schema = _read(folder / given) if isinstance(given, str) else given
     if not isinstance(schema, dict | bool):
         raise ValueError("is no JSON Schema: it is a mapping, true or false, or the path of a file")  # noqa: TRY004
     draft = _draft(schema)
@@ -55,7 +52,13 @@ def load_schema(given: object, folder: Path) -> Validator:
     return validator
 
 
-def _read(path: Path) -> Any:
+def read_schema(path: Path) -> Any:
+    """
+    Return what a schema's file holds.
+
+    Raises:
+        ValueError: it cannot be read, or is not JSON.
+    """
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -12,7 +13,6 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
@@ -20,7 +20,7 @@ from hookline.hooks.bodies import kind
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.proofs import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.redaction import JSONPath, compile_path, redact
-from hookline.hooks.schemas import load_schema
+from hookline.hooks.schemas import load_schema, read_schema
 from hookline.hooks.templates import Template
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -59,8 +59,8 @@ def _id(value: object) -> "IdHeader | Template":
     return IdHeader.model_validate(value) if isinstance(value, Mapping) else _template(value)
 
 
-def _schema(value: object, info: ValidationInfo) -> Validator:
-    return load_schema(value, (info.context or {}).get("folder", Path()))
+def _schema(value: object) -> Validator:
+    return load_schema(value)
 
 
 RequestTemplate: TypeAlias = Annotated[Template, PlainValidator(_template)]
@@ -153,6 +153,10 @@ class Source(BaseModel):
             raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be kept")
         return self
 
+    spec: str = Field(
+        default="", repr=False, description="All of it as JSON, schema included: `source_of` reads it."
+    )
+
     def takes(self, content_type: str) -> bool:
         """Whether a body of this content type is one that the source accepts."""
         return "any" in self.accept or kind(content_type) in self.accept
@@ -171,6 +175,12 @@ class SourceError(ValueError):
         """Each begins with its place in the source, such as `.header: …`; of the source as a whole it is empty."""
 
 
+@cache
+def source_of(spec: str) -> Source:
+    """Return the source that a `Source.spec` describes: so a process that was given only the text has the source."""
+    return read_source(json.loads(spec), Path())
+
+
 def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     """
     The source that a mapping of `hooks.yaml` describes; a path in it is relative to `folder`.
@@ -178,17 +188,26 @@ def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     Raises:
         SourceError: tells everything that does not fit.
     """
-    filled = _filled(given)
+    filled = _with_schema(_filled(given), folder)
     scheme = _scheme(filled.get("scheme"))
-    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"proof"}
-    proof, problems = _checked(
-        scheme, {name: value for name, value in filled.items() if name not in ours}, folder
-    )
+    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"proof", "spec"}
+    proof, problems = _checked(scheme, {name: value for name, value in filled.items() if name not in ours})
     rest = {name: value for name, value in filled.items() if name in ours}
-    source, more = _checked(Source, rest | {"proof": proof or UrlSecret()}, folder)
+    spec = json.dumps(filled, default=str, sort_keys=True)
+    source, more = _checked(Source, rest | {"proof": proof or UrlSecret(), "spec": spec})
     if proof is None or source is None:
         raise SourceError(problems + more)
     return source
+
+
+def _with_schema(given: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The fields with the schema itself in place of its path."""
+    if not isinstance(path := given.get("schema"), str):
+        return given
+    try:
+        return {**given, "schema": read_schema(folder / path)}
+    except ValueError as error:
+        raise SourceError([f".schema: {error}"]) from None
 
 
 def _filled(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,10 +233,10 @@ def _scheme(name: object) -> type[Scheme]:
     raise SourceError([f".scheme: there is no scheme {name!r}; there are: {', '.join(SCHEMES)}"])
 
 
-def _checked(model: type[Model], fields: Mapping[str, Any], folder: Path) -> tuple[Model | None, list[str]]:
+def _checked(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[str]]:
     """The model and no problem, or no model and every problem."""
     try:
-        return model.model_validate(fields, context={"folder": folder}), []
+        return model.model_validate(fields), []
     except ValidationError as error:
         return None, [
             f"{''.join(f'.{part}' for part in problem['loc'])}: {problem['msg']}"

@@ -51,7 +51,7 @@ class Hold:
 
         Raises:
             BusinessBusy: another run has it for longer than is waited; says which.
-            DatabaseAway: PostgreSQL is away; trying again helps.
+            DatabaseUnavailable: PostgreSQL is away; trying again helps.
         """
         async with self.taking:
             if self.connection is not None and not self.lost.is_set():
@@ -112,7 +112,7 @@ async def alone(
 
     Raises:
         BusinessBusy: another run was at it for longer; says which.
-        DatabaseAway: PostgreSQL is away; trying again helps.
+        DatabaseUnavailable: PostgreSQL is away; trying again helps.
         HooklineError: this run has another business to itself: two that wait for each other would wait for ever.
     """
     hold, outer = Hold(settings, key.casefold(), label=label, run=run, patience=patience), _held.get()
@@ -139,7 +139,7 @@ async def still_alone() -> None:
 
     Raises:
         BusinessBusy: the database fell away in between, and another run took it.
-        DatabaseAway: it is away still.
+        DatabaseUnavailable: it is away still.
     """
     if (hold := _held.get()) is not None:
         await hold.ensure()

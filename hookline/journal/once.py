@@ -11,7 +11,7 @@ import os
 from collections.abc import Awaitable, Callable
 
 from hookline.crash_points import crash_point
-from hookline.database import DatabaseAway, lent
+from hookline.database import DatabaseUnavailable, lent
 from hookline.database.connection import reaching
 from hookline.database.types import Connection, Row
 from hookline.journal import store
@@ -60,7 +60,7 @@ async def once(
         EffectConflict: the step was done, or may have been, with another request.
         EffectBusy: another run is at it, or undoes what it builds upon; try again.
         EffectError: what it builds upon was undone, or its own business is being undone.
-        DatabaseAway: PostgreSQL is away; try again, and what was begun is looked for.
+        DatabaseUnavailable: PostgreSQL is away; try again, and what was begun is looked for.
     """
     if OFF:
         logger.critical("THE JOURNAL IS OFF: %s is sent, whatever was sent before", effect)
@@ -87,7 +87,7 @@ async def known(settings: Settings, workflow: str, key: str, step: str) -> Outco
     What an effect brought that is done; None: it is not, was undone, or the vendor refused what builds upon it.
 
     Raises:
-        DatabaseAway: PostgreSQL is away.
+        DatabaseUnavailable: PostgreSQL is away.
     """
     async with lent(settings) as connection:
         row = await store.standing(connection, workflow, key, step)
@@ -99,7 +99,7 @@ async def now_known_as(settings: Settings, workflow: str, key: str, step: str, r
     Note by which reference what an effect brought was found at the vendor, if the journal knows of another.
 
     Raises:
-        DatabaseAway: PostgreSQL is away.
+        DatabaseUnavailable: PostgreSQL is away.
     """
     async with lent(settings) as connection:
         await store.correct(connection, workflow, key, step, [reference])
@@ -165,7 +165,7 @@ class _Attempt:
         try:
             with reaching(self.settings):
                 await store.done(self.connection, self.effect_id, outcome)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             async with lent(self.settings) as connection:
                 await store.done(connection, self.effect_id, outcome)
 

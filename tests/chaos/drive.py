@@ -20,8 +20,7 @@ import asyncpg
 import httpx
 
 from hookline.cli.stage import Stage, own_ports, stage
-from hookline.database import AWAY as DATABASE_AWAY
-from hookline.database import connect
+from hookline.database import CONNECTION_ERRORS, connect
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
 from tests.chaos.mend import see_to_all
@@ -46,7 +45,7 @@ OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 PAGE = 200
 QUIET_LOOKS = 3
 """So many looks one after another must find nothing open."""
-AWAY = (*DATABASE_AWAY, httpx.HTTPError)
+AWAY = (*CONNECTION_ERRORS, httpx.HTTPError)
 
 Say = Callable[[str], None]
 

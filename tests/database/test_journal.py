@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from pydantic import SecretStr
 
-from hookline.database import DatabaseAway, embedded, lent, pool
+from hookline.database import DatabaseUnavailable, embedded, lent, pool
 from hookline.errors import HooklineError
 from hookline.journal import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Outcome, once, store
 from hookline.journal.settle import settle
@@ -291,7 +291,9 @@ async def test_a_connection_that_falls_is_a_database_that_is_away_and_worth_anot
             await connection.fetchval("SELECT $1::int", 1)
 
     async with cut_wire(database_settings, tmp_path) as settings:
-        with pytest.raises(DatabaseAway, match=r"Cannot reach the PostgreSQL server: .* Check") as away:
+        with pytest.raises(
+            DatabaseUnavailable, match=r"Cannot reach the PostgreSQL server: .* Check"
+        ) as away:
             await work(settings)
         async with lent(settings) as connection:
             again = await connection.fetchval("SELECT 1")

@@ -198,7 +198,7 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
         ({"scheme": "url-secret", "schema": {"$schema": "urn:x"}}, "schema: Value error, $schema: 'urn:x' is no draft"),
         ({"scheme": "url-secret", "schema": {"$schema": 7}}, "schema: Value error, $schema: 7 is no draft"),
         ({"scheme": "url-secret", "schema": [1]}, "schema: Value error, is no JSON Schema: it is a mapping"),
-        ({"scheme": "url-secret", "schema": "nothing.json"}, "schema: Value error, cannot read "),
+        ({"scheme": "url-secret", "schema": "nothing.json"}, "schema: cannot read "),
         (
             {"scheme": "url-secret", "schema": {"properties": {"a": {"$ref": "https://example.com/a.json"}}}},
             "schema: Value error, refers to https://example.com/a.json, which it does not hold",

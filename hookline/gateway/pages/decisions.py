@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.gateway.pages import queries, words
+from hookline.gateway.pages import queries
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.desk import Desk, Refused, not_found
 from hookline.journal.settle import settle as settle_effect
+from hookline.text import typed
 
 
 async def show(desk: Desk, request: Request) -> Response:
@@ -27,7 +28,7 @@ async def settle(desk: Desk, request: Request) -> Response:
     effect_id, happened = request.path_params["effect_id"], form.get("happened")
     if happened not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
         raise not_found("effect")
-    reference = [words.typed(line) for line in form.get("reference", "").splitlines()]
+    reference = [typed(line) for line in form.get("reference", "").splitlines()]
     try:
         sentence = await settle_effect(
             desk.settings,

@@ -14,14 +14,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hookline import runtime
-from hookline.gateway.pages import session, words
+from hookline.database import CONNECTION_ERRORS
+from hookline.gateway.pages import session
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.rendering import TEMPLATES
 from hookline.gateway.peers import Attempts, peer
-from hookline.gateway.writer import DATABASE_AWAY
 from hookline.hooks import Hooks, load_hooks
 from hookline.inbox import search
 from hookline.settings import Settings
+from hookline.text import typed
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -174,7 +175,7 @@ def answering(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Res
                 response = await desk.refusal(request, refused)
         except search.TooWide as error:
             response = await desk.refusal(request, Refused(503, "This takes too long", str(error)))
-        except DATABASE_AWAY as error:
+        except CONNECTION_ERRORS as error:
             away = Refused(503, "The database is away", f"Nothing was changed. {error}")
             response = await desk.refusal(request, away)
         for name, value in HEADERS.items():
@@ -203,7 +204,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 def reason_of(form: Mapping[str, str]) -> str:
     """The reason that a person gave; raises Refused without one."""
-    reason = words.typed(form.get("reason", ""))[:LONGEST_REASON]
+    reason = typed(form.get("reason", ""))[:LONGEST_REASON]
     if not reason:
         raise Refused(400, "A reason is missing", "Say why; others will want to know.")
     return reason

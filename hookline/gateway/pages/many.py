@@ -17,6 +17,7 @@ from hookline.gateway.pages.addresses import fields_of, link, wanted
 from hookline.gateway.pages.desk import LONGEST_REASON, Desk, Refused, reason_of
 from hookline.inbox import acts, plans, search
 from hookline.inbox.search import Filter
+from hookline.text import typed
 
 BATCH = 100
 BUSY_SECONDS = 10.0
@@ -58,7 +59,7 @@ async def ask(desk: Desk, request: Request) -> Response:
         acted=sum(part.deliveries for part in parts if part.left_alone is None),
         found=found,
         wanted=filter_ if found.after is None else replace(filter_, after=found.after),
-        reason=words.typed(request.query_params.get("reason", ""))[:LONGEST_REASON],
+        reason=typed(request.query_params.get("reason", ""))[:LONGEST_REASON],
         back=_list(filter_),
     )
 
@@ -66,7 +67,7 @@ async def ask(desk: Desk, request: Request) -> Response:
 async def replay(desk: Desk, request: Request) -> Response:
     """Let them go through again, as many as can be in ten seconds."""
     form = await desk.form(request)
-    reason = words.typed(form.get("reason", ""))[:LONGEST_REASON]
+    reason = typed(form.get("reason", ""))[:LONGEST_REASON]
     act = partial(acts.replay, actor=desk.actor(request), reason=reason or "replayed")
     said = "{} went back to the engines; what is done is not repeated."
     return _answer(desk, request, await _work(desk, form, act), said, reason)

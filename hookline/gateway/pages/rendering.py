@@ -23,7 +23,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=words.visible,
+        finalize=words.shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

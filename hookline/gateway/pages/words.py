@@ -1,9 +1,10 @@
 """States, ages and sizes as people say them."""
 
-import re
 from datetime import datetime
 
 from markupsafe import Markup
+
+from hookline.text import visible
 
 KB = 1024
 
@@ -48,22 +49,10 @@ ALTERED = {
 }
 """What was done to a body that is shown."""
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\ufffe\uffff]"
-)
 
-
-def visible(value: object) -> object:
-    """A text whose control and direction characters show instead of act; all other values as they are."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _INVISIBLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", value)
-    return value
-
-
-def typed(text: str) -> str:
-    """What a person typed or pasted, without the characters that they could not see."""
-    return _INVISIBLE.sub("", text).strip()
+def shown(value: object) -> object:
+    """Return a text with its control and direction characters shown; all other values as they are."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def age(then: datetime, now: datetime) -> str:

@@ -25,6 +25,7 @@ from hookline.gateway.pages.sources import Card
 from hookline.inbox import plans, stats
 from hookline.inbox.search import Filter, Listing, Selection
 from hookline.settings import Settings
+from hookline.text import typed
 
 TOKEN = "the-admin-token"
 NOW = 1_800_000_000
@@ -448,7 +449,7 @@ def test_whatever_was_sent_is_shown_as_text_and_adds_no_tag_attribute_or_address
 def test_a_body_is_shown_byte_for_byte_where_it_is_text(body):
     outlines, _ = pages_of(body, headers={}, text="", content_type="text/plain")
 
-    expected = str(words.visible(body.decode(errors="backslashreplace")))
+    expected = str(words.shown(body.decode(errors="backslashreplace")))
     assert expected.removeprefix("\n") == outlines[0].body.removeprefix("\n")
 
 
@@ -550,11 +551,11 @@ def test_indented_xml_says_the_same(text):
 
 
 def test_characters_that_hide_or_turn_text_are_shown_by_their_number():
-    assert "a\\u{202e}b\\u{0}c\\u{1b}d\ne\tf" == words.visible("a\u202eb\x00c\x1bd\ne\tf")
+    assert "a\\u{202e}b\\u{0}c\\u{1b}d\ne\tf" == words.shown("a\u202eb\x00c\x1bd\ne\tf")
 
 
 def test_characters_that_a_person_pasted_without_seeing_them_are_left_out():
-    assert "LIC-1" == words.typed(" \u200bLIC-1\ufeff\r\n")
+    assert "LIC-1" == typed(" \u200bLIC-1\ufeff\r\n")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""
+Work whose cost a stranger decides, in a process of its own with an end to its time and memory.
+
+A body of a hundred bytes may keep a regular expression busy for a year, and one of 100 KB may ask for gigabytes. What
+reads bodies (parse, redact, validate, render) runs here: the event loop goes on meanwhile, and work that takes too
+long or too much is ended by its process, which is then started again.
+"""
+
+import asyncio
+import multiprocessing
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import ParamSpec, TypeVar
+
+import psutil
+from pebble import ProcessExpired, ProcessPool
+
+from hookline.errors import HooklineError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SECONDS = 2.0
+MEGABYTES = 300
+"""Above what the process needs for itself."""
+MB = 1_048_576
+
+
+class TooCostly(HooklineError):
+    """The work took more time or memory than it is given; nothing came of it."""
+
+
+class Confined:
+    """Processes that do such work; made at first use, ended by `close`."""
+
+    def __init__(self, *, processes: int = 1, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> None:
+        self.seconds = seconds
+        self.megabytes = megabytes
+        # Not by a fork: this process has threads, which a fork would leave half alive.
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPool(processes, context=context, initializer=_confine, initargs=(megabytes,))
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        Call a function of a module there; whatever it raises is raised here.
+
+        Raises:
+            TooCostly: it took longer than `seconds`, or more memory than `megabytes`, or its process died.
+        """
+        try:
+            future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self.seconds)
+            result: T = await asyncio.wrap_future(future)
+        except (TimeoutError, FutureTimeoutError):
+            raise TooCostly(f"it takes longer than {self.seconds:g} s to read") from None
+        except MemoryError:
+            raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
+        except ProcessExpired:
+            raise TooCostly("the process that reads it died of it") from None
+        return result
+
+    def close(self) -> None:
+        """End the processes, and whatever they are at."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+def _confine(megabytes: int) -> None:
+    """Run first in the new process: signals are its parent's business, and memory has an end."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.set_int_max_str_digits(4300)
+    limit = psutil.Process().memory_info().data + megabytes * MB
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -1,0 +1,1 @@
+"""What `hookline doctor`, `/readyz`, `/metrics` and the inbox page say of how things are."""

@@ -1,0 +1,73 @@
+"""
+The one door for text from outside: senders, vendors, people.
+
+What is kept passes `storable`, what is shown on a line passes `one_line`, and a reason passes `reason`. Nothing else
+in Hookline decides which characters may be kept, or which may act on a screen.
+"""
+
+import re
+from typing import Any
+
+LONGEST_REASON = 500
+"""Characters of a reason: enough to say what happened to what, too few to hold a body."""
+
+REPLACEMENT = "\ufffd"
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def storable(text: str) -> str:
+    """Return the text with U+FFFD for what no UTF-8 column holds: NUL and halves of surrogate pairs."""
+    return _NOT_STORABLE.sub(REPLACEMENT, text)
+
+
+def storable_json(value: Any) -> Any:
+    """
+    Return a JSON value whose texts and names are all `storable`.
+
+    Raises:
+        RecursionError: it is nested more deeply than Python goes; bound its depth first.
+    """
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {storable(str(name)): storable_json(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [storable_json(inner) for inner in value]
+        case _:
+            return value
+
+
+def visible(text: str) -> str:
+    """Return the text with control and direction characters shown by their number; line ends and tabs stay."""
+    return _INVISIBLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
+
+
+def typed(text: str) -> str:
+    """Return what a person typed or pasted, without the characters that they could not see."""
+    return _INVISIBLE.sub("", text).strip()
+
+
+def one_line(text: object, longest: int | None = None) -> str:
+    """
+    Return one inert line: white space folded, control characters shown, cut at so many characters.
+
+    Whatever is raised by the text's own `__str__` counts as its text.
+    """
+    try:
+        plain = str(text)
+    except Exception as error:  # noqa: BLE001  (a stranger's object must not break the line that tells of it)
+        plain = f"{type(text).__name__} (whose text raised {type(error).__name__})"
+    if longest is not None:
+        plain = plain[: 4 * longest]  # what is cut away is not worth looking at
+    line = visible(" ".join(plain.split()))
+    return line if longest is None or len(line) <= longest else line[: longest - 1] + "…"
+
+
+def reason(text: object) -> str:
+    """Return a reason as the inbox keeps it: one inert line that can be stored, no longer than a reason may be."""
+    return one_line(text, LONGEST_REASON)

@@ -1,0 +1,43 @@
+"""Work that has an end, whatever it is given."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from hookline.confined import Confined, TooCostly
+
+
+@pytest.fixture
+def confined():
+    made = Confined(seconds=1, megabytes=100)
+    yield made
+    made.close()
+
+
+async def test_what_it_returns_and_raises_comes_back(confined):
+    assert 42 == await confined.run(int, "42")
+    with pytest.raises(ValueError, match="invalid literal"):
+        await confined.run(int, "no number")
+
+
+async def test_work_that_takes_too_long_is_ended_and_the_next_is_done(confined):
+    with pytest.raises(TooCostly, match="longer than 1 s"):
+        await confined.run(re.match, "(a+)+b", "a" * 60)
+
+    assert 1 == await confined.run(int, "1")
+
+
+async def test_work_that_takes_too_much_memory_is_ended_and_the_next_is_done(confined):
+    with pytest.raises(TooCostly, match="more than 100 MB"):
+        await confined.run(bytes, 10**9)
+
+    assert 1 == await confined.run(int, "1")
+
+
+async def test_work_that_kills_its_process_ends_alone(confined):
+    with pytest.raises(TooCostly, match="died"):
+        await confined.run(os.kill, await confined.run(os.getpid), signal.SIGKILL)
+
+    assert 1 == await confined.run(int, "1")
