@@ -34,6 +34,14 @@ async def test_processes_that_start_at_once_leave_one_whole_schema(database_sett
     await connection.close()
 
     assert [0] * 4 == [code for code, _ in endings], endings
-    assert ["alembic_version", "changes", "deliveries", "dispatches", "effects", "lanes", "pauses"] == [
-        row["tablename"] for row in tables
-    ]
+    assert [
+        "alembic_version",
+        "changes",
+        "deliveries",
+        "dispatches",
+        "effects",
+        "lanes",
+        "pauses",
+        "refusals",
+        "sessions",
+    ] == [row["tablename"] for row in tables]
