@@ -2,22 +2,19 @@
 
 import importlib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import construct_schedule
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from hookline.engine.parameters import DELIVERY, misfits, takes_delivery
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
 from hookline.hooks import Hooks, Route
 from hookline.hooks.templates import Template
-
-ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
-DIRECTIVES = {"$ref", "__prefect_kind"}
 
 
 class WorkPool(BaseModel):
@@ -124,39 +121,6 @@ def check_routes(hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
         raise ConfigurationError(f"{hooks.path} is not right:\n  " + "\n  ".join(problems))
 
 
-def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
-    """What is wrong with values for a flow's parameters, one text a parameter, in words for people."""
-    types = _types(flow)
-    problems = []
-    for name, value in parameters.items():
-        if directive := _directive(value):
-            problems.append(f"parameter {name}: holds {directive!r}, which Prefect would act upon; refused")
-            continue
-        try:
-            types.get(name, ANYTHING).validate_python(value)
-        except ValidationError as error:
-            reasons = "; ".join(problem["msg"] for problem in error.errors())
-            problems.append(f"parameter {name}: {reasons}, not {value!r}"[:500])
-    return problems
-
-
-def validated(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    A flow's parameters as it takes them, as Prefect would validate them, which makes a model for each run.
-
-    Raises:
-        ValidationError: one does not fit.
-    """
-    types = _types(flow)
-    return {name: types.get(name, ANYTHING).validate_python(value) for name, value in parameters.items()}
-
-
-@cache
-def _types(flow: Flow[..., Any]) -> dict[str, TypeAdapter[Any]]:
-    hints = get_type_hints(flow.fn, include_extras=True)
-    return {name: TypeAdapter(hint) for name, hint in hints.items() if name != "return"}
-
-
 def _schedule(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:
     details = {name: value for name, value in entry.items() if name not in ("active", "slug", "parameters")}
     rest = {name: entry[name] for name in ("active", "slug", "parameters") if name in entry}
@@ -186,23 +150,12 @@ def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
         f"{place}.parameters: {name} is missing; the flow needs it"
         for name in schema.required or []
         if name not in {**deployment.parameters, **route.parameters}
+        and not (name == DELIVERY and takes_delivery(flow))
     ]
     # A value without a template is known now: a wrong type need not wait for a delivery.
     constants = {name: value for name, value in route.parameters.items() if not _has_template(value)}
     wrong = [f"{place}.{problem}" for problem in misfits(flow, constants)]
     return unknown + missing + wrong
-
-
-def _directive(value: Any) -> str | None:
-    """A key that Prefect acts upon (loads a block, renders a template), which no stranger may send."""
-    match value:
-        case dict():
-            own = next((key for key in value if key in DIRECTIVES), None)
-            return own or next(filter(None, map(_directive, value.values())), None)
-        case list() | tuple():
-            return next(filter(None, map(_directive, value)), None)
-        case _:
-            return None
 
 
 def _has_template(value: Any) -> bool:

@@ -1,5 +1,5 @@
 """
-The engine's loop: wake, route, claim, run, finish; and drain when told to stop.
+The engine's loop: wake, claim, run, finish; and drain when told to stop. Beside it, what comes is routed.
 
 Everything it knows is in PostgreSQL. It may be killed at any moment: its leases run out, and another engine
 (or this one, started again) goes on with the same flow runs.
@@ -28,7 +28,7 @@ from hookline.engine.events import tell_nobody, tell_prefect
 from hookline.engine.lane import Backlog, Lane, WantsOwnRun
 from hookline.engine.leases import InHand, Leases, Stop
 from hookline.engine.reconcile import Reconciler
-from hookline.engine.routing import BATCH, route_received
+from hookline.engine.routing import Router
 from hookline.engine.runs import Ending, EngineStops, FlowRuns, NotOurs
 from hookline.engine.upkeep import prune_hourly
 from hookline.engine.watch import watching
@@ -86,6 +86,10 @@ class Engine:
             database = await pool(self.settings)
             self.database, self.runs = database, FlowRuns(database, context.client, self.deployments)
             self.backlog = Backlog(self.settings, database, context.client, self.hooks, self.deployments)
+            self.router = Router(
+                database, self.hooks, self.deployments, self.settings.body_keys, on_routed=self.wake.set
+            )
+            routing = asyncio.create_task(self.router.serve())
             helpers = [
                 asyncio.create_task(self._listen()),
                 asyncio.create_task(self.leases.keep()),
@@ -98,20 +102,19 @@ class Engine:
             try:
                 while not self.stopping.is_set():
                     await self._turn()
+                self.router.stop()
+                await routing
                 await self._drain()
                 await self.backlog.close()
             finally:
-                for helper in helpers:
+                for helper in (routing, *helpers):
                     helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
+                await asyncio.gather(routing, *helpers, return_exceptions=True)
 
     async def _turn(self) -> None:
-        """Route and claim what there is, then wait for more."""
+        """Claim what there is, then wait for more."""
         self.wake.clear()
         try:
-            keys = self.settings.body_keys
-            while await route_received(self.database, self.hooks, self.deployments, keys) == BATCH:
-                pass
             more = await self._claim()
             if more or self.leases.places(STEP) <= 0:
                 await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
@@ -211,12 +214,16 @@ class Engine:
                     stack.push_async_callback(connection.close)
                     gone = asyncio.Event()
                     connection.add_termination_listener(lambda _, gone=gone: gone.set())
-                    await connection.add_listener(CHANNEL, lambda *_: self.wake.set())
-                    self.wake.set()
+                    await connection.add_listener(CHANNEL, lambda *_: self._awake())
+                    self._awake()
                     await gone.wait()
             except CONNECTION_ERRORS as error:
                 logger.warning("not listening to the inbox: %s", error)
             await asyncio.sleep(1)
+
+    def _awake(self) -> None:
+        self.wake.set()
+        self.router.wake.set()
 
     async def _reconcile(self, client: PrefectClient) -> None:
         """Honour what people do, in the Prefect UI and in the inbox."""

@@ -37,8 +37,9 @@ from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS
 from hookline.database.types import Connection
-from hookline.engine.deployments import Deployment, validated
+from hookline.engine.deployments import Deployment
 from hookline.engine.leases import InHand, Stop
+from hookline.engine.parameters import validated
 from hookline.engine.run_here import RunHere
 from hookline.engine.runs import Ending, EngineStops, NotOurs, cancel, still_ours
 from hookline.errors import HooklineError

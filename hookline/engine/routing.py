@@ -1,104 +1,310 @@
-"""From a delivery to its dispatches: every route whose condition holds gets one."""
+"""
+From a delivery to its dispatches: every route whose condition holds gets one.
 
+Around each delivery stands a fence: whatever its body, its templates or its flows' types raise ends it alone, as
+`rejected`. What its body costs is spent in a confined process, and sources are routed side by side, so that one of
+them holds up no other. What kills this process all the same has been counted before (`deliveries.claim_received`).
+"""
+
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
 
 import asyncpg
-from jsonschema.exceptions import best_match
 from pydantic import SecretStr
 
-from hookline.database.types import Connection
-from hookline.engine.deployments import Deployment, misfits
-from hookline.hooks import Hooks, Route, Source, TemplateError, bodies
+from hookline.confined import Confined
+from hookline.database import CONNECTION_ERRORS, is_connection_error
+from hookline.engine.deployments import Deployment
+from hookline.engine.parameters import DELIVERY, converted, misfits, prefect_schema, takes_delivery
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.hooks import Hooks, Route
+from hookline.hooks.matching import Candidate, Incoming, Match, bounded_and_judged, match_routes
 from hookline.inbox import deliveries, dispatches
-from hookline.inbox.bodies import opened
+from hookline.inbox.dispatches import NewDispatch
+from hookline.text import one_line, reason
 
 logger = logging.getLogger(__name__)
 
 BATCH = 50
+TURN_SECONDS = 2.0
+"""How long one source is routed before what was made of it is written down."""
+IDLE_SECONDS = 5.0
+"""How long a notification may be missed before the inbox is looked at anyway."""
+PROCESSES = 2
+MAX_ATTEMPTS = 3
+FATAL = f"its routing did not come to an end {MAX_ATTEMPTS} times: the engine died or hung of it"
+
+WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], context={})
 
 
-async def route_received(
-    database: asyncpg.Pool,
-    hooks: Hooks,
-    deployments: Mapping[str, Deployment],
-    body_keys: Sequence[SecretStr] = (),
-) -> int:
-    """Route what was received and not yet routed, a batch at most; how many deliveries there were."""
-    async with database.acquire() as connection, connection.transaction():
-        received = await deliveries.claim_received(connection, BATCH)
-        for delivery in received:
-            try:
-                async with connection.transaction():  # a delivery that cannot be routed spoils no other
-                    body = opened(delivery, body_keys) or b""
-                    await _route(connection, delivery, body, hooks, deployments)
-            except (TemplateError, ValueError, asyncpg.DataError) as error:
-                logger.warning("delivery %s cannot be routed: %s", delivery["id"], error)
-                await deliveries.set_state(connection, delivery["id"], "rejected", str(error))
-    return len(received)
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a delivery: dispatches, or a state and the reason."""
+
+    delivery: asyncpg.Record
+    new: Sequence[NewDispatch] = field(default_factory=list)
+    state: str | None = None
+    reason: str | None = None
 
 
-async def _route(
-    connection: Connection,
-    delivery: asyncpg.Record,
-    body: bytes,
-    hooks: Hooks,
-    deployments: Mapping[str, Deployment],
-) -> None:
-    said = bodies.parse(delivery["content_type"], body)
-    if misfit := _misfit(hooks.sources.get(delivery["source"]), said):
-        raise ValueError(misfit)
-    names = deliveries.names(delivery, said)
-    taken = _takers(delivery, hooks, names)
-    for route in taken:
-        await _dispatch(connection, delivery, route, names, deployments[route.deployment])
-    if not taken:
-        await deliveries.set_state(connection, delivery["id"], "unrouted", "no route's condition holds")
+class _Waits(HooklineError):
+    """A delivery cannot be routed before a person has put something right, which is not the delivery's fault."""
 
 
-def _misfit(source: Source | None, body: Any) -> str | None:
-    """What in the body does not fit the schema that the source asks for."""
-    if source is None or source.schema_ is None:
-        return None
-    error = best_match(source.schema_.iter_errors(body))
-    return None if error is None else f"does not fit the schema at {error.json_path}: {error.message}"[:500]
+class Router:
+    """Routes what was received, for as long as its engine serves."""
+
+    def __init__(
+        self,
+        database: asyncpg.Pool,
+        hooks: Hooks,
+        deployments: Mapping[str, Deployment],
+        body_keys: Sequence[SecretStr] = (),
+        *,
+        confined: Confined | None = None,
+        on_routed: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.database = database
+        self.hooks = hooks
+        self.deployments = deployments
+        self.body_keys = body_keys
+        self.confined = confined or Confined(processes=PROCESSES)
+        self.wake = asyncio.Event()
+        self._on_routed = on_routed
+        self._stopping = False
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._counted: set[UUID] = set()
+        """The deliveries whose attempt is counted already: this process has not died of it."""
+
+    async def serve(self) -> None:
+        """Route until stopped, then end what was begun."""
+        renewing = asyncio.create_task(self._keep_renewed())
+        try:
+            await self.confined.run(match_routes, WARMING_UP, [], [])  # to start a process takes a second
+            while not self._stopping:
+                self.wake.clear()
+                if not await self._try_turn() and not self._stopping:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.wake.wait(), IDLE_SECONDS)
+            await self._finish_running()
+        finally:
+            renewing.cancel()
+            await asyncio.to_thread(self.confined.close)
+
+    def stop(self) -> None:
+        """Take nothing new."""
+        self._stopping = True
+        self.wake.set()
+
+    async def route_received(self) -> None:
+        """Route all there is, and return."""
+        while await self._turn() or self._running:
+            await self._finish_running()
+
+    async def _try_turn(self) -> bool:
+        try:
+            return await self._turn()
+        except Exception as error:
+            if is_connection_error(error):
+                logger.warning("the database is away: %s", one_line(error, 200))
+            else:
+                logger.exception("nothing can be routed just now")
+            await asyncio.sleep(1)
+            return True
+
+    async def _turn(self) -> bool:
+        """Begin to route what is due, each source by itself; return True if that was anything."""
+        async with self.database.acquire() as connection:
+            claimed = await deliveries.claim_received(
+                connection, BATCH, busy=self._running.keys(), counted=self._counted
+            )
+        of_source = itemgetter("source")
+        for source, group in groupby(sorted(claimed, key=of_source), key=of_source):
+            self._begin(source, list(group))
+        return bool(claimed) or await self._route_suspect()
+
+    def _begin(self, source: str, group: list[asyncpg.Record]) -> None:
+        self._counted.update(row["id"] for row in group)
+        task = asyncio.create_task(self._route_group(group), name=f"routing of {source}")
+        self._running[source] = task
+        task.add_done_callback(partial(self._ended, source))
+
+    def _ended(self, source: str, task: asyncio.Task[None]) -> None:
+        del self._running[source]
+        self.wake.set()
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if is_connection_error(error):
+            logger.warning("the routing of %s waits: the database is away: %s", source, one_line(error, 200))
+        else:
+            logger.error("the routing of %s broke off", source, exc_info=error)
+
+    async def _finish_running(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running.values())
+
+    async def _route_suspect(self) -> bool:
+        """Route one delivery whose routing an engine began and did not end, with no other beside it."""
+        if not await deliveries.has_suspect(self.database, self._counted):
+            return False
+        await self._finish_running()
+        async with self.database.acquire() as connection:
+            suspect = await deliveries.claim_suspect(connection, self._counted)
+        if suspect is None:
+            return False
+        if suspect["routing_attempts"] > MAX_ATTEMPTS:
+            logger.error("delivery %s is rejected: %s", suspect["id"], FATAL)
+            await self._keep([_Outcome(suspect, state="rejected", reason=FATAL)])
+        else:
+            self._begin(suspect["source"], [suspect])
+            await self._finish_running()
+        return True
+
+    async def _route_group(self, group: list[asyncpg.Record]) -> None:
+        """Route deliveries of one source one after another, for one turn; the rest of them is given back."""
+        until = time.monotonic() + TURN_SECONDS
+        outcomes: list[_Outcome] = []
+        left = list(reversed(group))
+        while left and (not outcomes or time.monotonic() < until):
+            outcomes.append(await self._route(left.pop()))
+        await self._keep(outcomes)
+        if left:
+            rest = [row["id"] for row in left]
+            await deliveries.release_routing(self.database, rest)
+            self._counted.difference_update(rest)
+        self._on_routed()
+
+    async def _route(self, delivery: asyncpg.Record) -> _Outcome:
+        """The fence: nothing that one delivery raises comes out of it; only the database may be away."""
+        body = delivery["body"]
+        if body is None and delivery["has_body"]:
+            body = await deliveries.body_of(self.database, delivery["id"])
+        try:
+            new = await self._dispatches(delivery, body)
+        except _Waits as waits:
+            logger.warning("delivery %s waits: %s", delivery["id"], waits)
+            return _Outcome(delivery, state="received", reason=str(waits))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is, it ends this delivery alone)
+            return _rejected(delivery, error)
+        if not new:
+            return _Outcome(delivery, state="unrouted", reason="no route's condition holds")
+        return _Outcome(delivery, new)
+
+    async def _dispatches(self, delivery: asyncpg.Record, body: bytes | None) -> list[NewDispatch]:
+        source = self.hooks.sources.get(delivery["source"])
+        incoming = Incoming(
+            content_type=delivery["content_type"],
+            body=body,
+            altered=delivery["altered"],
+            context=deliveries.names(delivery, None),
+            source=source.spec if source else None,
+            only_route=delivery["only_route"],
+        )
+        candidates = {
+            route.name: self._candidate(route, delivery["id"])
+            for route in self.hooks.routes
+            if route.source == delivery["source"]
+        }
+        matches = await self.confined.run(match_routes, incoming, list(candidates.values()), self.body_keys)
+        return [await self._dispatch(delivery, candidates[match.route], match) for match in matches]
+
+    def _candidate(self, route: Route, delivery_id: UUID) -> Candidate:
+        deployment = self.deployments.get(route.deployment)
+        try:
+            flow = None if deployment is None else deployment.flow()
+        except ConfigurationError:
+            flow = None
+        if deployment is None or flow is None:  # told of once the route takes a delivery
+            return Candidate(route.name, route.spec)
+        wanted = takes_delivery(flow) and DELIVERY not in deployment.parameters
+        return Candidate(
+            route.name,
+            route.spec,
+            schema=prefect_schema(flow),
+            defaults=deployment.parameters,
+            filled={DELIVERY: str(delivery_id)} if wanted else {},
+        )
+
+    async def _dispatch(self, delivery: asyncpg.Record, candidate: Candidate, match: Match) -> NewDispatch:
+        [route] = [route for route in self.hooks.routes if route.name == match.route]
+        try:
+            flow = self._deployment(route).flow()
+        except ConfigurationError as error:
+            raise _Waits(f"routes.{route.name}: {error}") from None
+        problems = misfits(flow, match.parameters)
+        parameters = match.parameters
+        if match.refused and not problems:
+            changed = converted(flow, parameters, match.refused)
+            parameters, refused = await self.confined.run(bounded_and_judged, candidate, changed)
+            problems = misfits(flow, parameters) or [
+                f"parameter {name}: {why}" if name else why for name, why in refused.items()
+            ]
+        if problems:
+            raise ValueError(f"routes.{route.name}: " + "; ".join(problems))
+        return NewDispatch(delivery["id"], route.name, route.deployment, parameters, match.key)
+
+    def _deployment(self, route: Route) -> Deployment:
+        """
+        The deployment that a route leads to.
+
+        Raises:
+            ConfigurationError: this engine does not know it.
+        """
+        if route.deployment not in self.deployments:
+            raise ConfigurationError(f"there is no deployment {route.deployment!r} here")
+        return self.deployments[route.deployment]
+
+    async def _keep(self, outcomes: Sequence[_Outcome]) -> None:
+        """Write down together what became of deliveries; where that cannot be, of each by itself."""
+        try:
+            await self._write(outcomes)
+        except Exception as error:
+            if is_connection_error(error):
+                raise
+            if len(outcomes) > 1:
+                for each in outcomes:
+                    await self._keep([each])
+                return
+            [outcome] = outcomes
+            if outcome.state == "rejected":
+                self._counted.discard(outcome.delivery["id"])  # its next attempt counts
+                raise
+            await self._keep([_rejected(outcome.delivery, error)])
+
+    async def _write(self, outcomes: Sequence[_Outcome]) -> None:
+        claimed = {each.delivery["id"]: each.delivery["routing_attempts"] for each in outcomes}
+        async with self.database.acquire() as connection, connection.transaction():
+            ours = await deliveries.lock_claimed(connection, claimed)
+            kept = [each for each in outcomes if each.delivery["id"] in ours]
+            if new := [dispatch for each in kept for dispatch in each.new]:
+                await dispatches.add_all(connection, new)
+            for each in kept:
+                if each.state == "received":
+                    await deliveries.postpone_routing(connection, each.delivery["id"], each.reason or "")
+                elif each.state:
+                    await deliveries.set_state(connection, each.delivery["id"], each.state, each.reason)
+        self._counted.difference_update(claimed)
+
+    async def _keep_renewed(self) -> None:
+        """Say of what is being routed that it is not left alone."""
+        while True:
+            await asyncio.sleep(deliveries.ROUTING_SECONDS / 3)
+            if self._running:
+                with suppress(*CONNECTION_ERRORS):
+                    await deliveries.renew_routing(self.database, self._counted)
 
 
-def _takers(delivery: asyncpg.Record, hooks: Hooks, names: Mapping[str, Any]) -> list[Route]:
-    """The routes that take a delivery; the one it was replayed to, whatever its condition says."""
-    of_source = [route for route in hooks.routes if route.source == delivery["source"]]
-    if only := delivery["only_route"]:
-        return [route for route in of_source if route.name == only]
-    return [route for route in of_source if _accepts(route, names)]
-
-
-async def _dispatch(
-    connection: Connection,
-    delivery: asyncpg.Record,
-    route: Route,
-    names: Mapping[str, Any],
-    deployment: Deployment,
-) -> None:
-    try:
-        parameters = route.render_parameters(names)
-        key = route.render_key(names)
-    except TemplateError as error:
-        raise TemplateError(f"routes.{route.name}: {error}") from None
-    if problems := misfits(deployment.flow(), parameters):
-        raise ValueError(f"routes.{route.name}: " + "; ".join(problems))
-    await dispatches.add(
-        connection,
-        delivery["id"],
-        route=route.name,
-        deployment=route.deployment,
-        parameters=parameters,
-        key=key,
-    )
-
-
-def _accepts(route: Route, names: Mapping[str, Any]) -> bool:
-    try:
-        return route.accepts(names)
-    except TemplateError as error:
-        raise TemplateError(f"routes.{route.name}.when: {error}") from None
+def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:
+    """What a delivery is told that raised something; our own words are ValueErrors."""
+    told = str(error) if isinstance(error, ValueError | HooklineError) else f"{type(error).__name__}: {error}"
+    why = reason(told)
+    logger.warning("delivery %s cannot be routed: %s (%s)", delivery["id"], why, type(error).__name__)
+    return _Outcome(delivery, state="rejected", reason=why)

@@ -1,6 +1,7 @@
 """What a body says, by its content type: JSON, a form, XML, or text."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl
@@ -8,11 +9,16 @@ from xml.parsers.expat import ExpatError
 
 import xmltodict
 
+from hookline.hooks.limits import MAX_DEPTH, deeper_than
+
 Kind: TypeAlias = Literal["json", "form", "xml", "other"]
 
 MAX_FIELDS = 1_000
-MAX_DEPTH = 100
-"""Elements of XML within each other."""
+TOO_DEEP = f"more than {MAX_DEPTH} values within each other"
+
+
+class _OddNumber(ValueError):
+    """A number that Python reads and JSON does not have."""
 
 
 def kind(content_type: str) -> Kind:
@@ -50,9 +56,28 @@ def parse(content_type: str, body: bytes) -> Any:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value = json.loads(body, parse_float=_finite, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError(f"The body is not JSON that we read: {TOO_DEEP}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, _OddNumber) as error:
         raise ValueError(f"The body is not JSON: {error}.") from None
+    except ValueError:  # Python's own limit of the digits that it makes a number of
+        raise ValueError("The body is not JSON that we read: a number has too many digits.") from None
+    brackets = body.count(b"{") + body.count(b"[")  # at most so deep; most bodies need no closer look
+    if brackets > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
+        raise ValueError(f"The body is not JSON that we read: {TOO_DEEP}.")
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _OddNumber(f"{text[:20]} is larger than any number that can be kept")
+    return number
+
+
+def _no_number(name: str) -> float:
+    raise _OddNumber(f"{name} is no number of JSON")
 
 
 def _form(body: bytes) -> dict[str, str | list[str]]:

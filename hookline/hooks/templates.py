@@ -15,6 +15,8 @@ from jinja2 import TemplateError as JinjaError
 from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from hookline.text import one_line
+
 NAMES = {
     "body": "the parsed body",
     "headers": "the request's headers, names in lower case",
@@ -25,6 +27,8 @@ NAMES = {
     "received_at": "when the delivery came, ISO 8601 in UTC",
 }
 MAX_OUTPUT = 20_000
+MAX_TOLD = 200
+"""Characters of what Jinja or Python say of a template that fails."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -100,9 +104,12 @@ class Template:
         except TemplateError as error:
             raise TemplateError(f"{error}: {self.text}") from None
         except JinjaError as error:
-            raise TemplateError(f"{error.message}: {self.text}") from None
+            raise TemplateError(f"{one_line(error.message, MAX_TOLD)}: {self.text}") from None
+        except MemoryError:
+            raise
         except Exception as error:  # noqa: BLE001  (a template may divide by zero, index a number, …)
-            raise TemplateError(f"{type(error).__name__}: {error}: {self.text}") from None
+            told = one_line(error, MAX_TOLD)  # it may quote the body
+            raise TemplateError(f"{type(error).__name__}: {told}: {self.text}") from None
         if isinstance(value, str) and len(value) > MAX_OUTPUT:
             raise TemplateError(f"gives {len(value)} characters; {MAX_OUTPUT} are allowed: {self.text}")
         return value

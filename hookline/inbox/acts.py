@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from hookline import text
 from hookline.database.types import Connection
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
@@ -51,7 +52,8 @@ async def replay(
         )
         routed = await connection.fetch(
             """
-            UPDATE deliveries d SET state = 'received', reason = NULL, only_route = $2
+            UPDATE deliveries d
+            SET state = 'received', reason = NULL, only_route = $2, routing_attempts = 0, routing_until = NULL
             WHERE id = $1 AND state NOT IN ('received', 'held') AND body IS NOT NULL
               AND NOT EXISTS (SELECT FROM dispatches p
                               WHERE p.delivery_id = d.id AND p.route = coalesce($2, p.route))
@@ -73,7 +75,7 @@ async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reas
             WHERE delivery_id = $1 AND state IN ('dispatched', 'held', 'failed', 'uncertain') RETURNING id
             """,
             delivery_id,
-            reason,
+            text.reason(reason),
         )
         deliveries = await connection.fetch(
             """
@@ -83,7 +85,7 @@ async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reas
             RETURNING id
             """,
             delivery_id,
-            reason,
+            text.reason(reason),
         )
     return bool(dispatches or deliveries)
 
@@ -100,13 +102,13 @@ async def pause(connection: Connection, source: str, *, actor: str, reason: str)
             "INSERT INTO pauses (source, actor, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING source",
             source,
             actor,
-            reason,
+            text.reason(reason),
         )
         if paused:
             await connection.execute(
                 "UPDATE deliveries SET state = 'held', reason = $2 WHERE state = 'received' AND source = $1",
                 source,
-                reason,
+                text.reason(reason),
             )
     return bool(paused)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from hookline import text
 from hookline.database.types import Connection
 
 
@@ -20,7 +21,7 @@ async def acting(connection: Connection, actor: str, reason: str) -> AsyncIterat
         await connection.execute(
             "SELECT set_config('hookline.actor', $1, true), set_config('hookline.reason', $2, true)",
             actor,
-            reason,
+            text.reason(reason),
         )
         yield
 

@@ -1,12 +1,14 @@
 """Deliveries: accepted requests, kept as they came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from hookline import text
 from hookline.database.types import Connection, Row
 
 CHANNEL = "hookline"
@@ -27,6 +29,23 @@ STATES = (
 """Where a delivery may be; with several dispatches, where the one is that needs a person most."""
 OPEN = ("received", "held", "dispatched", "running")
 """Work that is still to be done."""
+ROUTING_SECONDS = 10
+"""So long a claimed delivery is its engine's to route, unless that is renewed."""
+LARGE_BODY = 65_536
+"""Bytes; a larger body is read only when its turn has come."""
+
+_LEASE = f"interval '{ROUTING_SECONDS} seconds'"
+_LONGEST = "interval '30 seconds'"
+# What lies further ahead than anything is ever put off was written by a clock that was set back since.
+_FREE = f"(d.routing_until IS NULL OR NOT d.routing_until BETWEEN now() AND now() + {_LONGEST})"
+_COUNTED = f"routing_until = now() + {_LEASE}, routing_attempts = d.routing_attempts"
+# The count must outlive this process, not the server's: it need not wait for the disk.
+_QUICKLY = "(SELECT set_config('synchronous_commit', 'off', true)) AS quickly"
+_TO_ROUTE = f"""
+    d.id, d.seq, d.source, d.external_id, d.method, d.query, d.headers, d.content_type, d.altered, d.received_at,
+    d.only_route, d.routing_attempts, d.body IS NOT NULL AS has_body,
+    CASE WHEN octet_length(d.body) <= {LARGE_BODY} THEN d.body END AS body
+"""
 
 
 @dataclass(frozen=True)
@@ -112,15 +131,140 @@ async def accept_all(
     return [receipts[arrival.key] for arrival in arrivals]
 
 
-async def claim_received(connection: Connection, limit: int) -> list[asyncpg.Record]:
-    """Deliveries that no route has seen yet, in order of arrival; locked until the transaction ends."""
-    return await connection.fetch(
-        """
-        SELECT * FROM deliveries WHERE state = 'received'
-        ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED
-        """,
+async def claim_received(
+    connection: Connection, limit: int, *, busy: Collection[str] = (), counted: Collection[UUID] = ()
+) -> list[asyncpg.Record]:
+    """
+    Claim deliveries that no route has seen yet, in order of arrival; sources take turns.
+
+    Each attempt is counted before it is made: whoever dies of one has left a trace. Where an attempt of a source was
+    counted and did not end, all of that source waits (`claim_suspect`), so that its order stays.
+
+    Args:
+        connection: outside a transaction.
+        limit: how many at most.
+        busy: sources that are left alone.
+        counted: deliveries whose attempt by this same process was counted before; it is alive.
+
+    Returns:
+        The deliveries; `body` is absent where it is large (`body_of`).
+    """
+    claimed = await connection.fetch(
+        f"""
+        WITH RECURSIVE sources AS (
+            (SELECT source FROM deliveries WHERE state = 'received' ORDER BY source LIMIT 1)
+            UNION ALL
+            SELECT (SELECT source FROM deliveries WHERE state = 'received' AND source > s.source
+                    ORDER BY source LIMIT 1)
+            FROM sources s WHERE s.source IS NOT NULL
+        ),
+        due AS (
+            SELECT d.*, row_number() OVER (PARTITION BY s.source ORDER BY d.seq) AS turn
+            FROM sources s CROSS JOIN LATERAL (
+                SELECT d.id, d.seq FROM deliveries d
+                WHERE d.state = 'received' AND d.source = s.source AND ({_FREE} OR d.id = ANY($3))
+                ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED
+            ) d
+            WHERE s.source <> ALL($2) AND NOT EXISTS (
+                SELECT FROM deliveries e WHERE e.state = 'received' AND e.routing_attempts > 0
+                AND e.source = s.source AND e.id <> ALL($3))
+        )
+        UPDATE deliveries d SET {_COUNTED} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
+        FROM (SELECT id FROM due ORDER BY turn, seq LIMIT $1) AS chosen, {_QUICKLY}
+        WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
+        """,  # noqa: S608  (only texts of ours)
         limit,
+        list(busy),
+        list(counted),
     )
+    return sorted(claimed, key=itemgetter("seq"))
+
+
+async def claim_suspect(connection: Connection, counted: Collection[UUID] = ()) -> asyncpg.Record | None:
+    """Claim the first delivery whose routing was begun by an engine and did not end: it is to be routed alone."""
+    return await connection.fetchrow(
+        f"""
+        UPDATE deliveries d SET {_COUNTED} + 1
+        FROM (SELECT d.id FROM deliveries d
+              WHERE d.state = 'received' AND d.routing_attempts > 0 AND d.id <> ALL($1) AND {_FREE}
+              ORDER BY d.seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen, {_QUICKLY}
+        WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
+        """,  # noqa: S608  (only texts of ours)
+        list(counted),
+    )
+
+
+async def has_suspect(database: asyncpg.Pool, counted: Collection[UUID] = ()) -> bool:
+    """Return True if `claim_suspect` would find one."""
+    found: bool = await database.fetchval(
+        f"""
+        SELECT EXISTS (SELECT FROM deliveries d WHERE d.state = 'received' AND d.routing_attempts > 0
+                       AND d.id <> ALL($1) AND {_FREE})
+        """,  # noqa: S608  (only texts of ours)
+        list(counted),
+    )
+    return found
+
+
+async def renew_routing(database: asyncpg.Pool, delivery_ids: Collection[UUID]) -> None:
+    """Go on routing these deliveries: no other engine takes them for left alone."""
+    await database.execute(
+        """
+        UPDATE deliveries SET routing_until = now() + make_interval(secs => $2)
+        WHERE id = ANY($1) AND state = 'received'
+        """,
+        list(delivery_ids),
+        ROUTING_SECONDS,
+    )
+
+
+async def release_routing(database: asyncpg.Pool, delivery_ids: Collection[UUID]) -> None:
+    """Give back deliveries whose routing was not begun."""
+    await database.execute(
+        """
+        UPDATE deliveries SET routing_attempts = greatest(routing_attempts - 1, 0), routing_until = NULL
+        WHERE id = ANY($1) AND state = 'received'
+        """,
+        list(delivery_ids),
+    )
+
+
+async def postpone_routing(connection: Connection, delivery_id: UUID, reason: str) -> None:
+    """Let a delivery wait for something that a person must put right before it can be routed."""
+    await connection.execute(
+        f"""
+        UPDATE deliveries SET routing_attempts = 0, routing_until = now() + {_LONGEST}, reason = $2
+        WHERE id = $1 AND state = 'received'
+        """,  # noqa: S608  (only texts of ours)
+        delivery_id,
+        text.reason(reason),
+    )
+
+
+async def lock_claimed(connection: Connection, claimed: Mapping[UUID, int]) -> set[UUID]:
+    """
+    Lock those of these deliveries that are still this engine's to route, until the transaction ends.
+
+    Args:
+        connection: in a transaction.
+        claimed: the number of the attempt of each, by which another engine's is told apart.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT d.id FROM deliveries d JOIN unnest($1::uuid[], $2::int[]) AS c (id, attempt)
+            ON d.id = c.id AND d.routing_attempts = c.attempt
+        WHERE d.state = 'received' ORDER BY d.seq FOR UPDATE OF d
+        """,
+        list(claimed),
+        list(claimed.values()),
+    )
+    return {row["id"] for row in rows}
+
+
+async def body_of(database: asyncpg.Pool, delivery_id: UUID) -> bytes | None:
+    """Return a body as it is kept."""
+    body: bytes | None = await database.fetchval("SELECT body FROM deliveries WHERE id = $1", delivery_id)
+    return body
 
 
 async def set_state(connection: Connection, delivery_id: UUID, state: str, reason: str | None = None) -> None:
@@ -129,7 +273,7 @@ async def set_state(connection: Connection, delivery_id: UUID, state: str, reaso
         "UPDATE deliveries SET state = $2, reason = $3, only_route = NULL WHERE id = $1",
         delivery_id,
         state,
-        reason,
+        None if reason is None else text.reason(reason),
     )
 
 

@@ -1,14 +1,27 @@
 """Dispatches: a delivery that fulfilled a route, claimed by an engine under a lease, run once."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from hookline import text
 from hookline.database.types import Connection, Row
 from hookline.inbox.deliveries import CHANNEL
+
+
+@dataclass(frozen=True)
+class NewDispatch:
+    """What a route makes of a delivery."""
+
+    delivery_id: UUID
+    route: str
+    deployment: str
+    parameters: Mapping[str, Any]
+    key: str | None
 
 
 async def add(
@@ -21,17 +34,26 @@ async def add(
     key: str | None,
 ) -> None:
     """Add the dispatch of a (delivery, route) pair, unless it exists from an earlier routing."""
+    await add_all(connection, [NewDispatch(delivery_id, route, deployment, parameters, key)])
+
+
+async def add_all(connection: Connection, new: Sequence[NewDispatch]) -> None:
+    """Add dispatches in this order, but for those that exist from an earlier routing."""
     await connection.execute(
         """
         INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key)
-        SELECT id, source, $2, $3, $4, $5 FROM deliveries WHERE id = $1
+        SELECT n.delivery_id, d.source, n.route, n.deployment, n.parameters, n.key
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]) WITH ORDINALITY
+            AS n (delivery_id, route, deployment, parameters, key, number)
+            JOIN deliveries d ON d.id = n.delivery_id
+        ORDER BY n.number
         ON CONFLICT (delivery_id, route) DO NOTHING
         """,
-        delivery_id,
-        route,
-        deployment,
-        parameters,
-        key,
+        [each.delivery_id for each in new],
+        [each.route for each in new],
+        [each.deployment for each in new],
+        [each.parameters for each in new],
+        [each.key for each in new],
     )
 
 
@@ -149,7 +171,7 @@ async def finish(
         dispatch_id,
         owner,
         state,
-        reason,
+        None if reason is None else text.reason(reason),
         waits_for,
         CHANNEL,
     )
@@ -174,7 +196,7 @@ async def put_back(
         """,
         dispatch_id,
         owner,
-        reason,
+        text.reason(reason),
         delay,
         CHANNEL,
     )
@@ -194,7 +216,7 @@ async def give_own_run(database: asyncpg.Pool, dispatch_id: UUID, owner: str, re
         """,
         dispatch_id,
         owner,
-        reason,
+        text.reason(reason),
         CHANNEL,
     )
 
@@ -287,7 +309,7 @@ async def follow(
         dispatch["state"],
         dispatch["flow_run_id"],
         state,
-        reason,
+        None if reason is None else text.reason(reason),
         waits_for,
         CHANNEL,
     )

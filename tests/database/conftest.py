@@ -8,7 +8,9 @@ import asyncpg
 import httpx
 import pytest
 
+from hookline.confined import Confined
 from hookline.database.connection import database_url
+from hookline.engine.routing import Router
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
 from hookline.settings import Settings
@@ -20,6 +22,26 @@ def connect(database_settings):
         return await asyncpg.connect(database_url(database_settings))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def confined():
+    """The processes in which bodies are read."""
+    made = Confined(processes=2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def route_received(database, confined):
+    """Routes all that was received, as an engine does."""
+
+    async def route_received(hooks, deployments, body_keys=(), **changed):
+        router = Router(database, hooks, deployments, body_keys, **{"confined": confined, **changed})
+        await router.route_received()
+        return router
+
+    return route_received
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from hookline.engine.deployments import load_deployments
-from hookline.engine.routing import route_received
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
 from hookline.hooks.redaction import compile_path
@@ -112,12 +111,12 @@ async def test_a_body_whose_key_is_gone_says_so(database, keep, keys):
 
 
 async def test_a_sealed_delivery_is_routed_and_one_whose_key_is_gone_is_rejected_until_it_is_back(
-    database, keep, hooks, deployments
+    database, keep, hooks, deployments, route_received
 ):
     delivery = await keep([NEW])
 
     async def routed(keys):
-        await route_received(database, hooks, deployments, keys)
+        await route_received(hooks, deployments, keys)
         return tuple(
             await database.fetchrow(
                 "SELECT d.state, d.reason, p.parameters FROM deliveries d LEFT JOIN dispatches p ON true"
@@ -165,7 +164,7 @@ async def test_what_cannot_be_redacted_is_refused_in_words_and_nothing_is_kept(g
     answer = await gateway.post("/hooks/shop", content=deep, headers={"Content-Type": "application/json"})
 
     assert (400, 0) == (answer.status_code, await database.fetchval("SELECT count(*) FROM deliveries"))
-    assert "cannot be redacted" in answer.json()["detail"]
+    assert "more than 100 values" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("keys", ["short", f"{'A' * 43}=,sécret", "A" * 43 + "=, ,B"])

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hookline.engine.deployments import check_routes, load_deployments, misfits
+from hookline.engine.deployments import check_routes, load_deployments
+from hookline.engine.parameters import misfits
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
 
@@ -446,14 +447,25 @@ def module_greet(flows_folder):
     return hookline_sample_flows.greet
 
 
-def test_a_long_value_is_judged_in_short_words(greet):
+def test_of_a_long_value_no_more_than_its_beginning_is_told(greet):
     (problem,) = misfits(greet, {"times": "x" * 1000})
 
-    assert 500 == len(problem)
+    assert problem.startswith("parameter times: Input should be a valid integer")
+    assert len(problem) < 200
 
 
-def test_a_value_nested_as_deep_as_json_goes_is_judged_too(greet):
-    deep = json.loads("[" * 900 + "]" * 900)
+def test_of_many_misfits_the_first_are_told_and_the_others_counted(greet):
+    (problem,) = misfits(greet, {"tags": [1] * 1000})
+
+    assert problem.count("valid string") == 3
+    assert "and 997 more" in problem
+
+
+def test_a_value_nested_as_deep_as_is_taken_is_judged_and_one_level_more_refused(greet):
+    deep, deeper = (json.loads("[" * levels + "]" * levels) for levels in (100, 101))
 
     assert [] == misfits(greet, {"anything": deep})
     assert 1 == len(misfits(greet, {"name": deep}))
+    assert ["parameter anything: more than 100 values within each other"] == misfits(
+        greet, {"anything": deeper}
+    )

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hookline.hooks.bodies import MAX_DEPTH, MAX_FIELDS, kind, parse
+from hookline.hooks.bodies import MAX_FIELDS, kind, parse
+from hookline.hooks.limits import MAX_DEPTH
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -64,8 +65,15 @@ OUTSIDE = b"<!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><x>&a;</x>"
         ("application/json", b"{", "The body is not JSON: "),
         ("application/json", b"", "The body is not JSON: "),
         ("application/json", b"\xff\xff", "The body is not JSON: "),
-        ("application/json", b"[" * 100_000, "The body is not JSON: "),
-        ("application/json", b"9" * 10_000, "The body is not JSON: "),
+        ("application/json", b"[" * 100_000, f"more than {MAX_DEPTH} values within each other"),
+        ("application/json", b"[" * 101 + b"]" * 101, f"more than {MAX_DEPTH} values within each other"),
+        ("application/json", b'{"a":' * 101 + b"1" + b"}" * 101, f"more than {MAX_DEPTH} values"),
+        ("application/json", ("[" * 101 + "]" * 101).encode("utf-16"), f"more than {MAX_DEPTH} values"),
+        ("application/json", b"9" * 10_000, "too many digits"),
+        ("application/json", b"[NaN]", "NaN is no number of JSON"),
+        ("application/json", b'{"a": -Infinity}', "-Infinity is no number of JSON"),
+        ("application/json", b"[1e999]", "1e999 is larger than any number that can be kept"),
+        ("application/json", b"-" + b"9" * 400 + b".0", "is larger than any number"),
         (FORM, b"a=%ff", "The body is not a form: "),
         (FORM, b"\xff", "The body is not a form: "),
         (FORM, b"a&" * (MAX_FIELDS + 1), "The body is not a form: "),

@@ -106,7 +106,7 @@ def test_a_field_that_is_there_twice_is_replaced_whole_or_by_number():
 def test_what_is_nested_too_deeply_to_look_through_is_refused():
     body = b'{"a":' * 150 + b"1" + b"}" * 150
 
-    with pytest.raises(ValueError, match="cannot be redacted"):
+    with pytest.raises(ValueError, match="more than 100 values within each other"):
         redacted(body, "$..pin")
 
 

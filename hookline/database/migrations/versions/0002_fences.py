@@ -5,8 +5,16 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-# Counted before a delivery is routed: one whose routing kills the process is set aside at the third try.
-ROUTING_ATTEMPTS = "ALTER TABLE deliveries ADD COLUMN routing_attempts integer NOT NULL DEFAULT 0"
+# Counted before a delivery is routed: one whose routing kills the process is set aside after the third try.
+ROUTING = """
+ALTER TABLE deliveries
+    ADD COLUMN routing_attempts integer NOT NULL DEFAULT 0,
+    ADD COLUMN routing_until timestamptz                         -- an engine routes it, or it waits, until then
+"""
+ROUTING_INDEXES = (
+    "CREATE INDEX deliveries_received ON deliveries (source, seq) WHERE state = 'received'",
+    "CREATE INDEX deliveries_routing ON deliveries (seq) WHERE state = 'received' AND routing_attempts > 0",
+)
 
 # Engines that died, or blocked, with it in hand.
 DEATHS = "ALTER TABLE dispatches ADD COLUMN deaths integer NOT NULL DEFAULT 0"
@@ -34,11 +42,12 @@ CREATE TABLE sessions (                                          -- log-ins of p
 
 
 def upgrade() -> None:
-    for statement in (ROUTING_ATTEMPTS, DEATHS, REFUSALS, SESSIONS):
+    for statement in (ROUTING, *ROUTING_INDEXES, DEATHS, REFUSALS, SESSIONS):
         op.execute(statement)
 
 
 def downgrade() -> None:
     op.execute("DROP TABLE sessions, refusals")
     op.execute("ALTER TABLE dispatches DROP COLUMN deaths")
-    op.execute("ALTER TABLE deliveries DROP COLUMN routing_attempts")
+    op.execute("DROP INDEX deliveries_received, deliveries_routing")
+    op.execute("ALTER TABLE deliveries DROP COLUMN routing_attempts, DROP COLUMN routing_until")

@@ -1,0 +1,127 @@
+"""
+The parameters of a flow: whether values fit them, for the flow's own types and for Prefect's server alike.
+
+Prefect judges twice, by two sets of rules: its server by the JSON Schema of the flow, its engine by the flow's types.
+What only the types take is passed on as they write it in JSON, and is refused where that does not fit either.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, get_type_hints
+
+from prefect import Flow
+from prefect.utilities.schema_tools.validation import preprocess_schema
+from pydantic import TypeAdapter, ValidationError
+
+from hookline.hooks.limits import MAX_DEPTH, deeper_than, shortened
+from hookline.text import one_line, reason
+
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+DIRECTIVES = {"$ref", "__prefect_kind"}
+DELIVERY = "delivery"
+"""The parameter in which a flow takes the id of its delivery."""
+MAX_MESSAGE = 200
+MAX_PROBLEMS = 3
+"""Of one parameter; the others are only counted."""
+_MISFITS = (Exception, SystemExit)
+"""Whatever a flow's own validators raise is said of the value that they were given."""
+
+
+def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with values for a flow's parameters, one text a parameter, in words for people."""
+    return [
+        reason(f"parameter {name}: {problem}")
+        for name, value in parameters.items()
+        if (problem := _misfit(flow, name, value))
+    ]
+
+
+def validated(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a flow's parameters as it takes them, as Prefect would validate them, which makes a model for each run.
+
+    Raises:
+        ValidationError: one does not fit.
+    """
+    return {name: _type(flow, name).validate_python(value) for name, value in parameters.items()}
+
+
+def converted(flow: Flow[..., Any], parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters, those of these names as the flow's types write them in JSON; all must fit the flow."""
+    written = {name: _written(flow, name, parameters[name]) for name in names if name in parameters}
+    return {**parameters, **written}
+
+
+@cache
+def prefect_schema(flow: Flow[..., Any]) -> str:
+    """Return the JSON Schema by which Prefect's server judges a flow's parameters, as text."""
+    # What `hookline apply` puts on the server, and what the server makes of it before each check:
+    # prefect/server/api/deployments.py, create_flow_run_from_deployment.
+    return json.dumps(preprocess_schema(flow.parameters.model_dump_for_openapi()), default=str)
+
+
+@cache
+def takes_delivery(flow: Flow[..., Any]) -> bool:
+    """Return True if the flow has a parameter `delivery` that takes the id of one."""
+    schema = flow.parameters.properties.get(DELIVERY)
+    kinds = [] if schema is None else [schema, *schema.get("anyOf", [])]
+    return any(kind.get("type") == "string" for kind in kinds)
+
+
+def _misfit(flow: Flow[..., Any], name: str, value: Any) -> str | None:
+    if deeper_than(value, MAX_DEPTH):
+        return f"more than {MAX_DEPTH} values within each other"
+    if directive := _directive(value):
+        return f"holds {directive!r}, which Prefect would act upon; refused"
+    try:
+        _type(flow, name).validate_python(value)
+    except ValidationError as error:
+        return f"{_told(error)}, not {shortened(value)}"
+    except _MISFITS as error:
+        return f"the flow's own check ends in {type(error).__name__}: {one_line(error, MAX_MESSAGE)}"
+    return None
+
+
+def _told(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [one_line(problem["msg"], MAX_MESSAGE) for problem in problems[:MAX_PROBLEMS]]
+    more = len(problems) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
+
+
+def _written(flow: Flow[..., Any], name: str, value: Any) -> Any:
+    """Return the value as its type writes it in JSON; as it is, where the type cannot."""
+    try:
+        adapter = _type(flow, name)
+        return adapter.dump_python(adapter.validate_python(value), mode="json")
+    except _MISFITS:
+        return value
+
+
+def _type(flow: Flow[..., Any], name: str) -> TypeAdapter[Any]:
+    return _types(flow).get(name, ANYTHING)
+
+
+@cache
+def _types(flow: Flow[..., Any]) -> dict[str, TypeAdapter[Any]]:
+    hints = get_type_hints(flow.fn, include_extras=True)
+    return {name: TypeAdapter(hint) for name, hint in hints.items() if name != "return"}
+
+
+def _directive(value: Any) -> str | None:
+    """Return a key that Prefect acts upon (loads a block, renders a template), which no stranger may send."""
+    return next((key for key in _keys(value) if key in DIRECTIVES), None)
+
+
+def _keys(value: Any) -> Iterator[str]:
+    left = [value]
+    while left:
+        match left.pop():
+            case dict() as mapping:
+                yield from mapping
+                left += mapping.values()
+            case list() | tuple() as values:
+                left += values
+            case _:
+                pass
