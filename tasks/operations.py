@@ -130,7 +130,7 @@ class VendorTasks(Generic[C]):
                     f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
                     "can be found again if its answer is lost."
                 )
-            async with credentials.get_client() as client:
+            async with credentials.get_client() as client, client.slot():
                 counts = census and census(client, given)
                 write = _Write(operation, client, given, business, look, counts, reference)
                 brings = counts.wanted if isinstance(counts, Tally) else wanted(given)
@@ -151,7 +151,7 @@ class VendorTasks(Generic[C]):
 
         async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T | None:
             given = operation.given(*args, **inputs)
-            async with credentials.get_client() as client:
+            async with credentials.get_client() as client, client.slot():
                 outcome = await _Write(operation, client, given, business).once(of, essential)
             return None if outcome.answer is None else operation.load(outcome.answer)
 

@@ -284,7 +284,7 @@ async def add_company(
     zentitle: ZentitleCredentials, business: Business, name: str, account_no: str, email: str, product_id: str
 ) -> int:
     """Make a customer's company, once; return its id. `product_id` is asked for even by a global company."""
-    async with zentitle.get_client() as client:
+    async with zentitle.get_client() as client, client.slot():
 
         async def look() -> Outcome | None:
             found, owner = await _company(client, name)
@@ -328,7 +328,7 @@ async def set_license_terms(
     Zentitle adds days to a code that is a subscription already (by its profile, or by an earlier attempt), but
     sets them when the type changes: so such a code is made perpetual first.
     """
-    async with zentitle.get_client() as client:
+    async with zentitle.get_client() as client, client.slot():
 
         async def read() -> LicenseCode:
             return await client.get_license_code(productid=product_id, licensecode=code)

@@ -26,12 +26,15 @@ from hookline.clients.errors import AnswerLost, UnexpectedAnswer, Unreachable, V
 from hookline.clients.models import Input
 from hookline.clients.operation import Operation
 from hookline.clients.redaction import in_vendor_call, redact
+from hookline.context import vendor_slot, waiting, waiting_for_next_attempt
 from hookline.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+ANSWER_SECONDS: Final = 5.0
+"""A call whose answer takes longer gives its slot in the engine back."""
 SHORT_WAIT: Final = 2.0  # seconds a vendor may ask us to wait here; more is the caller's to plan
 IDLE_SECONDS: Final = 2.0
 """
@@ -166,8 +169,13 @@ class VendorClient:
         except VendorError as error:
             if not _worth_a_short_wait(error):
                 raise
-            await asyncio.sleep(error.retry_after or 0.0)
+            with waiting_for_next_attempt(error.retry_after or 0.0):
+                await asyncio.sleep(error.retry_after or 0.0)
         return await self._once(operation, given)
+
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Around several calls that belong together: the vendor's share of the engine's slots is waited for once."""
+        return vendor_slot(self.vendor, self.base_url)
 
     async def _once(self, operation: Operation[..., T], given: Input) -> T:
         request = operation.build(self.base_url, given)
@@ -175,7 +183,7 @@ class VendorClient:
         timeout = httpx.Timeout(self.timeout, connect=self.connect_timeout).as_dict()
         request.extensions |= {"hookline": exchange, "trace": exchange.trace, "timeout": timeout}
         try:
-            async with self.admission():
+            async with self.slot(), self.admission():
                 response = await self._exchange(request, exchange)
             return operation.read(response)
         except VendorError as error:
@@ -190,8 +198,9 @@ class VendorClient:
         started = time.perf_counter()
         outcome = "failed"
         try:
-            async with asyncio.timeout(self.timeout):
-                response = await self._http.send(request, auth=self.auth)
+            with waiting(f"waits for an answer of {self.vendor}", grace=ANSWER_SECONDS):
+                async with asyncio.timeout(self.timeout):
+                    response = await self._http.send(request, auth=self.auth)
             outcome = str(response.status_code)
             self._told_time = response.headers.get("date"), datetime.now(UTC)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:

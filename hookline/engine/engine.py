@@ -18,6 +18,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.context import AsyncClientContext
 
+import hookline.prefect_adapter.waits  # noqa: F401  (from here on, Prefect tells where it waits)
 from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
@@ -47,10 +48,10 @@ TELL_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
 STEP, STEP_SECONDS = 2, 0.2
 """So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
-LANE_PLACES = 2
+LANE_SLOTS = 2
 """So many times as many dispatches run at once in a lane: they cost this machine little, and wait for vendors."""
 GATHER_SECONDS = 0.03
-"""How long places in a lane become free until they are filled together."""
+"""How long slots in a lane become free until they are filled together."""
 CUT_SECONDS = 5.0
 """How long what did not end in time is given to be put back."""
 BLOCKED_SECONDS = 5.0
@@ -66,6 +67,7 @@ class Engine:
         self.deployments = deployments
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.leases = Leases(settings, self.name)
+        self.slots = self.leases.slots
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
@@ -90,8 +92,11 @@ class Engine:
                 database, self.hooks, self.deployments, self.settings.body_keys, on_routed=self.wake.set
             )
             routing = asyncio.create_task(self.router.serve())
+            loop = asyncio.get_running_loop()
+            self.slots.free = lambda: loop.call_soon_threadsafe(self.wake.set)
             helpers = [
                 asyncio.create_task(self._listen()),
+                asyncio.create_task(self.slots.tell(database, self.name, self.deployments)),
                 asyncio.create_task(self.leases.keep()),
                 asyncio.create_task(self._reconcile(context.client)),
                 asyncio.create_task(self._tell(context.client)),
@@ -116,7 +121,7 @@ class Engine:
         self.wake.clear()
         try:
             more = await self._claim()
-            if more or self.leases.places(STEP) <= 0:
+            if more or self.slots.at_work() >= STEP:
                 await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
             if more:
                 return
@@ -129,15 +134,13 @@ class Engine:
             await asyncio.wait_for(self.wake.wait(), timeout)
 
     async def _claim(self) -> bool:
-        """Begin what may run now and has a place; whether that left some."""
-        at_once = self.settings.engine_concurrency
-        if self.backlog.lane is None:
-            most = min(self.leases.places(at_once), STEP)
-        else:
-            most = self.leases.places(LANE_PLACES * at_once)
+        """Begin what may run now and has a slot; whether that left some."""
+        in_lane = self.backlog.lane is not None
+        self.slots.at_once = self.settings.engine_concurrency * (LANE_SLOTS if in_lane else 1)
+        most = self.slots.free_now() if in_lane else min(self.slots.free_now(), STEP)
         if most <= 0:
             return False
-        claimed = await self.leases.claim(most, self.deployments)
+        claimed = await self.leases.claim(most, self.slots.open_to(self.deployments))
         more = len(claimed) == most
         await self.backlog.open(more=more)
         for hand in claimed:
@@ -163,7 +166,7 @@ class Engine:
         logger.info("%s starts (%s, key %s)", what, dispatch["deployment"], dispatch["key"])
         crash_point("dispatch claimed")
         try:
-            with working_on(dispatch["delivery_id"], hand.id, hand):
+            with working_on(dispatch["delivery_id"], hand.id, hand, slot=hand.slot):
                 if lane is None:
                     end = await self.runs.run(hand)
                 else:

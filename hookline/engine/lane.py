@@ -77,8 +77,7 @@ class _Carried:
         """The flow itself."""
         dispatch, flow = self.hand.dispatch, self.deployment.flow()
         parameters = validated(flow, {**self.deployment.parameters, **dispatch["parameters"]})
-        with working_on(dispatch["delivery_id"], self.hand.id, self.hand, in_lane=True):
-            return await flow.fn(**parameters)
+        return await flow.fn(**parameters)
 
 
 class _Run(RunHere):
@@ -145,9 +144,7 @@ class Lane:
         """How a dispatch's task run ended; None where it was stopped."""
         hand, key = carried.hand, str(carried.hand.id)
         self._carried[key] = carried
-        parameters = {"name": carried.name, "key": key}
-        task_run = run_task_async(self._task, parameters=parameters, return_type="state")
-        hand.flow = asyncio.create_task(task_run, context=context.copy())
+        hand.flow = asyncio.create_task(self._task_run(carried), context=context.copy())
         if hand.stop is not None:
             hand.halt(hand.stop)
         try:
@@ -160,6 +157,12 @@ class Lane:
         finally:
             hand.flow = None
             del self._carried[key]
+
+    async def _task_run(self, carried: _Carried) -> Any:
+        hand = carried.hand
+        parameters = {"name": carried.name, "key": str(hand.id)}
+        with working_on(hand.dispatch["delivery_id"], hand.id, hand, slot=hand.slot, in_lane=True):
+            return await run_task_async(self._task, parameters=parameters, return_type="state")
 
     async def _carry(self, name: str, key: str) -> Any:  # noqa: ARG002  (the name is the task run's)
         return await self._carried[key].run()

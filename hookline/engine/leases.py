@@ -20,6 +20,7 @@ import asyncpg
 from hookline.context import RunStopped
 from hookline.database import CONNECTION_ERRORS, pool
 from hookline.database.connection import reaching
+from hookline.engine.slots import DispatchSlot, Slots
 from hookline.inbox import dispatches
 from hookline.settings import Settings
 
@@ -48,7 +49,8 @@ class InHand:
         """When the lease ends, by this process's monotonic clock."""
         self.stop: Stop | None = None
         self.waits = False
-        """Its flow run is paused for a person: it needs no place of its own."""
+        """Its flow run is paused for a person: it needs no slot of its own."""
+        self.slot = DispatchSlot(leases.slots, dispatch["reason"])
         self.seen_over = False
         """Its flow run was over when Prefect was last asked, though it is still in hand."""
         self.flow: asyncio.Task[Any] | None = None
@@ -98,6 +100,7 @@ class Leases:
         self.owner = owner
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.in_hand: dict[UUID, InHand] = {}
+        self.slots = Slots(settings.engine_concurrency, self.in_hand)
 
     async def claim(self, limit: int, deployments: Collection[str]) -> list[InHand]:
         """Take dispatches that may run now, for these deployments."""
@@ -112,15 +115,13 @@ class Leases:
         )
         hands = [InHand(dispatch, self, until) for dispatch in claimed]
         self.in_hand |= {hand.id: hand for hand in hands}
+        self.slots.moved()
         return hands
 
     def let_go(self, hand: InHand) -> None:
         """It is not worked on here any more; if nothing else was written down, its lease runs out."""
         self.in_hand.pop(hand.id, None)
-
-    def places(self, of: int) -> int:
-        """How many of so many places are free: a run that waits for a person takes none."""
-        return of - sum(not hand.waits for hand in self.in_hand.values())
+        self.slots.moved()
 
     async def renew(self, hands: Collection[InHand]) -> None:
         """Renew their leases; what another engine has meanwhile taken is stopped here."""

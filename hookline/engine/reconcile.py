@@ -31,7 +31,8 @@ from prefect.exceptions import ObjectNotFound
 from hookline.database.types import Connection
 from hookline.engine.lane import end_abandoned
 from hookline.engine.leases import InHand, Leases, Stop
-from hookline.engine.runs import DELETED, UI, WAITS, Ending, cancel, ending
+from hookline.engine.runs import DELETED, UI, Ending, cancel, ending
+from hookline.engine.slots import WAITS
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
 

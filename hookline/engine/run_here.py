@@ -15,6 +15,7 @@ from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.results import ResultStore
 
+from hookline.context import waiting_for_next_attempt
 from hookline.database import DatabaseUnavailable
 from hookline.engine.leases import InHand, Stop
 from hookline.errors import HooklineError
@@ -97,7 +98,9 @@ class Run(RunHere):
         A flow that waits for its own retry is not run again if it was cancelled meanwhile.
         """
         if state.is_running() and (until := self.state.state_details.scheduled_time):
-            await asyncio.sleep(max(until.timestamp() - time.time(), 0))
+            seconds = max(until.timestamp() - time.time(), 0)
+            with waiting_for_next_attempt(seconds):
+                await asyncio.sleep(seconds)
             at_present = (await self.client.read_flow_run(self._id)).state
             if at_present is not None and at_present.is_cancelled():
                 raise Abort("it was cancelled while it waited for its next attempt")

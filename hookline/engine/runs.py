@@ -18,6 +18,7 @@ from hookline.engine.deployments import Deployment
 from hookline.engine.leases import InHand, Stop
 from hookline.engine.result_storage import ResultStorage
 from hookline.engine.run_here import Run
+from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import EffectUncertain
@@ -26,7 +27,6 @@ from hookline.journal import store as effects
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
 UI = "a person in the Prefect UI"
 """Who did it, in the audit trail: a Prefect server without accounts does not know more."""
-WAITS = "waits for a person's answer in the Prefect UI"
 
 
 class NotOurs(HooklineError):

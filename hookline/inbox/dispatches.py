@@ -221,6 +221,67 @@ async def give_own_run(database: asyncpg.Pool, dispatch_id: UUID, owner: str, re
     )
 
 
+async def say_why(database: asyncpg.Pool, owner: str, reasons: Mapping[UUID, str | None]) -> set[UUID]:
+    """
+    Say of dispatches that run here what they wait for; None: they wait no more.
+
+    What another transaction has in hand just now is left out.
+
+    Returns:
+        Those of which it was said.
+    """
+    ids, said = list(reasons), list(reasons.values())
+    async with database.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            """
+            UPDATE dispatches d SET reason = said.reason
+            FROM unnest($2::uuid[], $3::text[]) AS said (id, reason)
+            WHERE d.id = said.id AND d.id IN (
+                SELECT id FROM dispatches WHERE id = ANY($2) AND state = 'running' AND lease_owner = $1
+                ORDER BY id FOR UPDATE SKIP LOCKED)
+            RETURNING d.id, d.delivery_id
+            """,
+            owner,
+            ids,
+            said,
+        )
+        await _say_of_deliveries(connection, {row["delivery_id"] for row in rows})
+    return {row["id"] for row in rows}
+
+
+async def say_why_unclaimed(database: asyncpg.Pool, deployments: Collection[str], reason: str) -> None:
+    """Say of dispatches for these deployments why no engine takes them, though they may run now."""
+    async with database.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            """
+            UPDATE dispatches SET reason = $2 WHERE id IN (
+                SELECT d.id FROM dispatches d
+                WHERE d.state = 'dispatched' AND d.reason IS NULL AND d.not_before <= now() AND d.deployment = ANY($1)
+                  AND d.source NOT IN (SELECT source FROM pauses)
+                  AND NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
+                                  AND e.state IN ('dispatched', 'running', 'held'))
+                ORDER BY d.seq LIMIT 500 FOR UPDATE SKIP LOCKED)
+            RETURNING delivery_id
+            """,
+            list(deployments),
+            reason,
+        )
+        await _say_of_deliveries(connection, {row["delivery_id"] for row in rows})
+
+
+async def _say_of_deliveries(connection: Connection, delivery_ids: Collection[UUID]) -> None:
+    """Let each of these deliveries say what the dispatch says whose state it has."""
+    await connection.execute(
+        """
+        UPDATE deliveries d SET reason = (SELECT p.reason FROM dispatches p
+                                          WHERE p.delivery_id = d.id AND p.state = d.state ORDER BY p.seq LIMIT 1)
+        WHERE d.id IN (SELECT id FROM deliveries WHERE id = ANY($1) AND state IN ('dispatched', 'running')
+                       ORDER BY id FOR UPDATE SKIP LOCKED)
+        """,
+        list(delivery_ids),
+    )
+
+
 async def backlog(database: asyncpg.Pool, most: int) -> int:
     """How many dispatches wait that may run now, as far as they are counted."""
     waiting: int = await database.fetchval(

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from hookline import context
 from hookline.database.connection import borrow, give_back, process_name, reaching
 from hookline.errors import HooklineError
 from hookline.journal import store
@@ -84,7 +85,8 @@ class Hold:
         holder = await store.business_holder(connection, self.key)
         logger.info("%s is in the hands of %s; waiting", self.label, holder)
         try:
-            await store.lock_business(connection, self.key, self.patience)
+            with context.waiting(f"waits for {holder}, which is at {self.label}"):
+                await store.lock_business(connection, self.key, self.patience)
         except asyncpg.LockNotAvailableError:
             holder = await store.business_holder(connection, self.key)
             raise BusinessBusy(

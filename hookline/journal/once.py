@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 
+from hookline import context
 from hookline.crash_points import crash_point
 from hookline.database import DatabaseUnavailable, lent
 from hookline.database.connection import reaching
@@ -66,7 +67,8 @@ async def once(
         logger.critical("THE JOURNAL IS OFF: %s is sent, whatever was sent before", effect)
         return await send()
     async with lent(settings) as connection:
-        await store.lock(connection, f"effect {effect}")
+        with context.waiting(f"waits for another run that is at {effect}"):
+            await store.lock(connection, f"effect {effect}")
         # Where nothing has to be looked at before: both in one, on disk before the request leaves.
         row = await store.intend(connection, effect, begin=not isinstance(look, Census) and not effect.uses)
         if row["state"] == "done":
@@ -126,7 +128,8 @@ class _Attempt:
         """Begin an attempt, unless an earlier one is found to have been the last: then what it brought about."""
         scope = self.look.scope if isinstance(self.look, Census) else None
         if scope is not None:
-            await store.lock(self.connection, f"scope {scope}")
+            with context.waiting(f"waits for another run that counts at {scope}"):
+                await store.lock(self.connection, f"scope {scope}")
         await _may_begin(self.connection, self.effect, row)
         if row["attempted_at"] is not None:
             _same_request(self.effect, row)
@@ -209,9 +212,10 @@ class _Attempt:
         return await self.look.count()
 
     async def _let_land(self, row: Row) -> None:
-        await asyncio.sleep(
-            await store.seconds_until(self.connection, row["attempted_at"], self.settings.settle_seconds)
-        )
+        settled = self.settings.settle_seconds
+        seconds = await store.seconds_until(self.connection, row["attempted_at"], settled)
+        with context.waiting(f"waits until an earlier attempt of {self.effect} has landed"):
+            await asyncio.sleep(seconds)
 
     async def _uncertain(self, why: str) -> EffectUncertain:
         await store.uncertain(self.connection, self.effect_id, why)

@@ -114,15 +114,16 @@ async def test_an_engine_takes_only_what_it_can_run_and_says_who_might(database,
     assert "waits for an engine whose prefect.yaml has f/new" == reason
 
 
-async def test_a_run_that_waits_for_a_person_takes_no_place(database, engine):
+async def test_a_run_that_waits_for_a_person_takes_no_slot(database, engine):
     for number in range(3):
         await dispatch(database, f"d{number}")
     leases = engine("one")
+    leases.slots.at_once = 3
     first, *_ = await leases.claim(3, ["f/d"])
-    full = leases.places(3)
+    full = leases.slots.free_now()
     first.waits = True
 
-    assert (0, 1) == (full, leases.places(3))
+    assert (0, 1) == (full, leases.slots.free_now())
 
 
 async def test_what_was_put_back_remembers_that_an_engine_left_it_open(database, engine):
