@@ -138,6 +138,9 @@ class Settings(EnvironmentSettings):
         description="Wait before a failed vendor call is tried again; the second wait is 5 times it, the third 25.",
     )
     lease_seconds: float = Field(30, ge=1, le=3600, description="A silent engine's runs pass on after this.")
+    blocked_seconds: float = Field(
+        60, ge=1, le=3600, description="An engine whose event loop a flow blocks for so long ends itself."
+    )
     settle_seconds: float = Field(
         5, ge=0, le=600, description="Time a write still in flight is given to land before it is looked for."
     )

@@ -42,11 +42,14 @@ def engine() -> None:
 
 
 async def _serve(worker: "Engine") -> None:
+    from hookline.engine.engine import DRAIN_SECONDS
+    from hookline.engine.watch import end_unless_answered
+
     loop = asyncio.get_running_loop()
 
     def wait_for_signal() -> None:
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
-        loop.call_soon_threadsafe(worker.stop)
+        end_unless_answered(loop, worker.stop, DRAIN_SECONDS)
 
     threading.Thread(target=wait_for_signal, daemon=True).start()
     ready = asyncio.Event()

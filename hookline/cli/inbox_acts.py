@@ -124,8 +124,8 @@ def discard(
     """
     Set deliveries aside: nothing of them that waits or failed is tried again.
 
-    What runs already is left to end. Deliveries are named by their ids, or found by a filter; of what a filter
-    found, you are asked first. A replay takes it back.
+    What runs is stopped before its next step. Deliveries are named by their ids, or found by a filter; of what a
+    filter found, you are asked first. A replay takes it back.
 
     Try:
         hookline inbox discard 3f9c2a --reason "test order"

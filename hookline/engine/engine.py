@@ -12,9 +12,9 @@ import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
-import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.context import AsyncClientContext
 
@@ -22,19 +22,24 @@ import hookline.prefect_adapter.waits  # noqa: F401  (from here on, Prefect tell
 from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
-from hookline.database import CONNECTION_ERRORS, connect, pool
+from hookline.database import connect, is_connection_error, pool
+from hookline.engine import prefect_errors
+from hookline.engine.alive import alive
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
 from hookline.engine.lane import Backlog, Lane, WantsOwnRun
 from hookline.engine.leases import InHand, Leases, Stop
+from hookline.engine.quarantine import Quarantine
 from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import Router
-from hookline.engine.runs import Ending, EngineStops, FlowRuns, NotOurs
-from hookline.engine.upkeep import prune_hourly
+from hookline.engine.runs import Discarded, Ending, EngineStops, FlowRuns, NotOurs
+from hookline.engine.trouble import Troubles
+from hookline.engine.upkeep import PRUNE_SECONDS, prune_old
 from hookline.engine.watch import watching
+from hookline.errors import HooklineError
 from hookline.hooks import Hooks
-from hookline.inbox import dispatches
+from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
 from hookline.settings import Settings
@@ -45,6 +50,11 @@ IDLE_SECONDS = 5.0
 """How long a notification may be missed before the inbox is looked at anyway."""
 RECONCILE_SECONDS = 2.0
 TELL_SECONDS = 1.0
+ATTEND_SECONDS = 1.0
+"""From one look at what dead engines left, and at what people discard, to the next."""
+BEAT_SECONDS = 2.0
+UNEXPECTED = 5
+"""An error that nobody foresaw, or that Prefect fails over though it is well, ends a dispatch at so many attempts."""
 DRAIN_SECONDS = 20.0
 STEP, STEP_SECONDS = 2, 0.2
 """So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
@@ -52,10 +62,10 @@ LANE_SLOTS = 2
 """So many times as many dispatches run at once in a lane: they cost this machine little, and wait for vendors."""
 GATHER_SECONDS = 0.03
 """How long slots in a lane become free until they are filled together."""
+PREFECT_IS_AWAY = "Prefect is away"
 CUT_SECONDS = 5.0
 """How long what did not end in time is given to be put back."""
 BLOCKED_SECONDS = 5.0
-PREFECT_AWAY = (httpx.HTTPError, OSError)
 
 
 class Engine:
@@ -68,6 +78,8 @@ class Engine:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.leases = Leases(settings, self.name)
         self.slots = self.leases.slots
+        self.quarantine = Quarantine(self.leases, deployments)
+        self.troubles = Troubles()
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
@@ -80,9 +92,9 @@ class Engine:
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Work until stopped."""
         async with AsyncExitStack() as stack:
-            stack.enter_context(
-                watching(self._in_hand, min(BLOCKED_SECONDS, self.settings.lease_seconds / 3))
-            )
+            patience = min(BLOCKED_SECONDS, self.settings.lease_seconds / 3)
+            stack.enter_context(watching(self._in_hand, patience, self.settings.blocked_seconds))
+            stack.enter_context(alive(self.settings.home, self.name))
             context = await stack.enter_async_context(AsyncClientContext.get_or_create())
             await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
@@ -94,14 +106,19 @@ class Engine:
             routing = asyncio.create_task(self.router.serve())
             loop = asyncio.get_running_loop()
             self.slots.free = lambda: loop.call_soon_threadsafe(self.wake.set)
-            helpers = [
-                asyncio.create_task(self._listen()),
-                asyncio.create_task(self.slots.tell(database, self.name, self.deployments)),
-                asyncio.create_task(self.leases.keep()),
-                asyncio.create_task(self._reconcile(context.client)),
-                asyncio.create_task(self._tell(context.client)),
-                asyncio.create_task(prune_hourly(database, self.settings, self.hooks)),
-            ]
+            reconciler = Reconciler(database, context.client, self.leases, self.deployments, self.troubles)
+            loops = (
+                ("listening to the inbox", self._listen, 1),
+                ("renewing leases", self.leases.keep, self.settings.lease_seconds / 3),
+                ("taking over from dead engines", self._take_over, ATTEND_SECONDS),
+                ("stopping what is discarded", self.leases.honour_discards, ATTEND_SECONDS),
+                ("saying that it lives", self._beat, BEAT_SECONDS),
+                ("saying what waits", partial(self.slots.tell, database, self.name, self.deployments), 1),
+                ("reconciling with Prefect", reconciler.look, RECONCILE_SECONDS),
+                ("telling Prefect of changes", partial(self._tell, context.client), TELL_SECONDS),
+                ("pruning", partial(prune_old, database, self.settings, self.hooks), PRUNE_SECONDS),
+            )
+            helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
             if ready:
                 ready.set()
             try:
@@ -115,44 +132,55 @@ class Engine:
                 for helper in (routing, *helpers):
                     helper.cancel()
                 await asyncio.gather(routing, *helpers, return_exceptions=True)
+                await self.troubles.fenced("leaving", partial(engines.forget, database, [self.name]), None)
 
     async def _turn(self) -> None:
         """Claim what there is, then wait for more."""
         self.wake.clear()
-        try:
-            more = await self._claim()
-            if more or self.slots.at_work() >= STEP:
-                await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
-            if more:
-                return
-            due = await dispatches.seconds_to_next(self.database)
-        except CONNECTION_ERRORS as error:
-            logger.warning("the database is away: %s", error)
-            due = 1.0
-        timeout = IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
+        more = await self.troubles.fenced("claiming dispatches", self._claim, otherwise=False)
+        if more or self.slots.at_work() >= STEP:
+            await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
+        if more:
+            return
+        timeout = await self.troubles.fenced("looking for what is due", self._seconds_to_next, 1.0)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), timeout)
+
+    async def _seconds_to_next(self) -> float:
+        due = await dispatches.seconds_to_next(self.database)
+        return IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
 
     async def _claim(self) -> bool:
         """Begin what may run now and has a slot; whether that left some."""
         in_lane = self.backlog.lane is not None
         self.slots.at_once = self.settings.engine_concurrency * (LANE_SLOTS if in_lane else 1)
         most = self.slots.free_now() if in_lane else min(self.slots.free_now(), STEP)
-        if most <= 0:
+        if most <= 0 or self.quarantine.is_closed:
             return False
-        claimed = await self.leases.claim(most, self.slots.open_to(self.deployments))
-        more = len(claimed) == most
-        await self.backlog.open(more=more)
-        for hand in claimed:
-            self._start(hand)
+        open_to = self.slots.open_to(self.deployments)
+        innocent = [] if self.quarantine.makes_room else await self.leases.claim(most, open_to)
+        more = len(innocent) == most
+        try:
+            await self.backlog.open(more=more)
+        finally:  # what is claimed is begun, whatever happens: its lease is renewed for as long as it is in hand
+            for hand in innocent:
+                self._start(hand)
         if not more:
+            for suspect in await self.quarantine.claim(most - len(innocent)):
+                self._start(suspect)
             self.backlog.close_lane()
         return more
 
     def _start(self, hand: InHand) -> None:
-        task = asyncio.create_task(self._run(hand, self.backlog.lane_for(hand)))
+        task = asyncio.create_task(self._run(hand, self._lane_for(hand)))
         self.running.add(task)
         task.add_done_callback(self._ended)
+
+    def _lane_for(self, hand: InHand) -> Lane | None:
+        try:
+            return self.backlog.lane_for(hand)
+        except Exception:  # noqa: BLE001  (a run of its own will say what is wrong with its flow)
+            return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)
@@ -179,16 +207,51 @@ class Engine:
             await dispatches.give_own_run(self.database, hand.id, self.name, str(error))
         except EngineStops as error:
             await self._put_back(hand, str(error), seconds=0)
-        except PREFECT_AWAY as error:
-            await self._wait_again(hand, f"Prefect is away: {error or type(error).__name__}")
+        except Discarded as error:
+            logger.info("%s was stopped: %s", what, error)
+            self.leases.let_go(hand)
+            await dispatches.stopped(self.database, hand.id, self.name)
         except Exception as error:  # noqa: BLE001  (whatever it is, the delivery must not be lost to it)
-            await self._wait_again(hand, str(error) or type(error).__name__)
+            await self._cannot_run(hand, error)
         else:
             logger.info("%s is %s%s", what, end.state, f": {end.reason}" if end.reason else "")
             crash_point("flow run ended")
             await self._finish(hand, end)
         finally:
             self.leases.let_go(hand)
+
+    async def _cannot_run(self, hand: InHand, error: Exception) -> None:
+        """Let a dispatch wait for what is away; end it where Prefect refuses it for good, or nobody knows better."""
+        said = prefect_errors.told(error)
+        if prefect_errors.is_refusal(error):
+            await self._give_up(hand, f"Prefect refuses it: {said}", error)
+        elif prefect_errors.is_unavailable(error):
+            if await self._is_poison(hand, error):
+                await self._give_up(
+                    hand, f"Prefect fails over it each time, though it is well: {said}", error
+                )
+            else:
+                await self._wait_again(
+                    hand, said if said.startswith(PREFECT_IS_AWAY) else f"{PREFECT_IS_AWAY}: {said}"
+                )
+        elif isinstance(error, HooklineError) or is_connection_error(error):
+            await self._wait_again(hand, said)
+        elif hand.dispatch["attempts"] < UNEXPECTED:
+            logger.error("dispatch %s cannot be run", hand.id, exc_info=error)
+            await self._wait_again(hand, f"{type(error).__name__}: {said}")
+        else:
+            await self._give_up(hand, f"It cannot be run: {type(error).__name__}: {said}", error)
+
+    async def _is_poison(self, hand: InHand, error: Exception) -> bool:
+        """Whether Prefect cannot digest this dispatch, and is well otherwise."""
+        often = hand.dispatch["attempts"] >= UNEXPECTED
+        return (
+            often and prefect_errors.failed_inside(error) and await prefect_errors.is_ready(self.runs.client)
+        )
+
+    async def _give_up(self, hand: InHand, reason: str, error: Exception) -> None:
+        logger.error("dispatch %s is failed: %s", hand.id, reason, exc_info=error)
+        await self._finish(hand, Ending("failed", reason))
 
     async def _finish(self, hand: InHand, end: Ending) -> None:
         self.leases.let_go(hand)  # from here on, a lease that cannot be renewed is no reason to stop anything
@@ -210,47 +273,38 @@ class Engine:
 
     async def _listen(self) -> None:
         """Be woken by the gateway; without it, the inbox is looked at every few seconds."""
-        while True:
-            try:
-                async with AsyncExitStack() as stack:
-                    connection = await connect(self.settings)
-                    stack.push_async_callback(connection.close)
-                    gone = asyncio.Event()
-                    connection.add_termination_listener(lambda _, gone=gone: gone.set())
-                    await connection.add_listener(CHANNEL, lambda *_: self._awake())
-                    self._awake()
-                    await gone.wait()
-            except CONNECTION_ERRORS as error:
-                logger.warning("not listening to the inbox: %s", error)
-            await asyncio.sleep(1)
+        async with AsyncExitStack() as stack:
+            connection = await connect(self.settings)
+            stack.push_async_callback(connection.close)
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda *_: gone.set())
+            await connection.add_listener(CHANNEL, lambda *_: self._awake())
+            self._awake()
+            await gone.wait()
 
     def _awake(self) -> None:
         self.wake.set()
         self.router.wake.set()
 
-    async def _reconcile(self, client: PrefectClient) -> None:
-        """Honour what people do, in the Prefect UI and in the inbox."""
-        reconciler = Reconciler(self.database, client, self.leases, self.deployments)
-        while True:
-            await asyncio.sleep(RECONCILE_SECONDS)
-            try:
-                await reconciler.look()
-            except (*PREFECT_AWAY, *CONNECTION_ERRORS) as error:
-                logger.debug("cannot reconcile now: %s", error)
+    async def _take_over(self) -> None:
+        """Let wait again what dead engines left, and see which suspects wait."""
+        await self.leases.take_over()
+        await self.quarantine.look(self.database)
+        if self.quarantine.most_deaths:
+            self.wake.set()
 
-    async def _tell(self, client: PrefectClient) -> None:
-        """Let Prefect know what happens in the inbox."""
-        while True:
-            told = 0
-            try:
-                if self.settings.events:
-                    told = await tell_prefect(self.database, client, self.hooks, self.settings.body_keys)
-                else:
-                    await tell_nobody(self.database)
-            except (*PREFECT_AWAY, *CONNECTION_ERRORS) as error:
-                logger.debug("cannot tell Prefect now: %s", error)
-            if told < EVENTS:
-                await asyncio.sleep(TELL_SECONDS)
+    async def _beat(self) -> None:
+        """Say that this engine lives, and what it cannot do."""
+        host, pid, _ = self.name.rsplit(":", 2)
+        trouble, since = self.troubles.now
+        await engines.beat(self.database, self.name, host=host, pid=int(pid), trouble=trouble, since=since)
+
+    async def _tell(self, client: PrefectClient) -> bool:
+        """Let Prefect know what happens in the inbox; whether there is more."""
+        if self.settings.events:
+            return await tell_prefect(self.database, client, self.hooks, self.settings.body_keys) == EVENTS
+        await tell_nobody(self.database)
+        return False
 
     async def _drain(self) -> None:
         """Let what runs end; what does not in time is stopped before its next effect, and put back."""
@@ -262,9 +316,14 @@ class Engine:
             hand.halt(Stop.ENGINE_STOPS)
         if left:
             await asyncio.wait(left, timeout=CUT_SECONDS)
+        cut = list(self.leases.in_hand.values())
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
+        for hand in cut:  # as after a crash, but not by its fault
+            await self.troubles.fenced(
+                "stopping", partial(self._put_back, hand, Stop.ENGINE_STOPS.value, 0), None
+            )
 
     def _in_hand(self) -> str:
         names = (

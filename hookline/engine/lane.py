@@ -41,7 +41,7 @@ from hookline.engine.deployments import Deployment
 from hookline.engine.leases import InHand, Stop
 from hookline.engine.parameters import validated
 from hookline.engine.run_here import RunHere
-from hookline.engine.runs import Ending, EngineStops, NotOurs, cancel, still_ours
+from hookline.engine.runs import Discarded, Ending, EngineStops, NotOurs, cancel, still_ours
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches, lanes
@@ -119,6 +119,7 @@ class Lane:
             httpx.HTTPError, OSError: Prefect is away, and the lane could not be opened.
             NotOurs: another engine may have it.
             EngineStops: it did not end in time.
+            Discarded: a person wants it so.
         """
         this = asyncio.current_task()
         assert this is not None  # noqa: S101  (a coroutine runs in one)
@@ -172,6 +173,8 @@ class Lane:
             raise NotOurs(hand.stop.value)
         if state is not None and state.is_completed():
             return Ending("done", state.message if state.name != "Completed" else None)
+        if hand.stop is Stop.DISCARDED:
+            raise Discarded(hand.stop.value)
         if hand.stop is Stop.ENGINE_STOPS:
             raise EngineStops(hand.stop.value)
         self._ends[OWN_RUN] += 1
@@ -268,6 +271,8 @@ class Backlog:
         """The lane that a dispatch goes into; None: it has a flow run of its own."""
         dispatch, lane = hand.dispatch, self.lane
         if lane is None or lane.over.is_set() or dispatch["alone"] or dispatch["flow_run_id"] is not None:
+            return None
+        if dispatch["deaths"]:
             return None
         if dispatch["route"] in self.own_run or self.deployments[dispatch["deployment"]].wants_own_runs():
             return None

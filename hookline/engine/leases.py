@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -18,10 +18,11 @@ from uuid import UUID
 import asyncpg
 
 from hookline.context import RunStopped
-from hookline.database import CONNECTION_ERRORS, pool
+from hookline.database import pool
 from hookline.database.connection import reaching
+from hookline.engine.alive import bury, dead
 from hookline.engine.slots import DispatchSlot, Slots
-from hookline.inbox import dispatches
+from hookline.inbox import dispatches, engines
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Stop(Enum):
     CANCELLED = "it was cancelled in the Prefect UI"
     ENDED = "its flow run was given another end in the Prefect UI"
     DELETED = "its flow run was deleted in the Prefect UI"
+    DISCARDED = "a person discards it"
     LEASE_LOST = "its lease ran out, and another engine may have it"
     ENGINE_STOPS = "this engine is stopping"
 
@@ -55,6 +57,7 @@ class InHand:
         """Its flow run was over when Prefect was last asked, though it is still in hand."""
         self.flow: asyncio.Task[Any] | None = None
         """The flow, while it runs."""
+        self.began = time.monotonic()
         self._cut = False
         self._effects: set[object] = set()
 
@@ -101,9 +104,13 @@ class Leases:
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.in_hand: dict[UUID, InHand] = {}
         self.slots = Slots(settings.engine_concurrency, self.in_hand)
+        self._too_long: dict[tuple[UUID, datetime], float] = {}
+        """Leases that last for too long, and since when they were seen unchanged."""
 
-    async def claim(self, limit: int, deployments: Collection[str]) -> list[InHand]:
-        """Take dispatches that may run now, for these deployments."""
+    async def claim(
+        self, limit: int, deployments: Collection[str], deaths: tuple[int, int] = (0, 0)
+    ) -> list[InHand]:
+        """Take dispatches that may run now, for these deployments, and took so many engines with them."""
         until = self._end_of_lease()
         claimed = await dispatches.claim(
             await pool(self.settings),
@@ -112,6 +119,7 @@ class Leases:
             lease=self.lease,
             in_hand=self.in_hand,
             deployments=deployments,
+            deaths=deaths,
         )
         hands = [InHand(dispatch, self, until) for dispatch in claimed]
         self.in_hand |= {hand.id: hand for hand in hands}
@@ -135,14 +143,51 @@ class Leases:
                 hand.halt(Stop.LEASE_LOST)
 
     async def keep(self) -> None:
-        """Renew all that is in hand, well before it runs out, for ever."""
-        while True:
-            await asyncio.sleep(self.lease.total_seconds() / 3)
-            try:
-                if self.in_hand:
-                    await self.renew(list(self.in_hand.values()))
-            except CONNECTION_ERRORS as error:
-                logger.warning("cannot renew leases: %s", error)
+        """Renew all that is in hand."""
+        if self.in_hand:
+            await self.renew(list(self.in_hand.values()))
+
+    async def take_over(self) -> None:
+        """Let others begin again what engines left that died or fell silent."""
+        database, home = await pool(self.settings), self.settings.home
+        gone = dead(home)
+        taken = await dispatches.take_over(
+            database, dead=gone, silent=await self._silent(database), in_hand=self.in_hand
+        )
+        for row in taken:
+            logger.warning(
+                "dispatch %s of delivery %s is %s: %s left it; engines it took with it: %d",
+                row["id"],
+                row["delivery_id"],
+                row["state"],
+                row["engine"],
+                row["deaths"],
+            )
+        if gone:
+            await engines.forget(database, gone)
+            for name in gone:
+                bury(home, name)
+
+    async def honour_discards(self) -> None:
+        """Stop what a person wants discarded."""
+        if self.in_hand:
+            for dispatch_id in await dispatches.to_be_discarded(await pool(self.settings), self.in_hand):
+                if hand := self.in_hand.get(dispatch_id):
+                    hand.halt(Stop.DISCARDED)
+
+    async def _silent(self, database: asyncpg.Pool) -> list[UUID]:
+        """
+        Return what has a lease for longer than any is given, which nobody has renewed for as long as one lasts.
+
+        The database's clock was set back; what this process's own clock measures tells whose engine lives.
+        """
+        now, before = time.monotonic(), self._too_long
+        rows = await dispatches.leased_for_too_long(database, self.lease)
+        self._too_long = {
+            (row["id"], row["lease_until"]): before.get((row["id"], row["lease_until"]), now) for row in rows
+        }
+        patience = self.lease.total_seconds()
+        return [dispatch_id for (dispatch_id, _), since in self._too_long.items() if now - since > patience]
 
     def _end_of_lease(self) -> float:
         """Of one given from now on; the database's clock begins it later, never sooner."""

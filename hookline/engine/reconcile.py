@@ -8,7 +8,7 @@ And what an engine left open at Prefect is closed; see `_close_left_open`.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
@@ -27,12 +28,17 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
 
+from hookline.database import is_connection_error
 from hookline.database.types import Connection
 from hookline.engine.lane import end_abandoned
 from hookline.engine.leases import InHand, Leases, Stop
+from hookline.engine.prefect_errors import failed_inside, is_ready, is_unavailable, told
 from hookline.engine.runs import DELETED, UI, Ending, cancel, ending
 from hookline.engine.slots import WAITS
+from hookline.engine.trouble import Troubles
+from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
 
@@ -60,6 +66,11 @@ CLOSED = {
 RETRIED = "retried in the Prefect UI"
 WORKER = "Prefect's worker"
 
+
+class NotSeenTo(HooklineError):
+    """Some of what is looked at could not be seen to."""
+
+
 FlowRunsById = Mapping[UUID, FlowRun]
 
 
@@ -67,14 +78,22 @@ class Reconciler:
     """Looks at Prefect and at the inbox, and makes them agree."""
 
     def __init__(
-        self, database: asyncpg.Pool, client: PrefectClient, leases: Leases, deployments: Collection[str]
+        self,
+        database: asyncpg.Pool,
+        client: PrefectClient,
+        leases: Leases,
+        deployments: Collection[str],
+        troubles: Troubles,
     ) -> None:
         self.database = database
         self.client = client
         self.leases = leases
         self.deployments = deployments
+        self.troubles = troubles
         self.after = 0
         self.looks = 0
+        self._unseen: dict[str, Exception] = {}
+        """What could not be seen to in this look, and why."""
         self.offset = 0
         """How many of the open flow runs had their turn."""
 
@@ -84,15 +103,19 @@ class Reconciler:
 
         Raises:
             httpx.HTTPError: Prefect is away.
+            NotSeenTo: something went wrong with one thing; the others are seen to.
         """
+        self._unseen = {}
         async with self.database.acquire() as connection:  # which also lets go of the lock
             turn = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('reconcile', 0))")
             if turn:
-                await end_abandoned(connection, self.client)
+                await self._one("the run of a backlog", end_abandoned(connection, self.client))
             await self._look(connection, await self._followed(connection) if turn else [])
             self.looks += 1
             if turn and self.looks % OPEN_EVERY == 0:
                 await self._close_left_open(connection)
+        if self._unseen:
+            raise NotSeenTo("; ".join(f"{what}: {told(error)}" for what, error in self._unseen.items()))
 
     async def _look(self, connection: Connection, followed: list[asyncpg.Record]) -> None:
         in_hand = {
@@ -100,9 +123,26 @@ class Reconciler:
         }
         flow_runs = await self._flow_runs([*in_hand, *(row["flow_run_id"] for row in followed)])
         for flow_run_id, hand in in_hand.items():
-            await self._see(hand, flow_run_id, flow_runs)
+            await self._one(f"dispatch {hand.id}", self._see(hand, flow_run_id, flow_runs))
         for dispatch in followed:
-            await self._follow(connection, dispatch, flow_runs.get(dispatch["flow_run_id"]))
+            flow_run = flow_runs.get(dispatch["flow_run_id"])
+            await self._one(f"dispatch {dispatch['id']}", self._follow(connection, dispatch, flow_run))
+
+    async def _one(self, what: str, seen_to: Awaitable[None]) -> None:
+        """
+        See to one thing; what goes wrong with it keeps no other from its turn.
+
+        Raises:
+            httpx.HTTPError: Prefect is away.
+            OSError, asyncpg.InterfaceError, asyncpg.PostgresError: PostgreSQL is away.
+        """
+        try:
+            await seen_to
+        except Exception as error:
+            is_poison = failed_inside(error) and await is_ready(self.client)
+            if is_connection_error(error) or (is_unavailable(error) and not is_poison):
+                raise
+            self._unseen[what] = error
 
     async def _followed(self, connection: Connection) -> list[asyncpg.Record]:
         await dispatches.note_strangers(connection, self.deployments)
@@ -111,12 +151,29 @@ class Reconciler:
         return rows
 
     async def _flow_runs(self, flow_run_ids: list[UUID]) -> FlowRunsById:
-        found = {}
+        found: dict[UUID, FlowRun] = {}
         for start in range(0, len(flow_run_ids), PAGE):
-            wanted = FlowRunFilter(id=FlowRunFilterId(any_=flow_run_ids[start : start + PAGE]))
-            for flow_run in await self.client.read_flow_runs(flow_run_filter=wanted, limit=PAGE):
-                found[flow_run.id] = flow_run
+            found |= await self._page(flow_run_ids[start : start + PAGE])
         return found
+
+    async def _page(self, flow_run_ids: list[UUID]) -> dict[UUID, FlowRun]:
+        """
+        Read some flow runs, without those that Prefect cannot show.
+
+        It answers 500 to a whole page if it holds one with a number of more than 64 bits.
+        """
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=flow_run_ids))
+        try:
+            page = await self.client.read_flow_runs(flow_run_filter=wanted, limit=PAGE)
+        except httpx.HTTPStatusError as error:
+            if not failed_inside(error) or not await is_ready(self.client):
+                raise
+            if len(flow_run_ids) == 1:
+                self._unseen[f"flow run {flow_run_ids[0]}"] = error
+                return {}
+            middle = len(flow_run_ids) // 2
+            return await self._page(flow_run_ids[:middle]) | await self._page(flow_run_ids[middle:])
+        return {flow_run.id: flow_run for flow_run in page}
 
     async def _close_left_open(self, connection: Connection) -> None:
         """
@@ -127,17 +184,19 @@ class Reconciler:
         little more is open than is in hand, while what is over is all that ever was.
         """
         wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)))
+        offset, self.offset = self.offset, self.offset + PAGE  # also past a page that Prefect cannot show
         page = await self.client.read_flow_runs(
-            flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=PAGE, offset=self.offset
+            flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=PAGE, offset=offset
         )
-        self.offset = self.offset + PAGE if len(page) == PAGE else 0
+        if len(page) < PAGE:
+            self.offset = 0
         of = {flow_run.id: _dispatch_of(flow_run) for flow_run in page if not _is_retried(flow_run)}
         async with connection.transaction():
             over = await dispatches.over(connection, filter(None, of.values()), since=LEFT_OPEN)
             by_id = {dispatch["id"]: dispatch for dispatch in over}
             for flow_run_id, dispatch_id in of.items():
                 if dispatch_id in by_id:
-                    await self._close(flow_run_id, by_id[dispatch_id])
+                    await self._one(f"flow run {flow_run_id}", self._close(flow_run_id, by_id[dispatch_id]))
 
     async def _close(self, flow_run_id: UUID, dispatch: asyncpg.Record) -> None:
         said = f"Its dispatch is {dispatch['state']}" + (
@@ -172,7 +231,7 @@ class Reconciler:
         """What Prefect says of a run that no engine has in hand."""
         state = _state(flow_run)
         if dispatch["state"] == "discarded" and _is_left_open(dispatch, state):
-            if state is not None and not state.is_final():
+            if state is not None and not state.is_final() and _is_of(flow_run, dispatch):
                 message = f"Discarded in the inbox: {dispatch['reason']}"
                 await cancel(self.client, dispatch["flow_run_id"], message)
             await dispatches.closed(connection, dispatch["id"])
@@ -190,13 +249,44 @@ class Reconciler:
         if flow_run is None or state is None:
             is_open = was in {"held", "running"}
             return DELETED if is_open and await self._is_deleted(flow_run_id) else None
+        if not _is_of(flow_run, dispatch):  # of a backlog: what becomes of it says nothing of this one
+            return None
         if was == "held":
             return await self._answered(dispatch, state)
+        if was == "dispatched":
+            return await self._cancelled_while_waiting(flow_run_id, state)
+        if was == "running" and dispatch["discard_reason"]:
+            return await self._discarded_elsewhere(dispatch, state)
+        return await self._retried(dispatch, flow_run, state)
+
+    async def _retried(self, dispatch: asyncpg.Record, flow_run: FlowRun, state: State[Any]) -> Ending | None:
+        """What became of a dispatch that a person may have retried in the Prefect UI."""
         if state.is_paused():
             return Ending("held", WAITS)
         if state.is_final():
             return await self._ended(dispatch, state)
-        return Ending("running", RETRIED) if was != "running" and _is_retried(flow_run) else None
+        is_new = dispatch["state"] != "running" and _is_retried(flow_run)
+        return Ending("running", RETRIED) if is_new else None
+
+    async def _cancelled_while_waiting(self, flow_run_id: UUID, state: State[Any]) -> Ending | None:
+        """What became of a dispatch that waits for an engine, if a person cancels it."""
+        if not state.is_cancelling():
+            return None
+        return await ending(
+            self.database, await cancel(self.client, flow_run_id, "Cancelled while it waited.")
+        )
+
+    async def _discarded_elsewhere(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
+        """What became of a dispatch that a person discards while Prefect's worker runs it."""
+        if state.is_completed():
+            return await self._ended(dispatch, state)
+        if state.is_final():
+            return Ending("discarded", dispatch["discard_reason"])
+        if not state.is_cancelling():
+            await self.client.set_flow_run_state(
+                dispatch["flow_run_id"], Cancelling(message="Discarded in the inbox.")
+            )
+        return None
 
     async def _ended(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
         """What became of a dispatch that Prefect's worker may have run."""
@@ -236,6 +326,11 @@ def _dispatch_of(flow_run: FlowRun) -> UUID | None:
     with suppress(ValueError):
         return UUID((flow_run.idempotency_key or "").partition(":")[0])
     return None
+
+
+def _is_of(flow_run: FlowRun | None, dispatch: asyncpg.Record) -> bool:
+    """Whether a flow run is of one dispatch, not of a backlog."""
+    return flow_run is not None and _dispatch_of(flow_run) == dispatch["id"]
 
 
 def _is_retried(flow_run: FlowRun) -> bool:

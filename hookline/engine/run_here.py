@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-import httpx
 from prefect._flow_run_suspension import FlowRunSuspensionRequest, register_flow_run_suspension_request
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
@@ -18,11 +16,7 @@ from prefect.results import ResultStore
 from hookline.context import waiting_for_next_attempt
 from hookline.database import DatabaseUnavailable
 from hookline.engine.leases import InHand, Stop
-from hookline.errors import HooklineError
-
-
-class PrefectUnavailable(HooklineError):
-    """The Prefect server did not answer; the dispatch should wait."""
+from hookline.engine.prefect_errors import PrefectUnavailable, causes, is_of_prefect, told
 
 
 class RunHere(AsyncFlowRunEngine[Any, Any]):
@@ -116,11 +110,11 @@ class Run(RunHere):
         if self.hand.stop is not None:
             await self._stopped(exc)
             raise Abort(self.hand.stop.value)
-        for cause in _causes(exc):
+        for cause in causes(exc):
             if isinstance(cause, DatabaseUnavailable):
                 raise cause
-            if _is_of_prefect(cause, self.client):
-                raise PrefectUnavailable(f"Prefect is away: {exc or type(exc).__name__}") from exc
+            if is_of_prefect(cause, self.client):
+                raise PrefectUnavailable(f"Prefect is away: {told(cause)}") from exc
         return await super().handle_exception(exc, msg, result_store)
 
     async def handle_crash(self, exc: BaseException) -> None:
@@ -133,24 +127,3 @@ class Run(RunHere):
     async def _stopped(self, exc: BaseException) -> None:
         if self.hand.stop is Stop.CANCELLED:
             await self.handle_cancellation(exc)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what caused it, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_of_prefect(error: BaseException, client: PrefectClient) -> bool:
-    """Whether an error is that the Prefect server did not answer."""
-    if not isinstance(error, httpx.RequestError | httpx.HTTPStatusError) or not _was_asked(client, error):
-        return False
-    return not isinstance(error, httpx.HTTPStatusError) or error.response.is_server_error
-
-
-def _was_asked(client: PrefectClient, error: httpx.RequestError | httpx.HTTPStatusError) -> bool:
-    try:
-        return str(error.request.url).startswith(str(client.api_url))
-    except RuntimeError:  # httpx knows of no request
-        return False

@@ -33,6 +33,10 @@ class NotOurs(HooklineError):
     """The run here was stopped because another engine may have it; nothing is to be written down."""
 
 
+class Discarded(HooklineError):
+    """The run here was stopped because a person discards its dispatch; its flow run is still to be cancelled."""
+
+
 class EngineStops(HooklineError):
     """The run here was stopped because the engine is; it goes on elsewhere or later."""
 
@@ -72,7 +76,8 @@ class FlowRuns:
         Run the flow run of a dispatch until it ends or waits for a person; after a crash, the same one goes on.
 
         Raises:
-            httpx.HTTPError, PrefectUnavailable: Prefect is away; the dispatch should wait.
+            httpx.HTTPError, PrefectUnavailable: Prefect is away, and the dispatch should wait; or refuses it.
+            Discarded: a person wants it so.
             NotOurs: another engine may have it; leave the dispatch alone.
             EngineStops: it did not end in time; another engine goes on.
             DatabaseUnavailable: PostgreSQL is away; the dispatch should wait.
@@ -85,6 +90,8 @@ class FlowRuns:
         if is_new:
             await dispatches.note_flow_run(self.database, hand.id, flow_run.id)
             hand.flow_run_id = flow_run.id
+        if hand.stop is Stop.DISCARDED:
+            raise Discarded(hand.stop.value)
         state = flow_run.state or Pending()
         if _is_over(state) or state.is_cancelling():
             return await self._end(hand, flow_run.id, state)
@@ -144,6 +151,8 @@ class FlowRuns:
         if hand.stop is Stop.DELETED:
             return DELETED
         state = run.state
+        if hand.stop is Stop.DISCARDED and not state.is_completed():
+            raise Discarded(hand.stop.value)
         if hand.stop is None and state.is_cancelled():
             return Ending("discarded", state.message or "the flow itself says that it is cancelled")
         if hand.stop is not None or not state.is_final():

@@ -1,11 +1,9 @@
 """What an engine does beside its work, so that the inbox does not grow for ever."""
 
-import asyncio
 import logging
 
 import asyncpg
 
-from hookline.database import CONNECTION_ERRORS
 from hookline.hooks import Hooks
 from hookline.inbox.retention import prune
 from hookline.settings import Settings
@@ -15,20 +13,15 @@ logger = logging.getLogger(__name__)
 PRUNE_SECONDS = 3600.0
 
 
-async def prune_hourly(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> None:
-    """Take away, now and once an hour, what `hookline inbox prune` would."""
-    while True:
-        try:
-            for pruned in await prune(database, settings, hooks):
-                if pruned.deliveries or pruned.bodies:
-                    logger.info(
-                        "pruned of %s: %d deliveries older than %d days, %d bodies older than %d days",
-                        pruned.source,
-                        pruned.deliveries,
-                        pruned.keep_days,
-                        pruned.bodies,
-                        pruned.keep_bodies_days,
-                    )
-        except CONNECTION_ERRORS as error:
-            logger.warning("cannot prune now, and try again in an hour: %s", error)
-        await asyncio.sleep(PRUNE_SECONDS)
+async def prune_old(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> None:
+    """Take away what `hookline inbox prune` would."""
+    for pruned in await prune(database, settings, hooks):
+        if pruned.deliveries or pruned.bodies:
+            logger.info(
+                "pruned of %s: %d deliveries older than %d days, %d bodies older than %d days",
+                pruned.source,
+                pruned.deliveries,
+                pruned.keep_days,
+                pruned.bodies,
+                pruned.keep_bodies_days,
+            )

@@ -6,6 +6,7 @@ from hookline import text
 from hookline.database.types import Connection
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
+from hookline.inbox.dispatches import ALONE
 
 
 async def replay(
@@ -43,12 +44,14 @@ async def replay(
             )
             UPDATE dispatches p
             SET replays = replays + ended.over::int, state = 'dispatched', reason = NULL, alone = true,
+                deaths = least(deaths, $3), discard_reason = NULL, discard_actor = NULL,
                 flow_run_id = CASE WHEN ended.over THEN NULL ELSE flow_run_id END,
                 not_before = now(), finished_at = NULL
             FROM ended WHERE p.id = ended.id RETURNING p.id
             """,
             delivery_id,
             route,
+            ALONE,
         )
         routed = await connection.fetch(
             """
@@ -67,8 +70,29 @@ async def replay(
 
 
 async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reason: str) -> bool:
-    """Set a delivery aside, with the reason; what runs already is left to end. False: nothing was open."""
+    """
+    Set a delivery aside, with the reason.
+
+    What runs is stopped before its next effect, by whoever runs it, and is discarded then; it is done after all if it
+    ends before that. Where its engine is dead or blocked, it is discarded when it is taken over.
+
+    Returns:
+        Whether anything was open.
+    """
+    reason = text.reason(reason)
     async with acting(connection, actor, reason):
+        running = await connection.fetch(
+            """
+            UPDATE dispatches
+            SET discard_reason = $2, discard_actor = $3,
+                reason = left('stops before its next step, to be discarded: ' || $2, $4)
+            WHERE delivery_id = $1 AND state = 'running' RETURNING id
+            """,
+            delivery_id,
+            reason,
+            actor,
+            text.LONGEST_REASON,
+        )
         dispatches = await connection.fetch(
             """
             UPDATE dispatches SET state = 'discarded', reason = $2, finished_at = now()
@@ -87,7 +111,7 @@ async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reas
             delivery_id,
             text.reason(reason),
         )
-    return bool(dispatches or deliveries)
+    return bool(running or dispatches or deliveries)
 
 
 async def pause(connection: Connection, source: str, *, actor: str, reason: str) -> bool:

@@ -12,6 +12,21 @@ from hookline import text
 from hookline.database.types import Connection, Row
 from hookline.inbox.deliveries import CHANNEL
 
+ALONE, LAST = 2, 3
+"""A dispatch that took so many engines with it is run by itself; after so many, no more."""
+LONGEST_DELAY = timedelta(minutes=2)
+"""What is to wait for longer was written down before the database's clock was set back: it is due."""
+
+GAVE_UP = (
+    f"The engine died, or had to be ended, {LAST} times while this ran, the last time by itself. It may need too much "
+    "memory, or hold up the engine; the log of that time says more. Correct its flow, then replay it, or discard it."
+)
+TAKEN_OVER = "its engine died, or fell silent, while this ran; it begins again"
+
+# What is to wait again has ended where a person wants it discarded.
+_AGAIN = "state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END"
+_AGAIN_OVER = "finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END"
+
 
 @dataclass(frozen=True)
 class NewDispatch:
@@ -65,20 +80,22 @@ async def claim(
     lease: timedelta,
     in_hand: Collection[UUID] = (),
     deployments: Collection[str] | None = None,
+    deaths: tuple[int, int] = (0, 0),
 ) -> list[asyncpg.Record]:
     """
-    Take dispatches that may run now: waiting, first of their ordering key, or left by an engine that fell silent.
+    Take dispatches that may run now: waiting, and first of their ordering key.
 
     Sources take turns, so that a burst of one does not keep the others; what a paused source sent waits.
-    The lease must be renewed before it ends, or another engine takes them over.
+    The lease must be renewed before it ends, or the dispatch is taken over (`take_over`).
 
     Args:
         database: where the inbox is.
         owner: the engine's name.
         limit: how many at most.
         lease: for how long, by the database's clock.
-        in_hand: what this engine works on, even if it was too late to renew the lease.
+        in_hand: what this engine works on still, though it was taken over.
         deployments: only what is for these; absent, all.
+        deaths: only what took so many engines with it, at least and at most.
 
     Returns:
         The dispatches as they are now; `left_by` is the engine that left its flow run open, if one did.
@@ -96,9 +113,9 @@ async def claim(
             SELECT d.*, row_number() OVER (PARTITION BY s.source ORDER BY d.seq) AS turn
             FROM sources s CROSS JOIN LATERAL (
                 SELECT d.id, d.seq, d.lease_owner FROM dispatches d
-                WHERE d.source = s.source
-                  AND ((d.state = 'dispatched' AND d.not_before <= now())
-                       OR (d.state = 'running' AND d.lease_until < now()))
+                WHERE d.source = s.source AND d.state = 'dispatched'
+                  AND (d.not_before <= now() OR d.not_before > now() + $6::interval)
+                  AND d.deaths BETWEEN $7 AND $8
                   AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
                   AND NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN ('dispatched', 'running', 'held'))
@@ -117,7 +134,81 @@ async def claim(
         lease,
         list(in_hand),
         None if deployments is None else list(deployments),
+        LONGEST_DELAY,
+        *deaths,
     )
+
+
+async def take_over(
+    database: asyncpg.Pool,
+    *,
+    dead: Collection[str] = (),
+    silent: Collection[UUID] = (),
+    in_hand: Collection[UUID] = (),
+) -> list[asyncpg.Record]:
+    """
+    Let wait again what engines had in hand that died or fell silent, and count it as a death; wakes the engines.
+
+    One that took its engine with it the last time that is allowed is failed. One that a person wants discarded is.
+
+    Args:
+        database: where the inbox is.
+        dead: engines that are known to have died; of the others, what has a lease that ran out.
+        silent: what has a lease that nobody renews, though the clock says that it lasts.
+        in_hand: what the asking engine works on, even if it was too late to renew the lease.
+    """
+    return await database.fetch(
+        """
+        WITH lost AS (
+            SELECT id, lease_owner AS engine FROM dispatches
+            WHERE state = 'running' AND lease_owner IS NOT NULL AND id <> ALL($3)
+              AND (lease_until < now() OR lease_owner = ANY($1) OR id = ANY($2))
+            FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE dispatches d
+            SET deaths = deaths + 1, not_before = now(), lease_until = NULL,
+                state = CASE WHEN discard_reason IS NOT NULL THEN 'discarded'
+                             WHEN deaths + 1 >= $4 THEN 'failed' ELSE 'dispatched' END,
+                reason = CASE WHEN discard_reason IS NOT NULL THEN discard_reason
+                              WHEN deaths + 1 >= $4 THEN $5 ELSE $6 END,
+                lease_owner = CASE WHEN discard_reason IS NOT NULL OR deaths + 1 < $4 THEN lease_owner END,
+                finished_at = CASE WHEN discard_reason IS NOT NULL OR deaths + 1 >= $4 THEN now() END
+            FROM lost WHERE d.id = lost.id RETURNING d.id, d.delivery_id, d.state, d.deaths, lost.engine
+        )
+        SELECT taken.*, pg_notify($7, '') FROM taken
+        """,
+        list(dead),
+        list(silent),
+        list(in_hand),
+        LAST,
+        GAVE_UP,
+        TAKEN_OVER,
+        CHANNEL,
+    )
+
+
+async def leased_for_too_long(database: asyncpg.Pool, lease: timedelta) -> list[asyncpg.Record]:
+    """Dispatches with a lease from before the database's clock was set back: it may last for hours, and be nobody's."""
+    return await database.fetch(
+        "SELECT id, lease_until FROM dispatches WHERE state = 'running' AND lease_until > now() + 2 * $1::interval",
+        lease,
+    )
+
+
+async def suspects(database: asyncpg.Pool) -> int:
+    """The most engines that a waiting dispatch took with it."""
+    most: int | None = await database.fetchval(
+        "SELECT max(deaths) FROM dispatches WHERE state = 'dispatched' AND deaths > 0"
+    )
+    return most or 0
+
+
+async def to_be_discarded(database: asyncpg.Pool, in_hand: Collection[UUID]) -> set[UUID]:
+    """Which of these a person wants discarded."""
+    rows = await database.fetch(
+        "SELECT id FROM dispatches WHERE id = ANY($1) AND discard_reason IS NOT NULL", list(in_hand)
+    )
+    return {row["id"] for row in rows}
 
 
 async def renew(database: asyncpg.Pool, owner: str, in_hand: Collection[UUID], lease: timedelta) -> set[UUID]:
@@ -161,9 +252,9 @@ async def finish(
         """
         WITH ended AS (
             UPDATE dispatches
-            SET state = $3, reason = $4, waits_for = $5,
+            SET state = $3, reason = $4, waits_for = $5, deaths = 0,
                 finished_at = CASE WHEN $3 NOT IN ('held', 'running') THEN now() END,
-                lease_owner = NULL, lease_until = NULL
+                lease_owner = NULL, lease_until = NULL, discard_reason = NULL, discard_actor = NULL
             WHERE id = $1 AND lease_owner = $2 RETURNING 1
         )
         SELECT pg_notify($6, '') IS NOT NULL FROM ended
@@ -178,6 +269,23 @@ async def finish(
     return ended is not None
 
 
+async def stopped(database: asyncpg.Pool, dispatch_id: UUID, owner: str) -> None:
+    """
+    Let a dispatch be discarded that was stopped because a person wants it so.
+
+    Its owner stays written down: its flow run is still to be cancelled.
+    """
+    await database.execute(
+        """
+        UPDATE dispatches SET state = 'discarded', reason = discard_reason, deaths = 0, finished_at = now(),
+            lease_until = NULL
+        WHERE id = $1 AND lease_owner = $2 AND state = 'running' AND discard_reason IS NOT NULL
+        """,
+        dispatch_id,
+        owner,
+    )
+
+
 async def put_back(
     database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str, delay: timedelta
 ) -> None:
@@ -187,13 +295,15 @@ async def put_back(
     Its owner stays written down, without a lease: the flow run was left open by an engine.
     """
     await database.execute(
-        """
+        f"""
         WITH waiting AS (
-            UPDATE dispatches SET state = 'dispatched', reason = $3, not_before = now() + $4, lease_until = NULL
+            UPDATE dispatches
+            SET {_AGAIN}, reason = coalesce(discard_reason, $3), deaths = 0, not_before = now() + $4,
+                lease_until = NULL, {_AGAIN_OVER}
             WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
         )
         SELECT pg_notify($5, '') FROM waiting
-        """,
+        """,  # noqa: S608  (constants)
         dispatch_id,
         owner,
         text.reason(reason),
@@ -205,15 +315,15 @@ async def put_back(
 async def give_own_run(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str) -> None:
     """Let a dispatch that was carried in a lane begin anew, in a flow run of its own."""
     await database.execute(
-        """
+        f"""
         WITH waiting AS (
             UPDATE dispatches
-            SET state = 'dispatched', reason = $3, alone = true, flow_run_id = NULL, not_before = now(),
-                lease_owner = NULL, lease_until = NULL
+            SET {_AGAIN}, reason = coalesce(discard_reason, $3), deaths = 0, alone = true, flow_run_id = NULL,
+                not_before = now(), lease_owner = NULL, lease_until = NULL, {_AGAIN_OVER}
             WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
         )
         SELECT pg_notify($4, '') FROM waiting
-        """,
+        """,  # noqa: S608  (constants)
         dispatch_id,
         owner,
         text.reason(reason),
@@ -287,7 +397,7 @@ async def backlog(database: asyncpg.Pool, most: int) -> int:
     waiting: int = await database.fetchval(
         """
         SELECT count(*) FROM (
-            SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now()
+            SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now() AND deaths = 0
               AND source NOT IN (SELECT source FROM pauses) LIMIT $1
         ) AS waiting
         """,
@@ -297,12 +407,11 @@ async def backlog(database: asyncpg.Pool, most: int) -> int:
 
 
 async def seconds_to_next(database: asyncpg.Pool) -> float | None:
-    """Seconds until a waiting dispatch or an expiring lease wants an engine; None if nothing is due."""
+    """Seconds until a waiting dispatch wants an engine; None if nothing is due."""
     seconds: float | None = await database.fetchval(
         """
-        SELECT extract(epoch FROM min(CASE state WHEN 'dispatched' THEN not_before ELSE lease_until END) - now())::float
-        FROM dispatches WHERE state IN ('dispatched', 'running')
-          AND CASE state WHEN 'dispatched' THEN not_before ELSE lease_until END > now()
+        SELECT extract(epoch FROM min(not_before) - now())::float
+        FROM dispatches WHERE state = 'dispatched' AND not_before > now()
         """
     )
     return seconds
@@ -314,8 +423,9 @@ async def followed(
     """
     Dispatches whose flow runs may change without an engine at work on them.
 
-    First all that wait for a person, run elsewhere, or were discarded while their flow run was open; then some of
-    those that are over and not done, which a person may retry: the latest, and in turns the others.
+    First all that wait for a person or run elsewhere, that were discarded while their flow run was open, and the first
+    that wait for an engine to go on; then some of those that are over and not done, which a person may retry: the
+    latest, and in turns the others.
 
     Args:
         connection: to the inbox.
@@ -330,15 +440,18 @@ async def followed(
             WHERE state IN ('failed', 'uncertain', 'discarded') AND flow_run_id IS NOT NULL
               AND finished_at > now() - $3::interval
         )
-        SELECT id, seq, state, flow_run_id, lease_owner, reason, false AS in_turn FROM dispatches
+        SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false AS in_turn FROM dispatches
         WHERE flow_run_id IS NOT NULL
           AND (state = 'held' OR (state = 'running' AND lease_owner IS NULL)
                OR (state = 'discarded' AND lease_owner IS NOT NULL))
         UNION ALL
-        (SELECT id, seq, state, flow_run_id, lease_owner, reason, false FROM over
+        (SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false FROM dispatches
+         WHERE flow_run_id IS NOT NULL AND state = 'dispatched' ORDER BY seq LIMIT $2)
+        UNION ALL
+        (SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false FROM over
          WHERE age <= $2 AND lease_owner IS NULL)
         UNION ALL
-        (SELECT id, seq, state, flow_run_id, lease_owner, reason, true FROM over
+        (SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, true FROM over
          WHERE age > $2 AND lease_owner IS NULL AND seq > $1 ORDER BY seq LIMIT $2)
         """,
         after,
@@ -360,7 +473,8 @@ async def follow(
         WITH changed AS (
             UPDATE dispatches
             SET state = $4, reason = $5, waits_for = $6, alone = alone OR $4 = 'dispatched', not_before = now(),
-                lease_owner = NULL, lease_until = NULL,
+                deaths = 0, lease_owner = NULL, lease_until = NULL, discard_reason = NULL,
+                discard_actor = CASE WHEN $4 = 'discarded' THEN discard_actor END,
                 finished_at = CASE WHEN $4 NOT IN ('held', 'running', 'dispatched') THEN now() END
             WHERE id = $1 AND state = $2 AND flow_run_id = $3 RETURNING 1
         )
@@ -388,7 +502,7 @@ async def over(
         """
         SELECT id, state, reason FROM dispatches
         WHERE id = ANY($1) AND state IN ('done', 'failed', 'uncertain', 'discarded')
-          AND finished_at < now() - $2::interval
+          AND (finished_at < now() - $2::interval OR finished_at > now())
         FOR UPDATE SKIP LOCKED
         """,
         list(dispatch_ids),
@@ -399,7 +513,8 @@ async def over(
 async def closed(connection: Connection, dispatch_id: UUID) -> None:
     """Write down that the flow run of a discarded dispatch is no longer open."""
     await connection.execute(
-        "UPDATE dispatches SET lease_owner = NULL WHERE id = $1 AND state = 'discarded'", dispatch_id
+        "UPDATE dispatches SET lease_owner = NULL, discard_reason = NULL WHERE id = $1 AND state = 'discarded'",
+        dispatch_id,
     )
 
 

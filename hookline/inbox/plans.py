@@ -47,10 +47,10 @@ async def of_discard(database: asyncpg.Pool, delivery_ids: Sequence[UUID]) -> li
         """
         CASE
             WHEN EXISTS (SELECT FROM dispatches p WHERE p.delivery_id = d.id
-                         AND p.state IN ('dispatched', 'held', 'failed', 'uncertain')) THEN NULL
+                         AND p.state IN ('dispatched', 'running', 'held', 'failed', 'uncertain')) THEN NULL
             WHEN d.state IN ('received', 'held', 'unrouted', 'rejected')
                  AND NOT EXISTS (SELECT FROM dispatches p WHERE p.delivery_id = d.id) THEN NULL
-            ELSE 'runs or is over'
+            ELSE 'is over'
         END
         """,
         delivery_ids,

@@ -128,11 +128,74 @@ async def test_a_discarded_delivery_is_left_alone_and_says_why(database):
     )
 
 
-@pytest.mark.parametrize("state", ["running", "done"])
-async def test_what_runs_or_is_done_is_not_discarded(database, state):
-    delivery = await dispatch(database, state=state)
+async def test_what_is_done_is_not_discarded(database):
+    delivery = await dispatch(database, state="done")
 
     assert not await act(database, acts.discard, delivery, reason="too late")
+
+
+async def running(database):
+    """A delivery whose dispatch an engine has in hand; it, and the dispatch's id."""
+    delivery = await dispatch(database)
+    [claimed] = await dispatches.claim(database, "engine", limit=1, lease=LEASE)
+    return delivery, claimed["id"]
+
+
+@pytest.mark.parametrize("how", ["stopped", "put back", "begun anew", "taken over"])
+async def test_what_runs_is_discarded_when_its_engine_lets_go_of_it_in_whatever_way(database, how):
+    delivery, id_ = await running(database)
+
+    asked = await act(database, acts.discard, delivery, reason="test order")
+    before = await database.fetchrow("SELECT state, reason FROM dispatches")
+    to_stop = await dispatches.to_be_discarded(database, [id_])
+    match how:
+        case "stopped":
+            await dispatches.stopped(database, id_, "engine")
+        case "put back":
+            await dispatches.put_back(database, id_, "engine", "Prefect is away", timedelta(0))
+        case "begun anew":
+            await dispatches.give_own_run(database, id_, "engine", "it did not end well")
+        case "taken over":
+            await dispatches.take_over(database, dead=["engine"])
+
+    assert (True, {id_}) == (asked, to_stop)
+    assert ("running", "stops before its next step, to be discarded: test order") == tuple(before)
+    assert ("dispatch", "running", "discarded", True, "test order") == (await trail(database, delivery))[-1]
+    assert ("discarded", "test order") == tuple(
+        await database.fetchrow("SELECT state, reason FROM deliveries")
+    )
+
+
+async def test_what_ends_before_it_could_be_stopped_is_done_and_not_discarded_later(database):
+    delivery, id_ = await running(database)
+    await act(database, acts.discard, delivery, reason="test order")
+
+    await dispatches.finish(database, id_, "engine", "done", None)
+    await act(database, acts.replay, delivery)
+    await dispatches.claim(database, "engine", limit=1, lease=LEASE)
+
+    assert "done" in [row[2] for row in await trail(database, delivery)]
+    assert set() == await dispatches.to_be_discarded(database, [id_])
+
+
+async def test_a_discarded_delivery_that_is_replayed_is_not_discarded_again(database):
+    delivery, id_ = await running(database)
+    await act(database, acts.discard, delivery, reason="test order")
+    await dispatches.stopped(database, id_, "engine")
+
+    await act(database, acts.replay, delivery)
+    await dispatches.claim(database, "engine", limit=1, lease=LEASE)
+
+    assert set() == await dispatches.to_be_discarded(database, [id_])
+
+
+async def test_a_reason_that_cannot_be_stored_is_no_reason_to_fail(database):
+    delivery = await dispatch(database)
+
+    await act(database, acts.discard, delivery, reason="a\x00b\ud800" + "long" * 1000)
+
+    reason = await database.fetchval("SELECT reason FROM dispatches")
+    assert (True, 500) == (reason.startswith("a\\u{0}b"), len(reason))
 
 
 async def test_the_audit_trail_has_every_change_with_its_actor_and_reason(database):

@@ -7,6 +7,7 @@ from hookline.inbox import deliveries, dispatches
 
 LEASE = timedelta(seconds=30)
 EXPIRED = timedelta(seconds=-1)
+ANY = (0, dispatches.LAST)
 
 
 async def accept(database, external_id="one", source="jiwa", body=b"{}"):
@@ -33,10 +34,9 @@ async def dispatch(database, external_id="one", key=None, route="r", source="jiw
     return receipt.id
 
 
-async def claim(database, owner="engine-1", limit=10, lease=LEASE):
-    return [
-        row["parameters"]["id"] for row in await dispatches.claim(database, owner, limit=limit, lease=lease)
-    ]
+async def claim(database, owner="engine-1", limit=10, lease=LEASE, **named):
+    rows = await dispatches.claim(database, owner, limit=limit, lease=lease, **named)
+    return [row["parameters"]["id"] for row in rows]
 
 
 async def test_a_repeat_is_told_the_first_id_however_many_come_at_once(database):
@@ -98,7 +98,10 @@ async def test_what_a_silent_engine_held_passes_to_another(database):
     await dispatch(database, "held")
     await claim(database, "dead-engine", lease=EXPIRED)
 
-    assert ["held"] == await claim(database, "engine-2")
+    before = await claim(database, "engine-2", deaths=ANY)
+    await dispatches.take_over(database)
+
+    assert ([], ["held"]) == (before, await claim(database, "engine-2", deaths=ANY))
 
 
 async def test_a_renewed_lease_keeps_others_away(database):
@@ -106,13 +109,14 @@ async def test_a_renewed_lease_keeps_others_away(database):
     [held] = await dispatches.claim(database, "slow-engine", limit=1, lease=EXPIRED)
     await dispatches.renew(database, "slow-engine", [held["id"]], LEASE)
 
-    assert [] == await claim(database, "engine-2")
+    assert [] == await dispatches.take_over(database)
 
 
 async def test_an_engine_that_lost_its_dispatch_cannot_end_it(database):
     await dispatch(database, "held")
     [lost] = await dispatches.claim(database, "slow-engine", limit=1, lease=EXPIRED)
-    await claim(database, "engine-2")
+    await dispatches.take_over(database)
+    await claim(database, "engine-2", deaths=ANY)
 
     await dispatches.finish(database, lost["id"], "slow-engine", "failed", "too late")
 

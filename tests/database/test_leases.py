@@ -10,6 +10,7 @@ from hookline.engine.leases import Leases, Stop
 from hookline.inbox import deliveries, dispatches
 
 LONG = timedelta(minutes=5)
+ANY = (0, dispatches.LAST)
 
 
 @pytest.fixture
@@ -51,7 +52,9 @@ async def test_a_run_whose_lease_another_engine_has_begins_no_further_effect(dat
     await dispatch(database)
     [hand] = await engine("slow").claim(1, ["f/d"])
     await ran_out()  # as after a blocked event loop: nothing in this process knows of it yet
-    [taken] = await engine("quick").claim(1, ["f/d"])
+    quick = engine("quick")
+    await quick.take_over()
+    [taken] = await quick.claim(1, ["f/d"], ANY)
 
     with pytest.raises(RunStopped, match="its lease ran out"):
         async with hand.effect():
@@ -65,14 +68,16 @@ async def test_a_late_engine_goes_on_if_nobody_has_taken_its_dispatch(database, 
     leases = engine("slow")
     [hand] = await leases.claim(1, ["f/d"])
     await ran_out()
-    own = await leases.claim(1, ["f/d"])
+    await leases.take_over()
+    own = await leases.claim(1, ["f/d"], ANY)
     leases.lease = LONG
 
     async with hand.effect():
         pass
 
+    await engine("quick").take_over()
     assert ([], None) == (own, hand.stop)
-    assert [] == await engine("quick").claim(1, ["f/d"])
+    assert [] == await engine("quick").claim(1, ["f/d"], ANY)
 
 
 async def test_what_is_in_flight_ends_before_the_run_is_stopped(database, engine):

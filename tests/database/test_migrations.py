@@ -8,6 +8,19 @@ import asyncpg
 from hookline.database.connection import database_url
 from hookline.settings import Settings
 
+TABLES = [
+    "alembic_version",
+    "changes",
+    "deliveries",
+    "dispatches",
+    "effects",
+    "engines",
+    "lanes",
+    "pauses",
+    "refusals",
+    "sessions",
+]
+
 
 def of(settings: Settings, name: str) -> str:
     return database_url(settings).replace("/hookline?", f"/{name}?")
@@ -34,14 +47,4 @@ async def test_processes_that_start_at_once_leave_one_whole_schema(database_sett
     await connection.close()
 
     assert [0] * 4 == [code for code, _ in endings], endings
-    assert [
-        "alembic_version",
-        "changes",
-        "deliveries",
-        "dispatches",
-        "effects",
-        "lanes",
-        "pauses",
-        "refusals",
-        "sessions",
-    ] == [row["tablename"] for row in tables]
+    assert TABLES == [row["tablename"] for row in tables]

@@ -75,8 +75,10 @@ async def discard(desk: Desk, request: Request) -> Response:
     wanted, reason = delivery_id(request), reason_of(form)
     async with (await pool(desk.settings)).acquire() as connection:
         if not await acts.discard(connection, wanted, actor=desk.actor(request), reason=reason):
-            raise Refused(409, "Nothing to set aside", "What runs or is done stays as it is.")
-    return desk.said(request, f"/deliveries/{wanted}", "It is set aside.")
+            raise Refused(409, "Nothing to set aside", "What is done stays as it is.")
+    return desk.said(
+        request, f"/deliveries/{wanted}", "It is set aside. What runs stops before its next step."
+    )
 
 
 async def _can(desk: Desk, database: asyncpg.Pool, row: dict[str, Any]) -> dict[str, Any]:

@@ -412,7 +412,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "sources": {"cards": [source]},
         "many": {
             "act": "discard",
-            "parts": [plans.Part("s", "failed", 3, None), plans.Part("s", "done", 1, "runs or is over")],
+            "parts": [plans.Part("s", "failed", 3, None), plans.Part("s", "done", 1, "is over")],
             "acted": 3,
             "found": Selection([DELIVERY] * 4, more=True, searched=9),
             "wanted": filter_,

@@ -1,0 +1,59 @@
+"""
+Tells a dead engine from a living one, on the same data folder, at once.
+
+Each engine holds a lock on a file of its own for as long as it lives; the kernel lets go of the lock when the process
+dies, in whatever way. Unlike a process id it is never another program's, means the same in every container that shares
+the folder, and asks no clock. What runs on another folder is known by its lease alone.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_SUFFIX = ".lock"
+
+
+@contextmanager
+def alive(home: Path, name: str) -> Iterator[None]:
+    """Within, the engine of this name is known to live."""
+    folder = _folder(home)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft, path = folder / f".{name}", folder / f"{name}{_SUFFIX}"
+    file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        draft.rename(path)  # it is never there without its lock
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def dead(home: Path) -> list[str]:
+    """Return the names of engines that have died, each until it is buried."""
+    return [path.name.removesuffix(_SUFFIX) for path in _folder(home).glob(f"*{_SUFFIX}") if _is_free(path)]
+
+
+def bury(home: Path, name: str) -> None:
+    """Forget a dead engine: nothing in the inbox is in its name any more."""
+    (_folder(home) / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+
+
+def _folder(home: Path) -> Path:
+    return home / "engines"
+
+
+def _is_free(path: Path) -> bool:
+    with suppress(OSError):  # it has ended in order meanwhile
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(file)
+    return False

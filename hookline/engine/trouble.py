@@ -1,0 +1,84 @@
+"""What an engine cannot do just now: said once in the log, and shown for as long as it lasts."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import httpx
+
+from hookline import text
+from hookline.database import is_connection_error
+from hookline.engine.prefect_errors import is_unavailable
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SHORT_SECONDS = 10.0
+"""An outage that is over sooner is worth no warning: a server is started again."""
+
+
+@dataclass
+class _One:
+    kind: str
+    said: str
+    since: datetime
+    began: float
+    warned: bool = False
+
+
+class Troubles:
+    """The loops of an engine that fail, by their names."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, _One] = {}
+
+    def note(self, name: str, error: Exception) -> None:
+        """Take down that a loop failed; a warning where it lasts, or is no outage, once for each kind of error."""
+        one = self._of.get(name)
+        if one is None or one.kind != type(error).__name__:
+            since, began = (one.since, one.began) if one else (datetime.now(UTC), time.monotonic())
+            one = self._of[name] = _One(type(error).__name__, "", since, began)
+        one.said = text.one_line(f"{name}: {error or one.kind}", 300)
+        is_outage = is_unavailable(error) or is_connection_error(error)
+        if one.warned or (is_outage and time.monotonic() - one.began < SHORT_SECONDS):
+            return
+        one.warned = True
+        logger.warning(
+            "%s fails, and is tried again: %s",
+            name,
+            text.reason(f"{one.kind}: {error}"),
+            exc_info=None if is_outage or isinstance(error, httpx.HTTPError) else error,
+        )
+
+    def over(self, name: str) -> None:
+        """Take down that a loop does its work again."""
+        if (one := self._of.pop(name, None)) is not None and one.warned:
+            logger.info("%s works again, after %.0f s", name, time.monotonic() - one.began)
+
+    async def fenced(self, name: str, do: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        """Return what is done; otherwise this, whatever is raised, which is taken down."""
+        try:
+            done = await do()
+        except Exception as error:  # noqa: BLE001  (a loop outlives whatever one of its things raises)
+            self.note(name, error)
+            return otherwise
+        self.over(name)
+        return done
+
+    async def for_ever(self, name: str, do: Callable[[], Awaitable[bool | None]], seconds: float) -> None:
+        """Do something again and again; a wait in between, unless it says that there is more."""
+        while True:
+            if not await self.fenced(name, do, None):
+                await asyncio.sleep(seconds)
+
+    @property
+    def now(self) -> tuple[str | None, datetime | None]:
+        """What fails, in words for people, and since when; None where all is well."""
+        warned = [one for one in self._of.values() if one.warned]
+        if not warned:
+            return None, None
+        return text.reason("; ".join(one.said for one in warned)), min(one.since for one in warned)

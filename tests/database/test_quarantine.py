@@ -1,0 +1,262 @@
+"""What took its engine with it runs last, then by itself, then no more; what only was beside it loses nothing."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+
+from hookline.engine import leases as leases_module
+from hookline.engine import quarantine as quarantine_module
+from hookline.engine.alive import alive, dead
+from hookline.engine.leases import Leases
+from hookline.engine.quarantine import Quarantine
+from hookline.inbox import acts, deliveries, dispatches, engines
+
+LEASE = timedelta(seconds=30)
+
+
+class Bench:
+    """Engines without a loop of their own, and the dispatches between them."""
+
+    def __init__(self, database, settings):
+        self.database = database
+        self.settings = settings
+
+    async def dispatch(self, name, **columns):
+        arrival = deliveries.Arrival("jiwa", name, "POST", {}, {}, "application/json", b"{}")
+        receipt = await deliveries.accept(self.database, arrival)
+        async with self.database.acquire() as connection:
+            await dispatches.add(
+                connection, receipt.id, route="r", deployment="f/d", parameters={"name": name}, key=None
+            )
+        for column, value in columns.items():
+            await self.database.execute(
+                f"UPDATE dispatches SET {column} = {value} WHERE delivery_id = $1", receipt.id
+            )
+        return receipt.id
+
+    async def engine(self, name="engine", lease=LEASE):
+        leases = Leases(self.settings, name)
+        leases.lease = lease
+        quarantine = Quarantine(leases, ["f/d"])
+        await quarantine.look(self.database)
+        return leases, quarantine
+
+    async def dies(self, name):
+        """What its successor does first."""
+        return await dispatches.take_over(self.database, dead=[name])
+
+    async def row(self, delivery):
+        return await self.database.fetchrow("SELECT * FROM dispatches WHERE delivery_id = $1", delivery)
+
+
+@pytest.fixture
+def bench(database, database_settings):
+    return Bench(database, database_settings)
+
+
+@pytest.fixture
+def closing():
+    """Ends what a test began, whatever became of it."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def names(hands):
+    return [hand.dispatch["parameters"]["name"] for hand in hands]
+
+
+async def test_after_one_death_all_that_was_in_hand_runs_again_when_nothing_else_waits(bench):
+    for number in range(3):
+        await bench.dispatch(f"d{number}")
+    await (await bench.engine("first"))[0].claim(3, ["f/d"])
+    await bench.dies("first")
+    await bench.dispatch("innocent")
+    leases, quarantine = await bench.engine()
+
+    innocent = await leases.claim(9, ["f/d"])
+    suspects = await quarantine.claim(9)
+
+    assert (["innocent"], ["d0", "d1", "d2"]) == (names(innocent), sorted(names(suspects)))
+
+
+async def test_after_two_deaths_each_runs_by_itself_and_nothing_is_begun_beside_it(bench):
+    for number in range(2):
+        await bench.dispatch(f"d{number}", deaths=2)
+    leases, quarantine = await bench.engine()
+
+    first = await quarantine.claim(9)
+    closed, beside = quarantine.is_closed, await quarantine.claim(9)
+    leases.let_go(first[0])
+
+    assert (["d0"], True, []) == (names(first), closed, beside)
+    assert (False, ["d1"]) == (quarantine.is_closed, names(await quarantine.claim(9)))
+
+
+async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_ever(bench, monkeypatch):
+    await bench.dispatch("innocent")
+    await bench.dispatch("suspect", deaths=2)
+    leases, quarantine = await bench.engine()
+    [innocent] = await leases.claim(9, ["f/d"])
+
+    while_at_work, patient = await quarantine.claim(9), quarantine.makes_room
+    monkeypatch.setattr(quarantine_module, "ROOM_SECONDS", 0)
+    impatient = quarantine.makes_room
+    leases.let_go(innocent)
+
+    assert ([], False, True) == (while_at_work, patient, impatient)
+    assert ["suspect"] == names(await quarantine.claim(9))
+
+
+async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute_only(bench, monkeypatch):
+    await bench.dispatch("suspect", deaths=2)
+    _, quarantine = await bench.engine()
+    await quarantine.claim(9)
+    monkeypatch.setattr(quarantine_module, "ALONE_SECONDS", 0)
+
+    assert not quarantine.is_closed
+
+
+async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_itself(bench, database):
+    delivery = await bench.dispatch("suspect", deaths=2, flow_run_id="gen_random_uuid()")
+    _, quarantine = await bench.engine()
+    await quarantine.claim(9)
+
+    [taken] = await bench.dies("engine")
+    row = await bench.row(delivery)
+    async with database.acquire() as connection:
+        replayed = await acts.replay(connection, delivery, actor="ann")
+
+    assert ("failed", 3, "engine") == (taken["state"], taken["deaths"], taken["engine"])
+    assert ("failed", dispatches.GAVE_UP, None) == (row["state"], row["reason"], row["lease_owner"])
+    assert (True, 2) == (replayed, (await bench.row(delivery))["deaths"])
+
+
+async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_one_alone(bench):
+    ids = [await bench.dispatch(f"d{number}") for number in range(5)]
+
+    for life in range(20):
+        leases, quarantine = await bench.engine(f"life {life}")
+        hands = [*await leases.claim(8, ["f/d"]), *await quarantine.claim(8)]
+        if "d3" in names(hands):
+            await bench.dies(f"life {life}")
+        else:
+            for hand in hands:
+                await dispatches.finish(bench.database, hand.id, f"life {life}", "done", None)
+    rows = [await bench.row(delivery) for delivery in ids]
+
+    assert ["done", "done", "done", "failed", "done"] == [row["state"] for row in rows]
+
+
+@pytest.mark.parametrize("how", ["done", "put back", "begun anew"])
+async def test_whatever_its_engine_survives_acquits_it(bench, how):
+    delivery = await bench.dispatch("suspect", deaths=1)
+    _, quarantine = await bench.engine()
+    [hand] = await quarantine.claim(9)
+
+    match how:
+        case "done":
+            await dispatches.finish(bench.database, hand.id, "engine", "done", None)
+        case "put back":
+            await dispatches.put_back(bench.database, hand.id, "engine", "stops", timedelta(0))
+        case "begun anew":
+            await dispatches.give_own_run(bench.database, hand.id, "engine", "not well")
+
+    assert 0 == (await bench.row(delivery))["deaths"]
+
+
+async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_lasts(bench, database, closing):
+    delivery = await bench.dispatch("held")
+    home = bench.settings.home
+    code = (
+        "import sys, time; from pathlib import Path; from hookline.engine.alive import alive\n"
+        "with alive(Path(sys.argv[1]), 'host:1:dead'): print('lives', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE)
+    closing.enter_context(process)
+    closing.callback(process.kill)
+    process.stdout.readline()
+    leases, _ = await bench.engine("next")
+    await dispatches.claim(database, "host:1:dead", limit=1, lease=LEASE)
+    await _listed(database, "host:1:dead")
+
+    lives = dead(home)
+    await leases.take_over()
+    before = (await bench.row(delivery))["state"]
+    process.kill()
+    process.wait()
+    await leases.take_over()
+
+    assert ([], "running") == (lives, before)
+    assert ("dispatched", 1) == tuple((await bench.row(delivery))[name] for name in ("state", "deaths"))
+    assert ([], 0) == (dead(home), await database.fetchval("SELECT count(*) FROM engines"))
+
+
+def test_an_engine_that_ends_in_order_is_not_taken_for_dead(tmp_path):
+    with alive(tmp_path, "one"), alive(tmp_path, "two"):
+        while_they_live = dead(tmp_path)
+
+    assert ([], []) == (while_they_live, dead(tmp_path))
+
+
+async def test_a_clock_set_back_an_hour_keeps_no_dispatch_waiting(bench):
+    await bench.dispatch("waits", not_before="now() + interval '1 hour'")
+    await bench.dispatch("later", not_before="now() + interval '1 minute'")
+    leases, _ = await bench.engine()
+
+    assert ["waits"] == names(await leases.claim(9, ["f/d"]))
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_runs_out_unless_somebody_renews_it(
+    bench, database, monkeypatch
+):
+    now = 0.0
+    monkeypatch.setattr(leases_module.time, "monotonic", lambda: now)
+    abandoned = await bench.dispatch("abandoned")
+    renewed = await bench.dispatch("renewed")
+    await dispatches.claim(database, "another", limit=2, lease=timedelta(hours=1))
+    leases, _ = await bench.engine()
+
+    await leases.take_over()
+    now = 20.0
+    await leases.take_over()
+    early = (await bench.row(abandoned))["state"]
+    await database.execute(
+        "UPDATE dispatches SET lease_until = now() + interval '59 minutes' WHERE delivery_id = $1", renewed
+    )
+    now = 31.0
+    await leases.take_over()
+
+    states = [(await bench.row(delivery))["state"] for delivery in (abandoned, renewed)]
+    assert ("running", ["dispatched", "running"]) == (early, states)
+
+
+async def _listed(database, name, **seen):
+    await engines.beat(database, name, host="host", pid=1, trouble=seen.get("trouble"), since=None)
+
+
+async def test_engines_say_that_they_live_and_what_has_long_been_silent_is_forgotten(database):
+    await database.execute("TRUNCATE engines")
+    for name in ("silent", "from the future", "other", "ended"):
+        await _listed(database, name)
+    await database.execute("UPDATE engines SET seen_at = now() - interval '1 hour' WHERE name = 'silent'")
+    await database.execute("UPDATE engines SET seen_at = now() + interval '1 hour' WHERE name LIKE 'from%'")
+
+    await _listed(database, "mine")
+    await _listed(database, "mine", trouble="reconciling with Prefect: it is away")
+    await engines.forget(database, ["ended"])
+
+    rows = await database.fetch("SELECT name, trouble FROM engines ORDER BY name")
+    assert [("mine", "reconciling with Prefect: it is away"), ("other", None)] == [tuple(row) for row in rows]
+
+
+async def test_engines_that_look_at_once_count_one_death(bench, database):
+    delivery = await bench.dispatch("held")
+    await dispatches.claim(database, "dead", limit=1, lease=LEASE)
+
+    taken = await asyncio.gather(*(dispatches.take_over(database, dead=["dead"]) for _ in range(5)))
+
+    assert (1, 1) == (sum(map(len, taken)), (await bench.row(delivery))["deaths"])
