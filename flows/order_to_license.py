@@ -23,6 +23,7 @@ from hookline.clients.jiwa.queries import LARGEST_TAKE, SalesOrderRow
 from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
+from hookline.text import markdown, one_line
 from tasks import jiwa as jiwa_tasks
 from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
@@ -293,15 +294,16 @@ async def _report(
     if not has_own_run():
         return
     rows = [
-        f"| {line.product.part_no} | {line.quantity} | {', '.join(codes[line.step])} |" for line in wanted
+        f"| {markdown(line.product.part_no)} | {line.quantity} | {markdown(', '.join(codes[line.step]))} |"
+        for line in wanted
     ]
     artifact = acreate_markdown_artifact(
         key=f"order-{order.InvoiceNo or order.InvoiceID}".lower(),
-        description=f"Licenses of order {order.InvoiceNo}",
+        description=f"Licenses of order {markdown(order.InvoiceNo)}",
         markdown="\n".join(
             [
-                f"# Order {order.InvoiceNo}",
-                f"{customer.name} ({customer.account_no}), {customer.email}\n",
+                f"# Order {markdown(order.InvoiceNo)}",
+                markdown(f"{customer.name} ({customer.account_no}), {customer.email}") + "\n",
                 "| part | quantity | license codes |",
                 "| --- | --- | --- |",
                 *rows,
@@ -316,4 +318,4 @@ async def _name_run(name: str, order: SalesOrder) -> None:
         return
     async with get_client() as client:
         tags = {*flow_run.tags, f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"}
-        await client.update_flow_run(flow_run.id, name=name, tags=sorted(tags))
+        await client.update_flow_run(flow_run.id, name=one_line(name), tags=sorted(map(one_line, tags)))

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from hookline import context
+from hookline.text import markdown
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ async def conclude(workflow: str, rows: Sequence[Row], *, nothing: str) -> State
         description=done,
         table=[
             {
-                "what": row.what,
-                "customer": row.customer,
-                "result": row.result or "not done",
-                "problem": row.problem,
+                "what": markdown(row.what),
+                "customer": markdown(row.customer),
+                "result": markdown(row.result or "not done"),
+                "problem": markdown(row.problem),
             }
             for row in rows
         ],

@@ -1,6 +1,7 @@
 """Something waits for a person: whoever `HOOKLINE_TELL` names is told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -10,6 +11,10 @@ from hookline.database import pool
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import stats
 from hookline.settings import settings
+from hookline.text import markdown, one_line
+
+if TYPE_CHECKING:
+    from apprise import Apprise, NotifyFormat
 
 NEED_A_PERSON = ("failed", "uncertain", "rejected")
 
@@ -37,10 +42,35 @@ async def tell_a_person(what: str) -> State[None]:
     waiting = [
         f"{number} {state} of {source.source}" for source in sources for state, number in _waiting(source)
     ]
-    text = "\n".join([what, "", "Waiting for a person:", *waiting, "", current.gateway_url])
-    if not await people.async_notify(title="Hookline needs a person", body=text):
+    lines = [what, "", "Waiting for a person:", *waiting, ""]
+    sent = [
+        await group.async_notify(
+            title="Hookline needs a person",
+            body="\n".join([*map(write, lines), current.gateway_url]),
+            body_format=body_format,
+        )
+        for group, write, body_format in _by_format(people)
+    ]
+    if not all(sent):
         raise HooklineError("Not everybody that HOOKLINE_TELL names could be told; the log above says why.")
-    return Completed(message=what)
+    return Completed(message=one_line(what))
+
+
+def _by_format(people: "Apprise") -> Iterator[tuple["Apprise", Callable[[str], str], "NotifyFormat"]]:
+    """
+    Return who reads Markdown and who does not, with how to write what a sender may have written.
+
+    Apprise makes HTML of text, and escapes it; what it says to services with Markdown it leaves as it is.
+    """
+    from apprise import Apprise, NotifyFormat
+
+    of_markdown, others = Apprise(), Apprise()
+    for server in people:
+        (of_markdown if server.notify_format == NotifyFormat.MARKDOWN else others).add(server)
+    if of_markdown:
+        yield of_markdown, markdown, NotifyFormat.MARKDOWN
+    if others:
+        yield others, one_line, NotifyFormat.TEXT
 
 
 def _waiting(source: stats.Source) -> Iterator[tuple[str, str]]:

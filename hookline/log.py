@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from hookline import context
+from hookline.text import one_line, visible
 
 Format = Literal["text", "json"]
 ABOUT = ("delivery", "dispatch", "source")
@@ -20,7 +21,7 @@ def configure(log_format: Format) -> None:
         handler.setFormatter(_Json())
         logging.getLogger("hookline.clients.transport").setLevel(logging.DEBUG)  # each vendor call
     else:
-        handler.setFormatter(_Text("%(levelname)s %(message)s"))
+        handler.setFormatter(_Text())
         handler.addFilter(_for_the_console)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
@@ -46,10 +47,14 @@ def _for_the_console(record: logging.LogRecord) -> bool:
 class _Text(logging.Formatter):
     """A line with the beginning of the delivery's id behind it, as `hookline inbox show` takes it."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
-        line = super().formatMessage(record)
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line that nothing in it can end or forge; a traceback follows, set in from the left."""
+        line = f"{record.levelname} {one_line(record.getMessage())}"
         delivery = getattr(record, "delivery", "")
-        return f"{line}  [{delivery[:8]}]" if delivery and delivery not in line else line
+        if delivery and delivery not in line:
+            line += f"  [{delivery[:8]}]"
+        traceback = self.formatException(record.exc_info) if record.exc_info else ""
+        return "\n".join([line, *(f"  {visible(below)}" for below in traceback.splitlines())])
 
 
 class _Json(logging.Formatter):

@@ -6,12 +6,15 @@ in Hookline decides which characters may be kept, or which may act on a screen.
 """
 
 import re
+import string
 from typing import Any
 
 LONGEST_REASON = 500
 """Characters of a reason: enough to say what happened to what, too few to hold a body."""
 
 REPLACEMENT = "\ufffd"
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
+"""What CommonMark lets a backslash stand before; the addresses that are made links of hold some of it too."""
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -66,6 +69,11 @@ def one_line(text: object, longest: int | None = None) -> str:
         plain = plain[: 4 * longest]  # what is cut away is not worth looking at
     line = visible(" ".join(plain.split()))
     return line if longest is None or len(line) <= longest else line[: longest - 1] + "…"
+
+
+def markdown(text: object) -> str:
+    """Return one line that Markdown shows as it is: no link, picture, HTML, emphasis or table cell comes of it."""
+    return _PUNCTUATION.sub(r"\\\g<0>", one_line(text))
 
 
 def reason(text: object) -> str:

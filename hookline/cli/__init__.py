@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hookline import log
 from hookline.errors import HooklineError
+from hookline.text import visible
 
 app = App(
     name="hookline",
@@ -67,5 +68,5 @@ def main() -> None:
 
 
 def _fail(text: str, exit_code: int) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(text, style="red", markup=False)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(visible(text), style="red", markup=False)
     sys.exit(exit_code)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
-from rich.console import Console
 from rich.prompt import Confirm
 
 from hookline.accounts import from_environment
@@ -105,10 +104,10 @@ async def _send(client: VendorClient, found: Operation[..., Any], given: Input) 
 
 def _ask(found: Operation[..., Any], given: Input, base_url: str) -> None:
     """Raise unless the person at the terminal agrees."""
-    screen = Console(stderr=True, highlight=False)
-    screen.print(f"{found.effect}\n{found.verb} {base_url}{found.path}", markup=False)
+    screen = console(stderr=True)
+    screen.print(f"{found.effect}\n{found.verb} {base_url}{found.path}")
     for name, value in shown(given).items():
-        screen.print(f"  {name} = {value}", markup=False)
+        screen.print(f"  {name} = {value}")
     try:
         agreed = Confirm.ask("Send it?", console=screen, default=False)
     except EOFError:
@@ -249,9 +248,9 @@ def show_answer(answer: Any) -> None:
         case list() if answer and all(isinstance(row, dict) for row in answer):
             _show_rows(answer)
         case list():
-            console().print("\n".join(map(str, answer)) or "nothing found", markup=False)
+            console().print("\n".join(map(str, answer)) or "nothing found")
         case _:
-            console().print(str(answer), markup=False)
+            console().print(str(answer))
 
 
 def _show_record(record: Mapping[str, Any]) -> None:
@@ -261,7 +260,7 @@ def _show_record(record: Mapping[str, Any]) -> None:
     if facts or not tables:
         show(facts, ["name", "value"], as_json=False)
     for name, rows in tables.items():
-        console().print(f"\n{name}", markup=False)
+        console().print(f"\n{name}")
         _show_rows(rows)
 
 
@@ -270,7 +269,7 @@ def _show_rows(rows: list[dict[str, Any]]) -> None:
     columns = list(dict.fromkeys(name for row in flat for name, value in row.items() if not _is_rows(value)))
     show(flat, columns[:_MOST_COLUMNS], as_json=False)
     if len(columns) > _MOST_COLUMNS:
-        console().print(f"and {', '.join(columns[_MOST_COLUMNS:])}: with --json", style="dim", markup=False)
+        console().print(f"and {', '.join(columns[_MOST_COLUMNS:])}: with --json", style="dim")
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import httpx
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hookline.cli.output import AsJson, console, print_json
 from hookline.cli.stage import Stage, stage
@@ -46,7 +47,9 @@ def demo(
     began = time.monotonic()
     out = console(stderr=as_json)
     out.print(
-        "[bold]Hookline[/]: a paid order becomes a license. PostgreSQL, Prefect, gateway and engine are real."
+        Text("Hookline", "bold"),
+        "a paid order becomes a license. PostgreSQL, Prefect, gateway and engine are real.",
+        sep=": ",
     )
     with (
         out.status("starting PostgreSQL") as status,
@@ -57,7 +60,7 @@ def demo(
         ) as sandbox,
     ):
         status.update("everything runs")
-        out.print(f"[green]✓[/] everything runs ({time.monotonic() - began:.0f} s)")
+        _tick(out, f"everything runs ({time.monotonic() - began:.0f} s)")
         counts = asyncio.run(_tell(sandbox, out, status.update))
         counts["seconds"] = round(time.monotonic() - began, 1)
         status.stop()
@@ -79,7 +82,7 @@ async def _tell(sandbox: Stage, out: Console, progress: Callable[[str], None]) -
         await story.the_same_webhook_again(first)
         await story.a_lost_answer("1002", NewLine(PartNo="LIC-TEAM", QuantityOrdered=5))
         await story.an_unpaid_order("1003", NewLine(PartNo="LIC-PRO", QuantityOrdered=1))
-        out.print(f"\n[bold]hookline trace {first.InvoiceNo}[/]")
+        out.print(f"\nhookline trace {first.InvoiceNo}", style="bold")
         show_trace(sandbox.settings, first.InvoiceNo, await follow(sandbox.settings, first.InvoiceNo), out)
     await close_pool()
     return count(sandbox)
@@ -196,7 +199,7 @@ class _Story:
         return ", ".join(row["licenseCode"] for row in records if row["computerID"] == order.InvoiceID)
 
     def _say(self, text: str) -> None:
-        self.out.print(f"[green]✓[/] {text}")
+        _tick(self.out, text)
 
 
 def count(sandbox: Stage) -> dict[str, Any]:
@@ -229,6 +232,10 @@ def _is_paid(order: dict[str, Any]) -> bool:
 
 def _ended(dispatch: dict[str, Any]) -> bool:
     return bool(dispatch["state"] == "done")
+
+
+def _tick(out: Console, text: str) -> None:
+    out.print(Text("✓", "green"), text)
 
 
 def _end(sandbox: Stage, out: Console, counts: dict[str, Any], *, keep: bool) -> None:

@@ -84,7 +84,7 @@ def settle(
     said = asyncio.run(
         settle_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
     )
-    console().print(said, markup=False)
+    console().print(said)
 
 
 async def find(state: str | None, key: str | None) -> list[Mapping[str, Any]]:

@@ -55,7 +55,7 @@ def list_(
     else:
         show([line for row in rows for line in _lines(row)], COLUMNS, as_json=False)
     for remark in remarks:
-        console(stderr=as_json).print(remark, style="dim", markup=False)
+        console(stderr=as_json).print(remark, style="dim")
 
 
 app.command(show_delivery, name="show")

@@ -110,7 +110,7 @@ def replay(
     )
     if sources:
         for told in ["What is done at the vendors is not repeated.", *ask(lambda db: pauses(db, sources))]:
-            console().print(told, markup=False)
+            console().print(told)
 
 
 def discard(

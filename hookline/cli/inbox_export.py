@@ -48,7 +48,7 @@ def export(
     with _opened(output) as out:
         written = ask(lambda database: _write(database, given, limit, keys, out))
     if output is not None:
-        console(stderr=True).print(f"{written:,} deliveries in {output}", markup=False)
+        console(stderr=True).print(f"{written:,} deliveries in {output}")
 
 
 @contextmanager

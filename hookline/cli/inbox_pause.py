@@ -60,7 +60,7 @@ def resume(source: SourceName) -> None:
     if held is None:
         _check(source)  # one that was taken out of the file may be paused still, so it is looked at here
         raise HooklineError(f"{source} is not paused.")
-    console().print(f"{source} goes on. Deliveries that were held: {held:,}", markup=False)
+    console().print(f"{source} goes on. Deliveries that were held: {held:,}")
 
 
 def _check(source: str) -> None:

@@ -10,7 +10,6 @@ from hookline import runtime
 from hookline.cli.inbox_filter import Number, ask, find_one
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox import audit, bodies, whole
-from hookline.text import visible
 
 DISPATCH = ["route", "state", "key", "attempts", "reason"]
 EFFECT = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
@@ -72,7 +71,7 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
         show(row["dispatches"], DISPATCH, as_json=False)
         for dispatch in row["dispatches"]:
             if url := dispatch["flow_run_url"]:
-                out.print(f"flow run of {dispatch['route']}: {url}", markup=False, soft_wrap=True)
+                out.print(f"flow run of {dispatch['route']}: {url}", soft_wrap=True)
     if row["effects"]:
         _heading("Effects at the vendors", out)
         show(row["effects"], EFFECT, as_json=False)
@@ -87,9 +86,9 @@ def _print_request(row: Mapping[str, Any], out: Console) -> None:
     lines += [f"{name}: {value}" for name, value in row["headers"].items()]
     lines += ["", *_body_lines(row)]
     for line in lines:
-        out.print(visible(line), markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
     if row["altered"]:
-        out.print(f"(on disk it is: {', '.join(row['altered'])})", style="dim", markup=False)
+        out.print(f"(on disk it is: {', '.join(row['altered'])})", style="dim")
 
 
 def _body_lines(row: Mapping[str, Any]) -> Sequence[str]:

@@ -32,7 +32,7 @@ def stats(*, as_json: AsJson = False) -> None:
         as_json=False,
     )
     for remark in _remarks(found):
-        console().print(remark, style="dim", markup=False)
+        console().print(remark, style="dim")
 
 
 def _row(entry: Source) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hookline import runtime
 from hookline.cli.inbox_filter import Wanted, ask
-from hookline.cli.output import STYLES, AsJson, console, print_json
+from hookline.cli.output import AsJson, console, in_style, print_json
 from hookline.database import CONNECTION_ERRORS
 from hookline.database.connection import connect, unreachable
 from hookline.database.types import Row
@@ -19,7 +19,7 @@ from hookline.inbox import search
 from hookline.inbox.deliveries import CHANNEL
 from hookline.inbox.watch import Watch
 from hookline.settings import Settings
-from hookline.text import visible
+from hookline.text import one_line
 
 LOOK_SECONDS = 1.0
 LEAST_SECONDS = 0.05
@@ -62,9 +62,7 @@ async def _follow(
                 away = False
             except CONNECTION_ERRORS as error:
                 if not away:
-                    console(stderr=True).print(
-                        f"{unreachable(settings, error)} Waiting for it.", markup=False
-                    )
+                    console(stderr=True).print(f"{unreachable(settings, error)} Waiting for it.")
                 away = True
             for change in changes:
                 if wanted.source in {"", change["source"]} and wanted.state in {"", change["became"]}:
@@ -101,11 +99,10 @@ def _line(change: Row) -> Text:
     """A change on one line, which nothing from a stranger breaks."""
     what = change["route"] or (f"effect {change['effect_id']}" if change["effect_id"] else change["subject"])
     delivery = str(change["delivery_id"] or "")[:8]
-    became = (change["became"], STYLES.get(change["became"], ""))
-    was = f"{change['was']} → " if change["was"] else ""
+    was = f"{one_line(change['was'])} → " if change["was"] else ""
     return Text.assemble(
-        f"{change['at']:%H:%M:%S}  {change['source'] or '':<10} {delivery:<8}  {what}  {was}",
-        became,
-        visible(f"  {change['reason']}") if change["reason"] else "",
-        (visible(f"  {change['actor']}"), "dim"),
+        f"{change['at']:%H:%M:%S}  {one_line(change['source'] or ''):<10} {delivery:<8}  {one_line(what)}  {was}",
+        in_style(change["became"]),
+        f"  {one_line(change['reason'])}" if change["reason"] else "",
+        (f"  {one_line(change['actor'])}", "dim"),
     )

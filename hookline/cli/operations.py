@@ -74,7 +74,7 @@ def show_inputs(operation: Operation[..., Any], *, as_json: bool) -> None:
         f"inputs  {facts['about']}",
         "",
     ]
-    console().print("\n".join(lines), markup=False)
+    console().print("\n".join(lines))
     rows = [row | {"needed": "yes" if row["needed"] else _default(row["default"])} for row in facts["inputs"]]
     if rows:
         show(rows, ["name", "type", "needed", "limits", "description"], as_json=False)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from hookline.text import visible
+from hookline.text import one_line, visible
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
 
@@ -33,10 +34,26 @@ STYLES = {
 }
 
 
+class InertConsole(Console):
+    """A console on which no text acts: there is no markup in it, and its control characters are shown."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render any text that is printed, also as a cell or as a branch."""
+        return super().render_str(visible(text), **options)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Where commands write for people; on stderr where stdout is for machines."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else WIDE)
+    return InertConsole(stderr=stderr, width=None if stream.isatty() else WIDE)
+
+
+def in_style(state: str) -> Text:
+    """Return a state in its colour."""
+    return Text(one_line(state), STYLES.get(state, ""))
 
 
 def show(
@@ -48,7 +65,7 @@ def show(
         return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(Text(one_line(column.replace("_", " "))), overflow="fold")
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007
         table.add_row(*(_cell(column, row.get(column)) for column in columns))
@@ -60,8 +77,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, default=str))  # noqa: T201
 
 
-def _cell(column: str, value: Any) -> str:
+def _cell(column: str, value: Any) -> Text:
     text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = visible(text).replace("[", "\\[")
-    style = STYLES.get(text, "") if column == "state" else ""
-    return f"[{style}]{text}[/]" if style else text
+    return in_style(text) if column == "state" else Text(one_line(text))

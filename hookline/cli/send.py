@@ -162,6 +162,6 @@ def _tell(answer: "httpx.Response", *, as_json: bool) -> None:
     if as_json:
         print_json(told)
     elif isinstance(told, dict) and {"id", "duplicate"} <= set(told):
-        console().print(f"delivery {told['id']}{' (came before)' if told['duplicate'] else ''}", markup=False)
+        console().print(f"delivery {told['id']}{' (came before)' if told['duplicate'] else ''}")
     else:
-        console().print(f"taken: {answer.status_code} {answer.text}".rstrip(), markup=False)
+        console().print(f"taken: {answer.status_code} {answer.text}".rstrip())

@@ -7,17 +7,17 @@ from uuid import UUID
 import asyncpg
 from cyclopts import Parameter
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 from rich.tree import Tree
 
 from hookline import runtime
-from hookline.cli.output import STYLES, AsJson, console, print_json
+from hookline.cli.output import AsJson, console, in_style, print_json
 from hookline.database import pool
 from hookline.errors import HooklineError
 from hookline.inbox import search
 from hookline.journal import store
 from hookline.settings import Settings
-from hookline.text import visible
+from hookline.text import one_line
 
 
 def trace(
@@ -76,7 +76,7 @@ async def _deliveries(database: asyncpg.Pool, key: str) -> dict[UUID, dict[str, 
 
 def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any]]], out: Console) -> None:
     """Print a trace as a tree: deliveries with their flow runs and the effects that each brought about."""
-    tree = Tree(f"[bold]{escape(key)}")
+    tree = Tree(Text(one_line(key), "bold"))
     left = {effect["id"]: effect for effect in found["effects"]}
     for delivery in found["deliveries"]:
         more = delivery["duplicates"]
@@ -84,9 +84,11 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
         when = f"{delivery['received_at']:%H:%M:%S}"
         branch = tree.add(f"delivery {delivery['id']} from {delivery['source']} at {when}{again}")
         if not delivery["dispatches"]:
-            branch.add(f"{_state(delivery['state'])}{_why(delivery)}")
+            branch.add(Text.assemble(in_style(delivery["state"]), _why(delivery)))
         for dispatch in delivery["dispatches"]:
-            run = branch.add(f"{dispatch['route']}: {_state(dispatch['state'])}{_why(dispatch)}")
+            run = branch.add(
+                Text.assemble(f"{dispatch['route']}: ", in_style(dispatch["state"]), _why(dispatch))
+            )
             if dispatch["flow_run_id"]:
                 run.add(f"flow run {settings.prefect_ui_url}/runs/flow-run/{dispatch['flow_run_id']}")
             mine = [effect for effect in left.values() if _is_of(effect, dispatch)]
@@ -104,18 +106,13 @@ def _is_of(effect: dict[str, Any], dispatch: dict[str, Any]) -> bool:
     return bool(effect["flow_run_id"] == dispatch["flow_run_id"])
 
 
-def _effect(effect: dict[str, Any]) -> str:
+def _effect(effect: dict[str, Any]) -> Text:
     reference = f" -> {', '.join(effect['reference'])}" if effect["reference"] else ""
     times = f" ({effect['attempts']} attempts)" if effect["attempts"] > 1 else ""
     why = "" if effect["state"] == "done" else _why(effect)
-    what = escape(visible(f"{effect['step']}{reference}{times}"))
-    return f"{_state(effect['state'])} {what}{why} [dim]{effect['operation']}[/]"
+    what = one_line(f"{effect['step']}{reference}{times}")
+    return Text.assemble(in_style(effect["state"]), f" {what}{why} ", (one_line(effect["operation"]), "dim"))
 
 
 def _why(row: dict[str, Any]) -> str:
-    return f"  {escape(visible(row['reason']))}" if row["reason"] else ""
-
-
-def _state(state: str) -> str:
-    style = STYLES.get(state, "")
-    return f"[{style}]{state}[/]" if style else state
+    return f"  {one_line(row['reason'])}" if row["reason"] else ""

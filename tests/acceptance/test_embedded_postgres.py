@@ -46,6 +46,21 @@ def prepared():
         yield home
 
 
+def test_data_of_another_major_version_is_left_alone_and_the_way_out_is_told(tmp_path):
+    data = tmp_path / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("17\n")
+
+    with pytest.raises(HooklineError, match=r"is of PostgreSQL 17; .* dump both databases"):
+        embedded._require_version(data)
+
+    assert ["PG_VERSION"] == [path.name for path in data.iterdir()]
+
+
+def test_the_version_that_is_named_is_the_one_in_the_wheel(prepared):
+    assert embedded.MAJOR_VERSION == (prepared / "postgres/data/PG_VERSION").read_text().strip()
+
+
 def prepare_elsewhere(home):
     program = "import sys; from pathlib import Path; from hookline.database import embedded; "
     return subprocess.Popen(

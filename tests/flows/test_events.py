@@ -436,3 +436,27 @@ async def test_what_names_something_that_is_not_there_is_left_alone(apply):
         text.split("    actions:")[0]
         + "    actions: [{type: send-notification, block: slack-webhook/gone, body: hello}]\n"
     )
+
+
+@loads_apprise
+async def test_what_a_sender_wrote_is_text_in_the_message(
+    listener, environment, run_flow, database, database_settings
+):
+    from flows.tell_a_person import tell_a_person
+
+    port, heard = listener
+    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    environment.setenv(
+        "HOOKLINE_TELL",
+        f"json://127.0.0.1:{port}/?format=html json://127.0.0.1:{port}/?format=markdown",
+    )
+
+    await run_flow(
+        tell_a_person.with_options(retries=0), what="order <img src=//e.example>\n[here](https://e.example)"
+    )
+
+    first_lines = {message["message"].replace("<br/>", "\n").splitlines()[0] for message in heard}
+    assert {
+        "order&nbsp;&lt;img&nbsp;src=//e.example&gt;&nbsp;[here](https://e.example)",
+        r"order \<img src\=\/\/e\.example\> \[here\]\(https\:\/\/e\.example\)",
+    } == first_lines

@@ -57,3 +57,27 @@ def test_an_error_keeps_its_traceback(capsys):
         logging.getLogger("hookline").exception("broken")
 
     assert "ZeroDivisionError" in json.loads(capsys.readouterr().err.splitlines()[-1])["exception"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_line_cannot_be_forged_by_what_it_tells_of(capsys, log_format):
+    log.configure(log_format)
+
+    logging.getLogger("hookline").info("order %s", "1\nWARNING all is well\x1b[2J\u2028INFO yes")
+
+    told = capsys.readouterr().err
+    assert 1 == len(told.strip().splitlines())
+    assert "\x1b" not in told
+
+
+def test_a_traceback_stands_under_its_line_and_forges_none(capsys):
+    log.configure("text")
+    try:
+        _ = {}["\nINFO all is well\x1b[2J"]
+    except KeyError:
+        logging.getLogger("hookline").exception("order %s", 1)
+
+    first, *below = capsys.readouterr().err.splitlines()
+    assert "ERROR order 1" == first
+    assert {True} == {line.startswith("  ") for line in below}
+    assert "KeyError" in below[-1]

@@ -1,7 +1,12 @@
 """The door for text from outside."""
 
-from hypothesis import given
+import re
+from html import escape
+
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from hookline import text
 
@@ -48,3 +53,19 @@ def test_an_object_whose_text_raises_still_has_a_line():
 
 def test_a_line_cannot_be_forged():
     assert r"order\u{1b}[31m WARNING all is well" == text.one_line("order\x1b[31m\n\tWARNING  all is well")
+
+
+@given(WITH_HALVES)
+@example("[a](https://evil.example) <img src=x> **b** `c` | d\n# e\n1. f &amp; g")
+@example("www.evil.example and https://evil.example and a@evil.example")
+def test_markdown_shows_a_text_as_it_is(given_text):
+    shown = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text.markdown(given_text))
+
+    line = " ".join(text.one_line(given_text).split())
+    assert f"<p>{escape(line)}</p>" == shown.strip().replace("<p></p>", "") or not line
+
+
+@pytest.mark.parametrize("address", ["www.evil.example", "https://evil.example", "a@evil.example"])
+def test_no_address_is_made_a_link_of(address):
+    # GitHub's Markdown, which Prefect's UI speaks, finds addresses without marks, by these characters unbroken.
+    assert re.search(r"://|www\.|\w@", text.markdown(address)) is None

