@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,8 @@ from hookline.catalog import load_catalog
 from hookline.database import embedded
 from hookline.hooks import load_hooks
 from hookline.settings import VENDORS, Settings
-from hookline.supervisor import Port, Process, http_ready, only_one, require_free, supervise
+from hookline.supervisor import Port, Process, file_ready, http_ready, only_one, require_free, supervise
+from hookline.supervisor.ready import READY_FILE
 
 WORK_POOL = "hookline"
 START_SECONDS = 180
@@ -45,7 +46,6 @@ def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
         HooklineError: a port is taken, or a process cannot start.
     """
     require_free(_ports(settings))
-    _ready_file(settings).unlink(missing_ok=True)
     if settings.database_url is None:
         embedded.prepare(settings.home)
     runtime.announce(settings.home, sandbox=settings.sandbox)
@@ -86,8 +86,8 @@ def processes(settings: Settings) -> list[Process]:
         Process(
             name="engine",
             command=_hookline("engine"),
-            env=os.environ | {"HOOKLINE_READY_FILE": str(_ready_file(settings))},
-            ready=_engine_ready(settings),
+            env=os.environ | {READY_FILE: str(_ready_file(settings))},
+            ready=file_ready(_ready_file(settings)),
             after=["migrate"],
             uses=["prefect"] if own_prefect else [],
             stop_seconds=30,
@@ -136,15 +136,6 @@ def _hookline(*arguments: str) -> list[str]:
 
 def _ready_file(settings: Settings) -> Path:
     return settings.home / "engine-ready"
-
-
-def _engine_ready(settings: Settings) -> Callable[[], Awaitable[bool]]:
-    """The engine answers no port; it says so in a file."""
-
-    async def ask() -> bool:
-        return _ready_file(settings).exists()
-
-    return ask
 
 
 def _ports(settings: Settings) -> list[Port]:

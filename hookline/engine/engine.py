@@ -22,6 +22,7 @@ from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS, connect, pool
+from hookline.engine.configuration import Configuration
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
@@ -35,6 +36,7 @@ from hookline.engine.watch import watching
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
+from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
 from hookline.settings import Settings
 
@@ -60,8 +62,15 @@ PREFECT_AWAY = (httpx.HTTPError, OSError)
 class Engine:
     """Runs dispatches until told to stop; any number may run side by side."""
 
-    def __init__(self, settings: Settings, hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hooks: Hooks,
+        deployments: Mapping[str, Deployment],
+        configuration: Configuration | None = None,
+    ) -> None:
         self.settings = settings
+        self.configuration = configuration
         self.hooks = hooks
         self.deployments = deployments
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -74,6 +83,12 @@ class Engine:
         """Take nothing new; what runs is given time to end."""
         self.stopping.set()
         self.wake.set()
+
+    def reload(self) -> None:
+        """Read the files again before the next turn; what runs goes on with the code that it began with."""
+        if self.configuration:
+            self.configuration.ask()
+            self.wake.set()
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Work until stopped."""
@@ -93,10 +108,14 @@ class Engine:
                 asyncio.create_task(self._tell(context.client)),
                 asyncio.create_task(prune_hourly(database, self.settings, self.hooks)),
             ]
+            if self.configuration:
+                helpers.append(asyncio.create_task(self.configuration.keep_told(database, context.client)))
             if ready:
                 ready.set()
             try:
                 while not self.stopping.is_set():
+                    if self.configuration and self.configuration.due:
+                        self.configuration.reload()
                     await self._turn()
                 await self._drain()
                 await self.backlog.close()
@@ -212,6 +231,7 @@ class Engine:
                     gone = asyncio.Event()
                     connection.add_termination_listener(lambda _, gone=gone: gone.set())
                     await connection.add_listener(CHANNEL, lambda *_: self.wake.set())
+                    await connection.add_listener(RELOAD, lambda *_: self.reload())
                     self.wake.set()
                     await gone.wait()
             except CONNECTION_ERRORS as error:

@@ -238,7 +238,7 @@ class Backlog:
         self.database = database
         self.client = client
         self.deployments = deployments
-        self.own_run = {route.name for route in hooks.routes if route.own_run}
+        self.hooks = hooks
         self.lane: Lane | None = None
         self.refused = False
         """A person ended the lane of this backlog: the rest of it has runs of its own."""
@@ -265,7 +265,8 @@ class Backlog:
         dispatch, lane = hand.dispatch, self.lane
         if lane is None or lane.over.is_set() or dispatch["alone"] or dispatch["flow_run_id"] is not None:
             return None
-        if dispatch["route"] in self.own_run or self.deployments[dispatch["deployment"]].wants_own_runs():
+        own_run = {route.name for route in self.hooks.routes if route.own_run}
+        if dispatch["route"] in own_run or self.deployments[dispatch["deployment"]].wants_own_runs():
             return None
         lane.taken += 1
         return lane

@@ -51,6 +51,9 @@ async def _route(
         raise ValueError(misfit)
     names = deliveries.names(delivery, said)
     taken = _takers(delivery, hooks, names)
+    if off := _switched_off(delivery, hooks, taken):
+        await deliveries.hold(connection, delivery["id"], f"route {off.name} {off.off}")
+        return
     for route in taken:
         await _dispatch(connection, delivery, route, names, deployments[route.deployment])
     if not taken:
@@ -71,6 +74,12 @@ def _takers(delivery: asyncpg.Record, hooks: Hooks, names: Mapping[str, Any]) ->
     if only := delivery["only_route"]:
         return [route for route in of_source if route.name == only]
     return [route for route in of_source if _accepts(route, names)]
+
+
+def _switched_off(delivery: asyncpg.Record, hooks: Hooks, taken: Sequence[Route]) -> Route | None:
+    """The route that a delivery waits for: one that takes it and is off, or that may, where no other does."""
+    blind = [route for route in hooks.routes if route.blind and route.source == delivery["source"]]
+    return next((route for route in taken if route.off), None if taken else next(iter(blind), None))
 
 
 async def _dispatch(

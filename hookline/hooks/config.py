@@ -229,7 +229,11 @@ def _switched_off(name: str, raw: Any, texts: Sequence[str]) -> Route | None:
         with suppress(Exception):  # whatever is wrong with it, it was told
             when = raw.get("when", "true") if condition else "false"
             text = _RouteText(source=raw["source"], deployment="unknown/unknown", when=when)
-            return replace(_route(name, text), off=reason("; ".join(texts)), blind=condition is None)
+            return replace(
+                _route(name, text),
+                off=reason(f"waits to be right: {'; '.join(texts)}"),
+                blind=condition is None,
+            )
     return None
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from hookline.database.types import Connection, Row
+from hookline.text import reason
 
 CHANNEL = "hookline"
 """Notified when there is something for an engine to do."""
@@ -130,6 +131,13 @@ async def set_state(connection: Connection, delivery_id: UUID, state: str, reaso
         delivery_id,
         state,
         reason,
+    )
+
+
+async def hold(connection: Connection, delivery_id: UUID, why: str) -> None:
+    """Let a delivery wait unrouted until what it waits for is there; a route that it was replayed to stays chosen."""
+    await connection.execute(
+        "UPDATE deliveries SET state = 'held', reason = $2 WHERE id = $1", delivery_id, reason(why)
     )
 
 

@@ -32,13 +32,38 @@ CREATE TABLE sessions (                                          -- log-ins of p
 )
 """
 
+ENGINES = """
+CREATE TABLE engines (                                           -- that are alive; an orderly end deletes the row
+    name           text PRIMARY KEY,
+    host           text NOT NULL,
+    pid            integer NOT NULL,
+    started_at     timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    trouble        text,                                         -- of a part of it that fails, such as the reconciler
+    trouble_since  timestamptz
+)
+"""
+
+CONFIGURATION_PROBLEMS = """
+CREATE TABLE configuration_problems (                            -- what in the files of a process is not in force
+    process        text NOT NULL,                                -- such as `engine at host`
+    kind           text NOT NULL,
+    name           text NOT NULL,
+    detail         text NOT NULL,
+    since          timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    event_due      boolean NOT NULL DEFAULT true,                -- to be told to Prefect
+    PRIMARY KEY (process, kind, name)
+)
+"""
+
 
 def upgrade() -> None:
-    for statement in (ROUTING_ATTEMPTS, DEATHS, REFUSALS, SESSIONS):
+    for statement in (ROUTING_ATTEMPTS, DEATHS, REFUSALS, SESSIONS, ENGINES, CONFIGURATION_PROBLEMS):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE sessions, refusals")
+    op.execute("DROP TABLE configuration_problems, engines, sessions, refusals")
     op.execute("ALTER TABLE dispatches DROP COLUMN deaths")
     op.execute("ALTER TABLE deliveries DROP COLUMN routing_attempts")
