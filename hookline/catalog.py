@@ -1,13 +1,22 @@
 """`catalog.yaml`: what the workflows must know of the business: parts, products, thresholds and mails."""
 
+import logging
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
+from hookline.in_force import STAYS, LastGood, Problem
+from hookline.settings import settings
+from hookline.text import one_line
+
+logger = logging.getLogger(__name__)
+
+PART = "catalog"
 
 
 class _Strict(BaseModel):
@@ -131,20 +140,64 @@ class Catalog(_Strict):
         return next((product for product in self.products if product.part_no == part_no), None)
 
 
-def load_catalog(path: Path) -> Catalog:
+def read_catalog(path: Path) -> Catalog:
     """
-    Read and check `catalog.yaml`; every run does, so it is read anew only where it has changed.
+    Read and check `catalog.yaml`.
 
     Raises:
         ConfigurationError: names the file, the place in it, and what is wrong there.
     """
+    return read_yaml(path, Catalog)
+
+
+def load_catalog(path: Path) -> Catalog:
+    """
+    Return the catalog that is in force: `catalog.yaml`, or the last that was good.
+
+    Every run asks, so it is read again only where it has changed.
+
+    Raises:
+        ConfigurationError: it is wrong, and none was in force before; names the file and the place in it.
+    """
+    return catalog_in_force(path, settings().home)[0]
+
+
+def catalog_in_force(path: Path, home: Path) -> tuple[Catalog, Problem | None]:
+    """
+    Return the catalog that is in force, and what is wrong where that is not the file.
+
+    Raises:
+        ConfigurationError: it is wrong, and none was in force before.
+    """
     try:
         found = path.stat()
     except OSError:
-        return read_yaml(path, Catalog)  # which says why
-    return _as_it_was(path, found.st_mtime_ns, found.st_size)
+        return _in_force(path, home)
+    return _as_it_was(path, home, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=4)
-def _as_it_was(path: Path, _changed: int, _size: int) -> Catalog:
-    return read_yaml(path, Catalog)
+def _as_it_was(path: Path, home: Path, _changed: int, _size: int) -> tuple[Catalog, Problem | None]:
+    return _in_force(path, home)
+
+
+def _in_force(path: Path, home: Path) -> tuple[Catalog, Problem | None]:
+    record = LastGood(home, "catalog", path)
+    try:
+        catalog = read_catalog(path)
+    except ConfigurationError as error:
+        if (last := _last(record)) is None:
+            raise
+        problem = Problem("file", str(path), one_line(error), STAYS)
+        logger.warning("%s", problem)
+        return last, problem
+    record.write({PART: catalog.model_dump_json()})
+    return catalog, None
+
+
+def _last(record: LastGood) -> Catalog | None:
+    """Return the catalog that was last in force; None where there was none, or another version wrote it."""
+    try:
+        return Catalog.model_validate_json((record.read() or {})[PART])
+    except (KeyError, ValidationError):
+        return None

@@ -38,7 +38,7 @@ class EnvironmentSettings(BaseSettings):
         Raises:
             ConfigurationError: a variable is missing or cannot be read; names it and says why.
         """
-        _read_dotenv(Path.cwd() / ".env")
+        read_dotenv()
         try:
             return cls()
         except ValidationError as error:
@@ -52,8 +52,14 @@ class EnvironmentSettings(BaseSettings):
             ) from None
 
 
-def _read_dotenv(path: Path) -> None:
-    """Fill in what the environment leaves open; a variable that is there but empty stays as it is."""
+def read_dotenv() -> None:
+    """
+    Fill in what the environment leaves open; a variable that is there but empty stays as it is.
+
+    Raises:
+        ConfigurationError: the file is there and cannot be read.
+    """
+    path = Path.cwd() / ".env"
     try:
         load_dotenv(path, override=False)
     except (UnicodeDecodeError, OSError) as error:

@@ -2,24 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
 from pydantic import ValidationError
 
 from hookline import runtime
-from hookline.catalog import load_catalog
+from hookline.catalog import read_catalog
 from hookline.cli.automations import automation_changes
 from hookline.cli.changes import AS_IT_IS, Change, nothing
 from hookline.cli.output import AsJson, show
 from hookline.cli.subscription import subscribe_jiwa
+from hookline.database import DatabaseUnavailable, connect
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import load_hooks
+from hookline.in_force import Problem
+from hookline.inbox import configuration
 from hookline.settings import Settings
+from hookline.text import one_line
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from blocks.base import Limit
     from hookline.engine.automations import Automation
     from hookline.engine.deployments import Deployment
+
+    _Read: TypeAlias = tuple[Mapping[str, Deployment], list[Automation], list[Problem]]
 
 
 def apply(
@@ -41,13 +47,18 @@ def apply(
     first_runs: Annotated[
         bool, Parameter(negative="", help="Also start each scheduled deployment that is made now, once.")
     ] = False,
+    keep_going: Annotated[
+        bool,
+        Parameter(negative="", help="Where a file is wrong, apply what is right and what was good before."),
+    ] = False,
     wait: Annotated[float, Parameter(help="Seconds to wait for a Prefect server that is starting.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """
     Make blocks, `default` credentials and their limits from the environment, deployments and automations.
 
-    Running it again changes nothing that is as it should be.
+    Gateways and engines that run read their files again, without a restart. Where a file is wrong, nothing is
+    changed. Running it again changes nothing that is as it should be.
 
     Try:
         hookline apply --dry-run
@@ -55,19 +66,12 @@ def apply(
         hookline apply --subscribe --url https://hooks.example.com
     """
     settings = runtime.enter()
-    hooks = load_hooks(settings.hooks)
-    load_catalog(settings.catalog)
-
-    from hookline.engine.automations import load_automations  # Prefect's settings
-    from hookline.engine.deployments import check_routes, load_deployments
-
-    deployments = load_deployments(settings.deployments)
-    check_routes(hooks, deployments)
+    deployments, automations, problems = (_what_is_right if keep_going else _all)(settings)
     rows = asyncio.run(
         _apply(
             settings,
             deployments,
-            load_automations(settings.automations),
+            automations,
             dry_run=dry_run,
             first_runs=first_runs,
             subscribe=subscribe,
@@ -75,12 +79,40 @@ def apply(
             wait=wait,
         )
     )
+    rows += [{"kind": each.kind, "name": each.name, "change": f"left alone: {each}"} for each in problems]
     show(rows, ["kind", "name", "change"], as_json=as_json)
+
+
+def _all(settings: Settings) -> "_Read":
+    """Read the files, of which none may be wrong; raises ConfigurationError."""
+    from hookline.engine.automations import load_automations  # Prefect's settings
+    from hookline.engine.deployments import check_routes, load_deployments
+
+    hooks = load_hooks(settings.hooks)
+    read_catalog(settings.catalog)
+    deployments = load_deployments(settings.deployments)
+    check_routes(hooks, deployments)
+    return deployments, load_automations(settings.automations), []
+
+
+def _what_is_right(settings: Settings) -> "_Read":
+    """Read the files as an engine does, with what is wrong in them; raises ConfigurationError where all is wrong."""
+    from hookline.engine.automations import load_automations  # Prefect's settings
+    from hookline.engine.configuration import Configuration
+
+    found = Configuration(settings)
+    problems = list(found.problems)
+    try:
+        automations = load_automations(settings.automations)
+    except ConfigurationError as error:
+        automations = []
+        problems.append(Problem("file", str(settings.automations), one_line(error), "none of it is changed"))
+    return found.deployments, automations, problems
 
 
 async def _apply(
     settings: Settings,
-    deployments: dict[str, "Deployment"],
+    deployments: "Mapping[str, Deployment]",
     automations: "list[Automation]",
     *,
     dry_run: bool,
@@ -105,9 +137,25 @@ async def _apply(
             f"The Prefect server at {settings.prefect_api_url} does not answer as it should: {error}. "
             "Start it with `hookline up`, or set PREFECT_API_URL."
         ) from None
+    if not dry_run:
+        rows.append(await _tell_processes(settings))
     if subscribe:
         rows += await subscribe_jiwa(settings, url or settings.gateway_url, dry_run=dry_run)
     return rows
+
+
+async def _tell_processes(settings: Settings) -> dict[str, str]:
+    """Let gateways and engines that run read their files again, on whatever machine."""
+    change = "told to read their files again"
+    try:
+        connection = await connect(settings)
+        try:
+            await configuration.ask_to_reload(connection)
+        finally:
+            await connection.close()
+    except DatabaseUnavailable as error:
+        change = f"not told: {one_line(error)}"
+    return {"kind": "processes", "name": "gateways and engines", "change": change}
 
 
 async def _await_server(client: "PrefectClient", seconds: float) -> None:
@@ -120,7 +168,7 @@ async def _await_server(client: "PrefectClient", seconds: float) -> None:
 async def _changes(
     settings: Settings,
     client: "PrefectClient",
-    deployments: dict[str, "Deployment"],
+    deployments: "Mapping[str, Deployment]",
     automations: "list[Automation]",
     *,
     first_runs: bool,

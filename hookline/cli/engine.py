@@ -1,44 +1,46 @@
 """`hookline engine`: runs what webhooks started."""
 
 import asyncio
-import os
 import signal
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
 
 from hookline import log, runtime
 from hookline.database.migrate import upgrade
-from hookline.hooks import load_hooks
+from hookline.supervisor import say_ready
 
 if TYPE_CHECKING:
     from hookline.engine.engine import Engine
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def engine() -> None:
     """
     Turn deliveries into flow runs and run them here; several may run side by side.
 
+    SIGHUP lets it read its files again.
+
     Try:
         hookline engine
     """
+    # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
+    # thread waits for it. A SIGHUP that comes while the files are read waits, too.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     settings = runtime.enter()
     log.configure(settings.log_format)
-    hooks = load_hooks(settings.hooks)
 
-    from hookline.engine.deployments import check_routes, load_deployments  # Prefect's settings
+    from hookline.engine.configuration import Configuration  # Prefect's settings
     from hookline.engine.engine import Engine
 
-    deployments = load_deployments(settings.deployments)
-    check_routes(hooks, deployments)
+    configuration = Configuration(settings)
     upgrade(settings)
-    # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
-    # thread waits for it.
     runtime.spare_the_collector()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    uvloop.run(_serve(Engine(settings, hooks, deployments)))
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    worker = Engine(settings, configuration.hooks, configuration.deployments, configuration)
+    uvloop.run(_serve(worker))
 
 
 async def _serve(worker: "Engine") -> None:
@@ -47,11 +49,12 @@ async def _serve(worker: "Engine") -> None:
 
     loop = asyncio.get_running_loop()
 
-    def wait_for_signal() -> None:
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    def wait_for_signals() -> None:
+        while signal.sigwait(SIGNALS) == signal.SIGHUP:
+            loop.call_soon_threadsafe(worker.reload)
         end_unless_answered(loop, worker.stop, DRAIN_SECONDS)
 
-    threading.Thread(target=wait_for_signal, daemon=True).start()
+    threading.Thread(target=wait_for_signals, daemon=True).start()
     ready = asyncio.Event()
     telling = asyncio.create_task(_tell_when(ready))
     await worker.serve(ready=ready)
@@ -59,7 +62,6 @@ async def _serve(worker: "Engine") -> None:
 
 
 async def _tell_when(ready: asyncio.Event) -> None:
-    """Say so in the file that a supervisor looks for."""
+    """Say so to the supervisor."""
     await ready.wait()
-    if path := os.environ.get("HOOKLINE_READY_FILE"):
-        await asyncio.to_thread(Path(path).touch)
+    await asyncio.to_thread(say_ready)

@@ -1,5 +1,6 @@
 """`hookline gateway`: the receiver alone."""
 
+import signal
 from contextlib import suppress
 
 from hookline import log, runtime
@@ -12,9 +13,12 @@ def gateway() -> None:
     """
     Receive webhooks, and nothing else; several may run behind a balancer.
 
+    SIGHUP lets it read its files again.
+
     Try:
         hookline gateway
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes while the files are read waits
     settings = runtime.enter()
     log.configure(settings.log_format)
     app = create_app(settings)

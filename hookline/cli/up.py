@@ -1,19 +1,23 @@
 """`hookline up`: everything, in the foreground."""
 
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from hookline import runtime
-from hookline.catalog import load_catalog
+from hookline.catalog import catalog_in_force
 from hookline.database import embedded
-from hookline.hooks import load_hooks
+from hookline.gateway.configuration import sources_in_force
+from hookline.health import processes as health
 from hookline.settings import VENDORS, Settings
-from hookline.supervisor import Port, Process, http_ready, only_one, require_free, supervise
+from hookline.supervisor import Port, Process, file_ready, http_ready, only_one, require_free, supervise
+from hookline.supervisor.ready import READY_FILE
+from hookline.supervisor.supervisor import Troubles
 
 WORK_POOL = "hookline"
 START_SECONDS = 180
@@ -31,13 +35,16 @@ def up(
         hookline up                with your vendors, from the environment or .env
     """
     settings = runtime.enter(sandbox=sandbox)
-    load_hooks(settings.hooks)  # said now, not by a process that dies again and again
-    load_catalog(settings.catalog)
+    # Said now, not by a process that dies again and again.
+    problems = list(sources_in_force(settings).problems)
+    _, catalog = catalog_in_force(settings.catalog, settings.home)
+    for problem in (*problems, *([catalog] if catalog else [])):
+        print(f"hookline starts, but {problem}", file=sys.stderr, flush=True)  # noqa: T201
     with only_one(settings.home):
-        run(settings, on_ready=lambda: _say_ready(settings))
+        run(settings, on_change=lambda troubles: _tell(settings, troubles))
 
 
-def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
+def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     """
     Supervise all processes until a signal comes; the caller holds the home's lock.
 
@@ -45,13 +52,13 @@ def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
         HooklineError: a port is taken, or a process cannot start.
     """
     require_free(_ports(settings))
-    _ready_file(settings).unlink(missing_ok=True)
     if settings.database_url is None:
         embedded.prepare(settings.home)
     runtime.announce(settings.home, sandbox=settings.sandbox)
     try:
-        supervise(processes(settings), on_ready=on_ready)
+        supervise(processes(settings), on_change=on_change)
     finally:
+        health.withdraw(settings.home)
         runtime.withdraw(settings.home)
 
 
@@ -73,12 +80,15 @@ def processes(settings: Settings) -> list[Process]:
             name="gateway",
             command=_hookline("gateway"),
             ready=http_ready(f"{settings.gateway_url}/readyz"),
+            reload_signal=signal.SIGHUP,
             after=["migrate"],
         ),
         # apply and engine begin while the Prefect server starts: half of their start is reading its library.
         Process(
             name="apply",
-            command=_hookline("apply", "--wait", str(START_SECONDS), *_sandbox_options(settings)),
+            command=_hookline(
+                "apply", "--keep-going", "--wait", str(START_SECONDS), *_sandbox_options(settings)
+            ),
             after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
             uses=["prefect"] if own_prefect else [],
             restart=False,
@@ -86,11 +96,12 @@ def processes(settings: Settings) -> list[Process]:
         Process(
             name="engine",
             command=_hookline("engine"),
-            env=os.environ | {"HOOKLINE_READY_FILE": str(_ready_file(settings))},
-            ready=_engine_ready(settings),
+            env=os.environ | {READY_FILE: str(_ready_file(settings))},
+            ready=file_ready(_ready_file(settings)),
             after=["migrate"],
             uses=["prefect"] if own_prefect else [],
             stop_seconds=30,
+            reload_signal=signal.SIGHUP,
         ),
         Process(
             name="worker",
@@ -138,15 +149,6 @@ def _ready_file(settings: Settings) -> Path:
     return settings.home / "engine-ready"
 
 
-def _engine_ready(settings: Settings) -> Callable[[], Awaitable[bool]]:
-    """The engine answers no port; it says so in a file."""
-
-    async def ask() -> bool:
-        return _ready_file(settings).exists()
-
-    return ask
-
-
 def _ports(settings: Settings) -> list[Port]:
     ports = [
         Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host),
@@ -160,6 +162,16 @@ def _ports(settings: Settings) -> list[Port]:
             for number, vendor in enumerate(VENDORS)
         ]
     return ports
+
+
+def _tell(settings: Settings, troubles: Troubles) -> None:
+    """Say whether all is ready; and write it down, for those who look later."""
+    health.write(settings.home, troubles)
+    if troubles:
+        told = "; ".join(f"{name} {how}" for name, how in troubles.items())
+        print(f"hookline is no longer ready: {told}", flush=True)  # noqa: T201
+    else:
+        _say_ready(settings)
 
 
 def _say_ready(settings: Settings) -> None:

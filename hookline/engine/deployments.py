@@ -1,20 +1,25 @@
 """`prefect.yaml`: which flows are deployed; and whether the routes of `hooks.yaml` fit them."""
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import construct_schedule
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from hookline.engine import flow_files
 from hookline.engine.parameters import DELIVERY, misfits, takes_delivery
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
 from hookline.hooks import Hooks, Route
+from hookline.hooks.config import last_good_route, routes_record
 from hookline.hooks.templates import Template
+from hookline.in_force import OFF, STAYS, LastGood, Problem
+from hookline.text import one_line, reason
 
 
 class WorkPool(BaseModel):
@@ -40,22 +45,40 @@ class Deployment(BaseModel):
     concurrency_limit: int | None = Field(None, ge=1)
     work_pool: WorkPool
 
+    _flow: Flow[..., Any] | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> str:
+        """The file that its flow is in."""
+        return self.entrypoint.partition(":")[0]
+
     def flow(self) -> Flow[..., Any]:
         """
-        The flow itself, imported once.
+        The flow itself, as it was when it was first asked for.
 
         Raises:
-            ConfigurationError: there is no such file or flow.
+            ConfigurationError: there is no such file or flow, or the file cannot be imported.
         """
-        path, _, function = self.entrypoint.partition(":")
-        module = path.removesuffix(".py").replace("/", ".")
+        if self._flow is None:
+            self.import_flow()
+        assert self._flow is not None  # noqa: S101  (for mypy)
+        return self._flow
+
+    def import_flow(self, home: Path | None = None, seconds: float = flow_files.IMPORT_SECONDS) -> None:
+        """
+        Import the flow; see `flow_files.load`.
+
+        Raises:
+            ConfigurationError: there is no such file or flow, or the file cannot be imported.
+        """
+        function = self.entrypoint.partition(":")[2]
         try:
-            flow = getattr(importlib.import_module(module), function)
-        except (ImportError, AttributeError) as error:
+            flow = getattr(flow_files.load(self.file, home, seconds), function)
+        except (ConfigurationError, AttributeError) as error:
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {error}") from None
         if not isinstance(flow, Flow):
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {function} is not a flow")
-        return flow
+        self._flow = flow
 
     def wants_own_runs(self) -> bool:
         """Whether each of its flow runs means something to Prefect beside its work: a limit, a time, a hook."""
@@ -119,6 +142,182 @@ def check_routes(hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
     problems = [problem for route in hooks.routes for problem in _misfits(route, deployments)]
     if problems:
         raise ConfigurationError(f"{hooks.path} is not right:\n  " + "\n  ".join(problems))
+
+
+class Deployments(dict[str, Deployment]):
+    """The deployments of `prefect.yaml` that are in force, by their full name, for everybody who holds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[str, str] = {}
+        """What those wait for whose flow cannot be loaded, by their full name as far as it is known."""
+        self.problems: list[Problem] = []
+
+    def replace_by(self, other: "Deployments") -> None:
+        """Let the others be in force, in one step, for everybody who holds these."""
+        self.clear()
+        self.update(other)
+        self.broken, self.problems = other.broken, other.problems
+
+
+class _Entries(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    deployments: list[Any]
+
+
+def deployments_in_force(path: Path, home: Path, seconds: float = flow_files.IMPORT_SECONDS) -> Deployments:
+    """
+    Read `prefect.yaml` and import its flows, each by itself: what is wrong with one is no other's affair.
+
+    Where the file or an entry of it is wrong, the last good version stays in force; what is in force is written down.
+
+    Raises:
+        ConfigurationError: nothing of it can be used; says why.
+    """
+    record = LastGood(home, "deployments", path)
+    before = _as_they_were(record)
+    found = Deployments()
+    for entry in _entries(path, before, found.problems):
+        _add(found, entry, before, path, home, seconds)
+    if found.problems and not found:
+        raise ConfigurationError(
+            f"{path}: nothing of it can be used:\n  " + "\n  ".join(map(str, found.problems))
+        )
+    kept = {name: before[name] for name in found.broken if name in before}
+    record.write({name: entry.model_dump_json() for name, entry in (kept | found).items()})
+    return found
+
+
+def _as_they_were(record: LastGood) -> dict[str, Deployment]:
+    """Return what was last in force, as far as this version can read it."""
+    before = {}
+    for name, text in (record.read() or {}).items():
+        with suppress(ValidationError):
+            before[name] = Deployment.model_validate_json(text)
+    return before
+
+
+def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Problem]) -> Iterator[Deployment]:
+    """Tell the entries that can be read, or else their last good versions."""
+    try:
+        entries = read_yaml(path, _Entries).deployments
+    except ConfigurationError as error:
+        if not before:
+            raise
+        problems.append(Problem("file", str(path), one_line(error), STAYS))
+        yield from before.values()
+        return
+    for number, raw in enumerate(entries):
+        try:
+            yield Deployment.model_validate(raw)
+        except ValidationError as error:
+            told = "; ".join(
+                f"deployments.{'.'.join(map(str, (number, *each['loc'])))}: {each['msg']}"
+                for each in error.errors()
+            )
+            last = next(
+                (each for each in before.values() if _names(raw) == (each.name, each.entrypoint)), None
+            )
+            name = str(raw.get("name", number)) if isinstance(raw, dict) else str(number)
+            problems.append(Problem("deployment", name, f"{path}: {one_line(told)}", STAYS if last else OFF))
+            if last:
+                yield last
+
+
+def _names(raw: Any) -> tuple[Any, Any] | None:
+    return (raw.get("name"), raw.get("entrypoint")) if isinstance(raw, dict) else None
+
+
+def _add(
+    found: Deployments,
+    entry: Deployment,
+    before: Mapping[str, Deployment],
+    path: Path,
+    home: Path,
+    seconds: float,
+) -> None:
+    try:
+        entry.import_flow(home, seconds)
+    except ConfigurationError as error:
+        waits = reason(f"waits for {entry.file} to load: {str(error).partition(': ')[2]}")
+        for name in _full_names(entry, before):
+            found.broken[name] = waits
+        found.problems.append(
+            Problem("flow file", entry.file, f"{path}: deployment {entry.name}: {error}", OFF)
+        )
+        return
+    name = f"{entry.flow().name}/{entry.name}"
+    if name in found:
+        found.problems.append(Problem("deployment", name, f"{path}: {name} is there twice", OFF))
+        return
+    found[name] = entry
+
+
+def _full_names(entry: Deployment, before: Mapping[str, Deployment]) -> list[str]:
+    """Tell under which name a deployment goes whose flow, which has a part of the name, cannot be read."""
+    function = entry.entrypoint.partition(":")[2]
+    same = [name for name, each in before.items() if _same(each, entry)]
+    return same or [f"{function.replace('_', '-')}/{entry.name}"]  # as Prefect names a flow
+
+
+def _same(one: Deployment, other: Deployment) -> bool:
+    return (one.name, one.entrypoint) == (other.name, other.entrypoint)
+
+
+def fit_routes(hooks: Hooks, deployments: Deployments, home: Path) -> None:
+    """
+    Put in place of each route that does not fit its flow its last good version, or switch it off.
+
+    Which routes are in force is written down.
+
+    Raises:
+        ConfigurationError: one does not fit, and none was in force before.
+    """
+    record = routes_record(home, hooks.path)
+    before = record.read()
+    if before is None:
+        check_routes(
+            replace(hooks, routes=[r for r in hooks.routes if r.deployment not in deployments.broken]),
+            deployments,
+        )
+    problems = list(hooks.problems)
+    routes = [_fitting(route, deployments, before or {}, hooks.path, problems) for route in hooks.routes]
+    hooks.replace_by(replace(hooks, routes=routes, problems=problems))
+    good = {route.name: route.spec for route in routes if not route.off}
+    kept = {
+        route.name: before[route.name] for route in routes if before and route.off and route.name in before
+    }
+    record.write(kept | good)
+
+
+def _fitting(
+    route: Route,
+    deployments: Deployments,
+    before: Mapping[str, str],
+    path: Path,
+    problems: list[Problem],
+) -> Route:
+    if route.off:
+        return route
+    if waits := deployments.broken.get(route.deployment):
+        return replace(route, off=waits)
+    if not (wrong := _wrong(route, deployments)):
+        return route
+    detail = f"{path}: {one_line('; '.join(wrong))}"
+    last = last_good_route(route.name, before.get(route.name))
+    if last and last.source == route.source and not _wrong(last, deployments):
+        problems.append(Problem("route", route.name, detail, STAYS))
+        return last
+    problems.append(Problem("route", route.name, detail, OFF))
+    return replace(route, off=reason(f"waits to be right: {'; '.join(wrong)}"))
+
+
+def _wrong(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
+    try:
+        return _misfits(route, deployments)
+    except Exception as error:  # noqa: BLE001  (what a flow's own types raise)
+        return [f"routes.{route.name}: {type(error).__name__}: {one_line(error)}"]
 
 
 def _schedule(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:

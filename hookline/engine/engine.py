@@ -25,6 +25,7 @@ from hookline.crash_points import crash_point
 from hookline.database import connect, is_connection_error, pool
 from hookline.engine import prefect_errors
 from hookline.engine.alive import alive
+from hookline.engine.configuration import Configuration
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
@@ -41,6 +42,7 @@ from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
+from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
 from hookline.settings import Settings
 
@@ -71,8 +73,15 @@ BLOCKED_SECONDS = 5.0
 class Engine:
     """Runs dispatches until told to stop; any number may run side by side."""
 
-    def __init__(self, settings: Settings, hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hooks: Hooks,
+        deployments: Mapping[str, Deployment],
+        configuration: Configuration | None = None,
+    ) -> None:
         self.settings = settings
+        self.configuration = configuration
         self.hooks = hooks
         self.deployments = deployments
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -88,6 +97,12 @@ class Engine:
         """Take nothing new; what runs is given time to end."""
         self.stopping.set()
         self.wake.set()
+
+    def reload(self) -> None:
+        """Read the files again before the next turn; what runs goes on with the code that it began with."""
+        if self.configuration:
+            self.configuration.ask()
+            self.wake.set()
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Work until stopped."""
@@ -119,10 +134,14 @@ class Engine:
                 ("pruning", partial(prune_old, database, self.settings, self.hooks), PRUNE_SECONDS),
             )
             helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
+            if self.configuration:
+                helpers.append(asyncio.create_task(self.configuration.keep_told(database, context.client)))
             if ready:
                 ready.set()
             try:
                 while not self.stopping.is_set():
+                    if self.configuration and self.configuration.due:
+                        self.configuration.reload()
                     await self._turn()
                 self.router.stop()
                 await routing
@@ -279,6 +298,7 @@ class Engine:
             gone = asyncio.Event()
             connection.add_termination_listener(lambda *_: gone.set())
             await connection.add_listener(CHANNEL, lambda *_: self._awake())
+            await connection.add_listener(RELOAD, lambda *_: self.reload())
             self._awake()
             await gone.wait()
 

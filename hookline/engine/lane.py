@@ -245,7 +245,7 @@ class Backlog:
         self.database = database
         self.client = client
         self.deployments = deployments
-        self.own_run = {route.name for route in hooks.routes if route.own_run}
+        self.hooks = hooks
         self.lane: Lane | None = None
         self.refused = False
         """A person ended the lane of this backlog: the rest of it has runs of its own."""
@@ -274,7 +274,8 @@ class Backlog:
             return None
         if dispatch["deaths"]:
             return None
-        if dispatch["route"] in self.own_run or self.deployments[dispatch["deployment"]].wants_own_runs():
+        own_run = {route.name for route in self.hooks.routes if route.own_run}
+        if dispatch["route"] in own_run or self.deployments[dispatch["deployment"]].wants_own_runs():
             return None
         lane.taken += 1
         return lane

@@ -55,6 +55,10 @@ class _Outcome:
     reason: str | None = None
 
 
+class _SwitchedOff(HooklineError):
+    """A route that takes a delivery, or may, is off: the delivery waits until it is on again."""
+
+
 class _Waits(HooklineError):
     """A delivery cannot be routed before a person has put something right, which is not the delivery's fault."""
 
@@ -189,6 +193,8 @@ class Router:
             body = await deliveries.body_of(self.database, delivery["id"])
         try:
             new = await self._dispatches(delivery, body)
+        except _SwitchedOff as off:
+            return _Outcome(delivery, state="held", reason=str(off))
         except _Waits as waits:
             logger.warning("delivery %s waits: %s", delivery["id"], waits)
             return _Outcome(delivery, state="received", reason=str(waits))
@@ -208,12 +214,13 @@ class Router:
             source=source.spec if source else None,
             only_route=delivery["only_route"],
         )
+        routes = [route for route in self.hooks.routes if route.source == delivery["source"]]
+        blind = [route for route in routes if route.blind]
         candidates = {
-            route.name: self._candidate(route, delivery["id"])
-            for route in self.hooks.routes
-            if route.source == delivery["source"]
+            route.name: self._candidate(route, delivery["id"]) for route in routes if not route.blind
         }
         matches = await self.confined.run(match_routes, incoming, list(candidates.values()), self.body_keys)
+        _require_switched_on(blind if not matches else [])
         return [await self._dispatch(delivery, candidates[match.route], match) for match in matches]
 
     def _candidate(self, route: Route, delivery_id: UUID) -> Candidate:
@@ -235,6 +242,7 @@ class Router:
 
     async def _dispatch(self, delivery: asyncpg.Record, candidate: Candidate, match: Match) -> NewDispatch:
         [route] = [route for route in self.hooks.routes if route.name == match.route]
+        _require_switched_on([route])
         try:
             flow = self._deployment(route).flow()
         except ConfigurationError as error:
@@ -289,6 +297,8 @@ class Router:
             for each in kept:
                 if each.state == "received":
                     await deliveries.postpone_routing(connection, each.delivery["id"], each.reason or "")
+                elif each.state == "held":
+                    await deliveries.hold(connection, each.delivery["id"], each.reason or "")
                 elif each.state:
                     await deliveries.set_state(connection, each.delivery["id"], each.state, each.reason)
         self._counted.difference_update(claimed)
@@ -300,6 +310,13 @@ class Router:
             if self._running:
                 with suppress(*CONNECTION_ERRORS):
                     await deliveries.renew_routing(self.database, self._counted)
+
+
+def _require_switched_on(routes: Sequence[Route]) -> None:
+    """Raise _SwitchedOff if one of these routes, which take a delivery or may, is off."""
+    for route in routes:
+        if route.off:
+            raise _SwitchedOff(f"route {route.name} {route.off}")
 
 
 def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,14 +12,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
-from hookline.errors import ConfigurationError
-from hookline.gateway import metrics, pages, schemes
+from hookline.gateway import metrics, pages
+from hookline.gateway.configuration import Configuration
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
 from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
-from hookline.hooks import Hooks, load_hooks
-from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
+from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -29,21 +28,22 @@ def create_app(settings: Settings) -> Starlette:
     The gateway for the sources of `hooks.yaml`.
 
     Raises:
-        ConfigurationError: `hooks.yaml` or a webhook secret is not right; names the place.
+        ConfigurationError: `hooks.yaml` or a webhook secret is wrong, and none was in force before; names the place.
     """
-    hooks = load_hooks(settings.hooks)
-    require_readable_secrets(hooks)
+    configuration = Configuration(settings)
     pressure = Pressure(settings)
-    receiver = Receiver(settings, hooks, pressure)
+    receiver = Receiver(settings, configuration.hooks, pressure)
 
     @asynccontextmanager
     async def watching(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
-        watch = asyncio.create_task(pressure.watch())
-        yield
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        beside = (pressure.watch(), configuration.keep_told(), configuration.listen())
+        tasks = [asyncio.create_task(each) for each in beside]
+        with configuration.on_hangup():
+            yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _refusal},
         lifespan=watching,
     )
-    pages.add_to(app, settings)
+    pages.add_to(app, settings, configuration.hooks)
     return app
 
 
@@ -89,19 +89,3 @@ async def _refusal(_request: Request, error: Exception) -> Response:
     """The same answer for everything that is not there, whoever finds that out."""
     assert isinstance(error, HTTPException)  # noqa: S101  (Starlette's promise, for mypy)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
-
-
-def require_readable_secrets(hooks: Hooks) -> None:
-    """
-    Check that the secrets of the environment are of the form that their scheme needs.
-
-    Raises:
-        ConfigurationError: names the variable, never the secret.
-    """
-    for name, source in hooks.sources.items():
-        for secret in webhook_secrets(name):
-            try:
-                schemes.require_strong(source.proof, secret.get_secret_value())
-            except ValueError as error:
-                variable = SECRET_PREFIX + name.upper().replace("-", "_")
-                raise ConfigurationError(f"{variable}: one of its secrets is {error}.") from None

@@ -1,19 +1,27 @@
 """Read `hooks.yaml` and say clearly, with its place in the file, what is wrong with it."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
 from hookline.hooks.proofs import Strict
-from hookline.hooks.sources import Source, SourceError, read_source
+from hookline.hooks.sources import Source, SourceError, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
+from hookline.in_force import OFF, STAYS, LastGood, Problem
+from hookline.text import LONGEST_REASON, one_line, reason
+
+T = TypeVar("T")
+Check: TypeAlias = Callable[[str, Source], None]
+"""Raises ValueError for a source that is of no use here, though its text is right."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -28,16 +36,8 @@ class _RouteText(Strict):
 
 
 class _File(Strict):
-    sources: dict[str, dict[str, Any]]
-    routes: dict[str, _RouteText] = Field(default_factory=dict)
-
-    @field_validator("sources", "routes")
-    @classmethod
-    def _names(cls, named: dict[str, Any]) -> dict[str, Any]:
-        for name in named:
-            if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a name: use lower-case letters, digits and dashes")
-        return named
+    sources: dict[Any, Any]
+    routes: dict[Any, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Route:
     """All of it as JSON: `route_of` reads it."""
     own_run: bool = False
     """Each dispatch has a flow run of its own, however many wait."""
+    off: str | None = None
+    """Why it cannot be followed now: what it would take waits."""
+    blind: bool = False
+    """It is off, and what it would take cannot be told: what no other route takes waits."""
 
     def accepts(self, names: Mapping[str, Any]) -> bool:
         """Whether the condition holds for a delivery; raises TemplateError."""
@@ -76,18 +80,25 @@ class Route:
         return None if self.key is None else str(self.key.render(names))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hooks:
-    """The whole of `hooks.yaml`, checked."""
+    """The whole of `hooks.yaml`, checked: what is in force, for everybody who holds it."""
 
     path: Path
     sources: Mapping[str, Source]
-    routes: list[Route] = field(default_factory=list)
+    routes: Sequence[Route] = ()
+    problems: Sequence[Problem] = ()
+    """What in the file is wrong, and not in force."""
 
-    @cached_property
+    @property
     def deployments(self) -> set[str]:
         """The deployments that routes lead to."""
         return {route.deployment for route in self.routes}
+
+    def replace_by(self, other: "Hooks") -> None:
+        """Let the other be in force, in one step, for everybody who holds this one."""
+        self.path, self.sources, self.routes = other.path, other.sources, other.routes
+        self.problems = other.problems
 
 
 def load_hooks(path: Path) -> Hooks:
@@ -98,24 +109,194 @@ def load_hooks(path: Path) -> Hooks:
         ConfigurationError: names the file, the place in it, and what is wrong there.
     """
     file = read_yaml(path, _File)
-    problems = []
-    sources = {}
-    for name, given in file.sources.items():
-        try:
-            sources[name] = read_source(given, path.parent)
-        except SourceError as error:
-            problems += [f"sources.{name}{problem}" for problem in error.problems]
-    routes = []
-    for name, text in file.routes.items():
-        if text.source not in file.sources:
-            problems.append(f"routes.{name}.source: there is no source {text.source!r}")
-        try:
-            routes.append(_route(name, text))
-        except TemplateError as error:
-            problems.append(f"routes.{name}.{error}")
-    if problems:
+    sources, wrong_sources = _parts("sources", file.sources, lambda _, raw: read_source(raw, path.parent))
+    routes, wrong_routes = _parts("routes", file.routes, _readable(file.sources))
+    if wrong := [*wrong_sources.values(), *wrong_routes.values()]:
+        problems = [problem for each in wrong for problem in each]
         raise ConfigurationError(f"{path} is not right:\n  " + "\n  ".join(problems))
-    return Hooks(path=path, sources=sources, routes=routes)
+    return Hooks(path=path, sources=sources, routes=list(routes.values()))
+
+
+def _no_check(_name: str, _source: Source) -> None:
+    """Take every source."""
+
+
+def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
+    """
+    Read `hooks.yaml`, with the last good version of each source and route that is wrong in it now.
+
+    What is wrong and never was good is off. What is in force of the sources is written down; of the routes whoever
+    knows their flows does it.
+
+    Args:
+        path: the file.
+        home: the data folder, where it is written down.
+        check: raises ValueError for a source that is of no use here, though its text is right.
+
+    Raises:
+        ConfigurationError: it is wrong, and nothing was in force before.
+    """
+    record = LastGood(home, "sources", path)
+    good_sources = record.read()
+    if good_sources is None:
+        hooks = load_hooks(path)
+        _require(hooks, check)
+    else:
+        hooks = _as_far_as_right(path, good_sources, routes_record(home, path).read() or {}, check)
+    record.write({name: source.spec for name, source in hooks.sources.items()})
+    return hooks
+
+
+def routes_record(home: Path, path: Path) -> LastGood:
+    """Where it is written down which routes of a `hooks.yaml` were last in force."""
+    return LastGood(home, "routes", path)
+
+
+def _require(hooks: Hooks, check: Check) -> None:
+    for name, source in hooks.sources.items():
+        try:
+            check(name, source)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+
+
+def _as_far_as_right(
+    path: Path,
+    good_sources: Mapping[str, str],
+    good_routes: Mapping[str, str],
+    check: Check,
+) -> Hooks:
+    def usable(name: str, raw: Any) -> Source:
+        source = read_source(raw, path.parent)
+        check(name, source)
+        return source
+
+    try:
+        file = read_yaml(path, _File)
+    except ConfigurationError as error:
+        problem = Problem("file", str(path), one_line(error), STAYS)
+        return Hooks(
+            path=path,
+            sources={name: source for name, spec in good_sources.items() if (source := _was(spec))},
+            routes=[route for name, spec in good_routes.items() if (route := last_good_route(name, spec))],
+            problems=[problem],
+        )
+    problems = []
+    sources, wrong = _parts("sources", file.sources, usable)
+    for name, texts in wrong.items():
+        source_before = _was(good_sources.get(name))
+        if source_before and not _passes(check, name, source_before):
+            source_before = None
+        if source_before:
+            sources[name] = source_before
+        problems.append(_problem("source", name, path, texts, STAYS if source_before else OFF))
+    routes, wrong = _parts("routes", file.routes, _readable(file.sources))
+    for name, texts in wrong.items():
+        route_before = last_good_route(name, good_routes.get(name))
+        if route := route_before or _switched_off(name, file.routes.get(name), texts):
+            routes[name] = route
+        problems.append(_problem("route", name, path, texts, STAYS if route_before else OFF))
+    return Hooks(path=path, sources=sources, routes=list(routes.values()), problems=problems)
+
+
+def _passes(check: Check, name: str, source: Source) -> bool:
+    try:
+        check(name, source)
+    except ValueError:
+        return False
+    return True
+
+
+def last_good_route(name: str, spec: str | None) -> Route | None:
+    """Return the route as it was last in force; None where it never was, or cannot be read by this version."""
+    try:
+        return None if spec is None else route_of(name, spec)
+    except Exception:  # noqa: BLE001  (another version of Hookline wrote it)
+        return None
+
+
+def _was(spec: str | None) -> Source | None:
+    """Return a source as it was last in force; None where it never was, or cannot be read by this version."""
+    try:
+        return None if spec is None else source_of(spec)
+    except Exception:  # noqa: BLE001  (another version of Hookline wrote it)
+        return None
+
+
+def _switched_off(name: str, raw: Any, texts: Sequence[str]) -> Route | None:
+    """Return the route as far as it can be read, so that what it would take waits for it."""
+    for condition in ("as it is", None):
+        with suppress(Exception):  # whatever is wrong with it, it was told
+            when = raw.get("when", "true") if condition else "false"
+            text = _RouteText(source=raw["source"], deployment="unknown/unknown", when=when)
+            return replace(
+                _route(name, text),
+                off=reason(f"waits to be right: {'; '.join(texts)}"),
+                blind=condition is None,
+            )
+    return None
+
+
+def _problem(kind: str, name: str, path: Path, texts: Sequence[str], instead: str) -> Problem:
+    return Problem(kind, name, f"{path}: {one_line('; '.join(texts))}", instead)
+
+
+def _parts(
+    section: str, raw: Mapping[Any, Any], read: Callable[[str, Any], T]
+) -> tuple[dict[str, T], dict[str, list[str]]]:
+    """Read the parts of a section, each by itself: what is right by name, and what is wrong with the others."""
+    right, wrong = {}, {}
+    for name, part in raw.items():
+        place = f"{section}.{one_line(name)}"
+        try:
+            _require_name(name)
+            if not isinstance(part, dict):
+                raise _Wrong([": Input should be a valid dictionary"])  # noqa: TRY301
+            right[name] = read(name, part)
+        except (_Wrong, SourceError) as error:
+            wrong[str(name)] = [f"{place}{problem}" for problem in error.problems]
+        except ValueError as error:
+            wrong[name] = [f"{place}: {one_line(error, LONGEST_REASON)}"]
+        except Exception as error:  # noqa: BLE001  (a library's own error ends this part alone)
+            wrong[name] = [f"{place}: {type(error).__name__}: {one_line(error, LONGEST_REASON)}"]
+    return right, wrong
+
+
+class _Wrong(ValueError):
+    """A part that does not fit; each problem begins with its place in the part."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def _require_name(name: object) -> None:
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise _Wrong([f": {name!r} is not a name: use lower-case letters, digits and dashes"])
+
+
+def _readable(sources: Collection[Any]) -> Callable[[str, Any], Route]:
+    """Return what reads a route, which must be of one of these sources."""
+
+    def read(name: str, raw: Any) -> Route:
+        try:
+            text = _RouteText.model_validate(raw)
+        except ValidationError as error:
+            raise _Wrong([_told(problem) for problem in error.errors()]) from None
+        problems = [] if text.source in sources else [f".source: there is no source {text.source!r}"]
+        try:
+            route = _route(name, text)
+        except TemplateError as error:
+            raise _Wrong([*problems, f".{error}"]) from None
+        if problems:
+            raise _Wrong(problems)
+        return route
+
+    return read
+
+
+def _told(problem: ErrorDetails) -> str:
+    return f"{''.join(f'.{part}' for part in problem['loc'])}: {problem['msg']}"
 
 
 @cache

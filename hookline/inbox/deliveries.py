@@ -10,6 +10,7 @@ import asyncpg
 
 from hookline import text
 from hookline.database.types import Connection, Row
+from hookline.text import reason
 
 CHANNEL = "hookline"
 """Notified when there is something for an engine to do."""
@@ -274,6 +275,13 @@ async def set_state(connection: Connection, delivery_id: UUID, state: str, reaso
         delivery_id,
         state,
         None if reason is None else text.reason(reason),
+    )
+
+
+async def hold(connection: Connection, delivery_id: UUID, why: str) -> None:
+    """Let a delivery wait unrouted until what it waits for is there; a route that it was replayed to stays chosen."""
+    await connection.execute(
+        "UPDATE deliveries SET state = 'held', reason = $2 WHERE id = $1", delivery_id, reason(why)
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = "HOOKLINE_SUPERVISED"
+HEALTHY_SECONDS = 60.0
+"""A process that lived for so long has lived well."""
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -27,6 +29,7 @@ class Process:
         after: Names of the processes that must be ready before it starts; they are stopped after it.
         uses: Names of further processes that are stopped after it, but that it need not wait for.
         stop_signal: Asks it to stop.
+        reload_signal: Asks it to read its files again; None: it has none that it could.
         stop_seconds: Time it is given for that, before it is killed.
         user: Runs as this user (the supervisor being root), with no further groups than `group`.
         group: The same for the group.
@@ -42,6 +45,7 @@ class Process:
     after: Sequence[str] = ()
     uses: Sequence[str] = ()
     stop_signal: signal.Signals = signal.SIGTERM
+    reload_signal: signal.Signals | None = None
     stop_seconds: float = 10
     user: int | str | None = None
     group: int | str | None = None
@@ -95,7 +99,7 @@ def _dies_with(parent: int) -> Callable[[], None]:
 class Backoff:
     """How long to wait before the next start: twice as long each time, until it has lived well."""
 
-    def __init__(self, first: float = 0.5, longest: float = 10, healthy: float = 60) -> None:
+    def __init__(self, first: float = 0.5, longest: float = 10, healthy: float = HEALTHY_SECONDS) -> None:
         self._first, self._longest, self._healthy = first, longest, healthy
         self._next = first
 

@@ -1,12 +1,46 @@
 """Questions to a process that is starting: does it answer yet?"""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 _PATIENCE = 3.0
+READY_FILE = "HOOKLINE_READY_FILE"
+
+
+def say_ready() -> None:
+    """Say to the supervisor, in the file that it named, that this process is ready; only while it lives."""
+    if path := os.environ.get(READY_FILE):
+        draft = Path(f"{path}.{os.getpid()}")
+        draft.write_text(_life(psutil.Process()))
+        draft.replace(path)
+
+
+def file_ready(path: Path) -> Callable[[], Awaitable[bool]]:
+    """A question that is True while the process lives that said so in this file."""
+
+    async def ask() -> bool:
+        return _lives(path)
+
+    return ask
+
+
+def _lives(path: Path) -> bool:
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        said = path.read_text()
+        process = psutil.Process(int(said.split()[0]))
+        return said == _life(process) and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _life(process: psutil.Process) -> str:
+    """A process and its start: another may get its number once it is gone, in a container often the same."""
+    return f"{process.pid} {process.create_time()}"
 
 
 def http_ready(url: str) -> Callable[[], Awaitable[bool]]:

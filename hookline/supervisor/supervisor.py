@@ -7,33 +7,48 @@ import subprocess
 import sys
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
+from typing import TypeAlias
 
 from hookline.errors import HooklineError
 from hookline.supervisor import sweep
 from hookline.supervisor.log import Log, Output
-from hookline.supervisor.process import MARKER, Backoff, Process, how_it_ended
+from hookline.supervisor.process import HEALTHY_SECONDS, MARKER, Backoff, Process, how_it_ended
+from hookline.text import one_line
 
 STARTS = 5  # a process that ends so often before it was ever ready cannot start
+DEATHS = 3  # a process that ends so often, and lives no longer in between, takes `ready` back
 _OWN_NAME = "hookline"
 _ASK_SECONDS = 0.1
 _STILL_SECONDS = 30
 _LIVED_SECONDS = 1
+_STEADY_SECONDS = (
+    20.0  # a process that ended again and again has lived so long, ready, before it counts again
+)
 
 
-def supervise(processes: Iterable[Process], *, on_ready: Callable[[], None]) -> None:
+Troubles: TypeAlias = Mapping[str, str]
+"""The processes that end again and again, and how: none, and all is ready."""
+
+
+def supervise(processes: Iterable[Process], *, on_change: Callable[[Troubles], None]) -> None:
     """
-    Run processes in the foreground until SIGINT, SIGTERM or SIGHUP; a second signal kills at once.
+    Run processes in the foreground until SIGINT or SIGTERM; a second signal kills at once.
 
-    `on_ready` is called once, when all of them are ready for the first time. When this returns or raises, no
-    process is left of those started here and of those they started.
+    SIGHUP is passed on to those that read their files again, unless it says that the terminal has gone. When this
+    returns or raises, no process is left of those started here and of those they started.
+
+    Args:
+        processes: what to run.
+        on_change: called when all of them are ready for the first time, and whenever one begins or ceases to end
+            again and again.
 
     Raises:
         HooklineError: a process cannot start, or a job failed; with its last lines.
     """
-    asyncio.run(Supervisor(processes, on_ready=on_ready).run())
+    asyncio.run(Supervisor(processes, on_change=on_change).run())
 
 
 class _Child:
@@ -49,6 +64,8 @@ class _Child:
         self.ended.set()
         self.was_ready = False
         self.deaths = 0
+        self.in_a_row = 0
+        """Deaths since it last lived well."""
         self.backoff = Backoff()
         self.last_lines: deque[str] = deque(maxlen=20)
 
@@ -65,7 +82,7 @@ class Supervisor:
     """Runs a set of processes, see `supervise`."""
 
     def __init__(
-        self, processes: Iterable[Process], *, on_ready: Callable[[], None], log: Log | None = None
+        self, processes: Iterable[Process], *, on_change: Callable[[Troubles], None], log: Log | None = None
     ) -> None:
         """
         Take the processes.
@@ -80,8 +97,10 @@ class Supervisor:
             raise ValueError(f"names are missing or there twice: {[p.name for p in processes]}, {order}")
         self._children = {name: _Child(by_name[name]) for name in order}
         self._log = log or Log([_OWN_NAME, *by_name])
-        self._on_ready = on_ready
+        self._on_change = on_change
         self._announced = False
+        self._troubles: dict[str, str] = {}
+        self._has_terminal = _is_there_a_terminal()
         self._stop = asyncio.Event()
         self._at_once = False
         self._failure: BaseException | None = None
@@ -96,9 +115,10 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._see_who_ended)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):  # nohup
-                loop.add_signal_handler(number, self._ask_to_stop, number)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._ask_to_stop, number)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         with _guard(self._run):
             keepers = [asyncio.create_task(self._keep_or_fail(child)) for child in self._children.values()]
             try:
@@ -139,8 +159,10 @@ class Supervisor:
             how = "cannot be executed" if code is None else how_it_ended(code)
             if not child.process.restart or (not child.was_ready and child.deaths >= STARTS):
                 raise HooklineError(_obituary(child, how))
-            wait = child.backoff.after(loop.time() - began)
+            lived = loop.time() - began
+            wait = child.backoff.after(lived)
             self.say(f"{child.name} died ({how}), restarting in {wait:g} s")
+            self._note_death(child, lived)
             await asyncio.sleep(wait)
 
     async def _live(self, child: _Child) -> int | None:
@@ -155,6 +177,10 @@ class Supervisor:
             return None
         if await self._comes_up(child):
             self._is_ready(child, loop.time() - began, "ready")
+            if child.name in self._troubles and not await _within(_STEADY_SECONDS, child.ended):
+                child.in_a_row = 0
+                del self._troubles[child.name]
+                self._tell()
         await child.ended.wait()
         child.ready.clear()
         await self._clear_up(child)
@@ -192,6 +218,9 @@ class Supervisor:
             if loop.time() - said >= _STILL_SECONDS:
                 said = loop.time()
                 self.say(f"still waiting for {child.name} ({said - began:.0f} s)")
+                if self._announced:
+                    self._troubles[child.name] = f"has been starting for {said - began:.0f} s"
+                    self._tell()
         return False
 
     def _is_ready(self, child: _Child, seconds: float, word: str) -> None:
@@ -200,7 +229,19 @@ class Supervisor:
         self.say(f"{child.name} {word} ({seconds:.1f} s)")
         if not self._announced and all(other.ready.is_set() for other in self._children.values()):
             self._announced = True
-            self._on_ready()
+            self._tell()
+
+    def _note_death(self, child: _Child, lived: float) -> None:
+        """Count it; a process that ends again and again takes back that all is ready."""
+        child.in_a_row = 1 if lived >= HEALTHY_SECONDS else child.in_a_row + 1
+        if child.in_a_row >= DEATHS:
+            last = child.last_lines[-1] if child.last_lines else "it wrote nothing"
+            self._troubles[child.name] = f"died {child.in_a_row} times: {one_line(last, 200)}"
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._announced:
+            self._on_change(dict(self._troubles))
 
     async def _clear_up(self, child: _Child) -> None:
         """End what it left behind (as systemd does), and hear its last words."""
@@ -215,6 +256,16 @@ class Supervisor:
         for child in self._children.values():
             if child.popen is not None and child.popen.poll() is not None:
                 child.ended.set()
+
+    def _hang_up(self) -> None:
+        """Let files be read again; where the terminal has gone from which this was started, all ends."""
+        if self._has_terminal and not _is_there_a_terminal():
+            self._ask_to_stop(signal.SIGHUP)
+            return
+        for child in self._children.values():
+            if child.process.reload_signal is not None and child.ready.is_set():
+                self.say(f"{child.name} reads its files again")
+                child.signal(child.process.reload_signal)
 
     def _ask_to_stop(self, number: signal.Signals) -> None:
         if not self._stop.is_set():
@@ -249,6 +300,15 @@ class Supervisor:
             await child.ended.wait()
         await self._clear_up(child)
         self.say(f"{child.name} stopped")
+
+
+def _is_there_a_terminal() -> bool:
+    """Return True if this process has a terminal that signals could come from."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

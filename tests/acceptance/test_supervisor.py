@@ -36,9 +36,12 @@ PARENT = (
 def child(name, code, **more):
     return Process(name=name, command=[sys.executable, "-c", code], **more)
 
+def tell(troubles):
+    print("not ready:" if troubles else "all ready", *troubles.items(), flush=True)
+
 def run(*processes):
     try:
-        supervise(processes, on_ready=lambda: print("all ready", flush=True))
+        supervise(processes, on_change=tell)
     except HooklineError as error:
         sys.exit(str(error))
 """
@@ -49,6 +52,7 @@ class Running:
 
     def __init__(self, script, folder):
         self.mark = uuid.uuid4().hex
+        self.folder = folder
         self.log = folder / f"{self.mark}.log"
         with self.log.open("w") as log:
             self.popen = subprocess.Popen(
@@ -153,7 +157,7 @@ def test_what_a_killed_process_had_started_goes_with_it(up):
     assert grandchildren.isdisjoint(process.pid for process in running.left())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_leaves_no_process_and_ends_well(up, number):
     running = up("""run(child("base", PARENT), child("user", PARENT, after=["base"]))""")
     running.until("all ready")
@@ -165,6 +169,50 @@ def test_a_stop_leaves_no_process_and_ends_well(up, number):
     assert 2 + 2 * 3 == before  # the supervisor and its guard; each child and what it started
     assert [] == running.left()
     assert ["user", "base"] == re.findall(r"(\w+) stopped", running.text)
+
+
+def test_a_hangup_is_passed_on_to_those_that_read_files_again_and_ends_nothing(up):
+    running = up("""
+        HEARS = (
+            "import signal, time; signal.signal(signal.SIGHUP, lambda *_: print('heard', flush=True)); print('up');"
+            "[time.sleep(60) for _ in range(10)]"
+        )
+        run(child("gateway", HEARS, reload_signal=signal.SIGHUP), child("worker", SLEEP))
+    """)
+    running.until("all ready")
+
+    running.popen.send_signal(signal.SIGHUP)
+    running.until(r"gateway +│ heard")
+    running.popen.terminate()
+
+    assert 0 == running.ended()
+    assert ([], ["gateway"]) == (
+        re.findall("died", running.text),
+        re.findall(r"(\w+) reads its files", running.text),
+    )
+
+
+def test_a_process_that_dies_again_and_again_takes_ready_back_until_it_lives(up):
+    running = up("""
+        import hookline.supervisor.supervisor as module
+        from hookline.supervisor.process import Backoff as module_backoff
+        module.Backoff = lambda: module_backoff(first=0.01)
+        module._LIVED_SECONDS, module._STEADY_SECONDS = 0.3, 0.5
+
+        FRAIL = (
+            "import os, sys, time; from pathlib import Path; time.sleep(0.6);"
+            "print('no table'); sys.stdout.flush(); time.sleep(0 if not Path('mended').exists() else 600); os._exit(3)"
+        )
+        run(child("good", SLEEP), child("worker", FRAIL))
+    """)
+    running.until("all ready")
+
+    running.until("not ready:")
+    (running.folder / "mended").touch()
+    running.until("all ready", times=2)
+
+    told = re.findall(r"not ready: \('(\w+)', '(died \d+ times: [^']*)'\)", running.text)
+    assert ("worker", "died 3 times: no table") == told[0]
 
 
 def test_a_process_is_stopped_before_those_it_uses_though_it_starts_beside_them(up):

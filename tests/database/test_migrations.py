@@ -11,6 +11,7 @@ from hookline.settings import Settings
 TABLES = [
     "alembic_version",
     "changes",
+    "configuration_problems",
     "deliveries",
     "dispatches",
     "effects",

@@ -19,7 +19,7 @@ from hookline.gateway.pages import session
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.rendering import TEMPLATES
 from hookline.gateway.peers import Attempts, peer
-from hookline.hooks import Hooks, load_hooks
+from hookline.hooks import Hooks
 from hookline.inbox import search
 from hookline.settings import Settings
 from hookline.text import typed
@@ -53,8 +53,9 @@ class Refused(Exception):
 class Desk:
     """Where a person works on the inbox, having shown the admin token."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hooks: Hooks) -> None:
         self.settings = settings
+        self.hooks = hooks
         self.attempts = Attempts(session.ATTEMPTS)
 
     @cached_property
@@ -64,11 +65,6 @@ class Desk:
         return session.Signer(
             token.get_secret_value() if token else runtime.local_secret(self.settings.home, "admin-token")
         )
-
-    @cached_property
-    def hooks(self) -> Hooks:
-        """The sources and routes, as the gateway knows them."""
-        return load_hooks(self.settings.hooks)
 
     def peer(self, request: Request) -> str:
         """The address of whoever asks."""

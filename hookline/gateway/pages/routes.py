@@ -10,6 +10,7 @@ from starlette.routing import Route
 from hookline.gateway.pages import decisions, delivery, inbox, login, many, sources
 from hookline.gateway.pages.desk import Desk, Handler, answering, not_found
 from hookline.gateway.pages.rendering import STATIC
+from hookline.hooks import Hooks
 from hookline.settings import Settings
 
 
@@ -44,8 +45,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def add_to(app: Starlette, settings: Settings) -> None:
+def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> None:
     """Add the inbox page to the gateway; whoever holds the admin token may see it."""
-    desk = Desk(settings)
+    desk = Desk(settings, hooks)
     for method, path, handler in ROUTES:
         app.router.routes.append(Route(path, answering(desk, handler), methods=[method]))

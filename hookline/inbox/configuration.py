@@ -1,0 +1,102 @@
+"""What is wrong with the files of the processes that run, where all of them and people can see it."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from hookline.in_force import Problem
+from hookline.inbox.deliveries import CHANNEL
+from hookline.text import reason
+
+RELOAD = "hookline_reload"
+"""Notified when running processes should read their files again."""
+SILENT = timedelta(minutes=2)
+"""A process that has not said so again for so long is gone, or its file is right."""
+
+
+def process_on_this_machine(kind: str) -> str:
+    """Return what a process is called here: the same after its restart."""
+    return f"{kind} at {socket.gethostname()}"
+
+
+async def ask_to_reload(connection: "asyncpg.Connection | asyncpg.Pool") -> None:
+    """Ask every running gateway and engine to read its files again."""
+    await connection.execute("SELECT pg_notify($1, '')", RELOAD)
+
+
+async def report(database: asyncpg.Pool, process: str, problems: Sequence[Problem]) -> None:
+    """Write down what is wrong with the files of a process now, and nothing else of it."""
+    rows = {(problem.kind, problem.name): reason(problem) for problem in problems}
+    kinds, names, details = [key[0] for key in rows], [key[1] for key in rows], list(rows.values())
+    async with database.acquire() as connection, connection.transaction():
+        await connection.execute(
+            """
+            DELETE FROM configuration_problems
+            WHERE (process = $1 AND (kind, name) NOT IN (SELECT * FROM unnest($2::text[], $3::text[])))
+               OR seen_at < now() - 10 * $4::interval
+            """,
+            process,
+            kinds,
+            names,
+            SILENT,
+        )
+        await connection.execute(
+            """
+            INSERT INTO configuration_problems AS before (process, kind, name, detail)
+            SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
+            ON CONFLICT (process, kind, name) DO UPDATE
+            SET detail = EXCLUDED.detail, seen_at = now(),
+                since = CASE WHEN before.detail = EXCLUDED.detail THEN before.since ELSE now() END,
+                event_due = before.event_due OR before.detail <> EXCLUDED.detail
+            """,
+            process,
+            kinds,
+            names,
+            details,
+        )
+
+
+async def problems(database: "asyncpg.Connection | asyncpg.Pool") -> list[asyncpg.Record]:
+    """Return what is wrong now: `kind`, `name`, `detail`, `since` and the `processes` that say so."""
+    return await database.fetch(
+        """
+        SELECT kind, name, detail, min(since) AS since, array_agg(process ORDER BY process) AS processes
+        FROM configuration_problems WHERE seen_at > now() - $1::interval
+        GROUP BY kind, name, detail ORDER BY kind, name, detail
+        """,
+        SILENT,
+    )
+
+
+async def release(database: asyncpg.Pool, routes: Sequence[str]) -> int:
+    """Let deliveries go on that wait for routes which are in force now; how many there were."""
+    released = await database.fetch(
+        """
+        WITH released AS (
+            UPDATE deliveries SET state = 'received', reason = NULL
+            WHERE state = 'held' AND reason LIKE 'route % waits %' AND split_part(reason, ' ', 2) = ANY($1)
+              AND source NOT IN (SELECT source FROM pauses)
+            RETURNING id
+        )
+        SELECT pg_notify($2, '') FROM released
+        """,
+        list(routes),
+        CHANNEL,
+    )
+    return len(released)
+
+
+async def note_broken(database: asyncpg.Pool, broken: Mapping[str, str]) -> None:
+    """Say of dispatches that wait for a flow which cannot be loaded, what they wait for."""
+    await database.execute(
+        """
+        UPDATE dispatches p SET reason = broken.reason
+        FROM unnest($1::text[], $2::text[]) AS broken (deployment, reason)
+        WHERE p.state = 'dispatched' AND p.deployment = broken.deployment
+          AND p.reason IS DISTINCT FROM broken.reason
+        """,
+        list(broken),
+        list(broken.values()),
+    )
