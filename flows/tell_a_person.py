@@ -37,7 +37,7 @@ async def tell_a_person(what: str) -> State[None]:
     waiting = [
         f"{number} {state} of {source.source}" for source in sources for state, number in _waiting(source)
     ]
-    text = "\n".join([what, "", "Waiting for a person:", *waiting, "", current.gateway_url])
+    text = "\n".join([what, "", "Waiting for a person:", *waiting, "", current.base_url])
     if not await people.async_notify(title="Hookline needs a person", body=text):
         raise HooklineError("Not everybody that HOOKLINE_TELL names could be told; the log above says why.")
     return Completed(message=what)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -26,6 +27,8 @@ os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-prefect-")
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+# Prefect reads its settings once, before there is a sandbox whose log-in it could know.
+os.environ["PREFECT_API_AUTH_STRING"] = PREFECT_AUTH = f"tests:{secrets.token_urlsafe(32)}"
 os.environ["HOOKLINE_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-")
 # Nothing here speaks TLS, and to read the whole world's certificates takes every new HTTP client 20 ms.
 END_OF_ONE = "-----END CERTIFICATE-----\n"
@@ -88,6 +91,7 @@ def everything() -> Iterator[Stage]:
         HOOKLINE_SETTLE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         PREFECT_WORKER_QUERY_SECONDS="1",
+        PREFECT_API_AUTH_STRING=PREFECT_AUTH,
     ) as running:
         yield running
 
@@ -300,5 +304,6 @@ async def business(sandbox):
 
 @pytest.fixture
 def prefect_api(sandbox):
-    with httpx.Client(base_url=f"{sandbox.settings.prefect_api_url}/", timeout=30) as client:
+    log_in = httpx.BasicAuth(*PREFECT_AUTH.split(":"))
+    with httpx.Client(base_url=f"{sandbox.settings.prefect_api_url}/", auth=log_in, timeout=30) as client:
         yield client

@@ -58,7 +58,7 @@ def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
 def processes(settings: Settings) -> list[Process]:
     """What `up` runs, in an order that each process finds what it needs."""
     own_database = settings.database_url is None
-    own_prefect = settings.prefect_api_url == settings.own_prefect_api_url
+    own_prefect = settings.has_own_prefect
     return [
         *([embedded.process(settings.home)] if own_database else []),
         Process(
@@ -152,7 +152,7 @@ def _ports(settings: Settings) -> list[Port]:
         Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host),
         Port(settings.worker_port, "the worker's health check", "HOOKLINE_WORKER_PORT"),
     ]
-    if settings.prefect_api_url == settings.own_prefect_api_url:
+    if settings.has_own_prefect:
         ports.append(Port(settings.prefect_port, "the Prefect server", "HOOKLINE_PREFECT_PORT"))
     if settings.sandbox:
         ports += [
@@ -164,5 +164,5 @@ def _ports(settings: Settings) -> list[Port]:
 
 def _say_ready(settings: Settings) -> None:
     token = "HOOKLINE_ADMIN_TOKEN" if settings.admin_token else str(settings.home / "secrets" / "admin-token")
-    print(f"hookline ready\n  inbox     {settings.gateway_url}/   (token: {token})")  # noqa: T201
+    print(f"hookline ready\n  inbox     {settings.base_url}/   (token: {token})")  # noqa: T201
     print(f"  Prefect   {settings.prefect_ui_url}", flush=True)  # noqa: T201

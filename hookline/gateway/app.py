@@ -3,23 +3,25 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from hookline.database import CONNECTION_ERRORS
 from hookline.errors import ConfigurationError
 from hookline.gateway import metrics, pages, schemes
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
+from hookline.gateway.pages.desk import answering
+from hookline.gateway.prefect_proxy import METHODS, PrefectProxy
 from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
 from hookline.hooks import Hooks, load_hooks
-from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
+from hookline.settings import PREFECT_PATH, SECRET_PREFIX, Settings, webhook_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ def create_app(settings: Settings) -> Starlette:
     async def watching(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
         watch = asyncio.create_task(pressure.watch())
-        yield
+        async with proxy or nullcontext():
+            yield
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
@@ -52,7 +55,7 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": pressure.reason or "ok"}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
-        if not metrics.may_see(request, settings):
+        if not desk.origins.is_ours(request.headers) or not metrics.may_see(request, settings):
             raise HTTPException(404)
         try:
             told = await metrics.exposition(settings)
@@ -81,7 +84,15 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _refusal},
         lifespan=watching,
     )
-    pages.add_to(app, settings)
+    desk = pages.add_to(app, settings)
+    proxy = PrefectProxy(desk) if settings.has_own_prefect else None
+    if proxy:
+        show = answering(desk, proxy.answer)
+        app.router.routes += [
+            Route(PREFECT_PATH, show),
+            Route(PREFECT_PATH + "/{path:path}", show, methods=METHODS),
+            WebSocketRoute(PREFECT_PATH + "/{path:path}", proxy.socket),
+        ]
     return app
 
 

@@ -44,8 +44,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def add_to(app: Starlette, settings: Settings) -> None:
+def add_to(app: Starlette, settings: Settings) -> Desk:
     """Add the inbox page to the gateway; whoever holds the admin token may see it."""
     desk = Desk(settings)
     for method, path, handler in ROUTES:
         app.router.routes.append(Route(path, answering(desk, handler), methods=[method]))
+    return desk
