@@ -48,11 +48,19 @@ def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
     _ready_file(settings).unlink(missing_ok=True)
     if settings.database_url is None:
         embedded.prepare(settings.home)
+    os.environ["TMPDIR"] = str(_temporary_folder(settings))
     runtime.announce(settings.home, sandbox=settings.sandbox)
     try:
         supervise(processes(settings), on_ready=on_ready)
     finally:
         runtime.withdraw(settings.home)
+
+
+def _temporary_folder(settings: Settings) -> Path:
+    """For all that is run here: Prefect's worker would write where others do, and fail where they did."""
+    folder = settings.home / "tmp"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def processes(settings: Settings) -> list[Process]:
