@@ -43,6 +43,7 @@ import pytest
 from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
+from hookline import runtime
 from hookline.cli.stage import Stage, own_ports, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
@@ -57,7 +58,13 @@ hypothesis.settings.register_profile("thorough", max_examples=500)
 hypothesis.settings.register_profile("suite", max_examples=25)
 hypothesis.settings.load_profile("suite")
 
-RUNS, STORIES = ("tests/flows/",), ("tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
+RUNS = ("tests/flows/",)
+STORIES = (
+    "tests/acceptance/test_main_job.py",
+    "tests/acceptance/test_closed.py",
+    "tests/browser/test_prefect_ui.py",
+    "tests/browser/test_other_origins.py",
+)
 SANDBOXED = (*RUNS, *STORIES)
 """What needs a sandbox, which takes long to start: two processes have one each, while others run beside them."""
 
@@ -300,6 +307,16 @@ async def business(sandbox):
         yield Business(sandbox, jiwa)
     for vendor in ("jiwa", "zentitle", "sensorpro"):
         sandbox.clear_faults(vendor)
+
+
+@pytest.fixture
+async def operator(sandbox):
+    """Requests of somebody who has logged in at the sandbox's gateway, from a page of it."""
+    url = sandbox.settings.gateway_url
+    token = runtime.local_secret(sandbox.settings.home, "admin-token")
+    async with httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=30) as client:
+        assert 303 == (await client.post("/login", data={"token": token})).status_code
+        yield client
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": pressure.reason or "ok"}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
-        if not desk.origins.is_ours(request.headers) or not metrics.may_see(request, settings):
+        if desk.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):
             raise HTTPException(404)
         try:
             told = await metrics.exposition(settings)

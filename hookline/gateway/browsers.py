@@ -13,6 +13,8 @@ from hookline.hosts import LOOPBACK, host_name, is_address
 from hookline.settings import Settings
 
 HARMLESS = frozenset({"GET", "HEAD"})
+LOGIN = "/login"
+"""Whoever asks for it brings the token, and no cookie does."""
 
 
 class Origins:
@@ -27,27 +29,30 @@ class Origins:
         name = host_name(headers.get("host", ""))
         return name in self._names or is_address(name)
 
-    def is_ours(self, headers: Headers) -> bool:
+    def is_ours(self, headers: Headers) -> bool | None:
         """
-        Return True if the request comes from a page of ours, or from no page at all.
+        Return True if a page of ours asks, False if another does, None if no browser says so.
 
-        As `CrossOriginProtection` of Go's net/http does: neither header means that no browser asks.
+        In the order of `CrossOriginProtection` of Go's net/http. Whatever changes anything is asked for with an
+        `Origin` by every browser; `Sec-Fetch-Site` only comes over HTTPS and on the machine itself.
         """
-        origin = headers.get("origin")
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if origin is not None and origin == self._public:
             return True
-        site = headers.get("sec-fetch-site")
         if site is not None:
             return site in {"same-origin", "none"}
-        return origin is None or _netloc(origin) == headers.get("host", "").lower()
+        return None if origin is None else _netloc(origin) == headers.get("host", "").lower()
 
-    def may_ask(self, method: str, headers: Headers) -> bool:
-        """Return True unless a page of another origin asks for more than to follow a link to us."""
-        return self.is_ours(headers) or (method in HARMLESS and _is_link(headers))
+    def may_ask(self, method: str, path: str, headers: Headers) -> bool:
+        """Return True unless another page asks for more than to follow a link, or nobody says who asks for a change."""
+        ours = self.is_ours(headers)
+        if method in HARMLESS:
+            return ours is not False or _is_link(headers)
+        return bool(ours) or (ours is None and path == LOGIN)
 
     def may_connect(self, headers: Headers) -> bool:
         """Return True if a page of ours opens this websocket; browsers always name the page's origin."""
-        return "origin" in headers and self.is_ours(headers)
+        return "origin" in headers and bool(self.is_ours(headers))
 
 
 def _is_link(headers: Headers) -> bool:

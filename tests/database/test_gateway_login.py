@@ -255,6 +255,7 @@ async def test_without_a_session_pages_lead_to_the_login_and_actions_are_refused
 
 
 FOREIGN = [
+    {},
     {"Origin": "https://evil.example"},
     {"Origin": "https://hooks.example.com:8443"},
     {"Origin": "http://127.0.0.1:9999", "Sec-Fetch-Site": "same-site"},
@@ -273,7 +274,9 @@ async def test_no_page_of_another_origin_acts_or_logs_in(browser, headers):
     login = await browser.client.post("/login", data={"token": TOKEN}, headers=headers)
 
     assert [403] * len(ACTIONS) == refused
-    assert 403 == login.status_code
+    assert (
+        403 if headers else 303
+    ) == login.status_code  # a program may log in, which says nothing of a page
 
 
 @pytest.mark.parametrize(

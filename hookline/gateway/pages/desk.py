@@ -116,7 +116,7 @@ class Desk:
                 "This address is not known here",
                 "Set HOOKLINE_PUBLIC_URL to the address that people use, such as https://hooks.example.com.",
             )
-        if not self.origins.may_ask(request.method, request.headers):
+        if not self.origins.may_ask(request.method, request.url.path, request.headers):
             raise Refused(
                 403, "Not done", "This did not come from a page of Hookline. Open it again and retry."
             )
