@@ -171,9 +171,9 @@ def _ports(settings: Settings) -> list[Port]:
 
 
 def _say_ready(settings: Settings) -> None:
-    token = "HOOKLINE_ADMIN_TOKEN"
+    where = "HOOKLINE_ADMIN_TOKEN"
     if settings.admin_token is None:
         runtime.local_secret(settings.home, "admin-token")  # made now: the file is there when it is named
-        token = str(settings.home / "secrets" / "admin-token")
-    print(f"hookline ready\n  inbox     {settings.base_url}/   (token: {token})")  # noqa: T201
-    print(f"  Prefect   {settings.prefect_ui_url}", flush=True)  # noqa: T201
+        where = str(settings.home / "secrets" / "admin-token")
+    print(f"hookline ready\n  inbox     {settings.base_url}/   (token: {where})")  # noqa: T201
+    print(f"  Prefect   {settings.prefect_ui_url}/", flush=True)  # noqa: T201
