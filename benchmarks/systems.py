@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 STOP_SECONDS = 60.0
-WHERE_THE_SERVER_IS = ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
+WHERE_THE_SERVER_IS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
 """All that stock Prefect is told of our settings; how often it polls, for one, is its own default."""
 OUR_FLOW = "flows/order_to_license.py:order_to_license"
 

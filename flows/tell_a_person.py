@@ -46,7 +46,7 @@ async def tell_a_person(what: str) -> State[None]:
     sent = [
         await group.async_notify(
             title="Hookline needs a person",
-            body="\n".join([*map(write, lines), current.gateway_url]),
+            body="\n".join([*map(write, lines), current.base_url]),
             body_format=body_format,
         )
         for group, write, body_format in _by_format(people)

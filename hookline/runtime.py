@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from hookline.database.connection import prefect_database_url
-from hookline.settings import SECRET_PREFIX, Settings, settings, simulator_environment
+from hookline.settings import PREFECT_PATH, SECRET_PREFIX, Settings, settings, simulator_environment
 
 SANDBOX_SOURCES = ("jiwa", "standard")
 
@@ -77,11 +77,17 @@ def person() -> str:
 def prefect_environment(current: Settings) -> dict[str, str]:
     """Settings of the Prefect server, worker and client, all under the home."""
     folder = current.home / "prefect"
+    own_address = current.own_prefect_api_url.removesuffix("/api")
     key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return {
         "PREFECT_HOME": str(folder),
         "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
         "PREFECT_API_URL": current.prefect_api_url,
+        **_prefect_login(current),
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": own_address,  # Prefect's default lets every web page in
+        "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",  # Prefect's default is every interface
+        "PREFECT_SERVER_UI_SERVE_BASE": PREFECT_PATH,
+        "PREFECT_UI_URL": current.prefect_ui_url,  # what Prefect makes its own links of
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_database_url(current),
         # Otherwise the key would be made in the database that it protects.
         "PREFECT_SERVER_ENCRYPTION_KEY": local_secret(current.home, "prefect-encryption-key", make=key),
@@ -100,6 +106,21 @@ def prefect_environment(current: Settings) -> dict[str, str]:
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "5",
     }
+
+
+def prefect_auth(current: Settings) -> str:
+    """`user:password` of Hookline's own Prefect server, made on first use unless the environment names one."""
+    names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
+    given = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    return given or local_secret(current.home, "prefect-auth", make=f"hookline:{secrets.token_urlsafe(32)}")
+
+
+def _prefect_login(current: Settings) -> dict[str, str]:
+    """The log-in for server and clients; that of another server is in nobody's hands but the user's."""
+    if not current.has_own_prefect:
+        return {}
+    auth = prefect_auth(current)
+    return {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}
 
 
 def spare_the_collector() -> None:

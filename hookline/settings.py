@@ -22,6 +22,11 @@ from hookline.log import Format
 
 SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
 
+PREFECT_PATH = "/prefect"
+"""Where the gateway serves the Prefect UI."""
+SHORTEST_TOKEN = 16
+"""Characters of a token that people choose."""
+
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
@@ -77,6 +82,9 @@ class Settings(EnvironmentSettings):
     )
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8400, ge=1, le=65535, description="Port the gateway listens on.")
+    public_url: str | None = Field(
+        None, description="Address that people reach the gateway at, which every link begins with."
+    )
     send_seconds: float = Field(
         10, ge=0.1, le=300, description="Time a sender is given for its headers, and again for its body."
     )
@@ -87,7 +95,7 @@ class Settings(EnvironmentSettings):
         30, ge=1, le=100_000, description="Failed proofs of one address in a minute; then it is answered 429."
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
-        (), description="Addresses and networks of proxies whose `X-Forwarded-For` is believed."
+        (), description="Addresses and networks of proxies whose `X-Forwarded-For` and `-Proto` are believed."
     )
     max_backlog: int = Field(
         100_000, ge=1, le=100_000_000, description="Open deliveries; with more, senders are answered 503."
@@ -113,7 +121,7 @@ class Settings(EnvironmentSettings):
     catalog: Path = Field(Path("deployments/catalog.yaml"), description="Products and what they bring.")
     deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")
     automations: Path = Field(Path("deployments/automations.yaml"), description="Prefect automations.")
-    admin_token: SecretStr | None = Field(None, description="Opens the inbox page.")
+    admin_token: SecretStr | None = Field(None, description="Opens the inbox page and the Prefect UI.")
     keep_days: int = Field(
         30, ge=1, le=3650, description="Days that a delivery is kept after the last that happened to it."
     )
@@ -160,6 +168,29 @@ class Settings(EnvironmentSettings):
             return home.expanduser().resolve()
         except RuntimeError as error:
             raise ValueError(str(error)) from None
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url.rstrip("/"))
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+            raise ValueError("must be an address such as https://hooks.example.com")
+        if url.rstrip("/") != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+            raise ValueError("must end with the host or its port: no path, user or query")
+        return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("admin_token", "metrics_token")
+    @classmethod
+    def _strong(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is None:
+            return None
+        if len(token.get_secret_value().strip()) < SHORTEST_TOKEN:
+            raise ValueError(
+                f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32"
+            )
+        return token
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -212,9 +243,21 @@ class Settings(EnvironmentSettings):
         return f"http://127.0.0.1:{self.prefect_port}/api"
 
     @property
+    def has_own_prefect(self) -> bool:
+        """True where Hookline runs the Prefect server itself."""
+        return self.prefect_api_url == self.own_prefect_api_url
+
+    @property
     def prefect_ui_url(self) -> str:
-        """Address of the Prefect UI."""
-        return self.prefect_api_url.removesuffix("/api")
+        """Address of the Prefect UI: the gateway's, behind its log-in; of another server, that server's own."""
+        if self.has_own_prefect:
+            return f"{self.base_url}{PREFECT_PATH}"
+        return self.prefect_api_url.rstrip("/").removesuffix("/api")
+
+    @property
+    def base_url(self) -> str:
+        """Address that every link begins with: `HOOKLINE_PUBLIC_URL`, else the gateway's own."""
+        return self.public_url or self.gateway_url
 
     @property
     def gateway_url(self) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -26,6 +27,8 @@ os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-prefect-")
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+# Prefect reads its settings once, before there is a sandbox whose log-in it could know.
+os.environ["PREFECT_API_AUTH_STRING"] = PREFECT_AUTH = f"tests:{secrets.token_urlsafe(32)}"
 os.environ["HOOKLINE_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-")
 # Nothing here speaks TLS, and to read the whole world's certificates takes every new HTTP client 20 ms.
 END_OF_ONE = "-----END CERTIFICATE-----\n"
@@ -40,6 +43,7 @@ import pytest
 from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
+from hookline import runtime
 from hookline.cli.stage import Stage, own_ports, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
@@ -54,7 +58,13 @@ hypothesis.settings.register_profile("thorough", max_examples=500)
 hypothesis.settings.register_profile("suite", max_examples=25)
 hypothesis.settings.load_profile("suite")
 
-RUNS, STORIES = ("tests/flows/",), ("tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
+RUNS = ("tests/flows/",)
+STORIES = (
+    "tests/acceptance/test_main_job.py",
+    "tests/acceptance/test_closed.py",
+    "tests/browser/test_prefect_ui.py",
+    "tests/browser/test_other_origins.py",
+)
 SANDBOXED = (*RUNS, *STORIES)
 """What needs a sandbox, which takes long to start: two processes have one each, while others run beside them."""
 
@@ -88,6 +98,7 @@ def everything() -> Iterator[Stage]:
         HOOKLINE_SETTLE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         PREFECT_WORKER_QUERY_SECONDS="1",
+        PREFECT_API_AUTH_STRING=PREFECT_AUTH,
     ) as running:
         yield running
 
@@ -301,6 +312,17 @@ async def business(sandbox):
 
 
 @pytest.fixture
+async def operator(sandbox):
+    """Requests of somebody who has logged in at the sandbox's gateway, from a page of it."""
+    url = sandbox.settings.gateway_url
+    token = runtime.local_secret(sandbox.settings.home, "admin-token")
+    async with httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=30) as client:
+        assert 303 == (await client.post("/login", data={"token": token})).status_code
+        yield client
+
+
+@pytest.fixture
 def prefect_api(sandbox):
-    with httpx.Client(base_url=f"{sandbox.settings.prefect_api_url}/", timeout=30) as client:
+    log_in = httpx.BasicAuth(*PREFECT_AUTH.split(":"))
+    with httpx.Client(base_url=f"{sandbox.settings.prefect_api_url}/", auth=log_in, timeout=30) as client:
         yield client

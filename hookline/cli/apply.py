@@ -140,7 +140,9 @@ async def _apply(
     if not dry_run:
         rows.append(await _tell_processes(settings))
     if subscribe:
-        rows += await subscribe_jiwa(settings, url or settings.gateway_url, dry_run=dry_run)
+        # The simulator is on this machine, whatever the gateway is called elsewhere.
+        here = settings.gateway_url if settings.sandbox else settings.base_url
+        rows += await subscribe_jiwa(settings, url or here, dry_run=dry_run)
     return rows
 
 
@@ -215,7 +217,7 @@ async def _blocks(settings: Settings, client: "PrefectClient") -> AsyncIterator[
     from blocks.base import logo_at
 
     for vendor, block in BLOCKS.items():
-        block._logo_url = logo_at(settings.gateway_url, vendor)  # noqa: SLF001  (Prefect's name for it)
+        block._logo_url = logo_at(settings.base_url, vendor)  # noqa: SLF001  (Prefect's name for it)
         yield Change("block type", block.get_block_type_slug(), "registered", block.register_type_and_schema)
         try:
             credentials = block.from_environment()

@@ -246,7 +246,7 @@ def _end(sandbox: Stage, out: Console, counts: dict[str, Any], *, keep: bool) ->
     out.print(table)
     settings = sandbox.settings
     token = settings.home / "secrets" / "admin-token"
-    out.print(f"\nPrefect UI  {settings.prefect_ui_url}\ninbox       {settings.gateway_url}/")
+    out.print(f"\nPrefect UI  {settings.prefect_ui_url}\ninbox       {settings.base_url}/")
     if keep:
         out.print(f"Both stay up (token of the inbox: {token}). Stop them with: kill {sandbox.process.pid}")
     else:

@@ -29,6 +29,7 @@ from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
 from hookline.gateway import schemes
 from hookline.health.finding import Finding, State
+from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.proofs import Scheme, SharedSecret
 from hookline.settings import SECRET_PREFIX, VENDORS, EnvironmentSettings, Settings, settings, webhook_secrets
@@ -84,7 +85,7 @@ def doctor(*, as_json: AsJson = False) -> int:
 
 def examine() -> list[Finding]:
     """Make every check: first what lies on this machine, then side by side what must be asked."""
-    findings = [check_python(sys.version_info[:2])]
+    findings = [check_python(sys.version_info[:2]), check_dotenv(Path.cwd() / ".env")]
     try:
         home = settings().home
         findings.append(check_home(home))

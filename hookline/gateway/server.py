@@ -8,11 +8,13 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hookline.gateway.reading import RETRY_AFTER
-from hookline.settings import Settings
+from hookline.settings import PREFECT_PATH, Settings
 
 LONGEST_HEAD = 65_536
 """Bytes of a request's target and headers."""
 MOST_HEADERS = 100
+MAX_MESSAGE = 1_048_576
+"""Bytes of a websocket's message; websockets are for whoever has logged in."""
 IDLE_SECONDS = 5
 """Between two requests on one connection."""
 
@@ -26,7 +28,9 @@ class Limits(uvicorn.Config):
             host=settings.gateway_host,
             port=settings.gateway_port,
             http=BoundedProtocol,
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
+            ws_per_message_deflate=False,
             lifespan="on",
             access_log=False,  # what is accepted is logged with its id; what is not must not fill the disk
             log_level="error",  # the same: a warning for each request that is no HTTP
@@ -87,6 +91,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """All is said; the application may take its time."""
         super().on_message_complete()
         self._to_send.stop()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over: what follows is for the application to end."""
+        self._to_send.stop()
+        super().handle_websocket_upgrade()
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return self.url.startswith(PREFECT_PATH.encode() + b"/")
 
     def pause_writing(self) -> None:
         """Count the seconds of a client that does not take its answer."""

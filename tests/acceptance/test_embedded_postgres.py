@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from hookline.database import embedded
 from hookline.errors import HooklineError
+from hookline.supervisor import namespace
 
 
 @contextmanager
@@ -275,6 +276,74 @@ def test_a_set_up_that_fails_says_why_and_leaves_no_data_folder(home, monkeypatc
         embedded.prepare(home)
 
     assert not (home / "postgres" / "data").exists()
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs somebody else to run it")
+
+
+@needs_root
+async def test_as_root_it_runs_without_root_s_powers_and_opens_no_folder(home):
+    if not namespace.available():
+        pytest.skip("this container forbids user namespaces")
+    closed = home.parent / "closed"
+    closed.mkdir(mode=0o700)
+    places = [closed / "home", closed, *closed.parents, *embedded._binary("postgres").parents]
+    (closed / "home").mkdir(mode=0o700)
+    before = [stat.S_IMODE(place.stat().st_mode) for place in places]
+
+    embedded.prepare(closed / "home")
+    async with serving(closed / "home") as popen:
+        status = await asyncio.to_thread(Path(f"/proc/{popen.pid}/status").read_text)
+
+    assert "CapEff:\t0000000000000000" in status
+    assert before == [stat.S_IMODE(place.stat().st_mode) for place in places]
+
+
+@needs_root
+async def test_where_root_cannot_become_ordinary_a_system_user_runs_it_in_a_home_it_can_reach(
+    home, monkeypatch
+):
+    monkeypatch.setattr(namespace, "available", lambda: False)
+    embedded.prepare(home)
+
+    async with serving(home) as popen:
+        owner = psutil.Process(popen.pid).username()
+
+    assert "pgserver" == owner
+
+
+@needs_root
+def test_a_place_that_the_system_user_cannot_reach_is_named_and_stays_closed(home, monkeypatch):
+    monkeypatch.setattr(namespace, "available", lambda: False)
+    closed = home.parent / "closed"
+    closed.mkdir(mode=0o700)
+
+    with pytest.raises(
+        HooklineError, match=f"cannot reach {closed}. Run Hookline as an ordinary user"
+    ) as refused:
+        embedded.prepare(closed / "home")
+
+    assert "HOOKLINE_DATABASE_URL" in str(refused.value)
+    assert 0o700 == stat.S_IMODE(closed.stat().st_mode)
+
+
+@needs_root
+async def test_a_folder_of_an_earlier_version_s_system_user_that_is_closed_now_becomes_root_s(
+    home, monkeypatch
+):
+    if not namespace.available():
+        pytest.skip("this container forbids user namespaces")
+    with monkeypatch.context() as patch:
+        patch.setattr(namespace, "available", lambda: False)
+        embedded.prepare(home)
+    before = (home / "postgres" / "data").owner()
+    home.parent.chmod(0o700)
+
+    embedded.prepare(home)
+    async with serving(home):
+        one = await query(home, "SELECT 1")
+
+    assert ("pgserver", "root", 1) == (before, (home / "postgres" / "data").owner(), one)
 
 
 def test_it_runs_as_an_ordinary_user(home):

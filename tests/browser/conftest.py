@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from playwright.async_api import async_playwright, expect
 from pydantic import SecretStr
 
 from hookline.gateway.app import create_app
-from hookline.gateway.pages.session import SESSION, SESSION_SECONDS, Signer
+from hookline.gateway.pages.session import SESSION, Sessions
 from hookline.gateway.server import server
 from hookline.inbox import audit
 
@@ -194,7 +193,13 @@ async def browser():
 
 
 @pytest.fixture
-async def new_page(browser, gateway):
+async def session(database_settings, session_pool):
+    """What the cookie of somebody who has logged in holds."""
+    return await Sessions(database_settings, ADMIN_TOKEN).open()
+
+
+@pytest.fixture
+async def new_page(browser, gateway, session):
     """
     Makes a page in a browser of its own: `await new_page(color_scheme="dark", …)`.
 
@@ -206,7 +211,7 @@ async def new_page(browser, gateway):
         context = await browser.new_context(base_url=gateway.url, **options)
         contexts.append(context)
         if logged_in:
-            await context.add_cookies([{"name": SESSION, "value": a_pass(), "url": gateway.url}])
+            await context.add_cookies([{"name": SESSION, "value": session, "url": gateway.url}])
         page = await context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -232,14 +237,10 @@ async def page(new_page):
 
 
 @pytest.fixture
-async def client(gateway):
+async def client(gateway, session):
     """Requests with a pass, where no window is needed."""
-    async with httpx.AsyncClient(base_url=gateway.url, cookies={SESSION: a_pass()}) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, cookies={SESSION: session}) as client:
         yield client
-
-
-def a_pass():
-    return Signer(ADMIN_TOKEN).issue("session", now=time.time(), seconds=SESSION_SECONDS)
 
 
 @asynccontextmanager

@@ -1,9 +1,12 @@
-"""What a person sees of the main job in the Prefect UI."""
+"""What a person sees of the main job in the Prefect UI, having logged in at the gateway."""
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+
+from hookline import runtime
 
 ROOT = Path(__file__).parents[2]
 TASKS = [
@@ -37,7 +40,11 @@ async def test_the_completed_run_stands_in_the_prefect_ui_with_its_task_runs(
     )
 
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    asked = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).netloc))
     await page.goto(f"{sandbox.settings.prefect_ui_url}/runs/flow-run/{paid}")
+    await page.get_by_label("Admin token").fill(runtime.local_secret(sandbox.settings.home, "admin-token"))
+    await page.get_by_role("button", name="Log in").click()
     await page.get_by_text(f"order {order.InvoiceNo} · {order.DebtorName}").first.wait_for(timeout=30_000)
     seen = {}
     await page.get_by_text("Task Runs", exact=True).first.click()
@@ -46,7 +53,10 @@ async def test_the_completed_run_stands_in_the_prefect_ui_with_its_task_runs(
         seen[task] = await page.get_by_text(task).first.is_visible()
     await page.screenshot(path=picture)
     completed = await page.get_by_text("Completed").first.is_visible()
+    drawn = await page.locator("canvas").count()
     await page.close()
 
     assert (True, dict.fromkeys(TASKS, True)) == (completed, seen)
+    assert drawn
+    assert {urlsplit(sandbox.settings.gateway_url).netloc} == set(asked)
     assert picture.stat().st_size > 10_000

@@ -21,6 +21,7 @@ import httpx
 
 from hookline.cli.stage import Stage, own_ports, stage
 from hookline.database import CONNECTION_ERRORS, connect
+from hookline.runtime import prefect_auth
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
 from tests.chaos.mend import see_to_all
@@ -194,7 +195,9 @@ class _Run:
         return found
 
     def _prefect(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.sandbox.settings.prefect_api_url, timeout=60)
+        settings = self.sandbox.settings
+        log_in = httpx.BasicAuth(*prefect_auth(settings).split(":", 1))
+        return httpx.AsyncClient(base_url=settings.prefect_api_url, auth=log_in, timeout=60)
 
     @asynccontextmanager
     async def _inbox(self) -> AsyncIterator[asyncpg.Connection]:

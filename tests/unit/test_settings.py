@@ -287,14 +287,20 @@ def test_the_home_is_whole_wherever_a_process_then_goes(environment, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "api", "ui"),
     [
-        ({}, "http://127.0.0.1:4200/api", "http://127.0.0.1:4200"),
-        ({"HOOKLINE_PREFECT_PORT": "4300"}, "http://127.0.0.1:4300/api", "http://127.0.0.1:4300"),
+        ({}, "http://127.0.0.1:4200/api", "http://127.0.0.1:8400/prefect"),
+        ({"HOOKLINE_PREFECT_PORT": "4300"}, "http://127.0.0.1:4300/api", "http://127.0.0.1:8400/prefect"),
+        ({"HOOKLINE_GATEWAY_PORT": "9"}, "http://127.0.0.1:4200/api", "http://127.0.0.1:9/prefect"),
+        (
+            {"HOOKLINE_PUBLIC_URL": "https://hooks.example.com/"},
+            "http://127.0.0.1:4200/api",
+            "https://hooks.example.com/prefect",
+        ),
         (
             {"PREFECT_API_URL": "https://prefect.example/api"},
             "https://prefect.example/api",
             "https://prefect.example",
         ),
-        ({"PREFECT_API_URL": ""}, "http://127.0.0.1:4200/api", "http://127.0.0.1:4200"),
+        ({"PREFECT_API_URL": ""}, "http://127.0.0.1:4200/api", "http://127.0.0.1:8400/prefect"),
     ],
 )
 def test_the_prefect_server_is_our_own_unless_another_is_named(environment, variables, api, ui):
@@ -449,3 +455,55 @@ def test_an_empty_variable_does_not_make_a_vendor_half_set(environment, variable
 def test_the_working_directory_of_the_tests_is_their_own(tmp_path):
     """Else the user's `.env` would be read."""
     assert tmp_path == Path.cwd()
+
+
+@pytest.mark.parametrize("variable", ["HOOKLINE_ADMIN_TOKEN", "HOOKLINE_METRICS_TOKEN"])
+@pytest.mark.parametrize("token", ["1", "a" * 15, " " * 40, f"{' ' * 8}short{' ' * 8}"])
+def test_a_token_that_can_be_guessed_is_refused_by_name_and_not_repeated(environment, variable, token):
+    environment.setenv(variable, token)
+
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.load()
+
+    assert f"{variable}: " in str(refused.value)
+    assert "at least 16 characters" in str(refused.value)
+    assert token.strip() * 2 not in str(refused.value).replace("16", "") or not token.strip()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("https://hooks.example.com", "https://hooks.example.com"),
+        ("https://hooks.example.com/", "https://hooks.example.com"),
+        ("https://Hooks.Example.com:8443", "https://hooks.example.com:8443"),
+        ("http://[2001:db8::7]:8400", "http://[2001:db8::7]:8400"),
+    ],
+)
+def test_the_public_url_is_what_links_begin_with(environment, given, expected):
+    environment.setenv("HOOKLINE_PUBLIC_URL", given)
+
+    read = Settings.load()
+
+    assert (expected, "http://127.0.0.1:8400") == (read.base_url, read.gateway_url)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "hooks.example.com",
+        "ftp://hooks.example.com",
+        "https://",
+        "https://hooks.example.com/hookline",
+        "https://hooks.example.com?a=b",
+        "https://hooks.example.com#a",
+        "https://somebody@hooks.example.com",
+        "https://hooks.example.com:port",
+        "https://[",
+        "javascript:alert(1)",
+    ],
+)
+def test_a_public_url_that_no_link_can_begin_with_is_refused_by_name(environment, given):
+    environment.setenv("HOOKLINE_PUBLIC_URL", given)
+
+    with pytest.raises(ConfigurationError, match="HOOKLINE_PUBLIC_URL: "):
+        Settings.load()

@@ -13,7 +13,8 @@ from hookline.inbox.search import Filter
 LONGEST = 512
 
 _LOCAL = re.compile(
-    r"/(?:uncertain|sources|replay|discard|deliveries/[0-9a-f-]{36})?(?:\?[\w=&%.+-]*)?", re.ASCII
+    r"/(?:uncertain|sources|replay|discard|deliveries/[0-9a-f-]{36}|prefect/[\w/.~-]*)?(?:\?[\w=&%.+-]*)?",
+    re.ASCII,
 )
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 

@@ -16,7 +16,7 @@ from hookline.text import typed
 
 async def show(desk: Desk, request: Request) -> Response:
     """What waits for a decision, the oldest first."""
-    desk.require_pass(request)
+    await desk.require_session(request)
     return await desk.page(
         request, "uncertain.html", effects=await queries.uncertain(await pool(desk.settings))
     )

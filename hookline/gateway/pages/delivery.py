@@ -16,7 +16,7 @@ from hookline.inbox import acts, audit, bodies, plans, search
 
 async def show(desk: Desk, request: Request) -> Response:
     """One delivery: as it came, and what became of it."""
-    desk.require_pass(request)
+    await desk.require_session(request)
     database = await pool(desk.settings)
     row = await search.read(database, str(delivery_id(request)))
     if row is None:
@@ -38,7 +38,7 @@ async def show(desk: Desk, request: Request) -> Response:
 
 async def body(desk: Desk, request: Request) -> Response:
     """The body to the last byte, to be saved and never shown."""
-    desk.require_pass(request)
+    await desk.require_session(request)
     wanted = delivery_id(request)
     found = await bodies.read(await pool(desk.settings), [wanted], desk.settings.body_keys)
     content = found.get(wanted)

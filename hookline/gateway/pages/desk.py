@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,15 +9,16 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hookline import runtime
 from hookline.database import CONNECTION_ERRORS
+from hookline.gateway.browsers import HARMLESS, Origins
 from hookline.gateway.pages import session
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.rendering import TEMPLATES
-from hookline.gateway.peers import Attempts, peer
+from hookline.gateway.peers import Attempts, is_https, peer
 from hookline.hooks import Hooks
 from hookline.inbox import search
 from hookline.settings import Settings
@@ -29,11 +29,14 @@ HEADERS = {
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 UNAUTHORIZED = 401
+MISDIRECTED = 421
 LARGEST_FORM = 65_536
 SECONDS_TO_SEND = 10
 LONGEST_REASON = 1_000
@@ -57,14 +60,14 @@ class Desk:
         self.settings = settings
         self.hooks = hooks
         self.attempts = Attempts(session.ATTEMPTS)
+        self.origins = Origins(settings)
 
     @cached_property
-    def signer(self) -> session.Signer:
+    def sessions(self) -> session.Sessions:
         """Made when first needed: it may have to make the token's file."""
         token = self.settings.admin_token
-        return session.Signer(
-            token.get_secret_value() if token else runtime.local_secret(self.settings.home, "admin-token")
-        )
+        text = token.get_secret_value() if token else runtime.local_secret(self.settings.home, "admin-token")
+        return session.Sessions(self.settings, text.strip())
 
     def peer(self, request: Request) -> str:
         """The address of whoever asks."""
@@ -81,33 +84,38 @@ class Desk:
             return "hooks.yaml no longer names this source, so how it was verified is not known here."
         return known.proof.described(source)
 
-    def has_pass(self, request: Request) -> bool:
-        """Whether whoever asks has shown the admin token within twelve hours."""
-        given = request.cookies.get(session.SESSION, "")
-        return self.signer.accepts("session", given, now=time.time())
+    async def has_session(self, request: HTTPConnection) -> bool:
+        """Return True if whoever asks has shown the admin token within twelve hours, and not logged out."""
+        return await self.sessions.is_open(request.cookies.get(session.SESSION, ""))
 
-    def require_pass(self, request: Request) -> str:
-        """The pass of whoever asks; raises Refused without one."""
-        if not self.has_pass(request):
+    async def require_session(self, request: Request) -> None:
+        """Raise Refused if whoever asks has not logged in."""
+        if not await self.has_session(request):
             raise Refused(UNAUTHORIZED, "Please log in", "This needs the admin token.")
-        return request.cookies[session.SESSION]
+        request.state.known = True
 
     async def form(self, request: Request) -> dict[str, str]:
-        """The fields of a form that came from a page of ours; raises Refused otherwise."""
-        given = self.require_pass(request)
-        form = await read_form(request)
-        if not self.csrf_fits(form, given):
-            raise Refused(403, "Not done", "The form did not come from this page. Open it again and retry.")
-        return form
-
-    def csrf_fits(self, form: Mapping[str, str], given: str) -> bool:
-        """Whether the form was shown to the holder of this pass."""
-        return self.signer.is_signed("csrf", given, form.get("csrf", ""))
+        """The fields of a form, for whoever has logged in; raises Refused otherwise."""
+        await self.require_session(request)
+        return await read_form(request)
 
     async def page(self, request: Request, template: str, **values: Any) -> HTMLResponse:
-        """A page for whoever has a pass; raises Refused without one."""
-        csrf = self.signer.csrf(self.require_pass(request))
-        return await self.render(request, template, csrf=csrf, **values)
+        """A page for whoever has logged in; raises Refused otherwise."""
+        await self.require_session(request)
+        return await self.render(request, template, **values)
+
+    def require_own_page(self, request: Request) -> None:
+        """Raise Refused where another site's page asks, or where the name asked for is none of ours."""
+        if not self.origins.knows_host(request.headers):
+            raise Refused(
+                MISDIRECTED,
+                "This address is not known here",
+                "Set HOOKLINE_PUBLIC_URL to the address that people use, such as https://hooks.example.com.",
+            )
+        if not self.origins.may_ask(request.method, request.url.path, request.headers):
+            raise Refused(
+                403, "Not done", "This did not come from a page of Hookline. Open it again and retry."
+            )
 
     async def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, rendered in a thread so that no delivery waits for it."""
@@ -117,6 +125,7 @@ class Desk:
             now=datetime.now(UTC),
             prefect=self.settings.prefect_ui_url.rstrip("/"),
             said=said,
+            known=getattr(request.state, "known", False),
             **values,
         )
         response = HTMLResponse(text, status)
@@ -128,14 +137,13 @@ class Desk:
         self, request: Request, refused: Refused, headers: Mapping[str, str] | None = None
     ) -> Response:
         """A page that says why not, and where to go."""
-        known = self.has_pass(request)
+        known = getattr(request.state, "known", False)
         response = await self.render(
             request,
             "refused.html",
             refused.status,
             refused=refused,
             back=local(request.url.path.rpartition("/")[0]) if known else "/login",
-            csrf=self.signer.csrf(request.cookies[session.SESSION]) if known else None,
         )
         response.headers.update(headers or {})
         return response
@@ -144,14 +152,28 @@ class Desk:
         """Go on to a page that will show the sentence once; signed, for an address could be made up."""
         response = RedirectResponse(destination, 303)
         text = base64.urlsafe_b64encode(sentence[:500].encode()).decode()
-        set_cookie(response, request, SAID, f"{text}.{self.signer.sign('said', text)}", 60)
+        signature = session.sign(request.cookies.get(session.SESSION, ""), text)
+        self.set_cookie(response, request, SAID, f"{text}.{signature}", 60)
         return response
 
     def _heard(self, request: Request) -> str | None:
         text, _, signature = request.cookies.get(SAID, "").partition(".")
-        if not text or not self.signer.is_signed("said", text, signature):
+        cookie = request.cookies.get(session.SESSION, "")
+        if not text or not cookie or not session.is_signed(cookie, text, signature):
             return None
         return base64.urlsafe_b64decode(text).decode(errors="replace")
+
+    def set_cookie(self, response: Response, request: Request, name: str, value: str, seconds: int) -> None:
+        """Set a cookie that goes to our pages alone, and to no script; over HTTPS, to no other connection."""
+        response.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            path="/",
+            httponly=True,
+            samesite="lax",  # a link in a mail leads in; that no other page acts is seen to by Origins
+            secure=is_https(request.scope, self.settings),
+        )
 
 
 Handler: TypeAlias = Callable[[Desk, Request], Awaitable[Response]]
@@ -162,9 +184,10 @@ def answering(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Res
 
     async def answer(request: Request) -> Response:
         try:
+            desk.require_own_page(request)
             response = await handler(desk, request)
         except Refused as refused:
-            if refused.status == UNAUTHORIZED and request.method in {"GET", "HEAD"}:
+            if refused.status == UNAUTHORIZED and _is_page(request):
                 asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 response = RedirectResponse(f"/login?next={quote(asked, safe='')}", 303)
             else:
@@ -179,6 +202,12 @@ def answering(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Res
         return response
 
     return answer
+
+
+def _is_page(request: Request) -> bool:
+    """Return True if a person waits for the answer, who can be led to the log-in, and no script of a page."""
+    mode = request.headers.get("sec-fetch-mode", "navigate")
+    return request.method in HARMLESS and mode == "navigate"
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -217,16 +246,3 @@ def delivery_id(request: Request) -> UUID:
 def not_found(what: str) -> Refused:
     """There is no such thing."""
     return Refused(404, "Not found", f"There is no such {what}.")
-
-
-def set_cookie(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
-    """A cookie that goes to our pages alone, and to no script."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=seconds,
-        path="/",
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )

@@ -12,7 +12,7 @@ from hookline.inbox import search, stats
 
 async def show(desk: Desk, request: Request) -> Response:
     """The deliveries that are wanted, the latest first."""
-    desk.require_pass(request)
+    await desk.require_session(request)
     filter_ = wanted(request.query_params)
     database = await pool(desk.settings)
     return await desk.page(

@@ -40,7 +40,7 @@ class Progress:
 
 async def ask(desk: Desk, request: Request) -> Response:
     """Say how many deliveries of which state it would be, and ask whether it shall be."""
-    desk.require_pass(request)
+    await desk.require_session(request)
     filter_ = _narrowed(wanted(request.query_params))
     database = await pool(desk.settings)
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later

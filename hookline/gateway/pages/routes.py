@@ -45,8 +45,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> None:
+def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> Desk:
     """Add the inbox page to the gateway; whoever holds the admin token may see it."""
     desk = Desk(settings, hooks)
     for method, path, handler in ROUTES:
         app.router.routes.append(Route(path, answering(desk, handler), methods=[method]))
+    return desk

@@ -1,57 +1,92 @@
 """
-Who may see the pages: whoever has shown the admin token within twelve hours.
+Sessions: who may see the pages is whoever has shown the admin token within twelve hours.
 
-Nothing is stored. A pass is a signed text in a cookie; its key comes from the admin token, so a new token
-makes every pass worthless.
+A cookie is a random text of its own and tells nothing of the token. The database holds its digest, so that logging
+out ends the session at every gateway, and so that a new admin token ends every session.
 """
 
 import hashlib
 import hmac
+import re
 import secrets
+import time
+from collections import OrderedDict
+
+from hookline.database import pool
+from hookline.settings import Settings
 
 SESSION = "hookline_session"
 SESSION_SECONDS = 12 * 3600
-LOGIN_FORM = "hookline_login"
-LOGIN_FORM_SECONDS = 3600
 
 ATTEMPTS = 10
 """Wrong tokens from one address in a minute."""
 
+CACHE_SECONDS = 2.0
+"""For so long a session that was logged out at another gateway may still be good here."""
+MAX_CACHED = 1_000
 
-class Signer:
-    """Signs passes and the hidden fields of forms."""
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
-    def __init__(self, admin_token: str) -> None:
+
+class Sessions:
+    """Opens, finds and closes sessions."""
+
+    def __init__(self, settings: Settings, admin_token: str) -> None:
+        self._settings = settings
         self._token = hashlib.sha256(admin_token.encode()).digest()
-        self._key = hmac.digest(admin_token.encode(), b"hookline pages", "sha256")
+        self._found: OrderedDict[bytes, float] = OrderedDict()
 
     def is_token(self, given: str) -> bool:
-        """Whether this is the admin token; takes as long for any other."""
+        """Return True for the admin token; takes as long for any other."""
         return hmac.compare_digest(hashlib.sha256(given.encode(errors="surrogatepass")).digest(), self._token)
 
-    def sign(self, purpose: str, text: str) -> str:
-        """The signature of a text; one made for another purpose does not fit."""
-        content = f"{purpose}\n{text}".encode(errors="surrogatepass")
-        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
+    async def open(self) -> str:
+        """Begin a session; returns what its cookie holds."""
+        cookie = secrets.token_urlsafe(32)
+        async with (await pool(self._settings)).acquire() as connection:
+            await connection.execute("DELETE FROM sessions WHERE expires_at <= now()")
+            await connection.execute(
+                "INSERT INTO sessions (digest, expires_at) VALUES ($1, now() + make_interval(secs => $2))",
+                self._digest(cookie),
+                SESSION_SECONDS,
+            )
+        return cookie
 
-    def is_signed(self, purpose: str, text: str, signature: str) -> bool:
-        """Whether the signature is ours for this text and purpose."""
-        return hmac.compare_digest(
-            self.sign(purpose, text).encode(), signature.encode(errors="surrogatepass")
-        )
-
-    def issue(self, purpose: str, *, now: float, seconds: int) -> str:
-        """A pass that is good for so many seconds."""
-        text = f"{int(now) + seconds}.{secrets.token_hex(16)}"
-        return f"{text}.{self.sign(purpose, text)}"
-
-    def accepts(self, purpose: str, given: str, *, now: float) -> bool:
-        """Whether this is a pass of ours that is still good; anything at all may be given."""
-        text, _, signature = given.rpartition(".")
-        if not text.isascii() or not self.is_signed(purpose, text, signature):
+    async def is_open(self, cookie: str) -> bool:
+        """Return True if this cookie is of a session that was neither closed nor is too old."""
+        if not _COOKIE.fullmatch(cookie):
             return False
-        return int(text.partition(".")[0]) > now
+        digest = self._digest(cookie)
+        if self._found.get(digest, 0) > time.monotonic():
+            return True
+        database = await pool(self._settings)
+        if not await database.fetchval(
+            "SELECT EXISTS (SELECT FROM sessions WHERE digest = $1 AND expires_at > now())", digest
+        ):
+            self._found.pop(digest, None)
+            return False
+        self._found[digest] = time.monotonic() + CACHE_SECONDS
+        self._found.move_to_end(digest)
+        while len(self._found) > MAX_CACHED:
+            self._found.popitem(last=False)
+        return True
 
-    def csrf(self, given_pass: str) -> str:
-        """What forms shown to the holder of a pass carry, so that no other site can send them."""
-        return self.sign("csrf", given_pass)
+    async def close(self, cookie: str) -> None:
+        """End a session, for every gateway."""
+        digest = self._digest(cookie)
+        self._found.pop(digest, None)
+        await (await pool(self._settings)).execute("DELETE FROM sessions WHERE digest = $1", digest)
+
+    def _digest(self, cookie: str) -> bytes:
+        return hashlib.sha256(self._token + cookie.encode(errors="surrogatepass")).digest()
+
+
+def sign(cookie: str, text: str) -> str:
+    """Return the signature of a text shown within a session: no other session has the same."""
+    content = text.encode(errors="surrogatepass")
+    return hmac.new(cookie.encode(errors="surrogatepass"), content, hashlib.sha256).hexdigest()
+
+
+def is_signed(cookie: str, text: str, signature: str) -> bool:
+    """Return True if the signature was made within this session."""
+    return hmac.compare_digest(sign(cookie, text).encode(), signature.encode(errors="surrogatepass"))

@@ -29,7 +29,7 @@ class Card:
 
 async def show(desk: Desk, request: Request) -> Response:
     """Every source of `hooks.yaml`, and every other that ever sent something."""
-    desk.require_pass(request)
+    await desk.require_session(request)
     return await desk.page(request, "sources.html", cards=await _cards(desk))
 
 

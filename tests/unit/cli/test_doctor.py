@@ -24,6 +24,7 @@ from hookline.cli.doctor import (
 )
 from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
+from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, Source
 from hookline.hooks.proofs import Asymmetric, SharedSecret, StandardWebhooks
 
@@ -197,3 +198,29 @@ def test_a_finding_is_one_line_with_a_mark_in_words():
     told = line(Finding("gateway", "problem", "away", "Start it."), 10).plain
 
     assert "✗ problem  gateway     away → Start it." == told
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (0o600, "ok"),
+        (0o400, "ok"),
+        (0o644, "problem"),
+        (0o640, "problem"),
+        (0o604, "problem"),
+        (0o602, "problem"),
+    ],
+)
+def test_a_dotenv_that_others_may_read_is_a_problem_with_its_fix(tmp_path, mode, expected):
+    file = tmp_path / ".env"
+    file.write_text("JIWA_API_KEY=x")
+    file.chmod(mode)
+
+    finding = check_dotenv(file)
+
+    advice = f"chmod 600 {file}" if expected == "problem" else ""
+    assert (expected, advice) == (finding.state, finding.advice)
+
+
+def test_without_a_dotenv_there_is_nothing_to_keep(tmp_path):
+    assert "skipped" == check_dotenv(tmp_path / ".env").state

@@ -1,0 +1,244 @@
+"""
+The Prefect UI and API under the gateway's own address, for whoever has logged in there (docs/adr/0027).
+
+Prefect itself listens on this machine only and wants a log-in that no person needs to know: it is added here. Of
+what the browser sends, its cookies and its own `Authorization` go no further.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Self
+
+import httpx
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from hookline import runtime
+from hookline.database import CONNECTION_ERRORS
+from hookline.gateway.pages.desk import Desk, Refused, answering
+from hookline.settings import PREFECT_PATH
+
+API = f"{PREFECT_PATH}/api"
+SETTINGS = f"{PREFECT_PATH}/ui-settings"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+SUBPROTOCOL = "prefect"
+MAX_BODY = 1_048_576
+"""Bytes of a request: Prefect takes parameters of half a megabyte."""
+MAX_MESSAGE = 1_048_576
+SEND_SECONDS = 10
+ANSWER_SECONDS = 60
+SESSION_POLL_SECONDS = 5.0
+REFUSED = 1008
+
+REQUEST_HEADERS = frozenset(
+    {
+        *(
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "content-type",
+            "if-none-match",
+            "if-modified-since",
+        ),
+        *("range", "sec-fetch-dest", "sec-fetch-mode", "x-prefect-api-version"),
+    }
+)
+RESPONSE_HEADERS = frozenset(
+    {
+        *("accept-ranges", "content-encoding", "content-length", "content-range", "content-type"),
+        *("cache-control", "etag", "last-modified", "vary"),
+    }
+)
+UI_COOKIE = "prefect_ui_version"
+# The drawing of a run (pixi.js) needs eval. Nothing may be fetched from elsewhere: Prefect 3.8's second UI asks its
+# analytics vendor for settings even where PREFECT_SERVER_ANALYTICS_ENABLED is false.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+class PrefectProxy:
+    """Passes requests on to Hookline's own Prefect server; within `async with`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._origin = desk.settings.own_prefect_api_url.removesuffix("/api")
+        self._auth = runtime.prefect_auth(desk.settings)
+        basic = base64.b64encode(self._auth.encode()).decode()
+        self._authorization = {"Authorization": f"Basic {basic}"}
+        self._http = httpx.AsyncClient(
+            base_url=self._origin, headers=self._authorization, trust_env=False, timeout=ANSWER_SECONDS
+        )
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def answer(self, desk: Desk, request: Request) -> Response:
+        """Pass a request on, and its answer back."""
+        await desk.require_session(request)
+        if request.url.path == PREFECT_PATH:
+            return RedirectResponse(f"{PREFECT_PATH}/", 303)
+        try:
+            if request.url.path == SETTINGS:
+                return await self._ui_settings()
+            return await self._pass_on(request)
+        except httpx.HTTPError as error:
+            detail = f"Its server does not answer ({type(error).__name__}). Look at the log of `hookline up`."
+            raise Refused(503, "Prefect is away", detail) from None
+
+    async def _ui_settings(self) -> Response:
+        """What the UI asks first: it finds the API here, and needs no log-in of its own."""
+        answer = (await self._http.get(SETTINGS)).raise_for_status()
+        return JSONResponse({**answer.json(), "api_url": API, "auth": None})
+
+    async def _pass_on(self, request: Request) -> Response:
+        wish = self._http.build_request(
+            request.method,
+            httpx.URL(path=_path_there(request), query=request.scope["query_string"]),
+            headers=_headers_there(request),
+            content=await _body(request),
+        )
+        answer = await self._http.send(wish, stream=True)
+        return StreamingResponse(
+            answer.aiter_raw(),
+            answer.status_code,
+            headers=self._headers_here(request, answer),
+            background=BackgroundTask(answer.aclose),
+        )
+
+    def _headers_here(self, request: Request, answer: httpx.Response) -> dict[str, str]:
+        headers = {name: value for name, value in answer.headers.items() if name in RESPONSE_HEADERS}
+        headers["content-security-policy"] = POLICY
+        if "/assets/" in request.url.path and answer.is_success:
+            headers["cache-control"] = "private, max-age=86400"  # their names change with what they hold
+        if location := answer.headers.get("location"):
+            path = location.removeprefix(self._origin)
+            headers["location"] = f"{PREFECT_PATH}{path}" if path.startswith("/api/") else path
+        return headers
+
+    async def socket(self, browser: WebSocket) -> None:
+        """Join a websocket of the browser to one of Prefect's, for as long as the session lasts."""
+        if not await self._may_connect(browser):
+            await browser.close(REFUSED)
+            return
+        url = self._origin.replace("http", "ws", 1) + _path_there(browser)
+        query = browser.scope["query_string"].decode("latin-1")
+        try:
+            async with connect(
+                f"{url}?{query}" if query else url,
+                subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a str by another name
+                additional_headers=self._authorization,
+                max_size=MAX_MESSAGE,
+                proxy=None,
+            ) as prefect:
+                await browser.accept(subprotocol=SUBPROTOCOL)
+                await self._join(browser, prefect)
+        except (OSError, TimeoutError, WebSocketException):
+            with suppress(RuntimeError, WebSocketDisconnect):  # the browser has gone
+                await browser.close(1013, "Prefect is away")
+
+    async def _may_connect(self, browser: WebSocket) -> bool:
+        origins = self._desk.origins
+        if not origins.knows_host(browser.headers) or not origins.may_connect(browser.headers):
+            return False
+        offered = browser.scope.get("subprotocols", [])
+        return SUBPROTOCOL in offered and await self._has_session(browser)
+
+    async def _has_session(self, browser: WebSocket) -> bool:
+        try:
+            return await self._desk.has_session(browser)
+        except CONNECTION_ERRORS:
+            return False
+
+    async def _join(self, browser: WebSocket, prefect: ClientConnection) -> None:
+        """Pass messages on in both directions until one side ends, or the session."""
+        parts = [self._to_prefect(browser, prefect), _to_browser(prefect, browser), self._while_open(browser)]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(RuntimeError, WebSocketDisconnect):
+            await browser.close(prefect.close_code or 1000)
+
+    async def _to_prefect(self, browser: WebSocket, prefect: ClientConnection) -> None:
+        with suppress(WebSocketDisconnect, ConnectionClosed, KeyError):
+            await prefect.send(_with_token(await browser.receive_text(), self._auth))
+            while True:
+                await prefect.send(await browser.receive_text())
+
+    async def _while_open(self, browser: WebSocket) -> None:
+        while await self._has_session(browser):
+            await asyncio.sleep(SESSION_POLL_SECONDS)
+
+
+def add_prefect(app: Starlette, desk: Desk) -> PrefectProxy:
+    """Add the Prefect UI and API to the gateway, below `/prefect`; what is returned is open while the gateway is."""
+    proxy = PrefectProxy(desk)
+    show = answering(desk, proxy.answer)
+    app.router.routes += [
+        Route(PREFECT_PATH, show),
+        Route(PREFECT_PATH + "/{path:path}", show, methods=METHODS),
+        WebSocketRoute(PREFECT_PATH + "/{path:path}", proxy.socket),
+    ]
+    return proxy
+
+
+async def _to_browser(prefect: ClientConnection, browser: WebSocket) -> None:
+    with suppress(WebSocketDisconnect, ConnectionClosed, RuntimeError):
+        async for message in prefect:
+            await browser.send_text(message if isinstance(message, str) else message.decode())
+
+
+def _with_token(first: str, auth: str) -> str:
+    """The first message of a websocket with Prefect's log-in in it, where it is one that asks for that."""
+    with suppress(ValueError):
+        message = json.loads(first)
+        if isinstance(message, dict) and message.get("type") == "auth":
+            return json.dumps({"type": "auth", "token": auth})
+    return first
+
+
+def _path_there(request: Request | WebSocket) -> str:
+    """The path as it was sent; Prefect has its API at another place."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    path = raw.decode("latin-1")
+    return path.removeprefix(PREFECT_PATH) if path.startswith(f"{API}/") else path
+
+
+def _headers_there(request: Request) -> Mapping[str, str]:
+    headers = {name: value for name, value in request.headers.items() if name in REQUEST_HEADERS}
+    version = request.cookies.get(UI_COOKIE)
+    return headers | ({"cookie": f"{UI_COOKIE}={version}"} if version in {"v1", "v2"} else {})
+
+
+async def _body(request: Request) -> bytes:
+    """The body, which may be only so long and so slow; raises Refused otherwise."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise Refused(413, "Too long", f"Prefect is sent {MAX_BODY} bytes at most.")
+    except (TimeoutError, ClientDisconnect):
+        raise Refused(408, "Too slow", "The request did not arrive.") from None
+    return bytes(body)
