@@ -77,8 +77,23 @@ class Settings(EnvironmentSettings):
     max_connections: int = Field(
         500, ge=1, le=10_000, description="Connections to the gateway at once; more are answered 503."
     )
+    max_address_connections: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Of these, connections of one address; trusted proxies may have all.",
+    )
+    max_unproven_mb: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="MB of bodies held of senders who have not proved who they are; a quarter for one address.",
+    )
     max_failed_proofs: int = Field(
-        30, ge=1, le=100_000, description="Failed proofs of one address in a minute; then it is answered 429."
+        30,
+        ge=1,
+        le=100_000,
+        description="Failed proofs of one address at one source in a minute; then it is answered 429 there.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Addresses and networks of proxies whose `X-Forwarded-For` is believed."
