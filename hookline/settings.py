@@ -21,6 +21,7 @@ from hookline.errors import ConfigurationError
 from hookline.log import Format
 
 SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
+TOKEN_PREFIX = "HOOKLINE_TOKEN_"  # noqa: S105  (the same)
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -311,7 +312,24 @@ VENDORS: dict[str, type[VendorSettings]] = {
 
 def webhook_secrets(source: str) -> list[SecretStr]:
     """The secrets of a source, newest first: `HOOKLINE_SECRET_<SOURCE>`, separated by commas."""
-    variable = SECRET_PREFIX + source.upper().replace("-", "_")
+    return _listed(variable_of(SECRET_PREFIX, source))
+
+
+def handshake_tokens(source: str) -> list[SecretStr]:
+    """
+    The tokens of a source's handshakes, newest first: `HOOKLINE_TOKEN_<SOURCE>`, separated by commas.
+
+    Such a token travels in addresses, which proxies log: it proves no delivery.
+    """
+    return _listed(variable_of(TOKEN_PREFIX, source))
+
+
+def variable_of(prefix: str, source: str) -> str:
+    """The variable of a source's secrets, or tokens."""
+    return prefix + source.upper().replace("-", "_")
+
+
+def _listed(variable: str) -> list[SecretStr]:
     return [SecretStr(part.strip()) for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 

@@ -19,7 +19,14 @@ from hookline.gateway.openapi import DOCUMENT
 from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
 from hookline.hooks import Hooks, load_hooks
-from hookline.settings import SECRET_PREFIX, Settings, webhook_secrets
+from hookline.settings import (
+    SECRET_PREFIX,
+    TOKEN_PREFIX,
+    Settings,
+    handshake_tokens,
+    variable_of,
+    webhook_secrets,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +46,17 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def watching(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
-        watch = asyncio.create_task(pressure.watch())
+        watches = [
+            asyncio.create_task(each)
+            for each in (pressure.watch(), receiver.refusals.watch(), receiver.reader.warm())
+        ]
         yield
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for watch in watches:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+        await receiver.refusals.write()
+        await asyncio.to_thread(receiver.reader.close)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -81,6 +94,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _refusal},
         lifespan=watching,
     )
+    app.router.redirect_slashes = False  # it would send the sender, secret and all, to whatever `Host` says
     pages.add_to(app, settings)
     return app
 
@@ -93,15 +107,21 @@ async def _refusal(_request: Request, error: Exception) -> Response:
 
 def require_readable_secrets(hooks: Hooks) -> None:
     """
-    Check that the secrets of the environment are of the form that their scheme needs.
+    Check that the secrets of the environment are of the form that their scheme needs, and tokens no secrets.
 
     Raises:
         ConfigurationError: names the variable, never the secret.
     """
+    proving = {secret.get_secret_value() for name in hooks.sources for secret in webhook_secrets(name)}
     for name, source in hooks.sources.items():
         for secret in webhook_secrets(name):
             try:
                 schemes.require_strong(source.proof, secret.get_secret_value())
             except ValueError as error:
-                variable = SECRET_PREFIX + name.upper().replace("-", "_")
+                variable = variable_of(SECRET_PREFIX, name)
                 raise ConfigurationError(f"{variable}: one of its secrets is {error}.") from None
+        if any(token.get_secret_value() in proving for token in handshake_tokens(name)):
+            raise ConfigurationError(
+                f"{variable_of(TOKEN_PREFIX, name)}: one of its tokens is also a webhook secret. It travels in an "
+                "address, where others may read it, and could then sign deliveries: choose another token."
+            )

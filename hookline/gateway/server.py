@@ -20,7 +20,7 @@ MOST_FRAMING = 16
 """Bytes of framing for a byte of a chunked body: more is no way to send one."""
 MOST_PIPELINED = 32
 """Requests on one connection that wait for the answer to the one before them."""
-MOST_UNWANTED = 1_048_576
+MOST_UNWANTED = 4_194_304
 """Bytes of a body that are thrown away after its request was answered: enough for most senders to hear why."""
 IDLE_SECONDS = 5
 """Between two requests on one connection."""
