@@ -209,7 +209,7 @@ async def test_bodies_of_strangers_are_held_up_to_a_limit_and_others_get_in(
 ):
     hooks = tmp_path / "hooks.yaml"
     hooks.write_text(
-        "sources: {large: {scheme: hmac, header: X-S, max_body: 400000}, jiwa: {scheme: shared-secret}}"
+        "sources: {large: {scheme: hmac, header: X-S, max_body: 400000}, jiwa: {scheme: shared-secret, max_body: 1000}}"
     )
     monkeypatch.setenv("HOOKLINE_SECRET_LARGE", "another-secret-of-another")
     before = psutil.Process().memory_info().rss
