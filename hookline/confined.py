@@ -7,6 +7,7 @@ long or too much is ended by its process, which is then started again.
 """
 
 import asyncio
+import importlib
 import multiprocessing
 import resource
 import signal
@@ -36,12 +37,30 @@ class TooCostly(HooklineError):
 class Confined:
     """Processes that do such work; made at first use, ended by `close`."""
 
-    def __init__(self, *, processes: int = 1, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> None:
+    def __init__(
+        self,
+        *,
+        processes: int = 1,
+        seconds: float = SECONDS,
+        megabytes: int = MEGABYTES,
+        preload: str = __name__,
+    ) -> None:
+        """
+        Describe the processes.
+
+        Args:
+            processes: so many.
+            seconds: for one piece of work.
+            megabytes: for one piece of work, above what the process needs for itself.
+            preload: the module of the work; to load it is no part of what the work may cost.
+        """
         self.seconds = seconds
         self.megabytes = megabytes
         # Not by a fork: this process has threads, which a fork would leave half alive.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(processes, context=context, initializer=_confine, initargs=(megabytes,))
+        self._pool = ProcessPool(
+            processes, context=context, initializer=_confine, initargs=(megabytes, preload)
+        )
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -67,8 +86,9 @@ class Confined:
         self._pool.join()
 
 
-def _confine(megabytes: int) -> None:
+def _confine(megabytes: int, preload: str) -> None:
     """Run first in the new process: signals are its parent's business, and memory has an end."""
+    importlib.import_module(preload)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.set_int_max_str_digits(4300)

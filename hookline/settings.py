@@ -21,6 +21,7 @@ from hookline.errors import ConfigurationError
 from hookline.log import Format
 
 SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
+TOKEN_PREFIX = "HOOKLINE_TOKEN_"  # noqa: S105  (the same)
 
 PREFECT_PATH = "/prefect"
 """Where the gateway serves the Prefect UI."""
@@ -91,8 +92,23 @@ class Settings(EnvironmentSettings):
     max_connections: int = Field(
         500, ge=1, le=10_000, description="Connections to the gateway at once; more are answered 503."
     )
+    max_address_connections: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Of these, connections of one address; trusted proxies may have all.",
+    )
+    max_unproven_mb: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="MB of bodies held of senders who have not proved who they are; a quarter for one address.",
+    )
     max_failed_proofs: int = Field(
-        30, ge=1, le=100_000, description="Failed proofs of one address in a minute; then it is answered 429."
+        30,
+        ge=1,
+        le=100_000,
+        description="Failed proofs of one address at one source in a minute; then it is answered 429 there.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Addresses and networks of proxies whose `X-Forwarded-For` and `-Proto` are believed."
@@ -348,7 +364,34 @@ VENDORS: dict[str, type[VendorSettings]] = {
 
 def webhook_secrets(source: str) -> list[SecretStr]:
     """The secrets of a source, newest first: `HOOKLINE_SECRET_<SOURCE>`, separated by commas."""
-    variable = SECRET_PREFIX + source.upper().replace("-", "_")
+    return _listed(variable_of(SECRET_PREFIX, source))
+
+
+def handshake_tokens(source: str) -> list[SecretStr]:
+    """
+    The tokens of a source's handshakes, newest first: `HOOKLINE_TOKEN_<SOURCE>`, separated by commas.
+
+    Such a token travels in addresses, which proxies log: it proves no delivery.
+    """
+    return _listed(variable_of(TOKEN_PREFIX, source))
+
+
+def all_webhook_secrets() -> set[str]:
+    """Every secret by which some source proves deliveries, whether `hooks.yaml` names the source or not."""
+    return {
+        secret.get_secret_value()
+        for variable in os.environ
+        if variable.startswith(SECRET_PREFIX)
+        for secret in _listed(variable)
+    }
+
+
+def variable_of(prefix: str, source: str) -> str:
+    """The variable of a source's secrets, or tokens."""
+    return prefix + source.upper().replace("-", "_")
+
+
+def _listed(variable: str) -> list[SecretStr]:
     return [SecretStr(part.strip()) for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 

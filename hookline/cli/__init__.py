@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "Check that everything is there and fits, and say what to do.",
     "apply": "Make blocks and deployments on the Prefect server as the files say.",
     "inbox": "What was received, and what became of it: find, show, replay, discard, pause, export, follow.",
+    "sources": "Who may send: how each proves itself, what it sent, and what was refused at the door.",
     "effects": "The journal of vendor writes: list, show, and settle what is uncertain.",
     "trace": "Follow one order from the raw request to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as a sender would.",
@@ -38,7 +39,7 @@ COMMANDS = {
     "gateway": "Run the receiver alone.",
     "engine": "Run an engine alone.",
 }
-GROUPS = ("inbox", "effects")
+GROUPS = ("inbox", "sources", "effects")
 
 # Only the list of commands is told here: a command that is called tells more of itself, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

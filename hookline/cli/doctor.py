@@ -32,7 +32,16 @@ from hookline.health.finding import Finding, State
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.proofs import Scheme, SharedSecret
-from hookline.settings import SECRET_PREFIX, VENDORS, EnvironmentSettings, Settings, settings, webhook_secrets
+from hookline.settings import (
+    SECRET_PREFIX,
+    TOKEN_PREFIX,
+    VENDORS,
+    EnvironmentSettings,
+    Settings,
+    settings,
+    variable_of,
+    webhook_secrets,
+)
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -190,10 +199,10 @@ def check_variables(environment: Iterable[str], hooks: Hooks | None) -> Finding:
     kinds: list[type[EnvironmentSettings]] = [Settings, *VENDORS.values()]
     known = {name for kind in kinds for name in variables_of(kind)}
     sources = hooks.sources if hooks else {}
-    known |= {_secret_variable(source) for source in sources}
+    known |= {variable_of(prefix, source) for source in sources for prefix in (SECRET_PREFIX, TOKEN_PREFIX)}
     ours = [name for name in environment if name.upper().startswith(tuple(map(_prefix, kinds)))]
     if hooks is None:
-        ours = [name for name in ours if not name.startswith(SECRET_PREFIX)]
+        ours = [name for name in ours if not name.startswith((SECRET_PREFIX, TOKEN_PREFIX))]
     strange = sorted(name for name in ours if name.upper() not in known | INTERNAL_VARIABLES)
     if not strange:
         return Finding("environment", "ok", f"{len(ours)} variables, all known")
@@ -212,10 +221,6 @@ def _meant(name: str, known: set[str]) -> str:
 
 def _prefix(kind: type[EnvironmentSettings]) -> str:
     return kind.model_config.get("env_prefix", "")
-
-
-def _secret_variable(source: str) -> str:
-    return SECRET_PREFIX + source.upper().replace("-", "_")
 
 
 # The files --------------------------------------------------------------------------------------------------
@@ -268,7 +273,7 @@ def _check_secrets(hooks: Hooks | None) -> list[Finding]:
 
 def check_secret(source: str, scheme: Scheme, secrets: Sequence[SecretStr]) -> Finding:
     """Whether a source has secrets, of the right form and long enough to be no guess."""
-    check, variable = f"secret of {source}", _secret_variable(source)
+    check, variable = f"secret of {source}", variable_of(SECRET_PREFIX, source)
     if not secrets:
         advice = f"Set {variable}, or leave it so if nobody sends here."
         return Finding(check, "warning", "none, so its endpoint is off", advice)

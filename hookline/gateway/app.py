@@ -38,7 +38,13 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def watching(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
-        beside = (pressure.watch(), configuration.keep_told(), configuration.listen())
+        beside = (
+            pressure.watch(),
+            configuration.keep_told(),
+            configuration.listen(),
+            receiver.refusals.watch(),
+            receiver.reader.warm(),
+        )
         tasks = [asyncio.create_task(each) for each in beside]
         async with proxy:
             with configuration.on_hangup():
@@ -46,6 +52,8 @@ def create_app(settings: Settings) -> Starlette:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await receiver.refusals.write()
+        await asyncio.to_thread(receiver.reader.close)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -83,6 +91,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _refusal},
         lifespan=watching,
     )
+    app.router.redirect_slashes = False  # it would send the sender, secret and all, to whatever `Host` says
     desk = pages.add_to(app, settings, configuration.hooks)
     proxy = add_prefect(app, desk) if settings.has_own_prefect else nullcontext()
     return app

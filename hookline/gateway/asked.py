@@ -14,23 +14,27 @@ from hookline.gateway.peers import peer
 from hookline.gateway.reading import read_headers, read_query
 from hookline.gateway.schemes import Signed
 from hookline.hooks import Hooks
-from hookline.hooks.proofs import UrlSecret
+from hookline.hooks.proofs import Asymmetric, UrlSecret
 from hookline.hooks.sources import Source
-from hookline.settings import Network, webhook_secrets
+from hookline.settings import Network, handshake_tokens, webhook_secrets
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """What is asked of which source, by whom."""
 
     name: str
     source: Source
     secrets: Sequence[SecretStr]
+    tokens: Sequence[SecretStr]
+    """Of handshakes; none of them proves a delivery."""
     method: str
     peer: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
     path_secret: str
+    proven: bool = False
+    """Whether the sender has proved itself, as far as we have looked."""
 
     @property
     def may_go_on(self) -> bool:
@@ -46,13 +50,32 @@ class Asked:
 
     @cached_property
     def names(self) -> dict[str, Any]:
-        """What templates may use of it, and what may be kept: what proves the sender is left out."""
+        """What templates may use of it: what proves the sender is left out."""
+        return {"source": self.name, "method": self.method, **self._without(self._secret)}
+
+    @cached_property
+    def kept(self) -> dict[str, dict[str, str]]:
+        """The query and the headers as they may be kept: without the token of a handshake, too."""
+        return self._without(self.known)
+
+    @property
+    def known(self) -> Sequence[SecretStr]:
+        """What must not be kept wherever it stands; a public key of the sender is no secret."""
+        return *self._secret, *self.tokens
+
+    @property
+    def _secret(self) -> Sequence[SecretStr]:
+        return () if isinstance(self.source.proof, Asymmetric) else self.secrets
+
+    def _without(self, known: Sequence[SecretStr]) -> dict[str, dict[str, str]]:
         return {
-            "source": self.name,
-            "method": self.method,
-            "query": schemes.redact_query(self.query, self.source.proof),
-            "headers": schemes.redact_headers(self.headers, self.source.proof),
+            "query": schemes.redact_query(self.query, self.source.proof, known),
+            "headers": schemes.redact_headers(self.headers, self.source.proof, known),
         }
+
+    def masked(self, text: str) -> str:
+        """The text without what must not be kept."""
+        return schemes.masked(text, self.known)
 
     def signed(self, body: bytes) -> Signed:
         """What the sender proves itself with."""
@@ -77,6 +100,7 @@ def asked_for(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> Asked |
         name=name,
         source=source,
         secrets=secrets,
+        tokens=handshake_tokens(name),
         method=scope["method"],
         peer=peer(scope, trusted),
         headers=read_headers(scope),

@@ -11,7 +11,16 @@ from hookline.errors import HooklineError
 from hookline.gateway import schemes
 from hookline.hooks import Hooks, Source, hooks_in_force
 from hookline.inbox import configuration
-from hookline.settings import SECRET_PREFIX, Settings, read_dotenv, webhook_secrets
+from hookline.settings import (
+    SECRET_PREFIX,
+    TOKEN_PREFIX,
+    Settings,
+    all_webhook_secrets,
+    handshake_tokens,
+    read_dotenv,
+    variable_of,
+    webhook_secrets,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +105,7 @@ def sources_in_force(settings: Settings) -> Hooks:
 
 def require_readable_secrets(name: str, source: Source) -> None:
     """
-    Check that the secrets of the environment are of the form that the source's scheme needs.
+    Check that the secrets of the environment are of the form that the source's scheme needs, and its tokens no secrets.
 
     Raises:
         ValueError: names the variable, never the secret.
@@ -105,5 +114,9 @@ def require_readable_secrets(name: str, source: Source) -> None:
         try:
             schemes.require_strong(source.proof, secret.get_secret_value())
         except ValueError as error:
-            variable = SECRET_PREFIX + name.upper().replace("-", "_")
-            raise ValueError(f"{variable}: one of its secrets is {error}.") from None
+            raise ValueError(f"{variable_of(SECRET_PREFIX, name)}: one of its secrets is {error}.") from None
+    if any(token.get_secret_value() in all_webhook_secrets() for token in handshake_tokens(name)):
+        raise ValueError(
+            f"{variable_of(TOKEN_PREFIX, name)}: one of its tokens is also a webhook secret. It travels in an "
+            "address, where others may read it, and could then sign deliveries: choose another token."
+        )

@@ -1,4 +1,4 @@
-"""Who sent a request, by address, and how often the address failed to prove itself."""
+"""Who sent a request, by address, and how often the address failed to prove itself to a source."""
 
 import ipaddress
 from collections import OrderedDict
@@ -16,46 +16,50 @@ MOST_PROXIES = 32
 
 
 class Attempts:
-    """Counts failed attempts by peer address, so many a minute, and remembers only so many peers."""
+    """
+    Counts failed attempts by peer address and by what was tried, so many a minute, and remembers only so many.
+
+    By what was tried: whoever fails at one source, or fails in another's name, closes no other.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._failed: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._failed)
 
-    def seconds_to_wait(self, peer: str, now: float) -> int:
-        """Seconds until the peer may try again; 0 if it may now."""
+    def seconds_to_wait(self, peer: str, now: float, *, at: str = "") -> int:
+        """Seconds until the peer may try again, at the source of that name; 0 if it may now."""
         if not self._failed:
             return 0
-        began, failed = self._failed.get(_network(peer), (now, 0))
+        began, failed = self._failed.get((at, network(peer)), (now, 0))
         left = began + WINDOW_SECONDS - now
         return int(left) + 1 if failed >= self.most and left > 0 else 0
 
-    def failed(self, peer: str, now: float) -> bool:
+    def failed(self, peer: str, now: float, *, at: str = "") -> bool:
         """
-        Note a failed attempt; forgets the peer that began longest ago when there are too many.
+        Note a failed attempt; forgets the one that began longest ago when there are too many.
 
         Returns:
             Whether this was the one too many.
         """
-        network = _network(peer)
-        began, failed = self._failed.get(network, (now, 0))
+        key = at, network(peer)
+        began, failed = self._failed.get(key, (now, 0))
         if now - began >= WINDOW_SECONDS:
-            self._failed.pop(network)
+            self._failed.pop(key)
             began, failed = now, 0
-        self._failed[network] = (began, failed + 1)
+        self._failed[key] = (began, failed + 1)
         while len(self._failed) > MOST_PEERS:
             self._failed.popitem(last=False)
         return failed + 1 == self.most
 
-    def forgive(self, peer: str) -> None:
+    def forgive(self, peer: str, *, at: str = "") -> None:
         """Take back an attempt that was counted before it was known to be right."""
-        network = _network(peer)
-        if network in self._failed:
-            began, failed = self._failed[network]
-            self._failed[network] = (began, max(0, failed - 1))
+        key = at, network(peer)
+        if key in self._failed:
+            began, failed = self._failed[key]
+            self._failed[key] = (began, max(0, failed - 1))
 
 
 def is_https(scope: Scope, settings: Settings) -> bool:
@@ -68,7 +72,7 @@ def is_https(scope: Scope, settings: Settings) -> bool:
         return True
     headers = Headers(scope=scope)
     client = scope.get("client")
-    if client and _is_in(str(client[0]), settings.trusted_proxies) and "x-forwarded-proto" in headers:
+    if client and is_in(str(client[0]), settings.trusted_proxies) and "x-forwarded-proto" in headers:
         return headers["x-forwarded-proto"].rpartition(",")[2].strip().lower() == "https"
     public = settings.public_url or ""
     return public.startswith("https://") and host_name(headers.get("host", "")) not in LOOPBACK
@@ -87,7 +91,7 @@ def peer(scope: Scope, trusted: Sequence[Network]) -> str:
         return address
     said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     hops = ",".join(said).rsplit(",", MOST_PROXIES)
-    while hops and _is_in(address, trusted):
+    while hops and is_in(address, trusted):
         hop = _parse(hops.pop())
         if hop is None:
             break
@@ -101,13 +105,14 @@ def is_loopback(address: str) -> bool:
     return parsed is not None and parsed.is_loopback
 
 
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
+def is_in(address: str, networks: Sequence[Network]) -> bool:
+    """Return True if an address is in one of the networks."""
     parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in networks)
+    return parsed is not None and any(parsed in each for each in networks)
 
 
-def _network(peer: str) -> str:
-    """An IPv6 peer has a whole /64 to itself and counts as one."""
+def network(peer: str) -> str:
+    """Return what counts as one peer: an IPv6 peer has a whole /64 to itself."""
     address = _parse(peer)
     if address is None:
         return "unknown"

@@ -1,36 +1,38 @@
 """`/hooks/{source}`: verify the raw bytes, put them on disk, answer."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
+import asyncpg
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from hookline.database import CONNECTION_ERRORS
+from hookline.database import is_connection_error
 from hookline.gateway import metrics, schemes
 from hookline.gateway.asked import Asked, asked_for
-from hookline.gateway.handshakes import NotProven, handshake
-from hookline.gateway.peers import Attempts
+from hookline.gateway.handshakes import NO_GUESSING, NotProven, Reply
+from hookline.gateway.intake import Given, Intake, require_accepted
+from hookline.gateway.peers import Attempts, network
 from hookline.gateway.pressure import Pressure
-from hookline.gateway.reading import RETRY_AFTER, Rejection, read_body, require_plain
+from hookline.gateway.reader import Reader
+from hookline.gateway.reading import BrokenOff, InFlight, Rejection, come_again, read_body, require_plain
+from hookline.gateway.refusals import Refusals
 from hookline.gateway.writer import Writer
 from hookline.hooks import Hooks
-from hookline.hooks.bodies import parse
-from hookline.inbox import bodies
 from hookline.inbox.deliveries import Arrival, Receipt
 from hookline.settings import Settings
+from hookline.text import one_line
 
 logger = logging.getLogger(__name__)
 
 NO_CONTENT = 204
-CONTENT_TYPES = {
-    "json": "application/json",
-    "form": "application/x-www-form-urlencoded",
-    "xml": "application/xml",
-    "any": "anything",
-}
+LONG = 262_144
+"""Bytes; to check a signature over more would hold up the others, so a thread does it."""
+UNKEEPABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError)
+"""What PostgreSQL, or the way to it, says of a value that it cannot keep, however often it comes."""
+MB = 1_048_576
 
 
 class Receiver:
@@ -42,14 +44,23 @@ class Receiver:
         self._pressure = pressure
         self._writer = Writer(settings)
         self._attempts = Attempts(settings.max_failed_proofs)
+        self.refusals = Refusals(settings)
+        self.reader = Reader(hooks.sources)
+        longest = max((source.max_body for source in hooks.sources.values()), default=0)
+        most = max(settings.max_unproven_mb * MB, 2 * longest)
+        self._unproven = InFlight(most, max(most // 4, longest))
+        self._proven = InFlight(most, most // 2)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; 2xx only for what is on disk, and for handshakes."""
         started = time.perf_counter()
+        asked = asked_for(self._hooks, self._settings.trusted_proxies, scope)
         try:
-            response = await self._answer(scope, receive)
+            response = await self._answer(asked, receive)
         except Rejection as rejection:
             response = rejection.response
+            if asked is not None:
+                self.refusals.note(asked, rejection)
         name = scope["path_params"]["source"]
         known = name if name in self._hooks.sources else "unknown"
         metrics.REQUESTS.labels(known, response.status_code).inc()
@@ -57,61 +68,94 @@ class Receiver:
             metrics.ACK_SECONDS.labels(known).observe(time.perf_counter() - started)
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        asked = asked_for(self._hooks, self._settings.trusted_proxies, scope)
+    async def _answer(self, asked: Asked | None, receive: Receive) -> Response:
         if asked is None:
             raise _not_there()
         try:
-            if reply := handshake(asked, asked.names, verified=False):
-                return reply
+            if reply := await self._greet(asked):
+                return _replied(reply)
             if not asked.may_go_on:
                 raise _not_there()
-            body = await self._proven_body(asked, receive)
+            if schemes.needs_body(asked.source.proof):
+                body = await self._body_with_proof(asked, receive)
+                with self._proven.held(asked.name) as more:
+                    more(len(body))
+                    return await self._take_in(asked, body)
+            _require_proof(asked)
+            with self._proven.held(asked.name) as more:
+                return await self._take_in(asked, await self._body(asked, receive, more))
         except NotProven:
             raise self._not_proven(asked) from None
-        names = {**asked.names, "body": _said(asked, body)}
-        if reply := handshake(asked, names, verified=True):
-            return reply
-        if asked.method != "POST":
-            raise _not_there()
-        return await self._keep(asked, body, names)
 
-    async def _proven_body(self, asked: Asked, receive: Receive) -> bytes:
-        """The body of a request whose sender has proved itself; raises NotProven or Rejection."""
-        on_body = schemes.needs_body(asked.source.proof)
-        if on_body:
-            self._require_patience(asked)  # a wrong secret that needs no body costs nothing to refuse
-        elif not asked.is_proven():
-            raise NotProven
-        require_plain(asked.headers)
-        if self._pressure.reason:
-            raise _come_again()
-        body = await read_body(
-            receive, asked.headers, limit=asked.source.max_body, seconds=self._settings.send_seconds
-        )
-        if on_body and not asked.is_proven(body):
-            raise NotProven
+    async def _greet(self, asked: Asked) -> Reply | None:
+        """The reply to a handshake that needs no proof."""
+        if not any(not each.verified and each.method == asked.method for each in asked.source.handshakes):
+            return None
+        return await self.reader.greet(asked.name, self._given(asked, b""))
+
+    async def _body_with_proof(self, asked: Asked, receive: Receive) -> bytes:
+        """The body of a request that proves itself by it; raises NotProven or Rejection."""
+        self._require_patience(asked)  # a wrong secret that needs no body costs nothing to refuse
+        with self._unproven.held(network(asked.peer)) as more:
+            try:
+                body = await self._body(asked, receive, more)
+            except BrokenOff:
+                self._count_failure(asked)
+                raise
+            if len(body) > LONG:
+                await asyncio.to_thread(_require_proof, asked, body)
+            else:
+                _require_proof(asked, body)
         return body
 
-    async def _keep(self, asked: Asked, body: bytes, names: Mapping[str, Any]) -> Response:
-        kept, altered = self._to_keep(asked, body)
+    async def _body(self, asked: Asked, receive: Receive, more: Callable[[int], None]) -> bytes:
+        require_plain(asked.headers)
+        if self._pressure.reason:
+            raise come_again()
+        return await read_body(
+            receive,
+            asked.headers,
+            limit=asked.source.max_body,
+            seconds=self._settings.send_seconds,
+            more=more,
+        )
+
+    async def _take_in(self, asked: Asked, body: bytes) -> Response:
+        """Reply to a handshake, or keep a delivery."""
+        if asked.method == "POST":
+            require_accepted(asked.source, asked.content_type)
+        intake = await self.reader.take_in(asked.name, self._given(asked, body))
+        if intake.reply:
+            return _replied(intake.reply)
+        return await self._keep(asked, body, intake)
+
+    def _given(self, asked: Asked, body: bytes) -> Given:
+        return Given(
+            spec=asked.source.spec,
+            method=asked.method,
+            content_type=asked.content_type,
+            names=asked.names,
+            tokens=asked.tokens,
+            known=asked.known,
+            signed=asked.signed(body),
+            body_keys=self._settings.body_keys,
+        )
+
+    async def _keep(self, asked: Asked, body: bytes, intake: Intake) -> Response:
         arrival = Arrival(
             source=asked.name,
-            external_id=schemes.external_id(asked.source, asked.signed(body), names),
+            external_id=intake.external_id,
             method=asked.method,
-            query=names["query"],
-            headers=names["headers"],
-            content_type=asked.content_type,
-            body=kept,
-            altered=altered,
+            query=asked.kept["query"],
+            headers=asked.kept["headers"],
+            content_type=asked.masked(asked.content_type),
+            body=body if intake.body is None else intake.body,
+            altered=intake.altered,
         )
         try:
             receipt = await self._writer.keep(arrival)
-        except CONNECTION_ERRORS as error:
-            logger.warning(
-                "cannot keep a delivery of %s: %s", asked.name, str(error) or "the database does not answer"
-            )
-            raise _come_again() from None
+        except Exception as error:  # noqa: BLE001  (whatever it is, the sender waits for an answer)
+            raise _not_kept(asked, error) from None
         logger.info(
             "delivery %s from %s%s",
             receipt.id,
@@ -121,45 +165,51 @@ class Receiver:
         )
         return _taken(asked, receipt)
 
-    def _to_keep(self, asked: Asked, body: bytes) -> tuple[bytes, list[str]]:
-        """The body as it is kept, and what was done to it; raises Rejection where it cannot be redacted."""
-        try:
-            return bodies.keep(asked.source, self._settings.body_keys, asked.content_type, body)
-        except ValueError as error:
-            raise Rejection(400, str(error)) from None
-
     def _not_proven(self, asked: Asked) -> Rejection:
         metrics.NOT_VERIFIED.labels(asked.name).inc()
         self._require_patience(asked)
-        if self._attempts.failed(asked.peer, time.monotonic()):
-            logger.warning(
-                "%s has failed %d proofs in a minute and is answered 429 for the rest of it; if it is a proxy, "
-                "name it in HOOKLINE_TRUSTED_PROXIES",
-                asked.peer,
-                self._attempts.most,
-                extra={"source": asked.name},
-            )
+        self._count_failure(asked)
         return Rejection(401, "Unauthorized")
 
+    def _count_failure(self, asked: Asked) -> None:
+        if self._attempts.failed(asked.peer, time.monotonic(), at=asked.name):
+            logger.warning(
+                "%s has failed %d proofs at %s in a minute and is answered 429 there for the rest of it; if it is a "
+                "proxy, name it in HOOKLINE_TRUSTED_PROXIES",
+                asked.peer,
+                self._attempts.most,
+                asked.name,
+                extra={"source": asked.name},
+            )
+
     def _require_patience(self, asked: Asked) -> None:
-        """Raise Rejection where the peer failed too often in this minute."""
-        if seconds := self._attempts.seconds_to_wait(asked.peer, time.monotonic()):
+        """Raise Rejection where the peer failed too often at this source in this minute."""
+        if seconds := self._attempts.seconds_to_wait(asked.peer, time.monotonic(), at=asked.name):
             raise Rejection(429, "Too many failed attempts.", {"Retry-After": str(seconds)})
 
 
-def _said(asked: Asked, body: bytes) -> Any:
-    """What the body says; raises Rejection where the source does not take it."""
-    if asked.method != "POST":
-        return None
-    if not asked.source.takes(asked.content_type):
-        wanted = " or ".join(CONTENT_TYPES[kind] for kind in asked.source.accept)
-        raise Rejection(415, f"Send {wanted}, not {asked.content_type.partition(';')[0] or 'nothing'}.")
-    try:
-        return parse(asked.content_type, body)
-    except ValueError as error:
-        if "any" in asked.source.accept:
-            return None  # it is kept as bytes, whatever it calls itself
-        raise Rejection(400, str(error)) from None
+def _require_proof(asked: Asked, body: bytes = b"") -> None:
+    """Raise NotProven unless the sender has proved itself."""
+    asked.proven = asked.is_proven(body)
+    if not asked.proven:
+        raise NotProven
+
+
+def _replied(reply: Reply) -> Response:
+    return Response(reply.text, reply.status, NO_GUESSING, reply.content_type)
+
+
+def _not_kept(asked: Asked, error: Exception) -> Rejection:
+    """The answer where the database did not keep a delivery: 503 unless it never will."""
+    if is_connection_error(error):
+        logger.warning(
+            "cannot keep a delivery of %s: %s", asked.name, str(error) or "the database does not answer"
+        )
+        return come_again()
+    if isinstance(error, UNKEEPABLE):
+        return Rejection(400, f"The database cannot keep this: {one_line(error, 200)}.")
+    logger.error("cannot keep a delivery of %s", asked.name, exc_info=error)
+    return come_again()
 
 
 def _taken(asked: Asked, receipt: Receipt) -> Response:
@@ -176,7 +226,3 @@ def _taken(asked: Asked, receipt: Receipt) -> Response:
 def _not_there() -> Rejection:
     """The same for everything that is not there."""
     return Rejection(404, "Not Found")
-
-
-def _come_again() -> Rejection:
-    return Rejection(503, "Cannot keep this now; send it again.", {"Retry-After": RETRY_AFTER})

@@ -3,9 +3,10 @@
 import json
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl
-from xml.parsers.expat import ExpatError
+from xml.parsers import expat
 
 import xmltodict
 
@@ -95,10 +96,25 @@ def _form(body: bytes) -> dict[str, str | list[str]]:
 
 def _xml(body: bytes) -> dict[str, Any]:
     try:
-        parsed: dict[str, Any] = xmltodict.parse(body, disable_entities=True, postprocessor=_not_too_deep)
-    except (ValueError, LookupError, ExpatError) as error:  # LookupError: an encoding that nobody knows
+        parsed: dict[str, Any] = xmltodict.parse(body, expat=_EXPAT, postprocessor=_not_too_deep)
+    except (ValueError, LookupError, expat.ExpatError) as error:  # LookupError: an encoding that nobody knows
         raise ValueError(f"The body is not XML that we read: {error}.") from None
     return parsed
+
+
+def _parser(encoding: str | None, namespace_separator: str | None) -> expat.XMLParserType:
+    """An expat parser that takes no document type: its entities and defaults make much of a few bytes."""
+    parser = expat.ParserCreate(encoding, namespace_separator)
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    return parser
+
+
+_EXPAT = SimpleNamespace(ParserCreate=_parser)
+"""What xmltodict asks of a parser's module."""
+
+
+def _refuse_doctype(*_declared: object) -> None:
+    raise ValueError("it has a DOCTYPE, which is refused")
 
 
 def _not_too_deep(path: Sequence[object], key: str, value: Any) -> tuple[str, Any]:

@@ -39,9 +39,12 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
     Where no path finds anything it is the same, to the last byte; else it is written anew, JSON in UTF-8.
 
     Raises:
-        ValueError: it cannot be parsed, or is nested more deeply than the paths can look.
+        ValueError: it cannot be parsed, is nested more deeply than the paths can look, or has a name twice in one
+            object: of two values the paths see the last, and the first would be kept.
     """
     said = parse(content_type, body)
+    if kind(content_type) == "json":
+        json.loads(body, object_pairs_hook=_require_single)
     try:
         found = [match for path in paths for match in path.finditer(said)]
     except jsonpath.JSONPathError as error:
@@ -53,6 +56,12 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
             around: Any = match.parent.obj
             around[match.parts[-1]] = REDACTED
     return _written(content_type, said)
+
+
+def _require_single(pairs: list[tuple[str, Any]]) -> None:
+    """Raise ValueError where an object has a name twice."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("The body cannot be redacted: an object in it has the same name twice.")
 
 
 def _written(content_type: str, said: Any) -> bytes:

@@ -70,6 +70,7 @@ class Template:
             TemplateError: it cannot be read, or uses a name that no delivery has.
         """
         self.text = text
+        self.is_condition = expression
         self._value: Callable[..., Any]
         environment = _conditions if expression else _environment
         try:

@@ -12,7 +12,7 @@ from datetime import timedelta
 import asyncpg
 
 from hookline.hooks import Hooks
-from hookline.inbox import search
+from hookline.inbox import refusals, search
 from hookline.settings import Settings
 
 CLOSED = ("done", "discarded", "unrouted")
@@ -99,6 +99,7 @@ async def prune(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> lis
         if policy.body < policy.delivery:
             bodies = await _take(database, _TAKE_BODIES, policy.source, policy.body)
         pruned.append(_told(policy, deliveries, bodies))
+    await refusals.prune(database, settings.keep_days)
     return pruned
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from ipaddress import ip_network
 
 import psutil
 import pytest
@@ -229,6 +230,10 @@ async def test_no_encoding_but_identity_is_taken(gateway, database, encoding):
 async def test_a_connection_too_many_is_asked_to_come_again(gateway, database, database_settings, serve):
     async with serve(database_settings, send_seconds=PATIENCE, max_connections=5) as full:
         held = [await connect(full) for _ in range(5)]
+        for _, writer in held:  # each waits for an answer, so none makes room
+            writer.write(f"{HEAD}Content-Length: 9\r\n\r\n{{".encode())
+            await writer.drain()
+        await asyncio.sleep(0.2)
         answer = await said(full, b"")
         for _, writer in held:
             writer.close()
@@ -237,6 +242,131 @@ async def test_a_connection_too_many_is_asked_to_come_again(gateway, database, d
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 5\r\n" in answer
         assert await is_well(full)
+
+
+@pytest.mark.parametrize("limits", [{"max_connections": 20}, {"max_address_connections": 20}], ids=str)
+async def test_whoever_opens_connections_and_says_nothing_keeps_nobody_out(
+    gateway, database, database_settings, serve, limits
+):
+    async with serve(database_settings, send_seconds=PATIENCE, **limits) as full:
+        silent = [await connect(full) for _ in range(100)]
+        well = [await is_well(full) for _ in range(5)]
+        cut = [reader for reader, _ in silent if reader.at_eof() or reader.exception()]
+        for _, writer in silent:
+            writer.close()
+
+    assert [True] * 5 == well
+    assert len(cut) >= 80
+
+
+async def test_one_address_has_not_all_connections(gateway, database, database_settings, serve):
+    async with serve(database_settings, send_seconds=PATIENCE, max_address_connections=5) as full:
+        held = [await connect(full) for _ in range(5)]
+        for _, writer in held:
+            writer.write(f"{HEAD}Content-Length: 9\r\n\r\n{{".encode())
+            await writer.drain()
+        await asyncio.sleep(0.2)
+        refused = await said(full, b"")
+        elsewhere = await asyncio.open_connection(
+            full.base_url.host, full.base_url.port, local_addr=("127.0.0.2", 0)
+        )
+        elsewhere[1].write(f"{HEAD}Content-Length: 2\r\n\r\n{{}}".encode())
+        answer = await elsewhere[0].readline()
+        for _, writer in (*held, elsewhere):
+            writer.close()
+
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert answer.startswith(b"HTTP/1.1 202 ")
+
+
+async def test_a_trusted_proxy_speaks_for_many(gateway, database, database_settings, serve):
+    proxies = {"trusted_proxies": (ip_network("127.0.0.1"),), "max_address_connections": 5}
+    async with serve(database_settings, send_seconds=PATIENCE, **proxies) as behind:
+        held = [await connect(behind) for _ in range(20)]
+
+        assert await is_well(behind)
+        assert not any(reader.at_eof() for reader, _ in held)
+        for _, writer in held:
+            writer.close()
+
+
+CHUNKED = "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+
+
+async def flood(gateway, beginning, again, times):
+    """Send a beginning, and then the same again and again; what is answered, and how many bytes were taken."""
+    reader, writer = await connect(gateway)
+    answer, taken = asyncio.ensure_future(until_closed(reader)), 0
+    writer.write(beginning)
+    with suppress(ConnectionError):
+        for _ in range(times):
+            if answer.done() or writer.transport.is_closing():
+                break
+            writer.write(again)
+            await writer.drain()
+            taken += len(again)
+    writer.close()
+    return await answer, taken
+
+
+FLOODS = {
+    "trailers": (f"{HEAD}{CHUNKED}0\r\n", "X-Trailer: " + "x" * 4_000 + "\r\n"),
+    "one trailer": (f"{HEAD}{CHUNKED}0\r\nX-Trailer: ", "x" * 4_096),
+    "small trailers": (f"{HEAD}{CHUNKED}0\r\n", "X: y\r\n" * 500),
+    "a chunk's extension": (f"{HEAD}Transfer-Encoding: chunked\r\n\r\n2;", "x" * 4_096),
+    "extensions of chunks": (
+        f"{HEAD}Transfer-Encoding: chunked\r\n\r\n",
+        "1;" + "x" * 4_000 + "\r\n \r\n",
+    ),
+    "after an upgrade": (
+        f"{HEAD}Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\n{{}}",
+        "x" * 4_096,
+    ),
+    "an address": ("POST /hooks/jiwa?", "x" * 4_096),
+    "a name": ("POST /hooks/jiwa HTTP/1.1\r\n", "x" * 4_096),
+    "empty lines": ("", "\r\n" * 2_000),
+    "a body that nobody wants": (
+        f"{HEAD.replace(KEY, 'wrong')}Content-Length: 900000000\r\n\r\n",
+        "x" * 65_536,
+    ),
+}
+
+
+@pytest.mark.parametrize("path", ["/hooks/jiwa", "/login", "/x"])
+@pytest.mark.parametrize("name", FLOODS)
+async def test_nothing_can_be_sent_without_an_end(gateway, database, name, path):
+    beginning, again = (text.replace("/hooks/jiwa", path).encode() for text in FLOODS[name])
+    before = psutil.Process().memory_info().rss
+
+    _, taken = await flood(gateway, beginning, again, 20_000_000 // len(again))
+
+    assert taken < 12_000_000  # with all that the sockets of both sides hold
+    assert psutil.Process().memory_info().rss - before < 40_000_000
+    assert await is_well(gateway)
+
+
+async def test_what_follows_a_body_is_no_header_of_its_request(gateway, database):
+    trailers = f"{HEAD}X-Kept: yes\r\n{CHUNKED}0\r\nX-Forwarded-For: 203.0.113.9\r\nX-Late: no\r\n\r\n"
+    reader, writer = await connect(gateway)
+    writer.write(trailers.encode())
+    status = await reader.readline()
+    writer.close()
+
+    [headers] = await database.fetchval("SELECT array_agg(headers) FROM deliveries")
+    assert status.startswith(b"HTTP/1.1 202 ")
+    assert "yes" == headers["x-kept"]
+    assert {"x-late", "x-forwarded-for"}.isdisjoint(headers)
+
+
+async def test_requests_that_nobody_answers_yet_have_an_end(gateway):
+    before = psutil.Process().memory_info().rss
+    many = b"GET /x HTTP/1.1\r\n\r\n" * 10_000
+
+    answers = await asyncio.gather(*(said(gateway, many) for _ in range(20)))
+
+    assert all(answer.count(b"HTTP/1.1 404 ") <= serving.MOST_PIPELINED + 1 for answer in answers)
+    assert psutil.Process().memory_info().rss - before < 40_000_000
+    assert await is_well(gateway)
 
 
 async def test_a_secret_header_that_came_twice_proves_nothing(gateway, database):
@@ -256,7 +386,7 @@ async def test_requests_sent_without_waiting_are_answered_in_their_order(gateway
 
 
 async def test_whoever_does_not_take_the_answers_is_cut_off(gateway):
-    ask = b"GET /static/style.css HTTP/1.1\r\nHost: here\r\n\r\n" * 500
+    ask = b"GET /static/style.css HTTP/1.1\r\nHost: here\r\n\r\n" * 20
     reader, writer = await connect(gateway)
     writer.transport.pause_reading()
     with suppress(ConnectionError, TimeoutError):

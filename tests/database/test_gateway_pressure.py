@@ -1,6 +1,7 @@
 """The gateway when it is too much: 503 and 429, each with when to come again, and never a 2xx that is not on disk."""
 
 import asyncio
+import hmac
 from contextlib import contextmanager
 
 import psutil
@@ -168,9 +169,70 @@ async def test_a_right_secret_is_let_in_whatever_others_of_its_address_do(behind
     assert 202 == (await to_jiwa(behind_a_proxy, KEY, "203.0.113.1")).status_code
 
 
+async def test_forgeries_to_one_source_do_not_close_the_others(behind_a_proxy):
+    for _ in range(5):
+        await behind_a_proxy.post("/hooks/standard", json={}, headers={"X-Forwarded-For": "203.0.113.1"})
+    closed = await behind_a_proxy.post("/hooks/standard", json={}, headers={"X-Forwarded-For": "203.0.113.1"})
+
+    assert 429 == closed.status_code
+    assert 401 == (await to_jiwa(behind_a_proxy, "wrong", "203.0.113.1")).status_code
+    assert 202 == (await to_jiwa(behind_a_proxy, KEY, "203.0.113.1")).status_code
+
+
+async def test_a_body_that_breaks_off_without_a_proof_is_a_failed_proof(behind_a_proxy):
+    for _ in range(3):
+        _, writer = await asyncio.open_connection(behind_a_proxy.base_url.host, behind_a_proxy.base_url.port)
+        head = ["POST /hooks/standard HTTP/1.1", "X-Forwarded-For: 203.0.113.1", "Content-Length: 9", "", "{"]
+        writer.write("\r\n".join(head).encode())
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0.1)
+    late = await behind_a_proxy.post("/hooks/standard", json={}, headers={"X-Forwarded-For": "203.0.113.1"})
+
+    assert 429 == late.status_code
+
+
+async def hold(gateway, size):
+    """Begin a body of this size that proves nothing yet, and send all but its last byte."""
+    reader, writer = await asyncio.open_connection(
+        gateway.base_url.host, gateway.base_url.port, local_addr=("127.0.0.9", 0)
+    )
+    writer.write(f"POST /hooks/large HTTP/1.1\r\nContent-Length: {size + 1}\r\n\r\n".encode() + b"x" * size)
+    await writer.drain()
+    return reader, writer
+
+
+async def test_bodies_of_strangers_are_held_up_to_a_limit_and_others_get_in(
+    database, database_settings, serve, tmp_path, monkeypatch
+):
+    hooks = tmp_path / "hooks.yaml"
+    hooks.write_text(
+        "sources: {large: {scheme: hmac, header: X-S, max_body: 400000}, jiwa: {scheme: shared-secret, max_body: 1000}}"
+    )
+    monkeypatch.setenv("HOOKLINE_SECRET_LARGE", "another-secret-of-another")
+    before = psutil.Process().memory_info().rss
+    async with serve(database_settings, hooks=hooks, max_unproven_mb=1, send_seconds=30) as gateway:
+        held = [await hold(gateway, 390_000) for _ in range(20)]
+        await asyncio.sleep(0.5)
+        grown = psutil.Process().memory_info().rss - before
+        refused = [await asyncio.wait_for(reader.readline(), 5) for reader, _ in held[1:]]
+        taken = await to_jiwa(gateway, n=1)
+        body = b'{"n": "' + b"x" * 350_000 + b'"}'
+        signature = hmac.new(b"another-secret-of-another", body, "sha256").hexdigest()
+        signed = await gateway.post("/hooks/large", content=body, headers={**JSON, "X-S": signature})
+        for _, writer in held:
+            writer.close()
+
+    assert {b"HTTP/1.1 503 Service Unavailable\r\n"} == set(refused)
+    assert (202, 202) == (taken.status_code, signed.status_code)
+    assert grown < 20_000_000
+
+
 async def test_a_body_of_a_peer_that_failed_too_often_is_not_waited_for(behind_a_proxy):
     for _ in range(3):
-        await to_jiwa(behind_a_proxy, "wrong", "203.0.113.1")
+        await behind_a_proxy.post("/hooks/standard", json={}, headers={"X-Forwarded-For": "203.0.113.1"})
     reader, writer = await asyncio.open_connection(behind_a_proxy.base_url.host, behind_a_proxy.base_url.port)
     head = ["POST /hooks/standard HTTP/1.1", "X-Forwarded-For: 203.0.113.1", "Content-Length: 9", "", ""]
     writer.write("\r\n".join(head).encode())

@@ -15,6 +15,7 @@ from hookline.gateway import schemes
 from hookline.hooks import load_hooks
 
 SECRET = "a-secret-that-all-these-sources-share"
+TOKEN = "a-token-that-travels-in-addresses"
 JSON = {"Content-Type": "application/json"}
 KEY = {"X-Hookline-Key": SECRET}
 HOOKS = """
@@ -54,6 +55,7 @@ async def gateway(database_settings, serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in load_hooks(hooks).sources.keys() - {"bare"}:
             patch.setenv(f"HOOKLINE_SECRET_{name.upper().replace('-', '_')}", SECRET)
+        patch.setenv("HOOKLINE_TOKEN_META", TOKEN)
         async with serve(database_settings, hooks=hooks, max_failed_proofs=100_000) as client:
             client.sources = load_hooks(hooks).sources
             yield client
@@ -112,7 +114,12 @@ async def test_what_is_no_challenge_is_a_delivery_answered_as_the_source_wants(g
 
 
 @pytest.mark.parametrize(
-    ("token", "expected"), [(SECRET, (200, "1158201444")), ("wrong", (401, '{"detail":"Unauthorized"}'))]
+    ("token", "expected"),
+    [
+        (TOKEN, (200, "1158201444")),
+        ("wrong", (401, '{"detail":"Unauthorized"}')),
+        (SECRET, (401, '{"detail":"Unauthorized"}')),
+    ],
 )
 async def test_a_subscription_is_confirmed_to_who_knows_the_token(gateway, database, token, expected):
     query = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444"}
@@ -123,7 +130,7 @@ async def test_a_subscription_is_confirmed_to_who_knows_the_token(gateway, datab
 
 
 async def test_what_a_stranger_makes_us_repeat_is_no_page(gateway):
-    query = {"hub.mode": "subscribe", "hub.verify_token": SECRET, "hub.challenge": "<script>1</script>"}
+    query = {"hub.mode": "subscribe", "hub.verify_token": TOKEN, "hub.challenge": "<script>1</script>"}
     answer = await gateway.get("/hooks/meta", params=query)
 
     assert "<script>1</script>" == answer.text
@@ -132,7 +139,7 @@ async def test_what_a_stranger_makes_us_repeat_is_no_page(gateway):
 
 
 async def test_a_handshake_that_lacks_its_answer_is_refused(gateway):
-    query = {"hub.mode": "subscribe", "hub.verify_token": SECRET}
+    query = {"hub.mode": "subscribe", "hub.verify_token": TOKEN}
 
     assert 400 == (await gateway.get("/hooks/meta", params=query)).status_code
 

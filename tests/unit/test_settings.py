@@ -31,6 +31,8 @@ NUMBERS = {
     "retry_seconds": (0.1, 3600),
     "send_seconds": (0.1, 300),
     "max_connections": (1, 10_000),
+    "max_address_connections": (1, 10_000),
+    "max_unproven_mb": (1, 100_000),
     "max_failed_proofs": (1, 100_000),
     "max_backlog": (1, 100_000_000),
     "min_free_mb": (0, 1_000_000_000),

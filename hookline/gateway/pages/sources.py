@@ -8,9 +8,9 @@ from starlette.responses import Response
 from hookline.database import pool
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.desk import Desk, Refused, not_found, reason_of
-from hookline.hooks import Source
-from hookline.inbox import acts, search, stats
-from hookline.settings import webhook_secrets
+from hookline.hooks.sources import why_off
+from hookline.inbox import acts, refusals, search, stats
+from hookline.inbox.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Card:
     """What it sent, and whether it is paused."""
     routes: list[tuple[str, str]] = field(default_factory=list)
     """Their names, and the deployments that they start."""
+    refused: list[Refusal] = field(default_factory=list)
+    """What was refused at the door, the latest first."""
 
 
 async def show(desk: Desk, request: Request) -> Response:
@@ -56,25 +58,20 @@ async def resume(desk: Desk, request: Request) -> Response:
 
 
 async def _cards(desk: Desk) -> list[Card]:
-    sent = {each.source: each for each in await stats.by_source(await pool(desk.settings))}
+    database = await pool(desk.settings)
+    sent = {each.source: each for each in await stats.by_source(database)}
+    refused = await refusals.by_source(database)
     return [
         Card(
             name=name,
-            off=_why_off(name, desk.hooks.sources.get(name)),
+            off=why_off(name, desk.hooks.sources.get(name)),
             verified=desk.verified(name),
             sent=sent.get(name) or stats.Source(name),
             routes=[(route.name, route.deployment) for route in desk.hooks.routes if route.source == name],
+            refused=refused.get(name, []),
         )
-        for name in sorted({*desk.hooks.sources, *sent})
+        for name in sorted({*desk.hooks.sources, *sent, *refused})
     ]
-
-
-def _why_off(name: str, source: Source | None) -> str | None:
-    if source is None:
-        return "hooks.yaml does not name it"
-    if not source.enabled:
-        return "hooks.yaml says so"
-    return None if webhook_secrets(name) else "it has no secret"
 
 
 async def _source(desk: Desk, request: Request) -> str:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from hookline.gateway.schemes import asymmetric, hmacs, secrets, standard
 from hookline.gateway.schemes.basics import Proof, Signed
 from hookline.gateway.schemes.identity import external_id
-from hookline.gateway.schemes.redaction import REDACTED, SECRET_HEADERS, redact_headers, redact_query
+from hookline.gateway.schemes.redaction import REDACTED, SECRET_HEADERS, masked, redact_headers, redact_query
 from hookline.gateway.schemes.standard import sign_standard_webhooks, standard_webhooks_key
 from hookline.hooks.proofs import Asymmetric, Hmac, Scheme, SharedSecret, StandardWebhooks, UrlSecret
 
@@ -25,6 +25,7 @@ __all__ = [
     "can_sign",
     "external_id",
     "is_secret",
+    "masked",
     "needs_body",
     "redact_headers",
     "redact_query",
@@ -62,7 +63,7 @@ def needs_body(proof: Scheme) -> bool:
 
 
 def is_secret(text: str, held: Sequence[SecretStr]) -> bool:
-    """Whether the text is one of the secrets; in constant time over all of them."""
+    """Return True if the text is one of the secrets, or tokens; in constant time over all of them."""
     return secrets.is_one_of(text, _plain(held))
 
 

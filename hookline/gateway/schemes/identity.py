@@ -2,10 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import SecretStr
+
 from hookline.gateway.schemes.basics import Signed, octets
+from hookline.gateway.schemes.redaction import masked
 from hookline.hooks.proofs import Asymmetric, Hmac, SharedSecret, StandardWebhooks, UrlSecret
 from hookline.hooks.sources import IdHeader, Source
 from hookline.hooks.templates import Template, TemplateError
@@ -13,9 +16,13 @@ from hookline.hooks.templates import Template, TemplateError
 LONGEST_ID = 256
 
 
-def external_id(source: Source, request: Signed, names: Mapping[str, Any]) -> str:
+def external_id(
+    source: Source, request: Signed, names: Mapping[str, Any], known: Sequence[SecretStr] = ()
+) -> str:
     """
     The delivery's id: what `id` of the source gives, else the scheme's own, else a digest.
+
+    One that holds a known secret is kept as its digest.
 
     `names` are what a template may use. A sender's repeat has the same id: a digest is of the body (and, where
     nothing is signed, of the address's parameters), never of a timestamp or a signature, which a repeat renews.
@@ -23,7 +30,8 @@ def external_id(source: Source, request: Signed, names: Mapping[str, Any]) -> st
     given = _chosen(source.id, request, names) or _of_scheme(source, request)
     if not given:
         return _digest(_sent(source, request))
-    return given if len(given) <= LONGEST_ID and given.isprintable() else _digest(octets(given))
+    fits = len(given) <= LONGEST_ID and given.isprintable() and masked(given, known) == given
+    return given if fits else _digest(octets(given))
 
 
 def _chosen(where: IdHeader | Template | None, request: Signed, names: Mapping[str, Any]) -> str:

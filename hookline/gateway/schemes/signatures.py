@@ -73,7 +73,8 @@ def _in_time(scheme: Signature, timestamp: str, now: float) -> bool:
 
 def _content(signs: str, **pieces: bytes) -> bytes:
     """What is signed; `pieces` are the timestamp, the id and the body."""
-    return b"".join(pieces[text] if is_piece else octets(text) for text, is_piece in _pieces(signs))
+    parts = [pieces[text] if is_piece else octets(text) for text, is_piece in _pieces(signs)]
+    return b"".join(part for part in parts if part)  # of one part alone, which may be large, there is no copy
 
 
 @cache

@@ -1,0 +1,91 @@
+"""`hookline sources`: who may send, what of it waits, and what was refused at the door."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import asyncpg
+from cyclopts import App
+
+from hookline import runtime
+from hookline.cli.inbox_filter import ask
+from hookline.cli.inbox_pause import SourceName
+from hookline.cli.output import AsJson, console, print_json, show
+from hookline.hooks import Hooks, load_hooks
+from hookline.hooks.sources import why_off
+from hookline.inbox import refusals, stats
+from hookline.inbox.refusals import Refusal
+
+app = App(name="sources", help="Who may send: how each proves itself, what it sent, and what was refused.")
+
+COLUMNS = ["source", "is", "verified", "deliveries", "last_received"]
+REFUSED = ["source", "status", "count", "last_at", "peer", "reason"]
+HINT = (
+    "What was refused is not kept: mend the cause, and let the sender send again. "
+    "Clear it with: hookline sources forget SOURCE"
+)
+
+
+@app.default
+def sources(*, as_json: AsJson = False) -> None:
+    """
+    List every source, and the requests of each that were refused at the door, the latest first; times are UTC.
+
+    A proven sender that is refused, or one with a wrong secret, is seen here and nowhere else.
+
+    Try:
+        hookline sources
+        hookline sources --json
+    """
+    hooks = load_hooks(runtime.enter().hooks)
+
+    async def find(database: asyncpg.Pool) -> list[dict[str, Any]]:
+        sent = {each.source: each for each in await stats.by_source(database)}
+        refused = await refusals.by_source(database)
+        names = sorted({*hooks.sources, *sent, *refused})
+        return [
+            _row(hooks, name, sent.get(name) or stats.Source(name), refused.get(name, [])) for name in names
+        ]
+
+    rows = ask(find)
+    if as_json:
+        print_json(rows)
+        return
+    show([row | {"deliveries": _counts(row)} for row in rows], COLUMNS, as_json=False)
+    if refused := [_line(each) for row in rows for each in row["refusals"]]:
+        console().print()
+        show(refused, REFUSED, as_json=False, title="Refused at the door")
+        console().print(HINT, style="dim", markup=False)
+
+
+@app.command
+def forget(source: SourceName) -> None:
+    """
+    Clear what was refused of a source, once the cause is mended.
+
+    Try:
+        hookline sources forget jiwa
+    """
+    forgotten = ask(lambda database: refusals.forget(database, source))
+    console().print(f"{source}: {forgotten} kinds of refusals are cleared.", markup=False)
+
+
+def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]) -> dict[str, Any]:
+    source = hooks.sources.get(name)
+    off = why_off(name, source)
+    return {
+        "source": name,
+        "is": "paused" if sent.paused else f"off: {off}" if off else "open",
+        "verified": source.proof.described(name) if source else None,
+        "states": sent.states,
+        "last_received": f"{sent.last_received:%Y-%m-%d %H:%M:%S}" if sent.last_received else None,
+        "refusals": [asdict(each) for each in refused],
+    }
+
+
+def _counts(row: dict[str, Any]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in row["states"].items()) or "none"
+
+
+def _line(refusal: dict[str, Any]) -> dict[str, Any]:
+    return refusal | {"last_at": f"{refusal['last_at']:%Y-%m-%d %H:%M:%S}"}

@@ -1,0 +1,78 @@
+"""Notes who is refused at the door, so that a person sees it; no answer ever waits for that."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from hookline.database import is_connection_error, pool
+from hookline.gateway.asked import Asked
+from hookline.gateway.reading import Rejection
+from hookline.gateway.writer import DATABASE_SECONDS
+from hookline.inbox.refusals import MOST_OF_SOURCE, Refusal, add_all
+from hookline.settings import Settings
+from hookline.text import one_line, reason
+
+logger = logging.getLogger(__name__)
+
+NOTED = {400, 401, 408, 413, 415, 429}
+"""What sending again does not mend. That a source is not there is no news of it, nor that we are."""
+LOOK_SECONDS = 1.0
+LONGEST_HEADER = 200
+"""Characters."""
+UNPROVEN = "(not proven)"
+MORE = "other reasons, of which there are too many to tell"
+
+
+class Refusals:
+    """Gathers refusals and writes them down once a second, a bounded number of them for each source."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gathered: dict[tuple[str, int, str], Refusal] = {}
+
+    def note(self, asked: Asked, rejection: Rejection) -> None:
+        """Count a refused request; of one that proved nothing, the names of its headers are all that is kept."""
+        if rejection.status not in NOTED:
+            return
+        now = datetime.now(UTC)
+        key = asked.name, rejection.status, reason(asked.masked(rejection.detail))
+        if key not in self._gathered and self._reasons_of(asked.name) >= MOST_OF_SOURCE:
+            key = asked.name, rejection.status, MORE
+        noted = self._gathered.setdefault(key, Refusal(*key, 0, now, now, "", {}))
+        noted.count += 1
+        noted.last_at, noted.peer, noted.headers = now, asked.peer, _headers(asked)
+
+    async def watch(self) -> None:
+        """Write down what was gathered, once a second, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write down what was gathered; while the database is away it waits, and is counted on."""
+        if not (gathered := self._gathered):
+            return
+        self._gathered = {}
+        try:
+            async with (await pool(self._settings)).acquire(timeout=DATABASE_SECONDS) as connection:
+                async with asyncio.timeout(DATABASE_SECONDS):
+                    await add_all(connection, list(gathered.values()))
+        except Exception as error:
+            if not is_connection_error(error):
+                logger.exception("cannot note who was refused")
+                return
+            for key, refusal in gathered.items():
+                later = self._gathered.setdefault(key, refusal)
+                if later is not refusal:
+                    later.count += refusal.count
+                    later.first_at = refusal.first_at
+
+    def _reasons_of(self, source: str) -> int:
+        return sum(key[0] == source for key in self._gathered)
+
+
+def _headers(asked: Asked) -> dict[str, str]:
+    """The headers as a person is shown them."""
+    if not asked.proven:
+        return {one_line(name, LONGEST_HEADER): UNPROVEN for name in asked.headers}
+    return {name: one_line(value, LONGEST_HEADER) for name, value in asked.kept["headers"].items()}
