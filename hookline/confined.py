@@ -7,11 +7,12 @@ long or too much is ended by its process, which is then started again.
 """
 
 import asyncio
+import importlib
 import multiprocessing
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import ParamSpec, TypeVar
 
@@ -36,12 +37,30 @@ class TooCostly(HooklineError):
 class Confined:
     """Processes that do such work; made at first use, ended by `close`."""
 
-    def __init__(self, *, processes: int = 1, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> None:
+    def __init__(
+        self,
+        *,
+        processes: int = 1,
+        seconds: float = SECONDS,
+        megabytes: int = MEGABYTES,
+        modules: Sequence[str] = (),
+    ) -> None:
+        """
+        Make them.
+
+        Args:
+            processes: how many work at once.
+            seconds: what one call may take.
+            megabytes: what one call may take above what the process needs for itself.
+            modules: imported when a process starts, so that no call pays for it.
+        """
         self.seconds = seconds
         self.megabytes = megabytes
         # Not by a fork: this process has threads, which a fork would leave half alive.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(processes, context=context, initializer=_confine, initargs=(megabytes,))
+        self._pool = ProcessPool(
+            processes, context=context, initializer=_confine, initargs=(megabytes, modules)
+        )
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -67,10 +86,12 @@ class Confined:
         self._pool.join()
 
 
-def _confine(megabytes: int) -> None:
+def _confine(megabytes: int, modules: Sequence[str]) -> None:
     """Run first in the new process: signals are its parent's business, and memory has an end."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.set_int_max_str_digits(4300)
+    for module in modules:
+        importlib.import_module(module)
     limit = psutil.Process().memory_info().data + megabytes * MB
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
