@@ -12,7 +12,7 @@ import multiprocessing
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import ParamSpec, TypeVar
 
@@ -43,23 +43,25 @@ class Confined:
         processes: int = 1,
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
-        preload: str = __name__,
+        modules: Sequence[str] = (),
     ) -> None:
         """
-        Describe the processes.
+        Make them.
 
         Args:
-            processes: so many.
-            seconds: for one piece of work.
-            megabytes: for one piece of work, above what the process needs for itself.
-            preload: the module of the work; to load it is no part of what the work may cost.
+            processes: how many work at once.
+            seconds: what one call may take.
+            megabytes: what one call may take above what the process needs for itself.
+            modules: imported when a process starts, so that no call pays for it.
         """
         self.seconds = seconds
         self.megabytes = megabytes
-        # Not by a fork: this process has threads, which a fork would leave half alive.
-        context = multiprocessing.get_context("spawn")
+        # Not forks of this process, which has threads that a fork would leave half alive: of a server without any,
+        # which has imported what they need, so that one that was ended is there again within milliseconds.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, *modules])
         self._pool = ProcessPool(
-            processes, context=context, initializer=_confine, initargs=(megabytes, preload)
+            processes, context=context, initializer=_confine, initargs=(megabytes, modules)
         )
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -86,11 +88,12 @@ class Confined:
         self._pool.join()
 
 
-def _confine(megabytes: int, preload: str) -> None:
+def _confine(megabytes: int, modules: Sequence[str]) -> None:
     """Run first in the new process: signals are its parent's business, and memory has an end."""
-    importlib.import_module(preload)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.set_int_max_str_digits(4300)
+    for module in modules:
+        importlib.import_module(module)
     limit = psutil.Process().memory_info().data + megabytes * MB
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
-from hookline.confined import Confined
+from hookline.confined import Confined, TooCostly
 from hookline.database import CONNECTION_ERRORS, is_connection_error
 from hookline.engine.deployments import Deployment
 from hookline.engine.parameters import DELIVERY, converted, misfits, prefect_schema, takes_delivery
@@ -38,6 +38,8 @@ TURN_SECONDS = 2.0
 """How long one source is routed before what was made of it is written down."""
 IDLE_SECONDS = 5.0
 """How long a notification may be missed before the inbox is looked at anyway."""
+PAUSE_SECONDS = 2.0
+"""How long a source waits after a delivery that was too costly: its process is being started again."""
 PROCESSES = 2
 MAX_ATTEMPTS = 3
 FATAL = f"its routing did not come to an end {MAX_ATTEMPTS} times: the engine died or hung of it"
@@ -53,6 +55,7 @@ class _Outcome:
     new: Sequence[NewDispatch] = field(default_factory=list)
     state: str | None = None
     reason: str | None = None
+    costly: bool = False
 
 
 class _SwitchedOff(HooklineError):
@@ -80,10 +83,10 @@ class Router:
         self.hooks = hooks
         self.deployments = deployments
         self.body_keys = body_keys
-        self.confined = confined or Confined(processes=PROCESSES)
+        self.confined = confined or Confined(processes=PROCESSES, modules=[match_routes.__module__])
         self.wake = asyncio.Event()
         self._on_routed = on_routed
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._counted: set[UUID] = set()
         """The deliveries whose attempt is counted already: this process has not died of it."""
@@ -93,9 +96,9 @@ class Router:
         renewing = asyncio.create_task(self._keep_renewed())
         try:
             await self.confined.run(match_routes, WARMING_UP, [], [])  # to start a process takes a second
-            while not self._stopping:
+            while not self._stopping.is_set():
                 self.wake.clear()
-                if not await self._try_turn() and not self._stopping:
+                if not await self._try_turn() and not self._stopping.is_set():
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self.wake.wait(), IDLE_SECONDS)
             await self._finish_running()
@@ -105,7 +108,7 @@ class Router:
 
     def stop(self) -> None:
         """Take nothing new."""
-        self._stopping = True
+        self._stopping.set()
         self.wake.set()
 
     async def route_received(self) -> None:
@@ -177,14 +180,19 @@ class Router:
         until = time.monotonic() + TURN_SECONDS
         outcomes: list[_Outcome] = []
         left = list(reversed(group))
-        while left and (not outcomes or time.monotonic() < until):
+        costly = False
+        while left and not costly and (not outcomes or time.monotonic() < until):
             outcomes.append(await self._route(left.pop()))
+            costly = outcomes[-1].costly
         await self._keep(outcomes)
         if left:
             rest = [row["id"] for row in left]
             await deliveries.release_routing(self.database, rest)
             self._counted.difference_update(rest)
         self._on_routed()
+        if costly:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), PAUSE_SECONDS)
 
     async def _route(self, delivery: asyncpg.Record) -> _Outcome:
         """The fence: nothing that one delivery raises comes out of it; only the database may be away."""
@@ -324,4 +332,4 @@ def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:
     told = str(error) if isinstance(error, ValueError | HooklineError) else f"{type(error).__name__}: {error}"
     why = reason(told)
     logger.warning("delivery %s cannot be routed: %s (%s)", delivery["id"], why, type(error).__name__)
-    return _Outcome(delivery, state="rejected", reason=why)
+    return _Outcome(delivery, state="rejected", reason=why, costly=isinstance(error, TooCostly))

@@ -40,7 +40,7 @@ class Reader:
         self._processes = Confined(
             processes=PROCESSES,
             megabytes=LEAST_MEGABYTES + OF_A_BODY * longest // MB,
-            preload=take_in.__module__,
+            modules=[take_in.__module__],
         )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 

@@ -16,7 +16,7 @@ MAX_PARAMETERS = 500_000
 MAX_KEY = 200
 """Characters; a page of an index of PostgreSQL holds some 2,700 bytes."""
 DIGEST = 32
-INTEGERS = range(-(2**63), 2**63)
+LEAST, MOST = -(2**63), 2**63 - 1
 """Prefect's server stores larger ones, and can then no longer answer what it stored: orjson has 64 bits."""
 
 _short = Repr()
@@ -65,9 +65,10 @@ def _require_size(parameters: Mapping[str, Any]) -> None:
 
 
 def _problem(number: float) -> str | None:
-    if isinstance(number, float):
-        return None if math.isfinite(number) else f"{number} is no number of JSON"
-    return None if number in INTEGERS else "an integer beyond 64 bits; send it as a text"
+    if not math.isfinite(number):
+        return f"{number} is no number of JSON"
+    # PostgreSQL's jsonb writes 1e22 out as an integer of 23 digits.
+    return None if LEAST <= number <= MOST else "a number beyond 64 bits; send it as a text"
 
 
 def bounded_key(text: str) -> str:

@@ -13,6 +13,7 @@ from hookline.database.connection import database_url
 from hookline.engine.routing import Router
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
+from hookline.hooks.matching import match_routes
 from hookline.settings import Settings
 
 
@@ -27,7 +28,7 @@ def connect(database_settings):
 @pytest.fixture(scope="session")
 def confined():
     """The processes in which bodies are read."""
-    made = Confined(processes=2)
+    made = Confined(processes=2, modules=[match_routes.__module__])
     yield made
     made.close()
 
