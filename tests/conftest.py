@@ -151,7 +151,9 @@ async def session_pool(database_settings):
 @pytest.fixture
 async def database(session_pool):
     """That PostgreSQL, emptied."""
-    await session_pool.execute("TRUNCATE deliveries, dispatches, effects, pauses, changes RESTART IDENTITY")
+    await session_pool.execute(
+        "TRUNCATE deliveries, dispatches, effects, pauses, changes, engines RESTART IDENTITY"
+    )
     return session_pool
 
 

@@ -30,6 +30,10 @@ FLOWS = (
     "mails",
     "passing",
     "undoable",
+    "quotes",
+    "answers",
+    "kills",
+    "hogs",
 )
 
 
