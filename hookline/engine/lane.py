@@ -39,7 +39,7 @@ from hookline.database import CONNECTION_ERRORS
 from hookline.database.types import Connection
 from hookline.engine.deployments import Deployment, validated
 from hookline.engine.leases import InHand, Stop
-from hookline.engine.run_here import RunHere
+from hookline.engine.run_here import RunHere, is_cancelled, no_exit
 from hookline.engine.runs import Discarded, Ending, EngineStops, NotOurs, cancel, still_ours
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
@@ -76,7 +76,7 @@ class _Carried:
         """The flow itself."""
         dispatch, flow = self.hand.dispatch, self.deployment.flow()
         parameters = validated(flow, {**self.deployment.parameters, **dispatch["parameters"]})
-        with working_on(dispatch["delivery_id"], self.hand.id, self.hand, in_lane=True):
+        with no_exit(), working_on(dispatch["delivery_id"], self.hand.id, self.hand, in_lane=True):
             return await flow.fn(**parameters)
 
 
@@ -154,7 +154,7 @@ class Lane:
             state: State[Any] = await hand.flow
             return state  # noqa: TRY300
         except asyncio.CancelledError:
-            if hand.stop is None:
+            if hand.stop is None and is_cancelled():
                 raise
             return None
         finally:

@@ -5,7 +5,7 @@ Its PostgreSQL takes no NUL, no UTF-8 takes half of a surrogate pair, and its AP
 bits that it has stored. A state with such a text could never be set, and its run would begin again for ever.
 
 There are three ways to the server: requests of its clients (states, artifacts, logs, names, parameters), states as they
-are made ready for such a request, and events (task runs).
+are made ready for such a request, and events (task runs), which Prefect measures, as JSON, as soon as they are made.
 """
 
 import math
@@ -15,7 +15,6 @@ from typing import Any
 import prefect.states
 from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 from prefect.client.schemas.objects import State
-from prefect.events.clients import EventsClient
 from prefect.events.schemas.events import Event
 
 from hookline.text import storable
@@ -52,7 +51,7 @@ def install() -> None:
     _wrap(PrefectHttpxAsyncClient, "build_request", _telling)
     _wrap(PrefectHttpxSyncClient, "build_request", _telling)
     _wrap(prefect.states, "to_state_create", _making)
-    _wrap(EventsClient, "emit", _emitting)
+    _wrap(Event, "__init__", _happening)
 
 
 def _telling(build: Any) -> Any:
@@ -71,14 +70,11 @@ def _making(make: Any) -> Any:
     return to_state_create
 
 
-def _emitting(emit: Any) -> Any:
-    async def emit_storable(client: Any, event: Event) -> None:
-        event.payload = told(event.payload)
-        for resource in (event.resource, *event.related):
-            resource.root = told(resource.root)
-        await emit(client, event)
+def _happening(begin: Any) -> Any:
+    def happening(this: Event, /, **facts: Any) -> None:
+        begin(this, **told(facts))
 
-    return emit_storable
+    return happening
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:

@@ -34,6 +34,7 @@ FLOWS = (
     "answers",
     "kills",
     "hogs",
+    "leaves",
 )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -200,3 +201,24 @@ async def hogs(record: str) -> None:
     """Blocks the event loop for ever."""
     _note(record, "begun")
     time.sleep(3600)  # noqa: ASYNC251
+
+
+@flow
+async def leaves(record: str, how: str) -> None:
+    """Wants to end its process, or says that it was cancelled."""
+    _note(record, "begun")
+    match how:
+        case "exit":
+            sys.exit(3)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "cancel":
+            raise asyncio.CancelledError
+        case "exit in a task":
+            await exits()
+
+
+@task
+async def exits() -> None:
+    """Wants to end its process."""
+    sys.exit(3)

@@ -42,9 +42,9 @@ async def test_an_error_that_no_database_takes_fails_its_run_and_its_words_are_k
     assert "refused: a\ufffdb \ufffd" in row["reason"]
 
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
-    artifacts = await desk.client.read_artifacts(flow_run_filter=of_run)
-    assert ["a\ufffdb"] == [artifact.description for artifact in artifacts]
-    assert str(10**30) in artifacts[0].data
+    found = await desk.client.read_artifacts(flow_run_filter=of_run)
+    [table] = [artifact for artifact in found if artifact.type == "table"]
+    assert ("a\ufffdb", True) == (table.description, str(10**30) in table.data)
 
     if in_task:
         await desk.until(lambda: _task_runs_are(desk, of_run, "Failed"), "the task run does not end")
@@ -59,6 +59,31 @@ async def test_what_a_flow_returns_needs_no_database_that_takes_it(desk):
     work, _ = await becomes(desk, "answers", "done")
 
     assert "COMPLETED" == (await work.flow_run()).state_type.value
+
+
+# What would end its engine
+
+
+@pytest.mark.parametrize("how", ["exit", "interrupt", "cancel", "exit in a task"])
+async def test_a_flow_that_wants_to_end_its_process_fails_alone(desk, how):
+    work, row = await becomes(desk, "leaves", "failed", how=how)
+
+    assert (["begun"], True) == (work.written, (await work.flow_run()).state.is_final())
+    assert ("cancelled" if how == "cancel" else "wanted to end the process") in row["reason"]
+
+
+async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_the_lane(desk):
+    works = [*[await desk.dispatch("leaves", how=how) for how in ("exit", "cancel")]]
+    innocent = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
+    for work in innocent:
+        work.open()
+    async with desk.engine(lane_backlog=3, engine_concurrency=2):
+        for work in works:
+            await work.is_("failed")
+        for work in innocent:
+            await work.is_("done")
+
+    assert {"leaves"} == {await desk.flow_of((await work.row())["flow_run_id"]) for work in works}
 
 
 # What Prefect refuses
