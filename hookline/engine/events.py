@@ -1,17 +1,23 @@
 """What becomes of deliveries, told to Prefect as events, so that people's own automations can react."""
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
+import httpx
 from prefect.client.orchestration import PrefectClient
 from pydantic import SecretStr
 
+from hookline import text
+from hookline.engine.prefect_errors import failed_inside, is_ready, is_refusal, told
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox.bodies import opened
+
+logger = logging.getLogger(__name__)
 
 BATCH = 100
 LARGEST_BODY = 65_536
@@ -26,7 +32,8 @@ async def tell_prefect(
     """
     Send the changes that are due as Prefect events, a batch at most, and note that they are told.
 
-    After a crash in between they are told again, with the same ids, by which Prefect knows them.
+    After a crash in between they are told again, with the same ids, by which Prefect knows them. What Prefect refuses
+    is left untold, by itself.
 
     Returns:
         How many there were.
@@ -49,12 +56,28 @@ async def tell_prefect(
             LARGEST_BODY,
         )
         if rows:
-            answer = await client.request("POST", "/events", json=[_event(row, body_keys) for row in rows])
-            answer.raise_for_status()
+            await _send(client, [_event(row, body_keys) for row in rows])
             await connection.execute(
                 "UPDATE changes SET event_due = false WHERE id = ANY($1)", [row["id"] for row in rows]
             )
     return len(rows)
+
+
+async def _send(client: PrefectClient, events: Sequence[dict[str, object]]) -> None:
+    """Send events together, and each by itself where Prefect refuses them together."""
+    try:
+        await client.request("POST", "/events", json=events)
+    except httpx.HTTPStatusError as error:
+        is_poison = failed_inside(error) and await is_ready(client)
+        if not is_refusal(error) and not is_poison:
+            raise
+        if len(events) == 1:
+            logger.warning(
+                "Prefect is not told of an event that it refuses: %s: %s", events[0]["id"], told(error)
+            )
+            return
+        for event in events:
+            await _send(client, [event])
 
 
 async def tell_nobody(database: asyncpg.Pool) -> None:
@@ -94,8 +117,8 @@ def _body(row: asyncpg.Record, keys: Sequence[SecretStr]) -> dict[str, Any]:
     try:
         said = parse(row["content_type"], opened(row, keys) or b"")
         _require_storable(said)
-    except ValueError as error:
-        return {"body_left_out": str(error)}
+    except Exception as error:  # noqa: BLE001  (whatever a body does to whoever reads it, its event is told)
+        return {"body_left_out": text.reason(error)}
     return {"body": said}
 
 
@@ -104,11 +127,11 @@ def _require_storable(said: Any) -> None:
     if _depth(said) > DEEPEST_BODY:
         raise ValueError(f"it has more than {DEEPEST_BODY} values within each other")
     try:
-        text = json.dumps(said, ensure_ascii=False, allow_nan=False)
-        text.encode()
+        written = json.dumps(said, ensure_ascii=False, allow_nan=False)
+        written.encode()
     except ValueError:
         raise ValueError("it holds a number or a character that cannot be stored") from None
-    if "\\u0000" in text:
+    if "\\u0000" in written:
         raise ValueError("it holds the character NUL")
 
 

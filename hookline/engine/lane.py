@@ -40,7 +40,7 @@ from hookline.database.types import Connection
 from hookline.engine.deployments import Deployment
 from hookline.engine.leases import InHand, Stop
 from hookline.engine.parameters import validated
-from hookline.engine.run_here import RunHere
+from hookline.engine.run_here import RunHere, is_cancelled, no_exit
 from hookline.engine.runs import Discarded, Ending, EngineStops, NotOurs, cancel, still_ours
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
@@ -77,7 +77,8 @@ class _Carried:
         """The flow itself."""
         dispatch, flow = self.hand.dispatch, self.deployment.flow()
         parameters = validated(flow, {**self.deployment.parameters, **dispatch["parameters"]})
-        return await flow.fn(**parameters)
+        with no_exit():
+            return await flow.fn(**parameters)
 
 
 class _Run(RunHere):
@@ -152,7 +153,7 @@ class Lane:
             state: State[Any] = await hand.flow
             return state  # noqa: TRY300
         except asyncio.CancelledError:
-            if hand.stop is None:
+            if hand.stop is None and is_cancelled():
                 raise
             return None
         finally:

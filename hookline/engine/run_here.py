@@ -17,6 +17,34 @@ from hookline.context import waiting_for_next_attempt
 from hookline.database import DatabaseUnavailable
 from hookline.engine.leases import InHand, Stop
 from hookline.engine.prefect_errors import PrefectUnavailable, causes, is_of_prefect, told
+from hookline.errors import HooklineError
+
+
+class FlowExits(HooklineError):
+    """A flow wanted to end its process, in which others run."""
+
+
+@contextmanager
+def no_exit() -> Iterator[None]:
+    """
+    Within, `sys.exit` and Ctrl-C are ordinary errors: asyncio would end its loop for them, and with it all others.
+
+    Raises:
+        FlowExits: instead of them.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise FlowExits(
+            f"{type(error).__name__}: the flow wanted to end the process, which it shares. Let it raise an error or "
+            "return."
+        ) from error
+
+
+def is_cancelled() -> bool:
+    """Return True if whoever runs this task wants it to end; a flow may raise CancelledError all by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class RunHere(AsyncFlowRunEngine[Any, Any]):
@@ -26,6 +54,11 @@ class RunHere(AsyncFlowRunEngine[Any, Any]):
     Prefect's starts one with a websocket for each run, and waits for it, to learn whether a person suspends the
     run: here, `reconcile` asks about all of them at once.
     """
+
+    async def call_flow_fn(self) -> Any:
+        """Call the flow; what would end a process ends the run alone."""
+        with no_exit():
+            return await super().call_flow_fn()
 
     async def to_its_end(self) -> None:
         """Run until the flow run is over, or Prefect does not let it go on."""
@@ -80,7 +113,7 @@ class Run(RunHere):
         except Abort as refused:
             self.refused = refused
         except asyncio.CancelledError:
-            if self.hand.stop is None:
+            if self.hand.stop is None and is_cancelled():
                 raise
         finally:
             self.hand.flow = None

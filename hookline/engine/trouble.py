@@ -72,8 +72,8 @@ class Troubles:
     async def for_ever(self, name: str, do: Callable[[], Awaitable[bool | None]], seconds: float) -> None:
         """Do something again and again; a wait in between, unless it says that there is more."""
         while True:
-            if not await self.fenced(name, do, None):
-                await asyncio.sleep(seconds)
+            more = await self.fenced(name, do, None)
+            await asyncio.sleep(0 if more else seconds)
 
     @property
     def now(self) -> tuple[str | None, datetime | None]:

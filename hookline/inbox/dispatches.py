@@ -243,7 +243,7 @@ async def finish(
     Write down how the work on a dispatch ended, and wake the engines.
 
     It may be held (for a person's answer) or running (elsewhere, without a lease); else it is over. Where it is
-    uncertain, it waits for the effect of this number.
+    uncertain, it waits for the effect of this number. What a person discards meanwhile is discarded, unless it is done.
 
     Returns:
         False if another engine has taken it over: then nothing is written.
@@ -251,11 +251,16 @@ async def finish(
     ended = await connection.fetchval(
         """
         WITH ended AS (
-            UPDATE dispatches
-            SET state = $3, reason = $4, waits_for = $5, deaths = 0,
-                finished_at = CASE WHEN $3 NOT IN ('held', 'running') THEN now() END,
-                lease_owner = NULL, lease_until = NULL, discard_reason = NULL, discard_actor = NULL
-            WHERE id = $1 AND lease_owner = $2 RETURNING 1
+            UPDATE dispatches d
+            SET state = ends.state, reason = CASE ends.state WHEN $3 THEN $4 ELSE discard_reason END, waits_for = $5,
+                finished_at = CASE WHEN ends.state NOT IN ('held', 'running') THEN now() END,
+                discard_reason = CASE ends.state WHEN 'running' THEN discard_reason END,
+                discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
+                deaths = 0, lease_owner = NULL, lease_until = NULL
+            FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
+                                  THEN 'discarded' ELSE $3 END AS state
+                  FROM dispatches WHERE id = $1 FOR UPDATE) AS ends
+            WHERE d.id = ends.id AND lease_owner = $2 RETURNING 1
         )
         SELECT pg_notify($6, '') IS NOT NULL FROM ended
         """,

@@ -191,7 +191,8 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
     await leases.take_over()
 
     assert ([], "running") == (lives, before)
-    assert ("dispatched", 1) == tuple((await bench.row(delivery))[name] for name in ("state", "deaths"))
+    row = await bench.row(delivery)
+    assert ("dispatched", 1) == (row["state"], row["deaths"])
     assert ([], 0) == (dead(home), await database.fetchval("SELECT count(*) FROM engines"))
 
 

@@ -30,6 +30,11 @@ FLOWS = (
     "mails",
     "passing",
     "undoable",
+    "quotes",
+    "answers",
+    "kills",
+    "hogs",
+    "leaves",
 )
 
 

@@ -1,9 +1,14 @@
 """Flows for the tests of the engine: what they write stands in a file, and they wait where a test says so."""
 
 import asyncio
+import os
+import signal
+import sys
+import time
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.variables import Variable
 
@@ -154,3 +159,66 @@ async def undoable(record: str) -> None:
     """Writes what a rule's no would undo."""
     async with Business("gates", record, f"record {record}").compensated():
         await write(record, "first")
+
+
+UNSTORABLE = "refused: a\x00b \ud800"
+BEYOND = 10**30
+
+
+@task
+async def refuses() -> None:
+    """Fails with a vendor's words, which no database takes."""
+    raise ValueError(UNSTORABLE)
+
+
+@flow
+async def quotes(record: str, task: bool) -> None:
+    """Says what no database takes wherever a flow can say something, and fails with it."""
+    _note(record, "first")
+    get_run_logger().warning("the vendor said %s", "a\x00b")
+    await acreate_table_artifact([{"said": "a\x00b", "number": BEYOND}], key="quotes", description="a\x00b")
+    if task:
+        await refuses()
+    raise ValueError(UNSTORABLE)
+
+
+@flow
+async def answers(record: str) -> dict[str, object]:
+    """Ends well, with what no database takes."""
+    _note(record, "first")
+    return {"said": UNSTORABLE, "number": BEYOND}
+
+
+@flow
+async def kills(record: str) -> None:
+    """Kills its process, as a lack of memory does."""
+    _note(record, "begun")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@flow
+async def hogs(record: str) -> None:
+    """Blocks the event loop for ever."""
+    _note(record, "begun")
+    time.sleep(3600)  # noqa: ASYNC251
+
+
+@flow
+async def leaves(record: str, how: str) -> None:
+    """Wants to end its process, or says that it was cancelled."""
+    _note(record, "begun")
+    match how:
+        case "exit":
+            sys.exit(3)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "cancel":
+            raise asyncio.CancelledError
+        case "exit in a task":
+            await exits()
+
+
+@task
+async def exits() -> None:
+    """Wants to end its process."""
+    sys.exit(3)

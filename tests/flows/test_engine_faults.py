@@ -19,6 +19,7 @@ from hookline.engine import reconcile
 from hookline.engine.lane import NAME
 from hookline.engine.leases import Leases, Stop
 from hookline.engine.runs import FlowRuns, NotOurs
+from hookline.inbox.dispatches import LAST
 from hookline.journal.settle import settle
 
 BURST, MANY = 4, 24
@@ -130,7 +131,7 @@ async def test_a_run_whose_lease_is_lost_is_neither_ended_nor_gone_on_with(desk,
     async with desk.engine() as engine:
         await work.has_written("first")
         await desk.database.execute(
-            "UPDATE dispatches SET lease_owner = 'another', lease_until = now() + interval '1 hour' WHERE id = $1",
+            "UPDATE dispatches SET lease_owner = 'another', lease_until = now() + interval '5 seconds' WHERE id = $1",
             (row := await work.row())["id"],
         )
         [hand] = engine.leases.in_hand.values()
@@ -158,7 +159,8 @@ async def test_an_engine_that_slept_through_its_lease_forces_nothing_upon_the_ru
         "UPDATE dispatches SET lease_until = now() WHERE id = $1", (await work.row())["id"]
     )
     leases = Leases(desk.sandbox.settings, "sleeper")
-    [hand] = await leases.claim(1, desk.deployments)
+    await leases.take_over()
+    [hand] = await leases.claim(1, desk.deployments, (0, LAST))
     await _is_anothers(work)  # it slept
     hand.until = 0
 
@@ -272,7 +274,7 @@ async def _is_anothers(work):
     """Another engine has the dispatch, and a long lease."""
     await work.desk.database.execute(
         """
-        UPDATE dispatches SET state = 'running', lease_owner = 'another', lease_until = now() + interval '1 hour'
+        UPDATE dispatches SET state = 'running', lease_owner = 'another', lease_until = now() + interval '5 seconds'
         WHERE id = $1
         """,
         (await work.row())["id"],
