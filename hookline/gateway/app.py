@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
 from hookline.gateway import metrics, pages
+from hookline.gateway.condition import Condition
 from hookline.gateway.configuration import Configuration
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
@@ -32,12 +33,13 @@ def create_app(settings: Settings) -> Starlette:
     """
     configuration = Configuration(settings)
     pressure = Pressure(settings)
+    condition = Condition(settings)
     receiver = Receiver(settings, configuration.hooks, pressure)
 
     @asynccontextmanager
     async def watching(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
-        beside = (pressure.watch(), configuration.keep_told(), configuration.listen())
+        beside = (pressure.watch(), condition.watch(), configuration.keep_told(), configuration.listen())
         tasks = [asyncio.create_task(each) for each in beside]
         with configuration.on_hangup():
             yield
@@ -49,7 +51,9 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        return JSONResponse({"status": pressure.reason or "ok"}, 503 if pressure.reason else 200)
+        # Whoever routes deliveries here asks whether they are taken in; a warning is for people.
+        told = {"warnings": condition.warnings} if condition.warnings else {}
+        return JSONResponse({"status": pressure.reason or "ok", **told}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
         if not metrics.may_see(request, settings):

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from hookline.database import pool
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.desk import Desk, Refused, not_found, reason_of
-from hookline.hooks import Source
-from hookline.inbox import acts, search, stats
+from hookline.hooks import Hooks
+from hookline.inbox import acts, configuration, search, stats
 from hookline.settings import webhook_secrets
 
 
@@ -30,7 +30,8 @@ class Card:
 async def show(desk: Desk, request: Request) -> Response:
     """Every source of `hooks.yaml`, and every other that ever sent something."""
     desk.require_pass(request)
-    return await desk.page(request, "sources.html", cards=await _cards(desk))
+    problems = await configuration.problems(await pool(desk.settings))
+    return await desk.page(request, "sources.html", cards=await _cards(desk), problems=problems)
 
 
 async def pause(desk: Desk, request: Request) -> Response:
@@ -60,18 +61,25 @@ async def _cards(desk: Desk) -> list[Card]:
     return [
         Card(
             name=name,
-            off=_why_off(name, desk.hooks.sources.get(name)),
+            off=_why_off(name, desk.hooks),
             verified=desk.verified(name),
             sent=sent.get(name) or stats.Source(name),
             routes=[(route.name, route.deployment) for route in desk.hooks.routes if route.source == name],
         )
-        for name in sorted({*desk.hooks.sources, *sent})
+        for name in sorted({*desk.hooks.sources, *sent, *_wrong(desk.hooks)})
     ]
 
 
-def _why_off(name: str, source: Source | None) -> str | None:
+def _wrong(hooks: Hooks) -> list[str]:
+    """The sources of the file that cannot be read."""
+    return [problem.name for problem in hooks.problems if problem.kind == "source"]
+
+
+def _why_off(name: str, hooks: Hooks) -> str | None:
+    source = hooks.sources.get(name)
     if source is None:
-        return "hooks.yaml does not name it"
+        wrong = [each.detail for each in hooks.problems if (each.kind, each.name) == ("source", name)]
+        return wrong[0] if wrong else "hooks.yaml does not name it"
     if not source.enabled:
         return "hooks.yaml says so"
     return None if webhook_secrets(name) else "it has no secret"
