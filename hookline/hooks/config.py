@@ -121,7 +121,7 @@ def _no_check(_name: str, _source: Source) -> None:
     """Take every source."""
 
 
-def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
+def hooks_in_force(path: Path, home: Path, check: Check = _no_check, *, note: bool = True) -> Hooks:
     """
     Read `hooks.yaml`, with the last good version of each source and route that is wrong in it now.
 
@@ -132,6 +132,7 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
         path: the file.
         home: the data folder, where it is written down.
         check: raises ValueError for a source that is of no use here, though its text is right.
+        note: it is in force from now on; False: somebody only looks.
 
     Raises:
         ConfigurationError: it is wrong, and nothing was in force before.
@@ -143,7 +144,8 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
         _require(hooks, check)
     else:
         hooks = _as_far_as_right(path, good_sources, routes_record(home, path).read() or {}, check)
-    record.write({name: source.spec for name, source in hooks.sources.items()})
+    if note:
+        record.write({name: source.spec for name, source in hooks.sources.items()})
     return hooks
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from uuid import uuid4
 
 import httpx
@@ -191,13 +193,27 @@ async def test_a_hangup_of_up_lets_new_files_take_effect_and_what_streams_in_is_
 
 
 async def test_up_starts_with_what_was_good_and_says_what_is_wrong(firm, until):
+    firm.running.process.terminate()
+    firm.running.process.wait(60)
     firm.write_hooks("sources: {")
     firm.write_flow("shaky", "import os\nos._exit(7)\n")
-    try:
-        told = run_process("doctor", "--json")
-    finally:
-        firm.write_hooks()
-        firm.write_flow("shaky")
+    log = firm.folder / "up.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "hookline", "up", "--sandbox"], stdout=output, stderr=output
+        ) as up,
+    ):
+        try:
+            await until(lambda: "hookline ready" in log.read_text(), "it is not ready")
+            sent = await firm.send("steady")
+            await firm.is_(until, sent, "done")
+            told = run_process("doctor", "--json")
+        finally:
+            up.terminate()
+
+    assert f"hookline starts, but {firm.hooks} is not YAML" in log.read_text()
+    assert "its import ended the process 3 times; it is switched off" in log.read_text()
 
     checks = {each["check"]: each for each in json.loads(told.stdout)}
     assert (1, "problem", "problem") == (

@@ -64,7 +64,11 @@ async def _cards(desk: Desk) -> list[Card]:
             off=_why_off(name, desk.hooks),
             verified=desk.verified(name),
             sent=sent.get(name) or stats.Source(name),
-            routes=[(route.name, route.deployment) for route in desk.hooks.routes if route.source == name],
+            routes=[
+                (route.name, "nothing: it is switched off" if route.off else route.deployment)
+                for route in desk.hooks.routes
+                if route.source == name
+            ],
         )
         for name in sorted({*desk.hooks.sources, *sent, *_wrong(desk.hooks)})
     ]
