@@ -69,6 +69,8 @@ class Configuration:
                 await tell_prefect(database, client)
             except (httpx.HTTPError, *CONNECTION_ERRORS) as error:
                 logger.warning("cannot tell now what is wrong with the files: %s", error)
+            except Exception:
+                logger.exception("cannot tell what is wrong with the files")
             try:
                 await asyncio.wait_for(self._told.wait(), REPORT_SECONDS)
             except TimeoutError:

@@ -24,7 +24,10 @@ class Condition:
     async def watch(self) -> None:
         """Ask again and again, for ever."""
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("cannot tell how the work goes")
             await asyncio.sleep(ASK_SECONDS)
 
     async def refresh(self) -> None:

@@ -105,6 +105,14 @@ class Firm:
         row = await database.fetchrow("SELECT state, reason FROM deliveries WHERE id = $1", delivery)
         return row["state"], row["reason"]
 
+    async def prefect_was_told(self):
+        """Whether Prefect took an event for each thing that is wrong."""
+        database = await pool(self.running.settings)
+        due = [
+            row["event_due"] for row in await database.fetch("SELECT event_due FROM configuration_problems")
+        ]
+        return due and not any(due)
+
     async def is_(self, until, delivery, state):
         seen = None
 
@@ -160,6 +168,7 @@ async def test_broken_files_stop_nothing_but_themselves_over_restarts_and_once_m
     await firm.is_(until, steady, "done")
     _, waits = await firm.is_(until, shaky, "held")
     code, problems = doctor()
+    await until(firm.prefect_was_told, "Prefect was not told")
     refused = run_process("apply")
 
     firm.write_flow("shaky", version="2")
