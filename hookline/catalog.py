@@ -189,7 +189,7 @@ def _in_force(path: Path, home: Path) -> tuple[Catalog, Problem | None]:
         if (last := _last(record)) is None:
             raise
         problem = Problem("file", str(path), one_line(error), STAYS)
-        logger.warning("%s", problem)
+        logger.error("%s", problem)  # noqa: TRY400  (a person is told, not a programmer)
         return last, problem
     record.write({PART: catalog.model_dump_json()})
     return catalog, None

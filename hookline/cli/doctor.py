@@ -8,8 +8,8 @@ import stat
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -20,14 +20,16 @@ from rich.console import Console
 from rich.text import Text
 
 from hookline import runtime
-from hookline.catalog import Catalog, load_catalog
+from hookline.catalog import Catalog, read_catalog
 from hookline.cli.operations import nearest
 from hookline.cli.output import AsJson, console, print_json
 from hookline.clients.redaction import redact
+from hookline.confined import Confined, TooCostly
 from hookline.database.connection import connect, prefect_database_url
 from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
 from hookline.gateway import schemes
+from hookline.health import processes, running
 from hookline.health.finding import Finding, State
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
@@ -42,16 +44,16 @@ from hookline.settings import (
     variable_of,
     webhook_secrets,
 )
+from hookline.text import one_line
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-
-    from hookline.engine.deployments import Deployment
 
 T = TypeVar("T")
 
 PYTHONS: Final = ((3, 11), (3, 14))  # from, and below
 SECONDS_EACH: Final = 5.0
+IMPORT_SECONDS: Final = 60.0
 LARGEST_CLOCK_DIFFERENCE: Final = 30.0  # seconds
 SHORTEST_WEBHOOK_SECRET: Final = 24
 NEW_SECRET: Final = {
@@ -103,14 +105,22 @@ def examine() -> list[Finding]:
         current = runtime.enter()
     except HooklineError as error:
         return [*findings, problem("environment", error), _rest("the environment is not right")]
+    except Exception as error:  # noqa: BLE001  (whatever is broken, what was found is told)
+        return [*findings, _broke("environment", error), _rest("the environment is not right")]
     hooks, hooks_finding = _read("hooks.yaml", load_hooks, current.hooks, _count_hooks)
     findings.append(check_variables(os.environ, hooks))
-    catalog = _read("catalog.yaml", load_catalog, current.catalog, _count_products)[1]
-    deployments, deployment_findings = _check_deployments(current, hooks)
-    findings += [hooks_finding, catalog, *deployment_findings, *_check_secrets(hooks)]
+    catalog = _read("catalog.yaml", read_catalog, current.catalog, _count_products)[1]
+    flows = examine_flows(current.deployments, current.hooks)
+    findings += [
+        hooks_finding,
+        catalog,
+        *check_flows(flows, hooks),
+        *_check_secrets(hooks),
+        processes.check(home),
+    ]
     import blocks  # noqa: F401  (Prefect, loaded before the clocks of the checks run)
 
-    return findings + asyncio.run(_ask_everybody(current, deployments))
+    return findings + asyncio.run(_ask_everybody(current, flows.work_pools or None))
 
 
 def line(finding: Finding, width: int) -> Text:
@@ -141,8 +151,13 @@ def _rest(why: str) -> Finding:
     return Finding("everything else", "skipped", why)
 
 
+def _broke(check: str, error: Exception) -> Finding:
+    detail = f"the check broke: {type(error).__name__}: {_one_line(error)}"
+    return Finding(check, "problem", detail, "Tell the maintainers.")
+
+
 def _one_line(error: object) -> str:
-    return redact(" ".join(str(error).split()))
+    return redact(one_line(error))
 
 
 # This machine -----------------------------------------------------------------------------------------------
@@ -171,9 +186,10 @@ def check_home(home: Path) -> Finding:
         # Passing through a folder is harmless; as root, PostgreSQL's own user must.
         open_folder = [home] * bool(home.stat().st_mode & others & ~(stat.S_IXGRP | stat.S_IXOTH))
         open_files = [path for path in home.glob("secrets/*") if path.stat().st_mode & others]
-    except OSError as error:
+    except (OSError, ValueError) as error:
         advice = "Set HOOKLINE_HOME to a folder that you may write to."
-        return Finding(check, "problem", f"cannot be used: {home}: {error.strerror or error}", advice)
+        why = getattr(error, "strerror", None) or error
+        return Finding(check, "problem", f"cannot be used: {home}: {why}", advice)
     if open_files:
         names = " ".join(map(str, open_files))
         return Finding(check, "problem", f"secrets that others may read: {names}", f"chmod 600 {names}")
@@ -234,6 +250,8 @@ def _read(
         found = read(path)
     except HooklineError as error:
         return None, Finding(check, "problem", _one_line(error), MEND)
+    except Exception as error:  # noqa: BLE001  (whatever is in the file)
+        return None, _broke(check, error)
     return found, Finding(check, "ok", say(found))
 
 
@@ -245,24 +263,56 @@ def _count_products(catalog: Catalog) -> str:
     return f"{len(catalog.products)} products"
 
 
-def _name_all(deployments: "dict[str, Deployment]") -> str:
-    return ", ".join(deployments)
+@dataclass(frozen=True)
+class Flows:
+    """What became of the flows of `prefect.yaml`, imported in a process of its own."""
+
+    work_pools: Mapping[str, str] = field(default_factory=dict)
+    """By deployment."""
+    problems: Sequence[str] = ()
+    wrong_routes: Sequence[str] = ()
 
 
-def _check_deployments(
-    current: Settings, hooks: Hooks | None
-) -> tuple[Mapping[str, "Deployment"] | None, list[Finding]]:
-    """The deployments of `prefect.yaml`, and whether the routes fit the parameters of their flows."""
-    from hookline.engine.deployments import check_routes, load_deployments
-
-    found, finding = _read("prefect.yaml", load_deployments, current.deployments, _name_all)
-    if found is None or hooks is None:
-        return found, [finding, Finding("routes", "skipped", "a file they are in cannot be read")]
+def examine_flows(deployments: Path, hooks: Path) -> Flows:
+    """Import the flows where one that ends its process, or never ends, does not end this one."""
+    confined = Confined(seconds=IMPORT_SECONDS, megabytes=4000)
     try:
-        check_routes(hooks, found)
-    except HooklineError as error:
-        return found, [finding, Finding("routes", "problem", _one_line(error), MEND)]
-    return found, [finding, Finding("routes", "ok", "all fit the parameters of their flows")]
+        return asyncio.run(confined.run(_import_flows, deployments, hooks))
+    except TooCostly:
+        why = f"a flow file ends the process that imports it, or takes longer than {IMPORT_SECONDS:g} s"
+        return Flows(problems=[f"{deployments}: {why}"])
+    except Exception as error:  # noqa: BLE001  (whatever is broken, what was found is told)
+        return Flows(problems=[_one_line(error)])
+    finally:
+        confined.close()
+
+
+def _import_flows(path: Path, hooks: Path) -> Flows:
+    from hookline.engine.deployments import deployments_in_force, wrong_routes
+
+    with (
+        redirect_stdout(sys.stderr),
+        tempfile.TemporaryDirectory() as folder,
+    ):  # nothing counts as good before
+        found = deployments_in_force(path, Path(folder))
+        try:
+            wrong = wrong_routes(load_hooks(hooks), found)
+        except HooklineError:
+            wrong = []  # which another check tells
+    pools = {name: deployment.work_pool.name for name, deployment in found.items()}
+    return Flows(pools, [problem.detail for problem in found.problems], wrong)
+
+
+def check_flows(flows: Flows, hooks: Hooks | None) -> list[Finding]:
+    """Whether every flow can be loaded, and the routes fit the parameters of their flows."""
+    findings = [Finding("prefect.yaml", "problem", _one_line(each), MEND) for each in flows.problems]
+    findings = findings or [Finding("prefect.yaml", "ok", ", ".join(flows.work_pools))]
+    if hooks is None or not flows.work_pools:
+        return [*findings, Finding("routes", "skipped", "a file they are in cannot be read")]
+    if flows.wrong_routes:
+        detail = f"{hooks.path}: {'; '.join(flows.wrong_routes)}"
+        return [*findings, Finding("routes", "problem", _one_line(detail), MEND)]
+    return [*findings, Finding("routes", "ok", "all fit the parameters of their flows")]
 
 
 def _check_secrets(hooks: Hooks | None) -> list[Finding]:
@@ -299,10 +349,10 @@ def _length(scheme: Scheme, secret: str) -> int | None:
 # What must be asked -----------------------------------------------------------------------------------------
 
 
-async def _ask_everybody(current: Settings, deployments: Mapping[str, "Deployment"] | None) -> list[Finding]:
+async def _ask_everybody(current: Settings, work_pools: Mapping[str, str] | None) -> list[Finding]:
     found = await asyncio.gather(
         in_time("PostgreSQL", _database(current)),
-        in_time("Prefect API", _prefect(current, deployments)),
+        in_time("Prefect API", _prefect(current, work_pools)),
         in_time("encryption key", _encryption_key(current)),
         in_time("gateway", _gateway(current)),
         *(in_time(vendor, _vendor(vendor, os.environ)) for vendor in VENDORS),
@@ -323,8 +373,7 @@ async def in_time(
     except HooklineError as error:
         return [problem(check, error)]
     except Exception as error:  # noqa: BLE001  (a doctor that breaks helps nobody)
-        detail = f"the check broke: {type(error).__name__}: {_one_line(error)}"
-        return [Finding(check, "problem", detail, "Tell the maintainers.")]
+        return [_broke(check, error)]
 
 
 def clock(ahead: float) -> tuple[State, str]:
@@ -360,7 +409,12 @@ async def _database(current: Settings) -> list[Finding]:
                 Finding(schema, "problem", detail, "Bring it up to date: python -m hookline.database"),
                 Finding(work, "skipped", "the schema is another"),
             ]
-        return [server, Finding(schema, "ok", f"at {revision}, the latest"), await _open_work(connection)]
+        return [
+            server,
+            Finding(schema, "ok", f"at {revision}, the latest"),
+            await _open_work(connection),
+            *running.check(await running.look(connection)),
+        ]
     finally:
         await connection.close()
 
@@ -410,7 +464,7 @@ def open_work(counts: Mapping[tuple[str, str], int], paused: Sequence[str] = ())
     return Finding("open work", "warning", ", ".join(told), "; ".join(advice))
 
 
-async def _prefect(current: Settings, deployments: Mapping[str, "Deployment"] | None) -> list[Finding]:
+async def _prefect(current: Settings, work_pools: Mapping[str, str] | None) -> list[Finding]:
     """The Prefect API, and what `apply` makes there."""
     from prefect.client.orchestration import get_client
 
@@ -426,12 +480,12 @@ async def _prefect(current: Settings, deployments: Mapping[str, "Deployment"] | 
                 Finding("deployments", "skipped", away),
                 Finding("work pool", "skipped", away),
             ]
-        if deployments is None:
+        if work_pools is None:
             unread = "prefect.yaml cannot be read"
             rest = [Finding(check, "skipped", unread) for check in ("deployments", "work pool")]
         else:
-            pools = sorted({deployment.work_pool.name for deployment in deployments.values()})
-            rest = [await _applied(client, deployments), *[await _work_pool(client, pool) for pool in pools]]
+            pools = sorted(set(work_pools.values()))
+            rest = [await _applied(client, work_pools), *[await _work_pool(client, pool) for pool in pools]]
         return [await _prefect_version(client, current), *rest]
 
 

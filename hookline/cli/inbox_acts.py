@@ -163,10 +163,12 @@ def _choose(numbers: tuple[str, ...], wanted: Wanted, limit: int | None, source:
 
 
 def _source_of(route: str) -> str:
-    from hookline.hooks import load_hooks  # not for the other commands
+    from hookline.hooks import hooks_in_force  # not for the other commands
 
-    path = runtime.enter().hooks
-    routes = {each.name: each.source for each in load_hooks(path).routes}
+    settings = runtime.enter()
+    path = settings.hooks
+    hooks = hooks_in_force(path, settings.home, note=False)
+    routes = {each.name: each.source for each in hooks.routes}
     if route not in routes:
         raise ConfigurationError(f"{path} has no route {route!r}. There are: {', '.join(routes) or 'none'}.")
     return routes[route]

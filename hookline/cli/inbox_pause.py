@@ -65,10 +65,11 @@ def resume(source: SourceName) -> None:
 
 def _check(source: str) -> None:
     """Raise unless `hooks.yaml` names the source."""
-    from hookline.hooks import load_hooks  # not for the other commands
+    from hookline.hooks import hooks_in_force  # not for the other commands
 
-    path = runtime.enter().hooks
-    sources = load_hooks(path).sources
+    settings = runtime.enter()
+    path = settings.hooks
+    sources = hooks_in_force(path, settings.home, note=False).sources
     if source not in sources:
         raise ConfigurationError(
             f"{path} has no source {source!r}. There are: {', '.join(sources) or 'none'}."

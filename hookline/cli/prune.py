@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from hookline import runtime
 from hookline.cli.output import AsJson, show
 from hookline.database import pool
-from hookline.hooks import load_hooks
+from hookline.hooks import hooks_in_force
 from hookline.inbox import retention
 from hookline.inbox.retention import Pruned
 
@@ -29,7 +29,7 @@ def prune(
         hookline inbox prune
     """
     settings = runtime.enter()
-    hooks = load_hooks(settings.hooks)
+    hooks = hooks_in_force(settings.hooks, settings.home, note=False)
 
     async def by_source() -> list[Pruned]:
         take = retention.prunable if dry_run else retention.prune

@@ -15,7 +15,7 @@ from hookline import runtime
 from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.gateway import schemes
-from hookline.hooks import Source, load_hooks
+from hookline.hooks import Source, hooks_in_force
 from hookline.hooks.proofs import Asymmetric, Signature, StandardWebhooks
 from hookline.hooks.sources import IdHeader
 from hookline.settings import SECRET_PREFIX, webhook_secrets
@@ -52,7 +52,7 @@ def send(
         hookline send github push.json --header X-GitHub-Event=push
     """
     settings = runtime.enter()
-    described = load_hooks(settings.hooks).sources.get(source)
+    described = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(source)
     if described is None:
         raise ConfigurationError(f"{settings.hooks} has no source {source!r}.")
     own = {"Content-Type": content_type} | _headers(header)

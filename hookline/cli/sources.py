@@ -12,7 +12,6 @@ from hookline.cli.inbox_filter import ask
 from hookline.cli.inbox_pause import SourceName
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.hooks import Hooks, load_hooks
-from hookline.hooks.sources import why_off
 from hookline.inbox import refusals, stats
 from hookline.inbox.refusals import Refusal
 
@@ -72,7 +71,7 @@ def forget(source: SourceName) -> None:
 
 def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]) -> dict[str, Any]:
     source = hooks.sources.get(name)
-    off = why_off(name, source)
+    off = hooks.why_off(name)
     return {
         "source": name,
         "is": "paused" if sent.paused else f"off: {off}" if off else "open",

@@ -4,7 +4,7 @@ from hookline.clients.jiwa import JiwaClient
 from hookline.clients.jiwa.webhooks import Header, WebhookSubscription
 from hookline.clients.paging import pages
 from hookline.errors import ConfigurationError
-from hookline.hooks import load_hooks
+from hookline.hooks import hooks_in_force
 from hookline.hooks.proofs import SharedSecret
 from hookline.settings import Settings, webhook_secrets
 
@@ -53,7 +53,7 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
 
 
 def _secret_header(settings: Settings) -> Header:
-    source = load_hooks(settings.hooks).sources.get(SOURCE)
+    source = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(SOURCE)
     scheme = source.proof if source else None
     if not isinstance(scheme, SharedSecret) or scheme.place != "header":
         raise ConfigurationError(

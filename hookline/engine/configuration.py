@@ -13,6 +13,7 @@ from hookline.database import CONNECTION_ERRORS
 from hookline.engine.deployments import Deployments, deployments_in_force, fit_routes
 from hookline.engine.flow_files import AGAIN_SECONDS, IMPORT_SECONDS
 from hookline.errors import HooklineError
+from hookline.gateway.configuration import require_readable_secrets
 from hookline.hooks import Hooks, hooks_in_force
 from hookline.in_force import Problem
 from hookline.inbox import configuration
@@ -68,6 +69,8 @@ class Configuration:
                 await tell_prefect(database, client)
             except (httpx.HTTPError, *CONNECTION_ERRORS) as error:
                 logger.warning("cannot tell now what is wrong with the files: %s", error)
+            except Exception:
+                logger.exception("cannot tell what is wrong with the files")
             try:
                 await asyncio.wait_for(self._told.wait(), REPORT_SECONDS)
             except TimeoutError:
@@ -82,13 +85,14 @@ class Configuration:
 
     def _read(self, seconds: float) -> tuple[Hooks, Deployments]:
         current = self.settings
-        hooks = hooks_in_force(current.hooks, current.home)
+        hooks = hooks_in_force(current.hooks, current.home, require_readable_secrets)
         deployments = deployments_in_force(current.deployments, current.home, seconds)
         fit_routes(hooks, deployments, current.home)
         _, catalog = catalog_in_force(current.catalog, current.home)
-        self.problems = [*hooks.problems, *deployments.problems, *([catalog] if catalog else [])]
-        for problem in self.problems:
+        problems = [*hooks.problems, *deployments.problems]
+        for problem in problems:
             logger.error("%s", problem)
+        self.problems = [*problems, *([catalog] if catalog else [])]  # of which the catalog itself tells
         return hooks, deployments
 
 

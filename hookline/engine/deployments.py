@@ -1,6 +1,6 @@
 """`prefect.yaml`: which flows are deployed; and whether the routes of `hooks.yaml` fit them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -139,9 +139,18 @@ def check_routes(hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
     Raises:
         ConfigurationError: names the file, the route and the parameter.
     """
-    problems = [problem for route in hooks.routes for problem in _misfits(route, deployments)]
-    if problems:
-        raise ConfigurationError(f"{hooks.path} is not right:\n  " + "\n  ".join(problems))
+    if wrong := [problem for route in hooks.routes for problem in _wrong(route, deployments)]:
+        raise _not_right(hooks.path, wrong)
+
+
+def _not_right(path: Path, problems: Sequence[str]) -> ConfigurationError:
+    return ConfigurationError(f"{path} is not right:\n  " + "\n  ".join(problems))
+
+
+def wrong_routes(hooks: Hooks, deployments: "Deployments") -> list[str]:
+    """Say what is wrong with routes to deployments whose flows can be loaded."""
+    to_check = [route for route in hooks.routes if route.deployment not in deployments.broken]
+    return [problem for route in to_check for problem in _wrong(route, deployments)]
 
 
 class Deployments(dict[str, Deployment]):
@@ -276,11 +285,8 @@ def fit_routes(hooks: Hooks, deployments: Deployments, home: Path) -> None:
     """
     record = routes_record(home, hooks.path)
     before = record.read()
-    if before is None:
-        check_routes(
-            replace(hooks, routes=[r for r in hooks.routes if r.deployment not in deployments.broken]),
-            deployments,
-        )
+    if before is None and (wrong := wrong_routes(hooks, deployments)):
+        raise _not_right(hooks.path, wrong)
     problems = list(hooks.problems)
     routes = [_fitting(route, deployments, before or {}, hooks.path, problems) for route in hooks.routes]
     hooks.replace_by(replace(hooks, routes=routes, problems=problems))

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
 from hookline.gateway import metrics, pages
+from hookline.gateway.condition import Condition
 from hookline.gateway.configuration import Configuration
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
@@ -33,6 +34,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     configuration = Configuration(settings)
     pressure = Pressure(settings)
+    condition = Condition(settings)
     receiver = Receiver(settings, configuration.hooks, pressure)
 
     @asynccontextmanager
@@ -40,6 +42,7 @@ def create_app(settings: Settings) -> Starlette:
         await pressure.refresh()
         beside = (
             pressure.watch(),
+            condition.watch(),
             configuration.keep_told(),
             configuration.listen(),
             receiver.refusals.watch(),
@@ -59,7 +62,9 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        return JSONResponse({"status": pressure.reason or "ok"}, 503 if pressure.reason else 200)
+        # Whoever routes deliveries here asks whether they are taken in; a warning is for people.
+        told = {"warnings": condition.warnings} if condition.warnings else {}
+        return JSONResponse({"status": pressure.reason or "ok", **told}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
         if desk.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):

@@ -61,6 +61,8 @@ class Configuration:
                 await configuration.report(await pool(self._settings), PROCESS, self.hooks.problems)
             except CONNECTION_ERRORS as error:
                 logger.debug("cannot tell now what is wrong with the files: %s", error)
+            except Exception:
+                logger.exception("cannot tell what is wrong with the files")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), REPORT_SECONDS)
 

@@ -1,6 +1,7 @@
 """What Prometheus may ask: `/metrics`."""
 
 import hmac
+from collections.abc import Iterable
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.requests import Request
 from hookline.database import pool
 from hookline.gateway.peers import is_loopback, peer
 from hookline.gateway.writer import DATABASE_SECONDS
+from hookline.health import processes, running
 from hookline.hosts import LOOPBACK, host_name
 from hookline.inbox.deliveries import OPEN
 from hookline.settings import Settings
@@ -23,6 +25,19 @@ ACK_SECONDS = Histogram(
 DELIVERIES = Gauge("hookline_deliveries", "Deliveries that are open or need a person.", ["source", "state"])
 OLDEST_SECONDS = Gauge("hookline_oldest_open_seconds", "Age of the oldest open delivery.")
 UNCERTAIN = Gauge("hookline_effects_uncertain", "Effects that wait for a person to settle them.")
+OLDEST_RECEIVED_SECONDS = Gauge(
+    "hookline_oldest_received_seconds", "Age of the oldest delivery that no engine has routed yet."
+)
+ENGINES = Gauge("hookline_engines", "Engines that are alive.")
+ENGINE_TROUBLE = Gauge("hookline_engine_trouble", "1 for an engine of which a part fails.", ["engine"])
+CONFIG_PROBLEMS = Gauge(
+    "hookline_config_problems",
+    "1 for each thing in the files of running processes that cannot be used.",
+    ["kind", "name"],
+)
+PROCESS_TROUBLE = Gauge(
+    "hookline_process_trouble", "1 for a process of `hookline up` that ends again and again.", ["process"]
+)
 
 COUNTED = (*OPEN, "failed", "uncertain", "rejected")
 
@@ -55,9 +70,24 @@ async def exposition(settings: Settings) -> bytes:
             OPEN,
             timeout=DATABASE_SECONDS,
         )
+        now = await running.look(connection, seconds=DATABASE_SECONDS)
+    _tell(now, processes.read(settings.home) or {})
     DELIVERIES.clear()
     for count in counts:
         DELIVERIES.labels(count["source"], count["state"]).set(count["n"])
     OLDEST_SECONDS.set(row["oldest"] or 0)
     UNCERTAIN.set(row["uncertain"])
     return generate_latest(REGISTRY)
+
+
+def _tell(now: running.Running, troubles: Iterable[str]) -> None:
+    OLDEST_RECEIVED_SECONDS.set(now.waits_seconds)
+    ENGINES.set(now.engines)
+    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE):
+        gauge.clear()
+    for trouble in now.troubles:
+        ENGINE_TROUBLE.labels(trouble.engine).set(1)
+    for problem in now.problems:
+        CONFIG_PROBLEMS.labels(problem["kind"], problem["name"]).set(1)
+    for process in troubles:
+        PROCESS_TROUBLE.labels(process).set(1)

@@ -17,6 +17,7 @@ from hookline.hooks.proofs import Strict
 from hookline.hooks.sources import Source, SourceError, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem
+from hookline.settings import webhook_secrets
 from hookline.text import LONGEST_REASON, one_line, reason
 
 T = TypeVar("T")
@@ -95,6 +96,21 @@ class Hooks:
         """The deployments that routes lead to."""
         return {route.deployment for route in self.routes}
 
+    @property
+    def wrong_sources(self) -> list[str]:
+        """The sources of the file that cannot be read."""
+        return [problem.name for problem in self.problems if problem.kind == "source"]
+
+    def why_off(self, name: str) -> str | None:
+        """Return why nothing is taken from a source of this name, in words; None if it is."""
+        source = self.sources.get(name)
+        if source is None:
+            wrong = [each.detail for each in self.problems if (each.kind, each.name) == ("source", name)]
+            return wrong[0] if wrong else "hooks.yaml does not name it"
+        if not source.enabled:
+            return "hooks.yaml says so"
+        return None if webhook_secrets(name) else "it has no secret"
+
     def replace_by(self, other: "Hooks") -> None:
         """Let the other be in force, in one step, for everybody who holds this one."""
         self.path, self.sources, self.routes = other.path, other.sources, other.routes
@@ -121,7 +137,7 @@ def _no_check(_name: str, _source: Source) -> None:
     """Take every source."""
 
 
-def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
+def hooks_in_force(path: Path, home: Path, check: Check = _no_check, *, note: bool = True) -> Hooks:
     """
     Read `hooks.yaml`, with the last good version of each source and route that is wrong in it now.
 
@@ -132,6 +148,7 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
         path: the file.
         home: the data folder, where it is written down.
         check: raises ValueError for a source that is of no use here, though its text is right.
+        note: it is in force from now on; False: somebody only looks.
 
     Raises:
         ConfigurationError: it is wrong, and nothing was in force before.
@@ -143,7 +160,8 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check) -> Hooks:
         _require(hooks, check)
     else:
         hooks = _as_far_as_right(path, good_sources, routes_record(home, path).read() or {}, check)
-    record.write({name: source.spec for name, source in hooks.sources.items()})
+    if note:
+        record.write({name: source.spec for name, source in hooks.sources.items()})
     return hooks
 
 

@@ -22,7 +22,6 @@ from hookline.hooks.proofs import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
 from hookline.hooks.templates import Template
-from hookline.settings import webhook_secrets
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -167,15 +166,6 @@ class Source(BaseModel):
     def redacted(self, content_type: str, body: bytes) -> bytes:
         """The body without the values that are never kept; raises ValueError, in words, where that cannot be."""
         return redact(self.redact, content_type, body)
-
-
-def why_off(name: str, source: Source | None) -> str | None:
-    """Why nothing is taken from a source of this name, in words; None if it is."""
-    if source is None:
-        return "hooks.yaml does not name it"
-    if not source.enabled:
-        return "hooks.yaml says so"
-    return None if webhook_secrets(name) else "it has no secret"
 
 
 class SourceError(ValueError):

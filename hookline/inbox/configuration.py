@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from hookline.database.types import Connection
 from hookline.in_force import Problem
 from hookline.inbox.deliveries import CHANNEL
 from hookline.text import reason
@@ -21,7 +22,7 @@ def process_on_this_machine(kind: str) -> str:
     return f"{kind} at {socket.gethostname()}"
 
 
-async def ask_to_reload(connection: "asyncpg.Connection | asyncpg.Pool") -> None:
+async def ask_to_reload(connection: Connection) -> None:
     """Ask every running gateway and engine to read its files again."""
     await connection.execute("SELECT pg_notify($1, '')", RELOAD)
 
@@ -58,7 +59,7 @@ async def report(database: asyncpg.Pool, process: str, problems: Sequence[Proble
         )
 
 
-async def problems(database: "asyncpg.Connection | asyncpg.Pool") -> list[asyncpg.Record]:
+async def problems(database: "Connection | asyncpg.Pool") -> list[asyncpg.Record]:
     """Return what is wrong now: `kind`, `name`, `detail`, `since` and the `processes` that say so."""
     return await database.fetch(
         """

@@ -80,14 +80,16 @@ class Process:
             group=self.group,
             extra_groups=None if self.user is None else [],
             start_new_session=True,
-            preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509
+            preexec_fn=_dies_with(os.getpid(), ignores=self.reload_signal),  # noqa: PLW1509
         )
 
 
-def _dies_with(parent: int) -> Callable[[], None]:
+def _dies_with(parent: int, *, ignores: signal.Signals | None) -> Callable[[], None]:
     """Runs in the new process, after its change of user (which would clear the wish)."""
 
     def prepare() -> None:
+        if ignores is not None:  # until the process itself looks after it
+            signal.signal(ignores, signal.SIG_IGN)
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
             if os.getppid() != parent:  # it died before the wish was known

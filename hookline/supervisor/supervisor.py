@@ -263,7 +263,7 @@ class Supervisor:
             self._ask_to_stop(signal.SIGHUP)
             return
         for child in self._children.values():
-            if child.process.reload_signal is not None and child.ready.is_set():
+            if child.process.reload_signal is not None and not child.ended.is_set():
                 self.say(f"{child.name} reads its files again")
                 child.signal(child.process.reload_signal)
 

@@ -1,5 +1,6 @@
 """Wrong files and a wrong environment: a clear word, the right exit code, no traceback, nothing started."""
 
+import json
 import os
 import socket
 
@@ -82,6 +83,37 @@ def test_the_engine_refuses_hooks_that_do_not_fit_and_names_the_place(
     assert 2 == ended.returncode
     assert str(hooks) in ended.stderr
     assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "checks"),
+    [
+        ({"HOOKLINE_HOOKS": "pyproject.toml", "HOOKLINE_CATALOG": "."}, ["hooks.yaml", "catalog.yaml"]),
+        ({"HOOKLINE_DEPLOYMENTS": "{broken}"}, ["prefect.yaml"]),
+        ({"HOOKLINE_DEPLOYMENTS": "deployments/hooks.yaml"}, ["prefect.yaml"]),
+        ({"HOOKLINE_GATEWAY_PORT": "none"}, ["environment"]),
+        ({"HOOKLINE_HOME": "/dev/null"}, ["HOOKLINE_HOME"]),
+        ({"PREFECT_API_URL": "nonsense"}, ["Prefect API"]),
+    ],
+)
+def test_the_doctor_finds_what_is_broken_and_never_breaks_itself(repository, tmp_path, environment, checks):
+    flows = {"exits": "import sys\nsys.exit(0)", "dies": "import os\nos._exit(0)", "wrong": "def f(:"}
+    for name, text in flows.items():
+        (tmp_path / f"of_doctor_{name}.py").write_text(text)
+    entries = [
+        {"name": name, "entrypoint": f"of_doctor_{name}.py:f", "work_pool": {"name": "p"}} for name in flows
+    ]
+    broken = tmp_path / "prefect.yaml"
+    broken.write_text(json.dumps({"deployments": entries}))
+    given = {name: value.format(broken=broken) for name, value in environment.items()}
+
+    ended = hookline(
+        repository, tmp_path, "doctor", "--json", run=run_process, PYTHONPATH=str(tmp_path), **given
+    )
+
+    found = {each["check"] for each in json.loads(ended.stdout) if each["state"] == "problem"}
+    assert (1, []) == (ended.returncode, [check for check in checks if check not in found])
     assert "Traceback" not in ended.stderr
 
 

@@ -51,7 +51,19 @@ async def test_apply_again_changes_nothing(apply):
 
     again = await apply()
 
-    assert {"as it is"} == {change for (kind, _), change in again.items() if kind != "block type"}
+    told = {"block type", "processes"}
+    assert {"as it is"} == {change for (kind, _), change in again.items() if kind not in told}
+
+
+async def test_gateways_and_engines_are_told_to_read_their_files_again(apply, sandbox, until):
+    before = sandbox.log.read_text().count("the files were read again")
+
+    told = await apply()
+
+    assert "told to read their files again" == told["processes", "gateways and engines"]
+    await until(
+        lambda: sandbox.log.read_text().count("the files were read again") >= before + 2, "nobody does"
+    )
 
 
 async def test_a_schedule_is_off_until_all_its_vendors_are_set(prefect, apply, monkeypatch):

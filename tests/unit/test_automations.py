@@ -23,12 +23,12 @@ def load(tmp_path):
 
 
 def test_ours_can_be_read_and_names_what_it_starts(repository):
-    [automation] = load_automations(repository / "deployments/automations.yaml")
+    automations = load_automations(repository / "deployments/automations.yaml")
 
-    assert ("tell-a-person", [("deployment", "tell-a-person/default")]) == (
-        automation.name,
-        automation.things,
-    )
+    things = [("deployment", "tell-a-person/default")]
+    assert {"tell-a-person": things, "tell-a-person-of-files": things} == {
+        automation.name: automation.things for automation in automations
+    }
 
 
 def test_there_may_be_none(load):

@@ -7,6 +7,7 @@ from hookline.database import pool
 from hookline.gateway.pages import queries
 from hookline.gateway.pages.addresses import fields_of, wanted
 from hookline.gateway.pages.desk import Desk
+from hookline.health import processes, running
 from hookline.inbox import search, stats
 
 
@@ -18,6 +19,8 @@ async def show(desk: Desk, request: Request) -> Response:
     return await desk.page(
         request,
         "inbox.html",
+        running=await running.look(database),
+        processes=processes.read(desk.settings.home) or {},
         counts=await queries.counts(database),
         pauses=await stats.paused(database),
         sources=await search.sources(database),

@@ -8,8 +8,7 @@ from starlette.responses import Response
 from hookline.database import pool
 from hookline.gateway.pages.addresses import local
 from hookline.gateway.pages.desk import Desk, Refused, not_found, reason_of
-from hookline.hooks.sources import why_off
-from hookline.inbox import acts, refusals, search, stats
+from hookline.inbox import acts, configuration, refusals, search, stats
 from hookline.inbox.refusals import Refusal
 
 
@@ -32,7 +31,8 @@ class Card:
 async def show(desk: Desk, request: Request) -> Response:
     """Every source of `hooks.yaml`, and every other that ever sent something."""
     await desk.require_session(request)
-    return await desk.page(request, "sources.html", cards=await _cards(desk))
+    problems = await configuration.problems(await pool(desk.settings))
+    return await desk.page(request, "sources.html", cards=await _cards(desk), problems=problems)
 
 
 async def pause(desk: Desk, request: Request) -> Response:
@@ -64,13 +64,17 @@ async def _cards(desk: Desk) -> list[Card]:
     return [
         Card(
             name=name,
-            off=why_off(name, desk.hooks.sources.get(name)),
+            off=desk.hooks.why_off(name),
             verified=desk.verified(name),
             sent=sent.get(name) or stats.Source(name),
-            routes=[(route.name, route.deployment) for route in desk.hooks.routes if route.source == name],
+            routes=[
+                (route.name, "nothing: it is switched off" if route.off else route.deployment)
+                for route in desk.hooks.routes
+                if route.source == name
+            ],
             refused=refused.get(name, []),
         )
-        for name in sorted({*desk.hooks.sources, *sent, *refused})
+        for name in sorted({*desk.hooks.sources, *sent, *refused, *desk.hooks.wrong_sources})
     ]
 
 

@@ -24,7 +24,7 @@ STATES = {
 
 MEANING = {
     "received": "On disk. An engine will see in a moment which routes it takes.",
-    "held": "Its source is paused, or its flow asks a person in the Prefect UI. It goes on once that is over.",
+    "held": "It waits: its source is paused, its flow asks a person in the Prefect UI, or its route is off.",
     "dispatched": "It waits for its turn, or for something that is away.",
     "running": "An engine works on it now.",
     "done": "Everything that was to be done is done.",

@@ -16,6 +16,7 @@ from hookline.gateway.pages import addresses, queries, words
 from hookline.gateway.pages.rendering import TEMPLATES
 from hookline.gateway.pages.shown import indented_json, indented_xml, shown
 from hookline.gateway.pages.sources import Card
+from hookline.health.running import Running, Trouble
 from hookline.inbox import plans, stats
 from hookline.inbox.search import Filter, Listing, Selection
 from hookline.text import typed
@@ -100,6 +101,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "became": "discarded", "actor": text, "reason": text,
     }  # fmt: skip
     pause = {"source": "s", "since": moment, "actor": text, "reason": text}
+    wrong = {"kind": text, "name": text, "detail": text, "since": moment, "processes": [text]}
     delivery = {
         "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "uncertain",
         "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment,
@@ -123,13 +125,15 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
         "inbox": {
             "counts": dict.fromkeys((*queries.COUNTED, "uncertain"), 3),
+            "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong]),
+            "processes": {text: text},
             "pauses": [pause],
             "sources": ["s"],
             "wanted": Filter(key=typed, text=typed),
             "narrowed": False,
             "listing": Listing([delivery], older=7),
         },
-        "sources": {"cards": [source]},
+        "sources": {"cards": [source], "problems": [wrong]},
         "many": {
             "act": "discard",
             "parts": [plans.Part("s", "failed", 3, None), plans.Part("s", "done", 1, "is over")],
