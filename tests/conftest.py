@@ -54,7 +54,12 @@ hypothesis.settings.register_profile("thorough", max_examples=500)
 hypothesis.settings.register_profile("suite", max_examples=25)
 hypothesis.settings.load_profile("suite")
 
-RUNS, STORIES = ("tests/flows/",), ("tests/acceptance/test_main_job.py", "tests/browser/test_prefect_ui.py")
+RUNS = ("tests/flows/",)
+STORIES = (
+    "tests/acceptance/test_main_job.py",
+    "tests/acceptance/test_worker.py",
+    "tests/browser/test_prefect_ui.py",
+)
 SANDBOXED = (*RUNS, *STORIES)
 """What needs a sandbox, which takes long to start: two processes have one each, while others run beside them."""
 

@@ -408,6 +408,8 @@ async def _prefect(current: Settings, deployments: Mapping[str, "Deployment"] | 
     """The Prefect API, and what `apply` makes there."""
     from prefect.client.orchestration import get_client
 
+    from hookline.health import schedules
+
     own = current.prefect_api_url == current.own_prefect_api_url
     async with get_client() as client:
         if failure := await client.api_healthcheck():
@@ -426,6 +428,7 @@ async def _prefect(current: Settings, deployments: Mapping[str, "Deployment"] | 
         else:
             pools = sorted({deployment.work_pool.name for deployment in deployments.values()})
             rest = [await _applied(client, deployments), *[await _work_pool(client, pool) for pool in pools]]
+            rest.append(await schedules.check(client))
         return [await _prefect_version(client, current), *rest]
 
 
@@ -464,7 +467,7 @@ async def _work_pool(client: "PrefectClient", name: str) -> Finding:
     online = [worker for worker in workers if worker.status == WorkerStatus.ONLINE]
     if not online:
         detail = f"{name} has no worker online: schedules and runs from the Prefect UI wait"
-        return Finding("work pool", "warning", detail, f"hookline up, or: prefect worker start --pool {name}")
+        return Finding("work pool", "warning", detail, "hookline up, or: hookline worker")
     return Finding("work pool", "ok", f"{name}, workers online: {len(online)}")
 
 

@@ -50,7 +50,7 @@ def run(settings: Settings, *, on_ready: Callable[[], None]) -> None:
         embedded.prepare(settings.home)
     runtime.announce(settings.home, sandbox=settings.sandbox)
     try:
-        supervise(processes(settings), on_ready=on_ready)
+        supervise(processes(settings), on_ready=on_ready, home=settings.home)
     finally:
         runtime.withdraw(settings.home)
 
@@ -74,6 +74,7 @@ def processes(settings: Settings) -> list[Process]:
             command=_hookline("gateway"),
             ready=http_ready(f"{settings.gateway_url}/readyz"),
             after=["migrate"],
+            listens=_gateway_port(settings),
         ),
         # apply and engine begin while the Prefect server starts: half of their start is reading its library.
         Process(
@@ -94,10 +95,11 @@ def processes(settings: Settings) -> list[Process]:
         ),
         Process(
             name="worker",
-            command=_python("prefect", "worker", "start", "--pool", WORK_POOL, "--with-healthcheck"),
+            command=_hookline("worker"),
             env=os.environ | {"PREFECT_WORKER_WEBSERVER_PORT": str(settings.worker_port)},
             ready=http_ready(f"http://127.0.0.1:{settings.worker_port}/health"),
             after=["apply"],
+            stop_seconds=45,  # 20 of them for what runs (hookline.engine.worker)
         ),
     ]
 
@@ -149,7 +151,7 @@ def _engine_ready(settings: Settings) -> Callable[[], Awaitable[bool]]:
 
 def _ports(settings: Settings) -> list[Port]:
     ports = [
-        Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host),
+        _gateway_port(settings),
         Port(settings.worker_port, "the worker's health check", "HOOKLINE_WORKER_PORT"),
     ]
     if settings.prefect_api_url == settings.own_prefect_api_url:
@@ -160,6 +162,10 @@ def _ports(settings: Settings) -> list[Port]:
             for number, vendor in enumerate(VENDORS)
         ]
     return ports
+
+
+def _gateway_port(settings: Settings) -> Port:
+    return Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host)
 
 
 def _say_ready(settings: Settings) -> None:

@@ -22,6 +22,7 @@ from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS, connect, pool
+from hookline.engine.caretaker import look_after
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
@@ -92,6 +93,7 @@ class Engine:
                 asyncio.create_task(self._reconcile(context.client)),
                 asyncio.create_task(self._tell(context.client)),
                 asyncio.create_task(prune_hourly(database, self.settings, self.hooks)),
+                asyncio.create_task(look_after(context.client, database, self.settings)),
             ]
             if ready:
                 ready.set()
