@@ -57,6 +57,7 @@ hypothesis.settings.load_profile("suite")
 RUNS = ("tests/flows/",)
 STORIES = (
     "tests/acceptance/test_main_job.py",
+    "tests/acceptance/test_restart.py",
     "tests/acceptance/test_worker.py",
     "tests/browser/test_prefect_ui.py",
 )

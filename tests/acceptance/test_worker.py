@@ -2,6 +2,7 @@
 
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -9,6 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hookline.database import pool
 from hookline.engine import worker_runs
+from hookline.health import schedules
 
 TICKETS = "ticket-to-invoice"
 
@@ -124,3 +126,13 @@ async def test_slots_that_nobody_holds_are_freed(tickets, sandbox):
             await worker_runs.free_slots(client)
 
     assert 0 == tickets.taken_slots()
+
+
+async def test_a_schedule_of_which_no_run_completes_is_overdue(tickets, sandbox):
+    with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
+        async with get_client() as client:
+            soon = await schedules.overdue(client, datetime.now(UTC))
+            later = await schedules.overdue(client, datetime.now(UTC) + timedelta(minutes=30))
+
+    assert [] == soon
+    assert "ticket-to-invoice/default" in [each.deployment for each in later]

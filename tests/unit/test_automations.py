@@ -23,12 +23,12 @@ def load(tmp_path):
 
 
 def test_ours_can_be_read_and_names_what_it_starts(repository):
-    [automation] = load_automations(repository / "deployments/automations.yaml")
+    automations = load_automations(repository / "deployments/automations.yaml")
 
-    assert ("tell-a-person", [("deployment", "tell-a-person/default")]) == (
-        automation.name,
-        automation.things,
-    )
+    assert ["tell-a-person", "tell-a-person-of-schedules"] == [each.name for each in automations]
+    assert {("deployment", "tell-a-person/default")} == {
+        thing for each in automations for thing in each.things
+    }
 
 
 def test_there_may_be_none(load):
