@@ -49,7 +49,8 @@ class Lines:
         Lines that are complete with this chunk; with `last`, the unfinished one too.
 
         A line longer than `LONGEST` comes in pieces. Colours and cursor movements go, other control
-        characters are shown by their number, and of a line that overwrites itself (a progress bar) the last state stays.
+        characters are shown by their number, and of a line that overwrites itself (a progress bar) the last state
+        stays.
         """
         *whole, self._rest = (self._rest + self._decoder.decode(chunk, final=last)).split("\n")
         while len(self._rest) > LONGEST:
