@@ -107,7 +107,7 @@ class _Measurement:
         for _ in range(round(self.options.idle)):
             await asyncio.sleep(1)
             self.progress.advance(seconds)
-        worker = systems.supervised(self.sandbox, "prefect worker")
+        worker = systems.supervised(self.sandbox, "hookline worker")
         while worker.children():
             await asyncio.sleep(1)
         self.progress.remove_task(seconds)

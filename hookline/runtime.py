@@ -105,6 +105,8 @@ def prefect_environment(current: Settings) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "5",
+        # Prefect would keep them in memory: a restart of its server would forget them, and their slots stay taken.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
 
 

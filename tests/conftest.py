@@ -62,6 +62,8 @@ RUNS = ("tests/flows/",)
 STORIES = (
     "tests/acceptance/test_main_job.py",
     "tests/acceptance/test_closed.py",
+    "tests/acceptance/test_restart.py",
+    "tests/acceptance/test_worker.py",
     "tests/browser/test_prefect_ui.py",
     "tests/browser/test_other_origins.py",
 )

@@ -24,6 +24,7 @@ app = App(
 
 COMMANDS = {
     "up": "Run everything in the foreground: PostgreSQL, Prefect, gateway, engine, worker.",
+    "restart": "Restart engine, worker or gateway of a running `hookline up`, and lose nothing.",
     "demo": "Run the main job in a sandbox of its own, and show what happened.",
     "doctor": "Check that everything is there and fits, and say what to do.",
     "apply": "Make blocks and deployments on the Prefect server as the files say.",
@@ -38,6 +39,7 @@ COMMANDS = {
     "sandbox": "Run the simulated vendors alone.",
     "gateway": "Run the receiver alone.",
     "engine": "Run an engine alone.",
+    "worker": "Run the worker alone: schedules, and what is begun in the Prefect UI.",
 }
 GROUPS = ("inbox", "sources", "effects")
 

@@ -468,6 +468,8 @@ async def _prefect(current: Settings, work_pools: Mapping[str, str] | None) -> l
     """The Prefect API, and what `apply` makes there."""
     from prefect.client.orchestration import get_client
 
+    from hookline.health import schedules
+
     own = current.prefect_api_url == current.own_prefect_api_url
     async with get_client() as client:
         if failure := await client.api_healthcheck():
@@ -486,6 +488,7 @@ async def _prefect(current: Settings, work_pools: Mapping[str, str] | None) -> l
         else:
             pools = sorted(set(work_pools.values()))
             rest = [await _applied(client, work_pools), *[await _work_pool(client, pool) for pool in pools]]
+            rest.append(await schedules.check(client))
         return [await _prefect_version(client, current), *rest]
 
 
@@ -524,7 +527,7 @@ async def _work_pool(client: "PrefectClient", name: str) -> Finding:
     online = [worker for worker in workers if worker.status == WorkerStatus.ONLINE]
     if not online:
         detail = f"{name} has no worker online: schedules and runs from the Prefect UI wait"
-        return Finding("work pool", "warning", detail, f"hookline up, or: prefect worker start --pool {name}")
+        return Finding("work pool", "warning", detail, "hookline up, or: hookline worker")
     return Finding("work pool", "ok", f"{name}, workers online: {len(online)}")
 
 

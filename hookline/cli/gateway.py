@@ -1,12 +1,15 @@
 """`hookline gateway`: the receiver alone."""
 
+import os
 import signal
+import socket
 from contextlib import suppress
 
 from hookline import log, runtime
 from hookline.database.migrate import upgrade
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
+from hookline.supervisor.process import LISTENER
 
 
 def gateway() -> None:
@@ -24,4 +27,10 @@ def gateway() -> None:
     app = create_app(settings)
     upgrade(settings)
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered
-        server(app, settings).run()
+        server(app, settings).run(_listeners())
+
+
+def _listeners() -> list[socket.socket] | None:
+    """The socket on which a supervisor listens already, if there is one."""
+    number = os.environ.get(LISTENER)
+    return [socket.socket(fileno=int(number))] if number else None

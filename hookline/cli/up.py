@@ -57,7 +57,7 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     os.environ["TMPDIR"] = str(_temporary_folder(settings))
     runtime.announce(settings.home, sandbox=settings.sandbox)
     try:
-        supervise(processes(settings), on_change=on_change)
+        supervise(processes(settings), on_change=on_change, home=settings.home)
     finally:
         health.withdraw(settings.home)
         runtime.withdraw(settings.home)
@@ -90,6 +90,7 @@ def processes(settings: Settings) -> list[Process]:
             ready=http_ready(f"{settings.gateway_url}/readyz"),
             reload_signal=signal.SIGHUP,
             after=["migrate"],
+            listens=_gateway_port(settings),
         ),
         # apply and engine begin while the Prefect server starts: half of their start is reading its library.
         Process(
@@ -113,10 +114,11 @@ def processes(settings: Settings) -> list[Process]:
         ),
         Process(
             name="worker",
-            command=_python("prefect", "worker", "start", "--pool", WORK_POOL, "--with-healthcheck"),
+            command=_hookline("worker"),
             env=os.environ | {"PREFECT_WORKER_WEBSERVER_PORT": str(settings.worker_port)},
             ready=http_ready(f"http://127.0.0.1:{settings.worker_port}/health"),
             after=["apply"],
+            stop_seconds=45,  # 20 of them for what runs (hookline.engine.worker)
         ),
     ]
 
@@ -159,7 +161,7 @@ def _ready_file(settings: Settings) -> Path:
 
 def _ports(settings: Settings) -> list[Port]:
     ports = [
-        Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host),
+        _gateway_port(settings),
         Port(settings.worker_port, "the worker's health check", "HOOKLINE_WORKER_PORT"),
     ]
     if settings.has_own_prefect:
@@ -180,6 +182,10 @@ def _tell(settings: Settings, troubles: Troubles) -> None:
         print(f"hookline is no longer ready: {told}", flush=True)  # noqa: T201
     else:
         _say_ready(settings)
+
+
+def _gateway_port(settings: Settings) -> Port:
+    return Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host)
 
 
 def _say_ready(settings: Settings) -> None:

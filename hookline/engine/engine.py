@@ -25,6 +25,7 @@ from hookline.crash_points import crash_point
 from hookline.database import connect, is_connection_error, pool
 from hookline.engine import prefect_errors
 from hookline.engine.alive import alive
+from hookline.engine.caretaker import look_after
 from hookline.engine.configuration import Configuration
 from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
@@ -134,6 +135,7 @@ class Engine:
                 ("pruning", partial(prune_old, database, self.settings, self.hooks), PRUNE_SECONDS),
             )
             helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
+            helpers.append(asyncio.create_task(look_after(context.client, database, self.settings)))
             if self.configuration:
                 helpers.append(asyncio.create_task(self.configuration.keep_told(database, context.client)))
             if ready:

@@ -9,6 +9,21 @@ from pathlib import Path
 from hookline.errors import HooklineError
 
 
+def is_running(home: Path) -> bool:
+    """Return whether a process holds the lock of this home."""
+    try:
+        file = os.open(home / "up.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 @contextmanager
 def only_one(home: Path) -> Iterator[None]:
     """

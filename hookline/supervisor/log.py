@@ -12,10 +12,11 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from hookline.text import visible
+
 LONGEST = 4096
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Log:
@@ -48,7 +49,8 @@ class Lines:
         Lines that are complete with this chunk; with `last`, the unfinished one too.
 
         A line longer than `LONGEST` comes in pieces. Colours and cursor movements go, other control
-        characters become U+FFFD, and of a line that overwrites itself (a progress bar) the last state stays.
+        characters are shown by their number, and of a line that overwrites itself (a progress bar) the last state
+        stays.
         """
         *whole, self._rest = (self._rest + self._decoder.decode(chunk, final=last)).split("\n")
         while len(self._rest) > LONGEST:
@@ -82,7 +84,7 @@ class Output(asyncio.Protocol):
 
 
 def _shown(line: str) -> str:
-    return _CONTROL.sub("\ufffd", _ESCAPE.sub("", line.rstrip("\r")).rpartition("\r")[2])
+    return visible(_ESCAPE.sub("", line.rstrip("\r")).rpartition("\r")[2])
 
 
 def _pieces(line: str) -> list[str]:

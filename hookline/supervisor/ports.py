@@ -5,10 +5,14 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
 from hookline.errors import HooklineError
+
+BACKLOG = 2048
+"""Connections that wait to be accepted; the kernel may allow fewer."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,36 @@ def require_free(ports: Iterable[Port]) -> None:
         raise HooklineError("\n".join(problems))
 
 
+def listen(port: Port) -> socket.socket:
+    """
+    Listen on a port; whoever connects waits until somebody accepts.
+
+    Raises:
+        HooklineError: that cannot be; says who holds the port and what changes it.
+    """
+    try:
+        family, kind, _, _, address = _address(port)
+        listener = socket.socket(family, kind)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        problem = _problem(port) or f"cannot be listened on: {error.strerror}."
+        raise HooklineError(f"Port {port.number}, for {port.purpose}, {problem}") from None
+    return listener
+
+
+def _address(port: Port) -> tuple[Any, ...]:
+    return socket.getaddrinfo(port.host, port.number, type=socket.SOCK_STREAM)[0]
+
+
 def _problem(port: Port) -> str | None:
     try:
-        family, kind, _, _, address = socket.getaddrinfo(port.host, port.number, type=socket.SOCK_STREAM)[0]
+        family, kind, _, _, address = _address(port)
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)

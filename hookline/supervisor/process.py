@@ -3,15 +3,19 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hookline.supervisor.ports import Port
+
 MARKER = "HOOKLINE_SUPERVISED"
 HEALTHY_SECONDS = 60.0
 """A process that lived for so long has lived well."""
+LISTENER = "HOOKLINE_LISTEN_FD"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -34,6 +38,8 @@ class Process:
         user: Runs as this user (the supervisor being root), with no further groups than `group`.
         group: The same for the group.
         cwd: Its working directory; None: the supervisor's own.
+        listens: Where the supervisor listens for it; it finds the socket's number in HOOKLINE_LISTEN_FD. Whoever
+            connects while it starts again is not refused, but waits.
         restart: Started again whenever it ends. False: a job, which must end by itself with exit code 0;
             it counts as ready from then on (or from when `ready` says so), and any other end ends everything.
     """
@@ -50,6 +56,7 @@ class Process:
     user: int | str | None = None
     group: int | str | None = None
     cwd: Path | None = None
+    listens: Port | None = None
     restart: bool = True
 
     @property
@@ -57,7 +64,9 @@ class Process:
         """Names of the processes that are stopped after it."""
         return (*self.after, *self.uses)
 
-    def start(self, marker: str, output: int) -> subprocess.Popen[bytes]:
+    def start(
+        self, marker: str, output: int, listener: socket.socket | None = None
+    ) -> subprocess.Popen[bytes]:
         """
         Start it in a session of its own, so that a Ctrl-C in the terminal does not reach it.
 
@@ -74,7 +83,9 @@ class Process:
                 "PYTHONUNBUFFERED": "1",
                 **(os.environ if self.env is None else self.env),
                 MARKER: marker,
+                **({LISTENER: str(listener.fileno())} if listener else {}),
             },
+            pass_fds=[listener.fileno()] if listener else [],
             cwd=self.cwd,
             user=self.user,
             group=self.group,

@@ -3,18 +3,21 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import TypeAlias
 
 from hookline.errors import HooklineError
-from hookline.supervisor import sweep
+from hookline.supervisor import control, sweep
 from hookline.supervisor.log import Log, Output
+from hookline.supervisor.ports import listen
 from hookline.supervisor.process import HEALTHY_SECONDS, MARKER, Backoff, Process, how_it_ended
 from hookline.text import one_line
 
@@ -33,7 +36,9 @@ Troubles: TypeAlias = Mapping[str, str]
 """The processes that end again and again, and how: none, and all is ready."""
 
 
-def supervise(processes: Iterable[Process], *, on_change: Callable[[Troubles], None]) -> None:
+def supervise(
+    processes: Iterable[Process], *, on_change: Callable[[Troubles], None], home: Path | None = None
+) -> None:
     """
     Run processes in the foreground until SIGINT or SIGTERM; a second signal kills at once.
 
@@ -44,11 +49,12 @@ def supervise(processes: Iterable[Process], *, on_change: Callable[[Troubles], N
         processes: what to run.
         on_change: called when all of them are ready for the first time, and whenever one begins or ceases to end
             again and again.
+        home: where commands typed beside it may ask for a restart.
 
     Raises:
         HooklineError: a process cannot start, or a job failed; with its last lines.
     """
-    asyncio.run(Supervisor(processes, on_change=on_change).run())
+    asyncio.run(Supervisor(processes, on_change=on_change, home=home).run())
 
 
 class _Child:
@@ -63,6 +69,8 @@ class _Child:
         self.ended = asyncio.Event()
         self.ended.set()
         self.was_ready = False
+        self.is_asked_to_restart = False
+        self.listener: socket.socket | None = None
         self.deaths = 0
         self.in_a_row = 0
         """Deaths since it last lived well."""
@@ -82,7 +90,12 @@ class Supervisor:
     """Runs a set of processes, see `supervise`."""
 
     def __init__(
-        self, processes: Iterable[Process], *, on_change: Callable[[Troubles], None], log: Log | None = None
+        self,
+        processes: Iterable[Process],
+        *,
+        on_change: Callable[[Troubles], None],
+        log: Log | None = None,
+        home: Path | None = None,
     ) -> None:
         """
         Take the processes.
@@ -98,6 +111,7 @@ class Supervisor:
         self._children = {name: _Child(by_name[name]) for name in order}
         self._log = log or Log([_OWN_NAME, *by_name])
         self._on_change = on_change
+        self._home = home
         self._announced = False
         self._troubles: dict[str, str] = {}
         self._has_terminal = _is_there_a_terminal()
@@ -119,8 +133,10 @@ class Supervisor:
             loop.add_signal_handler(number, self._ask_to_stop, number)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        with _guard(self._run):
+        with _guard(self._run), self._listeners():
             keepers = [asyncio.create_task(self._keep_or_fail(child)) for child in self._children.values()]
+            if self._home is not None:
+                keepers.append(asyncio.create_task(control.answer_requests(self._home, self._do)))
             try:
                 await self._stop.wait()
             finally:
@@ -134,6 +150,44 @@ class Supervisor:
     def say(self, text: str) -> None:
         """Write a line of the supervisor's own."""
         self._log.line(_OWN_NAME, text)
+
+    @contextmanager
+    def _listeners(self) -> Iterator[None]:
+        """Listen for those that are to be reached while they start again."""
+        with ExitStack() as stack:
+            for child in self._children.values():
+                if child.process.listens is not None:
+                    child.listener = stack.enter_context(listen(child.process.listens))
+            yield
+
+    # Requests
+
+    async def _do(self, request: str) -> str:
+        """
+        Do what a command asks for: `restart NAME`.
+
+        Raises:
+            HooklineError: it cannot be done; says why.
+        """
+        verb, _, name = request.partition(" ")
+        child = self._children.get(name)
+        if verb != "restart" or child is None or not child.process.restart:
+            raise HooklineError(f"`hookline up` runs no process {name!r} that can be restarted.")
+        return await self._restart(child)
+
+    async def _restart(self, child: _Child) -> str:
+        """Stop a process in order, and wait until the next one is ready."""
+        loop = asyncio.get_running_loop()
+        began, deaths = loop.time(), child.deaths
+        self.say(f"{child.name} is restarted, as a command asks for")
+        if not child.ended.is_set():
+            child.is_asked_to_restart = True
+            child.ready.clear()
+            await self._end(child)
+        while not await _within(_ASK_SECONDS, child.ready):
+            if child.deaths > deaths:
+                raise HooklineError(f"{child.name} does not start. Its last lines:{_last_lines(child)}")
+        return f"{child.name} restarted, ready after {loop.time() - began:.1f} s"
 
     # A process's life
 
@@ -155,6 +209,9 @@ class Supervisor:
             if not child.process.restart and code == 0:
                 self._is_ready(child, loop.time() - began, "done")
                 return
+            if child.is_asked_to_restart:
+                child.is_asked_to_restart = False
+                continue
             child.deaths += 1
             how = "cannot be executed" if code is None else how_it_ended(code)
             if not child.process.restart or (not child.was_ready and child.deaths >= STARTS):
@@ -195,7 +252,7 @@ class Supervisor:
         output, source = Output(tell), os.fdopen(read, "rb", buffering=0)
         try:
             # No await between the start and the notes of it: SIGCHLD is looked at only after them.
-            popen = child.process.start(f"{self._run}/{child.name}/", write)
+            popen = child.process.start(f"{self._run}/{child.name}/", write, child.listener)
         except OSError:
             source.close()
             raise
@@ -292,14 +349,18 @@ class Supervisor:
         await asyncio.gather(*dependants)
         if child.ended.is_set():
             return
+        await self._end(child)
+        await self._clear_up(child)
+        self.say(f"{child.name} stopped")
+
+    async def _end(self, child: _Child) -> None:
+        """Ask a process to stop, and kill it when it does not in its time."""
         seconds = child.process.stop_seconds
         child.signal(child.process.stop_signal)
         if not await _within(seconds, child.ended):
             self.say(f"{child.name} did not stop within {seconds:g} s: killed")
             child.signal(signal.SIGKILL, group=True)
             await child.ended.wait()
-        await self._clear_up(child)
-        self.say(f"{child.name} stopped")
 
 
 def _is_there_a_terminal() -> bool:
@@ -337,6 +398,9 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
 def _obituary(child: _Child, how: str) -> str:
     times = "" if child.deaths == 1 else f" {child.deaths} times, at last"
     verb = "ended" if child.process.restart else "failed"
-    lines = "".join(f"\n  {line}" for line in child.last_lines) or " It wrote nothing."
     before = " before it was ready" if child.process.restart else ""
-    return f"{child.name} {verb}{before}{times} ({how}). Its last lines:{lines}"
+    return f"{child.name} {verb}{before}{times} ({how}). Its last lines:{_last_lines(child)}"
+
+
+def _last_lines(child: _Child) -> str:
+    return "".join(f"\n  {line}" for line in child.last_lines) or " It wrote nothing."

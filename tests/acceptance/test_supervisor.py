@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import uuid
 from contextlib import suppress
@@ -16,13 +17,13 @@ import psutil
 import pytest
 
 from hookline.errors import HooklineError
-from hookline.supervisor import Port, http_ready, only_one, require_free
+from hookline.supervisor import Port, control, http_ready, only_one, require_free
 
 HEAD = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from hookline.errors import HooklineError
-from hookline.supervisor import Process, only_one, supervise
+from hookline.supervisor import Port, Process, only_one, supervise
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have said nohup
 
@@ -39,9 +40,9 @@ def child(name, code, **more):
 def tell(troubles):
     print("not ready:" if troubles else "all ready", *troubles.items(), flush=True)
 
-def run(*processes):
+def run(*processes, home=None):
     try:
-        supervise(processes, on_change=tell)
+        supervise(processes, on_change=tell, home=home)
     except HooklineError as error:
         sys.exit(str(error))
 """
@@ -444,3 +445,95 @@ async def test_an_http_server_is_ready_when_it_answers_well(answer, expected):
 
     assert expected == ready
     assert not await http_ready(f"http://127.0.0.1:{port}/readyz")()  # nobody listens any more
+
+
+SERVER = """
+    SERVER = (
+        "import os, socket; listener = socket.socket(fileno=int(os.environ['HOOKLINE_LISTEN_FD']));\\n"
+        "while True:\\n  connection, _ = listener.accept(); connection.sendall(b'%d' % os.getpid()); connection.close()"
+    )
+    home = Path("home")
+    with only_one(home):
+        run(
+            child("server", SERVER, listens=Port(PORT, "the test", "PORT")),
+            child("job", "pass", restart=False),
+            child("deaf", DEAF, stop_seconds=0.2),
+            home=home,
+        )
+"""
+
+
+@pytest.fixture
+def server(up, tmp_path):
+    """A supervisor with a process that says its number to whoever connects; ask it for things by its home."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = up(SERVER.replace("PORT,", f"{port},"))
+    running.until("all ready")
+    return port, tmp_path / "home"
+
+
+def answer(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        return connection.makefile().read()
+
+
+def test_a_process_is_restarted_on_request_and_nobody_is_refused_meanwhile(server):
+    port, home = server
+    before = answer(port)
+    refused, over = [], threading.Event()
+
+    def knock():
+        while not over.is_set():
+            try:
+                refused.extend([] if answer(port) else ["no answer"])
+            except OSError as error:
+                refused.append(repr(error))
+
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    told = control.ask(home, "restart server", 30)
+    over.set()
+    knocking.join()
+
+    assert re.match(r"server restarted, ready after \d", told)
+    assert before != answer(port)
+    assert len(refused) <= 1  # the one that the old process was answering when it was told to end
+    assert [] == list((home / "control").iterdir())
+
+
+def test_one_that_does_not_stop_is_killed_and_restarted(server):
+    _, home = server
+
+    assert "deaf restarted" in control.ask(home, "restart deaf", 30)
+
+
+@pytest.mark.parametrize("request_", ["restart job", "restart nobody", "dance", "restart"])
+def test_what_cannot_be_restarted_is_refused(server, request_):
+    _, home = server
+
+    with pytest.raises(HooklineError, match="runs no process"):
+        control.ask(home, request_, 30)
+
+
+def test_a_request_that_nobody_can_read_harms_nothing(server):
+    _, home = server
+    (home / "control" / "x.request").write_text("{")
+
+    assert "deaf restarted" in control.ask(home, "restart deaf", 30)
+    assert 0o700 == (home / "control").stat().st_mode & 0o777
+
+
+def test_one_that_does_not_start_again_is_told_with_its_last_lines(up, tmp_path):
+    running = up("""
+        home = Path("home")
+        code = "import os, sys, time; os.path.exists('broken') and sys.exit('it is broken'); time.sleep(600)"
+        with only_one(home):
+            run(child("once", code), home=home)
+    """)
+    running.until("all ready")
+    (tmp_path / "broken").touch()
+
+    with pytest.raises(HooklineError, match=r"once does not start\. Its last lines:\n  it is broken"):
+        control.ask(tmp_path / "home", "restart once", 30)

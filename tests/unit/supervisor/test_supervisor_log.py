@@ -47,8 +47,8 @@ def test_a_long_line_in_one_chunk_comes_in_pieces_too():
         (b"\x1b]0;title\x07text", "text"),
         (b"\x1b[2J\x1b[Hcleared", "cleared"),
         (b"10%\r50%\r100%", "100%"),
-        (b"\x00\x07\xff", "\ufffd\ufffd\ufffd"),
-        ("a\u2028b".encode(), "a\ufffdb"),
+        (b"\x00\x07\xff", r"\u{0}\u{7}" + "\ufffd"),
+        ("a\u2028b\u202e".encode(), r"a\u{2028}b\u{202e}"),
         (b"tab\tstays", "tab\tstays"),
     ],
 )

@@ -1,0 +1,136 @@
+"""Schedules that should have come to an end long ago: what `hookline doctor` and a notification say of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
+
+from hookline.health.finding import Finding
+
+PERIODS = 3
+"""So many periods without a run that completed are a problem."""
+PLANNING = timedelta(minutes=10)
+"""So long Prefect's scheduler is given to plan the first runs."""
+MOST = 200
+ADVICE = "Look at its latest runs in the Prefect UI, and at the log of the worker."
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """A schedule of which no run completed for too long."""
+
+    deployment: str
+    what: str
+    since: datetime | None
+    """When the last one completed; None: never."""
+
+
+async def check(client: PrefectClient) -> Finding:
+    """
+    Find what `hookline doctor` says of the schedules.
+
+    Raises:
+        httpx.HTTPError: Prefect is unavailable.
+    """
+    found = await overdue(client, datetime.now(UTC))
+    if not found:
+        return Finding("schedules", "ok", "each active one completed lately, or is new")
+    return Finding("schedules", "problem", "; ".join(each.what for each in found), ADVICE)
+
+
+async def overdue(client: PrefectClient, now: datetime) -> list[Overdue]:
+    """
+    Find the active schedules of which no run completed for three periods.
+
+    Raises:
+        httpx.HTTPError: Prefect is unavailable.
+    """
+    found = [
+        await _look_at(client, deployment, now)
+        for deployment in await client.read_deployments(limit=MOST)
+        if not deployment.paused and any(schedule.active for schedule in deployment.schedules)
+    ]
+    return [each for each in found if each is not None]
+
+
+async def _look_at(client: PrefectClient, deployment: DeploymentResponse, now: datetime) -> Overdue | None:
+    flow = await client.read_flow(deployment.flow_id)
+    name = f"{flow.name}/{deployment.name}"
+    begun = _begun(deployment, now)
+    planned = await _planned(client, deployment, now)
+    longest = allowed(planned)
+    if longest is None:
+        is_late = now - begun > PLANNING and not _may_end(deployment)
+        return Overdue(name, f"{name}: Prefect has planned no further run", None) if is_late else None
+    last = await _last_completed(client, deployment)
+    if now - max(begun, last or begun) <= longest:
+        return None
+    told = f"the last that completed ended {last:%Y-%m-%d %H:%M} UTC" if last else "none has ever completed"
+    return Overdue(name, f"{name}: due every {_in_words(longest / PERIODS)}, and {told}", last)
+
+
+def allowed(planned: Sequence[datetime]) -> timedelta | None:
+    """Return three periods of what is planned, in order; None where that tells no period."""
+    if len(planned) <= 1:
+        return None
+    return PERIODS * (planned[-1] - planned[0]) / (len(planned) - 1)
+
+
+async def _planned(client: PrefectClient, deployment: DeploymentResponse, now: datetime) -> list[datetime]:
+    """The next runs that Prefect's scheduler has made: whatever the schedule is, its dates stand in them."""
+    runs = await client.read_flow_runs(
+        flow_run_filter=_of(
+            deployment,
+            StateType.SCHEDULED,
+            FlowRunFilterExpectedStartTime(after_=now),  # type: ignore[arg-type]
+        ),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        limit=PERIODS + 1,
+    )
+    return [run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time]
+
+
+async def _last_completed(client: PrefectClient, deployment: DeploymentResponse) -> datetime | None:
+    runs: list[FlowRun] = await client.read_flow_runs(
+        flow_run_filter=_of(deployment, StateType.COMPLETED), sort=FlowRunSort.END_TIME_DESC, limit=1
+    )
+    return runs[0].end_time if runs else None
+
+
+def _of(
+    deployment: DeploymentResponse, state: StateType, expected: FlowRunFilterExpectedStartTime | None = None
+) -> FlowRunFilter:
+    return FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
+        expected_start_time=expected,
+    )
+
+
+def _begun(deployment: DeploymentResponse, now: datetime) -> datetime:
+    """When it was last made, changed, or switched on."""
+    times = [
+        schedule.updated or schedule.created or now for schedule in deployment.schedules if schedule.active
+    ]
+    return max(times, default=now)
+
+
+def _may_end(deployment: DeploymentResponse) -> bool:
+    """Tell a schedule that may have had its last date: a recurrence rule."""
+    return any(hasattr(schedule.schedule, "rrule") for schedule in deployment.schedules if schedule.active)
+
+
+def _in_words(period: timedelta) -> str:
+    minutes = round(period.total_seconds() / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"  # noqa: PLR2004
