@@ -416,6 +416,27 @@ async def test_a_delivery_whose_flow_is_not_there_waits_and_goes_on_once_it_is(
     assert ("dispatched", None) == tuple(await database.fetchrow("SELECT state, reason FROM deliveries"))
 
 
+@pytest.fixture
+async def refusing(database):
+    """A database that refuses one key, as it does what nobody thought of."""
+    await database.execute("ALTER TABLE dispatches ADD CONSTRAINT refusing CHECK (key <> 'k refused')")
+    yield
+    await database.execute("ALTER TABLE dispatches DROP CONSTRAINT refusing")
+
+
+async def test_what_postgresql_refuses_ends_that_delivery_alone_and_no_body_is_told(
+    route, hostile, database, route_received, refusing
+):
+    for key in ("first", "refused", "last"):
+        await route(*hostile, {"key": key, "data": "a secret of the body"}, source="free", now=False)
+    await route_received(*hostile)
+
+    rows = await database.fetch("SELECT state, reason FROM deliveries ORDER BY seq")
+    assert ["dispatched", "rejected", "dispatched"] == [row["state"] for row in rows]
+    assert rows[1]["reason"].startswith("PostgreSQL cannot keep what it became: new row for relation")
+    assert "secret" not in rows[1]["reason"]
+
+
 async def left_alone(database):
     """As if the engine that routed had died, and its time were over."""
     await database.execute("UPDATE deliveries SET routing_until = now() - interval '1 second'")
