@@ -56,8 +56,9 @@ TAKEN = [
 
 
 @pytest.fixture
-async def engine(desk, repository, tmp_path):
-    """An engine that knows the takers; where their deliveries go."""
+async def engine(desk, database, database_settings, environment, repository, tmp_path):
+    """An engine that knows the takers, on an inbox of its own: the sandbox's engine would route what it finds."""
+    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     path = tmp_path / "hooks.yaml"
     path.write_text(HOOKS)
     hooks = load_hooks(path)
@@ -72,7 +73,7 @@ async def engine(desk, repository, tmp_path):
 
     @asynccontextmanager
     async def engine():
-        serving = Engine(desk.sandbox.settings, hooks, deployments)
+        serving = Engine(database_settings, hooks, deployments)
         ready = asyncio.Event()
         task = asyncio.create_task(serving.serve(ready=ready))
         await ready.wait()
@@ -84,7 +85,6 @@ async def engine(desk, repository, tmp_path):
 
     async with engine() as path:
         yield path
-    await desk.database.execute("DELETE FROM deliveries WHERE source = 'takers'")
 
 
 async def accept(database, body):
@@ -101,10 +101,10 @@ async def accept(database, body):
 
 
 @pytest.fixture
-def ended(desk, until):
+def ended(database, until):
     async def ended(delivery):
         async def over():
-            row = await desk.database.fetchrow("SELECT state, reason FROM deliveries WHERE id = $1", delivery)
+            row = await database.fetchrow("SELECT state, reason FROM deliveries WHERE id = $1", delivery)
             return None if row["state"] in deliveries.OPEN else (row["state"], row["reason"])
 
         return await until(over, f"{delivery} does not end")
@@ -112,13 +112,11 @@ def ended(desk, until):
     return ended
 
 
-async def test_what_the_flows_types_take_prefects_server_takes_too(engine, desk, ended, tmp_path):
+async def test_what_the_flows_types_take_prefects_server_takes_too(engine, database, ended, tmp_path):
     sent = []
     for name, value, _shown in TAKEN:
         record = tmp_path / uuid4().hex
-        sent.append(
-            (await accept(desk.database, {"name": name, "value": value, "record": str(record)}), record)
-        )
+        sent.append((await accept(database, {"name": name, "value": value, "record": str(record)}), record))
 
     for (delivery, record), (name, value, shown) in zip(sent, TAKEN, strict=True):
         assert ("done", None) == await ended(delivery), (name, value)
@@ -134,21 +132,21 @@ async def test_what_the_flows_types_take_prefects_server_takes_too(engine, desk,
         ("tags", [["a"]], "routes.tags: parameter tags: "),
     ],
 )
-async def test_what_does_not_fit_is_rejected_with_the_place(engine, desk, ended, name, value, told):
-    state, reason = await ended(await accept(desk.database, {"name": name, "value": value, "record": "/x"}))
+async def test_what_does_not_fit_is_rejected_with_the_place(engine, database, ended, name, value, told):
+    state, reason = await ended(await accept(database, {"name": name, "value": value, "record": "/x"}))
 
     assert "rejected" == state
     assert reason.startswith(told)
 
 
 async def test_a_body_of_24_megabytes_comes_to_a_flow_that_takes_its_delivery(
-    engine, desk, ended, serve, environment, tmp_path
+    engine, database_settings, ended, serve, environment, tmp_path
 ):
     environment.setenv("HOOKLINE_SECRET_TAKERS", SECRET)
     record = tmp_path / "record"
     body = json.dumps({"large": "x" * 1_000_000, "lines": [{"no": n} for n in range(300_000)]})
     body = json.dumps({"record": str(record), "large": [body] * 3}).encode()
-    async with serve(desk.sandbox.settings, hooks=engine) as gateway:
+    async with serve(database_settings, hooks=engine) as gateway:
         headers = {"X-Hookline-Key": SECRET, "Content-Type": "application/json", "X-Of": "takers"}
         answer = await gateway.post("/hooks/takers", content=body, headers=headers)
 
