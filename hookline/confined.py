@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import psutil
@@ -60,9 +61,10 @@ class Confined:
         # which has imported what they need, so that one that was ended is there again within milliseconds.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__, *modules])
-        self._pool = ProcessPool(
-            processes, context=context, initializer=_confine, initargs=(megabytes, modules)
+        self._make = partial(
+            ProcessPool, processes, context=context, initializer=_confine, initargs=(megabytes, modules)
         )
+        self._pool = self._make()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -72,6 +74,10 @@ class Confined:
             TooCostly: it took longer than `seconds`, or more memory than `megabytes`, or its process died.
         """
         try:
+            if (
+                not self._pool.active
+            ):  # a process could not be started, say, which is nobody's fault who asks now
+                self._pool = self._make()
             future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self.seconds)
             result: T = await asyncio.wrap_future(future)
         except (TimeoutError, FutureTimeoutError):

@@ -42,6 +42,8 @@ PAUSE_SECONDS = 2.0
 """How long a source waits after a delivery that was too costly: its process is being started again."""
 PROCESSES = 2
 MAX_ATTEMPTS = 3
+MAX_MESSAGE = 200
+"""Characters of what others say."""
 FATAL = f"its routing did not come to an end {MAX_ATTEMPTS} times: the engine died or hung of it"
 
 WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], context={})
@@ -328,8 +330,18 @@ def _require_switched_on(routes: Sequence[Route]) -> None:
 
 
 def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:
-    """What a delivery is told that raised something; our own words are ValueErrors."""
-    told = str(error) if isinstance(error, ValueError | HooklineError) else f"{type(error).__name__}: {error}"
-    why = reason(told)
+    """What becomes of a delivery that raised something."""
+    why = reason(_told(error))
     logger.warning("delivery %s cannot be routed: %s (%s)", delivery["id"], why, type(error).__name__)
     return _Outcome(delivery, state="rejected", reason=why, costly=isinstance(error, TooCostly))
+
+
+def _told(error: BaseException) -> str:
+    """Our own words are ValueErrors; those of others may quote the body, so that only their beginning is told."""
+    match error:
+        case asyncpg.PostgresError() | asyncpg.InterfaceError():  # its details hold the whole row
+            return f"PostgreSQL cannot keep what it became: {one_line(error.args[0], MAX_MESSAGE)}"
+        case ValueError() | HooklineError():
+            return str(error)
+        case _:
+            return f"{type(error).__name__}: {one_line(error, MAX_MESSAGE)}"

@@ -41,3 +41,9 @@ async def test_work_that_kills_its_process_ends_alone(confined):
         await confined.run(os.kill, await confined.run(os.getpid), signal.SIGKILL)
 
     assert 1 == await confined.run(int, "1")
+
+
+async def test_where_its_processes_cannot_go_on_there_are_new_ones(confined):
+    confined.close()
+
+    assert 1 == await confined.run(int, "1")
