@@ -186,11 +186,14 @@ class Engine:
         finally:  # what is claimed is begun, whatever happens: its lease is renewed for as long as it is in hand
             for hand in innocent:
                 self._start(hand)
-        if not more:
-            for suspect in await self.quarantine.claim(most - len(innocent)):
-                self._start(suspect)
-            self.backlog.close_lane()
-        return more
+        if more:
+            return True
+        self.backlog.close_lane()
+        places = most - len(innocent)
+        suspects = await self.quarantine.claim(places)
+        for suspect in suspects:
+            self._start(suspect)
+        return len(suspects) == places
 
     def _start(self, hand: InHand) -> None:
         task = asyncio.create_task(self._run(hand, self._lane_for(hand)))

@@ -9,8 +9,9 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
-from hookline.engine.engine import STEP
-from hookline.engine.lane import NAME
+from hookline.engine.engine import LANE_PLACES, STEP
+from hookline.engine.lane import NAME, Lane
+from hookline.engine.leases import Stop
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
 from hookline.inbox import lanes, search
@@ -220,6 +221,73 @@ async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_ta
 
     [flow_run_id] = await runs_of(works)
     assert "COMPLETED" == (await desk.client.read_flow_run(flow_run_id)).state_type.value
+
+
+async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(desk):
+    works = await waiting(desk, "steps", 3 * BACKLOG)
+
+    async with desk.engine(**LANE, lane_size=BACKLOG):
+        for work in works:
+            await work.is_("done")
+
+    carried = Counter([(await work.row())["flow_run_id"] for work in works])
+    in_lanes = [n for flow_run, n in carried.items() if NAME == await desk.flow_of(flow_run)]
+    assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + LANE_PLACES * 2)
+
+
+async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(desk, until):
+    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+
+    async with desk.engine(**LANE, lease_seconds=60) as engine:
+        await works[0].has_written("first")
+        hand = engine.leases.in_hand[(await works[0].row())["id"]]
+        await is_anothers(desk, works[0])
+        hand.until = 0
+        for work in works:
+            work.open()
+        await until(lambda: hand.id not in engine.leases.in_hand, "it does not end")
+        left = await works[0].row()
+        for work in works[1:]:
+            await work.is_("done")
+
+    assert (Stop.LEASE_LOST, "another", "running") == (hand.stop, left["lease_owner"], left["state"])
+    assert ["first"] == works[0].written
+
+
+async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_notes_its_run(desk, monkeypatch):
+    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+    for work in works:
+        work.open()
+    carry, stolen = Lane.carry, []
+
+    async def carry_too_late(lane, hand, deployment):
+        if not stolen:
+            stolen.append(hand.id)
+            await desk.database.execute(ANOTHERS, hand.id)
+            hand.until = 0
+        return await carry(lane, hand, deployment)
+
+    monkeypatch.setattr(Lane, "carry", carry_too_late)
+    async with desk.engine(**LANE, lease_seconds=60):
+        await desk.until(lambda: all_but_one_are_done(works), "they do not end")
+
+    row = await desk.database.fetchrow("SELECT * FROM dispatches WHERE id = $1", stolen[0])
+    assert ("another", None) == (row["lease_owner"], row["flow_run_id"])
+
+
+ANOTHERS = """
+    UPDATE dispatches SET state = 'running', lease_owner = 'another', lease_until = now() + interval '30 seconds'
+    WHERE id = $1
+"""
+
+
+async def is_anothers(desk, work):
+    """Another engine has the dispatch."""
+    await desk.database.execute(ANOTHERS, (await work.row())["id"])
+
+
+async def all_but_one_are_done(works):
+    return len(works) - 1 == [(await work.row())["state"] for work in works].count("done")
 
 
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):

@@ -27,6 +27,7 @@ NUMBERS = {
     "lane_backlog": (0, 1_000_000),
     "lane_size": (1, 10_000),
     "lease_seconds": (1, 3600),
+    "blocked_seconds": (1, 3600),
     "settle_seconds": (0, 600),
     "retry_seconds": (0.1, 3600),
     "send_seconds": (0.1, 300),

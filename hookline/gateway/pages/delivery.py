@@ -76,9 +76,7 @@ async def discard(desk: Desk, request: Request) -> Response:
     async with (await pool(desk.settings)).acquire() as connection:
         if not await acts.discard(connection, wanted, actor=desk.actor(request), reason=reason):
             raise Refused(409, "Nothing to set aside", "What is done stays as it is.")
-    return desk.said(
-        request, f"/deliveries/{wanted}", "It is set aside. What runs stops before its next step."
-    )
+    return desk.said(request, f"/deliveries/{wanted}", "It is set aside.")
 
 
 async def _can(desk: Desk, database: asyncpg.Pool, row: dict[str, Any]) -> dict[str, Any]:
