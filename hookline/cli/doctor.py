@@ -23,7 +23,6 @@ from hookline import runtime
 from hookline.catalog import Catalog, load_catalog
 from hookline.cli.operations import nearest
 from hookline.cli.output import AsJson, console, print_json
-from hookline.clients.redaction import redact
 from hookline.database.connection import connect, prefect_database_url
 from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
@@ -31,6 +30,7 @@ from hookline.gateway import schemes
 from hookline.health.finding import Finding, State
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.proofs import Scheme, SharedSecret
+from hookline.redaction import redact
 from hookline.settings import SECRET_PREFIX, VENDORS, EnvironmentSettings, Settings, settings, webhook_secrets
 
 if TYPE_CHECKING:

@@ -45,6 +45,7 @@ IDLE_SECONDS = 5.0
 """How long a notification may be missed before the inbox is looked at anyway."""
 RECONCILE_SECONDS = 2.0
 TELL_SECONDS = 1.0
+WAITS_SECONDS = 0.5
 DRAIN_SECONDS = 20.0
 STEP, STEP_SECONDS = 2, 0.2
 """So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
@@ -92,7 +93,7 @@ class Engine:
             self.slots.free = lambda: loop.call_soon_threadsafe(self.wake.set)
             helpers = [
                 asyncio.create_task(self._listen()),
-                asyncio.create_task(self.slots.tell(database, self.name, self.deployments)),
+                asyncio.create_task(self._tell_waits()),
                 asyncio.create_task(self.leases.keep()),
                 asyncio.create_task(self._reconcile(context.client)),
                 asyncio.create_task(self._tell(context.client)),
@@ -244,6 +245,15 @@ class Engine:
                 logger.debug("cannot tell Prefect now: %s", error)
             if told < EVENTS:
                 await asyncio.sleep(TELL_SECONDS)
+
+    async def _tell_waits(self) -> None:
+        """Say in the inbox what waits for what."""
+        while True:
+            await asyncio.sleep(WAITS_SECONDS)
+            try:
+                await self.slots.tell(self.database, self.name, self.deployments)
+            except CONNECTION_ERRORS as error:
+                logger.debug("cannot say what waits: %s", error)
 
     async def _drain(self) -> None:
         """Let what runs end; what does not in time is stopped before its next effect, and put back."""
