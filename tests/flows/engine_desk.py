@@ -30,6 +30,10 @@ FLOWS = (
     "mails",
     "passing",
     "undoable",
+    "patient",
+    "nested",
+    "limited",
+    "asks_zentitle",
 )
 
 
