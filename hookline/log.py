@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from hookline import context
+from hookline.redaction import masked
 from hookline.text import one_line, visible
 
 Format = Literal["text", "json"]
@@ -23,6 +24,7 @@ def configure(log_format: Format) -> None:
     else:
         handler.setFormatter(_Text())
         handler.addFilter(_for_the_console)
+    handler.setFormatter(masked(handler.formatter))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
     logging.getLogger("asyncpg.pool").setLevel(

@@ -19,7 +19,15 @@ from pathlib import Path
 import psutil
 
 from hookline.database.connection import prefect_database_url
-from hookline.settings import PREFECT_PATH, SECRET_PREFIX, Settings, settings, simulator_environment
+from hookline.redaction import learn, mask_logs
+from hookline.settings import (
+    PREFECT_PATH,
+    SECRET_PREFIX,
+    Settings,
+    secrets_of_environment,
+    settings,
+    simulator_environment,
+)
 
 SANDBOX_SOURCES = ("jiwa", "standard")
 
@@ -44,7 +52,18 @@ def enter(*, sandbox: bool = False) -> Settings:
         additions |= simulator_environment(current) | _sandbox_secrets(current.home)
     for name, value in additions.items():
         os.environ[name] = os.environ.get(name) or value
+    learn([*secrets_of_environment(), *_secrets_of_home(current.home)])
+    mask_logs()
     return current
+
+
+def _secrets_of_home(home: Path) -> list[str]:
+    """What `local_secret` has made."""
+    secrets_made = []
+    for path in (home / "secrets").glob("[!.]*"):
+        with suppress(OSError, UnicodeDecodeError):
+            secrets_made.append(path.read_text().strip())
+    return secrets_made
 
 
 def local_secret(home: Path, name: str, *, make: str | None = None) -> str:

@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -27,6 +27,9 @@ PREFECT_PATH = "/prefect"
 """Where the gateway serves the Prefect UI."""
 SHORTEST_TOKEN = 16
 """Characters of a token that people choose."""
+
+SECRET_VARIABLES = (SECRET_PREFIX, TOKEN_PREFIX, "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
+"""What the names of variables begin with that hold secrets, beside the settings' own."""
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -393,6 +396,32 @@ def variable_of(prefix: str, source: str) -> str:
 
 def _listed(variable: str) -> list[SecretStr]:
     return [SecretStr(part.strip()) for part in os.environ.get(variable, "").split(",") if part.strip()]
+
+
+def secrets_of_environment() -> list[str]:
+    """Every secret that the environment holds, whether or not the settings that it belongs to are whole."""
+    kinds: list[type[EnvironmentSettings]] = [Settings, *VENDORS.values()]
+    names = {
+        f"{kind.model_config.get('env_prefix', '')}{name}".upper()
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    }
+    found = [
+        part.strip()
+        for name, value in os.environ.items()
+        if name.upper() in names or name.startswith(SECRET_VARIABLES)
+        for part in (value, *value.split(","))
+    ]
+    return found + [password for url in found if (password := _password_in(url))]
+
+
+def _password_in(url: str) -> str | None:
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return None
+    return unquote(password) if password else None
 
 
 def simulator_environment(settings: Settings) -> dict[str, str]:

@@ -9,6 +9,8 @@ import re
 import string
 from typing import Any
 
+from hookline.redaction import mask
+
 LONGEST_REASON = 500
 """Characters of a reason: enough to say what happened to what, too few to hold a body."""
 
@@ -61,10 +63,7 @@ def one_line(text: object, longest: int | None = None) -> str:
 
     Whatever is raised by the text's own `__str__` counts as its text.
     """
-    try:
-        plain = str(text)
-    except Exception as error:  # noqa: BLE001  (a stranger's object must not break the line that tells of it)
-        plain = f"{type(text).__name__} (whose text raised {type(error).__name__})"
+    plain = _plain(text)
     if longest is not None:
         plain = plain[: 4 * longest]  # what is cut away is not worth looking at
     line = visible(" ".join(plain.split()))
@@ -77,5 +76,16 @@ def markdown(text: object) -> str:
 
 
 def reason(text: object) -> str:
-    """Return a reason as the inbox keeps it: one inert line that can be stored, no longer than a reason may be."""
-    return one_line(text, LONGEST_REASON)
+    """
+    Return a reason as the inbox keeps it: one inert line that can be stored, no longer than a reason may be.
+
+    Secrets that this process knows are masked before it is cut: a cut one could not be found.
+    """
+    return one_line(mask(_plain(text)[: 40 * LONGEST_REASON]), LONGEST_REASON)
+
+
+def _plain(text: object) -> str:
+    try:
+        return str(text)
+    except Exception as error:  # noqa: BLE001  (a stranger's object must not break the line that tells of it)
+        return f"{type(text).__name__} (whose text raised {type(error).__name__})"

@@ -19,9 +19,9 @@ from hookline import context
 from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
-from hookline.clients.redaction import MASK
 from hookline.errors import HooklineError
 from hookline.journal import Census, Outcome
+from hookline.redaction import MASK
 from tasks.effects import Business, once
 from tasks.policies import vendor_task
 

@@ -18,8 +18,8 @@ from hookline.cli.operations import find_client, find_operation, show_inputs, sh
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.clients import CLIENTS, InvalidInput, Operation, VendorClient, operations
 from hookline.clients.models import Input
-from hookline.clients.redaction import MASK, SHORTEST_SECRET
 from hookline.errors import ConfigurationError, HooklineError
+from hookline.redaction import MASK, SHORTEST_SECRET
 
 if TYPE_CHECKING:
     from blocks import VendorCredentials

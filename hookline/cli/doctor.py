@@ -23,7 +23,6 @@ from hookline import runtime
 from hookline.catalog import Catalog, read_catalog
 from hookline.cli.operations import nearest
 from hookline.cli.output import AsJson, console, print_json
-from hookline.clients.redaction import redact
 from hookline.confined import Confined, TooCostly
 from hookline.database.connection import connect, prefect_database_url
 from hookline.database.migrate import head as schema_of_this_version
@@ -34,6 +33,7 @@ from hookline.health.finding import Finding, State
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.proofs import Scheme, SharedSecret
+from hookline.redaction import redact
 from hookline.settings import (
     SECRET_PREFIX,
     TOKEN_PREFIX,

@@ -32,6 +32,7 @@ from hookline.clients.redaction import silence_foreign_loggers
 from hookline.clients.sensorpro import SensorproClient, SensorproUser
 from hookline.clients.transport import SharedConnections, VendorClient
 from hookline.clients.zentitle import ZentitleClient, ZentitleKey
+from hookline.redaction import mask_logs
 
 CLIENTS: Final[dict[str, type[VendorClient]]] = {
     client.vendor: client
@@ -39,6 +40,7 @@ CLIENTS: Final[dict[str, type[VendorClient]]] = {
 }
 
 silence_foreign_loggers()
+mask_logs()
 
 __all__ = [
     "CLIENTS",

@@ -1,18 +1,98 @@
-"""What can be read from a vendor's response whoever the vendor is."""
+"""What can be read from a vendor's response whoever the vendor is, and how much of it is."""
 
+import json
 import math
+import re
+import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 from pydantic_core import from_json
 
+from hookline.clients.errors import MAX_INTEGER
+from hookline.text import storable, storable_json
+
 LONGEST_WAIT: Final = 86_400.0  # seconds; a vendor that asks for more is asked again after a day
 LONGEST_QUOTE: Final = 10_000  # bytes
+MAX_ANSWER_BYTES: Final = 10 * 2**20
+"""Of an answer, unpacked, where its operation says nothing else."""
+MAX_DEPTH: Final = 100
+"""Lists and objects within each other; as of what senders send."""
+MAX_VALUES: Final = 1_000_000
+"""Of one answer: ten megabytes of `[],` would take twenty times as much in memory."""
+_PIECE: Final = 65_536  # bytes unpacked at a time
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PACKED = {"gzip": 47, "x-gzip": 47, "deflate": 47}  # zlib's window bits: gzip or zlib, whichever it is
+_NOT_STORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_GIANT = re.compile(rb"[0-9]{19}")
+_INFINITE = re.compile(rb"[0-9]{300}|[0-9.][eE]\+?[0-9]{3}")
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class AnswerTooLarge(httpx.DecodingError):
+    """An answer goes on behind the limit of its operation; the rest was not read."""
+
+
+async def read_bounded(response: httpx.Response, most: int) -> None:
+    """
+    Read an answer piece by piece, unpacked, and no further than so many bytes.
+
+    Raises:
+        AnswerTooLarge: it is longer, packed or unpacked.
+        httpx.DecodingError: it cannot be unpacked, or is packed in a way that was not asked for.
+    """
+    packed, content = 0, bytearray()
+    unpack = _Unpacker(response)
+    stream = cast("httpx.AsyncByteStream", response.stream)
+    async for chunk in stream:
+        packed += len(chunk)
+        for piece in unpack(chunk):
+            content += piece
+            if max(packed, len(content)) > most:
+                raise AnswerTooLarge(f"it is larger than {most} bytes", request=response.request)
+    unpack.end()
+    await stream.aclose()
+    for name in ("content-encoding", "transfer-encoding", "content-length"):
+        response.headers.pop(name, None)
+    response.stream = httpx.ByteStream(bytes(content))
+
+
+class _Unpacker:
+    """Unpacks what comes in small pieces, so that it can be stopped after any of them."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        how = response.headers.get("content-encoding", "").strip().lower()
+        if how not in {"", "identity", *_PACKED}:
+            raise self._error(f"it is packed as {how[:40]}, which was not asked for")
+        self.unpacker = zlib.decompressobj(_PACKED[how]) if how in _PACKED else None
+        self.began = False
+
+    def __call__(self, chunk: bytes) -> Iterator[bytes]:
+        if self.unpacker is None:
+            yield chunk
+            return
+        self.began = self.began or bool(chunk)
+        while chunk and not self.unpacker.eof:
+            try:
+                piece = self.unpacker.decompress(chunk, _PIECE)
+            except zlib.error as error:
+                raise self._error(f"it cannot be unpacked: {error}") from None
+            chunk = self.unpacker.unconsumed_tail
+            yield piece
+
+    def end(self) -> None:
+        """Raise where an end is due and none came."""
+        if self.unpacker is not None and self.began and not self.unpacker.eof:
+            raise self._error("it cannot be unpacked: it breaks off")
+
+    def _error(self, said: str) -> httpx.DecodingError:
+        return httpx.DecodingError(said, request=self.response.request)
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
@@ -45,8 +125,85 @@ def request_id(response: httpx.Response) -> str | None:
 
 
 def json_value(response: httpx.Response) -> Any:
-    """The body as JSON; raises ValueError if it is none."""
-    return from_json(response.content.removeprefix(_BYTE_ORDER_MARK), allow_inf_nan=False)
+    """
+    The body as JSON whose texts can be stored; raises ValueError if it is none, or too deep or manifold to hold.
+
+    Integers may be of any size; see `may_hold_giants`.
+    """
+    content = response.content.removeprefix(_BYTE_ORDER_MARK)
+    opened = content.count(b"[") + content.count(b"{")
+    if content.count(b",") + opened > MAX_VALUES:
+        raise ValueError(f"it holds more than {MAX_VALUES} values")
+    value = _parsed(content)
+    if (opened > MAX_DEPTH or _INFINITE.search(content)) and not _is_within(value, MAX_DEPTH):
+        raise ValueError(f"more than {MAX_DEPTH} lists or objects within each other")
+    return storable_json(value) if _NOT_STORABLE.search(content) else value
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return from_json(content, allow_inf_nan=False)
+    except ValueError:
+        if not _HALF_PAIR.search(content):
+            raise
+    try:  # pydantic's parser refuses half an emoji, which Python's takes
+        return json.loads(content, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("too many lists or objects within each other") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _is_within(value: Any, depth: int) -> bool:
+    """Whether a JSON value is no deeper than that; ValueError for a number that JSON does not have."""
+    level = [value]
+    while level:
+        if depth < 0:
+            return False
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+            elif isinstance(one, float) and not math.isfinite(one):
+                raise ValueError("it holds a number that is too large")
+        level, depth = inner, depth - 1
+    return True
+
+
+def may_hold_giants(response: httpx.Response) -> bool:
+    """Whether so many digits stand side by side in the body that they may be an integer beyond 64 bits."""
+    return _GIANT.search(response.content) is not None
+
+
+def texts_for_giants(value: Any) -> Any:
+    """The JSON value with integers beyond 64 bits as texts, which is what they are: no number is meant by them."""
+    match value:
+        case int() if abs(value) > MAX_INTEGER:
+            return str(value)
+        case dict():
+            return {name: texts_for_giants(inner) for name, inner in value.items()}
+        case list():
+            return [texts_for_giants(inner) for inner in value]
+        case _:
+            return value
+
+
+def giant_in(value: Any, place: tuple[str, ...] = ()) -> str | None:
+    """Where in a value an integer beyond 64 bits stands; None: nowhere."""
+    match value:
+        case int() if abs(value) > MAX_INTEGER:
+            return ".".join(place) or "it"
+        case dict():
+            parts: list[tuple[Any, Any]] = list(value.items())
+        case list() | tuple():
+            parts = list(enumerate(value))
+        case _:
+            return None
+    return next(filter(None, (giant_in(inner, (*place, str(name))) for name, inner in parts)), None)
 
 
 def loose_json(response: httpx.Response) -> Any:
@@ -58,4 +215,4 @@ def loose_json(response: httpx.Response) -> Any:
 
 def start_of(response: httpx.Response) -> str:
     """The beginning of an answer that cannot be read, for the error's text, which is cut after masking."""
-    return response.content[:LONGEST_QUOTE].decode("utf-8", "replace")
+    return storable(response.content[:LONGEST_QUOTE].decode("utf-8", "replace"))

@@ -46,9 +46,13 @@ class Exchange:
 class VendorAuth(httpx.Auth):
     """What every vendor's credentials have in common."""
 
+    def stored_secrets(self) -> list[str]:
+        """The secrets among the credentials themselves."""
+        return [value.get_secret_value() for value in vars(self).values() if isinstance(value, SecretStr)]
+
     def secrets(self, _base_url: str) -> list[str]:
         """Every value that must not be shown."""
-        return [value.get_secret_value() for value in vars(self).values() if isinstance(value, SecretStr)]
+        return self.stored_secrets()
 
     def permit(self, operation: Operation[..., Any]) -> None:
         """Raise `NotAllowed` for an operation these credentials are known not to open."""

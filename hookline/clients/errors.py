@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from hookline.errors import HooklineError
+from hookline.text import one_line
+
+MAX_INTEGER = 2**63 - 1
 
 LONGEST_DETAIL = 500
+LONGEST_ID = 200
 
 
 class VendorError(HooklineError):
@@ -50,7 +54,7 @@ class VendorError(HooklineError):
         self.operation = operation
         self.detail = detail
         self.status = status
-        self.request_id = request_id
+        self.request_id = request_id and one_line(request_id, LONGEST_ID)
         self.retry_after = retry_after
         self.maybe_applied = maybe_applied
 
@@ -90,11 +94,13 @@ class VendorError(HooklineError):
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:LONGEST_DETAIL]
+    return one_line(text, LONGEST_DETAIL)
 
 
 def _masked(value: object, mask: Callable[[str], str]) -> object:
-    return value if value is None or isinstance(value, int | float) else _short(mask(str(value)))
+    if value is None or (isinstance(value, int | float) and abs(value) <= MAX_INTEGER):
+        return value
+    return _short(mask(str(value)))
 
 
 def _rebuilt(kind: type[VendorError], facts: Mapping[str, Any]) -> VendorError:
@@ -148,7 +154,9 @@ class Refused(VendorError):
     def hide(self, mask: Callable[[str], str]) -> None:
         """Mask every text that came from the vendor, those of the rows too."""
         super().hide(mask)
-        self.rows = tuple({name: _masked(value, mask) for name, value in row.items()} for row in self.rows)
+        self.rows = tuple(
+            {_short(name): _masked(value, mask) for name, value in row.items()} for row in self.rows
+        )
 
 
 class Conflict(VendorError):

@@ -17,7 +17,14 @@ from urllib.parse import quote, unquote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from hookline.clients.answers import request_id, retry_after
+from hookline.clients.answers import (
+    MAX_ANSWER_BYTES,
+    giant_in,
+    may_hold_giants,
+    request_id,
+    retry_after,
+    texts_for_giants,
+)
 from hookline.clients.errors import InvalidInput, UnexpectedAnswer, VendorError
 from hookline.clients.models import Input
 
@@ -85,6 +92,7 @@ class Operation(Generic[P, T_co]):
         says: what the vendor answers when it worked, where it answers in words.
         assumed: which part of it is our assumption, to be confirmed with the vendor; "" if none.
         headers: what is sent in the head of the request, beside the credentials.
+        max_bytes: the longest answer that is read, unpacked.
     """
 
     vendor: str
@@ -105,6 +113,7 @@ class Operation(Generic[P, T_co]):
         says: str,
         assumed: str,
         headers: Mapping[str, str],
+        max_bytes: int,
     ) -> None:
         self.verb = verb
         self.path = path
@@ -117,6 +126,7 @@ class Operation(Generic[P, T_co]):
         self.says = says
         self.assumed = assumed
         self.headers = HEADERS | dict(headers)
+        self.max_bytes = max_bytes
 
     def __set_name__(self, owner: type[Vendor], name: str) -> None:
         self.owner, self.vendor, self.name = owner, owner.vendor, name
@@ -176,11 +186,25 @@ class Operation(Generic[P, T_co]):
     def read(self, response: httpx.Response) -> T_co:
         """The answer in the response; raises a `VendorError`, and nothing else, for every other response."""
         value = self.owner.decode(self, response)
+        answer = self._validated(value, response)
+        if not may_hold_giants(response) or self._giant_in(answer) is None:
+            return answer
+        answer = self._validated(
+            texts_for_giants(value), response
+        )  # what is no number by its type becomes a text
+        if place := self._giant_in(answer):
+            raise self.error(UnexpectedAnswer, response, f"{place}: an integer beyond 64 bits")
+        return answer
+
+    def _validated(self, value: Any, response: httpx.Response) -> T_co:
         try:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             problem = _problem(error.errors(include_input=False)[0])
             raise self.error(UnexpectedAnswer, response, problem) from None
+
+    def _giant_in(self, answer: Any) -> str | None:
+        return giant_in(self._adapter.dump_python(answer))
 
     def dump(self, answer: Any) -> Any:
         """An answer as a JSON value, secrets as asterisks; raises `ValueError` if it is none of this operation."""
@@ -235,6 +259,7 @@ class Declare:
         says: str = "",
         assumed: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Operation[P, T]:
         """Declare an operation; see `Operation` for the meaning of each part."""
         return Operation(
@@ -249,6 +274,7 @@ class Declare:
             says=says,
             assumed=assumed,
             headers=headers,
+            max_bytes=max_bytes,
         )
 
 

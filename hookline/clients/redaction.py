@@ -1,15 +1,7 @@
-"""Hides secrets in everything that leaves this package: texts of errors, log lines, addresses."""
+"""Keeps the log lines of the HTTP library about our calls from being written: they print addresses and cookies."""
 
-import json
 import logging
-import re
-from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Final
-from urllib.parse import quote, quote_plus
-
-MASK: Final = "***"
-SHORTEST_SECRET = 4  # shorter ones would blot out ordinary words
 
 in_vendor_call: ContextVar[bool] = ContextVar("in_vendor_call", default=False)
 
@@ -21,42 +13,6 @@ _LOGGERS_THAT_PRINT_URLS_OR_COOKIES = (
     "httpcore.proxy",
     "httpcore.socks",
 )
-_PATTERNS = (
-    (re.compile(r"(?i)(/auth/sys/login)/[^/\s]+/[^/\s]+/[^/\s?#]+"), rf"\1/{MASK}/{MASK}/{MASK}"),
-    (re.compile(r"(?i)(/auth/sys/logoff|/api/[A-Za-z]+/[A-Za-z]+)/[^/\s?#]+"), rf"\1/{MASK}"),
-    (re.compile(r"(?i)(/Webhooks/Subscribers)/[^/\s?#]+"), rf"\1/{MASK}"),
-    (
-        re.compile(r"(?i)\b(apikey|password|token|access_token|ss-id|x-authkey|client_secret)=[^&\s;]+"),
-        rf"\1={MASK}",
-    ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',]+"), rf"\1 {MASK}"),
-    (
-        re.compile(r"(?i)(\"(?:password|apikey|x-apikey|token|access_token|sessionid)\"\s*:\s*)\"[^\"]*\""),
-        rf'\1"{MASK}"',
-    ),
-)
-
-
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with the given secrets, plain or quoted, and whatever looks like one masked."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
-            for form in _forms(secret):
-                text = text.replace(form, MASK)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def _forms(secret: str) -> set[str]:
-    """The ways a secret may be written: plain, in an address, in JSON, in Python."""
-    addressed = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    return {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-    } | addressed
 
 
 def _outside_vendor_calls(_record: logging.LogRecord) -> bool:

@@ -20,14 +20,15 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 
 import httpx
 
-from hookline.clients.answers import clock_ahead
+from hookline.clients.answers import MAX_ANSWER_BYTES, AnswerTooLarge, clock_ahead, read_bounded
 from hookline.clients.auth import Exchange, VendorAuth
 from hookline.clients.errors import AnswerLost, UnexpectedAnswer, Unreachable, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Operation
-from hookline.clients.redaction import in_vendor_call, redact
+from hookline.clients.redaction import in_vendor_call
 from hookline.context import vendor_slot, waiting, waiting_for_next_attempt
 from hookline.errors import ConfigurationError
+from hookline.redaction import learn, redact
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class VendorClient:
     ) -> None:
         self.base_url = checked_address(base_url)
         self.auth = auth
+        learn(auth.stored_secrets())
         self.admission = admission
         self.timeout = timeout
         self.connect_timeout = connect_timeout
@@ -237,17 +239,26 @@ def _connections(
         follow_redirects=False,
         transport=transport,
         limits=limits or httpx.Limits(),
+        event_hooks={"response": [_read]},
     )
+
+
+async def _read(response: httpx.Response) -> None:
+    """Read each answer, those of log-ins too, no further than its operation allows."""
+    exchange = Exchange.of(response.request)
+    await read_bounded(response, exchange.operation.max_bytes if exchange else MAX_ANSWER_BYTES)
 
 
 def _meaning(failure: Exception, exchange: Exchange) -> VendorError:
     """Which error a failure of the network is: the question is only whether our bytes had begun to leave."""
     operation = exchange.operation
     said = f"{type(failure).__name__} {failure}".strip()
-    if isinstance(failure, httpx.DecodingError):
-        return operation.error(UnexpectedAnswer, None, said)
     if isinstance(failure, _NEVER_SENT) or _while_logging_in(failure):
         return operation.error(Unreachable, None, said)
+    if isinstance(failure, httpx.DecodingError):
+        error = operation.error(UnexpectedAnswer, None, str(failure))
+        error.transient = error.transient and not isinstance(failure, AnswerTooLarge)
+        return error
     if isinstance(failure, TimeoutError | httpx.InvalidURL) and not exchange.began:
         return operation.error(Unreachable, None, said)
     return operation.error(AnswerLost, None, said)

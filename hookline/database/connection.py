@@ -115,7 +115,8 @@ async def pool(settings: Settings) -> asyncpg.Pool:
     mine = _pools.setdefault(asyncio.get_running_loop(), {})
     making = mine.get(where)
     if making is None:
-        size = 4 * settings.engine_concurrency + 10  # a run may hold two, and a lane carries twice as many
+        # A run may hold two, and a lane carries twice as many; ten times as many may wait, with one each.
+        size = 14 * settings.engine_concurrency + 10
         making = mine[where] = asyncio.ensure_future(_make_pool(database_url(settings), size))
     try:
         return await asyncio.shield(making)

@@ -58,6 +58,7 @@ ATTEND_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 UNEXPECTED = 5
 """An error that nobody foresaw, or that Prefect fails over though it is well, ends a dispatch at so many attempts."""
+WAITS_SECONDS = 0.5
 DRAIN_SECONDS = 20.0
 STEP, STEP_SECONDS = 2, 0.2
 """So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
@@ -129,7 +130,11 @@ class Engine:
                 ("taking over from dead engines", self._take_over, ATTEND_SECONDS),
                 ("stopping what is discarded", self.leases.honour_discards, ATTEND_SECONDS),
                 ("saying that it lives", self._beat, BEAT_SECONDS),
-                ("saying what waits", partial(self.slots.tell, database, self.name, self.deployments), 1),
+                (
+                    "saying what waits",
+                    partial(self.slots.tell, database, self.name, self.deployments),
+                    WAITS_SECONDS,
+                ),
                 ("reconciling with Prefect", reconciler.look, RECONCILE_SECONDS),
                 ("telling Prefect of changes", partial(self._tell, context.client), TELL_SECONDS),
                 ("pruning", partial(prune_old, database, self.settings, self.hooks), PRUNE_SECONDS),

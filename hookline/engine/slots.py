@@ -7,7 +7,6 @@ one vendor take no more than half of the slots, so that one that hangs leaves ro
 """
 
 import asyncio
-import logging
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
@@ -21,17 +20,17 @@ import asyncpg
 
 from hookline import context
 from hookline.context import GRACE_SECONDS
-from hookline.database import CONNECTION_ERRORS
 from hookline.inbox import dispatches
 
-logger = logging.getLogger(__name__)
+CLAIMED: Final = 10
+"""
+So many times as many dispatches as there are slots may be claimed, at work or waiting.
 
-CLAIMED: Final = 25
-"""So many times as many dispatches as there are slots may be claimed, at work or waiting: each takes memory."""
+Each takes memory, and a connection to PostgreSQL where it has a business to itself (see `pool`).
+"""
 WAITS: Final = "waits for a person's answer in the Prefect UI"
 _OURS: Final = "waits "
 """How each reason begins that is told here, and so is taken back here."""
-TELL_SECONDS: Final = 0.5
 UNCLAIMED_SECONDS: Final = 5.0
 """How often those are told that wait to be claimed while nothing moves."""
 
@@ -154,6 +153,7 @@ class Slots:
         self.most_claimed = CLAIMED * at_once
         self.free: Callable[[], object] = lambda: None
         """Called when a slot became free that was not given back by the end of a run."""
+        self._free = at_once
         self._moved = time.monotonic()
         self._told_unclaimed = 0.0
         self._shares: dict[str, VendorShare] = {}
@@ -188,18 +188,12 @@ class Slots:
         ]
 
     async def tell(self, database: asyncpg.Pool, owner: str, deployments: Collection[str]) -> None:
-        """Say in the inbox what waits for what, and take it back, for ever."""
-        free = 0
-        while True:
-            await asyncio.sleep(TELL_SECONDS)
-            before, free = free, self.free_now()
-            if free > before:
-                self.free()
-            try:
-                await self._tell_claimed(database, owner)
-                await self._tell_unclaimed(database, deployments, is_full=free <= 0)
-            except CONNECTION_ERRORS as error:
-                logger.debug("cannot say what waits: %s", error)
+        """Say in the inbox what waits for what, and take it back; wake the engine where a slot was given back."""
+        before, self._free = self._free, self.free_now()
+        if self._free > before:
+            self.free()
+        await self._tell_claimed(database, owner)
+        await self._tell_unclaimed(database, deployments, is_full=self._free <= 0)
 
     async def _tell_claimed(self, database: asyncpg.Pool, owner: str) -> None:
         claimed = dict(self.claimed)

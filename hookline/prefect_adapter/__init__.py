@@ -1,1 +1,1 @@
-"""What assumes something of Prefect's inside, in one place; `tests/unit/test_prefect_adapter.py` names it."""
+"""What assumes something of Prefect's inside, in one place; `tests/unit/prefect_adapter` names each assumption."""

@@ -35,6 +35,10 @@ FLOWS = (
     "kills",
     "hogs",
     "leaves",
+    "patient",
+    "nested",
+    "limited",
+    "asks_zentitle",
 )
 
 

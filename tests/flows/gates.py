@@ -9,13 +9,16 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
+from prefect.concurrency.asyncio import concurrency
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.variables import Variable
 
+from blocks import ZentitleCredentials
 from hookline.database import lent
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from hookline.settings import settings
+from tasks import zentitle
 from tasks.effects import Business, once
 
 
@@ -152,6 +155,41 @@ async def passing(record: str) -> None:
     if not is_open(record, "passed"):
         let_pass(record, "passed")
         raise Away("it passes")
+
+
+@task(retries=1, retry_delay_seconds=600)
+async def fails() -> None:
+    """Fails, and waits for its next attempt."""
+    raise ValueError("not yet")
+
+
+@flow(persist_result=False)
+async def patient(record: str) -> None:
+    """Has a task that waits long for its next attempt."""
+    _note(record, "begun")
+    await fails()
+
+
+@flow(persist_result=False)
+async def nested(record: str) -> None:
+    """Has a flow that waits for its next attempt."""
+    await impatient(record)
+
+
+@flow(persist_result=False)
+async def limited(record: str) -> None:
+    """Has the one slot of a limit in Prefect until its gate opens."""
+    _note(record, "begun")
+    async with concurrency("gates"):
+        _note(record, "in")
+        await passed(record, "gate")
+
+
+@flow(persist_result=False)
+async def asks_zentitle(record: str) -> None:
+    """Calls a vendor."""
+    _note(record, "begun")
+    await zentitle.list_products(await ZentitleCredentials.aload("default"))
 
 
 @flow(persist_result=False)

@@ -308,7 +308,7 @@ async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
 @pytest.mark.parametrize(("flow", "own_run"), [("steps", True), ("impatient", False)])
 async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(desk, monkeypatch, flow, own_run):
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
-    route = Route("desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, own_run)
+    route = Route("desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, "{}", own_run)
     works = await waiting(desk, flow, 2 * BACKLOG)
 
     async with desk.engine(routes=[route], **LANE):

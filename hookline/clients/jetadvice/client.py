@@ -42,8 +42,11 @@ from hookline.clients.models import NoInput
 from hookline.clients.operation import Operation, get, post, put
 from hookline.clients.transport import VendorClient
 from hookline.errors import ConfigurationError
+from hookline.text import storable
 
 IDLE: Final = 540.0  # seconds without a call after which we log in again; JetAdvice waits about 600
+_SLOW = ("idna", "punycode")
+"""Encodings of names: a text in them takes time by the square of its length."""
 _TOKEN_NAMES = ("token", "authkey", "key")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
@@ -110,7 +113,7 @@ class JetadviceClient(VendorClient):
         repeat="safe", trust="public", assumed="the answer's fields")
     get_report_file = get("/reports/RunResultFile", GetReportFile, str,
         "Read a file of a report run, whole, as the text it is.",
-        repeat="safe", trust="public", assumed="the input's name")
+        repeat="safe", trust="public", assumed="the input's name", max_bytes=50 * 2**20)
 
     # Data collectors, and the API's own description
     list_data_collectors = get("/datacollectors", Scope, list[DataCollector],
@@ -207,8 +210,9 @@ def _start(response: httpx.Response) -> str:
 
 def _text(response: httpx.Response) -> str:
     """The body as text, in the encoding that the vendor names, else UTF-8."""
+    charset = (response.charset_encoding or "utf-8").lower()
     try:
-        text = response.content.decode(response.charset_encoding or "utf-8", "replace")
+        text = response.content.decode("utf-8" if charset in _SLOW else charset, "replace")
     except (LookupError, ValueError):  # an encoding that does not exist, or is none of text
         text = response.content.decode("utf-8", "replace")
-    return text.removeprefix("\ufeff")
+    return storable(text.removeprefix("\ufeff"))

@@ -28,9 +28,9 @@ from hookline.clients import (
     ZentitleKey,
     pages,
 )
-from hookline.clients.redaction import redact
 from hookline.clients.transport import tls
 from hookline.errors import ConfigurationError, HooklineError
+from hookline.redaction import redact
 
 TOKEN = "6b1f0f0e-5555-4444-8888-0123456789ab"
 

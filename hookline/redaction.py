@@ -1,0 +1,135 @@
+"""
+Hides secrets in everything that is shown or kept: reasons, log lines, texts of errors, addresses.
+
+What this process knows to be a secret (`learn`) is masked wherever it stands; `redact` masks what looks like one, too.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+MASK: Final = "***"
+SHORTEST_SECRET = 4  # shorter ones would blot out ordinary words
+
+_PATTERNS = (
+    (re.compile(r"(?i)(/auth/sys/login)/[^/\s]+/[^/\s]+/[^/\s?#]+"), rf"\1/{MASK}/{MASK}/{MASK}"),
+    (re.compile(r"(?i)(/auth/sys/logoff|/api/[A-Za-z]+/[A-Za-z]+)/[^/\s?#]+"), rf"\1/{MASK}"),
+    (re.compile(r"(?i)(/Webhooks/Subscribers)/[^/\s?#]+"), rf"\1/{MASK}"),
+    (
+        re.compile(r"(?i)\b(apikey|password|token|access_token|ss-id|x-authkey|client_secret)=[^&\s;]+"),
+        rf"\1={MASK}",
+    ),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',]+"), rf"\1 {MASK}"),
+    (
+        re.compile(r"(?i)(\"(?:password|apikey|x-apikey|token|access_token|sessionid)\"\s*:\s*)\"[^\"]*\""),
+        rf'\1"{MASK}"',
+    ),
+)
+
+
+class _Known:
+    """The secrets of this process."""
+
+    def __init__(self) -> None:
+        self.secrets: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Add those that are long enough to be told from words."""
+        new = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET} - self.secrets
+        if new:
+            self.secrets |= new
+            self.pattern = _pattern(self.secrets)
+
+
+_known = _Known()
+
+
+def learn(secrets: Iterable[str]) -> None:
+    """Mask these from now on, wherever they stand in what this process says or keeps."""
+    _known.add(secrets)
+
+
+def mask(text: str) -> str:
+    """The text with every secret masked that this process knows."""
+    pattern = _known.pattern
+    return text if pattern is None else pattern.sub(MASK, text)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text with the given and the known secrets, plain or quoted, and whatever looks like one masked."""
+    given = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET} - _known.secrets
+    text = mask(_pattern(given).sub(MASK, text) if given else text)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def mask_logs() -> None:
+    """Mask known secrets in every record of this process, its traceback too, whichever handler writes it."""
+    factory = logging.getLogRecordFactory()
+    if not isinstance(factory, _MaskedRecords):
+        logging.setLogRecordFactory(_MaskedRecords(factory))
+
+
+class _MaskedRecords:
+    """Makes log records without secrets."""
+
+    def __init__(self, factory: Any) -> None:
+        self.factory = factory
+        self.formatter = logging.Formatter()
+
+    def __call__(self, *args: Any, **given: Any) -> logging.LogRecord:
+        record: logging.LogRecord = self.factory(*args, **given)
+        if _known.pattern is not None:
+            self._mask(record)
+        return record
+
+    def _mask(self, record: logging.LogRecord) -> None:
+        try:
+            said = record.getMessage()
+        except Exception:  # noqa: BLE001  (a handler says what is wrong with it)
+            return
+        if (masked := mask(said)) != said:
+            record.msg, record.args = masked, None
+        if record.exc_info:
+            record.exc_text = mask(self.formatter.formatException(record.exc_info))
+
+
+def masked(formatter: logging.Formatter | None) -> logging.Formatter:
+    """A formatter that writes what this one does, known secrets masked."""
+    return _Masked(formatter or logging.Formatter())
+
+
+class _Masked(logging.Formatter):
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(self.inner.format(record))
+
+
+def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the secrets in any form, the longest first."""
+    forms = {form for secret in secrets for form in _forms(secret)}
+    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways a secret may be written: plain, in an address, in JSON, in Python, without its `whsec_`."""
+    addressed = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    bare = {secret.removeprefix("whsec_")} if len(secret) > SHORTEST_SECRET + len("whsec_") else set()
+    return (
+        {
+            secret,
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            repr(secret)[1:-1],
+        }
+        | addressed
+        | bare
+    )

@@ -1,0 +1,231 @@
+"""Slots: what waits gives its own back and says so, and a vendor has no more than its share."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+
+from hookline import context
+from hookline.engine.leases import Leases
+from hookline.engine.slots import CLAIMED, WAITS
+
+VENDOR, ADDRESS = "zentitle", "http://zentitle.example"
+
+
+async def dispatch(database, deployment="f/d", key=None):
+    delivery = await database.fetchval(
+        """
+        INSERT INTO deliveries (source, external_id, method, query, headers, content_type, body, state)
+        VALUES ('s', $1, 'POST', '{}', '{}', 'application/json', '{}', 'dispatched') RETURNING id
+        """,
+        uuid4().hex,
+    )
+    await database.execute(
+        "INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key) VALUES ($1, 's', 'r', $2, '{}', $3)",
+        delivery,
+        deployment,
+        key,
+    )
+    return delivery
+
+
+@pytest.fixture
+def leases(database, database_settings):
+    def leases(at_once):
+        return Leases(database_settings.model_copy(update={"engine_concurrency": at_once}), "engine")
+
+    return leases
+
+
+@pytest.fixture
+def claimed(database, leases):
+    """The slots of an engine, and dispatches that it has claimed."""
+
+    async def claimed(number, at_once=4):
+        for _ in range(number):
+            await dispatch(database)
+        engine = leases(at_once)
+        hands = await engine.claim(number, ["f/d"])
+        return engine.slots, hands
+
+    return claimed
+
+
+def at(hand):
+    return context.working_on(hand.dispatch["delivery_id"], hand.id, hand, slot=hand.slot)
+
+
+async def reasons(database, hands):
+    ids = [hand.id for hand in hands]
+    rows = await database.fetch(
+        """
+        SELECT p.reason, d.reason AS of_delivery FROM dispatches p JOIN deliveries d ON d.id = p.delivery_id
+        WHERE p.id = ANY($1) ORDER BY p.seq
+        """,
+        ids,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_run_that_waits_for_its_next_attempt_gives_its_slot_back_at_once(claimed):
+    slots, [hand, _] = await claimed(2)
+    free = []
+
+    with at(hand):
+        free.append(slots.free_now())
+        with context.waiting_for_next_attempt(600):
+            free.append(slots.free_now())
+        free.append(slots.free_now())
+
+    assert [2, 3, 2] == free
+
+
+async def test_a_wait_of_which_nobody_knows_how_long_it_is_gives_its_slot_back_once_it_lasts(claimed):
+    slots, [hand] = await claimed(1)
+
+    with at(hand), context.waiting("waits for something", grace=0.05):
+        before = slots.free_now()
+        await asyncio.sleep(0.06)
+
+        assert (3, 4) == (before, slots.free_now())
+
+
+async def test_a_vendor_has_half_of_the_slots_and_at_least_one(claimed):
+    for at_once, share in ((4, 2), (1, 1), (9, 4)):
+        slots, _ = await claimed(1, at_once)
+
+        assert share == slots.share(VENDOR, ADDRESS).most()
+
+
+async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_stopped_takes_none(claimed):
+    slots, hands = await claimed(4)
+    seen, go_on = [], asyncio.Event()
+
+    async def call(name, hand):
+        with at(hand):
+            async with context.vendor_slot(VENDOR, ADDRESS), context.vendor_slot(VENDOR, ADDRESS):
+                seen.append(name)
+                await go_on.wait()
+
+    calls = [asyncio.create_task(call(name, hand)) for name, hand in zip("abcd", hands, strict=True)]
+    await asyncio.sleep(0.05)
+    first = list(seen)
+    calls[2].cancel()
+    go_on.set()
+    await asyncio.gather(*calls, return_exceptions=True)
+
+    assert (["a", "b"], ["a", "b", "d"], 0) == (first, seen, slots.share(VENDOR, ADDRESS).taken)
+
+
+async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claimed):
+    slots, _ = await claimed(1)
+    share = slots.share(VENDOR, ADDRESS)
+    for _ in range(2):
+        await share.acquire()
+    stopped, next_one = (asyncio.create_task(share.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    share.release()
+    stopped.cancel()
+    await asyncio.wait_for(next_one, 5)
+
+    assert 2 == share.taken
+
+
+async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claimed):
+    slots, hands = await claimed(4)
+    async with AsyncExitStack() as stack:
+        for hand in hands[:2]:
+            stack.enter_context(at(hand))
+            await stack.enter_async_context(hand.slot.vendor_slot(VENDOR, ADDRESS))
+        waiting = asyncio.create_task(hands[2].slot.vendor_slot(VENDOR, ADDRESS).__aenter__())
+        with at(hands[3]):
+            async with asyncio.timeout(5), context.vendor_slot("jiwa", "http://jiwa.example"):
+                pass
+        waiting.cancel()
+
+    assert 0 == slots.share("jiwa", "http://jiwa.example").taken
+
+
+async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(database, claimed):
+    slots, [paused, full, first, second, working] = await claimed(5)
+    paused.waits = True
+    async with AsyncExitStack() as stack:
+        for hand in (first, second):
+            await stack.enter_async_context(hand.slot.vendor_slot(VENDOR, ADDRESS))
+        with at(full):
+            waiting = asyncio.create_task(slots.share(VENDOR, ADDRESS).acquire())
+            await asyncio.sleep(0)
+        [wait] = full.slot._waits
+        wait.lasts_from = time.monotonic()
+        with at(second), context.waiting_for_next_attempt(600):
+            await slots.tell(database, "engine", ["f/d"])
+            told = await reasons(database, [paused, full, first, second, working])
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        paused.waits = False
+        await slots.tell(database, "engine", ["f/d"])
+
+    in_flight = "waits for a free slot: 2 of 2 calls to zentitle are in flight"
+    next_attempt = told[3][0]
+    assert next_attempt.startswith("waits for its next attempt at ")
+    assert [(WAITS,) * 2, (in_flight,) * 2, (None,) * 2, (next_attempt,) * 2, (None,) * 2] == told
+    assert [(None, None)] * 5 == await reasons(database, [paused, full, first, second, working])
+
+
+async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(database, claimed, leases):
+    slots, [hand] = await claimed(1)
+    with at(hand), context.waiting_for_next_attempt(600):
+        await slots.tell(database, "engine", ["f/d"])
+    await database.execute("UPDATE dispatches SET lease_until = now() - interval '1 s'")
+
+    other = leases(4)
+    [again] = await other.claim(1, ["f/d"])
+    await other.slots.tell(database, "engine", ["f/d"])
+
+    assert [(None, None)] == await reasons(database, [again])
+
+
+async def test_of_what_moves_nothing_is_written(database, claimed):
+    slots, _ = await claimed(4)
+    waiting = await dispatch(database)
+
+    await slots.tell(database, "engine", ["f/d"])
+
+    assert None is await database.fetchval("SELECT reason FROM dispatches WHERE delivery_id = $1", waiting)
+
+
+async def test_a_dispatch_that_waits_for_a_slot_says_so_and_one_that_waits_for_its_key_does_not(
+    database, claimed
+):
+    slots, _ = await claimed(4)
+    waiting = await dispatch(database, key="one")
+    behind = await dispatch(database, key="one")
+    slots._moved -= 60
+
+    await slots.tell(database, "engine", ["f/d"])
+
+    said = [
+        await database.fetchval("SELECT reason FROM deliveries WHERE id = $1", delivery)
+        for delivery in (waiting, behind)
+    ]
+    assert ["waits for a free slot: 4 of 4 dispatches are at work in this engine, and 0 wait", None] == said
+
+
+async def test_however_many_of_one_deployment_wait_there_is_room_for_others(database, claimed):
+    slots, hands = await claimed(CLAIMED // 2, at_once=1)
+    for hand in hands:
+        hand.waits = True
+
+    assert ["f/other"] == slots.open_to(["f/d", "f/other"])
+    assert 1 == slots.free_now()
+
+
+async def test_no_more_are_claimed_than_an_engine_can_hold(claimed):
+    slots, hands = await claimed(CLAIMED, at_once=1)
+    for hand in hands:
+        hand.waits = True
+
+    assert 0 == slots.free_now()

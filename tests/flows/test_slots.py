@@ -1,0 +1,82 @@
+"""Whatever waits, in whichever way, leaves its slot to what does not, and the inbox says what it waits for."""
+
+import pytest
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+
+AT_ONCE = {"engine_concurrency": 2, "lane_backlog": 0}
+
+
+@pytest.fixture(autouse=True)
+def soon_stopped(monkeypatch):
+    monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
+
+
+@pytest.fixture
+async def one_slot(desk):
+    limit = GlobalConcurrencyLimitCreate(name="gates", limit=1)
+    await desk.client.create_global_concurrency_limit(limit)
+    yield
+    await desk.client.delete_global_concurrency_limit_by_name("gates")
+
+
+async def innocent_is_done(desk):
+    work = await desk.dispatch("steps")
+    work.open()
+    await work.is_("done")
+
+
+async def says(desk, work, what):
+    """What the inbox says, once it says something like this."""
+
+    async def said():
+        row = await work.row()
+        return row["reason"] if what in (row["reason"] or "") else None
+
+    return await desk.until(said, f"it does not say {what!r}")
+
+
+@pytest.mark.parametrize("flow", ["patient", "impatient", "nested"])
+async def test_runs_that_wait_for_their_next_attempt_leave_their_slots_to_others(desk, flow):
+    waiting = [await desk.dispatch(flow) for _ in range(4)]
+
+    async with desk.engine(**AT_ONCE):
+        said = [await says(desk, work, "waits ") for work in waiting]
+        await innocent_is_done(desk)
+        states = {(await work.row())["state"] for work in waiting}
+
+    assert {"running"} == states
+    expected = (
+        "waits until Prefect lets its flow run go on" if flow == "nested" else "waits for its next attempt at"
+    )
+    assert [True] * 4 == [reason.startswith(expected) for reason in said]
+
+
+async def test_a_run_that_waits_for_a_limit_in_prefect_leaves_its_slot_to_others(desk, one_slot):
+    async with desk.engine(**AT_ONCE):
+        first = await desk.dispatch("limited")
+        await first.has_written("in")
+        second = await desk.dispatch("limited")
+        said = await says(desk, second, "waits ")
+        await innocent_is_done(desk)
+        for work in (first, second):
+            work.open()
+            await work.is_("done")
+
+    assert "waits for the limit gates in Prefect" == said
+    assert None is (await second.row())["reason"]
+
+
+async def test_a_vendor_that_hangs_leaves_room_for_others(desk):
+    desk.sandbox.fault("zentitle", operation="list_products", kind="latency", seconds=12, times=1)
+
+    async with desk.engine(**AT_ONCE):
+        works = [await desk.dispatch("asks_zentitle") for _ in range(3)]
+        for work in works:
+            await work.has_written("begun")
+        said = sorted([await says(desk, work, "waits ") for work in works])
+        await innocent_is_done(desk)
+        for work in works:
+            await work.is_("done")
+
+    in_flight = "waits for a free slot: 1 of 1 calls to zentitle are in flight"
+    assert [in_flight, in_flight, "waits for an answer of zentitle"] == said
