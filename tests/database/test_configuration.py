@@ -341,8 +341,13 @@ async def post(client, source, order):
     return answer.status_code
 
 
+async def hang_up(_database):
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+@pytest.mark.parametrize("ask", [configuration.ask_to_reload, hang_up], ids=["by apply", "by SIGHUP"])
 async def test_a_gateway_reads_its_files_again_when_asked_and_loses_nothing(
-    checkout, gateway, database, until
+    checkout, gateway, database, until, ask
 ):
     async with gateway() as client:
         await until(lambda: _listens(database), "the gateway does not listen")
@@ -355,9 +360,7 @@ async def test_a_gateway_reads_its_files_again_when_asked_and_loses_nothing(
         streaming = asyncio.create_task(stream())
         for text in ("sources: {", None, "", None):
             checkout.write_hooks(text) if text is not None else _write_with(checkout, "new")
-            await configuration.ask_to_reload(database)
-            await asyncio.sleep(0.1)
-            os.kill(os.getpid(), signal.SIGHUP)
+            await ask(database)
             await asyncio.sleep(0.1)
         known = await until(lambda: _status_is(client, "new", 401), "the new source is not known")
         stop.set()
