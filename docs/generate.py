@@ -50,12 +50,14 @@ def settings_tables() -> Iterator[str]:
 
 
 def commands(parent: App = app, names: tuple[str, ...] = ("hookline",)) -> Iterator[tuple[str, App]]:
-    """Every command with its full name, groups left out."""
+    """Every command with its full name; of groups, those that do something by themselves."""
     for name in parent:
         if not name.startswith("-"):
             command = parent[name]
             children = list(commands(command, (*names, name)))
-            yield from children or [(" ".join((*names, name)), command)]
+            if not children or command.default_command is not None:
+                yield " ".join((*names, name)), command
+            yield from children
 
 
 def command_sections() -> Iterator[str]:

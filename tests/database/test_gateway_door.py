@@ -90,7 +90,10 @@ async def noted(database, source):
 
 
 @pytest.fixture(autouse=True)
-async def none_noted(database):
+async def none_noted(gateway, database):
+    while (await gateway.get("/readyz")).status_code != 200:  # a busy machine takes its time
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.2)  # what the test before was refused is written down
     await database.execute("DELETE FROM refusals")
 
 
@@ -102,7 +105,7 @@ async def test_a_costly_body_is_kept_or_refused_and_holds_up_no_other(gateway, d
     others = [(await post(gateway, "plain", json.dumps({"n": n}).encode())).status_code for n in range(5)]
 
     assert [202] * 5 == others
-    assert {answer.status_code for answer in await asyncio.gather(*costly)} <= {200, 202, 400, 413}
+    assert {answer.status_code for answer in await asyncio.gather(*costly)} <= {200, 202, 400, 413, 503}
     assert (
         202 == (await post(gateway, "xml", b"<a/>", "text/xml")).status_code
     )  # the processes are there again
@@ -216,7 +219,7 @@ async def test_a_token_that_proves_deliveries_is_refused_when_it_starts(
     database_settings, hooks, monkeypatch, source
 ):
     monkeypatch.setenv("HOOKLINE_TOKEN_META", "the-same-secret-as-a-token")
-    monkeypatch.setenv(f"HOOKLINE_SECRET_{source}", "another-secret,the-same-secret-as-a-token")
+    monkeypatch.setenv(f"HOOKLINE_SECRET_{source}", "another-secret-of-it,the-same-secret-as-a-token")
 
     with pytest.raises(ConfigurationError, match="HOOKLINE_TOKEN_META") as raised:
         create_app(database_settings.model_copy(update={"hooks": hooks}))

@@ -16,7 +16,8 @@ from hookline.cli import app
 from hookline.cli.doctor import _open_work
 from hookline.database.connection import connect
 from hookline.errors import HooklineError
-from hookline.inbox import acts, deliveries, dispatches
+from hookline.inbox import acts, deliveries, dispatches, refusals
+from hookline.inbox.refusals import Refusal
 from hookline.runtime import person
 from hookline.settings import settings
 
@@ -637,3 +638,27 @@ async def _listened_to(database):
     async with asyncio.timeout(30):
         while not await database.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
             await asyncio.sleep(0.05)
+
+
+async def test_the_sources_are_listed_with_what_was_refused_and_that_is_forgotten(
+    hookline, database, environment
+):
+    environment.setenv("HOOKLINE_SECRET_JIWA", "a-secret-that-nobody-sees")
+    now = await database.fetchval("SELECT now()")
+    why = "Send application/json, not text/x-[red]odd."
+    async with database.acquire() as connection:
+        await refusals.add_all(connection, [Refusal("jiwa", 415, why, 3, now, now, "192.0.2.1", {"a": "b"})])
+
+    table = await hookline(group="sources")
+    listed = {row["source"]: row for row in (await hookline("--json", group="sources")).json}
+    forgotten = await hookline("forget", "jiwa", group="sources")
+
+    assert ("open", "off: it has no secret") == (listed["jiwa"]["is"], listed["shop"]["is"])
+    assert [(415, 3, why)] == [
+        (row["status"], row["count"], row["reason"]) for row in listed["jiwa"]["refusals"]
+    ]
+    assert why in table.out
+    assert "192.0.2.1" in table.out
+    assert "a-secret" not in table.out
+    assert "1 kinds of refusals are cleared" in forgotten.out
+    assert {} == await refusals.by_source(database)

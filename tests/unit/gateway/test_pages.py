@@ -18,6 +18,7 @@ from hookline.gateway.pages.shown import indented_json, indented_xml, shown
 from hookline.gateway.pages.sources import Card
 from hookline.health.running import Running, Trouble
 from hookline.inbox import plans, stats
+from hookline.inbox.refusals import Refusal
 from hookline.inbox.search import Filter, Listing, Selection
 from hookline.text import typed
 
@@ -111,7 +112,8 @@ def pages_of(body, *, headers, text, content_type="application/json"):
     typed = text.encode(errors="replace").decode()  # as Starlette decodes it
     filter_ = Filter(source=typed, key=typed, text=typed, state="failed")
     sent = stats.Source("s", {"failed": 3}, ["failed"], moment, moment, 1, pause)
-    source = Card("s", None, text, sent, [("r", "f/d")])
+    refused = Refusal("s", 400, typed, 3, moment, moment, typed, {typed: typed})
+    source = Card("s", None, text, sent, [("r", "f/d")], [refused])
     html = {
         "delivery": {
             "delivery": delivery,
