@@ -148,10 +148,19 @@ def test_the_home_is_its_owner_s_alone(sandbox):
     assert [] == open_to_others
 
 
-def test_what_prefect_s_worker_writes_beside_is_in_the_home(business, sandbox):
-    worker = business.process("prefect", "worker", "start")
+async def test_what_prefect_s_worker_writes_beside_is_in_the_home(business, sandbox, until):
+    home = sandbox.settings.home
+    await until((home / "tmp" / "runner_storage").is_dir, "no run was started by the worker")
+    supervisor = psutil.Process(sandbox.process.pid)
+    opened = {
+        file.path
+        for process in supervisor.children(recursive=True)
+        for file in process.open_files()
+        if file.mode != "r" and not file.path.startswith(("/dev/", str(home)))
+    }
 
-    assert str(sandbox.settings.home / "tmp") == worker.environ()["TMPDIR"]
+    assert str(home / "tmp") == business.process("prefect", "worker", "start").environ()["TMPDIR"]
+    assert set() == opened
 
 
 async def test_the_gateway_serves_prefect_to_whoever_has_logged_in_there_and_asks_for_nothing_more(operator):
