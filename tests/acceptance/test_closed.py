@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 import websockets
+from commands import run_process
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from hookline import runtime
@@ -148,10 +149,19 @@ def test_the_home_is_its_owner_s_alone(sandbox):
     assert [] == open_to_others
 
 
-def test_what_prefect_s_worker_writes_beside_is_in_the_home(business, sandbox):
-    worker = business.process("prefect", "worker", "start")
+async def test_what_prefect_s_worker_writes_beside_is_in_the_home(business, sandbox, until):
+    home = sandbox.settings.home
+    await until((home / "tmp" / "runner_storage").is_dir, "no run was started by the worker")
+    supervisor = psutil.Process(sandbox.process.pid)
+    opened = {
+        file.path
+        for process in supervisor.children(recursive=True)
+        for file in process.open_files()
+        if file.mode != "r" and not file.path.startswith(("/dev/", str(home)))
+    }
 
-    assert str(sandbox.settings.home / "tmp") == worker.environ()["TMPDIR"]
+    assert str(home / "tmp") == business.process("prefect", "worker", "start").environ()["TMPDIR"]
+    assert set() == opened
 
 
 async def test_the_gateway_serves_prefect_to_whoever_has_logged_in_there_and_asks_for_nothing_more(operator):
@@ -254,9 +264,10 @@ async def test_logging_out_ends_the_websockets_of_the_session(operator):
     assert 303 == (await operator.get("/prefect/")).status_code
 
 
-def test_commands_typed_beside_it_have_the_log_in(business, sandbox):
-    findings = {finding["check"]: finding for finding in json.loads(business.run("doctor", "--json").stdout)}
+def test_commands_typed_beside_it_have_the_log_in(sandbox):
+    told = run_process("doctor", "--json").stdout
+    findings = {finding["check"]: finding for finding in json.loads(told)}
 
-    assert "ok" == findings["Prefect API"]["state"]
+    assert "ok" == findings["Prefect API"]["state"], findings["Prefect API"]["detail"]
     assert urlsplit(sandbox.settings.prefect_ui_url).path == "/prefect"
     assert runtime.prefect_auth(sandbox.settings) not in json.dumps(findings)

@@ -226,6 +226,7 @@ async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(p
     assert 1 == ended.code
     assert {
         "Python": "ok",
+        ".env": "skipped",
         "HOOKLINE_HOME": "ok",
         "environment": "warning",
         "hooks.yaml": "ok",
