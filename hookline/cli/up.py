@@ -15,7 +15,6 @@ from hookline.hooks import load_hooks
 from hookline.settings import VENDORS, Settings
 from hookline.supervisor import Port, Process, http_ready, only_one, require_free, supervise
 
-WORK_POOL = "hookline"
 START_SECONDS = 180
 
 
