@@ -13,6 +13,7 @@ NAMES = {
     "hookline engine": "engine",
     "hookline sandbox": SIMULATORS,
     "prefect worker start": "Prefect's process worker",
+    "hookline worker": "Prefect's process worker",
     "prefect_server": "Prefect server",
     "prefect.server": "Prefect server",
     "postgres": "PostgreSQL",

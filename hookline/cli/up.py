@@ -19,7 +19,6 @@ from hookline.supervisor import Port, Process, file_ready, http_ready, only_one,
 from hookline.supervisor.ready import READY_FILE
 from hookline.supervisor.supervisor import Troubles
 
-WORK_POOL = "hookline"
 START_SECONDS = 180
 
 

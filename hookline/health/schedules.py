@@ -20,8 +20,8 @@ from hookline.health.finding import Finding
 
 PERIODS = 3
 """So many periods without a run that completed are a problem."""
-PLANNING = timedelta(minutes=10)
-"""So long Prefect's scheduler is given to plan the first runs."""
+PLANNING = timedelta(hours=1)
+"""Prefect's scheduler plans an hour ahead at least, once a minute; with nothing planned for so long, it does not."""
 MOST = 200
 ADVICE = "Look at its latest runs in the Prefect UI, and at the log of the worker."
 
@@ -70,11 +70,12 @@ async def _look_at(client: PrefectClient, deployment: DeploymentResponse, now: d
     begun = _begun(deployment, now)
     planned = await _planned(client, deployment, now)
     longest = allowed(planned)
-    if longest is None:
-        is_late = now - begun > PLANNING and not _may_end(deployment)
-        return Overdue(name, f"{name}: Prefect has planned no further run", None) if is_late else None
     last = await _last_completed(client, deployment)
-    if now - max(begun, last or begun) <= longest:
+    silent = now - max(begun, last or begun)
+    if longest is None:
+        is_late = silent > PLANNING and not _may_end(deployment)
+        return Overdue(name, f"{name}: Prefect has planned no further run", last) if is_late else None
+    if silent <= longest:
         return None
     told = f"the last that completed ended {last:%Y-%m-%d %H:%M} UTC" if last else "none has ever completed"
     return Overdue(name, f"{name}: due every {_in_words(longest / PERIODS)}, and {told}", last)

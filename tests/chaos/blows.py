@@ -23,7 +23,7 @@ from tests.chaos.plan import Blow, Misdeed
 WORDS = {
     "engine": ("hookline", "engine"),
     "gateway": ("hookline", "gateway"),
-    "worker": ("prefect", "worker", "start"),
+    "worker": ("hookline", "worker"),
     "prefect": ("hookline.cli.prefect_server",),
 }
 """The command line of each of the supervisor's processes holds these."""

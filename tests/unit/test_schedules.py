@@ -54,8 +54,9 @@ class Prefect:
         (Prefect(last=timedelta(days=3), paused=True), []),
         (Prefect(last=timedelta(days=3), active=False), []),
         (Prefect(last=timedelta(hours=20), period=timedelta(hours=24), changed=timedelta(days=9)), []),
-        (Prefect(period=None, changed=timedelta(hours=1)), ["tickets/default"]),
+        (Prefect(period=None, changed=timedelta(hours=2)), ["tickets/default"]),
         (Prefect(period=None, changed=MINUTES), []),
+        (Prefect(period=None, last=MINUTES), []),
         (Prefect(period=None, schedule=SimpleNamespace(rrule="FREQ=DAILY;COUNT=1")), []),
         # The clock was set back an hour after the last run ended: nothing is wrong.
         (Prefect(last=-60 * MINUTES), []),

@@ -20,6 +20,7 @@ from hookline.inbox import acts, deliveries, dispatches, refusals
 from hookline.inbox.refusals import Refusal
 from hookline.runtime import person
 from hookline.settings import settings
+from hookline.text import visible
 
 HOOKS = """
 sources:
@@ -255,13 +256,14 @@ async def test_one_delivery_is_shown_with_request_flow_run_effects_and_trail(hoo
     assert run_page == row["dispatches"][0]["flow_run_url"]
 
 
-async def test_nothing_that_a_stranger_sent_acts_on_the_terminal(hookline, put):
-    evil = "\x1b[2J\u202e[red]"
+@pytest.mark.parametrize("evil", ["\x1b[2J\u202e[red]", r"ord\[/]er", r"\[link=https://evil.example]here"])
+async def test_nothing_that_a_stranger_sent_acts_on_the_terminal(hookline, put, evil):
     number = await put("rejected", body=evil.encode(), reason=evil, headers={"x-evil": evil})
+    await put("received", dispatch="failed", key=evil)
 
     for words in (("show", number), ("list",)):
         out = (await hookline(*words)).out
-        assert "\\u{1b}[2J\\u{202e}[red]" in out
+        assert visible(evil) in out
         assert "\x1b" not in out
 
 
