@@ -224,7 +224,7 @@ async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_ta
 
 
 async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(desk):
-    works = await waiting(desk, "steps", 3 * BACKLOG)
+    works = await waiting(desk, "steps", 6 * BACKLOG)
 
     async with desk.engine(**LANE, lane_size=BACKLOG):
         for work in works:
@@ -308,7 +308,7 @@ async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
 @pytest.mark.parametrize(("flow", "own_run"), [("steps", True), ("impatient", False)])
 async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(desk, monkeypatch, flow, own_run):
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
-    route = Route("desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, own_run)
+    route = Route("desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, "", own_run)
     works = await waiting(desk, flow, 2 * BACKLOG)
 
     async with desk.engine(routes=[route], **LANE):
