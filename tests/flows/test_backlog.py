@@ -224,7 +224,7 @@ async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_ta
 
 
 async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(desk):
-    works = await waiting(desk, "steps", 3 * BACKLOG)
+    works = await waiting(desk, "steps", 6 * BACKLOG)
 
     async with desk.engine(**LANE, lane_size=BACKLOG):
         for work in works:
