@@ -1,5 +1,7 @@
 """Whatever waits, in whichever way, leaves its slot to what does not, and the inbox says what it waits for."""
 
+import asyncio
+
 import pytest
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
@@ -67,13 +69,13 @@ async def test_a_run_that_waits_for_a_limit_in_prefect_leaves_its_slot_to_others
 
 
 async def test_a_vendor_that_hangs_leaves_room_for_others(desk):
-    desk.sandbox.fault("zentitle", operation="list_products", kind="latency", seconds=12, times=1)
+    desk.sandbox.fault("zentitle", operation="list_products", kind="latency", seconds=25, times=1)
 
     async with desk.engine(**AT_ONCE):
         works = [await desk.dispatch("asks_zentitle") for _ in range(3)]
         for work in works:
             await work.has_written("begun")
-        said = sorted([await says(desk, work, "waits ") for work in works])
+        said = sorted(await asyncio.gather(*(says(desk, work, "waits ") for work in works)))
         await innocent_is_done(desk)
         for work in works:
             await work.is_("done")
