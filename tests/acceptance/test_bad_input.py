@@ -89,12 +89,17 @@ def test_the_engine_refuses_hooks_that_do_not_fit_and_names_the_place(
 @pytest.mark.parametrize(
     ("environment", "checks"),
     [
-        ({"HOOKLINE_HOOKS": "pyproject.toml", "HOOKLINE_CATALOG": "."}, ["hooks.yaml", "catalog.yaml"]),
-        ({"HOOKLINE_DEPLOYMENTS": "{broken}"}, ["prefect.yaml"]),
-        ({"HOOKLINE_DEPLOYMENTS": "deployments/hooks.yaml"}, ["prefect.yaml"]),
+        (
+            {
+                "HOOKLINE_HOOKS": "pyproject.toml",
+                "HOOKLINE_CATALOG": ".",
+                "HOOKLINE_DEPLOYMENTS": "{broken}",
+                "PREFECT_API_URL": "nonsense",
+            },
+            ["hooks.yaml", "catalog.yaml", "prefect.yaml", "Prefect API"],
+        ),
         ({"HOOKLINE_GATEWAY_PORT": "none"}, ["environment"]),
         ({"HOOKLINE_HOME": "/dev/null"}, ["HOOKLINE_HOME"]),
-        ({"PREFECT_API_URL": "nonsense"}, ["Prefect API"]),
     ],
 )
 def test_the_doctor_finds_what_is_broken_and_never_breaks_itself(repository, tmp_path, environment, checks):
