@@ -120,6 +120,7 @@ def test_the_doctor_finds_what_is_broken_and_never_breaks_itself(repository, tmp
     found = {each["check"] for each in json.loads(ended.stdout) if each["state"] == "problem"}
     assert (1, []) == (ended.returncode, [check for check in checks if check not in found])
     assert "Traceback" not in ended.stderr
+    assert "HOOKLINE_DEPLOYMENTS" not in environment or "of_doctor_dies.py ends the process" in ended.stdout
 
 
 def test_a_command_without_a_database_says_how_to_start_one(repository, tmp_path):
