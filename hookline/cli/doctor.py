@@ -275,26 +275,27 @@ class Flows:
 
 def examine_flows(deployments: Path, hooks: Path) -> Flows:
     """Import the flows where one that ends its process, or never ends, does not end this one."""
+    from hookline.engine.flow_files import being_imported  # the engine's package; not for the other commands
+
     confined = Confined(seconds=IMPORT_SECONDS, megabytes=4000)
-    try:
-        return asyncio.run(confined.run(_import_flows, deployments, hooks))
-    except TooCostly:
-        why = f"a flow file ends the process that imports it, or takes longer than {IMPORT_SECONDS:g} s"
-        return Flows(problems=[f"{deployments}: {why}"])
-    except Exception as error:  # noqa: BLE001  (whatever is broken, what was found is told)
-        return Flows(problems=[_one_line(error)])
-    finally:
-        confined.close()
+    with tempfile.TemporaryDirectory() as folder:  # of a home where nothing was good before
+        try:
+            return asyncio.run(confined.run(_import_flows, deployments, hooks, Path(folder)))
+        except TooCostly:
+            file = being_imported(Path(folder)) or "a flow file"
+            why = f"{file} ends the process that imports it, or takes longer than {IMPORT_SECONDS:g} s"
+            return Flows(problems=[f"{deployments}: {why}"])
+        except Exception as error:  # noqa: BLE001  (whatever is broken, what was found is told)
+            return Flows(problems=[_one_line(error)])
+        finally:
+            confined.close()
 
 
-def _import_flows(path: Path, hooks: Path) -> Flows:
+def _import_flows(path: Path, hooks: Path, home: Path) -> Flows:
     from hookline.engine.deployments import deployments_in_force, wrong_routes
 
-    with (
-        redirect_stdout(sys.stderr),
-        tempfile.TemporaryDirectory() as folder,
-    ):  # nothing counts as good before
-        found = deployments_in_force(path, Path(folder))
+    with redirect_stdout(sys.stderr):
+        found = deployments_in_force(path, home)
         try:
             wrong = wrong_routes(load_hooks(hooks), found)
         except HooklineError:

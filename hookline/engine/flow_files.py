@@ -168,6 +168,12 @@ class _Note:
         return True
 
 
+def being_imported(home: Path) -> str | None:
+    """Return the file that a process was importing when it died; None where there is none."""
+    notes = (_Note.read(path) for path in (home / "in-force" / "importing").glob("*.json"))
+    return next((note.file for note in notes if note), None)
+
+
 @contextmanager
 def _noted(home: Path | None, file: str, stamp: _Stamp) -> Iterator[None]:
     """

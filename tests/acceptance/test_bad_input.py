@@ -89,12 +89,17 @@ def test_the_engine_refuses_hooks_that_do_not_fit_and_names_the_place(
 @pytest.mark.parametrize(
     ("environment", "checks"),
     [
-        ({"HOOKLINE_HOOKS": "pyproject.toml", "HOOKLINE_CATALOG": "."}, ["hooks.yaml", "catalog.yaml"]),
-        ({"HOOKLINE_DEPLOYMENTS": "{broken}"}, ["prefect.yaml"]),
-        ({"HOOKLINE_DEPLOYMENTS": "deployments/hooks.yaml"}, ["prefect.yaml"]),
+        (
+            {
+                "HOOKLINE_HOOKS": "pyproject.toml",
+                "HOOKLINE_CATALOG": ".",
+                "HOOKLINE_DEPLOYMENTS": "{broken}",
+                "PREFECT_API_URL": "nonsense",
+            },
+            ["hooks.yaml", "catalog.yaml", "prefect.yaml", "Prefect API"],
+        ),
         ({"HOOKLINE_GATEWAY_PORT": "none"}, ["environment"]),
         ({"HOOKLINE_HOME": "/dev/null"}, ["HOOKLINE_HOME"]),
-        ({"PREFECT_API_URL": "nonsense"}, ["Prefect API"]),
     ],
 )
 def test_the_doctor_finds_what_is_broken_and_never_breaks_itself(repository, tmp_path, environment, checks):
@@ -115,6 +120,7 @@ def test_the_doctor_finds_what_is_broken_and_never_breaks_itself(repository, tmp
     found = {each["check"] for each in json.loads(ended.stdout) if each["state"] == "problem"}
     assert (1, []) == (ended.returncode, [check for check in checks if check not in found])
     assert "Traceback" not in ended.stderr
+    assert "HOOKLINE_DEPLOYMENTS" not in environment or "of_doctor_dies.py ends the process" in ended.stdout
 
 
 def test_a_command_without_a_database_says_how_to_start_one(repository, tmp_path):
