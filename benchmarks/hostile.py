@@ -299,6 +299,7 @@ async def _measure(names: list[str], hooks: Path) -> list[Cost]:
                 )
             )
             running.kill_gateway(address)
+            Console(stderr=True, soft_wrap=True).print(costs[-1], markup=False)
     return costs
 
 
