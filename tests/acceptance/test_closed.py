@@ -264,10 +264,15 @@ async def test_logging_out_ends_the_websockets_of_the_session(operator):
     assert 303 == (await operator.get("/prefect/")).status_code
 
 
-def test_commands_typed_beside_it_have_the_log_in(sandbox):
-    told = run_process("doctor", "--json").stdout
-    findings = {finding["check"]: finding for finding in json.loads(told)}
+async def test_commands_typed_beside_it_have_the_log_in_and_do_not_show_it(sandbox, until):
+    told = []
 
-    assert "ok" == findings["Prefect API"]["state"], findings["Prefect API"]["detail"]
-    assert urlsplit(sandbox.settings.prefect_ui_url).path == "/prefect"
-    assert runtime.prefect_auth(sandbox.settings) not in json.dumps(findings)
+    def prefect_answers():
+        """A busy machine may need longer than a check waits."""
+        told.append(run_process("doctor", "--json").stdout)
+        states = {finding["check"]: finding["state"] for finding in json.loads(told[-1])}
+        return (states["Prefect API"], states["deployments"]) == ("ok", "ok")
+
+    assert await until(prefect_answers, "doctor is not let in by Prefect")
+    assert "/prefect" == urlsplit(sandbox.settings.prefect_ui_url).path
+    assert runtime.prefect_auth(sandbox.settings) not in "".join(told)
