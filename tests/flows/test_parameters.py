@@ -139,7 +139,7 @@ async def test_what_does_not_fit_is_rejected_with_the_place(engine, database, en
     assert reason.startswith(told)
 
 
-async def test_a_body_of_24_megabytes_comes_to_a_flow_that_takes_its_delivery(
+async def test_a_body_of_18_megabytes_comes_to_a_flow_that_takes_its_delivery(
     engine, database_settings, ended, serve, environment, tmp_path
 ):
     environment.setenv("HOOKLINE_SECRET_TAKERS", SECRET)
