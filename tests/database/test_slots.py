@@ -134,6 +134,20 @@ async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim
     assert 2 == share.taken
 
 
+async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(claimed):
+    slots, _ = await claimed(1, at_once=1)
+    share = slots.share(VENDOR, ADDRESS)
+    await share.acquire()
+    stopped, next_one = (asyncio.create_task(share.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    share.release()
+    asyncio.get_running_loop().call_soon(stopped.cancel)
+    await asyncio.wait_for(next_one, 5)
+
+    assert 1 == share.taken
+
+
 async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claimed):
     slots, hands = await claimed(4)
     async with AsyncExitStack() as stack:
