@@ -36,6 +36,7 @@ class Process:
         cwd: Its working directory; None: the supervisor's own.
         restart: Started again whenever it ends. False: a job, which must end by itself with exit code 0;
             it counts as ready from then on (or from when `ready` says so), and any other end ends everything.
+        tries: How often a job is started until it ends well.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Process:
     group: int | str | None = None
     cwd: Path | None = None
     restart: bool = True
+    tries: int = 1
 
     @property
     def stopped_before(self) -> tuple[str, ...]:
