@@ -100,6 +100,7 @@ def processes(settings: Settings) -> list[Process]:
             after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
             uses=["prefect"] if own_prefect else [],
             restart=False,
+            tries=4,  # a flow file that ends whoever imports it is left out after three
         ),
         Process(
             name="engine",

@@ -42,6 +42,7 @@ class Process:
             connects while it starts again is not refused, but waits.
         restart: Started again whenever it ends. False: a job, which must end by itself with exit code 0;
             it counts as ready from then on (or from when `ready` says so), and any other end ends everything.
+        tries: How often a job is started until it ends well.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Process:
     cwd: Path | None = None
     listens: Port | None = None
     restart: bool = True
+    tries: int = 1
 
     @property
     def stopped_before(self) -> tuple[str, ...]:

@@ -214,7 +214,8 @@ class Supervisor:
                 continue
             child.deaths += 1
             how = "cannot be executed" if code is None else how_it_ended(code)
-            if not child.process.restart or (not child.was_ready and child.deaths >= STARTS):
+            given_up = not child.process.restart and child.deaths >= child.process.tries
+            if given_up or (not child.was_ready and child.deaths >= STARTS):
                 raise HooklineError(_obituary(child, how))
             lived = loop.time() - began
             wait = child.backoff.after(lived)
