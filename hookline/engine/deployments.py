@@ -194,15 +194,17 @@ def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
 
 
 def _directive(value: Any) -> str | None:
-    """A key that Prefect acts upon (loads a block, renders a template), which no stranger may send."""
-    match value:
-        case dict():
-            own = next((key for key in value if key in DIRECTIVES), None)
-            return own or next(filter(None, map(_directive, value.values())), None)
-        case list() | tuple():
-            return next(filter(None, map(_directive, value)), None)
-        case _:
-            return None
+    """Return a key that Prefect acts upon (loads a block, renders a template), which no stranger may send."""
+    left = [value]  # not by recursion: how deep that goes depends on the version of Python
+    while left:
+        match left.pop():
+            case dict() as found:
+                if own := next((key for key in found if key in DIRECTIVES), None):
+                    return str(own)
+                left += found.values()
+            case list() | tuple() as found:
+                left += found
+    return None
 
 
 def _has_template(value: Any) -> bool:
