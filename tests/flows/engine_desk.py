@@ -33,7 +33,7 @@ FLOWS = (
     "patient",
     "nested",
     "limited",
-    "asks_zentitle",
+    "calls",
 )
 
 
