@@ -38,7 +38,7 @@ FLOWS = (
     "patient",
     "nested",
     "limited",
-    "asks_zentitle",
+    "calls",
 )
 
 

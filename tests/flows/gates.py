@@ -186,7 +186,7 @@ async def limited(record: str) -> None:
 
 
 @flow(persist_result=False)
-async def asks_zentitle(record: str) -> None:
+async def calls(record: str) -> None:
     """Calls a vendor."""
     _note(record, "begun")
     await zentitle.list_products(await ZentitleCredentials.aload("default"))

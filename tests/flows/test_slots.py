@@ -72,7 +72,7 @@ async def test_a_vendor_that_hangs_leaves_room_for_others(desk):
     desk.sandbox.fault("zentitle", operation="list_products", kind="latency", seconds=25, times=1)
 
     async with desk.engine(**AT_ONCE):
-        works = [await desk.dispatch("asks_zentitle") for _ in range(3)]
+        works = [await desk.dispatch("calls") for _ in range(3)]
         for work in works:
             await work.has_written("begun")
         said = sorted(await asyncio.gather(*(says(desk, work, "waits ") for work in works)))
