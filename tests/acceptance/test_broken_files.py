@@ -228,4 +228,4 @@ async def test_up_starts_with_what_was_good_and_says_what_is_wrong(firm, until):
     assert (1, "problem", "problem") == (
         told.returncode, checks["hooks.yaml"]["state"], checks["prefect.yaml"]["state"]
     )  # fmt: skip
-    assert "a flow file ends the process that imports it" in checks["prefect.yaml"]["detail"]
+    assert "firm_shaky.py ends the process that imports it" in checks["prefect.yaml"]["detail"]
