@@ -61,6 +61,11 @@ class InHand:
         self._cut = False
         self._effects: set[object] = set()
 
+    @property
+    def is_at_work(self) -> bool:
+        """True if it has a slot: it waits for nothing that lasts."""
+        return not self.waits and self.slot.why() is None
+
     def halt(self, why: Stop) -> None:
         """Begin no further effect, and end the run once none is in flight; to be called until the run has ended."""
         if self.stop is None:

@@ -63,7 +63,7 @@ class Quarantine:
 
     @property
     def _at_work(self) -> list[InHand]:
-        return [hand for hand in self.leases.in_hand.values() if not hand.waits]
+        return [hand for hand in self.leases.in_hand.values() if hand.is_at_work]
 
 
 def _must_be_alone(hand: InHand) -> bool:

@@ -208,7 +208,10 @@ class Router:
         except _Waits as waits:
             logger.warning("delivery %s waits: %s", delivery["id"], waits)
             return _Outcome(delivery, state="received", reason=str(waits))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is, it ends this delivery alone)
+        except BaseException as error:
+            # Whatever it is, it ends this delivery alone: a flow's own types may raise anything.
+            if isinstance(error, GeneratorExit) or _is_stopped(error):
+                raise
             return _rejected(delivery, error)
         if not new:
             return _Outcome(delivery, state="unrouted", reason="no route's condition holds")
@@ -320,6 +323,12 @@ class Router:
             if self._running:
                 with suppress(*CONNECTION_ERRORS):
                     await deliveries.renew_routing(self.database, self._counted)
+
+
+def _is_stopped(error: BaseException) -> bool:
+    """Return True if this task was asked to end, and nobody only says so."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _require_switched_on(routes: Sequence[Route]) -> None:

@@ -123,6 +123,7 @@ async def test_a_packed_answer_is_read(client_for, pack):
         (gzip.compress(gzip.compress(b"{}")), "gzip, gzip"),
         (b"no gzip", "gzip"),
     ],
+    ids=["cut off", "unknown", "twice", "none"],
 )
 async def test_what_cannot_be_unpacked_is_an_answer_that_cannot_be_read(client_for, content, encoding):
     async with client_for("jiwa", answering(Stream([content]), **{"content-encoding": encoding})) as client:

@@ -40,7 +40,9 @@ async def test_what_a_dead_process_said_counts_no_more(path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ready", f"{os.getpid()}", f"{os.getpid()} 1.0", "0 0", "-1 0", "\0", "9" * 40]
+    "text",
+    ["", "ready", f"{os.getpid()}", f"{os.getpid()} 1.0", "0 0", "-1 0", "\0", "9" * 40],
+    ids=["empty", "a word", "no time", "another time", "zeros", "no pid", "NUL", "long"],
 )
 async def test_what_else_stands_in_the_file_is_not_believed(path, text):
     path.write_text(text)
@@ -63,6 +65,7 @@ def test_processes_in_trouble_are_told_while_the_one_that_says_so_lives(tmp_path
 @pytest.mark.parametrize(
     "told",
     [{}, [], None, {"pid": 1}, {"pid": os.getpid(), "since": 1, "troubles": {}}, {"pid": "x", "since": 1}],
+    ids=["empty", "a list", "null", "no time", "another time", "no pid"],
 )
 def test_what_a_dead_process_said_of_processes_counts_no_more(tmp_path, told):
     (tmp_path / "processes.json").write_text(json.dumps(told))
