@@ -12,6 +12,7 @@ import multiprocessing
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
@@ -61,10 +62,12 @@ class Confined:
         # which has imported what they need, so that one that was ended is there again within milliseconds.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__, *modules])
-        self._make = partial(
-            ProcessPool, processes, context=context, initializer=_confine, initargs=(megabytes, modules)
-        )
-        self._pool = self._make()
+        self._make = partial(ProcessPool, processes, context=context, initializer=_confine)
+        self._modules = modules
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPool:
+        return self._make(initargs=(self.megabytes, self._modules))
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -76,8 +79,8 @@ class Confined:
         try:
             if (
                 not self._pool.active
-            ):  # a process could not be started, say, which is nobody's fault who asks now
-                self._pool = self._make()
+            ):  # a process could not be started, say: not the fault of whoever asks now
+                self._pool = self._started()
             future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self.seconds)
             result: T = await asyncio.wrap_future(future)
         except (TimeoutError, FutureTimeoutError):
@@ -88,10 +91,23 @@ class Confined:
             raise TooCostly("the process that reads it died of it") from None
         return result
 
+    def resize(self, megabytes: int) -> None:
+        """Give each piece of work another limit of memory; what is begun ends under the one that it began with."""
+        if megabytes == self.megabytes:
+            return
+        before, self.megabytes = self._pool, megabytes
+        self._pool = self._started()
+        threading.Thread(target=_finish, args=(before,), daemon=True).start()
+
     def close(self) -> None:
         """End the processes, and whatever they are at."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
+
+
+def _finish(pool: ProcessPool) -> None:
+    pool.close()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _confine(megabytes: int, modules: Sequence[str]) -> None:

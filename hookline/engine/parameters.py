@@ -24,7 +24,7 @@ DELIVERY = "delivery"
 MAX_MESSAGE = 200
 MAX_PROBLEMS = 3
 """Of one parameter; the others are only counted."""
-_MISFITS = (Exception, SystemExit)
+_MISFITS = BaseException
 """Whatever a flow's own validators raise is said of the value that they were given."""
 
 

@@ -36,6 +36,7 @@ def create_app(settings: Settings) -> Starlette:
     pressure = Pressure(settings)
     condition = Condition(settings)
     receiver = Receiver(settings, configuration.hooks, pressure)
+    configuration.on_reload = receiver.fit
 
     @asynccontextmanager
     async def watching(_app: Starlette) -> AsyncIterator[None]:

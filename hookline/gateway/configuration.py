@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from hookline.database import CONNECTION_ERRORS, connect, pool
@@ -41,6 +41,8 @@ class Configuration:
         self._settings = settings
         self.hooks = sources_in_force(settings)
         self._told = asyncio.Event()
+        self.on_reload: Callable[[], None] = lambda: None
+        """Called when other sources are in force."""
 
     def reload(self) -> None:
         """Read the files again: what is right in them is in force for the next request."""
@@ -50,6 +52,7 @@ class Configuration:
         except HooklineError as error:
             logger.error("the files cannot be read again, and all stays as it is: %s", error)  # noqa: TRY400
             return
+        self.on_reload()
         self._told.set()
         logger.info("the files were read again: %d sources", len(self.hooks.sources))
 

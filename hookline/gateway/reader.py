@@ -32,17 +32,18 @@ class Reader:
     """
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
-        longest = max((source.max_body for source in sources.values()), default=0)
         self._is_needed = any(
             source.redact or "xml" in source.accept or not is_plain(source.spec)
             for source in sources.values()
         )
         self._processes = Confined(
-            processes=PROCESSES,
-            megabytes=LEAST_MEGABYTES + OF_A_BODY * longest // MB,
-            modules=[take_in.__module__],
+            processes=PROCESSES, megabytes=_megabytes(sources), modules=[take_in.__module__]
         )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def fit(self, sources: Mapping[str, Source]) -> None:
+        """Take other sources, whose bodies may be longer."""
+        self._processes.resize(_megabytes(sources))
 
     async def warm(self) -> None:
         """Start the processes ahead where each delivery of a source needs one."""
@@ -75,3 +76,8 @@ class Reader:
             raise Rejection(413, f"The body is refused: {error}.") from None
         finally:
             turn.release()
+
+
+def _megabytes(sources: Mapping[str, Source]) -> int:
+    longest = max((source.max_body for source in sources.values()), default=0)
+    return LEAST_MEGABYTES + OF_A_BODY * longest // MB

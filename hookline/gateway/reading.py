@@ -36,11 +36,14 @@ class BrokenOff(Rejection):
 class InFlight:
     """Counts the bytes of bodies that are held: so many in all, and so many for each who has them held."""
 
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
+    def __init__(self) -> None:
+        self._most = self._most_of_one = 0
         self._all = 0
         self._of: Counter[str] = Counter()
+
+    def resize(self, most: int, most_of_one: int) -> None:
+        """Allow so many bytes in all, and so many for each."""
+        self._most, self._most_of_one = most, most_of_one
 
     @contextmanager
     def held(self, holder: str) -> Iterator[Callable[[int], None]]:

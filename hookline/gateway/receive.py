@@ -46,10 +46,17 @@ class Receiver:
         self._attempts = Attempts(settings.max_failed_proofs)
         self.refusals = Refusals(settings)
         self.reader = Reader(hooks.sources)
-        longest = max((source.max_body for source in hooks.sources.values()), default=0)
-        most = max(settings.max_unproven_mb * MB, 2 * longest)
-        self._unproven = InFlight(most, max(most // 4, longest))
-        self._proven = InFlight(most, most // 2)
+        self._unproven, self._proven = InFlight(), InFlight()
+        self.fit()
+
+    def fit(self) -> None:
+        """Make room for the bodies that the sources may send, which may be others than before."""
+        sources = self._hooks.sources
+        self.reader.fit(sources)
+        longest = max((source.max_body for source in sources.values()), default=0)
+        most = max(self._settings.max_unproven_mb * MB, 2 * longest)
+        self._unproven.resize(most, max(most // 4, longest))
+        self._proven.resize(most, most // 2)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; 2xx only for what is on disk, and for handshakes."""
