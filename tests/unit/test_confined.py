@@ -50,7 +50,7 @@ async def test_where_its_processes_cannot_go_on_there_are_new_ones(confined):
 
 
 async def test_another_limit_of_memory_holds_from_the_next_piece_of_work_on(confined):
-    confined.resize(megabytes=400)
+    confined.resize(megabytes=900)
 
     assert 200_000_000 == len(await confined.run(bytes, 200_000_000))
     confined.resize(megabytes=100)
