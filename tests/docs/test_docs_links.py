@@ -61,6 +61,19 @@ def functions_of(path):
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
+def test_every_claim_on_security_names_its_test_or_says_that_there_is_none():
+    lines = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
+    claims = [
+        line for line in lines if line.startswith(("- ", "| ")) and not line.startswith(("| ---", "| what |"))
+    ]
+    headings = [line for line in claims if lines[lines.index(line) + 1].startswith("| ---")]
+
+    held = [line for line in claims if "`tests/" in line or "*no test*" in line]
+
+    assert 40 < len(held)
+    assert [] == [line for line in claims if line not in held and line not in headings]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_file_that_a_page_names_exists(page):
     named = {code.partition("::")[0] for code in codes(page) if CITED_PATH.fullmatch(code.partition("::")[0])}
