@@ -9,14 +9,14 @@ long or too much is ended by its process, which is then started again.
 import asyncio
 import importlib
 import multiprocessing
+import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
@@ -30,6 +30,7 @@ SECONDS = 2.0
 MEGABYTES = 300
 """Above what the process needs for itself."""
 MB = 1_048_576
+OUT_OF_MEMORY = 12  # as errno's ENOMEM
 
 
 class TooCostly(HooklineError):
@@ -62,12 +63,10 @@ class Confined:
         # which has imported what they need, so that one that was ended is there again within milliseconds.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__, *modules])
-        self._make = partial(ProcessPool, processes, context=context, initializer=_confine)
-        self._modules = modules
-        self._pool = self._started()
-
-    def _started(self) -> ProcessPool:
-        return self._make(initargs=(self.megabytes, self._modules))
+        self._start = partial(
+            ProcessPool, processes, context=context, initializer=_confine, initargs=(modules,)
+        )
+        self._pool = self._start()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -79,25 +78,19 @@ class Confined:
         try:
             if (
                 not self._pool.active
-            ):  # a process could not be started, say: not the fault of whoever asks now
-                self._pool = self._started()
-            future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self.seconds)
+            ):  # say, no process could be started; not by the fault of whoever asks now
+                self._pool = self._start()
+            future = self._pool.schedule(
+                _bounded, args=(self.megabytes, function, args, kwargs), timeout=self.seconds
+            )
             result: T = await asyncio.wrap_future(future)
         except (TimeoutError, FutureTimeoutError):
             raise TooCostly(f"it takes longer than {self.seconds:g} s to read") from None
-        except MemoryError:
-            raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
-        except ProcessExpired:
+        except ProcessExpired as error:
+            if error.exitcode == OUT_OF_MEMORY:
+                raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
             raise TooCostly("the process that reads it died of it") from None
         return result
-
-    def resize(self, megabytes: int) -> None:
-        """Give each piece of work another limit of memory; what is begun ends under the one that it began with."""
-        if megabytes == self.megabytes:
-            return
-        before, self.megabytes = self._pool, megabytes
-        self._pool = self._started()
-        threading.Thread(target=_finish, args=(before,), daemon=True).start()
 
     def close(self) -> None:
         """End the processes, and whatever they are at."""
@@ -105,17 +98,22 @@ class Confined:
         self._pool.join()
 
 
-def _finish(pool: ProcessPool) -> None:
-    pool.close()  # type: ignore[no-untyped-call]
-    pool.join()
-
-
-def _confine(megabytes: int, modules: Sequence[str]) -> None:
-    """Run first in the new process: signals are its parent's business, and memory has an end."""
+def _confine(modules: Sequence[str]) -> None:
+    """Run first in the new process: signals are its parent's business."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.set_int_max_str_digits(4300)
     for module in modules:
         importlib.import_module(module)
+
+
+def _bounded(megabytes: int, function: Callable[..., T], args: Any, kwargs: Any) -> T:
+    """Do one piece of work, which may take so much memory above what the process has by now."""
     limit = psutil.Process().memory_info().data + megabytes * MB
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+    try:
+        return function(*args, **kwargs)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)  # what it has taken, it might never give back: the next one begins afresh
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -43,7 +43,7 @@ class Reader:
 
     def fit(self, sources: Mapping[str, Source]) -> None:
         """Take other sources, whose bodies may be longer."""
-        self._processes.resize(_megabytes(sources))
+        self._processes.megabytes = _megabytes(sources)
 
     async def warm(self) -> None:
         """Start the processes ahead where each delivery of a source needs one."""

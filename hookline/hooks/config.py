@@ -195,7 +195,11 @@ def _as_far_as_right(
         problem = Problem("file", str(path), one_line(error), STAYS)
         return Hooks(
             path=path,
-            sources={name: source for name, spec in good_sources.items() if (source := _was(spec))},
+            sources={
+                name: source
+                for name, spec in good_sources.items()
+                if (source := _was(spec)) and _passes(check, name, source)
+            },
             routes=[route for name, spec in good_routes.items() if (route := last_good_route(name, spec))],
             problems=[problem],
         )

@@ -10,7 +10,6 @@ import asyncpg
 
 from hookline import text
 from hookline.database.types import Connection, Row
-from hookline.text import reason
 
 CHANNEL = "hookline"
 """Notified when there is something for an engine to do."""
@@ -281,7 +280,11 @@ async def set_state(connection: Connection, delivery_id: UUID, state: str, reaso
 async def hold(connection: Connection, delivery_id: UUID, why: str) -> None:
     """Let a delivery wait unrouted until what it waits for is there; a route that it was replayed to stays chosen."""
     await connection.execute(
-        "UPDATE deliveries SET state = 'held', reason = $2 WHERE id = $1", delivery_id, reason(why)
+        """
+        UPDATE deliveries SET state = 'held', reason = $2, routing_attempts = 0, routing_until = NULL WHERE id = $1
+        """,
+        delivery_id,
+        text.reason(why),
     )
 
 

@@ -8,7 +8,6 @@ import signal
 import pytest
 
 from hookline.engine.configuration import Configuration as EngineConfiguration
-from hookline.engine.routing import route_received
 from hookline.gateway.configuration import sources_in_force
 from hookline.gateway.pages import sources
 from hookline.gateway.pages.desk import Desk
@@ -176,18 +175,18 @@ def test_a_flow_that_did_not_change_is_not_read_again(checkout, engine):
 
 
 async def test_a_delivery_for_a_flow_that_cannot_be_loaded_waits_and_the_others_go_on(
-    checkout, engine, database
+    checkout, engine, database, route_received
 ):
     checkout.write_flow("bad", "def f(:\n")
     found = engine()
     paid, booked = await send(database, "shop", "1"), await send(database, "bank", "2")
 
-    await route_received(database, found.hooks, found.deployments)
+    await route_received(found.hooks, found.deployments)
     waits = await state(database, booked)
     checkout.write_flow("bad")
     found.reload()
     released = await configuration.release(database, [route.name for route in found.hooks.routes])
-    await route_received(database, found.hooks, found.deployments)
+    await route_received(found.hooks, found.deployments)
 
     assert (1, ("dispatched", None), ("dispatched", None)) == (
         released,
@@ -201,11 +200,11 @@ async def test_a_delivery_for_a_flow_that_cannot_be_loaded_waits_and_the_others_
     )
 
 
-async def test_what_waits_for_a_route_that_is_still_off_stays(checkout, engine, database):
+async def test_what_waits_for_a_route_that_is_still_off_stays(checkout, engine, database, route_received):
     checkout.write_flow("bad", "def f(:\n")
     found = engine()
     booked = await send(database, "bank", "2")
-    await route_received(database, found.hooks, found.deployments)
+    await route_received(found.hooks, found.deployments)
 
     released = await configuration.release(
         database, [route.name for route in found.hooks.routes if not route.off]
@@ -215,7 +214,7 @@ async def test_what_waits_for_a_route_that_is_still_off_stays(checkout, engine, 
 
 
 async def test_a_new_route_that_does_not_fit_its_flow_lets_wait_only_what_it_would_take(
-    checkout, engine, database
+    checkout, engine, database, route_received
 ):
     engine()
     checkout.write_hooks(
@@ -229,19 +228,21 @@ async def test_a_new_route_that_does_not_fit_its_flow_lets_wait_only_what_it_wou
     found = engine()
     paid, refund = await send(database, "shop", "1"), await send(database, "shop", "refund")
 
-    await route_received(database, found.hooks, found.deployments)
+    await route_received(found.hooks, found.deployments)
 
     assert ("dispatched", "held") == ((await state(database, paid))[0], (await state(database, refund))[0])
     assert "odrer: the flow has no such parameter" in (await state(database, refund))[1]
 
 
-async def test_a_route_that_no_longer_fits_its_flow_goes_on_as_it_was(checkout, engine, database):
+async def test_a_route_that_no_longer_fits_its_flow_goes_on_as_it_was(
+    checkout, engine, database, route_received
+):
     engine()
     checkout.write_hooks(pay={"source": "shop", "deployment": "good/d", "parameters": {"odrer": "x"}})
 
     found = engine()
     paid = await send(database, "shop", "1")
-    await route_received(database, found.hooks, found.deployments)
+    await route_received(found.hooks, found.deployments)
 
     assert "1" == await database.fetchval(
         "SELECT parameters ->> 'order' FROM dispatches WHERE delivery_id = $1", paid
@@ -249,7 +250,7 @@ async def test_a_route_that_no_longer_fits_its_flow_goes_on_as_it_was(checkout, 
 
 
 async def test_what_no_other_route_takes_waits_for_a_route_whose_condition_cannot_be_read(
-    checkout, engine, database
+    checkout, engine, database, route_received
 ):
     engine()
     checkout.write_hooks(
@@ -264,7 +265,7 @@ async def test_what_no_other_route_takes_waits_for_a_route_whose_condition_canno
     found = engine()
     taken, not_taken = await send(database, "shop", "1"), await send(database, "shop", "2")
 
-    await route_received(database, found.hooks, found.deployments)
+    await route_received(found.hooks, found.deployments)
 
     assert ("dispatched", "held") == (
         (await state(database, taken))[0],

@@ -216,13 +216,13 @@ async def test_without_a_token_its_handshake_is_not_there(gateway, monkeypatch):
 
 @pytest.mark.parametrize("source", ["META", "PLAIN"])
 async def test_a_token_that_proves_deliveries_is_refused_when_it_starts(
-    database_settings, hooks, monkeypatch, source
+    database_settings, hooks, monkeypatch, source, tmp_path
 ):
     monkeypatch.setenv("HOOKLINE_TOKEN_META", "the-same-secret-as-a-token")
     monkeypatch.setenv(f"HOOKLINE_SECRET_{source}", "another-secret-of-it,the-same-secret-as-a-token")
 
     with pytest.raises(ConfigurationError, match="HOOKLINE_TOKEN_META") as raised:
-        create_app(database_settings.model_copy(update={"hooks": hooks}))
+        create_app(database_settings.model_copy(update={"hooks": hooks, "home": tmp_path}))
     assert "the-same-secret" not in str(raised.value)
 
 

@@ -196,10 +196,13 @@ async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(data
     await database.execute("UPDATE dispatches SET lease_until = now() - interval '1 s'")
 
     other = leases(4)
+    await other.take_over()
+    await database.execute("UPDATE dispatches SET deaths = 0")
     [again] = await other.claim(1, ["f/d"])
     await other.slots.tell(database, "engine", ["f/d"])
 
-    assert [(None, None)] == await reasons(database, [again])
+    [said] = await reasons(database, [again])
+    assert ["its engine died"] * 2 == [reason.partition(",")[0] for reason in said]
 
 
 async def test_of_what_moves_nothing_is_written(database, claimed):

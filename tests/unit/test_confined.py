@@ -9,6 +9,10 @@ import pytest
 from hookline.confined import Confined, TooCostly
 
 
+def taken(size):
+    return len(bytes(size))
+
+
 @pytest.fixture
 def confined():
     made = Confined(seconds=1, megabytes=100)
@@ -50,9 +54,9 @@ async def test_where_its_processes_cannot_go_on_there_are_new_ones(confined):
 
 
 async def test_another_limit_of_memory_holds_from_the_next_piece_of_work_on(confined):
-    confined.resize(megabytes=900)
+    confined.megabytes = 900
 
-    assert 200_000_000 == len(await confined.run(bytes, 200_000_000))
-    confined.resize(megabytes=100)
+    assert 200_000_000 == await confined.run(taken, 200_000_000)
+    confined.megabytes = 100
     with pytest.raises(TooCostly, match="more than 100 MB"):
-        await confined.run(bytes, 200_000_000)
+        await confined.run(taken, 200_000_000)

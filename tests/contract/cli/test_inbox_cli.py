@@ -321,15 +321,16 @@ async def test_a_dry_run_says_what_would_be_done_by_state_and_source_and_changes
         await database.fetch("SELECT * FROM changes"),
     )
 
-    for verb, told in (
-        ("replay", "3 deliveries would be replayed"),
-        ("discard", "3 deliveries would be discarded"),
+    failed, runs, rejected = ["jiwa", "failed", "2"], ["jiwa", "running", "1"], ["shop", "rejected", "1"]
+    for verb, expected, told in (
+        ("replay", [failed, rejected, runs], "3 deliveries would be replayed"),
+        ("discard", [failed, runs, rejected], "4 deliveries would be discarded"),
     ):
         ended = await hookline(
             verb, "--since", "1h", "--dry-run", *(["--reason", "test"] * (verb == "discard"))
         )
         rows = [line.split()[:3] for line in ended.out.splitlines()[1:4]]
-        assert [["jiwa", "failed", "2"], ["shop", "rejected", "1"], ["jiwa", "running", "1"]] == rows
+        assert expected == rows
         assert f"{told}; nothing was changed." in ended.out
 
     after = (
