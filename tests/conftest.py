@@ -52,6 +52,7 @@ from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
 from hookline.inbox import deliveries, search
 from hookline.settings import JiwaSettings, Settings, settings
+from hookline.text import storable
 
 # Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
 hypothesis.settings.register_profile("thorough", max_examples=500)
@@ -87,6 +88,15 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(SANDBOXED))  # they take longest: they begin
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """What hostile tests make the log say goes to the process that tells of it as UTF-8."""
+    item._report_sections[:] = [
+        (when, key, storable(content)) for when, key, content in item._report_sections
+    ]
+    return (yield)
 
 
 @pytest.fixture(scope="session")
