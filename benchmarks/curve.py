@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from benchmarks import report
@@ -60,13 +60,16 @@ def as_table(curves: Mapping[str, Sequence[Point]]) -> str:
 
 
 def as_sentence(name: str, points: Sequence[Point]) -> str:
-    """Where it collapses."""
-    kept = list(takewhile(lambda each: each.keeps_up, points))
+    """Where it collapses, and at which lower rates it fell behind as well."""
+    kept = [each.offered for each in points if each.keeps_up]
     most = max(each.completed for each in points)
-    up_to = f"keeps up with {kept[-1].offered:g} orders a second" if kept else "keeps up with none of these"
-    more = points[len(kept) :]
-    end = f"and no longer with {more[0].offered:g}" if more else "and was offered no more"
-    return f"{name}: {up_to} {end}; it completed {most:.3g} a second at most."
+    last = kept[-1] if kept else 0
+    up_to = f"keeps up with {last:g} orders a second" if kept else "keeps up with none of these"
+    behind = [f"{each.offered:g}" for each in points if each.offered < last and not each.keeps_up]
+    gaps = f", though not with {' and '.join(behind)}," if behind else ""
+    more = [each.offered for each in points if each.offered > last]
+    end = f"and no longer with {more[0]:g}" if more else "and was offered no more"
+    return f"{name}: {up_to}{gaps} {end}; it completed {most:.3g} a second at most."
 
 
 def draw(curves: Mapping[str, Sequence[Point]], path: Path) -> None:

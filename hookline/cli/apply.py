@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 def apply(
     *,
-    dry_run: Annotated[bool, Parameter(negative="", help="Say what would change; change nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        Parameter(negative="", help="Say what would change at Prefect and at Jiwa; change nothing there."),
+    ] = False,
     subscribe: Annotated[
         bool, Parameter(negative="", help="Also make Jiwa send its order webhooks to this gateway.")
     ] = False,
@@ -58,7 +61,15 @@ def apply(
     Make blocks, `default` credentials and their limits from the environment, deployments and automations.
 
     Gateways and engines that run read their files again, without a restart. Where a file is wrong, nothing is
-    changed. Running it again changes nothing that is as it should be.
+    changed; where a vendor's variables are, its credentials stay as they were. Changes are made one after another:
+    where the server fails in between, those before stay, and running it again makes the rest.
+
+    Files and environment win: credentials named `default`, their limits, deployments and schedules that were changed
+    in the Prefect UI are set back. Automations that a person changed are left alone, and what is no longer in a file
+    stays on the server. Types of blocks are registered each time.
+
+    It imports the flow files, so what stands at their top is run; with --dry-run, too. Like most commands, it makes
+    HOOKLINE_HOME with its keys where there is none.
 
     Try:
         hookline apply --dry-run

@@ -79,6 +79,9 @@ def doctor(*, as_json: AsJson = False) -> int:
 
     The exit code is 1 where there is a problem, and 0 where there are warnings at most.
 
+    It asks vendors who we are, which opens a session where the vendor has them, and imports the flow files in a
+    process of its own. It mends nothing; HOOKLINE_HOME with its keys is made where there is none.
+
     Try:
         hookline doctor
         hookline doctor --json

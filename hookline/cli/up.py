@@ -29,6 +29,8 @@ def up(
     """
     Run PostgreSQL, Prefect, gateway, engine and worker in the foreground until Ctrl-C.
 
+    At each start it brings the database's schema up to date and does what `hookline apply --keep-going` does.
+
     Try:
         hookline up --sandbox      try it, no account needed
         hookline up                with your vendors, from the environment or .env

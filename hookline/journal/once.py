@@ -51,7 +51,7 @@ async def once(
         send: makes the write. An exception with `maybe_applied` False changed nothing; any other might have.
         look: finds the write at the vendor (None: not there), or counts by a census; absent: it cannot be
             looked up, and an attempt that ended in the dark is *uncertain*.
-        resend: without a look, send again instead of asking a person: the route has chosen so.
+        resend: without a look, send again instead of asking a person: the flow has chosen so.
 
     Returns:
         What came of it: now, then, or as found at the vendor.

@@ -2,7 +2,8 @@
 Stand-ins for the five vendors on real sockets, with faults on demand.
 
 They are part of the product: the demo, the tests and the benchmarks run against them. They know nothing of
-Hookline's clients, so that a client and its stand-in cannot share a misunderstanding.
+Hookline's code, so a slip in a client's code shows; but both were written from the same notes about the vendors, so
+what was understood wrongly there is wrong in both.
 """
 
 from hookline.simulators.control import Simulator

@@ -59,6 +59,21 @@ def test_the_sentence_names_the_last_rate_that_was_kept_up_with():
     )
 
 
+def test_a_lower_rate_that_was_not_kept_up_with_is_told_beside_a_higher_one_that_was():
+    points = [
+        curve.Point(6, 5.54, 900, 1600),
+        curve.Point(8, 6.95, 1700, 3000),
+        curve.Point(12, 11.6, 1400, 2700),
+    ]
+
+    told = curve.as_sentence("Hookline", points)
+
+    assert (
+        "Hookline: keeps up with 12 orders a second, though not with 8, and was offered no more; "
+        "it completed 11.6 a second at most." == told
+    )
+
+
 def test_a_curve_that_ended_earlier_leaves_its_cells_empty():
     longer = [curve.Point(1, 1, 300, 400), curve.Point(2, 2, 310, 410)]
 
