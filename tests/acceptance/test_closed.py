@@ -160,7 +160,7 @@ async def test_what_prefect_s_worker_writes_beside_is_in_the_home(business, sand
         if file.mode != "r" and not file.path.startswith(("/dev/", str(home)))
     }
 
-    assert str(home / "tmp") == business.process("prefect", "worker", "start").environ()["TMPDIR"]
+    assert str(home / "tmp") == business.process("hookline", "worker").environ()["TMPDIR"]
     assert set() == opened
 
 

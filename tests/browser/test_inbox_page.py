@@ -210,7 +210,7 @@ async def test_each_state_is_told_in_words_and_offers_what_can_be_done(inbox, pa
         "received": aside,
         "held": aside,
         "dispatched": f"{other} {aside}",
-        "running": other,
+        "running": f"{other} {aside}",
         "done": f"{replay} {other}",
         "failed": f"{replay} {other} {aside}",
         "uncertain": f"{replay} {other} {aside}",

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
-from hookline.engine.engine import LANE_PLACES, STEP
+from hookline.engine.engine import LANE_SLOTS, STEP
 from hookline.engine.lane import NAME, Lane
 from hookline.engine.leases import Stop
 from hookline.hooks import Route
@@ -232,7 +232,7 @@ async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(de
 
     carried = Counter([(await work.row())["flow_run_id"] for work in works])
     in_lanes = [n for flow_run, n in carried.items() if NAME == await desk.flow_of(flow_run)]
-    assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + LANE_PLACES * 2)
+    assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + LANE_SLOTS * 2)
 
 
 async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(desk, until):
