@@ -9,12 +9,14 @@ long or too much is ended by its process, which is then started again.
 import asyncio
 import importlib
 import multiprocessing
+import os
 import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -30,6 +32,8 @@ SECONDS = 2.0
 MEGABYTES = 300
 """Above what the process needs for itself."""
 MB = 1_048_576
+OUT_OF_MEMORY = 12
+"""What a process ends with that ran out of it."""
 
 
 class TooCostly(HooklineError):
@@ -76,19 +80,28 @@ class Confined:
         Raises:
             TooCostly: it took longer than `seconds`, or more memory than `megabytes`, or its process died.
         """
+        call = partial(function, *args, **kwargs)
         try:
-            if (
-                not self._pool.active
-            ):  # a process could not be started, say: not the fault of whoever asks now
-                self._pool = self._started()
-            future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self.seconds)
-            result: T = await asyncio.wrap_future(future)
+            try:
+                return await self._run(call)
+            except (
+                BrokenProcessPool
+            ):  # of another's work, or it could not be started: not the fault of this one
+                return await self._run(call)
         except (TimeoutError, FutureTimeoutError):
             raise TooCostly(f"it takes longer than {self.seconds:g} s to read") from None
-        except MemoryError:
-            raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
-        except ProcessExpired:
+        except ProcessExpired as died:
+            if died.exitcode == OUT_OF_MEMORY:
+                raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
             raise TooCostly("the process that reads it died of it") from None
+        except BrokenProcessPool:
+            raise TooCostly("the process that reads it died of it") from None
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        if not self._pool.active:
+            self._pool = self._started()
+        future = self._pool.schedule(_called, args=(call,), timeout=self.seconds)
+        result: T = await asyncio.wrap_future(future)
         return result
 
     def resize(self, megabytes: int) -> None:
@@ -103,6 +116,14 @@ class Confined:
         """End the processes, and whatever they are at."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
+
+
+def _called(call: Callable[[], T]) -> T:
+    """Do the work; a process that ran out of memory ends, for it might not even take the next work."""
+    try:
+        return call()
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
 
 
 def _finish(pool: ProcessPool) -> None:
