@@ -15,8 +15,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
@@ -30,7 +31,8 @@ SECONDS = 2.0
 MEGABYTES = 300
 """Above what the process needs for itself."""
 MB = 1_048_576
-OUT_OF_MEMORY = 12  # as errno's ENOMEM
+OUT_OF_MEMORY = 12
+"""What a process ends with that ran out of it; as errno's ENOMEM."""
 
 
 class TooCostly(HooklineError):
@@ -75,21 +77,26 @@ class Confined:
         Raises:
             TooCostly: it took longer than `seconds`, or more memory than `megabytes`, or its process died.
         """
+        work = partial(_bounded, self.megabytes, partial(function, *args, **kwargs))
         try:
-            if (
-                not self._pool.active
-            ):  # say, no process could be started; not by the fault of whoever asks now
-                self._pool = self._start()
-            future = self._pool.schedule(
-                _bounded, args=(self.megabytes, function, args, kwargs), timeout=self.seconds
-            )
-            result: T = await asyncio.wrap_future(future)
+            try:
+                result: T = await self._done(work)
+            except BrokenProcessPool:  # by another's work, or none could be started
+                result = await self._done(work)
         except (TimeoutError, FutureTimeoutError):
             raise TooCostly(f"it takes longer than {self.seconds:g} s to read") from None
         except ProcessExpired as error:
             if error.exitcode == OUT_OF_MEMORY:
                 raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
             raise TooCostly("the process that reads it died of it") from None
+        except BrokenProcessPool:
+            raise TooCostly("the process that reads it died of it") from None
+        return result
+
+    async def _done(self, work: Callable[[], T]) -> T:
+        if not self._pool.active:
+            self._pool = self._start()
+        result: T = await asyncio.wrap_future(self._pool.schedule(work, timeout=self.seconds))
         return result
 
     def close(self) -> None:
@@ -107,12 +114,12 @@ def _confine(modules: Sequence[str]) -> None:
         importlib.import_module(module)
 
 
-def _bounded(megabytes: int, function: Callable[..., T], args: Any, kwargs: Any) -> T:
+def _bounded(megabytes: int, work: Callable[[], T]) -> T:
     """Do one piece of work, which may take so much memory above what the process has by now."""
     limit = psutil.Process().memory_info().data + megabytes * MB
     resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
     try:
-        return function(*args, **kwargs)
+        return work()
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # what it has taken, it might never give back: the next one begins afresh
     finally:

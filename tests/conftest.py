@@ -309,7 +309,7 @@ async def until(ask, complaint):
         await asyncio.sleep(0.1)
 
 
-@pytest.fixture(name="until")
+@pytest.fixture(name="until", scope="session")
 def until_fixture():
     return until
 

@@ -3,12 +3,25 @@
 from typing import Annotated, Any
 
 from prefect import flow
+from prefect.states import Completed, State
 from pydantic import AfterValidator
 
 
 @flow(persist_result=False)
 async def takes(delivery: str, data: Any = None) -> None:
     """Take anything."""
+
+
+@flow(persist_result=False)
+async def says(text: str) -> State[Any]:
+    """End well, in words that a stranger chose."""
+    return Completed(name=text[:50] or None, message=text)
+
+
+@flow(persist_result=False)
+async def fails(text: str) -> None:
+    """End badly, in words that a stranger chose."""
+    raise RuntimeError(text)
 
 
 def _check(value: str) -> str:
@@ -24,3 +37,8 @@ def _check(value: str) -> str:
 @flow(persist_result=False)
 async def typed(value: Annotated[str, AfterValidator(_check)]) -> None:
     """Has a validator that raises what it likes."""
+
+
+@flow(persist_result=False)
+async def counted(number: int, texts: list[str], half: float = 0.5) -> None:
+    """Takes numbers and texts only."""

@@ -3,10 +3,20 @@
 import os
 import re
 import signal
+from contextlib import suppress
 
 import pytest
 
 from hookline.confined import Confined, TooCostly
+
+HOARD = []
+
+
+def hoard():
+    """Take all the memory that there is, and keep it."""
+    with suppress(MemoryError):
+        while True:
+            HOARD.append(bytes(1_000_000))
 
 
 def taken(size):
@@ -45,6 +55,12 @@ async def test_work_that_kills_its_process_ends_alone(confined):
         await confined.run(os.kill, await confined.run(os.getpid), signal.SIGKILL)
 
     assert 1 == await confined.run(int, "1")
+
+
+async def test_what_one_piece_of_work_left_full_harms_not_the_next(confined):
+    await confined.run(hoard)
+
+    assert 10_000_000 == await confined.run(len, bytes(10_000_000))
 
 
 async def test_where_its_processes_cannot_go_on_there_are_new_ones(confined):
