@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
@@ -69,6 +70,9 @@ class Confined:
             ProcessPool, processes, context=context, initializer=_confine, initargs=(modules,)
         )
         self._pool = self._start()
+        self._up: ProcessPool | None = None
+        """The pool whose processes are started."""
+        self._starting = threading.Lock()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -94,10 +98,18 @@ class Confined:
         return result
 
     async def _done(self, work: Callable[[], T]) -> T:
-        if not self._pool.active:
-            self._pool = self._start()
+        if self._up is not self._pool or not self._pool.active:
+            await asyncio.to_thread(self._bring_up)
         result: T = await asyncio.wrap_future(self._pool.schedule(work, timeout=self.seconds))
         return result
+
+    def _bring_up(self) -> None:
+        """Start the processes, which takes a while that nobody else should wait for; another time where they fell."""
+        with self._starting:
+            if self._up is self._pool and not self._pool.active:
+                self._pool = self._start()
+            if self._pool.active:  # pebble starts them when it is asked
+                self._up = self._pool
 
     def close(self) -> None:
         """End the processes, and whatever they are at."""
