@@ -244,7 +244,7 @@ broken = st.sampled_from(
 broken_routes = st.sampled_from(
     [
         {"source": INNOCENT, "deployment": "of nobody", "when": "{{"},
-        {"source": "broken", "deployment": "takes/test"},
+        {"source": "of-nobody", "deployment": "takes/test"},
         {"source": "moody", "deployment": "takes/test", "key": "{{ body", "when": "false"},
         7,
     ]
@@ -295,7 +295,13 @@ def file_of(number):
     *_, file = examples(files, 5, number)  # the first ones are always the simplest
     asks, _, _ = HARD[number % len(HARD)]
     file["sources"]["costly"] |= asks
+    file["routes"][broken_route_of(number)] = file["routes"].pop("broken")
     return file
+
+
+def broken_route_of(number):
+    """What the route is called that is switched off in this round."""
+    return f"broken-{number}-route"
 
 
 def requests_of(number):

@@ -24,7 +24,6 @@ from tests.hostile import strange
 SECRET = "a-secret-of-the-strangers"
 SOURCES = ("jiwa", strange.INNOCENT, "moody", "costly", "broken", *strange.STRANGERS)
 AT_ONCE = 8
-NOTED = re.compile(r"^(gateway|engine) +│ .*the files were read again: ", re.MULTILINE)
 FORGET = """
 UPDATE deliveries SET external_id = id::text
 WHERE id IN (SELECT id FROM deliveries WHERE external_id <> id::text FOR UPDATE SKIP LOCKED)
@@ -61,13 +60,23 @@ class World:
         [found] = [child for child in children if child.cmdline()[-2:] == ["hookline", name]]
         return found
 
-    async def takes(self, file):
-        """Let the gateway and the engine take this file; nothing that is sent then has come before."""
+    async def takes(self, number):
+        """Let the gateway and the engine take this round's file; nothing that is sent then has come before."""
         await (await pool(self.running.settings)).execute(FORGET)
-        before = len(NOTED.findall(self.log))
-        self.hooks.write_text(json.dumps(file))
+        self.hooks.write_text(json.dumps(strange.file_of(number)))
         self.running.process.send_signal(signal.SIGHUP)
-        await self.until(lambda: len(NOTED.findall(self.log)) == before + 2, "the file was not taken")
+        await self.until(lambda: self.has_taken(number), "the file was not taken")
+
+    def has_taken(self, number):
+        """Whether both have told of what is broken in this round's file, and gone on with the rest of it."""
+        for name in self.pids:
+            lines = [line for line in self.log.splitlines() if line.startswith(name)]
+            told = [
+                at for at, line in enumerate(lines) if f"routes.{strange.broken_route_of(number)}" in line
+            ]
+            if not told or not any("the files were read again" in line for line in lines[told[-1] :]):
+                return False
+        return True
 
     async def through(self, requests):
         """Send each request and an innocent one behind it; the hostile answers, and the innocent deliveries."""
@@ -151,7 +160,7 @@ def world(tmp_path_factory, until):
 
 async def _innocent_deliveries_are_done(world, number):
     requests = strange.requests_of(number)
-    await world.takes(strange.file_of(number))
+    await world.takes(number)
     answers = await world.through(requests)
     accepted = {
         answer.json()["id"]: request
