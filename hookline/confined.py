@@ -106,9 +106,9 @@ class Confined:
     def _bring_up(self) -> None:
         """Start the processes, which takes a while that nobody else should wait for; another time where they fell."""
         with self._starting:
-            if self._up is self._pool and not self._pool.active:
+            if not self._pool.active:  # which starts it, where it never was
                 self._pool = self._start()
-            if self._pool.active:  # pebble starts them when it is asked
+            if self._pool.active:
                 self._up = self._pool
 
     def close(self) -> None:
