@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
+from clocks import set_clock
 
-from hookline.engine import leases as leases_module
 from hookline.engine import quarantine as quarantine_module
 from hookline.engine.alive import alive, dead
 from hookline.engine.leases import Leases
@@ -215,7 +215,7 @@ async def test_a_lease_from_before_the_clock_was_set_back_runs_out_unless_somebo
     bench, database, monkeypatch
 ):
     now = 0.0
-    monkeypatch.setattr(leases_module.time, "monotonic", lambda: now)
+    set_clock(monkeypatch, "hookline.engine.leases", lambda: now)
     abandoned = await bench.dispatch("abandoned")
     renewed = await bench.dispatch("renewed")
     await dispatches.claim(database, "another", limit=2, lease=timedelta(hours=1))

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from clocks import set_clock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -293,10 +294,10 @@ async def test_a_token_is_renewed_before_it_ends(client_for, monkeypatch):
     now = time.monotonic()
     async with client_for("sensorpro", answer) as client:
         await client.get_contacts()
-        monkeypatch.setattr("hookline.clients.auth.time.monotonic", lambda: now + 3622 - 70)
+        set_clock(monkeypatch, "hookline.clients.auth", lambda: now + 3622 - 70)
         await client.get_contacts()
         before = len(signed_in)
-        monkeypatch.setattr("hookline.clients.auth.time.monotonic", lambda: now + 3622 - 50)
+        set_clock(monkeypatch, "hookline.clients.auth", lambda: now + 3622 - 50)
         await client.get_contacts()
 
     assert (1, 2) == (before, len(signed_in))

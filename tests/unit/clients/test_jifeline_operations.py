@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from clocks import set_clock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -95,7 +96,7 @@ def clock(monkeypatch):
     """The time, which a test may move on."""
     start = time.monotonic()
     passed = [0.0]
-    monkeypatch.setattr("hookline.clients.auth.time.monotonic", lambda: start + passed[0])
+    set_clock(monkeypatch, "hookline.clients.auth", lambda: start + passed[0])
     return passed
 
 
