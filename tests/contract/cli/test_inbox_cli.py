@@ -636,10 +636,13 @@ async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, databa
     assert (0, b"", b"") == (process.returncode, rest, err)
 
 
+LISTENING = """SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN "hookline"'"""
+
+
 async def _listened_to(database):
-    """Wait until somebody listens: the tail looks from before that on."""
+    """Wait until somebody listens to the inbox: the tail looks from before that on."""
     async with asyncio.timeout(30):
-        while not await database.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
+        while not await database.fetchval(LISTENING):
             await asyncio.sleep(0.05)
 
 
