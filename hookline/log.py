@@ -20,10 +20,11 @@ def configure(log_format: Format) -> None:
     handler.addFilter(_about)
     if log_format == "json":
         handler.setFormatter(_Json())
-        logging.getLogger("hookline.clients.transport").setLevel(logging.DEBUG)  # each vendor call
     else:
         handler.setFormatter(_Text())
         handler.addFilter(_for_the_console)
+    each_vendor_call = logging.DEBUG if log_format == "json" else logging.NOTSET
+    logging.getLogger("hookline.clients.transport").setLevel(each_vendor_call)
     handler.setFormatter(masked(handler.formatter))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO

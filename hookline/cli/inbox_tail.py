@@ -68,8 +68,9 @@ async def _follow(
                 if wanted.source in {"", change["source"]} and wanted.state in {"", change["became"]}:
                     _tell(change, as_json=as_json)
             await asyncio.sleep(LEAST_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), LOOK_SECONDS)
+            with suppress(TimeoutError):  # wait_for may swallow Ctrl-C where something comes at that moment
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await woken.wait()
             woken.clear()
     finally:
         listening.cancel()

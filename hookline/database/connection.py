@@ -20,6 +20,9 @@ from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.settings import Settings
 
+CLOSE_SECONDS = 5.0
+"""What connections are given to end in order."""
+
 _Where = tuple[SecretStr | None, Path]
 """What of the settings says where the database is."""
 _Pools = dict[_Where, "asyncio.Future[asyncpg.Pool]"]
@@ -181,7 +184,9 @@ def reaching(settings: Settings) -> Iterator[None]:
 async def close_pool() -> None:
     """Close the pools of this event loop."""
     for made in _pools.pop(asyncio.get_running_loop(), {}).values():
-        await (await made).close()
+        with suppress(TimeoutError):  # then asyncpg cuts them off
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await (await made).close()
 
 
 async def _make_pool(url: str, size: int) -> asyncpg.Pool:

@@ -611,13 +611,14 @@ async def test_a_database_that_is_away_is_told_with_what_to_do(hookline, environ
 
 
 async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, database, database_settings):
+    before = await database.fetchval(LISTENING)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hookline", "inbox", "tail", "--source", "jiwa", "--json"),
         env=os.environ | {"HOOKLINE_HOME": str(database_settings.home)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    await _listened_to(database)
+    await _listened_to(database, before)
     await put(source="shop")
     number = await put(dispatch="failed")
     async with database.acquire() as connection:
@@ -639,10 +640,10 @@ async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, databa
 LISTENING = """SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN "hookline"'"""
 
 
-async def _listened_to(database):
-    """Wait until somebody listens to the inbox: the tail looks from before that on."""
+async def _listened_to(database, before):
+    """Wait until one more listens to the inbox than before: a tail looks from before that on."""
     async with asyncio.timeout(30):
-        while not await database.fetchval(LISTENING):
+        while await database.fetchval(LISTENING) <= before:
             await asyncio.sleep(0.05)
 
 
