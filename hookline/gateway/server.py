@@ -18,8 +18,8 @@ LONGEST_HEAD = 65_536
 MOST_HEADERS = 100
 MAX_MESSAGE = 1_048_576
 """Bytes of a websocket's message; websockets are for whoever has logged in."""
-MOST_FRAMING = 16
-"""Bytes of framing for a byte of a chunked body: more is no way to send one."""
+COST_OF_A_CHUNK = 64
+"""Bytes of framing that a chunk is counted as, beside its own: each costs a call, whatever it holds."""
 MOST_PIPELINED = 32
 """Requests on one connection that wait for the answer to the one before them."""
 MOST_UNWANTED = 4_194_304
@@ -64,9 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_head = False
     _empty = 0
     """Bytes since the last one of a body, or since the last request was complete."""
-    _body = 0
     _framing = 0
-    """Bytes of the body's message that are none of the body."""
+    """What chunks cost beyond the bytes that they brought."""
     _unwanted = 0
 
     @property
@@ -87,10 +86,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._to_send.runs:
             self._to_send.start(self.config.send_seconds)
         self._empty += len(data)
-        self._framing += len(data)
         super().data_received(data)
-        too_much = self._empty > LONGEST_HEAD or self._framing > 2 * LONGEST_HEAD + MOST_FRAMING * self._body
-        if too_much and not self.transport.is_closing():
+        if self._empty > LONGEST_HEAD and not self.transport.is_closing():
             self._refuse("431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
@@ -99,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise httptools.HttpParserError("too many requests at once")
         super().on_message_begin()
         self._in_head = True
-        self._body = self._framing = self._unwanted = 0
+        self._framing = self._unwanted = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header of the head; what comes after a chunked body is counted, and no header of the request."""
@@ -116,11 +113,16 @@ class BoundedProtocol(HttpToolsProtocol):
         # The second more is the application's, to say what it thinks of a slow body.
         self._to_send.start(self.config.send_seconds + 1)
 
+    def on_chunk_header(self) -> None:
+        """Count a chunk; raises where the body comes in so many small ones, which ends the connection."""
+        self._framing += COST_OF_A_CHUNK
+        if self._framing > LONGEST_HEAD:
+            raise httptools.HttpParserError("too many small chunks")
+
     def on_body(self, body: bytes) -> None:
         """Take bytes of the body; of one that nobody wants any more, only so many."""
         self._empty = 0
-        self._body += len(body)
-        self._framing -= len(body)
+        self._framing = max(0, self._framing - len(body))
         if self.is_silent:
             self._unwanted += len(body)
             if self._unwanted > MOST_UNWANTED:
@@ -131,7 +133,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """All is said; the application may take its time."""
         super().on_message_complete()
-        self._empty = self._framing = self._body = 0
+        self._empty = self._framing = 0
         self._to_send.stop()
 
     def handle_websocket_upgrade(self) -> None:

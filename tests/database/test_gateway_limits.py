@@ -202,10 +202,23 @@ async def test_a_wrong_length_is_refused(gateway, database, framing, status):
     assert (status == b"202") == bool(await database.fetchval("SELECT count(*) FROM deliveries"))
 
 
+async def test_a_body_in_many_chunks_is_taken_and_one_in_many_tiny_chunks_is_not(gateway, database):
+    head = f"{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
+    small, tiny = b"64\r\n" + b" " * 100 + b"\r\n", b"1\r\n \r\n"
+
+    taken = await said(gateway, head + small * 2_000 + b"2\r\n{}\r\n0\r\n\r\n")
+    refused = await said(gateway, head + tiny * 2_000 + b"2\r\n{}\r\n0\r\n\r\n")
+
+    assert taken.startswith(b"HTTP/1.1 202 ")
+    assert refused.startswith(b"HTTP/1.1 400 ")
+    assert 1 == await database.fetchval("SELECT count(*) FROM deliveries")
+
+
 async def test_a_body_longer_than_its_length_is_no_part_of_it(gateway, database):
     answer = await said(gateway, f'{HEAD}Content-Length: 2\r\n\r\n{{}}{{"a": 1}}'.encode())
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+    assert await is_well(gateway)  # written after the other, if that was taken at all
     assert {b"{}"} >= {row["body"] for row in await database.fetch("SELECT body FROM deliveries")}
 
 
