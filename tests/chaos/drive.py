@@ -39,7 +39,7 @@ ENVIRONMENT = {
 WITHOUT_JOURNAL = {"HOOKLINE_WITHOUT_JOURNAL": "licenses may be doubled"}
 VENDORS = ("jiwa", "zentitle", "sensorpro")
 FLOWS = {"order-to-license": False, "backlog": True}
-"""The flows of the orders, and whether a run of theirs carries those of many deliveries (docs/operating.md)."""
+"""The flows of the orders, and whether a run of theirs carries those of many deliveries (docs/daily-work.md)."""
 SOURCES = ["jiwa", "standard"]
 OPEN = ["received", "held", "dispatched", "running"]
 OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]

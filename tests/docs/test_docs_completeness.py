@@ -168,7 +168,7 @@ def test_every_state_is_told():
         for state in re.findall(r"'(\w+)'", states)
     }
 
-    page = prose(DOCS / "operating.md")
+    page = prose(DOCS / "daily-work.md")
     told = {
         (section, state)
         for section in {name for name, _ in wanted}
@@ -193,7 +193,7 @@ def test_every_metric_is_told():
 
     names = {family.name + ("_total" if family.type == "counter" else "") for family in ours}
 
-    assert names <= rows("operating.md", section="Watching")
+    assert names <= rows("when-something-fails.md", section="Watching")
 
 
 def test_every_header_that_is_never_kept_is_told():
