@@ -1,8 +1,8 @@
 """
-Writes the generated parts of docs/settings.md, docs/cli.md and docs/vendors/: what stands between two marks.
+Write the generated parts of docs/glossary.md, docs/settings.md, docs/cli.md and docs/vendors/, between two marks.
 
-`.env.example` is the source of the settings (a test holds it to them), the command line itself of the commands,
-and the clients of the vendors' operations.
+`docs/glossary.yaml` is the source of the glossary, `.env.example` of the settings (a test holds it to them),
+the command line itself of the commands, and the clients of the vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from cyclopts import App
 from cyclopts.argument import Argument
 
@@ -27,30 +28,50 @@ SOURCES = {"seed": "vendor", "public": "public"}
 
 
 def pages() -> dict[Path, str]:
-    """Every page with a generated part, as it must be."""
+    """Return every page with a generated part, as it must be."""
     docs = ROOT / "docs"
-    parts = {docs / "settings.md": settings_tables(), docs / "cli.md": command_sections()} | {
-        docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()
-    }
+    parts = {
+        docs / "glossary.md": glossary_tables(),
+        docs / "settings.md": settings_tables(),
+        docs / "cli.md": command_sections(),
+    } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
     return {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
 
 
+def glossary() -> dict[str, Any]:
+    """Return `docs/glossary.yaml`: `words` with their meanings, and `retired` words."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "glossary.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def glossary_tables() -> Iterator[str]:
+    """Yield a table of the words, and one of those that are retired."""
+    yield "| word | meaning |\n| --- | --- |"
+    for word, meaning in glossary()["words"].items():
+        yield f"| {word} | {meaning} |"
+    yield "\n## Retired words\n\n| retired | as | use | where |\n| --- | --- | --- | --- |"
+    for entry in glossary()["retired"]:
+        kind, word = next(iter(entry.items()))
+        places = ", ".join(f"`{place}`" for place in entry.get("in", ())) or "everywhere"
+        yield f"| `{word.replace('|', chr(92) + '|')}` | {kind} | {entry['use']} | {places} |"
+
+
 def settings_tables() -> Iterator[str]:
-    """A table for each section of `.env.example`."""
+    """Yield a table for each section of `.env.example`."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     sections = re.split(r"^# (.+?) -{3,}$", text, flags=re.MULTILINE)
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
         heading = title.replace("<", "\\<")
         yield f"## {heading}\n\n| variable | meaning | default | as in |\n| --- | --- | --- | --- |"
         for found in VARIABLE.finditer(body):
-            told = found["example"] and found["example"] not in found["default"]
-            example = f"`{found['example']}`" if told else ""
+            adds = found["example"] and found["example"] not in found["default"]
+            example = f"`{found['example']}`" if adds else ""
             yield f"| `{found['name']}` | {found['meaning'].rstrip('.')} | {found['default']} | {example} |"
         yield ""
 
 
 def commands(parent: App = app, names: tuple[str, ...] = ("hookline",)) -> Iterator[tuple[str, App]]:
-    """Every command with its full name; of groups, those that do something by themselves."""
+    """Yield every command with its full name; of groups, those that do something by themselves."""
     for name in parent:
         if not name.startswith("-"):
             command = parent[name]
@@ -61,7 +82,7 @@ def commands(parent: App = app, names: tuple[str, ...] = ("hookline",)) -> Itera
 
 
 def command_sections() -> Iterator[str]:
-    """A section for each command: purpose, arguments, examples."""
+    """Yield a section for each command: purpose, arguments, examples."""
     for name, command in commands():
         purpose, examples = _parts(inspect.getdoc(command.default_command) or "")
         yield f"## `{name}`\n\n{purpose}\n"
@@ -72,7 +93,7 @@ def command_sections() -> Iterator[str]:
 
 
 def operation_table(client: type[VendorClient]) -> Iterator[str]:
-    """A row for each operation of a vendor, in the order of its client."""
+    """Yield a row for each operation of a vendor, in the order of its client."""
     yield "| operation | call | what it does | repeat | source | assumed |\n| --- | --- | --- | --- | --- | --- |"
     yield from map(_operation_row, operations(client).values())
 
@@ -90,7 +111,7 @@ def _operation_row(operation: Operation[..., Any]) -> str:
 
 
 def _parts(docstring: str) -> tuple[str, list[str]]:
-    """What a command does, one sentence a line; and its examples as a shell takes them."""
+    """Return what a command does, one sentence a line, and its examples as a shell takes them."""
     text, _, examples = re.sub(r"\n(Try|Examples?):\n", "\0", docstring, count=1).partition("\0")
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
     purpose = "\n\n".join(re.sub(r"(?<=[.:]) (?=[A-Z])", "\n", paragraph) for paragraph in paragraphs)
@@ -100,10 +121,10 @@ def _parts(docstring: str) -> tuple[str, list[str]]:
 def _row(argument: Argument) -> str:
     names = argument.names if argument.index is None else (argument.names[0].strip("-").upper(),)
     default: Any = argument.field_info.default
-    told = "required" if argument.required else "" if default in (None, False, ()) else default
-    told = "" if told is inspect.Parameter.empty else told
+    column = "required" if argument.required else "" if default in (None, False, ()) else default
+    column = "" if column is inspect.Parameter.empty else column
     meaning = (argument.parameter.help or "").rstrip(".")
-    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} | {told} |"
+    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} | {column} |"
 
 
 def _with(page: str, part: str) -> str:
