@@ -126,8 +126,9 @@ def test_each_verb_and_variable_of_make_is_in_the_makefile(words):
     assert set() == unknown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "glossary.md"], ids=name)
 def test_each_variable_is_one_of_ours(page):
+    """The glossary also names those that are gone."""
     named = {
         found[0]
         for found in OUR_VARIABLE.finditer(page.read_text(encoding="utf-8"))
