@@ -8,10 +8,10 @@ ARGS ?=
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --upgrade \
 	--custom-compile-command 'make lock' --quiet
 
-# Where it is set, each of our processes would compile Prefect anew, for seconds.
+# Where it is set, each of our processes would compile Prefect again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev demo up test chaos check fmt lock bench apply docs clean
+.PHONY: help setup dev demo up test chaos check fmt size lock bench apply docs clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -53,9 +53,15 @@ check: dev ## Format, lint, types and import contract, as CI does
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fmt: dev ## Format, and mend what the linter can mend
+fmt: dev ## Format, and fix what the linter can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+size: ## Count the lines of Python, in the product and in the tests: all, and those that are not blank
+	@$(call count,product,'hookline/*.py' 'flows/*.py' 'tasks/*.py' 'blocks/*.py')
+	@$(call count,tests,'tests/*.py')
+
+count = git ls-files -z $(2) | xargs -0 cat | awk '!/^ *$$/ { written++ } END { printf "%-8s %6d lines, %6d not blank\n", "$(1)", NR, written }'
 
 lock: dev ## Resolve requirements.lock and requirements-dev.lock again from pyproject.toml
 	@$(LOCK) --group install --output-file requirements.lock
@@ -67,7 +73,7 @@ bench: setup ## Measure ack, first and last call, orders per second, in one run
 apply: setup ## Register blocks and deployments on a running Prefect server
 	@$(BIN)/hookline apply $(ARGS)
 
-docs: dev ## Write the generated tables of docs/ anew
+docs: dev ## Write the generated parts of docs/ again
 	@$(BIN)/python docs/generate.py
 
 clean: ## Remove .venv and caches; data under HOOKLINE_HOME stays
