@@ -24,7 +24,7 @@ import psutil
 from rich.console import Console
 
 from benchmarks import report
-from hookline.cli.receiving import SECRET, receiving
+from hookline.sandbox.gateway_stack import SECRET, receiving
 
 MB = 1_000_000
 LONGEST_STOP_MS = 250

@@ -22,8 +22,8 @@ from rich.progress import Progress
 from benchmarks import report, systems
 from benchmarks.processes import SIMULATORS, name_of
 from hookline.cli.output import console, print_json
-from hookline.cli.paid_orders import PaidOrders, Trigger, webhooks
-from hookline.cli.stage import Stage, stage
+from hookline.sandbox.paid_orders import PaidOrders, Trigger, webhooks
+from hookline.sandbox.test_stack import Stage, stage
 
 WARM_UP = 200
 SAMPLES = 11

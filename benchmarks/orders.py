@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from benchmarks import curve, processes, report, systems
 from hookline.cli.output import console, print_json
-from hookline.cli.paid_orders import (
+from hookline.sandbox.paid_orders import (
     PaidOrders,
     Timing,
     Trigger,
@@ -31,7 +31,7 @@ from hookline.cli.paid_orders import (
     milliseconds,
     per_second,
 )
-from hookline.cli.stage import Stage, stage
+from hookline.sandbox.test_stack import Stage, stage
 
 CONCURRENCY = 8
 SEED = 1

@@ -17,10 +17,10 @@ from rich.progress import Progress
 
 from benchmarks import report
 from hookline.cli.output import console, print_json
-from hookline.cli.paid_orders import PaidOrders, Timing, webhooks
-from hookline.cli.stage import Stage, stage
 from hookline.database.connection import close_pool, pool
 from hookline.database.types import Row
+from hookline.sandbox.paid_orders import PaidOrders, Timing, webhooks
+from hookline.sandbox.test_stack import Stage, stage
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

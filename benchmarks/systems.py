@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from hookline.cli.paid_orders import Trigger, webhooks
-from hookline.cli.stage import Stage
 from hookline.clients.jiwa.models import SalesOrder
 from hookline.errors import HooklineError
+from hookline.sandbox.paid_orders import Trigger, webhooks
+from hookline.sandbox.test_stack import Stage
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -2,9 +2,9 @@
 
 from blocks import JetadviceCredentials
 from hookline.clients import JetadviceClient
-from tasks.looks import alike
-from tasks.looks import jetadvice as looks
 from tasks.operations import VendorTasks
+from tasks.readback import alike
+from tasks.readback import jetadvice as looks
 
 _jetadvice = VendorTasks(JetadviceCredentials, __name__)
 

@@ -2,8 +2,8 @@
 
 from blocks import JifelineCredentials
 from hookline.clients import JifelineClient
-from tasks.looks import jifeline as looks
 from tasks.operations import VendorTasks
+from tasks.readback import jifeline as looks
 
 _jifeline = VendorTasks(JifelineCredentials, __name__)
 

@@ -2,9 +2,9 @@
 
 from blocks import JiwaCredentials
 from hookline.clients import JiwaClient
-from tasks.looks import gone
-from tasks.looks import jiwa as looks
 from tasks.operations import VendorTasks
+from tasks.readback import gone
+from tasks.readback import jiwa as looks
 
 _jiwa = VendorTasks(JiwaCredentials, __name__)
 

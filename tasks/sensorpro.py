@@ -2,8 +2,8 @@
 
 from blocks import SensorproCredentials
 from hookline.clients import SensorproClient
-from tasks.looks import sensorpro as looks
 from tasks.operations import VendorTasks
+from tasks.readback import sensorpro as looks
 
 _sensorpro = VendorTasks(SensorproCredentials, __name__)
 

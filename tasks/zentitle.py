@@ -10,12 +10,12 @@ from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from tasks.effects import Business, once
-from tasks.looks import gone
-from tasks.looks import zentitle as looks
-from tasks.looks import zentitle_customers as customers
-from tasks.looks import zentitle_products as products
 from tasks.operations import VendorTasks
 from tasks.policies import vendor_task
+from tasks.readback import gone
+from tasks.readback import zentitle as looks
+from tasks.readback import zentitle_customers as customers
+from tasks.readback import zentitle_products as products
 
 _zentitle = VendorTasks(ZentitleCredentials, __name__)
 

@@ -44,13 +44,13 @@ from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
 from hookline import runtime
-from hookline.cli.stage import Stage, own_ports, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
 from hookline.inbox import deliveries, search
+from hookline.sandbox.test_stack import Stage, own_ports, stage
 from hookline.settings import JiwaSettings, Settings, settings
 from hookline.text import storable
 

@@ -9,8 +9,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hookline.cli.output import AsJson, console, print_json
-from hookline.cli.paid_orders import PaidOrders, bare_calls, in_process, milliseconds, per_second, webhooks
-from hookline.cli.stage import Stage, stage
+from hookline.sandbox.paid_orders import (
+    PaidOrders,
+    bare_calls,
+    in_process,
+    milliseconds,
+    per_second,
+    webhooks,
+)
+from hookline.sandbox.test_stack import Stage, stage
 
 CONCURRENCY = 8
 FEW = 20

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hookline.cli.output import AsJson, console, print_json
-from hookline.cli.stage import Stage, stage
 from hookline.cli.trace import follow, show_trace
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine, SalesOrder
@@ -22,8 +21,9 @@ from hookline.database import pool
 from hookline.database.connection import close_pool
 from hookline.errors import HooklineError
 from hookline.hooks import load_hooks
-from hookline.hooks.proofs import SharedSecret
+from hookline.hooks.auth_schemes import SharedSecret
 from hookline.inbox import search
+from hookline.sandbox.test_stack import Stage, stage
 from hookline.settings import JiwaSettings, webhook_secrets
 
 PATIENCE = 60.0

@@ -32,7 +32,7 @@ from hookline.health import processes, running
 from hookline.health.finding import Finding, State
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
-from hookline.hooks.proofs import Scheme, SharedSecret
+from hookline.hooks.auth_schemes import Scheme, SharedSecret
 from hookline.redaction import redact
 from hookline.settings import (
     SECRET_PREFIX,
@@ -278,7 +278,9 @@ class Flows:
 
 def examine_flows(deployments: Path, hooks: Path) -> Flows:
     """Import the flows where one that ends its process, or never ends, does not end this one."""
-    from hookline.engine.flow_files import being_imported  # the engine's package; not for the other commands
+    from hookline.provisioning.flow_files import (
+        being_imported,  # the engine's package; not for the other commands
+    )
 
     confined = Confined(seconds=IMPORT_SECONDS, megabytes=4000)
     with tempfile.TemporaryDirectory() as folder:  # of a home where nothing was good before
@@ -295,7 +297,7 @@ def examine_flows(deployments: Path, hooks: Path) -> Flows:
 
 
 def _import_flows(path: Path, hooks: Path, home: Path) -> Flows:
-    from hookline.engine.deployments import deployments_in_force, wrong_routes
+    from hookline.provisioning.deployments import deployments_in_force, wrong_routes
 
     with redirect_stdout(sys.stderr):
         found = deployments_in_force(path, home)

@@ -11,7 +11,7 @@ from hookline.cli.output import AsJson, console, show
 from hookline.database import pool
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
-from hookline.journal.settle import settle as settle_effect
+from hookline.journal.resolution import settle as settle_effect
 
 app = App(name="effects", help="The journal: every vendor write, once; and settling what is uncertain.")
 

@@ -16,7 +16,7 @@ from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.gateway import schemes
 from hookline.hooks import Source, hooks_in_force
-from hookline.hooks.proofs import Asymmetric, Signature, StandardWebhooks
+from hookline.hooks.auth_schemes import Asymmetric, Signature, StandardWebhooks
 from hookline.hooks.sources import IdHeader
 from hookline.settings import SECRET_PREFIX, webhook_secrets
 

@@ -8,8 +8,8 @@ import asyncpg
 from cyclopts import App
 
 from hookline import runtime
-from hookline.cli.inbox_filter import ask
-from hookline.cli.inbox_pause import SourceName
+from hookline.cli.inbox.filters import ask
+from hookline.cli.inbox.pausing import SourceName
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.hooks import Hooks, load_hooks
 from hookline.inbox import refusals, stats

@@ -135,7 +135,7 @@ def _prefect_server(settings: Settings) -> Process:
     port = str(settings.prefect_port)
     return Process(
         name="prefect",
-        command=_python("hookline.cli.prefect_server", "--host", "127.0.0.1", "--port", port),
+        command=_python("hookline.prefect_adapter.server", "--host", "127.0.0.1", "--port", port),
         ready=http_ready(f"{settings.prefect_api_url}/health"),
         after=["migrate"],
     )

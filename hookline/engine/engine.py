@@ -23,28 +23,28 @@ from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import connect, is_connection_error, pool
-from hookline.engine import prefect_errors
-from hookline.engine.alive import alive
+from hookline.engine.batch import Backlog, Lane, WantsOwnRun
 from hookline.engine.caretaker import look_after
 from hookline.engine.configuration import Configuration
-from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
-from hookline.engine.lane import Backlog, Lane, WantsOwnRun
 from hookline.engine.leases import InHand, Leases, Stop
+from hookline.engine.liveness import alive
+from hookline.engine.loop_watchdog import watching
+from hookline.engine.maintenance import PRUNE_SECONDS, prune_old
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import Router
 from hookline.engine.runs import Discarded, Ending, EngineStops, FlowRuns, NotOurs
 from hookline.engine.trouble import Troubles
-from hookline.engine.upkeep import PRUNE_SECONDS, prune_old
-from hookline.engine.watch import watching
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
+from hookline.prefect_adapter import errors
+from hookline.provisioning.deployments import Deployment
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -251,10 +251,10 @@ class Engine:
 
     async def _cannot_run(self, hand: InHand, error: Exception) -> None:
         """Let a dispatch wait for what is away; end it where Prefect refuses it for good, or nobody knows better."""
-        said = prefect_errors.told(error)
-        if prefect_errors.is_refusal(error):
+        said = errors.told(error)
+        if errors.is_refusal(error):
             await self._give_up(hand, f"Prefect refuses it: {said}", error)
-        elif prefect_errors.is_unavailable(error):
+        elif errors.is_unavailable(error):
             if await self._is_poison(hand, error):
                 await self._give_up(
                     hand, f"Prefect fails over it each time, though it is well: {said}", error
@@ -274,9 +274,7 @@ class Engine:
     async def _is_poison(self, hand: InHand, error: Exception) -> bool:
         """Whether Prefect cannot digest this dispatch, and is well otherwise."""
         often = hand.dispatch["attempts"] >= UNEXPECTED
-        return (
-            often and prefect_errors.failed_inside(error) and await prefect_errors.is_ready(self.runs.client)
-        )
+        return often and errors.failed_inside(error) and await errors.is_ready(self.runs.client)
 
     async def _give_up(self, hand: InHand, reason: str, error: Exception) -> None:
         logger.error("dispatch %s is failed: %s", hand.id, reason, exc_info=error)

@@ -12,10 +12,10 @@ from prefect.client.orchestration import PrefectClient
 from pydantic import SecretStr
 
 from hookline import text
-from hookline.engine.prefect_errors import failed_inside, is_ready, is_refusal, told
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox.bodies import opened
+from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, told
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ import asyncpg
 from hookline.context import RunStopped
 from hookline.database import pool
 from hookline.database.connection import reaching
-from hookline.engine.alive import bury, dead
+from hookline.engine.liveness import bury, dead
 from hookline.engine.slots import DispatchSlot, Slots
 from hookline.inbox import dispatches, engines
 from hookline.settings import Settings

@@ -32,15 +32,15 @@ from prefect.states import Cancelling
 
 from hookline.database import is_connection_error
 from hookline.database.types import Connection
-from hookline.engine.lane import end_abandoned
+from hookline.engine.batch import end_abandoned
 from hookline.engine.leases import InHand, Leases, Stop
-from hookline.engine.prefect_errors import failed_inside, is_ready, is_unavailable, told
 from hookline.engine.runs import DELETED, UI, Ending, cancel, ending
 from hookline.engine.slots import WAITS
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
+from hookline.prefect_adapter.errors import failed_inside, is_ready, is_unavailable, told
 
 logger = logging.getLogger(__name__)
 

@@ -14,15 +14,15 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Pending, Suspended
 
 from hookline.crash_points import crash_point
-from hookline.engine.deployments import Deployment
 from hookline.engine.leases import InHand, Stop
-from hookline.engine.result_storage import ResultStorage
-from hookline.engine.run_here import Run
 from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import EffectUncertain
 from hookline.journal import store as effects
+from hookline.prefect_adapter.flow_run_engine import Run
+from hookline.prefect_adapter.result_storage import ResultStorage
+from hookline.provisioning.deployments import Deployment
 
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
 UI = "a person in the Prefect UI"

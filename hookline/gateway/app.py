@@ -12,14 +12,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
-from hookline.gateway import metrics, pages
-from hookline.gateway.condition import Condition
+from hookline.gateway import views
 from hookline.gateway.configuration import Configuration
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
 from hookline.gateway.prefect_proxy import add_prefect
-from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
+from hookline.health import metrics
+from hookline.health.condition import Condition
+from hookline.health.pressure import Pressure
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=watching,
     )
     app.router.redirect_slashes = False  # it would send the sender, secret and all, to whatever `Host` says
-    desk = pages.add_to(app, settings, configuration.hooks)
+    desk = views.add_to(app, settings, configuration.hooks)
     proxy = add_prefect(app, desk) if settings.has_own_prefect else nullcontext()
     return app
 

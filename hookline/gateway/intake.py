@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from hookline.gateway import schemes
 from hookline.gateway.handshakes import Reply, handshake
-from hookline.gateway.reading import Rejection
+from hookline.gateway.request_parsing import Rejection
 from hookline.gateway.schemes import Signed
 from hookline.hooks.bodies import kind, parse
 from hookline.hooks.sources import Source, source_of

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from hookline import runtime
 from hookline.database import CONNECTION_ERRORS
-from hookline.gateway.pages.desk import Desk, Refused, answering
+from hookline.gateway.views.base import Desk, Refused, answering
 from hookline.settings import PREFECT_PATH
 
 API = f"{PREFECT_PATH}/api"

@@ -10,18 +10,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hookline.database import is_connection_error
-from hookline.gateway import metrics, schemes
-from hookline.gateway.asked import Asked, asked_for
+from hookline.gateway import schemes
+from hookline.gateway.body_reader import Reader
 from hookline.gateway.handshakes import NO_GUESSING, NotProven, Reply
+from hookline.gateway.incoming import Asked, asked_for
 from hookline.gateway.intake import Given, Intake, require_accepted
-from hookline.gateway.peers import Attempts, network
-from hookline.gateway.pressure import Pressure
-from hookline.gateway.reader import Reader
-from hookline.gateway.reading import BrokenOff, InFlight, Rejection, come_again, read_body, require_plain
 from hookline.gateway.refusals import Refusals
+from hookline.gateway.request_parsing import (
+    BrokenOff,
+    InFlight,
+    Rejection,
+    come_again,
+    read_body,
+    require_plain,
+)
 from hookline.gateway.writer import Writer
+from hookline.health import metrics
+from hookline.health.pressure import Pressure
 from hookline.hooks import Hooks
 from hookline.inbox.deliveries import Arrival, Receipt
+from hookline.peers import Attempts, network
 from hookline.settings import Settings
 from hookline.text import one_line
 

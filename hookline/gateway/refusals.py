@@ -5,8 +5,8 @@ import logging
 from datetime import UTC, datetime
 
 from hookline.database import is_connection_error, pool
-from hookline.gateway.asked import Asked
-from hookline.gateway.reading import Rejection
+from hookline.gateway.incoming import Asked
+from hookline.gateway.request_parsing import Rejection
 from hookline.gateway.writer import DATABASE_SECONDS
 from hookline.inbox.refusals import MOST_OF_SOURCE, Refusal, add_all
 from hookline.settings import Settings

@@ -8,8 +8,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hookline.gateway.peers import is_in, network
-from hookline.gateway.reading import RETRY_AFTER
+from hookline.gateway.request_parsing import RETRY_AFTER
+from hookline.peers import is_in, network
 from hookline.settings import PREFECT_PATH, Settings
 
 PROXIES = "proxies"
@@ -43,7 +43,7 @@ class Limits(uvicorn.Config):
             lifespan="on",
             access_log=False,  # what is accepted is logged with its id; what is not must not fill the disk
             log_level="error",  # the same: a warning for each request that is no HTTP
-            proxy_headers=False,  # hookline.gateway.peers knows whom to believe
+            proxy_headers=False,  # hookline.peers knows whom to believe
             server_header=False,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=10,

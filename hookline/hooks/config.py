@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
-from hookline.hooks.proofs import Strict
+from hookline.hooks.auth_schemes import Strict
 from hookline.hooks.sources import Source, SourceError, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem

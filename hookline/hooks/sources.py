@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from hookline.hooks.auth_schemes import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.bodies import kind
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
 from hookline.hooks.templates import Template

@@ -1,6 +1,6 @@
 """The journal: every vendor write that must happen once is written down before it is sent."""
 
-from hookline.journal.alone import PATIENCE, BusinessBusy, alone, still_alone
+from hookline.journal.compensation import BusinessFailure, Saga, Undo
 from hookline.journal.effect import (
     Census,
     Effect,
@@ -10,8 +10,8 @@ from hookline.journal.effect import (
     EffectUncertain,
     Outcome,
 )
+from hookline.journal.exclusive import PATIENCE, BusinessBusy, alone, still_alone
 from hookline.journal.once import known, now_known_as, once
-from hookline.journal.undo import BusinessFailure, Saga, Undo
 
 __all__ = [
     "PATIENCE",

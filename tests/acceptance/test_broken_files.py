@@ -13,8 +13,8 @@ import psutil
 import pytest
 from commands import run_process
 
-from hookline.cli.stage import own_ports, stage
 from hookline.database import pool
+from hookline.sandbox.test_stack import own_ports, stage
 from hookline.settings import settings
 
 SECRET = "a-shared-secret-that-is-long-enough"

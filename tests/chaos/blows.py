@@ -17,14 +17,14 @@ from pathlib import Path
 import httpx
 import psutil
 
-from hookline.cli.stage import Stage
+from hookline.sandbox.test_stack import Stage
 from tests.chaos.plan import Blow, Misdeed
 
 WORDS = {
     "engine": ("hookline", "engine"),
     "gateway": ("hookline", "gateway"),
     "worker": ("hookline", "worker"),
-    "prefect": ("hookline.cli.prefect_server",),
+    "prefect": ("hookline.prefect_adapter.server",),
 }
 """The command line of each of the supervisor's processes holds these."""
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from hookline.cli.stage import own_ports, stage
 from hookline.clients.paging import pages
+from hookline.sandbox.test_stack import own_ports, stage
 from tests.chaos.blows import SecondEngine
 
 

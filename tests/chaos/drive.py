@@ -19,9 +19,9 @@ from typing import Any
 import asyncpg
 import httpx
 
-from hookline.cli.stage import Stage, own_ports, stage
 from hookline.database import CONNECTION_ERRORS, connect
 from hookline.runtime import prefect_auth
+from hookline.sandbox.test_stack import Stage, own_ports, stage
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
 from tests.chaos.mend import see_to_all

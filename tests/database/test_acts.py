@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from hookline.inbox import acts, audit, deliveries, dispatches, search
+from hookline.inbox import audit, commands, deliveries, dispatches, search
 
 ANN = "ann at desk"
 LEASE = timedelta(seconds=30)
@@ -67,7 +67,7 @@ async def test_a_replay_continues_what_failed_and_begins_anew_what_is_over(
 ):
     delivery = await dispatch(database, state=state)
 
-    replayed = await act(database, acts.replay, delivery)
+    replayed = await act(database, commands.replay, delivery)
 
     row = await database.fetchrow("SELECT state, replays, flow_run_id IS NOT NULL AS keeps FROM dispatches")
     assert (True, ("dispatched", replays, keeps_run)) == (replayed, tuple(row))
@@ -77,7 +77,7 @@ async def test_a_replay_continues_what_failed_and_begins_anew_what_is_over(
 async def test_what_waits_or_runs_is_not_replayed(database, state):
     delivery = await dispatch(database, state=state)
 
-    assert not await act(database, acts.replay, delivery)
+    assert not await act(database, commands.replay, delivery)
 
 
 @pytest.mark.parametrize("state", ["unrouted", "rejected", "discarded"])
@@ -85,7 +85,7 @@ async def test_what_never_became_a_dispatch_is_routed_again(database, state):
     delivery = await accept(database)
     await database.execute("UPDATE deliveries SET state = $1", state)
 
-    assert await act(database, acts.replay, delivery)
+    assert await act(database, commands.replay, delivery)
     assert ("received", None) == tuple(await database.fetchrow("SELECT state, only_route FROM deliveries"))
 
 
@@ -93,7 +93,7 @@ async def test_a_replay_to_one_route_leaves_the_others_alone(database):
     delivery = await dispatch(database, route="first", state="done")
     await dispatch(database, route="second", state="done")
 
-    assert await act(database, acts.replay, delivery, route="second")
+    assert await act(database, commands.replay, delivery, route="second")
     assert [("first", "done", 0), ("second", "dispatched", 1)] == [
         tuple(row) for row in await routed(database)
     ]
@@ -102,14 +102,14 @@ async def test_a_replay_to_one_route_leaves_the_others_alone(database):
 async def test_a_replay_to_a_route_that_did_not_take_it_asks_for_just_that_route(database):
     delivery = await dispatch(database, route="first", state="done")
 
-    assert await act(database, acts.replay, delivery, route="third")
+    assert await act(database, commands.replay, delivery, route="third")
     assert ("received", "third") == tuple(await database.fetchrow("SELECT state, only_route FROM deliveries"))
     assert [("first", "done", 0)] == [tuple(row) for row in await routed(database)]
 
 
 async def test_a_replay_to_another_route_is_not_lost_when_a_dispatch_ends_meanwhile(database):
     delivery = await dispatch(database, route="first", state="running")
-    await act(database, acts.replay, delivery, route="third")
+    await act(database, commands.replay, delivery, route="third")
 
     await database.execute("UPDATE dispatches SET state = 'done'")
 
@@ -119,7 +119,7 @@ async def test_a_replay_to_another_route_is_not_lost_when_a_dispatch_ends_meanwh
 async def test_a_discarded_delivery_is_left_alone_and_says_why(database):
     delivery = await dispatch(database)
 
-    discarded = await act(database, acts.discard, delivery, reason="test order")
+    discarded = await act(database, commands.discard, delivery, reason="test order")
 
     assert (True, [], ("discarded", "test order")) == (
         discarded,
@@ -131,7 +131,7 @@ async def test_a_discarded_delivery_is_left_alone_and_says_why(database):
 async def test_what_is_done_is_not_discarded(database):
     delivery = await dispatch(database, state="done")
 
-    assert not await act(database, acts.discard, delivery, reason="too late")
+    assert not await act(database, commands.discard, delivery, reason="too late")
 
 
 async def running(database):
@@ -145,7 +145,7 @@ async def running(database):
 async def test_what_runs_is_discarded_when_its_engine_lets_go_of_it_in_whatever_way(database, how):
     delivery, id_ = await running(database)
 
-    asked = await act(database, acts.discard, delivery, reason="test order")
+    asked = await act(database, commands.discard, delivery, reason="test order")
     before = await database.fetchrow("SELECT state, reason FROM dispatches")
     to_stop = await dispatches.to_be_discarded(database, [id_])
     match how:
@@ -168,10 +168,10 @@ async def test_what_runs_is_discarded_when_its_engine_lets_go_of_it_in_whatever_
 
 async def test_what_ends_before_it_could_be_stopped_is_done_and_not_discarded_later(database):
     delivery, id_ = await running(database)
-    await act(database, acts.discard, delivery, reason="test order")
+    await act(database, commands.discard, delivery, reason="test order")
 
     await dispatches.finish(database, id_, "engine", "done", None)
-    await act(database, acts.replay, delivery)
+    await act(database, commands.replay, delivery)
     await dispatches.claim(database, "engine", limit=1, lease=LEASE)
 
     assert "done" in [row[2] for row in await trail(database, delivery)]
@@ -180,10 +180,10 @@ async def test_what_ends_before_it_could_be_stopped_is_done_and_not_discarded_la
 
 async def test_a_discarded_delivery_that_is_replayed_is_not_discarded_again(database):
     delivery, id_ = await running(database)
-    await act(database, acts.discard, delivery, reason="test order")
+    await act(database, commands.discard, delivery, reason="test order")
     await dispatches.stopped(database, id_, "engine")
 
-    await act(database, acts.replay, delivery)
+    await act(database, commands.replay, delivery)
     await dispatches.claim(database, "engine", limit=1, lease=LEASE)
 
     assert set() == await dispatches.to_be_discarded(database, [id_])
@@ -192,7 +192,7 @@ async def test_a_discarded_delivery_that_is_replayed_is_not_discarded_again(data
 async def test_a_reason_that_cannot_be_stored_is_no_reason_to_fail(database):
     delivery = await dispatch(database)
 
-    await act(database, acts.discard, delivery, reason="a\x00b\ud800" + "long" * 1000)
+    await act(database, commands.discard, delivery, reason="a\x00b\ud800" + "long" * 1000)
 
     reason = await database.fetchval("SELECT reason FROM dispatches")
     assert (True, 500) == (reason.startswith("a\\u{0}b"), len(reason))
@@ -201,8 +201,8 @@ async def test_a_reason_that_cannot_be_stored_is_no_reason_to_fail(database):
 async def test_the_audit_trail_has_every_change_with_its_actor_and_reason(database):
     delivery = await dispatch(database)
     await database.execute("UPDATE dispatches SET state = 'failed', reason = 'refused'")
-    await act(database, acts.replay, delivery, reason="mended in Jiwa")
-    await act(database, acts.discard, delivery, reason="test order")
+    await act(database, commands.replay, delivery, reason="mended in Jiwa")
+    await act(database, commands.discard, delivery, reason="test order")
 
     assert [
         ("delivery", None, "received", False, None),
@@ -223,12 +223,12 @@ async def test_what_no_person_did_has_the_process_as_its_actor(database):
 
 async def test_what_a_paused_source_sends_is_held_and_let_go_in_order(database):
     before = await accept(database, "before")
-    await act(database, acts.pause, "jiwa", reason="Jiwa is being upgraded")
+    await act(database, commands.pause, "jiwa", reason="Jiwa is being upgraded")
     meanwhile = await accept(database, "meanwhile")
     other = await accept(database, "other", source="standard")
     held = [row["state"] for row in await database.fetch("SELECT state FROM deliveries ORDER BY seq")]
 
-    released = await act(database, acts.resume, "jiwa")
+    released = await act(database, commands.resume, "jiwa")
 
     async with database.acquire() as connection, connection.transaction():
         freed = [row["id"] for row in await deliveries.claim_received(connection, 9)]
@@ -238,18 +238,18 @@ async def test_what_a_paused_source_sends_is_held_and_let_go_in_order(database):
 async def test_nothing_of_a_paused_source_is_started(database):
     await dispatch(database)
     await dispatch(database, "other", source="standard")
-    await act(database, acts.pause, "jiwa", reason="wait")
+    await act(database, commands.pause, "jiwa", reason="wait")
 
     paused = [row["source"] for row in await dispatches.claim(database, "engine", limit=9, lease=LEASE)]
-    await act(database, acts.resume, "jiwa")
+    await act(database, commands.resume, "jiwa")
     resumed = [row["source"] for row in await dispatches.claim(database, "engine", limit=9, lease=LEASE)]
 
     assert (["standard"], ["jiwa"]) == (paused, resumed)
 
 
 async def test_a_pause_is_made_and_ended_once_and_both_stand_in_the_trail(database):
-    paused = [await act(database, acts.pause, "jiwa", reason="upgrade") for _ in range(2)]
-    resumed = [await act(database, acts.resume, "jiwa") for _ in range(2)]
+    paused = [await act(database, commands.pause, "jiwa", reason="upgrade") for _ in range(2)]
+    resumed = [await act(database, commands.resume, "jiwa") for _ in range(2)]
 
     rows = await database.fetch("SELECT became, actor, reason FROM changes WHERE source = 'jiwa' ORDER BY id")
     assert ([True, False], [0, None]) == (paused, resumed)
@@ -258,10 +258,10 @@ async def test_a_pause_is_made_and_ended_once_and_both_stand_in_the_trail(databa
 
 async def test_no_delivery_stays_held_that_came_while_its_source_was_resumed(database):
     for round_ in range(10):
-        await act(database, acts.pause, "jiwa", reason="race")
+        await act(database, commands.pause, "jiwa", reason="race")
         await asyncio.gather(
             *(accept(database, f"{round_}-{number}") for number in range(10)),
-            act(database, acts.resume, "jiwa"),
+            act(database, commands.resume, "jiwa"),
         )
 
     assert {"received"} == {row["state"] for row in await database.fetch("SELECT state FROM deliveries")}

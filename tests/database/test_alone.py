@@ -10,7 +10,7 @@ import pytest
 
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.journal import BusinessBusy, alone, still_alone
+from hookline.journal import BusinessBusy, still_alone
 
 HOLDER = """
 import asyncio, sys

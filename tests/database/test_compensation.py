@@ -20,7 +20,7 @@ from hookline.journal import (
     once,
     store,
 )
-from hookline.journal.settle import settle
+from hookline.journal.resolution import settle
 
 RULE = "the customer is over its credit limit"
 NO = BusinessFailure(RULE)

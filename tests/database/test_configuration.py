@@ -9,8 +9,8 @@ import pytest
 
 from hookline.engine.configuration import Configuration as EngineConfiguration
 from hookline.gateway.configuration import sources_in_force
-from hookline.gateway.pages import sources
-from hookline.gateway.pages.desk import Desk
+from hookline.gateway.views import sources
+from hookline.gateway.views.base import Desk
 from hookline.health import running
 from hookline.in_force import Problem
 from hookline.inbox import configuration, deliveries

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from hookline.errors import ConfigurationError
 from hookline.gateway import schemes
 from hookline.gateway.app import create_app
-from hookline.gateway.reader import Reader
-from hookline.hooks.proofs import Hmac
+from hookline.gateway.body_reader import Reader
+from hookline.hooks.auth_schemes import Hmac
 from hookline.inbox import refusals
 from hookline.inbox.refusals import MOST_OF_SOURCE, Refusal
 

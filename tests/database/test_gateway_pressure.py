@@ -8,7 +8,8 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from hookline.gateway import pressure, writer
+from hookline.gateway import writer
+from hookline.health import pressure
 from hookline.inbox import deliveries
 from hookline.settings import Settings
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from hookline.database import DatabaseUnavailable, embedded, lent, pool
 from hookline.errors import HooklineError
 from hookline.journal import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Outcome, once, store
-from hookline.journal.settle import settle
+from hookline.journal.resolution import settle
 
 
 class Lost(Exception):

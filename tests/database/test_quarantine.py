@@ -10,10 +10,10 @@ import pytest
 from clocks import set_clock
 
 from hookline.engine import quarantine as quarantine_module
-from hookline.engine.alive import alive, dead
 from hookline.engine.leases import Leases
+from hookline.engine.liveness import alive, dead
 from hookline.engine.quarantine import Quarantine
-from hookline.inbox import acts, deliveries, dispatches, engines
+from hookline.inbox import commands, deliveries, dispatches, engines
 
 LEASE = timedelta(seconds=30)
 
@@ -128,7 +128,7 @@ async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_
     [taken] = await bench.dies("engine")
     row = await bench.row(delivery)
     async with database.acquire() as connection:
-        replayed = await acts.replay(connection, delivery, actor="ann")
+        replayed = await commands.replay(connection, delivery, actor="ann")
 
     assert ("failed", 3, "engine") == (taken["state"], taken["deaths"], taken["engine"])
     assert ("failed", dispatches.GAVE_UP, None) == (row["state"], row["reason"], row["lease_owner"])
@@ -172,7 +172,7 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
     delivery = await bench.dispatch("held")
     home = bench.settings.home
     code = (
-        "import sys, time; from pathlib import Path; from hookline.engine.alive import alive\n"
+        "import sys, time; from pathlib import Path; from hookline.engine.liveness import alive\n"
         "with alive(Path(sys.argv[1]), 'host:1:dead'): print('lives', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.database.connection import database_url
-from hookline.gateway.pages import queries
+from hookline.gateway.views import queries
 from hookline.inbox import deliveries, dispatches, search
 from hookline.inbox.search import Filter, Selection
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hookline.inbox import watch
-from hookline.inbox.watch import Watch
+from hookline.inbox import change_feed
+from hookline.inbox.change_feed import Watch
 
 
 async def note(connection, what):
@@ -54,7 +54,7 @@ async def test_a_change_in_writing_when_the_watch_began_is_told(database, told):
 
 
 async def test_what_cannot_come_again_is_not_remembered(database, told, monkeypatch):
-    monkeypatch.setattr(watch, "LATE", 2)
+    monkeypatch.setattr(change_feed, "LATE", 2)
     for number in range(5):
         await note(database, str(number))
     following = await Watch.begin(database)

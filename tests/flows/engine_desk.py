@@ -12,11 +12,11 @@ from prefect.states import Pending
 
 from hookline.database import pool
 from hookline.engine import engine as engine_module
-from hookline.engine.deployments import Deployment
 from hookline.engine.engine import Engine
 from hookline.hooks import Hooks
 from hookline.inbox import audit, dispatches
 from hookline.inbox.deliveries import CHANNEL
+from hookline.provisioning.deployments import Deployment
 
 FLOWS = (
     "steps",

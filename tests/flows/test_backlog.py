@@ -9,12 +9,12 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
+from hookline.engine.batch import NAME, Lane
 from hookline.engine.engine import LANE_SLOTS, STEP
-from hookline.engine.lane import NAME, Lane
 from hookline.engine.leases import Stop
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
-from hookline.inbox import lanes, search
+from hookline.inbox import batches, search
 
 BACKLOG = 3
 LANE = {"lane_backlog": BACKLOG, "engine_concurrency": 2}
@@ -293,7 +293,7 @@ async def all_but_one_are_done(works):
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
     lane, flow = uuid4(), desk.deployments["steps/test"].flow()
     flow_run = await desk.client.create_flow_run(flow, state=Running(), tags=[f"lane:{lane}"])
-    await lanes.keep(desk.database, lane, timedelta(seconds=-1))
+    await batches.keep(desk.database, lane, timedelta(seconds=-1))
 
     async def ended():
         return 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")

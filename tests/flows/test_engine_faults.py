@@ -16,11 +16,11 @@ from prefect.states import Running
 
 from hookline.engine import engine as engine_module
 from hookline.engine import reconcile
-from hookline.engine.lane import NAME
+from hookline.engine.batch import NAME
 from hookline.engine.leases import Leases, Stop
 from hookline.engine.runs import FlowRuns, NotOurs
 from hookline.inbox.dispatches import LAST
-from hookline.journal.settle import settle
+from hookline.journal.resolution import settle
 
 BURST, MANY = 4, 24
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
@@ -92,7 +92,7 @@ async def test_while_prefect_is_away_for_long_everything_waits_and_then_ends(bus
     async with desk.engine():
         for each in begun:
             await each.has_written("first")
-        business.process("hookline.cli.prefect_server").send_signal(signal.SIGKILL)
+        business.process("hookline.prefect_adapter.server").send_signal(signal.SIGKILL)
         for each in begun:
             each.open()  # they go on, and Prefect does not answer
         later = [await desk.dispatch(kind) for kind in kinds[:2]]

@@ -4,7 +4,7 @@ from prefect.client.schemas.objects import FlowRunPolicy
 from prefect.states import Completed, Paused, Running
 
 from hookline.engine.runs import UI
-from hookline.inbox import acts
+from hookline.inbox import commands
 
 
 async def test_a_run_that_is_cancelled_ends_what_is_in_flight_and_begins_nothing_more(desk):
@@ -112,7 +112,7 @@ async def test_a_run_that_waits_is_cancelled_where_a_person_says_so(desk):
         for each in (discarded, cancelled, deleted):
             await each.is_("held")
         await in_hand.has_written("first")
-        await discarded.act(acts.discard, reason="not wanted")
+        await discarded.act(commands.discard, reason="not wanted")
         await cancelled.cancel()
         for each in (deleted, in_hand):
             await desk.client.delete_flow_run((await each.row())["flow_run_id"])
@@ -120,7 +120,7 @@ async def test_a_run_that_waits_is_cancelled_where_a_person_says_so(desk):
         await cancelled.is_("discarded")
         await desk.until(lambda: discarded.is_named("Cancelled"), "its flow run waits still")
         reasons = [(await each.is_("failed"))["reason"] for each in (deleted, in_hand)]
-        replayed = await in_hand.act(acts.replay)
+        replayed = await in_hand.act(commands.replay)
         in_hand.open()
         await in_hand.is_("done")
 
@@ -142,7 +142,7 @@ async def test_a_failed_run_that_a_person_retries_runs_in_the_worker_and_nowhere
         behind = await desk.dispatch("steps", key="one")
         behind.open()
         await desk.until(lambda: work.is_named("Running"), "the worker does not run it")
-        replayed = await work.act(acts.replay)
+        replayed = await work.act(commands.replay)
         overtook = behind.written
         work.open()
         await work.is_("done")

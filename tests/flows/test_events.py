@@ -16,11 +16,11 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from hookline.cli.automations import automation_changes
-from hookline.engine.automations import load_automations
 from hookline.engine.events import LARGEST_BODY, tell_nobody, tell_prefect
 from hookline.hooks import load_hooks
-from hookline.inbox import acts, bodies, deliveries, dispatches
+from hookline.inbox import bodies, commands, deliveries, dispatches
+from hookline.provisioning.automation_changes import automation_changes
+from hookline.provisioning.automations import load_automations
 from hookline.settings import Settings
 
 TELL = "tell-a-person/default"
@@ -114,7 +114,7 @@ async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tel
         await connection.execute(
             "UPDATE dispatches SET state = 'failed', reason = 'no address', flow_run_id = $1", flow_run
         )
-        await acts.discard(connection, delivery, actor="ann at desk", reason="paid twice")
+        await commands.discard(connection, delivery, actor="ann at desk", reason="paid twice")
 
     assert (3, 0) == (await tell(), await due(database))
 
@@ -319,7 +319,7 @@ async def listener():
 async def test_a_person_is_told_what_happened_and_what_else_waits(
     listener, environment, run_flow, database, database_settings
 ):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import tell_a_person
 
     port, heard = listener
     for state in ("rejected", "rejected", "done"):
@@ -344,7 +344,7 @@ async def test_a_person_is_told_what_happened_and_what_else_waits(
 
 @loads_apprise
 async def test_with_nobody_to_tell_that_is_said(environment, run_flow):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import tell_a_person
 
     environment.delenv("HOOKLINE_TELL", raising=False)
 
@@ -353,7 +353,7 @@ async def test_with_nobody_to_tell_that_is_said(environment, run_flow):
 
 @loads_apprise
 async def test_an_address_that_cannot_be_read_is_not_shown(environment, run_flow):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import tell_a_person
 
     environment.setenv("HOOKLINE_TELL", "nonsense://user:geheim@host")
 
@@ -442,7 +442,7 @@ async def test_what_names_something_that_is_not_there_is_left_alone(apply):
 async def test_what_a_sender_wrote_is_text_in_the_message(
     listener, environment, run_flow, database, database_settings
 ):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import tell_a_person
 
     port, heard = listener
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))

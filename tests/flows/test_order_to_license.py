@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter
 
-from hookline.journal.settle import settle
+from hookline.journal.resolution import settle
 
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "license_notes": 1, "mails": 1, "notes": 1}
 NOTHING = dict.fromkeys(ONE_OF_EACH, 0)

@@ -16,8 +16,8 @@ import httpx
 import psutil
 import pytest
 
-from hookline.cli.stage import own_ports, stage
 from hookline.database import pool
+from hookline.sandbox.test_stack import own_ports, stage
 from hookline.settings import SECRET_PREFIX, settings, variable_of
 from tests.hostile import strange
 

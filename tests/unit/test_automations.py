@@ -2,8 +2,8 @@
 
 import pytest
 
-from hookline.engine.automations import load_automations
 from hookline.errors import ConfigurationError
+from hookline.provisioning.automations import load_automations
 
 ENTRY = """
   - name: tell

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks import curve, memory, orders, processes, report, stages
-from hookline.cli.paid_orders import Timing, milliseconds, per_second
+from hookline.sandbox.paid_orders import Timing, milliseconds, per_second
 
 
 def timings(*lasts, due=0.0, apart=0.0):
@@ -115,7 +115,7 @@ def test_the_table_of_systems_compares_their_rates_with_serve():
     [
         (["python", "-m", "hookline", "up", "--sandbox"], "supervisor"),
         (["python", "-m", "hookline", "engine"], "engine"),
-        (["python", "-m", "hookline.cli.prefect_server", "--port", "4200"], "Prefect server"),
+        (["python", "-m", "hookline.prefect_adapter.server", "--port", "4200"], "Prefect server"),
         (["postgres: hookline prefect 127.0.0.1(41) idle"], "PostgreSQL"),
         (["/bin/true"], "/bin/true"),
     ],

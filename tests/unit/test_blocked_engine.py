@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hookline.engine.watch import EXIT_CODE
+from hookline.engine.loop_watchdog import EXIT_CODE
 
 PROGRAM = """
 import asyncio, re, signal, sys, threading, time

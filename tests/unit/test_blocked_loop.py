@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from hookline.engine.watch import watching
+from hookline.engine.loop_watchdog import watching
 
 PATIENCE = 0.2
 

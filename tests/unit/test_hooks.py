@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
-from hookline.hooks.proofs import SharedSecret, StandardWebhooks
+from hookline.hooks.auth_schemes import SharedSecret, StandardWebhooks
 from hookline.hooks.templates import MAX_OUTPUT, NAMES, Template
 
 SOURCE = "sources: {jiwa: {scheme: shared-secret}}\n"

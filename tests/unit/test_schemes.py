@@ -25,7 +25,7 @@ from hookline.gateway.schemes import (
     verify,
 )
 from hookline.hooks import Source
-from hookline.hooks.proofs import SharedSecret, StandardWebhooks
+from hookline.hooks.auth_schemes import SharedSecret, StandardWebhooks
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")

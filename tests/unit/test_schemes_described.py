@@ -18,8 +18,8 @@ from pydantic import SecretStr
 
 from hookline.gateway import schemes
 from hookline.gateway.schemes import Signed
+from hookline.hooks.auth_schemes import Asymmetric, Hmac, Parts, SharedSecret, StandardWebhooks, UrlSecret
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import Asymmetric, Hmac, Parts, SharedSecret, StandardWebhooks, UrlSecret
 from hookline.hooks.sources import Source, read_source
 
 NOW = 1_614_265_330

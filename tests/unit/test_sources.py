@@ -6,8 +6,8 @@ import pytest
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
+from hookline.hooks.auth_schemes import SCHEMES
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import SCHEMES
 from hookline.hooks.sources import IdHeader, Source
 
 HMAC = {"scheme": "hmac", "header": "X-Signature"}

@@ -1,7 +1,7 @@
 """
 Was this request sent by somebody who holds one of our secrets?
 
-Pure: bytes in, a yes or no out; nothing a stranger sends makes it raise. `hookline.hooks.proofs` describes the
+Pure: bytes in, a yes or no out; nothing a stranger sends makes it raise. `hookline.hooks.auth_schemes` describes the
 schemes; here is a module for each family of them.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from hookline.gateway.schemes import asymmetric, hmacs, secrets, standard
-from hookline.gateway.schemes.basics import Proof, Signed
-from hookline.gateway.schemes.identity import external_id
+from hookline.gateway.schemes.crypto import Proof, Signed
+from hookline.gateway.schemes.deduplication import external_id
 from hookline.gateway.schemes.redaction import REDACTED, SECRET_HEADERS, masked, redact_headers, redact_query
 from hookline.gateway.schemes.standard import sign_standard_webhooks, standard_webhooks_key
-from hookline.hooks.proofs import Asymmetric, Hmac, Scheme, SharedSecret, StandardWebhooks, UrlSecret
+from hookline.hooks.auth_schemes import Asymmetric, Hmac, Scheme, SharedSecret, StandardWebhooks, UrlSecret
 
 __all__ = [
     "REDACTED",

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from hookline.gateway.schemes.basics import Proof, Signed
+from hookline.gateway.schemes.crypto import Proof, Signed
 from hookline.gateway.schemes.signatures import claim, signed
-from hookline.hooks.proofs import Asymmetric
+from hookline.hooks.auth_schemes import Asymmetric
 
 SHORTEST_RSA = 2048
 """Bits."""

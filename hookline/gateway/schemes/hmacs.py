@@ -3,9 +3,9 @@
 import hmac
 from collections.abc import Sequence
 
-from hookline.gateway.schemes.basics import Proof, Signed, any_equal, octets
+from hookline.gateway.schemes.crypto import Proof, Signed, any_equal, octets
 from hookline.gateway.schemes.signatures import claim, signed
-from hookline.hooks.proofs import Hmac
+from hookline.hooks.auth_schemes import Hmac
 
 
 def verify(scheme: Hmac, request: Signed, secrets: Sequence[str], now: float) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 from pydantic import SecretStr
 
 from hookline.gateway.schemes.standard import PUBLIC_KEY, SECRET
-from hookline.hooks.proofs import Asymmetric, Hmac, Scheme, SharedSecret
+from hookline.hooks.auth_schemes import Asymmetric, Hmac, Scheme, SharedSecret
 
 REDACTED = "[redacted]"
 SECRET_HEADERS = {

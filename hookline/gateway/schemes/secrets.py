@@ -3,8 +3,8 @@
 import base64
 from collections.abc import Sequence
 
-from hookline.gateway.schemes.basics import Proof, Signed, any_equal, decode, octets
-from hookline.hooks.proofs import SharedSecret, UrlSecret
+from hookline.gateway.schemes.crypto import Proof, Signed, any_equal, decode, octets
+from hookline.hooks.auth_schemes import SharedSecret, UrlSecret
 
 
 def verify(scheme: SharedSecret | UrlSecret, request: Signed, secrets: Sequence[str]) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from hookline.gateway.schemes.basics import MOST_SIGNATURES, Proof, Signed, decode, encode, is_near, octets
-from hookline.hooks.proofs import PIECE, Parts, Signature
+from hookline.gateway.schemes.crypto import MOST_SIGNATURES, Proof, Signed, decode, encode, is_near, octets
+from hookline.hooks.auth_schemes import PIECE, Parts, Signature
 
 PER_SECOND = {"seconds": 1, "milliseconds": 1000}
 MOST_PARTS = 64

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from hookline.gateway.schemes.basics import MOST_SIGNATURES, Proof, Signed, any_equal, is_near, octets
-from hookline.hooks.proofs import StandardWebhooks
+from hookline.gateway.schemes.crypto import MOST_SIGNATURES, Proof, Signed, any_equal, is_near, octets
+from hookline.hooks.auth_schemes import StandardWebhooks
 
 SECRET, PUBLIC_KEY, PRIVATE_KEY = "whsec_", "whpk_", "whsk_"
 SEED = 32

@@ -9,7 +9,7 @@ from hookline.clients import InvalidInput, JiwaClient, JiwaKey, Refused, VendorE
 from hookline.journal import EffectConflict
 from tasks import jiwa as tasks
 from tasks.effects import Business
-from tasks.looks import jiwa as looks
+from tasks.readback import jiwa as looks
 
 PAPER = {"PartNo": "PAP-A4-80", "QuantityOrdered": 2}
 STATEFUL = {"jiwa-stateful": "true"}

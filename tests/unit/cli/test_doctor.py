@@ -26,7 +26,7 @@ from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, Source
-from hookline.hooks.proofs import Asymmetric, SharedSecret, StandardWebhooks
+from hookline.hooks.auth_schemes import Asymmetric, SharedSecret, StandardWebhooks
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")

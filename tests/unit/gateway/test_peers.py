@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.gateway import peers
-from hookline.gateway.peers import Attempts, is_loopback, peer
+from hookline import peers
+from hookline.peers import Attempts, is_loopback, peer
 
 NOW = 1_800_000_000
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::/32"))
