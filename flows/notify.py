@@ -1,4 +1,4 @@
-"""Something waits for a person: whoever `HOOKLINE_TELL` names is told."""
+"""Something waits for a person: whoever `HOOKLINE_NOTIFY_URLS` names is told."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -20,8 +20,8 @@ NEED_A_PERSON = ("failed", "uncertain", "rejected")
 
 
 # A message that comes twice does no harm, so that no journal is asked.
-@flow(name="tell-a-person", retries=3, retry_delay_seconds=60, persist_result=False)
-async def tell_a_person(what: str) -> State[None]:
+@flow(name="notify", retries=3, retry_delay_seconds=60, persist_result=False)
+async def notify(what: str) -> State[None]:
     """
     Send a message about what happened and all else that waits for a person.
 
@@ -31,12 +31,14 @@ async def tell_a_person(what: str) -> State[None]:
     import apprise  # 150 ways to tell somebody, which engines that import this flow need not load
 
     current = settings()
-    if current.tell is None:
-        return Completed(name="Nobody to tell", message="HOOKLINE_TELL is not set (docs/automations.md).")
+    if current.notify_urls is None:
+        return Completed(
+            name="Nobody to tell", message="HOOKLINE_NOTIFY_URLS is not set (docs/automations.md)."
+        )
     people = apprise.Apprise()
-    if not people.add(current.tell.get_secret_value()):
+    if not people.add(current.notify_urls.get_secret_value()):
         raise ConfigurationError(
-            "HOOKLINE_TELL holds an address that Apprise cannot read (docs/automations.md)."
+            "HOOKLINE_NOTIFY_URLS holds an address that Apprise cannot read (docs/automations.md)."
         )
     sources = await stats.by_source(await pool(current))
     waiting = [
@@ -52,7 +54,9 @@ async def tell_a_person(what: str) -> State[None]:
         for group, write, body_format in _by_format(people)
     ]
     if not all(sent):
-        raise HooklineError("Not everybody that HOOKLINE_TELL names could be told; the log above says why.")
+        raise HooklineError(
+            "Not everybody that HOOKLINE_NOTIFY_URLS names could be told; the log above says why."
+        )
     return Completed(message=one_line(what))
 
 

@@ -11,8 +11,8 @@ from hookline.hosts import LOOPBACK, host_name
 from hookline.settings import Network, Settings
 
 WINDOW_SECONDS = 60.0
-MOST_PEERS = 4096
-MOST_PROXIES = 32
+MAX_PEERS = 4096
+MAX_PROXIES = 32
 
 
 class Attempts:
@@ -50,7 +50,7 @@ class Attempts:
             self._failed.pop(key)
             began, failed = now, 0
         self._failed[key] = (began, failed + 1)
-        while len(self._failed) > MOST_PEERS:
+        while len(self._failed) > MAX_PEERS:
             self._failed.popitem(last=False)
         return failed + 1 == self.most
 
@@ -90,7 +90,7 @@ def peer(scope: Scope, trusted: Sequence[Network]) -> str:
     if not trusted:
         return address
     said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    hops = ",".join(said).rsplit(",", MOST_PROXIES)
+    hops = ",".join(said).rsplit(",", MAX_PROXIES)
     while hops and is_in(address, trusted):
         hop = _parse(hops.pop())
         if hop is None:

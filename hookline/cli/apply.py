@@ -317,11 +317,11 @@ async def _deployment(
         "parameter_openapi_schema": flow.parameters.model_dump_for_openapi(),
     }
     try:
-        stands = await client.read_deployment_by_name(name)
-        same = all(getattr(stands, field) == value for field, value in wanted.items())
-        limit = stands.global_concurrency_limit
+        existing = await client.read_deployment_by_name(name)
+        same = all(getattr(existing, field) == value for field, value in wanted.items())
+        limit = existing.global_concurrency_limit
         same = same and (limit and limit.limit) == deployment.concurrency_limit
-        same = same and _schedules(stands.schedules) == _schedules(schedules)
+        same = same and _schedules(existing.schedules) == _schedules(schedules)
         change = AS_IT_IS if same else "changed"
     except ObjectNotFound:
         change = "made"

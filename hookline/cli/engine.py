@@ -37,7 +37,7 @@ def engine() -> None:
 
     configuration = Configuration(settings)
     upgrade(settings)
-    runtime.spare_the_collector()
+    runtime.tune_gc()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     worker = Engine(settings, configuration.hooks, configuration.deployments, configuration)
     uvloop.run(_serve(worker))

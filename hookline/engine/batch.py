@@ -37,8 +37,8 @@ from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS
 from hookline.database.types import Connection
-from hookline.engine.leases import InHand, Stop
-from hookline.engine.runs import Discarded, Ending, EngineStops, NotOurs, cancel, still_ours
+from hookline.engine.leases import ClaimedDispatch, Stop
+from hookline.engine.runs import Discarded, Ending, EngineStops, LeaseLost, cancel, ensure_lease
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import batches, dispatches
@@ -51,31 +51,31 @@ from tasks.policies import VENDOR_CALL
 logger = logging.getLogger(__name__)
 
 NAME = "backlog"
-OWN_RUN = "given a flow run of their own"
+UNBATCHED = "given a flow run of their own"
 NOT_FINAL = [StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
 PAGE = 200
 """The most task runs that Prefect tells of at once."""
 LEFT = "Its engine died. What it had in hand begins anew, each in a flow run of its own."
 
 
-class WantsOwnRun(HooklineError):
+class MustNotBatch(HooklineError):
     """A dispatch did not end well in the lane; it begins anew in a flow run of its own."""
 
 
 @dataclass(frozen=True)
-class _Carried:
-    hand: InHand
+class _BatchItem:
+    claimed: ClaimedDispatch
     deployment: Deployment
 
     @property
     def name(self) -> str:
         """What its task run is called."""
-        dispatch = self.hand.dispatch
+        dispatch = self.claimed.dispatch
         return dispatch["key"] or f"{dispatch['route']} {dispatch['delivery_id']}"
 
     async def run(self) -> Any:
         """The flow itself."""
-        dispatch, flow = self.hand.dispatch, self.deployment.flow()
+        dispatch, flow = self.claimed.dispatch, self.deployment.flow()
         parameters = validated(flow, {**self.deployment.parameters, **dispatch["parameters"]})
         with no_exit():
             return await flow.fn(**parameters)
@@ -89,7 +89,7 @@ class _Run(RunHere):
         raise exc
 
 
-class Lane:
+class BatchRun:
     """One flow run, open for whatever waits."""
 
     def __init__(self, database: asyncpg.Pool, client: PrefectClient, lease: timedelta) -> None:
@@ -103,15 +103,15 @@ class Lane:
         """Nothing more is given to it."""
         self.cancelled = False
         """A person wants it so."""
-        self._carried: dict[str, _Carried] = {}
+        self._carried: dict[str, _BatchItem] = {}
         self._at_work: set[asyncio.Task[Any]] = set()
         self._ends = Counter[str]()
         self._flow = Flow(self._until_over, name=NAME, persist_result=False, validate_parameters=False)
-        self._task = Task(self._carry, name="dispatch", task_run_name="{name}", **VENDOR_CALL)
+        self._task = Task(self._run_item, name="dispatch", task_run_name="{name}", **VENDOR_CALL)
         self._opened: asyncio.Future[tuple[UUID, Context]] = asyncio.get_running_loop().create_future()
         self._run = asyncio.create_task(self._serve(), name=NAME)
 
-    async def carry(self, hand: InHand, deployment: Deployment) -> Ending:
+    async def run(self, claimed: ClaimedDispatch, deployment: Deployment) -> Ending:
         """
         Run a dispatch in it.
 
@@ -127,11 +127,11 @@ class Lane:
         self._at_work.add(this)
         try:
             flow_run_id, context = await asyncio.shield(self._opened)
-            await still_ours(hand)
-            await dispatches.note_flow_run(self.database, hand.id, flow_run_id)
-            hand.flow_run_id = flow_run_id
+            await ensure_lease(claimed)
+            await dispatches.note_flow_run(self.database, claimed.id, flow_run_id)
+            claimed.flow_run_id = flow_run_id
             crash_point("dispatch in lane")
-            end = self._ending(hand, await self._final_state(_Carried(hand, deployment), context))
+            end = self._ending(claimed, await self._final_state(_BatchItem(claimed, deployment), context))
         finally:
             self._at_work.discard(this)
         self._ends[end.state] += 1
@@ -142,48 +142,50 @@ class Lane:
         self.over.set()
         await asyncio.gather(self._run, self._opened, return_exceptions=True)
 
-    async def _final_state(self, carried: _Carried, context: Context) -> State[Any] | None:
+    async def _final_state(self, item: _BatchItem, context: Context) -> State[Any] | None:
         """How a dispatch's task run ended; None where it was stopped."""
-        hand, key = carried.hand, str(carried.hand.id)
-        self._carried[key] = carried
-        hand.flow = asyncio.create_task(self._task_run(carried), context=context.copy())
-        if hand.stop is not None:
-            hand.halt(hand.stop)
+        claimed, key = item.claimed, str(item.claimed.id)
+        self._carried[key] = item
+        claimed.flow = asyncio.create_task(self._task_run(item), context=context.copy())
+        if claimed.stop is not None:
+            claimed.request_stop(claimed.stop)
         try:
-            state: State[Any] = await hand.flow
+            state: State[Any] = await claimed.flow
             return state  # noqa: TRY300
         except asyncio.CancelledError:
-            if hand.stop is None and is_cancelled():
+            if claimed.stop is None and is_cancelled():
                 raise
             return None
         finally:
-            hand.flow = None
+            claimed.flow = None
             del self._carried[key]
 
-    async def _task_run(self, carried: _Carried) -> Any:
-        hand = carried.hand
-        parameters = {"name": carried.name, "key": str(hand.id)}
-        with working_on(hand.dispatch["delivery_id"], hand.id, hand, slot=hand.slot, in_lane=True):
+    async def _task_run(self, item: _BatchItem) -> Any:
+        claimed = item.claimed
+        parameters = {"name": item.name, "key": str(claimed.id)}
+        with working_on(
+            claimed.dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot, in_batch=True
+        ):
             return await run_task_async(self._task, parameters=parameters, return_type="state")
 
-    async def _carry(self, name: str, key: str) -> Any:  # noqa: ARG002  (the name is the task run's)
+    async def _run_item(self, name: str, key: str) -> Any:  # noqa: ARG002  (the name is the task run's)
         return await self._carried[key].run()
 
-    def _ending(self, hand: InHand, state: State[Any] | None) -> Ending:
-        if hand.stop is Stop.LEASE_LOST:
-            raise NotOurs(hand.stop.value)
+    def _ending(self, claimed: ClaimedDispatch, state: State[Any] | None) -> Ending:
+        if claimed.stop is Stop.LEASE_LOST:
+            raise LeaseLost(claimed.stop.value)
         if state is not None and state.is_completed():
             return Ending("done", state.message if state.name != "Completed" else None)
-        if hand.stop is Stop.DISCARDED:
-            raise Discarded(hand.stop.value)
-        if hand.stop is Stop.ENGINE_STOPS:
-            raise EngineStops(hand.stop.value)
-        self._ends[OWN_RUN] += 1
-        if hand.stop is not None:
+        if claimed.stop is Stop.DISCARDED:
+            raise Discarded(claimed.stop.value)
+        if claimed.stop is Stop.ENGINE_STOPS:
+            raise EngineStops(claimed.stop.value)
+        self._ends[UNBATCHED] += 1
+        if claimed.stop is not None:
             self.cancelled = True
             self.over.set()
-            raise WantsOwnRun("The run of the backlog was ended in the Prefect UI.")
-        raise WantsOwnRun((state and state.message) or "It did not end.")
+            raise MustNotBatch("The run of the backlog was ended in the Prefect UI.")
+        raise MustNotBatch((state and state.message) or "It did not end.")
 
     async def _serve(self) -> None:
         """The flow run, from its beginning to its end; while it is written down, some engine sees to its end."""
@@ -231,7 +233,7 @@ class Lane:
         return f"{self._ends.total()} dispatches: {ends or 'none'}."
 
 
-class Backlog:
+class Batches:
     """When there is a lane, and what goes into it."""
 
     def __init__(
@@ -247,7 +249,7 @@ class Backlog:
         self.client = client
         self.deployments = deployments
         self.hooks = hooks
-        self.lane: Lane | None = None
+        self.batch: BatchRun | None = None
         self.refused = False
         """A person ended the lane of this backlog: the rest of it has runs of its own."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -259,43 +261,45 @@ class Backlog:
         Args:
             more: as many dispatches were claimed as there were places, so more may wait.
         """
-        if (lane := self.lane) is not None and (lane.over.is_set() or lane.taken >= self.settings.lane_size):
-            self.refused |= lane.cancelled
-            self.close_lane()
+        if (batch := self.batch) is not None and (
+            batch.over.is_set() or batch.taken >= self.settings.batch_size
+        ):
+            self.refused |= batch.cancelled
+            self.close_batch()
         self.refused &= more
-        if more and self.lane is None and not self.refused and await self._is_long():
-            logger.info("a backlog: one flow run carries up to %d dispatches", self.settings.lane_size)
+        if more and self.batch is None and not self.refused and await self._is_long():
+            logger.info("a backlog: one flow run carries up to %d dispatches", self.settings.batch_size)
             lease = timedelta(seconds=self.settings.lease_seconds)
-            self.lane = Lane(self.database, self.client, lease)
+            self.batch = BatchRun(self.database, self.client, lease)
 
-    def lane_for(self, hand: InHand) -> Lane | None:
+    def batch_for(self, claimed: ClaimedDispatch) -> BatchRun | None:
         """The lane that a dispatch goes into; None: it has a flow run of its own."""
-        dispatch, lane = hand.dispatch, self.lane
-        if lane is None or lane.over.is_set() or dispatch["alone"] or dispatch["flow_run_id"] is not None:
+        dispatch, batch = claimed.dispatch, self.batch
+        if batch is None or batch.over.is_set() or dispatch["alone"] or dispatch["flow_run_id"] is not None:
             return None
         if dispatch["deaths"]:
             return None
-        own_run = {route.name for route in self.hooks.routes if route.own_run}
-        if dispatch["route"] in own_run or self.deployments[dispatch["deployment"]].wants_own_runs():
+        unbatched = {route.name for route in self.hooks.routes if route.unbatched}
+        if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():
             return None
-        lane.taken += 1
-        return lane
+        batch.taken += 1
+        return batch
 
-    def close_lane(self) -> None:
+    def close_batch(self) -> None:
         """Give nothing more to the lane; its flow run is over when what it has in hand is."""
-        if self.lane is not None:
-            closing = asyncio.create_task(self.lane.close())
+        if self.batch is not None:
+            closing = asyncio.create_task(self.batch.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
-            self.lane = None
+            self.batch = None
 
     async def close(self) -> None:
         """Wait until every lane is over."""
-        self.close_lane()
+        self.close_batch()
         await asyncio.gather(*self._closing)
 
     async def _is_long(self) -> bool:
-        threshold = self.settings.lane_backlog
+        threshold = self.settings.batch_backlog
         return 0 < threshold <= await dispatches.backlog(self.database, threshold)
 
 
@@ -306,12 +310,12 @@ async def end_abandoned(connection: Connection, client: PrefectClient) -> None:
     Raises:
         httpx.HTTPError: Prefect is away.
     """
-    for lane_id in await batches.abandoned(connection):
-        wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(lane_id)]))
+    for batch_id in await batches.abandoned(connection):
+        wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(batch_id)]))
         for flow_run in await client.read_flow_runs(flow_run_filter=wanted):
             logger.info("ending flow run %s of a backlog: its engine died", flow_run.name)
             await _end(client, flow_run)
-        await batches.ended(connection, lane_id)
+        await batches.ended(connection, batch_id)
 
 
 async def _end(client: PrefectClient, flow_run: FlowRun) -> None:
@@ -326,9 +330,9 @@ async def _end(client: PrefectClient, flow_run: FlowRun) -> None:
         await client.set_task_run_state(task_run.id, _interrupted(), force=True)
 
 
-def _tag(lane_id: UUID) -> str:
+def _tag(batch_id: UUID) -> str:
     """By which the flow run of a lane is found, also where its engine died before it knew of it."""
-    return f"lane:{lane_id}"
+    return f"lane:{batch_id}"
 
 
 def _interrupted() -> State[Any]:

@@ -32,16 +32,16 @@ STDERR = 2
 
 
 @contextmanager
-def watching(in_hand: Callable[[], str], patience: float, limit: float) -> Iterator[None]:
+def guard_loop(claimed: Callable[[], str], patience: float, limit: float) -> Iterator[None]:
     """
     Watch this event loop from a thread; once for each block, say what is in hand and where the loop is stuck.
 
     Args:
-        in_hand: names what is worked on; called in that thread.
+        claimed: names what is worked on; called in that thread.
         patience: seconds without a sign of life after which it is said.
         limit: seconds without a sign of life after which the process is ended.
     """
-    watch = _Watch(asyncio.get_running_loop(), in_hand, patience, limit)
+    watch = _Watch(asyncio.get_running_loop(), claimed, patience, limit)
     thread = threading.Thread(target=watch.run, name="watch", daemon=True)
     thread.start()
     try:
@@ -69,10 +69,10 @@ def end_unless_answered(loop: asyncio.AbstractEventLoop, tell: Callable[[], None
 
 class _Watch:
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, in_hand: Callable[[], str], patience: float, limit: float
+        self, loop: asyncio.AbstractEventLoop, claimed: Callable[[], str], patience: float, limit: float
     ) -> None:
         self.loop = loop
-        self.in_hand = in_hand
+        self.claimed = claimed
         self.patience = min(patience, limit)
         self.limit = limit
         self.rearmed = -math.inf
@@ -94,7 +94,7 @@ class _Watch:
             logger.error(
                 "the event loop has been blocked for %.1f s; in hand: %s; it is at:\n%s",
                 self.patience,
-                self.in_hand(),
+                self.claimed(),
                 self._stack(),
             )
             if not self._comes_back(alive):

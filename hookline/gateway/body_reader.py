@@ -18,7 +18,7 @@ T = TypeVar("T")
 PROCESSES = 2
 TURN_SECONDS = 10.0
 """A delivery waits for those of its own source before it is asked to come again."""
-LEAST_MEGABYTES = 60
+MIN_MEGABYTES = 60
 OF_A_BODY = 8
 """Bytes of memory for a byte of the longest body."""
 MB = 1_048_576
@@ -80,4 +80,4 @@ class Reader:
 
 def _megabytes(sources: Mapping[str, Source]) -> int:
     longest = max((source.max_body for source in sources.values()), default=0)
-    return LEAST_MEGABYTES + OF_A_BODY * longest // MB
+    return MIN_MEGABYTES + OF_A_BODY * longest // MB

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from hookline.gateway import schemes
 from hookline.gateway.request_parsing import read_headers, read_query
-from hookline.gateway.schemes import Signed
+from hookline.gateway.schemes import SignedRequest
 from hookline.hooks import Hooks
 from hookline.hooks.auth_schemes import Asymmetric, UrlSecret
 from hookline.hooks.sources import Source
@@ -20,7 +20,7 @@ from hookline.settings import Network, handshake_tokens, webhook_secrets
 
 
 @dataclass
-class Asked:
+class IncomingRequest:
     """What is asked of which source, by whom."""
 
     name: str
@@ -37,7 +37,7 @@ class Asked:
     """Whether the sender has proved itself, as far as we have looked."""
 
     @property
-    def may_go_on(self) -> bool:
+    def can_authenticate(self) -> bool:
         """Whether it is of a sort that a sender proves: a delivery, or a handshake with a proof."""
         return self.method == "POST" or any(
             each.verified and each.method == self.method for each in self.source.handshakes
@@ -65,28 +65,28 @@ class Asked:
 
     @property
     def _secret(self) -> Sequence[SecretStr]:
-        return () if isinstance(self.source.proof, Asymmetric) else self.secrets
+        return () if isinstance(self.source.auth_scheme, Asymmetric) else self.secrets
 
     def _without(self, known: Sequence[SecretStr]) -> dict[str, dict[str, str]]:
         return {
-            "query": schemes.redact_query(self.query, self.source.proof, known),
-            "headers": schemes.redact_headers(self.headers, self.source.proof, known),
+            "query": schemes.redact_query(self.query, self.source.auth_scheme, known),
+            "headers": schemes.redact_headers(self.headers, self.source.auth_scheme, known),
         }
 
     def masked(self, text: str) -> str:
         """The text without what must not be kept."""
         return schemes.masked(text, self.known)
 
-    def signed(self, body: bytes) -> Signed:
+    def signed(self, body: bytes) -> SignedRequest:
         """What the sender proves itself with."""
-        return Signed(self.headers, self.query, self.path_secret, body)
+        return SignedRequest(self.headers, self.query, self.path_secret, body)
 
     def is_proven(self, body: bytes = b"") -> bool:
         """Whether the sender has proved itself."""
-        return schemes.verify(self.source.proof, self.signed(body), self.secrets, now=time.time())
+        return schemes.verify(self.source.auth_scheme, self.signed(body), self.secrets, now=time.time())
 
 
-def asked_for(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> Asked | None:
+def resolve_request(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> IncomingRequest | None:
     """What a request asks for; None where there is nothing: no such source, or none that is on, or another verb."""
     name, path_secret = scope["path_params"]["source"], scope["path_params"].get("secret", "")
     source = hooks.sources.get(name)
@@ -94,9 +94,9 @@ def asked_for(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> Asked |
         return None
     if scope["method"] not in {"POST", *(each.method for each in source.handshakes)}:
         return None
-    if path_secret and not isinstance(source.proof, UrlSecret):
+    if path_secret and not isinstance(source.auth_scheme, UrlSecret):
         return None
-    return Asked(
+    return IncomingRequest(
         name=name,
         source=source,
         secrets=secrets,

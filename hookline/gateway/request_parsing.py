@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope
 
-MOST_PARAMETERS = 1_000
+MAX_PARAMETERS = 1_000
 RETRY_AFTER = "5"
 """Seconds, for senders that are asked to come again."""
 
@@ -37,13 +37,13 @@ class InFlight:
     """Counts the bytes of bodies that are held: so many in all, and so many for each who has them held."""
 
     def __init__(self) -> None:
-        self._most = self._most_of_one = 0
+        self._max = self._max_of_one = 0
         self._all = 0
         self._of: Counter[str] = Counter()
 
-    def resize(self, most: int, most_of_one: int) -> None:
+    def resize(self, most: int, max_of_one: int) -> None:
         """Allow so many bytes in all, and so many for each."""
-        self._most, self._most_of_one = most, most_of_one
+        self._max, self._max_of_one = most, max_of_one
 
     @contextmanager
     def held(self, holder: str) -> Iterator[Callable[[int], None]]:
@@ -52,7 +52,7 @@ class InFlight:
 
         def more(number: int) -> None:
             nonlocal mine
-            if self._of[holder] + number > self._most_of_one or self._all + number > self._most:
+            if self._of[holder] + number > self._max_of_one or self._all + number > self._max:
                 raise come_again("Too much is being sent at once; send it again.")
             self._of[holder] += number
             self._all += number
@@ -82,7 +82,7 @@ def read_query(scope: Scope) -> dict[str, str]:
     if not text:
         return {}
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_PARAMETERS))
+        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_PARAMETERS))
     except ValueError:
         return {}
 

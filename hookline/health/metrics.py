@@ -39,7 +39,7 @@ PROCESS_TROUBLE = Gauge(
     "hookline_process_trouble", "1 for a process of `hookline up` that ends again and again.", ["process"]
 )
 
-COUNTED = (*OPEN, "failed", "uncertain", "rejected")
+COUNT_CAP = (*OPEN, "failed", "uncertain", "rejected")
 
 
 def may_see(request: Request, settings: Settings) -> bool:
@@ -58,7 +58,7 @@ async def exposition(settings: Settings) -> bytes:
     async with (await pool(settings)).acquire(timeout=DATABASE_SECONDS) as connection:
         counts = await connection.fetch(
             "SELECT source, state, count(*) AS n FROM deliveries WHERE state = ANY ($1) GROUP BY source, state",
-            COUNTED,
+            COUNT_CAP,
             timeout=DATABASE_SECONDS,
         )
         [row] = await connection.fetch(

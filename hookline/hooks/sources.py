@@ -120,7 +120,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    proof: Scheme
+    auth_scheme: Scheme
     enabled: bool = Field(default=True, description="False: its address answers 404.")
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
     accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
@@ -193,11 +193,13 @@ def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     filled = _with_schema(_filled(given), folder)
     scheme = _scheme(filled.get("scheme"))
     ours = {field.alias or name for name, field in Source.model_fields.items()} - {"proof", "spec"}
-    proof, problems = _checked(scheme, {name: value for name, value in filled.items() if name not in ours})
+    auth_scheme, problems = _checked(
+        scheme, {name: value for name, value in filled.items() if name not in ours}
+    )
     rest = {name: value for name, value in filled.items() if name in ours}
     spec = json.dumps(filled, default=str, sort_keys=True)
-    source, more = _checked(Source, rest | {"proof": proof or UrlSecret(), "spec": spec})
-    if proof is None or source is None:
+    source, more = _checked(Source, rest | {"proof": auth_scheme or UrlSecret(), "spec": spec})
+    if auth_scheme is None or source is None:
         raise SourceError(problems + more)
     return source
 

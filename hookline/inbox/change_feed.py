@@ -22,7 +22,7 @@ _CHANGES = """
 
 
 @dataclass
-class Watch:
+class ChangeFeed:
     """
     The audit trail from now on: each change once, as soon as it can be seen.
 

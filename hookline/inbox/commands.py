@@ -6,7 +6,7 @@ from hookline import text
 from hookline.database.types import Connection
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
-from hookline.inbox.dispatches import ALONE
+from hookline.inbox.dispatches import QUARANTINE_AT
 
 
 async def replay(
@@ -51,7 +51,7 @@ async def replay(
             """,
             delivery_id,
             route,
-            ALONE,
+            QUARANTINE_AT,
         )
         routed = await connection.fetch(
             """
@@ -91,7 +91,7 @@ async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reas
             delivery_id,
             reason,
             actor,
-            text.LONGEST_REASON,
+            text.MAX_REASON,
         )
         dispatches = await connection.fetch(
             """

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from hookline.database.types import Row
 from hookline.inbox import bodies, search
 
-MOST_EFFECTS = 200
+MAX_EFFECTS = 200
 
 
 async def read(
@@ -46,7 +46,7 @@ async def effects(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[asy
                      UNION SELECT id FROM effects WHERE flow_run_id = ANY($2)
                      UNION SELECT id FROM effects
                            JOIN unnest($3::text[], $4::text[]) AS business (workflow, key) USING (workflow, key))
-        ORDER BY id LIMIT {MOST_EFFECTS}
+        ORDER BY id LIMIT {MAX_EFFECTS}
         """,  # noqa: S608  (constants)
         [row["id"] for row in dispatches],
         [row["flow_run_id"] for row in dispatches if row["flow_run_id"]],

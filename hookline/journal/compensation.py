@@ -45,7 +45,7 @@ def _failure(rule: str, undone: Sequence[str], kept: Sequence[str]) -> BusinessF
 
 
 @dataclass(frozen=True)
-class Undo:
+class CompensationStep:
     """How an effect is undone."""
 
     workflow: str
@@ -72,7 +72,7 @@ async def _not_over(_rule: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Saga:
+class Compensation:
     """What one business does as a whole, and its undoing; whoever works on it has the business to himself."""
 
     settings: Settings
@@ -102,12 +102,14 @@ class Saga:
             raise failure
         return int(steps[0]["round"]) + 1
 
-    async def uphold(self) -> None:
+    async def commit(self) -> None:
         """The business is through: what it did stands, and no later no undoes it."""
         async with lent(self.settings) as connection:
-            await store.uphold(connection, self.workflow, self.key)
+            await store.commit(connection, self.workflow, self.key)
 
-    async def undo(self, failure: BusinessFailure, undos: Sequence[Undo], number: int) -> BusinessFailure:
+    async def compensate(
+        self, failure: BusinessFailure, undos: Sequence[CompensationStep], number: int
+    ) -> BusinessFailure:
         """
         Write down what is to be undone, the last first, and do so; the failure with what was given back.
 
@@ -121,16 +123,20 @@ class Saga:
         """
         async with lent(self.settings) as connection:
             async with connection.transaction():
-                for undo in reversed(undos):
-                    await self._intend(connection, failure.rule, undo, number)
+                for compensate in reversed(undos):
+                    await self._intend(connection, failure.rule, compensate, number)
             steps = await store.undoing(connection, self.workflow, self.key)
         begun = [step for step in steps if step["round"] == number]
         return await self._go_on(begun) if begun else failure
 
-    async def _intend(self, connection: Connection, rule: str, undo: Undo, number: int) -> None:
-        done = await store.undoable(connection, undo.workflow, undo.key, undo.step, self.flow_run_id)
-        if (undo.workflow, undo.key) == (self.workflow, self.key):
-            _check_own(self.label, rule, undo, done)
+    async def _intend(
+        self, connection: Connection, rule: str, compensate: CompensationStep, number: int
+    ) -> None:
+        done = await store.undoable(
+            connection, compensate.workflow, compensate.key, compensate.step, self.flow_run_id
+        )
+        if (compensate.workflow, compensate.key) == (self.workflow, self.key):
+            _check_own(self.label, rule, compensate, done)
         elif done is not None and not done["mine"]:
             done = None  # another run did it, for another business
         if done is None:
@@ -139,17 +145,17 @@ class Saga:
         effect = Effect(
             workflow=self.workflow,
             key=self.key,
-            step=f"undo {done['id']}: {undo.words}{f' ({steps + 1})' if steps else ''}",
+            step=f"undo {done['id']}: {compensate.words}{f' ({steps + 1})' if steps else ''}",
             label=self.label,
-            operation=undo.operation,
-            request=undo.call["inputs"],
+            operation=compensate.operation,
+            request=compensate.call["inputs"],
             flow_run_id=self.flow_run_id,
             dispatch_id=self.dispatch_id,
             round=number,
             undoes=done["id"],
         )
         run = str(self.flow_run_id) if self.flow_run_id else None
-        await store.intend_undo(connection, effect, {**undo.call, "rule": rule, "run": run})
+        await store.intend_compensation(connection, effect, {**compensate.call, "rule": rule, "run": run})
 
     async def _go_on(self, steps: Sequence[Row]) -> BusinessFailure:
         for step in steps:
@@ -175,15 +181,15 @@ class Saga:
                 )
 
 
-def _check_own(label: str, rule: str, undo: Undo, done: Row | None) -> None:
+def _check_own(label: str, rule: str, compensate: CompensationStep, done: Row | None) -> None:
     if done is None:
         raise EffectError(
-            f"{label} has nothing done at the step {undo.step!r}, so that cannot be undone, and nothing was. "
+            f"{label} has nothing done at the step {compensate.step!r}, so that cannot be undone, and nothing was. "
             f"The rule was: {rule}."
         )
     if done["round"] == 0:
         raise EffectError(
-            f"{undo.step} of {label} stands since a run before, which went through; so nothing is undone, "
+            f"{compensate.step} of {label} stands since a run before, which went through; so nothing is undone, "
             f"although now: {rule}. If it is not to stand, give it back by hand at the vendor."
         )
 

@@ -23,7 +23,7 @@ from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = timedelta(minutes=5)
+LOCK_TIMEOUT_SECONDS = timedelta(minutes=5)
 """How long a run waits for its turn; a vendor that is away holds up another run for about a minute."""
 
 
@@ -33,15 +33,15 @@ class BusinessBusy(HooklineError):
     transient = True
 
 
-class Hold:
+class ExclusiveLock:
     """A business that this run has to itself."""
 
-    def __init__(self, settings: Settings, key: str, *, label: str, run: str, patience: timedelta) -> None:
+    def __init__(self, settings: Settings, key: str, *, label: str, run: str, max_wait: timedelta) -> None:
         self.settings = settings
         self.key = key
         self.label = label
         self.holder = f"{process_name()}, {run}" if run else process_name()
-        self.patience = patience
+        self.max_wait = max_wait
         self.connection: asyncpg.pool.PoolConnectionProxy | None = None
         self.taking = asyncio.Lock()
         self.lost = asyncio.Event()
@@ -57,7 +57,7 @@ class Hold:
         async with self.taking:
             if self.connection is not None and not self.lost.is_set():
                 return
-            await self.let_go()
+            await self.release()
             self.connection = await borrow(self.settings)
             self.lost.clear()
             try:
@@ -65,10 +65,10 @@ class Hold:
                     self.connection.add_termination_listener(self._lose)
                     await self._lock(self.connection)
             except BaseException:
-                await self.let_go()
+                await self.release()
                 raise
 
-    async def let_go(self) -> None:
+    async def release(self) -> None:
         """Give the connection back, and with it the lock."""
         connection, self.connection = self.connection, None
         if connection is not None:
@@ -86,21 +86,21 @@ class Hold:
         logger.info("%s is in the hands of %s; waiting", self.label, holder)
         try:
             with context.waiting(f"waits for {holder}, which is at {self.label}"):
-                await store.lock_business(connection, self.key, self.patience)
+                await store.lock_business(connection, self.key, self.max_wait)
         except asyncpg.LockNotAvailableError:
             holder = await store.business_holder(connection, self.key)
             raise BusinessBusy(
-                f"{self.label} is in the hands of {holder}. This run waited for {self.patience.total_seconds():g} s "
+                f"{self.label} is in the hands of {holder}. This run waited for {self.max_wait.total_seconds():g} s "
                 "and did nothing. Run it again when the other one has ended."
             ) from None
 
 
-_held: ContextVar[Hold | None] = ContextVar("hookline_held", default=None)
+_held: ContextVar[ExclusiveLock | None] = ContextVar("hookline_held", default=None)
 
 
 @asynccontextmanager
-async def alone(
-    settings: Settings, key: str, *, label: str, run: str = "", patience: timedelta = PATIENCE
+async def exclusive(
+    settings: Settings, key: str, *, label: str, run: str = "", max_wait: timedelta = LOCK_TIMEOUT_SECONDS
 ) -> AsyncIterator[None]:
     """
     Within, no other run is at the business of this key, in any process.
@@ -110,14 +110,17 @@ async def alone(
         key: the business key; upper and lower case are one.
         label: the key in a person's words.
         run: the name of the run, for whoever waits.
-        patience: how long to wait for another run.
+        max_wait: how long to wait for another run.
 
     Raises:
         BusinessBusy: another run was at it for longer; says which.
         DatabaseUnavailable: PostgreSQL is away; trying again helps.
         HooklineError: this run has another business to itself: two that wait for each other would wait for ever.
     """
-    hold, outer = Hold(settings, key.casefold(), label=label, run=run, patience=patience), _held.get()
+    hold, outer = (
+        ExclusiveLock(settings, key.casefold(), label=label, run=run, max_wait=max_wait),
+        _held.get(),
+    )
     if outer is not None:
         if outer.key != hold.key:
             raise HooklineError(
@@ -132,10 +135,10 @@ async def alone(
         yield
     finally:
         _held.reset(token)
-        await hold.let_go()
+        await hold.release()
 
 
-async def still_alone() -> None:
+async def ensure_exclusive() -> None:
     """
     Before an effect: have the business still to oneself, where one had.
 

@@ -8,7 +8,7 @@ from hookline.journal import store
 from hookline.settings import Settings
 
 
-async def settle(
+async def resolve(
     settings: Settings, effect_id: int, *, happened: bool, reference: list[str], actor: str
 ) -> str:
     """
@@ -42,8 +42,8 @@ async def settle(
                 f"{what} brought {row['wanted']} vendor references (such as license codes), and later steps "
                 f"need them: give {row['wanted']}, not {len(set(reference))}."
             )
-        await store.settle(connection, effect_id, happened=happened, reference=reference)
-        released = await dispatches.release_settled(connection, row)
+        await store.resolve(connection, effect_id, happened=happened, reference=reference)
+        released = await dispatches.release_resolved(connection, row)
     noted = "it happened" if happened else "it is to be sent again"
     goes_on = (
         ("Its run goes on now." if released == 1 else f"The {released} runs that waited for it go on now.")

@@ -14,7 +14,7 @@ from hookline.errors import HooklineError
 
 AWAY = frozenset({401, 403, 407, 408, 421, 425, 429})
 """Answers that do not concern what was asked: a log-in that must be put right, a server that is busy."""
-LONGEST_DETAIL = 200
+MAX_DETAIL = 200
 
 
 class PrefectUnavailable(HooklineError):
@@ -86,7 +86,7 @@ def _detail(answer: httpx.Response) -> str:
         detail = "; ".join(
             f"{'.'.join(map(str, part.get('loc', [])))}: {part.get('msg')}" for part in misfits
         )
-    return str(detail)[:LONGEST_DETAIL] if detail else ""
+    return str(detail)[:MAX_DETAIL] if detail else ""
 
 
 def _was_asked(client: PrefectClient, error: httpx.RequestError | httpx.HTTPStatusError) -> bool:

@@ -15,7 +15,7 @@ from prefect.results import ResultStore
 
 from hookline.context import waiting_for_next_attempt
 from hookline.database import DatabaseUnavailable
-from hookline.engine.leases import InHand, Stop
+from hookline.engine.leases import ClaimedDispatch, Stop
 from hookline.errors import HooklineError
 from hookline.prefect_adapter.errors import PrefectUnavailable, causes, is_of_prefect, told
 
@@ -89,9 +89,9 @@ class Run(RunHere):
     Prefect's own takes every exception for a failure of the flow, and being stopped for a crash.
     """
 
-    def __init__(self, *, hand: InHand, **given: Any) -> None:
+    def __init__(self, *, claimed: ClaimedDispatch, **given: Any) -> None:
         super().__init__(**given)
-        self.hand = hand
+        self.claimed = claimed
         self.refused: Abort | None = None
         """What Prefect did not let the run do."""
 
@@ -103,20 +103,20 @@ class Run(RunHere):
             httpx.HTTPError, PrefectUnavailable: Prefect is away.
             DatabaseUnavailable: PostgreSQL is away.
         """
-        self.hand.flow = asyncio.create_task(self.to_its_end(), name=f"dispatch {self.hand.id}")
-        if self.hand.stop is not None:
-            self.hand.halt(self.hand.stop)
+        self.claimed.flow = asyncio.create_task(self.to_its_end(), name=f"dispatch {self.claimed.id}")
+        if self.claimed.stop is not None:
+            self.claimed.request_stop(self.claimed.stop)
         try:
-            await self.hand.flow
+            await self.claimed.flow
         except Pause:
             pass
         except Abort as refused:
             self.refused = refused
         except asyncio.CancelledError:
-            if self.hand.stop is None and is_cancelled():
+            if self.claimed.stop is None and is_cancelled():
                 raise
         finally:
-            self.hand.flow = None
+            self.claimed.flow = None
 
     async def set_state(self, state: State[Any], force: bool = False) -> State[Any]:
         """
@@ -131,18 +131,18 @@ class Run(RunHere):
             at_present = (await self.client.read_flow_run(self._id)).state
             if at_present is not None and at_present.is_cancelled():
                 raise Abort("it was cancelled while it waited for its next attempt")
-        await self.hand.check()
-        if self.hand.stop is Stop.LEASE_LOST:
-            raise Abort(self.hand.stop.value)
+        await self.claimed.check()
+        if self.claimed.stop is Stop.LEASE_LOST:
+            raise Abort(self.claimed.stop.value)
         return await super().set_state(state, force)
 
     async def handle_exception(
         self, exc: Exception, msg: str | None = None, result_store: ResultStore | None = None
     ) -> State[Any]:
         """Fail the run, unless it was stopped, or Prefect or PostgreSQL was away: then it goes on later."""
-        if self.hand.stop is not None:
+        if self.claimed.stop is not None:
             await self._stopped(exc)
-            raise Abort(self.hand.stop.value)
+            raise Abort(self.claimed.stop.value)
         for cause in causes(exc):
             if isinstance(cause, DatabaseUnavailable):
                 raise cause
@@ -152,11 +152,11 @@ class Run(RunHere):
 
     async def handle_crash(self, exc: BaseException) -> None:
         """Say that the run crashed, unless it was stopped from outside."""
-        if self.hand.stop is None:
+        if self.claimed.stop is None:
             await super().handle_crash(exc)
         else:
             await self._stopped(exc)
 
     async def _stopped(self, exc: BaseException) -> None:
-        if self.hand.stop is Stop.CANCELLED:
+        if self.claimed.stop is Stop.CANCELLED:
             await self.handle_cancellation(exc)

@@ -17,7 +17,7 @@ from hookline.hosts import LOOPBACK, KnownHosts
 def serve(host: str, port: int) -> None:
     """Serve Prefect's API, UI and services, as `prefect server start` does."""
     app = KnownHosts(create_app(final=True), LOOPBACK)
-    runtime.spare_the_collector()
+    runtime.tune_gc()
     uvicorn.run(
         app,
         host=host,

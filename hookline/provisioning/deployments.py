@@ -80,7 +80,7 @@ class Deployment(BaseModel):
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {function} is not a flow")
         self._flow = flow
 
-    def wants_own_runs(self) -> bool:
+    def must_not_batch(self) -> bool:
         """Whether each of its flow runs means something to Prefect beside its work: a limit, a time, a hook."""
         flow = self.flow()
         hooks = (

@@ -30,7 +30,7 @@ IMPORT_SECONDS = 30.0
 """For one file, when the process starts."""
 AGAIN_SECONDS = 5.0
 """For one file that changed, while other flows run in this process and wait for it."""
-MOST_DEATHS = 3
+MAX_DEATHS = 3
 FORGET_SECONDS = 3600.0
 """After these a file that killed its process is tried again."""
 
@@ -189,7 +189,7 @@ def _noted(home: Path | None, file: str, stamp: _Stamp) -> Iterator[None]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     notes = [note for path in folder.glob("*.json") if (note := _Note.read(path)) and note.file == file]
     deaths = [note for note in notes if note.stamp == stamp and note.is_of_the_dead and not note.is_old]
-    if len(deaths) >= MOST_DEATHS:
+    if len(deaths) >= MAX_DEATHS:
         raise ConfigurationError(f"its import ended the process {len(deaths)} times")
     this = psutil.Process()
     text = {"file": file, "stamp": stamp, "pid": this.pid, "since": this.create_time()}

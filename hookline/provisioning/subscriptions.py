@@ -54,7 +54,7 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
 
 def _secret_header(settings: Settings) -> Header:
     source = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(SOURCE)
-    scheme = source.proof if source else None
+    scheme = source.auth_scheme if source else None
     if not isinstance(scheme, SharedSecret) or scheme.place != "header":
         raise ConfigurationError(
             f"{settings.hooks}: source {SOURCE} must be of the scheme shared-secret, in a header."

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hookline.database import embedded
 from hookline.errors import HooklineError
-from hookline.sandbox.test_stack import free_port
+from hookline.sandbox.stack import free_port
 from hookline.settings import Settings, settings
 from hookline.supervisor.ready import http_ready
 

@@ -23,7 +23,7 @@ from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
 from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
-from hookline.sandbox.test_stack import Stage
+from hookline.sandbox.stack import SandboxStack
 from hookline.settings import webhook_secrets
 
 CUSTOMERS = 50
@@ -70,7 +70,7 @@ class PaidOrders:
     """Has orders paid in Jiwa, hands them to a trigger, and reads from Jiwa's own log of requests what came of it."""
 
     def __init__(
-        self, sandbox: Stage, jiwa: JiwaClient, progress: Progress, customers: Sequence[Debtor]
+        self, sandbox: SandboxStack, jiwa: JiwaClient, progress: Progress, customers: Sequence[Debtor]
     ) -> None:
         self.jiwa = jiwa
         self.progress = progress
@@ -79,7 +79,7 @@ class PaidOrders:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, sandbox: Stage, progress: Progress) -> AsyncIterator[Self]:
+    async def of(cls, sandbox: SandboxStack, progress: Progress) -> AsyncIterator[Self]:
         """The orders of a sandbox, of which Jiwa itself tells nobody any more."""
         from blocks import JiwaCredentials  # Prefect's settings
 
@@ -189,7 +189,7 @@ class PaidOrders:
 class _JiwaLog:
     """When Jiwa saw the first and the last call about each order, by InvoiceID; read on from where it was."""
 
-    def __init__(self, sandbox: Stage) -> None:
+    def __init__(self, sandbox: SandboxStack) -> None:
         self.sandbox = sandbox
         self.first: dict[str, float] = {}
         self.last: dict[str, float] = {}
@@ -206,7 +206,7 @@ class _JiwaLog:
 
 
 @asynccontextmanager
-async def webhooks(sandbox: Stage) -> AsyncIterator[Trigger]:
+async def webhooks(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
     """Hookline: the webhook that Jiwa would send, until it is acknowledged."""
     secret = webhook_secrets("jiwa")[0].get_secret_value()
     headers = {"X-Hookline-Key": secret, "Content-Type": "application/json"}

@@ -10,13 +10,13 @@ from typing import Any
 from hookline.clients import NotFound, Operation, VendorClient
 from hookline.clients.models import Answer, Input
 from hookline.journal import Outcome
-from tasks.operations import Look
+from tasks.operations import Readback
 
 
-def gone(read: Operation[..., Any]) -> Look[VendorClient, Input]:
+def gone(read: Operation[..., Any]) -> Readback[VendorClient, Input]:
     """For a deletion: it happened if the thing that `read` reads, by those inputs that it takes, is not there."""
 
-    async def look(client: VendorClient, given: Input, _mark: str) -> Outcome | None:
+    async def look(client: VendorClient, given: Input, _token: str) -> Outcome | None:
         which = {name: value for name, value in given if name in read.input.model_fields}
         try:
             await client.send(read, read.given(**which))
@@ -27,7 +27,7 @@ def gone(read: Operation[..., Any]) -> Look[VendorClient, Input]:
     return look
 
 
-def alike(listing: Operation[..., Any], *, within: str | None = None) -> Look[VendorClient, Input]:
+def alike(listing: Operation[..., Any], *, within: str | None = None) -> Readback[VendorClient, Input]:
     """
     For a creation: a record that holds all that was given, whoever made it.
 
@@ -36,7 +36,7 @@ def alike(listing: Operation[..., Any], *, within: str | None = None) -> Look[Ve
         within: an input of both that narrows the list.
     """
 
-    async def look(client: VendorClient, given: Input, _mark: str) -> Outcome | None:
+    async def look(client: VendorClient, given: Input, _token: str) -> Outcome | None:
         narrowed = {} if within is None else {within: getattr(given, within)}
         for record in await client.send(listing, listing.given(**narrowed)):
             if _is_like(record, given):

@@ -5,6 +5,6 @@ from hookline.clients.jetadvice.models import RequestReportRun
 from hookline.journal import Outcome
 
 
-async def no_run(_client: JetadviceClient, _given: RequestReportRun, _mark: str) -> Outcome | None:
+async def no_run(_client: JetadviceClient, _given: RequestReportRun, _token: str) -> Outcome | None:
     """Never: JetAdvice lists no runs, and a run that nobody waits for costs the vendor a little work only."""
     return None

@@ -5,12 +5,12 @@ from hookline.clients.jifeline.models import ChangedTicket, NewPreparedTicket, T
 from hookline.journal import Outcome
 
 
-def in_one_line(reference: str | None, mark: str) -> str:
+def in_one_line(reference: str | None, token: str) -> str:
     """Our reference with the mark behind it."""
-    return f"{reference or ''} {mark}".lstrip()
+    return f"{reference or ''} {token}".lstrip()
 
 
-async def prepared(client: JifelineClient, given: NewPreparedTicket, _mark: str) -> Outcome | None:
+async def prepared(client: JifelineClient, given: NewPreparedTicket, _token: str) -> Outcome | None:
     """A ticket of the customer with our reference, which holds the mark, whether it waits or was picked up."""
     for tickets in (client.list_prepared_tickets, client.list_tickets):
         async for ticket in pages(tickets, customer_id=given.customer_id):

@@ -38,12 +38,12 @@ from hookline.clients.jiwa.quotes import (
 from hookline.clients.jiwa.webhooks import NewSubscriber, NewSubscription
 from hookline.clients.models import Input
 from hookline.journal import Outcome
-from tasks.operations import Tally
+from tasks.operations import RecordReadback
 
 CENT: Final = Decimal("0.01")
 
 
-async def never(_client: JiwaClient, _given: Input, _mark: str) -> Outcome | None:
+async def never(_client: JiwaClient, _given: Input, _token: str) -> Outcome | None:
     """Never, so a save is sent again: it writes what the session has not saved yet, or nothing."""
     return None
 
@@ -51,7 +51,7 @@ async def never(_client: JiwaClient, _given: Input, _mark: str) -> Outcome | Non
 # New orders and quotes --------------------------------------------------------------------------------------
 
 
-def orders_so_numbered(client: JiwaClient, given: NewSalesOrder) -> Tally:
+def orders_so_numbered(client: JiwaClient, given: NewSalesOrder) -> RecordReadback:
     """The customer's orders with the same numbers of ours; many have one number for all that they order."""
     wanted = _numbers(given) | {"SOReference": given.SOReference or None}
 
@@ -65,10 +65,12 @@ def orders_so_numbered(client: JiwaClient, given: NewSalesOrder) -> Tally:
                 return await client.get_sales_order(InvoiceID=row.InvoiceID)
         return None
 
-    return Tally(f"orders {wanted} at {client.base_url}", count, lambda order: {order.InvoiceNo}, read)
+    return RecordReadback(
+        f"orders {wanted} at {client.base_url}", count, lambda order: {order.InvoiceNo}, read
+    )
 
 
-def quotes_so_numbered(client: JiwaClient, given: NewSalesQuote) -> Tally:
+def quotes_so_numbered(client: JiwaClient, given: NewSalesQuote) -> RecordReadback:
     """The customer's quotes with the same numbers of ours; the list has other names for a quote's."""
     wanted = _numbers(given) | {"QOReference": given.SOReference or None}
 
@@ -82,7 +84,7 @@ def quotes_so_numbered(client: JiwaClient, given: NewSalesQuote) -> Tally:
                 return await client.get_sales_quote(QuoteID=row.InvoiceID)
         return None
 
-    return Tally(f"quotes {wanted} at {client.base_url}", count, lambda quote: {quote.QuoteNo}, read)
+    return RecordReadback(f"quotes {wanted} at {client.base_url}", count, lambda quote: {quote.QuoteNo}, read)
 
 
 def _numbers(given: NewSalesOrder | NewSalesQuote) -> dict[str, Any]:
@@ -97,25 +99,25 @@ def _is_so_numbered(
     # Jiwa ignores a filter that it does not know: take none but ours.
     debtor = (row.DebtorID, given.DebtorID) if given.DebtorID else (row.AccountNo, given.DebtorAccountNo)
     numbers = ((row.OrderNo, given.OrderNo), (reference, given.SOReference))
-    return _same(*debtor) and all(_same(stands, wanted) for stands, wanted in numbers if wanted)
+    return _same(*debtor) and all(_same(existing, wanted) for existing, wanted in numbers if wanted)
 
 
 # Changed orders and quotes ----------------------------------------------------------------------------------
 
 
-async def order_as_given(client: JiwaClient, given: ChangedSalesOrder, _mark: str) -> Outcome | None:
+async def order_as_given(client: JiwaClient, given: ChangedSalesOrder, _token: str) -> Outcome | None:
     """The order, if it is as it was to be; if it seems not to be, the same change again does no harm."""
     order = await client.get_sales_order(InvoiceID=given.InvoiceID)
     return Outcome(answer=order) if _holds(order.model_dump(mode="json"), given.values()) else None
 
 
-async def quote_as_given(client: JiwaClient, given: ChangedSalesQuote, _mark: str) -> Outcome | None:
+async def quote_as_given(client: JiwaClient, given: ChangedSalesQuote, _token: str) -> Outcome | None:
     """The quote, if it is as it was to be; if it seems not to be, the same change again does no harm."""
     quote = await client.get_sales_quote(QuoteID=given.QuoteID)
     return Outcome(answer=quote) if _holds(quote.model_dump(mode="json"), given.values()) else None
 
 
-def added_to_order(client: JiwaClient, given: ChangedSalesOrder) -> Tally | None:
+def added_to_order(client: JiwaClient, given: ChangedSalesOrder) -> RecordReadback | None:
     """What stands on the order like what is appended to it; None where nothing is."""
 
     async def read(_brought: list[str] | None = None) -> SalesOrder:
@@ -124,7 +126,7 @@ def added_to_order(client: JiwaClient, given: ChangedSalesOrder) -> Tally | None
     return _added(_scope(given.InvoiceID), given, given.Payments or [], read)
 
 
-def added_to_quote(client: JiwaClient, given: ChangedSalesQuote) -> Tally | None:
+def added_to_quote(client: JiwaClient, given: ChangedSalesQuote) -> RecordReadback | None:
     """What stands on the quote like what is appended to it; None where nothing is."""
 
     async def read(_brought: list[str] | None = None) -> SalesQuote:
@@ -138,36 +140,40 @@ def _added(
     given: ChangedSalesOrder | ChangedSalesQuote,
     payments: list[NewPayment],
     read: Callable[..., Any],
-) -> Tally | None:
+) -> RecordReadback | None:
     lines = [line for line in given.Lines or () if not _given_id(line)]
     notes = [note for note in given.Notes or () if not note.NoteID]
     wanted = len(lines) + len(notes) + len(payments)
 
-    def alike(stands: SalesOrder | SalesQuote) -> set[str]:
-        found = {_id(line) for line in stands.Lines if any(_is_like(line, new) for new in lines)}
-        found |= {note.NoteID for note in stands.Notes if any(_reads(note.NoteText, new) for new in notes)}
-        paid = stands.Payments if isinstance(stands, SalesOrder) else []
+    def alike(existing: SalesOrder | SalesQuote) -> set[str]:
+        found = {_id(line) for line in existing.Lines if any(_is_like(line, new) for new in lines)}
+        found |= {note.NoteID for note in existing.Notes if any(_reads(note.NoteText, new) for new in notes)}
+        paid = existing.Payments if isinstance(existing, SalesOrder) else []
         return found | {each.PaymentID for each in paid if any(_is_payment(each, new) for new in payments)}
 
     async def count() -> set[str]:
         return alike(await read())
 
-    return Tally(scope, count, alike, read, wanted) if wanted else None
+    return RecordReadback(scope, count, alike, read, wanted) if wanted else None
 
 
-def _holds(stands: Any, given: Any) -> bool:
+def _holds(existing: Any, given: Any) -> bool:
     """Whether a JSON value holds all that another does; a row of a list may be in any row."""
     if isinstance(given, Mapping):
-        return isinstance(stands, Mapping) and all(_holds(stands.get(name), given[name]) for name in given)
+        return isinstance(existing, Mapping) and all(
+            _holds(existing.get(name), given[name]) for name in given
+        )
     if isinstance(given, list):
-        return isinstance(stands, list) and all(any(_holds(one, each) for one in stands) for each in given)
-    return bool(stands == given)
+        return isinstance(existing, list) and all(
+            any(_holds(one, each) for one in existing) for each in given
+        )
+    return bool(existing == given)
 
 
 # Lines ------------------------------------------------------------------------------------------------------
 
 
-def lines_of_order(client: JiwaClient, given: NewSalesOrderLine) -> Tally:
+def lines_of_order(client: JiwaClient, given: NewSalesOrderLine) -> RecordReadback:
     """The lines of the delivery with the same part; nothing on a line is ours to put a mark into."""
     delivery = {"InvoiceID": given.InvoiceID, "InvoiceHistoryID": given.InvoiceHistoryID}
 
@@ -178,10 +184,10 @@ def lines_of_order(client: JiwaClient, given: NewSalesOrderLine) -> Tally:
     async def read(brought: list[str]) -> SalesOrderLine:
         return await client.get_sales_order_line(**delivery, InvoiceLineID=brought[0])
 
-    return Tally(_scope(given.InvoiceID), count, lambda line: {line.InvoiceLineID}, read)
+    return RecordReadback(_scope(given.InvoiceID), count, lambda line: {line.InvoiceLineID}, read)
 
 
-def lines_of_quote(client: JiwaClient, given: NewSalesQuoteLine) -> Tally:
+def lines_of_quote(client: JiwaClient, given: NewSalesQuoteLine) -> RecordReadback:
     """The lines of the quote with the same part; nothing on a line is ours to put a mark into."""
 
     async def count() -> set[str]:
@@ -194,7 +200,7 @@ def lines_of_quote(client: JiwaClient, given: NewSalesQuoteLine) -> Tally:
             QuoteID=given.QuoteID, QuoteHistoryID=given.QuoteHistoryID, QuoteLineID=brought[0]
         )
 
-    return Tally(_scope(given.QuoteID), count, lambda line: {line.QuoteLineID}, read)
+    return RecordReadback(_scope(given.QuoteID), count, lambda line: {line.QuoteLineID}, read)
 
 
 def _scope(document: str) -> str:
@@ -220,7 +226,7 @@ def _given_id(line: ChangedLine | ChangedQuoteLine) -> str | None:
 # Invoicing, payments, notes ---------------------------------------------------------------------------------
 
 
-def invoiced_deliveries(client: JiwaClient, given: OneSalesOrder) -> Tally:
+def invoiced_deliveries(client: JiwaClient, given: OneSalesOrder) -> RecordReadback:
     """The deliveries of the order that are invoiced: what is on back order is invoiced another time."""
 
     def counted(order: SalesOrder) -> set[str]:
@@ -232,10 +238,10 @@ def invoiced_deliveries(client: JiwaClient, given: OneSalesOrder) -> Tally:
     async def read(_brought: list[str]) -> SalesOrder:
         return await client.get_sales_order(InvoiceID=given.InvoiceID)
 
-    return Tally(f"invoiced deliveries of {given.InvoiceID}", count, counted, read)
+    return RecordReadback(f"invoiced deliveries of {given.InvoiceID}", count, counted, read)
 
 
-async def paid(client: JiwaClient, given: NewSalesOrderPayment, _mark: str) -> Outcome | None:
+async def paid(client: JiwaClient, given: NewSalesOrderPayment, _token: str) -> Outcome | None:
     """A payment of the delivery with the same reference and amount."""
     order = await client.get_sales_order(InvoiceID=given.InvoiceID)
     delivery = {each.HistoryNo for each in order.Histories if each.InvoiceHistoryID == given.InvoiceHistoryID}
@@ -245,7 +251,7 @@ async def paid(client: JiwaClient, given: NewSalesOrderPayment, _mark: str) -> O
     return None
 
 
-async def noted_order(client: JiwaClient, given: NewSalesOrderNote, _mark: str) -> Outcome | None:
+async def noted_order(client: JiwaClient, given: NewSalesOrderNote, _token: str) -> Outcome | None:
     """A note on the order of the same words, the mark among them: the business may have noted other things."""
     for note in await client.list_sales_order_notes(InvoiceID=given.InvoiceID):
         if _reads(note.NoteText, given):
@@ -270,7 +276,7 @@ def _reads(text: str, given: ChangedNote | NewSalesOrderNote) -> bool:
 # Customers and parts ----------------------------------------------------------------------------------------
 
 
-async def debtor_of_account(client: JiwaClient, given: NewDebtor, _mark: str) -> Outcome | None:
+async def debtor_of_account(client: JiwaClient, given: NewDebtor, _token: str) -> Outcome | None:
     """The customer with the account number, if it has the name: another's number Jiwa does not give twice."""
     async for row in pages(client.query_debtors, AccountNo=given.AccountNo):
         if _same(row.AccountNo, given.AccountNo) and _same(row.Name, given.Name):
@@ -278,7 +284,7 @@ async def debtor_of_account(client: JiwaClient, given: NewDebtor, _mark: str) ->
     return None
 
 
-async def item_of_part(client: JiwaClient, given: NewInventoryItem, _mark: str) -> Outcome | None:
+async def item_of_part(client: JiwaClient, given: NewInventoryItem, _token: str) -> Outcome | None:
     """The part with the number, if it has the description: another's number Jiwa does not give twice."""
     async for row in pages(client.query_inventory_items, PartNo=given.PartNo):
         if _same(row.PartNo, given.PartNo) and _same(row.Description, given.Description):
@@ -289,7 +295,7 @@ async def item_of_part(client: JiwaClient, given: NewInventoryItem, _mark: str) 
 # Webhooks ---------------------------------------------------------------------------------------------------
 
 
-async def subscriber_so_named(client: JiwaClient, given: NewSubscriber, _mark: str) -> Outcome | None:
+async def subscriber_so_named(client: JiwaClient, given: NewSubscriber, _token: str) -> Outcome | None:
     """A subscriber of the name, switched on or off as it was to be."""
     async for row in pages(client.list_webhook_subscribers):
         if (row.Name, row.IsEnabled) == (given.Name, given.IsEnabled):
@@ -297,7 +303,7 @@ async def subscriber_so_named(client: JiwaClient, given: NewSubscriber, _mark: s
     return None
 
 
-async def subscribed(client: JiwaClient, given: NewSubscription, _mark: str) -> Outcome | None:
+async def subscribed(client: JiwaClient, given: NewSubscription, _token: str) -> Outcome | None:
     """A subscription of the subscriber to the event, at the address."""
     for row in await client.list_webhook_subscriptions(SubscriberID=given.SubscriberID):
         if (row.EventName, row.URL) == (given.EventName, given.URL):
@@ -305,6 +311,6 @@ async def subscribed(client: JiwaClient, given: NewSubscription, _mark: str) -> 
     return None
 
 
-def _same(stands: str, given: str | None) -> bool:
+def _same(existing: str, given: str | None) -> bool:
     """Whether two numbers or names are the same to Jiwa's database, which has no regard to case."""
-    return given is not None and stands.strip().casefold() == given.strip().casefold()
+    return given is not None and existing.strip().casefold() == given.strip().casefold()

@@ -9,20 +9,20 @@ FOUND = Done(Result=Result())
 """The answer to a write that worked; what else it said was lost."""
 
 
-async def added(client: SensorproClient, given: AddContacts, _mark: str) -> Outcome | None:
+async def added(client: SensorproClient, given: AddContacts, _token: str) -> Outcome | None:
     """
     All the contacts, each with the tags that they were added with.
 
     Where some are missing, all are sent again: it adds those, and refuses the others as rows that exist.
     """
     for contact in given.Contact:
-        stands = await _contact(client, contact.PersonalEMail)
-        if stands is None or not set(given.AddToList or ()) <= set(stands.Tags):
+        existing = await _contact(client, contact.PersonalEMail)
+        if existing is None or not set(given.AddToList or ()) <= set(existing.Tags):
             return None
     return Outcome(answer=FOUND)
 
 
-async def forgotten(client: SensorproClient, given: ForgetContact, _mark: str) -> Outcome | None:
+async def forgotten(client: SensorproClient, given: ForgetContact, _token: str) -> Outcome | None:
     """Nobody has the address any more; whoever is found counts, for how Sensorpro filters is assumed."""
     found = await client.get_contacts(PersonalEMail=given.PersonalEMail)
     return None if found.Contact else Outcome(answer=FOUND)

@@ -24,18 +24,18 @@ _UNTOLD_OF_COMPANY: Final = frozenset({"productid", "global_", "companydata", "r
 # Companies --------------------------------------------------------------------------------------------------
 
 
-async def created_company(client: ZentitleClient, given: NewCompany, _mark: str) -> Outcome | None:
+async def created_company(client: ZentitleClient, given: NewCompany, _token: str) -> Outcome | None:
     """A company of this name with the same search fields: names need not be unique."""
     for each in await client.list_companies_products():
         if each.company == given.company and each.productID in (EVERY_PRODUCT, given.productid):
             product = None if each.productID == EVERY_PRODUCT else each.productID
-            stands = await client.get_company(companyid=each.companyID, productid=product)
-            if shows(stands, given, but=_UNTOLD_OF_COMPANY):
+            existing = await client.get_company(companyid=each.companyID, productid=product)
+            if shows(existing, given, but=_UNTOLD_OF_COMPANY):
                 return Outcome()
     return None
 
 
-async def deleted_company(client: ZentitleClient, given: DeletedCompany, _mark: str) -> Outcome | None:
+async def deleted_company(client: ZentitleClient, given: DeletedCompany, _token: str) -> Outcome | None:
     """No company has this id, whichever product it may have been of."""
     companies = await client.list_companies_products()
     return None if any(each.companyID == given.companyid for each in companies) else Outcome()
@@ -44,27 +44,27 @@ async def deleted_company(client: ZentitleClient, given: DeletedCompany, _mark: 
 # Groups and users -------------------------------------------------------------------------------------------
 
 
-async def created_group(client: ZentitleClient, given: NewGroup, _mark: str) -> Outcome | None:
+async def created_group(client: ZentitleClient, given: NewGroup, _token: str) -> Outcome | None:
     """The group of the name, if it is as it was to be."""
-    stands = await _group(client, name=given.groupname)
-    return Outcome() if stands and shows(stands, given) else None
+    existing = await _group(client, name=given.groupname)
+    return Outcome() if existing and shows(existing, given) else None
 
 
-async def created_user(client: ZentitleClient, given: NewGroupUser, _mark: str) -> Outcome | None:
+async def created_user(client: ZentitleClient, given: NewGroupUser, _token: str) -> Outcome | None:
     """The user of the name, if it is of the group and has the password."""
     try:
-        stands = await client.get_group_user(username=given.username)
+        existing = await client.get_group_user(username=given.username)
     except NotFound:
         return None
-    return Outcome() if stands.groupID == given.groupid and await _has_password(client, given) else None
+    return Outcome() if existing.groupID == given.groupid and await _has_password(client, given) else None
 
 
-async def licensed_user(client: ZentitleClient, given: NewGroupUserLicense, _mark: str) -> Outcome | None:
+async def licensed_user(client: ZentitleClient, given: NewGroupUserLicense, _token: str) -> Outcome | None:
     """The group of the name with the user, who has the password, and the license code."""
-    stands = await _group(client, name=given.groupname)
-    if stands is None or not _holds(stands, given):
+    existing = await _group(client, name=given.groupname)
+    if existing is None or not _holds(existing, given):
         return None
-    is_in = any(user.userName == given.username for user in stands.groupUsers)
+    is_in = any(user.userName == given.username for user in existing.groupUsers)
     return Outcome() if is_in and await _has_password(client, given) else None
 
 
@@ -84,18 +84,20 @@ async def _has_password(client: ZentitleClient, given: NewGroupUser | NewGroupUs
 # License codes of groups ------------------------------------------------------------------------------------
 
 
-async def assigned_code(client: ZentitleClient, given: AssignedLicenseCode, _mark: str) -> Outcome | None:
+async def assigned_code(client: ZentitleClient, given: AssignedLicenseCode, _token: str) -> Outcome | None:
     """The code in the group, with the company and the profile that it was to have."""
     group = await _group(client, number=given.groupid)
     if group is None or not _holds(group, given):
         return None
-    stands = await client.get_license_code(productid=given.productid, licensecode=given.licensecode)
-    profile = await _profile_number(client, given.productid, stands.profilename)
-    same = (stands.companyID or 0) == given.companyid and profile == given.profileid
+    existing = await client.get_license_code(productid=given.productid, licensecode=given.licensecode)
+    profile = await _profile_number(client, given.productid, existing.profilename)
+    same = (existing.companyID or 0) == given.companyid and profile == given.profileid
     return Outcome() if same else None
 
 
-async def unassigned_code(client: ZentitleClient, given: UnassignedLicenseCode, _mark: str) -> Outcome | None:
+async def unassigned_code(
+    client: ZentitleClient, given: UnassignedLicenseCode, _token: str
+) -> Outcome | None:
     """The group is without the code, or is no more."""
     group = await _group(client, number=given.groupid)
     return None if group and _holds(group, given) else Outcome()

@@ -32,38 +32,40 @@ _UNTOLD_OF_PRODUCT: Final = frozenset(
 _UNTOLD_OF_PROFILE: Final = frozenset({"productid", "reseller", "limit"})
 
 
-async def created_product(client: ZentitleClient, given: NewProduct, _mark: str) -> Outcome | None:
+async def created_product(client: ZentitleClient, given: NewProduct, _token: str) -> Outcome | None:
     """A product of the name that is as it was to be."""
     products = await client.list_products()
     return Outcome() if any(shows(each, given, but=_UNTOLD_OF_PRODUCT) for each in products) else None
 
 
-async def created_profile(client: ZentitleClient, given: NewProfile, _mark: str) -> Outcome | None:
+async def created_profile(client: ZentitleClient, given: NewProfile, _token: str) -> Outcome | None:
     """The profile of the name, if it is as it was to be."""
     try:
-        stands = await client.get_profile(productid=given.productid, profilename=given.profilename, getsfs=1)
+        existing = await client.get_profile(
+            productid=given.productid, profilename=given.profilename, getsfs=1
+        )
     except NotFound:
         return None
-    return Outcome() if shows(stands, given, but=_UNTOLD_OF_PROFILE) else None
+    return Outcome() if shows(existing, given, but=_UNTOLD_OF_PROFILE) else None
 
 
 # Groups of features -----------------------------------------------------------------------------------------
 
 
-async def created_groups(client: ZentitleClient, given: NewFeatureGroups, _mark: str) -> Outcome | None:
+async def created_groups(client: ZentitleClient, given: NewFeatureGroups, _token: str) -> Outcome | None:
     """All groups of these names."""
     wanted = {each.featureGroupName for each in given.featureGroups}
     return Outcome() if wanted == await _groups(client, given.productId, wanted) else None
 
 
-async def renamed_groups(client: ZentitleClient, given: ChangedFeatureGroups, _mark: str) -> Outcome | None:
+async def renamed_groups(client: ZentitleClient, given: ChangedFeatureGroups, _token: str) -> Outcome | None:
     """The groups under their new names."""
     renamed = _renamed((each.featureGroupName, each.newFeatureGroupName) for each in given.featureGroups)
     stand = await _groups(client, given.productId, {*renamed, *renamed.values()})
     return _found(renamed, stand)
 
 
-async def deleted_group(client: ZentitleClient, given: OneFeatureGroup, _mark: str) -> Outcome | None:
+async def deleted_group(client: ZentitleClient, given: OneFeatureGroup, _token: str) -> Outcome | None:
     """The product has no group of the name."""
     stand = await _groups(client, given.productId, {given.featureGroupName})
     return None if stand else Outcome()
@@ -90,7 +92,7 @@ async def _groups(client: ZentitleClient, product: str, names: Iterable[str]) ->
 # Features and user-defined fields ---------------------------------------------------------------------------
 
 
-async def created_features(client: ZentitleClient, given: NewFeatures, _mark: str) -> Outcome | None:
+async def created_features(client: ZentitleClient, given: NewFeatures, _token: str) -> Outcome | None:
     """All features of these codes, as they were to be."""
     stand = (await client.get_product(productid=given.productId)).features
     made = all(
@@ -99,31 +101,31 @@ async def created_features(client: ZentitleClient, given: NewFeatures, _mark: st
     return Outcome() if made else None
 
 
-async def renamed_features(client: ZentitleClient, given: ChangedFeatures, _mark: str) -> Outcome | None:
+async def renamed_features(client: ZentitleClient, given: ChangedFeatures, _token: str) -> Outcome | None:
     """The features under their new codes."""
     renamed = _renamed((each.featureCode, each.newfeatureCode) for each in given.features)
     return _found(renamed, await _features(client, given.productId))
 
 
-async def deleted_feature(client: ZentitleClient, given: OneFeature, _mark: str) -> Outcome | None:
+async def deleted_feature(client: ZentitleClient, given: OneFeature, _token: str) -> Outcome | None:
     """The product has no feature of the code."""
     return None if given.featureCode in await _features(client, given.productId) else Outcome()
 
 
-async def created_udfs(client: ZentitleClient, given: NewUdfs, _mark: str) -> Outcome | None:
+async def created_udfs(client: ZentitleClient, given: NewUdfs, _token: str) -> Outcome | None:
     """All fields of these names, with the defaults given."""
     stand = (await client.get_product(productid=given.productId)).udfValues
     made = all(any(shows(each, wanted) for each in stand) for wanted in given.udfValues)
     return Outcome() if made else None
 
 
-async def renamed_udfs(client: ZentitleClient, given: ChangedUdfs, _mark: str) -> Outcome | None:
+async def renamed_udfs(client: ZentitleClient, given: ChangedUdfs, _token: str) -> Outcome | None:
     """The fields under their new names."""
     renamed = _renamed((each.fieldName, each.newFieldName) for each in given.udfValues)
     return _found(renamed, await _udfs(client, given.productId))
 
 
-async def deleted_udf(client: ZentitleClient, given: OneUdf, _mark: str) -> Outcome | None:
+async def deleted_udf(client: ZentitleClient, given: OneUdf, _token: str) -> Outcome | None:
     """The product has no field of the name."""
     return None if given.fieldName in await _udfs(client, given.productId) else Outcome()
 

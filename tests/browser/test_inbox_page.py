@@ -544,7 +544,7 @@ async def a_morning(inbox):
             await inbox.brought_to(delivery, state, reason)
         else:
             run = await inbox.dispatch(delivery, key, state, reason=reason)
-        await put_back(inbox, delivery, timedelta(minutes=minutes))
+        await requeue(inbox, delivery, timedelta(minutes=minutes))
         if state in {"done", "uncertain", "running"} and reason != unpaid:
             codes = [f"PRO1-{number}-7KQ2-X{place}" for place in (1, 2)]
             await inbox.effect(run, key, label, "license PRO-1", "done", wanted=2, reference=codes)
@@ -559,7 +559,7 @@ async def a_morning(inbox):
     return undecided
 
 
-async def put_back(inbox, delivery, by):
+async def requeue(inbox, delivery, by):
     """Let a delivery have come earlier, and all that happened to it."""
     for table, column, of in (
         ("deliveries", "received_at", "id"),

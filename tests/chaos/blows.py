@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from hookline.sandbox.test_stack import Stage
+from hookline.sandbox.stack import SandboxStack
 from tests.chaos.plan import Blow, Misdeed
 
 WORDS = {
@@ -57,7 +57,7 @@ class SecondEngine:
 class Havoc:
     """Does to a sandbox what the plan says."""
 
-    def __init__(self, sandbox: Stage, second: SecondEngine, say: Say) -> None:
+    def __init__(self, sandbox: SandboxStack, second: SecondEngine, say: Say) -> None:
         self.sandbox = sandbox
         self.second = second
         self.say = say

@@ -9,18 +9,18 @@ import pytest
 
 from hookline.journal import (
     BusinessFailure,
-    Census,
+    CompensationStep,
+    CountReadback,
     Effect,
     EffectBusy,
     EffectError,
     EffectUncertain,
     Outcome,
     Saga,
-    Undo,
     once,
     store,
 )
-from hookline.journal.resolution import settle
+from hookline.journal.resolution import resolve
 
 RULE = "the customer is over its credit limit"
 NO = BusinessFailure(RULE)
@@ -58,7 +58,7 @@ class Vendor:
         self.fail[verb, thing] = (before, error)
 
 
-class Business:
+class BusinessKey:
     """A business of one customer at that vendor, as one run does it."""
 
     def __init__(self, settings, vendor, key="order-1", run=None):
@@ -95,7 +95,7 @@ class Business:
 
     def undo(self, step, thing, key=None):
         call = {"inputs": {"thing": thing}}
-        return Undo("test", key or self.key, step, "vendor.remove", "remove", call)
+        return CompensationStep("test", key or self.key, step, "vendor.remove", "remove", call)
 
     async def perform(self, row):
         thing = row["undo"]["inputs"]["thing"]
@@ -140,7 +140,7 @@ def order(database, database_settings, vendor):
     """A run of order-1; another run of it, or of another order, where that is said."""
 
     def run(key="order-1", **more):
-        return Business(database_settings, vendor, key, **more)
+        return BusinessKey(database_settings, vendor, key, **more)
 
     return run
 
@@ -287,13 +287,13 @@ async def test_an_undo_that_nobody_can_know_of_is_uncertain_until_a_person_settl
     await run.make("license", "code")
     await run.make("letter", "mail 1")
     vendor.break_off("remove", "mail 1", Lost())
-    with pytest.raises(EffectUncertain, match="hookline effects settle 3"):
+    with pytest.raises(EffectUncertain, match="hookline effects resolve 3"):
         await run.refuse()
     uncertain = await states()
     with pytest.raises(EffectUncertain):
         await order(run=run.run).enter()
 
-    await settle(database_settings, 3, happened=True, reference=[], actor="ann")
+    await resolve(database_settings, 3, happened=True, reference=[], actor="ann")
     with pytest.raises(BusinessFailure):
         await order(run=run.run).enter()
 
@@ -543,7 +543,7 @@ async def test_a_census_does_not_take_what_another_order_got_meanwhile_and_gave_
     async def count():
         return set(vendor.things)
 
-    look = Census("codes", count)
+    look = CountReadback("codes", count)
     first, second = (Effect("test", key, "license", key, "vendor.draw", {}, wanted=1) for key in ("a", "b"))
     with pytest.raises(Lost):
         await once(database_settings, first, lost_on_the_way, look=look)
@@ -565,7 +565,7 @@ async def test_a_census_takes_what_was_given_back_before_and_drawn_again(databas
     async def count():
         return set(vendor.things)
 
-    look = Census("taken", count)
+    look = CountReadback("taken", count)
     effect = Effect("test", "a", "license", "a", "vendor.draw", {}, wanted=1)
     with pytest.raises(Lost):
         await once(database_settings, effect, draw_and_lose, look=look)

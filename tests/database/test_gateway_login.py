@@ -173,7 +173,7 @@ async def test_whoever_knows_the_token_logs_in_as_often_as_he_likes(browser):
 
 
 async def test_a_form_may_be_only_so_long(browser):
-    answer = await browser.client.post("/login", content=b"x" * (base.LARGEST_FORM + 1))
+    answer = await browser.client.post("/login", content=b"x" * (base.MAX_FORM + 1))
 
     assert 413 == answer.status_code
 

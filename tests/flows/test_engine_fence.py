@@ -78,7 +78,7 @@ async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_t
     innocent = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
     for work in innocent:
         work.open()
-    async with desk.engine(lane_backlog=3, engine_concurrency=2):
+    async with desk.engine(batch_backlog=3, engine_concurrency=2):
         for work in works:
             await work.is_("failed")
         for work in innocent:
@@ -113,8 +113,8 @@ async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(des
     assert row["reason"].startswith("Prefect fails over it each time, though it is well: 500 to POST")
 
 
-async def _no_wait(self, hand, reason):
-    await self._put_back(hand, reason, seconds=0)
+async def _no_wait(self, claimed, reason):
+    await self._requeue(claimed, reason, seconds=0)
 
 
 def _fails_over_poison(client):
@@ -208,7 +208,7 @@ async def test_what_runs_is_discarded_before_its_next_effect_with_the_persons_re
 
 async def test_what_a_lane_carries_is_discarded_alone(desk):
     works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
-    async with desk.engine(lane_backlog=3, engine_concurrency=2):
+    async with desk.engine(batch_backlog=3, engine_concurrency=2):
         await works[0].has_written("first")
         await works[0].act(commands.discard, reason="test order")
         row = await works[0].is_("discarded")

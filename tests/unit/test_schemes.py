@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from hookline.gateway.schemes import (
     SECRET_HEADERS,
-    Signed,
+    SignedRequest,
     external_id,
     redact_headers,
     require_strong,
@@ -50,11 +50,11 @@ def secrets(*texts):
 
 
 def believed(headers, *, scheme=STANDARD, body=BODY, held=(SECRET,), now=AT):
-    return verify(scheme, Signed(headers, body=body), secrets(*held), now=now)
+    return verify(scheme, SignedRequest(headers, body=body), secrets(*held), now=now)
 
 
 def identity(scheme, headers, body):
-    return external_id(Source(proof=scheme), Signed(headers, body=body), {})
+    return external_id(Source(auth_scheme=scheme), SignedRequest(headers, body=body), {})
 
 
 def secret_of(key):

@@ -7,9 +7,9 @@ from pydantic import SecretStr
 from blocks import JiwaCredentials, ZentitleCredentials
 from hookline.clients.jiwa.models import NewLine
 from tasks import jiwa, zentitle
-from tasks.effects import Business, Compensation
+from tasks.effects import BusinessKey, Compensation
 
-BUSINESS = Business("workflow", "key", "order 7", round=2)
+BUSINESS = BusinessKey("workflow", "key", "order 7", round=2)
 
 
 def stored(block):
@@ -83,7 +83,10 @@ def test_what_is_done_within_is_of_its_round_and_marked_so(saga):
 
 
 def test_the_first_round_is_marked_as_if_there_were_no_others():
-    assert Business("w", "k", "k").at("a").mark == Compensation(Business("w", "k", "k", round=1)).at("a").mark
+    assert (
+        BusinessKey("w", "k", "k").at("a").mark
+        == Compensation(BusinessKey("w", "k", "k", round=1)).at("a").mark
+    )
 
 
 def test_what_it_builds_upon_is_kept_as_text(saga):
@@ -91,7 +94,7 @@ def test_what_it_builds_upon_is_kept_as_text(saga):
 
 
 @task
-async def of_this_test(zentitle: ZentitleCredentials, business: Business) -> None:
+async def of_this_test(zentitle: ZentitleCredentials, business: BusinessKey) -> None:
     """A task that its module does not hold under its name."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hookline.cli.inbox.filters import ask, pause_told
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox.deliveries import STATES
-from hookline.inbox.stats import COUNTED, Source, by_source
+from hookline.inbox.stats import COUNT_CAP, Source, by_source
 
 
 def stats(*, as_json: AsJson = False) -> None:
@@ -48,5 +48,5 @@ def _row(entry: Source) -> dict[str, Any]:
 def _remarks(found: Sequence[Source]) -> list[str]:
     told = [pause_told(entry.source, entry.paused) for entry in found if entry.paused]
     if any(entry.at_least for entry in found):
-        told.append(f"+ at least so many; repeats are those of the latest {COUNTED:,} of a source.")
+        told.append(f"+ at least so many; repeats are those of the latest {COUNT_CAP:,} of a source.")
     return told

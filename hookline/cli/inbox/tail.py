@@ -16,13 +16,13 @@ from hookline.database import CONNECTION_ERRORS
 from hookline.database.connection import connect, unreachable
 from hookline.database.types import Row
 from hookline.inbox import search
-from hookline.inbox.change_feed import Watch
+from hookline.inbox.change_feed import ChangeFeed
 from hookline.inbox.deliveries import CHANNEL
 from hookline.settings import Settings
 from hookline.text import one_line
 
 LOOK_SECONDS = 1.0
-LEAST_SECONDS = 0.05
+MIN_SECONDS = 0.05
 """Between two looks, however much comes."""
 
 
@@ -50,7 +50,7 @@ async def _follow(
     settings: Settings, database: asyncpg.Pool, wanted: search.Filter, *, as_json: bool
 ) -> None:
     """Tell every change that is wanted, until cancelled; a database that is away is waited for."""
-    watch = await Watch.begin(database)
+    watch = await ChangeFeed.begin(database)
     woken = asyncio.Event()
     listening = asyncio.create_task(_listen(settings, woken))
     away = False
@@ -67,7 +67,7 @@ async def _follow(
             for change in changes:
                 if wanted.source in {"", change["source"]} and wanted.state in {"", change["became"]}:
                     _tell(change, as_json=as_json)
-            await asyncio.sleep(LEAST_SECONDS)
+            await asyncio.sleep(MIN_SECONDS)
             with suppress(TimeoutError):  # wait_for may swallow Ctrl-C where something comes at that moment
                 async with asyncio.timeout(LOOK_SECONDS):
                     await woken.wait()

@@ -10,12 +10,12 @@ from typing import Literal, TypeAlias
 
 Encoding: TypeAlias = Literal["hex", "base64", "base64url"]
 
-MOST_SIGNATURES = 16
+MAX_SIGNATURES = 16
 """More in one request are not looked at."""
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedRequest:
     """What a request proves itself with."""
 
     headers: Mapping[str, str]
@@ -27,7 +27,7 @@ class Signed:
 
 
 @dataclass(frozen=True)
-class Proof:
+class AuthScheme:
     """What a sender adds to a request so that it is believed."""
 
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -7,17 +7,17 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from hookline.gateway.schemes.crypto import Signed, octets
+from hookline.gateway.schemes.crypto import SignedRequest, octets
 from hookline.gateway.schemes.redaction import masked
 from hookline.hooks.auth_schemes import Asymmetric, Hmac, SharedSecret, StandardWebhooks, UrlSecret
 from hookline.hooks.sources import IdHeader, Source
 from hookline.hooks.templates import Template, TemplateError
 
-LONGEST_ID = 256
+MAX_ID = 256
 
 
 def external_id(
-    source: Source, request: Signed, names: Mapping[str, Any], known: Sequence[SecretStr] = ()
+    source: Source, request: SignedRequest, names: Mapping[str, Any], known: Sequence[SecretStr] = ()
 ) -> str:
     """
     The delivery's id: what `id` of the source gives, else the scheme's own, else a digest.
@@ -30,11 +30,11 @@ def external_id(
     given = _chosen(source.id, request, names) or _of_scheme(source, request)
     if not given:
         return _digest(_sent(source, request))
-    fits = len(given) <= LONGEST_ID and given.isprintable() and masked(given, known) == given
+    fits = len(given) <= MAX_ID and given.isprintable() and masked(given, known) == given
     return given if fits else _digest(octets(given))
 
 
-def _chosen(where: IdHeader | Template | None, request: Signed, names: Mapping[str, Any]) -> str:
+def _chosen(where: IdHeader | Template | None, request: SignedRequest, names: Mapping[str, Any]) -> str:
     match where:
         case IdHeader():
             return request.headers.get(where.header.lower(), "")
@@ -53,8 +53,8 @@ def _rendered(template: Template, names: Mapping[str, Any]) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _of_scheme(source: Source, request: Signed) -> str:
-    match source.proof:
+def _of_scheme(source: Source, request: SignedRequest) -> str:
+    match source.auth_scheme:
         case StandardWebhooks(header_prefix=prefix):
             return request.headers.get(f"{prefix}-id", "")
         case Hmac(id_header=str(header)) | Asymmetric(id_header=str(header)):
@@ -63,10 +63,10 @@ def _of_scheme(source: Source, request: Signed) -> str:
             return ""
 
 
-def _sent(source: Source, request: Signed) -> bytes:
-    if not isinstance(source.proof, SharedSecret | UrlSecret):
+def _sent(source: Source, request: SignedRequest) -> bytes:
+    if not isinstance(source.auth_scheme, SharedSecret | UrlSecret):
         return request.body  # the address is not signed: with it, a request that was seen could be sent anew
-    secret = getattr(source.proof, "parameter", None)
+    secret = getattr(source.auth_scheme, "parameter", None)
     query = {name: value for name, value in sorted(request.query.items()) if name != secret}
     return (json.dumps(query).encode() if query else b"") + request.body
 

@@ -37,9 +37,9 @@ HEADERS = {
 }
 UNAUTHORIZED = 401
 MISDIRECTED = 421
-LARGEST_FORM = 65_536
+MAX_FORM = 65_536
 SECONDS_TO_SEND = 10
-LONGEST_REASON = 1_000
+MAX_REASON = 1_000
 SAID = "hookline_said"
 
 
@@ -53,7 +53,7 @@ class Refused(Exception):
         self.detail = detail
 
 
-class Desk:
+class AdminViews:
     """Where a person works on the inbox, having shown the admin token."""
 
     def __init__(self, settings: Settings, hooks: Hooks) -> None:
@@ -82,7 +82,7 @@ class Desk:
         known = self.hooks.sources.get(source)
         if known is None:
             return "hooks.yaml no longer names this source, so how it was verified is not known here."
-        return known.proof.described(source)
+        return known.auth_scheme.described(source)
 
     async def has_session(self, request: HTTPConnection) -> bool:
         """Return True if whoever asks has shown the admin token within twelve hours, and not logged out."""
@@ -176,27 +176,27 @@ class Desk:
         )
 
 
-Handler: TypeAlias = Callable[[Desk, Request], Awaitable[Response]]
+Handler: TypeAlias = Callable[[AdminViews, Request], Awaitable[Response]]
 
 
-def answering(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     """The handler with what holds for every page: its headers, its refusals, the database away."""
 
     async def answer(request: Request) -> Response:
         try:
-            desk.require_own_page(request)
-            response = await handler(desk, request)
+            views.require_own_page(request)
+            response = await handler(views, request)
         except Refused as refused:
             if refused.status == UNAUTHORIZED and _is_page(request):
-                asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                response = RedirectResponse(f"/login?next={quote(asked, safe='')}", 303)
+                incoming = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                response = RedirectResponse(f"/login?next={quote(incoming, safe='')}", 303)
             else:
-                response = await desk.refusal(request, refused)
+                response = await views.refusal(request, refused)
         except search.TooWide as error:
-            response = await desk.refusal(request, Refused(503, "This takes too long", str(error)))
+            response = await views.refusal(request, Refused(503, "This takes too long", str(error)))
         except CONNECTION_ERRORS as error:
             away = Refused(503, "The database is away", f"Nothing was changed. {error}")
-            response = await desk.refusal(request, away)
+            response = await views.refusal(request, away)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -217,8 +217,8 @@ async def read_form(request: Request) -> dict[str, str]:
         async with asyncio.timeout(SECONDS_TO_SEND):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_FORM:
-                    raise Refused(413, "Too long", f"A form may have {LARGEST_FORM} bytes.")
+                if len(body) > MAX_FORM:
+                    raise Refused(413, "Too long", f"A form may have {MAX_FORM} bytes.")
     except (TimeoutError, ClientDisconnect):
         raise Refused(408, "Too slow", "The form did not arrive.") from None
     try:
@@ -229,7 +229,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 def reason_of(form: Mapping[str, str]) -> str:
     """The reason that a person gave; raises Refused without one."""
-    reason = typed(form.get("reason", ""))[:LONGEST_REASON]
+    reason = typed(form.get("reason", ""))[:MAX_REASON]
     if not reason:
         raise Refused(400, "A reason is missing", "Say why; others will want to know.")
     return reason

@@ -14,7 +14,7 @@ from hookline.database import pool
 from hookline.database.types import Connection
 from hookline.gateway.views import formatting, queries
 from hookline.gateway.views.addresses import fields_of, link, wanted
-from hookline.gateway.views.base import LONGEST_REASON, Desk, Refused, reason_of
+from hookline.gateway.views.base import MAX_REASON, AdminViews, Refused, reason_of
 from hookline.inbox import commands, plans, search
 from hookline.inbox.search import Filter
 from hookline.text import typed
@@ -38,11 +38,11 @@ class Progress:
     """That is nothing."""
 
 
-async def ask(desk: Desk, request: Request) -> Response:
+async def ask(views: AdminViews, request: Request) -> Response:
     """Say how many deliveries of which state it would be, and ask whether it shall be."""
-    await desk.require_session(request)
+    await views.require_session(request)
     filter_ = _narrowed(wanted(request.query_params))
-    database = await pool(desk.settings)
+    database = await pool(views.settings)
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later
     found = await search.select(database, filter_, most=queries.RARE)
     act = request.url.path.strip("/")
@@ -51,7 +51,7 @@ async def ask(desk: Desk, request: Request) -> Response:
         if act == "replay"
         else plans.of_discard(database, found.ids)
     )
-    return await desk.page(
+    return await views.page(
         request,
         "many.html",
         act=act,
@@ -59,31 +59,31 @@ async def ask(desk: Desk, request: Request) -> Response:
         acted=sum(part.deliveries for part in parts if part.left_alone is None),
         found=found,
         wanted=filter_ if found.after is None else replace(filter_, after=found.after),
-        reason=typed(request.query_params.get("reason", ""))[:LONGEST_REASON],
+        reason=typed(request.query_params.get("reason", ""))[:MAX_REASON],
         back=_list(filter_),
     )
 
 
-async def replay(desk: Desk, request: Request) -> Response:
+async def replay(views: AdminViews, request: Request) -> Response:
     """Let them go through again, as many as can be in ten seconds."""
-    form = await desk.form(request)
-    reason = typed(form.get("reason", ""))[:LONGEST_REASON]
-    act = partial(commands.replay, actor=desk.actor(request), reason=reason or "replayed")
+    form = await views.form(request)
+    reason = typed(form.get("reason", ""))[:MAX_REASON]
+    act = partial(commands.replay, actor=views.actor(request), reason=reason or "replayed")
     said = "{} went back to the engines; what is done is not repeated."
-    return _answer(desk, request, await _work(desk, form, act), said, reason)
+    return _answer(views, request, await _work(views, form, act), said, reason)
 
 
-async def discard(desk: Desk, request: Request) -> Response:
+async def discard(views: AdminViews, request: Request) -> Response:
     """Set them aside, as many as can be in ten seconds."""
-    form = await desk.form(request)
+    form = await views.form(request)
     reason = reason_of(form)
-    act = partial(commands.discard, actor=desk.actor(request), reason=reason)
-    return _answer(desk, request, await _work(desk, form, act), "{} set aside.", reason)
+    act = partial(commands.discard, actor=views.actor(request), reason=reason)
+    return _answer(views, request, await _work(views, form, act), "{} set aside.", reason)
 
 
-async def _work(desk: Desk, form: Mapping[str, str], act: Act) -> Progress:
+async def _work(views: AdminViews, form: Mapping[str, str], act: Act) -> Progress:
     """Act on what the form wants, in order of arrival, each delivery in a transaction of its own."""
-    filter_, database = _narrowed(wanted(form)), await pool(desk.settings)
+    filter_, database = _narrowed(wanted(form)), await pool(views.settings)
     acted = left_alone = 0
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
@@ -97,15 +97,17 @@ async def _work(desk: Desk, form: Mapping[str, str], act: Act) -> Progress:
             return Progress(acted, left_alone, filter_, over=after is None)
 
 
-def _answer(desk: Desk, request: Request, progress: Progress, sentence: str, reason: str) -> Response:
+def _answer(views: AdminViews, request: Request, progress: Progress, sentence: str, reason: str) -> Response:
     """Say how far it came; where that is not the end, ask again for the rest."""
     said = sentence.format(formatting.plural(progress.acted, "delivery", "deliveries"))
     if progress.left_alone:
-        said += f" {formatting.plural(progress.left_alone, 'was', 'were')} left alone: there was nothing to do."
+        said += (
+            f" {formatting.plural(progress.left_alone, 'was', 'were')} left alone: there was nothing to do."
+        )
     if progress.over:
-        return desk.said(request, _list(progress.rest), said)
+        return views.said(request, _list(progress.rest), said)
     again = f"{link(request.url.path, progress.rest)}&{urlencode({'reason': reason})}"
-    return desk.said(request, again, f"{said} Go on with the rest below.")
+    return views.said(request, again, f"{said} Go on with the rest below.")
 
 
 def _narrowed(filter_: Filter) -> Filter:

@@ -9,38 +9,38 @@ from starlette.responses import Response
 
 from hookline.database import pool
 from hookline.gateway.views import queries
-from hookline.gateway.views.base import Desk, Refused, delivery_id, not_found, reason_of
+from hookline.gateway.views.base import AdminViews, Refused, delivery_id, not_found, reason_of
 from hookline.gateway.views.shown import shown
 from hookline.inbox import audit, bodies, commands, plans, search
 
 
-async def show(desk: Desk, request: Request) -> Response:
+async def show(views: AdminViews, request: Request) -> Response:
     """One delivery: as it came, and what became of it."""
-    await desk.require_session(request)
-    database = await pool(desk.settings)
+    await views.require_session(request)
+    database = await pool(views.settings)
     row = await search.read(database, str(delivery_id(request)))
     if row is None:
         raise not_found("delivery")
-    body = (await bodies.read(database, [row["id"]], desk.settings.body_keys)).get(row["id"])
+    body = (await bodies.read(database, [row["id"]], views.settings.body_keys)).get(row["id"])
     trail = await audit.trail(database, row["id"])
-    return await desk.page(
+    return await views.page(
         request,
         "delivery.html",
         delivery=row,
         body=None if body is None else shown(body, row["content_type"]),
         absence=bodies.absence(row["altered"]) if body is None else None,
         effects=await queries.effects_of(database, row["dispatches"]),
-        trail=trail[-queries.MOST_CHANGES :],
-        verified=desk.verified(row["source"]),
-        can=await _can(desk, database, row),
+        trail=trail[-queries.MAX_CHANGES :],
+        verified=views.verified(row["source"]),
+        can=await _can(views, database, row),
     )
 
 
-async def body(desk: Desk, request: Request) -> Response:
+async def body(views: AdminViews, request: Request) -> Response:
     """The body to the last byte, to be saved and never shown."""
-    await desk.require_session(request)
+    await views.require_session(request)
     wanted = delivery_id(request)
-    found = await bodies.read(await pool(desk.settings), [wanted], desk.settings.body_keys)
+    found = await bodies.read(await pool(views.settings), [wanted], views.settings.body_keys)
     content = found.get(wanted)
     if content is None:
         raise not_found("body")
@@ -51,40 +51,40 @@ async def body(desk: Desk, request: Request) -> Response:
     )
 
 
-async def replay(desk: Desk, request: Request) -> Response:
+async def replay(views: AdminViews, request: Request) -> Response:
     """Let a delivery go through again, on all its routes or on one."""
-    form = await desk.form(request)
+    form = await views.form(request)
     wanted, route = delivery_id(request), form.get("route") or None
-    database = await pool(desk.settings)
+    database = await pool(views.settings)
     if route:
         row = await search.read(database, str(wanted))
-        if row is None or route not in {each["route"] for each in row["dispatches"]} | _routes(desk, row):
+        if row is None or route not in {each["route"] for each in row["dispatches"]} | _routes(views, row):
             raise not_found("route")
     async with database.acquire() as connection:
-        if not await commands.replay(connection, wanted, route=route, actor=desk.actor(request)):
+        if not await commands.replay(connection, wanted, route=route, actor=views.actor(request)):
             raise Refused(
                 409, "Nothing to replay", "It waits or runs already, or its body is no longer kept."
             )
     again = f"It goes through again on {route}." if route else "It goes through again."
-    return desk.said(request, f"/deliveries/{wanted}", f"{again} What is done is not repeated.")
+    return views.said(request, f"/deliveries/{wanted}", f"{again} What is done is not repeated.")
 
 
-async def discard(desk: Desk, request: Request) -> Response:
+async def discard(views: AdminViews, request: Request) -> Response:
     """Set a delivery aside, with the person's reason."""
-    form = await desk.form(request)
+    form = await views.form(request)
     wanted, reason = delivery_id(request), reason_of(form)
-    async with (await pool(desk.settings)).acquire() as connection:
-        if not await commands.discard(connection, wanted, actor=desk.actor(request), reason=reason):
+    async with (await pool(views.settings)).acquire() as connection:
+        if not await commands.discard(connection, wanted, actor=views.actor(request), reason=reason):
             raise Refused(409, "Nothing to set aside", "What is done stays as it is.")
-    return desk.said(request, f"/deliveries/{wanted}", "It is set aside.")
+    return views.said(request, f"/deliveries/{wanted}", "It is set aside.")
 
 
-async def _can(desk: Desk, database: asyncpg.Pool, row: dict[str, Any]) -> dict[str, Any]:
+async def _can(views: AdminViews, database: asyncpg.Pool, row: dict[str, Any]) -> dict[str, Any]:
     """What a person can do: set it aside, replay it, replay it on these of its routes, or to these others."""
     ids = [row["id"]]
     taken = {dispatch["route"] for dispatch in row["dispatches"]}
     routes = {
-        route for route in taken | _routes(desk, row) if _acts(await plans.of_replay(database, ids, route))
+        route for route in taken | _routes(views, row) if _acts(await plans.of_replay(database, ids, route))
     }
     return {
         "discard": _acts(await plans.of_discard(database, ids)),
@@ -94,9 +94,9 @@ async def _can(desk: Desk, database: asyncpg.Pool, row: dict[str, Any]) -> dict[
     }
 
 
-def _routes(desk: Desk, row: dict[str, Any]) -> set[str]:
+def _routes(views: AdminViews, row: dict[str, Any]) -> set[str]:
     """The routes of `hooks.yaml` that a delivery could take."""
-    return {route.name for route in desk.hooks.routes if route.source == row["source"]}
+    return {route.name for route in views.hooks.routes if route.source == row["source"]}
 
 
 def _acts(parts: Sequence[plans.Part]) -> bool:

@@ -6,21 +6,21 @@ from starlette.responses import Response
 from hookline.database import pool
 from hookline.gateway.views import queries
 from hookline.gateway.views.addresses import fields_of, wanted
-from hookline.gateway.views.base import Desk
+from hookline.gateway.views.base import AdminViews
 from hookline.health import processes, running
 from hookline.inbox import search, stats
 
 
-async def show(desk: Desk, request: Request) -> Response:
+async def show(views: AdminViews, request: Request) -> Response:
     """The deliveries that are wanted, the latest first."""
-    await desk.require_session(request)
+    await views.require_session(request)
     filter_ = wanted(request.query_params)
-    database = await pool(desk.settings)
-    return await desk.page(
+    database = await pool(views.settings)
+    return await views.page(
         request,
         "inbox.html",
         running=await running.look(database),
-        processes=processes.read(desk.settings.home) or {},
+        processes=processes.read(views.settings.home) or {},
         counts=await queries.counts(database),
         pauses=await stats.paused(database),
         sources=await search.sources(database),

@@ -12,20 +12,20 @@ from hookline.inbox import full_rows
 RARE = 10_000
 """Up to so many are counted."""
 PAGE = 50
-MOST_CHANGES = 500
-MOST_REQUEST = 8_000
+MAX_CHANGES = 500
+MAX_REQUEST = 8_000
 """Characters of an effect's request that are shown."""
 
-COUNTED = ("received", "held", "dispatched", "running", "failed", "rejected", "unrouted")
+COUNT_CAP = ("received", "held", "dispatched", "running", "failed", "rejected", "unrouted")
 
 # The states stand in the SQL as they are: as parameters they would be planned for the average state.
 _COUNTS = ", ".join(
     f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {RARE + 1}) n)"
     f" AS {state}"
-    for state in COUNTED
+    for state in COUNT_CAP
 )
 
-_REQUEST = f"left(jsonb_pretty(e.request), {MOST_REQUEST}) AS request"
+_REQUEST = f"left(jsonb_pretty(e.request), {MAX_REQUEST}) AS request"
 
 
 async def counts(database: asyncpg.Pool) -> dict[str, int]:

@@ -36,8 +36,8 @@ def _templates() -> jinja2.Environment:
         "MEANING": formatting.MEANING,
         "ALTERED": formatting.ALTERED,
         "RARE": queries.RARE,
-        "MOST_EFFECTS": full_rows.MOST_EFFECTS,
-        "MOST_CHANGES": queries.MOST_CHANGES,
+        "MOST_EFFECTS": full_rows.MAX_EFFECTS,
+        "MOST_CHANGES": queries.MAX_CHANGES,
     }
     environment.filters |= {
         "age": formatting.age,

@@ -8,13 +8,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hookline.gateway.views import bulk, delivery, inbox, login, sources, uncertain
-from hookline.gateway.views.base import Desk, Handler, answering, not_found
+from hookline.gateway.views.base import AdminViews, Handler, answering, not_found
 from hookline.gateway.views.rendering import STATIC
 from hookline.hooks import Hooks
 from hookline.settings import Settings
 
 
-async def static(_desk: Desk, request: Request) -> Response:
+async def static(_desk: AdminViews, request: Request) -> Response:
     """The style sheet and the icon; they tell nothing and need no pass."""
     name = request.path_params["name"]
     if name not in STATIC:
@@ -34,7 +34,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/deliveries/{delivery_id}/replay", delivery.replay),
     ("POST", "/deliveries/{delivery_id}/discard", delivery.discard),
     ("GET", "/uncertain", uncertain.show),
-    ("POST", "/effects/{effect_id}/settle", uncertain.settle),
+    ("POST", "/effects/{effect_id}/settle", uncertain.resolve),
     ("GET", "/sources", sources.show),
     ("POST", "/sources/{source}/pause", sources.pause),
     ("POST", "/sources/{source}/resume", sources.resume),
@@ -45,9 +45,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 
-def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> Desk:
+def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> AdminViews:
     """Add the inbox page to the gateway; whoever holds the admin token may see it."""
-    desk = Desk(settings, hooks)
+    views = AdminViews(settings, hooks)
     for method, path, handler in ROUTES:
-        app.router.routes.append(Route(path, answering(desk, handler), methods=[method]))
-    return desk
+        app.router.routes.append(Route(path, answering(views, handler), methods=[method]))
+    return views

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from hookline.database import pool
 from hookline.gateway.views.addresses import local
-from hookline.gateway.views.base import Desk, Refused, not_found, reason_of
+from hookline.gateway.views.base import AdminViews, Refused, not_found, reason_of
 from hookline.inbox import commands, configuration, refusals, search, stats
 from hookline.inbox.refusals import Refusal
 
@@ -28,59 +28,59 @@ class Card:
     """What was refused at the door, the latest first."""
 
 
-async def show(desk: Desk, request: Request) -> Response:
+async def show(views: AdminViews, request: Request) -> Response:
     """Every source of `hooks.yaml`, and every other that ever sent something."""
-    await desk.require_session(request)
-    problems = await configuration.problems(await pool(desk.settings))
-    return await desk.page(request, "sources.html", cards=await _cards(desk), problems=problems)
+    await views.require_session(request)
+    problems = await configuration.problems(await pool(views.settings))
+    return await views.page(request, "sources.html", cards=await _cards(views), problems=problems)
 
 
-async def pause(desk: Desk, request: Request) -> Response:
+async def pause(views: AdminViews, request: Request) -> Response:
     """Hold what a source sends, with the person's reason."""
-    form = await desk.form(request)
-    source, reason = await _source(desk, request), reason_of(form)
-    async with (await pool(desk.settings)).acquire() as connection:
-        if not await commands.pause(connection, source, actor=desk.actor(request), reason=reason):
+    form = await views.form(request)
+    source, reason = await _source(views, request), reason_of(form)
+    async with (await pool(views.settings)).acquire() as connection:
+        if not await commands.pause(connection, source, actor=views.actor(request), reason=reason):
             raise Refused(409, "Nothing to pause", f"{source} is paused already.")
-    return desk.said(request, "/sources", f"{source} is paused: what it sends is kept, and held.")
+    return views.said(request, "/sources", f"{source} is paused: what it sends is kept, and held.")
 
 
-async def resume(desk: Desk, request: Request) -> Response:
+async def resume(views: AdminViews, request: Request) -> Response:
     """Let a paused source go on."""
-    form = await desk.form(request)
-    source = await _source(desk, request)
-    async with (await pool(desk.settings)).acquire() as connection:
-        held = await commands.resume(connection, source, actor=desk.actor(request))
+    form = await views.form(request)
+    source = await _source(views, request)
+    async with (await pool(views.settings)).acquire() as connection:
+        held = await commands.resume(connection, source, actor=views.actor(request))
     if held is None:
         raise Refused(409, "Nothing to resume", f"{source} is not paused.")
     said = f"{source} goes on" + (f", with {held:,} that were held." if held else ".")
-    return desk.said(request, local(form.get("back", "")), said)
+    return views.said(request, local(form.get("back", "")), said)
 
 
-async def _cards(desk: Desk) -> list[Card]:
-    database = await pool(desk.settings)
+async def _cards(views: AdminViews) -> list[Card]:
+    database = await pool(views.settings)
     sent = {each.source: each for each in await stats.by_source(database)}
     refused = await refusals.by_source(database)
     return [
         Card(
             name=name,
-            off=desk.hooks.why_off(name),
-            verified=desk.verified(name),
+            off=views.hooks.why_off(name),
+            verified=views.verified(name),
             sent=sent.get(name) or stats.Source(name),
             routes=[
                 (route.name, "nothing: it is switched off" if route.off else route.deployment)
-                for route in desk.hooks.routes
+                for route in views.hooks.routes
                 if route.source == name
             ],
             refused=refused.get(name, []),
         )
-        for name in sorted({*desk.hooks.sources, *sent, *refused, *desk.hooks.wrong_sources})
+        for name in sorted({*views.hooks.sources, *sent, *refused, *views.hooks.wrong_sources})
     ]
 
 
-async def _source(desk: Desk, request: Request) -> str:
+async def _source(views: AdminViews, request: Request) -> str:
     """The source that the address names; raises Refused if there is none."""
     name: str = request.path_params["source"]
-    if name in desk.hooks.sources or name in await search.sources(await pool(desk.settings)):
+    if name in views.hooks.sources or name in await search.sources(await pool(views.settings)):
         return name
     raise not_found("source")

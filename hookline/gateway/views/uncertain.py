@@ -9,34 +9,34 @@ from hookline.database import pool
 from hookline.errors import HooklineError
 from hookline.gateway.views import queries
 from hookline.gateway.views.addresses import local
-from hookline.gateway.views.base import Desk, Refused, not_found
-from hookline.journal.resolution import settle as settle_effect
+from hookline.gateway.views.base import AdminViews, Refused, not_found
+from hookline.journal.resolution import resolve as resolve_effect
 from hookline.text import typed
 
 
-async def show(desk: Desk, request: Request) -> Response:
+async def show(views: AdminViews, request: Request) -> Response:
     """What waits for a decision, the oldest first."""
-    await desk.require_session(request)
-    return await desk.page(
-        request, "uncertain.html", effects=await queries.uncertain(await pool(desk.settings))
+    await views.require_session(request)
+    return await views.page(
+        request, "uncertain.html", effects=await queries.uncertain(await pool(views.settings))
     )
 
 
-async def settle(desk: Desk, request: Request) -> Response:
+async def resolve(views: AdminViews, request: Request) -> Response:
     """Write down what a person found out about an uncertain effect."""
-    form = await desk.form(request)
+    form = await views.form(request)
     effect_id, happened = request.path_params["effect_id"], form.get("happened")
     if happened not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
         raise not_found("effect")
     reference = [typed(line) for line in form.get("reference", "").splitlines()]
     try:
-        sentence = await settle_effect(
-            desk.settings,
+        sentence = await resolve_effect(
+            views.settings,
             int(effect_id),
             happened=happened == "yes",
             reference=[line for line in reference if line],
-            actor=desk.actor(request),
+            actor=views.actor(request),
         )
     except HooklineError as error:
         raise Refused(409, "Not settled", str(error)) from None
-    return desk.said(request, local(form.get("back", "")), sentence)
+    return views.said(request, local(form.get("back", "")), sentence)

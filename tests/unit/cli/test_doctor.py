@@ -31,7 +31,7 @@ from hookline.hooks.auth_schemes import Asymmetric, SharedSecret, StandardWebhoo
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")
 ASYMMETRIC = Asymmetric(algorithm="ed25519", header="X-Signature")
-HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(proof=SHARED)})
+HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(auth_scheme=SHARED)})
 
 
 @pytest.mark.parametrize(

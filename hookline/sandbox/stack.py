@@ -32,7 +32,7 @@ BESIDE = range(20_000, 30_000, 10)
 
 
 @dataclass
-class Stage:
+class SandboxStack:
     """A sandbox that runs."""
 
     settings: Settings
@@ -73,12 +73,12 @@ class Stage:
 
 
 @contextmanager
-def stage(
+def sandbox_stack(
     *,
     keep: Callable[[], bool] = lambda: False,
     on_line: Callable[[str], None] = lambda _line: None,
     **more: str,
-) -> Iterator[Stage]:
+) -> Iterator[SandboxStack]:
     """
     Run a sandbox in a throwaway home, on the usual ports or, where those are taken, on free ones.
 
@@ -103,7 +103,7 @@ def stage(
     try:
         _wait(process, log, on_line)
         with httpx.Client(timeout=30) as http:
-            yield Stage(current, process, log, http)
+            yield SandboxStack(current, process, log, http)
         kept = keep()
     finally:
         if not kept:

@@ -152,9 +152,9 @@ async def test_what_runs_is_discarded_when_its_engine_lets_go_of_it_in_whatever_
         case "stopped":
             await dispatches.stopped(database, id_, "engine")
         case "put back":
-            await dispatches.put_back(database, id_, "engine", "Prefect is away", timedelta(0))
+            await dispatches.requeue(database, id_, "engine", "Prefect is away", timedelta(0))
         case "begun anew":
-            await dispatches.give_own_run(database, id_, "engine", "it did not end well")
+            await dispatches.unbatch(database, id_, "engine", "it did not end well")
         case "taken over":
             await dispatches.take_over(database, dead=["engine"])
 

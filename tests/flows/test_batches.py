@@ -9,8 +9,8 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
-from hookline.engine.batch import NAME, Lane
-from hookline.engine.engine import LANE_SLOTS, STEP
+from hookline.engine.batch import NAME, BatchRun
+from hookline.engine.engine import BATCH_SLOTS, RAMP_UP
 from hookline.engine.leases import Stop
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
@@ -77,14 +77,14 @@ async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(desk):
 
 
 async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(desk):
-    works = await waiting(desk, "steps", STEP + 2)
+    works = await waiting(desk, "steps", RAMP_UP + 2)
 
-    async with desk.engine(lane_backlog=0, engine_concurrency=2 * STEP):
+    async with desk.engine(batch_backlog=0, engine_concurrency=2 * RAMP_UP):
         for work in works:
             await work.is_("done")
 
     begun = Counter([(await work.row())["started_at"] for work in works])
-    assert [STEP, 2] == [number for _, number in sorted(begun.items())]
+    assert [RAMP_UP, 2] == [number for _, number in sorted(begun.items())]
 
 
 async def test_in_a_lane_twice_as_many_are_at_work_at_once(desk):
@@ -226,13 +226,13 @@ async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_ta
 async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(desk):
     works = await waiting(desk, "steps", 6 * BACKLOG)
 
-    async with desk.engine(**LANE, lane_size=BACKLOG):
+    async with desk.engine(**LANE, batch_size=BACKLOG):
         for work in works:
             await work.is_("done")
 
     carried = Counter([(await work.row())["flow_run_id"] for work in works])
     in_lanes = [n for flow_run, n in carried.items() if NAME == await desk.flow_of(flow_run)]
-    assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + LANE_SLOTS * 2)
+    assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + BATCH_SLOTS * 2)
 
 
 async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(desk, until):
@@ -240,17 +240,17 @@ async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(desk, until)
 
     async with desk.engine(**LANE, lease_seconds=60) as engine:
         await works[0].has_written("first")
-        hand = engine.leases.in_hand[(await works[0].row())["id"]]
+        claimed = engine.leases.claimed[(await works[0].row())["id"]]
         await is_anothers(desk, works[0])
-        hand.until = 0
+        claimed.until = 0
         for work in works:
             work.open()
-        await until(lambda: hand.id not in engine.leases.in_hand, "it does not end")
+        await until(lambda: claimed.id not in engine.leases.claimed, "it does not end")
         left = await works[0].row()
         for work in works[1:]:
             await work.is_("done")
 
-    assert (Stop.LEASE_LOST, "another", "running") == (hand.stop, left["lease_owner"], left["state"])
+    assert (Stop.LEASE_LOST, "another", "running") == (claimed.stop, left["lease_owner"], left["state"])
     assert ["first"] == works[0].written
 
 
@@ -258,16 +258,16 @@ async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_not
     works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
     for work in works:
         work.open()
-    carry, stolen = Lane.carry, []
+    carry, stolen = BatchRun.carry, []
 
-    async def carry_too_late(lane, hand, deployment):
+    async def carry_too_late(batch, claimed, deployment):
         if not stolen:
-            stolen.append(hand.id)
-            await desk.database.execute(ANOTHERS, hand.id)
-            hand.until = 0
-        return await carry(lane, hand, deployment)
+            stolen.append(claimed.id)
+            await desk.database.execute(ANOTHERS, claimed.id)
+            claimed.until = 0
+        return await carry(batch, claimed, deployment)
 
-    monkeypatch.setattr(Lane, "carry", carry_too_late)
+    monkeypatch.setattr(BatchRun, "carry", carry_too_late)
     async with desk.engine(**LANE, lease_seconds=60):
         await desk.until(lambda: all_but_one_are_done(works), "they do not end")
 
@@ -291,9 +291,9 @@ async def all_but_one_are_done(works):
 
 
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
-    lane, flow = uuid4(), desk.deployments["steps/test"].flow()
-    flow_run = await desk.client.create_flow_run(flow, state=Running(), tags=[f"lane:{lane}"])
-    await batches.keep(desk.database, lane, timedelta(seconds=-1))
+    batch, flow = uuid4(), desk.deployments["steps/test"].flow()
+    flow_run = await desk.client.create_flow_run(flow, state=Running(), tags=[f"lane:{batch}"])
+    await batches.keep(desk.database, batch, timedelta(seconds=-1))
 
     async def ended():
         return 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")
@@ -305,10 +305,14 @@ async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
     assert ("Interrupted", "CANCELLED") == (state.name, state.type.value)
 
 
-@pytest.mark.parametrize(("flow", "own_run"), [("steps", True), ("impatient", False)])
-async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(desk, monkeypatch, flow, own_run):
+@pytest.mark.parametrize(("flow", "unbatched"), [("steps", True), ("impatient", False)])
+async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(
+    desk, monkeypatch, flow, unbatched
+):
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
-    route = Route("desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, "{}", own_run)
+    route = Route(
+        "desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, "{}", unbatched
+    )
     works = await waiting(desk, flow, 2 * BACKLOG)
 
     async with desk.engine(routes=[route], **LANE):

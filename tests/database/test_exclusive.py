@@ -10,16 +10,16 @@ import pytest
 
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.journal import BusinessBusy, still_alone
+from hookline.journal import BusinessBusy, ensure_exclusive, exclusive
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from hookline.journal import alone
+from hookline.journal import exclusive
 from hookline.settings import Settings
 
 async def hold():
-    async with alone(Settings(home=Path(sys.argv[1])), "order-1", label="order 1", run="flow run amber-owl"):
+    async with exclusive(Settings(home=Path(sys.argv[1])), "order-1", label="order 1", run="flow run amber-owl"):
         print("held", flush=True)
         await asyncio.sleep(600)
 
@@ -30,7 +30,7 @@ asyncio.run(hold())
 @pytest.fixture
 def order(database, database_settings):
     def order(key="order-1", **more):
-        return alone(database_settings, key, label=key, **more)
+        return exclusive(database_settings, key, label=key, **more)
 
     return order
 
@@ -154,7 +154,7 @@ async def test_a_lock_that_fell_with_the_database_is_taken_again_before_the_next
 
     async with order():
         await cut_off(database)
-        await still_alone()
+        await ensure_exclusive()
 
         with pytest.raises(BusinessBusy):
             await in_a_context_of_its_own(other())
@@ -173,7 +173,7 @@ async def test_where_another_run_took_it_in_between_no_effect_is_begun(order, da
         running = asyncio.get_running_loop().create_task(in_a_context_of_its_own(other()))
         await held.wait()
         with pytest.raises(BusinessBusy):
-            await still_alone()
+            await ensure_exclusive()
         enough.set()
         await running
 

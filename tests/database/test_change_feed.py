@@ -3,7 +3,7 @@
 import pytest
 
 from hookline.inbox import change_feed
-from hookline.inbox.change_feed import Watch
+from hookline.inbox.change_feed import ChangeFeed
 
 
 async def note(connection, what):
@@ -25,7 +25,7 @@ def told():
 
 async def test_a_watch_begins_now_and_tells_each_change_once(database, told):
     await note(database, "before")
-    following = await Watch.begin(database)
+    following = await ChangeFeed.begin(database)
 
     nothing = await told(following)
     await note(database, "one")
@@ -35,7 +35,7 @@ async def test_a_watch_begins_now_and_tells_each_change_once(database, told):
 
 
 async def test_a_change_that_was_written_before_others_and_is_seen_after_them_is_told(database, told):
-    following = await Watch.begin(database)
+    following = await ChangeFeed.begin(database)
     async with database.acquire() as slow, slow.transaction():
         await note(slow, "late")
         await note(database, "early")
@@ -48,7 +48,7 @@ async def test_a_change_in_writing_when_the_watch_began_is_told(database, told):
     async with database.acquire() as slow, slow.transaction():
         await note(slow, "late")
         await note(database, "before")
-        following = await Watch.begin(database)
+        following = await ChangeFeed.begin(database)
 
     assert ["late"] == await told(following)
 
@@ -57,7 +57,7 @@ async def test_what_cannot_come_again_is_not_remembered(database, told, monkeypa
     monkeypatch.setattr(change_feed, "LATE", 2)
     for number in range(5):
         await note(database, str(number))
-    following = await Watch.begin(database)
+    following = await ChangeFeed.begin(database)
 
     for number in range(5):
         await note(database, str(number))
