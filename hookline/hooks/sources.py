@@ -192,13 +192,13 @@ def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     """
     filled = _with_schema(_filled(given), folder)
     scheme = _scheme(filled.get("scheme"))
-    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"proof", "spec"}
+    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
     auth_scheme, problems = _checked(
         scheme, {name: value for name, value in filled.items() if name not in ours}
     )
     rest = {name: value for name, value in filled.items() if name in ours}
     spec = json.dumps(filled, default=str, sort_keys=True)
-    source, more = _checked(Source, rest | {"proof": auth_scheme or UrlSecret(), "spec": spec})
+    source, more = _checked(Source, rest | {"auth_scheme": auth_scheme or UrlSecret(), "spec": spec})
     if auth_scheme is None or source is None:
         raise SourceError(problems + more)
     return source

@@ -73,13 +73,13 @@ async def test_runs_of_one_business_take_turns(order):
 async def test_runs_of_two_businesses_do_not_wait_for_each_other(order):
     async with order("order-1"):
         await in_a_context_of_its_own(
-            in_another_run(order("order-2", patience=timedelta(seconds=30)), [], "b")
+            in_another_run(order("order-2", max_wait=timedelta(seconds=30)), [], "b")
         )
 
 
 async def test_upper_and_lower_case_are_one_business(order):
     async def other():
-        async with order("ORDER-1", patience=timedelta(milliseconds=50)):
+        async with order("ORDER-1", max_wait=timedelta(milliseconds=50)):
             pass
 
     async with order("order-1"):
@@ -91,7 +91,7 @@ async def test_whoever_waits_too_long_is_told_who_has_it_and_may_try_again(order
     with pytest.raises(
         BusinessBusy, match=rf"order-1 is in the hands of hookline {other_process.pid} at .*amber-owl"
     ) as busy:
-        async with order(patience=timedelta(milliseconds=50)):
+        async with order(max_wait=timedelta(milliseconds=50)):
             pass
 
     assert busy.value.transient
@@ -100,14 +100,14 @@ async def test_whoever_waits_too_long_is_told_who_has_it_and_may_try_again(order
 async def test_a_killed_process_lets_go(order, other_process):
     other_process.kill()
 
-    async with order(patience=timedelta(seconds=30)):
+    async with order(max_wait=timedelta(seconds=30)):
         pass
 
 
 async def test_whoever_waits_says_for_whom(order, other_process, caplog):
     caplog.set_level("INFO", logger="hookline.journal")
     with pytest.raises(BusinessBusy):
-        async with order(patience=timedelta(milliseconds=50)):
+        async with order(max_wait=timedelta(milliseconds=50)):
             pass
 
     assert f"order-1 is in the hands of hookline {other_process.pid} at" in caplog.text
@@ -117,7 +117,7 @@ async def test_a_run_enters_its_business_twice(order):
     async with order(), order(), order():
         pass
 
-    async with order(patience=timedelta(milliseconds=50)):
+    async with order(max_wait=timedelta(milliseconds=50)):
         pass
 
 
@@ -135,7 +135,7 @@ async def test_a_run_that_breaks_off_lets_go(order, error):
         async with order():
             raise error
 
-    async with order(patience=timedelta(milliseconds=50)):
+    async with order(max_wait=timedelta(milliseconds=50)):
         pass
 
 
@@ -149,7 +149,7 @@ async def cut_off(database):
 
 async def test_a_lock_that_fell_with_the_database_is_taken_again_before_the_next_effect(order, database):
     async def other():
-        async with order(patience=timedelta(milliseconds=50)):
+        async with order(max_wait=timedelta(milliseconds=50)):
             pass
 
     async with order():
@@ -161,7 +161,7 @@ async def test_a_lock_that_fell_with_the_database_is_taken_again_before_the_next
 
 
 async def test_where_another_run_took_it_in_between_no_effect_is_begun(order, database):
-    async with order(patience=timedelta(milliseconds=50)):
+    async with order(max_wait=timedelta(milliseconds=50)):
         await cut_off(database)
         held, enough = asyncio.Event(), asyncio.Event()
 

@@ -154,7 +154,7 @@ async def test_failed_runs_are_looked_at_in_turns_and_what_waits_each_time(datab
         first = await connection.fetchval("SELECT min(seq) FROM dispatches")
         seen, after = [], 0
         for _ in range(4):
-            rows = await dispatches.followed(connection, after=after, limit=2, within=LONG)
+            rows = await dispatches.in_progress(connection, after=after, limit=2, within=LONG)
             after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
             seen.append(sorted(row["seq"] - first for row in rows))
 

@@ -73,7 +73,7 @@ async def test_a_run_that_waits_for_its_next_attempt_gives_its_slot_back_at_once
     slots, [claimed, _] = await claim(2)
     free = []
 
-    with at(claim):
+    with at(claimed):
         free.append(slots.free_now())
         with context.waiting_for_next_attempt(600):
             free.append(slots.free_now())

@@ -90,7 +90,9 @@ def test_every_scheme_of_a_source_is_told_with_its_fields(name):
 
 
 def test_every_field_of_a_source_is_told():
-    assert fields_of(Source) - {"proof", "spec"} | {"scheme", "preset"} <= rows("hooks.md", section="Sources")
+    assert fields_of(Source) - {"auth_scheme", "spec"} | {"scheme", "preset"} <= rows(
+        "hooks.md", section="Sources"
+    )
     assert fields_of(Parts) <= rows("hooks.md", section="Scheme `hmac`")
     assert fields_of(Handshake) | fields_of(Response) <= rows("hooks.md", section="Responses and handshakes")
 

@@ -32,10 +32,12 @@ async def note_and_perhaps_undo(invoice_id: str, debtor_id: str, *, caught: bool
             note = await jiwa_tasks.create_sales_order_note(
                 jiwa, noted, InvoiceID=invoice_id, NoteText="reserved"
             )
-            saga.undo(noted).by(
+            saga.compensate(noted).by(
                 jiwa_tasks.delete_sales_order_note, jiwa, InvoiceID=invoice_id, NoteID=note.NoteID
             )
-            saga.undo(noted).by(jiwa_tasks.update_debtor, jiwa, DebtorID=debtor_id, AltAccountNo="declined")
+            saga.compensate(noted).by(
+                jiwa_tasks.update_debtor, jiwa, DebtorID=debtor_id, AltAccountNo="declined"
+            )
             look_up()
     except BusinessFailure:
         if not caught:
