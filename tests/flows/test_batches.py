@@ -17,7 +17,7 @@ from hookline.hooks.templates import Template
 from hookline.inbox import batches, search
 
 BACKLOG = 3
-LANE = {"lane_backlog": BACKLOG, "engine_concurrency": 2}
+LANE = {"batch_backlog": BACKLOG, "engine_concurrency": 2}
 
 
 async def waiting(desk, flow, number, **parameters):
