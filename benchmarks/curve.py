@@ -6,7 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from benchmarks import report
-from hookline.cli.paid_orders import Timing, milliseconds
+from hookline.sandbox.paid_orders import Timing, milliseconds
 
 PICTURE = "images/orders-curve.png"
 KEEPS_UP, FAR_BEYOND = 0.9, 0.5

@@ -22,8 +22,8 @@ from rich.progress import Progress
 from benchmarks import report, systems
 from benchmarks.processes import SIMULATORS, name_of
 from hookline.cli.output import console, print_json
-from hookline.cli.paid_orders import PaidOrders, Trigger, webhooks
-from hookline.cli.stage import Stage, stage
+from hookline.sandbox.paid_orders import PaidOrders, Trigger, webhooks
+from hookline.sandbox.stack import SandboxStack, sandbox_stack
 
 WARM_UP = 200
 SAMPLES = 11
@@ -88,7 +88,7 @@ def total(used: Iterable[Used]) -> int:
 class _Measurement:
     """A sandbox whose processes are looked at between orders."""
 
-    def __init__(self, sandbox: Stage, progress: Progress, options: argparse.Namespace) -> None:
+    def __init__(self, sandbox: SandboxStack, progress: Progress, options: argparse.Namespace) -> None:
         self.sandbox = sandbox
         self.progress = progress
         self.options = options
@@ -130,7 +130,7 @@ def steps(orders: int, warm_up: int) -> list[int]:
     return [warm_up, *(warm_up + round((orders - warm_up) * n / SAMPLES) for n in range(1, SAMPLES + 1))]
 
 
-def as_text(result: Result, *, lane: bool) -> str:
+def as_text(result: Result, *, batch: bool) -> str:
     """The figures for people, in Markdown."""
     rows = [
         [each.name, str(each.processes), *(_mb(value) for value in (each.pss, each.uss, each.rss))]
@@ -138,7 +138,7 @@ def as_text(result: Result, *, lane: bool) -> str:
     ]
     own = [each for each in result.worked if each.name != SIMULATORS]
     warm, end = result.growth[0][1], result.growth[-1][1]
-    how = "at default settings" if lane else "with a flow run for each order"
+    how = "at default settings" if batch else "with a flow run for each order"
     together = (
         f"Together {_mb(total(result.worked))} MB (PSS), {_mb(total(own))} MB without the simulators; before "
         f"that order {_mb(total(result.idle))} MB. The goal is under {GOAL_MB} MB."
@@ -196,13 +196,13 @@ def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
     options = _options()
     out = console(stderr=options.json)
-    backlog = systems.lane_backlog(lane=not options.lane_off)
+    backlog = systems.batch_backlog(batch=not options.lane_off)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)
-        with stage(HOOKLINE_FIRST_RUNS="false", HOOKLINE_LANE_BACKLOG=backlog) as sandbox:
+        with sandbox_stack(HOOKLINE_FIRST_RUNS="false", HOOKLINE_BATCH_BACKLOG=backlog) as sandbox:
             progress.remove_task(starting)
             result = asyncio.run(_Measurement(sandbox, progress, options).all())
-    told = as_text(result, lane=not options.lane_off)
+    told = as_text(result, batch=not options.lane_off)
     out.print(Markdown(told))
     if options.json:
         print_json(as_json(result))

@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from benchmarks import curve, processes, report, systems
 from hookline.cli.output import console, print_json
-from hookline.cli.paid_orders import (
+from hookline.sandbox.paid_orders import (
     PaidOrders,
     Timing,
     Trigger,
@@ -31,7 +31,7 @@ from hookline.cli.paid_orders import (
     milliseconds,
     per_second,
 )
-from hookline.cli.stage import Stage, stage
+from hookline.sandbox.stack import SandboxStack, sandbox_stack
 
 CONCURRENCY = 8
 SEED = 1
@@ -47,7 +47,7 @@ class Size:
 
     light: int
     burst: int
-    lane_burst: int
+    batch_burst: int
     """So long that the lane has a backlog to work on."""
     stock: int
     """Both loads of stock Prefect, which does an order in two to four seconds."""
@@ -61,13 +61,13 @@ class Size:
 WHOLE = Size(
     light=40,
     burst=100,
-    lane_burst=600,
+    batch_burst=600,
     stock=8,
     stock_pause=10,
     rates=(0.5, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48),
     seconds=15,
 )
-QUICK = Size(light=3, burst=5, lane_burst=10, stock=2, stock_pause=1, rates=(0.5, 2, 8), seconds=4)
+QUICK = Size(light=3, burst=5, batch_burst=10, stock=2, stock_pause=1, rates=(0.5, 2, 8), seconds=4)
 
 
 @dataclass
@@ -128,7 +128,7 @@ class Result:
 class _Measurement:
     """One sandbox, on which one system after another has the same work."""
 
-    def __init__(self, sandbox: Stage, orders: PaidOrders, size: Size) -> None:
+    def __init__(self, sandbox: SandboxStack, orders: PaidOrders, size: Size) -> None:
         self.sandbox = sandbox
         self.orders = orders
         self.size = size
@@ -136,17 +136,17 @@ class _Measurement:
 
     async def all(self) -> Result:
         """Measure everything."""
-        for name, lane in ENGINES.items():
-            async with systems.hookline(self.sandbox, lane=lane) as webhook:
-                burst = self.size.lane_burst if lane else self.size.burst
+        for name, batch in ENGINES.items():
+            async with systems.hookline(self.sandbox, batch=batch) as webhook:
+                burst = self.size.batch_burst if batch else self.size.burst
                 await self._system(name, webhook, burst)
         await self._stock(SERVED, systems.served(self.sandbox))
         await self._stock(WORKER, systems.worker(self.sandbox))
         async with in_process() as flow:
             await self._system(IN_PROCESS, flow, self.size.burst)
         await self._system(BARE, bare_calls(self.orders.jiwa), self.size.burst)
-        for name, lane in ENGINES.items():
-            async with systems.hookline(self.sandbox, lane=lane) as webhook:
+        for name, batch in ENGINES.items():
+            async with systems.hookline(self.sandbox, batch=batch) as webhook:
                 await self._curve(name, webhook)
         return self.result
 
@@ -184,7 +184,7 @@ class _Measurement:
                 return
 
 
-async def measure(sandbox: Stage, progress: Progress, size: Size) -> Result:
+async def measure(sandbox: SandboxStack, progress: Progress, size: Size) -> Result:
     """All of it, one system after another."""
     with systems.own_engine_paused(sandbox):
         async with PaidOrders.of(sandbox, progress) as orders:
@@ -238,7 +238,9 @@ def main() -> None:
     out = console(stderr=options.json)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)
-        with stage(HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false") as sandbox:
+        with sandbox_stack(
+            HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false"
+        ) as sandbox:
             progress.remove_task(starting)
             result = asyncio.run(measure(sandbox, progress, QUICK if options.quick else WHOLE))
     told = as_text(result)

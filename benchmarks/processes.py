@@ -14,7 +14,7 @@ NAMES = {
     "hookline sandbox": SIMULATORS,
     "prefect worker start": "Prefect's process worker",
     "hookline worker": "Prefect's process worker",
-    "prefect_server": "Prefect server",
+    "prefect_adapter.server": "Prefect server",
     "prefect.server": "Prefect server",
     "postgres": "PostgreSQL",
 }

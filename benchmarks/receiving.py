@@ -22,9 +22,9 @@ import aiohttp
 from rich.console import Console
 
 from benchmarks import report
-from hookline.cli.receiving import SECRET, receiving
 from hookline.database import pool
 from hookline.database.connection import close_pool
+from hookline.sandbox.gateway_stack import SECRET, receiving
 
 ACCEPTED = 202
 

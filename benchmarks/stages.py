@@ -17,15 +17,15 @@ from rich.progress import Progress
 
 from benchmarks import report
 from hookline.cli.output import console, print_json
-from hookline.cli.paid_orders import PaidOrders, Timing, webhooks
-from hookline.cli.stage import Stage, stage
 from hookline.database.connection import close_pool, pool
 from hookline.database.types import Row
+from hookline.sandbox.paid_orders import PaidOrders, Timing, webhooks
+from hookline.sandbox.stack import SandboxStack, sandbox_stack
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-MOST = 200
+MAX = 200
 """Flow runs that Prefect tells of at once."""
 STAGES = (
     "on disk in the inbox, and acknowledged from then on",
@@ -39,7 +39,7 @@ STAGES = (
 )
 
 
-async def measure(sandbox: Stage, progress: Progress, number: int) -> list[list[float]]:
+async def measure(sandbox: SandboxStack, progress: Progress, number: int) -> list[list[float]]:
     """For each order, the milliseconds from when it was sent until each stage."""
     try:
         async with PaidOrders.of(sandbox, progress) as orders, webhooks(sandbox) as webhook:
@@ -51,7 +51,7 @@ async def measure(sandbox: Stage, progress: Progress, number: int) -> list[list[
         await close_pool()
 
 
-async def _reached(sandbox: Stage, timings: Mapping[str, Timing]) -> list[list[float]]:
+async def _reached(sandbox: SandboxStack, timings: Mapping[str, Timing]) -> list[list[float]]:
     from prefect.client.orchestration import get_client  # Prefect's settings
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
@@ -84,7 +84,7 @@ def _stages(timing: Timing, row: Row, run: "FlowRun") -> list[float]:
 
 def as_rows(reached: list[list[float]]) -> list[tuple[str, float, float]]:
     """Each stage, when it was reached, and how long that is behind the one before; medians, in milliseconds."""
-    at = [statistics.median(stage) for stage in zip(*reached, strict=True)]
+    at = [statistics.median(sandbox_stack) for sandbox_stack in zip(*reached, strict=True)]
     return [(name, now, now - before) for name, now, before in zip(STAGES, at, [0.0, *at[:-1]], strict=True)]
 
 
@@ -103,12 +103,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
-    if not 1 <= options.orders <= MOST:
-        parser.error(f"--orders must be from 1 to {MOST}")
+    if not 1 <= options.orders <= MAX:
+        parser.error(f"--orders must be from 1 to {MAX}")
     out = console(stderr=options.json)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)
-        with stage(HOOKLINE_FIRST_RUNS="false") as sandbox:
+        with sandbox_stack(HOOKLINE_FIRST_RUNS="false") as sandbox:
             progress.remove_task(starting)
             reached = asyncio.run(measure(sandbox, progress, options.orders))
     told = as_text(reached)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from hookline.cli.paid_orders import Trigger, webhooks
-from hookline.cli.stage import Stage
 from hookline.clients.jiwa.models import SalesOrder
 from hookline.errors import HooklineError
+from hookline.sandbox.paid_orders import Trigger, webhooks
+from hookline.sandbox.stack import SandboxStack
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -31,13 +31,13 @@ WHERE_THE_SERVER_IS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HO
 OUR_FLOW = "flows/order_to_license.py:order_to_license"
 
 
-def lane_backlog(*, lane: bool) -> str:
-    """`HOOKLINE_LANE_BACKLOG`: its default, or never."""
-    return "" if lane else "0"
+def batch_backlog(*, batch: bool) -> str:
+    """`HOOKLINE_BATCH_BACKLOG`: its default, or never."""
+    return "" if batch else "0"
 
 
 @contextmanager
-def own_engine_paused(sandbox: Stage) -> Iterator[None]:
+def own_engine_paused(sandbox: SandboxStack) -> Iterator[None]:
     """Within, the sandbox's own engine stands still, so that another may have its work."""
     engine = supervised(sandbox, "hookline engine")
     engine.suspend()
@@ -48,12 +48,12 @@ def own_engine_paused(sandbox: Stage) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def hookline(sandbox: Stage, *, lane: bool) -> AsyncIterator[Trigger]:
+async def hookline(sandbox: SandboxStack, *, batch: bool) -> AsyncIterator[Trigger]:
     """The gateway, and an engine with or without its lane for backlogs."""
     ready = sandbox.settings.home / "benchmarked-engine-ready"
     ready.unlink(missing_ok=True)
     variables = os.environ | {
-        "HOOKLINE_LANE_BACKLOG": lane_backlog(lane=lane),
+        "HOOKLINE_BATCH_BACKLOG": batch_backlog(batch=batch),
         "HOOKLINE_READY_FILE": str(ready),
     }
 
@@ -65,7 +65,7 @@ async def hookline(sandbox: Stage, *, lane: bool) -> AsyncIterator[Trigger]:
 
 
 @asynccontextmanager
-async def served(sandbox: Stage) -> AsyncIterator[Trigger]:
+async def served(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
     """Stock Prefect's `serve()`: a process of the flow's own, which polls and starts a process for each run."""
     from prefect.client.orchestration import get_client  # Prefect's settings
 
@@ -80,7 +80,7 @@ async def served(sandbox: Stage) -> AsyncIterator[Trigger]:
 
 
 @asynccontextmanager
-async def worker(sandbox: Stage) -> AsyncIterator[Trigger]:
+async def worker(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
     """Stock Prefect's process worker on a pool of its own, which polls and starts a process for each run."""
     from prefect.client.orchestration import get_client  # Prefect's settings
 
@@ -96,7 +96,7 @@ async def worker(sandbox: Stage) -> AsyncIterator[Trigger]:
             yield await _asking_for_runs(client, name)
 
 
-def supervised(sandbox: Stage, command: str) -> psutil.Process:
+def supervised(sandbox: SandboxStack, command: str) -> psutil.Process:
     """
     The process of the sandbox's supervisor with these words in its command line.
 
@@ -160,7 +160,7 @@ def _stock() -> dict[str, str]:
 
 @asynccontextmanager
 async def _running(
-    sandbox: Stage, module: list[str], variables: dict[str, str], ready: Callable[[], Awaitable[bool]]
+    sandbox: SandboxStack, module: list[str], variables: dict[str, str], ready: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[None]:
     """
     Run a Python module until it is no longer needed; within, it is ready.

@@ -91,7 +91,7 @@ class VendorCredentials(CredentialsBlock):
             limits.append(Limit(f"{self.vendor}-{name}-rate", max(1, math.floor(rate)), rate))
         return limits
 
-    def admission(self) -> Callable[[], AbstractAsyncContextManager[None]]:
+    def limiter(self) -> Callable[[], AbstractAsyncContextManager[None]]:
         """What each call of a client enters first; nothing, unless these are stored credentials with a limit."""
         limits = self.limits(self.stored_as) if self.stored_as else []
         return (lambda: _admitted(limits)) if limits else nullcontext

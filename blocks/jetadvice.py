@@ -44,7 +44,7 @@ class JetadviceCredentials(VendorCredentials):
 
     def get_client(self) -> JetadviceClient:
         """A client for one `async with`; make another for the next."""
-        return accounts.jetadvice(self, self.admission())
+        return accounts.jetadvice(self, self.limiter())
 
     async def check_connection(self) -> Connection:
         """Log in and ask for the customers that the user may see."""

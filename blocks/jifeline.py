@@ -54,7 +54,7 @@ class JifelineCredentials(VendorCredentials):
 
     def get_client(self) -> JifelineClient:
         """A client for one `async with`; make another for the next."""
-        return accounts.jifeline(self, self.admission())
+        return accounts.jifeline(self, self.limiter())
 
     async def check_connection(self) -> Connection:
         """Ask how many customers the credentials open."""

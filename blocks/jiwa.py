@@ -55,7 +55,7 @@ class JiwaCredentials(VendorCredentials):
 
     def get_client(self) -> JiwaClient:
         """A client for one `async with`; make another for the next."""
-        return accounts.jiwa(self, self.admission())
+        return accounts.jiwa(self, self.limiter())
 
     async def check_connection(self) -> Connection:
         """Ask Jiwa who we are and what time it is there."""

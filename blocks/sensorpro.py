@@ -48,7 +48,7 @@ class SensorproCredentials(VendorCredentials):
 
     def get_client(self) -> SensorproClient:
         """A client for one `async with`; make another for the next."""
-        return accounts.sensorpro(self, self.admission())
+        return accounts.sensorpro(self, self.limiter())
 
     async def check_connection(self) -> Connection:
         """Sign in."""

@@ -44,7 +44,7 @@ class ZentitleCredentials(VendorCredentials):
 
     def get_client(self) -> ZentitleClient:
         """A client for one `async with`; make another for the next."""
-        return accounts.zentitle(self, self.admission())
+        return accounts.zentitle(self, self.limiter())
 
     async def check_connection(self) -> Connection:
         """Ask Zentitle for our products."""

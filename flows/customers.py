@@ -5,7 +5,7 @@ from typing import Final
 
 from blocks import ZentitleCredentials
 from tasks import zentitle as zentitle_tasks
-from tasks.effects import Business, known, now_known_as
+from tasks.effects import BusinessKey, known, now_known_as
 
 WORKFLOW: Final = "customer"
 
@@ -18,9 +18,9 @@ class Account:
     name: str
     email: str
 
-    def company_at(self, zentitle: ZentitleCredentials) -> Business:
+    def company_at(self, zentitle: ZentitleCredentials) -> BusinessKey:
         """The customer's company there, made once for the customer, whichever order or request it is for."""
-        return Business(
+        return BusinessKey(
             WORKFLOW,
             f"debtor {self.account_no} at {zentitle.stored_as}",
             f"customer {self.name} ({self.account_no})",

@@ -19,7 +19,7 @@ from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks
 from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
-from tasks.effects import Business, Compensation
+from tasks.effects import BusinessKey, Compensation
 
 WORKFLOW: Final = "license-on-loan"
 
@@ -52,7 +52,7 @@ async def license_on_loan(
     sensorpro_account = await SensorproCredentials.named(sensorpro)
     debtor = await _debtor(jiwa_account, debtor_id)
     contact = _contact(debtor)
-    business = Business(WORKFLOW, request_id, f"loan {request_id}")
+    business = BusinessKey(WORKFLOW, request_id, f"loan {request_id}")
 
     try:
         async with business.compensated() as loan:
@@ -104,13 +104,15 @@ async def _lend(
     """Take a license out of the stock and make it the customer's for so many days; its code."""
     account = Account(debtor.AccountNo, debtor.Name, debtor.EmailAddress)
     company = await company_of(zentitle, account, stock.product_id)
-    loan.undo(account.company_at(zentitle)).by(zentitle_tasks.delete_company, zentitle, companyid=company)
+    loan.compensate(account.company_at(zentitle)).by(
+        zentitle_tasks.delete_company, zentitle, companyid=company
+    )
 
     taken = loan.at("license")
     [code] = await zentitle_tasks.take_next_license_codes(
         zentitle, taken, productid=stock.product_id, profilename=stock.profile
     )
-    loan.undo(taken).by(
+    loan.compensate(taken).by(
         zentitle_tasks.update_license_code,
         zentitle,
         productid=stock.product_id,
@@ -122,7 +124,7 @@ async def _lend(
     )
     await zentitle_tasks.update_license_code(
         zentitle,
-        loan.at(f"company of {code}", uses=[company]),
+        loan.at(f"company of {code}", depends_on=[company]),
         productid=stock.product_id,
         licensecode=code,
         companyid=company,
@@ -158,7 +160,12 @@ async def _within_credit(jiwa: JiwaCredentials, debtor_id: str) -> None:
 
 
 async def _tell(
-    sensorpro: SensorproCredentials, business: Business, step: str, mail: Mail, contact: NewContact, what: str
+    sensorpro: SensorproCredentials,
+    business: BusinessKey,
+    step: str,
+    mail: Mail,
+    contact: NewContact,
+    what: str,
 ) -> None:
     await sensorpro_tasks.trigger_email(
         sensorpro,

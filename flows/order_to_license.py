@@ -19,7 +19,7 @@ from flows.report import has_own_run
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
-from hookline.clients.jiwa.queries import LARGEST_TAKE, SalesOrderRow
+from hookline.clients.jiwa.queries import MAX_TAKE, SalesOrderRow
 from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
@@ -27,7 +27,7 @@ from hookline.text import markdown, one_line
 from tasks import jiwa as jiwa_tasks
 from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 WORKFLOW = "order-to-license"
 
@@ -77,7 +77,7 @@ async def order_to_license(
         sensorpro: name of the Sensorpro Credentials block.
     """
     # Before the order is read: another run may be at it, for an update and a payment come as two deliveries.
-    async with Business(WORKFLOW, invoice_id, f"order {invoice_id}").alone():
+    async with BusinessKey(WORKFLOW, invoice_id, f"order {invoice_id}").exclusive():
         return await _licensed(invoice_id, jiwa, zentitle, sensorpro)
 
 
@@ -86,7 +86,7 @@ async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -
     jiwa_account = await JiwaCredentials.named(jiwa)
     order = await _order(jiwa_account, invoice_id)
     label = f"order {order.InvoiceNo or order.InvoiceID}"
-    business = Business(WORKFLOW, order.InvoiceID, label)
+    business = BusinessKey(WORKFLOW, order.InvoiceID, label)
 
     if reason := await _nothing_to_do(catalog, jiwa_account, order):
         await _name_run(f"{label}: {reason}", order)
@@ -149,7 +149,7 @@ async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -
     if catalog.paid_when == "payments":
         return False
     found = await jiwa_tasks.query_sales_orders(
-        jiwa, InvoiceID=order.InvoiceID, OrderBy="InvoiceHistoryID", Take=LARGEST_TAKE
+        jiwa, InvoiceID=order.InvoiceID, OrderBy="InvoiceHistoryID", Take=MAX_TAKE
     )
     # Jiwa ignores a filter that it does not know: take none but ours.
     return paid_by_allocation([row for row in found.Results if row.InvoiceID == order.InvoiceID])
@@ -226,7 +226,7 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
 
 async def _license(
     zentitle: ZentitleCredentials,
-    business: Business,
+    business: BusinessKey,
     order: SalesOrder,
     customer: Customer,
     company: int,
@@ -237,7 +237,7 @@ async def _license(
     product = line.product
     codes = await zentitle_tasks.create_license_codes(
         zentitle,
-        business.at(line.step, uses=[company]),
+        business.at(line.step, depends_on=[company]),
         productid=product.product_id,
         companyid=company,
         numcodes=product.codes(line.quantity),

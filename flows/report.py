@@ -25,7 +25,7 @@ class Row:
 
 def has_own_run() -> bool:
     """Whether there is a flow run to name and describe: not in a lane for backlogs, which many share."""
-    return bool(flow_run.id) and not context.in_lane()
+    return bool(flow_run.id) and not context.in_batch()
 
 
 async def conclude(workflow: str, rows: Sequence[Row], *, nothing: str) -> State[None]:

@@ -22,7 +22,7 @@ from hookline.settings import settings
 from tasks import jetadvice as jetadvice_tasks
 from tasks import jiwa as jiwa_tasks
 from tasks import sensorpro as sensorpro_tasks
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 WORKFLOW: Final = "supply-alert"
 VARIABLES: Final = "supply-alert-"
@@ -148,7 +148,7 @@ async def _dealt_with(accounts: Accounts, rules: Supplies, cartridge: Cartridge,
 
 async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> str:
     """The supply order and the mail about it; the order's number."""
-    business = Business(WORKFLOW, f"{cartridge.variable} {order.since}", str(cartridge))
+    business = BusinessKey(WORKFLOW, f"{cartridge.variable} {order.since}", str(cartridge))
     contact = _contact(cartridge.customer)
     made = await jiwa_tasks.create_sales_order(
         accounts.jiwa,

@@ -20,7 +20,7 @@ from hookline.settings import settings
 from tasks import jifeline as jifeline_tasks
 from tasks import jiwa as jiwa_tasks
 from tasks import sensorpro as sensorpro_tasks
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 WORKFLOW: Final = "ticket-to-invoice"
 CURSOR: Final = "ticket-to-invoice-closed-since"
@@ -116,7 +116,7 @@ async def _dealt_with(accounts: Accounts, rules: Tickets, ticket: Ticket) -> Row
 
 async def _bill(accounts: Accounts, rules: Tickets, ticket: Ticket, workshop: Customer) -> str:
     """Order, survey, and, when both are done, the mark on the ticket; in words."""
-    business = Business(WORKFLOW, ticket.id, f"ticket {ticket.ticket_number}")
+    business = BusinessKey(WORKFLOW, ticket.id, f"ticket {ticket.ticket_number}")
     order = await jiwa_tasks.create_sales_order(
         accounts.jiwa,
         business.at("invoice"),
@@ -162,7 +162,7 @@ def _line(rules: Tickets, line: ProductLine) -> NewLine:
 
 
 async def _ask(
-    sensorpro: SensorproCredentials, business: Business, survey: Mail, ticket: Ticket, workshop: Customer
+    sensorpro: SensorproCredentials, business: BusinessKey, survey: Mail, ticket: Ticket, workshop: Customer
 ) -> None:
     try:
         contact = NewContact(PersonalEMail=workshop.email, FirstName=workshop.name)

@@ -28,7 +28,7 @@ from hookline.settings import (
     ZentitleSettings,
 )
 
-Admission = Callable[[], AbstractAsyncContextManager[None]]
+Limiter = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class JiwaAccount(Protocol):
@@ -76,38 +76,38 @@ class JifelineAccount(Protocol):
     api_key: SecretStr | None
 
 
-def jiwa(account: JiwaAccount, admission: Admission = nullcontext) -> JiwaClient:
+def jiwa(account: JiwaAccount, limiter: Limiter = nullcontext) -> JiwaClient:
     """A client of Jiwa, by the key if there is one."""
     auth: JiwaKey | JiwaUser
     if account.api_key is not None:
         auth = JiwaKey(account.api_key)
     else:
         auth = JiwaUser(account.username or "", account.password or SecretStr(""))
-    return JiwaClient(account.base_url, auth, admission=admission)
+    return JiwaClient(account.base_url, auth, limiter=limiter)
 
 
-def zentitle(account: ZentitleAccount, admission: Admission = nullcontext) -> ZentitleClient:
+def zentitle(account: ZentitleAccount, limiter: Limiter = nullcontext) -> ZentitleClient:
     """A client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
-    return ZentitleClient(account.base_url, key, admission=admission)
+    return ZentitleClient(account.base_url, key, limiter=limiter)
 
 
-def sensorpro(account: SensorproAccount, admission: Admission = nullcontext) -> SensorproClient:
+def sensorpro(account: SensorproAccount, limiter: Limiter = nullcontext) -> SensorproClient:
     """A client of Sensorpro."""
     auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
-    return SensorproClient(account.base_url, auth, admission=admission)
+    return SensorproClient(account.base_url, auth, limiter=limiter)
 
 
-def jetadvice(account: JetadviceAccount, admission: Admission = nullcontext) -> JetadviceClient:
+def jetadvice(account: JetadviceAccount, limiter: Limiter = nullcontext) -> JetadviceClient:
     """A client of JetAdvice."""
     auth = JetadviceUser(account.username, account.password)
-    return JetadviceClient(account.base_url, auth, admission=admission)
+    return JetadviceClient(account.base_url, auth, limiter=limiter)
 
 
-def jifeline(account: JifelineAccount, admission: Admission = nullcontext) -> JifelineClient:
+def jifeline(account: JifelineAccount, limiter: Limiter = nullcontext) -> JifelineClient:
     """A client of Jifeline."""
     auth = JifelineApp(account.client_id, account.client_secret, account.token_url, account.api_key)
-    return JifelineClient(account.base_url, auth, admission=admission)
+    return JifelineClient(account.base_url, auth, limiter=limiter)
 
 
 _FROM_ENVIRONMENT: Final[dict[str, Callable[[], VendorClient]]] = {

@@ -48,7 +48,7 @@ class _At:
     dispatch_id: UUID
     permit: Permit | None
     slot: Slot | None
-    in_lane: bool
+    in_batch: bool
 
 
 _at: ContextVar[_At | None] = ContextVar("hookline_at", default=None)
@@ -62,7 +62,7 @@ def working_on(
     permit: Permit | None = None,
     *,
     slot: Slot | None = None,
-    in_lane: bool = False,
+    in_batch: bool = False,
 ) -> Iterator[None]:
     """
     Within, and in the tasks begun within, this is what is worked on, as long as the permit lasts.
@@ -72,9 +72,9 @@ def working_on(
         dispatch_id: which dispatch.
         permit: asked before each write.
         slot: given back while it waits.
-        in_lane: it shares its flow run with others of a backlog.
+        in_batch: it shares its flow run with others of a backlog.
     """
-    token = _at.set(_At(delivery_id, dispatch_id, permit, slot, in_lane))
+    token = _at.set(_At(delivery_id, dispatch_id, permit, slot, in_batch))
     try:
         yield
     finally:
@@ -91,9 +91,9 @@ def dispatch_id() -> UUID | None:
     return at.dispatch_id if (at := _at.get()) else None
 
 
-def in_lane() -> bool:
+def in_batch() -> bool:
     """Whether what is worked on here shares its flow run with others of a backlog; its one task run is its own."""
-    return (at := _at.get()) is not None and at.in_lane
+    return (at := _at.get()) is not None and at.in_batch
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
-SHORTEST_SECRET = 4  # shorter ones would blot out ordinary words
+MIN_SECRET = 4  # shorter ones would blot out ordinary words
 
 _PATTERNS = (
     (re.compile(r"(?i)(/auth/sys/login)/[^/\s]+/[^/\s]+/[^/\s?#]+"), rf"\1/{MASK}/{MASK}/{MASK}"),
@@ -39,7 +39,7 @@ class _Known:
 
     def add(self, secrets: Iterable[str]) -> None:
         """Add those that are long enough to be told from words."""
-        new = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET} - self.secrets
+        new = {secret for secret in secrets if len(secret) >= MIN_SECRET} - self.secrets
         if new:
             self.secrets |= new
             self.pattern = _pattern(self.secrets)
@@ -61,7 +61,7 @@ def mask(text: str) -> str:
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The text with the given and the known secrets, plain or quoted, and whatever looks like one masked."""
-    given = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET} - _known.secrets
+    given = {secret for secret in secrets if len(secret) >= MIN_SECRET} - _known.secrets
     text = mask(_pattern(given).sub(MASK, text) if given else text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -122,7 +122,7 @@ def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:
 def _forms(secret: str) -> set[str]:
     """The ways a secret may be written: plain, in an address, in JSON, in Python, without its `whsec_`."""
     addressed = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    bare = {secret.removeprefix("whsec_")} if len(secret) > SHORTEST_SECRET + len("whsec_") else set()
+    bare = {secret.removeprefix("whsec_")} if len(secret) > MIN_SECRET + len("whsec_") else set()
     return (
         {
             secret,

@@ -144,20 +144,20 @@ def _prefect_login(current: Settings) -> dict[str, str]:
     return {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}
 
 
-def spare_the_collector() -> None:
+def tune_gc() -> None:
     """Let Python look for cycles less often than it would, and never among what is loaded by now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 5)
 
 
-def announce(home: Path, *, sandbox: bool) -> None:
+def write_pidfile(home: Path, *, sandbox: bool) -> None:
     """Let commands typed beside this process know that it runs, and whether on the sandbox."""
     told = {"pid": os.getpid(), "since": psutil.Process().create_time(), "sandbox": sandbox}
     _running_file(home).write_text(json.dumps(told))
 
 
-def withdraw(home: Path) -> None:
+def remove_pidfile(home: Path) -> None:
     """Take the announcement back."""
     _running_file(home).unlink(missing_ok=True)
 

@@ -25,7 +25,7 @@ TOKEN_PREFIX = "HOOKLINE_TOKEN_"  # noqa: S105  (the same)
 
 PREFECT_PATH = "/prefect"
 """Where the gateway serves the Prefect UI."""
-SHORTEST_TOKEN = 16
+MIN_TOKEN = 16
 """Characters of a token that people choose."""
 
 SECRET_VARIABLES = (SECRET_PREFIX, TOKEN_PREFIX, "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
@@ -107,7 +107,7 @@ class Settings(EnvironmentSettings):
         le=100_000,
         description="MB of bodies held of senders who have not proved who they are; a quarter for one address.",
     )
-    max_failed_proofs: int = Field(
+    max_failed_auth: int = Field(
         30,
         ge=1,
         le=100_000,
@@ -151,17 +151,17 @@ class Settings(EnvironmentSettings):
         (), description="Fernet keys, the newest first; the first seals the bodies that are kept."
     )
     events: bool = Field(default=True, description="Tell Prefect, as events, what becomes of deliveries.")
-    tell: SecretStr | None = Field(
+    notify_urls: SecretStr | None = Field(
         None, description="Where people are told what waits for them: addresses in Apprise's notation."
     )
     engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
-    lane_backlog: int = Field(
+    batch_backlog: int = Field(
         20,
         ge=0,
         le=1_000_000,
         description="Where so many dispatches wait, one flow run carries many of them; 0: never.",
     )
-    lane_size: int = Field(
+    batch_size: int = Field(
         500, ge=1, le=10000, description="Dispatches that one such flow run carries at most."
     )
     retry_seconds: float = Field(
@@ -174,7 +174,7 @@ class Settings(EnvironmentSettings):
     blocked_seconds: float = Field(
         60, ge=1, le=3600, description="An engine whose event loop a flow blocks for so long ends itself."
     )
-    settle_seconds: float = Field(
+    readback_grace_seconds: float = Field(
         5, ge=0, le=600, description="Time a write still in flight is given to land before it is looked for."
     )
 
@@ -205,9 +205,9 @@ class Settings(EnvironmentSettings):
     def _strong(cls, token: SecretStr | None) -> SecretStr | None:
         if token is None:
             return None
-        if len(token.get_secret_value().strip()) < SHORTEST_TOKEN:
+        if len(token.get_secret_value().strip()) < MIN_TOKEN:
             raise ValueError(
-                f"must have at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32"
+                f"must have at least {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
             )
         return token
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hookline.redaction import mask
 
-LONGEST_REASON = 500
+MAX_REASON = 500
 """Characters of a reason: enough to say what happened to what, too few to hold a body."""
 
 REPLACEMENT = "\ufffd"
@@ -81,7 +81,7 @@ def reason(text: object) -> str:
 
     Secrets that this process knows are masked before it is cut: a cut one could not be found.
     """
-    return one_line(mask(_plain(text)[: 40 * LONGEST_REASON]), LONGEST_REASON)
+    return one_line(mask(_plain(text)[: 40 * MAX_REASON]), MAX_REASON)
 
 
 def _plain(text: object) -> str:

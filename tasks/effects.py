@@ -19,15 +19,15 @@ from blocks import BLOCKS, VendorCredentials
 from hookline import context, journal
 from hookline.database.types import Row
 from hookline.errors import HooklineError
-from hookline.journal import BusinessFailure, Census, Effect, Outcome, Undo
-from hookline.journal.effect import Look
+from hookline.journal import BusinessFailure, CompensationStep, CountReadback, Effect, Outcome
+from hookline.journal.effect import Readback
 from hookline.settings import settings
 
 PYDANTIC_MASK: Final = str(SecretStr("secret"))
 
 
 @dataclass(frozen=True)
-class Business:
+class BusinessKey:
     """What a workflow is about: an order, a ticket, a printer; and, `at` one of its writes, which."""
 
     workflow: str
@@ -39,31 +39,33 @@ class Business:
     """Which write of the business; "" is named after the operation and what it is done to."""
     resend: bool = False
     """Where nobody can know whether the write happened: send it again instead of asking a person."""
-    uses: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     """What the write builds upon, by its vendor's references: no other business undoes that any more."""
     round: int = 0
     """Within `compensated()`: which try of the business this is."""
     undoes: int | None = None
     """The number of the effect that the write undoes."""
 
-    def at(self, step: str, *, resend: bool = False, uses: Iterable[object] = ()) -> Self:
+    def at(self, step: str, *, resend: bool = False, depends_on: Iterable[object] = ()) -> Self:
         """
         The same business, at this write of it.
 
         Args:
             step: which write of the business.
             resend: where nobody can know whether it happened, send it again instead of asking a person.
-            uses: what it builds upon that another business may have made and could undo, such as a company's id.
+            depends_on: what it builds upon that another business may have made and could undo, such as a company's id.
         """
-        return replace(self, step=step, resend=resend, uses=tuple(map(str, uses)))
+        return replace(self, step=step, resend=resend, depends_on=tuple(map(str, depends_on)))
 
     @property
-    def mark(self) -> str:
+    def token(self) -> str:
         """What stands in a text at a vendor so that this write of the business can be found again."""
         again = f", round {self.round}" if self.round > 1 else ""
         return f"[{self.workflow} {self.key}{': ' * bool(self.step)}{self.step}{again}]"
 
-    def alone(self, *, patience: timedelta = journal.PATIENCE) -> AbstractAsyncContextManager[None]:
+    def exclusive(
+        self, *, max_wait: timedelta = journal.LOCK_TIMEOUT_SECONDS
+    ) -> AbstractAsyncContextManager[None]:
         """
         Within, no other run is at this business, whichever process or machine it is in.
 
@@ -71,13 +73,13 @@ class Business:
         killed lets go of it.
 
         Args:
-            patience: how long to wait for another run.
+            max_wait: how long to wait for another run.
 
         Raises:
             BusinessBusy: another run was at it for longer; says which.
         """
         run = f"flow run {flow_run.name}" if flow_run.id else ""
-        return journal.alone(settings(), self.key, label=self.label, run=run, patience=patience)
+        return journal.exclusive(settings(), self.key, label=self.label, run=run, max_wait=max_wait)
 
     @asynccontextmanager
     async def compensated(self) -> AsyncIterator["Compensation"]:
@@ -92,12 +94,12 @@ class Business:
                 interrupted. A replay begins anew.
             HooklineError: it was begun in a lane for backlogs; nothing was done.
         """
-        if context.in_lane():  # its story (which no, of which run) is told by its flow run
+        if context.in_batch():  # its story (which no, of which run) is told by its flow run
             raise HooklineError(
                 f"{self.label} needs a flow run of its own, for what it does may be undone. To begin there at once, "
-                "say so in the route: own_run: true."
+                "say so in the route: unbatched: true."
             )
-        saga = journal.Saga(
+        saga = journal.Compensation(
             settings(),
             self.workflow,
             self.key,
@@ -107,13 +109,15 @@ class Business:
             dispatch_id=context.dispatch_id(),
             over=_ended_with,
         )
-        async with self.alone():
+        async with self.exclusive():
             compensation = Compensation(replace(self, round=await saga.enter()))
             try:
                 yield compensation
             except BusinessFailure as failure:
-                raise await saga.undo(failure, compensation.undos, compensation.business.round) from None
-            await saga.uphold()
+                raise await saga.compensate(
+                    failure, compensation.undos, compensation.business.round
+                ) from None
+            await saga.commit()
 
     async def _perform(self, row: Row) -> None:
         """Do a step of an undoing, wherever it was declared."""
@@ -128,16 +132,16 @@ Done = Coroutine[Any, Any, Any]
 class Compensation:
     """What a business does within `compensated()`, and how it is undone."""
 
-    def __init__(self, business: Business) -> None:
+    def __init__(self, business: BusinessKey) -> None:
         self.business = business
         """The business, for tasks that name their step themselves."""
-        self.undos: list[Undo] = []
+        self.undos: list[CompensationStep] = []
 
-    def at(self, step: str, *, uses: Iterable[object] = ()) -> Business:
+    def at(self, step: str, *, depends_on: Iterable[object] = ()) -> BusinessKey:
         """The business at this write of it, which is undone with the others; see `Business.at`."""
-        return self.business.at(step, uses=uses)
+        return self.business.at(step, depends_on=depends_on)
 
-    def undo(self, done: Business) -> "HowUndone":
+    def compensate(self, done: BusinessKey) -> "HowUndone":
         """
         Say how a write that is done is undone, should a rule say no: `compensation.undo(step).by(task, …)`.
 
@@ -156,12 +160,12 @@ class Compensation:
 class HowUndone:
     """How one write is undone."""
 
-    undos: list[Undo]
-    done: Business
+    undos: list[CompensationStep]
+    done: BusinessKey
 
     @overload
     def by(
-        self, task: Task[Concatenate[C, Business, P], Done], account: C, *args: P.args, **inputs: P.kwargs
+        self, task: Task[Concatenate[C, BusinessKey, P], Done], account: C, *args: P.args, **inputs: P.kwargs
     ) -> None: ...
     @overload
     def by(
@@ -186,7 +190,7 @@ class HowUndone:
         given = dict(list(bound.items())[len(first) :])
         given |= given.pop("more", {})  # inputs that only the vendor knows
         self.undos.append(
-            Undo(
+            CompensationStep(
                 workflow=self.done.workflow,
                 key=self.done.key,
                 step=self.done.step,
@@ -198,13 +202,13 @@ class HowUndone:
 
 
 async def once(
-    business: Business,
+    business: BusinessKey,
     step: str,
     operation: str,
     request: Mapping[str, Any],
     send: Callable[[], Awaitable[Outcome]],
     *,
-    look: Look | Census | None = None,
+    look: Readback | CountReadback | None = None,
     wanted: int = 0,
     resend: bool = False,
 ) -> Outcome:
@@ -231,26 +235,26 @@ async def once(
         wanted=wanted,
         flow_run_id=_flow_run_id(),
         dispatch_id=context.dispatch_id(),
-        uses=business.uses,
+        depends_on=business.depends_on,
         round=business.round,
         undoes=business.undoes,
     )
-    await journal.still_alone()
+    await journal.ensure_exclusive()
     async with context.effect():
         return await journal.once(settings(), effect, send, look=look, resend=resend)
 
 
-async def known(business: Business) -> Outcome | None:
+async def known(business: BusinessKey) -> Outcome | None:
     """What the write at this step of a business brought, where the journal knows that it is done."""
     return await journal.known(settings(), business.workflow, business.key, business.step)
 
 
-async def now_known_as(business: Business, reference: str) -> None:
+async def now_known_as(business: BusinessKey, reference: str) -> None:
     """Note by which reference what the write at this step brought was found, if the journal knows of another."""
     await journal.now_known_as(settings(), business.workflow, business.key, business.step, reference)
 
 
-async def perform(business: Business, call: Mapping[str, Any]) -> None:
+async def perform(business: BusinessKey, call: Mapping[str, Any]) -> None:
     """
     Do a step of an undoing, as it was written down.
 
@@ -290,7 +294,7 @@ async def _ended_with(rule: str) -> bool:
 
 def _flow_run_id() -> UUID | None:
     """The run that this is; none in a lane, which many share: the dispatch tells whose it is."""
-    return UUID(flow_run.id) if flow_run.id and not context.in_lane() else None
+    return UUID(flow_run.id) if flow_run.id and not context.in_batch() else None
 
 
 def _name_of(task: Task[..., Done]) -> str:

@@ -2,9 +2,9 @@
 
 from blocks import JetadviceCredentials
 from hookline.clients import JetadviceClient
-from tasks.looks import alike
-from tasks.looks import jetadvice as looks
 from tasks.operations import VendorTasks
+from tasks.readback import alike
+from tasks.readback import jetadvice as readback
 
 _jetadvice = VendorTasks(JetadviceCredentials, __name__)
 
@@ -51,7 +51,7 @@ create_report = _jetadvice.effect(
     JetadviceClient.create_report, of="name", look=alike(JetadviceClient.list_reports), reference="reportId"
 )
 request_report_run = _jetadvice.effect(
-    JetadviceClient.request_report_run, of="reportId", look=looks.no_run, reference="ReportRequestGuid"
+    JetadviceClient.request_report_run, of="reportId", look=readback.no_run, reference="ReportRequestGuid"
 )
 get_report_run = _jetadvice.call(JetadviceClient.get_report_run)
 get_report_file = _jetadvice.call(JetadviceClient.get_report_file)

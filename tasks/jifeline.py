@@ -2,8 +2,8 @@
 
 from blocks import JifelineCredentials
 from hookline.clients import JifelineClient
-from tasks.looks import jifeline as looks
 from tasks.operations import VendorTasks
+from tasks.readback import jifeline as readback
 
 _jifeline = VendorTasks(JifelineCredentials, __name__)
 
@@ -16,9 +16,9 @@ list_prepared_tickets = _jifeline.call(JifelineClient.list_prepared_tickets)
 create_prepared_ticket = _jifeline.effect(
     JifelineClient.create_prepared_ticket,
     of="customer_id",
-    look=looks.prepared,
+    look=readback.prepared,
     marked="preparer_external_reference",
-    marking=looks.in_one_line,
+    add_token=readback.in_one_line,
     reference="id",
 )
 list_pending_tickets = _jifeline.call(JifelineClient.list_pending_tickets)

@@ -2,9 +2,9 @@
 
 from blocks import JiwaCredentials
 from hookline.clients import JiwaClient
-from tasks.looks import gone
-from tasks.looks import jiwa as looks
 from tasks.operations import VendorTasks
+from tasks.readback import gone
+from tasks.readback import jiwa as readback
 
 _jiwa = VendorTasks(JiwaCredentials, __name__)
 
@@ -20,18 +20,20 @@ list_rest_paths = _jiwa.call(JiwaClient.list_rest_paths)
 create_sales_order = _jiwa.effect(
     JiwaClient.create_sales_order,
     of=("OrderNo", "SOReference"),
-    census=looks.orders_so_numbered,
+    count_readback=readback.orders_so_numbered,
     found_by=("OrderNo", "SOReference"),
 )
 get_sales_order = _jiwa.call(JiwaClient.get_sales_order)
 update_sales_order = _jiwa.effect(
     JiwaClient.update_sales_order,
-    look=looks.order_as_given,
-    census=looks.added_to_order,
+    look=readback.order_as_given,
+    count_readback=readback.added_to_order,
 )
 delete_sales_order = _jiwa.effect(JiwaClient.delete_sales_order, look=gone(JiwaClient.get_sales_order))
-process_sales_order = _jiwa.effect(JiwaClient.process_sales_order, census=looks.invoiced_deliveries)
-save_sales_order = _jiwa.effect(JiwaClient.save_sales_order, look=looks.never, reference="InvoiceNo")
+process_sales_order = _jiwa.effect(
+    JiwaClient.process_sales_order, count_readback=readback.invoiced_deliveries
+)
+save_sales_order = _jiwa.effect(JiwaClient.save_sales_order, look=readback.never, reference="InvoiceNo")
 abandon_sales_order = _jiwa.call(JiwaClient.abandon_sales_order)
 list_sales_order_histories = _jiwa.call(JiwaClient.list_sales_order_histories)
 get_sales_order_history = _jiwa.call(JiwaClient.get_sales_order_history)
@@ -39,7 +41,7 @@ list_sales_order_lines = _jiwa.call(JiwaClient.list_sales_order_lines)
 create_sales_order_line = _jiwa.effect(
     JiwaClient.create_sales_order_line,
     of=("InvoiceHistoryID", "InventoryID", "PartNo", "CommentText"),
-    census=looks.lines_of_order,
+    count_readback=readback.lines_of_order,
 )
 get_sales_order_line = _jiwa.call(JiwaClient.get_sales_order_line)
 update_sales_order_line = _jiwa.call(JiwaClient.update_sales_order_line)
@@ -50,7 +52,7 @@ list_sales_order_notes = _jiwa.call(JiwaClient.list_sales_order_notes)
 get_sales_order_note = _jiwa.call(JiwaClient.get_sales_order_note)
 create_sales_order_note = _jiwa.effect(
     JiwaClient.create_sales_order_note,
-    look=looks.noted_order,
+    look=readback.noted_order,
     marked="NoteText",
     reference="NoteID",
 )
@@ -63,7 +65,7 @@ create_sales_order_payment = _jiwa.effect(
     JiwaClient.create_sales_order_payment,
     of=("InvoiceHistoryID", "PaymentRef"),
     essential=("InvoiceID", "InvoiceHistoryID", "PaymentRef", "AmountPaid"),
-    look=looks.paid,
+    look=readback.paid,
     reference="PaymentRef",
 )
 list_sales_order_custom_field_values = _jiwa.call(JiwaClient.list_sales_order_custom_field_values)
@@ -74,21 +76,21 @@ update_sales_order_custom_field_value = _jiwa.call(JiwaClient.update_sales_order
 create_sales_quote = _jiwa.effect(
     JiwaClient.create_sales_quote,
     of=("OrderNo", "SOReference"),
-    census=looks.quotes_so_numbered,
+    count_readback=readback.quotes_so_numbered,
     found_by=("OrderNo", "SOReference"),
 )
 get_sales_quote = _jiwa.call(JiwaClient.get_sales_quote)
 update_sales_quote = _jiwa.effect(
     JiwaClient.update_sales_quote,
-    look=looks.quote_as_given,
-    census=looks.added_to_quote,
+    look=readback.quote_as_given,
+    count_readback=readback.added_to_quote,
 )
-save_sales_quote = _jiwa.effect(JiwaClient.save_sales_quote, look=looks.never, reference="QuoteNo")
+save_sales_quote = _jiwa.effect(JiwaClient.save_sales_quote, look=readback.never, reference="QuoteNo")
 abandon_sales_quote = _jiwa.call(JiwaClient.abandon_sales_quote)
 create_sales_quote_line = _jiwa.effect(
     JiwaClient.create_sales_quote_line,
     of=("QuoteHistoryID", "InventoryID", "PartNo", "CommentText"),
-    census=looks.lines_of_quote,
+    count_readback=readback.lines_of_quote,
 )
 get_sales_quote_line = _jiwa.call(JiwaClient.get_sales_quote_line)
 update_sales_quote_line = _jiwa.call(JiwaClient.update_sales_quote_line)
@@ -102,18 +104,18 @@ create_debtor = _jiwa.effect(
     JiwaClient.create_debtor,
     of="AccountNo",
     essential=("AccountNo", "Name"),
-    look=looks.debtor_of_account,
+    look=readback.debtor_of_account,
     reference="DebtorID",
 )
 get_debtor = _jiwa.call(JiwaClient.get_debtor)
 update_debtor = _jiwa.call(JiwaClient.update_debtor)
-save_debtor = _jiwa.effect(JiwaClient.save_debtor, look=looks.never, reference="DebtorID")
+save_debtor = _jiwa.effect(JiwaClient.save_debtor, look=readback.never, reference="DebtorID")
 
 # Inventory
 create_inventory_item = _jiwa.effect(
     JiwaClient.create_inventory_item,
     of="PartNo",
-    look=looks.item_of_part,
+    look=readback.item_of_part,
     reference="InventoryID",
 )
 get_inventory_item = _jiwa.call(JiwaClient.get_inventory_item)
@@ -130,7 +132,7 @@ query_inventory_items = _jiwa.call(JiwaClient.query_inventory_items)
 list_webhook_events = _jiwa.call(JiwaClient.list_webhook_events)
 list_webhook_subscribers = _jiwa.call(JiwaClient.list_webhook_subscribers)
 create_webhook_subscriber = _jiwa.effect(
-    JiwaClient.create_webhook_subscriber, of="Name", look=looks.subscriber_so_named, reference="Name"
+    JiwaClient.create_webhook_subscriber, of="Name", look=readback.subscriber_so_named, reference="Name"
 )
 get_webhook_subscriber = _jiwa.call(JiwaClient.get_webhook_subscriber)
 update_webhook_subscriber = _jiwa.call(JiwaClient.update_webhook_subscriber)
@@ -141,7 +143,7 @@ list_webhook_subscriptions = _jiwa.call(JiwaClient.list_webhook_subscriptions)
 create_webhook_subscription = _jiwa.effect(
     JiwaClient.create_webhook_subscription,
     of="EventName",
-    look=looks.subscribed,
+    look=readback.subscribed,
     reference="SubscriptionID",
 )
 get_webhook_subscription = _jiwa.call(JiwaClient.get_webhook_subscription)

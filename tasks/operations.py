@@ -20,9 +20,9 @@ from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
 from hookline.errors import HooklineError
-from hookline.journal import Census, Outcome
+from hookline.journal import CountReadback, Outcome
 from hookline.redaction import MASK
-from tasks.effects import Business, once
+from tasks.effects import BusinessKey, once
 from tasks.policies import vendor_task
 
 P = ParamSpec("P")
@@ -31,18 +31,18 @@ C = TypeVar("C", bound=VendorCredentials)
 Client = TypeVar("Client", bound=VendorClient)
 Given = TypeVar("Given", bound=Input)
 
-Look = Callable[[Client, Given, str], Awaitable[Outcome | None]]
+Readback = Callable[[Client, Given, str], Awaitable[Outcome | None]]
 """Finds a write by the client, its inputs and the mark of its business; None: it is not there."""
 
-Marking = Callable[[Any, str], Any]
+AddToken = Callable[[Any, str], Any]
 """Puts the mark of a business into an input."""
 
-CensusOf = Callable[[Client, Given], Census | None]
+CensusOf = Callable[[Client, Given], CountReadback | None]
 """Counts what a write that leaves no mark would add to; None where this one is looked for all the same."""
 
 
 @dataclass(frozen=True)
-class Tally(Census):
+class RecordReadback(CountReadback):
     """A census of a write whose answer is a record, which shows among others what the write brought."""
 
     counted: Callable[[Any], set[str]]
@@ -89,41 +89,41 @@ class VendorTasks(Generic[C]):
         self,
         operation: Operation[P, T],
         *,
-        look: Look[Any, Any] | None = None,
-        census: CensusOf[Any, Any] | None = None,
+        look: Readback[Any, Any] | None = None,
+        count_readback: CensusOf[Any, Any] | None = None,
         of: str | tuple[str, ...] = (),
         essential: tuple[str, ...] = (),
         found_by: tuple[str, ...] = (),
         marked: str | None = None,
-        marking: Marking = lambda text, mark: f"{text or ''}\n{mark}".lstrip(),
+        add_token: AddToken = lambda text, token: f"{text or ''}\n{token}".lstrip(),
         reference: str | None = None,
         wanted: Callable[[Any], int] = lambda _given: 0,
-    ) -> Task[Concatenate[C, Business, P], Coroutine[Any, Any, T]]:
+    ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T]]:
         """
         The task of an operation that must not happen twice but can be looked up: done once for its business.
 
         Args:
             operation: which.
             look: finds the write if its answer was lost.
-            census: in its place, for a write that leaves no mark: counts before and after (see `Tally`).
+            count_readback: in its place, for a write that leaves no mark: counts before and after (see `Tally`).
             of: the inputs that tell one write of a business from the next, where its path does not; they name
                 the step, unless the business is given `at` a step.
             essential: the inputs that make it this write and no other: the same step with others is refused;
                 all, unless said.
             found_by: inputs by which `look` finds the write; one of them must be given.
             marked: the input to whose text the mark of the business is added, for `look` to find.
-            marking: adds it where that input is no text.
+            add_token: adds it where that input is no text.
             reference: the name, in the answer or else in the inputs, of what the vendor calls it.
             wanted: how many references the write must bring; a `Tally` says it itself.
         """
         _expect(operation, "look", *_names(of), *essential, *found_by)
-        if look is None and census is None:
+        if look is None and count_readback is None:
             raise TypeError(f"{operation!r} needs a look or a census.")
 
-        async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T:
+        async def run(credentials: C, business: BusinessKey, /, *args: P.args, **inputs: P.kwargs) -> T:
             given = operation.given(*args, **inputs)
             if marked is not None:
-                inputs[marked] = marking(getattr(given, marked), business.mark)
+                inputs[marked] = add_token(getattr(given, marked), business.token)
                 given = operation.given(*args, **inputs)
             if found_by and not any(getattr(given, name) for name in found_by):
                 raise InvalidInput(
@@ -131,16 +131,16 @@ class VendorTasks(Generic[C]):
                     "can be found again if its answer is lost."
                 )
             async with credentials.get_client() as client, client.slot():
-                counts = census and census(client, given)
+                counts = count_readback and count_readback(client, given)
                 write = _Write(operation, client, given, business, look, counts, reference)
-                brings = counts.wanted if isinstance(counts, Tally) else wanted(given)
+                brings = counts.wanted if isinstance(counts, RecordReadback) else wanted(given)
                 return await write.answered(await write.once(of, essential, wanted=brings))
 
         return self._task(operation, run, [self._account(operation), _BUSINESS])
 
     def blind_effect(
         self, operation: Operation[P, T], *, of: str | tuple[str, ...] = (), essential: tuple[str, ...] = ()
-    ) -> Task[Concatenate[C, Business, P], Coroutine[Any, Any, T | None]]:
+    ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T | None]]:
         """
         The task of an operation that must not happen twice and cannot be looked up: done once for its business.
 
@@ -149,7 +149,9 @@ class VendorTasks(Generic[C]):
         """
         _expect(operation, "never", *_names(of), *essential)
 
-        async def run(credentials: C, business: Business, /, *args: P.args, **inputs: P.kwargs) -> T | None:
+        async def run(
+            credentials: C, business: BusinessKey, /, *args: P.args, **inputs: P.kwargs
+        ) -> T | None:
             given = operation.given(*args, **inputs)
             async with credentials.get_client() as client, client.slot():
                 outcome = await _Write(operation, client, given, business).once(of, essential)
@@ -185,9 +187,9 @@ class _Write(Generic[T]):
     operation: Operation[..., T]
     client: VendorClient
     given: Input
-    business: Business
-    look: Look[Any, Any] | None = None
-    census: Census | None = None
+    business: BusinessKey
+    look: Readback[Any, Any] | None = None
+    count_readback: CountReadback | None = None
     reference: str | None = None
     before: set[str] = field(default_factory=set)
     """What the census counted last, before the write was sent."""
@@ -209,7 +211,9 @@ class _Write(Generic[T]):
 
     async def answered(self, outcome: Outcome) -> T:
         """The vendor's answer; where only its effect was found, what is known of it."""
-        counted = self.census is not None and isinstance(outcome.answer, str)  # the journal's word, no answer
+        counted = self.count_readback is not None and isinstance(
+            outcome.answer, str
+        )  # the journal's word, no answer
         if outcome.answer is not None and not counted:
             return self.operation.load(outcome.answer)
         known: dict[Any, Any] = {list: outcome.reference, str: outcome.answer or "", type(None): None}
@@ -225,33 +229,33 @@ class _Write(Generic[T]):
             )
         return self.operation.load(self.operation.dump(record))
 
-    def _looking(self) -> Callable[[], Awaitable[Outcome | None]] | Census | None:
-        census = self.census
-        if census is None:
+    def _looking(self) -> Callable[[], Awaitable[Outcome | None]] | CountReadback | None:
+        count_readback = self.count_readback
+        if count_readback is None:
             return self._find if self.look else None
 
         async def count() -> set[str]:
-            self.before = await census.count()
+            self.before = await count_readback.count()
             return self.before
 
-        return replace(census, count=count)
+        return replace(count_readback, count=count)
 
     async def _send(self) -> Outcome:
         outcome = self._outcome(await self.client.send(self.operation, self.given))
-        if self.census is None or outcome.reference:
+        if self.count_readback is None or outcome.reference:
             return outcome
         with suppress(VendorError):  # the write is done, and what it answered may be told only once
-            return replace(outcome, reference=sorted(await self.census.count() - self.before))
+            return replace(outcome, reference=sorted(await self.count_readback.count() - self.before))
         return outcome
 
     async def _find(self) -> Outcome | None:
-        found = await self.look(self.client, self.given, self.business.mark) if self.look else None
+        found = await self.look(self.client, self.given, self.business.token) if self.look else None
         return found if found is None or found.reference else self._outcome(found.answer)
 
     async def _read(self, reference: list[str]) -> Any:
-        if isinstance(self.census, Tally):
-            return await self.census.read(reference)
-        found = await self.look(self.client, self.given, self.business.mark) if self.look else None
+        if isinstance(self.count_readback, RecordReadback):
+            return await self.count_readback.read(reference)
+        found = await self.look(self.client, self.given, self.business.token) if self.look else None
         return found and found.answer
 
     def _outcome(self, answer: Any) -> Outcome:
@@ -260,8 +264,8 @@ class _Write(Generic[T]):
         return Outcome(self._references(answer), kept)
 
     def _references(self, answer: Any) -> list[str]:
-        if isinstance(self.census, Tally):
-            return sorted(self.census.counted(answer) - self.before)
+        if isinstance(self.count_readback, RecordReadback):
+            return sorted(self.count_readback.counted(answer) - self.before)
         if isinstance(answer, list) and all(isinstance(each, str) for each in answer):
             return answer
         name = self.reference or ""
@@ -275,7 +279,7 @@ class _Write(Generic[T]):
 
 
 _FIRST = inspect.Parameter.POSITIONAL_OR_KEYWORD
-_BUSINESS = inspect.Parameter("business", _FIRST, annotation=Business)
+_BUSINESS = inspect.Parameter("business", _FIRST, annotation=BusinessKey)
 
 
 def _expect(operation: Operation[..., Any], repeat: Repeat, *inputs: str) -> None:

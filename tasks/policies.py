@@ -70,7 +70,7 @@ class VendorTask(Task[P, R]):
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             """Run it, as a task run of its own unless an order's task run is there for it."""
-            if context.in_lane() and not kwargs.keys() & {"return_state", "wait_for"}:
+            if context.in_batch() and not kwargs.keys() & {"return_state", "wait_for"}:
                 return self.fn(*args, **kwargs)
             return super().__call__(*args, **kwargs)
 

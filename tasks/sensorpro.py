@@ -2,8 +2,8 @@
 
 from blocks import SensorproCredentials
 from hookline.clients import SensorproClient
-from tasks.looks import sensorpro as looks
 from tasks.operations import VendorTasks
+from tasks.readback import sensorpro as readback
 
 _sensorpro = VendorTasks(SensorproCredentials, __name__)
 
@@ -14,13 +14,13 @@ log_off = _sensorpro.call(SensorproClient.log_off)
 
 # Contacts
 upsert_contacts = _sensorpro.call(SensorproClient.upsert_contacts)
-add_contacts = _sensorpro.effect(SensorproClient.add_contacts, look=looks.added)
+add_contacts = _sensorpro.effect(SensorproClient.add_contacts, look=readback.added)
 update_contacts = _sensorpro.call(SensorproClient.update_contacts)
 get_contacts = _sensorpro.call(SensorproClient.get_contacts)
 get_contacts_paged = _sensorpro.call(SensorproClient.get_contacts_paged)
 change_opt_out_status = _sensorpro.call(SensorproClient.change_opt_out_status)
 forget_contact = _sensorpro.effect(
-    SensorproClient.forget_contact, of="PersonalEMail", look=looks.forgotten, reference="PersonalEMail"
+    SensorproClient.forget_contact, of="PersonalEMail", look=readback.forgotten, reference="PersonalEMail"
 )
 
 # Mail and campaigns. Whom a mail goes to may be mended between attempts, as long as none has been sent.

@@ -9,13 +9,13 @@ from hookline.clients import NotFound, VendorError, ZentitleClient
 from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
-from tasks.effects import Business, once
-from tasks.looks import gone
-from tasks.looks import zentitle as looks
-from tasks.looks import zentitle_customers as customers
-from tasks.looks import zentitle_products as products
+from tasks.effects import BusinessKey, once
 from tasks.operations import VendorTasks
 from tasks.policies import vendor_task
+from tasks.readback import gone
+from tasks.readback import zentitle as readback
+from tasks.readback import zentitle_customers as customers
+from tasks.readback import zentitle_products as products
 
 _zentitle = VendorTasks(ZentitleCredentials, __name__)
 
@@ -24,26 +24,26 @@ get_license_code = _zentitle.call(ZentitleClient.get_license_code)
 create_license_codes = _zentitle.effect(
     ZentitleClient.create_license_codes,
     of=("productid", "companyid"),
-    census=looks.codes_of,
-    look=looks.imported_codes,
-    wanted=looks.codes_wanted,
+    count_readback=readback.codes_of,
+    look=readback.imported_codes,
+    wanted=readback.codes_wanted,
 )
 update_license_code = _zentitle.effect(
     ZentitleClient.update_license_code,
     of="licensecode",
-    census=looks.days_of,
-    look=looks.changed_license,
+    count_readback=readback.days_of,
+    look=readback.changed_license,
     marked="notes",
-    marking=looks.marked_notes,
+    add_token=readback.marked_notes,
     reference="licensecode",
-    wanted=looks.one,
+    wanted=readback.one,
 )
 list_license_codes = _zentitle.call(ZentitleClient.list_license_codes)
 take_next_license_codes = _zentitle.effect(
     ZentitleClient.take_next_license_codes,
     of=("productid", "profilename"),
-    census=looks.codes_taken,
-    wanted=looks.codes_asked_for,
+    count_readback=readback.codes_taken,
+    wanted=readback.codes_asked_for,
 )
 list_activated_license_codes = _zentitle.call(ZentitleClient.list_activated_license_codes)
 list_license_code_activity = _zentitle.call(ZentitleClient.list_license_code_activity)
@@ -51,14 +51,16 @@ return_license_code_activations = _zentitle.call(ZentitleClient.return_license_c
 delete_license_code_activity = _zentitle.effect(
     ZentitleClient.delete_license_code_activity,
     of=("licensecode", "computerid"),
-    look=looks.deleted_activity,
+    look=readback.deleted_activity,
     reference="licensecode",
 )
 create_passive_license = _zentitle.effect(
-    ZentitleClient.create_passive_license, of="clientid", census=looks.codes_behind
+    ZentitleClient.create_passive_license, of="clientid", count_readback=readback.codes_behind
 )
 create_network_master_license = _zentitle.effect(
-    ZentitleClient.create_network_master_license, of=("productid", "companyid"), census=looks.codes_behind
+    ZentitleClient.create_network_master_license,
+    of=("productid", "companyid"),
+    count_readback=readback.codes_behind,
 )
 
 # Notes of a license
@@ -66,7 +68,7 @@ list_license_notes = _zentitle.call(ZentitleClient.list_license_notes)
 create_license_note = _zentitle.effect(
     ZentitleClient.create_license_note,
     of="licensecode",
-    look=looks.noted_license,
+    look=readback.noted_license,
     marked="description",
     reference="licensecode",
 )
@@ -74,7 +76,7 @@ update_license_note = _zentitle.call(ZentitleClient.update_license_note)
 delete_license_note = _zentitle.effect(
     ZentitleClient.delete_license_note,
     of=("licensecode", "noteid"),
-    look=looks.deleted_note,
+    look=readback.deleted_note,
     reference="licensecode",
 )
 
@@ -151,27 +153,27 @@ create_consumer_data = _zentitle.effect(
     ZentitleClient.create_consumer_data,
     of=("licensecode", "computerid"),
     essential=("productid", "licensecode", "computerid"),
-    look=looks.recorded_consumer,
+    look=readback.recorded_consumer,
     marked="clientinfo",
-    marking=looks.marked_user,
+    add_token=readback.marked_user,
     reference="licensecode",
 )
 get_trial = _zentitle.call(ZentitleClient.get_trial)
 delete_trial = _zentitle.effect(
     ZentitleClient.delete_trial,
     of=("productid", "computerid"),
-    look=looks.deleted_trial,
+    look=readback.deleted_trial,
     reference="computerid",
 )
 list_trials = _zentitle.call(ZentitleClient.list_trials)
 get_offline_activation = _zentitle.effect(
-    ZentitleClient.get_offline_activation, of="productid", look=looks.no_certificate, reference="productid"
+    ZentitleClient.get_offline_activation, of="productid", look=readback.no_certificate, reference="productid"
 )
 delete_offline_activation = _zentitle.effect(
     ZentitleClient.delete_offline_activation,
     of="productid",
-    census=looks.deactivations,
-    wanted=looks.one,
+    count_readback=readback.deactivations,
+    wanted=readback.one,
     reference="productid",
 )
 get_system_details = _zentitle.call(ZentitleClient.get_system_details)
@@ -281,7 +283,12 @@ async def find_company(zentitle: ZentitleCredentials, name: str, account_no: str
 
 @vendor_task
 async def add_company(
-    zentitle: ZentitleCredentials, business: Business, name: str, account_no: str, email: str, product_id: str
+    zentitle: ZentitleCredentials,
+    business: BusinessKey,
+    name: str,
+    account_no: str,
+    email: str,
+    product_id: str,
 ) -> int:
     """Make a customer's company, once; return its id. `product_id` is asked for even by a global company."""
     async with zentitle.get_client() as client, client.slot():
@@ -315,7 +322,7 @@ async def add_company(
 @vendor_task
 async def set_license_terms(
     zentitle: ZentitleCredentials,
-    business: Business,
+    business: BusinessKey,
     product_id: str,
     code: str,
     *,
@@ -337,9 +344,9 @@ async def set_license_terms(
             """Whether it is a subscription of so many days; of others, it is none from here on."""
             if days is None:
                 return False
-            stands = await read()
-            lasts = _lasts(stands, days)
-            if stands.licensetype.lower() == SUBSCRIPTION and not lasts:
+            existing = await read()
+            lasts = _lasts(existing, days)
+            if existing.licensetype.lower() == SUBSCRIPTION and not lasts:
                 await client.update_license_code(
                     productid=product_id, licensecode=code, licensetype="perpetual"
                 )
@@ -358,19 +365,19 @@ async def set_license_terms(
             return Outcome([code])
 
         async def look() -> Outcome | None:
-            stands = await read()
-            wanted = stands.enabledforuse and stands.clientsallowed == clients and _lasts(stands, days)
+            existing = await read()
+            wanted = existing.enabledforuse and existing.clientsallowed == clients and _lasts(existing, days)
             return Outcome([code]) if wanted else None
 
         request = {"code": code, "clients": clients, "days": days}
         await once(business, f"terms of {code}", "zentitle.update_license_code", request, send, look=look)
 
 
-def _lasts(stands: LicenseCode, days: int | None) -> bool:
+def _lasts(existing: LicenseCode, days: int | None) -> bool:
     """Whether a license is perpetual (`days` None), or a subscription of so many days."""
     if days is None:
-        return stands.licensetype.lower() == "perpetual"
-    return stands.licensetype.lower() == SUBSCRIPTION and stands.subscriptionperiod == days
+        return existing.licensetype.lower() == "perpetual"
+    return existing.licensetype.lower() == SUBSCRIPTION and existing.subscriptionperiod == days
 
 
 async def _company(client: ZentitleClient, name: str) -> tuple[int | None, str]:

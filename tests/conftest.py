@@ -44,13 +44,13 @@ from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
 from hookline import runtime
-from hookline.cli.stage import Stage, own_ports, stage
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
 from hookline.inbox import deliveries, search
+from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from hookline.settings import JiwaSettings, Settings, settings
 from hookline.text import storable
 
@@ -100,14 +100,14 @@ def pytest_runtest_makereport(item):
 
 
 @pytest.fixture(scope="session")
-def everything() -> Iterator[Stage]:
+def everything() -> Iterator[SandboxStack]:
     """What `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
     import blocks  # noqa: F401  (the address of their logos is read now, before the sandbox has its ports)
 
-    with stage(
+    with sandbox_stack(
         **own_ports(),
         HOOKLINE_LEASE_SECONDS="3",
-        HOOKLINE_SETTLE_SECONDS="0.5",
+        HOOKLINE_READBACK_GRACE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         PREFECT_WORKER_QUERY_SECONDS="1",
         PREFECT_API_AUTH_STRING=PREFECT_AUTH,
@@ -116,7 +116,7 @@ def everything() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def sandbox(request) -> Stage:
+def sandbox(request) -> SandboxStack:
     """What `hookline up --sandbox` runs."""
     needed_by = request.node.nodeid
     assert needed_by.startswith(SANDBOXED), "name this file in SANDBOXED, or it starts another sandbox"
@@ -158,7 +158,7 @@ def database_settings():
             stdout=log,
             stderr=log,
         )
-    settings = Settings(home=home, settle_seconds=0.2)
+    settings = Settings(home=home, readback_grace_seconds=0.2)
     _until_migrated(settings)
     yield settings
     server.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint: nobody will read it again
@@ -195,7 +195,7 @@ def _until_migrated(settings: Settings) -> None:
 PATIENCE = 90
 
 
-class Business:
+class BusinessKey:
     """A small firm in the sandbox: customers, orders, and what the vendors and the inbox say of them."""
 
     def __init__(self, sandbox, jiwa):
@@ -318,7 +318,7 @@ def until_fixture():
 async def business(sandbox):
     given = JiwaSettings.load()
     async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
-        yield Business(sandbox, jiwa)
+        yield BusinessKey(sandbox, jiwa)
     for vendor in ("jiwa", "zentitle", "sensorpro"):
         sandbox.clear_faults(vendor)
 

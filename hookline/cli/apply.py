@@ -13,15 +13,15 @@ from pydantic import ValidationError
 
 from hookline import runtime
 from hookline.catalog import read_catalog
-from hookline.cli.automations import automation_changes
-from hookline.cli.changes import AS_IT_IS, Change, nothing
 from hookline.cli.output import AsJson, show
-from hookline.cli.subscription import subscribe_jiwa
 from hookline.database import DatabaseUnavailable, connect
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import load_hooks
 from hookline.in_force import Problem
 from hookline.inbox import configuration
+from hookline.provisioning.automation_changes import automation_changes
+from hookline.provisioning.changes import AS_IT_IS, Change, nothing
+from hookline.provisioning.subscriptions import subscribe_jiwa
 from hookline.settings import Settings
 from hookline.text import one_line
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
     from blocks.base import Limit
-    from hookline.engine.automations import Automation
-    from hookline.engine.deployments import Deployment
+    from hookline.provisioning.automations import Automation
+    from hookline.provisioning.deployments import Deployment
 
     _Read: TypeAlias = tuple[Mapping[str, Deployment], list[Automation], list[Problem]]
 
@@ -96,8 +96,8 @@ def apply(
 
 def _all(settings: Settings) -> "_Read":
     """Read the files, of which none may be wrong; raises ConfigurationError."""
-    from hookline.engine.automations import load_automations  # Prefect's settings
-    from hookline.engine.deployments import check_routes, load_deployments
+    from hookline.provisioning.automations import load_automations  # Prefect's settings
+    from hookline.provisioning.deployments import check_routes, load_deployments
 
     hooks = load_hooks(settings.hooks)
     read_catalog(settings.catalog)
@@ -108,8 +108,8 @@ def _all(settings: Settings) -> "_Read":
 
 def _what_is_right(settings: Settings) -> "_Read":
     """Read the files as an engine does, with what is wrong in them; raises ConfigurationError where all is wrong."""
-    from hookline.engine.automations import load_automations  # Prefect's settings
     from hookline.engine.configuration import Configuration
+    from hookline.provisioning.automations import load_automations  # Prefect's settings
 
     found = Configuration(settings)
     problems = list(found.problems)
@@ -317,11 +317,11 @@ async def _deployment(
         "parameter_openapi_schema": flow.parameters.model_dump_for_openapi(),
     }
     try:
-        stands = await client.read_deployment_by_name(name)
-        same = all(getattr(stands, field) == value for field, value in wanted.items())
-        limit = stands.global_concurrency_limit
+        existing = await client.read_deployment_by_name(name)
+        same = all(getattr(existing, field) == value for field, value in wanted.items())
+        limit = existing.global_concurrency_limit
         same = same and (limit and limit.limit) == deployment.concurrency_limit
-        same = same and _schedules(stands.schedules) == _schedules(schedules)
+        same = same and _schedules(existing.schedules) == _schedules(schedules)
         change = AS_IT_IS if same else "changed"
     except ObjectNotFound:
         change = "made"

@@ -9,8 +9,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hookline.cli.output import AsJson, console, print_json
-from hookline.cli.paid_orders import PaidOrders, bare_calls, in_process, milliseconds, per_second, webhooks
-from hookline.cli.stage import Stage, stage
+from hookline.sandbox.paid_orders import (
+    PaidOrders,
+    bare_calls,
+    in_process,
+    milliseconds,
+    per_second,
+    webhooks,
+)
+from hookline.sandbox.stack import SandboxStack, sandbox_stack
 
 CONCURRENCY = 8
 FEW = 20
@@ -36,7 +43,9 @@ def bench(
     out = console(stderr=as_json)
     with Progress(console=out, transient=True) as progress:
         starting = progress.add_task("starting the sandbox", total=None)
-        with stage(HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false") as sandbox:
+        with sandbox_stack(
+            HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false"
+        ) as sandbox:
             progress.remove_task(starting)
             result = asyncio.run(_measure(sandbox, orders, burst, progress))
     _show(out, result)
@@ -44,7 +53,7 @@ def bench(
         print_json(result)
 
 
-async def _measure(sandbox: Stage, orders: int, burst: int, progress: Progress) -> dict[str, float]:
+async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Progress) -> dict[str, float]:
     async with PaidOrders.of(sandbox, progress) as paid:
         async with webhooks(sandbox) as webhook:
             await paid.warm_up(webhook)

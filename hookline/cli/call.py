@@ -19,7 +19,7 @@ from hookline.cli.output import AsJson, console, print_json, show
 from hookline.clients import CLIENTS, InvalidInput, Operation, VendorClient, operations
 from hookline.clients.models import Input
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.redaction import MASK, SHORTEST_SECRET
+from hookline.redaction import MASK, MIN_SECRET
 
 if TYPE_CHECKING:
     from blocks import VendorCredentials
@@ -219,7 +219,7 @@ def _help(operation: Operation[..., Any]) -> str:
 
 def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
     """A JSON value without these secrets, and without texts whose name says that they are one."""
-    hidden = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    hidden = [secret for secret in secrets if len(secret) >= MIN_SECRET]
     match value:
         case str():
             for secret in hidden:

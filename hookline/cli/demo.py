@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hookline.cli.output import AsJson, console, print_json
-from hookline.cli.stage import Stage, stage
 from hookline.cli.trace import follow, show_trace
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine, SalesOrder
@@ -22,8 +21,9 @@ from hookline.database import pool
 from hookline.database.connection import close_pool
 from hookline.errors import HooklineError
 from hookline.hooks import load_hooks
-from hookline.hooks.proofs import SharedSecret
+from hookline.hooks.auth_schemes import SharedSecret
 from hookline.inbox import search
+from hookline.sandbox.stack import SandboxStack, sandbox_stack
 from hookline.settings import JiwaSettings, webhook_secrets
 
 PATIENCE = 60.0
@@ -53,7 +53,7 @@ def demo(
     )
     with (
         out.status("starting PostgreSQL") as status,
-        stage(
+        sandbox_stack(
             keep=lambda: keep,
             on_line=lambda line: status.update(f"starting: {line}"),
             HOOKLINE_FIRST_RUNS="false",
@@ -71,7 +71,7 @@ def demo(
         raise HooklineError("This is not what was paid for: please report it.")
 
 
-async def _tell(sandbox: Stage, out: Console, progress: Callable[[str], None]) -> dict[str, Any]:
+async def _tell(sandbox: SandboxStack, out: Console, progress: Callable[[str], None]) -> dict[str, Any]:
     """The story; the counts at its end."""
     given = JiwaSettings.load()
     if given.api_key is None:
@@ -92,7 +92,7 @@ class _Story:
     """What happens in the demo, chapter by chapter."""
 
     def __init__(
-        self, sandbox: Stage, jiwa: JiwaClient, out: Console, progress: Callable[[str], None]
+        self, sandbox: SandboxStack, jiwa: JiwaClient, out: Console, progress: Callable[[str], None]
     ) -> None:
         self.sandbox = sandbox
         self.jiwa = jiwa
@@ -114,7 +114,7 @@ class _Story:
     async def the_same_webhook_again(self, order: SalesOrder) -> None:
         """Jiwa repeats a webhook that it has sent already."""
         self.progress("the same webhook again")
-        scheme = load_hooks(self.sandbox.settings.hooks).sources["jiwa"].proof
+        scheme = load_hooks(self.sandbox.settings.hooks).sources["jiwa"].auth_scheme
         secret = webhook_secrets("jiwa")[0].get_secret_value()
         body = await self._sent_webhook(order)
         header = scheme.header if isinstance(scheme, SharedSecret) else ""
@@ -202,7 +202,7 @@ class _Story:
         _tick(self.out, text)
 
 
-def count(sandbox: Stage) -> dict[str, Any]:
+def count(sandbox: SandboxStack) -> dict[str, Any]:
     """What stands at the vendors, by their own records; `duplicates` is what is there too often."""
     orders = [order for order in sandbox.records("jiwa")["orders"] if _is_paid(order)]
     zentitle, mails = sandbox.records("zentitle"), sandbox.records("sensorpro")["mails"]
@@ -238,7 +238,7 @@ def _tick(out: Console, text: str) -> None:
     out.print(Text("✓", "green"), text)
 
 
-def _end(sandbox: Stage, out: Console, counts: dict[str, Any], *, keep: bool) -> None:
+def _end(sandbox: SandboxStack, out: Console, counts: dict[str, Any], *, keep: bool) -> None:
     table = Table(title="\nWhat stands at the vendors", title_justify="left", box=None, header_style="bold")
     for name in counts:
         table.add_column(name.replace("_", " "), justify="right")

@@ -32,7 +32,7 @@ from hookline.health import processes, running
 from hookline.health.finding import Finding, State
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
-from hookline.hooks.proofs import Scheme, SharedSecret
+from hookline.hooks.auth_schemes import Scheme, SharedSecret
 from hookline.redaction import redact
 from hookline.settings import (
     SECRET_PREFIX,
@@ -54,8 +54,8 @@ T = TypeVar("T")
 PYTHONS: Final = ((3, 11), (3, 14))  # from, and below
 SECONDS_EACH: Final = 5.0
 IMPORT_SECONDS: Final = 60.0
-LARGEST_CLOCK_DIFFERENCE: Final = 30.0  # seconds
-SHORTEST_WEBHOOK_SECRET: Final = 24
+MAX_CLOCK_DIFFERENCE: Final = 30.0  # seconds
+MIN_WEBHOOK_SECRET: Final = 24
 NEW_SECRET: Final = {
     "standard-webhooks": "Make another: whsec_ and: openssl rand -base64 32",
     "asymmetric": "Ask the sender for its public key.",
@@ -278,7 +278,9 @@ class Flows:
 
 def examine_flows(deployments: Path, hooks: Path) -> Flows:
     """Import the flows where one that ends its process, or never ends, does not end this one."""
-    from hookline.engine.flow_files import being_imported  # the engine's package; not for the other commands
+    from hookline.provisioning.flow_files import (
+        being_imported,  # the engine's package; not for the other commands
+    )
 
     confined = Confined(seconds=IMPORT_SECONDS, megabytes=4000)
     with tempfile.TemporaryDirectory() as folder:  # of a home where nothing was good before
@@ -295,7 +297,7 @@ def examine_flows(deployments: Path, hooks: Path) -> Flows:
 
 
 def _import_flows(path: Path, hooks: Path, home: Path) -> Flows:
-    from hookline.engine.deployments import deployments_in_force, wrong_routes
+    from hookline.provisioning.deployments import deployments_in_force, wrong_routes
 
     with redirect_stdout(sys.stderr):
         found = deployments_in_force(path, home)
@@ -322,7 +324,10 @@ def check_flows(flows: Flows, hooks: Hooks | None) -> list[Finding]:
 def _check_secrets(hooks: Hooks | None) -> list[Finding]:
     if hooks is None:
         return [Finding("webhook secrets", "skipped", "hooks.yaml cannot be read")]
-    return [check_secret(name, source.proof, webhook_secrets(name)) for name, source in hooks.sources.items()]
+    return [
+        check_secret(name, source.auth_scheme, webhook_secrets(name))
+        for name, source in hooks.sources.items()
+    ]
 
 
 def check_secret(source: str, scheme: Scheme, secrets: Sequence[SecretStr]) -> Finding:
@@ -336,9 +341,9 @@ def check_secret(source: str, scheme: Scheme, secrets: Sequence[SecretStr]) -> F
         lengths = [_length(scheme, secret.get_secret_value()) for secret in secrets]
     except ValueError as error:
         return Finding(check, "problem", f"{variable}: {error}", advice)
-    shortest = min((length for length in lengths if length is not None), default=SHORTEST_WEBHOOK_SECRET)
-    if shortest < SHORTEST_WEBHOOK_SECRET:
-        detail = f"{variable} is {shortest} long; {SHORTEST_WEBHOOK_SECRET} is the least that is safe"
+    shortest = min((length for length in lengths if length is not None), default=MIN_WEBHOOK_SECRET)
+    if shortest < MIN_WEBHOOK_SECRET:
+        detail = f"{variable} is {shortest} long; {MIN_WEBHOOK_SECRET} is the least that is safe"
         return Finding(check, "warning", detail, advice)
     several = "" if len(secrets) == 1 else f", {len(secrets)} of them"
     return Finding(check, "ok", f"set{several}, long enough")
@@ -384,9 +389,9 @@ def clock(ahead: float) -> tuple[State, str]:
     """What to think of a clock that is this many seconds ahead of ours."""
     off = f"{abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
     half_hours = round(ahead / HALF_AN_HOUR)
-    if abs(ahead) <= LARGEST_CLOCK_DIFFERENCE:
+    if abs(ahead) <= MAX_CLOCK_DIFFERENCE:
         return "ok", "clock as ours" if abs(ahead) < 1 else f"clock {off}"
-    if abs(ahead - half_hours * HALF_AN_HOUR) <= LARGEST_CLOCK_DIFFERENCE:
+    if abs(ahead - half_hours * HALF_AN_HOUR) <= MAX_CLOCK_DIFFERENCE:
         return "ok", f"clock {half_hours / 2:+g} h: a time zone"
     return "warning", f"clock {off}"
 

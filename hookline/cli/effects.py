@@ -11,7 +11,7 @@ from hookline.cli.output import AsJson, console, show
 from hookline.database import pool
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
-from hookline.journal.settle import settle as settle_effect
+from hookline.journal.resolution import resolve as resolve_effect
 
 app = App(name="effects", help="The journal: every vendor write, once; and settling what is uncertain.")
 
@@ -59,7 +59,7 @@ def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_
 
 
 @app.command
-def settle(
+def resolve(
     number: Annotated[int, Parameter(help="The effect's number.")],
     *,
     happened: Annotated[bool, Parameter(negative="", help="It happened at the vendor.")] = False,
@@ -74,15 +74,15 @@ def settle(
     Look at the vendor first: nobody but you can know.
 
     Try:
-        hookline effects settle 17 --happened
-        hookline effects settle 12 --happened --reference 646186717608805844
-        hookline effects settle 17 --send-again
+        hookline effects resolve 17 --happened
+        hookline effects resolve 12 --happened --reference 646186717608805844
+        hookline effects resolve 17 --send-again
     """
     if happened == send_again:
         raise ConfigurationError("Say either --happened or --send-again.")
     settings = runtime.enter()
     said = asyncio.run(
-        settle_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
+        resolve_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
     )
     console().print(said)
 

@@ -37,7 +37,7 @@ def engine() -> None:
 
     configuration = Configuration(settings)
     upgrade(settings)
-    runtime.spare_the_collector()
+    runtime.tune_gc()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     worker = Engine(settings, configuration.hooks, configuration.deployments, configuration)
     uvloop.run(_serve(worker))
@@ -45,7 +45,7 @@ def engine() -> None:
 
 async def _serve(worker: "Engine") -> None:
     from hookline.engine.engine import DRAIN_SECONDS
-    from hookline.engine.watch import end_unless_answered
+    from hookline.engine.loop_watchdog import end_unless_answered
 
     loop = asyncio.get_running_loop()
 

@@ -16,7 +16,7 @@ from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.gateway import schemes
 from hookline.hooks import Source, hooks_in_force
-from hookline.hooks.proofs import Asymmetric, Signature, StandardWebhooks
+from hookline.hooks.auth_schemes import Asymmetric, Signature, StandardWebhooks
 from hookline.hooks.sources import IdHeader
 from hookline.settings import SECRET_PREFIX, webhook_secrets
 
@@ -60,8 +60,8 @@ def send(
     identifier = delivery_id or f"msg_{uuid4().hex}"
     place = _place_of_id(source, described, identifier, given=delivery_id is not None)
     try:
-        proof = schemes.sign(
-            described.proof,
+        auth_scheme = schemes.sign(
+            described.auth_scheme,
             _secret(source, described, private_key),
             body,
             identifier=identifier,
@@ -71,7 +71,10 @@ def send(
         held = private_key or f"The first secret of {source}"
         raise ConfigurationError(f"{held} is {error}.") from None
     answer = _post(
-        f"{url or settings.gateway_url}/hooks/{source}", body, {**place, **proof.headers, **own}, proof
+        f"{url or settings.gateway_url}/hooks/{source}",
+        body,
+        {**place, **auth_scheme.headers, **own},
+        auth_scheme,
     )
     _tell(answer, as_json=as_json)
 
@@ -96,8 +99,10 @@ def _place_of_id(name: str, source: Source, identifier: str, *, given: bool) -> 
     """The header that carries the id, unless the scheme carries it."""
     if isinstance(source.id, IdHeader):
         return {source.id.header: identifier}
-    proof = source.proof
-    in_scheme = isinstance(proof, StandardWebhooks) or (isinstance(proof, Signature) and proof.id_header)
+    auth_scheme = source.auth_scheme
+    in_scheme = isinstance(auth_scheme, StandardWebhooks) or (
+        isinstance(auth_scheme, Signature) and auth_scheme.id_header
+    )
     if given and (source.id or not in_scheme):
         known_by = f"what {source.id.text} gives" if source.id else "a digest of the body"
         raise ConfigurationError(f"A delivery of {name} is known by {known_by}; leave --id out.")
@@ -107,12 +112,12 @@ def _place_of_id(name: str, source: Source, identifier: str, *, given: bool) -> 
 def _secret(name: str, source: Source, private_key: Path | None) -> SecretStr:
     """What the sender signs with."""
     held = webhook_secrets(name)
-    able = [secret for secret in held if schemes.can_sign(source.proof, secret)]
+    able = [secret for secret in held if schemes.can_sign(source.auth_scheme, secret)]
     if private_key is not None:
         return _private_key(name, source, private_key)
     if able:
         return able[0]
-    if held or isinstance(source.proof, Asymmetric):
+    if held or isinstance(source.auth_scheme, Asymmetric):
         raise ConfigurationError(
             f"{name} is believed by its public key, so only the sender's private key can sign: "
             f"give it with --private-key FILE."
@@ -122,8 +127,10 @@ def _secret(name: str, source: Source, private_key: Path | None) -> SecretStr:
 
 
 def _private_key(name: str, source: Source, file: Path) -> SecretStr:
-    if not isinstance(source.proof, Asymmetric | StandardWebhooks):
-        raise ConfigurationError(f"{name} is of the scheme {source.proof.kind}: leave --private-key out.")
+    if not isinstance(source.auth_scheme, Asymmetric | StandardWebhooks):
+        raise ConfigurationError(
+            f"{name} is of the scheme {source.auth_scheme.kind}: leave --private-key out."
+        )
     try:
         return SecretStr(file.read_text(encoding="ascii").strip())
     except OSError as error:
@@ -132,14 +139,16 @@ def _private_key(name: str, source: Source, file: Path) -> SecretStr:
         raise ConfigurationError(f"{file} holds no key in PEM, base64 or hex.") from None
 
 
-def _post(address: str, body: bytes, headers: dict[str, str], proof: schemes.Proof) -> "httpx.Response":
+def _post(
+    address: str, body: bytes, headers: dict[str, str], auth_scheme: schemes.AuthScheme
+) -> "httpx.Response":
     import httpx  # not for the other commands
 
-    place = f"{address}/{proof.path_secret}" if proof.path_secret else address
+    place = f"{address}/{auth_scheme.path_secret}" if auth_scheme.path_secret else address
     try:
         answer = httpx.post(
             place,
-            params=dict(proof.query) or None,
+            params=dict(auth_scheme.query) or None,
             content=body,
             headers={name.lower().encode(): value.encode() for name, value in headers.items()},
             timeout=30,

@@ -8,8 +8,8 @@ import asyncpg
 from cyclopts import App
 
 from hookline import runtime
-from hookline.cli.inbox_filter import ask
-from hookline.cli.inbox_pause import SourceName
+from hookline.cli.inbox.filters import ask
+from hookline.cli.inbox.pausing import SourceName
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.hooks import Hooks, load_hooks
 from hookline.inbox import refusals, stats
@@ -75,7 +75,7 @@ def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]
     return {
         "source": name,
         "is": "paused" if sent.paused else f"off: {off}" if off else "open",
-        "verified": source.proof.described(name) if source else None,
+        "verified": source.auth_scheme.described(name) if source else None,
         "states": sent.states,
         "last_received": f"{sent.last_received:%Y-%m-%d %H:%M:%S}" if sent.last_received else None,
         "refusals": [asdict(each) for each in refused],

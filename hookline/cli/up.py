@@ -56,12 +56,12 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     if settings.database_url is None:
         embedded.prepare(settings.home)
     os.environ["TMPDIR"] = str(_temporary_folder(settings))
-    runtime.announce(settings.home, sandbox=settings.sandbox)
+    runtime.write_pidfile(settings.home, sandbox=settings.sandbox)
     try:
         supervise(processes(settings), on_change=on_change, home=settings.home)
     finally:
-        health.withdraw(settings.home)
-        runtime.withdraw(settings.home)
+        health.remove_pidfile(settings.home)
+        runtime.remove_pidfile(settings.home)
 
 
 def _temporary_folder(settings: Settings) -> Path:
@@ -135,7 +135,7 @@ def _prefect_server(settings: Settings) -> Process:
     port = str(settings.prefect_port)
     return Process(
         name="prefect",
-        command=_python("hookline.cli.prefect_server", "--host", "127.0.0.1", "--port", port),
+        command=_python("hookline.prefect_adapter.server", "--host", "127.0.0.1", "--port", port),
         ready=http_ready(f"{settings.prefect_api_url}/health"),
         after=["migrate"],
     )

@@ -120,7 +120,7 @@ class VendorClient:
         base_url: str,
         auth: VendorAuth,
         *,
-        admission: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        limiter: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -128,7 +128,7 @@ class VendorClient:
         self.base_url = checked_address(base_url)
         self.auth = auth
         learn(auth.stored_secrets())
-        self.admission = admission
+        self.limiter = limiter
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.transport = transport
@@ -185,7 +185,7 @@ class VendorClient:
         timeout = httpx.Timeout(self.timeout, connect=self.connect_timeout).as_dict()
         request.extensions |= {"hookline": exchange, "trace": exchange.trace, "timeout": timeout}
         try:
-            async with self.slot(), self.admission():
+            async with self.slot(), self.limiter():
                 response = await self._exchange(request, exchange)
             return operation.read(response)
         except VendorError as error:

@@ -10,13 +10,13 @@ from prefect.client.orchestration import PrefectClient
 
 from hookline.catalog import catalog_in_force
 from hookline.database import CONNECTION_ERRORS
-from hookline.engine.deployments import Deployments, deployments_in_force, fit_routes
-from hookline.engine.flow_files import AGAIN_SECONDS, IMPORT_SECONDS
 from hookline.errors import HooklineError
 from hookline.gateway.configuration import require_readable_secrets
 from hookline.hooks import Hooks, hooks_in_force
 from hookline.in_force import Problem
 from hookline.inbox import configuration
+from hookline.provisioning.deployments import Deployments, deployments_in_force, fit_routes
+from hookline.provisioning.flow_files import AGAIN_SECONDS, IMPORT_SECONDS
 from hookline.settings import Settings, read_dotenv
 
 logger = logging.getLogger(__name__)

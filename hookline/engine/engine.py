@@ -23,28 +23,28 @@ from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import connect, is_connection_error, pool
-from hookline.engine import prefect_errors
-from hookline.engine.alive import alive
+from hookline.engine.batch import Batches, BatchRun, MustNotBatch
 from hookline.engine.caretaker import look_after
 from hookline.engine.configuration import Configuration
-from hookline.engine.deployments import Deployment
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
-from hookline.engine.lane import Backlog, Lane, WantsOwnRun
-from hookline.engine.leases import InHand, Leases, Stop
+from hookline.engine.leases import ClaimedDispatch, Leases, Stop
+from hookline.engine.liveness import alive
+from hookline.engine.loop_watchdog import guard_loop
+from hookline.engine.maintenance import PRUNE_SECONDS, prune_old
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import Router
-from hookline.engine.runs import Discarded, Ending, EngineStops, FlowRuns, NotOurs
+from hookline.engine.runs import Discarded, Ending, EngineStops, FlowRuns, LeaseLost
 from hookline.engine.trouble import Troubles
-from hookline.engine.upkeep import PRUNE_SECONDS, prune_old
-from hookline.engine.watch import watching
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
+from hookline.prefect_adapter import errors
+from hookline.provisioning.deployments import Deployment
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,9 +60,9 @@ UNEXPECTED = 5
 """An error that nobody foresaw, or that Prefect fails over though it is well, ends a dispatch at so many attempts."""
 WAITS_SECONDS = 0.5
 DRAIN_SECONDS = 20.0
-STEP, STEP_SECONDS = 2, 0.2
+RAMP_UP, STEP_SECONDS = 2, 0.2
 """So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
-LANE_SLOTS = 2
+BATCH_SLOTS = 2
 """So many times as many dispatches run at once in a lane: they cost this machine little, and wait for vendors."""
 GATHER_SECONDS = 0.03
 """How long slots in a lane become free until they are filled together."""
@@ -110,13 +110,13 @@ class Engine:
         """Work until stopped."""
         async with AsyncExitStack() as stack:
             patience = min(BLOCKED_SECONDS, self.settings.lease_seconds / 3)
-            stack.enter_context(watching(self._in_hand, patience, self.settings.blocked_seconds))
+            stack.enter_context(guard_loop(self._describe_claimed, patience, self.settings.blocked_seconds))
             stack.enter_context(alive(self.settings.home, self.name))
             context = await stack.enter_async_context(AsyncClientContext.get_or_create())
             await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
             self.database, self.runs = database, FlowRuns(database, context.client, self.deployments)
-            self.backlog = Backlog(self.settings, database, context.client, self.hooks, self.deployments)
+            self.backlog = Batches(self.settings, database, context.client, self.hooks, self.deployments)
             self.router = Router(
                 database, self.hooks, self.deployments, self.settings.body_keys, on_routed=self.wake.set
             )
@@ -164,8 +164,8 @@ class Engine:
         """Claim what there is, then wait for more."""
         self.wake.clear()
         more = await self.troubles.fenced("claiming dispatches", self._claim, otherwise=False)
-        if more or self.slots.at_work() >= STEP:
-            await asyncio.sleep(STEP_SECONDS if self.backlog.lane is None else GATHER_SECONDS)
+        if more or self.slots.at_work() >= RAMP_UP:
+            await asyncio.sleep(STEP_SECONDS if self.backlog.batch is None else GATHER_SECONDS)
         if more:
             return
         timeout = await self.troubles.fenced("looking for what is due", self._seconds_to_next, 1.0)
@@ -178,9 +178,9 @@ class Engine:
 
     async def _claim(self) -> bool:
         """Begin what may run now and has a slot; whether that left some."""
-        in_lane = self.backlog.lane is not None
-        self.slots.at_once = self.settings.engine_concurrency * (LANE_SLOTS if in_lane else 1)
-        most = self.slots.free_now() if in_lane else min(self.slots.free_now(), STEP)
+        in_batch = self.backlog.batch is not None
+        self.slots.at_once = self.settings.engine_concurrency * (BATCH_SLOTS if in_batch else 1)
+        most = self.slots.free_now() if in_batch else min(self.slots.free_now(), RAMP_UP)
         if most <= 0 or self.quarantine.is_closed:
             return False
         open_to = self.slots.open_to(self.deployments)
@@ -189,25 +189,25 @@ class Engine:
         try:
             await self.backlog.open(more=more)
         finally:  # what is claimed is begun, whatever happens: its lease is renewed for as long as it is in hand
-            for hand in innocent:
-                self._start(hand)
+            for claimed in innocent:
+                self._start(claimed)
         if more:
             return True
-        self.backlog.close_lane()
-        places = most - len(innocent)
-        suspects = await self.quarantine.claim(places)
+        self.backlog.close_batch()
+        free_slots = most - len(innocent)
+        suspects = await self.quarantine.claim(free_slots)
         for suspect in suspects:
             self._start(suspect)
-        return len(suspects) == places
+        return len(suspects) == free_slots
 
-    def _start(self, hand: InHand) -> None:
-        task = asyncio.create_task(self._run(hand, self._lane_for(hand)))
+    def _start(self, claimed: ClaimedDispatch) -> None:
+        task = asyncio.create_task(self._run(claimed, self._batch_for(claimed)))
         self.running.add(task)
         task.add_done_callback(self._ended)
 
-    def _lane_for(self, hand: InHand) -> Lane | None:
+    def _batch_for(self, claimed: ClaimedDispatch) -> BatchRun | None:
         try:
-            return self.backlog.lane_for(hand)
+            return self.backlog.batch_for(claimed)
         except Exception:  # noqa: BLE001  (a run of its own will say what is wrong with its flow)
             return None
 
@@ -217,88 +217,88 @@ class Engine:
         if not task.cancelled() and (error := task.exception()):
             logger.error("%r; the lease of its dispatch runs out and it is taken up again", error)
 
-    async def _run(self, hand: InHand, lane: Lane | None) -> None:
-        dispatch = hand.dispatch
-        what = f"dispatch {hand.id} of delivery {dispatch['delivery_id']}"
+    async def _run(self, claimed: ClaimedDispatch, batch: BatchRun | None) -> None:
+        dispatch = claimed.dispatch
+        what = f"dispatch {claimed.id} of delivery {dispatch['delivery_id']}"
         logger.info("%s starts (%s, key %s)", what, dispatch["deployment"], dispatch["key"])
         crash_point("dispatch claimed")
         try:
-            with working_on(dispatch["delivery_id"], hand.id, hand, slot=hand.slot):
-                if lane is None:
-                    end = await self.runs.run(hand)
+            with working_on(dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot):
+                if batch is None:
+                    end = await self.runs.run(claimed)
                 else:
-                    end = await lane.carry(hand, self.deployments[dispatch["deployment"]])
-        except NotOurs as error:
+                    end = await batch.run(claimed, self.deployments[dispatch["deployment"]])
+        except LeaseLost as error:
             logger.warning("%s is left to others: %s", what, error)
-        except WantsOwnRun as error:
+        except MustNotBatch as error:
             logger.warning("%s begins anew in a flow run of its own: %s", what, error)
-            self.leases.let_go(hand)
-            await dispatches.give_own_run(self.database, hand.id, self.name, str(error))
+            self.leases.release(claimed)
+            await dispatches.unbatch(self.database, claimed.id, self.name, str(error))
         except EngineStops as error:
-            await self._put_back(hand, str(error), seconds=0)
+            await self._requeue(claimed, str(error), seconds=0)
         except Discarded as error:
             logger.info("%s was stopped: %s", what, error)
-            self.leases.let_go(hand)
-            await dispatches.stopped(self.database, hand.id, self.name)
+            self.leases.release(claimed)
+            await dispatches.stopped(self.database, claimed.id, self.name)
         except Exception as error:  # noqa: BLE001  (whatever it is, the delivery must not be lost to it)
-            await self._cannot_run(hand, error)
+            await self._cannot_run(claimed, error)
         else:
             logger.info("%s is %s%s", what, end.state, f": {end.reason}" if end.reason else "")
             crash_point("flow run ended")
-            await self._finish(hand, end)
+            await self._finish(claimed, end)
         finally:
-            self.leases.let_go(hand)
+            self.leases.release(claimed)
 
-    async def _cannot_run(self, hand: InHand, error: Exception) -> None:
+    async def _cannot_run(self, claimed: ClaimedDispatch, error: Exception) -> None:
         """Let a dispatch wait for what is away; end it where Prefect refuses it for good, or nobody knows better."""
-        said = prefect_errors.told(error)
-        if prefect_errors.is_refusal(error):
-            await self._give_up(hand, f"Prefect refuses it: {said}", error)
-        elif prefect_errors.is_unavailable(error):
-            if await self._is_poison(hand, error):
+        said = errors.told(error)
+        if errors.is_refusal(error):
+            await self._give_up(claimed, f"Prefect refuses it: {said}", error)
+        elif errors.is_unavailable(error):
+            if await self._is_poison(claimed, error):
                 await self._give_up(
-                    hand, f"Prefect fails over it each time, though it is well: {said}", error
+                    claimed, f"Prefect fails over it each time, though it is well: {said}", error
                 )
             else:
                 await self._wait_again(
-                    hand, said if said.startswith(PREFECT_IS_AWAY) else f"{PREFECT_IS_AWAY}: {said}"
+                    claimed, said if said.startswith(PREFECT_IS_AWAY) else f"{PREFECT_IS_AWAY}: {said}"
                 )
         elif isinstance(error, HooklineError) or is_connection_error(error):
-            await self._wait_again(hand, said)
-        elif hand.dispatch["attempts"] < UNEXPECTED:
-            logger.error("dispatch %s cannot be run", hand.id, exc_info=error)
-            await self._wait_again(hand, f"{type(error).__name__}: {said}")
+            await self._wait_again(claimed, said)
+        elif claimed.dispatch["attempts"] < UNEXPECTED:
+            logger.error("dispatch %s cannot be run", claimed.id, exc_info=error)
+            await self._wait_again(claimed, f"{type(error).__name__}: {said}")
         else:
-            await self._give_up(hand, f"It cannot be run: {type(error).__name__}: {said}", error)
+            await self._give_up(claimed, f"It cannot be run: {type(error).__name__}: {said}", error)
 
-    async def _is_poison(self, hand: InHand, error: Exception) -> bool:
+    async def _is_poison(self, claimed: ClaimedDispatch, error: Exception) -> bool:
         """Whether Prefect cannot digest this dispatch, and is well otherwise."""
-        often = hand.dispatch["attempts"] >= UNEXPECTED
-        return (
-            often and prefect_errors.failed_inside(error) and await prefect_errors.is_ready(self.runs.client)
-        )
+        often = claimed.dispatch["attempts"] >= UNEXPECTED
+        return often and errors.failed_inside(error) and await errors.is_ready(self.runs.client)
 
-    async def _give_up(self, hand: InHand, reason: str, error: Exception) -> None:
-        logger.error("dispatch %s is failed: %s", hand.id, reason, exc_info=error)
-        await self._finish(hand, Ending("failed", reason))
+    async def _give_up(self, claimed: ClaimedDispatch, reason: str, error: Exception) -> None:
+        logger.error("dispatch %s is failed: %s", claimed.id, reason, exc_info=error)
+        await self._finish(claimed, Ending("failed", reason))
 
-    async def _finish(self, hand: InHand, end: Ending) -> None:
-        self.leases.let_go(hand)  # from here on, a lease that cannot be renewed is no reason to stop anything
+    async def _finish(self, claimed: ClaimedDispatch, end: Ending) -> None:
+        self.leases.release(
+            claimed
+        )  # from here on, a lease that cannot be renewed is no reason to stop anything
         async with self.database.acquire() as connection, AsyncExitStack() as stack:
             if end.actor:
                 await stack.enter_async_context(acting(connection, end.actor, end.reason or end.state))
             if not await dispatches.finish(
-                connection, hand.id, self.name, end.state, end.reason, waits_for=end.waits_for
+                connection, claimed.id, self.name, end.state, end.reason, waits_for=end.waits_for
             ):
-                logger.warning("dispatch %s was taken over meanwhile; its end is left to others", hand.id)
+                logger.warning("dispatch %s was taken over meanwhile; its end is left to others", claimed.id)
 
-    async def _wait_again(self, hand: InHand, reason: str) -> None:
-        await self._put_back(hand, reason, seconds=min(2 ** min(hand.dispatch["attempts"], 6), 60))
+    async def _wait_again(self, claimed: ClaimedDispatch, reason: str) -> None:
+        await self._requeue(claimed, reason, seconds=min(2 ** min(claimed.dispatch["attempts"], 6), 60))
 
-    async def _put_back(self, hand: InHand, reason: str, seconds: int) -> None:
-        logger.warning("dispatch %s waits %d s: %s", hand.id, seconds, reason)
-        self.leases.let_go(hand)
-        await dispatches.put_back(self.database, hand.id, self.name, reason, timedelta(seconds=seconds))
+    async def _requeue(self, claimed: ClaimedDispatch, reason: str, seconds: int) -> None:
+        logger.warning("dispatch %s waits %d s: %s", claimed.id, seconds, reason)
+        self.leases.release(claimed)
+        await dispatches.requeue(self.database, claimed.id, self.name, reason, timedelta(seconds=seconds))
 
     async def _listen(self) -> None:
         """Be woken by the gateway; without it, the inbox is looked at every few seconds."""
@@ -342,21 +342,22 @@ class Engine:
             return
         logger.info("stopping: %d runs are given %d s to end", len(self.running), DRAIN_SECONDS)
         _, left = await asyncio.wait(self.running, timeout=DRAIN_SECONDS)
-        for hand in self.leases.in_hand.values():
-            hand.halt(Stop.ENGINE_STOPS)
+        for claimed in self.leases.claimed.values():
+            claimed.request_stop(Stop.ENGINE_STOPS)
         if left:
             await asyncio.wait(left, timeout=CUT_SECONDS)
-        cut = list(self.leases.in_hand.values())
+        cut = list(self.leases.claimed.values())
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
-        for hand in cut:  # as after a crash, but not by its fault
+        for claimed in cut:  # as after a crash, but not by its fault
             await self.troubles.fenced(
-                "stopping", partial(self._put_back, hand, Stop.ENGINE_STOPS.value, 0), None
+                "stopping", partial(self._requeue, claimed, Stop.ENGINE_STOPS.value, 0), None
             )
 
-    def _in_hand(self) -> str:
+    def _describe_claimed(self) -> str:
         names = (
-            f"dispatch {hand.id} ({hand.dispatch['deployment']})" for hand in self.leases.in_hand.values()
+            f"dispatch {claimed.id} ({claimed.dispatch['deployment']})"
+            for claimed in self.leases.claimed.values()
         )
         return ", ".join(names) or "nothing"

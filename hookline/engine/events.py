@@ -12,15 +12,15 @@ from prefect.client.orchestration import PrefectClient
 from pydantic import SecretStr
 
 from hookline import text
-from hookline.engine.prefect_errors import failed_inside, is_ready, is_refusal, told
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox.bodies import opened
+from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, told
 
 logger = logging.getLogger(__name__)
 
 BATCH = 100
-LARGEST_BODY = 65_536
+MAX_BODY = 65_536
 """Bytes, as it is kept, that an event may carry."""
 DEEPEST_BODY = 50
 """Values within each other; Prefect's own answers end at 255."""
@@ -53,7 +53,7 @@ async def tell_prefect(
             """,
             BATCH,
             carrying,
-            LARGEST_BODY,
+            MAX_BODY,
         )
         if rows:
             await _send(client, [_event(row, body_keys) for row in rows])
@@ -112,8 +112,8 @@ def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, obj
 
 def _body(row: asyncpg.Record, keys: Sequence[SecretStr]) -> dict[str, Any]:
     """What the body says, or why the event does not carry it."""
-    if (row["size"] or 0) > LARGEST_BODY:
-        return {"body_left_out": f"it has {row['size']} bytes; {LARGEST_BODY} are carried"}
+    if (row["size"] or 0) > MAX_BODY:
+        return {"body_left_out": f"it has {row['size']} bytes; {MAX_BODY} are carried"}
     try:
         said = parse(row["content_type"], opened(row, keys) or b"")
         _require_storable(said)

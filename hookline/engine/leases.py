@@ -20,7 +20,7 @@ import asyncpg
 from hookline.context import RunStopped
 from hookline.database import pool
 from hookline.database.connection import reaching
-from hookline.engine.alive import bury, dead
+from hookline.engine.liveness import bury, dead
 from hookline.engine.slots import DispatchSlot, Slots
 from hookline.inbox import dispatches, engines
 from hookline.settings import Settings
@@ -39,7 +39,7 @@ class Stop(Enum):
     ENGINE_STOPS = "this engine is stopping"
 
 
-class InHand:
+class ClaimedDispatch:
     """One dispatch that this engine works on."""
 
     def __init__(self, dispatch: asyncpg.Record, leases: "Leases", until: float) -> None:
@@ -66,7 +66,7 @@ class InHand:
         """True if it has a slot: it waits for nothing that lasts."""
         return not self.waits and self.slot.why() is None
 
-    def halt(self, why: Stop) -> None:
+    def request_stop(self, why: Stop) -> None:
         """Begin no further effect, and end the run once none is in flight; to be called until the run has ended."""
         if self.stop is None:
             logger.info("dispatch %s stops: %s", self.id, why.value)
@@ -107,14 +107,14 @@ class Leases:
         self.settings = settings
         self.owner = owner
         self.lease = timedelta(seconds=settings.lease_seconds)
-        self.in_hand: dict[UUID, InHand] = {}
-        self.slots = Slots(settings.engine_concurrency, self.in_hand)
+        self.claimed: dict[UUID, ClaimedDispatch] = {}
+        self.slots = Slots(settings.engine_concurrency, self.claimed)
         self._too_long: dict[tuple[UUID, datetime], float] = {}
         """Leases that last for too long, and since when they were seen unchanged."""
 
     async def claim(
         self, limit: int, deployments: Collection[str], deaths: tuple[int, int] = (0, 0)
-    ) -> list[InHand]:
+    ) -> list[ClaimedDispatch]:
         """Take dispatches that may run now, for these deployments, and took so many engines with them."""
         until = self._end_of_lease()
         claimed = await dispatches.claim(
@@ -122,42 +122,42 @@ class Leases:
             self.owner,
             limit=limit,
             lease=self.lease,
-            in_hand=self.in_hand,
+            claimed_ids=self.claimed,
             deployments=deployments,
             deaths=deaths,
         )
-        hands = [InHand(dispatch, self, until) for dispatch in claimed]
-        self.in_hand |= {hand.id: hand for hand in hands}
+        all_claimed = [ClaimedDispatch(dispatch, self, until) for dispatch in claimed]
+        self.claimed |= {claimed.id: claimed for claimed in all_claimed}
         self.slots.moved()
-        return hands
+        return all_claimed
 
-    def let_go(self, hand: InHand) -> None:
+    def release(self, claimed: ClaimedDispatch) -> None:
         """It is not worked on here any more; if nothing else was written down, its lease runs out."""
-        self.in_hand.pop(hand.id, None)
+        self.claimed.pop(claimed.id, None)
         self.slots.moved()
 
-    async def renew(self, hands: Collection[InHand]) -> None:
+    async def renew(self, all_claimed: Collection[ClaimedDispatch]) -> None:
         """Renew their leases; what another engine has meanwhile taken is stopped here."""
         until = self._end_of_lease()
-        ids = [hand.id for hand in hands]
+        ids = [claimed.id for claimed in all_claimed]
         kept = await dispatches.renew(await pool(self.settings), self.owner, ids, self.lease)
-        for hand in hands:
-            if hand.id in kept:
-                hand.until = until
+        for claimed in all_claimed:
+            if claimed.id in kept:
+                claimed.until = until
             else:
-                hand.halt(Stop.LEASE_LOST)
+                claimed.request_stop(Stop.LEASE_LOST)
 
     async def keep(self) -> None:
         """Renew all that is in hand."""
-        if self.in_hand:
-            await self.renew(list(self.in_hand.values()))
+        if self.claimed:
+            await self.renew(list(self.claimed.values()))
 
     async def take_over(self) -> None:
         """Let others begin again what engines left that died or fell silent."""
         database, home = await pool(self.settings), self.settings.home
         gone = dead(home)
         taken = await dispatches.take_over(
-            database, dead=gone, silent=await self._silent(database), in_hand=self.in_hand
+            database, dead=gone, silent=await self._silent(database), claimed_ids=self.claimed
         )
         for row in taken:
             logger.warning(
@@ -175,10 +175,10 @@ class Leases:
 
     async def honour_discards(self) -> None:
         """Stop what a person wants discarded."""
-        if self.in_hand:
-            for dispatch_id in await dispatches.to_be_discarded(await pool(self.settings), self.in_hand):
-                if hand := self.in_hand.get(dispatch_id):
-                    hand.halt(Stop.DISCARDED)
+        if self.claimed:
+            for dispatch_id in await dispatches.to_be_discarded(await pool(self.settings), self.claimed):
+                if claimed := self.claimed.get(dispatch_id):
+                    claimed.request_stop(Stop.DISCARDED)
 
     async def _silent(self, database: asyncpg.Pool) -> list[UUID]:
         """

@@ -11,9 +11,9 @@ from collections.abc import Collection
 
 import asyncpg
 
-from hookline.engine.leases import InHand, Leases
+from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.inbox import dispatches
-from hookline.inbox.dispatches import ALONE, LAST
+from hookline.inbox.dispatches import LAST, QUARANTINE_AT
 
 ALONE_SECONDS = 60.0
 """For so long at most, one that runs by itself keeps its engine from all else."""
@@ -35,40 +35,40 @@ class Quarantine:
     async def look(self, database: asyncpg.Pool) -> None:
         """See whether suspects wait."""
         before, self.most_deaths = self.most_deaths, await dispatches.suspects(database)
-        if before < ALONE:
+        if before < QUARANTINE_AT:
             self.waits_since = time.monotonic()
 
     @property
     def is_closed(self) -> bool:
         """True while one runs by itself: nothing else is begun."""
-        return any(_must_be_alone(hand) and _is_new(hand) for hand in self._at_work)
+        return any(_must_be_alone(claimed) and _is_new(claimed) for claimed in self._at_work)
 
     @property
     def makes_room(self) -> bool:
         """True if one that must run by itself has waited for so long that nothing else is begun before it."""
-        return self.most_deaths >= ALONE and time.monotonic() - self.waits_since > ROOM_SECONDS
+        return self.most_deaths >= QUARANTINE_AT and time.monotonic() - self.waits_since > ROOM_SECONDS
 
-    async def claim(self, places: int) -> list[InHand]:
+    async def claim(self, free_slots: int) -> list[ClaimedDispatch]:
         """Take suspects, where nothing else waits: those of one death, or one of more that is then by itself."""
-        if self.most_deaths == 0 or places <= 0:
+        if self.most_deaths == 0 or free_slots <= 0:
             return []
         if not self.makes_room and (
-            once := await self.leases.claim(places, self.deployments, (1, ALONE - 1))
+            once := await self.leases.claim(free_slots, self.deployments, (1, QUARANTINE_AT - 1))
         ):
             return once
-        if self.most_deaths < ALONE or self._at_work:
+        if self.most_deaths < QUARANTINE_AT or self._at_work:
             return []
         self.waits_since = time.monotonic()
-        return await self.leases.claim(1, self.deployments, (ALONE, LAST))
+        return await self.leases.claim(1, self.deployments, (QUARANTINE_AT, LAST))
 
     @property
-    def _at_work(self) -> list[InHand]:
-        return [hand for hand in self.leases.in_hand.values() if hand.is_at_work]
+    def _at_work(self) -> list[ClaimedDispatch]:
+        return [claimed for claimed in self.leases.claimed.values() if claimed.is_at_work]
 
 
-def _must_be_alone(hand: InHand) -> bool:
-    return bool(hand.dispatch["deaths"] >= ALONE)
+def _must_be_alone(claimed: ClaimedDispatch) -> bool:
+    return bool(claimed.dispatch["deaths"] >= QUARANTINE_AT)
 
 
-def _is_new(hand: InHand) -> bool:
-    return time.monotonic() - hand.began < ALONE_SECONDS
+def _is_new(claimed: ClaimedDispatch) -> bool:
+    return time.monotonic() - claimed.began < ALONE_SECONDS

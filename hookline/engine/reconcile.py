@@ -32,21 +32,21 @@ from prefect.states import Cancelling
 
 from hookline.database import is_connection_error
 from hookline.database.types import Connection
-from hookline.engine.lane import end_abandoned
-from hookline.engine.leases import InHand, Leases, Stop
-from hookline.engine.prefect_errors import failed_inside, is_ready, is_unavailable, told
+from hookline.engine.batch import end_abandoned
+from hookline.engine.leases import ClaimedDispatch, Leases, Stop
 from hookline.engine.runs import DELETED, UI, Ending, cancel, ending
 from hookline.engine.slots import WAITS
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
+from hookline.prefect_adapter.errors import failed_inside, is_ready, is_unavailable, told
 
 logger = logging.getLogger(__name__)
 
 FOLLOW = timedelta(days=14)
 """For how long the retry of a run that failed is noticed."""
-SOME = 50
+SAMPLE = 50
 """Of what has failed: so many of the latest are looked at each time, and so many of the others in turns."""
 PAGE = 200
 """The most flow runs that Prefect tells of at once."""
@@ -117,14 +117,16 @@ class Reconciler:
         if self._unseen:
             raise NotSeenTo("; ".join(f"{what}: {told(error)}" for what, error in self._unseen.items()))
 
-    async def _look(self, connection: Connection, followed: list[asyncpg.Record]) -> None:
-        in_hand = {
-            hand.flow_run_id: hand for hand in self.leases.in_hand.values() if hand.flow and hand.flow_run_id
+    async def _look(self, connection: Connection, in_progress: list[asyncpg.Record]) -> None:
+        own = {
+            claimed.flow_run_id: claimed
+            for claimed in self.leases.claimed.values()
+            if claimed.flow and claimed.flow_run_id
         }
-        flow_runs = await self._flow_runs([*in_hand, *(row["flow_run_id"] for row in followed)])
-        for flow_run_id, hand in in_hand.items():
-            await self._one(f"dispatch {hand.id}", self._see(hand, flow_run_id, flow_runs))
-        for dispatch in followed:
+        flow_runs = await self._flow_runs([*own, *(row["flow_run_id"] for row in in_progress)])
+        for flow_run_id, claimed in own.items():
+            await self._one(f"dispatch {claimed.id}", self._see(claimed, flow_run_id, flow_runs))
+        for dispatch in in_progress:
             flow_run = flow_runs.get(dispatch["flow_run_id"])
             await self._one(f"dispatch {dispatch['id']}", self._follow(connection, dispatch, flow_run))
 
@@ -145,8 +147,8 @@ class Reconciler:
             self._unseen[what] = error
 
     async def _followed(self, connection: Connection) -> list[asyncpg.Record]:
-        await dispatches.note_strangers(connection, self.deployments)
-        rows = await dispatches.followed(connection, after=self.after, limit=SOME, within=FOLLOW)
+        await dispatches.flag_unroutable(connection, self.deployments)
+        rows = await dispatches.in_progress(connection, after=self.after, limit=SAMPLE, within=FOLLOW)
         self.after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
         return rows
 
@@ -192,8 +194,10 @@ class Reconciler:
             self.offset = 0
         of = {flow_run.id: _dispatch_of(flow_run) for flow_run in page if not _is_retried(flow_run)}
         async with connection.transaction():
-            over = await dispatches.over(connection, filter(None, of.values()), since=LEFT_OPEN)
-            by_id = {dispatch["id"]: dispatch for dispatch in over}
+            finished_before = await dispatches.finished_before(
+                connection, filter(None, of.values()), since=LEFT_OPEN
+            )
+            by_id = {dispatch["id"]: dispatch for dispatch in finished_before}
             for flow_run_id, dispatch_id in of.items():
                 if dispatch_id in by_id:
                     await self._one(f"flow run {flow_run_id}", self._close(flow_run_id, by_id[dispatch_id]))
@@ -206,24 +210,24 @@ class Reconciler:
         state: State[Any] = State(type=CLOSED[dispatch["state"]], message=said)
         await self.client.set_flow_run_state(flow_run_id, state, force=True)
 
-    async def _see(self, hand: InHand, flow_run_id: UUID, flow_runs: FlowRunsById) -> None:
+    async def _see(self, claimed: ClaimedDispatch, flow_run_id: UUID, flow_runs: FlowRunsById) -> None:
         """What Prefect says of a run in hand."""
-        if hand.stop is not None:  # it was told so; an effect may have been in flight
-            hand.halt(hand.stop)
+        if claimed.stop is not None:  # it was told so; an effect may have been in flight
+            claimed.request_stop(claimed.stop)
             return
         state = _state(flow_runs.get(flow_run_id))
         if state is None:
             if await self._is_deleted(flow_run_id):
-                hand.halt(Stop.DELETED)
+                claimed.request_stop(Stop.DELETED)
             return
-        hand.waits = state.is_paused()  # it blocks, but nothing is done meanwhile
+        claimed.waits = state.is_paused()  # it blocks, but nothing is done meanwhile
         if state.is_cancelling():
-            hand.halt(Stop.CANCELLED)
+            claimed.request_stop(Stop.CANCELLED)
         elif state.is_paused() and state.state_details.pause_reschedule:
             mark_flow_run_suspension_requested(flow_run_id, state)  # it ends before its next task
-        elif state.is_final() and hand.seen_over:  # seen once, it may be ending here by itself
-            hand.halt(Stop.ENDED)
-        hand.seen_over = state.is_final()
+        elif state.is_final() and claimed.seen_over:  # seen once, it may be ending here by itself
+            claimed.request_stop(Stop.ENDED)
+        claimed.seen_over = state.is_final()
 
     async def _follow(
         self, connection: Connection, dispatch: asyncpg.Record, flow_run: FlowRun | None
@@ -234,12 +238,12 @@ class Reconciler:
             if state is not None and not state.is_final() and _is_of(flow_run, dispatch):
                 message = f"Discarded in the inbox: {dispatch['reason']}"
                 await cancel(self.client, dispatch["flow_run_id"], message)
-            await dispatches.closed(connection, dispatch["id"])
+            await dispatches.mark_run_closed(connection, dispatch["id"])
         elif became := await self._became(dispatch, flow_run):
             logger.info("dispatch %s is %s: %s", dispatch["id"], became.state, became.reason)
             reason = became.reason or f"{dispatch['state']} no more"
             async with acting(connection, became.actor or UI, reason):
-                await dispatches.follow(
+                await dispatches.sync_from_prefect(
                     connection, dispatch, became.state, became.reason, waits_for=became.waits_for
                 )
 

@@ -22,13 +22,13 @@ from pydantic import SecretStr
 
 from hookline.confined import Confined, TooCostly
 from hookline.database import CONNECTION_ERRORS, is_connection_error
-from hookline.engine.deployments import Deployment
-from hookline.engine.parameters import DELIVERY, converted, misfits, prefect_schema, takes_delivery
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import Hooks, Route
 from hookline.hooks.matching import Candidate, Incoming, Match, bounded_and_judged, match_routes
 from hookline.inbox import deliveries, dispatches
 from hookline.inbox.dispatches import NewDispatch
+from hookline.provisioning.deployments import Deployment
+from hookline.provisioning.parameters import DELIVERY, converted, misfits, prefect_schema, takes_delivery
 from hookline.text import one_line, reason
 
 logger = logging.getLogger(__name__)

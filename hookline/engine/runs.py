@@ -14,22 +14,22 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Pending, Suspended
 
 from hookline.crash_points import crash_point
-from hookline.engine.deployments import Deployment
-from hookline.engine.leases import InHand, Stop
-from hookline.engine.result_storage import ResultStorage
-from hookline.engine.run_here import Run
+from hookline.engine.leases import ClaimedDispatch, Stop
 from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import EffectUncertain
 from hookline.journal import store as effects
+from hookline.prefect_adapter.flow_run_engine import Run
+from hookline.prefect_adapter.result_storage import ResultStorage
+from hookline.provisioning.deployments import Deployment
 
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
 UI = "a person in the Prefect UI"
 """Who did it, in the audit trail: a Prefect server without accounts does not know more."""
 
 
-class NotOurs(HooklineError):
+class LeaseLost(HooklineError):
     """The run here was stopped because another engine may have it; nothing is to be written down."""
 
 
@@ -71,7 +71,7 @@ class FlowRuns:
         self.ids: dict[str, UUID] = {}
         self.storage = ResultStorage()
 
-    async def run(self, hand: InHand) -> Ending:
+    async def run(self, claimed: ClaimedDispatch) -> Ending:
         """
         Run the flow run of a dispatch until it ends or waits for a person; after a crash, the same one goes on.
 
@@ -83,30 +83,32 @@ class FlowRuns:
             DatabaseUnavailable: PostgreSQL is away; the dispatch should wait.
             HooklineError: the deployment is not on the Prefect server, or the server refuses to let it run.
         """
-        flow_run = await self._flow_run(hand.dispatch)
+        flow_run = await self._flow_run(claimed.dispatch)
         crash_point("flow run created")
-        await still_ours(hand)
-        is_new = hand.flow_run_id != flow_run.id
+        await ensure_lease(claimed)
+        is_new = claimed.flow_run_id != flow_run.id
         if is_new:
-            await dispatches.note_flow_run(self.database, hand.id, flow_run.id)
-            hand.flow_run_id = flow_run.id
-        if hand.stop is Stop.DISCARDED:
-            raise Discarded(hand.stop.value)
+            await dispatches.note_flow_run(self.database, claimed.id, flow_run.id)
+            claimed.flow_run_id = flow_run.id
+        if claimed.stop is Stop.DISCARDED:
+            raise Discarded(claimed.stop.value)
         state = flow_run.state or Pending()
         if _is_over(state) or state.is_cancelling():
-            return await self._end(hand, flow_run.id, state)
+            return await self._end(claimed, flow_run.id, state)
         if state.is_paused():
-            return await self._hold(hand, flow_run.id, state)
-        if not await self._take(hand, flow_run, state, ours=is_new or hand.dispatch["left_by"] is not None):
+            return await self._hold(claimed, flow_run.id, state)
+        if not await self._take(
+            claimed, flow_run, state, ours=is_new or claimed.dispatch["left_by"] is not None
+        ):
             return Ending("running", "runs in a process of Prefect's worker")
         # Prefect's worker leaves alone what is scheduled anew "in process": when it is resumed, it comes here.
         # What a person retries after it was over is marked otherwise by the server, and is the worker's.
         flow_run.empirical_policy.retry_type = "in_process"
         await self.storage.keep_known(self.client)
-        flow = self.deployments[hand.dispatch["deployment"]].flow()
-        run = Run(hand=hand, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
+        flow = self.deployments[claimed.dispatch["deployment"]].flow()
+        run = Run(claimed=claimed, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
         await run.run_to_its_end()
-        return await self._conclude(hand, flow_run.id, run)
+        return await self._conclude(claimed, flow_run.id, run)
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
@@ -126,7 +128,9 @@ class FlowRuns:
             del self.ids[deployment]  # it may be made anew, with another id
             raise _no_deployment(deployment) from None
 
-    async def _take(self, hand: InHand, flow_run: FlowRun, state: State[Any], *, ours: bool) -> bool:
+    async def _take(
+        self, claimed: ClaimedDispatch, flow_run: FlowRun, state: State[Any], *, ours: bool
+    ) -> bool:
         """
         Put the run where it may run here; False: another process runs it.
 
@@ -137,45 +141,45 @@ class FlowRuns:
         if not ours and (state.is_pending() or state.is_running()):
             return False
         goes_on: State[Any] = Pending(message="Goes on where it stopped.")
-        await still_ours(hand)
+        await ensure_lease(claimed)
         answer = await self.client.set_flow_run_state(flow_run.id, goes_on, force=not state.is_scheduled())
         if answer.status == SetStateStatus.WAIT:
             raise HooklineError("The deployment has as many runs as its concurrency limit allows.")
         flow_run.state = answer.state
         return answer.status == SetStateStatus.ACCEPT
 
-    async def _conclude(self, hand: InHand, flow_run_id: UUID, run: Run) -> Ending:
+    async def _conclude(self, claimed: ClaimedDispatch, flow_run_id: UUID, run: Run) -> Ending:
         """What it means for the dispatch that the run has ended, or was stopped."""
-        if hand.stop is Stop.LEASE_LOST:
-            raise NotOurs(hand.stop.value)
-        if hand.stop is Stop.DELETED:
+        if claimed.stop is Stop.LEASE_LOST:
+            raise LeaseLost(claimed.stop.value)
+        if claimed.stop is Stop.DELETED:
             return DELETED
         state = run.state
-        if hand.stop is Stop.DISCARDED and not state.is_completed():
-            raise Discarded(hand.stop.value)
-        if hand.stop is None and state.is_cancelled():
+        if claimed.stop is Stop.DISCARDED and not state.is_completed():
+            raise Discarded(claimed.stop.value)
+        if claimed.stop is None and state.is_cancelled():
             return Ending("discarded", state.message or "the flow itself says that it is cancelled")
-        if hand.stop is not None or not state.is_final():
+        if claimed.stop is not None or not state.is_final():
             state = (await self.client.read_flow_run(flow_run_id)).state or state
         if state.is_paused():
-            return await self._hold(hand, flow_run_id, state)
+            return await self._hold(claimed, flow_run_id, state)
         if _is_over(state) or state.is_failed() or state.is_crashed() or state.is_cancelling():
-            return await self._end(hand, flow_run_id, state)
-        if hand.stop is Stop.ENGINE_STOPS:
+            return await self._end(claimed, flow_run_id, state)
+        if claimed.stop is Stop.ENGINE_STOPS:
             waits: State[Any] = Pending(message="Its engine was stopped; another one goes on.")
-            await still_ours(hand)
+            await ensure_lease(claimed)
             await self.client.set_flow_run_state(flow_run_id, waits, force=True)
-            raise EngineStops(hand.stop.value)
+            raise EngineStops(claimed.stop.value)
         raise HooklineError(f"Prefect does not let the flow run go on from {state.name}: {run.refused}")
 
-    async def _end(self, hand: InHand, flow_run_id: UUID, state: State[Any]) -> Ending:
+    async def _end(self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]) -> Ending:
         """The ending of a run that is over, or that only we can let be over."""
         if state.is_cancelling():
-            await still_ours(hand)
+            await ensure_lease(claimed)
             state = await cancel(self.client, flow_run_id, "Cancelled before its next effect.")
         return await ending(self.database, state)
 
-    async def _hold(self, hand: InHand, flow_run_id: UUID, state: State[Any]) -> Ending:
+    async def _hold(self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]) -> Ending:
         """
         Let a run wait for its answer without a process.
 
@@ -185,7 +189,7 @@ class FlowRuns:
         if not details.pause_reschedule:
             waiting: State[Any] = Suspended(message="Its engine has died; it waits without a process.")
             waiting.state_details = details.model_copy(update={"pause_reschedule": True})
-            await still_ours(hand)
+            await ensure_lease(claimed)
             await self.client.set_flow_run_state(flow_run_id, waiting, force=True)
         return Ending("held", WAITS)
 
@@ -202,11 +206,11 @@ def _no_deployment(name: str) -> HooklineError:
     return HooklineError(f"The Prefect server has no deployment {name}. Make it with: hookline apply")
 
 
-async def still_ours(hand: InHand) -> None:
+async def ensure_lease(claimed: ClaimedDispatch) -> None:
     """Before anything is noted of a run, or forced upon it: an engine that slept may have another's before it."""
-    await hand.check()
-    if hand.stop is Stop.LEASE_LOST:
-        raise NotOurs(hand.stop.value)
+    await claimed.check()
+    if claimed.stop is Stop.LEASE_LOST:
+        raise LeaseLost(claimed.stop.value)
 
 
 async def cancel(client: PrefectClient, flow_run_id: UUID, message: str) -> State[Any]:

@@ -12,7 +12,7 @@ import httpx
 
 from hookline import text
 from hookline.database import is_connection_error
-from hookline.engine.prefect_errors import is_unavailable
+from hookline.prefect_adapter.errors import is_unavailable
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -89,7 +89,7 @@ async def serve(settings: Settings) -> None:
         left = await worker.drain()
         await asyncio.to_thread(worker_runs.kill, left)
         await _cancel(serving)
-        await worker_runs.put_back(client, left)
+        await worker_runs.requeue(client, left)
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

@@ -106,7 +106,7 @@ async def free_slots(client: PrefectClient) -> None:
             await client.update_global_concurrency_limit(limit.name, freed)
 
 
-async def put_back(client: PrefectClient, flow_run_ids: Collection[UUID]) -> None:
+async def requeue(client: PrefectClient, flow_run_ids: Collection[UUID]) -> None:
     """
     Kill what an orderly stop does not wait for any longer, and schedule it again.
 

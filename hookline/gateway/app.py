@@ -12,14 +12,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
-from hookline.gateway import metrics, pages
-from hookline.gateway.condition import Condition
 from hookline.gateway.configuration import Configuration
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
 from hookline.gateway.prefect_proxy import add_prefect
-from hookline.gateway.pressure import Pressure
 from hookline.gateway.receive import Receiver
+from hookline.gateway.views.routes import add_to as add_views
+from hookline.health import metrics
+from hookline.health.condition import Condition
+from hookline.health.pressure import Pressure
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": pressure.reason or "ok", **told}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
-        if desk.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):
+        if views.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):
             raise HTTPException(404)
         try:
             told = await metrics.exposition(settings)
@@ -98,8 +99,8 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=watching,
     )
     app.router.redirect_slashes = False  # it would send the sender, secret and all, to whatever `Host` says
-    desk = pages.add_to(app, settings, configuration.hooks)
-    proxy = add_prefect(app, desk) if settings.has_own_prefect else nullcontext()
+    views = add_views(app, settings, configuration.hooks)
+    proxy = add_prefect(app, views) if settings.has_own_prefect else nullcontext()
     return app
 
 

@@ -117,7 +117,7 @@ def require_readable_secrets(name: str, source: Source) -> None:
     """
     for secret in webhook_secrets(name):
         try:
-            schemes.require_strong(source.proof, secret.get_secret_value())
+            schemes.require_strong(source.auth_scheme, secret.get_secret_value())
         except ValueError as error:
             raise ValueError(f"{variable_of(SECRET_PREFIX, name)}: one of its secrets is {error}.") from None
     if any(token.get_secret_value() in all_webhook_secrets() for token in handshake_tokens(name)):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from hookline.gateway.reading import Rejection
+from hookline.gateway.request_parsing import Rejection
 from hookline.gateway.schemes import is_secret
 from hookline.hooks.sources import Source
 from hookline.hooks.templates import Template, TemplateError

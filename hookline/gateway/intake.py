@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from hookline.gateway import schemes
 from hookline.gateway.handshakes import Reply, handshake
-from hookline.gateway.reading import Rejection
-from hookline.gateway.schemes import Signed
+from hookline.gateway.request_parsing import Rejection
+from hookline.gateway.schemes import SignedRequest
 from hookline.hooks.bodies import kind, parse
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import Template
@@ -44,7 +44,7 @@ class Given:
     tokens: Sequence[SecretStr]
     known: Sequence[SecretStr]
     """What must not be kept."""
-    signed: Signed
+    signed: SignedRequest
     body_keys: Sequence[SecretStr] = ()
 
 

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from hookline import runtime
 from hookline.database import CONNECTION_ERRORS
-from hookline.gateway.pages.desk import Desk, Refused, answering
+from hookline.gateway.views.base import AdminViews, Refused, answering
 from hookline.settings import PREFECT_PATH
 
 API = f"{PREFECT_PATH}/api"
@@ -71,10 +71,10 @@ POLICY = (
 class PrefectProxy:
     """Passes requests on to Hookline's own Prefect server; within `async with`."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._origin = desk.settings.own_prefect_api_url.removesuffix("/api")
-        self._auth = runtime.prefect_auth(desk.settings)
+    def __init__(self, views: AdminViews) -> None:
+        self._desk = views
+        self._origin = views.settings.own_prefect_api_url.removesuffix("/api")
+        self._auth = runtime.prefect_auth(views.settings)
         basic = base64.b64encode(self._auth.encode()).decode()
         self._authorization = {"Authorization": f"Basic {basic}"}
         self._http = httpx.AsyncClient(
@@ -89,9 +89,9 @@ class PrefectProxy:
         """Close its connections."""
         await self._http.aclose()
 
-    async def answer(self, desk: Desk, request: Request) -> Response:
+    async def answer(self, views: AdminViews, request: Request) -> Response:
         """Pass a request on, and its answer back."""
-        await desk.require_session(request)
+        await views.require_session(request)
         if request.url.path == PREFECT_PATH:
             return RedirectResponse(f"{PREFECT_PATH}/", 303)
         try:
@@ -190,10 +190,10 @@ class PrefectProxy:
             await asyncio.sleep(SESSION_POLL_SECONDS)
 
 
-def add_prefect(app: Starlette, desk: Desk) -> PrefectProxy:
+def add_prefect(app: Starlette, views: AdminViews) -> PrefectProxy:
     """Add the Prefect UI and API to the gateway, below `/prefect`; what is returned is open while the gateway is."""
-    proxy = PrefectProxy(desk)
-    show = answering(desk, proxy.answer)
+    proxy = PrefectProxy(views)
+    show = answering(views, proxy.answer)
     app.router.routes += [
         Route(PREFECT_PATH, show),
         Route(PREFECT_PATH + "/{path:path}", show, methods=METHODS),

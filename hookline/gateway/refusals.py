@@ -5,10 +5,10 @@ import logging
 from datetime import UTC, datetime
 
 from hookline.database import is_connection_error, pool
-from hookline.gateway.asked import Asked
-from hookline.gateway.reading import Rejection
+from hookline.gateway.incoming import IncomingRequest
+from hookline.gateway.request_parsing import Rejection
 from hookline.gateway.writer import DATABASE_SECONDS
-from hookline.inbox.refusals import MOST_OF_SOURCE, Refusal, add_all
+from hookline.inbox.refusals import MAX_OF_SOURCE, Refusal, add_all
 from hookline.settings import Settings
 from hookline.text import one_line, reason
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 NOTED = {400, 401, 408, 413, 415, 429}
 """What sending again does not mend. That a source is not there is no news of it, nor that we are."""
 LOOK_SECONDS = 1.0
-LONGEST_HEADER = 200
+MAX_HEADER = 200
 """Characters."""
 UNPROVEN = "(not proven)"
 MORE = "other reasons, of which there are too many to tell"
@@ -30,17 +30,17 @@ class Refusals:
         self._settings = settings
         self._gathered: dict[tuple[str, int, str], Refusal] = {}
 
-    def note(self, asked: Asked, rejection: Rejection) -> None:
+    def note(self, incoming: IncomingRequest, rejection: Rejection) -> None:
         """Count a refused request; of one that proved nothing, the names of its headers are all that is kept."""
         if rejection.status not in NOTED:
             return
         now = datetime.now(UTC)
-        key = asked.name, rejection.status, reason(asked.masked(rejection.detail))
-        if key not in self._gathered and self._reasons_of(asked.name) >= MOST_OF_SOURCE:
-            key = asked.name, rejection.status, MORE
+        key = incoming.name, rejection.status, reason(incoming.masked(rejection.detail))
+        if key not in self._gathered and self._reasons_of(incoming.name) >= MAX_OF_SOURCE:
+            key = incoming.name, rejection.status, MORE
         noted = self._gathered.setdefault(key, Refusal(*key, 0, now, now, "", {}))
         noted.count += 1
-        noted.last_at, noted.peer, noted.headers = now, asked.peer, _headers(asked)
+        noted.last_at, noted.peer, noted.headers = now, incoming.peer, _headers(incoming)
 
     async def watch(self) -> None:
         """Write down what was gathered, once a second, for ever."""
@@ -71,8 +71,8 @@ class Refusals:
         return sum(key[0] == source for key in self._gathered)
 
 
-def _headers(asked: Asked) -> dict[str, str]:
+def _headers(incoming: IncomingRequest) -> dict[str, str]:
     """The headers as a person is shown them."""
-    if not asked.proven:
-        return {one_line(name, LONGEST_HEADER): UNPROVEN for name in asked.headers}
-    return {name: one_line(value, LONGEST_HEADER) for name, value in asked.kept["headers"].items()}
+    if not incoming.proven:
+        return {one_line(name, MAX_HEADER): UNPROVEN for name in incoming.headers}
+    return {name: one_line(value, MAX_HEADER) for name, value in incoming.kept["headers"].items()}

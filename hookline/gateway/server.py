@@ -8,21 +8,21 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hookline.gateway.peers import is_in, network
-from hookline.gateway.reading import RETRY_AFTER
+from hookline.gateway.request_parsing import RETRY_AFTER
+from hookline.peers import is_in, network
 from hookline.settings import PREFECT_PATH, Settings
 
 PROXIES = "proxies"
-LONGEST_HEAD = 65_536
+MAX_HEAD = 65_536
 """Bytes of a request's target and headers; and of whatever else comes without a byte of a body, such as trailers."""
-MOST_HEADERS = 100
+MAX_HEADERS = 100
 MAX_MESSAGE = 1_048_576
 """Bytes of a websocket's message; websockets are for whoever has logged in."""
 COST_OF_A_CHUNK = 64
 """Bytes of framing that a chunk is counted as, beside its own: each costs a call, whatever it holds."""
-MOST_PIPELINED = 32
+MAX_PIPELINED = 32
 """Requests on one connection that wait for the answer to the one before them."""
-MOST_UNWANTED = 4_194_304
+MAX_UNWANTED = 4_194_304
 """Bytes of a body that are thrown away after its request was answered: enough for most senders to hear why."""
 IDLE_SECONDS = 5
 """Between two requests on one connection."""
@@ -43,7 +43,7 @@ class Limits(uvicorn.Config):
             lifespan="on",
             access_log=False,  # what is accepted is logged with its id; what is not must not fill the disk
             log_level="error",  # the same: a warning for each request that is no HTTP
-            proxy_headers=False,  # hookline.gateway.peers knows whom to believe
+            proxy_headers=False,  # hookline.peers knows whom to believe
             server_header=False,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=10,
@@ -87,12 +87,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._to_send.start(self.config.send_seconds)
         self._empty += len(data)
         super().data_received(data)
-        if self._empty > LONGEST_HEAD and not self.transport.is_closing():
+        if self._empty > MAX_HEAD and not self.transport.is_closing():
             self._refuse("431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         """Begin to count the head's bytes; raises where too many requests wait, which ends the connection."""
-        if len(self.pipeline) >= MOST_PIPELINED:
+        if len(self.pipeline) >= MAX_PIPELINED:
             raise httptools.HttpParserError("too many requests at once")
         super().on_message_begin()
         self._in_head = True
@@ -100,14 +100,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header of the head; what comes after a chunked body is counted, and no header of the request."""
-        if self._in_head and len(self.headers) <= MOST_HEADERS:
+        if self._in_head and len(self.headers) <= MAX_HEADERS:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Let the application answer, unless the head is too long; the body has its own seconds."""
         self._in_head = False
         length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if length > LONGEST_HEAD or len(self.headers) > MOST_HEADERS:
+        if length > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self.app = too_large
         super().on_headers_complete()
         # The second more is the application's, to say what it thinks of a slow body.
@@ -116,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_chunk_header(self) -> None:
         """Count a chunk; raises where the body comes in so many small ones, which ends the connection."""
         self._framing += COST_OF_A_CHUNK
-        if self._framing > LONGEST_HEAD:
+        if self._framing > MAX_HEAD:
             raise httptools.HttpParserError("too many small chunks")
 
     def on_body(self, body: bytes) -> None:
@@ -125,7 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._framing = max(0, self._framing - len(body))
         if self.is_silent:
             self._unwanted += len(body)
-            if self._unwanted > MOST_UNWANTED:
+            if self._unwanted > MAX_UNWANTED:
                 self.flow.pause_reading()  # the answer is on its way; the clock cuts the connection off
                 self._to_send.start(1)
         super().on_body(body)
@@ -180,8 +180,8 @@ class Crowd:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._most = settings.max_connections
-        self._most_of_one = min(settings.max_address_connections, settings.max_connections)
+        self._max = settings.max_connections
+        self._max_of_one = min(settings.max_address_connections, settings.max_connections)
         self._proxies = settings.trusted_proxies
         self._of: dict[str, dict[BoundedProtocol, None]] = {}
         self._place: dict[BoundedProtocol, str] = {}
@@ -192,9 +192,9 @@ class Crowd:
         self._place[connection] = place
         mine = self._of.setdefault(place, {})
         mine[connection] = None
-        if place != PROXIES and len(mine) > self._most_of_one:
+        if place != PROXIES and len(mine) > self._max_of_one:
             return self._make_room(mine, connection)
-        if len(self._place) > self._most:
+        if len(self._place) > self._max:
             strangers = (crowd for place, crowd in self._of.items() if place != PROXIES)
             return self._make_room(max(strangers, key=len, default={}), connection)
         return True

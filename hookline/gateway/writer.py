@@ -11,8 +11,8 @@ from hookline.settings import Settings
 
 DATABASE_SECONDS = 5
 """The database is given these to answer."""
-MOST_AT_ONCE = 100
-MOST_BYTES_AT_ONCE = 4 * 1_048_576
+MAX_AT_ONCE = 100
+MAX_BYTES_AT_ONCE = 4 * 1_048_576
 
 
 _Waiting: TypeAlias = tuple[Arrival, "asyncio.Future[Receipt]"]
@@ -76,7 +76,7 @@ class Writer:
         group: list[_Waiting] = []
         keys = set()
         size = 0
-        while self._waiting and len(group) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
+        while self._waiting and len(group) < MAX_AT_ONCE and size < MAX_BYTES_AT_ONCE:
             arrival, kept = self._waiting[0]
             if arrival.key in keys:
                 break

@@ -18,7 +18,7 @@ def write(home: Path, troubles: Mapping[str, str]) -> None:
     draft.replace(_file(home))
 
 
-def withdraw(home: Path) -> None:
+def clear(home: Path) -> None:
     """Say nothing any more."""
     _file(home).unlink(missing_ok=True)
 

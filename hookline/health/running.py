@@ -13,7 +13,7 @@ from hookline.inbox import configuration
 
 ALIVE = timedelta(seconds=10)
 """An engine that was seen longer ago is not alive."""
-LONGEST_WAIT_SECONDS = 30.0
+MAX_WAIT_SECONDS = 30.0
 """Within these a delivery that was received is routed, unless something is wrong."""
 
 
@@ -42,7 +42,7 @@ class Running:
     @property
     def waits_too_long(self) -> str | None:
         """Say which delivery waits too long to be routed; None where none does."""
-        if self.oldest is None or self.waits_seconds <= LONGEST_WAIT_SECONDS:
+        if self.oldest is None or self.waits_seconds <= MAX_WAIT_SECONDS:
             return None
         engines = "although an engine is alive" if self.engines else "and no engine is alive"
         return f"delivery {self.oldest} has waited {self.waits_seconds:.0f} s to be routed, {engines}"

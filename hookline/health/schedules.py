@@ -22,7 +22,7 @@ PERIODS = 3
 """So many periods without a run that completed are a problem."""
 PLANNING = timedelta(hours=1)
 """Prefect's scheduler plans an hour ahead at least, once a minute; with nothing planned for so long, it does not."""
-MOST = 200
+MAX = 200
 ADVICE = "Look at its latest runs in the Prefect UI, and at the log of the worker."
 
 
@@ -58,7 +58,7 @@ async def overdue(client: PrefectClient, now: datetime) -> list[Overdue]:
     """
     found = [
         await _look_at(client, deployment, now)
-        for deployment in await client.read_deployments(limit=MOST)
+        for deployment in await client.read_deployments(limit=MAX)
         if not deployment.paused and any(schedule.active for schedule in deployment.schedules)
     ]
     return [each for each in found if each is not None]

@@ -13,12 +13,12 @@ from pydantic_core import ErrorDetails
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
-from hookline.hooks.proofs import Strict
+from hookline.hooks.auth_schemes import Strict
 from hookline.hooks.sources import Source, SourceError, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem
 from hookline.settings import webhook_secrets
-from hookline.text import LONGEST_REASON, one_line, reason
+from hookline.text import MAX_REASON, one_line, reason
 
 T = TypeVar("T")
 Check: TypeAlias = Callable[[str, Source], None]
@@ -33,7 +33,7 @@ class _RouteText(Strict):
     deployment: str = Field(pattern=r"^[^/]+/[^/]+$")
     parameters: dict[str, Any] = Field(default_factory=dict)
     key: str | None = None
-    own_run: bool = False
+    unbatched: bool = False
 
 
 class _File(Strict):
@@ -55,7 +55,7 @@ class Route:
     """Deliveries of one key are worked on one after another."""
     spec: str
     """All of it as JSON: `route_of` reads it."""
-    own_run: bool = False
+    unbatched: bool = False
     """Each dispatch has a flow run of its own, however many wait."""
     off: str | None = None
     """Why it cannot be followed now: what it would take waits."""
@@ -278,9 +278,9 @@ def _parts(
         except (_Wrong, SourceError) as error:
             wrong[str(name)] = [f"{place}{problem}" for problem in error.problems]
         except ValueError as error:
-            wrong[name] = [f"{place}: {one_line(error, LONGEST_REASON)}"]
+            wrong[name] = [f"{place}: {one_line(error, MAX_REASON)}"]
         except Exception as error:  # noqa: BLE001  (a library's own error ends this part alone)
-            wrong[name] = [f"{place}: {type(error).__name__}: {one_line(error, LONGEST_REASON)}"]
+            wrong[name] = [f"{place}: {type(error).__name__}: {one_line(error, MAX_REASON)}"]
     return right, wrong
 
 
@@ -336,7 +336,7 @@ def _route(name: str, text: _RouteText) -> Route:
         when=_template("when", text.when, expression=True),
         parameters={key: _templates(f"parameters.{key}", value) for key, value in text.parameters.items()},
         key=None if text.key is None else _template("key", text.key),
-        own_run=text.own_run,
+        unbatched=text.unbatched,
     )
 
 

@@ -16,7 +16,7 @@ MAX_PARAMETERS = 500_000
 MAX_KEY = 200
 """Characters; a page of an index of PostgreSQL holds some 2,700 bytes."""
 DIGEST = 32
-LEAST, MOST = -(2**63), 2**63 - 1
+LEAST, MAX = -(2**63), 2**63 - 1
 """Prefect's server stores larger ones, and can then no longer answer what it stored: orjson has 64 bits."""
 
 _short = Repr()
@@ -68,7 +68,7 @@ def _problem(number: float) -> str | None:
     if not math.isfinite(number):
         return f"{number} is no number of JSON"
     # PostgreSQL's jsonb writes 1e22 out as an integer of 23 digits.
-    return None if LEAST <= number <= MOST else "a number beyond 64 bits; send it as a text"
+    return None if LEAST <= number <= MAX else "a number beyond 64 bits; send it as a text"
 
 
 def bounded_key(text: str) -> str:

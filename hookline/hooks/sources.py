@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from hookline.hooks.auth_schemes import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.bodies import kind
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
 from hookline.hooks.templates import Template
@@ -120,7 +120,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    proof: Scheme
+    auth_scheme: Scheme
     enabled: bool = Field(default=True, description="False: its address answers 404.")
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
     accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
@@ -192,12 +192,14 @@ def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     """
     filled = _with_schema(_filled(given), folder)
     scheme = _scheme(filled.get("scheme"))
-    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"proof", "spec"}
-    proof, problems = _checked(scheme, {name: value for name, value in filled.items() if name not in ours})
+    ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
+    auth_scheme, problems = _checked(
+        scheme, {name: value for name, value in filled.items() if name not in ours}
+    )
     rest = {name: value for name, value in filled.items() if name in ours}
     spec = json.dumps(filled, default=str, sort_keys=True)
-    source, more = _checked(Source, rest | {"proof": proof or UrlSecret(), "spec": spec})
-    if proof is None or source is None:
+    source, more = _checked(Source, rest | {"auth_scheme": auth_scheme or UrlSecret(), "spec": spec})
+    if auth_scheme is None or source is None:
         raise SourceError(problems + more)
     return source
 

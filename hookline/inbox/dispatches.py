@@ -12,9 +12,9 @@ from hookline import text
 from hookline.database.types import Connection, Row
 from hookline.inbox.deliveries import CHANNEL
 
-ALONE, LAST = 2, 3
+QUARANTINE_AT, LAST = 2, 3
 """A dispatch that took so many engines with it is run by itself; after so many, no more."""
-LONGEST_DELAY = timedelta(minutes=2)
+MAX_DELAY = timedelta(minutes=2)
 """What is to wait for longer was written down before the database's clock was set back: it is due."""
 
 GAVE_UP = (
@@ -78,7 +78,7 @@ async def claim(
     *,
     limit: int,
     lease: timedelta,
-    in_hand: Collection[UUID] = (),
+    claimed_ids: Collection[UUID] = (),
     deployments: Collection[str] | None = None,
     deaths: tuple[int, int] = (0, 0),
 ) -> list[asyncpg.Record]:
@@ -93,7 +93,7 @@ async def claim(
         owner: the engine's name.
         limit: how many at most.
         lease: for how long, by the database's clock.
-        in_hand: what this engine works on still, though it was taken over.
+        claimed_ids: what this engine works on still, though it was taken over.
         deployments: only what is for these; absent, all.
         deaths: only what took so many engines with it, at least and at most.
 
@@ -132,9 +132,9 @@ async def claim(
         owner,
         limit,
         lease,
-        list(in_hand),
+        list(claimed_ids),
         None if deployments is None else list(deployments),
-        LONGEST_DELAY,
+        MAX_DELAY,
         *deaths,
     )
 
@@ -144,7 +144,7 @@ async def take_over(
     *,
     dead: Collection[str] = (),
     silent: Collection[UUID] = (),
-    in_hand: Collection[UUID] = (),
+    claimed_ids: Collection[UUID] = (),
 ) -> list[asyncpg.Record]:
     """
     Let wait again what engines had in hand that died or fell silent, and count it as a death; wakes the engines.
@@ -155,7 +155,7 @@ async def take_over(
         database: where the inbox is.
         dead: engines that are known to have died; of the others, what has a lease that ran out.
         silent: what has a lease that nobody renews, though the clock says that it lasts.
-        in_hand: what the asking engine works on, even if it was too late to renew the lease.
+        claimed_ids: what the asking engine works on, even if it was too late to renew the lease.
     """
     return await database.fetch(
         """
@@ -179,7 +179,7 @@ async def take_over(
         """,
         list(dead),
         list(silent),
-        list(in_hand),
+        list(claimed_ids),
         LAST,
         GAVE_UP,
         TAKEN_OVER,
@@ -203,15 +203,17 @@ async def suspects(database: asyncpg.Pool) -> int:
     return most or 0
 
 
-async def to_be_discarded(database: asyncpg.Pool, in_hand: Collection[UUID]) -> set[UUID]:
+async def to_be_discarded(database: asyncpg.Pool, claimed_ids: Collection[UUID]) -> set[UUID]:
     """Which of these a person wants discarded."""
     rows = await database.fetch(
-        "SELECT id FROM dispatches WHERE id = ANY($1) AND discard_reason IS NOT NULL", list(in_hand)
+        "SELECT id FROM dispatches WHERE id = ANY($1) AND discard_reason IS NOT NULL", list(claimed_ids)
     )
     return {row["id"] for row in rows}
 
 
-async def renew(database: asyncpg.Pool, owner: str, in_hand: Collection[UUID], lease: timedelta) -> set[UUID]:
+async def renew(
+    database: asyncpg.Pool, owner: str, claimed_ids: Collection[UUID], lease: timedelta
+) -> set[UUID]:
     """Renew the leases of what this engine has in hand; which of them are still its own."""
     kept = await database.fetch(
         """
@@ -219,7 +221,7 @@ async def renew(database: asyncpg.Pool, owner: str, in_hand: Collection[UUID], l
         WHERE id = ANY($2) AND state = 'running' AND lease_owner = $1 RETURNING id
         """,
         owner,
-        list(in_hand),
+        list(claimed_ids),
         lease,
     )
     return {row["id"] for row in kept}
@@ -291,7 +293,7 @@ async def stopped(database: asyncpg.Pool, dispatch_id: UUID, owner: str) -> None
     )
 
 
-async def put_back(
+async def requeue(
     database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str, delay: timedelta
 ) -> None:
     """
@@ -317,7 +319,7 @@ async def put_back(
     )
 
 
-async def give_own_run(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str) -> None:
+async def unbatch(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str) -> None:
     """Let a dispatch that was carried in a lane begin anew, in a flow run of its own."""
     await database.execute(
         f"""
@@ -422,7 +424,7 @@ async def seconds_to_next(database: asyncpg.Pool) -> float | None:
     return seconds
 
 
-async def followed(
+async def in_progress(
     connection: Connection, *, after: int, limit: int, within: timedelta
 ) -> list[asyncpg.Record]:
     """
@@ -465,7 +467,7 @@ async def followed(
     )
 
 
-async def follow(
+async def sync_from_prefect(
     connection: Connection, dispatch: Row, state: str, reason: str | None, *, waits_for: int | None = None
 ) -> None:
     """
@@ -495,7 +497,7 @@ async def follow(
     )
 
 
-async def over(
+async def finished_before(
     connection: Connection, dispatch_ids: Iterable[UUID], *, since: timedelta
 ) -> list[asyncpg.Record]:
     """
@@ -515,7 +517,7 @@ async def over(
     )
 
 
-async def closed(connection: Connection, dispatch_id: UUID) -> None:
+async def mark_run_closed(connection: Connection, dispatch_id: UUID) -> None:
     """Write down that the flow run of a discarded dispatch is no longer open."""
     await connection.execute(
         "UPDATE dispatches SET lease_owner = NULL, discard_reason = NULL WHERE id = $1 AND state = 'discarded'",
@@ -523,7 +525,7 @@ async def closed(connection: Connection, dispatch_id: UUID) -> None:
     )
 
 
-async def note_strangers(connection: Connection, deployments: Collection[str]) -> None:
+async def flag_unroutable(connection: Connection, deployments: Collection[str]) -> None:
     """Say of dispatches for other deployments than these that no engine like this one will take them."""
     await connection.execute(
         """
@@ -534,7 +536,7 @@ async def note_strangers(connection: Connection, deployments: Collection[str]) -
     )
 
 
-async def release_settled(connection: Connection, effect: Row) -> int:
+async def release_resolved(connection: Connection, effect: Row) -> int:
     """Let every dispatch go on that waits for this effect, which is settled; how many there were."""
     released = await connection.fetch(
         """

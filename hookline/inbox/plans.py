@@ -1,7 +1,7 @@
 """
 What a replay or a discard would do to deliveries, told without doing it.
 
-It says of each what `hookline.inbox.acts` would make of it now; a test holds the two together.
+It says of each what `hookline.inbox.commands` would make of it now; a test holds the two together.
 """
 
 from collections.abc import Sequence

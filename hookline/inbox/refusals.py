@@ -9,7 +9,7 @@ import asyncpg
 
 from hookline.database.types import Connection
 
-MOST_OF_SOURCE = 50
+MAX_OF_SOURCE = 50
 """Rows; of a source that is refused for more reasons, the latest stay."""
 
 
@@ -55,7 +55,7 @@ async def add_all(connection: Connection, refusals: Sequence[Refusal]) -> None:
             WHERE place > $2 AND (r.source, r.status, r.reason) = (counted.source, counted.status, counted.reason)
             """,
             sorted({each.source for each in refusals}),
-            MOST_OF_SOURCE,
+            MAX_OF_SOURCE,
         )
 
 

@@ -69,7 +69,7 @@ COLUMNS = """
     d.id, d.seq, d.source, d.external_id, d.received_at, d.method, d.content_type, d.state, d.reason, d.altered,
     d.duplicates, d.duplicate_at"""
 _HEX = re.compile(r"[0-9a-fA-F]{1,32}")
-LEAST_OF_AN_ID = 8
+MIN_OF_AN_ID = 8
 """Characters: fewer could be an order's number."""
 
 
@@ -215,7 +215,7 @@ def businesses(dispatches: Sequence[Row]) -> tuple[list[str], list[str]]:
     return [workflow for workflow, _ in found], [key for _, key in found]
 
 
-def ids_that_begin(text: str, *, least: int = LEAST_OF_AN_ID) -> tuple[UUID | None, UUID | None]:
+def ids_that_begin(text: str, *, least: int = MIN_OF_AN_ID) -> tuple[UUID | None, UUID | None]:
     """The first and the last id that begin with the text; nothing, if it is not the beginning of an id."""
     digits = text.replace("-", "")
     if len(digits) < least or not _HEX.fullmatch(digits):

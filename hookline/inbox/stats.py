@@ -17,7 +17,7 @@ from hookline.database.types import Row
 from hookline.inbox import search
 from hookline.inbox.deliveries import OPEN, STATES
 
-COUNTED = 10_000
+COUNT_CAP = 10_000
 
 
 @dataclass
@@ -56,8 +56,8 @@ async def by_source(database: asyncpg.Pool) -> list[Source]:
     sources = sorted({*await search.sources(database), *pauses})
     async with database.acquire() as connection, connection.transaction(readonly=True):
         await connection.execute("SET LOCAL enable_sort = off")  # each look goes along its index, and stops
-        of_states = await connection.fetch(OLDEST_OF_EACH_STATE, STATES, COUNTED + 1)
-        of_sources = await connection.fetch(LATEST_OF_EACH_SOURCE, sources, COUNTED + 1)
+        of_states = await connection.fetch(OLDEST_OF_EACH_STATE, STATES, COUNT_CAP + 1)
+        of_sources = await connection.fetch(LATEST_OF_EACH_SOURCE, sources, COUNT_CAP + 1)
     return [
         _source(name, of_states, [row for row in of_sources if row["source"] == name], pauses.get(name))
         for name in sources
@@ -80,7 +80,7 @@ def _source(name: str, of_states: Sequence[Row], latest: Sequence[Row], pause: R
         if not (_ended(latest) or _ended(of_state)):
             entry.at_least.append(state)
         if n or state in entry.at_least:
-            entry.states[state] = min(n, COUNTED)
+            entry.states[state] = min(n, COUNT_CAP)
         if state in OPEN:
             opened += [row["oldest"] for row in looks]
     entry.oldest_open = min(opened, default=None)
@@ -90,7 +90,7 @@ def _source(name: str, of_states: Sequence[Row], latest: Sequence[Row], pause: R
 def _ended(look: Sequence[Row]) -> bool:
     """Whether a look saw all there is, before it had to stop."""
     n: int = sum(row["n"] for row in look)
-    return n <= COUNTED
+    return n <= COUNT_CAP
 
 
 # BETWEEN, and the same in ORDER BY: for an equality the planner may go along the order of arrival instead, past

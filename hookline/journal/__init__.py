@@ -1,8 +1,8 @@
 """The journal: every vendor write that must happen once is written down before it is sent."""
 
-from hookline.journal.alone import PATIENCE, BusinessBusy, alone, still_alone
+from hookline.journal.compensation import BusinessFailure, Compensation, CompensationStep
 from hookline.journal.effect import (
-    Census,
+    CountReadback,
     Effect,
     EffectBusy,
     EffectConflict,
@@ -10,25 +10,25 @@ from hookline.journal.effect import (
     EffectUncertain,
     Outcome,
 )
+from hookline.journal.exclusive import LOCK_TIMEOUT_SECONDS, BusinessBusy, ensure_exclusive, exclusive
 from hookline.journal.once import known, now_known_as, once
-from hookline.journal.undo import BusinessFailure, Saga, Undo
 
 __all__ = [
-    "PATIENCE",
+    "LOCK_TIMEOUT_SECONDS",
     "BusinessBusy",
     "BusinessFailure",
-    "Census",
+    "Compensation",
+    "CompensationStep",
+    "CountReadback",
     "Effect",
     "EffectBusy",
     "EffectConflict",
     "EffectError",
     "EffectUncertain",
     "Outcome",
-    "Saga",
-    "Undo",
-    "alone",
+    "ensure_exclusive",
+    "exclusive",
     "known",
     "now_known_as",
     "once",
-    "still_alone",
 ]

@@ -29,7 +29,7 @@ class Effect:
     flow_run_id: UUID | None = None
     dispatch_id: UUID | None = None
     """What made it, where a delivery did."""
-    uses: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     """The same vendor's references of other effects that it builds upon: from now on, nobody undoes those."""
     round: int = 0
     """Of a business that is undone as a whole, which try this is part of; 0: it is part of none."""
@@ -55,7 +55,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Census:
+class CountReadback:
     """
     A look-up for writes that leave no mark of ours: count what stands at the vendor before and after.
 
@@ -66,10 +66,10 @@ class Census:
     count: Callable[[], Awaitable[set[str]]]
 
 
-Look = Callable[[], Awaitable[Outcome | None]]
+Readback = Callable[[], Awaitable[Outcome | None]]
 
 
-_TO_SETTLE = re.compile(r"`hookline effects settle (\d{1,18}) --happened`")
+_TO_SETTLE = re.compile(r"`hookline effects resolve (\d{1,18}) --happened`")
 
 
 class EffectError(HooklineError):
@@ -84,8 +84,8 @@ class EffectUncertain(EffectError):
     def __init__(self, effect_id: int, what: str, why: str) -> None:
         super().__init__(
             f"It is not known whether this happened: {what}. {why} "
-            f"Look at the vendor, then say so: `hookline effects settle {effect_id} --happened` "
-            f"or `hookline effects settle {effect_id} --send-again`."
+            f"Look at the vendor, then say so: `hookline effects resolve {effect_id} --happened` "
+            f"or `hookline effects resolve {effect_id} --send-again`."
         )
         self.arguments = (effect_id, what, why)
 

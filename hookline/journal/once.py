@@ -17,14 +17,14 @@ from hookline.database.connection import reaching
 from hookline.database.types import Connection, Row
 from hookline.journal import store
 from hookline.journal.effect import (
-    Census,
+    CountReadback,
     Effect,
     EffectBusy,
     EffectConflict,
     EffectError,
     EffectUncertain,
-    Look,
     Outcome,
+    Readback,
 )
 from hookline.settings import Settings
 
@@ -39,7 +39,7 @@ async def once(
     effect: Effect,
     send: Callable[[], Awaitable[Outcome]],
     *,
-    look: Look | Census | None = None,
+    look: Readback | CountReadback | None = None,
     resend: bool = False,
 ) -> Outcome:
     """
@@ -70,7 +70,9 @@ async def once(
         with context.waiting(f"waits for another run that is at {effect}"):
             await store.lock(connection, f"effect {effect}")
         # Where nothing has to be looked at before: both in one, on disk before the request leaves.
-        row = await store.intend(connection, effect, begin=not isinstance(look, Census) and not effect.uses)
+        row = await store.intend(
+            connection, effect, begin=not isinstance(look, CountReadback) and not effect.depends_on
+        )
         if row["state"] == "done":
             return _known(effect, row)
         if row["state"] == "uncertain":
@@ -116,7 +118,7 @@ class _Attempt:
         connection: Connection,
         effect: Effect,
         effect_id: int,
-        look: Look | Census | None,
+        look: Readback | CountReadback | None,
     ) -> None:
         self.settings = settings
         self.connection = connection
@@ -126,7 +128,7 @@ class _Attempt:
 
     async def begin(self, row: Row, *, resend: bool) -> Outcome | None:
         """Begin an attempt, unless an earlier one is found to have been the last: then what it brought about."""
-        scope = self.look.scope if isinstance(self.look, Census) else None
+        scope = self.look.scope if isinstance(self.look, CountReadback) else None
         if scope is not None:
             with context.waiting(f"waits for another run that counts at {scope}"):
                 await store.lock(self.connection, f"scope {scope}")
@@ -179,18 +181,18 @@ class _Attempt:
                 return None
             raise await self._uncertain("The answer was lost, and the vendor offers no way to look it up.")
         await self._let_land(row)
-        if isinstance(self.look, Census):
+        if isinstance(self.look, CountReadback):
             return await self._count_new(self.look, row)
         return await self.look()
 
-    async def _count_new(self, census: Census, row: Row) -> Outcome | None:
-        for neighbour in await store.open_neighbours(self.connection, self.effect_id, census.scope):
+    async def _count_new(self, count_readback: CountReadback, row: Row) -> Outcome | None:
+        for neighbour in await store.open_neighbours(self.connection, self.effect_id, count_readback.scope):
             if neighbour["attempted_at"] > row["attempted_at"]:
                 await self._wait_for(neighbour)
         taken = set(row["baseline"] or []) | await store.claimed(
-            self.connection, census.scope, row["attempted_at"]
+            self.connection, count_readback.scope, row["attempted_at"]
         )
-        new = await census.count() - taken
+        new = await count_readback.count() - taken
         if new and len(new) != self.effect.wanted:
             raise await self._uncertain(
                 f"{self.effect.wanted} were asked for; new at the vendor are {sorted(new)}."
@@ -205,14 +207,14 @@ class _Attempt:
         raise EffectBusy(f"{self.effect} waits for {other}, which must be settled first.")
 
     async def _baseline(self) -> set[str] | None:
-        if not isinstance(self.look, Census):
+        if not isinstance(self.look, CountReadback):
             return None
         for neighbour in await store.open_neighbours(self.connection, self.effect_id, self.look.scope):
             await self._let_land(neighbour)
         return await self.look.count()
 
     async def _let_land(self, row: Row) -> None:
-        settled = self.settings.settle_seconds
+        settled = self.settings.readback_grace_seconds
         seconds = await store.seconds_until(self.connection, row["attempted_at"], settled)
         with context.waiting(f"waits until an earlier attempt of {self.effect} has landed"):
             await asyncio.sleep(seconds)
@@ -242,7 +244,7 @@ async def _may_begin(connection: Connection, effect: Effect, row: Row) -> None:
             f"{effect.label} is being undone, so {effect.step} was not begun. Its run goes on undoing where it "
             "enters `compensated()`: nothing of the business may stand before that."
         )
-    for ground in await store.grounds(connection, effect):
+    for ground in await store.depends_on(connection, effect):
         if ground["state"] == "undone":
             raise EffectError(
                 f"{effect} builds upon {ground['what']} (effect {ground['id']}), which was undone meanwhile. "
@@ -255,7 +257,9 @@ async def _may_begin(connection: Connection, effect: Effect, row: Row) -> None:
 def _is_of(effect: Effect, row: Row) -> bool:
     """Whether the row says what the effect does, all that a person could have mended."""
     same = ("digest", "wanted", "operation", "label", "round")
-    return tuple(row["uses"]) == effect.uses and all(row[name] == getattr(effect, name) for name in same)
+    return tuple(row["uses"]) == effect.depends_on and all(
+        row[name] == getattr(effect, name) for name in same
+    )
 
 
 def _same_request(effect: Effect, row: Row) -> None:

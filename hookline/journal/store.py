@@ -11,7 +11,7 @@ from hookline.database.types import Connection, Row
 from hookline.journal.effect import Effect, EffectBusy, Outcome
 
 LOCK_TIMEOUT = "60s"
-LONGEST_NAME = 63
+MAX_NAME = 63
 """Of a session, in PostgreSQL."""
 
 
@@ -54,7 +54,7 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             effect.wanted,
             effect.flow_run_id,
             effect.dispatch_id,
-            effect.uses,
+            effect.depends_on,
             effect.round,
             begin,
         ) or await connection.fetchrow(
@@ -141,19 +141,19 @@ async def try_business(connection: Connection, key: str, holder: str) -> bool:
                set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)
         """,
         key,
-        holder[:LONGEST_NAME],
+        holder[:MAX_NAME],
     )
     return taken
 
 
-async def lock_business(connection: Connection, key: str, patience: timedelta) -> None:
+async def lock_business(connection: Connection, key: str, max_wait: timedelta) -> None:
     """
     Wait for the lock of a business.
 
     Raises:
         asyncpg.LockNotAvailableError: it did not become free in time.
     """
-    await connection.execute(f"SET lock_timeout = {max(1, int(patience.total_seconds() * 1000))}")
+    await connection.execute(f"SET lock_timeout = {max(1, int(max_wait.total_seconds() * 1000))}")
     await connection.execute("SELECT pg_advisory_lock(hashtextextended('business ' || $1, 0))", key)
 
 
@@ -215,7 +215,7 @@ async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:
         effect.wanted,
         effect.operation,
         effect.label,
-        effect.uses,
+        effect.depends_on,
         effect.round,
     )
 
@@ -296,9 +296,9 @@ async def claimed(connection: Connection, scope: str, since: datetime) -> set[st
     return set(found or [])
 
 
-async def grounds(connection: Connection, effect: Effect) -> Sequence[Row]:
+async def depends_on(connection: Connection, effect: Effect) -> Sequence[Row]:
     """The effects that another one builds upon, the latest of each reference; and whether they are being undone."""
-    if not effect.uses:
+    if not effect.depends_on:
         return []
     return await connection.fetch(
         """
@@ -309,7 +309,7 @@ async def grounds(connection: Connection, effect: Effect) -> Sequence[Row]:
           AND (e.workflow, e.key) <> ($3, $4)
         ORDER BY used, e.id DESC
         """,
-        effect.uses,
+        effect.depends_on,
         effect.operation,
         effect.workflow,
         effect.key,
@@ -371,11 +371,11 @@ async def steps_against(connection: Connection, effect_id: int, number: int) -> 
     return steps
 
 
-async def intend_undo(connection: Connection, effect: Effect, undo: Mapping[str, Any]) -> None:
+async def intend_compensation(connection: Connection, effect: Effect, compensate: Mapping[str, Any]) -> None:
     """Write down a step of an undoing, and how it is done: that it began is known from here on."""
     row = await intend(connection, effect)
     await connection.execute(
-        "UPDATE effects SET undoes = $2, undo = $3 WHERE id = $1", row["id"], effect.undoes, undo
+        "UPDATE effects SET undoes = $2, undo = $3 WHERE id = $1", row["id"], effect.undoes, compensate
     )
 
 
@@ -388,7 +388,7 @@ async def keep(connection: Connection, step: Row, reason: str) -> None:
     )
 
 
-async def uphold(connection: Connection, workflow: str, key: str) -> None:
+async def commit(connection: Connection, workflow: str, key: str) -> None:
     """Write down that what a business did is not undone any more."""
     await connection.execute(
         """
@@ -415,7 +415,7 @@ async def find(connection: Connection, *, state: str | None, key: str | None) ->
     )
 
 
-async def settle(
+async def resolve(
     connection: Connection, effect_id: int, *, happened: bool, reference: list[str]
 ) -> Row | None:
     """Write down what a person found out; None if the effect is not uncertain (any more)."""

@@ -19,7 +19,7 @@ from prefect.events.schemas.events import Event
 
 from hookline.text import storable
 
-MOST = 2**63
+MAX = 2**63
 """Beyond it a number is told as its digits."""
 
 
@@ -89,7 +89,7 @@ def _wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
 def _number(value: float) -> float | str:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if -MOST <= value < MOST:
+    if -MAX <= value < MAX:
         return value
     try:
         return str(value)

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from commands import run_process
 
-from hookline.cli.stage import own_ports, stage
 from hookline.database import pool
+from hookline.sandbox.stack import own_ports, sandbox_stack
 from hookline.settings import settings
 
 SECRET = "a-shared-secret-that-is-long-enough"
@@ -128,7 +128,7 @@ class Firm:
 def firm(tmp_path_factory, repository):
     before = dict(os.environ)
     made = Firm(tmp_path_factory.mktemp("firm"), repository)
-    with stage(
+    with sandbox_stack(
         **own_ports(),
         PYTHONPATH=str(made.folder),
         HOOKLINE_HOOKS=str(made.hooks),

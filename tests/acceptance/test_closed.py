@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from hookline import runtime
 from hookline.database import embedded
 from hookline.gateway import prefect_proxy
-from hookline.gateway.pages.session import SESSION
+from hookline.gateway.views.session import SESSION
 
 KEYS = {"include_secrets": True}
 EVENTS = "/prefect/api/events/out"

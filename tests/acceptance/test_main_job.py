@@ -9,7 +9,7 @@ import httpx
 import pytest
 from commands import run_here, run_process
 
-from hookline.cli.subscription import subscribe_jiwa
+from hookline.provisioning.subscriptions import subscribe_jiwa
 
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 
@@ -94,7 +94,7 @@ async def test_a_gateway_that_is_killed_comes_back_and_jiwa_sends_again(business
 
 
 async def test_while_prefect_is_away_deliveries_are_accepted_and_wait(business, until, sandbox):
-    business.process("hookline.cli.prefect_server").send_signal(signal.SIGKILL)
+    business.process("hookline.prefect_adapter.server").send_signal(signal.SIGKILL)
     order = await business.order(("LIC-PRO", 1))
     accepted = await until(
         lambda: business.cli("inbox", "list", "--source", "jiwa", "--key", order.InvoiceID, "--json"),

@@ -15,8 +15,8 @@ from playwright.async_api import async_playwright, expect
 from pydantic import SecretStr
 
 from hookline.gateway.app import create_app
-from hookline.gateway.pages.session import SESSION, Sessions
 from hookline.gateway.server import server
+from hookline.gateway.views.session import SESSION, Sessions
 from hookline.inbox import audit
 
 CHROMIUM = "/usr/bin/chromium"

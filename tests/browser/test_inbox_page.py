@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import expect
 
-from hookline.gateway.pages import many
-from hookline.gateway.pages.words import STATES
+from hookline.gateway.views import bulk
+from hookline.gateway.views.formatting import STATES
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HOSTILE = '</pre><script>document.title = "owned"</script><img src=x onerror="document.title=\'owned\'">'
@@ -372,8 +372,8 @@ async def test_a_source_is_paused_with_a_reason_and_goes_on_with_what_was_held(i
 
 
 async def test_all_that_fit_a_filter_are_replayed_batch_by_batch_and_no_others(inbox, page, monkeypatch):
-    monkeypatch.setattr(many, "BATCH", 2)
-    monkeypatch.setattr(many, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    monkeypatch.setattr(bulk, "BUSY_SECONDS", 0)
     failed = [(await ended(inbox, "failed", reason="Zentitle: 500"))[0] for _ in range(3)]
     done, _ = await ended(inbox, "done")
     running, _ = await ended(inbox, "running", reason="Zentitle: 500")
@@ -544,7 +544,7 @@ async def a_morning(inbox):
             await inbox.brought_to(delivery, state, reason)
         else:
             run = await inbox.dispatch(delivery, key, state, reason=reason)
-        await put_back(inbox, delivery, timedelta(minutes=minutes))
+        await requeue(inbox, delivery, timedelta(minutes=minutes))
         if state in {"done", "uncertain", "running"} and reason != unpaid:
             codes = [f"PRO1-{number}-7KQ2-X{place}" for place in (1, 2)]
             await inbox.effect(run, key, label, "license PRO-1", "done", wanted=2, reference=codes)
@@ -559,7 +559,7 @@ async def a_morning(inbox):
     return undecided
 
 
-async def put_back(inbox, delivery, by):
+async def requeue(inbox, delivery, by):
     """Let a delivery have come earlier, and all that happened to it."""
     for table, column, of in (
         ("deliveries", "received_at", "id"),

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from hookline.gateway.pages.session import SESSION
+from hookline.gateway.views.session import SESSION
 
 PAGE = """<!doctype html><title>evil</title><form id=f method=post target=t></form><iframe name=t id=t></iframe>
 <script>

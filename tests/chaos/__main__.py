@@ -20,7 +20,7 @@ from tests.chaos.drive import Outcome, run
 from tests.chaos.plan import plan
 
 PATIENCE_PER_ORDER = 1.0
-SHORTEST_PATIENCE = 240.0
+MIN_PATIENCE = 240.0
 LONGEST = 230
 """Of a line."""
 
@@ -46,7 +46,7 @@ def chaos(
     out.print(again)
     outcome = run(
         plan(chosen, orders),
-        patience=patience or max(SHORTEST_PATIENCE, orders * PATIENCE_PER_ORDER),
+        patience=patience or max(MIN_PATIENCE, orders * PATIENCE_PER_ORDER),
         say=lambda text: out.print(text, markup=False),
         without_journal=without_journal,
     )

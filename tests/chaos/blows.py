@@ -17,14 +17,14 @@ from pathlib import Path
 import httpx
 import psutil
 
-from hookline.cli.stage import Stage
+from hookline.sandbox.stack import SandboxStack
 from tests.chaos.plan import Blow, Misdeed
 
 WORDS = {
     "engine": ("hookline", "engine"),
     "gateway": ("hookline", "gateway"),
     "worker": ("hookline", "worker"),
-    "prefect": ("hookline.cli.prefect_server",),
+    "prefect": ("hookline.prefect_adapter.server",),
 }
 """The command line of each of the supervisor's processes holds these."""
 
@@ -57,7 +57,7 @@ class SecondEngine:
 class Havoc:
     """Does to a sandbox what the plan says."""
 
-    def __init__(self, sandbox: Stage, second: SecondEngine, say: Say) -> None:
+    def __init__(self, sandbox: SandboxStack, second: SecondEngine, say: Say) -> None:
         self.sandbox = sandbox
         self.second = second
         self.say = say

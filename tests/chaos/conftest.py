@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from hookline.cli.stage import own_ports, stage
 from hookline.clients.paging import pages
+from hookline.sandbox.stack import own_ports, sandbox_stack
 from tests.chaos.blows import SecondEngine
 
 
@@ -19,15 +19,15 @@ def crash_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def everything(crash_file):
     """What `hookline up --sandbox` runs, in real processes."""
-    with stage(
+    with sandbox_stack(
         **own_ports(),
         HOOKLINE_CRASH_FILE=str(crash_file),
         HOOKLINE_LEASE_SECONDS="3",
-        HOOKLINE_SETTLE_SECONDS="0.5",
+        HOOKLINE_READBACK_GRACE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_ENGINE_CONCURRENCY="2",  # so that few orders are a backlog
-        HOOKLINE_LANE_BACKLOG="2",
+        HOOKLINE_BATCH_BACKLOG="2",
     ) as running:
         yield running
 

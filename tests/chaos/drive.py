@@ -19,9 +19,9 @@ from typing import Any
 import asyncpg
 import httpx
 
-from hookline.cli.stage import Stage, own_ports, stage
 from hookline.database import CONNECTION_ERRORS, connect
 from hookline.runtime import prefect_auth
+from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
 from tests.chaos.mend import see_to_all
@@ -30,11 +30,11 @@ from tests.chaos.shop import Shop
 
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
-    "HOOKLINE_SETTLE_SECONDS": "1",
+    "HOOKLINE_READBACK_GRACE_SECONDS": "1",
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
-    "HOOKLINE_LANE_BACKLOG": "5",  # so that there are many lanes
+    "HOOKLINE_BATCH_BACKLOG": "5",  # so that there are many lanes
 }
 WITHOUT_JOURNAL = {"HOOKLINE_WITHOUT_JOURNAL": "licenses may be doubled"}
 VENDORS = ("jiwa", "zentitle", "sensorpro")
@@ -81,12 +81,14 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
         say: hears what happens, with the time.
         without_journal: switch the journal off, to see that the check finds what comes of it.
     """
-    with stage(**ENVIRONMENT, **own_ports(), **(WITHOUT_JOURNAL if without_journal else {})) as sandbox:
+    with sandbox_stack(
+        **ENVIRONMENT, **own_ports(), **(WITHOUT_JOURNAL if without_journal else {})
+    ) as sandbox:
         return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, mend=not without_journal))
 
 
 class _Run:
-    def __init__(self, plan: Plan, sandbox: Stage, say: Say) -> None:
+    def __init__(self, plan: Plan, sandbox: SandboxStack, say: Say) -> None:
         self.plan = plan
         self.sandbox = sandbox
         self.second_log = sandbox.log.with_name("second-engine.log")

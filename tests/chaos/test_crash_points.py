@@ -25,7 +25,7 @@ def flow_runs(prefect_api, delivery):
     return prefect_api.post("flow_runs/filter", json=asked).raise_for_status().json()
 
 
-def lanes(prefect_api, *states):
+def batches(prefect_api, *states):
     """The flow runs of backlogs that are in one of these states."""
     asked = {"flows": {"name": {"any_": ["backlog"]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
     return prefect_api.post("flow_runs/filter", json=asked).raise_for_status().json()
@@ -79,12 +79,12 @@ async def test_an_engine_that_dies_with_a_backlog_in_hand_leaves_one_of_everythi
         for delivery in await business.settled(order)
         for dispatch in delivery["dispatches"]
     ]
-    await until(lambda: not lanes(prefect_api, "RUNNING", "PENDING"), "the run of a backlog is left open")
+    await until(lambda: not batches(prefect_api, "RUNNING", "PENDING"), "the run of a backlog is left open")
 
     assert not crash_file.exists(), "nobody came by"
     assert [ONE_OF_EACH] * BACKLOG == [business.counts(order) for order in orders]
     assert ["done"] * BACKLOG == [dispatch["state"] for dispatch in dispatches]
-    assert "Interrupted" in {run["state_name"] for run in lanes(prefect_api, "CANCELLED")}
+    assert "Interrupted" in {run["state_name"] for run in batches(prefect_api, "CANCELLED")}
 
 
 @pytest.mark.parametrize(("place", "went_out"), [(f"intended {MAIL}", False), (f"sent {MAIL}", True)])

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from hookline.cli.receiving import SECRET, receiving
 from hookline.database import pool
+from hookline.sandbox.gateway_stack import SECRET, receiving
 
 HEADERS = {"X-Hookline-Key": SECRET, "Content-Type": "application/json"}
 

@@ -6,11 +6,11 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from hookline.engine.deployments import load_deployments
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
 from hookline.hooks.redaction import compile_path
-from hookline.inbox import acts, bodies, deliveries, search
+from hookline.inbox import bodies, commands, deliveries, search
+from hookline.provisioning.deployments import load_deployments
 from hookline.settings import Settings
 
 NEW, OLD = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
@@ -126,7 +126,7 @@ async def test_a_sealed_delivery_is_routed_and_one_whose_key_is_gone_is_rejected
     assert ("rejected", bodies.NO_KEY, None) == await routed([OLD])
 
     async with database.acquire() as connection:
-        assert await acts.replay(connection, delivery, actor="ann")
+        assert await commands.replay(connection, delivery, actor="ann")
     assert ("dispatched", None, {"invoice_id": "5244dd5e"}) == await routed([OLD, NEW])
 
 

@@ -9,18 +9,18 @@ import pytest
 
 from hookline.journal import (
     BusinessFailure,
-    Census,
+    Compensation,
+    CompensationStep,
+    CountReadback,
     Effect,
     EffectBusy,
     EffectError,
     EffectUncertain,
     Outcome,
-    Saga,
-    Undo,
     once,
     store,
 )
-from hookline.journal.settle import settle
+from hookline.journal.resolution import resolve
 
 RULE = "the customer is over its credit limit"
 NO = BusinessFailure(RULE)
@@ -58,7 +58,7 @@ class Vendor:
         self.fail[verb, thing] = (before, error)
 
 
-class Business:
+class BusinessKey:
     """A business of one customer at that vendor, as one run does it."""
 
     def __init__(self, settings, vendor, key="order-1", run=None):
@@ -68,7 +68,7 @@ class Business:
         self.number = 0
         self.undos = []
 
-    def effect(self, step, *, key=None, uses=(), operation="vendor.make"):
+    def effect(self, step, *, key=None, depends_on=(), operation="vendor.make"):
         return Effect(
             workflow="test",
             key=key or self.key,
@@ -77,11 +77,11 @@ class Business:
             operation=operation,
             request={"thing": step},
             flow_run_id=self.run,
-            uses=uses,
+            depends_on=depends_on,
             round=0 if key else self.number,
         )
 
-    async def make(self, step, thing, *, key=None, uses=(), undo=True):
+    async def make(self, step, thing, *, key=None, depends_on=(), undo=True):
         async def send():
             await self.vendor.act("make", thing)
             return Outcome([thing])
@@ -89,13 +89,13 @@ class Business:
         async def look():
             return Outcome([thing]) if thing in self.vendor.things else None
 
-        await once(self.settings, self.effect(step, key=key, uses=uses), send, look=look)
+        await once(self.settings, self.effect(step, key=key, depends_on=depends_on), send, look=look)
         if undo:
-            self.undos.append(self.undo(step, thing, key))
+            self.undos.append(self.compensate(step, thing, key))
 
-    def undo(self, step, thing, key=None):
+    def compensate(self, step, thing, key=None):
         call = {"inputs": {"thing": thing}}
-        return Undo("test", key or self.key, step, "vendor.remove", "remove", call)
+        return CompensationStep("test", key or self.key, step, "vendor.remove", "remove", call)
 
     async def perform(self, row):
         thing = row["undo"]["inputs"]["thing"]
@@ -115,7 +115,7 @@ class Business:
         async def over(_rule):
             return self.ended
 
-        return Saga(
+        return Compensation(
             self.settings, "test", self.key, self.key, perform=self.perform, flow_run_id=self.run, over=over
         )
 
@@ -123,7 +123,7 @@ class Business:
         self.number, self.undos = await self.saga.enter(), []
 
     async def refuse(self):
-        return await self.saga.undo(NO, self.undos, self.number)
+        return await self.saga.compensate(NO, self.undos, self.number)
 
 
 def _of_undoing(row):
@@ -140,7 +140,7 @@ def order(database, database_settings, vendor):
     """A run of order-1; another run of it, or of another order, where that is said."""
 
     def run(key="order-1", **more):
-        return Business(database_settings, vendor, key, **more)
+        return BusinessKey(database_settings, vendor, key, **more)
 
     return run
 
@@ -220,7 +220,7 @@ async def test_one_thing_may_take_several_steps_and_is_undone_with_the_last(orde
     await run.enter()
     await run.make("license", "code")
     vendor.things.append("second code")
-    run.undos.append(run.undo("license", "second code"))
+    run.undos.append(run.compensate("license", "second code"))
     vendor.break_off("remove", "code", Lost(), before=True)
 
     with pytest.raises(Lost):
@@ -287,13 +287,13 @@ async def test_an_undo_that_nobody_can_know_of_is_uncertain_until_a_person_settl
     await run.make("license", "code")
     await run.make("letter", "mail 1")
     vendor.break_off("remove", "mail 1", Lost())
-    with pytest.raises(EffectUncertain, match="hookline effects settle 3"):
+    with pytest.raises(EffectUncertain, match="hookline effects resolve 3"):
         await run.refuse()
     uncertain = await states()
     with pytest.raises(EffectUncertain):
         await order(run=run.run).enter()
 
-    await settle(database_settings, 3, happened=True, reference=[], actor="ann")
+    await resolve(database_settings, 3, happened=True, reference=[], actor="ann")
     with pytest.raises(BusinessFailure):
         await order(run=run.run).enter()
 
@@ -336,7 +336,7 @@ async def test_begun_again_by_a_person_it_is_done_anew_and_undone_anew(order, ve
 async def test_done_anew_and_upheld_it_stands_and_a_later_no_is_told_to_a_person(order, vendor, states):
     run = order()
     await license_and_seat(run)
-    await run.saga.uphold()
+    await run.saga.commit()
 
     later = order()
     await license_and_seat(later)
@@ -378,7 +378,7 @@ async def test_while_it_is_being_undone_nothing_else_is_done_for_the_business(or
 async def company_and_license(run):
     await run.enter()
     await run.make("company", "Acme", key="customer-1")
-    await run.make("license", f"code of {run.key}", uses=("Acme",))
+    await run.make("license", f"code of {run.key}", depends_on=("Acme",))
 
 
 async def test_what_another_business_builds_upon_is_kept(order, vendor, states):
@@ -419,7 +419,7 @@ async def test_what_the_business_itself_built_upon_it_keeps_nothing(order, vendo
     run = order()
     await run.enter()
     await run.make("company", "Acme", key="customer-1")
-    await run.make("terms", "paper", uses=("Acme",), undo=False)
+    await run.make("terms", "paper", depends_on=("Acme",), undo=False)
 
     failure = await run.refuse()
 
@@ -477,7 +477,7 @@ async def test_nothing_is_built_upon_what_was_undone_meanwhile(order, vendor):
     await first.refuse()
 
     with pytest.raises(EffectError, match=r"which was undone meanwhile\. Run this again"):
-        await second.make("license", "code of order-2", uses=("Acme",))
+        await second.make("license", "code of order-2", depends_on=("Acme",))
 
     await company_and_license(second)
     assert ["Acme", "code of order-2"] == vendor.things
@@ -492,11 +492,11 @@ async def test_whoever_comes_just_before_the_undoing_is_seen_by_it(order, vendor
     with pytest.raises(Killed):
         await first.refuse()
     with pytest.raises(EffectBusy):
-        await second.make("license", "code of order-2", uses=("Acme",))
+        await second.make("license", "code of order-2", depends_on=("Acme",))
 
     with pytest.raises(BusinessFailure) as failure:
         await order("order-1", run=first.run).enter()
-    await second.make("license", "code of order-2", uses=("Acme",))
+    await second.make("license", "code of order-2", depends_on=("Acme",))
 
     assert (["Acme", "code of order-2"], 1) == (vendor.things, len(failure.value.kept))
 
@@ -507,7 +507,7 @@ async def test_whoever_comes_just_before_the_undoing_is_seen_by_it(order, vendor
 async def test_a_step_that_was_never_done_is_said_so_and_nothing_is_undone(order, vendor, states):
     run = order()
     await license_and_seat(run)
-    run.undos.append(run.undo("lisense", "code"))
+    run.undos.append(run.compensate("lisense", "code"))
 
     with pytest.raises(EffectError, match="order-1 has nothing done at the step 'lisense'"):
         await run.refuse()
@@ -543,7 +543,7 @@ async def test_a_census_does_not_take_what_another_order_got_meanwhile_and_gave_
     async def count():
         return set(vendor.things)
 
-    look = Census("codes", count)
+    look = CountReadback("codes", count)
     first, second = (Effect("test", key, "license", key, "vendor.draw", {}, wanted=1) for key in ("a", "b"))
     with pytest.raises(Lost):
         await once(database_settings, first, lost_on_the_way, look=look)
@@ -565,7 +565,7 @@ async def test_a_census_takes_what_was_given_back_before_and_drawn_again(databas
     async def count():
         return set(vendor.things)
 
-    look = Census("taken", count)
+    look = CountReadback("taken", count)
     effect = Effect("test", "a", "license", "a", "vendor.draw", {}, wanted=1)
     with pytest.raises(Lost):
         await once(database_settings, effect, draw_and_lose, look=look)

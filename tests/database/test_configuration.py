@@ -9,8 +9,8 @@ import pytest
 
 from hookline.engine.configuration import Configuration as EngineConfiguration
 from hookline.gateway.configuration import sources_in_force
-from hookline.gateway.pages import sources
-from hookline.gateway.pages.desk import Desk
+from hookline.gateway.views import sources
+from hookline.gateway.views.base import AdminViews
 from hookline.health import running
 from hookline.in_force import Problem
 from hookline.inbox import configuration, deliveries
@@ -422,7 +422,7 @@ async def test_the_page_says_of_a_source_that_is_wrong_why_it_is_off(checkout, d
     sources_in_force(settings)
     checkout.write_hooks(json.dumps({"sources": SOURCES | {"new": {}}}))
 
-    cards = await sources._cards(Desk(settings, sources_in_force(settings)))
+    cards = await sources._cards(AdminViews(settings, sources_in_force(settings)))
 
     assert {"bank": None, "new": f"{checkout.hooks}: sources.new.scheme: is missing", "shop": None} == {
         card.name: card.off and card.off.partition("; ")[0] for card in cards

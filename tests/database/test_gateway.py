@@ -22,7 +22,7 @@ async def gateway(database_settings, serve):
     patch = pytest.MonkeyPatch()
     patch.setenv("HOOKLINE_SECRET_JIWA", f"{KEY},the-older-secret-of-jiwa")
     patch.setenv("HOOKLINE_SECRET_STANDARD", STANDARD)
-    async with serve(database_settings, max_failed_proofs=100_000) as client:
+    async with serve(database_settings, max_failed_auth=100_000) as client:
         yield client
     patch.undo()
 

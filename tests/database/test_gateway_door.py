@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from hookline.errors import ConfigurationError
 from hookline.gateway import schemes
 from hookline.gateway.app import create_app
-from hookline.gateway.reader import Reader
-from hookline.hooks.proofs import Hmac
+from hookline.gateway.body_reader import Reader
+from hookline.hooks.auth_schemes import Hmac
 from hookline.inbox import refusals
-from hookline.inbox.refusals import MOST_OF_SOURCE, Refusal
+from hookline.inbox.refusals import MAX_OF_SOURCE, Refusal
 
 SECRET = "a-secret/with+signs-of-these-sources"
 TOKEN = "a-token-that-travels-in-addresses"
@@ -68,7 +68,7 @@ async def gateway(database_settings, serve, hooks):
         for name in ("PLAIN", "XML", "QUERY", "CAREFUL", "TEMPLATE", "NAMED", "META", "LARGE"):
             patch.setenv(f"HOOKLINE_SECRET_{name}", SECRET)
         patch.setenv("HOOKLINE_TOKEN_META", TOKEN)
-        async with serve(database_settings, hooks=hooks, max_failed_proofs=100_000) as client:
+        async with serve(database_settings, hooks=hooks, max_failed_auth=100_000) as client:
             yield client
 
 
@@ -278,12 +278,12 @@ async def test_of_a_wrong_proof_only_the_names_of_headers_are_kept(gateway, data
 
 
 async def test_refusals_of_a_source_take_only_so_many_rows(gateway, database):
-    for number in range(MOST_OF_SOURCE + 30):
+    for number in range(MAX_OF_SOURCE + 30):
         await post(gateway, "plain", b"{}", f"text/x-{number}")
     await asyncio.sleep(3)
 
     found = (await refusals.by_source(database))["plain"]
-    assert len(found) <= MOST_OF_SOURCE
+    assert len(found) <= MAX_OF_SOURCE
 
 
 async def test_old_refusals_are_pruned_and_a_source_s_are_forgotten(database):

@@ -140,7 +140,7 @@ async def test_a_header_of_a_million_characters_is_cut_off_and_never_held(gatewa
 
 
 async def test_a_head_that_does_not_end_is_refused_at_the_limit(gateway):
-    answer = await said(gateway, b"POST /hooks/jiwa HTTP/1.1\r\nX-Long: " + b"x" * serving.LONGEST_HEAD)
+    answer = await said(gateway, b"POST /hooks/jiwa HTTP/1.1\r\nX-Long: " + b"x" * serving.MAX_HEAD)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
 
@@ -148,9 +148,9 @@ async def test_a_head_that_does_not_end_is_refused_at_the_limit(gateway):
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
-        (f"X-Long: {'x' * serving.LONGEST_HEAD}\r\n", b"431"),
-        ("".join(f"X-{number}: y\r\n" for number in range(serving.MOST_HEADERS + 1)), b"431"),
-        (f"X-Long: {'x' * (serving.LONGEST_HEAD // 2)}\r\n", b"202"),
+        (f"X-Long: {'x' * serving.MAX_HEAD}\r\n", b"431"),
+        ("".join(f"X-{number}: y\r\n" for number in range(serving.MAX_HEADERS + 1)), b"431"),
+        (f"X-Long: {'x' * (serving.MAX_HEAD // 2)}\r\n", b"202"),
     ],
     ids=["one too long", "too many", "long"],
 )
@@ -161,7 +161,7 @@ async def test_a_head_is_taken_up_to_its_limits(gateway, database, lines, status
 
 
 async def test_an_address_that_is_too_long_is_refused(gateway):
-    answer = await said(gateway, f"POST /hooks/{'x' * serving.LONGEST_HEAD} HTTP/1.1\r\n\r\n".encode())
+    answer = await said(gateway, f"POST /hooks/{'x' * serving.MAX_HEAD} HTTP/1.1\r\n\r\n".encode())
 
     assert answer[9:12] in {b"400", b"431"}  # the parser may refuse it before us
 
@@ -377,7 +377,7 @@ async def test_requests_that_nobody_answers_yet_have_an_end(gateway):
 
     answers = await asyncio.gather(*(said(gateway, many) for _ in range(20)))
 
-    assert all(answer.count(b"HTTP/1.1 404 ") <= serving.MOST_PIPELINED + 1 for answer in answers)
+    assert all(answer.count(b"HTTP/1.1 404 ") <= serving.MAX_PIPELINED + 1 for answer in answers)
     assert psutil.Process().memory_info().rss - before < 40_000_000
     assert await is_well(gateway)
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from hookline.gateway import pages
-from hookline.gateway.pages import desk, session
-from hookline.gateway.pages.session import SESSION, Sessions
+from hookline.gateway import views
+from hookline.gateway.views import base, session
+from hookline.gateway.views.session import SESSION, Sessions
 from hookline.hooks import load_hooks
 from hookline.settings import Settings
 
@@ -40,7 +40,7 @@ class Browser:
             update={"admin_token": SecretStr(TOKEN), "public_url": HERE, **changed}
         )
         self.app = Starlette()
-        pages.add_to(self.app, self.settings, load_hooks(self.settings.hooks))
+        views.add_to(self.app, self.settings, load_hooks(self.settings.hooks))
         self.client = self.at(base_url, peer)
 
     def at(self, base_url=HERE, peer="127.0.0.1"):
@@ -173,7 +173,7 @@ async def test_whoever_knows_the_token_logs_in_as_often_as_he_likes(browser):
 
 
 async def test_a_form_may_be_only_so_long(browser):
-    answer = await browser.client.post("/login", content=b"x" * (desk.LARGEST_FORM + 1))
+    answer = await browser.client.post("/login", content=b"x" * (base.MAX_FORM + 1))
 
     assert 413 == answer.status_code
 

@@ -35,7 +35,7 @@ async def test_the_gateway_does_what_its_document_says(
 ):
     monkeypatch.setenv("HOOKLINE_SECRET_JIWA", KEY)
     monkeypatch.setenv("HOOKLINE_SECRET_STANDARD", STANDARD)
-    async with serve(database_settings, max_failed_proofs=100_000) as gateway:
+    async with serve(database_settings, max_failed_auth=100_000) as gateway:
         document = (await gateway.get("/openapi.json")).json()
         [source] = document["paths"]["/hooks/{source}"]["post"]["parameters"]
         source["schema"]["enum"] = ["jiwa", "standard", "nobody"]

@@ -8,7 +8,8 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from hookline.gateway import pressure, writer
+from hookline.gateway import writer
+from hookline.health import pressure
 from hookline.inbox import deliveries
 from hookline.settings import Settings
 
@@ -147,7 +148,7 @@ async def behind_a_proxy(database, database_settings, serve, monkeypatch):
     """A gateway that believes this machine who asked it, and bears three failed proofs a minute."""
     monkeypatch.setenv("HOOKLINE_TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.0/8")
     trusted = Settings.load().trusted_proxies
-    async with serve(database_settings, trusted_proxies=trusted, max_failed_proofs=3) as gateway:
+    async with serve(database_settings, trusted_proxies=trusted, max_failed_auth=3) as gateway:
         yield gateway
 
 
@@ -254,7 +255,7 @@ async def test_a_network_of_ipv6_is_one_peer(behind_a_proxy):
 
 
 async def test_what_a_stranger_says_of_its_address_is_not_believed(database, database_settings, serve):
-    async with serve(database_settings, max_failed_proofs=3) as gateway:
+    async with serve(database_settings, max_failed_auth=3) as gateway:
         statuses = [
             (await to_jiwa(gateway, "wrong", f"203.0.113.{number}")).status_code for number in range(4)
         ]

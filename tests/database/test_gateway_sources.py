@@ -56,14 +56,16 @@ async def gateway(database_settings, serve, tmp_path_factory):
         for name in load_hooks(hooks).sources.keys() - {"bare"}:
             patch.setenv(f"HOOKLINE_SECRET_{name.upper().replace('-', '_')}", SECRET)
         patch.setenv("HOOKLINE_TOKEN_META", TOKEN)
-        async with serve(database_settings, hooks=hooks, max_failed_proofs=100_000) as client:
+        async with serve(database_settings, hooks=hooks, max_failed_auth=100_000) as client:
             client.sources = load_hooks(hooks).sources
             yield client
 
 
 async def signed(gateway, name, body, at=None, **headers):
     now = time.time() if at is None else at
-    proof = schemes.sign(gateway.sources[name].proof, SecretStr(SECRET), body, identifier="msg_1", now=now)
+    proof = schemes.sign(
+        gateway.sources[name].auth_scheme, SecretStr(SECRET), body, identifier="msg_1", now=now
+    )
     return await gateway.post(f"/hooks/{name}", content=body, headers={**JSON, **proof.headers, **headers})
 
 

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from hookline.gateway.writer import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, Writer
+from hookline.gateway.writer import MAX_AT_ONCE, MAX_BYTES_AT_ONCE, Writer
 from hookline.inbox.deliveries import Arrival, Receipt
 
 
@@ -45,7 +45,7 @@ async def test_what_nobody_waits_for_any_more_is_not_written(database, database_
 
 @pytest.mark.parametrize(
     ("number", "size"),
-    [(3 * MOST_AT_ONCE, 1), (20, MOST_BYTES_AT_ONCE // 4)],
+    [(3 * MAX_AT_ONCE, 1), (20, MAX_BYTES_AT_ONCE // 4)],
     ids=["many", "large"],
 )
 async def test_all_that_arrive_are_kept_however_many_and_large_they_are(

@@ -126,7 +126,7 @@ async def test_an_engine_that_lost_its_dispatch_cannot_end_it(database):
 async def test_what_was_put_back_waits_for_its_time(database):
     await dispatch(database, "early")
     [row] = await dispatches.claim(database, "engine-1", limit=1, lease=LEASE)
-    await dispatches.put_back(database, row["id"], "engine-1", "Prefect is away", timedelta(seconds=60))
+    await dispatches.requeue(database, row["id"], "engine-1", "Prefect is away", timedelta(seconds=60))
 
     assert [] == await claim(database)
     assert 50 < await dispatches.seconds_to_next(database) <= 60

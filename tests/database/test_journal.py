@@ -8,8 +8,17 @@ from pydantic import SecretStr
 
 from hookline.database import DatabaseUnavailable, embedded, lent, pool
 from hookline.errors import HooklineError
-from hookline.journal import Census, Effect, EffectBusy, EffectConflict, EffectUncertain, Outcome, once, store
-from hookline.journal.settle import settle
+from hookline.journal import (
+    CountReadback,
+    Effect,
+    EffectBusy,
+    EffectConflict,
+    EffectUncertain,
+    Outcome,
+    once,
+    store,
+)
+from hookline.journal.resolution import resolve
 
 
 class Lost(Exception):
@@ -112,7 +121,7 @@ async def test_a_lost_answer_that_cannot_be_looked_up_is_uncertain_and_never_rep
     database, database_settings, vendor
 ):
     vendor.fail = [Lost()]
-    with pytest.raises(EffectUncertain, match="hookline effects settle 1"):
+    with pytest.raises(EffectUncertain, match="hookline effects resolve 1"):
         await once(database_settings, effect(), vendor.send)
 
     with pytest.raises(EffectUncertain):
@@ -338,7 +347,7 @@ async def test_a_lock_that_another_holds_too_long_says_so_and_is_worth_another_t
 async def test_a_census_finds_what_is_new_among_what_was_there(database, database_settings, vendor):
     vendor.things = ["bought-long-ago"]
     vendor.fail = [Lost()]
-    look = Census("things of company 1", vendor.count)
+    look = CountReadback("things of company 1", vendor.count)
     with pytest.raises(Lost):
         await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
 
@@ -348,7 +357,7 @@ async def test_a_census_finds_what_is_new_among_what_was_there(database, databas
 
 
 async def test_a_census_does_not_take_what_another_order_got_meanwhile(database, database_settings, vendor):
-    look = Census("things of company 1", vendor.count)
+    look = CountReadback("things of company 1", vendor.count)
 
     async def lost_on_the_way():
         raise Lost
@@ -363,7 +372,7 @@ async def test_a_census_does_not_take_what_another_order_got_meanwhile(database,
 
 
 async def test_a_census_waits_for_a_later_write_that_is_not_settled(database, database_settings, vendor):
-    look = Census("things of company 1", vendor.count)
+    look = CountReadback("things of company 1", vendor.count)
 
     async def lost_on_the_way():
         raise Lost
@@ -383,7 +392,7 @@ async def test_a_census_waits_for_a_later_write_that_is_not_settled(database, da
 
 
 async def test_a_census_that_finds_more_than_was_asked_for_asks_a_person(database, database_settings, vendor):
-    look = Census("things of company 1", vendor.count)
+    look = CountReadback("things of company 1", vendor.count)
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
         await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
@@ -407,7 +416,7 @@ async def test_a_person_settles_that_it_happened_and_it_is_not_sent(database, da
     with pytest.raises(EffectUncertain):
         await once(database_settings, effect(wanted=1), vendor.send)
 
-    await settle(database_settings, 1, happened=True, reference=["thing-1"], actor="ann")
+    await resolve(database_settings, 1, happened=True, reference=["thing-1"], actor="ann")
     known = await once(database_settings, effect(wanted=1), vendor.send)
 
     assert (["thing-1"], 1) == (known.reference, vendor.sent)
@@ -418,7 +427,7 @@ async def test_a_person_settles_that_it_is_to_be_sent_again(database, database_s
     with pytest.raises(EffectUncertain):
         await once(database_settings, effect(), vendor.send)
 
-    await settle(database_settings, 1, happened=False, reference=[], actor="ann")
+    await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
     await once(database_settings, effect(), vendor.send)
 
     assert (2, "done") == (vendor.sent, await state_of(database))
@@ -436,11 +445,11 @@ async def test_settling_needs_an_uncertain_effect_and_the_right_references(
         await once(database_settings, effect(wanted=1), vendor.send)
 
     with pytest.raises(HooklineError, match=complaint):
-        await settle(database_settings, number, happened=True, reference=reference, actor="ann")
+        await resolve(database_settings, number, happened=True, reference=reference, actor="ann")
 
 
 async def test_what_is_done_is_not_settled(database, database_settings, vendor):
     await once(database_settings, effect(), vendor.send)
 
     with pytest.raises(HooklineError, match="only uncertain ones"):
-        await settle(database_settings, 1, happened=True, reference=[], actor="ann")
+        await resolve(database_settings, 1, happened=True, reference=[], actor="ann")

@@ -50,59 +50,59 @@ async def ran_out():
 
 async def test_a_run_whose_lease_another_engine_has_begins_no_further_effect(database, engine):
     await dispatch(database)
-    [hand] = await engine("slow").claim(1, ["f/d"])
+    [claimed] = await engine("slow").claim(1, ["f/d"])
     await ran_out()  # as after a blocked event loop: nothing in this process knows of it yet
     quick = engine("quick")
     await quick.take_over()
     [taken] = await quick.claim(1, ["f/d"], ANY)
 
     with pytest.raises(RunStopped, match="its lease ran out"):
-        async with hand.effect():
+        async with claimed.effect():
             raise AssertionError("it was written")
 
-    assert (hand.id, "slow", Stop.LEASE_LOST) == (taken.id, taken.dispatch["left_by"], hand.stop)
+    assert (claimed.id, "slow", Stop.LEASE_LOST) == (taken.id, taken.dispatch["left_by"], claimed.stop)
 
 
 async def test_a_late_engine_goes_on_if_nobody_has_taken_its_dispatch(database, engine):
     await dispatch(database)
     leases = engine("slow")
-    [hand] = await leases.claim(1, ["f/d"])
+    [claimed] = await leases.claim(1, ["f/d"])
     await ran_out()
     await leases.take_over()
     own = await leases.claim(1, ["f/d"], ANY)
     leases.lease = LONG
 
-    async with hand.effect():
+    async with claimed.effect():
         pass
 
     await engine("quick").take_over()
-    assert ([], None) == (own, hand.stop)
+    assert ([], None) == (own, claimed.stop)
     assert [] == await engine("quick").claim(1, ["f/d"], ANY)
 
 
 async def test_what_is_in_flight_ends_before_the_run_is_stopped(database, engine):
     await dispatch(database)
-    [hand] = await engine("one").claim(1, ["f/d"])
-    hand.until += LONG.total_seconds()
+    [claimed] = await engine("one").claim(1, ["f/d"])
+    claimed.until += LONG.total_seconds()
     begun, answered = asyncio.Event(), asyncio.Event()
 
     async def flow():
-        async with hand.effect():
+        async with claimed.effect():
             begun.set()
             await answered.wait()
         await asyncio.sleep(LONG.total_seconds())
 
-    hand.flow = asyncio.create_task(flow())
+    claimed.flow = asyncio.create_task(flow())
     await begun.wait()
-    hand.halt(Stop.CANCELLED)
+    claimed.request_stop(Stop.CANCELLED)
     await asyncio.sleep(0)
-    in_flight = not hand.flow.done()
+    in_flight = not claimed.flow.done()
     answered.set()
     await asyncio.sleep(0.01)
-    hand.halt(Stop.CANCELLED)
+    claimed.request_stop(Stop.CANCELLED)
 
     with pytest.raises(asyncio.CancelledError):
-        await hand.flow
+        await claimed.flow
     assert in_flight
 
 
@@ -112,10 +112,10 @@ async def test_an_engine_takes_only_what_it_can_run_and_says_who_might(database,
 
     taken = await engine("old").claim(9, ["f/known"])
     async with database.acquire() as connection:
-        await dispatches.note_strangers(connection, ["f/known"])
+        await dispatches.flag_unroutable(connection, ["f/known"])
 
     reason = await database.fetchval("SELECT reason FROM dispatches WHERE state = 'dispatched'")
-    assert ["f/known"] == [hand.dispatch["deployment"] for hand in taken]
+    assert ["f/known"] == [claimed.dispatch["deployment"] for claimed in taken]
     assert "waits for an engine whose prefect.yaml has f/new" == reason
 
 
@@ -133,12 +133,12 @@ async def test_a_run_that_waits_for_a_person_takes_no_slot(database, engine):
 
 async def test_what_was_put_back_remembers_that_an_engine_left_it_open(database, engine):
     await dispatch(database)
-    [hand] = await engine("one").claim(1, ["f/d"])
-    await dispatches.put_back(database, hand.id, "one", "this engine is stopping", timedelta(0))
+    [claimed] = await engine("one").claim(1, ["f/d"])
+    await dispatches.requeue(database, claimed.id, "one", "this engine is stopping", timedelta(0))
 
     [again] = await engine("two").claim(1, ["f/d"])
 
-    assert (None, "one") == (hand.dispatch["left_by"], again.dispatch["left_by"])
+    assert (None, "one") == (claimed.dispatch["left_by"], again.dispatch["left_by"])
 
 
 async def test_failed_runs_are_looked_at_in_turns_and_what_waits_each_time(database):
@@ -154,7 +154,7 @@ async def test_failed_runs_are_looked_at_in_turns_and_what_waits_each_time(datab
         first = await connection.fetchval("SELECT min(seq) FROM dispatches")
         seen, after = [], 0
         for _ in range(4):
-            rows = await dispatches.followed(connection, after=after, limit=2, within=LONG)
+            rows = await dispatches.in_progress(connection, after=after, limit=2, within=LONG)
             after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
             seen.append(sorted(row["seq"] - first for row in rows))
 

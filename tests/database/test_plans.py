@@ -2,7 +2,7 @@
 
 import pytest
 
-from hookline.inbox import acts, deliveries, dispatches, plans
+from hookline.inbox import commands, deliveries, dispatches, plans
 
 WITHOUT_DISPATCH = ("received", "held", "rejected", "discarded", "unrouted")
 OF_DISPATCH = ("dispatched", "running", "held", "done", "failed", "uncertain", "discarded")
@@ -62,7 +62,7 @@ async def test_what_is_planned_of_a_replay_is_what_it_does(database, put, case, 
 
     [part] = await plans.of_replay(database, [delivery], route)
     async with database.acquire() as connection:
-        replayed = await acts.replay(connection, delivery, route=route, actor="ann")
+        replayed = await commands.replay(connection, delivery, route=route, actor="ann")
 
     assert replayed == (part.left_alone is None)
 
@@ -73,7 +73,7 @@ async def test_what_is_planned_of_a_discard_is_what_it_does(database, put, case)
 
     [part] = await plans.of_discard(database, [delivery])
     async with database.acquire() as connection:
-        discarded = await acts.discard(connection, delivery, actor="ann", reason="test")
+        discarded = await commands.discard(connection, delivery, actor="ann", reason="test")
 
     assert discarded == (part.left_alone is None)
 

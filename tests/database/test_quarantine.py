@@ -10,10 +10,10 @@ import pytest
 from clocks import set_clock
 
 from hookline.engine import quarantine as quarantine_module
-from hookline.engine.alive import alive, dead
 from hookline.engine.leases import Leases
+from hookline.engine.liveness import alive, dead
 from hookline.engine.quarantine import Quarantine
-from hookline.inbox import acts, deliveries, dispatches, engines
+from hookline.inbox import commands, deliveries, dispatches, engines
 
 LEASE = timedelta(seconds=30)
 
@@ -65,8 +65,8 @@ def closing():
         yield stack
 
 
-def names(hands):
-    return [hand.dispatch["parameters"]["name"] for hand in hands]
+def names(all_claimed):
+    return [claimed.dispatch["parameters"]["name"] for claimed in all_claimed]
 
 
 async def test_after_one_death_all_that_was_in_hand_runs_again_when_nothing_else_waits(bench):
@@ -90,7 +90,7 @@ async def test_after_two_deaths_each_runs_by_itself_and_nothing_is_begun_beside_
 
     first = await quarantine.claim(9)
     closed, beside = quarantine.is_closed, await quarantine.claim(9)
-    leases.let_go(first[0])
+    leases.release(first[0])
 
     assert (["d0"], True, []) == (names(first), closed, beside)
     assert (False, ["d1"]) == (quarantine.is_closed, names(await quarantine.claim(9)))
@@ -105,7 +105,7 @@ async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_
     while_at_work, patient = await quarantine.claim(9), quarantine.makes_room
     monkeypatch.setattr(quarantine_module, "ROOM_SECONDS", 0)
     impatient = quarantine.makes_room
-    leases.let_go(innocent)
+    leases.release(innocent)
 
     assert ([], False, True) == (while_at_work, patient, impatient)
     assert ["suspect"] == names(await quarantine.claim(9))
@@ -128,7 +128,7 @@ async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_
     [taken] = await bench.dies("engine")
     row = await bench.row(delivery)
     async with database.acquire() as connection:
-        replayed = await acts.replay(connection, delivery, actor="ann")
+        replayed = await commands.replay(connection, delivery, actor="ann")
 
     assert ("failed", 3, "engine") == (taken["state"], taken["deaths"], taken["engine"])
     assert ("failed", dispatches.GAVE_UP, None) == (row["state"], row["reason"], row["lease_owner"])
@@ -140,12 +140,12 @@ async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_on
 
     for life in range(20):
         leases, quarantine = await bench.engine(f"life {life}")
-        hands = [*await leases.claim(8, ["f/d"]), *await quarantine.claim(8)]
-        if "d3" in names(hands):
+        all_claimed = [*await leases.claim(8, ["f/d"]), *await quarantine.claim(8)]
+        if "d3" in names(all_claimed):
             await bench.dies(f"life {life}")
         else:
-            for hand in hands:
-                await dispatches.finish(bench.database, hand.id, f"life {life}", "done", None)
+            for claimed in all_claimed:
+                await dispatches.finish(bench.database, claimed.id, f"life {life}", "done", None)
     rows = [await bench.row(delivery) for delivery in ids]
 
     assert ["done", "done", "done", "failed", "done"] == [row["state"] for row in rows]
@@ -155,15 +155,15 @@ async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_on
 async def test_whatever_its_engine_survives_acquits_it(bench, how):
     delivery = await bench.dispatch("suspect", deaths=1)
     _, quarantine = await bench.engine()
-    [hand] = await quarantine.claim(9)
+    [claimed] = await quarantine.claim(9)
 
     match how:
         case "done":
-            await dispatches.finish(bench.database, hand.id, "engine", "done", None)
+            await dispatches.finish(bench.database, claimed.id, "engine", "done", None)
         case "put back":
-            await dispatches.put_back(bench.database, hand.id, "engine", "stops", timedelta(0))
+            await dispatches.requeue(bench.database, claimed.id, "engine", "stops", timedelta(0))
         case "begun anew":
-            await dispatches.give_own_run(bench.database, hand.id, "engine", "not well")
+            await dispatches.unbatch(bench.database, claimed.id, "engine", "not well")
 
     assert 0 == (await bench.row(delivery))["deaths"]
 
@@ -172,7 +172,7 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
     delivery = await bench.dispatch("held")
     home = bench.settings.home
     code = (
-        "import sys, time; from pathlib import Path; from hookline.engine.alive import alive\n"
+        "import sys, time; from pathlib import Path; from hookline.engine.liveness import alive\n"
         "with alive(Path(sys.argv[1]), 'host:1:dead'): print('lives', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hookline.hooks import load_hooks
-from hookline.inbox import acts, audit, bodies, deliveries, dispatches, retention
+from hookline.inbox import audit, bodies, commands, deliveries, dispatches, retention
 from hookline.inbox.retention import CLOSED, Pruned
 from hookline.settings import Settings
 
@@ -121,7 +121,7 @@ async def test_age_counts_from_the_last_that_happened(database, received, prune)
     await accept(database, "repeated")
     settled = await received("settled", state="failed")
     async with database.acquire() as connection:
-        await acts.discard(connection, settled, actor="ann", reason="paid twice")
+        await commands.discard(connection, settled, actor="ann", reason="paid twice")
 
     assert {"jiwa": (0, 0)} == await prune()
     assert ["repeated", "settled"] == await left(database)

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from prefect.utilities.schema_tools.validation import validate
 
-from hookline.engine.deployments import Deployment, load_deployments
 from hookline.engine.routing import FATAL, MAX_ATTEMPTS, Router
 from hookline.hooks import load_hooks
-from hookline.inbox import acts, deliveries
+from hookline.inbox import commands, deliveries
+from hookline.provisioning.deployments import Deployment, load_deployments
 from hookline.text import reason
 
 ORDER = {"InvoiceID": "5244dd5e199749f4b6fe", "InvoiceNo": "100123"}
@@ -127,7 +127,7 @@ async def test_a_replay_after_the_route_was_mended_goes_through(
     rejected = await route(load_hooks(broken), deployments, ORDER)
 
     async with database.acquire() as connection:
-        await acts.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
+        await commands.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
     await route_received(load_hooks(mended), deployments)
 
     states = [rejected["state"], await database.fetchval("SELECT state FROM deliveries")]
@@ -161,7 +161,7 @@ async def test_a_misfit_is_kept_as_rejected_with_the_place_and_goes_through_once
 ):
     rejected = await route(hooks_of(tmp_path, least=30), deployments, ORDER)
     async with database.acquire() as connection:
-        await acts.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
+        await commands.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
     await route_received(hooks_of(tmp_path), deployments)
 
     assert ("rejected", "dispatched") == (
@@ -186,7 +186,7 @@ async def test_a_delivery_replayed_to_a_route_takes_it_whatever_its_condition_sa
     await route(hooks_of(tmp_path), deployments, ORDER)
     async with database.acquire() as connection:
         delivery = await connection.fetchval("SELECT id FROM deliveries")
-        await acts.replay(connection, delivery, route="never", actor="ann")
+        await commands.replay(connection, delivery, route="never", actor="ann")
     await route_received(hooks_of(tmp_path), deployments)
 
     rows = await database.fetch("SELECT route, parameters->>'invoice_id' AS id FROM dispatches ORDER BY seq")
@@ -456,7 +456,7 @@ async def test_a_delivery_whose_routing_ended_three_engines_is_set_aside_and_rep
     await route_received(*hostile)
     set_aside = await database.fetchrow("SELECT id, state, reason FROM deliveries")
     async with database.acquire() as connection:
-        await acts.replay(connection, set_aside["id"], actor="ann")
+        await commands.replay(connection, set_aside["id"], actor="ann")
     await route_received(*hostile)
 
     assert ("rejected", FATAL) == tuple(set_aside)[1:]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.database.connection import database_url
-from hookline.gateway.pages import queries
+from hookline.gateway.views import queries
 from hookline.inbox import deliveries, dispatches, search
 from hookline.inbox.search import Filter, Selection
 
@@ -387,7 +387,7 @@ async def test_the_counts_are_of_open_and_unwanted_deliveries_and_of_uncertain_e
 
     counted = await queries.counts(database)
 
-    assert {**dict.fromkeys(queries.COUNTED, 2), "uncertain": 1} == counted
+    assert {**dict.fromkeys(queries.COUNT_CAP, 2), "uncertain": 1} == counted
 
 
 async def test_the_effects_of_a_delivery_are_those_of_its_runs_and_of_its_business_and_no_others(database):

@@ -40,25 +40,25 @@ def leases(database, database_settings):
 
 
 @pytest.fixture
-def claimed(database, leases):
+def claim(database, leases):
     """The slots of an engine, and dispatches that it has claimed."""
 
-    async def claimed(number, at_once=4):
+    async def claim(number, at_once=4):
         for _ in range(number):
             await dispatch(database)
         engine = leases(at_once)
-        hands = await engine.claim(number, ["f/d"])
-        return engine.slots, hands
+        all_claimed = await engine.claim(number, ["f/d"])
+        return engine.slots, all_claimed
 
-    return claimed
-
-
-def at(hand):
-    return context.working_on(hand.dispatch["delivery_id"], hand.id, hand, slot=hand.slot)
+    return claim
 
 
-async def reasons(database, hands):
-    ids = [hand.id for hand in hands]
+def at(claimed):
+    return context.working_on(claimed.dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot)
+
+
+async def reasons(database, all_claimed):
+    ids = [claimed.id for claimed in all_claimed]
     rows = await database.fetch(
         """
         SELECT p.reason, d.reason AS of_delivery FROM dispatches p JOIN deliveries d ON d.id = p.delivery_id
@@ -69,11 +69,11 @@ async def reasons(database, hands):
     return [tuple(row) for row in rows]
 
 
-async def test_a_run_that_waits_for_its_next_attempt_gives_its_slot_back_at_once(claimed):
-    slots, [hand, _] = await claimed(2)
+async def test_a_run_that_waits_for_its_next_attempt_gives_its_slot_back_at_once(claim):
+    slots, [claimed, _] = await claim(2)
     free = []
 
-    with at(hand):
+    with at(claimed):
         free.append(slots.free_now())
         with context.waiting_for_next_attempt(600):
             free.append(slots.free_now())
@@ -82,34 +82,36 @@ async def test_a_run_that_waits_for_its_next_attempt_gives_its_slot_back_at_once
     assert [2, 3, 2] == free
 
 
-async def test_a_wait_of_which_nobody_knows_how_long_it_is_gives_its_slot_back_once_it_lasts(claimed):
-    slots, [hand] = await claimed(1)
+async def test_a_wait_of_which_nobody_knows_how_long_it_is_gives_its_slot_back_once_it_lasts(claim):
+    slots, [claimed] = await claim(1)
 
-    with at(hand), context.waiting("waits for something", grace=0.05):
+    with at(claimed), context.waiting("waits for something", grace=0.05):
         before = slots.free_now()
         await asyncio.sleep(0.06)
 
         assert (3, 4) == (before, slots.free_now())
 
 
-async def test_a_vendor_has_half_of_the_slots_and_at_least_one(claimed):
+async def test_a_vendor_has_half_of_the_slots_and_at_least_one(claim):
     for at_once, share in ((4, 2), (1, 1), (9, 4)):
-        slots, _ = await claimed(1, at_once)
+        slots, _ = await claim(1, at_once)
 
         assert share == slots.share(VENDOR, ADDRESS).most()
 
 
-async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_stopped_takes_none(claimed):
-    slots, hands = await claimed(4)
+async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_stopped_takes_none(claim):
+    slots, all_claimed = await claim(4)
     seen, go_on = [], asyncio.Event()
 
-    async def call(name, hand):
-        with at(hand):
+    async def call(name, claimed):
+        with at(claimed):
             async with context.vendor_slot(VENDOR, ADDRESS), context.vendor_slot(VENDOR, ADDRESS):
                 seen.append(name)
                 await go_on.wait()
 
-    calls = [asyncio.create_task(call(name, hand)) for name, hand in zip("abcd", hands, strict=True)]
+    calls = [
+        asyncio.create_task(call(name, claimed)) for name, claimed in zip("abcd", all_claimed, strict=True)
+    ]
     await asyncio.sleep(0.05)
     first = list(seen)
     calls[2].cancel()
@@ -119,8 +121,8 @@ async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_s
     assert (["a", "b"], ["a", "b", "d"], 0) == (first, seen, slots.share(VENDOR, ADDRESS).taken)
 
 
-async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claimed):
-    slots, _ = await claimed(1)
+async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim):
+    slots, _ = await claim(1)
     share = slots.share(VENDOR, ADDRESS)
     for _ in range(2):
         await share.acquire()
@@ -134,8 +136,8 @@ async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim
     assert 2 == share.taken
 
 
-async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(claimed):
-    slots, _ = await claimed(1, at_once=1)
+async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(claim):
+    slots, _ = await claim(1, at_once=1)
     share = slots.share(VENDOR, ADDRESS)
     await share.acquire()
     stopped, next_one = (asyncio.create_task(share.acquire()) for _ in range(2))
@@ -148,14 +150,14 @@ async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(c
     assert 1 == share.taken
 
 
-async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claimed):
-    slots, hands = await claimed(4)
+async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claim):
+    slots, all_claimed = await claim(4)
     async with AsyncExitStack() as stack:
-        for hand in hands[:2]:
-            stack.enter_context(at(hand))
-            await stack.enter_async_context(hand.slot.vendor_slot(VENDOR, ADDRESS))
-        waiting = asyncio.create_task(hands[2].slot.vendor_slot(VENDOR, ADDRESS).__aenter__())
-        with at(hands[3]):
+        for claimed in all_claimed[:2]:
+            stack.enter_context(at(claimed))
+            await stack.enter_async_context(claimed.slot.vendor_slot(VENDOR, ADDRESS))
+        waiting = asyncio.create_task(all_claimed[2].slot.vendor_slot(VENDOR, ADDRESS).__aenter__())
+        with at(all_claimed[3]):
             async with asyncio.timeout(5), context.vendor_slot("jiwa", "http://jiwa.example"):
                 pass
         waiting.cancel()
@@ -163,12 +165,12 @@ async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claimed):
     assert 0 == slots.share("jiwa", "http://jiwa.example").taken
 
 
-async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(database, claimed):
-    slots, [paused, full, first, second, working] = await claimed(5)
+async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(database, claim):
+    slots, [paused, full, first, second, working] = await claim(5)
     paused.waits = True
     async with AsyncExitStack() as stack:
-        for hand in (first, second):
-            await stack.enter_async_context(hand.slot.vendor_slot(VENDOR, ADDRESS))
+        for claimed in (first, second):
+            await stack.enter_async_context(claimed.slot.vendor_slot(VENDOR, ADDRESS))
         with at(full):
             waiting = asyncio.create_task(slots.share(VENDOR, ADDRESS).acquire())
             await asyncio.sleep(0)
@@ -189,9 +191,9 @@ async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(databa
     assert [(None, None)] * 5 == await reasons(database, [paused, full, first, second, working])
 
 
-async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(database, claimed, leases):
-    slots, [hand] = await claimed(1)
-    with at(hand), context.waiting_for_next_attempt(600):
+async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(database, claim, leases):
+    slots, [claimed] = await claim(1)
+    with at(claimed), context.waiting_for_next_attempt(600):
         await slots.tell(database, "engine", ["f/d"])
     await database.execute("UPDATE dispatches SET lease_until = now() - interval '1 s'")
 
@@ -205,8 +207,8 @@ async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(data
     assert ["its engine died"] * 2 == [reason.partition(",")[0] for reason in said]
 
 
-async def test_of_what_moves_nothing_is_written(database, claimed):
-    slots, _ = await claimed(4)
+async def test_of_what_moves_nothing_is_written(database, claim):
+    slots, _ = await claim(4)
     waiting = await dispatch(database)
 
     await slots.tell(database, "engine", ["f/d"])
@@ -217,7 +219,7 @@ async def test_of_what_moves_nothing_is_written(database, claimed):
 async def test_a_dispatch_that_waits_for_a_slot_says_so_and_one_that_waits_for_its_key_does_not(
     database, claimed
 ):
-    slots, _ = await claimed(4)
+    slots, _ = await claim(4)
     waiting = await dispatch(database, key="one")
     behind = await dispatch(database, key="one")
     slots._moved -= 60
@@ -231,18 +233,18 @@ async def test_a_dispatch_that_waits_for_a_slot_says_so_and_one_that_waits_for_i
     assert ["waits for a free slot: 4 of 4 dispatches are at work in this engine, and 0 wait", None] == said
 
 
-async def test_however_many_of_one_deployment_wait_there_is_room_for_others(database, claimed):
-    slots, hands = await claimed(CLAIMED // 2, at_once=1)
-    for hand in hands:
-        hand.waits = True
+async def test_however_many_of_one_deployment_wait_there_is_room_for_others(database, claim):
+    slots, all_claimed = await claim(CLAIMED // 2, at_once=1)
+    for claimed in all_claimed:
+        claimed.waits = True
 
     assert ["f/other"] == slots.open_to(["f/d", "f/other"])
     assert 1 == slots.free_now()
 
 
-async def test_no_more_are_claimed_than_an_engine_can_hold(claimed):
-    slots, hands = await claimed(CLAIMED, at_once=1)
-    for hand in hands:
-        hand.waits = True
+async def test_no_more_are_claimed_than_an_engine_can_hold(claim):
+    slots, all_claimed = await claim(CLAIMED, at_once=1)
+    for claimed in all_claimed:
+        claimed.waits = True
 
     assert 0 == slots.free_now()

@@ -25,7 +25,7 @@ def fill(database):
 
 
 async def test_what_is_within_reach_is_counted_exactly(database, fill, monkeypatch):
-    monkeypatch.setattr(stats, "COUNTED", 5)
+    monkeypatch.setattr(stats, "COUNT_CAP", 5)
     await fill("jiwa", "failed", 5)  # all that failed
     await fill("jiwa", "done", 20)
     await fill("shop", "done", 4)  # all of this source
@@ -37,7 +37,7 @@ async def test_what_is_within_reach_is_counted_exactly(database, fill, monkeypat
 
 
 async def test_a_state_that_nobody_can_tell_of_is_not_told_to_be_empty(database, fill, monkeypatch):
-    monkeypatch.setattr(stats, "COUNTED", 5)
+    monkeypatch.setattr(stats, "COUNT_CAP", 5)
     await fill("shop", "unrouted", 6)
     await fill("jiwa", "done", 6)
 

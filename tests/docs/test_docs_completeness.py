@@ -11,11 +11,11 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from hookline import catalog
 from hookline.clients import CLIENTS, InvalidInput, VendorError, operations
-from hookline.gateway import metrics
 from hookline.gateway.schemes import SECRET_HEADERS
+from hookline.health import metrics
 from hookline.hooks import config
+from hookline.hooks.auth_schemes import SCHEMES, Asymmetric, Parts, Signature
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import SCHEMES, Asymmetric, Parts, Signature
 from hookline.hooks.sources import Handshake, Response, Source
 from hookline.hooks.templates import NAMES
 from hookline.runtime import prefect_environment
@@ -90,7 +90,9 @@ def test_every_scheme_of_a_source_is_told_with_its_fields(name):
 
 
 def test_every_field_of_a_source_is_told():
-    assert fields_of(Source) - {"proof", "spec"} | {"scheme", "preset"} <= rows("hooks.md", section="Sources")
+    assert fields_of(Source) - {"auth_scheme", "spec"} | {"scheme", "preset"} <= rows(
+        "hooks.md", section="Sources"
+    )
     assert fields_of(Parts) <= rows("hooks.md", section="Scheme `hmac`")
     assert fields_of(Handshake) | fields_of(Response) <= rows("hooks.md", section="Responses and handshakes")
 
@@ -296,7 +298,7 @@ def _first_words(problem):
 
 def test_every_deployment_with_a_schedule_has_a_page_that_names_its_memory():
     from flows import supply_alert, ticket_to_invoice
-    from hookline.engine.deployments import load_deployments
+    from hookline.provisioning.deployments import load_deployments
 
     deployments = load_deployments(ROOT / "deployments" / "prefect.yaml")
     scheduled = {name.partition("/")[0] for name, each in deployments.items() if each.schedules}

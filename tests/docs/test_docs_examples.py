@@ -87,7 +87,7 @@ def test_what_shows_something_on_the_vendors_says_what_must_come_of_it():
 
 @pytest.mark.parametrize("block", DEPLOYMENTS, ids=str)
 def test_an_example_of_deployments_loads(block, tmp_path, monkeypatch):
-    from hookline.engine.deployments import load_deployments
+    from hookline.provisioning.deployments import load_deployments
 
     path = tmp_path / "prefect.yaml"
     path.write_text(block.text, encoding="utf-8")
@@ -105,7 +105,7 @@ def test_an_example_of_deployments_loads(block, tmp_path, monkeypatch):
     "block", [block for block in YAML.values() if block.mark == "automations.yaml"], ids=str
 )
 def test_an_example_of_automations_loads(block, tmp_path):
-    from hookline.engine.automations import load_automations
+    from hookline.provisioning.automations import load_automations
 
     path = tmp_path / "automations.yaml"
     path.write_text(block.text, encoding="utf-8")
@@ -134,7 +134,7 @@ def test_an_example_of_a_catalog_loads(block, tmp_path):
 
 def test_the_first_own_workflow_of_the_readme_fits_together(tmp_path, monkeypatch):
     """Its flow, deployment and route, beside those that we ship, as a reader would have them."""
-    from hookline.engine.deployments import check_routes, load_deployments
+    from hookline.provisioning.deployments import check_routes, load_deployments
 
     readme = {
         block.mark: block for block in (*YAML.values(), *PYTHON.values()) if block.page == ROOT / "README.md"

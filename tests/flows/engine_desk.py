@@ -12,11 +12,11 @@ from prefect.states import Pending
 
 from hookline.database import pool
 from hookline.engine import engine as engine_module
-from hookline.engine.deployments import Deployment
 from hookline.engine.engine import Engine
 from hookline.hooks import Hooks
 from hookline.inbox import audit, dispatches
 from hookline.inbox.deliveries import CHANNEL
+from hookline.provisioning.deployments import Deployment
 
 FLOWS = (
     "steps",
@@ -42,7 +42,7 @@ FLOWS = (
 )
 
 
-class Desk:
+class AdminViews:
     """A person with the Prefect UI and the inbox, and flows that only this test's engines know."""
 
     def __init__(self, sandbox, client, database, deployments, until, folder):
@@ -204,7 +204,7 @@ async def desk(sandbox, until, tmp_path, monkeypatch, repository):
     with temporary_settings(prefect):
         async with get_client() as client:
             database = await pool(sandbox.settings)
-            desk = Desk(sandbox, client, database, deployments, until, tmp_path)
+            desk = AdminViews(sandbox, client, database, deployments, until, tmp_path)
             for deployment in deployments.values():
                 await desk.deploy(deployment, repository)
             yield desk

@@ -19,7 +19,7 @@ from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from hookline.settings import settings
 from tasks import zentitle
-from tasks.effects import Business, once
+from tasks.effects import BusinessKey, once
 
 
 class Away(HooklineError):
@@ -38,7 +38,7 @@ async def write(record: str, what: str, gate: str | None = None) -> None:
             await passed(record, gate)
         return Outcome([what])
 
-    await once(Business("gates", record, f"record {record}"), what, "test.write", {}, send)
+    await once(BusinessKey("gates", record, f"record {record}"), what, "test.write", {}, send)
 
 
 def _note(record: str, what: str) -> None:
@@ -145,7 +145,7 @@ async def mails(record: str) -> None:
             raise ConnectionError("the answer was lost")
         return Outcome()
 
-    await once(Business("gates", record, f"record {record}"), "mail", "test.mail", {}, send)
+    await once(BusinessKey("gates", record, f"record {record}"), "mail", "test.mail", {}, send)
 
 
 @flow(persist_result=False)
@@ -195,7 +195,7 @@ async def calls(record: str) -> None:
 @flow(persist_result=False)
 async def undoable(record: str) -> None:
     """Writes what a rule's no would undo."""
-    async with Business("gates", record, f"record {record}").compensated():
+    async with BusinessKey("gates", record, f"record {record}").compensated():
         await write(record, "first")
 
 

@@ -12,7 +12,7 @@ from blocks import JiwaCredentials
 from hookline.cli.apply import limit_changes
 from hookline.clients import JiwaClient, JiwaKey
 
-MOST = {"concurrent_calls": 2}
+MAX = {"concurrent_calls": 2}
 
 
 class Busy(httpx.AsyncHTTPTransport):
@@ -58,9 +58,7 @@ async def calls(account, number):
     """The most calls under way at once, of so many that begin together."""
     transport = Busy()
     key = JiwaKey(account.api_key)
-    async with JiwaClient(
-        account.base_url, key, admission=account.admission(), transport=transport
-    ) as client:
+    async with JiwaClient(account.base_url, key, limiter=account.limiter(), transport=transport) as client:
         await asyncio.gather(*(client.get_system_info() for _ in range(number)))
     return transport.most
 
@@ -82,21 +80,21 @@ async def test_calls_a_second_are_counted_by_prefect(prefect, limited):
 
 
 async def test_apply_changes_a_limit_and_takes_it_away_when_it_is_no_longer_wanted(limited):
-    said = [(await limited(**limits))[1] for limits in (MOST, MOST | {"concurrent_calls": 5}, MOST, {}, {})]
+    said = [(await limited(**limits))[1] for limits in (MAX, MAX | {"concurrent_calls": 5}, MAX, {}, {})]
 
     assert [["made"], ["changed"], ["changed"], ["removed"], []] == said
 
 
 async def test_applying_the_same_limit_again_changes_nothing(limited):
-    await limited(**MOST)
+    await limited(**MAX)
 
-    assert ["as it is"] == (await limited(**MOST))[1]
+    assert ["as it is"] == (await limited(**MAX))[1]
 
 
 async def test_without_a_limit_a_call_asks_prefect_nothing(limited):
     account, _ = await limited()
 
-    assert nullcontext is account.admission()
+    assert nullcontext is account.limiter()
     assert 8 == await calls(account, 8)
 
 

@@ -6,8 +6,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import JifelineCredentials
 from hookline.cli.apply import _apply
-from hookline.engine.automations import load_automations
-from hookline.engine.deployments import load_deployments
+from hookline.provisioning.automations import load_automations
+from hookline.provisioning.deployments import load_deployments
 
 TICKETS = "ticket-to-invoice/default"
 

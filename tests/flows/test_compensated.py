@@ -11,7 +11,7 @@ from blocks import JiwaCredentials
 from hookline.database import pool
 from hookline.journal import BusinessFailure
 from tasks import jiwa as jiwa_tasks
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 RULE = "the moon is full"
 MOON = {"full": True, "mail": True}
@@ -27,15 +27,17 @@ async def note_and_perhaps_undo(invoice_id: str, debtor_id: str, *, caught: bool
     """Note on an order, undone by two steps: a deletion, and a call that is safe to repeat."""
     jiwa = await JiwaCredentials.named("default")
     try:
-        async with Business("test-compensated", invoice_id, f"order {invoice_id}").compensated() as saga:
+        async with BusinessKey("test-compensated", invoice_id, f"order {invoice_id}").compensated() as saga:
             noted = saga.at("note")
             note = await jiwa_tasks.create_sales_order_note(
                 jiwa, noted, InvoiceID=invoice_id, NoteText="reserved"
             )
-            saga.undo(noted).by(
+            saga.compensate(noted).by(
                 jiwa_tasks.delete_sales_order_note, jiwa, InvoiceID=invoice_id, NoteID=note.NoteID
             )
-            saga.undo(noted).by(jiwa_tasks.update_debtor, jiwa, DebtorID=debtor_id, AltAccountNo="declined")
+            saga.compensate(noted).by(
+                jiwa_tasks.update_debtor, jiwa, DebtorID=debtor_id, AltAccountNo="declined"
+            )
             look_up()
     except BusinessFailure:
         if not caught:

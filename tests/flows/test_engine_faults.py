@@ -16,11 +16,11 @@ from prefect.states import Running
 
 from hookline.engine import engine as engine_module
 from hookline.engine import reconcile
-from hookline.engine.lane import NAME
+from hookline.engine.batch import NAME
 from hookline.engine.leases import Leases, Stop
-from hookline.engine.runs import FlowRuns, NotOurs
+from hookline.engine.runs import FlowRuns, LeaseLost
 from hookline.inbox.dispatches import LAST
-from hookline.journal.settle import settle
+from hookline.journal.resolution import resolve
 
 BURST, MANY = 4, 24
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
@@ -92,7 +92,7 @@ async def test_while_prefect_is_away_for_long_everything_waits_and_then_ends(bus
     async with desk.engine():
         for each in begun:
             await each.has_written("first")
-        business.process("hookline.cli.prefect_server").send_signal(signal.SIGKILL)
+        business.process("hookline.prefect_adapter.server").send_signal(signal.SIGKILL)
         for each in begun:
             each.open()  # they go on, and Prefect does not answer
         later = [await desk.dispatch(kind) for kind in kinds[:2]]
@@ -134,8 +134,8 @@ async def test_a_run_whose_lease_is_lost_is_neither_ended_nor_gone_on_with(desk,
             "UPDATE dispatches SET lease_owner = 'another', lease_until = now() + interval '5 seconds' WHERE id = $1",
             (row := await work.row())["id"],
         )
-        [hand] = engine.leases.in_hand.values()
-        await until(lambda: hand.stop, "it is not noticed")
+        [claimed] = engine.leases.claimed.values()
+        await until(lambda: claimed.stop, "it is not noticed")
         work.open()
         await until(lambda: not engine.running, "it does not end")
         left, state = await work.row(), (await work.flow_run()).state_type.value
@@ -145,7 +145,7 @@ async def test_a_run_whose_lease_is_lost_is_neither_ended_nor_gone_on_with(desk,
         await desk.wake()
         await work.is_("done")
 
-    assert (Stop.LEASE_LOST, "running", "another") == (hand.stop, left["state"], left["lease_owner"])
+    assert (Stop.LEASE_LOST, "running", "another") == (claimed.stop, left["state"], left["lease_owner"])
     assert (["first"], "RUNNING") == (written, state)
     assert (["first", "second"], "COMPLETED") == (work.written, (await work.flow_run()).state_type.value)
 
@@ -160,12 +160,12 @@ async def test_an_engine_that_slept_through_its_lease_forces_nothing_upon_the_ru
     )
     leases = Leases(desk.sandbox.settings, "sleeper")
     await leases.take_over()
-    [hand] = await leases.claim(1, desk.deployments, (0, LAST))
+    [claimed] = await leases.claim(1, desk.deployments, (0, LAST))
     await _is_anothers(work)  # it slept
-    hand.until = 0
+    claimed.until = 0
 
-    with pytest.raises(NotOurs):
-        await FlowRuns(desk.database, desk.client, desk.deployments).run(hand)
+    with pytest.raises(LeaseLost):
+        await FlowRuns(desk.database, desk.client, desk.deployments).run(claimed)
 
     assert ("another", "RUNNING") == (
         (await work.row())["lease_owner"],
@@ -178,13 +178,13 @@ async def test_an_engine_that_slept_through_its_lease_does_not_end_the_run_of_an
     async with desk.engine(lease_seconds=60) as engine:
         await work.has_written("first")
         await _is_anothers(work)  # it slept
-        [hand] = engine.leases.in_hand.values()
-        hand.until = 0
+        [claimed] = engine.leases.claimed.values()
+        claimed.until = 0
         work.open()
         await until(lambda: not engine.running, "it does not end")
         left, state = await work.row(), (await work.flow_run()).state_type.value
 
-    assert (Stop.LEASE_LOST, "another", "RUNNING") == (hand.stop, left["lease_owner"], state)
+    assert (Stop.LEASE_LOST, "another", "RUNNING") == (claimed.stop, left["lease_owner"], state)
 
 
 async def test_a_flow_run_that_a_late_call_opened_again_is_closed_as_its_dispatch_says(desk, monkeypatch):
@@ -256,7 +256,7 @@ async def test_all_that_wait_for_one_uncertain_effect_are_uncertain_and_go_on_wh
         second = await desk.dispatch("mails", key="one", record=str(first.record))
         rows = [await each.is_("uncertain", "failed") for each in (first, second)]
         effect = rows[0]["waits_for"]
-        said = await settle(desk.sandbox.settings, effect, happened=True, reference=[], actor="ann")
+        said = await resolve(desk.sandbox.settings, effect, happened=True, reference=[], actor="ann")
         for each in (first, second):
             await each.is_("done")
 

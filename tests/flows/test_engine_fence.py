@@ -14,8 +14,8 @@ from prefect.states import Running
 
 from hookline.engine import engine as engine_module
 from hookline.engine import events
-from hookline.engine.watch import EXIT_CODE
-from hookline.inbox import acts, dispatches
+from hookline.engine.loop_watchdog import EXIT_CODE
+from hookline.inbox import commands, dispatches
 
 BLOCKED_SECONDS = {"kills": 60, "hogs": 6}
 """A busy machine blocks a loop for a while as well: only where that is the point is the limit short."""
@@ -78,7 +78,7 @@ async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_t
     innocent = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
     for work in innocent:
         work.open()
-    async with desk.engine(lane_backlog=3, engine_concurrency=2):
+    async with desk.engine(batch_backlog=3, engine_concurrency=2):
         for work in works:
             await work.is_("failed")
         for work in innocent:
@@ -113,8 +113,8 @@ async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(des
     assert row["reason"].startswith("Prefect fails over it each time, though it is well: 500 to POST")
 
 
-async def _no_wait(self, hand, reason):
-    await self._put_back(hand, reason, seconds=0)
+async def _no_wait(self, claimed, reason):
+    await self._requeue(claimed, reason, seconds=0)
 
 
 def _fails_over_poison(client):
@@ -196,7 +196,7 @@ async def test_what_runs_is_discarded_before_its_next_effect_with_the_persons_re
     work = await desk.dispatch("steps")
     async with desk.engine():
         await work.has_written("first")
-        discarded = await work.act(acts.discard, reason="test order")
+        discarded = await work.act(commands.discard, reason="test order")
         row = await work.is_("discarded")
         work.open()
         await desk.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
@@ -208,9 +208,9 @@ async def test_what_runs_is_discarded_before_its_next_effect_with_the_persons_re
 
 async def test_what_a_lane_carries_is_discarded_alone(desk):
     works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
-    async with desk.engine(lane_backlog=3, engine_concurrency=2):
+    async with desk.engine(batch_backlog=3, engine_concurrency=2):
         await works[0].has_written("first")
-        await works[0].act(acts.discard, reason="test order")
+        await works[0].act(commands.discard, reason="test order")
         row = await works[0].is_("discarded")
         for work in works[1:]:
             work.open()
@@ -225,7 +225,7 @@ async def test_what_waits_for_its_own_retry_is_discarded(desk):
     work = await desk.dispatch("impatient")
     async with desk.engine():
         await desk.until(lambda: _is_named(work, "AwaitingRetry"), "it does not wait")
-        await work.act(acts.discard, reason="test order")
+        await work.act(commands.discard, reason="test order")
         await work.is_("discarded")
         await desk.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
 
@@ -240,7 +240,7 @@ async def test_what_a_dead_engine_held_is_discarded_when_it_is_taken_over(desk):
     await dispatches.claim(
         desk.database, "gone", limit=1, lease=engine_module.timedelta(seconds=1), deployments=["steps/test"]
     )
-    await work.act(acts.discard, reason="test order")
+    await work.act(commands.discard, reason="test order")
     async with desk.engine():
         row = await work.is_("discarded")
         await desk.until(lambda: work.is_named("Cancelled"), "its flow run is left open")

@@ -4,7 +4,7 @@ from prefect.client.schemas.objects import FlowRunPolicy
 from prefect.states import Completed, Paused, Running
 
 from hookline.engine.runs import UI
-from hookline.inbox import acts
+from hookline.inbox import commands
 
 
 async def test_a_run_that_is_cancelled_ends_what_is_in_flight_and_begins_nothing_more(desk):
@@ -13,7 +13,9 @@ async def test_a_run_that_is_cancelled_ends_what_is_in_flight_and_begins_nothing
     async with desk.engine() as engine:
         await work.has_written("first")
         await work.cancel()
-        await desk.until(lambda: [hand for hand in engine.leases.in_hand.values() if hand.stop], "not seen")
+        await desk.until(
+            lambda: [claimed for claimed in engine.leases.claimed.values() if claimed.stop], "not seen"
+        )
         work.open("answer")
         row = await work.is_("discarded")
 
@@ -30,7 +32,9 @@ async def test_a_run_that_waits_for_something_else_is_cancelled_at_once(desk):
     async with desk.engine() as engine:
         await work.has_written("first")
         await work.cancel()
-        await desk.until(lambda: [hand for hand in engine.leases.in_hand.values() if hand.stop], "not seen")
+        await desk.until(
+            lambda: [claimed for claimed in engine.leases.claimed.values() if claimed.stop], "not seen"
+        )
         work.open("answer")  # its gate stays shut
         await work.is_("discarded")
 
@@ -70,7 +74,9 @@ async def test_a_run_that_a_person_suspends_is_held_and_one_that_blocks_takes_no
         await work.has_written("first")
         details = {"pause_timeout": None, "pause_reschedule": True}
         await work.set_state({"type": "PAUSED", "name": "Suspended", "state_details": details})
-        await desk.until(lambda: [hand for hand in engine.leases.in_hand.values() if hand.waits], "not seen")
+        await desk.until(
+            lambda: [claimed for claimed in engine.leases.claimed.values() if claimed.waits], "not seen"
+        )
         work.open()
         await work.is_("held")
 
@@ -107,29 +113,29 @@ async def test_a_run_that_waits_is_cancelled_where_a_person_says_so(desk):
     discarded = await desk.dispatch("approval")
     cancelled = await desk.dispatch("approval")
     deleted = await desk.dispatch("approval")
-    in_hand = await desk.dispatch("steps")
+    claimed = await desk.dispatch("steps")
     async with desk.engine():
         for each in (discarded, cancelled, deleted):
             await each.is_("held")
-        await in_hand.has_written("first")
-        await discarded.act(acts.discard, reason="not wanted")
+        await claimed.has_written("first")
+        await discarded.act(commands.discard, reason="not wanted")
         await cancelled.cancel()
-        for each in (deleted, in_hand):
+        for each in (deleted, claimed):
             await desk.client.delete_flow_run((await each.row())["flow_run_id"])
 
         await cancelled.is_("discarded")
         await desk.until(lambda: discarded.is_named("Cancelled"), "its flow run waits still")
-        reasons = [(await each.is_("failed"))["reason"] for each in (deleted, in_hand)]
-        replayed = await in_hand.act(acts.replay)
-        in_hand.open()
-        await in_hand.is_("done")
+        reasons = [(await each.is_("failed"))["reason"] for each in (deleted, claimed)]
+        replayed = await claimed.act(commands.replay)
+        claimed.open()
+        await claimed.is_("done")
 
     assert "Discarded in the inbox: not wanted" == (await discarded.flow_run()).state.message
     assert "CANCELLED" == (await cancelled.flow_run()).state_type.value
     assert [
         "Its flow run was deleted in the Prefect UI. Replay it for a new one, or discard it."
     ] * 2 == reasons
-    assert (True, ["first", "second"]) == (replayed, in_hand.written)
+    assert (True, ["first", "second"]) == (replayed, claimed.written)
 
 
 async def test_a_failed_run_that_a_person_retries_runs_in_the_worker_and_nowhere_else(desk):
@@ -142,7 +148,7 @@ async def test_a_failed_run_that_a_person_retries_runs_in_the_worker_and_nowhere
         behind = await desk.dispatch("steps", key="one")
         behind.open()
         await desk.until(lambda: work.is_named("Running"), "the worker does not run it")
-        replayed = await work.act(acts.replay)
+        replayed = await work.act(commands.replay)
         overtook = behind.written
         work.open()
         await work.is_("done")

@@ -16,14 +16,14 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from hookline.cli.automations import automation_changes
-from hookline.engine.automations import load_automations
-from hookline.engine.events import LARGEST_BODY, tell_nobody, tell_prefect
+from hookline.engine.events import MAX_BODY, tell_nobody, tell_prefect
 from hookline.hooks import load_hooks
-from hookline.inbox import acts, bodies, deliveries, dispatches
+from hookline.inbox import bodies, commands, deliveries, dispatches
+from hookline.provisioning.automation_changes import automation_changes
+from hookline.provisioning.automations import load_automations
 from hookline.settings import Settings
 
-TELL = "tell-a-person/default"
+TELL = "notify/default"
 HOOKS = """
 sources:
   shop: {scheme: shared-secret, header: X-Key, accept: [any], event_body: true}
@@ -41,7 +41,7 @@ automations:
       within: 0
     actions:
       - type: run-deployment
-        deployment: tell-a-person/default
+        deployment: notify/default
         schedule_after: 3600
         parameters:
           what: "order {{{{ event.payload.body.order.no }}}} of {{{{ event.payload.source }}}} in test {number}"
@@ -114,7 +114,7 @@ async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tel
         await connection.execute(
             "UPDATE dispatches SET state = 'failed', reason = 'no address', flow_run_id = $1", flow_run
         )
-        await acts.discard(connection, delivery, actor="ann at desk", reason="paid twice")
+        await commands.discard(connection, delivery, actor="ann at desk", reason="paid twice")
 
     assert (3, 0) == (await tell(), await due(database))
 
@@ -184,7 +184,7 @@ BODIES = [
     ("application/json", b'{"order": {"no": 17}}', {"body": {"order": {"no": 17}}}),
     ("application/x-www-form-urlencoded", b"no=17", {"body": {"no": "17"}}),
     ("text/xml", b"<order><no>17</no></order>", {"body": {"order": {"no": "17"}}}),
-    ("application/json", b'["%s"]' % (b"x" * LARGEST_BODY), {"body_left_out": "it has 65540 bytes; 65536 are carried"}),
+    ("application/json", b'["%s"]' % (b"x" * MAX_BODY), {"body_left_out": "it has 65540 bytes; 65536 are carried"}),
     ("application/json", b'["\\u0000"]', {"body_left_out": "it holds the character NUL"}),
     ("application/json", b'["\\ud800"]', {"body_left_out": "it holds a number or a character that cannot be stored"}),
     ("application/json", b"[1e999]", {"body_left_out": "The body is not JSON: 1e999 is larger than any number that can be kept."}),
@@ -252,9 +252,7 @@ async def test_an_automation_of_a_user_starts_a_deployment_with_what_the_event_s
     await receive(database)
 
     def started():
-        runs = prefect_api.post(
-            "flow_runs/filter", json={"flows": {"name": {"any_": ["tell-a-person"]}}}
-        ).json()
+        runs = prefect_api.post("flow_runs/filter", json={"flows": {"name": {"any_": ["notify"]}}}).json()
         return [run for run in runs if number in run["parameters"]["what"]]
 
     await tell()
@@ -277,9 +275,7 @@ async def test_what_cannot_be_routed_starts_the_flow_that_tells_a_person(
     await until(told, "no event of the rejected delivery")
 
     def started():
-        runs = prefect_api.post(
-            "flow_runs/filter", json={"flows": {"name": {"any_": ["tell-a-person"]}}}
-        ).json()
+        runs = prefect_api.post("flow_runs/filter", json={"flows": {"name": {"any_": ["notify"]}}}).json()
         return [
             run["parameters"]["what"] for run in runs if run["parameters"]["what"].startswith("Delivery ")
         ]
@@ -319,18 +315,16 @@ async def listener():
 async def test_a_person_is_told_what_happened_and_what_else_waits(
     listener, environment, run_flow, database, database_settings
 ):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import notify
 
     port, heard = listener
     for state in ("rejected", "rejected", "done"):
         delivery = await receive(database)
         await database.execute("UPDATE deliveries SET state = $2 WHERE id = $1", delivery, state)
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    environment.setenv("HOOKLINE_TELL", f"json://127.0.0.1:{port}")
+    environment.setenv("HOOKLINE_NOTIFY_URLS", f"json://127.0.0.1:{port}")
 
-    state = await run_flow(
-        tell_a_person.with_options(retries=0), what="Delivery 1 of shop is rejected: no order"
-    )
+    state = await run_flow(notify.with_options(retries=0), what="Delivery 1 of shop is rejected: no order")
 
     assert state.is_completed()
     [message] = heard
@@ -344,23 +338,23 @@ async def test_a_person_is_told_what_happened_and_what_else_waits(
 
 @loads_apprise
 async def test_with_nobody_to_tell_that_is_said(environment, run_flow):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import notify
 
-    environment.delenv("HOOKLINE_TELL", raising=False)
+    environment.delenv("HOOKLINE_NOTIFY_URLS", raising=False)
 
-    assert "Nobody to tell" == (await run_flow(tell_a_person, what="something")).name
+    assert "Nobody to tell" == (await run_flow(notify, what="something")).name
 
 
 @loads_apprise
 async def test_an_address_that_cannot_be_read_is_not_shown(environment, run_flow):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import notify
 
-    environment.setenv("HOOKLINE_TELL", "nonsense://user:geheim@host")
+    environment.setenv("HOOKLINE_NOTIFY_URLS", "nonsense://user:geheim@host")
 
-    state = await run_flow(tell_a_person.with_options(retries=0), what="something")
+    state = await run_flow(notify.with_options(retries=0), what="something")
 
     assert state.is_failed()
-    assert "HOOKLINE_TELL holds an address that Apprise cannot read" in state.message
+    assert "HOOKLINE_NOTIFY_URLS holds an address that Apprise cannot read" in state.message
     assert "geheim" not in state.message
 
 
@@ -392,38 +386,38 @@ async def test_an_automation_is_made_once_and_changed_with_the_file(apply, prefe
     changed = await apply(text.replace("within: 0", "within: 60"))
 
     assert [["made"], ["made"], ["as it is"], ["changed"]] == [*said, changed]
-    [stands] = await prefect.read_automations_by_name(f"on order {number}")
-    assert timedelta(seconds=60) == stands.trigger.within
+    [existing] = await prefect.read_automations_by_name(f"on order {number}")
+    assert timedelta(seconds=60) == existing.trigger.within
 
 
 async def test_what_a_person_changed_in_the_prefect_ui_is_left_alone_and_that_is_said(apply, prefect):
     number = uuid4().hex
     text = ON_ORDER.format(number=number)
     await apply(text)
-    [stands] = await prefect.read_automations_by_name(f"on order {number}")
-    stands.trigger.threshold = 5
+    [existing] = await prefect.read_automations_by_name(f"on order {number}")
+    existing.trigger.threshold = 5
     await prefect.update_automation(
-        stands.id, AutomationCore(**stands.model_dump(exclude={"id", "owner_resource"}))
+        existing.id, AutomationCore(**existing.model_dump(exclude={"id", "owner_resource"}))
     )
 
     said = await apply(text.replace("within: 0", "within: 60"))
 
     assert ["left alone: changed in the Prefect UI; delete it there, and it is made as the file says"] == said
-    [stands] = await prefect.read_automations_by_name(f"on order {number}")
-    assert (5, timedelta(0)) == (stands.trigger.threshold, stands.trigger.within)
+    [existing] = await prefect.read_automations_by_name(f"on order {number}")
+    assert (5, timedelta(0)) == (existing.trigger.threshold, existing.trigger.within)
 
 
 async def test_one_that_a_person_switched_off_stays_off(apply, prefect):
     number = uuid4().hex
     text = ON_ORDER.format(number=number)
     await apply(text)
-    [stands] = await prefect.read_automations_by_name(f"on order {number}")
-    await prefect.pause_automation(stands.id)
+    [existing] = await prefect.read_automations_by_name(f"on order {number}")
+    await prefect.pause_automation(existing.id)
 
     said = [await apply(text), await apply(text.replace("within: 0", "within: 60"))]
 
     assert [["as it is"], ["changed"]] == said
-    assert not (await prefect.read_automation(stands.id)).enabled
+    assert not (await prefect.read_automation(existing.id)).enabled
 
 
 async def test_what_names_something_that_is_not_there_is_left_alone(apply):
@@ -442,17 +436,17 @@ async def test_what_names_something_that_is_not_there_is_left_alone(apply):
 async def test_what_a_sender_wrote_is_text_in_the_message(
     listener, environment, run_flow, database, database_settings
 ):
-    from flows.tell_a_person import tell_a_person
+    from flows.notify import notify
 
     port, heard = listener
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     environment.setenv(
-        "HOOKLINE_TELL",
+        "HOOKLINE_NOTIFY_URLS",
         f"json://127.0.0.1:{port}/?format=html json://127.0.0.1:{port}/?format=markdown",
     )
 
     await run_flow(
-        tell_a_person.with_options(retries=0), what="order <img src=//e.example>\n[here](https://e.example)"
+        notify.with_options(retries=0), what="order <img src=//e.example>\n[here](https://e.example)"
     )
 
     first_lines = {message["message"].replace("<br/>", "\n").splitlines()[0] for message in heard}

@@ -71,7 +71,7 @@ class Loans:
         *_, last = [row for row in await self.effects(request) if row["step"] == "license"]
         return last["reference"][0]
 
-    async def stands(self, code):
+    async def existing(self, code):
         found = await self.zentitle.get_license_code(productid=PRODUCT, licensecode=code)
         return found.company, found.enabledforuse, found.acquiredbywebservice, found.licensetype.lower()
 
@@ -119,7 +119,7 @@ async def test_a_customer_who_may_not_gives_it_back_with_the_company_and_is_told
     code = await loans.taken(request)
     assert ("Declined", IN_STOCK, [], []) == (
         state.name,
-        await loans.stands(code),
+        await loans.existing(code),
         loans.company(customer),
         loans.lent(customer),
     )
@@ -149,7 +149,7 @@ async def test_every_answer_lost_once_in_the_undoing_still_gives_back_once(loans
     state = await loans.run(request, customer)
 
     code = await loans.taken(request)
-    assert ("Declined", IN_STOCK, []) == (state.name, await loans.stands(code), loans.company(customer))
+    assert ("Declined", IN_STOCK, []) == (state.name, await loans.existing(code), loans.company(customer))
     assert 1 == len(loans.mails(request))
     assert [] == loans.sandbox.faults("zentitle")
 
@@ -181,7 +181,7 @@ async def test_run_anew_by_a_person_after_the_no_it_is_lent_anew(loans):
     code = await loans.taken(request)
     assert ("Completed", [code]) == (state.name, [row["licenseCode"] for row in loans.lent(customer)])
     assert [PART, f"{PART}: {code}"] == [mail["parameters"]["license"] for mail in loans.mails(request)]
-    assert (customer.Name, True, True, "subscriptionperiod") == await loans.stands(code)
+    assert (customer.Name, True, True, "subscriptionperiod") == await loans.existing(code)
 
 
 async def test_run_anew_and_declined_anew_it_is_given_back_anew_and_told_once(loans):
@@ -265,6 +265,10 @@ async def test_an_engine_killed_in_the_middle_of_undoing_goes_on_undoing_though_
     assert (sent["id"], ["intended"]) == (str(delivery["id"]), [row["state"] for row in begun])
     assert ("Declined", 2) == (run["state_name"], run["run_count"])
     assert HELD in dispatch["reason"]
-    assert (IN_STOCK, [], 1) == (await loans.stands(code), loans.company(customer), len(loans.mails(request)))
+    assert (IN_STOCK, [], 1) == (
+        await loans.existing(code),
+        loans.company(customer),
+        len(loans.mails(request)),
+    )
     trace = business.cli("trace", request, "--json")
     assert {"done", "undone"} == {effect["state"] for effect in trace["effects"]}

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter
 
-from hookline.journal.settle import settle
+from hookline.journal.resolution import resolve
 
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "license_notes": 1, "mails": 1, "notes": 1}
 NOTHING = dict.fromkeys(ONE_OF_EACH, 0)
@@ -144,9 +144,9 @@ async def test_a_mail_whose_answer_was_lost_waits_for_a_person_and_is_not_sent_t
         vendors.held(order).counts["notes"],
     )
     assert f"mail of order {order.InvoiceNo}" in first.message
-    assert f"hookline effects settle {uncertain['id']}" in first.message
+    assert f"hookline effects resolve {uncertain['id']}" in first.message
 
-    await settle(sandbox.settings, uncertain["id"], happened=True, reference=[], actor="ann")
+    await resolve(sandbox.settings, uncertain["id"], happened=True, reference=[], actor="ann")
     settled = await run(order)
 
     assert ("Completed", ONE_OF_EACH) == (settled.name, vendors.held(order).counts)

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from hookline.engine.deployments import Deployment
 from hookline.engine.engine import Engine
 from hookline.hooks import load_hooks
 from hookline.inbox import deliveries
+from hookline.provisioning.deployments import Deployment
 from tests.database.conftest import serve
 
 __all__ = ["serve"]

@@ -3,7 +3,7 @@
 import pytest
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
-AT_ONCE = {"engine_concurrency": 2, "lane_backlog": 0}
+AT_ONCE = {"engine_concurrency": 2, "batch_backlog": 0}
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ import httpx
 import psutil
 import pytest
 
-from hookline.cli.stage import own_ports, stage
 from hookline.database import pool
+from hookline.sandbox.stack import own_ports, sandbox_stack
 from hookline.settings import SECRET_PREFIX, settings, variable_of
 from tests.hostile import strange
 
@@ -145,7 +145,7 @@ def world(tmp_path_factory, until):
         for name in strange.FLOWS
     ]
     prefect.write_text(json.dumps({"deployments": deployments}))
-    with stage(
+    with sandbox_stack(
         **own_ports(),
         HOOKLINE_HOOKS=str(hooks),
         HOOKLINE_DEPLOYMENTS=str(prefect),

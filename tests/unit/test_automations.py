@@ -2,13 +2,13 @@
 
 import pytest
 
-from hookline.engine.automations import load_automations
 from hookline.errors import ConfigurationError
+from hookline.provisioning.automations import load_automations
 
 ENTRY = """
   - name: tell
     trigger: {type: event, posture: Reactive, expect: [hookline.delivery.failed], threshold: 1, within: 0}
-    actions: [{type: run-deployment, deployment: tell-a-person/default}]
+    actions: [{type: run-deployment, deployment: notify/default}]
 """
 
 
@@ -25,8 +25,8 @@ def load(tmp_path):
 def test_ours_can_be_read_and_names_what_it_starts(repository):
     automations = load_automations(repository / "deployments/automations.yaml")
 
-    things = [("deployment", "tell-a-person/default")]
-    names = ("tell-a-person", "tell-a-person-of-files", "tell-a-person-of-schedules")
+    things = [("deployment", "notify/default")]
+    names = ("notify", "notify-of-files", "notify-of-schedules")
     assert dict.fromkeys(names, things) == {automation.name: automation.things for automation in automations}
 
 
@@ -45,7 +45,7 @@ def test_there_may_be_none(load):
         ("type: event", "type: evnt", "tell: trigger"),
         ("    trigger:", "    triggers:", "tell: trigger"),
         ("- name: tell", "- description: it", "automations.0.name: Field required"),
-        ("[{type: run-deployment, deployment: tell-a-person/default}]", "[]", "automations.0.actions"),
+        ("[{type: run-deployment, deployment: notify/default}]", "[]", "automations.0.actions"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(load, right, wrong, complaint):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks import curve, memory, orders, processes, report, stages
-from hookline.cli.paid_orders import Timing, milliseconds, per_second
+from hookline.sandbox.paid_orders import Timing, milliseconds, per_second
 
 
 def timings(*lasts, due=0.0, apart=0.0):
@@ -115,7 +115,7 @@ def test_the_table_of_systems_compares_their_rates_with_serve():
     [
         (["python", "-m", "hookline", "up", "--sandbox"], "supervisor"),
         (["python", "-m", "hookline", "engine"], "engine"),
-        (["python", "-m", "hookline.cli.prefect_server", "--port", "4200"], "Prefect server"),
+        (["python", "-m", "hookline.prefect_adapter.server", "--port", "4200"], "Prefect server"),
         (["postgres: hookline prefect 127.0.0.1(41) idle"], "PostgreSQL"),
         (["/bin/true"], "/bin/true"),
     ],
@@ -134,7 +134,7 @@ def test_the_engine_is_looked_at_when_warm_and_evenly_until_the_end():
 def test_growth_is_told_from_when_the_engine_was_warm():
     used = [memory.Used("engine", 1, 90_000_000, 80_000_000, 120_000_000)]
 
-    told = memory.as_text(memory.Result(used, used, [(200, 100_000_000), (5000, 105_000_000)]), lane=True)
+    told = memory.as_text(memory.Result(used, used, [(200, 100_000_000), (5000, 105_000_000)]), batch=True)
 
     assert "from 100 MB after 200 orders to 105 MB after 5000: +5.0 %." in told
 

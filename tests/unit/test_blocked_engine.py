@@ -7,21 +7,21 @@ import time
 
 import pytest
 
-from hookline.engine.watch import EXIT_CODE
+from hookline.engine.loop_watchdog import EXIT_CODE
 
 PROGRAM = """
 import asyncio, re, signal, sys, threading, time
-from hookline.engine import watch
-watch.MARGIN_SECONDS = 0.5 if sys.argv[1] == "computes" else 30
+from hookline.engine import loop_watchdog
+loop_watchdog.MARGIN_SECONDS = 0.5 if sys.argv[1] == "computes" else 30
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 def told_to_stop(loop):
     signal.sigwait({signal.SIGTERM})
-    watch.end_unless_answered(loop, loop.stop, 0.5)
+    loop_watchdog.end_unless_answered(loop, loop.stop, 0.5)
 
 async def main():
     threading.Thread(target=told_to_stop, args=[asyncio.get_running_loop()], daemon=True).start()
-    with watch.watching(lambda: "dispatch 4711", 0.1, float(sys.argv[2])):
+    with loop_watchdog.guard_loop(lambda: "dispatch 4711", 0.1, float(sys.argv[2])):
         print("begins", flush=True)
         match sys.argv[1]:
             case "sleeps": time.sleep(60)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from hookline.engine.watch import watching
+from hookline.engine.loop_watchdog import guard_loop
 
 PATIENCE = 0.2
 
@@ -18,7 +18,7 @@ async def a_flow_that_hogs_the_loop():
 
 
 async def test_a_blocked_loop_is_told_once_with_what_is_in_hand_and_where_it_is_stuck(caplog):
-    with watching(lambda: "dispatch 4711", PATIENCE, 60):
+    with guard_loop(lambda: "dispatch 4711", PATIENCE, 60):
         await asyncio.sleep(PATIENCE)
         await a_flow_that_hogs_the_loop()
         at_once = said(caplog, logging.ERROR)
@@ -32,7 +32,7 @@ async def test_a_blocked_loop_is_told_once_with_what_is_in_hand_and_where_it_is_
 
 
 async def test_a_loop_that_only_waits_is_not_blocked(caplog):
-    with watching(lambda: "", PATIENCE, 60):
+    with guard_loop(lambda: "", PATIENCE, 60):
         await asyncio.sleep(5 * PATIENCE)
 
     assert [] == said(caplog, logging.ERROR)

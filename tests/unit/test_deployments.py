@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hookline.engine.deployments import check_routes, load_deployments
-from hookline.engine.parameters import misfits
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
+from hookline.provisioning.deployments import check_routes, load_deployments
+from hookline.provisioning.parameters import misfits
 
 MAIN = "flows/order_to_license.py:order_to_license"
 SAMPLE = "hookline_sample_flows.py:greet"
@@ -103,7 +103,7 @@ def test_the_deployments_that_are_shipped_fit_the_routes_that_are_shipped(reposi
         "license-on-loan/default": "flows/license_on_loan.py:license_on_loan",
         "ticket-to-invoice/default": "flows/ticket_to_invoice.py:ticket_to_invoice",
         "supply-alert/default": "flows/supply_alert.py:supply_alert",
-        "tell-a-person/default": "flows/tell_a_person.py:tell_a_person",
+        "notify/default": "flows/notify.py:notify",
     } == {name: one.entrypoint for name, one in deployments.items()}
 
 

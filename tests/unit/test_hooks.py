@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
-from hookline.hooks.proofs import SharedSecret, StandardWebhooks
+from hookline.hooks.auth_schemes import SharedSecret, StandardWebhooks
 from hookline.hooks.templates import MAX_OUTPUT, NAMES, Template
 
 SOURCE = "sources: {jiwa: {scheme: shared-secret}}\n"
@@ -67,7 +67,7 @@ def test_the_hooks_that_are_shipped_are_right(repository):
         {"jiwa": SharedSecret, "standard": StandardWebhooks},
         {"order-to-license/default", "license-on-loan/default"},
     ) == (
-        {name: type(source.proof) for name, source in hooks.sources.items()},
+        {name: type(source.auth_scheme) for name, source in hooks.sources.items()},
         hooks.deployments,
     )
 
@@ -77,7 +77,7 @@ def test_what_is_left_out_has_its_default(load):
 
     (only,) = hooks.routes
     assert ("X-Hookline-Key", 1_048_576) == (
-        hooks.sources["jiwa"].proof.header,
+        hooks.sources["jiwa"].auth_scheme.header,
         hooks.sources["jiwa"].max_body,
     )
     assert (True, {}, None) == (

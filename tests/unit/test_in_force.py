@@ -96,8 +96,8 @@ def test_a_source_that_is_wrong_keeps_its_last_good_version_and_the_others_are_n
     hooks = load(sources={"shop": wrong, "bank": {"scheme": "shared-secret"}})
 
     assert ("X-First", "shared-secret") == (
-        hooks.sources["shop"].proof.header,
-        hooks.sources["bank"].proof.kind,
+        hooks.sources["shop"].auth_scheme.header,
+        hooks.sources["bank"].auth_scheme.kind,
     )
     assert [("source", "shop", STAYS)] == told(hooks)
 
@@ -176,7 +176,11 @@ def test_what_was_mended_is_in_force_again(load):
 
     hooks = load(sources={"shop": {"scheme": "shared-secret", "header": "X-New"}}, routes={})
 
-    assert ({"shop"}, "X-New", []) == (set(hooks.sources), hooks.sources["shop"].proof.header, told(hooks))
+    assert ({"shop"}, "X-New", []) == (
+        set(hooks.sources),
+        hooks.sources["shop"].auth_scheme.header,
+        told(hooks),
+    )
 
 
 def test_the_last_good_file_is_of_one_path_alone(load, home, tmp_path):

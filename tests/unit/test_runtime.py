@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from hookline.database import embedded
 from hookline.database.connection import database_url, prefect_database_url
-from hookline.runtime import announce, enter, local_secret, prefect_environment, withdraw
+from hookline.runtime import enter, local_secret, prefect_environment, remove_pidfile, write_pidfile
 from hookline.settings import Settings, settings
 
 OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
@@ -253,31 +253,31 @@ def test_settings_read_before_do_not_keep_enter_from_the_sandbox(home):
 
 
 def test_a_command_beside_a_sandbox_that_runs_reaches_the_same_vendors(home):
-    announce(home, sandbox=True)
+    write_pidfile(home, sandbox=True)
 
     assert (True, "http://127.0.0.1:8410") == (enter().sandbox, os.environ["JIWA_BASE_URL"])
 
 
 def test_a_command_beside_the_real_thing_reaches_no_simulator(home):
-    announce(home, sandbox=False)
+    write_pidfile(home, sandbox=False)
 
     assert (False, None) == (enter().sandbox, os.environ.get("JIWA_BASE_URL"))
 
 
 def test_an_announcement_that_was_taken_back_counts_no_more(home):
-    announce(home, sandbox=True)
-    withdraw(home)
+    write_pidfile(home, sandbox=True)
+    remove_pidfile(home)
 
     assert (False, ["secrets"]) == (enter().sandbox, [path.name for path in home.iterdir()])
 
 
 def test_taking_back_what_was_never_announced_is_no_mistake(home):
-    withdraw(home)
-    withdraw(home)
+    remove_pidfile(home)
+    remove_pidfile(home)
 
 
 def announce_as(pid, home):
-    announce(home, sandbox=True)
+    write_pidfile(home, sandbox=True)
     announcement = home / "running.json"
     announcement.write_text(json.dumps(json.loads(announcement.read_text()) | {"pid": pid}))
 

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from hookline.gateway.schemes import (
     SECRET_HEADERS,
-    Signed,
+    SignedRequest,
     external_id,
     redact_headers,
     require_strong,
@@ -25,7 +25,7 @@ from hookline.gateway.schemes import (
     verify,
 )
 from hookline.hooks import Source
-from hookline.hooks.proofs import SharedSecret, StandardWebhooks
+from hookline.hooks.auth_schemes import SharedSecret, StandardWebhooks
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")
@@ -50,11 +50,11 @@ def secrets(*texts):
 
 
 def believed(headers, *, scheme=STANDARD, body=BODY, held=(SECRET,), now=AT):
-    return verify(scheme, Signed(headers, body=body), secrets(*held), now=now)
+    return verify(scheme, SignedRequest(headers, body=body), secrets(*held), now=now)
 
 
 def identity(scheme, headers, body):
-    return external_id(Source(proof=scheme), Signed(headers, body=body), {})
+    return external_id(Source(auth_scheme=scheme), SignedRequest(headers, body=body), {})
 
 
 def secret_of(key):

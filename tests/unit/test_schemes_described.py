@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from hookline.gateway import schemes
-from hookline.gateway.schemes import Signed
+from hookline.gateway.schemes import SignedRequest
+from hookline.hooks.auth_schemes import Asymmetric, Hmac, Parts, SharedSecret, StandardWebhooks, UrlSecret
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import Asymmetric, Hmac, Parts, SharedSecret, StandardWebhooks, UrlSecret
 from hookline.hooks.sources import Source, read_source
 
 NOW = 1_614_265_330
@@ -50,7 +50,7 @@ STANDARD_KEY = "whsec_" + base64.b64encode(b"k" * 24).decode()
 
 
 def preset(name):
-    return read_source({"preset": name}, Path()).proof
+    return read_source({"preset": name}, Path()).auth_scheme
 
 
 # Each scheme, what its sender signs with, what we hold, and what another sender of the kind would sign with.
@@ -132,7 +132,7 @@ TIMED = [
 def request_of(scheme, secret, body=BODY, *, identifier="msg_1", now=NOW):
     proof = schemes.sign(scheme, SecretStr(secret), body, identifier=identifier, now=now)
     headers = {name.lower(): value for name, value in proof.headers.items()}
-    return Signed(headers=headers, query=dict(proof.query), path_secret=proof.path_secret, body=body)
+    return SignedRequest(headers=headers, query=dict(proof.query), path_secret=proof.path_secret, body=body)
 
 
 @cache
@@ -164,7 +164,7 @@ SLACK_BODY = (
 
 def test_slack_s_own_example_is_believed():
     """https://docs.slack.dev/authentication/verifying-requests-from-slack"""
-    request = Signed(
+    request = SignedRequest(
         {
             "x-slack-request-timestamp": "1531420618",
             "x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
@@ -178,7 +178,7 @@ def test_slack_s_own_example_is_believed():
 def test_github_s_own_example_is_believed():
     """https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
     signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
-    request = Signed({"x-hub-signature-256": signature}, body=b"Hello, World!")
+    request = SignedRequest({"x-hub-signature-256": signature}, body=b"Hello, World!")
 
     assert believed(preset("github"), request, "It's a Secret to Everybody")
 
@@ -205,7 +205,7 @@ SENDGRID_KEY = (
 @pytest.mark.parametrize(("body", "verdict"), [(SENDGRID_BODY, True), (SENDGRID_BODY.strip(), False)])
 def test_sendgrid_s_own_example_of_ecdsa_is_believed(body, verdict):
     """https://github.com/sendgrid/sendgrid-python, its test of the event webhook; the key is DER in base64."""
-    request = Signed(
+    request = SignedRequest(
         {
             "x-twilio-email-event-webhook-signature": (
                 "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM="
@@ -228,7 +228,7 @@ def test_the_vector_of_rfc_8032_is_believed_by_a_raw_key(write):
     )
     scheme = Asymmetric(algorithm="ed25519", header="X-Signature-Ed25519")
 
-    assert believed(scheme, Signed({"x-signature-ed25519": signature}, body=b"\xaf\x82"), write(key))
+    assert believed(scheme, SignedRequest({"x-signature-ed25519": signature}, body=b"\xaf\x82"), write(key))
 
 
 def test_stripe_signs_the_timestamp_and_the_body_in_one_header():
@@ -236,14 +236,14 @@ def test_stripe_signs_the_timestamp_and_the_body_in_one_header():
     right = hmac.new(KEY.encode(), f"{NOW}.".encode() + BODY, hashlib.sha256).hexdigest()
     header = f"t={NOW},v1={'0' * 64},v1={right},v0=abc"
 
-    assert believed(preset("stripe"), Signed({"stripe-signature": header}, body=BODY), KEY)
+    assert believed(preset("stripe"), SignedRequest({"stripe-signature": header}, body=BODY), KEY)
 
 
 def test_shopify_signs_the_body_in_base64():
     """https://shopify.dev/docs/apps/build/webhooks/subscribe/https"""
     right = base64.b64encode(hmac.digest(KEY.encode(), BODY, "sha256")).decode()
 
-    assert believed(preset("shopify"), Signed({"x-shopify-hmac-sha256": right}, body=BODY), KEY)
+    assert believed(preset("shopify"), SignedRequest({"x-shopify-hmac-sha256": right}, body=BODY), KEY)
 
 
 names = st.sampled_from(list(CASES))
@@ -371,7 +371,7 @@ def test_a_timestamp_is_plain_digits(at):
     scheme = Hmac(header="X-S", signs="{timestamp}.{body}", timestamp_header="X-T")
     signature = hmac.digest(KEY.encode(), at.encode() + b"." + BODY, "sha256").hex()
 
-    assert not believed(scheme, Signed({"x-s": signature, "x-t": at}, body=BODY), KEY)
+    assert not believed(scheme, SignedRequest({"x-s": signature, "x-t": at}, body=BODY), KEY)
 
 
 def test_a_timestamp_in_a_wrong_unit_is_refused():
@@ -380,7 +380,7 @@ def test_a_timestamp_in_a_wrong_unit_is_refused():
     )
     signature = hmac.digest(KEY.encode(), f"{NOW}.".encode() + BODY, "sha256").hex()
 
-    assert not believed(scheme, Signed({"x-s": signature, "x-t": str(NOW)}, body=BODY), KEY)
+    assert not believed(scheme, SignedRequest({"x-s": signature, "x-t": str(NOW)}, body=BODY), KEY)
 
 
 @pytest.mark.parametrize("header", ["t={now},t={now},v1={right}", "v1={right}", "t=,v1={right}"])
@@ -388,7 +388,7 @@ def test_one_header_with_no_or_several_timestamps_is_refused(header):
     right = hmac.digest(KEY.encode(), f"{NOW}.".encode() + BODY, "sha256").hex()
     given_header = header.format(now=NOW, right=right)
 
-    assert not believed(preset("stripe"), Signed({"stripe-signature": given_header}, body=BODY), KEY)
+    assert not believed(preset("stripe"), SignedRequest({"stripe-signature": given_header}, body=BODY), KEY)
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_a_signature_stands_behind_its_prefix(written, verdict):
     scheme = Hmac(header="X-S", prefix="v0=")
     signature = hmac.digest(KEY.encode(), BODY, "sha256").hex()
 
-    assert verdict is believed(scheme, Signed({"x-s": written.format(signature)}, body=BODY), KEY)
+    assert verdict is believed(scheme, SignedRequest({"x-s": written.format(signature)}, body=BODY), KEY)
 
 
 def test_an_empty_id_is_none_however_well_it_is_signed():
@@ -412,7 +412,9 @@ def test_of_a_flood_of_signatures_sixteen_are_looked_at(monkeypatch):
     monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append(one) or one == other)
     flood = ",".join([f"t={NOW}", *["v1=00"] * 100_000])
 
-    assert not believed(preset("stripe"), Signed({"stripe-signature": flood}, body=BODY), KEY, KEY + "x")
+    assert not believed(
+        preset("stripe"), SignedRequest({"stripe-signature": flood}, body=BODY), KEY, KEY + "x"
+    )
     assert 32 == len(compared)
 
 
@@ -444,7 +446,7 @@ def test_nothing_that_a_stranger_sends_is_believed_or_makes_it_fail(name, value,
     some = headers | ({next(iter(request.headers)): other} if request.headers else {})
 
     for given_headers in (headers, some):
-        strange = Signed(
+        strange = SignedRequest(
             given_headers, query=dict.fromkeys(request.query, value), path_secret=value, body=body
         )
         assert believed(scheme, strange, ours) is False
@@ -458,7 +460,7 @@ def test_nothing_that_a_stranger_sends_is_believed_or_makes_it_fail(name, value,
 def test_a_bearer_token_is_known_however_the_word_is_written(header):
     scheme = SharedSecret.model_validate({"in": "bearer"})
 
-    assert believed(scheme, Signed({"authorization": header.format(KEY)}), KEY)
+    assert believed(scheme, SignedRequest({"authorization": header.format(KEY)}), KEY)
 
 
 @pytest.mark.parametrize(
@@ -467,7 +469,7 @@ def test_a_bearer_token_is_known_however_the_word_is_written(header):
 def test_a_bearer_token_is_all_that_follows_the_word(header):
     scheme = SharedSecret.model_validate({"in": "bearer"})
 
-    assert not believed(scheme, Signed({"authorization": header}), KEY)
+    assert not believed(scheme, SignedRequest({"authorization": header}), KEY)
 
 
 @pytest.mark.parametrize(
@@ -477,16 +479,16 @@ def test_basic_wants_the_user_and_the_password(login, verdict):
     scheme = SharedSecret.model_validate({"in": "basic", "username": "jiwa"})
     credentials = base64.b64encode(f"{login}:{KEY}".encode()).decode()
 
-    assert verdict is believed(scheme, Signed({"authorization": f"Basic {credentials}"}), KEY)
+    assert verdict is believed(scheme, SignedRequest({"authorization": f"Basic {credentials}"}), KEY)
 
 
 def test_a_secret_in_the_wrong_place_is_not_believed():
-    places = Signed(
+    places = SignedRequest(
         {"x-hookline-key": "no", "authorization": f"Bearer {KEY}"}, query={"key": KEY}, path_secret=KEY
     )
 
     assert not believed(SharedSecret(), places, KEY)
-    assert not believed(UrlSecret(), Signed({"x-hookline-key": KEY}, query={"key": KEY}), KEY)
+    assert not believed(UrlSecret(), SignedRequest({"x-hookline-key": KEY}, query={"key": KEY}), KEY)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -588,7 +590,7 @@ def test_a_sender_s_repeat_has_the_same_id_whatever_it_renews(name):
     def attempt(number):
         body = {"id": "evt_1", "event_id": "Ev1", "eventId": "E1"}
         body |= {"callAttempt": number} if name == "zentitle2" else {}
-        request = request_of(source.proof, signing, json.dumps(body).encode(), now=NOW + number)
+        request = request_of(source.auth_scheme, signing, json.dumps(body).encode(), now=NOW + number)
         return identity(source, replace(request, headers=request.headers | ids), body=body, headers=ids)
 
     assert attempt(1) == attempt(2)
@@ -617,7 +619,7 @@ def test_each_preset_knows_its_sender_s_id(name, expected):
     }
     body = {"id": "evt_1", "event_id": "Ev1", "eventId": "E1"}
 
-    request = Signed(headers | {"webhook-id": "msg_1"}, body=BODY)
+    request = SignedRequest(headers | {"webhook-id": "msg_1"}, body=BODY)
 
     assert expected == identity(source, request, body=body)
 
@@ -627,13 +629,13 @@ def test_each_preset_knows_its_sender_s_id(name, expected):
 )
 def test_a_delivery_that_lacks_its_id_is_known_by_its_body(body):
     assert digest(BODY) == identity(
-        Source(proof=CASES["hmac"][0], id="{{ body.id }}"), Signed({}, body=BODY), body=body
+        Source(auth_scheme=CASES["hmac"][0], id="{{ body.id }}"), SignedRequest({}, body=BODY), body=body
     )
 
 
 def test_a_number_may_be_an_id():
     assert "7" == identity(
-        Source(proof=UrlSecret(), id="{{ body.id }}"), Signed({}, body=BODY), body={"id": 7}
+        Source(auth_scheme=UrlSecret(), id="{{ body.id }}"), SignedRequest({}, body=BODY), body={"id": 7}
     )
 
 
@@ -642,21 +644,21 @@ def test_an_id_that_cannot_be_kept_is_known_by_its_digest(odd):
     expected = digest(odd.encode(errors="surrogatepass"))
 
     assert expected == identity(
-        Source(proof=UrlSecret(), id="{{ body.id }}"), Signed({}, body=BODY), body={"id": odd}
+        Source(auth_scheme=UrlSecret(), id="{{ body.id }}"), SignedRequest({}, body=BODY), body={"id": odd}
     )
 
 
 def test_the_signed_id_of_a_scheme_is_the_delivery_s():
     assert "m7" == identity(
-        Source(proof=CASES["hmac with all there is"][0]), Signed({"x-id": "m7"}, body=BODY)
+        Source(auth_scheme=CASES["hmac with all there is"][0]), SignedRequest({"x-id": "m7"}, body=BODY)
     )
 
 
 def test_where_nothing_is_signed_the_address_tells_deliveries_apart():
-    source = Source(proof=SharedSecret.model_validate({"in": "query"}))
+    source = Source(auth_scheme=SharedSecret.model_validate({"in": "query"}))
 
     one, again, other = (
-        identity(source, Signed({}, query={"order": order, "key": secret}))
+        identity(source, SignedRequest({}, query={"order": order, "key": secret}))
         for order, secret in (("1", KEY), ("1", "newer"), ("2", KEY))
     )
 
@@ -665,10 +667,10 @@ def test_where_nothing_is_signed_the_address_tells_deliveries_apart():
 
 def test_where_the_body_is_signed_another_address_makes_no_new_delivery():
     """Else whoever saw a request could send it again and again."""
-    source = Source(proof=CASES["hmac"][0])
+    source = Source(auth_scheme=CASES["hmac"][0])
 
-    assert identity(source, Signed({}, body=BODY)) == identity(
-        source, Signed({}, query={"again": "1"}, body=BODY)
+    assert identity(source, SignedRequest({}, body=BODY)) == identity(
+        source, SignedRequest({}, query={"again": "1"}, body=BODY)
     )
 
 

@@ -24,17 +24,17 @@ NUMBERS = {
     "worker_port": (1, 65535),
     "sandbox_port": (1, 65000),
     "engine_concurrency": (1, 200),
-    "lane_backlog": (0, 1_000_000),
-    "lane_size": (1, 10_000),
+    "batch_backlog": (0, 1_000_000),
+    "batch_size": (1, 10_000),
     "lease_seconds": (1, 3600),
     "blocked_seconds": (1, 3600),
-    "settle_seconds": (0, 600),
+    "readback_grace_seconds": (0, 600),
     "retry_seconds": (0.1, 3600),
     "send_seconds": (0.1, 300),
     "max_connections": (1, 10_000),
     "max_address_connections": (1, 10_000),
     "max_unproven_mb": (1, 100_000),
-    "max_failed_proofs": (1, 100_000),
+    "max_failed_auth": (1, 100_000),
     "max_backlog": (1, 100_000_000),
     "min_free_mb": (0, 1_000_000_000),
     "keep_days": (1, 3650),
@@ -398,7 +398,7 @@ def test_whatever_is_named_like_a_secret_is_kept_like_one(kind):
     named = {
         name
         for name in kind.model_fields
-        if name.endswith(("password", "key", "keys", "token", "secret", "database_url", "tell"))
+        if name.endswith(("password", "key", "keys", "token", "secret", "database_url", "notify_urls"))
     }
 
     assert named == {

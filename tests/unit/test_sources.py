@@ -6,8 +6,8 @@ import pytest
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
+from hookline.hooks.auth_schemes import SCHEMES
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.proofs import SCHEMES
 from hookline.hooks.sources import IdHeader, Source
 
 HMAC = {"scheme": "hmac", "header": "X-Signature"}
@@ -99,7 +99,7 @@ def test_every_scheme_says_how_its_sender_was_verified(name):
 def test_a_preset_is_the_same_as_its_fields_written_out(read, name):
     short, long = read(preset=name), read(**PRESETS[name])
 
-    assert short.proof == long.proof
+    assert short.auth_scheme == long.auth_scheme
     assert (short.accept, short.response) == (long.accept, long.response)
 
 
@@ -107,8 +107,8 @@ def test_a_field_of_a_preset_can_be_said_otherwise(read):
     source = read(preset="slack", tolerance=60, id={"header": "X-Id"}, accept=["json"], handshakes=[])
 
     assert (60, "v0=", IdHeader(header="X-Id"), ("json",), ()) == (
-        source.proof.tolerance,
-        source.proof.prefix,
+        source.auth_scheme.tolerance,
+        source.auth_scheme.prefix,
         source.id,
         source.accept,
         source.handshakes,

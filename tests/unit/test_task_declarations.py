@@ -4,8 +4,8 @@ import pytest
 
 from blocks import JiwaCredentials, SensorproCredentials
 from hookline.clients import JiwaClient, SensorproClient
-from tasks.looks import gone
 from tasks.operations import VendorTasks
+from tasks.readback import gone
 
 JIWA = VendorTasks(JiwaCredentials, __name__)
 SENSORPRO = VendorTasks(SensorproCredentials, __name__)

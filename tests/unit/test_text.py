@@ -27,7 +27,7 @@ def test_a_reason_is_one_short_line_that_can_be_stored(given_text):
     reason = text.reason(given_text)
 
     assert reason == text.storable(reason)
-    assert len(reason) <= text.LONGEST_REASON
+    assert len(reason) <= text.MAX_REASON
     assert 1 >= len(reason.splitlines())
 
 

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from hookline.database import DatabaseUnavailable
-from hookline.engine import prefect_errors, trouble
+from hookline.engine import trouble
 from hookline.engine.trouble import Troubles
+from hookline.prefect_adapter import errors
 
 REQUEST = httpx.Request("POST", "http://prefect/api/flow_runs/", content=b"the whole body")
 
@@ -43,7 +44,7 @@ def warnings(caplog):
     ],
 )
 def test_one_definition_says_whether_prefect_is_away(error, away):
-    assert away == prefect_errors.is_unavailable(error)
+    assert away == errors.is_unavailable(error)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_one_definition_says_whether_prefect_is_away(error, away):
     ],
 )
 def test_what_prefect_said_is_told_without_what_was_sent(body, said):
-    told = prefect_errors.told(answer(422, body))
+    told = errors.told(answer(422, body))
 
     assert (True, False, True) == (said in told, "the whole body" in told, len(told) < 300)
 

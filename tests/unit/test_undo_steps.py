@@ -7,9 +7,9 @@ from pydantic import SecretStr
 from blocks import JiwaCredentials, ZentitleCredentials
 from hookline.clients.jiwa.models import NewLine
 from tasks import jiwa, zentitle
-from tasks.effects import Business, Compensation
+from tasks.effects import BusinessKey, Compensation
 
-BUSINESS = Business("workflow", "key", "order 7", round=2)
+BUSINESS = BusinessKey("workflow", "key", "order 7", round=2)
 
 
 def stored(block):
@@ -35,7 +35,7 @@ def saga():
 
 
 def test_it_holds_all_that_another_process_needs_and_no_secret(saga, zentitle_account):
-    saga.undo(saga.at("license")).by(zentitle.delete_company, zentitle_account, companyid=7)
+    saga.compensate(saga.at("license")).by(zentitle.delete_company, zentitle_account, companyid=7)
 
     [undo] = saga.undos
     assert ("workflow", "key", "license", "zentitle.delete_company", "delete company") == (
@@ -54,7 +54,7 @@ def test_it_holds_all_that_another_process_needs_and_no_secret(saga, zentitle_ac
 
 
 def test_inputs_given_by_their_place_are_kept_by_name(saga, zentitle_account):
-    saga.undo(saga.at("terms")).by(
+    saga.compensate(saga.at("terms")).by(
         zentitle.set_license_terms, zentitle_account, "p", "c", clients=1, days=None
     )
 
@@ -64,7 +64,7 @@ def test_inputs_given_by_their_place_are_kept_by_name(saga, zentitle_account):
 def test_models_are_kept_as_json_that_the_task_takes_again(saga, jiwa_account):
     lines = [NewLine(PartNo="A", QuantityOrdered=2)]
 
-    saga.undo(saga.at("order")).by(
+    saga.compensate(saga.at("order")).by(
         jiwa.create_sales_order, jiwa_account, DebtorAccountNo="1", OrderNo="credit", Lines=lines
     )
 
@@ -78,20 +78,23 @@ def test_what_is_done_within_is_of_its_round_and_marked_so(saga):
     assert (2, 2, "[workflow key: license, round 2]") == (
         saga.business.round,
         saga.at("license").round,
-        saga.at("license").mark,
+        saga.at("license").token,
     )
 
 
 def test_the_first_round_is_marked_as_if_there_were_no_others():
-    assert Business("w", "k", "k").at("a").mark == Compensation(Business("w", "k", "k", round=1)).at("a").mark
+    assert (
+        BusinessKey("w", "k", "k").at("a").token
+        == Compensation(BusinessKey("w", "k", "k", round=1)).at("a").token
+    )
 
 
 def test_what_it_builds_upon_is_kept_as_text(saga):
-    assert ("7", "8") == saga.at("license", uses=[7, "8"]).uses
+    assert ("7", "8") == saga.at("license", depends_on=[7, "8"]).depends_on
 
 
 @task
-async def of_this_test(zentitle: ZentitleCredentials, business: Business) -> None:
+async def of_this_test(zentitle: ZentitleCredentials, business: BusinessKey) -> None:
     """A task that its module does not hold under its name."""
 
 
@@ -115,7 +118,7 @@ def test_what_cannot_be_done_by_another_process_is_refused_at_once(
     saga, zentitle_account, undone, inputs, complaint
 ):
     with pytest.raises(TypeError, match=complaint):
-        saga.undo(saga.at("license")).by(undone, zentitle_account, **inputs)
+        saga.compensate(saga.at("license")).by(undone, zentitle_account, **inputs)
 
     assert [] == saga.undos
 
@@ -124,9 +127,9 @@ def test_an_account_that_is_not_stored_is_refused_at_once(saga, zentitle_account
     zentitle_account._block_document_name = None
 
     with pytest.raises(TypeError, match=r"zentitle account is not stored.*ZentitleCredentials\.named"):
-        saga.undo(saga.at("company")).by(zentitle.delete_company, zentitle_account, companyid=7)
+        saga.compensate(saga.at("company")).by(zentitle.delete_company, zentitle_account, companyid=7)
 
 
 def test_what_is_to_be_undone_has_a_step(saga):
     with pytest.raises(TypeError, match="needs a step"):
-        saga.undo(saga.business)
+        saga.compensate(saga.business)

@@ -17,7 +17,7 @@ from hookline.clients.paging import Paged
 R = TypeVar("R")
 
 ZERO = Decimal(0)
-LARGEST_TAKE = 1000
+MAX_TAKE = 1000
 
 _OF_TEXT: Final = ("", "StartsWith", "EndsWith", "Contains", "Like", "Between", "In")
 _OF_NUMBERS: Final = (
@@ -178,7 +178,7 @@ class SkipTake(Paged):
     """Jiwa's paging. `Take=0` with `Include="Total"` only counts."""
 
     Skip: int | None = Field(default=None, ge=0)
-    Take: int | None = Field(default=None, ge=0, le=LARGEST_TAKE)
+    Take: int | None = Field(default=None, ge=0, le=MAX_TAKE)
     OrderBy: str | None = None
     OrderByDesc: str | None = None
     Include: Literal["Total"] | None = None

@@ -1,7 +1,7 @@
 """
 Was this request sent by somebody who holds one of our secrets?
 
-Pure: bytes in, a yes or no out; nothing a stranger sends makes it raise. `hookline.hooks.proofs` describes the
+Pure: bytes in, a yes or no out; nothing a stranger sends makes it raise. `hookline.hooks.auth_schemes` describes the
 schemes; here is a module for each family of them.
 """
 
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from hookline.gateway.schemes import asymmetric, hmacs, secrets, standard
-from hookline.gateway.schemes.basics import Proof, Signed
-from hookline.gateway.schemes.identity import external_id
+from hookline.gateway.schemes.crypto import AuthScheme, SignedRequest
+from hookline.gateway.schemes.deduplication import external_id
 from hookline.gateway.schemes.redaction import REDACTED, SECRET_HEADERS, masked, redact_headers, redact_query
 from hookline.gateway.schemes.standard import sign_standard_webhooks, standard_webhooks_key
-from hookline.hooks.proofs import Asymmetric, Hmac, Scheme, SharedSecret, StandardWebhooks, UrlSecret
+from hookline.hooks.auth_schemes import Asymmetric, Hmac, Scheme, SharedSecret, StandardWebhooks, UrlSecret
 
 __all__ = [
     "REDACTED",
     "SECRET_HEADERS",
-    "Proof",
-    "Signed",
+    "AuthScheme",
+    "SignedRequest",
     "can_sign",
     "external_id",
     "is_secret",
@@ -37,29 +37,29 @@ __all__ = [
     "verify",
 ]
 
-SHORTEST_SECRET = 16
+MIN_SECRET = 16
 """Bytes."""
 SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 """What stands in an address as it is."""
 
 
-def verify(proof: Scheme, request: Signed, held: Sequence[SecretStr], *, now: float) -> bool:
+def verify(auth_scheme: Scheme, request: SignedRequest, held: Sequence[SecretStr], *, now: float) -> bool:
     """Whether the request proves one of the secrets; `now` in seconds since the epoch. No secrets: no."""
     plain = _plain(held)
-    match proof:
+    match auth_scheme:
         case SharedSecret() | UrlSecret():
-            return secrets.verify(proof, request, plain)
+            return secrets.verify(auth_scheme, request, plain)
         case StandardWebhooks():
-            return standard.verify(proof, request, plain, now)
+            return standard.verify(auth_scheme, request, plain, now)
         case Hmac():
-            return hmacs.verify(proof, request, plain, now)
+            return hmacs.verify(auth_scheme, request, plain, now)
         case Asymmetric():
-            return asymmetric.verify(proof, request, plain, now)
+            return asymmetric.verify(auth_scheme, request, plain, now)
 
 
-def needs_body(proof: Scheme) -> bool:
+def needs_body(auth_scheme: Scheme) -> bool:
     """Whether the proof is over the body; if not, it is decided before a byte of the body is read."""
-    return not isinstance(proof, SharedSecret | UrlSecret)
+    return not isinstance(auth_scheme, SharedSecret | UrlSecret)
 
 
 def is_secret(text: str, held: Sequence[SecretStr]) -> bool:
@@ -67,7 +67,7 @@ def is_secret(text: str, held: Sequence[SecretStr]) -> bool:
     return secrets.is_one_of(text, _plain(held))
 
 
-def sign(proof: Scheme, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> Proof:
+def sign(auth_scheme: Scheme, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> AuthScheme:
     """
     What a sender would add to its request; for an asymmetric scheme `secret` is the sender's private key.
 
@@ -77,46 +77,47 @@ def sign(proof: Scheme, secret: SecretStr, body: bytes, *, identifier: str, now:
         ValueError: the secret is none that can sign; does not show it.
     """
     plain = secret.get_secret_value()
-    match proof:
+    match auth_scheme:
         case SharedSecret() | UrlSecret():
-            return secrets.sign(proof, plain)
+            return secrets.sign(auth_scheme, plain)
         case StandardWebhooks():
-            return standard.sign(proof, plain, body, identifier=identifier, now=now)
+            return standard.sign(auth_scheme, plain, body, identifier=identifier, now=now)
         case Hmac():
-            return hmacs.sign(proof, plain, body, identifier=identifier, now=now)
+            return hmacs.sign(auth_scheme, plain, body, identifier=identifier, now=now)
         case Asymmetric():
-            return asymmetric.sign(proof, plain, body, identifier=identifier, now=now)
+            return asymmetric.sign(auth_scheme, plain, body, identifier=identifier, now=now)
 
 
-def can_sign(proof: Scheme, secret: SecretStr) -> bool:
+def can_sign(auth_scheme: Scheme, secret: SecretStr) -> bool:
     """Whether what we hold can sign: of a public key, the sender keeps the other half."""
-    return not isinstance(proof, Asymmetric) and not (
-        isinstance(proof, StandardWebhooks) and secret.get_secret_value().startswith(standard.PUBLIC_KEY)
+    return not isinstance(auth_scheme, Asymmetric) and not (
+        isinstance(auth_scheme, StandardWebhooks)
+        and secret.get_secret_value().startswith(standard.PUBLIC_KEY)
     )
 
 
-def require_strong(proof: Scheme, secret: str) -> None:
+def require_strong(auth_scheme: Scheme, secret: str) -> None:
     """
     Check that a secret, or a public key, of the environment is one.
 
     Raises:
         ValueError: it could be guessed, or is not of the scheme's form; does not show it.
     """
-    length = secret_length(proof, secret)
-    if length is not None and length < SHORTEST_SECRET:
-        raise ValueError(f"shorter than {SHORTEST_SECRET} bytes, so that it could be guessed")
+    length = secret_length(auth_scheme, secret)
+    if length is not None and length < MIN_SECRET:
+        raise ValueError(f"shorter than {MIN_SECRET} bytes, so that it could be guessed")
 
 
-def secret_length(proof: Scheme, secret: str) -> int | None:
+def secret_length(auth_scheme: Scheme, secret: str) -> int | None:
     """
     The bytes of a secret; None for a public key, which is none.
 
     Raises:
         ValueError: it is not of the scheme's form; does not show it.
     """
-    match proof:
+    match auth_scheme:
         case Asymmetric():
-            asymmetric.load_public_key(secret, proof.algorithm)
+            asymmetric.load_public_key(secret, auth_scheme.algorithm)
             return None
         case StandardWebhooks() if secret.startswith(standard.PUBLIC_KEY):
             standard.require_public_key(secret)

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from hookline.gateway.schemes.basics import Proof, Signed
+from hookline.gateway.schemes.crypto import AuthScheme, SignedRequest
 from hookline.gateway.schemes.signatures import claim, signed
-from hookline.hooks.proofs import Asymmetric
+from hookline.hooks.auth_schemes import Asymmetric
 
-SHORTEST_RSA = 2048
+MIN_RSA = 2048
 """Bits."""
 RAW = 32
 """Bytes of an ed25519 key that is written as it is."""
@@ -47,7 +47,7 @@ PRIVATE_KEYS: dict[str, type[PrivateKey]] = {
 }
 
 
-def verify(scheme: Asymmetric, request: Signed, keys: Sequence[str], now: float) -> bool:
+def verify(scheme: Asymmetric, request: SignedRequest, keys: Sequence[str], now: float) -> bool:
     """Whether a signature is of one of the public keys, and in time."""
     claimed = claim(scheme, request, now)
     return claimed is not None and any(
@@ -57,7 +57,7 @@ def verify(scheme: Asymmetric, request: Signed, keys: Sequence[str], now: float)
     )
 
 
-def sign(scheme: Asymmetric, private_key: str, body: bytes, *, identifier: str, now: float) -> Proof:
+def sign(scheme: Asymmetric, private_key: str, body: bytes, *, identifier: str, now: float) -> AuthScheme:
     """
     The headers that prove a body.
 
@@ -89,8 +89,8 @@ def load_public_key(text: str, algorithm: str) -> PublicKey:
         raise ValueError(f"no public key of {algorithm} in PEM, base64 or hex") from None
     if not isinstance(key, PUBLIC_KEYS[algorithm]):
         raise ValueError(f"a public key, but not one of {algorithm}")  # noqa: TRY004  (a mistake of the environment)
-    if isinstance(key, RSAPublicKey) and key.key_size < SHORTEST_RSA:
-        raise ValueError(f"shorter than {SHORTEST_RSA} bits, so that it could be broken")
+    if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA:
+        raise ValueError(f"shorter than {MIN_RSA} bits, so that it could be broken")
     return key
 
 

@@ -3,12 +3,12 @@
 import hmac
 from collections.abc import Sequence
 
-from hookline.gateway.schemes.basics import Proof, Signed, any_equal, octets
+from hookline.gateway.schemes.crypto import AuthScheme, SignedRequest, any_equal, octets
 from hookline.gateway.schemes.signatures import claim, signed
-from hookline.hooks.proofs import Hmac
+from hookline.hooks.auth_schemes import Hmac
 
 
-def verify(scheme: Hmac, request: Signed, secrets: Sequence[str], now: float) -> bool:
+def verify(scheme: Hmac, request: SignedRequest, secrets: Sequence[str], now: float) -> bool:
     """Whether a signature is of one of the secrets, and in time."""
     claimed = claim(scheme, request, now)
     if claimed is None:
@@ -17,7 +17,7 @@ def verify(scheme: Hmac, request: Signed, secrets: Sequence[str], now: float) ->
     return any_equal(claimed.signatures, expected)
 
 
-def sign(scheme: Hmac, secret: str, body: bytes, *, identifier: str, now: float) -> Proof:
+def sign(scheme: Hmac, secret: str, body: bytes, *, identifier: str, now: float) -> AuthScheme:
     """The headers that prove a body."""
     return signed(
         scheme,

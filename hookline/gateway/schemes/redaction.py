@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 from pydantic import SecretStr
 
 from hookline.gateway.schemes.standard import PUBLIC_KEY, SECRET
-from hookline.hooks.proofs import Asymmetric, Hmac, Scheme, SharedSecret
+from hookline.hooks.auth_schemes import Asymmetric, Hmac, Scheme, SharedSecret
 
 REDACTED = "[redacted]"
 SECRET_HEADERS = {
@@ -23,18 +23,24 @@ SECRET_HEADERS = {
 
 
 def redact_headers(
-    headers: Mapping[str, str], proof: Scheme, known: Sequence[SecretStr] = ()
+    headers: Mapping[str, str], auth_scheme: Scheme, known: Sequence[SecretStr] = ()
 ) -> dict[str, str]:
     """Return the headers as they may be kept: a proxy may have written the secret into any of them."""
     secret = SECRET_HEADERS | (
-        {proof.header.lower()} if isinstance(proof, SharedSecret | Hmac | Asymmetric) else set()
+        {auth_scheme.header.lower()} if isinstance(auth_scheme, SharedSecret | Hmac | Asymmetric) else set()
     )
     return {name: REDACTED if name in secret else masked(value, known) for name, value in headers.items()}
 
 
-def redact_query(query: Mapping[str, str], proof: Scheme, known: Sequence[SecretStr] = ()) -> dict[str, str]:
+def redact_query(
+    query: Mapping[str, str], auth_scheme: Scheme, known: Sequence[SecretStr] = ()
+) -> dict[str, str]:
     """Return the parameters of the address as they may be kept, however the secret's name is written."""
-    secret = proof.parameter.lower() if isinstance(proof, SharedSecret) and proof.place == "query" else None
+    secret = (
+        auth_scheme.parameter.lower()
+        if isinstance(auth_scheme, SharedSecret) and auth_scheme.place == "query"
+        else None
+    )
     return {
         masked(name, known): REDACTED if name.strip().lower() == secret else masked(value, known)
         for name, value in query.items()

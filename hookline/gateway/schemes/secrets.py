@@ -3,11 +3,11 @@
 import base64
 from collections.abc import Sequence
 
-from hookline.gateway.schemes.basics import Proof, Signed, any_equal, decode, octets
-from hookline.hooks.proofs import SharedSecret, UrlSecret
+from hookline.gateway.schemes.crypto import AuthScheme, SignedRequest, any_equal, decode, octets
+from hookline.hooks.auth_schemes import SharedSecret, UrlSecret
 
 
-def verify(scheme: SharedSecret | UrlSecret, request: Signed, secrets: Sequence[str]) -> bool:
+def verify(scheme: SharedSecret | UrlSecret, request: SignedRequest, secrets: Sequence[str]) -> bool:
     """Whether the place of the secret holds one of them."""
     if isinstance(scheme, UrlSecret):
         return is_one_of(request.path_secret, secrets)
@@ -28,20 +28,20 @@ def is_one_of(text: str, secrets: Sequence[str]) -> bool:
     return any_equal([octets(text)], [octets(secret) for secret in secrets])
 
 
-def sign(scheme: SharedSecret | UrlSecret, secret: str) -> Proof:
+def sign(scheme: SharedSecret | UrlSecret, secret: str) -> AuthScheme:
     """The request's proof: the secret in its place."""
     if isinstance(scheme, UrlSecret):
-        return Proof(path_secret=secret)
+        return AuthScheme(path_secret=secret)
     match scheme.place:
         case "header":
-            return Proof(headers={scheme.header: secret})
+            return AuthScheme(headers={scheme.header: secret})
         case "bearer":
-            return Proof(headers={"Authorization": f"Bearer {secret}"})
+            return AuthScheme(headers={"Authorization": f"Bearer {secret}"})
         case "basic":
             login = base64.b64encode(octets(f"{scheme.username}:{secret}")).decode()
-            return Proof(headers={"Authorization": f"Basic {login}"})
+            return AuthScheme(headers={"Authorization": f"Basic {login}"})
         case "query":
-            return Proof(query={scheme.parameter: secret})
+            return AuthScheme(query={scheme.parameter: secret})
 
 
 def _in_header(given: str, secrets: Sequence[str]) -> bool:
@@ -49,6 +49,6 @@ def _in_header(given: str, secrets: Sequence[str]) -> bool:
     return any_equal([given.encode("latin-1", "replace")], [octets(secret) for secret in secrets])
 
 
-def _credentials(request: Signed, kind: str) -> str:
+def _credentials(request: SignedRequest, kind: str) -> str:
     named, _, credentials = request.headers.get("authorization", "").partition(" ")
     return credentials if named.lower() == kind else ""

@@ -4,11 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from hookline.gateway.schemes.basics import MOST_SIGNATURES, Proof, Signed, decode, encode, is_near, octets
-from hookline.hooks.proofs import PIECE, Parts, Signature
+from hookline.gateway.schemes.crypto import (
+    MAX_SIGNATURES,
+    AuthScheme,
+    SignedRequest,
+    decode,
+    encode,
+    is_near,
+    octets,
+)
+from hookline.hooks.auth_schemes import PIECE, Parts, Signature
 
 PER_SECOND = {"seconds": 1, "milliseconds": 1000}
-MOST_PARTS = 64
+MAX_PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class Claim:
     content: bytes
 
 
-def claim(scheme: Signature, request: Signed, now: float) -> Claim | None:
+def claim(scheme: Signature, request: SignedRequest, now: float) -> Claim | None:
     """What the request claims; None if something is missing, not of its form, or out of time."""
     given = _header(request, scheme.header)
     identifier = _header(request, scheme.id_header)
@@ -32,14 +40,14 @@ def claim(scheme: Signature, request: Signed, now: float) -> Claim | None:
         return None
     if "{timestamp}" in scheme.signs and not _in_time(scheme, timestamp, now):
         return None
-    decoded = [decode(text, scheme.encoding) for text in texts[:MOST_SIGNATURES]]
+    decoded = [decode(text, scheme.encoding) for text in texts[:MAX_SIGNATURES]]
     content = _content(scheme.signs, timestamp=octets(timestamp), id=octets(identifier), body=request.body)
     return Claim([signature for signature in decoded if signature is not None], content)
 
 
 def signed(
     scheme: Signature, body: bytes, *, identifier: str, now: float, signer: Callable[[bytes], bytes]
-) -> Proof:
+) -> AuthScheme:
     """The headers of a request that `signer` signs."""
     timestamp = str(int(now * PER_SECOND[scheme.timestamp_unit]))
     content = _content(scheme.signs, timestamp=octets(timestamp), id=octets(identifier), body=body)
@@ -52,16 +60,16 @@ def signed(
         headers[scheme.timestamp_header] = timestamp
     if scheme.id_header:
         headers[scheme.id_header] = identifier
-    return Proof(headers=headers | {scheme.header: signature})
+    return AuthScheme(headers=headers | {scheme.header: signature})
 
 
-def _header(request: Signed, name: str | None) -> str:
+def _header(request: SignedRequest, name: str | None) -> str:
     return request.headers.get(name.lower(), "") if name else ""
 
 
 def _of_parts(names: Parts, header: str) -> tuple[list[str], str]:
     """The signatures, and the timestamp if there is exactly one: of two, nobody knows which is meant."""
-    parts = [part.strip().partition("=") for part in header.split(names.separator, MOST_PARTS)]
+    parts = [part.strip().partition("=") for part in header.split(names.separator, MAX_PARTS)]
     signatures = [value for name, _, value in parts if name == names.signature]
     timestamps = [value for name, _, value in parts if name == names.timestamp]
     return signatures, timestamps[0] if len(timestamps) == 1 else ""

@@ -9,15 +9,22 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from hookline.gateway.schemes.basics import MOST_SIGNATURES, Proof, Signed, any_equal, is_near, octets
-from hookline.hooks.proofs import StandardWebhooks
+from hookline.gateway.schemes.crypto import (
+    MAX_SIGNATURES,
+    AuthScheme,
+    SignedRequest,
+    any_equal,
+    is_near,
+    octets,
+)
+from hookline.hooks.auth_schemes import StandardWebhooks
 
 SECRET, PUBLIC_KEY, PRIVATE_KEY = "whsec_", "whpk_", "whsk_"
 SEED = 32
 """Bytes of an ed25519 key; a `whsk_` may hold the public key after them."""
 
 
-def verify(scheme: StandardWebhooks, request: Signed, secrets: Sequence[str], now: float) -> bool:
+def verify(scheme: StandardWebhooks, request: SignedRequest, secrets: Sequence[str], now: float) -> bool:
     """Whether a signature is right and the timestamp within the tolerance."""
     identifier = request.headers.get(f"{scheme.header_prefix}-id", "")
     timestamp = request.headers.get(f"{scheme.header_prefix}-timestamp", "")
@@ -32,7 +39,7 @@ def verify(scheme: StandardWebhooks, request: Signed, secrets: Sequence[str], no
     return shared or _any_public(_of_version("v1a", signatures), content, secrets)
 
 
-def sign(scheme: StandardWebhooks, secret: str, body: bytes, *, identifier: str, now: float) -> Proof:
+def sign(scheme: StandardWebhooks, secret: str, body: bytes, *, identifier: str, now: float) -> AuthScheme:
     """
     The three headers of a message; with a `whsk_` key its signature is of v1a.
 
@@ -46,7 +53,7 @@ def sign(scheme: StandardWebhooks, secret: str, body: bytes, *, identifier: str,
     else:
         signature = f"v1,{sign_standard_webhooks(secret, identifier, timestamp, body)}"
     prefix = scheme.header_prefix
-    return Proof(
+    return AuthScheme(
         headers={
             f"{prefix}-id": identifier,
             f"{prefix}-timestamp": timestamp,
@@ -121,7 +128,7 @@ def _content(identifier: str, timestamp: str, body: bytes) -> bytes:
 def _of_version(version: str, signatures: Sequence[str]) -> list[bytes]:
     prefix = f"{version},"
     found = [octets(each.removeprefix(prefix)) for each in signatures if each.startswith(prefix)]
-    return found[:MOST_SIGNATURES]
+    return found[:MAX_SIGNATURES]
 
 
 def _any_public(given: Sequence[bytes], content: bytes, secrets: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from hookline.cli import app
 from hookline.cli.doctor import _open_work
 from hookline.database.connection import connect
 from hookline.errors import HooklineError
-from hookline.inbox import acts, deliveries, dispatches, refusals
+from hookline.inbox import commands, deliveries, dispatches, refusals
 from hookline.inbox.refusals import Refusal
 from hookline.runtime import person
 from hookline.settings import settings
@@ -468,7 +468,7 @@ async def test_a_source_that_hooks_yaml_does_not_name_is_refused_with_those_that
 
 async def test_a_source_that_was_taken_out_of_hooks_yaml_can_still_be_resumed(hookline, database):
     async with database.acquire() as connection:
-        await acts.pause(connection, "gone", actor="ann", reason="moved")
+        await commands.pause(connection, "gone", actor="ann", reason="moved")
 
     assert 0 == (await hookline("resume", "gone")).code
 
@@ -573,7 +573,7 @@ async def test_stats_count_by_source_and_state(hookline, put):
 
 
 async def test_an_export_is_whole_and_exact_and_in_order(hookline, put, tmp_path, monkeypatch):
-    monkeypatch.setattr("hookline.cli.inbox_export.BATCH", 2)
+    monkeypatch.setattr("hookline.cli.inbox.export.BATCH", 2)
     monkeypatch.setattr("hookline.inbox.search.BATCH", 3)
     text, binary = '{"n": 1.10,\r\n "naïve": "\\u00e9"}\n', bytes(range(256))
     for body in (text.encode(), binary, b"", *[b"x"] * 5):
@@ -622,7 +622,7 @@ async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, databa
     await put(source="shop")
     number = await put(dispatch="failed")
     async with database.acquire() as connection:
-        await acts.discard(connection, UUID(number), actor="ann", reason="why not")
+        await commands.discard(connection, UUID(number), actor="ann", reason="why not")
 
     async with asyncio.timeout(30):
         lines = [json.loads(await process.stdout.readline()) for _ in range(4)]

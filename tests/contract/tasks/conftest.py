@@ -11,7 +11,7 @@ from blocks import (
     ZentitleCredentials,
 )
 from hookline.simulators.server import running
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 pytest.register_assert_rewrite("writes")
 
@@ -26,14 +26,14 @@ async def simulators():
 def sandbox(simulators, database, database_settings, environment):
     """The vendors as if just started, and an empty journal that gives nothing time to land."""
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    environment.setenv("HOOKLINE_SETTLE_SECONDS", "0")
+    environment.setenv("HOOKLINE_READBACK_GRACE_SECONDS", "0")
     simulators.reset()
     return simulators
 
 
 @pytest.fixture
 def business():
-    return Business("workflow", "key", "thing 7")
+    return BusinessKey("workflow", "key", "thing 7")
 
 
 @pytest.fixture

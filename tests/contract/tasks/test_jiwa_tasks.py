@@ -8,8 +8,8 @@ from writes import LookedFor, Vendor, Write
 from hookline.clients import InvalidInput, JiwaClient, JiwaKey, Refused, VendorError, operations
 from hookline.journal import EffectConflict
 from tasks import jiwa as tasks
-from tasks.effects import Business
-from tasks.looks import jiwa as looks
+from tasks.effects import BusinessKey
+from tasks.readback import jiwa as readback
 
 PAPER = {"PartNo": "PAP-A4-80", "QuantityOrdered": 2}
 STATEFUL = {"jiwa-stateful": "true"}
@@ -42,8 +42,8 @@ def changed(kind, key):
     """Whether a document has the reference that is given."""
 
     def count(simulator, inputs):
-        stands = the_document(simulator, inputs, kind, key)["SOReference"]
-        return int(stands == inputs.get("SOReference", "draft"))
+        existing = the_document(simulator, inputs, kind, key)["SOReference"]
+        return int(existing == inputs.get("SOReference", "draft"))
 
     return count
 
@@ -360,8 +360,8 @@ async def test_none_but_ours_are_counted_where_jiwa_ignores_a_filter(kind):
     everything = httpx.MockTransport(lambda _request: httpx.Response(200, json={"Results": rows, "Total": 3}))
     given = {"DebtorAccountNo": "1001", "OrderNo": "po-77 "}
     count, new = {
-        "orders": (looks.orders_so_numbered, JiwaClient.create_sales_order),
-        "quotes": (looks.quotes_so_numbered, JiwaClient.create_sales_quote),
+        "orders": (readback.orders_so_numbered, JiwaClient.create_sales_order),
+        "quotes": (readback.quotes_so_numbered, JiwaClient.create_sales_quote),
     }[kind]
 
     async with JiwaClient("http://localhost", JiwaKey(SecretStr("key")), transport=everything) as client:
@@ -410,7 +410,7 @@ async def test_what_another_business_appends_meanwhile_is_not_taken_for_ours(
     vendor, client, business, database
 ):
     order = await delivery(client)
-    ours, theirs = business, Business("workflow", "other", "thing 8")
+    ours, theirs = business, BusinessKey("workflow", "other", "thing 8")
     await failed(vendor, "create_sales_order_line", ours, order | PAPER)
     await vendor.call(
         "update_sales_order",

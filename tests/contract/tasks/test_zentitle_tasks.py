@@ -26,7 +26,7 @@ from hookline.simulators.zentitle.seed import (
     VIEWER,
 )
 from tasks import zentitle as tasks
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 UNUSED, SPARE = UNUSED_CODES
 IMPORTED = "900000000000000001"
@@ -584,7 +584,7 @@ async def test_a_code_behind_a_certificate_is_not_taken_for_one_that_was_to_be_g
     with pytest.raises(Unavailable):
         await vendor.call("create_license_codes", business, generated)
     passive = {"productid": DESKTOP, "companyid": STUDIO, "clientid": "a-machine-offline"}
-    await vendor.call("create_passive_license", Business("workflow", "other", "thing 8"), passive)
+    await vendor.call("create_passive_license", BusinessKey("workflow", "other", "thing 8"), passive)
 
     [code] = await vendor.call("create_license_codes", business, generated)
 

@@ -26,12 +26,12 @@ from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, Source
-from hookline.hooks.proofs import Asymmetric, SharedSecret, StandardWebhooks
+from hookline.hooks.auth_schemes import Asymmetric, SharedSecret, StandardWebhooks
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")
 ASYMMETRIC = Asymmetric(algorithm="ed25519", header="X-Signature")
-HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(proof=SHARED)})
+HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(auth_scheme=SHARED)})
 
 
 @pytest.mark.parametrize(

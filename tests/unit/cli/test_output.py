@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.tree import Tree
 
-from hookline.cli.inbox_tail import _line
+from hookline.cli.inbox.tail import _line
 from hookline.cli.output import console, show
 from hookline.cli.trace import show_trace
 from hookline.text import one_line, visible

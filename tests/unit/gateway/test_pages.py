@@ -12,10 +12,10 @@ import xmltodict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.gateway.pages import addresses, queries, words
-from hookline.gateway.pages.rendering import TEMPLATES
-from hookline.gateway.pages.shown import indented_json, indented_xml, shown
-from hookline.gateway.pages.sources import Card
+from hookline.gateway.views import addresses, formatting, queries
+from hookline.gateway.views.rendering import TEMPLATES
+from hookline.gateway.views.shown import indented_json, indented_xml, shown
+from hookline.gateway.views.sources import Card
 from hookline.health.running import Running, Trouble
 from hookline.inbox import plans, stats
 from hookline.inbox.refusals import Refusal
@@ -126,7 +126,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         },
         "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
         "inbox": {
-            "counts": dict.fromkeys((*queries.COUNTED, "uncertain"), 3),
+            "counts": dict.fromkeys((*queries.COUNT_CAP, "uncertain"), 3),
             "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong]),
             "processes": {text: text},
             "pauses": [pause],
@@ -175,7 +175,7 @@ def test_whatever_was_sent_is_shown_as_text_and_adds_no_tag_attribute_or_address
 def test_a_body_is_shown_byte_for_byte_where_it_is_text(body):
     outlines, _ = pages_of(body, headers={}, text="", content_type="text/plain")
 
-    expected = str(words.shown(body.decode(errors="backslashreplace")))
+    expected = str(formatting.shown(body.decode(errors="backslashreplace")))
     assert expected.removeprefix("\n") == outlines[0].body.removeprefix("\n")
 
 
@@ -277,7 +277,7 @@ def test_indented_xml_says_the_same(text):
 
 
 def test_characters_that_hide_or_turn_text_are_shown_by_their_number():
-    assert "a\\u{202e}b\\u{0}c\\u{1b}d\ne\tf" == words.shown("a\u202eb\x00c\x1bd\ne\tf")
+    assert "a\\u{202e}b\\u{0}c\\u{1b}d\ne\tf" == formatting.shown("a\u202eb\x00c\x1bd\ne\tf")
 
 
 def test_characters_that_a_person_pasted_without_seeing_them_are_left_out():
@@ -298,7 +298,7 @@ def test_characters_that_a_person_pasted_without_seeing_them_are_left_out():
 def test_an_age_is_said_roughly(seconds, expected):
     now = datetime(2026, 3, 4, tzinfo=UTC)
 
-    assert expected == words.age(now - timedelta(seconds=seconds), now)
+    assert expected == formatting.age(now - timedelta(seconds=seconds), now)
 
 
 arrived = anything.map(lambda text: text.encode(errors="replace").decode())
@@ -309,7 +309,7 @@ def test_an_address_that_makes_no_sense_narrows_nothing_and_the_rest_comes_back_
     wanted = addresses.wanted(fields)
     address = addresses.link("/", wanted)
 
-    assert wanted.state in {"", *words.STATES}
+    assert wanted.state in {"", *formatting.STATES}
     assert wanted.before is None or 0 <= wanted.before < 2**63
     assert "\0" not in wanted.key + wanted.source + wanted.text
     again = addresses.wanted(dict(parse_qsl(urlsplit(address).query)))

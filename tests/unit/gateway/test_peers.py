@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.gateway import peers
-from hookline.gateway.peers import Attempts, is_loopback, peer
+from hookline import peers
+from hookline.peers import Attempts, is_loopback, peer
 
 NOW = 1_800_000_000
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::/32"))
@@ -66,12 +66,12 @@ def test_addresses_of_one_peer_count_as_one(failing, same, other):
 @given(st.lists(anything, max_size=50))
 def test_counting_failures_takes_only_so_much_memory(some):
     attempts = Attempts(10)
-    for number in range(peers.MOST_PEERS):
+    for number in range(peers.MAX_PEERS):
         attempts.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", NOW)
     for each in some:
         attempts.failed(each, NOW)
 
-    assert peers.MOST_PEERS == len(attempts)
+    assert peers.MAX_PEERS == len(attempts)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_processes_in_trouble_are_told_while_the_one_that_says_so_lives(tmp_path
     well = processes.read(tmp_path)
     processes.write(tmp_path, {"worker": "died 5 times: no table"})
     unwell = processes.check(tmp_path)
-    processes.withdraw(tmp_path)
+    processes.clear(tmp_path)
 
     assert (None, {}, None) == (nobody, well, processes.read(tmp_path))
     assert ("problem", "worker died 5 times: no table") == (unwell.state, unwell.detail)

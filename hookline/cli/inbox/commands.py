@@ -1,0 +1,248 @@
+"""`hookline inbox replay` and `discard`: deliveries by their ids, or all that a filter finds."""
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+from cyclopts import Parameter
+from rich.progress import Progress
+from rich.prompt import Confirm
+
+from hookline import runtime
+from hookline.cli.inbox.filters import ALL, Limit, Wanted, ask, find_one, pauses
+from hookline.cli.output import console, show
+from hookline.database.types import Connection
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.inbox import commands, plans, search
+
+Numbers = Annotated[str, Parameter(name="ID", help="Deliveries by their ids, or the beginnings of these.")]
+DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done; change nothing.")]
+Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
+
+CHUNK = 1_000
+"""Deliveries that are planned for at once."""
+MANY = 20
+"""From so many on there is a progress bar."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What is done to each delivery, in words and in deed."""
+
+    verb: str
+    done: str
+    plan: Callable[[asyncpg.Pool, Sequence[UUID]], Awaitable[list[plans.Part]]]
+    do: Callable[[Connection, UUID], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which deliveries: those of these ids, or those that are wanted."""
+
+    numbers: tuple[str, ...]
+    wanted: search.Filter
+    limit: int | None
+    source: str | None
+    """Ids may be of this source alone."""
+
+    async def ids(self, database: asyncpg.Pool) -> list[UUID]:
+        """Their ids in order of arrival, which deliveries of one key must keep."""
+        if self.numbers:
+            rows = {row["seq"]: row for row in [await find_one(database, each) for each in self.numbers]}
+            for row in rows.values():
+                if self.source not in {None, row["source"]}:
+                    raise ConfigurationError(
+                        f"Delivery {row['id']} is of {row['source']}; the route takes what {self.source} sends."
+                    )
+            return [rows[seq]["id"] for seq in sorted(rows)]
+        found: list[UUID] = []
+        async for each in search.ids(database, self.wanted):
+            if len(found) == self.limit:
+                break
+            found.append(each)
+        return found
+
+
+def replay(
+    *deliveries: Numbers,
+    wanted: Wanted = ALL,
+    limit: Limit = None,
+    route: Annotated[
+        str | None,
+        Parameter(
+            help="Only this route; one that did not take the delivery does now, whatever its condition."
+        ),
+    ] = None,
+    reason: Annotated[str, Parameter(help="Why; it is kept in the audit trail.")] = "replayed",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """
+    Let deliveries go through again; what is done at the vendors is not repeated.
+
+    A run that failed goes on; one that is done or discarded runs anew. What waits or runs is left alone.
+    Deliveries are named by their ids, or found by a filter; of what a filter found, you are asked first.
+
+    Try:
+        hookline inbox replay 3f9c2a
+        hookline inbox replay 3f9c2a --route jiwa-order
+        hookline inbox replay --state failed --since 2h --dry-run
+        hookline inbox replay --state rejected --reason "schema mended" --yes
+    """
+    source = None if route is None else _source_of(route)
+    chosen = _choose(deliveries, wanted, limit, source)
+    actor = runtime.person()
+    sources = _act(
+        Act(
+            verb="replay",
+            done="replayed",
+            plan=lambda database, ids: plans.of_replay(database, ids, route),
+            do=lambda connection, delivery: commands.replay(
+                connection, delivery, route=route, actor=actor, reason=reason
+            ),
+        ),
+        chosen,
+        dry_run=dry_run,
+        yes=yes,
+    )
+    if sources:
+        for told in ["What is done at the vendors is not repeated.", *ask(lambda db: pauses(db, sources))]:
+            console().print(told)
+
+
+def discard(
+    *deliveries: Numbers,
+    reason: Annotated[str, Parameter(help="Why; it is kept with the delivery.")],
+    wanted: Wanted = ALL,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """
+    Set deliveries aside: nothing of them that waits or failed is tried again.
+
+    What runs is stopped before its next step. Deliveries are named by their ids, or found by a filter; of what a
+    filter found, you are asked first. A replay takes it back.
+
+    Try:
+        hookline inbox discard 3f9c2a --reason "test order"
+        hookline inbox discard --until 2026-11-01 --reason "old" --dry-run
+        hookline inbox discard --text test-mode --reason "test" --limit 10
+    """
+    if not reason.strip():
+        raise ConfigurationError("--reason is empty: say why, for whoever looks later.")
+    chosen = _choose(deliveries, wanted, limit, None)
+    actor = runtime.person()
+    _act(
+        Act(
+            verb="discard",
+            done="discarded",
+            plan=plans.of_discard,
+            do=lambda connection, delivery: commands.discard(
+                connection, delivery, actor=actor, reason=reason
+            ),
+        ),
+        chosen,
+        dry_run=dry_run,
+        yes=yes,
+    )
+
+
+def _choose(numbers: tuple[str, ...], wanted: Wanted, limit: int | None, source: str | None) -> Chosen:
+    """What the command line names, or an error that says how to name it."""
+    if bool(numbers) == wanted.narrows or (numbers and limit):
+        raise ConfigurationError(
+            "Name deliveries by their ids, or say which by --source, --state, --key, --text, --since or --until; "
+            "one or the other."
+        )
+    if source is not None and wanted.source not in {None, source}:
+        raise ConfigurationError(f"The route takes what {source} sends, not {wanted.source}.")
+    given = wanted.filter() if source is None else wanted.of(source).filter()
+    return Chosen(numbers, given, limit, source)
+
+
+def _source_of(route: str) -> str:
+    from hookline.hooks import hooks_in_force  # not for the other commands
+
+    settings = runtime.enter()
+    path = settings.hooks
+    hooks = hooks_in_force(path, settings.home, note=False)
+    routes = {each.name: each.source for each in hooks.routes}
+    if route not in routes:
+        raise ConfigurationError(f"{path} has no route {route!r}. There are: {', '.join(routes) or 'none'}.")
+    return routes[route]
+
+
+def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
+    """Do it, after consent where a filter chose; the sources that something was done to."""
+    asks = not (chosen.numbers or yes or dry_run)
+    if asks and not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"There is no terminal to ask whether to {act.verb} what the filter finds: add --yes, or look first "
+            f"with --dry-run. Nothing was {act.done}."
+        )
+    ids, parts = ask(lambda database: _plan(database, act, chosen))
+    planned = sum(part.deliveries for part in parts if part.left_alone is None)
+    if dry_run or asks:
+        show(map(asdict, parts), ["source", "state", "deliveries", "left_alone"], as_json=False)
+    if dry_run:
+        console().print(f"{_so_many(planned)} would be {act.done}; nothing was changed.")
+        return set()
+    if asks and planned:
+        _agree(act, planned)
+    acted = ask(lambda database: _each(database, act, ids)) if planned else 0
+    reasons = sorted({part.left_alone for part in parts if part.left_alone})
+    told = f"{_so_many(acted)} {act.done}."
+    if acted < len(ids):
+        told += f" Left alone: {len(ids) - acted:,} ({', '.join(reasons) or 'changed meanwhile'})."
+    if chosen.numbers and not acted:
+        raise HooklineError(told)
+    console().print(told)
+    return {part.source for part in parts if part.left_alone is None} if acted else set()
+
+
+async def _plan(database: asyncpg.Pool, act: Act, chosen: Chosen) -> tuple[list[UUID], list[plans.Part]]:
+    """The deliveries, and what would be done to them by source and state."""
+    ids = await chosen.ids(database)
+    counted: dict[tuple[str | None, str, str], int] = {}
+    for start in range(0, len(ids), CHUNK):
+        for part in await act.plan(database, ids[start : start + CHUNK]):
+            kind = part.left_alone, part.source, part.state
+            counted[kind] = counted.get(kind, 0) + part.deliveries
+    in_order = sorted(counted.items(), key=lambda item: (item[0][0] or "", *item[0][1:]))
+    return ids, [plans.Part(source, state, n, why) for (why, source, state), n in in_order]
+
+
+def _agree(act: Act, number: int) -> None:
+    """Raise unless the person at the terminal agrees."""
+    question = f"{act.verb.capitalize()} {_so_many(number)}?"
+    try:
+        agreed = Confirm.ask(question, console=console(stderr=True), default=False)
+    except EOFError:
+        agreed = False
+    if not agreed:
+        raise HooklineError(f"Nothing was {act.done}.")
+
+
+async def _each(database: asyncpg.Pool, act: Act, ids: Sequence[UUID]) -> int:
+    """Do it to each, one after another; to how many it was done."""
+    screen = console(stderr=True)
+    bar = Progress(console=screen, transient=True, disable=len(ids) < MANY or not screen.is_terminal)
+    looked_at = acted = 0
+    try:
+        with bar:
+            async with database.acquire() as connection:
+                for each in bar.track(ids, description=act.done):
+                    acted += await act.do(connection, each)
+                    looked_at += 1
+    finally:
+        if looked_at < len(ids):
+            screen.print(f"Stopped: {acted:,} of {len(ids):,} {act.done}; the others are as they were.")
+    return acted
+
+
+def _so_many(number: int) -> str:
+    return f"{number:,} {'delivery' if number == 1 else 'deliveries'}"

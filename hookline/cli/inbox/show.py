@@ -1,0 +1,123 @@
+"""`hookline inbox show`: one delivery with all that is known of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+
+from hookline import runtime
+from hookline.cli.inbox.filters import Number, ask, find_one
+from hookline.cli.output import AsJson, console, print_json, show
+from hookline.inbox import audit, bodies, full_rows
+
+DISPATCH = ["route", "state", "key", "attempts", "reason"]
+EFFECT = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
+CHANGE = ["at", "what", "was", "state", "actor", "reason"]
+
+
+def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
+    """
+    Show one delivery with all that is known of it; times are UTC.
+
+    That is the request as it came less its secrets, its dispatches with their flow runs in the Prefect UI, what
+    was written at the vendors for it, and every change of it: when, by whom and why.
+
+    Try:
+        hookline inbox show 3f9c2a
+        hookline inbox show 3f9c2a --json
+    """
+    settings = runtime.enter()
+
+    async def read(database: asyncpg.Pool) -> dict[str, Any]:
+        found = await find_one(database, delivery)
+        [row] = await full_rows.read(database, [found["id"]], settings.body_keys)
+        for dispatch in row["dispatches"]:
+            run = dispatch["flow_run_id"]
+            dispatch["flow_run_url"] = run and f"{settings.prefect_ui_url}/runs/flow-run/{run}"
+        return {
+            **row,
+            "effects": [dict(effect) for effect in await full_rows.effects(database, row["dispatches"])],
+            "trail": [dict(change) for change in await audit.trail(database, row["id"])],
+        }
+
+    row = ask(read)
+    if as_json:
+        print_json({**row, "body": bodies.as_json(row["body"])})
+    else:
+        _print(row, console())
+
+
+def _print(row: Mapping[str, Any], out: Console) -> None:
+    repeats = row["duplicates"] and f"{row['duplicates']}, the last at {_when(row['duplicate_at'])}"
+    facts = {
+        "id": row["id"],
+        "source": row["source"],
+        "sender's id": row["external_id"],
+        "received at": _when(row["received_at"]),
+        "state": row["state"],
+        "reason": row["reason"],
+        "repeats": repeats,
+    }
+    show(
+        [{"field": name, "value": value} for name, value in facts.items() if value],
+        ["field", "value"],
+        as_json=False,
+    )
+    _heading("Request", out)
+    _print_request(row, out)
+    if row["dispatches"]:
+        _heading("Dispatches", out)
+        show(row["dispatches"], DISPATCH, as_json=False)
+        for dispatch in row["dispatches"]:
+            if url := dispatch["flow_run_url"]:
+                out.print(f"flow run of {dispatch['route']}: {url}", soft_wrap=True)
+    if row["effects"]:
+        _heading("Effects at the vendors", out)
+        show(row["effects"], EFFECT, as_json=False)
+    _heading("What happened", out)
+    show([_change(change) for change in row["trail"]], CHANGE, as_json=False)
+
+
+def _print_request(row: Mapping[str, Any], out: Console) -> None:
+    """The request; nothing in it acts on the terminal."""
+    query = "&".join(f"{name}={value}" for name, value in row["query"].items())
+    lines = [f"{row['method']} /hooks/{row['source']}{'?' * bool(query)}{query}"]
+    lines += [f"{name}: {value}" for name, value in row["headers"].items()]
+    lines += ["", *_body_lines(row)]
+    for line in lines:
+        out.print(line, soft_wrap=True)
+    if row["altered"]:
+        out.print(f"(on disk it is: {', '.join(row['altered'])})", style="dim")
+
+
+def _body_lines(row: Mapping[str, Any]) -> Sequence[str]:
+    """The beginning of the body as a person can read it, or why there is none."""
+    from hookline.gateway.views.shown import shown  # the page's packages, which `--json` need not load
+
+    body: bytes | None = row["body"]
+    if not body:
+        return [bodies.absence(row["altered"]) if body is None else "(an empty body)"]
+    beginning = shown(body, row["content_type"])
+    lines = [f"{name}={value}" for name, value in beginning.fields] or beginning.text.split("\n")
+    if beginning.is_cut:
+        lines.append(f"… of {len(body):,} bytes; all of it: hookline inbox export --key {row['id']}")
+    return lines
+
+
+def _change(change: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **change,
+        "at": _when(change["at"]),
+        "what": change["route"]
+        or (f"effect {change['effect_id']}" if change["effect_id"] else change["subject"]),
+        "state": change["became"],
+    }
+
+
+def _heading(text: str, out: Console) -> None:
+    out.print(f"\n{text}", style="bold")
+
+
+def _when(moment: Any) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,109 @@
+"""`hookline inbox tail`: what comes, and what becomes of it, live."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from typing import Annotated
+
+import asyncpg
+from cyclopts import Parameter
+from rich.text import Text
+
+from hookline import runtime
+from hookline.cli.inbox.filters import Wanted, ask
+from hookline.cli.output import AsJson, console, in_style, print_json
+from hookline.database import CONNECTION_ERRORS
+from hookline.database.connection import connect, unreachable
+from hookline.database.types import Row
+from hookline.inbox import search
+from hookline.inbox.change_feed import ChangeFeed
+from hookline.inbox.deliveries import CHANNEL
+from hookline.settings import Settings
+from hookline.text import one_line
+
+LOOK_SECONDS = 1.0
+MIN_SECONDS = 0.05
+"""Between two looks, however much comes."""
+
+
+def tail(
+    *,
+    source: Annotated[str | None, Parameter(help="Only of this source.")] = None,
+    state: Annotated[str | None, Parameter(help="Only what came into this state.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Follow what comes and what becomes of it, live, until Ctrl-C; times are UTC.
+
+    Try:
+        hookline inbox tail
+        hookline inbox tail --source jiwa
+        hookline inbox tail --state failed --json
+    """
+    wanted = Wanted(source=source, state=state).filter()
+    settings = runtime.enter()
+    with suppress(KeyboardInterrupt):
+        ask(lambda database: _follow(settings, database, wanted, as_json=as_json))
+
+
+async def _follow(
+    settings: Settings, database: asyncpg.Pool, wanted: search.Filter, *, as_json: bool
+) -> None:
+    """Tell every change that is wanted, until cancelled; a database that is away is waited for."""
+    watch = await ChangeFeed.begin(database)
+    woken = asyncio.Event()
+    listening = asyncio.create_task(_listen(settings, woken))
+    away = False
+    try:
+        while True:
+            changes = []
+            try:
+                changes = await watch.changes()
+                away = False
+            except CONNECTION_ERRORS as error:
+                if not away:
+                    console(stderr=True).print(f"{unreachable(settings, error)} Waiting for it.")
+                away = True
+            for change in changes:
+                if wanted.source in {"", change["source"]} and wanted.state in {"", change["became"]}:
+                    _tell(change, as_json=as_json)
+            await asyncio.sleep(MIN_SECONDS)
+            with suppress(TimeoutError):  # wait_for may swallow Ctrl-C where something comes at that moment
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await woken.wait()
+            woken.clear()
+    finally:
+        listening.cancel()
+
+
+async def _listen(settings: Settings, woken: asyncio.Event) -> None:
+    """Be woken by what is received and what ends; without it, the look every second has to do."""
+    while True:
+        with suppress(*CONNECTION_ERRORS):
+            connection = await connect(settings)
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda _, gone=gone: gone.set())
+            await connection.add_listener(CHANNEL, lambda *_: woken.set())
+            await gone.wait()
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _tell(change: Row, *, as_json: bool) -> None:
+    if as_json:
+        print_json(dict(change))
+    else:
+        console().print(_line(change), soft_wrap=True)
+    sys.stdout.flush()
+
+
+def _line(change: Row) -> Text:
+    """A change on one line, which nothing from a stranger breaks."""
+    what = change["route"] or (f"effect {change['effect_id']}" if change["effect_id"] else change["subject"])
+    delivery = str(change["delivery_id"] or "")[:8]
+    was = f"{one_line(change['was'])} → " if change["was"] else ""
+    return Text.assemble(
+        f"{change['at']:%H:%M:%S}  {one_line(change['source'] or ''):<10} {delivery:<8}  {one_line(what)}  {was}",
+        in_style(change["became"]),
+        f"  {one_line(change['reason'])}" if change["reason"] else "",
+        (f"  {one_line(change['actor'])}", "dim"),
+    )

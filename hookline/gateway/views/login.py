@@ -1,0 +1,52 @@
+"""Logging in with the admin token, and out."""
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from hookline.gateway.views import session
+from hookline.gateway.views.addresses import local
+from hookline.gateway.views.base import AdminViews, Refused, read_form
+
+
+async def show(views: AdminViews, request: Request) -> Response:
+    """Ask for the admin token."""
+    destination = local(request.query_params.get("next", ""))
+    if await views.has_session(request):
+        return RedirectResponse(destination, 303)
+    return await _ask_for_token(views, request, destination)
+
+
+async def log_in(views: AdminViews, request: Request) -> Response:
+    """Begin a session for the admin token."""
+    address, now = views.peer(request), time.time()
+    if seconds := views.attempts.seconds_to_wait(address, now):
+        refused = Refused(429, "Too many attempts", f"Try again in {seconds} seconds.")
+        return await views.refusal(request, refused, {"Retry-After": str(seconds)})
+    # Counted before anything is waited for: many at once must not each find the count as it was.
+    views.attempts.failed(address, now)
+    form = await read_form(request)
+    destination = local(form.get("next", ""))
+    if not views.sessions.is_token(form.get("token", "").strip()):
+        return await _ask_for_token(views, request, destination, 401, "That is not the admin token.")
+    views.attempts.forgive(address)
+    response = RedirectResponse(destination, 303)
+    cookie = await views.sessions.open()
+    views.set_cookie(response, request, session.SESSION, cookie, session.SESSION_SECONDS)
+    return response
+
+
+async def log_out(views: AdminViews, request: Request) -> Response:
+    """End the session."""
+    await views.require_session(request)
+    await views.sessions.close(request.cookies[session.SESSION])
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(session.SESSION)
+    return response
+
+
+async def _ask_for_token(
+    views: AdminViews, request: Request, destination: str, status: int = 200, problem: str | None = None
+) -> Response:
+    return await views.render(request, "login.html", status, destination=destination, problem=problem)

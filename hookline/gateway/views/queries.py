@@ -1,0 +1,66 @@
+# ruff: noqa: S608  (statements are put together from constants; whatever is given is an argument)
+"""What the pages ask the database, beside what the shell asks as well."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from hookline.database.types import Row
+from hookline.inbox import full_rows
+
+RARE = 10_000
+"""Up to so many are counted."""
+PAGE = 50
+MAX_CHANGES = 500
+MAX_REQUEST = 8_000
+"""Characters of an effect's request that are shown."""
+
+COUNT_CAP = ("received", "held", "dispatched", "running", "failed", "rejected", "unrouted")
+
+# The states stand in the SQL as they are: as parameters they would be planned for the average state.
+_COUNTS = ", ".join(
+    f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {RARE + 1}) n)"
+    f" AS {state}"
+    for state in COUNT_CAP
+)
+
+_REQUEST = f"left(jsonb_pretty(e.request), {MAX_REQUEST}) AS request"
+
+
+async def counts(database: asyncpg.Pool) -> dict[str, int]:
+    """How many deliveries are in each open or unwanted state, and how many effects are uncertain; up to `RARE`."""
+    row = await database.fetchrow(
+        f"""
+        SELECT {_COUNTS}, (SELECT count(*) FROM (SELECT FROM effects WHERE state = 'uncertain' LIMIT {RARE + 1}) n)
+                          AS uncertain
+        """
+    )
+    return dict(row or {})
+
+
+async def end(database: asyncpg.Pool) -> int:
+    """A `seq` that all deliveries there are come before."""
+    return (await database.fetchval("SELECT max(seq) FROM deliveries") or 0) + 1
+
+
+async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[dict[str, Any]]:
+    """What these dispatches wrote at the vendors, and all else that was written for their business."""
+    effects = await full_rows.effects(database, dispatches)
+    requests = await database.fetch(
+        f"SELECT id, {_REQUEST} FROM effects e WHERE id = ANY($1)", [effect["id"] for effect in effects]
+    )
+    of = {row["id"]: row["request"] for row in requests}
+    return [{**effect, "request": of[effect["id"]]} for effect in effects]
+
+
+async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
+    """Effects that wait for a person, the one that waits longest first, each with its delivery if it has one."""
+    return await database.fetch(
+        f"""
+        SELECT e.id, e.label, e.step, e.operation, e.reason, e.wanted, e.attempted_at, e.flow_run_id, {_REQUEST},
+               (SELECT p.delivery_id FROM dispatches p
+                WHERE p.id = e.dispatch_id OR p.flow_run_id = e.flow_run_id LIMIT 1) AS delivery_id
+        FROM effects e WHERE e.state = 'uncertain' ORDER BY e.id LIMIT {PAGE}
+        """
+    )

@@ -1,0 +1,52 @@
+"""The templates of the pages, and what they may use."""
+
+import hashlib
+from pathlib import Path
+
+import jinja2
+
+from hookline.gateway.views import formatting, queries
+from hookline.gateway.views.addresses import fields_of, link
+from hookline.inbox import full_rows
+
+HERE = Path(__file__).parent
+STATIC = {name: (HERE / "static" / name).read_bytes() for name in ("style.css", "icon.svg")}
+
+
+def _address(name: str) -> str:
+    """Where a file of ours is, with its version, so that a browser may keep it."""
+    return f"/static/{name}?v={hashlib.sha256(STATIC[name]).hexdigest()[:12]}"
+
+
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=formatting.shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "static": _address,
+        "link": link,
+        "fields_of": fields_of,
+        "STATES": formatting.STATES,
+        "WORDS": formatting.WORDS,
+        "MEANING": formatting.MEANING,
+        "ALTERED": formatting.ALTERED,
+        "RARE": queries.RARE,
+        "MOST_EFFECTS": full_rows.MAX_EFFECTS,
+        "MOST_CHANGES": queries.MAX_CHANGES,
+    }
+    environment.filters |= {
+        "age": formatting.age,
+        "moment": formatting.moment,
+        "size": formatting.size,
+        "number": formatting.number,
+        "plural": formatting.plural,
+    }
+    return environment
+
+
+TEMPLATES = _templates()

@@ -1,0 +1,53 @@
+"""The addresses of the pages and what answers them."""
+
+import mimetypes
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hookline.gateway.views import bulk, delivery, inbox, login, sources, uncertain
+from hookline.gateway.views.base import AdminViews, Handler, answering, not_found
+from hookline.gateway.views.rendering import STATIC
+from hookline.hooks import Hooks
+from hookline.settings import Settings
+
+
+async def static(_desk: AdminViews, request: Request) -> Response:
+    """The style sheet and the icon; they tell nothing and need no pass."""
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise not_found("page")
+    kind = mimetypes.guess_type(name)[0]
+    return Response(STATIC[name], media_type=kind, headers={"Cache-Control": "max-age=86400"})
+
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/", inbox.show),
+    ("GET", "/replay", bulk.ask),
+    ("POST", "/replay", bulk.replay),
+    ("GET", "/discard", bulk.ask),
+    ("POST", "/discard", bulk.discard),
+    ("GET", "/deliveries/{delivery_id}", delivery.show),
+    ("GET", "/deliveries/{delivery_id}/body", delivery.body),
+    ("POST", "/deliveries/{delivery_id}/replay", delivery.replay),
+    ("POST", "/deliveries/{delivery_id}/discard", delivery.discard),
+    ("GET", "/uncertain", uncertain.show),
+    ("POST", "/effects/{effect_id}/settle", uncertain.resolve),
+    ("GET", "/sources", sources.show),
+    ("POST", "/sources/{source}/pause", sources.pause),
+    ("POST", "/sources/{source}/resume", sources.resume),
+    ("GET", "/login", login.show),
+    ("POST", "/login", login.log_in),
+    ("POST", "/logout", login.log_out),
+    ("GET", "/static/{name}", static),
+)
+
+
+def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> AdminViews:
+    """Add the inbox page to the gateway; whoever holds the admin token may see it."""
+    views = AdminViews(settings, hooks)
+    for method, path, handler in ROUTES:
+        app.router.routes.append(Route(path, answering(views, handler), methods=[method]))
+    return views

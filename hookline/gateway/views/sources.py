@@ -1,0 +1,86 @@
+"""The sources: how each proves itself, what it may start, whether it is paused; and pausing it."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hookline.database import pool
+from hookline.gateway.views.addresses import local
+from hookline.gateway.views.base import AdminViews, Refused, not_found, reason_of
+from hookline.inbox import commands, configuration, refusals, search, stats
+from hookline.inbox.refusals import Refusal
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page says of a source."""
+
+    name: str
+    off: str | None
+    """Why nothing is taken from it; None if it is."""
+    verified: str
+    sent: stats.Source
+    """What it sent, and whether it is paused."""
+    routes: list[tuple[str, str]] = field(default_factory=list)
+    """Their names, and the deployments that they start."""
+    refused: list[Refusal] = field(default_factory=list)
+    """What was refused at the door, the latest first."""
+
+
+async def show(views: AdminViews, request: Request) -> Response:
+    """Every source of `hooks.yaml`, and every other that ever sent something."""
+    await views.require_session(request)
+    problems = await configuration.problems(await pool(views.settings))
+    return await views.page(request, "sources.html", cards=await _cards(views), problems=problems)
+
+
+async def pause(views: AdminViews, request: Request) -> Response:
+    """Hold what a source sends, with the person's reason."""
+    form = await views.form(request)
+    source, reason = await _source(views, request), reason_of(form)
+    async with (await pool(views.settings)).acquire() as connection:
+        if not await commands.pause(connection, source, actor=views.actor(request), reason=reason):
+            raise Refused(409, "Nothing to pause", f"{source} is paused already.")
+    return views.said(request, "/sources", f"{source} is paused: what it sends is kept, and held.")
+
+
+async def resume(views: AdminViews, request: Request) -> Response:
+    """Let a paused source go on."""
+    form = await views.form(request)
+    source = await _source(views, request)
+    async with (await pool(views.settings)).acquire() as connection:
+        held = await commands.resume(connection, source, actor=views.actor(request))
+    if held is None:
+        raise Refused(409, "Nothing to resume", f"{source} is not paused.")
+    said = f"{source} goes on" + (f", with {held:,} that were held." if held else ".")
+    return views.said(request, local(form.get("back", "")), said)
+
+
+async def _cards(views: AdminViews) -> list[Card]:
+    database = await pool(views.settings)
+    sent = {each.source: each for each in await stats.by_source(database)}
+    refused = await refusals.by_source(database)
+    return [
+        Card(
+            name=name,
+            off=views.hooks.why_off(name),
+            verified=views.verified(name),
+            sent=sent.get(name) or stats.Source(name),
+            routes=[
+                (route.name, "nothing: it is switched off" if route.off else route.deployment)
+                for route in views.hooks.routes
+                if route.source == name
+            ],
+            refused=refused.get(name, []),
+        )
+        for name in sorted({*views.hooks.sources, *sent, *refused, *views.hooks.wrong_sources})
+    ]
+
+
+async def _source(views: AdminViews, request: Request) -> str:
+    """The source that the address names; raises Refused if there is none."""
+    name: str = request.path_params["source"]
+    if name in views.hooks.sources or name in await search.sources(await pool(views.settings)):
+        return name
+    raise not_found("source")

@@ -1,0 +1,42 @@
+"""The effects of which nobody knows whether they happened, and a person's word on each."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hookline.database import pool
+from hookline.errors import HooklineError
+from hookline.gateway.views import queries
+from hookline.gateway.views.addresses import local
+from hookline.gateway.views.base import AdminViews, Refused, not_found
+from hookline.journal.resolution import resolve as resolve_effect
+from hookline.text import typed
+
+
+async def show(views: AdminViews, request: Request) -> Response:
+    """What waits for a decision, the oldest first."""
+    await views.require_session(request)
+    return await views.page(
+        request, "uncertain.html", effects=await queries.uncertain(await pool(views.settings))
+    )
+
+
+async def resolve(views: AdminViews, request: Request) -> Response:
+    """Write down what a person found out about an uncertain effect."""
+    form = await views.form(request)
+    effect_id, happened = request.path_params["effect_id"], form.get("happened")
+    if happened not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
+        raise not_found("effect")
+    reference = [typed(line) for line in form.get("reference", "").splitlines()]
+    try:
+        sentence = await resolve_effect(
+            views.settings,
+            int(effect_id),
+            happened=happened == "yes",
+            reference=[line for line in reference if line],
+            actor=views.actor(request),
+        )
+    except HooklineError as error:
+        raise Refused(409, "Not settled", str(error)) from None
+    return views.said(request, local(form.get("back", "")), sentence)

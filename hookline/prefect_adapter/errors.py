@@ -1,0 +1,96 @@
+"""
+What an error of the Prefect API means: it is away, and waiting helps; or it refuses this one thing, for good.
+
+Prefect's client raises httpx's errors: for a connection that fails, and for each answer of 400 and above, whose text
+then quotes the answer, and that in turn what was sent.
+"""
+
+from collections.abc import Iterator
+
+import httpx
+from prefect.client.orchestration import PrefectClient
+
+from hookline.errors import HooklineError
+
+AWAY = frozenset({401, 403, 407, 408, 421, 425, 429})
+"""Answers that do not concern what was asked: a log-in that must be put right, a server that is busy."""
+MAX_DETAIL = 200
+
+
+class PrefectUnavailable(HooklineError):
+    """The Prefect server did not answer; the dispatch should wait."""
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Return True if waiting helps: Prefect does not answer, or answers that it cannot just now."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error or error.response.status_code in AWAY
+    return isinstance(error, httpx.TransportError | PrefectUnavailable)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return True if Prefect refuses what was asked, and will whenever it is asked again."""
+    return isinstance(error, httpx.HTTPStatusError) and not is_unavailable(error)
+
+
+def failed_inside(error: BaseException) -> bool:
+    """Return True if Prefect failed over what was asked (500), which may be an outage or a poison."""
+    answers = [cause.response for cause in causes(error) if isinstance(cause, httpx.HTTPStatusError)]
+    return any(answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR for answer in answers)
+
+
+def told(error: BaseException) -> str:
+    """Return what Prefect said, without what was sent to it: its answers quote whole bodies."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return str(error) or type(error).__name__
+    request, answer = error.request, error.response
+    said = f"{answer.status_code} to {request.method} {request.url.path}"
+    detail = _detail(answer)
+    return f"{said}: {detail}" if detail else said
+
+
+async def is_ready(client: PrefectClient) -> bool:
+    """Return True if the Prefect server says that it and its database are well."""
+    try:
+        await client.request("GET", "/ready")
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def is_of_prefect(error: BaseException, client: PrefectClient) -> bool:
+    """Return True if an error, raised by a flow, is that the Prefect server is away."""
+    return isinstance(error, httpx.RequestError | httpx.HTTPStatusError) and (
+        _was_asked(client, error) and is_unavailable(error)
+    )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what caused it, and so on."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _detail(answer: httpx.Response) -> str:
+    """The words of an answer, cut: FastAPI lists what does not fit, with the input, which is left out."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return ""
+    detail = (said.get("detail") or said.get("exception_detail")) if isinstance(said, dict) else None
+    if isinstance(detail, list):
+        misfits = [part for part in detail if isinstance(part, dict)]
+        detail = "; ".join(
+            f"{'.'.join(map(str, part.get('loc', [])))}: {part.get('msg')}" for part in misfits
+        )
+    return str(detail)[:MAX_DETAIL] if detail else ""
+
+
+def _was_asked(client: PrefectClient, error: httpx.RequestError | httpx.HTTPStatusError) -> bool:
+    try:
+        return str(error.request.url).startswith(str(client.api_url))
+    except RuntimeError:  # httpx knows of no request
+        return False

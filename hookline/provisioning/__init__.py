@@ -1,0 +1,1 @@
+"""Makes the Prefect server and Jiwa match the files: deployments, automations, subscriptions."""

@@ -1,0 +1,213 @@
+"""A sandbox of its own for the demo, the benchmark and the tests: everything `up` runs, in real processes."""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hookline import runtime
+from hookline.errors import HooklineError
+from hookline.settings import VENDORS, Settings, settings
+
+START_SECONDS = 180
+PORTS = {
+    "HOOKLINE_GATEWAY_PORT": 8400,
+    "HOOKLINE_PREFECT_PORT": 4200,
+    "HOOKLINE_WORKER_PORT": 4201,
+}
+SANDBOX_PORT = 8410
+BESIDE = range(20_000, 30_000, 10)
+
+
+@dataclass
+class SandboxStack:
+    """A sandbox that runs."""
+
+    settings: Settings
+    process: subprocess.Popen[bytes]
+    log: Path
+    http: httpx.Client
+    """To its simulators."""
+
+    def simulator(self, vendor: str) -> str:
+        """Address of a vendor's simulator."""
+        return f"http://127.0.0.1:{self.settings.sandbox_port + list(VENDORS).index(vendor)}"
+
+    def records(self, vendor: str) -> dict[str, Any]:
+        """The simulator's own truth about what the vendor holds."""
+        answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/records")
+        return dict(answer.raise_for_status().json())
+
+    def fault(self, vendor: str, **fault: Any) -> None:
+        """Make the vendor misbehave; see docs/sandbox.md."""
+        self.http.post(f"{self.simulator(vendor)}/_sandbox/faults", json=fault).raise_for_status()
+
+    def faults(self, vendor: str) -> list[dict[str, Any]]:
+        """The vendor's faults that are still to come."""
+        return list(self.http.get(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status().json())
+
+    def clear_faults(self, vendor: str) -> None:
+        """Let the vendor behave again."""
+        self.http.delete(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status()
+
+    def requests(self, vendor: str, since: int = 0) -> list[dict[str, Any]]:
+        """What the vendor was asked, with the time of each request in seconds since the epoch."""
+        answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since})
+        return list(answer.raise_for_status().json())
+
+    def last_lines(self) -> str:
+        """The end of its log."""
+        return _last_lines(self.log)
+
+
+@contextmanager
+def sandbox_stack(
+    *,
+    keep: Callable[[], bool] = lambda: False,
+    on_line: Callable[[str], None] = lambda _line: None,
+    **more: str,
+) -> Iterator[SandboxStack]:
+    """
+    Run a sandbox in a throwaway home, on the usual ports or, where those are taken, on free ones.
+
+    Whatever the user's environment or `.env` says of vendors, databases and Prefect servers is left out: nothing
+    real is touched.
+
+    Args:
+        keep: asked at the end; True leaves the sandbox running.
+        on_line: hears each line that the supervisor writes until all is ready.
+        more: further environment variables.
+
+    Raises:
+        HooklineError: it does not start; with its last lines.
+    """
+    home = Path(tempfile.mkdtemp(prefix="hookline-"))
+    os.environ |= _environment(home) | more
+    settings.cache_clear()
+    current = runtime.enter(sandbox=True)
+    log = home / "up.log"
+    process = _start(log)
+    kept = False
+    try:
+        _wait(process, log, on_line)
+        with httpx.Client(timeout=30) as http:
+            yield SandboxStack(current, process, log, http)
+        kept = keep()
+    finally:
+        if not kept:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Settings that keep the sandbox to itself; empty ones keep `.env` from filling them in."""
+    foreign = ("PREFECT_", *(f"{vendor.upper()}_" for vendor in VENDORS))
+    for name in [name for name in os.environ if name.startswith(foreign)]:
+        del os.environ[name]
+    ports = {name: str(port if _is_free(port) else free_port()) for name, port in PORTS.items()}
+    first = next(
+        port
+        for port in range(SANDBOX_PORT, 60_000, 10)
+        if all(_is_free(port + n) for n in range(len(VENDORS)))
+    )
+    return {
+        "HOOKLINE_HOME": str(home),
+        "HOOKLINE_DATABASE_URL": "",
+        "HOOKLINE_ADMIN_TOKEN": "",
+        "HOOKLINE_HOOKS": "deployments/hooks.yaml",
+        "HOOKLINE_CATALOG": "deployments/catalog.yaml",
+        "HOOKLINE_DEPLOYMENTS": "deployments/prefect.yaml",
+        "HOOKLINE_SECRET_JIWA": "",
+        "HOOKLINE_SECRET_STANDARD": "",
+        "PREFECT_API_URL": f"http://127.0.0.1:{ports['HOOKLINE_PREFECT_PORT']}/api",
+        "HOOKLINE_SANDBOX_PORT": str(first),
+        **ports,
+    }
+
+
+def _start(log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "hookline", "up", "--sandbox"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, on_line: Callable[[str], None]) -> None:
+    """Read the log until it says ready."""
+    with log.open(encoding="utf-8", errors="replace") as lines:
+
+        async def follow() -> None:
+            while process.poll() is None:
+                if line := lines.readline():
+                    if line.startswith("hookline ready"):
+                        return
+                    if line.startswith("hookline"):
+                        on_line(line.partition("│")[2].strip())
+                else:
+                    await asyncio.sleep(0.05)
+            raise HooklineError(f"The sandbox ended before it was ready:\n{_last_lines(log)}")
+
+        try:
+            asyncio.run(asyncio.wait_for(follow(), START_SECONDS))
+        except TimeoutError:
+            raise HooklineError(
+                f"The sandbox is not ready after {START_SECONDS} s:\n{_last_lines(log)}"
+            ) from None
+
+
+def _last_lines(log: Path, number: int = 25) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-number:])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def own_ports() -> dict[str, str]:
+    """
+    Ports for a sandbox beside others: on the usual ones, another begins to listen while a server here is dead.
+
+    Free ones next to each other, below those that a system gives to outgoing connections.
+    """
+    while True:
+        first = random.choice(BESIDE)  # noqa: S311
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + len(PORTS) + len(VENDORS)):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            break
+    ports = {name: str(first + number) for number, name in enumerate([*PORTS, "HOOKLINE_SANDBOX_PORT"])}
+    return ports | {"PREFECT_API_URL": f"http://127.0.0.1:{ports['HOOKLINE_PREFECT_PORT']}/api"}
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
