@@ -1,4 +1,4 @@
-"""What the tests of the documentation read: the pages, their blocks, their links."""
+"""The pages of the documentation, their blocks and their names, for the tests."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, what the line says besides (a file's name, `runnable`), and its text."""
+    """A fenced block: its language, the rest of its first line (a file's name, `runnable`), and its text."""
 
     page: Path
     number: int
@@ -28,12 +28,12 @@ class Block:
 
 
 def name(page):
-    """A page's path as people say it."""
+    """Return a page's path in the repository."""
     return page.relative_to(ROOT).as_posix()
 
 
 def blocks(*languages):
-    """The fenced blocks of every page in these languages."""
+    """Return the fenced blocks of every page in these languages."""
     return [
         Block(page, number, *_info(found[1]), found[2])
         for page in PAGES
@@ -43,12 +43,12 @@ def blocks(*languages):
 
 
 def prose(page):
-    """A page's text without its fenced blocks."""
+    """Return a page's text without its fenced blocks."""
     return FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
 def codes(page):
-    """What stands between single backticks in a page's prose."""
+    """Return what is between single backticks in a page's prose."""
     return INLINE.findall(prose(page))
 
 

@@ -1,4 +1,4 @@
-"""What the pages tell people to type: commands, options, verbs and variables that exist."""
+"""Every command, option, verb and variable on the pages exists."""
 
 import re
 import shlex
@@ -22,13 +22,13 @@ VARIABLES = set(
 )
 OUR_VARIABLE = re.compile(r"(HOOKLINE|JIWA|ZENTITLE|SENSORPRO|JETADVICE|JIFELINE)_[A-Z_]+[A-Z]")
 NOT_COMMANDS = {"hookline ready"}
-"""What `hookline up` prints."""
+"""Printed by `hookline up`."""
 NOT_SETTINGS = {"HOOKLINE_SECRET_WAREHOUSE"}
 """The README's own example of a source."""
 
 
 def names(parent=app, before="hookline"):
-    """The names of all commands and groups: prose may speak of one without its arguments."""
+    """Yield the names of all commands and groups: prose may name one without its arguments."""
     for each in parent:
         if not each.startswith("-"):
             yield f"{before} {each}"
@@ -39,10 +39,10 @@ COMMANDS = set(names())
 
 
 def typed():
-    """Each command of ours in the pages, with the place where it stands."""
+    """Yield each command of ours in the pages, with its place."""
     for block in blocks("bash", "console"):
         lines = block.text.replace("\\\n", " ").splitlines()
-        if block.language == "console":  # the rest is what was answered
+        if block.language == "console":  # the rest is output
             lines = [line[2:] for line in lines if line.startswith("$ ")]
         for line in lines:
             for command in _simple(line):
@@ -54,7 +54,7 @@ def typed():
 
 
 def _simple(line):
-    """The simple commands of a line that are ours, as words."""
+    """Yield the simple commands of a line that are ours, as words."""
     words = shlex.shlex(line, posix=True, punctuation_chars="|&;")
     words.whitespace_split = True
     command = []
@@ -74,13 +74,13 @@ HOOKLINE = {place: words[1:] for place, words in TYPED.items() if words[0] == "h
 MAKE = {place: words[1:] for place, words in TYPED.items() if words[0] == "make"}
 
 
-def test_the_pages_tell_of_commands_at_all():
+def test_the_pages_name_commands_at_all():
     """An empty collection would pass every test below."""
     assert (True, True) == (len(HOOKLINE) > 50, len(MAKE) > 5)
 
 
 @pytest.mark.parametrize("words", HOOKLINE.values(), ids=HOOKLINE)
-def test_each_command_is_one_that_hookline_takes(words):
+def test_each_command_is_one_that_hookline_accepts(words):
     problem = None
 
     try:

@@ -1,4 +1,4 @@
-"""Everything there is stands in the pages, found by looking at the code."""
+"""Everything in the code that people use is documented, found by walking the code."""
 
 import ast
 import re
@@ -26,13 +26,13 @@ DOCS = ROOT / "docs"
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))
 
 
-def told(page):
-    """What stands in backticks on a page."""
+def names_on(page):
+    """Return what is in backticks on a page."""
     return set(codes(DOCS / page))
 
 
 def rows(page, *, section):
-    """What the tables of a section are about: the backticked names in their first column."""
+    """Return the backticked names in the first column of a section's tables."""
     found = re.search(
         rf"^#+ {re.escape(section)}\n(.*?)(?=^#|\Z)", prose(DOCS / page), re.MULTILINE | re.DOTALL
     )
@@ -41,34 +41,36 @@ def rows(page, *, section):
 
 @pytest.mark.parametrize("path", GENERATED["pages"](), ids=lambda path: path.name)
 def test_the_generated_part_is_what_the_code_says(path):
-    """Write it anew with `.venv/bin/python docs/generate.py`."""
+    """Write it again with `make docs`."""
     assert GENERATED["pages"]()[path] == path.read_text(encoding="utf-8")
 
 
-def test_every_setting_is_told():
+def test_every_setting_is_documented():
     kinds = (Settings, *VENDORS.values())
 
-    wanted = {kind.model_config["env_prefix"] + name.upper() for kind in kinds for name in kind.model_fields}
+    expected = {
+        kind.model_config["env_prefix"] + name.upper() for kind in kinds for name in kind.model_fields
+    }
 
-    assert wanted <= told("settings.md")
-
-
-def test_every_setting_that_hookline_gives_prefect_is_told(tmp_path):
-    given = prefect_environment(Settings(home=tmp_path))
-
-    assert set(given) == rows("settings.md", section="What Hookline gives Prefect")
+    assert expected <= names_on("settings.md")
 
 
-def test_the_values_that_hookline_gives_prefect_are_those_told(tmp_path):
+def test_every_setting_that_hookline_gives_prefect_is_documented(tmp_path):
+    environment = prefect_environment(Settings(home=tmp_path))
+
+    assert set(environment) == rows("settings.md", section="What Hookline gives Prefect")
+
+
+def test_the_values_that_hookline_gives_prefect_are_those_documented(tmp_path):
     rows = re.findall(
         r"^\| `(PREFECT_\w+|DO_NOT_TRACK)` \| `([\w.]+)` \|", prose(DOCS / "settings.md"), re.MULTILINE
     )
-    given = prefect_environment(Settings(home=tmp_path))
+    environment = prefect_environment(Settings(home=tmp_path))
 
-    assert {name: given.get(name) for name, _ in rows} == dict(rows)
+    assert {name: environment.get(name) for name, _ in rows} == dict(rows)
 
 
-def test_every_command_is_told():
+def test_every_command_is_documented():
     headings = re.findall(r"^## `(hookline [^`]+)`$", prose(DOCS / "cli.md"), re.MULTILINE)
 
     commands = [name for name, _ in GENERATED["commands"]()]
@@ -77,19 +79,19 @@ def test_every_command_is_told():
 
 
 def fields_of(model):
-    """As they are called in `hooks.yaml`."""
+    """Return the fields by their names in `hooks.yaml`."""
     return {field.alias or name for name, field in model.model_fields.items()}
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_every_scheme_of_a_source_is_told_with_its_fields(name):
+def test_every_scheme_of_a_source_is_documented_with_its_fields(name):
     scheme = SCHEMES[name]
-    told_with_hmac = fields_of(Signature) - {"scheme"} if scheme is Asymmetric else set()
+    shared_with_hmac = fields_of(Signature) - {"scheme"} if scheme is Asymmetric else set()
 
-    assert fields_of(scheme) - told_with_hmac <= rows("hooks.md", section=f"Scheme `{name}`")
+    assert fields_of(scheme) - shared_with_hmac <= rows("hooks.md", section=f"Scheme `{name}`")
 
 
-def test_every_field_of_a_source_is_told():
+def test_every_field_of_a_source_is_documented():
     assert fields_of(Source) - {"auth_scheme", "spec"} | {"scheme", "preset"} <= rows(
         "hooks.md", section="Sources"
     )
@@ -97,15 +99,15 @@ def test_every_field_of_a_source_is_told():
     assert fields_of(Handshake) | fields_of(Response) <= rows("hooks.md", section="Responses and handshakes")
 
 
-def test_every_preset_is_told():
+def test_every_preset_is_documented():
     assert set(PRESETS) == rows("hooks.md", section="Presets")
 
 
-def test_every_field_of_a_route_is_told():
+def test_every_field_of_a_route_is_documented():
     assert set(config._RouteText.model_fields) <= rows("hooks.md", section="Routes")
 
 
-def test_every_name_of_a_template_is_told():
+def test_every_name_of_a_template_is_documented():
     assert set(NAMES) <= rows("hooks.md", section="Templates")
 
 
@@ -122,7 +124,7 @@ def test_every_name_of_a_template_is_told():
     ],
     ids=lambda model: model.__name__,
 )
-def test_every_field_of_the_catalog_is_told_with_its_choices(model):
+def test_every_field_of_the_catalog_is_documented_with_its_choices(model):
     fields = model.model_fields
 
     choices = {
@@ -132,10 +134,10 @@ def test_every_field_of_the_catalog_is_told_with_its_choices(model):
         for choice in get_args(field.annotation)
     }
 
-    assert set(fields) | choices <= told("catalog.md")
+    assert set(fields) | choices <= names_on("catalog.md")
 
 
-def test_every_field_and_kind_of_a_fault_is_told():
+def test_every_field_and_kind_of_a_fault_is_documented():
     fields = {name for name, field in Fault.__dataclass_fields__.items() if field.init}
 
     assert fields | set(get_args(Fault.__dataclass_fields__["kind"].type)) <= rows(
@@ -143,7 +145,7 @@ def test_every_field_and_kind_of_a_fault_is_told():
     )
 
 
-def test_every_control_route_of_the_simulators_is_told():
+def test_every_control_route_of_the_simulators_is_documented():
     source = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "hookline" / "simulators").glob("*.py")
     )
@@ -155,7 +157,7 @@ def test_every_control_route_of_the_simulators_is_told():
     assert routes <= {each.partition("?")[0] for each in rows("sandbox.md", section="Looking in")}
 
 
-def test_every_state_is_told():
+def test_every_state_is_documented():
     migrations = (ROOT / "hookline" / "database" / "migrations" / "versions").glob("*.py")
     schema = "".join(path.read_text(encoding="utf-8") for path in migrations)
     columns = re.findall(r"CREATE TABLE (\w+) \((.*?)^\)", schema, re.DOTALL | re.MULTILINE)
@@ -164,20 +166,20 @@ def test_every_state_is_told():
     ]
 
     section_of = {"deliveries": "Deliveries and dispatches", "dispatches": "Deliveries and dispatches"}
-    wanted = {
+    expected = {
         (section_of.get(table, table.capitalize()), state)
         for table, states in tables
         for state in re.findall(r"'(\w+)'", states)
     }
 
     page = prose(DOCS / "daily-work.md")
-    told = {
+    documented = {
         (section, state)
-        for section in {name for name, _ in wanted}
+        for section in {name for name, _ in expected}
         for state in re.findall(r"^\| (\w+) \|", _section(page, section), re.MULTILINE)
         if state != "state"
     }
-    assert wanted == told
+    assert expected == documented
 
 
 def _section(page, name):
@@ -185,7 +187,7 @@ def _section(page, name):
     return found[1] if found else ""
 
 
-def test_every_metric_is_told():
+def test_every_metric_is_documented():
     ours = [
         family
         for value in vars(metrics).values()
@@ -198,19 +200,19 @@ def test_every_metric_is_told():
     assert names <= rows("when-something-fails.md", section="Watching")
 
 
-def test_every_header_that_is_never_kept_is_told():
-    assert told("security.md") >= SECRET_HEADERS
+def test_every_header_that_is_never_kept_is_documented():
+    assert names_on("security.md") >= SECRET_HEADERS
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_operation_is_on_its_vendor_s_page(vendor):
-    """Whether its row is what the code says, the test of generated parts tells."""
+    """That its row is what the code says is held by the test of generated parts."""
     assert set(operations(CLIENTS[vendor])) == rows(f"vendors/{vendor}.md", section="Operations")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_operation_that_our_flows_and_checks_use_is_said_to_be_used(vendor):
-    """Look-ups come and go with the tasks; these do not."""
+    """Read-backs come and go with the tasks; these do not."""
     trees = [
         ast.parse(path.read_text(encoding="utf-8"))
         for path in (ROOT / "blocks" / f"{vendor}.py", *(ROOT / "flows").glob("*.py"))
@@ -225,15 +227,15 @@ def test_every_operation_that_our_flows_and_checks_use_is_said_to_be_used(vendor
     }
     introduction = prose(DOCS / "vendors" / f"{vendor}.md").partition("\n## ")[0]
 
-    wanted = called & set(operations(CLIENTS[vendor]))
+    expected = called & set(operations(CLIENTS[vendor]))
 
-    assert wanted
-    assert wanted <= set(re.findall(r"`(\w+)`", introduction))
+    assert expected
+    assert expected <= set(re.findall(r"`(\w+)`", introduction))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_input_that_opens_something_dangerous_is_on_its_vendor_s_page(vendor):
-    """These are asked for by us and not sent; on which operation each stands is told with it."""
+    """They are our own and not sent; the page says to which operations each belongs."""
     page = prose(DOCS / "vendors" / f"{vendor}.md")
     guards = {
         (name, operation.name)
@@ -243,11 +245,11 @@ def test_every_input_that_opens_something_dangerous_is_on_its_vendor_s_page(vend
 
     table = re.findall(r"^\| `(\w+)` \| (`[^|]+`) \|", page, re.MULTILINE)
 
-    assert guards <= {(name, each) for name, told_of in table for each in re.findall(r"`(\w+)`", told_of)}
+    assert guards <= {(name, each) for name, of in table for each in re.findall(r"`(\w+)`", of)}
 
 
 def consents(model):
-    """The inputs of a model that are asked for and not sent."""
+    """Return the inputs of a model that are ours and not sent."""
     return {name for name, field in model.model_fields.items() if field.exclude}
 
 
@@ -263,18 +265,18 @@ def test_there_are_inputs_that_open_something_dangerous():
     assert {"all_activity", "all_notes", "append", "for_good", "mass_send"} == found
 
 
-def test_every_error_of_the_clients_is_told_with_its_words():
+def test_every_error_of_the_clients_is_documented_with_its_words():
     page = prose(DOCS / "vendors" / "README.md")
     kinds = {kind.__name__: kind.happened for kind in VendorError.__subclasses__()}
 
     table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
 
-    assert kinds == {name: said for name, said in table.items() if name in kinds}
+    assert kinds == {name: happened for name, happened in table.items() if name in kinds}
     assert InvalidInput.__name__ in table
 
 
 @pytest.mark.parametrize("flow", ["license_on_loan", "ticket_to_invoice", "supply_alert"])
-def test_every_problem_that_a_workflow_tells_is_on_its_page(flow):
+def test_every_problem_that_a_workflow_reports_is_on_its_page(flow):
     page = prose(DOCS / "workflows" / f"{flow.replace('_', '-')}.md")
     tree = ast.parse((ROOT / "flows" / f"{flow}.py").read_text(encoding="utf-8"))
     problems = [
@@ -283,14 +285,14 @@ def test_every_problem_that_a_workflow_tells_is_on_its_page(flow):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("HooklineError", "BusinessFailure")
     ]
 
-    said = [_first_words(problem) for problem in problems]
+    messages = [_beginning(problem) for problem in problems]
 
-    assert len(said) > 3
-    assert [] == [words for words in said if words not in page]
+    assert len(messages) > 3
+    assert [] == [message for message in messages if message not in page]
 
 
-def _first_words(problem):
-    """The first sentence of a message, as far as it is the same each time."""
+def _beginning(problem):
+    """Return the first sentence of a message, as far as it is the same each time."""
     parts = problem.values if isinstance(problem, ast.JoinedStr) else [problem]
     texts = [part.value for part in parts if isinstance(part, ast.Constant)]
     return next(text for text in texts if len(text) > 10).split(". ")[0].strip()
@@ -306,15 +308,15 @@ def test_every_deployment_with_a_schedule_has_a_page_that_names_its_memory():
     pages = {path.stem for path in (DOCS / "workflows").glob("*.md")}
 
     assert scheduled | {"license-on-loan"} == pages
-    assert ticket_to_invoice.CURSOR in told("workflows/ticket-to-invoice.md")
-    assert any(code.startswith(supply_alert.VARIABLES) for code in told("workflows/supply-alert.md"))
+    assert ticket_to_invoice.CURSOR in names_on("workflows/ticket-to-invoice.md")
+    assert any(code.startswith(supply_alert.VARIABLES) for code in names_on("workflows/supply-alert.md"))
 
 
 def test_every_variable_of_a_vendor_is_on_its_page():
     for vendor, kind in VENDORS.items():
-        wanted = {kind.model_config["env_prefix"] + name.upper() for name in kind.model_fields}
+        expected = {kind.model_config["env_prefix"] + name.upper() for name in kind.model_fields}
 
-        assert wanted <= told(f"vendors/{vendor}.md")
+        assert expected <= names_on(f"vendors/{vendor}.md")
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
@@ -324,5 +326,5 @@ def test_the_number_of_operations_is_right(page):
     assert [str(here)] == re.findall(r"(\d+) operations", prose(ROOT / page))
 
 
-def test_secrets_of_sources_are_told_by_the_form_of_their_name():
-    assert SECRET_PREFIX + "<SOURCE>" in told("hooks.md")
+def test_secrets_of_sources_are_documented_by_the_form_of_their_name():
+    assert SECRET_PREFIX + "<SOURCE>" in names_on("hooks.md")

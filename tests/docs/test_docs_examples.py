@@ -23,7 +23,7 @@ DEPLOYMENTS = [block for block in YAML.values() if block.mark == "prefect.yaml"]
 
 @contextmanager
 def flows_of_the_pages(folder, monkeypatch):
-    """The flows that the pages tell to write, as if somebody had."""
+    """Provide the flows of the pages' examples, as if somebody had written them."""
     import flows
 
     monkeypatch.setattr(flows, "__path__", [*flows.__path__, str(folder)])
@@ -71,7 +71,7 @@ async def test_python_that_says_so_runs(block):
 
 @pytest.mark.parametrize("block", SANDBOXED, ids=str)
 async def test_python_on_the_vendors_runs_against_the_simulators(block, monkeypatch):
-    """What it shows is asserted at its own end."""
+    """Each asserts its result at its own end."""
     async with running() as vendors:
         addresses = {f"{vendor.vendor.upper()}_BASE_URL": vendor.url for vendor in vendors}
         for name, value in (simulator_environment(Settings()) | addresses).items():
@@ -80,7 +80,7 @@ async def test_python_on_the_vendors_runs_against_the_simulators(block, monkeypa
         await eval(compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
 
 
-def test_what_shows_something_on_the_vendors_says_what_must_come_of_it():
+def test_each_example_on_the_vendors_asserts_its_result():
     """Without an assertion it would be a smoke test."""
     assert [] == [str(block) for block in SANDBOXED if "\nassert " not in block.text]
 

@@ -25,7 +25,7 @@ def links(page):
 
 
 def anchors(page):
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -135,7 +135,7 @@ def test_every_decision_that_the_code_cites_exists():
 
 
 def test_no_text_names_a_place_on_one_machine_or_a_package_registry():
-    """What is in the repository must mean the same on every machine, and must not tell where it was made."""
+    """The repository must mean the same on every machine, and must not name where it was made."""
     found = [
         f"{name(path)}:{number}: {line.strip()[:120]}"
         for path in text_files()
@@ -147,7 +147,7 @@ def test_no_text_names_a_place_on_one_machine_or_a_package_registry():
 
 
 def text_files():
-    """Every file of the repository that git keeps, or would, and that is text."""
+    """Return every text file of the repository that git has, or would add."""
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: what belongs to the repository is not known")
     listed = subprocess.run(

@@ -16,7 +16,7 @@ GENERATED = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 GLOSSARY = GENERATED["glossary"]()
 KINDS = {"name", "part", "module", "text"}
 CODE = ("hookline", "flows", "tasks", "blocks", "benchmarks", "docs", "tests")
-READ_AS_TEXT = ("hookline/gateway/pages/templates/*.html", "deployments/*.yaml", ".env.example", "Makefile")
+READ_AS_TEXT = ("hookline/**/*.html", "deployments/*.yaml", ".env.example", "Makefile")
 EXEMPT = {ROOT / "docs" / "glossary.md", Path(__file__)}
 """These name what is retired."""
 HISTORY = (ROOT / "CHANGELOG.md", ROOT / "docs" / "adr")
@@ -123,6 +123,12 @@ def test_a_retired_word_is_gone(entry):
     places = places_of(entry)
 
     assert not places, "\n" + "\n".join(places)
+
+
+def test_everything_that_people_read_is_searched():
+    """A folder that moves would pass every test above."""
+    assert [] == [pattern for pattern in READ_AS_TEXT if not list(ROOT.glob(pattern))]
+    assert [] == [folder for folder in CODE if not list((ROOT / folder).rglob("*.py"))]
 
 
 def test_every_entry_says_what_it_is_and_what_to_use():
