@@ -4,7 +4,6 @@ import re
 from pkgutil import resolve_name
 from xml.etree import ElementTree as ET
 
-import pytest
 from documents import ROOT, codes
 
 PAGE = ROOT / "docs" / "architecture.md"
@@ -26,9 +25,16 @@ def test_there_are_names_at_all():
     assert (True, True, True) == (len(IN_FIGURE["code"]) > 20, len(ON_PAGE) > 30, len(IN_FIGURE["table"]) > 3)
 
 
-@pytest.mark.parametrize("name", sorted(ON_PAGE | IN_FIGURE["code"]))
-def test_each_name_is_in_the_code(name):
-    assert resolve_name(name) is not None
+def test_each_name_is_in_the_code():
+    assert [] == [name for name in sorted(ON_PAGE | IN_FIGURE["code"]) if not _exists(name)]
+
+
+def _exists(name):
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def test_each_name_of_the_figure_is_on_the_page():
