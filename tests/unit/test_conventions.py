@@ -44,18 +44,21 @@ def found_in(package, kind):
 
 TASKS = found_in(tasks, Task)
 FLOWS = found_in(flows, Flow)
-OPERATIONS = [
-    pytest.param(vendor, operation, id=f"{vendor}.{name}")
+OPERATIONS = {
+    f"{vendor}.{name}": (vendor, operation)
     for vendor, client in CLIENTS.items()
     for name, operation in operations(client).items()
-]
+}
 BEYOND_ONE_OPERATION = {"zentitle": {"find_company", "add_company", "set_license_terms"}}
 """Tasks that take more than one operation, by vendor."""
 
-every_operation = pytest.mark.parametrize(("vendor", "operation"), OPERATIONS)
-every_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-every_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 every_block = pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+
+
+def breakers(rule, things=TASKS):
+    """Names of the things that break a rule; of an empty list nothing can be said."""
+    assert things
+    return [name for name, thing in things.items() if not rule(thing)]
 
 
 def types_in(annotation):
@@ -81,139 +84,137 @@ def test_the_tasks_and_flows_are_found():
 @pytest.mark.parametrize("vendor", CLIENTS)
 def test_each_operation_of_a_vendor_has_a_task_of_its_name(vendor, repository):
     with (repository / "tests/samples/operations.csv").open() as file:
-        wanted = {row["operation"] for row in csv.DictReader(file) if row["vendor"] == vendor}
+        expected = {row["operation"] for row in csv.DictReader(file) if row["vendor"] == vendor}
 
     found = {name.rpartition(".")[2] for name in TASKS if name.startswith(f"tasks.{vendor}.")}
 
-    assert wanted | BEYOND_ONE_OPERATION.get(vendor, set()) == found
+    assert expected | BEYOND_ONE_OPERATION.get(vendor, set()) == found
 
 
-@every_operation
-def test_a_task_takes_what_its_operation_takes_and_answers_what_it_answers(vendor, operation):
+def test_a_task_takes_what_its_operation_takes_and_answers_what_it_answers():
     """Beside the credentials; and what the write is for, where it must not happen twice."""
-    signature = inspect.signature(TASKS[f"tasks.{vendor}.{operation.name}"].fn)
-    named = {
-        name: each.annotation
-        for name, each in signature.parameters.items()
-        if each.kind is not inspect.Parameter.VAR_KEYWORD
-    }
 
-    first = [vendor] if operation.repeat == "safe" else [vendor, "business"]
-    inputs = {name: field.annotation for name, field in operation.input.model_fields.items()}
-    assert first == list(named)[: len(first)]
-    assert inputs == {name: kind for name, kind in named.items() if name not in first}
-    answer = operation.answer | None if operation.repeat == "never" else operation.answer
-    assert answer == signature.return_annotation
+    def fits(of):
+        vendor, operation = of
+        signature = inspect.signature(TASKS[f"tasks.{vendor}.{operation.name}"].fn)
+        named = {
+            name: each.annotation
+            for name, each in signature.parameters.items()
+            if each.kind is not inspect.Parameter.VAR_KEYWORD
+        }
+        first = [vendor] if operation.repeat == "safe" else [vendor, "business"]
+        inputs = {name: field.annotation for name, field in operation.input.model_fields.items()}
+        answer = operation.answer | None if operation.repeat == "never" else operation.answer
+        return (
+            first == list(named)[: len(first)]
+            and inputs == {name: kind for name, kind in named.items() if name not in first}
+            and answer == signature.return_annotation
+        )
 
-
-@every_operation
-def test_a_task_says_how_often_it_may_happen_and_how_that_is_known(vendor, operation):
-    told = TASKS[f"tasks.{vendor}.{operation.name}"].fn.__doc__
-
-    assert told.startswith(operation.effect)
-    assert AFTERWARDS[operation.repeat] in told
-    assert f"[{operation.trust}]" in told
+    assert [] == breakers(fits, OPERATIONS)
 
 
-@every_task
-def test_a_task_says_what_it_does(task):
-    assert re.match(r"\s*[A-Z].*[.:]", task.fn.__doc__ or "", re.DOTALL)
+def test_a_task_says_how_often_it_may_happen_and_how_that_is_known():
+    def is_described(of):
+        vendor, operation = of
+        text = TASKS[f"tasks.{vendor}.{operation.name}"].fn.__doc__
+        return (
+            text.startswith(operation.effect)
+            and AFTERWARDS[operation.repeat] in text
+            and f"[{operation.trust}]" in text
+        )
+
+    assert [] == breakers(is_described, OPERATIONS)
 
 
-@every_task
-def test_a_task_is_tried_again_and_waits_before(task):
-    assert task.retries > 0
-    assert [True] * len(task.retry_delay_seconds) == [seconds > 0 for seconds in task.retry_delay_seconds]
+def test_a_task_says_what_it_does():
+    assert [] == breakers(lambda task: re.match(r"\s*[A-Z].*[.:]", task.fn.__doc__ or "", re.DOTALL))
 
 
-@every_task
-def test_a_task_says_when_to_try_again_by_a_plain_function(task):
-    """Prefect quietly never retries when the condition is anything else."""
-    assert inspect.isfunction(task.retry_condition_fn)
+def test_a_task_is_tried_again_and_waits_before():
+    assert [] == breakers(
+        lambda task: (
+            task.retries > 0
+            and task.retry_delay_seconds
+            and all(seconds > 0 for seconds in task.retry_delay_seconds)
+        )
+    )
 
 
-@every_task
-async def test_a_task_is_tried_again_only_for_what_may_pass(task):
+async def test_a_task_is_tried_again_only_for_what_may_pass():
     errors = [kind(vendor="v", operation="o") for kind in VendorError.__subclasses__()]
+    assert {True, False} == {error.transient for error in errors}
+    expected = [*(error.transient for error in errors), False]
 
-    again = [await task.retry_condition_fn(task, None, Failed(data=error)) for error in errors]
+    async def again(task):
+        failures = (*errors, ValueError("a bug"))
+        return [await task.retry_condition_fn(task, None, Failed(data=error)) for error in failures]
 
-    assert [error.transient for error in errors] == again
-    assert {True, False} == set(again)
-
-
-@every_task
-async def test_a_mistake_of_ours_is_not_tried_again(task):
-    assert not await task.retry_condition_fn(task, None, Failed(data=ValueError("a bug")))
+    assert [] == [name for name, task in TASKS.items() if await again(task) != expected]
 
 
-@every_task
-def test_a_task_is_never_answered_from_a_cache(task):
+def test_a_task_is_never_answered_from_a_cache():
     """Two credentials that differ only in their secret would be one to it."""
-    assert NO_CACHE == task.cache_policy
+    assert [] == breakers(lambda task: task.cache_policy == NO_CACHE)
 
 
-@every_task
-def test_a_task_takes_its_vendor_s_credentials_first(task):
-    vendor = task.fn.__module__.removeprefix("tasks.")
+def test_a_task_takes_its_vendor_s_credentials_first():
+    def takes_them(task):
+        vendor = task.fn.__module__.removeprefix("tasks.")
+        return next(iter(parameters(task.fn).items())) == (vendor, BLOCKS[vendor])
 
-    assert (vendor, BLOCKS[vendor]) == next(iter(parameters(task.fn).items()))
+    assert [] == breakers(takes_them)
 
 
-@every_task
-def test_a_task_takes_a_secret_as_one(task):
+def test_a_task_takes_a_secret_as_one():
     """So that it is asterisks wherever the inputs of a task are shown."""
-    given = parameters(task.fn)
-
-    assert [] == [
-        name for name, kind in given.items() if SECRET_NAME.search(name) and SecretStr not in types_in(kind)
-    ]
-
-
-@every_task
-def test_a_task_is_async(task):
-    assert inspect.iscoroutinefunction(task.fn)
+    assert [] == breakers(
+        lambda task: all(
+            SecretStr in types_in(kind)
+            for name, kind in parameters(task.fn).items()
+            if SECRET_NAME.search(name)
+        )
+    )
 
 
-@every_task
-def test_a_task_is_named_as_its_function_is(task):
-    assert task.fn.__name__ == task.name
+def test_a_task_is_async_and_named_as_its_function_is():
+    assert [] == breakers(lambda task: inspect.iscoroutinefunction(task.fn) and task.fn.__name__ == task.name)
 
 
 # Flows -----------------------------------------------------------------------------------------------------
 
 
-@every_flow
-def test_a_flow_takes_the_names_of_blocks_and_not_blocks(flow):
+def test_a_flow_takes_the_names_of_blocks_and_not_blocks():
     """The stored parameters of a block are asterisks: a run begun again from the UI would log in with those."""
-    kinds = chain.from_iterable(types_in(kind) for kind in parameters(flow.fn).values())
 
-    assert [] == [kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, Block)]
+    def takes_names(flow):
+        kinds = chain.from_iterable(types_in(kind) for kind in parameters(flow.fn).values())
+        given = inspect.signature(flow.fn).parameters
+        return not any(inspect.isclass(kind) and issubclass(kind, Block) for kind in kinds) and {
+            (given[name].annotation, given[name].default) for name in BLOCKS if name in given
+        } <= {(str, "default")}
 
-
-@every_flow
-def test_a_flow_names_each_vendor_s_block_and_takes_the_default_one(flow):
-    given = inspect.signature(flow.fn).parameters
-
-    assert {(given[name].annotation, given[name].default) for name in BLOCKS if name in given} <= {
-        (str, "default")
-    }
+    assert [] == breakers(takes_names, FLOWS)
 
 
-@every_flow
-def test_a_flow_is_named_as_its_file_and_its_function_are(flow):
-    file = flow.fn.__module__.removeprefix("flows.").replace("_", "-")
+def test_a_flow_is_named_as_its_file_and_its_function_are():
+    def is_named(flow):
+        file = flow.fn.__module__.removeprefix("flows.").replace("_", "-")
+        return (file, file) == (flow.name, flow.fn.__name__.replace("_", "-"))
 
-    assert (file, file) == (flow.name, flow.fn.__name__.replace("_", "-"))
+    assert [] == breakers(is_named, FLOWS)
 
 
-@every_flow
-def test_a_flow_says_what_it_does_and_what_each_parameter_is(flow):
+def test_a_flow_says_what_it_does_and_what_each_parameter_is():
     """The Prefect UI shows it beside the form."""
-    described = flow.parameters.properties
 
-    assert re.match(r"\s*[A-Z].*\.", flow.fn.__doc__, re.DOTALL)
-    assert [] == [name for name, field in described.items() if not field.get("description", "").endswith(".")]
+    def says_so(flow):
+        described = flow.parameters.properties.values()
+        return re.match(r"\s*[A-Z].*\.", flow.fn.__doc__, re.DOTALL) and all(
+            field.get("description", "").endswith(".") for field in described
+        )
+
+    assert [] == breakers(says_so, FLOWS)
 
 
 # Blocks ----------------------------------------------------------------------------------------------------
