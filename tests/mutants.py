@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.console import Console
+
 FOLDER = Path("mutants")
 PAGE = Path("docs/testing.md")
 BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
@@ -27,18 +29,18 @@ NOT_KILLED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
 
 def main() -> int:
     """Run mutmut on the chosen mutants, print the survivors, and a line for each module."""
-    arguments = _arguments()
+    arguments, show = _arguments(), Console(soft_wrap=True, highlight=False, markup=False).print
     shutil.rmtree(FOLDER, ignore_errors=True)
     _mutmut("hookline.clients.paging.x__*")  # makes all mutants, and learns which tests reach which
     chosen = _chosen(arguments)
-    print(f"{len(chosen)} mutants of {len({_module(name) for name in chosen})} modules")
+    show(f"{len(chosen)} mutants of {len({_module(name) for name in chosen})} modules")
     _mutmut(*chosen)
     results = {name: code for name, code in _results().items() if name in chosen}
     for name, code in sorted(results.items()):
         if code in NOT_KILLED:
-            print(f"\n{NOT_KILLED[code]}: {name}\n{_difference(name)}")
+            show(f"\n{NOT_KILLED[code]}: {name}\n{_difference(name)}")
     table = _table(results)
-    print(table)
+    show(table)
     if arguments.write:
         before, _, rest = PAGE.read_text().partition(BEGIN)
         PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
