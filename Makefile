@@ -11,7 +11,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-e
 # Where it is set, each of our processes would compile Prefect again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev demo up test chaos check fmt size lock bench apply docs clean
+.PHONY: help setup dev demo up test chaos mutants check fmt size lock bench apply docs clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -46,6 +46,9 @@ test: dev ## Run every test; ARGS="tests/unit -k name" for some
 
 chaos: dev ## Prove it: orders while everything dies; SEED=, ORDERS=
 	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),5000) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+mutants: dev ## Change the code where safety lies, and see which changes no test notices; SAMPLE=, ARGS=module
+	@$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
 
 check: dev ## Format, lint, types and import contract, as CI does
 	@$(BIN)/ruff format --check .
