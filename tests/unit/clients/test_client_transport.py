@@ -446,6 +446,11 @@ def test_no_sensorpro_token_is_shown(password, token, form):
         (f"POST https://x/api/Contact/GetContacts/{TOKEN}", "POST https://x/api/Contact/GetContacts/***"),
         (f"https://x/auth/sys/logoff/{TOKEN}?a=1", "https://x/auth/sys/logoff/***?a=1"),
         ("https://x/auth/sys/login/Org/Me/pass%2Fword", "https://x/auth/sys/login/***/***/***"),
+        (
+            "GET https://x/Webhooks/Subscribers/0a1b2c/Messages?Take=5",
+            "GET https://x/Webhooks/Subscribers/***/Messages?Take=5",
+        ),
+        ("GET https://x/Webhooks/Subscribers/", "GET https://x/Webhooks/Subscribers/"),
         ("GET /SalesOrders/1?apikey=abc&x=1", "GET /SalesOrders/1?apikey=***&x=1"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("authorization: bearer 1234:abc", "authorization: bearer ***"),
@@ -468,12 +473,35 @@ async def test_a_secret_is_masked_before_the_text_is_cut(client_for, padding):
     assert "01" not in error.value.detail
 
 
-async def test_a_vendor_that_repeats_a_page_for_ever_ends_the_loop(client_for):
-    codes = [{"licenseCode": str(number)} for number in range(500)]
-    async with client_for("zentitle", lambda request: httpx.Response(200, json=codes)) as client:
-        listed = [code.licenseCode async for code in pages(client.list_license_codes)]
+@pytest.mark.parametrize(
+    ("vendor", "operation", "page"),
+    [
+        ("zentitle", "list_license_codes", [{"licenseCode": str(number)} for number in range(500)]),
+        (
+            "jiwa",
+            "query_debtors",
+            {"Results": [{"DebtorID": str(number)} for number in range(100)], "Total": 250},
+        ),
+        (
+            "sensorpro",
+            "get_contacts_paged",
+            sensorpro_session("") | {"Contact": [{"PersonalEMail": "a@b.example"}]},
+        ),
+    ],
+    ids=["no total", "a total that is never reached", "pages of any size"],
+)
+async def test_a_vendor_that_answers_the_same_page_again_ends_the_list(client_for, vendor, operation, page):
+    asked = []
 
-    assert 500 == len(listed)
+    def answer(request):
+        asked.append(request)
+        assert len(asked) < 5, "the list goes on for ever"
+        return httpx.Response(200, json=page)
+
+    async with client_for(vendor, answer) as client:
+        rows = [row async for row in pages(getattr(client, operation))]
+
+    assert {"zentitle": 500, "jiwa": 100, "sensorpro": 1}[vendor] == len(rows)
 
 
 async def test_an_operation_without_pages_says_so(client_for):
@@ -499,6 +527,15 @@ async def test_our_own_line_tells_call_outcome_and_time(client_for, caplog):
 
     [line] = [record.getMessage() for record in caplog.records if record.name.startswith("hookline")]
     assert line.startswith("jiwa get_system_info GET https://vendor.example/SystemInfo/: 200 in ")
+
+
+async def test_the_id_of_a_subscriber_which_is_its_only_credential_is_not_in_our_line(client_for, caplog):
+    caplog.set_level(logging.DEBUG, "hookline.clients.transport")
+    async with client_for("jiwa", lambda request: httpx.Response(204)) as client:
+        await client.list_webhook_subscriptions(SubscriberID="0a1b2c3d4e")
+
+    assert "/Webhooks/Subscribers/***/Subscriptions/" in caplog.text
+    assert "0a1b2c3d4e" not in caplog.text
 
 
 async def test_the_password_of_a_log_in_given_by_hand_is_not_shown(client_for):

@@ -336,18 +336,21 @@ def test_parts_come_without_their_pictures_unless_asked_for():
 
 
 PAGED = [
-    ("query_sales_orders", {}, "InvoiceID"),
-    ("query_sales_quotes", {}, "InvoiceID"),
-    ("query_debtor_transactions", {}, "TransID"),
-    ("query_debtors", {}, "DebtorID"),
-    ("query_inventory_items", {}, "InventoryID"),
-    ("list_webhook_subscribers", {}, "SubscriberID"),
-    ("list_webhook_messages", {"SubscriberID": "s"}, "MessageID"),
+    ("query_sales_orders", {}, "InvoiceID", "InvoiceID,InvoiceHistoryID"),
+    ("query_sales_quotes", {}, "InvoiceID", "InvoiceID,HistoryNo"),
+    ("query_debtor_transactions", {}, "TransID", "TransID"),
+    ("query_debtors", {}, "DebtorID", "DebtorID"),
+    ("query_inventory_items", {}, "InventoryID", "InventoryID,IN_LogicalID"),
+    ("list_webhook_subscribers", {}, "SubscriberID", None),
+    ("list_webhook_messages", {"SubscriberID": "s"}, "MessageID", "AddedDateTime,MessageID"),
 ]
 
 
-@pytest.mark.parametrize(("name", "inputs", "key"), PAGED)
-async def test_every_list_with_pages_is_read_to_its_end(client_for, name, inputs, key):
+@pytest.mark.parametrize(("name", "inputs", "key", "order"), PAGED)
+async def test_every_list_with_pages_is_read_to_its_end_in_the_order_of_a_unique_key(
+    client_for, name, inputs, key, order
+):
+    """Without an order a row that is added meanwhile may push another one past the page that was read."""
     asked = []
 
     def page(request):
@@ -361,8 +364,8 @@ async def test_every_list_with_pages_is_read_to_its_end(client_for, name, inputs
         found = [getattr(row, key) async for row in pages(getattr(client, name), **inputs)]
 
     assert [str(number) for number in range(250)] == found
-    assert [("0", "Total"), ("100", "Total"), ("200", "Total")] == [
-        (query["Skip"], query["Include"]) for query in asked
+    assert [("0", "Total", order), ("100", "Total", order), ("200", "Total", order)] == [
+        (query["Skip"], query["Include"], query.get("OrderBy")) for query in asked
     ]
 
 
