@@ -19,7 +19,7 @@ from flows.report import has_own_run
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
-from hookline.clients.jiwa.queries import LARGEST_TAKE, SalesOrderRow
+from hookline.clients.jiwa.queries import MAX_TAKE, SalesOrderRow
 from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
@@ -149,7 +149,7 @@ async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -
     if catalog.paid_when == "payments":
         return False
     found = await jiwa_tasks.query_sales_orders(
-        jiwa, InvoiceID=order.InvoiceID, OrderBy="InvoiceHistoryID", Take=LARGEST_TAKE
+        jiwa, InvoiceID=order.InvoiceID, OrderBy="InvoiceHistoryID", Take=MAX_TAKE
     )
     # Jiwa ignores a filter that it does not know: take none but ours.
     return paid_by_allocation([row for row in found.Results if row.InvoiceID == order.InvoiceID])

@@ -83,31 +83,31 @@ def jiwa(account: JiwaAccount, admission: Admission = nullcontext) -> JiwaClient
         auth = JiwaKey(account.api_key)
     else:
         auth = JiwaUser(account.username or "", account.password or SecretStr(""))
-    return JiwaClient(account.base_url, auth, admission=admission)
+    return JiwaClient(account.base_url, auth, limiter=admission)
 
 
 def zentitle(account: ZentitleAccount, admission: Admission = nullcontext) -> ZentitleClient:
     """A client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
-    return ZentitleClient(account.base_url, key, admission=admission)
+    return ZentitleClient(account.base_url, key, limiter=admission)
 
 
 def sensorpro(account: SensorproAccount, admission: Admission = nullcontext) -> SensorproClient:
     """A client of Sensorpro."""
     auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
-    return SensorproClient(account.base_url, auth, admission=admission)
+    return SensorproClient(account.base_url, auth, limiter=admission)
 
 
 def jetadvice(account: JetadviceAccount, admission: Admission = nullcontext) -> JetadviceClient:
     """A client of JetAdvice."""
     auth = JetadviceUser(account.username, account.password)
-    return JetadviceClient(account.base_url, auth, admission=admission)
+    return JetadviceClient(account.base_url, auth, limiter=admission)
 
 
 def jifeline(account: JifelineAccount, admission: Admission = nullcontext) -> JifelineClient:
     """A client of Jifeline."""
     auth = JifelineApp(account.client_id, account.client_secret, account.token_url, account.api_key)
-    return JifelineClient(account.base_url, auth, admission=admission)
+    return JifelineClient(account.base_url, auth, limiter=admission)
 
 
 _FROM_ENVIRONMENT: Final[dict[str, Callable[[], VendorClient]]] = {

@@ -58,9 +58,7 @@ async def calls(account, number):
     """The most calls under way at once, of so many that begin together."""
     transport = Busy()
     key = JiwaKey(account.api_key)
-    async with JiwaClient(
-        account.base_url, key, admission=account.admission(), transport=transport
-    ) as client:
+    async with JiwaClient(account.base_url, key, limiter=account.admission(), transport=transport) as client:
         await asyncio.gather(*(client.get_system_info() for _ in range(number)))
     return transport.most
 

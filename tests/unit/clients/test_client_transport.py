@@ -285,10 +285,10 @@ async def test_a_token_that_would_change_the_route_is_no_token(client_for, token
 
 
 async def test_a_token_is_renewed_before_it_ends(client_for, monkeypatch):
-    signed_in = []
+    login = []
 
     def answer(request):
-        signed_in.extend([1] * (request.url.path == "/auth/sys/signin"))
+        login.extend([1] * (request.url.path == "/auth/sys/signin"))
         return httpx.Response(200, json=sensorpro_session("", expires_in=3622))
 
     now = time.monotonic()
@@ -296,11 +296,11 @@ async def test_a_token_is_renewed_before_it_ends(client_for, monkeypatch):
         await client.get_contacts()
         set_clock(monkeypatch, "hookline.clients.auth", lambda: now + 3622 - 70)
         await client.get_contacts()
-        before = len(signed_in)
+        before = len(login)
         set_clock(monkeypatch, "hookline.clients.auth", lambda: now + 3622 - 50)
         await client.get_contacts()
 
-    assert (1, 2) == (before, len(signed_in))
+    assert (1, 2) == (before, len(login))
 
 
 async def test_a_call_survives_a_log_in_cancelled_by_somebody_else(client_for):

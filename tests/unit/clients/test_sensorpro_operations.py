@@ -88,10 +88,10 @@ def test_an_import_is_sent_in_full_and_harms_nothing_it_was_not_told_to():
 
 
 def test_the_password_of_a_file_is_among_the_secrets_of_its_call():
-    given_ = SensorproClient.execute_ftp_import.given(ImportDefinition=DEFINITION)
+    given_ = SensorproClient.execute_ftp_import.validate(ImportDefinition=DEFINITION)
 
     assert ["the-ftp-password"] == given_.secrets()
-    assert [] == SensorproClient.execute_ftp_import.given(Tag="a").secrets()
+    assert [] == SensorproClient.execute_ftp_import.validate(Tag="a").secrets()
     assert "the-ftp-password" not in repr(given_)
 
 
@@ -304,5 +304,5 @@ def test_no_record_however_odd_raises_anything_but_our_errors(name, value):
 
 def test_secrets_are_shown_as_asterisks():
     assert "hunter22" not in repr(
-        SensorproClient.sign_in.given(Organization="o", User="u", Password=SecretStr("hunter22"))
+        SensorproClient.sign_in.validate(Organization="o", User="u", Password=SecretStr("hunter22"))
     )

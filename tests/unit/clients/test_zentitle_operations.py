@@ -206,7 +206,7 @@ def test_what_zentitle_calls_mandatory_cannot_be_left_empty(name):
 
 
 def test_a_password_is_among_the_secrets_of_its_call():
-    assert ["her-password"] == ZentitleClient.authenticate_user.given(**PERSON).secrets()
+    assert ["her-password"] == ZentitleClient.authenticate_user.validate(**PERSON).secrets()
 
 
 # What would do more than it seems ---------------------------------------------------------------------------
@@ -231,7 +231,7 @@ INTO_GROUP = CODE | {"groupid": 7}
         ("update_license_code", CODE | {"notes": [{"type": "deleteall"}]}, "every note .*all_notes=True"),
         ("update_license_code", CODE | {"notes": [{"type": "delete"}]}, "the note's id"),
         ("update_license_code", CODE | {"notes": [{"type": "delete", "description": "0"}]}, "the note's id"),
-        ("update_product_features", FEATURE, "out of trials: say availableInTrials=True"),
+        ("update_product_features", FEATURE, "out of trials: set availableInTrials=True"),
         ("assign_group_license_code", INTO_GROUP, "out of its company and profile: give both"),
         ("assign_group_license_code", INTO_GROUP | {"companyid": 2}, "out of its company and profile"),
         ("assign_group_license_code", INTO_GROUP | {"profileid": 1}, "out of its company and profile"),
@@ -651,10 +651,10 @@ def test_a_text_in_the_answers_place_is_told_apart_from_one_nobody_knows(name, v
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, each in OPERATIONS.items() if each.says and each.answer is str]
+    "name", [name for name, each in OPERATIONS.items() if each.confirmation and each.answer is str]
 )
 def test_the_documented_sentence_is_a_success(name):
-    assert OPERATIONS[name].says == read(name, OPERATIONS[name].says)
+    assert OPERATIONS[name].confirmation == read(name, OPERATIONS[name].confirmation)
 
 
 def test_the_state_of_a_trial_is_told_in_the_vendors_words():
