@@ -67,7 +67,7 @@ class JiwaClient(VendorClient):
     get_sales_order = get("/SalesOrders/{InvoiceID}", models.OneSalesOrder, models.SalesOrder,
         "Read an order with its lines, notes, payments and deliveries.", repeat="safe")
     update_sales_order = patch("/SalesOrders/{InvoiceID}", models.ChangedSalesOrder, models.SalesOrder,
-        "Change what is given of an order; lines and notes without an id are appended.", repeat="readback",
+        "Change the given fields of an order; lines and notes without an id are appended.", repeat="readback",
         assumed="what a change of Status does, and that Payments are taken")
     delete_sales_order = delete("/SalesOrders/{InvoiceID}", models.OneSalesOrder, type(None),
         "Delete an order with all that is on it.", repeat="readback",
@@ -96,7 +96,7 @@ class JiwaClient(VendorClient):
         models.OneSalesOrderLine, models.SalesOrderLine, "Read a line of a delivery.", repeat="safe")
     update_sales_order_line = patch(
         "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}",
-        models.ChangedSalesOrderLine, models.SalesOrderLine, "Change what is given of a line.", repeat="safe")
+        models.ChangedSalesOrderLine, models.SalesOrderLine, "Change the given fields of a line.", repeat="safe")
     delete_sales_order_line = delete(
         "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", models.OneSalesOrderLine,
         type(None), "Remove a line from a delivery.", repeat="readback")
@@ -107,7 +107,7 @@ class JiwaClient(VendorClient):
     create_sales_order_note = post("/SalesOrders/{InvoiceID}/Notes", models.NewSalesOrderNote, models.Note,
         "Add a note to an order; a repeat adds another.", repeat="readback")
     update_sales_order_note = patch("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.ChangedSalesOrderNote,
-        models.Note, "Change what is given of a note.", repeat="safe", assumed="what RowHash does")
+        models.Note, "Change the given fields of a note.", repeat="safe", assumed="what RowHash does")
     delete_sales_order_note = delete("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote,
         type(None), "Delete a note of an order.", repeat="readback")
     list_sales_order_payments = get("/SalesOrders/{InvoiceID}/Payments", models.OneSalesOrder,
@@ -131,7 +131,7 @@ class JiwaClient(VendorClient):
     get_sales_quote = get("/SalesQuotes/{QuoteID}", quotes.OneSalesQuote, quotes.SalesQuote,
         "Read a quote with its lines, notes and versions.", repeat="safe")
     update_sales_quote = patch("/SalesQuotes/{QuoteID}", quotes.ChangedSalesQuote, quotes.SalesQuote,
-        "Change what is given of a quote; lines and notes without an id are appended.", repeat="readback",
+        "Change the given fields of a quote; lines and notes without an id are appended.", repeat="readback",
         assumed="what a change of Status does")
     save_sales_quote = get("/SalesQuotes/{QuoteID}/Save", quotes.OneSalesQuote, quotes.SalesQuote,
         "Write to the database what this session changed of a quote; see `editing`.", repeat="readback",
@@ -145,7 +145,7 @@ class JiwaClient(VendorClient):
     get_sales_quote_line = get("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}",
         quotes.OneSalesQuoteLine, quotes.SalesQuoteLine, "Read a line of a quote.", repeat="safe")
     update_sales_quote_line = patch("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}",
-        quotes.ChangedSalesQuoteLine, quotes.SalesQuoteLine, "Change what is given of a line of a quote.",
+        quotes.ChangedSalesQuoteLine, quotes.SalesQuoteLine, "Change the given fields of a line of a quote.",
         repeat="safe")
     delete_sales_quote_line = delete("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}",
         quotes.OneSalesQuoteLine, type(None), "Remove a line from a quote.", repeat="readback")
@@ -159,7 +159,7 @@ class JiwaClient(VendorClient):
     get_debtor = get("/Debtors/{DebtorID}", debtors.OneDebtor, debtors.Debtor,
         "Read a customer.", repeat="safe")
     update_debtor = patch("/Debtors/{DebtorID}", debtors.ChangedDebtor, debtors.Debtor,
-        "Change what is given of a customer.", repeat="safe")
+        "Change the given fields of a customer.", repeat="safe")
     save_debtor = get("/Debtors/{DebtorID}/Save", debtors.OneDebtor, debtors.Debtor,
         "Write to the database what this session changed of a customer; see `editing`.", repeat="readback",
         headers=STATEFUL, assumed="the path, the answer, and that Jiwa 8 still has it")
@@ -170,7 +170,7 @@ class JiwaClient(VendorClient):
     get_inventory_item = get("/Inventory/{InventoryID}", debtors.OneInventoryItem, debtors.InventoryItem,
         "Read a part.", repeat="safe")
     update_inventory_item = patch("/Inventory/{InventoryID}", debtors.ChangedInventoryItem,
-        debtors.InventoryItem, "Change what is given of a part.", repeat="safe", trust="public")
+        debtors.InventoryItem, "Change the given fields of a part.", repeat="safe", trust="public")
 
     # Queries
     query_sales_orders = get("/Queries/SalesOrderList", queries.QuerySalesOrders,
@@ -200,7 +200,7 @@ class JiwaClient(VendorClient):
     get_webhook_subscriber = get("/Webhooks/Subscribers/{SubscriberID}", webhooks.OneSubscriber,
         webhooks.WebhookSubscriber, "Read a subscriber with its subscriptions.", repeat="safe", trust="public")
     update_webhook_subscriber = patch("/Webhooks/Subscribers/{SubscriberID}", webhooks.ChangedSubscriber,
-        webhooks.WebhookSubscriber, "Change what is given of a subscriber.", repeat="safe", trust="public")
+        webhooks.WebhookSubscriber, "Change the given fields of a subscriber.", repeat="safe", trust="public")
     delete_webhook_subscriber = delete("/Webhooks/Subscribers/{SubscriberID}", webhooks.OneSubscriber,
         type(None), "Delete a subscriber with its subscriptions.", repeat="readback", trust="public",
         assumed="what happens to its subscriptions")
@@ -215,7 +215,7 @@ class JiwaClient(VendorClient):
         webhooks.OneSubscription, webhooks.WebhookSubscription,
         "Read a subscription and how its last message went.", repeat="safe", trust="public")
     update_webhook_subscription = patch("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
-        webhooks.ChangedSubscription, webhooks.WebhookSubscription, "Change what is given of a subscription.",
+        webhooks.ChangedSubscription, webhooks.WebhookSubscription, "Change the given fields of a subscription.",
         repeat="safe", trust="public")
     delete_webhook_subscription = delete("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
         webhooks.OneSubscription, type(None), "Delete a subscription.", repeat="readback", trust="public")

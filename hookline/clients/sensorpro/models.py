@@ -32,7 +32,7 @@ class SignIn(Input):
 
 
 class SignInByPath(Input):
-    """The old form: the password stands in the address, so prefer `SignIn`."""
+    """The old form: the password is in the address, so prefer `SignIn`."""
 
     Organization: str
     User: str

@@ -49,7 +49,7 @@ class ZentitleClient(VendorClient):
         "Generate licence codes and return them, or import given ones and return none; a repeat makes more.",
         repeat="readback", confirmation="License Codes Created Successfully")
     update_license_code = put("/api/LicenseCode", models.UpdateLicenseCode, str,
-        "Change what is given of a licence; notes and perhaps days are added.", repeat="readback",
+        "Change the given fields of a licence; notes and perhaps days are added.", repeat="readback",
         confirmation="License Code Details Updated Successfully")
     list_license_codes = get("/api/LicenseCodes", models.ListLicenseCodes, CountedPage[models.LicenseCode],
         "Read a page of licences, or count them on page 0.", repeat="safe", assumed=COUNT)
@@ -91,7 +91,7 @@ class ZentitleClient(VendorClient):
         "Create a product, whose id list_products shows; a repeat may create another.", repeat="readback",
         assumed=ANSWER)
     update_product = put("/api/Product", products.ChangedProduct, str,
-        "Change what is given of a product.", repeat="safe", confirmation="Product Updated Successfully")
+        "Change the given fields of a product.", repeat="safe", confirmation="Product Updated Successfully")
     create_product_feature_groups = post("/api/ProductFeatureGroups", products.NewFeatureGroups, str,
         "Add groups of features to a product.", repeat="readback",
         confirmation="Product FeatureGroups Created Successfully")
@@ -126,7 +126,7 @@ class ZentitleClient(VendorClient):
     create_profile = post("/api/Profile", products.NewProfile, str,
         "Create a profile; a second of the same name should be refused.", repeat="readback", assumed=ANSWER)
     update_profile = put("/api/Profile", products.ChangedProfile, str,
-        "Change what is given of a profile, and, if asked, of every licence code in it.", repeat="safe",
+        "Change the given fields of a profile, and, if asked, of every licence code in it.", repeat="safe",
         confirmation="Profile Updated Successfully")
     list_profiles = get("/api/Profiles", products.ListProfiles, CountedPage[products.Profile],
         "Read a page of profiles, or count them on page 0.", repeat="safe", assumed=COUNT)
@@ -158,7 +158,7 @@ class ZentitleClient(VendorClient):
         "Create a company, whose id get_company_id finds; a repeat may create another.", repeat="readback",
         assumed=ANSWER)
     update_company = put("/api/Company", customers.ChangedCompany, str,
-        "Change what is given of a company.", repeat="safe", assumed=ANSWER)
+        "Change the given fields of a company.", repeat="safe", assumed=ANSWER)
     delete_company = delete("/api/Company", customers.DeletedCompany, str,
         "Delete a company.", repeat="readback", assumed=ANSWER)
     get_company_id = get("/api/CompanyID", customers.NamedCompany, customers.CompanyID,
@@ -172,7 +172,7 @@ class ZentitleClient(VendorClient):
     create_group = post("/api/Group", customers.NewGroup, str,
         "Create a group; a second of the same name should be refused.", repeat="readback", assumed=ANSWER)
     update_group = put("/api/Group", customers.ChangedGroup, str,
-        "Change what is given of a group.", repeat="safe", assumed=ANSWER)
+        "Change the given fields of a group.", repeat="safe", assumed=ANSWER)
     delete_group = delete("/api/Group", customers.OneGroup, str,
         "Delete a group.", repeat="readback", assumed=ANSWER)
     get_group_user = get("/api/GroupUser", customers.OneGroupUser, customers.GroupUser,
@@ -181,7 +181,7 @@ class ZentitleClient(VendorClient):
         "Add a user to a group; a second of the same name should be refused.", repeat="readback",
         assumed=ANSWER)
     update_group_user = put("/api/GroupUser", customers.ChangedGroupUser, str,
-        "Change what is given of a user, and put it into the group named.", repeat="safe", assumed=ANSWER)
+        "Change the given fields of a user, and put it into the group named.", repeat="safe", assumed=ANSWER)
     delete_group_user = delete("/api/GroupUser", customers.DeletedGroupUser, str,
         "Delete a user of a group.", repeat="readback", assumed=ANSWER)
     update_group_user_password = put("/api/GroupUserPassword", customers.UserAndPassword, str,
