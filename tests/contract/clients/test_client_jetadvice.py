@@ -1,17 +1,12 @@
 """JetAdvice's operations against its simulator."""
 
-import asyncio
 import json
 
 import pytest
-from pydantic import SecretStr
 
 from hookline.clients import (
     AnswerLost,
-    JetadviceClient,
-    JetadviceUser,
     NotAllowed,
-    NotAuthenticated,
     NotFound,
     Refused,
 )
@@ -20,16 +15,6 @@ NORTHGATE, HARBOUR = "48211", "48236"
 PRINTER, PRINTER_WITH_TEXTS = "730101", "730216"
 REPORT, BROKEN_REPORT = "5002", "4417"
 COUNTERS = ("total", "mono", "color", "copies", "scan")
-
-
-def by_user(sandbox, name="api@sandbox.example", password="sandbox-jetadvice-password"):
-    return JetadviceClient(sandbox.jetadvice.url, JetadviceUser(name, SecretStr(password)))
-
-
-@pytest.fixture
-async def jetadvice(sandbox):
-    async with by_user(sandbox) as client:
-        yield client
 
 
 async def finished(jetadvice, report, output):
@@ -44,25 +29,8 @@ async def finished(jetadvice, report, output):
 # Sessions ---------------------------------------------------------------------------------------------------
 
 
-async def test_one_log_in_serves_many_clients(sandbox):
-    for _ in range(3):
-        async with by_user(sandbox) as client:
-            await client.list_customers()
-
-    assert 1 == len(sandbox.jetadvice.requests(operation="login"))
-
-
 async def test_a_log_in_by_hand_answers_a_token(jetadvice):
     assert 20 == len((await jetadvice.login()).token.get_secret_value())
-
-
-async def test_a_token_that_ended_is_renewed_once_for_fifty_calls(sandbox, jetadvice):
-    await jetadvice.list_tags()
-    sandbox.jetadvice.end_sessions()
-
-    answers = await asyncio.gather(*(jetadvice.list_tags() for _ in range(50)))
-
-    assert (50, 2) == (len(answers), len(sandbox.jetadvice.requests(operation="login")))
 
 
 async def test_a_write_refused_for_its_token_is_done_once_after_a_new_log_in(sandbox, jetadvice):
@@ -76,17 +44,10 @@ async def test_a_write_refused_for_its_token_is_done_once_after_a_new_log_in(san
     ]
 
 
-async def test_a_wrong_password_is_not_let_in_and_not_tried_again(sandbox, open_clients):
-    client = await open_clients(by_user(sandbox, password="wrong-password"))
-
-    with pytest.raises(NotAuthenticated, match="password is wrong"):
-        await client.list_customers()
-
-    assert 1 == len(sandbox.jetadvice.requests())
-
-
-async def test_a_user_without_the_privilege_is_told_so_and_stays_logged_in(sandbox, open_clients):
-    client = await open_clients(by_user(sandbox, "reader@sandbox.example", "sandbox-jetadvice-reader"))
+async def test_a_user_without_the_privilege_is_told_so_and_stays_logged_in(sandbox, clients, open_clients):
+    client = await open_clients(
+        clients.jetadvice(sandbox, "reader@sandbox.example", "sandbox-jetadvice-reader")
+    )
     await client.list_customers()
 
     with pytest.raises(NotAllowed, match="insufficient rights"):

@@ -5,16 +5,15 @@ import base64
 import json
 import logging
 import re
-import time
 from contextlib import suppress
 from uuid import uuid4
 
 import httpx
 import pytest
-from clocks import set_clock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from vendor_answers import answer
 
 from hookline.clients import (
     AnswerLost,
@@ -22,7 +21,6 @@ from hookline.clients import (
     JetadviceClient,
     JetadviceUser,
     NotAllowed,
-    NotAuthenticated,
     NotFound,
     Refused,
     Unavailable,
@@ -47,10 +45,6 @@ def client_of(answer, password=PASSWORD):
     return JetadviceClient(
         f"https://{uuid4().hex}.example", user(password), transport=httpx.MockTransport(answer)
     )
-
-
-def answer(value=None, status=200, **options):
-    return httpx.Response(status, content=b"" if value is None else json.dumps(value).encode(), **options)
 
 
 class Vendor:
@@ -100,15 +94,6 @@ async def vendor():
     server.close()
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """The time, which a test may move on."""
-    start = time.monotonic()
-    passed = [0.0]
-    set_clock(monkeypatch, "hookline.clients.auth", lambda: start + passed[0])
-    return passed
-
-
 # Logging in -------------------------------------------------------------------------------------------------
 
 
@@ -129,22 +114,6 @@ async def test_user_and_password_stand_in_no_address(vendor):
     log_in = vendor.heads[0]
     assert log_in.startswith(b"GET /login HTTP/1.1\r\n")
     assert b"X-AuthKey" not in log_in
-
-
-async def test_a_log_in_by_hand_answers_the_token(vendor):
-    async with JetadviceClient(vendor.url, user()) as client:
-        told = await client.login()
-
-    assert vendor.given_out == [told.token.get_secret_value()]
-
-
-async def test_a_token_that_ended_is_renewed_once_for_fifty_calls(vendor):
-    async with JetadviceClient(vendor.url, user()) as client:
-        await client.list_customers()
-        vendor.living.clear()
-        answers = await asyncio.gather(*(client.list_customers() for _ in range(50)))
-
-    assert ([[]] * 50, 2) == (answers, vendor.log_ins)
 
 
 async def test_a_missing_privilege_is_told_after_one_more_log_in(vendor):
@@ -186,14 +155,6 @@ async def test_a_missing_privilege_does_not_end_the_session_of_others(vendor):
         await client.list_customers()
 
     assert (2, 2) == (before, vendor.log_ins)
-
-
-async def test_a_wrong_password_is_not_let_in_and_not_tried_again(vendor):
-    async with JetadviceClient(vendor.url, user("another-password")) as client:
-        with pytest.raises(NotAuthenticated, match="wrong password"):
-            await client.list_customers()
-
-    assert 1 == len(vendor.heads)
 
 
 async def test_each_answered_call_prolongs_the_session(clock):
@@ -526,27 +487,3 @@ def test_an_error_that_looks_like_json_stays_text():
 def test_a_result_in_xml_is_no_answer():
     with pytest.raises(UnexpectedAnswer, match="<ReportRun>"):
         JetadviceClient.get_report_run.read(httpx.Response(200, content=b"<ReportRun>"))
-
-
-NAMES = st.sampled_from(
-    ["token", "Key", "customerId", "deviceId", "levelId", "userId", "tagId", "viewId", "reportId", "rangeId",
-     "dataCollectorId", "counters", "supplies", "alerts", "tagIds", "total", "copy", "levelPercent", "since",
-     "lastReport", "ReportRequestGuid", "Status", "Files", "FileId", "Size", "name"]
-)  # fmt: skip
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
-    max_leaves=15,
-)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-@settings(max_examples=15, deadline=None)
-@given(status=st.sampled_from([200, 201, 204, 303, 400, 403, 500]), value=JSON, charset=st.text(max_size=8))
-@example(status=200, value=[{"deviceId": 9**999, "supplies": [{"levelPercent": 1e300}]}], charset="rot13")
-def test_no_answer_raises_anything_but_our_errors(operation, status, value, charset):
-    kind = f"text/plain; charset={charset}".encode("utf-8", "replace")
-    response = httpx.Response(status, content=json.dumps(value).encode(), headers=[(b"content-type", kind)])
-
-    with suppress(VendorError):
-        operation.read(response)

@@ -1,12 +1,12 @@
 """Jiwa's drafts: what is kept in a session until it is saved, and what becomes of it otherwise."""
 
 import asyncio
-import json
 from uuid import uuid4
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from vendor_answers import answer
 
 from hookline.clients import (
     AnswerLost,
@@ -22,10 +22,6 @@ from hookline.errors import ConfigurationError
 
 ORDER = {"InvoiceID": "i1"}
 QUOTE = {"QuoteID": "q1"}
-
-
-def answer(value=None, status=200):
-    return httpx.Response(status, content=b"" if value is None else json.dumps(value).encode())
 
 
 def refusal(message, status=409):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from vendor_answers import answer
 
 from hookline.clients import (
     Conflict,
@@ -43,10 +44,6 @@ QUOTE = {"QuoteID": "q1"}
 
 def query_of(request):
     return {name: value for name, [value] in parse_qs(request.url.query.decode()).items()}
-
-
-def answer(value=None, status=200):
-    return httpx.Response(status, content=b"" if value is None else json.dumps(value).encode())
 
 
 def refusal(message, status=409, code="JiwaException"):
