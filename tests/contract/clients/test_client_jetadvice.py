@@ -21,9 +21,9 @@ async def finished(jetadvice, report, output):
     """The run of a report, once it is over."""
     run = await jetadvice.request_report_run(reportId=report, OutputFormat=output)
     while True:
-        told = await jetadvice.get_report_run(ReportRunGuid=run.ReportRequestGuid)
-        if told.Status not in ("Queued", "Running"):
-            return told
+        reported = await jetadvice.get_report_run(ReportRunGuid=run.ReportRequestGuid)
+        if reported.Status not in ("Queued", "Running"):
+            return reported
 
 
 # Sessions ---------------------------------------------------------------------------------------------------
@@ -44,7 +44,9 @@ async def test_a_write_refused_for_its_token_is_done_once_after_a_new_log_in(san
     ]
 
 
-async def test_a_user_without_the_privilege_is_told_so_and_stays_logged_in(sandbox, clients, open_clients):
+async def test_a_user_without_the_privilege_is_reported_so_and_stays_logged_in(
+    sandbox, clients, open_clients
+):
     client = await open_clients(
         clients.jetadvice(sandbox, "reader@sandbox.example", "sandbox-jetadvice-reader")
     )
@@ -186,7 +188,7 @@ async def test_a_run_whose_answer_is_lost_may_have_begun_and_is_not_begun_twice(
     assert (True, 1) == (failure.value.maybe_applied, len(sandbox.jetadvice.records()["report_runs"]))
 
 
-async def test_the_api_tells_of_itself(jetadvice):
+async def test_the_api_describes_itself(jetadvice):
     assert "/reports/RunRequest" in await jetadvice.get_documentation()
 
 
@@ -208,7 +210,7 @@ async def test_the_api_tells_of_itself(jetadvice):
         ("get_report_file", {"fileId": "1"}, NotFound, "There is no file 1"),
     ],
 )
-async def test_a_failure_is_told_in_plain_text(jetadvice, operation, inputs, kind, text):
+async def test_a_failure_is_reported_in_plain_text(jetadvice, operation, inputs, kind, text):
     with pytest.raises(kind, match=text) as failure:
         await getattr(jetadvice, operation)(**inputs)
 

@@ -228,19 +228,19 @@ async def test_a_vehicle_is_found_by_its_number_plate_or_vin(jifeline):
 async def test_a_session_that_runs_is_interrupted_a_little_later(jifeline):
     session = await session_that_is(jifeline, "active")
 
-    told = await jifeline.interrupt_openobd_session(id=session.id)
+    reported = await jifeline.interrupt_openobd_session(id=session.id)
     states = [(await jifeline.get_openobd_session(id=session.id)).state for _ in range(2)]
 
-    assert (True, "") == (told.unfinished, told.id)
+    assert (True, "") == (reported.unfinished, reported.id)
     assert ["active", "interrupted"] == states
 
 
 async def test_a_session_that_waits_is_interrupted_at_once(jifeline):
     session = await session_that_is(jifeline, "available")
 
-    told = await jifeline.interrupt_openobd_session(id=session.id)
+    reported = await jifeline.interrupt_openobd_session(id=session.id)
 
-    assert (False, session.id, "interrupted") == (told.unfinished, told.id, told.state)
+    assert (False, session.id, "interrupted") == (reported.unfinished, reported.id, reported.state)
     assert session.authentication_token.get_secret_value()
 
 

@@ -131,7 +131,7 @@ async def test_a_contact_is_forgotten_and_then_unknown(sensorpro):
     assert [] == found.Contact
 
 
-async def test_a_broadcast_reaches_a_segment_and_its_results_are_told(sandbox, sensorpro):
+async def test_a_broadcast_reaches_a_segment_and_its_results_are_reported(sandbox, sensorpro):
     sent = await sensorpro.add_broadcast(
         CampaignId=CAMPAIGN_ID, DesignId=DESIGN, SegmentId=GARAGES, Name="News", mass_send=True
     )

@@ -51,7 +51,7 @@ async def test_a_session_that_ended_is_renewed_once_for_fifty_calls(sandbox, cli
 
 
 @EVERY_LOGIN
-async def test_a_wrong_password_is_tried_once_whoever_waits_for_it(sandbox, clients, vendor, login):
+async def test_a_wrong_password_is_tried_once_however_many_calls_wait_for_it(sandbox, clients, vendor, login):
     """To try it again for each call could lock the account."""
     async with getattr(clients, login.client)(sandbox, password="wrong-password") as client:
         calls = (getattr(client, login.call)() for _ in range(20))

@@ -176,7 +176,7 @@ def test_an_error_code_in_a_good_answer_is_an_error():
         )
 
 
-def test_validation_errors_are_told_one_by_one_without_the_stack_trace():
+def test_validation_errors_are_reported_one_by_one_without_the_stack_trace():
     status = {
         "ErrorCode": "ValidationException",
         "Message": "Not valid",
@@ -200,7 +200,7 @@ def test_validation_errors_are_told_one_by_one_without_the_stack_trace():
         ("", Refused),
     ],
 )
-def test_the_two_kinds_of_409_are_told_apart_by_their_words(message, kind):
+def test_the_two_kinds_of_409_are_distinguished_by_their_text(message, kind):
     with pytest.raises(kind):
         JiwaClient.update_sales_order.read(
             answer({"ResponseStatus": {"ErrorCode": "Conflict", "Message": message}}, status=409)

@@ -64,12 +64,12 @@ def test_a_status_stands_for_a_kind_of_error(status, kind):
 def test_only_an_operation_that_is_not_safe_to_repeat_may_have_been_done(name):
     kind = getattr(errors, name)
 
-    told = [
+    reported = [
         JiwaClient.create_sales_order.error(kind).maybe_applied,
         JiwaClient.get_sales_order.error(kind).maybe_applied,
     ]
 
-    assert [True, False] == told
+    assert [True, False] == reported
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_hostile_retry_after_is_a_wait_of_at_most_a_day_or_none(header):
     assert seconds is None or 0 <= seconds <= MAX_WAIT
 
 
-def test_the_vendors_own_request_id_is_told():
+def test_the_vendors_own_request_id_is_reported():
     response = httpx.Response(500, headers={"X-Request-Id": "abc"})
 
     error = JiwaClient.get_sales_order.error(errors.Unavailable, response)

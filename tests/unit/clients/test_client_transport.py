@@ -160,17 +160,19 @@ def test_a_customer_id_is_not_a_place_for_something_else():
 
 
 async def test_a_second_401_after_a_new_log_in_is_the_callers(client_for):
-    asked = []
+    requests = []
 
     def answer(request):
-        asked.append(request.url.path)
-        return httpx.Response(200, json={"SessionId": "s"}) if asked[-1] == "/auth" else httpx.Response(401)
+        requests.append(request.url.path)
+        return (
+            httpx.Response(200, json={"SessionId": "s"}) if requests[-1] == "/auth" else httpx.Response(401)
+        )
 
     async with client_for("jiwa_user", answer) as client:
         with pytest.raises(NotAuthenticated) as error:
             await client.get_system_info()
 
-    assert ("get_system_info", ["/auth", "/SystemInfo/"] * 2) == (error.value.operation, asked)
+    assert ("get_system_info", ["/auth", "/SystemInfo/"] * 2) == (error.value.operation, requests)
 
 
 async def test_a_jiwa_session_goes_in_its_header(client_for):
@@ -444,11 +446,11 @@ async def test_a_secret_is_masked_before_the_text_is_cut(client_for, padding):
     ids=["no total", "a total that is never reached", "pages of any size"],
 )
 async def test_a_vendor_that_answers_the_same_page_again_ends_the_list(client_for, vendor, operation, page):
-    asked = []
+    requests = []
 
     def answer(request):
-        asked.append(request)
-        assert len(asked) < 5, "the list goes on for ever"
+        requests.append(request)
+        assert len(requests) < 5, "the list goes on for ever"
         return httpx.Response(200, json=page)
 
     async with client_for(vendor, answer) as client:

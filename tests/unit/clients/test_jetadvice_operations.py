@@ -116,7 +116,7 @@ async def test_user_and_password_stand_in_no_address(vendor):
     assert b"X-AuthKey" not in log_in
 
 
-async def test_a_missing_privilege_is_told_after_one_more_log_in(vendor):
+async def test_a_missing_privilege_is_reported_after_one_more_log_in(vendor):
     async with JetadviceClient(vendor.url, user()) as client:
         await client.list_customers()
         vendor.allows = False
@@ -140,9 +140,9 @@ async def test_a_fresh_token_that_is_refused_is_no_reason_to_log_in_again(vendor
 async def test_fifty_calls_without_the_privilege_log_in_once(vendor):
     vendor.allows = False
     async with JetadviceClient(vendor.url, user()) as client:
-        told = await asyncio.gather(*(client.list_customers() for _ in range(50)), return_exceptions=True)
+        reported = await asyncio.gather(*(client.list_customers() for _ in range(50)), return_exceptions=True)
 
-    assert ({NotAllowed}, 1, 51) == (set(map(type, told)), vendor.log_ins, len(vendor.heads))
+    assert ({NotAllowed}, 1, 51) == (set(map(type, reported)), vendor.log_ins, len(vendor.heads))
 
 
 async def test_a_missing_privilege_does_not_end_the_session_of_others(vendor):
@@ -212,9 +212,9 @@ async def test_a_call_without_an_answer_prolongs_nothing(clock):
     ],
 )
 def test_the_token_is_read_in_each_form_it_may_have(body):
-    told = JetadviceClient.login.read(httpx.Response(200, content=body))
+    reported = JetadviceClient.login.read(httpx.Response(200, content=body))
 
-    assert "ZTFGCXCTLYAAYEZZLPWL" == told.token.get_secret_value()
+    assert "ZTFGCXCTLYAAYEZZLPWL" == reported.token.get_secret_value()
 
 
 @pytest.mark.parametrize(
@@ -268,13 +268,13 @@ def test_no_secret_is_shown_even_if_the_vendor_repeats_what_it_was_sent(password
         text = f"{key} {request.headers.get('x-authkey')} {dict(request.headers)} {password} {request.url}"
         return httpx.Response(status, content=text.encode(), headers={"content-type": "text/plain"})
 
-    async def told():
+    async def reported():
         async with client_of(repeats, password) as client:
             with pytest.raises(VendorError) as failure:
                 await client.list_devices(customerId="1")
             return f"{failure.value} {vars(failure.value)} {client!r} {client.auth!r}"
 
-    said = asyncio.run(told())
+    said = asyncio.run(reported())
 
     assert MARK not in said
     assert base64.b64encode(f"api@firm.example:{password}".encode()).decode() not in said
@@ -350,12 +350,12 @@ def test_the_deprecated_form_of_a_result_cannot_be_asked_for():
 
 @pytest.mark.parametrize("how", ["lost", "fault"])
 async def test_a_report_run_that_may_have_begun_is_not_asked_for_again(how):
-    asked = []
+    requests = []
 
     def answers(request):
         if request.url.path == "/login":
             return answer("TOKEN")
-        asked.append(request.url.path)
+        requests.append(request.url.path)
         if how == "lost":
             raise httpx.ReadTimeout("slow")
         return answer(status=503, headers={"retry-after": "0"})
@@ -364,7 +364,7 @@ async def test_a_report_run_that_may_have_begun_is_not_asked_for_again(how):
         with pytest.raises((AnswerLost, Unavailable)) as failure:
             await client.request_report_run(reportId="r-1", OutputFormat=1)
 
-    assert (1, True) == (len(asked), failure.value.maybe_applied)
+    assert (1, True) == (len(requests), failure.value.maybe_applied)
 
 
 # Answers ----------------------------------------------------------------------------------------------------
@@ -406,10 +406,10 @@ def test_a_device_that_tells_nothing_is_read():
 
 
 @pytest.mark.parametrize(
-    ("told", "level"), [(6, 6.0), ("6", 6.0), (0, 0.0), ("", None), (" ", None), (None, None)]
+    ("reported", "level"), [(6, 6.0), ("6", 6.0), (0, 0.0), ("", None), (" ", None), (None, None)]
 )
-def test_a_level_may_be_a_text_or_unknown(told, level):
-    supplies = [{"color": "black", "levelPercent": told}]
+def test_a_level_may_be_a_text_or_unknown(reported, level):
+    supplies = [{"color": "black", "levelPercent": reported}]
 
     [device] = JetadviceClient.list_devices.read(answer([{"deviceId": "1", "supplies": supplies}]))
 
@@ -466,7 +466,7 @@ def test_a_file_is_the_text_it_is(content, kind, text):
         (303, UnexpectedAnswer),
     ],
 )
-def test_a_failure_is_told_in_the_vendors_own_text(status, kind):
+def test_a_failure_is_reported_in_the_vendors_own_text(status, kind):
     text = b"  \r\n Ugyldigt kundenummer: f\xf8rst 5 cifre.\r\n"
 
     with pytest.raises(kind) as failure:

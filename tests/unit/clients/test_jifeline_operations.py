@@ -74,11 +74,11 @@ class Vendor:
     def __init__(self, *answers, expires_in=3600):
         self.answers = iter(answers)
         self.expires_in = expires_in
-        self.asked = []
+        self.requests = []
         self.tokens = 0
 
     def __call__(self, request):
-        self.asked.append(request)
+        self.requests.append(request)
         if not request.url.path.endswith("/oauth2/token"):
             return next(self.answers, listed(total=0))
         self.tokens += 1
@@ -93,14 +93,14 @@ async def test_a_token_is_asked_for_in_a_form_and_travels_in_a_header():
     async with client_of(vendor) as client:
         await client.list_tickets()
 
-    [asked, call] = vendor.asked
-    assert ("POST", "/oauth2/token", b"") == (asked.method, asked.url.path, asked.url.query)
-    assert "application/x-www-form-urlencoded" == asked.headers["content-type"]
+    [requests, call] = vendor.requests
+    assert ("POST", "/oauth2/token", b"") == (requests.method, requests.url.path, requests.url.query)
+    assert "application/x-www-form-urlencoded" == requests.headers["content-type"]
     assert {
         "grant_type": ["client_credentials"],
         "client_id": ["the-client-id"],
         "client_secret": [SECRET],
-    } == parse_qs(asked.content.decode())
+    } == parse_qs(requests.content.decode())
     assert "Bearer token-1" == call.headers["authorization"]
 
 
@@ -113,12 +113,12 @@ async def test_the_secret_goes_to_the_token_address_only_and_the_token_to_the_ap
     async with client_of(vendor, auth) as client:
         await (client.fetch_token() if by_hand else client.list_tickets())
 
-    for request in vendor.asked:
+    for request in vendor.requests:
         sent = f"{request.headers.raw} {request.content}"
         at_the_pool = request.url.host == "pool.auth.example"
         assert (at_the_pool, not at_the_pool) == (SECRET in sent, "the-older-api-key" in sent)
         assert at_the_pool == ("authorization" not in request.headers)
-    assert "https://pool.auth.example/tenant/oauth2/token" == str(vendor.asked[0].url)
+    assert "https://pool.auth.example/tenant/oauth2/token" == str(vendor.requests[0].url)
 
 
 async def test_an_api_key_goes_with_every_call_to_the_api():
@@ -126,15 +126,15 @@ async def test_an_api_key_goes_with_every_call_to_the_api():
     async with client_of(vendor, app(api_key=SecretStr("the-older-api-key"))) as client:
         await client.list_tickets()
 
-    assert ["the-older-api-key"] * 2 == [request.headers.get("x-api-key") for request in vendor.asked]
+    assert ["the-older-api-key"] * 2 == [request.headers.get("x-api-key") for request in vendor.requests]
 
 
 async def test_a_token_by_hand_is_answered_and_hidden():
     async with client_of(Vendor()) as client:
-        told = await client.fetch_token()
+        reported = await client.fetch_token()
 
-    assert ("token-1", 3600) == (told.access_token.get_secret_value(), told.expires_in)
-    assert "token-1" not in repr(told)
+    assert ("token-1", 3600) == (reported.access_token.get_secret_value(), reported.expires_in)
+    assert "token-1" not in repr(reported)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ async def test_a_refused_token_is_renewed_once_and_the_call_repeated():
     async with client_of(vendor) as client:
         ticket = await client.create_prepared_ticket(customer_id=CUSTOMER)
 
-    paths = [request.url.path for request in vendor.asked]
+    paths = [request.url.path for request in vendor.requests]
     assert (TICKET, ["/oauth2/token", "/v2/tickets/prepared-tickets"] * 2) == (ticket.id, paths)
-    assert "Bearer token-2" == vendor.asked[-1].headers["authorization"]
+    assert "Bearer token-2" == vendor.requests[-1].headers["authorization"]
 
 
 async def test_a_second_refusal_is_the_callers():
@@ -179,7 +179,7 @@ async def test_a_second_refusal_is_the_callers():
         with pytest.raises(NotAuthenticated, match="The token is not valid"):
             await client.list_tickets()
 
-    assert 4 == len(vendor.asked)
+    assert 4 == len(vendor.requests)
 
 
 @pytest.mark.parametrize(
@@ -191,21 +191,21 @@ async def test_a_second_refusal_is_the_callers():
     ],
 )
 async def test_a_wrong_client_is_not_let_in_and_not_tried_again(refusal):
-    asked = []
+    requests = []
 
     def answers(request):
-        asked.append(request)
+        requests.append(request)
         return refusal
 
     async with client_of(answers) as client:
         with pytest.raises(NotAuthenticated) as failure:
             await client.list_tickets()
 
-    assert ("fetch_token", 1) == (failure.value.operation, len(asked))
+    assert ("fetch_token", 1) == (failure.value.operation, len(requests))
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         answer({"access_token": "SECRET TOKEN", "expires_in": 3600}),
         answer({"access_token": "SECRETTÖKEN", "expires_in": 3600}),
@@ -216,8 +216,8 @@ async def test_a_wrong_client_is_not_let_in_and_not_tried_again(refusal):
         httpx.Response(200, content=b"SECRET"),
     ],
 )
-async def test_what_is_no_token_is_no_answer_and_is_not_shown(told):
-    async with client_of(lambda request: told) as client:
+async def test_what_is_no_token_is_no_answer_and_is_not_shown(reported):
+    async with client_of(lambda request: reported) as client:
         with pytest.raises(UnexpectedAnswer) as failure:
             await client.list_tickets()
 
@@ -278,13 +278,13 @@ def test_no_secret_is_shown_even_if_the_vendor_repeats_what_it_was_sent(
         facts = {"detail": text, "errors": [{"field": "x", "message": text}], "error": text}
         return problem(status, **facts)
 
-    async def told():
+    async def reported():
         async with client_of(repeats, app(secret, api_key=SecretStr(api_key))) as client:
             with pytest.raises(VendorError) as failure:
                 await client.get_ticket(id=TICKET)
             return f"{failure.value} {vars(failure.value)} {client!r} {client.auth!r}"
 
-    assert MARK not in asyncio.run(told())
+    assert MARK not in asyncio.run(reported())
 
 
 # Requests ---------------------------------------------------------------------------------------------------
@@ -507,7 +507,7 @@ CHANGES = [JifelineClient.mark_ticket_processed, JifelineClient.interrupt_openob
 
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda each: each.name)
 @pytest.mark.parametrize(
-    ("response", "told"),
+    ("response", "reported"),
     [
         (answer({"id": "1", "state": "active"}, 202), ("1", "active", True)),
         (answer(None, 202), ("", "", True)),
@@ -517,28 +517,28 @@ CHANGES = [JifelineClient.mark_ticket_processed, JifelineClient.interrupt_openob
     ],
     ids=["202 with the record", "202 without", "202 with words", "200", "204"],
 )
-def test_a_change_tells_whether_it_is_finished(operation, response, told):
+def test_a_change_tells_whether_it_is_finished(operation, response, reported):
     changed = operation.read(response)
 
-    assert told == (changed.id, changed.state, changed.unfinished)
+    assert reported == (changed.id, changed.state, changed.unfinished)
 
 
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda each: each.name)
 @pytest.mark.parametrize("value", [{}, {"message": "done"}, [], "done"])
-def test_a_finished_change_that_tells_of_something_else_is_no_answer(operation, value):
+def test_a_finished_change_that_is_about_something_else_is_no_answer(operation, value):
     with pytest.raises(UnexpectedAnswer):
         operation.read(answer(value))
 
 
 @pytest.mark.parametrize("response", [answer(None, 202), answer(None, 204), answer({}, 202), answer({}, 201)])
-def test_a_ticket_whose_id_is_not_told_may_have_been_prepared(response):
+def test_a_ticket_whose_id_is_missing_may_have_been_prepared(response):
     with pytest.raises(UnexpectedAnswer) as failure:
         JifelineClient.create_prepared_ticket.read(response)
 
     assert failure.value.maybe_applied
 
 
-def test_a_ticket_that_is_accepted_only_is_told_so():
+def test_a_ticket_that_is_accepted_only_is_reported_so():
     ticket = JifelineClient.create_prepared_ticket.read(answer({"id": TICKET, "state": "prepared"}, 202))
 
     assert (TICKET, True) == (ticket.id, ticket.unfinished)
@@ -556,7 +556,7 @@ def test_a_ticket_that_is_accepted_only_is_told_so():
         (500, Unavailable),
     ],
 )
-def test_a_failure_is_told_by_its_problem_body(status, kind):
+def test_a_failure_is_read_from_its_problem_body(status, kind):
     with pytest.raises(kind) as failure:
         JifelineClient.interrupt_openobd_session.read(
             problem(status, title="Conflict", detail="The session has ended.")
@@ -601,9 +601,9 @@ async def test_every_row_is_read_page_by_page_up_to_the_total():
     async with client_of(vendor) as client:
         rows = [ticket.id async for ticket in pages(client.list_tickets, state="closed")]
 
-    asked = [dict(request.url.params) for request in vendor.asked[1:]]
+    requests = [dict(request.url.params) for request in vendor.requests[1:]]
     assert ["1", "2", "3", "4", "5"] == rows
-    assert [{"state": "closed", "limit": "250", "offset": offset} for offset in ("0", "2", "4")] == asked
+    assert [{"state": "closed", "limit": "250", "offset": offset} for offset in ("0", "2", "4")] == requests
 
 
 async def test_events_are_followed_by_their_last_id_until_a_page_is_not_full():
@@ -615,13 +615,13 @@ async def test_events_are_followed_by_their_last_id_until_a_page_is_not_full():
     async with client_of(vendor) as client:
         events = [event.id async for event in pages(client.list_system_events, occurred_after=since)]
 
-    asked = [dict(request.url.params) for request in vendor.asked[1:]]
+    requests = [dict(request.url.params) for request in vendor.requests[1:]]
     assert ids == events
     assert [
         {"occurred_after": "2025-07-01T00:00:00Z", "limit": "250"},
         {"after_id": ids[249], "limit": "250"},
         {"after_id": ids[499], "limit": "250"},
-    ] == asked
+    ] == requests
 
 
 def test_an_event_by_which_the_feed_cannot_go_on_is_no_answer():
@@ -634,7 +634,7 @@ async def test_the_feed_goes_on_after_the_id_that_was_kept():
     async with client_of(vendor) as client:
         assert [] == [event async for event in pages(client.list_system_events, after_id=ULID)]
 
-    assert {"after_id": ULID, "limit": "250"} == dict(vendor.asked[-1].url.params)
+    assert {"after_id": ULID, "limit": "250"} == dict(vendor.requests[-1].url.params)
 
 
 async def test_messages_are_followed_by_their_token_however_short_a_page_is():
@@ -644,10 +644,10 @@ async def test_messages_are_followed_by_their_token_however_short_a_page_is():
     async with client_of(vendor) as client:
         messages = [each.id async for each in pages(client.list_channel_messages, channel_id="ch-1")]
 
-    asked = [dict(request.url.params) for request in vendor.asked[1:]]
+    requests = [dict(request.url.params) for request in vendor.requests[1:]]
     assert ["1", "2", "3"] == messages
     assert [{}, {"next_token": "a/b=="}, {"next_token": "c"}] == [
-        {name: value for name, value in each.items() if name != "channel_id"} for each in asked
+        {name: value for name, value in each.items() if name != "channel_id"} for each in requests
     ]
 
 

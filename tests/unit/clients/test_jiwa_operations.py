@@ -164,7 +164,7 @@ ADDED = [
 
 
 @pytest.mark.parametrize(("operation", "inputs", "named"), ADDED)
-def test_what_each_update_would_add_anew_is_added_only_if_that_is_meant(operation, inputs, named):
+def test_what_each_update_would_add_again_is_added_only_if_that_is_confirmed(operation, inputs, named):
     with pytest.raises(InvalidInput, match=rf"{operation.name} was not sent.*{named}.*append=true"):
         operation.request(ROOT, **inputs)
 
@@ -439,7 +439,7 @@ def test_a_quote_is_read_with_its_versions_and_unknown_fields_are_kept():
     assert (Decimal(2), "T") == (quote.Lines[0].QuantityOrdered, quote.TaxExemptionNo)
 
 
-def test_what_the_ledger_does_not_tell_is_not_taken_for_paid():
+def test_what_the_ledger_leaves_out_is_not_taken_for_paid():
     page = JiwaClient.query_debtor_transactions.read(
         answer({"Results": [{"TransID": "1"}, {"TransID": "2", "OutstandingAmount": 0}]})
     )
@@ -492,7 +492,7 @@ async def test_the_secret_in_a_header_of_a_subscription_is_not_in_an_error(clien
 # Sessions ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_session_goes_in_its_cookie_where_that_is_wanted():
+async def test_a_session_goes_in_its_cookie_where_that_is_chosen():
     sent = []
 
     def log(request):

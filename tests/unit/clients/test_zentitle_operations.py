@@ -213,17 +213,17 @@ def test_an_omission_that_would_destroy_is_refused_with_what_it_would_have_done(
         ("assign_group_license_code", INTO_GROUP | {"companyid": 0, "profileid": 1}, {}),
     ],
 )
-def test_said_aloud_it_is_sent_and_our_own_word_for_it_is_not(name, inputs, otherwise):
-    asked = {field: value for field, value in inputs.items() if field not in ("all_notes", "all_activity")}
+def test_a_confirmed_input_is_sent_without_our_confirmation(name, inputs, otherwise):
+    requests = {field: value for field, value in inputs.items() if field not in ("all_notes", "all_activity")}
 
-    assert asked | otherwise == sent(name, **inputs)
+    assert requests | otherwise == sent(name, **inputs)
 
 
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [("update_license_code", CODE), ("update_profile", {"productid": "1", "profilename": "T"})],
 )
-def test_a_profile_is_handed_down_only_where_it_is_said(name, inputs):
+def test_a_profile_is_handed_down_only_where_it_is_set(name, inputs):
     assert "false" == sent(name, **inputs)["inheritprofile"]
     assert "true" == sent(name, **inputs, inheritprofile=True)["inheritprofile"]
 
@@ -310,7 +310,7 @@ def test_a_profile_is_handed_down_only_where_it_is_said(name, inputs):
         ("create_group", {"groupname": "g", "type": "Master"}, "'master' or 'standard'"),
     ],
 )
-def test_a_limit_is_kept_and_told(name, inputs, limit):
+def test_a_limit_is_kept_and_reported(name, inputs, limit):
     with pytest.raises(InvalidInput, match=f"zentitle {name} was not sent: .*{limit}"):
         OPERATIONS[name].request(ROOT, **inputs)
 
@@ -396,11 +396,11 @@ def test_what_is_neither_rows_nor_a_count_is_an_error(value, kind):
     ],
 )
 async def test_the_total_is_asked_for_where_the_first_page_leaves_it_open(client_for, number, most, expected):
-    asked = []
+    requests = []
 
     def answers(request):
         body = json.loads(request.content)
-        asked.append(body["pageNumber"])
+        requests.append(body["pageNumber"])
         first = (body["pageNumber"] - 1) * most
         rows = [{"profileName": str(each)} for each in range(number)]
         return httpx.Response(200, json=rows[first : first + most] if body["pageNumber"] else str(number))
@@ -408,7 +408,7 @@ async def test_the_total_is_asked_for_where_the_first_page_leaves_it_open(client
     async with client_for("zentitle", answers) as client:
         names = [profile.profileName async for profile in pages(client.list_profiles)]
 
-    assert expected == asked
+    assert expected == requests
     assert [str(each) for each in range(number)] == names
 
 
@@ -467,7 +467,7 @@ def test_activity_is_read_alone_or_in_a_list_or_not_at_all():
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("reported", "expected"),
     [
         (["MaximumActive : 100", "totalActive : 0"], {"MaximumActive": 100, "TotalActive": 0}),
         ([], {}),
@@ -475,8 +475,8 @@ def test_activity_is_read_alone_or_in_a_list_or_not_at_all():
         (["MaximumActive : 1", {"computerID": "x"}], ["MaximumActive : 1", {"computerID": "x"}]),
     ],
 )
-def test_the_counts_of_a_feature_are_read_from_their_texts(told, expected):
-    value = [{"licenseCode": "1", "features": [{"featureCode": "F", "featureDetails": told}]}]
+def test_the_counts_of_a_feature_are_read_from_their_texts(reported, expected):
+    value = [{"licenseCode": "1", "features": [{"featureCode": "F", "featureDetails": reported}]}]
 
     assert expected == read("get_license_code", value).features[0].featureDetails
 
@@ -540,10 +540,10 @@ def test_a_certificate_is_read_behind_its_sentence_or_alone():
     passive = read("create_passive_license", f"Passive License Created Successfully.\n{CERTIFICATE}")
     offline = read("get_offline_activation", CERTIFICATE)
     alone = read("create_network_master_license", CERTIFICATE)
-    said = read("create_network_master_license", "Network Master License Created Successfully")
+    text = read("create_network_master_license", "Network Master License Created Successfully")
 
     assert ("Passive License Created Successfully.", CERTIFICATE) == (passive.message, passive.certificate)
-    assert [CERTIFICATE, CERTIFICATE, ""] == [each.certificate for each in (offline, alone, said)]
+    assert [CERTIFICATE, CERTIFICATE, ""] == [each.certificate for each in (offline, alone, text)]
 
 
 @pytest.mark.parametrize(
@@ -564,7 +564,7 @@ def test_a_certificate_is_read_behind_its_sentence_or_alone():
         ("update_company", "Company name exists", UnexpectedAnswer, False),
     ],
 )
-def test_a_text_in_the_answers_place_is_told_apart_from_one_nobody_knows(name, value, kind, maybe):
+def test_a_text_in_the_answers_place_is_distinguished_from_an_unknown_one(name, value, kind, maybe):
     with pytest.raises(kind) as failure:
         read(name, value)
 
@@ -578,7 +578,7 @@ def test_the_documented_sentence_is_a_success(name):
     assert OPERATIONS[name].confirmation == read(name, OPERATIONS[name].confirmation)
 
 
-def test_the_state_of_a_trial_is_told_in_the_vendors_words():
+def test_the_state_of_a_trial_is_read_as_the_vendors_text():
     assert "In Trial" == read("get_trial", "In Trial")
 
 
