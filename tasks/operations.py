@@ -55,7 +55,7 @@ class RecordReadback(CountReadback):
 
 AFTERWARDS: Final = {
     "safe": "Safe to repeat: tried again on whatever may pass.",
-    "look": "Done once for its business: if an answer is lost, it is looked up before it is sent again.",
+    "readback": "Done once for its business: if an answer is lost, it is looked up before it is sent again.",
     "never": "Done once for its business: if an answer is lost, it is *uncertain* and a person decides.",
 }
 
@@ -78,7 +78,7 @@ class VendorTasks(Generic[C]):
         _expect(operation, "safe")
 
         async def run(credentials: C, /, *args: P.args, **inputs: P.kwargs) -> T:
-            given = operation.given(*args, **inputs)
+            given = operation.validate(*args, **inputs)
             gate = nullcontext() if operation.reads else context.effect()
             async with credentials.get_client() as client, gate:
                 return await client.send(operation, given)
@@ -116,15 +116,15 @@ class VendorTasks(Generic[C]):
             reference: the name, in the answer or else in the inputs, of what the vendor calls it.
             wanted: how many references the write must bring; a `Tally` says it itself.
         """
-        _expect(operation, "look", *_names(of), *essential, *found_by)
+        _expect(operation, "readback", *_names(of), *essential, *found_by)
         if look is None and count_readback is None:
             raise TypeError(f"{operation!r} needs a look or a census.")
 
         async def run(credentials: C, business: BusinessKey, /, *args: P.args, **inputs: P.kwargs) -> T:
-            given = operation.given(*args, **inputs)
+            given = operation.validate(*args, **inputs)
             if marked is not None:
                 inputs[marked] = add_token(getattr(given, marked), business.token)
-                given = operation.given(*args, **inputs)
+                given = operation.validate(*args, **inputs)
             if found_by and not any(getattr(given, name) for name in found_by):
                 raise InvalidInput(
                     f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
@@ -152,7 +152,7 @@ class VendorTasks(Generic[C]):
         async def run(
             credentials: C, business: BusinessKey, /, *args: P.args, **inputs: P.kwargs
         ) -> T | None:
-            given = operation.given(*args, **inputs)
+            given = operation.validate(*args, **inputs)
             async with credentials.get_client() as client, client.slot():
                 outcome = await _Write(operation, client, given, business).once(of, essential)
             return None if outcome.answer is None else operation.load(outcome.answer)

@@ -162,7 +162,7 @@ def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
             raise ConfigurationError(f"{name} is given twice.")
         values[name] = _value(model, name, found["how"], found["text"])
     try:
-        return operation.given(**values)
+        return operation.validate(**values)
     except InvalidInput as error:
         raise InvalidInput(f"{error} As in: {usage(operation)}\nSee: {_help(operation)}") from None
 

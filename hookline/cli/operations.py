@@ -28,7 +28,7 @@ _TEXTS = {"date-time": "date and time", "date": "date", "time": "time", "passwor
 _TYPES = {"integer": "whole number", "number": "number", "boolean": "true or false", "object": "object"}
 _REPEATS = {
     "safe": "safe: it may be sent again",
-    "look": "look: before it is sent again, look whether it was done",
+    "readback": "readback: before it is sent again, look whether it was done",
     "never": "never: only a person may send it again",
 }
 
@@ -39,7 +39,7 @@ def operations(
     """
     List every operation of every vendor.
 
-    `repeat` says what may be done when an answer was lost: `safe`, send it again; `look`, look first whether
+    `repeat` says what may be done when an answer was lost: `safe`, send it again; `readback`, look first whether
     it was done; `never`, leave it to a person.
 
     Try:

@@ -4,7 +4,7 @@ Clients for the vendors' APIs: no Prefect, no state but shared sessions, and the
     async with JiwaClient(address, JiwaKey(key)) as jiwa:
         order = await jiwa.get_sales_order(InvoiceID="…")
 
-`QUIRKS.md`, beside this file, is the ledger of what each vendor really does.
+The facts about each vendor, with their sources, are in `docs/vendors/`.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What can be read from a vendor's response whoever the vendor is, and how much of it is."""
+"""Bounded reading of a vendor's response: body, JSON, `Retry-After`, `Date`, request id; the same for all vendors."""
 
 import json
 import math
@@ -16,14 +16,14 @@ from pydantic_core import from_json
 from hookline.clients.errors import MAX_INTEGER
 from hookline.text import storable, storable_json
 
-LONGEST_WAIT: Final = 86_400.0  # seconds; a vendor that asks for more is asked again after a day
-LONGEST_QUOTE: Final = 10_000  # bytes
+MAX_WAIT: Final = 86_400.0  # seconds; longer waits are cut to a day
+MAX_QUOTE: Final = 10_000  # bytes
 MAX_ANSWER_BYTES: Final = 10 * 2**20
-"""Of an answer, unpacked, where its operation says nothing else."""
+"""The longest answer, unpacked, where its operation says nothing else."""
 MAX_DEPTH: Final = 100
-"""Lists and objects within each other; as of what senders send."""
+"""Lists and objects within each other; the same limit as for deliveries."""
 MAX_VALUES: Final = 1_000_000
-"""Of one answer: ten megabytes of `[],` would take twenty times as much in memory."""
+"""Values in one answer: ten megabytes of `[],` would take twenty times as much in memory."""
 _PIECE: Final = 65_536  # bytes unpacked at a time
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -35,12 +35,12 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class AnswerTooLarge(httpx.DecodingError):
-    """An answer goes on behind the limit of its operation; the rest was not read."""
+    """An answer is longer than its operation allows; the rest was not read."""
 
 
-async def read_bounded(response: httpx.Response, most: int) -> None:
+async def read_bounded(response: httpx.Response, max_bytes: int) -> None:
     """
-    Read an answer piece by piece, unpacked, and no further than so many bytes.
+    Read an answer piece by piece, unpacked, up to `max_bytes`.
 
     Raises:
         AnswerTooLarge: it is longer, packed or unpacked.
@@ -53,8 +53,8 @@ async def read_bounded(response: httpx.Response, most: int) -> None:
         packed += len(chunk)
         for piece in unpack(chunk):
             content += piece
-            if max(packed, len(content)) > most:
-                raise AnswerTooLarge(f"it is larger than {most} bytes", request=response.request)
+            if max(packed, len(content)) > max_bytes:
+                raise AnswerTooLarge(f"it is larger than {max_bytes} bytes", request=response.request)
     unpack.end()
     await stream.aclose()
     for name in ("content-encoding", "transfer-encoding", "content-length"):
@@ -63,21 +63,21 @@ async def read_bounded(response: httpx.Response, most: int) -> None:
 
 
 class _Unpacker:
-    """Unpacks what comes in small pieces, so that it can be stopped after any of them."""
+    """An unpacker that works in small pieces, so that it can be stopped after any of them."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        how = response.headers.get("content-encoding", "").strip().lower()
-        if how not in {"", "identity", *_PACKED}:
-            raise self._error(f"it is packed as {how[:40]}, which was not asked for")
-        self.unpacker = zlib.decompressobj(_PACKED[how]) if how in _PACKED else None
-        self.began = False
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in {"", "identity", *_PACKED}:
+            raise self._error(f"it is packed as {encoding[:40]}, which was not asked for")
+        self.unpacker = zlib.decompressobj(_PACKED[encoding]) if encoding in _PACKED else None
+        self.started = False
 
     def __call__(self, chunk: bytes) -> Iterator[bytes]:
         if self.unpacker is None:
             yield chunk
             return
-        self.began = self.began or bool(chunk)
+        self.started = self.started or bool(chunk)
         while chunk and not self.unpacker.eof:
             try:
                 piece = self.unpacker.decompress(chunk, _PIECE)
@@ -87,46 +87,48 @@ class _Unpacker:
             yield piece
 
     def end(self) -> None:
-        """Raise where an end is due and none came."""
-        if self.unpacker is not None and self.began and not self.unpacker.eof:
+        """Raise if the answer ended in the middle."""
+        if self.unpacker is not None and self.started and not self.unpacker.eof:
             raise self._error("it cannot be unpacked: it breaks off")
 
-    def _error(self, said: str) -> httpx.DecodingError:
-        return httpx.DecodingError(said, request=self.response.request)
+    def _error(self, problem: str) -> httpx.DecodingError:
+        return httpx.DecodingError(problem, request=self.response.request)
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait by a `Retry-After` header, 0 to a day; None if there is none or it makes no sense."""
+    """Return the seconds to wait by a `Retry-After` header, 0 to a day; None if it is absent or makes no sense."""
     if header is None:
         return None
     with suppress(ValueError, TypeError, OverflowError):
         seconds = float(header) if header.isascii() else math.nan
-        return min(max(seconds, 0.0), LONGEST_WAIT) if math.isfinite(seconds) else None
+        return min(max(seconds, 0.0), MAX_WAIT) if math.isfinite(seconds) else None
     with suppress(ValueError, TypeError, OverflowError, IndexError):
-        moment = parsedate_to_datetime(header)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return min(max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0), LONGEST_WAIT)
+        seconds = (_http_date(header) - (now or datetime.now(UTC))).total_seconds()
+        return min(max(seconds, 0.0), MAX_WAIT)
     return None
 
 
 def clock_ahead(header: str | None, now: datetime) -> float | None:
-    """Seconds by which a `Date` header is ahead of `now`; None if there is none or it makes no sense."""
+    """Return the seconds by which a `Date` header is ahead of `now`; None if it is absent or makes no sense."""
     with suppress(ValueError, TypeError, OverflowError, IndexError):
-        moment = parsedate_to_datetime(header or "")
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return (moment - now).total_seconds()
+        return (_http_date(header or "") - now).total_seconds()
     return None
 
 
+def _http_date(header: str) -> datetime:
+    moment = parsedate_to_datetime(header)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def request_id(response: httpx.Response) -> str | None:
-    """The vendor's own id of the request, if a header tells it."""
-    found = (response.headers.get(name) for name in _REQUEST_ID_HEADERS)
-    return next((value for value in found if value), None)
+    """Return the vendor's own id of the request, if a header holds one."""
+    values = (response.headers.get(name) for name in _REQUEST_ID_HEADERS)
+    return next((value for value in values if value), None)
 
 
 def json_value(response: httpx.Response) -> Any:
     """
-    The body as JSON whose texts can be stored; raises ValueError if it is none, or too deep or manifold to hold.
+    Return the body as JSON that can be stored; raise ValueError if it is none, too deep or too large.
 
     Integers may be of any size; see `may_hold_giants`.
     """
@@ -157,7 +159,7 @@ def _refuse(constant: str) -> None:
 
 
 def _is_within(value: Any, depth: int) -> bool:
-    """Whether a JSON value is no deeper than that; ValueError for a number that JSON does not have."""
+    """Return True if a JSON value is no deeper than that; raise ValueError for a number that JSON does not have."""
     level = [value]
     while level:
         if depth < 0:
@@ -175,12 +177,12 @@ def _is_within(value: Any, depth: int) -> bool:
 
 
 def may_hold_giants(response: httpx.Response) -> bool:
-    """Whether so many digits stand side by side in the body that they may be an integer beyond 64 bits."""
+    """Return True if the body has enough digits in a row for an integer beyond 64 bits."""
     return _GIANT.search(response.content) is not None
 
 
 def texts_for_giants(value: Any) -> Any:
-    """The JSON value with integers beyond 64 bits as texts, which is what they are: no number is meant by them."""
+    """Return the JSON value with integers beyond 64 bits as texts: such integers are ids, not amounts."""
     match value:
         case int() if abs(value) > MAX_INTEGER:
             return str(value)
@@ -193,7 +195,7 @@ def texts_for_giants(value: Any) -> Any:
 
 
 def giant_in(value: Any, place: tuple[str, ...] = ()) -> str | None:
-    """Where in a value an integer beyond 64 bits stands; None: nowhere."""
+    """Return the place of an integer beyond 64 bits in a value; None if there is none."""
     match value:
         case int() if abs(value) > MAX_INTEGER:
             return ".".join(place) or "it"
@@ -207,12 +209,12 @@ def giant_in(value: Any, place: tuple[str, ...] = ()) -> str | None:
 
 
 def loose_json(response: httpx.Response) -> Any:
-    """The body as JSON, or None."""
+    """Return the body as JSON, or None if it is none."""
     with suppress(ValueError):
         return json_value(response)
     return None
 
 
 def start_of(response: httpx.Response) -> str:
-    """The beginning of an answer that cannot be read, for the error's text, which is cut after masking."""
-    return storable(response.content[:LONGEST_QUOTE].decode("utf-8", "replace"))
+    """Return the start of an unreadable answer for the error's text, which is cut after masking."""
+    return storable(response.content[:MAX_QUOTE].decode("utf-8", "replace"))

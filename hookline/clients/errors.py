@@ -1,5 +1,5 @@
 """
-What can go wrong with a vendor, named for the caller.
+Vendor errors, named by what the caller may do next.
 
 Two facts decide what a caller may do: `transient` (the same call may succeed later) and `maybe_applied` (the
 vendor may have acted, and doing it again would act again). A call whose operation is safe to repeat is never
@@ -14,8 +14,8 @@ from hookline.text import one_line
 
 MAX_INTEGER = 2**63 - 1
 
-LONGEST_DETAIL = 500
-LONGEST_ID = 200
+MAX_DETAIL = 500
+MAX_ID = 200
 
 
 class VendorError(HooklineError):
@@ -30,7 +30,7 @@ class VendorError(HooklineError):
         retry_after: seconds the vendor asked us to wait, if it did.
         transient: the same call may succeed later.
         maybe_applied: the vendor may have acted, and doing it again would act again.
-        detail: what the vendor or the network said, without secrets.
+        detail: the text of the vendor or of the network, without secrets.
     """
 
     transient: bool = False
@@ -54,25 +54,23 @@ class VendorError(HooklineError):
         self.operation = operation
         self.detail = detail
         self.status = status
-        self.request_id = request_id and one_line(request_id, LONGEST_ID)
+        self.request_id = request_id and one_line(request_id, MAX_ID)
         self.retry_after = retry_after
         self.maybe_applied = maybe_applied
 
     def __str__(self) -> str:
-        """What happened, to which call, and what to do next."""
+        """Return a text that says what happened, to which call, and what to do next."""
         facts = [
             f"HTTP {self.status}" if self.status else "",
             f"request {self.request_id}" * bool(self.request_id),
         ]
         known = ", ".join(fact for fact in facts if fact)
-        said = _short(self.detail).rstrip(". ")
-        said = f": {said}" if said else ""
-        unsure = (
-            " It may have been done all the same: look before doing it again." if self.maybe_applied else ""
-        )
+        detail = _short(self.detail).rstrip(". ")
+        detail = f": {detail}" if detail else ""
+        unsure = " It may have been done: check before you do it again." if self.maybe_applied else ""
         wait = f" It asks to wait {self.retry_after:g} s." if self.retry_after else ""
         head = f"{self.vendor} {self.operation} {self.happened}" + (f" ({known})" if known else "")
-        return f"{head}{said}. {self.advice}{wait}{unsure}"
+        return f"{head}{detail}. {self.advice}{wait}{unsure}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -87,14 +85,14 @@ class VendorError(HooklineError):
 
     @classmethod
     def rebuilt(cls, facts: Mapping[str, Any]) -> Self:
-        """The error with these attributes, as another process wrote them down."""
+        """Return the error with these attributes, as another process stored them."""
         error = cls.__new__(cls)
         vars(error).update(facts)
         return error
 
 
 def _short(text: str) -> str:
-    return one_line(text, LONGEST_DETAIL)
+    return one_line(text, MAX_DETAIL)
 
 
 def _masked(value: object, mask: Callable[[str], str]) -> object:
@@ -130,7 +128,7 @@ class NotAllowed(VendorError):
 
 
 class NotFound(VendorError):
-    """The thing, or something the call refers to, does not exist at the vendor."""
+    """The record, or one that the call refers to, does not exist at the vendor."""
 
     happened = "found nothing"
     advice = "Check the id or number; it may have been deleted."
@@ -138,14 +136,14 @@ class NotFound(VendorError):
 
 class Refused(VendorError):
     """
-    The vendor understood and said no: a business rule or a value it does not take.
+    The vendor refused the call: a business rule, or a value that it does not accept.
 
     `rows` holds the vendor's messages, one mapping each, where it gave several: a batch may have been applied
     in part.
     """
 
     happened = "was refused"
-    advice = "Mend what the vendor complains of, then do it again."
+    advice = "Fix what the vendor complains about, then do it again."
 
     def __init__(self, *, rows: Sequence[Mapping[str, Any]] = (), **facts: Any) -> None:
         super().__init__(**facts)
@@ -160,7 +158,7 @@ class Refused(VendorError):
 
 
 class Conflict(VendorError):
-    """Somebody changed the same record at the same time; nothing was done. Read it again, then write."""
+    """Another user changed the same record at the same time; nothing was done. Read it again, then write."""
 
     transient = True
     happened = "met a change by somebody else"
@@ -193,7 +191,7 @@ class Unreachable(VendorError):
 
 
 class AnswerLost(VendorError):
-    """The request went out but no whole answer came back; a write may have been applied."""
+    """The request was sent but no complete answer came back; a write may have been applied."""
 
     transient = True
     may_have_acted = True
@@ -203,7 +201,7 @@ class AnswerLost(VendorError):
 
 class UnexpectedAnswer(VendorError):
     """
-    The vendor's answer has no shape it documents; a write may have been applied.
+    The vendor's answer has a shape that it does not document; a write may have been applied.
 
     Of a read it is `transient`: a proxy's page in place of the answer, or half of it, passes by itself.
     """
@@ -214,7 +212,7 @@ class UnexpectedAnswer(VendorError):
 
 
 def kind_of(status: int) -> type[VendorError]:
-    """The kind of error a status that is no success stands for."""
+    """Return the kind of error for a status that is no success."""
     by_status: dict[int, type[VendorError]] = {
         401: NotAuthenticated,
         403: NotAllowed,

@@ -1,4 +1,4 @@
-"""What inputs and answers of all vendors have in common, and the odd values vendors use."""
+"""Base models of inputs and answers for all vendors, and types for the odd values that vendors use."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from pydantic import (
 R = TypeVar("R")
 
 _NEVER_YEARS = (1, 1900)  # Jiwa's and Zentitle's "not set": 0001-01-01 and 1900-01-01
-LARGEST = 10**15
+MAX_AMOUNT = 10**15
 _TICKS = re.compile(r"/Date\((-?\d{1,16})[^)]*\)/")
 
 
@@ -32,16 +32,16 @@ class Input(BaseModel):
     )
 
     def values(self) -> dict[str, Any]:
-        """The inputs as JSON values, those that are None left out."""
+        """Return the inputs as JSON values, without those that are None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def secrets(self) -> list[str]:
-        """The values that must not be shown."""
+        """Return the values that must not be shown."""
         return [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
 
 
 class NoInput(Input):
-    """For operations that take nothing."""
+    """The inputs of an operation that takes none."""
 
 
 class Answer(BaseModel):
@@ -57,13 +57,11 @@ class Answer(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _vendor_spelling(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
+    def _vendor_spelling(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            return raw
         ours = _spelling(cls)
-        return {
-            ours.get(str(name).lower(), name): value for name, value in given.items() if value is not None
-        }
+        return {ours.get(str(name).lower(), name): value for name, value in raw.items() if value is not None}
 
 
 @cache
@@ -71,8 +69,8 @@ def _spelling(model: type[BaseModel]) -> dict[str, str]:
     return {name.lower(): name for name in model.model_fields}
 
 
-class Counted(Answer, Generic[R]):
-    """A page of a list; or, where only the number of rows was asked for, that number."""
+class CountedPage(Answer, Generic[R]):
+    """A page of a list; or the number of rows, where only that was asked for."""
 
     Results: list[R] = []
     Total: int | None = None
@@ -96,25 +94,27 @@ def _number(value: Decimal | int) -> float | int:
 
 
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
-"""A time as the vendor wrote it: without a zone where it wrote none; its words for "never" are None."""
+"""A time as the vendor wrote it: without a zone where it wrote none; its texts for "never" are None."""
 
-Whole = Annotated[int | None, BeforeValidator(_none_if_blank)]
+IntOrNone = Annotated[int | None, BeforeValidator(_none_if_blank)]
 """A whole number, which may come as text; "" is None."""
 
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
-"""True or false, which may come as a word or as on and off; "" is false."""
+"""True or false, which may come as text, also as on and off; "" is false."""
 
-Money = Annotated[Decimal, Field(ge=-LARGEST, le=LARGEST), PlainSerializer(_number, when_used="json")]
+Money = Annotated[Decimal, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT), PlainSerializer(_number, when_used="json")]
 """Money or a quantity in an answer."""
 
-Amount = Annotated[Decimal | int, Field(ge=-LARGEST, le=LARGEST), PlainSerializer(_number, when_used="json")]
+Amount = Annotated[
+    Decimal | int, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT), PlainSerializer(_number, when_used="json")
+]
 """Money or a quantity in an input, sent as a JSON number."""
 
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
 """Sent in clear, shown as asterisks."""
 
 Consent = Annotated[bool, Field(exclude=True)]
-"""That something wide or irreversible is meant; asked for by us and not sent."""
+"""A confirmation that something wide or irreversible is meant; we ask for it and do not send it."""
 
 TextFlag = Annotated[bool, PlainSerializer(lambda flag: str(flag).lower(), when_used="json")]
-"""Sent as the words `true` and `false`."""
+"""Sent as the texts `true` and `false`."""

@@ -1,5 +1,5 @@
 """
-Operations are values: one vendor call each, declared in one line on the vendor's client class.
+Operations as values: one vendor call each, declared in one line on the vendor's client class.
 
 An operation builds the request and reads the answer without touching the network. Read on the class it is
 this value, for tests, docs and the command line; read on a client it is a call to await.
@@ -10,8 +10,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 from urllib.parse import quote, unquote
 
 import httpx
@@ -34,7 +46,7 @@ T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=VendorError)
 
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Repeat = Literal["safe", "look", "never"]
+Repeat = Literal["safe", "readback", "never"]
 Trust = Literal["seed", "public"]
 Session = Literal["uses", "opens", "ends"]
 
@@ -44,7 +56,7 @@ _ROUTE_CHANGING = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 class Vendor(Protocol):
-    """What an operation must know of the client class it stands on."""
+    """The part of a client class that an operation uses."""
 
     vendor: ClassVar[str]
     reference: ClassVar[str]
@@ -52,14 +64,14 @@ class Vendor(Protocol):
 
     @classmethod
     def decode(cls, operation: "Operation[..., Any]", response: httpx.Response) -> Any:
-        """The JSON value of a good answer; raises a `VendorError` for any other."""
+        """Return the JSON value of a good answer; raise a `VendorError` for any other."""
 
 
 class Sender(Protocol):
-    """What an operation must know of a client."""
+    """The part of a client that an operation uses."""
 
-    async def send(self, operation: "Operation[..., T]", given: Input) -> T:
-        """Send one call and read its answer."""
+    async def send(self, operation: "Operation[..., T]", inputs: Input) -> T:
+        """Send one call and return its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +82,19 @@ class Call(Generic[P, T_co]):
     client: Sender
 
     async def __call__(self, *args: P.args, **inputs: P.kwargs) -> T_co:
-        """Send it and return the answer; raises `InvalidInput` or a `VendorError`."""
-        return await self.client.send(self.operation, self.operation.given(*args, **inputs))
+        """Send the call and return its answer; raise `InvalidInput` or a `VendorError`."""
+        return await self.client.send(self.operation, self.operation.validate(*args, **inputs))
+
+
+class Options(TypedDict, total=False):
+    """The options of an operation that have a default; `Operation` says what they mean."""
+
+    trust: Trust
+    session: Session
+    confirmation: str
+    assumed: str
+    headers: Mapping[str, str]
+    max_bytes: int
 
 
 class Operation(Generic[P, T_co]):
@@ -82,16 +105,16 @@ class Operation(Generic[P, T_co]):
         vendor: the vendor's short name.
         name: the operation's name on the client.
         verb: its HTTP verb.
-        path: its path, with placeholders in braces; `{Token}` is filled by the log-in.
+        path: its path, with placeholders in braces; the log-in fills `{Token}`.
         input: the model of its inputs.
         answer: the type of its answer.
-        effect: what it does, in one sentence.
-        repeat: `safe` may be sent twice, `look` after looking whether it was done, `never` by a person only.
-        trust: whether the vendor's own document (`seed`) or other public material tells of it.
+        effect: its effect, in one sentence.
+        repeat: `safe` may be sent twice, `readback` after a look whether it was done, `never` by a person only.
+        trust: its source: the vendor's own document (`seed`) or other public material (`public`).
         session: whether it uses, opens or ends a log-in session.
-        says: what the vendor answers when it worked, where it answers in words.
-        assumed: which part of it is our assumption, to be confirmed with the vendor; "" if none.
-        headers: what is sent in the head of the request, beside the credentials.
+        confirmation: the sentence that the vendor answers when it worked, where it documents one.
+        assumed: the part of it that is our assumption, to be confirmed with the vendor; "" if none.
+        headers: the headers of the request, beside the credentials.
         max_bytes: the longest answer that is read, unpacked.
     """
 
@@ -108,12 +131,7 @@ class Operation(Generic[P, T_co]):
         effect: str,
         *,
         repeat: Repeat,
-        trust: Trust,
-        session: Session,
-        says: str,
-        assumed: str,
-        headers: Mapping[str, str],
-        max_bytes: int,
+        **options: Unpack[Options],
     ) -> None:
         self.verb = verb
         self.path = path
@@ -121,12 +139,12 @@ class Operation(Generic[P, T_co]):
         self.answer = answer
         self.effect = effect
         self.repeat = repeat
-        self.trust = trust
-        self.session = session
-        self.says = says
-        self.assumed = assumed
-        self.headers = HEADERS | dict(headers)
-        self.max_bytes = max_bytes
+        self.trust: Trust = options.get("trust", "seed")
+        self.session: Session = options.get("session", "uses")
+        self.confirmation = options.get("confirmation", "")
+        self.assumed = options.get("assumed", "")
+        self.headers = HEADERS | dict(options.get("headers", {}))
+        self.max_bytes = options.get("max_bytes", MAX_ANSWER_BYTES)
 
     def __set_name__(self, owner: type[Vendor], name: str) -> None:
         self.owner, self.vendor, self.name = owner, owner.vendor, name
@@ -146,22 +164,22 @@ class Operation(Generic[P, T_co]):
 
     @property
     def reads(self) -> bool:
-        """Whether it changes nothing."""
+        """Return True if the operation changes nothing."""
         return self.verb == "GET" and self.repeat == "safe"
 
     @property
     def placeholders(self) -> list[str]:
-        """The names in braces in the path, in order."""
+        """Return the names in braces in the path, in order."""
         return _PLACEHOLDER.findall(self.path)
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
-        """The same call, sent with these headers too."""
+        """Return the same operation, sent with these headers too."""
         other = copy.copy(self)
         other.headers = self.headers | dict(headers)
         return other
 
-    def given(self, *args: P.args, **inputs: P.kwargs) -> Input:
-        """The inputs, checked; raises `InvalidInput` naming the operation and the input that is wrong."""
+    def validate(self, *args: P.args, **inputs: P.kwargs) -> Input:
+        """Return the checked inputs; raise `InvalidInput` that names the operation and the wrong input."""
         if args:
             raise InvalidInput(f"{self.vendor} {self.name} takes its inputs by name.")
         try:
@@ -171,27 +189,26 @@ class Operation(Generic[P, T_co]):
             raise InvalidInput(f"{self.vendor} {self.name} was not sent: {problems}.") from None
 
     def request(self, base_url: str, /, *args: P.args, **inputs: P.kwargs) -> httpx.Request:
-        """The request for these inputs; raises `InvalidInput`."""
-        return self.build(base_url, self.given(*args, **inputs))
+        """Return the request for these inputs; raise `InvalidInput`."""
+        return self.build(base_url, self.validate(*args, **inputs))
 
-    def build(self, base_url: str, given: Input) -> httpx.Request:
-        """The request for inputs already checked; raises `InvalidInput` if one would change the route."""
-        values = given.values()
-        path = _PLACEHOLDER.sub(lambda found: self._segment(found, values), self.path)
+    def build(self, base_url: str, inputs: Input) -> httpx.Request:
+        """Return the request for checked inputs; raise `InvalidInput` if one would change the route."""
+        values = inputs.values()
+        path = _PLACEHOLDER.sub(lambda match: self._segment(match, values), self.path)
         rest = {name: value for name, value in values.items() if name not in self.placeholders}
         in_body = self.verb not in ("GET", "DELETE") or (self.owner.body_on_every_verb and bool(rest))
         place = {"json": rest} if in_body else {"params": rest or None}
         return httpx.Request(self.verb, base_url.rstrip("/") + path, headers=self.headers, **place)
 
     def read(self, response: httpx.Response) -> T_co:
-        """The answer in the response; raises a `VendorError`, and nothing else, for every other response."""
+        """Return the answer in the response; raise a `VendorError`, and nothing else, for any other response."""
         value = self.owner.decode(self, response)
         answer = self._validated(value, response)
         if not may_hold_giants(response) or self._giant_in(answer) is None:
             return answer
-        answer = self._validated(
-            texts_for_giants(value), response
-        )  # what is no number by its type becomes a text
+        # An integer beyond 64 bits becomes a text where the field is no number.
+        answer = self._validated(texts_for_giants(value), response)
         if place := self._giant_in(answer):
             raise self.error(UnexpectedAnswer, response, f"{place}: an integer beyond 64 bits")
         return answer
@@ -207,17 +224,17 @@ class Operation(Generic[P, T_co]):
         return giant_in(self._adapter.dump_python(answer))
 
     def dump(self, answer: Any) -> Any:
-        """An answer as a JSON value, secrets as asterisks; raises `ValueError` if it is none of this operation."""
+        """Return an answer as a JSON value, secrets as asterisks; raise `ValueError` for any other value."""
         return self._adapter.dump_python(self._adapter.validate_python(answer), mode="json")
 
     def load(self, value: Any) -> T_co:
-        """The answer that was dumped so; raises pydantic's `ValidationError` for another value."""
+        """Return the answer that `dump` turned into this value; raise pydantic's `ValidationError`."""
         return self._adapter.validate_python(value)
 
     def error(
         self, kind: type[E], response: httpx.Response | None = None, detail: str = "", **facts: Any
     ) -> E:
-        """An error of this kind about this operation, with what the response's head tells."""
+        """Return an error of this kind about this operation, with the facts in the response's head."""
         if response is not None:
             facts["status"] = response.status_code
             facts["retry_after"] = retry_after(response.headers.get("retry-after"))
@@ -231,10 +248,10 @@ class Operation(Generic[P, T_co]):
     def _adapter(self) -> TypeAdapter[T_co]:
         return TypeAdapter(self.answer)
 
-    def _segment(self, found: re.Match[str], values: dict[str, Any]) -> str:
-        name = found[1]
+    def _segment(self, match: re.Match[str], values: dict[str, Any]) -> str:
+        name = match[1]
         if name not in values:
-            return found[0]  # the log-in fills it
+            return match[0]  # the log-in fills it
         if not is_one_segment(str(values[name])):
             raise InvalidInput(f"{self.vendor} {self.name} was not sent: {name} would change the address.")
         return quote(str(values[name]), safe="")
@@ -254,28 +271,10 @@ class Declare:
         effect: str,
         *,
         repeat: Repeat,
-        trust: Trust = "seed",
-        session: Session = "uses",
-        says: str = "",
-        assumed: str = "",
-        headers: Mapping[str, str] = MappingProxyType({}),
-        max_bytes: int = MAX_ANSWER_BYTES,
+        **options: Unpack[Options],
     ) -> Operation[P, T]:
-        """Declare an operation; see `Operation` for the meaning of each part."""
-        return Operation(
-            self.verb,
-            path,
-            inputs,
-            answer,
-            effect,
-            repeat=repeat,
-            trust=trust,
-            session=session,
-            says=says,
-            assumed=assumed,
-            headers=headers,
-            max_bytes=max_bytes,
-        )
+        """Declare an operation; `Operation` says what each part means."""
+        return Operation(self.verb, path, inputs, answer, effect, repeat=repeat, **options)
 
 
 get, post, put = Declare("GET"), Declare("POST"), Declare("PUT")
@@ -283,12 +282,12 @@ patch, delete = Declare("PATCH"), Declare("DELETE")
 
 
 def operations(client: type[Vendor]) -> dict[str, Operation[..., Any]]:
-    """The operations of a client class by name, in the order they are declared."""
+    """Return the operations of a client class by name, in the order of their declaration."""
     return {name: value for name, value in vars(client).items() if isinstance(value, Operation)}
 
 
 def is_one_segment(value: str) -> bool:
-    """Whether the value, however often a server decodes it, stays one segment of a path."""
+    """Return True if the value stays one segment of a path, however often a server decodes it."""
     while True:
         if _ROUTE_CHANGING.search(value) or not value.strip(". "):
             return False
@@ -299,5 +298,5 @@ def is_one_segment(value: str) -> bool:
 
 def _problem(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
-    said = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -1,4 +1,4 @@
-"""All rows of a list, one at a time, holding one page in memory."""
+"""Paging: all rows of a list, one at a time, with one page in memory."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
@@ -16,25 +16,25 @@ Row_co = TypeVar("Row_co", covariant=True)
 
 
 class Paged(Input):
-    """Inputs of an operation that answers a page at a time."""
+    """Inputs of an operation that answers one page at a time."""
 
     page_size: ClassVar[int | None]
     """Rows on a full page; None where a page that is not full need not be the last."""
 
     ends_when_empty: ClassVar[bool] = True
-    """Whether nothing can follow an empty page; False where the answer itself points to the next."""
+    """False where an answer points to the next page, so that an empty page need not be the last."""
 
     order: ClassVar[dict[str, str]] = {}
     """Inputs that order by a unique key, where the vendor has an order."""
 
     count: ClassVar[dict[str, Any]] = {}
-    """Inputs that make the vendor tell the total without rows, where it tells it no other way."""
+    """Inputs that ask for the total without rows, where a page does not hold it."""
 
     @classmethod
     @abstractmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any] | None:
         """
-        The inputs for a page; None if the page before was the last.
+        Return the inputs for a page; None if the page before was the last.
 
         Args:
             start: how many rows came before it.
@@ -44,15 +44,15 @@ class Paged(Input):
 
 
 class Page(Protocol[Row_co]):
-    """An answer with rows, and how many there are in all if the vendor says so."""
+    """An answer with rows, and the total on all pages if the vendor gives it."""
 
     @property
     def Results(self) -> Sequence[Row_co]:  # noqa: N802  (Jiwa's word)
-        """The rows of this page."""
+        """Return the rows of this page."""
 
     @property
     def Total(self) -> int | None:  # noqa: N802
-        """How many rows there are on all pages."""
+        """Return the number of rows on all pages."""
 
 
 @overload
@@ -61,14 +61,14 @@ def pages(call: Call[P, list[R]], *args: P.args, **inputs: P.kwargs) -> AsyncIte
 def pages(call: Call[P, Page[R]], *args: P.args, **inputs: P.kwargs) -> AsyncIterator[R]: ...
 async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
     """
-    Every row of a list, fetched a page at a time while the loop goes on.
+    Yield every row of a list; each page is fetched when the loop reaches it.
 
-    Say `async for row in pages(client.query_debtors, AccountNo="1001")`.
+    Use it as `async for row in pages(client.query_debtors, AccountNo="1001")`.
 
     Ends after an empty page (unless it points to another), a page that brings nothing new, a page after which
-    the vendor's total is reached, or, where the vendor tells no total, a page that is not full. A total that takes
-    a call of its own is asked for only where the first page leaves it open. Rows may shift between pages: expect to
-    see one twice.
+    the vendor's total is reached, or, where there is no total, a page that is not full. A total that needs a call of
+    its own is asked for only if the first page is long enough to have another after it. Rows may shift between pages:
+    expect to see one twice.
 
     Raises:
         TypeError: the operation does not answer in pages.
@@ -85,12 +85,12 @@ async def pages(call: Any, *args: Any, **inputs: Any) -> AsyncIterator[Any]:
         if place is None:
             return
         answer = await call(*args, **(inputs | place))
-        rows, told = _rows(answer)
+        rows, page_total = _rows(answer)
         if (not rows and paged.ends_when_empty) or (rows and rows == last_rows):
             return
         for row in rows:
             yield row
-        total = told if told is not None else total
+        total = page_total if page_total is not None else total
         if total is None and paged.count:
             if len(rows) < min(SHORT, paged.page_size or SHORT):
                 return

@@ -1,4 +1,4 @@
-"""Keeps the log lines of the HTTP library about our calls from being written: they print addresses and cookies."""
+"""Log filters that drop the HTTP library's records about our calls: they hold addresses and cookies."""
 
 import logging
 from contextvars import ContextVar
@@ -21,9 +21,9 @@ def _outside_vendor_calls(_record: logging.LogRecord) -> bool:
 
 def silence_foreign_loggers() -> None:
     """
-    Drop what httpx and httpcore log during our calls: they print whole addresses and cookies.
+    Drop the records of httpx and httpcore during our calls: they hold whole addresses and cookies.
 
-    Their records about other people's calls pass. Our own line, redacted, is logged by the transport at
+    Their records about other calls pass. Our own line, redacted, is logged by the transport at
     DEBUG.
     """
     for name in _LOGGERS_THAT_PRINT_URLS_OR_COOKIES:

@@ -1,8 +1,8 @@
 """
-The one way to the network: connection, credentials, time limits, masking, and what a failure there means.
+Transport: the one way to the network, with connections, credentials, time limits, masking and errors.
 
-Retries belong to the tasks. Here there are two only, both of calls that did nothing: a short `Retry-After`,
-and one new log-in (in `auth`).
+Retries belong to the tasks. Only two are here, both of calls that did nothing: a short `Retry-After`, and one new
+log-in (in `auth`).
 """
 
 import asyncio
@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 5.0
 """A call whose answer takes longer gives its slot in the engine back."""
-SHORT_WAIT: Final = 2.0  # seconds a vendor may ask us to wait here; more is the caller's to plan
+SHORT_WAIT: Final = 2.0  # seconds of a `Retry-After` that are waited for here; the caller plans a longer wait
 IDLE_SECONDS: Final = 2.0
 """
-How long a shared connection is kept without a call. Servers close theirs after 5 s or more: a request that meets such
-a closing is an answer lost, and a mail that nobody can look up.
+The time after which an idle shared connection is closed. Servers close theirs after 5 s or more: a request that is sent
+at that moment is an `AnswerLost`, and a mail that nobody can look up.
 """
 
 _NEVER_SENT = (
@@ -57,15 +57,15 @@ _shared: ContextVar["SharedConnections | None"] = ContextVar("shared_connections
 
 class SharedConnections:
     """
-    Within, a client goes on with the connections of those before it, which spares it the TCP and TLS handshakes.
+    A store of idle connections: a client reuses those of an earlier one, without new TCP and TLS handshakes.
 
-    It has them to itself meanwhile: httpx looks at every connection of a pool before each request, so one pool for
-    all costs each call the more, the more are open.
+    Each client has its connections to itself: httpx looks at every connection of a pool before each request, so in one
+    pool for all clients every open connection would slow down every call.
     """
 
     def __init__(self) -> None:
         self._idle: defaultdict[str, deque[tuple[float, httpx.AsyncClient]]] = defaultdict(deque)
-        """By address, with the time since when; the latest is last."""
+        """By address, with the time since which they are idle; the latest is last."""
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -79,14 +79,14 @@ class SharedConnections:
             while idle:
                 await idle.popleft()[1].aclose()
 
-    def lend(self, base_url: str) -> httpx.AsyncClient:
-        """Connections to an address, to be given back."""
+    def acquire(self, base_url: str) -> httpx.AsyncClient:
+        """Return connections to an address; `release` gives them back."""
         if idle := self._idle[base_url]:
             return idle.pop()[1]
-        return _connections(None, httpx.Limits(keepalive_expiry=IDLE_SECONDS))
+        return _new_pool(None, httpx.Limits(keepalive_expiry=IDLE_SECONDS))
 
-    async def take_back(self, base_url: str, http: httpx.AsyncClient) -> None:
-        """Keep connections for the next one; those that nobody has needed for some time are closed."""
+    async def release(self, base_url: str, http: httpx.AsyncClient) -> None:
+        """Store connections for the next client; close those that were idle for long."""
         if self._ended:
             await http.aclose()
             return
@@ -100,13 +100,13 @@ class VendorClient:
     """
     A vendor's operations over one connection pool; use it in `async with`.
 
-    Making one is cheap: the TLS settings are made once a process, and see `SharedConnections`.
+    Making one is cheap: the TLS settings are made once a process; see also `SharedConnections`.
 
     Args:
         base_url: the vendor's address, with `https` unless it is on this machine or network.
         auth: the credentials.
-        admission: entered around each call, to let in no more than the vendor's account may make.
-        timeout: seconds a call may take in all, log-in included; waiting for admission is not counted.
+        limiter: entered around each call, to keep within the limits of the vendor's account.
+        timeout: seconds a call may take in all, log-in included; waiting for the limiter is not counted.
         connect_timeout: seconds to wait for a connection.
         transport: another way to the network, for tests.
     """
@@ -132,7 +132,7 @@ class VendorClient:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.transport = transport
-        self._told_time: tuple[str | None, datetime] | None = None
+        self._vendor_date: tuple[str | None, datetime] | None = None
         self._http: httpx.AsyncClient | None = None
         self._shared: SharedConnections | None = None
 
@@ -141,7 +141,7 @@ class VendorClient:
 
     async def __aenter__(self) -> Self:
         self._shared = _shared.get() if self.transport is None else None
-        self._http = self._shared.lend(self.base_url) if self._shared else _connections(self.transport)
+        self._http = self._shared.acquire(self.base_url) if self._shared else _new_pool(self.transport)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -151,36 +151,36 @@ class VendorClient:
         if self._shared is None:
             await http.aclose()
         else:
-            await self._shared.take_back(self.base_url, http)
+            await self._shared.release(self.base_url, http)
 
     @property
     def clock_ahead(self) -> float | None:
-        """Seconds that the vendor's clock is ahead of ours, by its latest answer; None if it told no time."""
-        return None if self._told_time is None else clock_ahead(*self._told_time)
+        """Return the seconds by which the vendor's clock is ahead, by its latest answer; None if that had no date."""
+        return None if self._vendor_date is None else clock_ahead(*self._vendor_date)
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
-        """The JSON value of a good answer; raises a `VendorError` for any other."""
+        """Return the JSON value of a good answer; raise a `VendorError` for any other."""
         raise NotImplementedError
 
-    async def send(self, operation: Operation[..., T], given: Input) -> T:
-        """Send one call and read its answer; waits once for a vendor that asks for at most two seconds."""
+    async def send(self, operation: Operation[..., T], inputs: Input) -> T:
+        """Send one call and return its answer; wait once if the vendor asks for two seconds at most."""
         self.auth.permit(operation)
         try:
-            return await self._once(operation, given)
+            return await self._send_once(operation, inputs)
         except VendorError as error:
             if not _worth_a_short_wait(error):
                 raise
             with waiting_for_next_attempt(error.retry_after or 0.0):
                 await asyncio.sleep(error.retry_after or 0.0)
-        return await self._once(operation, given)
+        return await self._send_once(operation, inputs)
 
     def slot(self) -> AbstractAsyncContextManager[None]:
-        """Around several calls that belong together: the vendor's share of the engine's slots is waited for once."""
+        """Hold the vendor's share of the engine's slots for several calls that belong together."""
         return vendor_slot(self.vendor, self.base_url)
 
-    async def _once(self, operation: Operation[..., T], given: Input) -> T:
-        request = operation.build(self.base_url, given)
+    async def _send_once(self, operation: Operation[..., T], inputs: Input) -> T:
+        request = operation.build(self.base_url, inputs)
         exchange = Exchange(operation, self.base_url)
         timeout = httpx.Timeout(self.timeout, connect=self.connect_timeout).as_dict()
         request.extensions |= {"hookline": exchange, "trace": exchange.trace, "timeout": timeout}
@@ -189,7 +189,7 @@ class VendorClient:
                 response = await self._exchange(request, exchange)
             return operation.read(response)
         except VendorError as error:
-            secrets = [*self.auth.secrets(self.base_url), *given.secrets()]
+            secrets = [*self.auth.secrets(self.base_url), *inputs.secrets()]
             error.hide(lambda text: redact(text, secrets))
             raise
 
@@ -204,9 +204,9 @@ class VendorClient:
                 async with asyncio.timeout(self.timeout):
                     response = await self._http.send(request, auth=self.auth)
             outcome = str(response.status_code)
-            self._told_time = response.headers.get("date"), datetime.now(UTC)
+            self._vendor_date = response.headers.get("date"), datetime.now(UTC)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
-            raise _meaning(failure, exchange) from None
+            raise _error_for(failure, exchange) from None
         else:
             return response
         finally:
@@ -216,52 +216,44 @@ class VendorClient:
     def _log(self, request: httpx.Request, exchange: Exchange, outcome: str, seconds: float) -> None:
         if logger.isEnabledFor(logging.DEBUG):
             operation = exchange.operation
+            call = f"{operation.vendor} {operation.name} {operation.verb}"
             address = redact(str(request.url), self.auth.secrets(self.base_url))
-            milliseconds = round(seconds * 1000)
-            logger.debug(
-                "%s %s %s %s: %s in %d ms",
-                operation.vendor,
-                operation.name,
-                operation.verb,
-                address,
-                outcome,
-                milliseconds,
-            )
+            logger.debug("%s %s: %s in %d ms", call, address, outcome, round(seconds * 1000))
 
 
-def _connections(
+def _new_pool(
     transport: httpx.AsyncBaseTransport | None, limits: httpx.Limits | None = None
 ) -> httpx.AsyncClient:
-    """A pool without cookies: a session that a vendor sets beside a key would otherwise outlive the key."""
+    """Return a pool without cookies: a session cookie that a vendor sets beside a key would outlive the key."""
     return httpx.AsyncClient(
         verify=tls(),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         transport=transport,
         limits=limits or httpx.Limits(),
-        event_hooks={"response": [_read]},
+        event_hooks={"response": [_read_answer]},
     )
 
 
-async def _read(response: httpx.Response) -> None:
-    """Read each answer, those of log-ins too, no further than its operation allows."""
+async def _read_answer(response: httpx.Response) -> None:
+    """Read each answer, also that of a log-in, up to the limit of its operation."""
     exchange = Exchange.of(response.request)
     await read_bounded(response, exchange.operation.max_bytes if exchange else MAX_ANSWER_BYTES)
 
 
-def _meaning(failure: Exception, exchange: Exchange) -> VendorError:
-    """Which error a failure of the network is: the question is only whether our bytes had begun to leave."""
+def _error_for(failure: Exception, exchange: Exchange) -> VendorError:
+    """Return the error for a network failure; it depends on whether our bytes had begun to leave."""
     operation = exchange.operation
-    said = f"{type(failure).__name__} {failure}".strip()
+    detail = f"{type(failure).__name__} {failure}".strip()
     if isinstance(failure, _NEVER_SENT) or _while_logging_in(failure):
-        return operation.error(Unreachable, None, said)
+        return operation.error(Unreachable, None, detail)
     if isinstance(failure, httpx.DecodingError):
         error = operation.error(UnexpectedAnswer, None, str(failure))
         error.transient = error.transient and not isinstance(failure, AnswerTooLarge)
         return error
-    if isinstance(failure, TimeoutError | httpx.InvalidURL) and not exchange.began:
-        return operation.error(Unreachable, None, said)
-    return operation.error(AnswerLost, None, said)
+    if isinstance(failure, TimeoutError | httpx.InvalidURL) and not exchange.sending:
+        return operation.error(Unreachable, None, detail)
+    return operation.error(AnswerLost, None, detail)
 
 
 def _while_logging_in(failure: Exception) -> bool:
@@ -279,12 +271,12 @@ def _worth_a_short_wait(error: VendorError) -> bool:
 
 @cache
 def tls() -> ssl.SSLContext:
-    """The TLS settings of this process, made once: it takes longer than a call."""
+    """Return the TLS settings of this process, made once: making them takes longer than a call."""
     return httpx.create_ssl_context()
 
 
 def checked_address(base_url: str) -> str:
-    """The address without a slash at its end; raises `ConfigurationError` if calls cannot be built on it."""
+    """Return the address without a slash at its end; raise `ConfigurationError` if calls cannot be built on it."""
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError, ValueError):
@@ -292,5 +284,7 @@ def checked_address(base_url: str) -> str:
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError("A vendor's address must begin with https:// (or http://) and name a host.")
     if url.userinfo or url.query or url.fragment:
-        raise ConfigurationError("A vendor's address holds no user, password, question mark or number sign.")
+        raise ConfigurationError(
+            "A vendor's address must not hold a user, password, question mark or number sign."
+        )
     return base_url.rstrip("/")

@@ -19,7 +19,7 @@ def gone(read: Operation[..., Any]) -> Readback[VendorClient, Input]:
     async def look(client: VendorClient, given: Input, _token: str) -> Outcome | None:
         which = {name: value for name, value in given if name in read.input.model_fields}
         try:
-            await client.send(read, read.given(**which))
+            await client.send(read, read.validate(**which))
         except NotFound:
             return Outcome()
         return None
@@ -38,7 +38,7 @@ def alike(listing: Operation[..., Any], *, within: str | None = None) -> Readbac
 
     async def look(client: VendorClient, given: Input, _token: str) -> Outcome | None:
         narrowed = {} if within is None else {within: getattr(given, within)}
-        for record in await client.send(listing, listing.given(**narrowed)):
+        for record in await client.send(listing, listing.validate(**narrowed)):
             if _is_like(record, given):
                 return Outcome(answer=record)
         return None

@@ -15,9 +15,12 @@ LOOK = gone(JiwaClient.get_sales_order)
 @pytest.mark.parametrize(
     ("declare", "complaint"),
     [
-        (lambda: JIWA.call(JiwaClient.delete_sales_order), "not of the kind 'safe', but 'look'"),
-        (lambda: JIWA.effect(JiwaClient.get_sales_order, look=LOOK), "not of the kind 'look', but 'safe'"),
-        (lambda: JIWA.blind_effect(JiwaClient.delete_sales_order), "not of the kind 'never', but 'look'"),
+        (lambda: JIWA.call(JiwaClient.delete_sales_order), "not of the kind 'safe', but 'readback'"),
+        (
+            lambda: JIWA.effect(JiwaClient.get_sales_order, look=LOOK),
+            "not of the kind 'readback', but 'safe'",
+        ),
+        (lambda: JIWA.blind_effect(JiwaClient.delete_sales_order), "not of the kind 'never', but 'readback'"),
         (lambda: JIWA.effect(JiwaClient.delete_sales_order), "needs a look or a census"),
         (lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, of="InvoiceId"), "not take InvoiceId"),
         (

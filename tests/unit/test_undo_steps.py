@@ -71,7 +71,7 @@ def test_models_are_kept_as_json_that_the_task_takes_again(saga, jiwa_account):
     from hookline.clients import JiwaClient
 
     inputs = saga.undos[0].call["inputs"]
-    assert lines == JiwaClient.create_sales_order.given(**inputs).Lines
+    assert lines == JiwaClient.create_sales_order.validate(**inputs).Lines
 
 
 def test_what_is_done_within_is_of_its_round_and_marked_so(saga):

@@ -1,4 +1,4 @@
-"""JetAdvice: printers with their meters and supplies, the customers they stand at, and reports about them."""
+"""JetAdvice's operations, log-in and errors: printers with meters and supplies, their customers, and reports."""
 
 import base64
 import re
@@ -8,36 +8,10 @@ from typing import Any, ClassVar, Final
 import httpx
 from pydantic import SecretStr
 
-from hookline.clients.answers import LONGEST_QUOTE, json_value
+from hookline.clients.answers import MAX_QUOTE, json_value
 from hookline.clients.auth import Session, SessionAuth
 from hookline.clients.errors import NotAllowed, NotAuthenticated, UnexpectedAnswer, VendorError, kind_of
-from hookline.clients.jetadvice.models import (
-    ChangedCustomer,
-    ChangedDevice,
-    ChangedLevel,
-    ChangedUser,
-    Customer,
-    DataCollector,
-    DataCollectorRange,
-    Device,
-    GetReportFile,
-    GetReportRun,
-    Level,
-    LoggedIn,
-    NewCustomer,
-    NewLevel,
-    NewReport,
-    NewTag,
-    NewUser,
-    Report,
-    ReportRun,
-    RequestedReportRun,
-    RequestReportRun,
-    Scope,
-    Tag,
-    User,
-    View,
-)
+from hookline.clients.jetadvice import models
 from hookline.clients.models import NoInput
 from hookline.clients.operation import Operation, get, post, put
 from hookline.clients.transport import VendorClient
@@ -52,83 +26,83 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class JetadviceClient(VendorClient):
-    """JetAdvice by a user of JetAdvice Manager (`JetadviceUser`); lists come whole."""
+    """JetAdvice by a user of JetAdvice Manager (`JetadviceUser`); lists have no pages."""
 
     vendor: ClassVar[str] = "jetadvice"
     reference: ClassVar[str] = "JetAdvice API v2"
 
     # fmt: off
     # Session: https://api2.jetadvice.com/docs/use-cases/login.html
-    login = get("/login", NoInput, LoggedIn,
+    login = get("/login", NoInput, models.LoggedIn,
         "Open a session for the client's user.", repeat="safe", session="opens",
         assumed="the path, Basic credentials, the form of the answer")
 
     # Customers, their levels and users
-    list_customers = get("/customers", NoInput, list[Customer],
+    list_customers = get("/customers", NoInput, list[models.Customer],
         "Read every customer that the user may see.", repeat="safe", assumed="the fields")
-    create_customer = post("/customers", NewCustomer, Customer,
-        "Create a customer; a repeat creates another.", repeat="look", assumed="inputs and answer")
-    update_customer = put("/customers/{id}", ChangedCustomer, Customer,
-        "Change a customer; fields that are absent may be cleared.",
-        repeat="safe", assumed="the path, inputs and answer")
-    list_levels = get("/levels", Scope, list[Level],
+    create_customer = post("/customers", models.NewCustomer, models.Customer,
+        "Create a customer; a repeat creates another.", repeat="readback", assumed="inputs and answer")
+    update_customer = put("/customers/{id}", models.ChangedCustomer, models.Customer,
+        "Change a customer; fields that are absent may be cleared.", repeat="safe",
+        assumed="the path, inputs and answer")
+    list_levels = get("/levels", models.Scope, list[models.Level],
         "Read the levels, of one customer or of all.", repeat="safe", assumed="the filter and the fields")
-    create_level = post("/levels", NewLevel, Level,
-        "Create a level; a repeat creates another.", repeat="look", assumed="inputs and answer")
-    update_level = put("/levels/{id}", ChangedLevel, Level,
-        "Change a level; fields that are absent may be cleared.",
-        repeat="safe", assumed="the path, inputs and answer")
-    list_users = get("/users", Scope, list[User],
+    create_level = post("/levels", models.NewLevel, models.Level,
+        "Create a level; a repeat creates another.", repeat="readback", assumed="inputs and answer")
+    update_level = put("/levels/{id}", models.ChangedLevel, models.Level,
+        "Change a level; fields that are absent may be cleared.", repeat="safe",
+        assumed="the path, inputs and answer")
+    list_users = get("/users", models.Scope, list[models.User],
         "Read the users, of one customer or of all.", repeat="safe", assumed="the filter and the fields")
-    create_user = post("/users", NewUser, User,
-        "Create a user; a repeat creates another.", repeat="look", assumed="inputs and answer")
-    update_user = put("/users/{id}", ChangedUser, User,
-        "Change a user; fields that are absent may be cleared.",
-        repeat="safe", assumed="the path, inputs and answer")
+    create_user = post("/users", models.NewUser, models.User,
+        "Create a user; a repeat creates another.", repeat="readback", assumed="inputs and answer")
+    update_user = put("/users/{id}", models.ChangedUser, models.User,
+        "Change a user; fields that are absent may be cleared.", repeat="safe",
+        assumed="the path, inputs and answer")
 
     # Devices, tags, views
-    list_devices = get("/devices", Scope, list[Device],
-        "Read the devices with meters, supplies and alerts, of one customer or of all.",
-        repeat="safe", assumed="the filter and the fields")
-    update_device = put("/devices/{id}", ChangedDevice, Device,
-        "Change a device; fields that are absent may be cleared.",
-        repeat="safe", assumed="the path, inputs and answer")
-    list_tags = get("/tags", NoInput, list[Tag],
+    list_devices = get("/devices", models.Scope, list[models.Device],
+        "Read the devices with meters, supplies and alerts, of one customer or of all.", repeat="safe",
+        assumed="the filter and the fields")
+    update_device = put("/devices/{id}", models.ChangedDevice, models.Device,
+        "Change a device; fields that are absent may be cleared.", repeat="safe",
+        assumed="the path, inputs and answer")
+    list_tags = get("/tags", NoInput, list[models.Tag],
         "Read every tag.", repeat="safe", assumed="the path and the fields")
-    create_tag = post("/tags", NewTag, Tag,
-        "Create a tag; a repeat creates another.", repeat="look", assumed="the path, inputs and answer")
-    list_views = get("/views", NoInput, list[View],
+    create_tag = post("/tags", models.NewTag, models.Tag,
+        "Create a tag; a repeat creates another.", repeat="readback", assumed="the path, inputs and answer")
+    list_views = get("/views", NoInput, list[models.View],
         "Read every saved view.", repeat="safe", assumed="the path and the fields")
 
     # Reports: https://api2.jetadvice.com/docs/use-cases/run-report.html
-    list_reports = get("/reports", Scope, list[Report],
+    list_reports = get("/reports", models.Scope, list[models.Report],
         "Read the reports, of one customer or of all.", repeat="safe", assumed="the filter and the fields")
-    create_report = post("/reports", NewReport, Report,
-        "Create a report; a repeat creates another.", repeat="look", assumed="inputs and answer")
-    request_report_run = get("/reports/RunRequest", RequestReportRun, RequestedReportRun,
-        "Start a run of a report; though it is a GET, a repeat starts another run.",
-        repeat="look", trust="public", assumed="the inputs beyond OutputFormat")
-    get_report_run = get("/reports/RunResult", GetReportRun, ReportRun,
-        "Tell how far a report run is, and its files once it is done.",
-        repeat="safe", trust="public", assumed="the answer's fields")
-    get_report_file = get("/reports/RunResultFile", GetReportFile, str,
-        "Read a file of a report run, whole, as the text it is.",
-        repeat="safe", trust="public", assumed="the input's name", max_bytes=50 * 2**20)
+    create_report = post("/reports", models.NewReport, models.Report,
+        "Create a report; a repeat creates another.", repeat="readback", assumed="inputs and answer")
+    request_report_run = get("/reports/RunRequest", models.RequestReportRun, models.RequestedReportRun,
+        "Start a run of a report; though it is a GET, a repeat starts another run.", repeat="readback",
+        trust="public", assumed="the inputs beyond OutputFormat")
+    get_report_run = get("/reports/RunResult", models.GetReportRun, models.ReportRun,
+        "Read the state of a report run, and its files once it is done.", repeat="safe", trust="public",
+        assumed="the answer's fields")
+    get_report_file = get("/reports/RunResultFile", models.GetReportFile, str,
+        "Read a whole file of a report run, as text.", repeat="safe", trust="public",
+        assumed="the input's name", max_bytes=50 * 2**20)
 
     # Data collectors, and the API's own description
-    list_data_collectors = get("/datacollectors", Scope, list[DataCollector],
-        "Read the agents that collect from devices, of one customer or of all.",
-        repeat="safe", assumed="the path, the filter and the fields")
-    list_data_collector_ranges = get("/datacollectorranges", Scope, list[DataCollectorRange],
-        "Read the network ranges that data collectors search, of one customer or of all.",
-        repeat="safe", assumed="the path, the filter and the fields")
+    list_data_collectors = get("/datacollectors", models.Scope, list[models.DataCollector],
+        "Read the agents that collect from devices, of one customer or of all.", repeat="safe",
+        assumed="the path, the filter and the fields")
+    list_data_collector_ranges = get("/datacollectorranges", models.Scope, list[models.DataCollectorRange],
+        "Read the network ranges that data collectors search, of one customer or of all.", repeat="safe",
+        assumed="the path, the filter and the fields")
     get_documentation = get("/doc", NoInput, str,
-        "Read what the API says about itself, a page for people.", repeat="safe", assumed="the answer")
+        "Read the API's description of itself, a page for people.", repeat="safe", assumed="the answer")
     # fmt: on
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
-        """The JSON of a good answer, or the text where a text is due; failures are told in plain text."""
+        """Return the JSON of a good answer, or its text where the answer is a text; failures are plain text."""
         if not response.is_success:
             raise _failure(operation, response)
         if operation.session == "opens":
@@ -153,30 +127,30 @@ class JetadviceUser(SessionAuth):
         self.password = password
 
     def secrets(self, base_url: str) -> list[str]:
-        """Every value that must not be shown, the password in the form it travels in too."""
+        """Return every value that must not be shown, also the encoded password."""
         return [*super().secrets(base_url), self._credentials()]
 
-    def introduced(self, request: httpx.Request) -> httpx.Request:
-        """A log-in carries user and password in a header, so that they stand in no address."""
+    def prepare_login(self, request: httpx.Request) -> httpx.Request:
+        """Return the log-in with user and password in a header, so that no address holds them."""
         request.headers["Authorization"] = f"Basic {self._credentials()}"
         return request
 
-    def log_in(self, base_url: str) -> httpx.Request:
-        """What `introduced` completes."""
+    def login_request(self, base_url: str) -> httpx.Request:
+        """Return the log-in that `prepare_login` completes."""
         return JetadviceClient.login.request(base_url)
 
-    def opened(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
-        """Each answered call keeps the session alive; it is renewed a minute before it would end."""
+    def open_session(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
+        """Open a session that each answered call prolongs, to be renewed a minute before its end."""
         token = JetadviceClient.login.read(answer).token.get_secret_value()
         session.open(token, seconds=IDLE, sliding=True)
 
-    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
-        """The token in its header, whose name JetAdvice reads by its exact case."""
+    def authenticate(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """Return the request with the token in its header, whose name JetAdvice reads by its exact case."""
         request.headers["X-AuthKey"] = session.token
         return request
 
-    def ended(self, answer: httpx.Response) -> bool:
-        """A 403 did nothing, whichever of the two it means."""
+    def session_ended(self, answer: httpx.Response) -> bool:
+        """Return True for a 403: a dead token or a missing privilege, and nothing was done."""
         return answer.status_code == httpx.codes.FORBIDDEN
 
     def _credentials(self) -> str:
@@ -191,7 +165,11 @@ def _failure(operation: Operation[..., Any], response: httpx.Response) -> Vendor
 
 
 def _token(operation: Operation[..., Any], response: httpx.Response) -> str:
-    """The token: a JSON text, a bare text, or a part of an object. Another answer is not quoted: it may hold it."""
+    """
+    Return the token: a JSON text, a bare text, or a part of an object.
+
+    Another answer is not quoted in the error: it may hold the token.
+    """
     try:
         value = json_value(response)
     except ValueError:
@@ -205,11 +183,11 @@ def _token(operation: Operation[..., Any], response: httpx.Response) -> str:
 
 
 def _start(response: httpx.Response) -> str:
-    return _text(response)[:LONGEST_QUOTE]
+    return _text(response)[:MAX_QUOTE]
 
 
 def _text(response: httpx.Response) -> str:
-    """The body as text, in the encoding that the vendor names, else UTF-8."""
+    """Return the body as text, in the encoding that the vendor names, else UTF-8."""
     charset = (response.charset_encoding or "utf-8").lower()
     try:
         text = response.content.decode("utf-8" if charset in _SLOW else charset, "replace")

@@ -1,8 +1,8 @@
 """
-What goes into and comes out of JetAdvice.
+JetAdvice's models.
 
-Its documents name no field of a record but those of the report run: all others are assumed. Names are read in
-any case, unknown ones are kept, and `more` sends what is not foreseen here.
+Its documents name no field of a record except those of the report run: all others are assumed. Names are read in
+any case, unknown fields are kept, and `more` sends fields that are not named here.
 """
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, JsonValue, SecretStr, model_validator
 
-from hookline.clients.models import Answer, Input, Moment, Whole
+from hookline.clients.models import Answer, Input, IntOrNone, Moment
 
 ReportFormat = Literal[1, 2, 5]
 """The format of a report's files: 1 is CSV, 2 is XML, 5 is JSON."""
@@ -22,7 +22,7 @@ Percent = Annotated[
     Field(allow_inf_nan=False),
     BeforeValidator(lambda value: None if isinstance(value, str) and not value.strip() else value),
 ]
-"""A share of a hundred, which may come as text; "" is None."""
+"""A percentage, which may come as text; "" is None."""
 
 
 class LoggedIn(Answer):
@@ -31,7 +31,7 @@ class LoggedIn(Answer):
     token: SecretStr
 
 
-# What is common ---------------------------------------------------------------------------------------------
+# Common models ----------------------------------------------------------------------------------------------
 
 
 class Scope(Input):
@@ -40,37 +40,36 @@ class Scope(Input):
     customerId: str | None = None
 
 
-class Written(Input):
+class WrittenRecord(Input):
     """A record to write; `more` holds fields beyond those named here."""
 
     more: Mapping[str, JsonValue] | None = None
 
     @model_validator(mode="after")
-    def _nothing_twice(self) -> Self:
-        known = {name.lower() for name in type(self).model_fields}
-        if twice := [name for name in self.more or {} if name.lower() in known]:
+    def _no_field_twice(self) -> Self:
+        named = {name.lower() for name in type(self).model_fields}
+        if twice := [name for name in self.more or {} if name.lower() in named]:
             raise ValueError(f"give {', '.join(twice)} by its own name, not in `more`")
         return self
 
     def values(self) -> dict[str, Any]:
-        """The inputs, with those in `more` among them."""
+        """Return the inputs, those in `more` included."""
         values = super().values()
         more: dict[str, Any] = values.pop("more", {})
         return values | more
 
 
-class Changed(Written):
+class ChangedRecord(WrittenRecord):
     """
-    A record to change and what to change of it.
+    A record to change, with its changed fields.
 
-    Whether JetAdvice clears the fields that are absent is unknown: read the record, merge, write all of it,
-    and read it back.
+    JetAdvice may clear the fields that are absent (unknown): read the record, merge, write all of it, and read it back.
     """
 
     id: str
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _has_a_change(self) -> Self:
         if not set(self.values()) - {"id"}:
             raise ValueError("give at least one field to change: an empty change may clear the record")
         return self
@@ -79,8 +78,8 @@ class Changed(Written):
 # Customers, levels, users -----------------------------------------------------------------------------------
 
 
-class NewCustomer(Written):
-    """A customer; `externalNumber` is our own number of it, by which it can be found again."""
+class NewCustomer(WrittenRecord):
+    """A customer; it can be found again by `externalNumber`, our own number for it."""
 
     name: str = Field(min_length=1)
     externalNumber: str | None = None
@@ -91,8 +90,8 @@ class NewCustomer(Written):
     phone: str | None = None
 
 
-class ChangedCustomer(Changed):
-    """A customer and what to change; absent fields may be cleared, so send all of them."""
+class ChangedCustomer(ChangedRecord):
+    """A customer to change; absent fields may be cleared, so send all of them."""
 
     name: str | None = Field(default=None, min_length=1)
     externalNumber: str | None = None
@@ -104,7 +103,7 @@ class ChangedCustomer(Changed):
 
 
 class Customer(Answer):
-    """A customer; `externalNumber` is the number it has elsewhere."""
+    """A customer; `externalNumber` is its number in other systems."""
 
     customerId: str
     name: str = ""
@@ -116,7 +115,7 @@ class Customer(Answer):
     phone: str = ""
 
 
-class NewLevel(Written):
+class NewLevel(WrittenRecord):
     """A part of a customer's organisation, at the top or below another."""
 
     customerId: str
@@ -124,8 +123,8 @@ class NewLevel(Written):
     parentLevelId: str | None = None
 
 
-class ChangedLevel(Changed):
-    """A level and what to change; absent fields may be cleared, so send all of them."""
+class ChangedLevel(ChangedRecord):
+    """A level to change; absent fields may be cleared, so send all of them."""
 
     customerId: str | None = None
     name: str | None = Field(default=None, min_length=1)
@@ -141,7 +140,7 @@ class Level(Answer):
     name: str = ""
 
 
-class NewUser(Written):
+class NewUser(WrittenRecord):
     """A person of a customer."""
 
     customerId: str
@@ -152,8 +151,8 @@ class NewUser(Written):
     email: str | None = None
 
 
-class ChangedUser(Changed):
-    """A user and what to change; absent fields may be cleared, so send all of them."""
+class ChangedUser(ChangedRecord):
+    """A user to change; absent fields may be cleared, so send all of them."""
 
     customerId: str | None = None
     userName: str | None = Field(default=None, min_length=1)
@@ -178,8 +177,8 @@ class User(Answer):
 # Devices ----------------------------------------------------------------------------------------------------
 
 
-class ChangedDevice(Changed):
-    """A device and what to change; absent fields may be cleared, so send all of them."""
+class ChangedDevice(ChangedRecord):
+    """A device to change; absent fields may be cleared, so send all of them."""
 
     customerId: str | None = None
     levelId: str | None = None
@@ -192,17 +191,17 @@ class ChangedDevice(Changed):
 
 
 class Counters(Answer):
-    """Pages since the device was made, None where it does not tell; `copies` is the vendor's `copy`."""
+    """Pages over the device's life, None if unknown; `copies` is the vendor's `copy`."""
 
-    total: Whole = None
-    mono: Whole = None
-    color: Whole = None
-    copies: Whole = Field(default=None, validation_alias=AliasChoices("copies", "copy", "Copy"))
-    scan: Whole = None
+    total: IntOrNone = None
+    mono: IntOrNone = None
+    color: IntOrNone = None
+    copies: IntOrNone = Field(default=None, validation_alias=AliasChoices("copies", "copy", "Copy"))
+    scan: IntOrNone = None
 
 
 class Supply(Answer):
-    """A cartridge, a drum or the like; `levelPercent` is what is left of it."""
+    """A supply such as a cartridge or a drum; `levelPercent` is the rest."""
 
     type: str = ""
     color: str = ""
@@ -211,7 +210,7 @@ class Supply(Answer):
 
 
 class Alert(Answer):
-    """Something the device complains of."""
+    """A problem that the device reports."""
 
     code: str = ""
     text: str = ""
@@ -237,7 +236,7 @@ class Device(Answer):
 
 
 class DataCollector(Answer):
-    """The agent that finds and reads devices at a customer's."""
+    """The agent that finds and reads devices at a customer."""
 
     dataCollectorId: str
     customerId: str = ""
@@ -259,7 +258,7 @@ class DataCollectorRange(Answer):
 # Tags and views ---------------------------------------------------------------------------------------------
 
 
-class NewTag(Written):
+class NewTag(WrittenRecord):
     """A tag for devices."""
 
     name: str = Field(min_length=1)
@@ -282,8 +281,8 @@ class View(Answer):
 # Reports ----------------------------------------------------------------------------------------------------
 
 
-class NewReport(Written):
-    """A report: a name and the view whose devices it tells of."""
+class NewReport(WrittenRecord):
+    """A report: a name, and the view whose devices are in it."""
 
     name: str = Field(min_length=1)
     customerId: str | None = None
@@ -308,7 +307,7 @@ class RequestReportRun(Input):
 
 
 class RequestedReportRun(Answer):
-    """A report run that has begun: ask for its result by this id."""
+    """A report run that has begun; its result is read by this id."""
 
     ReportRequestGuid: str
 
@@ -321,15 +320,15 @@ class GetReportRun(Input):
 
 
 class ReportFile(Answer):
-    """A file that a report run made; `Size` is in bytes."""
+    """A file of a report run; `Size` is in bytes."""
 
     FileId: str
     FileName: str = ""
-    Size: Whole = None
+    Size: IntOrNone = None
 
 
 class ReportRun(Answer):
-    """How far a report run is: Queued, Running, Completed or Failed, or a word yet unknown; and its files."""
+    """The state of a report run (Queued, Running, Completed, Failed or an unknown text) and its files."""
 
     Status: str
     Message: str = ""

@@ -9,36 +9,7 @@ from pydantic import SecretStr
 from hookline.clients.answers import json_value, loose_json, start_of
 from hookline.clients.auth import Session, SessionAuth, is_sendable, sendable
 from hookline.clients.errors import NotAuthenticated, Refused, UnexpectedAnswer, VendorError, kind_of
-from hookline.clients.jifeline.models import (
-    AccessToken,
-    Change,
-    ChangedTicket,
-    ChannelMessages,
-    Connector,
-    Customer,
-    Ended,
-    Envelope,
-    InterruptedSession,
-    ListChannelMessages,
-    ListConnectors,
-    ListNamed,
-    ListOpenobdSessions,
-    ListSystemEvents,
-    ListTickets,
-    ListVehicles,
-    MarkTicket,
-    NewPreparedTicket,
-    One,
-    OneVehicleModel,
-    OpenobdSession,
-    PerState,
-    Product,
-    Provider,
-    SystemEvent,
-    Ticket,
-    Vehicle,
-    VehicleModel,
-)
+from hookline.clients.jifeline import models
 from hookline.clients.models import NoInput
 from hookline.clients.operation import HEADERS, Operation, get, post, put
 from hookline.clients.transport import VendorClient, checked_address
@@ -56,91 +27,91 @@ class JifelineClient(VendorClient):
 
     # fmt: off
     # Token: https://partner-api-docs-001.prd.jifeline.cloud
-    fetch_token = post("/oauth2/token", NoInput, AccessToken,
-        "Trade the client's id and secret for a token.", repeat="safe", trust="public", session="opens")
+    fetch_token = post("/oauth2/token", NoInput, models.AccessToken,
+        "Exchange the client's id and secret for a token.", repeat="safe", trust="public", session="opens")
 
     # Tickets: https://partner-api-001.redoc.ly
-    list_tickets = get("/v2/tickets/tickets", ListTickets, Envelope[Ticket],
+    list_tickets = get("/v2/tickets/tickets", models.ListTickets, models.Envelope[models.Ticket],
         "Read a page of tickets.", repeat="safe",
         assumed="the filters but ticket_number and externally_processed")
-    get_ticket = get("/v2/tickets/tickets/{id}", One, Ticket,
+    get_ticket = get("/v2/tickets/tickets/{id}", models.ById, models.Ticket,
         "Read a ticket.", repeat="safe", assumed="the product lines")
-    list_prepared_tickets = get("/v2/tickets/prepared-tickets", PerState, Envelope[Ticket],
-        "Read a page of the tickets that wait for a workshop.",
-        repeat="safe", trust="public", assumed="the path")
-    create_prepared_ticket = post("/v2/tickets/prepared-tickets", NewPreparedTicket, ChangedTicket,
-        "Prepare a ticket for a workshop; a repeat prepares another.",
-        repeat="look", trust="public", assumed="the path, inputs and answer")
-    list_pending_tickets = get("/v2/tickets/pending-tickets", PerState, Envelope[Ticket],
-        "Read a page of the tickets that wait for an operator.",
-        repeat="safe", trust="public", assumed="the path and the filters")
-    list_in_progress_tickets = get("/v2/tickets/in-progress-tickets", PerState, Envelope[Ticket],
-        "Read a page of the tickets that are worked on.",
+    list_prepared_tickets = get("/v2/tickets/prepared-tickets", models.TicketFilters,
+        models.Envelope[models.Ticket], "Read a page of the tickets that wait for a workshop.", repeat="safe",
+        trust="public", assumed="the path")
+    create_prepared_ticket = post("/v2/tickets/prepared-tickets", models.NewPreparedTicket,
+        models.ChangedTicket, "Prepare a ticket for a workshop; a repeat prepares another.", repeat="readback",
+        trust="public", assumed="the path, inputs and answer")
+    list_pending_tickets = get("/v2/tickets/pending-tickets", models.TicketFilters,
+        models.Envelope[models.Ticket], "Read a page of the tickets that wait for an operator.", repeat="safe",
+        trust="public", assumed="the path and the filters")
+    list_in_progress_tickets = get("/v2/tickets/in-progress-tickets", models.TicketFilters,
+        models.Envelope[models.Ticket], "Read a page of the tickets in progress.", repeat="safe",
+        trust="public", assumed="the path and the filters but ticket_number")
+    list_outsourced_tickets = get("/v2/tickets/outsourced-tickets", models.TicketFilters,
+        models.Envelope[models.Ticket], "Read a page of the tickets that another provider works on.",
         repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
-    list_outsourced_tickets = get("/v2/tickets/outsourced-tickets", PerState, Envelope[Ticket],
-        "Read a page of the tickets that another provider works on.",
-        repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
-    list_closed_tickets = get("/v2/tickets/closed-tickets", Ended, Envelope[Ticket],
-        "Read a page of the tickets that are done, with their product lines.",
+    list_closed_tickets = get("/v2/tickets/closed-tickets", models.EndedTicketFilters,
+        models.Envelope[models.Ticket], "Read a page of the tickets that are done, with their product lines.",
         repeat="safe", trust="public", assumed="the path, the product lines and the filters but ticket_number")
-    list_cancelled_tickets = get("/v2/tickets/cancelled-tickets", Ended, Envelope[Ticket],
-        "Read a page of the tickets that were called off.",
-        repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
-    mark_ticket_processed = put("/v2/tickets/tickets/{id}", MarkTicket, ChangedTicket,
-        "Set our reference on a ticket, or whether we have processed it.",
-        repeat="safe", trust="public", assumed="verb and path")
-    list_channel_messages = get(
-        "/v2/tickets/messenger-channel/messages", ListChannelMessages, ChannelMessages,
-        "Read a page of a ticket's chat.", repeat="safe", trust="public")
+    list_cancelled_tickets = get("/v2/tickets/cancelled-tickets", models.EndedTicketFilters,
+        models.Envelope[models.Ticket], "Read a page of the cancelled tickets.", repeat="safe",
+        trust="public", assumed="the path and the filters but ticket_number")
+    mark_ticket_processed = put("/v2/tickets/tickets/{id}", models.MarkTicket, models.ChangedTicket,
+        "Set our reference on a ticket, or whether we have processed it.", repeat="safe", trust="public",
+        assumed="verb and path")
+    list_channel_messages = get("/v2/tickets/messenger-channel/messages", models.ListChannelMessages,
+        models.ChannelMessages, "Read a page of a ticket's chat.", repeat="safe", trust="public")
 
     # Customers and their connectors
-    list_customers = get("/v2/customers/customers", ListNamed, Envelope[Customer],
+    list_customers = get("/v2/customers/customers", models.ListNamed, models.Envelope[models.Customer],
         "Read a page of customers.", repeat="safe", assumed="the path, the filter and the fields")
-    get_customer = get("/v2/customers/customers/{id}", One, Customer,
+    get_customer = get("/v2/customers/customers/{id}", models.ById, models.Customer,
         "Read a customer.", repeat="safe", assumed="the path and the fields")
-    list_connectors = get("/v2/customers/connectors", ListConnectors, Envelope[Connector],
+    list_connectors = get("/v2/customers/connectors", models.ListConnectors, models.Envelope[models.Connector],
         "Read a page of connectors.", repeat="safe", assumed="the path")
-    get_connector = get("/v2/customers/connectors/{id}", One, Connector,
+    get_connector = get("/v2/customers/connectors/{id}", models.ById, models.Connector,
         "Read a connector.", repeat="safe", assumed="the path")
 
     # Products, providers, vehicles
-    list_products = get("/v2/products/products", ListNamed, Envelope[Product],
-        "Read a page of the services that can be done.",
-        repeat="safe", assumed="the path, the filter and the fields")
-    get_product = get("/v2/products/products/{id}", One, Product,
+    list_products = get("/v2/products/products", models.ListNamed, models.Envelope[models.Product],
+        "Read a page of the services that can be done.", repeat="safe",
+        assumed="the path, the filter and the fields")
+    get_product = get("/v2/products/products/{id}", models.ById, models.Product,
         "Read a service.", repeat="safe", assumed="the path and the fields")
-    list_providers = get("/v2/providers/providers", ListNamed, Envelope[Provider],
-        "Read a page of the organisations that serve vehicles.",
-        repeat="safe", assumed="the path, the filter and the fields")
-    get_provider = get("/v2/providers/providers/{id}", One, Provider,
+    list_providers = get("/v2/providers/providers", models.ListNamed, models.Envelope[models.Provider],
+        "Read a page of the organisations that serve vehicles.", repeat="safe",
+        assumed="the path, the filter and the fields")
+    get_provider = get("/v2/providers/providers/{id}", models.ById, models.Provider,
         "Read an organisation that serves vehicles.", repeat="safe", assumed="the path and the fields")
-    list_vehicles = get("/v2/vehicles/vehicles", ListVehicles, Envelope[Vehicle],
+    list_vehicles = get("/v2/vehicles/vehicles", models.ListVehicles, models.Envelope[models.Vehicle],
         "Read a page of vehicles.", repeat="safe", assumed="the path, the filters and the fields")
-    get_vehicle = get("/v2/vehicles/vehicles/{id}", One, Vehicle,
+    get_vehicle = get("/v2/vehicles/vehicles/{id}", models.ById, models.Vehicle,
         "Read a vehicle.", repeat="safe", assumed="the path and the fields")
-    get_vehicle_model = get("/v2/vehicles/models/{id}", OneVehicleModel, VehicleModel,
+    get_vehicle_model = get("/v2/vehicles/models/{id}", models.OneVehicleModel, models.VehicleModel,
         "Read a vehicle model and its make.", repeat="safe", trust="public", assumed="the fields")
 
     # openOBD sessions
-    list_openobd_sessions = get("/v2/open-obd/sessions", ListOpenobdSessions, Envelope[OpenobdSession],
-        "Read a page of sessions.", repeat="safe", assumed="the path and the filter")
-    get_openobd_session = get("/v2/open-obd/sessions/{id}", One, OpenobdSession,
+    list_openobd_sessions = get("/v2/open-obd/sessions", models.ListOpenobdSessions,
+        models.Envelope[models.OpenobdSession], "Read a page of sessions.", repeat="safe",
+        assumed="the path and the filter")
+    get_openobd_session = get("/v2/open-obd/sessions/{id}", models.ById, models.OpenobdSession,
         "Read a session.", repeat="safe", assumed="the path")
-    interrupt_openobd_session = put("/v2/open-obd/sessions/{id}/interrupt", One, InterruptedSession,
-        "Break a session off; it may be accepted only, and done a little later.",
+    interrupt_openobd_session = put("/v2/open-obd/sessions/{id}/interrupt", models.ById,
+        models.InterruptedSession, "Interrupt a session; it may only be accepted, and done a little later.",
         repeat="safe", assumed="verb, path and answer")
 
     # Events
-    list_system_events = get("/v2/system/events", ListSystemEvents, Envelope[SystemEvent],
+    list_system_events = get("/v2/system/events", models.ListSystemEvents, models.Envelope[models.SystemEvent],
         "Read what happened after an event or a moment.", repeat="safe", trust="public")
     # fmt: on
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
-        """The JSON of a good answer, which a change may leave out; failures are told in a problem body."""
+        """Return the JSON of a good answer, which a change may leave out; failures have a problem body."""
         if not response.is_success:
             raise _failure(operation, response)
-        changes = issubclass(operation.answer, Change)
+        changes = issubclass(operation.answer, models.Change)
         try:
             value = None if changes and not response.content.strip() else json_value(response)
         except ValueError:
@@ -173,36 +144,38 @@ class JifelineApp(SessionAuth):
         self.token_url = checked_address(token_url) if token_url else None
         self.api_key = sendable("Jifeline API key", api_key) if api_key else None
 
-    def introduced(self, request: httpx.Request) -> httpx.Request:
-        """The token request as OAuth 2 wants it: a form, sent where tokens are given out."""
+    def prepare_login(self, request: httpx.Request) -> httpx.Request:
+        """Return the token request of OAuth 2: a form, sent to the address of the tokens."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
             "client_secret": self.client_secret.get_secret_value(),
         }
         url = self.token_url or request.url
-        asked = httpx.Request(request.method, url, headers=HEADERS, data=form, extensions=request.extensions)
-        return asked if self.token_url else self._keyed(asked)
+        token_request = httpx.Request(
+            request.method, url, headers=HEADERS, data=form, extensions=request.extensions
+        )
+        return token_request if self.token_url else self._keyed(token_request)
 
-    def log_in(self, base_url: str) -> httpx.Request:
-        """What `introduced` completes."""
+    def login_request(self, base_url: str) -> httpx.Request:
+        """Return the token request that `prepare_login` completes."""
         return JifelineClient.fetch_token.request(base_url)
 
-    def opened(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
-        """The token, until shortly before it ends."""
-        told = JifelineClient.fetch_token.read(answer)
-        token = told.access_token.get_secret_value()
+    def open_session(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
+        """Use the token until shortly before it ends."""
+        issued = JifelineClient.fetch_token.read(answer)
+        token = issued.access_token.get_secret_value()
         if not is_sendable(token):
             raise JifelineClient.fetch_token.error(UnexpectedAnswer, answer, "the token cannot be sent")
-        session.open(token, seconds=max(told.expires_in - MARGIN, told.expires_in / 2))
+        session.open(token, seconds=max(issued.expires_in - MARGIN, issued.expires_in / 2))
 
-    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
-        """The token in its header, to the API's own address."""
+    def authenticate(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """Return the request with the token in its header; it goes to the API's own address only."""
         request.headers["Authorization"] = f"Bearer {session.token}"
         return self._keyed(request)
 
-    def ended(self, answer: httpx.Response) -> bool:
-        """A 401 did nothing."""
+    def session_ended(self, answer: httpx.Response) -> bool:
+        """Return True for a 401, which did nothing."""
         return answer.status_code == httpx.codes.UNAUTHORIZED
 
     def _keyed(self, request: httpx.Request) -> httpx.Request:
@@ -212,18 +185,18 @@ class JifelineApp(SessionAuth):
 
 
 def _failure(operation: Operation[..., Any], response: httpx.Response) -> VendorError:
-    """What the problem body says; OAuth 2 has another, and a 400 for a wrong client."""
+    """Return the error in a problem body; OAuth 2 has its own form, with a 400 for a wrong client."""
     value = loose_json(response)
     problem = value if isinstance(value, Mapping) else {}
     errors = problem.get("errors")
     rows = [row for row in errors if isinstance(row, Mapping)] if isinstance(errors, list) else []
     head = [problem.get(name) for name in ("error", "error_description")]
     head = [part for part in head if part] or [problem.get("detail") or problem.get("title")]
-    said = [str(part) for part in (*head, *map(_row, rows)) if part]
+    texts = [str(part) for part in (*head, *map(_row, rows)) if part]
     wrong_client = operation.session == "opens" and problem.get("error") in _WRONG_CLIENT
     kind = NotAuthenticated if wrong_client else kind_of(response.status_code)
     facts = {"rows": rows} if kind is Refused else {}
-    return operation.error(kind, response, "; ".join(said) or start_of(response), **facts)
+    return operation.error(kind, response, "; ".join(texts) or start_of(response), **facts)
 
 
 def _row(row: Mapping[str, Any]) -> str:
@@ -231,7 +204,7 @@ def _row(row: Mapping[str, Any]) -> str:
 
 
 def _changed(operation: Operation[..., Any], response: httpx.Response, value: Any) -> Any:
-    """A change may be accepted and not finished (202), and need not tell of a record whose id we gave."""
+    """Return the answer to a change, which may be unfinished (202) and may leave out a record whose id we sent."""
     unfinished = response.status_code == httpx.codes.ACCEPTED
     known = {"id": ""} if operation.placeholders and (unfinished or value is None) else {}
     value = {} if value is None else value
@@ -239,5 +212,5 @@ def _changed(operation: Operation[..., Any], response: httpx.Response, value: An
 
 
 def _quoted(operation: Operation[..., Any], response: httpx.Response) -> str:
-    """The start of an answer that cannot be read, unless it may hold a token."""
+    """Return the start of an unreadable answer, unless it may hold a token."""
     return "" if operation.session == "opens" else start_of(response)

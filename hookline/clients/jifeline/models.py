@@ -1,4 +1,4 @@
-"""What goes into and comes out of Jifeline's Partner API, in its own spelling."""
+"""Models of Jifeline's Partner API, in its own spelling."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, SecretStr, model_validator
 
-from hookline.clients.models import Answer, Flag, Input, Moment, Money, Whole
+from hookline.clients.models import Answer, Flag, Input, IntOrNone, Moment, Money
 from hookline.clients.paging import Paged
 
 R = TypeVar("R")
 
-LARGEST_LIMIT = 1000
-LONGEST_REFERENCE = 255
-LARGEST_INT = 2**63 - 1
+MAX_LIMIT = 1000
+MAX_REFERENCE = 255
+MAX_INT = 2**63 - 1
 
 TicketState = Literal["prepared", "pending", "in_progress", "outsourced", "closed", "cancelled"]
 SessionState = Literal["available", "active", "interrupted", "finished", "failed"]
@@ -30,8 +30,8 @@ def _in_utc(moment: datetime) -> datetime:
 Uuid = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
 """An id, as in 2f500382-0f8e-4298-83ee-e205a6a419df."""
 
-Number = Annotated[int, Field(ge=0, le=LARGEST_INT)]
-"""A number that names something, as a ticket's."""
+Number = Annotated[int, Field(ge=0, le=MAX_INT)]
+"""A number that identifies something, such as a ticket."""
 
 Vin = Annotated[str, Field(min_length=17, max_length=17)]
 """A vehicle's identification number: 17 characters."""
@@ -39,68 +39,68 @@ Vin = Annotated[str, Field(min_length=17, max_length=17)]
 Voucher = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,8}$")]
 """A voucher's code: 4 to 8 capitals and digits."""
 
-Reference = Annotated[str, Field(max_length=LONGEST_REFERENCE)]
-"""A text by which another application knows the ticket: at most 255 characters."""
+Reference = Annotated[str, Field(max_length=MAX_REFERENCE)]
+"""A ticket's id in another application: at most 255 characters."""
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its zone, sent in UTC."""
 
 
-# What is common ---------------------------------------------------------------------------------------------
+# Common models ----------------------------------------------------------------------------------------------
 
 
 class AccessToken(Answer):
-    """A token and the seconds that it lasts."""
+    """A token, and the seconds until it ends."""
 
     access_token: SecretStr
     expires_in: float = Field(ge=0, le=10_000_000)
     token_type: str = ""
 
 
-class One(Input):
-    """One thing by its id."""
+class ById(Input):
+    """A record by its id."""
 
     id: Uuid
 
 
-class Limited(Paged):
+class OffsetPaging(Paged):
     """
     A page of a list: at most `limit` rows (25 if it is absent), after the first `offset`.
 
-    The order is not documented: filter so that the list stands still while it is read.
+    The order is not documented: filter so that the list does not change while it is read.
     """
 
-    limit: int | None = Field(default=None, ge=0, le=LARGEST_LIMIT)
+    limit: int | None = Field(default=None, ge=0, le=MAX_LIMIT)
     offset: int | None = Field(default=None, ge=0)
 
     page_size: ClassVar[int | None] = 250
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """Rows after the first `start`."""
+        """Return the inputs for the rows after the first `start`."""
         del number, before
         return {"limit": cls.page_size, "offset": start}
 
 
 class Envelope(Answer, Generic[R]):
-    """A page of a list, and how many rows there are on all pages."""
+    """A page of a list, and the total on all pages."""
 
     result: list[R]
     total: int | None = None
 
     @property
     def Results(self) -> list[R]:  # noqa: N802  (the name that `pages` knows)
-        """The rows of this page."""
+        """Return the rows of this page."""
         return self.result
 
     @property
     def Total(self) -> int | None:  # noqa: N802
-        """How many rows there are on all pages, where the vendor tells."""
+        """Return the number of rows on all pages, if the vendor gives it."""
         return self.total
 
 
 class Change(Answer):
-    """What a change answered; `unfinished`: it is accepted (202), so read later what has become of it."""
+    """The answer to a change; `unfinished` means accepted (202): read the result later."""
 
     unfinished: bool = False
 
@@ -108,7 +108,7 @@ class Change(Answer):
 # Tickets ----------------------------------------------------------------------------------------------------
 
 
-class PerState(Limited):
+class TicketFilters(OffsetPaging):
     """Filters of the tickets in one state."""
 
     ticket_number: Number | None = None
@@ -117,7 +117,7 @@ class PerState(Limited):
     created_before: Instant | None = None
 
 
-class Ended(PerState):
+class EndedTicketFilters(TicketFilters):
     """Filters of the tickets that are closed or cancelled."""
 
     finished_after: Instant | None = None
@@ -125,7 +125,7 @@ class Ended(PerState):
     externally_processed: bool | None = None
 
 
-class ListTickets(PerState):
+class ListTickets(TicketFilters):
     """Filters of the tickets in every state."""
 
     state: TicketState | None = None
@@ -147,21 +147,21 @@ class NewPreparedTicket(Input):
 
 
 class MarkTicket(Input):
-    """Our mark on a ticket; Jifeline itself never alters these two."""
+    """The two fields of a ticket that are ours: Jifeline itself never changes them."""
 
     id: Uuid
     external_reference: Reference | None = None
     externally_processed: bool | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _has_a_change(self) -> Self:
         if self.external_reference is None and self.externally_processed is None:
             raise ValueError("give external_reference, externally_processed or both")
         return self
 
 
 class ProductLine(Answer):
-    """A service on a ticket; `price` is in EUR, None where none is told."""
+    """A service on a ticket; `price` is in EUR, None if there is none."""
 
     id: str
     product_id: str = ""
@@ -174,7 +174,7 @@ class Ticket(Answer):
     """
     A request to serve a vehicle.
 
-    `state` is one of `TicketState`, or a word yet unknown. Each state has fields of its own: prepared
+    `state` is one of `TicketState`, or an unknown text. Each state has fields of its own: prepared
     `preparer_external_reference`; in_progress `service_started_at` and `outsourced`; outsourced
     `outsource_…` and `reclaimable`; closed `vehicle_battery_voltage` and `product_lines`; cancelled
     `cancel_reason_id`; the last two `finished_at`.
@@ -182,7 +182,7 @@ class Ticket(Answer):
 
     id: str
     state: str = ""
-    ticket_number: Whole = None
+    ticket_number: IntOrNone = None
     created_at: Moment = None
     assigned_at: Moment = None
     service_started_at: Moment = None
@@ -199,11 +199,11 @@ class Ticket(Answer):
     external_reference: str = ""
     externally_processed: Flag = False
     preparer_external_reference: str = ""
-    vehicle_model_id: Whole = None
+    vehicle_model_id: IntOrNone = None
     vehicle_battery_voltage: str = ""
     vin: str = ""
     voucher_code: str = ""
-    cancel_reason_id: Whole = None
+    cancel_reason_id: IntOrNone = None
     outsourced: Flag = False
     outsource_provider_id: str = ""
     outsource_ticket_id: str = ""
@@ -226,7 +226,7 @@ class ListChannelMessages(Paged):
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any] | None:
-        """What the page before points to; nothing at the end."""
+        """Return the `next_token` of the page before; None at the end."""
         del start, number
         if before is None:
             return {}
@@ -254,14 +254,14 @@ class ChannelMessages(Envelope[ChannelMessage]):
 # Customers and connectors -----------------------------------------------------------------------------------
 
 
-class ListNamed(Limited):
+class ListNamed(OffsetPaging):
     """A filter by name."""
 
     name: str | None = None
 
 
 class Address(Answer):
-    """Where a customer is."""
+    """A customer's address."""
 
     street: str = ""
     house_number: str = ""
@@ -271,7 +271,7 @@ class Address(Answer):
 
 
 class Customer(Answer):
-    """A workshop that is served; `debtor_number` is the partner's own number of it, "" if it has none."""
+    """A workshop that is served; `debtor_number` is the partner's own number for it, or ""."""
 
     id: str
     name: str = ""
@@ -283,7 +283,7 @@ class Customer(Answer):
     created_at: Moment = None
 
 
-class ListConnectors(Limited):
+class ListConnectors(OffsetPaging):
     """Filters of the connectors; `assigned` ones belong to a customer."""
 
     assigned: bool | None = None
@@ -308,7 +308,7 @@ class Connector(Answer):
 
 
 class Product(Answer):
-    """A service that can be done from afar; `price` is in EUR."""
+    """A service that is done remotely; `price` is in EUR."""
 
     id: str
     name: str = ""
@@ -324,7 +324,7 @@ class Provider(Answer):
     name: str = ""
 
 
-class ListVehicles(Limited):
+class ListVehicles(OffsetPaging):
     """Filters of the vehicles."""
 
     vin: Vin | None = None
@@ -332,12 +332,12 @@ class ListVehicles(Limited):
 
 
 class Vehicle(Answer):
-    """A vehicle; `get_vehicle_model` tells more by its `vehicle_model_id`."""
+    """A vehicle; `get_vehicle_model` reads its model by `vehicle_model_id`."""
 
     id: str
     vin: str = ""
     license_plate: str = ""
-    vehicle_model_id: Whole = None
+    vehicle_model_id: IntOrNone = None
 
 
 class OneVehicleModel(Input):
@@ -351,21 +351,21 @@ class VehicleModel(Answer):
 
     id: int
     name: str = ""
-    make_id: Whole = None
+    make_id: IntOrNone = None
     make_name: str = ""
 
 
 # openOBD sessions -------------------------------------------------------------------------------------------
 
 
-class ListOpenobdSessions(Limited):
+class ListOpenobdSessions(OffsetPaging):
     """A filter of the sessions."""
 
     state: SessionState | None = None
 
 
 class OpenobdSession(Answer):
-    """A connection to a vehicle; `state` is one of `SessionState`, or a word yet unknown."""
+    """A connection to a vehicle; `state` is one of `SessionState`, or an unknown text."""
 
     id: str
     authentication_token: SecretStr | None = None
@@ -385,19 +385,19 @@ class ListSystemEvents(Paged):
     """
     Events after the one with the id `after_id`, a ULID that is passed unchanged, or after a moment.
 
-    Keep the last id of each feed and the ids seen: an event may come twice.
+    Store the last id of each feed and the ids seen: an event may come twice.
     """
 
     after_id: str | None = Field(default=None, min_length=1)
     occurred_after: Instant | None = None
     type: str | None = None
-    limit: int | None = Field(default=None, ge=0, le=LARGEST_LIMIT)
+    limit: int | None = Field(default=None, ge=0, le=MAX_LIMIT)
 
     page_size: ClassVar[int | None] = 250
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """Events after the last one of the page before."""
+        """Return the inputs for the events after the last one of the page before."""
         del start, number
         place = {"after_id": before.result[-1].id, "occurred_after": None} if before else {}
         return place | {"limit": cls.page_size}
@@ -411,15 +411,15 @@ class EventCustomer(Answer):
 
 
 class EventTicket(Answer):
-    """The ticket that an event is about; what `number` counts is not documented."""
+    """The ticket that an event is about; the meaning of `number` is not documented."""
 
     id: str = ""
-    number: Whole = None
-    ticket_number: Whole = None
+    number: IntOrNone = None
+    ticket_number: IntOrNone = None
 
 
 class EventPayload(Answer):
-    """What an event is about, as it was then: read the thing itself for how it is now."""
+    """The subject of an event as it was then; read the record itself for its current state."""
 
     customer: EventCustomer | None = None
     ticket: EventTicket | None = None
@@ -427,7 +427,7 @@ class EventPayload(Answer):
 
 
 class SystemEvent(Answer):
-    """Something that happened; `type` as in tickets.ticket.created."""
+    """An event; `type` as in tickets.ticket.created."""
 
     id: str = Field(min_length=1)
     type: str = ""

@@ -1,4 +1,4 @@
-"""Jiwa's REST API: sales orders and quotes, customers, parts, queries and webhooks."""
+"""The operations, keys, log-in, drafts and errors of Jiwa's REST API."""
 
 import re
 from collections.abc import Mapping
@@ -21,80 +21,7 @@ from hookline.clients.errors import (
     VendorError,
     kind_of,
 )
-from hookline.clients.jiwa.debtors import (
-    ChangedDebtor,
-    ChangedInventoryItem,
-    Debtor,
-    InventoryItem,
-    NewDebtor,
-    NewInventoryItem,
-    OneDebtor,
-    OneInventoryItem,
-)
-from hookline.clients.jiwa.models import (
-    ChangedSalesOrder,
-    ChangedSalesOrderCustomField,
-    ChangedSalesOrderLine,
-    ChangedSalesOrderNote,
-    Credentials,
-    CurrentSession,
-    CustomFieldValue,
-    LoggedIn,
-    LoggedOut,
-    NewSalesOrder,
-    NewSalesOrderLine,
-    NewSalesOrderNote,
-    NewSalesOrderPayment,
-    Note,
-    OneSalesOrder,
-    OneSalesOrderCustomField,
-    OneSalesOrderHistory,
-    OneSalesOrderLine,
-    OneSalesOrderNote,
-    RestPath,
-    SalesOrder,
-    SalesOrderHistory,
-    SalesOrderLine,
-    SalesOrderPayment,
-    SystemInfo,
-)
-from hookline.clients.jiwa.queries import (
-    DebtorRow,
-    DebtorTransactionRow,
-    InventoryItemRow,
-    QueryDebtors,
-    QueryDebtorTransactions,
-    QueryInventoryItems,
-    QueryResponse,
-    QuerySalesOrders,
-    QuerySalesQuotes,
-    SalesOrderRow,
-    SalesQuoteRow,
-    SkipTake,
-)
-from hookline.clients.jiwa.quotes import (
-    ChangedSalesQuote,
-    ChangedSalesQuoteLine,
-    NewSalesQuote,
-    NewSalesQuoteLine,
-    OneSalesQuote,
-    OneSalesQuoteLine,
-    SalesQuote,
-    SalesQuoteLine,
-)
-from hookline.clients.jiwa.webhooks import (
-    ChangedSubscriber,
-    ChangedSubscription,
-    NewSubscriber,
-    NewSubscription,
-    OneSubscriber,
-    OneSubscription,
-    SubscriberMessages,
-    WebhookEvent,
-    WebhookMessage,
-    WebhookSubscriber,
-    WebhookSubscription,
-)
+from hookline.clients.jiwa import debtors, models, queries, quotes, webhooks
 from hookline.clients.models import Input, NoInput
 from hookline.clients.operation import Operation, delete, get, patch, post
 from hookline.clients.transport import VendorClient
@@ -121,190 +48,185 @@ class JiwaClient(VendorClient):
 
     # fmt: off
     # Sessions: https://api.jiwa.com.au, "Authentication"
-    login = post("/auth", Credentials, LoggedIn,
+    login = post("/auth", models.Credentials, models.LoggedIn,
         "Open a session for a user.", repeat="safe", session="opens")
-    logout = get("/auth/logout", NoInput, LoggedOut,
+    logout = get("/auth/logout", NoInput, models.LoggedOut,
         "End the session.", repeat="safe", trust="public", session="ends")
     keep_alive = get("/KeepAlive", NoInput, type(None),
         "Extend the session.", repeat="safe")
-    get_current_session = get("/Sessions/Current", NoInput, CurrentSession,
-        "Tell who the key or session belongs to.", repeat="safe", trust="public")
-    get_system_info = get("/SystemInfo/", NoInput, SystemInfo,
-        "Tell versions, database and the server's clock.", repeat="safe", trust="public")
-    list_rest_paths = get("/RestPaths", NoInput, list[RestPath],
-        "Tell the routes that this installation offers.", repeat="safe", trust="public")
+    get_current_session = get("/Sessions/Current", NoInput, models.CurrentSession,
+        "Read who the key or session belongs to.", repeat="safe", trust="public")
+    get_system_info = get("/SystemInfo/", NoInput, models.SystemInfo,
+        "Read versions, database and the server's clock.", repeat="safe", trust="public")
+    list_rest_paths = get("/RestPaths", NoInput, list[models.RestPath],
+        "Read the routes that this installation offers.", repeat="safe", trust="public")
 
     # Sales orders
-    create_sales_order = post("/SalesOrders", NewSalesOrder, SalesOrder,
-        "Create an order; a repeat creates another.", repeat="look")
-    get_sales_order = get("/SalesOrders/{InvoiceID}", OneSalesOrder, SalesOrder,
+    create_sales_order = post("/SalesOrders", models.NewSalesOrder, models.SalesOrder,
+        "Create an order; a repeat creates another.", repeat="readback")
+    get_sales_order = get("/SalesOrders/{InvoiceID}", models.OneSalesOrder, models.SalesOrder,
         "Read an order with its lines, notes, payments and deliveries.", repeat="safe")
-    update_sales_order = patch("/SalesOrders/{InvoiceID}", ChangedSalesOrder, SalesOrder,
-        "Change what is given of an order; lines and notes without an id are appended.", repeat="look",
+    update_sales_order = patch("/SalesOrders/{InvoiceID}", models.ChangedSalesOrder, models.SalesOrder,
+        "Change the given fields of an order; lines and notes without an id are appended.", repeat="readback",
         assumed="what a change of Status does, and that Payments are taken")
-    delete_sales_order = delete("/SalesOrders/{InvoiceID}", OneSalesOrder, type(None),
-        "Delete an order with all that is on it.", repeat="look",
+    delete_sales_order = delete("/SalesOrders/{InvoiceID}", models.OneSalesOrder, type(None),
+        "Delete an order with all that is on it.", repeat="readback",
         assumed="that it can be done at all: Jiwa 8 lists no such route")
-    process_sales_order = get("/SalesOrders/{InvoiceID}/Process", OneSalesOrder, SalesOrder,
-        "Invoice an order for good: although it reads like a GET, it writes.", repeat="look", trust="public")
-    save_sales_order = get("/SalesOrders/{InvoiceID}/Save", OneSalesOrder, SalesOrder,
-        "Write to the database what this session changed of an order; see `editing`.", repeat="look",
+    process_sales_order = get("/SalesOrders/{InvoiceID}/Process", models.OneSalesOrder, models.SalesOrder,
+        "Invoice an order for good: although it reads like a GET, it writes.", repeat="readback",
+        trust="public")
+    save_sales_order = get("/SalesOrders/{InvoiceID}/Save", models.OneSalesOrder, models.SalesOrder,
+        "Write to the database what this session changed of an order; see `editing`.", repeat="readback",
         headers=STATEFUL, assumed="that Jiwa 8 still has it")
-    abandon_sales_order = delete("/SalesOrders/{InvoiceID}/Abandon", OneSalesOrder, type(None),
-        "Drop what this session changed of an order and has not saved.", repeat="safe",
-        headers=STATEFUL, assumed="that Jiwa 8 still has it")
-    list_sales_order_histories = get(
-        "/SalesOrders/{InvoiceID}/Historys", OneSalesOrder, list[SalesOrderHistory],
-        "Read the deliveries of an order.", repeat="safe", trust="public")
-    get_sales_order_history = get(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}", OneSalesOrderHistory, SalesOrderHistory,
-        "Read a delivery of an order.", repeat="safe", trust="public")
-    list_sales_order_lines = get(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines", OneSalesOrderHistory,
-        list[SalesOrderLine], "Read the lines of a delivery.", repeat="safe", trust="public")
-    create_sales_order_line = post(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines", NewSalesOrderLine, SalesOrderLine,
-        "Append a line to a delivery; a repeat appends another.", repeat="look")
-    get_sales_order_line = get(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", OneSalesOrderLine,
-        SalesOrderLine, "Read a line of a delivery.", repeat="safe")
+    abandon_sales_order = delete("/SalesOrders/{InvoiceID}/Abandon", models.OneSalesOrder, type(None),
+        "Drop what this session changed of an order and has not saved.", repeat="safe", headers=STATEFUL,
+        assumed="that Jiwa 8 still has it")
+    list_sales_order_histories = get("/SalesOrders/{InvoiceID}/Historys", models.OneSalesOrder,
+        list[models.SalesOrderHistory], "Read the deliveries of an order.", repeat="safe", trust="public")
+    get_sales_order_history = get("/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}",
+        models.OneSalesOrderHistory, models.SalesOrderHistory, "Read a delivery of an order.", repeat="safe",
+        trust="public")
+    list_sales_order_lines = get("/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines",
+        models.OneSalesOrderHistory, list[models.SalesOrderLine], "Read the lines of a delivery.",
+        repeat="safe", trust="public")
+    create_sales_order_line = post("/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines",
+        models.NewSalesOrderLine, models.SalesOrderLine,
+        "Append a line to a delivery; a repeat appends another.", repeat="readback")
+    get_sales_order_line = get("/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}",
+        models.OneSalesOrderLine, models.SalesOrderLine, "Read a line of a delivery.", repeat="safe")
     update_sales_order_line = patch(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", ChangedSalesOrderLine,
-        SalesOrderLine, "Change what is given of a line.", repeat="safe")
+        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}",
+        models.ChangedSalesOrderLine, models.SalesOrderLine, "Change the given fields of a line.", repeat="safe")
     delete_sales_order_line = delete(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", OneSalesOrderLine,
-        type(None), "Remove a line from a delivery.", repeat="look")
-    list_sales_order_notes = get("/SalesOrders/{InvoiceID}/Notes", OneSalesOrder, list[Note],
+        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", models.OneSalesOrderLine,
+        type(None), "Remove a line from a delivery.", repeat="readback")
+    list_sales_order_notes = get("/SalesOrders/{InvoiceID}/Notes", models.OneSalesOrder, list[models.Note],
         "Read the notes of an order.", repeat="safe")
-    get_sales_order_note = get("/SalesOrders/{InvoiceID}/Notes/{NoteID}", OneSalesOrderNote, Note,
+    get_sales_order_note = get("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote, models.Note,
         "Read a note of an order.", repeat="safe")
-    create_sales_order_note = post("/SalesOrders/{InvoiceID}/Notes", NewSalesOrderNote, Note,
-        "Add a note to an order; a repeat adds another.", repeat="look")
-    update_sales_order_note = patch("/SalesOrders/{InvoiceID}/Notes/{NoteID}", ChangedSalesOrderNote, Note,
-        "Change what is given of a note.", repeat="safe", assumed="what RowHash does")
-    delete_sales_order_note = delete("/SalesOrders/{InvoiceID}/Notes/{NoteID}", OneSalesOrderNote, type(None),
-        "Delete a note of an order.", repeat="look")
-    list_sales_order_payments = get(
-        "/SalesOrders/{InvoiceID}/Payments", OneSalesOrder, list[SalesOrderPayment],
-        "Read the payments of an order.", repeat="safe", trust="public")
-    create_sales_order_payment = post(
-        "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Payments", NewSalesOrderPayment,
-        SalesOrderPayment, "Add a payment to a delivery of an order; a repeat pays twice.",
-        repeat="look", trust="public")
-    list_sales_order_custom_field_values = get(
-        "/SalesOrders/{InvoiceID}/CustomFieldValues", OneSalesOrder, list[CustomFieldValue],
-        "Read the custom fields of an order.", repeat="safe", trust="public")
-    get_sales_order_custom_field_value = get(
-        "/SalesOrders/{InvoiceID}/CustomFieldValues/{SettingID}", OneSalesOrderCustomField, CustomFieldValue,
-        "Read a custom field of an order.", repeat="safe", trust="public")
-    update_sales_order_custom_field_value = patch(
-        "/SalesOrders/{InvoiceID}/CustomFieldValues/{SettingID}", ChangedSalesOrderCustomField,
-        CustomFieldValue, "Change a custom field of an order.", repeat="safe", trust="public")
+    create_sales_order_note = post("/SalesOrders/{InvoiceID}/Notes", models.NewSalesOrderNote, models.Note,
+        "Add a note to an order; a repeat adds another.", repeat="readback")
+    update_sales_order_note = patch("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.ChangedSalesOrderNote,
+        models.Note, "Change the given fields of a note.", repeat="safe", assumed="what RowHash does")
+    delete_sales_order_note = delete("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote,
+        type(None), "Delete a note of an order.", repeat="readback")
+    list_sales_order_payments = get("/SalesOrders/{InvoiceID}/Payments", models.OneSalesOrder,
+        list[models.SalesOrderPayment], "Read the payments of an order.", repeat="safe", trust="public")
+    create_sales_order_payment = post("/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Payments",
+        models.NewSalesOrderPayment, models.SalesOrderPayment,
+        "Add a payment to a delivery of an order; a repeat pays twice.", repeat="readback", trust="public")
+    list_sales_order_custom_field_values = get("/SalesOrders/{InvoiceID}/CustomFieldValues",
+        models.OneSalesOrder, list[models.CustomFieldValue], "Read the custom fields of an order.",
+        repeat="safe", trust="public")
+    get_sales_order_custom_field_value = get("/SalesOrders/{InvoiceID}/CustomFieldValues/{SettingID}",
+        models.OneSalesOrderCustomField, models.CustomFieldValue, "Read a custom field of an order.",
+        repeat="safe", trust="public")
+    update_sales_order_custom_field_value = patch("/SalesOrders/{InvoiceID}/CustomFieldValues/{SettingID}",
+        models.ChangedSalesOrderCustomField, models.CustomFieldValue, "Change a custom field of an order.",
+        repeat="safe", trust="public")
 
     # Sales quotes
-    create_sales_quote = post("/SalesQuotes", NewSalesQuote, SalesQuote,
-        "Create a quote; a repeat creates another.", repeat="look")
-    get_sales_quote = get("/SalesQuotes/{QuoteID}", OneSalesQuote, SalesQuote,
+    create_sales_quote = post("/SalesQuotes", quotes.NewSalesQuote, quotes.SalesQuote,
+        "Create a quote; a repeat creates another.", repeat="readback")
+    get_sales_quote = get("/SalesQuotes/{QuoteID}", quotes.OneSalesQuote, quotes.SalesQuote,
         "Read a quote with its lines, notes and versions.", repeat="safe")
-    update_sales_quote = patch("/SalesQuotes/{QuoteID}", ChangedSalesQuote, SalesQuote,
-        "Change what is given of a quote; lines and notes without an id are appended.", repeat="look",
+    update_sales_quote = patch("/SalesQuotes/{QuoteID}", quotes.ChangedSalesQuote, quotes.SalesQuote,
+        "Change the given fields of a quote; lines and notes without an id are appended.", repeat="readback",
         assumed="what a change of Status does")
-    save_sales_quote = get("/SalesQuotes/{QuoteID}/Save", OneSalesQuote, SalesQuote,
-        "Write to the database what this session changed of a quote; see `editing`.", repeat="look",
+    save_sales_quote = get("/SalesQuotes/{QuoteID}/Save", quotes.OneSalesQuote, quotes.SalesQuote,
+        "Write to the database what this session changed of a quote; see `editing`.", repeat="readback",
         headers=STATEFUL, assumed="that Jiwa 8 still has it")
-    abandon_sales_quote = delete("/SalesQuotes/{QuoteID}/Abandon", OneSalesQuote, type(None),
-        "Drop what this session changed of a quote and has not saved.", repeat="safe",
-        headers=STATEFUL, assumed="that Jiwa 8 still has it")
-    create_sales_quote_line = post(
-        "/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines", NewSalesQuoteLine, SalesQuoteLine,
-        "Append a line to a version of a quote; a repeat appends another.", repeat="look")
-    get_sales_quote_line = get(
-        "/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}", OneSalesQuoteLine,
-        SalesQuoteLine, "Read a line of a quote.", repeat="safe")
-    update_sales_quote_line = patch(
-        "/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}", ChangedSalesQuoteLine,
-        SalesQuoteLine, "Change what is given of a line of a quote.", repeat="safe")
-    delete_sales_quote_line = delete(
-        "/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}", OneSalesQuoteLine,
-        type(None), "Remove a line from a quote.", repeat="look")
+    abandon_sales_quote = delete("/SalesQuotes/{QuoteID}/Abandon", quotes.OneSalesQuote, type(None),
+        "Drop what this session changed of a quote and has not saved.", repeat="safe", headers=STATEFUL,
+        assumed="that Jiwa 8 still has it")
+    create_sales_quote_line = post("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines",
+        quotes.NewSalesQuoteLine, quotes.SalesQuoteLine,
+        "Append a line to a version of a quote; a repeat appends another.", repeat="readback")
+    get_sales_quote_line = get("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}",
+        quotes.OneSalesQuoteLine, quotes.SalesQuoteLine, "Read a line of a quote.", repeat="safe")
+    update_sales_quote_line = patch("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}",
+        quotes.ChangedSalesQuoteLine, quotes.SalesQuoteLine, "Change the given fields of a line of a quote.",
+        repeat="safe")
+    delete_sales_quote_line = delete("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}",
+        quotes.OneSalesQuoteLine, type(None), "Remove a line from a quote.", repeat="readback")
 
     # Debtors
-    get_api_key_debtor = get("/Debtors", NoInput, Debtor,
+    get_api_key_debtor = get("/Debtors", NoInput, debtors.Debtor,
         "Read the customer whom the API key belongs to; not a list of customers.", repeat="safe",
         assumed="that a staff member's key gets nothing")
-    create_debtor = post("/Debtors", NewDebtor, Debtor,
-        "Create a customer.", repeat="look", trust="public")
-    get_debtor = get("/Debtors/{DebtorID}", OneDebtor, Debtor,
+    create_debtor = post("/Debtors", debtors.NewDebtor, debtors.Debtor,
+        "Create a customer.", repeat="readback", trust="public")
+    get_debtor = get("/Debtors/{DebtorID}", debtors.OneDebtor, debtors.Debtor,
         "Read a customer.", repeat="safe")
-    update_debtor = patch("/Debtors/{DebtorID}", ChangedDebtor, Debtor,
-        "Change what is given of a customer.", repeat="safe")
-    save_debtor = get("/Debtors/{DebtorID}/Save", OneDebtor, Debtor,
-        "Write to the database what this session changed of a customer; see `editing`.", repeat="look",
+    update_debtor = patch("/Debtors/{DebtorID}", debtors.ChangedDebtor, debtors.Debtor,
+        "Change the given fields of a customer.", repeat="safe")
+    save_debtor = get("/Debtors/{DebtorID}/Save", debtors.OneDebtor, debtors.Debtor,
+        "Write to the database what this session changed of a customer; see `editing`.", repeat="readback",
         headers=STATEFUL, assumed="the path, the answer, and that Jiwa 8 still has it")
 
     # Inventory
-    create_inventory_item = post("/Inventory", NewInventoryItem, InventoryItem,
-        "Create a part.", repeat="look", trust="public")
-    get_inventory_item = get("/Inventory/{InventoryID}", OneInventoryItem, InventoryItem,
+    create_inventory_item = post("/Inventory", debtors.NewInventoryItem, debtors.InventoryItem,
+        "Create a part.", repeat="readback", trust="public")
+    get_inventory_item = get("/Inventory/{InventoryID}", debtors.OneInventoryItem, debtors.InventoryItem,
         "Read a part.", repeat="safe")
-    update_inventory_item = patch("/Inventory/{InventoryID}", ChangedInventoryItem, InventoryItem,
-        "Change what is given of a part.", repeat="safe", trust="public")
+    update_inventory_item = patch("/Inventory/{InventoryID}", debtors.ChangedInventoryItem,
+        debtors.InventoryItem, "Change the given fields of a part.", repeat="safe", trust="public")
 
     # Queries
-    query_sales_orders = get("/Queries/SalesOrderList", QuerySalesOrders, QueryResponse[SalesOrderRow],
-        "Find orders, a row for each of their deliveries.", repeat="safe")
-    query_sales_quotes = get("/Queries/SalesQuoteList", QuerySalesQuotes, QueryResponse[SalesQuoteRow],
-        "Find quotes.", repeat="safe")
-    query_debtor_transactions = get(
-        "/Queries/DebtorTransactionList", QueryDebtorTransactions, QueryResponse[DebtorTransactionRow],
+    query_sales_orders = get("/Queries/SalesOrderList", queries.QuerySalesOrders,
+        queries.QueryResponse[queries.SalesOrderRow], "Find orders, a row for each of their deliveries.",
+        repeat="safe")
+    query_sales_quotes = get("/Queries/SalesQuoteList", queries.QuerySalesQuotes,
+        queries.QueryResponse[queries.SalesQuoteRow], "Find quotes.", repeat="safe")
+    query_debtor_transactions = get("/Queries/DebtorTransactionList", queries.QueryDebtorTransactions,
+        queries.QueryResponse[queries.DebtorTransactionRow],
         "Find entries of the debtor ledger: invoices, payments, and what is outstanding.", repeat="safe")
-    query_debtors = get("/Queries/DebtorList", QueryDebtors, QueryResponse[DebtorRow],
+    query_debtors = get("/Queries/DebtorList", queries.QueryDebtors, queries.QueryResponse[queries.DebtorRow],
         "Find customers.", repeat="safe", trust="public")
-    query_inventory_items = get(
-        "/Queries/InventoryItemList", QueryInventoryItems, QueryResponse[InventoryItemRow],
+    query_inventory_items = get("/Queries/InventoryItemList", queries.QueryInventoryItems,
+        queries.QueryResponse[queries.InventoryItemRow],
         "Find parts and what is in stock, without their pictures.", repeat="safe", trust="public",
         assumed="a row for each warehouse")
 
     # Webhooks
-    list_webhook_events = get("/Webhooks/Events/", NoInput, list[WebhookEvent],
-        "Read the events Jiwa can tell of.", repeat="safe", trust="public")
-    list_webhook_subscribers = get("/Webhooks/Subscribers/", SkipTake, QueryResponse[WebhookSubscriber],
-        "Read the subscribers.", repeat="safe", trust="public")
-    create_webhook_subscriber = post("/Webhooks/Subscribers/", NewSubscriber, WebhookSubscriber,
-        "Create a subscriber; a repeat creates another.", repeat="look", trust="public")
-    get_webhook_subscriber = get("/Webhooks/Subscribers/{SubscriberID}", OneSubscriber, WebhookSubscriber,
-        "Read a subscriber with its subscriptions.", repeat="safe", trust="public")
-    update_webhook_subscriber = patch(
-        "/Webhooks/Subscribers/{SubscriberID}", ChangedSubscriber, WebhookSubscriber,
-        "Change what is given of a subscriber.", repeat="safe", trust="public")
-    delete_webhook_subscriber = delete("/Webhooks/Subscribers/{SubscriberID}", OneSubscriber, type(None),
-        "Delete a subscriber with its subscriptions.", repeat="look", trust="public",
-        assumed="what becomes of its subscriptions")
-    list_webhook_subscriptions = get(
-        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", OneSubscriber, list[WebhookSubscription],
-        "Read the subscriptions of a subscriber.", repeat="safe", trust="public")
-    create_webhook_subscription = post(
-        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", NewSubscription, WebhookSubscription,
-        "Subscribe an address to an event; a repeat makes Jiwa send each message twice.",
-        repeat="look", trust="public")
-    get_webhook_subscription = get(
-        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", OneSubscription,
-        WebhookSubscription, "Read a subscription and how its last message went.",
+    list_webhook_events = get("/Webhooks/Events/", NoInput, list[webhooks.WebhookEvent],
+        "Read the events that Jiwa can send.", repeat="safe", trust="public")
+    list_webhook_subscribers = get("/Webhooks/Subscribers/", queries.SkipTake,
+        queries.QueryResponse[webhooks.WebhookSubscriber], "Read the subscribers.", repeat="safe",
+        trust="public")
+    create_webhook_subscriber = post("/Webhooks/Subscribers/", webhooks.NewSubscriber,
+        webhooks.WebhookSubscriber, "Create a subscriber; a repeat creates another.", repeat="readback",
+        trust="public")
+    get_webhook_subscriber = get("/Webhooks/Subscribers/{SubscriberID}", webhooks.OneSubscriber,
+        webhooks.WebhookSubscriber, "Read a subscriber with its subscriptions.", repeat="safe", trust="public")
+    update_webhook_subscriber = patch("/Webhooks/Subscribers/{SubscriberID}", webhooks.ChangedSubscriber,
+        webhooks.WebhookSubscriber, "Change the given fields of a subscriber.", repeat="safe", trust="public")
+    delete_webhook_subscriber = delete("/Webhooks/Subscribers/{SubscriberID}", webhooks.OneSubscriber,
+        type(None), "Delete a subscriber with its subscriptions.", repeat="readback", trust="public",
+        assumed="what happens to its subscriptions")
+    list_webhook_subscriptions = get("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/",
+        webhooks.OneSubscriber, list[webhooks.WebhookSubscription], "Read the subscriptions of a subscriber.",
         repeat="safe", trust="public")
-    update_webhook_subscription = patch(
-        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", ChangedSubscription,
-        WebhookSubscription, "Change what is given of a subscription.", repeat="safe", trust="public")
-    delete_webhook_subscription = delete(
-        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", OneSubscription, type(None),
-        "Delete a subscription.", repeat="look", trust="public")
-    list_webhook_messages = get(
-        "/Webhooks/Subscribers/{SubscriberID}/Messages", SubscriberMessages, QueryResponse[WebhookMessage],
+    create_webhook_subscription = post("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/",
+        webhooks.NewSubscription, webhooks.WebhookSubscription,
+        "Subscribe an address to an event; a repeat makes Jiwa send each message twice.", repeat="readback",
+        trust="public")
+    get_webhook_subscription = get("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
+        webhooks.OneSubscription, webhooks.WebhookSubscription,
+        "Read a subscription and how its last message went.", repeat="safe", trust="public")
+    update_webhook_subscription = patch("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
+        webhooks.ChangedSubscription, webhooks.WebhookSubscription, "Change the given fields of a subscription.",
+        repeat="safe", trust="public")
+    delete_webhook_subscription = delete("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
+        webhooks.OneSubscription, type(None), "Delete a subscription.", repeat="readback", trust="public")
+    list_webhook_messages = get("/Webhooks/Subscribers/{SubscriberID}/Messages", webhooks.SubscriberMessages,
+        queries.QueryResponse[webhooks.WebhookMessage],
         "Read messages with their bodies and what the receiver answered.", repeat="safe", trust="public")
     # fmt: on
 
     def editing(self) -> "JiwaDraft":
         """
-        A draft: changes that are saved together at its end, or dropped if an exception ends it.
+        Return a draft: changes that are saved together at its end, or dropped if an exception ends it.
 
             async with jiwa.editing() as draft:
                 order = await draft.create_sales_order(DebtorAccountNo="1001")
@@ -325,7 +247,7 @@ class JiwaClient(VendorClient):
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
-        """The JSON of a good answer; a good status with an `ErrorCode` in the body is no good answer."""
+        """Return the JSON of a good answer; a good status with an `ErrorCode` in the body is none."""
         value = loose_json(response)
         status = _response_status(value)
         if not response.is_success or status.get("ErrorCode"):
@@ -334,7 +256,7 @@ class JiwaClient(VendorClient):
             return None
         if value is None and response.content.strip() not in (b"", b"null"):
             raise operation.error(UnexpectedAnswer, response, start_of(response))
-        return _nothing(operation, response) if value is None else _rows(operation, value)
+        return _empty_answer(operation, response) if value is None else _rows(operation, value)
 
 
 # Credentials ------------------------------------------------------------------------------------------------
@@ -343,17 +265,17 @@ class JiwaClient(VendorClient):
 class JiwaKey(HeaderKey):
     """An API key of a staff member or of a debtor (Jiwa 7.2 and later); never sent in an address."""
 
-    def log_in(self, base_url: str) -> httpx.Request:
-        """The request that tells the session which a key opens beside it."""
+    def login_request(self, base_url: str) -> httpx.Request:
+        """Return the request that reads the session which a key opens beside it."""
         return self._with_key(JiwaClient.get_current_session.request(base_url))
 
     def session_id(self, answer: httpx.Response) -> str:
-        """The session in the answer of `log_in`; raises `UnexpectedAnswer` where it cannot be sent."""
-        told = JiwaClient.get_current_session.read(answer).Id.get_secret_value()
-        return _sendable_in("header", told, JiwaClient.get_current_session, answer)
+        """Return the session's id in the log-in's answer; raise `UnexpectedAnswer` if it cannot be sent."""
+        token = JiwaClient.get_current_session.read(answer).Id.get_secret_value()
+        return _sendable_in("header", token, JiwaClient.get_current_session, answer)
 
-    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
-        """The request with the key and the session."""
+    def authenticate(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """Return the request with the key and the session."""
         request.headers["X-ss-id"] = session.token
         return self._with_key(request)
 
@@ -379,29 +301,29 @@ class JiwaUser(SessionAuth):
         self.password = password
         self.form = form
 
-    def log_in(self, base_url: str) -> httpx.Request:
-        """Credentials in a body, never in the address."""
+    def login_request(self, base_url: str) -> httpx.Request:
+        """Return the log-in, with the credentials in its body, never in the address."""
         return JiwaClient.login.request(base_url, UserName=self.username, Password=self.password)
 
     def session_id(self, answer: httpx.Response) -> str:
-        """The session in the answer of `log_in`; raises `UnexpectedAnswer` where it cannot be sent."""
-        told = JiwaClient.login.read(answer).SessionId.get_secret_value()
-        return _sendable_in(self.form, told, JiwaClient.login, answer)
+        """Return the session's id in the log-in's answer; raise `UnexpectedAnswer` if it cannot be sent."""
+        token = JiwaClient.login.read(answer).SessionId.get_secret_value()
+        return _sendable_in(self.form, token, JiwaClient.login, answer)
 
-    def opened(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
-        """Jiwa does not say how long a session lasts."""
+    def open_session(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
+        """Use the session until Jiwa refuses it: its length is not known."""
         session.open(self.session_id(answer), seconds=_UNTIL_REFUSED)
 
-    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
-        """The session in its header or cookie."""
+    def authenticate(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """Return the request with the session in its header or cookie."""
         if self.form == "cookie":
             request.headers["Cookie"] = f"ss-id={session.token}"
         else:
             request.headers["X-ss-id"] = session.token
         return request
 
-    def ended(self, answer: httpx.Response) -> bool:
-        """A 401 did nothing."""
+    def session_ended(self, answer: httpx.Response) -> bool:
+        """Return True for a 401, which did nothing."""
         return answer.status_code == httpx.codes.UNAUTHORIZED
 
 
@@ -416,10 +338,10 @@ def _sendable_in(form: str, token: str, operation: Operation[..., Any], answer: 
 
 class DraftSession(SessionAuth):
     """
-    A session that one draft has to itself.
+    A session that only one draft uses.
 
     Jiwa keeps one copy of a record in a session: in a shared one, two drafts of a record would save each
-    other's changes. It is not renewed either: a new one would know nothing of the changes.
+    other's changes. It is not renewed: a new session would not hold the changes.
     """
 
     def __init__(self, auth: JiwaKey | JiwaUser) -> None:
@@ -427,37 +349,37 @@ class DraftSession(SessionAuth):
         self.own = Session()
 
     def session(self, _base_url: str) -> Session:
-        """The draft's."""
+        """Return the draft's own session."""
         return self.own
 
     def secrets(self, base_url: str) -> list[str]:
-        """Every value that must not be shown."""
+        """Return every value that must not be shown."""
         return [*self.auth.secrets(base_url), *self.own.tokens]
 
-    def log_in(self, base_url: str) -> httpx.Request:
-        """As the credentials do."""
-        return self.auth.log_in(base_url)
+    def login_request(self, base_url: str) -> httpx.Request:
+        """Return the log-in request of the credentials."""
+        return self.auth.login_request(base_url)
 
-    def opened(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
-        """Use it until Jiwa refuses it."""
+    def open_session(self, _base_url: str, answer: httpx.Response, session: Session) -> None:
+        """Use the session until Jiwa refuses it."""
         session.open(self.auth.session_id(answer), seconds=_UNTIL_REFUSED)
 
-    def signed(self, request: httpx.Request, session: Session) -> httpx.Request:
-        """As the credentials do."""
-        return self.auth.signed(request, session)
+    def authenticate(self, request: httpx.Request, session: Session) -> httpx.Request:
+        """Return the request with the credentials and the session."""
+        return self.auth.authenticate(request, session)
 
-    def ended(self, _answer: httpx.Response) -> bool:
-        """Never: a refusal is told to the caller."""
+    def session_ended(self, _answer: httpx.Response) -> bool:
+        """Return False: the caller gets the refusal."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A record that a draft may change: how it is named, saved and abandoned."""
+    """A kind of record that a draft may change: its key, and its operations to save and to abandon."""
 
     key: str
     save: Operation[..., Any]
-    abandon: Operation[..., Any] | None  # None: Jiwa's documents tell of none
+    abandon: Operation[..., Any] | None  # None: Jiwa's documents have none
 
 
 _RECORDS: Final = {
@@ -465,7 +387,7 @@ _RECORDS: Final = {
     "SalesQuotes": _Record("QuoteID", JiwaClient.save_sales_quote, JiwaClient.abandon_sales_quote),
     "Debtors": _Record("DebtorID", JiwaClient.save_debtor, None),
 }
-_NOT_HELD_BACK: Final = (JiwaClient.process_sales_order, JiwaClient.delete_sales_order)
+_NOT_REVERSIBLE: Final = (JiwaClient.process_sales_order, JiwaClient.delete_sales_order)
 
 
 class JiwaDraft(JiwaClient):
@@ -474,8 +396,8 @@ class JiwaDraft(JiwaClient):
 
     Made by `JiwaClient.editing`, for one `async with`. At its end each record that was written is saved, in
     the order in which they were first written; a save that fails (a `Conflict`, a rule) raises, and those
-    after it are dropped. If an exception ends it, all are dropped. Other writes are refused: they would not
-    be held back. Jiwa does not say how long a session lasts; `keep_alive` extends it.
+    after it are dropped. If an exception ends it, all are dropped. Other writes are refused: they could not be
+    dropped. Jiwa does not say how long a session lasts; `keep_alive` extends it.
     """
 
     auth: DraftSession
@@ -487,53 +409,53 @@ class JiwaDraft(JiwaClient):
     async def __aexit__(self, *error: object) -> None:
         try:
             if error[0] is None:
-                for record, found in list(self._unsaved):
-                    await self.send(record.save, record.save.given(**{record.key: found}))
+                for record, key in list(self._unsaved):
+                    await self.send(record.save, record.save.validate(**{record.key: key}))
         finally:
-            await self._let_go()
+            await self._discard_unsaved()
             await super().__aexit__(*error)
 
-    async def send(self, operation: Operation[..., T], given: Input) -> T:
-        """Send one call in stateful mode; raises `InvalidInput` for one whose effect is not held back."""
+    async def send(self, operation: Operation[..., T], inputs: Input) -> T:
+        """Send one call in stateful mode; raise `InvalidInput` for a write that a draft could not drop."""
         record = _RECORDS.get(operation.path.split("/")[1])
-        if operation in _NOT_HELD_BACK or (record is None and not _only_looks(operation)):
+        if operation in _NOT_REVERSIBLE or (record is None and not _only_reads(operation)):
             raise InvalidInput(
                 f"jiwa {operation.name} was not sent: a draft could not drop it again. Call it on a client "
                 "that is no draft."
             )
         try:
             if record is None:
-                return await super().send(operation, given)
-            return await self._send_of(record, operation, given)
+                return await super().send(operation, inputs)
+            return await self._send_for(record, operation, inputs)
         except NotAuthenticated as error:
             if self.auth.own.token:
                 error.detail = f"the session has ended, and what was not saved is gone; {error.detail}"
             raise
 
-    async def _send_of(self, record: _Record, operation: Operation[..., T], given: Input) -> T:
-        found = getattr(given, record.key, None)
+    async def _send_for(self, record: _Record, operation: Operation[..., T], inputs: Input) -> T:
+        key = getattr(inputs, record.key, None)
         writes = operation.verb != "GET"
-        if found and writes:
-            self._unsaved[record, found] = None  # before it is sent: its answer may be lost
-        answer = await super().send(operation.with_headers(STATEFUL), given)
+        if key and writes:
+            self._unsaved[record, key] = None  # before it is sent: its answer may be lost
+        answer = await super().send(operation.with_headers(STATEFUL), inputs)
         if operation in (record.save, record.abandon):
-            self._unsaved.pop((record, str(found)), None)
+            self._unsaved.pop((record, str(key)), None)
         elif writes:
-            self._unsaved[record, found or getattr(answer, record.key)] = None
+            self._unsaved[record, key or getattr(answer, record.key)] = None
         return answer
 
-    async def _let_go(self) -> None:
-        """Drop what is not saved and end the session, as far as Jiwa lets us: it lapses by itself too."""
-        for record, found in list(self._unsaved):
+    async def _discard_unsaved(self) -> None:
+        """Drop unsaved changes and end the session; failures are ignored, as the session also ends by itself."""
+        for record, key in list(self._unsaved):
             if record.abandon is not None:
                 with suppress(VendorError):
-                    await self.send(record.abandon, record.abandon.given(**{record.key: found}))
+                    await self.send(record.abandon, record.abandon.validate(**{record.key: key}))
         if self.auth.own.token:
             with suppress(VendorError):
                 await super().send(JiwaClient.logout, NoInput())
 
 
-def _only_looks(operation: Operation[..., Any]) -> bool:
+def _only_reads(operation: Operation[..., Any]) -> bool:
     return operation.verb == "GET" and operation.session == "uses"
 
 
@@ -543,15 +465,15 @@ def _only_looks(operation: Operation[..., Any]) -> bool:
 def _response_status(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {}
-    found = next((part for name, part in value.items() if name.lower() == "responsestatus"), None)
-    return dict(found) if isinstance(found, Mapping) else {}
+    status = next((part for name, part in value.items() if name.lower() == "responsestatus"), None)
+    return dict(status) if isinstance(status, Mapping) else {}
 
 
 def _failure(operation: Operation[..., Any], response: httpx.Response, status: dict[str, Any]) -> Exception:
     errors = status.get("Errors")
     rows = [row for row in errors if isinstance(row, Mapping)] if isinstance(errors, list) else []
-    said = [str(part) for part in (status.get("Message") or status.get("ErrorCode"), *_texts(rows)) if part]
-    detail = "; ".join(dict.fromkeys(said)) or start_of(response)
+    texts = [str(part) for part in (status.get("Message") or status.get("ErrorCode"), *_texts(rows)) if part]
+    detail = "; ".join(dict.fromkeys(texts)) or start_of(response)
     kind = Refused if response.is_success else kind_of(response.status_code)
     if kind is Refused and response.status_code == httpx.codes.CONFLICT:
         kind = Conflict if _CHANGED_MEANWHILE.search(f"{status.get('ErrorCode')} {detail}") else Refused
@@ -563,17 +485,17 @@ def _texts(rows: list[Any]) -> list[str]:
     return [f"{row.get('FieldName') or ''} {row.get('Message') or ''}".lstrip() for row in rows]
 
 
-def _nothing(operation: Operation[..., Any], response: httpx.Response) -> Any:
-    """What 204 means: an empty list, no such thing, or, after a write, who knows."""
+def _empty_answer(operation: Operation[..., Any], response: httpx.Response) -> Any:
+    """Return the meaning of a 204: an empty list, nothing found, or, after a write, unknown."""
     if get_origin(operation.answer) is list:
         return []
-    if issubclass(operation.answer, QueryResponse):
+    if issubclass(operation.answer, queries.QueryResponse):
         return {}
     raise operation.error(NotFound if operation.reads else UnexpectedAnswer, response, "an empty answer")
 
 
 def _rows(operation: Operation[..., Any], value: Any) -> Any:
-    """Some lists come bare and some in a query's envelope: take either."""
+    """Return the rows of a list, which may come with or without a query's envelope."""
     if get_origin(operation.answer) is list and isinstance(value, Mapping):
         return next((part for name, part in value.items() if name.lower() == "results"), value)
     bare = isinstance(value, list) and get_origin(operation.answer) is not list

@@ -1,4 +1,4 @@
-"""Jiwa's customers (debtors) and parts (inventory), in its own spelling."""
+"""Jiwa's models for customers (debtors) and parts (inventory), in its own spelling."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from hookline.clients.jiwa.models import ZERO, CustomField, CustomFieldValue, Note
-from hookline.clients.models import Amount, Answer, Flag, Input, Moment, Money, Whole
+from hookline.clients.jiwa.models import ZERO, CustomField, CustomFieldValue, DebtorFacts, Note
+from hookline.clients.models import Amount, Answer, Flag, Input, IntOrNone, Moment, Money
 
 # Debtors ----------------------------------------------------------------------------------------------------
 
@@ -32,13 +32,13 @@ class NewContactName(Input):
 
 
 class ChangedContactName(NewContactName):
-    """A contact to change: without its id, each such call would add another."""
+    """A contact to change; its id is required, as without it each such call would add another."""
 
     ContactNameID: str = Field(min_length=1)
 
 
 class DebtorFields(Input):
-    """What can be set of a customer."""
+    """The fields of a customer that can be set."""
 
     AltAccountNo: str | None = None
     CompanyName: str | None = None
@@ -63,7 +63,7 @@ class DebtorFields(Input):
 
 
 class NewDebtor(DebtorFields):
-    """A customer; `AccountNo` is what a repeat is recognised by."""
+    """A customer; a repeat is recognised by `AccountNo`."""
 
     AccountNo: str = Field(min_length=1)
     Name: str
@@ -71,7 +71,7 @@ class NewDebtor(DebtorFields):
 
 
 class ChangedDebtor(DebtorFields, OneDebtor):
-    """Only what is given changes; contacts are changed by their id, none is added."""
+    """A customer to change; only the inputs given change, and contacts by their id: none is added."""
 
     AccountNo: str | None = Field(default=None, min_length=1)
     Name: str | None = None
@@ -92,33 +92,19 @@ class ContactName(Answer):
     ExternalAppRecID: str = ""
 
 
-class Debtor(Answer):
+class Debtor(DebtorFacts):
     """A customer."""
 
-    DebtorID: str
-    AccountNo: str = ""
-    AltAccountNo: str = ""
-    Name: str = ""
     CompanyName: str = ""
     TradingName: str = ""
-    Address1: str = ""
-    Address2: str = ""
-    Address3: str = ""
-    Address4: str = ""
     Postcode: str = ""
-    Country: str = ""
-    Phone: str = ""
-    EmailAddress: str = ""
     ABN: str = ""
     ACN: str = ""
-    AccountOnHold: Flag = False
     IsCashOnly: Flag = False
-    TermsDays: Whole = None
+    TermsDays: IntOrNone = None
     TermsType: str = ""
     TradingStatus: str = ""
-    CurrentBalance: Money = ZERO
     CreditLimit: Money = ZERO
-    LastSavedDateTime: Moment = None
     ContactNames: list[ContactName] = []
     Notes: list[Note] = []
     CustomFieldValues: list[CustomFieldValue] = []
@@ -134,7 +120,7 @@ class OneInventoryItem(Input):
 
 
 class InventoryItemFields(Input):
-    """What can be set of a part."""
+    """The fields of a part that can be set."""
 
     DefaultPrice: Amount | None = None
     RRPPrice: Amount | None = None
@@ -163,14 +149,14 @@ class InventoryItemFields(Input):
 
 
 class NewInventoryItem(InventoryItemFields):
-    """A part; `PartNo` is what a repeat is recognised by."""
+    """A part; a repeat is recognised by `PartNo`."""
 
     PartNo: str = Field(min_length=1)
     Description: str
 
 
 class ChangedInventoryItem(InventoryItemFields, OneInventoryItem):
-    """Only what is given changes."""
+    """A part to change; only the inputs given change."""
 
     PartNo: str | None = Field(default=None, min_length=1)
     Description: str | None = None
@@ -188,7 +174,7 @@ class InventoryItem(Answer):
     SellPriceIncTax: Flag = False
     UseSerialNo: Flag = False
     BackOrderable: Flag = False
-    DecimalPlaces: Whole = None
+    DecimalPlaces: IntOrNone = None
     Weight: Money = ZERO
     Cubic: Money = ZERO
     Aux1: str = ""

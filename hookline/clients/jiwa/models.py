@@ -1,28 +1,19 @@
-"""Jiwa's sessions and sales orders, in its own spelling (type export of June 2025, Jiwa 8)."""
+"""Jiwa's models for sessions and sales orders, in its own spelling (type export of June 2025, Jiwa 8)."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from hookline.clients.models import Amount, Answer, Consent, Flag, Input, Moment, Money, Secret, Whole
+from hookline.clients.models import Amount, Answer, Consent, Flag, Input, IntOrNone, Moment, Money, Secret
 
 ZERO = Decimal(0)
 
 _CARD_FIELDS = frozenset(("cardnumber", "cardholder", "cardexpiry"))
-
-
-def must_be_meant(append: bool, **rows: list[Any] | None) -> None:
-    """Raise ValueError for rows that each call would add anew, unless that is meant."""
-    if (added := [name for name, given in rows.items() if given]) and not append:
-        raise ValueError(
-            f"{' and '.join(added)} without an id are added again by every such call: say append=true if you "
-            "mean to add them, or give the ids of those to change"
-        )
 
 
 # Sessions ---------------------------------------------------------------------------------------------------
@@ -67,7 +58,7 @@ class CurrentSession(Answer):
 
 
 class SystemInfo(Answer):
-    """The installation behind the address."""
+    """The Jiwa installation at the address."""
 
     JiwaVersion: str = ""
     JiwaRESTAPIPluginVersion: str = ""
@@ -76,11 +67,11 @@ class SystemInfo(Answer):
     DatabaseName: str = ""
     LicensedCompany: str = ""
     CurrencyShortName: str = ""
-    MoneyDecimalPlaces: Whole = None
+    MoneyDecimalPlaces: IntOrNone = None
 
 
 class RestPath(Answer):
-    """A route of the installation: what it really offers."""
+    """A route that the installation offers."""
 
     Path: str
     RequestType: str = ""
@@ -88,7 +79,7 @@ class RestPath(Answer):
     AllowedVerbs: str = ""
 
 
-# What several documents have in common ----------------------------------------------------------------------
+# Orders and quotes ------------------------------------------------------------------------------------------
 
 
 class CustomField(Input):
@@ -119,14 +110,14 @@ class ChangedNote(Input):
     NoteType: OneNoteType | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _id_or_text(self) -> Self:
         if not (self.NoteID or self.NoteText):
-            raise ValueError("name the note with NoteID, or give the NoteText of a new one")
+            raise ValueError("give the NoteID of a note, or the NoteText of a new one")
         return self
 
 
 class LineFields(Input):
-    """What can be set of a line; Jiwa prices it unless `DiscountedPrice` says otherwise."""
+    """The fields of a line that can be set; Jiwa prices it unless `DiscountedPrice` is given."""
 
     InventoryID: str | None = None
     PartNo: str | None = None
@@ -138,14 +129,22 @@ class LineFields(Input):
     LineLinkID: str | None = None
     CustomFieldValues: list[CustomField] | None = None
 
-    def must_name_a_part(self) -> None:
-        """Raise ValueError for a line that is neither of a part nor a comment."""
-        if not (self.InventoryID or self.PartNo or self.CommentLine):
+
+class AddedLine(LineFields):
+    """A line that is new unless it has the id that `line_key` names: then it must have a part or be a comment."""
+
+    line_key: ClassVar[str | None] = None
+
+    @model_validator(mode="after")
+    def _has_a_part(self) -> Self:
+        is_new = self.line_key is None or not getattr(self, self.line_key)
+        if is_new and not (self.InventoryID or self.PartNo or self.CommentLine):
             raise ValueError("name the part with InventoryID or PartNo, or make it a comment: CommentLine")
+        return self
 
 
 class DocumentFields(Input):
-    """What can be set of an order as of a quote."""
+    """The fields that can be set of an order and of a quote."""
 
     OrderNo: str | None = None
     SOReference: str | None = None
@@ -168,15 +167,41 @@ class DocumentFields(Input):
     CustomFieldValues: list[CustomField] | None = None
 
 
+class ChangedDocument(Input):
+    """
+    The rows of a document to change.
+
+    Lines and notes without their ids are added, and payments always, at each repeat again: `append` confirms it.
+    """
+
+    Notes: list[ChangedNote] | None = None
+    append: Consent = Field(default=False, description="Add the lines and notes without ids, and payments.")
+
+    @model_validator(mode="after")
+    def _append_is_confirmed(self) -> Self:
+        lines: list[AddedLine] = getattr(self, "Lines", None) or []
+        rows = {
+            "Lines": [line for line in lines if not (line.line_key and getattr(line, line.line_key))],
+            "Notes": [note for note in self.Notes or () if not note.NoteID],
+            "Payments": getattr(self, "Payments", None),
+        }
+        if (added := [name for name, new in rows.items() if new]) and not self.append:
+            raise ValueError(
+                f"{' and '.join(added)} without an id are added again by every such call: say append=true if you "
+                "mean to add them, or give the ids of those to change"
+            )
+        return self
+
+
 class ForDebtor(Input):
-    """Whose document it is; Jiwa goes by `DebtorID` where both are given."""
+    """The debtor of a document; Jiwa uses `DebtorID` where both are given."""
 
     DebtorID: str | None = None
     DebtorAccountNo: str | None = None
     LogicalID: str | None = None
 
     @model_validator(mode="after")
-    def _for_somebody(self) -> Self:
+    def _has_a_debtor(self) -> Self:
         if not (self.DebtorID or self.DebtorAccountNo):
             raise ValueError("name the debtor with DebtorID or DebtorAccountNo")
         return self
@@ -196,7 +221,7 @@ class Note(Answer):
 
     NoteID: str = ""
     NoteText: str = ""
-    LineNo: Whole = None
+    LineNo: IntOrNone = None
     NoteType: dict[str, Any] = {}
     LastSavedDateTime: Moment = None
     RowHash: str = ""
@@ -209,6 +234,67 @@ class CashSale(Answer):
     Company: str = ""
     Phone: str = ""
     EmailAddress: str = ""
+
+
+class DocumentLine(Answer):
+    """A line of an order or a quote."""
+
+    ItemNo: IntOrNone = None
+    InventoryID: str = ""
+    PartNo: str = ""
+    Description: str = ""
+    CommentLine: Flag = False
+    CommentText: str = ""
+    QuantityOrdered: Money = ZERO
+    PriceExGst: Money = ZERO
+    PriceIncGst: Money = ZERO
+    DiscountedPrice: Money = ZERO
+    LineTotal: Money = ZERO
+    CustomFieldValues: list[CustomFieldValue] = []
+
+
+class Document(Answer):
+    """The common fields of an order and a quote."""
+
+    Status: str = ""
+    OrderType: str = ""
+    BillType: str = ""
+    OrderNo: str = ""
+    SOReference: str = ""
+    InitiatedDate: Moment = None
+    InvoiceInitDate: Moment = None
+    DebtorID: str = ""
+    DebtorAccountNo: str = ""
+    DebtorName: str = ""
+    DebtorEmailAddress: str = ""
+    DebtorContactName: str = ""
+    DeliveryAddressee: str = ""
+    DeliveryAddressContactName: str = ""
+    DeliveryAddressEmailAddress: str = ""
+    CurrencyShortName: str = ""
+    LastSavedDateTime: Moment = None
+    CashSales: CashSale | None = None
+    Notes: list[Note] = []
+    CustomFieldValues: list[CustomFieldValue] = []
+
+
+class DebtorFacts(Answer):
+    """The common fields of a customer and a row of the customer list."""
+
+    DebtorID: str
+    AccountNo: str = ""
+    AltAccountNo: str = ""
+    Name: str = ""
+    Address1: str = ""
+    Address2: str = ""
+    Address3: str = ""
+    Address4: str = ""
+    Country: str = ""
+    Phone: str = ""
+    EmailAddress: str = ""
+    CurrentBalance: Money = ZERO
+    AccountOnHold: Flag = False
+    LastSavedDateTime: Moment = None
 
 
 # Sales orders -----------------------------------------------------------------------------------------------
@@ -245,38 +331,29 @@ class OneSalesOrderCustomField(OneSalesOrder):
 
 
 class LineDetail(Input):
-    """A serial number, or how many of it."""
+    """A serial number, or a quantity of it."""
 
     SerialNo: str | None = None
     Quantity: Amount | None = None
 
 
 class SalesOrderLineFields(LineFields):
-    """What can be set of an order's line."""
+    """The fields of an order's line that can be set."""
 
     Aux2: str | None = None
     LineDetails: list[LineDetail] | None = None
 
 
-class NewLine(SalesOrderLineFields):
+class NewLine(SalesOrderLineFields, AddedLine):
     """A line of an order."""
 
-    @model_validator(mode="after")
-    def _of_a_part(self) -> Self:
-        self.must_name_a_part()
-        return self
 
-
-class ChangedLine(SalesOrderLineFields):
+class ChangedLine(SalesOrderLineFields, AddedLine):
     """A line to change, or to append where `InvoiceLineID` is absent."""
 
     InvoiceLineID: str | None = None
 
-    @model_validator(mode="after")
-    def _of_a_part(self) -> Self:
-        if not self.InvoiceLineID:
-            self.must_name_a_part()
-        return self
+    line_key: ClassVar[str | None] = "InvoiceLineID"
 
 
 class OnePaymentType(Input):
@@ -286,7 +363,7 @@ class OnePaymentType(Input):
 
 
 class NewPayment(Input):
-    """A payment; `PaymentRef` is what a repeat is recognised by. Card fields are never sent."""
+    """A payment; a repeat is recognised by `PaymentRef`. Card fields are never sent."""
 
     AmountPaid: Amount
     PaymentRef: str = Field(min_length=1)
@@ -300,14 +377,14 @@ class NewPayment(Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_card(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and _CARD_FIELDS & {str(name).lower() for name in given}:
-            raise ValueError("the data of a card is never sent: it would stand on the order in Jiwa")
-        return given
+    def _no_card(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and _CARD_FIELDS & {str(name).lower() for name in raw}:
+            raise ValueError("the data of a card is never sent: it would be stored on the order in Jiwa")
+        return raw
 
 
 class SalesOrderFields(DocumentFields):
-    """What can be set of an order."""
+    """The fields of an order that can be set."""
 
     OrderType: (
         Literal[
@@ -333,12 +410,8 @@ class NewSalesOrder(SalesOrderFields, ForDebtor):
     Notes: list[NewNote] | None = None
 
 
-class ChangedSalesOrder(SalesOrderFields, OneSalesOrder):
-    """
-    Only what is given changes, never the debtor; what another process changes meanwhile is overwritten.
-
-    Payments, and lines and notes without their ids, are added, at each repeat again: say `append`.
-    """
+class ChangedSalesOrder(SalesOrderFields, ChangedDocument, OneSalesOrder):
+    """Only the inputs given change, never the debtor; a change by another process meanwhile is overwritten."""
 
     Status: (
         Literal[
@@ -350,15 +423,6 @@ class ChangedSalesOrder(SalesOrderFields, OneSalesOrder):
         | None
     ) = None
     Lines: list[ChangedLine] | None = None
-    Notes: list[ChangedNote] | None = None
-    append: Consent = Field(default=False, description="Add the lines and notes without ids, and payments.")
-
-    @model_validator(mode="after")
-    def _adds_only_what_is_meant(self) -> Self:
-        lines = [line for line in self.Lines or () if not line.InvoiceLineID]
-        notes = [note for note in self.Notes or () if not note.NoteID]
-        must_be_meant(self.append, Lines=lines, Notes=notes, Payments=self.Payments)
-        return self
 
 
 class NewSalesOrderLine(NewLine, OneSalesOrderHistory):
@@ -366,7 +430,7 @@ class NewSalesOrderLine(NewLine, OneSalesOrderHistory):
 
 
 class ChangedSalesOrderLine(SalesOrderLineFields, OneSalesOrderLine):
-    """Only what is given of the line changes."""
+    """A line to change; only the inputs given change."""
 
 
 class NewSalesOrderNote(NewNote, OneSalesOrder):
@@ -375,9 +439,9 @@ class NewSalesOrderNote(NewNote, OneSalesOrder):
 
 class ChangedSalesOrderNote(OneSalesOrderNote):
     """
-    Only what is given of the note changes.
+    A note to change; only the inputs given change.
 
-    `RowHash`, as it was read: perhaps Jiwa then refuses where somebody changed the note since.
+    With `RowHash` as it was read, Jiwa may refuse a note that another user changed since.
     """
 
     NoteText: str | None = None
@@ -395,32 +459,20 @@ class ChangedSalesOrderCustomField(OneSalesOrderCustomField):
     Contents: str
 
 
-class SalesOrderLine(Answer):
+class SalesOrderLine(DocumentLine):
     """A line of an order."""
 
     InvoiceLineID: str = ""
-    ItemNo: Whole = None
-    InventoryID: str = ""
-    PartNo: str = ""
-    Description: str = ""
-    CommentLine: Flag = False
-    CommentText: str = ""
-    QuantityOrdered: Money = ZERO
     QuantityThisDel: Money = ZERO
     QuantityBackOrd: Money = ZERO
-    PriceExGst: Money = ZERO
-    PriceIncGst: Money = ZERO
-    DiscountedPrice: Money = ZERO
-    LineTotal: Money = ZERO
     Aux2: str = ""
-    CustomFieldValues: list[CustomFieldValue] = []
 
 
 class SalesOrderHistory(Answer):
-    """A delivery of an order; `AmountPaid` counts what was paid with the order, not in the debtor ledger."""
+    """A delivery of an order; `AmountPaid` is what was paid with the order, without the debtor ledger."""
 
     InvoiceHistoryID: str
-    HistoryNo: Whole = None
+    HistoryNo: IntOrNone = None
     Status: str = ""
     HistoryTotal: Money = ZERO
     AmountPaid: Money = ZERO
@@ -445,38 +497,18 @@ class SalesOrderPayment(Answer):
     AuthorisationStatus: str = ""
     ProcessPayment: Flag = False
     Processed: Flag = False
-    HistoryNo: Whole = None
+    HistoryNo: IntOrNone = None
     PaymentType: dict[str, Any] = {}
 
 
-class SalesOrder(Answer):
-    """An order as it stands. Jiwa has no flag for "paid": see `Payments`, `Histories` and the order list."""
+class SalesOrder(Document):
+    """An order. Jiwa has no flag for "paid": see `Payments`, `Histories` and the order list."""
 
     InvoiceID: str
     InvoiceNo: str = ""
-    Status: str = ""
     Type: str = ""
-    OrderType: str = ""
     SalesOrderType: str = ""
-    BillType: str = ""
     CreditNote: Flag = False
-    OrderNo: str = ""
-    SOReference: str = ""
-    InitiatedDate: Moment = None
-    InvoiceInitDate: Moment = None
-    DebtorID: str = ""
-    DebtorAccountNo: str = ""
-    DebtorName: str = ""
-    DebtorEmailAddress: str = ""
-    DebtorContactName: str = ""
-    DeliveryAddressee: str = ""
-    DeliveryAddressContactName: str = ""
-    DeliveryAddressEmailAddress: str = ""
-    CurrencyShortName: str = ""
-    LastSavedDateTime: Moment = None
-    CashSales: CashSale | None = None
     Lines: list[SalesOrderLine] = []
-    Notes: list[Note] = []
     Payments: list[SalesOrderPayment] = []
     Histories: list[SalesOrderHistory] = []
-    CustomFieldValues: list[CustomFieldValue] = []

@@ -1,4 +1,4 @@
-"""What goes into and comes out of Jiwa's queries: rows of its lists, in its own spelling."""
+"""Jiwa's queries and the rows of its lists, in its own spelling."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
 
-from hookline.clients.models import Answer, Flag, Moment, Money, Whole
+from hookline.clients.jiwa.models import ZERO, DebtorFacts
+from hookline.clients.models import Answer, Flag, IntOrNone, Moment, Money
 from hookline.clients.paging import Paged
 
 R = TypeVar("R")
 
-ZERO = Decimal(0)
 MAX_TAKE = 1000
 
 _OF_TEXT: Final = ("", "StartsWith", "EndsWith", "Contains", "Like", "Between", "In")
@@ -26,12 +26,12 @@ _OF_NUMBERS: Final = (
 )
 _LIST_MARKS = re.compile(r'[,"\[\]{}]')
 
-Single = str | bool | int | Decimal | date | datetime
-"""What a filter compares with."""
+FilterValue = str | bool | int | Decimal | date | datetime
+"""A value that a filter compares with."""
 
 
 class QueryResponse(Answer, Generic[R]):
-    """A page of rows; `Total` is set only where `Include="Total"` was asked."""
+    """A page of rows; `Total` is set only if `Include="Total"` was sent."""
 
     Offset: int = 0
     Total: int | None = None
@@ -41,63 +41,50 @@ class QueryResponse(Answer, Generic[R]):
 # Rows -------------------------------------------------------------------------------------------------------
 
 
-class SalesOrderRow(Answer):
+class DocumentRow(Answer):
+    """The common fields of a row of the order list and of the quote list."""
+
+    InvoiceID: str
+    InvoiceNo: str = ""
+    HistoryNo: IntOrNone = None
+    OrderNo: str = ""
+    Status: IntOrNone = None
+    InvoiceInitDate: Moment = None
+    LastSavedDateTime: Moment = None
+    DebtorID: str = ""
+    AccountNo: str = ""
+    DebtorName: str = ""
+    IN_LogicalID: str = ""
+    LogicalWarehouseDescription: str = ""
+    IN_PhysicalID: str = ""
+    PhysicalWarehouseDescription: str = ""
+    StaffID: str = ""
+    StaffUsername: str = ""
+    CurrencyID: str = ""
+    CurrencyShortName: str = ""
+
+
+class SalesOrderRow(DocumentRow):
     """A row of the order list, one for each delivery (history), so an order may appear several times."""
 
-    InvoiceID: str
-    InvoiceNo: str = ""
     InvoiceNoDashHistoryNo: str = ""
     InvoiceHistoryID: str = ""
-    HistoryNo: Whole = None
-    OrderNo: str = ""
     SOReference: str = ""
-    Status: Whole = None
     CreditNote: Flag = False
-    InvoiceInitDate: Moment = None
     DueDate: Moment = None
-    LastSavedDateTime: Moment = None
     LocalInvoiceTotalIncTax: Money = ZERO
     TotalAllocated: Money = ZERO
-    DebtorID: str = ""
-    AccountNo: str = ""
-    DebtorName: str = ""
     EmailAddress: str = ""
-    HistoryStatus: Whole = None
+    HistoryStatus: IntOrNone = None
     Delivered: Flag = False
-    IN_LogicalID: str = ""
-    LogicalWarehouseDescription: str = ""
-    IN_PhysicalID: str = ""
-    PhysicalWarehouseDescription: str = ""
-    StaffID: str = ""
-    StaffUsername: str = ""
-    CurrencyID: str = ""
-    CurrencyShortName: str = ""
 
 
-class SalesQuoteRow(Answer):
-    """A row of the quote list; `InvoiceID` and `InvoiceNo` are the quote's id and number, for old reasons."""
+class SalesQuoteRow(DocumentRow):
+    """A row of the quote list; for historical reasons `InvoiceID` and `InvoiceNo` are the quote's id and number."""
 
-    InvoiceID: str
-    InvoiceNo: str = ""
-    HistoryNo: Whole = None
-    OrderNo: str = ""
     QOReference: str = ""
-    Status: Whole = None
-    InvoiceInitDate: Moment = None
-    LastSavedDateTime: Moment = None
     InvoiceTotal: Money = ZERO
-    DebtorID: str = ""
-    AccountNo: str = ""
-    DebtorName: str = ""
-    IN_LogicalID: str = ""
-    LogicalWarehouseDescription: str = ""
-    IN_PhysicalID: str = ""
-    PhysicalWarehouseDescription: str = ""
     BranchID: str = ""
-    StaffID: str = ""
-    StaffUsername: str = ""
-    CurrencyID: str = ""
-    CurrencyShortName: str = ""
 
 
 class DebtorTransactionRow(Answer):
@@ -129,33 +116,19 @@ class DebtorTransactionRow(Answer):
     CurrencyShortName: str = ""
 
 
-class DebtorRow(Answer):
+class DebtorRow(DebtorFacts):
     """A row of the customer list."""
 
-    DebtorID: str
-    AccountNo: str = ""
-    AltAccountNo: str = ""
-    Name: str = ""
-    Address1: str = ""
-    Address2: str = ""
-    Address3: str = ""
-    Address4: str = ""
     PostCode: str = ""
-    Country: str = ""
-    Phone: str = ""
-    EmailAddress: str = ""
-    CurrentBalance: Money = ZERO
-    AccountOnHold: Flag = False
     WebAccess: Flag = False
-    TradingStatus: Whole = None
-    LastSavedDateTime: Moment = None
+    TradingStatus: IntOrNone = None
     DebtorClassificationID: str = ""
     ClassificationDescription: str = ""
     PriceSchemeID: str = ""
 
 
 class InventoryItemRow(Answer):
-    """A row of the part list, with the stock of a warehouse; `Picture` comes only where it is asked for."""
+    """A row of the part list, with the stock of a warehouse; `Picture` comes only if it is asked for."""
 
     InventoryID: str
     PartNo: str = ""
@@ -187,14 +160,14 @@ class SkipTake(Paged):
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """Rows after the first `start`."""
+        """Return the inputs for the rows after the first `start`."""
         del number, before
         return {"Skip": start, "Take": cls.page_size, "Include": "Total"}
 
 
 @cache
 def _suffixes(row: type[BaseModel]) -> dict[str, str]:
-    """Jiwa's filters on such rows: each one's name, and what follows the field's in it."""
+    """Return Jiwa's filters on such rows: their names, with the suffix behind the field's name."""
     fields = {name: field.annotation for name, field in row.model_fields.items()}
     return {name + suffix: suffix for name, kind in fields.items() for suffix in _suffixes_of(kind)}
 
@@ -209,13 +182,13 @@ class Query(SkipTake):
     """
     A query: the usual filters by name, any other in `where`, as `{"InvoiceNoStartsWith": "10"}`.
 
-    Jiwa ignores a filter that it does not know, and one that is empty, and returns everything. So only
-    fields of the row, with a suffix that Jiwa has for their kind, are let through, and none without a value.
-    `In` and `Between` take a list. The row's key comes whatever `Fields` asks for.
+    Jiwa ignores an unknown filter, and an empty one, and returns everything. So only fields of the row are sent, with a
+    suffix that Jiwa has for their type, and none without a value. `In` and `Between` take a list. The row's key is
+    always among the `Fields`.
     """
 
     Fields: str | None = Field(default=None, description="Names of fields, separated by commas.")
-    where: Mapping[str, Single | list[Single]] | None = None
+    where: Mapping[str, FilterValue | list[FilterValue]] | None = None
 
     row: ClassVar[type[BaseModel]]
 
@@ -224,63 +197,61 @@ class Query(SkipTake):
         known = _suffixes(self.row)
         filters = dict(self.where or {})
         if unknown := sorted(set(filters) - set(known)):
-            raise ValueError(
-                f"no filter of this list is known as {', '.join(unknown)}: Jiwa would return everything"
-            )
+            raise ValueError(f"this list has no filter {', '.join(unknown)}: Jiwa would return everything")
         for name, value in filters.items():
-            _fits(name, known[name], value)
+            _check_value_count(name, known[name], value)
         named = {name: getattr(self, name) for name in type(self).model_fields if name in known}
         if empty := [name for name, value in (named | filters).items() if _is_blank(value)]:
             raise ValueError(f"the filter {', '.join(empty)} is empty: Jiwa would return everything")
         return self
 
     def values(self) -> dict[str, Any]:
-        """The inputs, with those in `where` among them."""
+        """Return the inputs, those in `where` included."""
         values = super().values()
-        filters = {name: _in_one(value) for name, value in values.pop("where", {}).items()}
+        filters = {name: _joined(value) for name, value in values.pop("where", {}).items()}
         if self.Fields is not None:
-            asked = [*self.order["OrderBy"].split(","), *(name.strip() for name in self.Fields.split(","))]
-            values["Fields"] = ",".join(dict.fromkeys(asked))
+            fields = [*self.order["OrderBy"].split(","), *(name.strip() for name in self.Fields.split(","))]
+            values["Fields"] = ",".join(dict.fromkeys(fields))
         return values | filters
 
 
 class RecentQuery(Query):
-    """A query of rows that tell when they were last saved."""
+    """A query of rows that hold the time when they were last saved."""
 
     LastSavedDateTimeGreaterThan: datetime | None = None
     LastSavedDateTimeGreaterThanOrEqualTo: datetime | None = None
 
 
-class QuerySalesOrders(RecentQuery):
-    """Filters of the order list."""
+class DocumentQuery(RecentQuery):
+    """The common filters of the order list and the quote list."""
 
     InvoiceID: str | None = None
     InvoiceNo: str | None = None
     OrderNo: str | None = None
-    SOReference: str | None = None
     DebtorID: str | None = None
     AccountNo: str | None = None
+
+
+class QuerySalesOrders(DocumentQuery):
+    """Filters of the order list."""
+
+    SOReference: str | None = None
 
     row: ClassVar[type[BaseModel]] = SalesOrderRow
     order: ClassVar[dict[str, str]] = {"OrderBy": "InvoiceID,InvoiceHistoryID"}
 
 
-class QuerySalesQuotes(RecentQuery):
+class QuerySalesQuotes(DocumentQuery):
     """Filters of the quote list; `InvoiceID` and `InvoiceNo` are the quote's id and number."""
 
-    InvoiceID: str | None = None
-    InvoiceNo: str | None = None
-    OrderNo: str | None = None
     QOReference: str | None = None
-    DebtorID: str | None = None
-    AccountNo: str | None = None
 
     row: ClassVar[type[BaseModel]] = SalesQuoteRow
     order: ClassVar[dict[str, str]] = {"OrderBy": "InvoiceID,HistoryNo"}
 
 
 class QueryDebtorTransactions(Query):
-    """Filters of the debtor ledger, which does not tell when an entry was last saved."""
+    """Filters of the debtor ledger, whose entries do not hold the time when they were last saved."""
 
     TransID: str | None = None
     DebtorID: str | None = None
@@ -326,18 +297,18 @@ def _is_blank(value: Any) -> bool:
     return value == [] or (isinstance(value, str) and not value.strip())
 
 
-def _fits(name: str, suffix: str, value: Any) -> None:
-    """Raise ValueError for one value where Jiwa takes several, or the other way round."""
+def _check_value_count(name: str, suffix: str, value: Any) -> None:
+    """Raise ValueError for several values where the filter takes one, or for another number than `Between` takes."""
     if isinstance(value, list) and suffix not in ("In", "Between"):
         raise ValueError(f"the filter {name} takes one value")
     if isinstance(value, list) and suffix == "Between" and len(value) != 2:  # noqa: PLR2004
         raise ValueError(f"the filter {name} takes the first and the last value")
 
 
-def _in_one(value: Any) -> Any:
-    """Several values as ServiceStack reads them from an address: between commas, quoted where need be."""
-    return ",".join(_listed(str(each)) for each in value) if isinstance(value, list) else value
+def _joined(value: Any) -> Any:
+    """Return several values as ServiceStack reads them from an address: between commas, quoted if necessary."""
+    return ",".join(_quoted_item(str(each)) for each in value) if isinstance(value, list) else value
 
 
-def _listed(value: str) -> str:
+def _quoted_item(value: str) -> str:
     return '"' + value.replace('"', '""') + '"' if _LIST_MARKS.search(value) else value

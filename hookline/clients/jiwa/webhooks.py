@@ -1,4 +1,4 @@
-"""What goes into and comes out of Jiwa's webhook calls, in its own spelling."""
+"""Jiwa's models for webhook subscribers, subscriptions and messages, in its own spelling."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, model_validator
 
 from hookline.clients.jiwa.queries import SkipTake
-from hookline.clients.models import Answer, Flag, Input, Moment, Whole
+from hookline.clients.models import Answer, Flag, Input, IntOrNone, Moment
 
 
 def _web_address(value: str) -> str:
@@ -21,7 +21,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class Header(Input):
-    """A header Jiwa sends with each message: the place for our shared secret."""
+    """A header that Jiwa sends with each message: the place for our shared secret."""
 
     Name: str = Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
     Value: str = Field(pattern=r"^[\x20-\x7e]*$")
@@ -41,7 +41,7 @@ class NewSubscriber(Input):
 
 
 class ChangedSubscriber(OneSubscriber):
-    """Only what is given changes; one that is not enabled gets no messages."""
+    """A subscriber to change; only the inputs given change, and a disabled one gets no messages."""
 
     Name: str | None = Field(default=None, min_length=1)
     IsEnabled: bool | None = None
@@ -55,26 +55,26 @@ class OneSubscription(OneSubscriber):
 
 
 class NewSubscription(OneSubscriber):
-    """An event and the address it is sent to; the message does not name the event, so use one for each."""
+    """An event and its address; a message does not name its event, so use one address for each."""
 
     URL: WebAddress
     EventName: str = Field(min_length=1)
     RequestHeaders: list[Header] | None = None
 
     def secrets(self) -> list[str]:
-        """What the headers say: our shared secret is among it."""
+        """Return the values of the headers: our shared secret is among them."""
         return [header.Value for header in self.RequestHeaders or ()]
 
 
 class ChangedSubscription(OneSubscription):
-    """Only what is given changes."""
+    """A subscription to change; only the inputs given change."""
 
     URL: WebAddress | None = None
     EventName: str | None = Field(default=None, min_length=1)
 
 
 class SubscriberMessages(SkipTake):
-    """A page of the messages of a subscriber; those that come meanwhile come last."""
+    """A page of the messages of a subscriber, the newest last."""
 
     SubscriberID: str
 
@@ -82,26 +82,26 @@ class SubscriberMessages(SkipTake):
 
 
 class WebhookEvent(Answer):
-    """An event Jiwa can tell of."""
+    """An event that Jiwa can send."""
 
     Name: str
     Description: str = ""
 
 
 class WebhookSubscription(Answer):
-    """An event and the address it is sent to; creation calls the id `RecID`."""
+    """An event and the address that it is sent to; creation calls the id `RecID`."""
 
     SubscriptionID: str
     SubscriberID: str = ""
     EventName: str = ""
     URL: str = ""
-    LastHTTPResponseCode: Whole = None
+    LastHTTPResponseCode: IntOrNone = None
     RetryAfterDateTime: Moment = None
 
     @model_validator(mode="before")
     @classmethod
-    def _either_name(cls, given: Any) -> Any:
-        return _also_named(given, SubscriptionID="RecID", SubscriberID="SY_WebhookSubscriber_RecID")
+    def _either_name(cls, raw: Any) -> Any:
+        return _with_alias(raw, SubscriptionID="RecID", SubscriberID="SY_WebhookSubscriber_RecID")
 
 
 class WebhookSubscriber(Answer):
@@ -110,17 +110,17 @@ class WebhookSubscriber(Answer):
     SubscriberID: str
     Name: str = ""
     IsEnabled: Flag = False
-    ItemNo: Whole = None
+    ItemNo: IntOrNone = None
     Subscriptions: list[WebhookSubscription] = []
 
     @model_validator(mode="before")
     @classmethod
-    def _either_name(cls, given: Any) -> Any:
-        return _also_named(given, SubscriberID="RecID")
+    def _either_name(cls, raw: Any) -> Any:
+        return _with_alias(raw, SubscriberID="RecID")
 
 
 class WebhookMessage(Answer):
-    """A message and what became of it; `Body` is the document, so a missed one can be read back."""
+    """A message and its result; `Body` is the document, so a missed one can be read back."""
 
     MessageID: str
     SubscriptionID: str = ""
@@ -128,13 +128,13 @@ class WebhookMessage(Answer):
     URL: str = ""
     Body: str = ""
     Status: str = ""
-    Retries: Whole = None
+    Retries: IntOrNone = None
     AddedDateTime: Moment = None
-    LastMessageResponseHTTPCode: Whole = None
+    LastMessageResponseHTTPCode: IntOrNone = None
     LastMessageResponseMessage: str = ""
 
 
-def _also_named(given: Any, **names: str) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    return {ours: given[theirs] for ours, theirs in names.items() if theirs in given} | dict(given)
+def _with_alias(raw: Any, **names: str) -> Any:
+    if not isinstance(raw, Mapping):
+        return raw
+    return {ours: raw[theirs] for ours, theirs in names.items() if theirs in raw} | dict(raw)

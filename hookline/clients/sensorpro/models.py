@@ -1,4 +1,4 @@
-"""What goes into and comes out of Sensorpro, in its own spelling."""
+"""Sensorpro's models, in its own spelling."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from hookline.clients.models import Answer, Consent, Input, Secret, Whole
+from hookline.clients.models import Answer, Consent, Input, IntOrNone, Secret
 from hookline.clients.paging import Paged
 
 NO_FORM = "00000000-0000-0000-0000-000000000000"
-LONGEST_LINE = 998  # characters, of a mail's header
-LONGEST_IMPORT_NAME = 16
+MAX_LINE = 998  # characters, of a mail's header
+MAX_IMPORT_NAME = 16
 
-Line = Annotated[str, Field(max_length=LONGEST_LINE, pattern=r"^[^\r\n]*$")]
+Line = Annotated[str, Field(max_length=MAX_LINE, pattern=r"^[^\r\n]*$")]
 """Text that goes into a mail's header: one line, so that nothing can be added behind it."""
 
 Address = Annotated[str, Field(max_length=320, pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
@@ -32,7 +32,7 @@ class SignIn(Input):
 
 
 class SignInByPath(Input):
-    """The old form: the password stands in the address, so prefer `SignIn`."""
+    """The old form: the password is in the address, so prefer `SignIn`."""
 
     Organization: str
     User: str
@@ -48,7 +48,7 @@ class ResultRow(Answer):
 
 
 class Outcome(Answer):
-    """How a call went; the status messages are for information only."""
+    """The result of a call; the status messages are for information only."""
 
     RequestId: str = ""
     TotalErrors: int = 0
@@ -57,10 +57,10 @@ class Outcome(Answer):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelt_with_three_s(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and "StatusMesssages" in given:
-            return {"StatusMessages": given["StatusMesssages"]} | dict(given)
-        return given
+    def _spelt_with_three_s(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and "StatusMesssages" in raw:
+            return {"StatusMessages": raw["StatusMesssages"]} | dict(raw)
+        return raw
 
 
 class Done(Answer):
@@ -97,7 +97,7 @@ class NewContact(Input):
 
 
 class AddContacts(Input):
-    """Contacts that are new; `AddToList` holds tags. A welcome mail goes out only where it is asked for."""
+    """Contacts that are new; `AddToList` holds tags. A welcome mail is sent only if it is asked for."""
 
     Contact: list[NewContact] = Field(min_length=1)
     AddToList: list[str] | None = None
@@ -114,13 +114,13 @@ class UpsertContacts(AddContacts):
 
     @model_validator(mode="before")
     @classmethod
-    def _may_be_repeated(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and given.get("SendWelcomeEmail"):
+    def _may_be_repeated(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and raw.get("SendWelcomeEmail"):
             raise ValueError(
                 "this call may be repeated, and each repeat would mail the welcome again: "
                 "add_contacts is not repeated and takes SendWelcomeEmail=True"
             )
-        return given
+        return raw
 
 
 class UpdateContacts(UpsertContacts):
@@ -128,14 +128,14 @@ class UpdateContacts(UpsertContacts):
 
 
 class GetContacts(Input):
-    """Which contacts; the shape of this filter is assumed, not documented."""
+    """Filters of the contacts; they are assumed, not documented."""
 
     PersonalEMail: str | None = None
     Tag: str | None = None
 
 
 class ContactRow(Answer):
-    """A contact as the vendor holds it."""
+    """A contact as the vendor stores it."""
 
     PersonalEMail: str = ""
     FirstName: str = ""
@@ -150,7 +150,7 @@ class Contacts(Done):
 
 
 class GetContactsPaged(GetContacts, Paged):
-    """Which contacts, a page at a time from 1; all of it is assumed, not documented."""
+    """Filters of the contacts, with pages from 1; all of it is assumed, not documented."""
 
     PageNumber: int = Field(default=1, ge=1)
     PageSize: int = Field(default=100, ge=1)
@@ -159,26 +159,26 @@ class GetContactsPaged(GetContacts, Paged):
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """The page with this number."""
+        """Return the inputs for the page with this number."""
         del start, before
         return {"PageNumber": number}
 
 
 class ContactsPage(Contacts):
-    """A page of contacts, and how many there are if the vendor tells it."""
+    """A page of contacts, and the total if the vendor gives it."""
 
-    Total: Whole = Field(
+    Total: IntOrNone = Field(
         default=None, validation_alias=AliasChoices("Total", "TotalRecords", "TotalContacts")
     )
 
     @property
-    def Results(self) -> list[ContactRow]:  # noqa: N802  (the word of all pages)
-        """The contacts of this page."""
+    def Results(self) -> list[ContactRow]:  # noqa: N802  (the name that `pages` reads)
+        """Return the contacts of this page."""
         return self.Contact
 
 
 class ChangeOptOutStatus(Input):
-    """A contact, and whether it takes mails no more; say what the contact itself said last."""
+    """A contact, and its latest own choice about mails."""
 
     PersonalEMail: Address
     OptOut: bool
@@ -188,13 +188,13 @@ class ForgetContact(Input):
     """A contact to erase for good."""
 
     PersonalEMail: Address
-    for_good: Consent = Field(default=False, description="Needed: what is erased cannot be had back.")
+    for_good: Consent = Field(default=False, description="Required: the contact cannot be restored.")
 
     @model_validator(mode="after")
     def _is_meant(self) -> "ForgetContact":
         if not self.for_good:
             raise ValueError(
-                "ForgetMe erases the contact and its history for good: say for_good=True if you mean it"
+                "ForgetMe erases the contact and its history for good: set for_good=True if you want that"
             )
         return self
 
@@ -220,7 +220,7 @@ class Mailbox(Input):
 
 
 class MailSchedule(Input):
-    """When to send; at once by default."""
+    """The time to send; at once by default."""
 
     DelayByMinutes: int = Field(default=0, ge=0)
     DelayUntilUTC: str = ""
@@ -253,7 +253,7 @@ class GetBroadcastStatus(Input):
 
 
 class BroadcastStatus(Done):
-    """What became of a broadcast; its fields are assumed, others are kept."""
+    """The status of a broadcast; its fields are assumed, others are kept."""
 
     CampId: str = ""
     BroadcastId: str = ""
@@ -273,14 +273,14 @@ class AddBroadcast(Input):
     SegmentId: int = Field(ge=1)
     Name: str | None = None
     Schedule: MailSchedule | None = None
-    mass_send: Consent = Field(default=False, description="Needed: everybody in the segment gets a mail.")
+    mass_send: Consent = Field(default=False, description="Required: everybody in the segment gets a mail.")
 
     @model_validator(mode="after")
     def _is_meant(self) -> "AddBroadcast":
         if not self.mass_send:
             raise ValueError(
-                "AddBroadcast mails everybody in the segment, and mails cannot be called back: "
-                "say mass_send=True if you mean it, or trigger_email for one contact"
+                "AddBroadcast mails everybody in the segment, and mails cannot be recalled: "
+                "set mass_send=True if you want that, or use trigger_email for one contact"
             )
         return self
 
@@ -288,7 +288,7 @@ class AddBroadcast(Input):
 class Broadcast(Done):
     """A broadcast that was made; its id is assumed."""
 
-    BroadcastId: Whole = None
+    BroadcastId: IntOrNone = None
 
 
 class OneCampaign(Input):
@@ -298,28 +298,28 @@ class OneCampaign(Input):
 
 
 class CampaignResults(Done):
-    """How a campaign went; its fields are assumed, others are kept."""
+    """The results of a campaign; its fields are assumed, others are kept."""
 
-    CampaignId: Whole = None
-    TotalSent: Whole = None
-    TotalOpens: Whole = None
-    TotalClicks: Whole = None
-    TotalBounces: Whole = None
-    TotalOptOuts: Whole = None
+    CampaignId: IntOrNone = None
+    TotalSent: IntOrNone = None
+    TotalOpens: IntOrNone = None
+    TotalClicks: IntOrNone = None
+    TotalBounces: IntOrNone = None
+    TotalOptOuts: IntOrNone = None
 
 
 class CampaignLink(Answer):
     """A link in the mails of a campaign."""
 
     Url: str = ""
-    TotalClicks: Whole = None
-    UniqueClicks: Whole = None
+    TotalClicks: IntOrNone = None
+    UniqueClicks: IntOrNone = None
 
 
 class CampaignLinks(Done):
-    """How often each link of a campaign was clicked; its fields are assumed, others are kept."""
+    """The clicks on each link of a campaign; its fields are assumed, others are kept."""
 
-    CampaignId: Whole = None
+    CampaignId: IntOrNone = None
     Links: list[CampaignLink] = []
 
 
@@ -327,9 +327,9 @@ class CampaignLinks(Done):
 
 
 class ImportFacts(Input):
-    """What an import is called and does. `ClearCrossXRef` drops the contacts of earlier imports from it."""
+    """The name and options of an import. `ClearCrossXRef` drops the contacts of earlier imports from it."""
 
-    Name: str = Field(max_length=LONGEST_IMPORT_NAME, pattern="^[a-z0-9]+$")
+    Name: str = Field(max_length=MAX_IMPORT_NAME, pattern="^[a-z0-9]+$")
     Description: str = ""
     QuoteChar: str = Field(default='"', max_length=1)
     ClearCrossXRef: bool = False
@@ -337,7 +337,7 @@ class ImportFacts(Input):
 
 
 class FtpFile(Input):
-    """Where the CSV file is; it stays there unless `DeleteFileAfterImport` is true."""
+    """The place of the CSV file, which stays there unless `DeleteFileAfterImport` is true."""
 
     FTPSite: str = Field(min_length=1)
     FTPUser: str
@@ -348,7 +348,7 @@ class FtpFile(Input):
 
 
 class MappedField(Input):
-    """A column of the file and the contact's field it is for, such as `personalemail`."""
+    """A column of the file and its field of the contact, such as `personalemail`."""
 
     FromField: str = Field(min_length=1)
     ToField: str = Field(min_length=1)
@@ -363,7 +363,7 @@ class FtpImport(Input):
 
 
 class ExecuteFTPImport(Input):
-    """The tag for the contacts of the file, and the import in full; a tag alone repeats what is known of it."""
+    """The tag for the contacts, and the import in full; a tag alone uses what Sensorpro stored for it."""
 
     Tag: str | None = Field(default=None, min_length=1)
     ImportDefinition: FtpImport | None = None
@@ -375,13 +375,13 @@ class ExecuteFTPImport(Input):
         return self
 
     def secrets(self) -> list[str]:
-        """The values that must not be shown: the password of the file's site."""
+        """Return the values that must not be shown: the password of the file's site."""
         definition = self.ImportDefinition
         return [definition.FTPConfiguration.FTPPwd.get_secret_value()] if definition else []
 
 
 class OneImport(Input):
-    """An import by the number that its start answered."""
+    """An import by its number."""
 
     ImportId: int = Field(ge=1)
 
@@ -393,10 +393,10 @@ class StartedImport(Done):
 
 
 class ImportStatus(Done):
-    """How far an import is; its fields are assumed, others are kept."""
+    """The status of an import; its fields are assumed, others are kept."""
 
-    ImportId: Whole = None
+    ImportId: IntOrNone = None
     Status: str = ""
-    TotalRecords: Whole = None
-    TotalImported: Whole = None
-    TotalFailed: Whole = None
+    TotalRecords: IntOrNone = None
+    TotalImported: IntOrNone = None
+    TotalFailed: IntOrNone = None

@@ -1,4 +1,4 @@
-"""Who uses Zentitle's licences: end users, trials, computers, companies, and groups with their users."""
+"""Zentitle's models for end users, trials, computers, companies, and groups with their users."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -6,16 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hookline.clients.models import Answer, Flag, Input, Moment, Secret, TextFlag, Whole
+from hookline.clients.models import Answer, Flag, Input, IntOrNone, Moment, Secret, TextFlag
 from hookline.clients.zentitle.models import (
     CamelPageNumber,
+    Count,
     Day,
-    Given,
+    Id,
     JsonText,
+    NonEmpty,
     OneLicenseCode,
     PageNumber,
     ZeroOrOne,
-    must_tell,
+    require_explicit,
+    require_one,
 )
 
 Password = Annotated[Secret, Field(min_length=1)]
@@ -25,9 +28,9 @@ Password = Annotated[Secret, Field(min_length=1)]
 
 
 class ListConsumerData(PageNumber):
-    """Which records; only the last one of each computer unless `justlast` is false."""
+    """Filters of the records; only the last one of each computer unless `justlast` is false."""
 
-    productid: Given
+    productid: NonEmpty
     computerid: str | None = None
     justlast: TextFlag | None = None
     type: Literal["trials", "activations", "all"] | None = None
@@ -38,8 +41,8 @@ class ListConsumerData(PageNumber):
 class NewConsumerData(Input):
     """A record; firstname, lastname, company and email inside `clientinfo` become searchable."""
 
-    productid: Given
-    computerid: Given
+    productid: NonEmpty
+    computerid: NonEmpty
     clientinfo: dict[str, Any]
     licensecode: str | None = Field(default=None, description="For activations; leave out for trials.")
 
@@ -64,31 +67,31 @@ class ConsumerData(Answer):
 class OnComputer(Input):
     """A product on a computer."""
 
-    productid: Given
-    computerid: Given
+    productid: NonEmpty
+    computerid: NonEmpty
 
 
 class ListTrials(CamelPageNumber):
-    """Which trials; those left out are all."""
+    """Filters of the trials."""
 
     productId: str | None = None
     computerId: str | None = None
     expiresBefore: Day | None = None
     expiresAfter: Day | None = None
-    expiresWithinDays: int | None = Field(default=None, ge=0)
+    expiresWithinDays: Count = None
     trialStatus: Literal["inTrial", "expired"] | None = None
-    converted: TextFlag | None = Field(default=None, description="Whether a licence was activated.")
+    converted: TextFlag | None = Field(default=None, description="True if a licence was activated.")
     createdBefore: Day | None = None
     createdAfter: Day | None = None
-    createdWithinDays: int | None = Field(default=None, ge=0)
+    createdWithinDays: Count = None
 
 
 class Trial(Answer):
-    """A trial; `trialStatus` is in other words than the filter, such as `Trial Expired`."""
+    """A trial; `trialStatus` has other values than the filter, such as `Trial Expired`."""
 
     productId: str = ""
     computerId: str = ""
-    trialPeriod: Whole = None
+    trialPeriod: IntOrNone = None
     created: Moment = None
     modified: Moment = None
     leaseEndDate: Moment = None
@@ -99,23 +102,23 @@ class Trial(Answer):
 
 
 class ActivationRequest(Input):
-    """What the licensed program wrote down to be activated offline."""
+    """The licensed program's request to be activated offline."""
 
-    productid: Given
-    activationcertificate: Given
+    productid: NonEmpty
+    activationcertificate: NonEmpty
 
 
 class DeactivationRequest(Input):
-    """What the licensed program wrote down when it was deactivated offline."""
+    """The licensed program's proof that it was deactivated offline."""
 
-    productid: Given
-    deactivationcertificate: Given
+    productid: NonEmpty
+    deactivationcertificate: NonEmpty
 
 
 class NewEvent(Input):
-    """An event for the DataStream; an id of your own in the payload is the only way to know it again."""
+    """An event for the DataStream; it can be recognised only by an id of your own in the payload."""
 
-    event: Given
+    event: NonEmpty
     productId: str | None = None
     payload: dict[str, Any] | str | None = None
 
@@ -133,14 +136,14 @@ class OneCompany(Input):
 class NamedCompany(Input):
     """A company by its exact name; without `productid` the global one."""
 
-    company: Given
+    company: NonEmpty
     productid: str | None = None
 
 
 class CompanyFacts(Input):
-    """What is kept about a company; `productid` is needed even for a global one."""
+    """The fields of a company; `productid` is required even for a global one."""
 
-    productid: Given
+    productid: NonEmpty
     global_: ZeroOrOne | None = Field(default=None, serialization_alias="global")
     companydata: dict[str, Any] | None = None
     search1: str | None = None
@@ -150,22 +153,22 @@ class CompanyFacts(Input):
 
 
 class NewCompany(CompanyFacts):
-    """A company; `productid` is needed even for a global one."""
+    """A company; `productid` is required even for a global one."""
 
-    company: Given
+    company: NonEmpty
 
 
 class ChangedCompany(CompanyFacts):
-    """A company by its id, and what to change of it; what is not given stays as it is."""
+    """A company to change, by its id; only the inputs given change."""
 
-    companyid: int = Field(ge=1)
-    company: str | None = Field(default=None, min_length=1, description="A new name, still free.")
+    companyid: Id
+    company: str | None = Field(default=None, min_length=1, description="A new name that is not in use.")
 
 
 class DeletedCompany(Input):
     """A company by its id."""
 
-    companyid: int = Field(ge=1)
+    companyid: Id
 
 
 class Company(Answer):
@@ -197,20 +200,19 @@ class CompanyID(Answer):
 class OneGroup(Input):
     """A group, by its id or by its name."""
 
-    groupid: int | None = Field(default=None, ge=1)
+    groupid: Id | None = None
     groupname: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_way(self) -> "OneGroup":
-        if (self.groupid is None) == (self.groupname is None):
-            raise ValueError("give either groupid or groupname, not both")
+        require_one(groupid=self.groupid, groupname=self.groupname)
         return self
 
 
 class NewGroup(Input):
-    """A group by a name that is still free."""
+    """A group with a name that is not in use."""
 
-    groupname: Given
+    groupname: NonEmpty
     type: Literal["master", "standard"]
     description: str | None = None
     mastergroupid: int | None = Field(default=None, ge=0, description="0 is none.")
@@ -218,20 +220,20 @@ class NewGroup(Input):
 
 
 class ChangedGroup(Input):
-    """A group by its id, and what to change of it; what is not given stays as it is."""
+    """A group to change, by its id; only the inputs given change."""
 
-    groupid: int = Field(ge=1)
+    groupid: Id
     groupname: str | None = Field(default=None, min_length=1)
     type: Literal["master", "standard"] | None = None
     description: str | None = None
-    mastergroupid: int | None = Field(default=None, ge=0)
-    companyid: int | None = Field(default=None, ge=0)
+    mastergroupid: Count = None
+    companyid: Count = None
 
 
 class GroupLicenseCode(Answer):
     """A licence code's place in a group."""
 
-    groupID: Whole = None
+    groupID: IntOrNone = None
     productID: str = ""
     licenseCode: str = ""
     created: Moment = None
@@ -240,8 +242,8 @@ class GroupLicenseCode(Answer):
 class GroupUser(Answer):
     """A user of a group."""
 
-    groupUserID: Whole = None
-    groupID: Whole = None
+    groupUserID: IntOrNone = None
+    groupID: IntOrNone = None
     userName: str
     firstName: str = ""
     lastName: str = ""
@@ -255,7 +257,7 @@ class GroupUser(Answer):
 class SubGroup(Answer):
     """A group under another."""
 
-    groupID: Whole = None
+    groupID: IntOrNone = None
     groupName: str = ""
 
 
@@ -264,39 +266,39 @@ class Group(Answer):
 
     groupID: int
     type: str = ""
-    masterGroupID: Whole = None
+    masterGroupID: IntOrNone = None
     groupName: str = ""
     description: str = ""
     created: Moment = None
     modified: Moment = None
-    companyID: Whole = None
+    companyID: IntOrNone = None
     groupLicenses: list[GroupLicenseCode] = []
     groupUsers: list[GroupUser] = []
     subGroups: list[SubGroup] = []
 
 
 class AssignedLicenseCode(OneLicenseCode):
-    """A licence code for a group. Both its company and its profile are set: say those it has, to keep them."""
+    """A licence code for a group. Its company and profile are both set: give the current ones to keep them."""
 
-    groupid: int = Field(ge=1)
+    groupid: Id
     companyid: int = Field(ge=0, description="0 is none.")
     profileid: int = Field(ge=0, description="0 is none.")
 
     @model_validator(mode="before")
     @classmethod
-    def _company_and_profile_are_meant(cls, given: Any) -> Any:
-        return must_tell(
-            given,
+    def _company_and_profile_are_explicit(cls, raw: Any) -> Any:
+        return require_explicit(
+            raw,
             ("companyid", "profileid"),
             "without companyid and profileid Zentitle takes the licence code out of its company and profile: "
-            "give both as they are now to keep them, or 0 if none is meant",
+            "give both as they are now to keep them, or 0 for none",
         )
 
 
 class UnassignedLicenseCode(OneLicenseCode):
     """A licence code and the group to take it from."""
 
-    groupid: int = Field(ge=1)
+    groupid: Id
 
 
 # Users of groups --------------------------------------------------------------------------------------------
@@ -305,18 +307,17 @@ class UnassignedLicenseCode(OneLicenseCode):
 class OneGroupUser(Input):
     """A user, by its id or by its name."""
 
-    groupuserid: int | None = Field(default=None, ge=1)
+    groupuserid: Id | None = None
     username: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_way(self) -> "OneGroupUser":
-        if (self.groupuserid is None) == (self.username is None):
-            raise ValueError("give either groupuserid or username, not both")
+        require_one(groupuserid=self.groupuserid, username=self.username)
         return self
 
 
 class UserFacts(Input):
-    """What is kept about a user; `{"EUPMaster": true}` in `additionaldata` makes it a master."""
+    """The fields of a user; `{"EUPMaster": true}` in `additionaldata` makes it a master."""
 
     firstname: str | None = None
     lastname: str | None = None
@@ -328,37 +329,37 @@ class UserFacts(Input):
 class NewGroupUser(UserFacts):
     """A user of a group; `{"EUPMaster": true}` in `additionaldata` makes it a master."""
 
-    groupid: int = Field(ge=1)
-    username: Given
+    groupid: Id
+    username: NonEmpty
     password: Password
 
 
 class ChangedGroupUser(UserFacts):
-    """A user by its id, the group it is to be in, and what to change of it."""
+    """A user to change, by its id, and its group; only the other inputs given change."""
 
-    groupuserid: int = Field(ge=1)
-    groupid: int = Field(ge=1)
+    groupuserid: Id
+    groupid: Id
     username: str | None = Field(default=None, min_length=1)
 
 
 class DeletedGroupUser(Input):
     """A user by its id."""
 
-    groupuserid: int = Field(ge=1)
+    groupuserid: Id
 
 
 class UserAndPassword(Input):
     """A user's name and password."""
 
-    username: Given
+    username: NonEmpty
     password: Password
 
 
 class NewGroupUserLicense(UserFacts):
     """A new group, a new user in it, and a licence code for it."""
 
-    groupname: Given
-    productid: Given
-    licensecode: Given
-    username: Given
+    groupname: NonEmpty
+    productid: NonEmpty
+    licensecode: NonEmpty
+    username: NonEmpty
     password: Password

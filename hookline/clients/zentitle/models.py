@@ -1,4 +1,4 @@
-"""Zentitle's licence codes, in its own (changing) spelling; and what its other subjects share with them."""
+"""Zentitle's models for licence codes, in its own (changing) spelling, and those that its other modules share."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -10,45 +10,63 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import from_json
 
-from hookline.clients.models import Answer, Consent, Flag, Input, Moment, TextFlag, Whole
+from hookline.clients.models import Answer, Consent, Flag, Input, IntOrNone, Moment, TextFlag
 from hookline.clients.paging import Paged
 
-LARGEST_PAGE = 10_000
-LARGEST_INT = 2_147_483_647
-LONGEST_LEASE = 8760  # hours
-LONGEST_OFFLINE_LEASE = 500  # days
-LONGEST_VM_LEASE = 500  # hours
-LONGEST_SUBSCRIPTION = 5000  # days
+MAX_PAGE_SIZE = 10_000
+MAX_INT = 2_147_483_647
+MAX_LEASE = 8760  # hours
+MAX_OFFLINE_LEASE = 500  # days
+MAX_VM_LEASE = 500  # hours
+MAX_SUBSCRIPTION = 5000  # days
 CHECK_OUT = "LTCO"
 
 ZeroOrOne = Literal[0, 1]
 Day = date | datetime
-When = date | datetime | Literal["reset"]
+DateOrReset = date | datetime | Literal["reset"]
 LicenseType = Literal["perpetual", "subscriptionperiod", "expirationdate"]
 NoteType = Literal["general", "system"]
 
-Given = Annotated[str, Field(min_length=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
 """A text that is mandatory at Zentitle, where an empty one may count as left out."""
+
+Count = Annotated[int | None, Field(ge=0)]
+"""A number from 0, as the id of a record where 0 means none."""
+
+Id = Annotated[int, Field(ge=1)]
+"""The id of a record."""
+
+LeaseHours = Annotated[int | None, Field(ge=0, le=MAX_LEASE, description="Hours.")]
+OfflineLeaseDays = Annotated[
+    int | None, Field(ge=0, le=MAX_OFFLINE_LEASE, description="Days (hours in answers).")
+]
+VmLeaseHours = Annotated[int | None, Field(ge=0, le=MAX_VM_LEASE, description="Hours; 0 is unlimited.")]
 
 _COUNT = re.compile(r"(\w+) ?: ?(\d{1,18})")
 _NOTE_ID = re.compile(r"0*[1-9]\d*")
 _CERTIFICATE = re.compile(r"[0-9A-Za-z+/=]{32,}")
 
 
-def must_tell(given: Any, names: tuple[str, ...], otherwise: str) -> Any:
-    """The inputs, if these are among them: inputs that Zentitle does not leave alone where they are missing."""
-    if isinstance(given, Mapping) and any(given.get(name) is None for name in names):
-        raise ValueError(otherwise)
-    return given
+def require_explicit(raw: Any, names: tuple[str, ...], problem: str) -> Any:
+    """Return the inputs; raise ValueError with the problem if one of these, which Zentitle would reset, is missing."""
+    if isinstance(raw, Mapping) and any(raw.get(name) is None for name in names):
+        raise ValueError(problem)
+    return raw
 
 
-def check_type(kind: LicenseType | None, days: int | None, end: When | None) -> None:
-    """Raise ValueError for a licence type without its period or end, or for these without their type."""
+def require_one(**values: object) -> None:
+    """Raise ValueError unless exactly one of two inputs is given."""
+    if sum(value is not None for value in values.values()) != 1:
+        raise ValueError(f"give either {' or '.join(values)}, not both")
+
+
+def check_license_type(kind: LicenseType | None, days: int | None, end: DateOrReset | None) -> None:
+    """Raise ValueError for a licence type without its period or end, or for a period or end without its type."""
     if kind is None and (days is not None or end is not None):
         raise ValueError("send the licence type beside the period or end date of a subscription")
     if kind == "subscriptionperiod" and not days:
         raise ValueError(
-            f"the type subscriptionperiod needs its period: 1 to {LONGEST_SUBSCRIPTION} days, "
+            f"the type subscriptionperiod needs its period: 1 to {MAX_SUBSCRIPTION} days, "
             "1 to 1000 to extend one"
         )
     if kind == "expirationdate" and end in (None, "reset"):
@@ -56,7 +74,7 @@ def check_type(kind: LicenseType | None, days: int | None, end: When | None) -> 
 
 
 def is_certificate(text: str) -> bool:
-    """Whether a text is a certificate and no sentence: one long word."""
+    """Return True if a text is a certificate and no sentence: one long word."""
     return bool(_CERTIFICATE.fullmatch(text.strip()))
 
 
@@ -72,8 +90,8 @@ def _object_in_text(value: Any) -> Any:
 def _counts(value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    found = [_COUNT.fullmatch(each) for each in value if isinstance(each, str)]
-    counts = {each[1][0].upper() + each[1][1:]: int(each[2]) for each in found if each}
+    matches = [_COUNT.fullmatch(each) for each in value if isinstance(each, str)]
+    counts = {match[1][0].upper() + match[1][1:]: int(match[2]) for match in matches if match}
     return counts if len(counts) == len(value) else value
 
 
@@ -87,62 +105,63 @@ Counts = Annotated[dict[str, Any] | list[Any] | str, BeforeValidator(_counts)]
 # Pages ------------------------------------------------------------------------------------------------------
 
 
-class PageNumber(Paged):
+class NumberedPages(Paged):
     """Zentitle's paging, from 1; page 0 is the bare number of rows."""
 
-    pagenumber: int = Field(default=1, ge=0, description="From 1; 0 counts.")
-    pagesize: int = Field(default=LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
-
     page_size: ClassVar[int | None] = 500
-    count: ClassVar[dict[str, Any]] = {"pagenumber": 0}
+    size_input: ClassVar[str]
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """The page with this number."""
+        """Return the inputs for the page with this number."""
         del start, before
-        return {"pagenumber": number, "pagesize": cls.page_size}
+        return dict.fromkeys(cls.count, number) | {cls.size_input: cls.page_size}
 
 
-class CamelPageNumber(Paged):
-    """The same in the other spelling."""
+class PageNumber(NumberedPages):
+    """Paging in the spelling of the older calls."""
+
+    pagenumber: int = Field(default=1, ge=0, description="From 1; 0 counts.")
+    pagesize: int = Field(default=MAX_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE)
+
+    count: ClassVar[dict[str, Any]] = {"pagenumber": 0}
+    size_input: ClassVar[str] = "pagesize"
+
+
+class CamelPageNumber(NumberedPages):
+    """Paging in the other spelling."""
 
     pageNumber: int = Field(default=1, ge=0, description="From 1; 0 counts.")
-    pageSize: int = Field(default=LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
+    pageSize: int = Field(default=MAX_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE)
 
-    page_size: ClassVar[int | None] = 500
     count: ClassVar[dict[str, Any]] = {"pageNumber": 0}
-
-    @classmethod
-    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
-        """The page with this number."""
-        del start, before
-        return {"pageNumber": number, "pageSize": cls.page_size}
+    size_input: ClassVar[str] = "pageSize"
 
 
-# What a licence allows --------------------------------------------------------------------------------------
+# License terms ----------------------------------------------------------------------------------------------
 
 
 class FeatureChange(Input):
     """A feature to switch; `limit` is for floating seats and element pools only."""
 
-    featurecode: Given
+    featurecode: NonEmpty
     featureavailability: Literal["on", "off"] | None = None
-    limit: int | None = Field(default=None, ge=0)
+    limit: Count = None
 
 
 class UdfValue(Input):
     """A value for a user-defined field."""
 
-    fieldname: Given
+    fieldname: NonEmpty
     defaultvalue: str
 
 
 class ServerFunctionChange(Input):
-    """A function to switch; only LTCO has a parameter, the most days to check a licence out."""
+    """A function to switch; only LTCO has a parameter, the maximum of days to check a licence out."""
 
-    functionname: Given = CHECK_OUT
+    functionname: NonEmpty = CHECK_OUT
     enabled: Literal["on", "off"] | None = None
-    parametervalue: int | None = Field(default=None, ge=0, le=LARGEST_INT)
+    parametervalue: int | None = Field(default=None, ge=0, le=MAX_INT)
 
     @model_validator(mode="after")
     def _only_one_has_a_parameter(self) -> "ServerFunctionChange":
@@ -152,25 +171,21 @@ class ServerFunctionChange(Input):
 
 
 class LicenseTerms(Input):
-    """What a licence allows."""
+    """The terms of a licence."""
 
-    clientleaseperiod: int | None = Field(default=None, ge=0, le=LONGEST_LEASE, description="Hours.")
-    clientofflineleaseperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_OFFLINE_LEASE, description="Days (hours in answers)."
-    )
-    vmleaseperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_VM_LEASE, description="Hours; 0 is unlimited."
-    )
+    clientleaseperiod: LeaseHours = None
+    clientofflineleaseperiod: OfflineLeaseDays = None
+    vmleaseperiod: VmLeaseHours = None
     enabledforuse: TextFlag | None = None
     licensetype: LicenseType | None = None
-    clientsallowed: int | None = Field(default=None, ge=0)
+    clientsallowed: Count = None
     acquiredbywebservice: TextFlag | None = None
     subscriptionperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_SUBSCRIPTION, description="Days; at most 1000 to extend one."
+        default=None, ge=0, le=MAX_SUBSCRIPTION, description="Days; at most 1000 to extend one."
     )
     concurrentprocesses: int | None = Field(default=None, ge=0, description="0 is unlimited.")
     concurrencymode: Literal["off", "cloud", "network"] | None = None
-    networkseats: int | None = Field(default=None, ge=0, le=LARGEST_INT)
+    networkseats: int | None = Field(default=None, ge=0, le=MAX_INT)
     heartbeat: int | None = Field(default=None, ge=5, le=1440, description="Minutes.")
     features: list[FeatureChange] | None = None
     udfvalues: list[UdfValue] | None = None
@@ -178,17 +193,17 @@ class LicenseTerms(Input):
 
 
 class ChangedTerms(LicenseTerms):
-    """What to change of a licence; what is not given stays as it is, and `reset` takes a date away."""
+    """The changed terms of a licence; others stay as they are, and `reset` removes a date."""
 
     licensetype: LicenseType | None = Field(
-        default=None, description="Needed to change type, period or end date."
+        default=None, description="Required to change type, period or end date."
     )
-    subscriptionenddate: When | None = None
-    maintenanceenddate: When | None = None
+    subscriptionenddate: DateOrReset | None = None
+    maintenanceenddate: DateOrReset | None = None
 
     @model_validator(mode="after")
     def _type_beside_its_period(self) -> "ChangedTerms":
-        check_type(self.licensetype, self.subscriptionperiod, self.subscriptionenddate)
+        check_license_type(self.licensetype, self.subscriptionperiod, self.subscriptionenddate)
         return self
 
 
@@ -209,20 +224,20 @@ class UdfContent(Answer):
 
 
 class ServerFunction(Answer):
-    """A server function; only asked-for answers hold them."""
+    """A server function; answers hold them only if they are asked for."""
 
     functionName: str = ""
     enabled: Flag = False
-    parameterValue: Whole = None
+    parameterValue: IntOrNone = None
 
 
 # Licence codes ----------------------------------------------------------------------------------------------
 
 
 class GetLicenseCode(Input):
-    """A licence code; without `productid` it is looked for among all products."""
+    """A licence code; without `productid` all products are searched."""
 
-    licensecode: Given
+    licensecode: NonEmpty
     productid: str | None = None
     details: ZeroOrOne | None = None
     getnotes: ZeroOrOne | None = None
@@ -238,17 +253,16 @@ class CreateLicenseCodes(Input):
     `reference` is write-only: it cannot be used to find the codes again.
     """
 
-    productid: Given
+    productid: NonEmpty
     numcodes: int | None = Field(default=None, ge=1)
     licensecodes: str | None = Field(default=None, min_length=1)
-    companyid: int | None = Field(default=None, ge=0)
+    companyid: Count = None
     profilename: str | None = None
     reference: str | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "CreateLicenseCodes":
-        if (self.numcodes is None) == (self.licensecodes is None):
-            raise ValueError("give numcodes to generate codes, or licensecodes to import them")
+        require_one(numcodes=self.numcodes, licensecodes=self.licensecodes)
         return self
 
 
@@ -259,35 +273,35 @@ class NoteChange(Input):
     description: str | None = None
 
     @model_validator(mode="after")
-    def _which_to_delete(self) -> "NoteChange":
+    def _has_an_id_to_delete(self) -> "NoteChange":
         if self.type == "delete" and not _NOTE_ID.fullmatch(self.description or ""):
             raise ValueError("the description of a note to delete is the note's id")
         return self
 
 
 class UpdateLicenseCode(ChangedTerms):
-    """A licence code and what to change of it. Notes are added; `deleteall` needs `all_notes` beside it."""
+    """A licence code to change. Notes are added; `deleteall` needs `all_notes` as well."""
 
-    productid: Given
-    licensecode: Given
-    companyid: int | None = Field(default=None, ge=0, description="0 takes the company away.")
+    productid: NonEmpty
+    licensecode: NonEmpty
+    companyid: int | None = Field(default=None, ge=0, description="0 removes the company.")
     profilename: str | None = Field(default=None, description="`default` is none.")
-    inheritprofile: TextFlag = Field(default=False, description="The profile's terms replace those it has.")
+    inheritprofile: TextFlag = Field(default=False, description="The profile's terms replace its own.")
     reference: str | None = None
     notes: list[NoteChange] | None = None
     all_notes: Consent = Field(default=False, description="Every note may be deleted.")
 
     @model_validator(mode="after")
-    def _all_notes_are_meant(self) -> "UpdateLicenseCode":
+    def _all_notes_is_confirmed(self) -> "UpdateLicenseCode":
         if any(note.type == "deleteall" for note in self.notes or []) and not self.all_notes:
             raise ValueError(
-                "deleteall deletes every note of the licence code: say all_notes=True if you mean it"
+                "deleteall deletes every note of the licence code: set all_notes=True if you want that"
             )
         return self
 
 
 class ListLicenseCodes(PageNumber):
-    """Which codes; those left out are all. Give `company` or `companyId`, not both."""
+    """Filters of the codes. Give `company` or `companyId`, not both."""
 
     productid: str | None = None
     company: str | None = None
@@ -306,9 +320,9 @@ class ListLicenseCodes(PageNumber):
 
 
 class TakeLicenseCodes(Input):
-    """How many codes to take of a profile, or of none; fewer may be left."""
+    """The number of codes to take from a profile, or from those without one; fewer may be left."""
 
-    productid: Given
+    productid: NonEmpty
     amount: int | None = Field(default=None, ge=1, description="1 if left out.")
     profilename: str | None = None
 
@@ -316,51 +330,56 @@ class TakeLicenseCodes(Input):
 class OneLicenseCode(Input):
     """A licence code of a product."""
 
-    productid: Given
-    licensecode: Given
+    productid: NonEmpty
+    licensecode: NonEmpty
 
 
 class LicenseNote(Answer):
     """A note of a licence; `createdBy` is empty where a web service made it."""
 
-    noteID: Whole = None
+    noteID: IntOrNone = None
     type: str = ""
     description: str = ""
     created: Moment = None
     createdBy: str = ""
 
 
-class LicenseCode(Answer):
-    """A licence. Leases are hours here, `clientOfflineLeaseperiod` too, though it is days in inputs."""
+class TermsAnswer(Answer):
+    """The common terms of a licence and a profile. All leases are hours, though an offline lease is days in inputs."""
 
-    licenseCode: str
-    productID: str = ""
-    company: str = ""
-    companyID: Whole = None
     enabledforuse: Flag = False
     licensetype: str = ""
-    clientsallowed: Whole = None
-    activationsAllowed: Whole = None
-    clientLeaseperiod: Whole = None
-    vmLeaseperiod: Whole = None
-    clientOfflineLeaseperiod: Whole = None
+    clientsallowed: IntOrNone = None
+    clientLeaseperiod: IntOrNone = None
+    vmLeaseperiod: IntOrNone = None
+    clientOfflineLeaseperiod: IntOrNone = None
     acquiredbywebservice: Flag = False
-    networkseats: Whole = None
-    heartbeat: Whole = None
-    profilename: str = ""
-    concurrentProcesses: Whole = None
+    networkseats: IntOrNone = None
+    heartbeat: IntOrNone = None
+    concurrentProcesses: IntOrNone = None
     concurrencyMode: str = ""
-    numActivations: Whole = None
-    numDeActivations: Whole = None
-    subscriptionperiod: Whole = None
+    subscriptionperiod: IntOrNone = None
     subscriptionEnddate: Moment = None
-    subscriptionlastActivated: Moment = None
     maintenanceEnddate: Moment = None
     created: Moment = None
     modified: Moment = None
     features: list[Feature] = []
     udfValues: list[UdfContent] = []
     serverFunctions: list[ServerFunction] = []
+
+
+class LicenseCode(TermsAnswer):
+    """A licence."""
+
+    licenseCode: str
+    productID: str = ""
+    company: str = ""
+    companyID: IntOrNone = None
+    activationsAllowed: IntOrNone = None
+    profilename: str = ""
+    numActivations: IntOrNone = None
+    numDeActivations: IntOrNone = None
+    subscriptionlastActivated: Moment = None
     notes: list[LicenseNote] = []
 
 
@@ -370,14 +389,14 @@ class LicenseCode(Answer):
 class NewLicenseNote(OneLicenseCode):
     """A note for a licence code: the one searchable trace of an order on a licence."""
 
-    description: Given
+    description: NonEmpty
     type: NoteType = "general"
 
 
 class ChangedLicenseNote(OneLicenseCode):
-    """A note by its id, and what to change of it."""
+    """A note to change, by its id."""
 
-    noteid: int = Field(ge=1)
+    noteid: Id
     type: NoteType | None = None
     description: str | None = None
 
@@ -385,7 +404,7 @@ class ChangedLicenseNote(OneLicenseCode):
 class DeletedLicenseNote(OneLicenseCode):
     """A note by its id; or `all_notes`, for every note of the licence code."""
 
-    noteid: int | None = Field(default=None, ge=0)
+    noteid: Count = None
     all_notes: Consent = Field(default=False, description="Delete every note, where no noteid is given.")
 
     @model_validator(mode="after")
@@ -393,7 +412,7 @@ class DeletedLicenseNote(OneLicenseCode):
         if bool(self.noteid) == self.all_notes:
             raise ValueError(
                 "without a noteid, or with 0, Zentitle deletes every note of the licence code: "
-                "give the noteid, or all_notes=True if you mean every note, not both"
+                "give the noteid, or all_notes=True to delete every note, not both"
             )
         return self
 
@@ -402,9 +421,9 @@ class DeletedLicenseNote(OneLicenseCode):
 
 
 class OneComputer(Input):
-    """A computer by the id that the licensed program gives it, as in `kQe0MRH12bYgemkYW2bc`."""
+    """A computer by the licensed program's id for it, as in `kQe0MRH12bYgemkYW2bc`."""
 
-    computerid: Given
+    computerid: NonEmpty
 
 
 class ListActivity(OneLicenseCode):
@@ -427,7 +446,7 @@ class DeletedActivity(OneLicenseCode):
         if bool(self.computerid) == self.all_activity:
             raise ValueError(
                 "without a computerid Zentitle deletes all activity of the licence code: "
-                "give the computerid, or all_activity=True if you mean every computer, not both"
+                "give the computerid, or all_activity=True to delete that of every computer, not both"
             )
         return self
 
@@ -440,16 +459,16 @@ class ActivatedLicenseCode(Answer):
 
 
 class SystemDetails(Answer):
-    """What a licensed program told of its computer."""
+    """A licensed program's report about its computer."""
 
     computerID: str = ""
     operatingsystem: str = ""
-    bitage: Whole = None
-    screenresx: Whole = None
-    screenresy: Whole = None
+    bitage: IntOrNone = None
+    screenresx: IntOrNone = None
+    screenresy: IntOrNone = None
     processor: str = ""
-    cores: Whole = None
-    memory: Whole = None
+    cores: IntOrNone = None
+    memory: IntOrNone = None
     oslanguage: str = ""
     applanguage: str = ""
     type: str = ""
@@ -468,7 +487,7 @@ class Activity(Answer):
     computerID: str = ""
     systemInfo: Annotated[SystemDetails | str | None, BeforeValidator(_object_in_text)] = None
     status: str = ""
-    vmLeaseperiod: Whole = None
+    vmLeaseperiod: IntOrNone = None
     clientleaseenddate: Moment = None
     vmPlatform: str = ""
     username: str = ""
@@ -482,15 +501,15 @@ class Activity(Answer):
 class FeatureCode(Input):
     """A feature to enable."""
 
-    featurecode: Given
+    featurecode: NonEmpty
 
 
 class NewPassiveLicense(Input):
     """A licence for one client that never comes online."""
 
-    productid: Given
+    productid: NonEmpty
     clientid: str = Field(min_length=10, max_length=255)
-    companyid: int | None = Field(default=None, ge=0)
+    companyid: Count = None
     profilename: str | None = None
     features: list[FeatureCode] | None = None
     udfvalues: list[UdfValue] | None = None
@@ -499,27 +518,27 @@ class NewPassiveLicense(Input):
 class NewMasterLicense(Input):
     """A licence for the daemon of a local network."""
 
-    productid: Given
-    companyid: int | None = Field(default=None, ge=0)
+    productid: NonEmpty
+    companyid: Count = None
 
 
 class Certificate(Answer):
-    """A certificate to give to the licensed program; Zentitle sends it as text, perhaps behind a sentence."""
+    """A certificate for the licensed program; Zentitle sends it as text, perhaps after a sentence."""
 
     message: str = ""
     certificate: str
 
     @model_validator(mode="before")
     @classmethod
-    def _in_text(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        words = given.split()
+    def _in_text(cls, raw: Any) -> Any:
+        if not isinstance(raw, str):
+            return raw
+        words = raw.split()
         last = words.pop() if words and is_certificate(words[-1]) else None
         return {"message": " ".join(words), "certificate": last}
 
 
 class MasterLicense(Certificate):
-    """The same; whether Zentitle answers with the certificate is not documented."""
+    """A certificate, or only a message: the answer is not documented."""
 
     certificate: str = ""

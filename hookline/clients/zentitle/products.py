@@ -1,4 +1,4 @@
-"""Zentitle's products, with their features and fields, and the profiles of their licence codes."""
+"""Zentitle's models for products, with their features and fields, and for profiles."""
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
@@ -6,25 +6,26 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from hookline.clients.models import Answer, Flag, Input, Moment, TextFlag, Whole
+from hookline.clients.models import Answer, Input, IntOrNone, TextFlag
 from hookline.clients.zentitle.models import (
-    LONGEST_LEASE,
-    LONGEST_OFFLINE_LEASE,
-    LONGEST_SUBSCRIPTION,
-    LONGEST_VM_LEASE,
+    MAX_SUBSCRIPTION,
     CamelPageNumber,
     ChangedTerms,
+    Count,
+    DateOrReset,
     Day,
     Feature,
-    Given,
+    LeaseHours,
     LicenseTerms,
     LicenseType,
-    ServerFunction,
+    NonEmpty,
+    OfflineLeaseDays,
+    TermsAnswer,
     UdfContent,
-    When,
+    VmLeaseHours,
     ZeroOrOne,
-    check_type,
-    must_tell,
+    check_license_type,
+    require_explicit,
 )
 
 # Products ---------------------------------------------------------------------------------------------------
@@ -33,22 +34,22 @@ from hookline.clients.zentitle.models import (
 class OneProduct(Input):
     """A product by its ten-digit id."""
 
-    productid: Given
+    productid: NonEmpty
 
 
 class NewGroupOfProduct(Input):
     """A group of features, made with its product."""
 
-    featuregroupname: Given
+    featuregroupname: NonEmpty
     notes: str | None = None
 
 
 class NewFeatureOfProduct(Input):
     """A feature, made with its product; only a normal one can be had in trials."""
 
-    featurename: Given
-    featurecode: Given
-    notes: Given
+    featurename: NonEmpty
+    featurecode: NonEmpty
+    notes: NonEmpty
     featuretype: Literal["normal", "floating", "elementpool", "consumptiontokens", "securestore"] | None = (
         None
     )
@@ -64,22 +65,18 @@ class NewFeatureOfProduct(Input):
 class NewUdfOfProduct(Input):
     """A user-defined field, made with its product."""
 
-    fieldname: Given
+    fieldname: NonEmpty
     defaultvalue: str | None = None
 
 
 class NewProduct(Input):
-    """A product; its answer does not tell the id, `list_products` does."""
+    """A product; its id is not in the answer, but in that of `list_products`."""
 
-    productname: Given
+    productname: NonEmpty
     intrial: TextFlag | None = None
-    clientleaseperiod: int | None = Field(default=None, ge=0, le=LONGEST_LEASE, description="Hours.")
-    clientofflineleaseperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_OFFLINE_LEASE, description="Days (hours in answers)."
-    )
-    vmleaseperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_VM_LEASE, description="Hours; 0 is unlimited."
-    )
+    clientleaseperiod: LeaseHours = None
+    clientofflineleaseperiod: OfflineLeaseDays = None
+    vmleaseperiod: VmLeaseHours = None
     trialperiod: int | None = Field(default=None, ge=0, description="Days; 30 if left out and in trial.")
     licensetype: LicenseType | None = None
     clientsallowed: int | None = Field(default=None, ge=1, le=50_000)
@@ -97,27 +94,23 @@ class NewProduct(Input):
 
 
 class ChangedProduct(OneProduct):
-    """A product and what to change of it; what is not given stays as it is."""
+    """A product to change; only the inputs given change."""
 
     productname: str | None = Field(default=None, min_length=1)
-    clientleaseperiod: int | None = Field(default=None, ge=0, le=LONGEST_LEASE, description="Hours.")
-    vmleaseperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_VM_LEASE, description="Hours; 0 is unlimited."
-    )
-    clientofflineleaseperiod: int | None = Field(
-        default=None, ge=0, le=LONGEST_OFFLINE_LEASE, description="Days (hours in answers)."
-    )
+    clientleaseperiod: LeaseHours = None
+    vmleaseperiod: VmLeaseHours = None
+    clientofflineleaseperiod: OfflineLeaseDays = None
     trialperiod: int | None = Field(default=None, ge=0, description="Days.")
-    clientsAllowed: int | None = Field(default=None, ge=0)
+    clientsAllowed: Count = None
     licenseType: LicenseType | None = Field(
-        default=None, description="Needed to change type, period or end date."
+        default=None, description="Required to change type, period or end date."
     )
-    subscriptionPeriod: int | None = Field(default=None, ge=0, le=LONGEST_SUBSCRIPTION, description="Days.")
-    subscriptionEndDate: When | None = None
+    subscriptionPeriod: int | None = Field(default=None, ge=0, le=MAX_SUBSCRIPTION, description="Days.")
+    subscriptionEndDate: DateOrReset | None = None
 
     @model_validator(mode="after")
     def _type_beside_its_period(self) -> "ChangedProduct":
-        check_type(self.licenseType, self.subscriptionPeriod, self.subscriptionEndDate)
+        check_license_type(self.licenseType, self.subscriptionPeriod, self.subscriptionEndDate)
         return self
 
 
@@ -135,11 +128,11 @@ class Product(Answer):
     productId: str
     productName: str = ""
     licenseType: str = ""
-    trialPeriod: Whole = None
-    clientsAllowed: Whole = None
-    clientLeasePeriod: Whole = None
-    vmLeasePeriod: Whole = None
-    clientOfflineLeasePeriod: Whole = None
+    trialPeriod: IntOrNone = None
+    clientsAllowed: IntOrNone = None
+    clientLeasePeriod: IntOrNone = None
+    vmLeasePeriod: IntOrNone = None
+    clientOfflineLeasePeriod: IntOrNone = None
     features: list[ProductFeature] = []
     udfValues: list[UdfContent] = []
 
@@ -150,18 +143,18 @@ class Product(Answer):
 class PartOfProduct(Input):
     """A product by its id, in the spelling of the calls about its parts."""
 
-    productId: Given
+    productId: NonEmpty
 
 
 class NewFeatureGroup(Input):
     """A group of features."""
 
-    featureGroupName: Given
+    featureGroupName: NonEmpty
     notes: str | None = None
 
 
 class ChangedFeatureGroup(NewFeatureGroup):
-    """A group of features by its name, and what to change of it."""
+    """A group of features to change, by its name."""
 
     newFeatureGroupName: str | None = Field(default=None, min_length=1)
 
@@ -181,15 +174,15 @@ class ChangedFeatureGroups(PartOfProduct):
 class OneFeatureGroup(PartOfProduct):
     """A group by its name."""
 
-    featureGroupName: Given
+    featureGroupName: NonEmpty
 
 
 class NewFeature(Input):
     """A feature; only a normal one can be had in trials."""
 
-    featureCode: Given
-    featureName: Given
-    notes: Given
+    featureCode: NonEmpty
+    featureName: NonEmpty
+    notes: NonEmpty
     featureType: Literal["normal", "floating", "elementPool", "consumptionTokens", "secureStore"] | None = (
         None
     )
@@ -203,10 +196,10 @@ class NewFeature(Input):
 
 
 class ChangedFeature(Input):
-    """A feature by its code, and what to change of it."""
+    """A feature to change, by its code."""
 
-    featureCode: Given
-    availableInTrials: TextFlag = Field(description="Needed: if it were left out, it would become false.")
+    featureCode: NonEmpty
+    availableInTrials: TextFlag = Field(description="Required: if it were left out, it would become false.")
     newfeatureCode: str | None = Field(default=None, min_length=1)
     featureName: str | None = None
     notes: str | None = None
@@ -214,12 +207,12 @@ class ChangedFeature(Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _trials_are_meant(cls, given: Any) -> Any:
-        return must_tell(
-            given,
+    def _trials_are_explicit(cls, raw: Any) -> Any:
+        return require_explicit(
+            raw,
             ("availableInTrials",),
             "without availableInTrials Zentitle takes the feature out of trials: "
-            "say availableInTrials=True to have it there (normal features only), False if not",
+            "set availableInTrials=True to have it there (normal features only), False if not",
         )
 
 
@@ -238,18 +231,18 @@ class ChangedFeatures(PartOfProduct):
 class OneFeature(PartOfProduct):
     """A feature by its code."""
 
-    featureCode: Given
+    featureCode: NonEmpty
 
 
 class NewUdf(Input):
     """A user-defined field."""
 
-    fieldName: Given
+    fieldName: NonEmpty
     defaultValue: str | None = None
 
 
 class ChangedUdf(NewUdf):
-    """A user-defined field by its name, and what to change of it."""
+    """A user-defined field to change, by its name."""
 
     newFieldName: str | None = Field(default=None, min_length=1)
 
@@ -269,7 +262,7 @@ class ChangedUdfs(PartOfProduct):
 class OneUdf(PartOfProduct):
     """A user-defined field by its name."""
 
-    fieldName: Given
+    fieldName: NonEmpty
 
 
 def _check_trials(kind: str | None, *, in_trials: bool | None) -> None:
@@ -283,8 +276,8 @@ def _check_trials(kind: str | None, *, in_trials: bool | None) -> None:
 class OneProfile(Input):
     """A profile by its name."""
 
-    productid: Given
-    profilename: Given
+    productid: NonEmpty
+    profilename: NonEmpty
 
 
 class GetProfile(OneProfile):
@@ -294,14 +287,14 @@ class GetProfile(OneProfile):
 
 
 class ListProfiles(CamelPageNumber):
-    """Whose profiles; those of all products if none is given."""
+    """Filters of the profiles; without a product all are listed."""
 
     productId: str | None = None
     getSfs: ZeroOrOne | None = None
 
 
 class NewProfile(OneProfile, LicenseTerms):
-    """A profile by a new name. What is left out is off or 0: its codes are disabled and allow no client."""
+    """A new profile. Terms left out are off or 0: its codes are disabled and allow no client."""
 
     subscriptionenddate: Day | None = None
     maintenanceenddate: Day | None = None
@@ -309,38 +302,19 @@ class NewProfile(OneProfile, LicenseTerms):
 
 
 class ChangedProfile(OneProfile, ChangedTerms):
-    """A profile and what to change of it; its codes follow only where `inheritprofile` says so."""
+    """A profile to change; its codes change only with `inheritprofile`."""
 
     newprofilename: str | None = Field(default=None, min_length=1)
     reseller: str | None = None
     inheritprofile: TextFlag = Field(
-        default=False, description="Every licence code of the profile takes over what it allows."
+        default=False, description="The terms of every licence code of the profile change too."
     )
 
 
-class Profile(Answer):
-    """A profile: what the codes made with it are allowed. Leases are hours."""
+class Profile(TermsAnswer):
+    """A profile: the terms of the codes made with it."""
 
     productId: str = ""
     profileName: str
-    profileID: Whole = None
-    enabledforuse: Flag = False
-    licensetype: str = ""
-    clientsallowed: Whole = None
-    clientLeaseperiod: Whole = None
-    vmLeaseperiod: Whole = None
-    clientOfflineLeaseperiod: Whole = None
-    acquiredbywebservice: Flag = False
-    networkseats: Whole = None
-    heartbeat: Whole = None
-    concurrentProcesses: Whole = None
-    resellerID: Whole = None
-    concurrencyMode: str = ""
-    subscriptionperiod: Whole = None
-    subscriptionEnddate: Moment = None
-    maintenanceEnddate: Moment = None
-    created: Moment = None
-    modified: Moment = None
-    features: list[Feature] = []
-    udfValues: list[UdfContent] = []
-    serverFunctions: list[ServerFunction] = []
+    profileID: IntOrNone = None
+    resellerID: IntOrNone = None

@@ -7,6 +7,10 @@ import pytest
 from pydantic import SecretStr
 
 from hookline.clients import (
+    JetadviceClient,
+    JetadviceUser,
+    JifelineApp,
+    JifelineClient,
     JiwaClient,
     JiwaKey,
     JiwaUser,
@@ -50,6 +54,16 @@ def sensorpro_by_user(sandbox, password="sandbox-sensorpro-password", form="sign
     return SensorproClient(sandbox.sensorpro.url, user, **options)
 
 
+def jetadvice_by_user(sandbox, name="api@sandbox.example", password="sandbox-jetadvice-password"):
+    return JetadviceClient(sandbox.jetadvice.url, JetadviceUser(name, SecretStr(password)))
+
+
+def jifeline_by_app(sandbox, password="sandbox-jifeline-secret", **options):
+    return JifelineClient(
+        sandbox.jifeline.url, JifelineApp("sandbox-jifeline", SecretStr(password), **options)
+    )
+
+
 @pytest.fixture
 def clients():
     """Ways to make a client, for tests that want more than the usual one."""
@@ -58,6 +72,8 @@ def clients():
         jiwa_by_user=jiwa_by_user,
         zentitle=zentitle_by_key,
         sensorpro=sensorpro_by_user,
+        jetadvice=jetadvice_by_user,
+        jifeline=jifeline_by_app,
     )
 
 
@@ -76,6 +92,18 @@ async def zentitle(sandbox):
 @pytest.fixture
 async def sensorpro(sandbox):
     async with sensorpro_by_user(sandbox) as client:
+        yield client
+
+
+@pytest.fixture
+async def jetadvice(sandbox):
+    async with jetadvice_by_user(sandbox) as client:
+        yield client
+
+
+@pytest.fixture
+async def jifeline(sandbox):
+    async with jifeline_by_app(sandbox) as client:
         yield client
 
 

@@ -1,16 +1,11 @@
 """Jifeline's operations against its simulator."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from pydantic import SecretStr
 
 from hookline.clients import (
-    JifelineApp,
-    JifelineClient,
-    NotAuthenticated,
     NotFound,
     RateLimited,
     Refused,
@@ -37,16 +32,6 @@ THINGS = {
 }
 
 
-def by_app(sandbox, secret="sandbox-jifeline-secret", **options):
-    return JifelineClient(sandbox.jifeline.url, JifelineApp("sandbox-jifeline", SecretStr(secret), **options))
-
-
-@pytest.fixture
-async def jifeline(sandbox):
-    async with by_app(sandbox) as client:
-        yield client
-
-
 async def customer_named(jifeline, name):
     [customer] = (await jifeline.list_customers(name=name)).result
     return customer
@@ -60,41 +45,15 @@ async def session_that_is(jifeline, state):
 # Tokens -----------------------------------------------------------------------------------------------------
 
 
-async def test_one_token_serves_many_clients(sandbox):
-    for _ in range(3):
-        async with by_app(sandbox) as client:
-            await client.list_tickets()
-
-    assert 1 == len(sandbox.jifeline.requests(operation="fetch_token"))
-
-
 async def test_a_token_by_hand_is_the_one_in_use(jifeline):
     first, second = await jifeline.fetch_token(), await jifeline.fetch_token()
 
     assert (3600, "Bearer", first.access_token) == (first.expires_in, first.token_type, second.access_token)
 
 
-async def test_a_token_that_ended_is_renewed_once_for_fifty_calls(sandbox, jifeline):
-    await jifeline.list_tickets()
-    sandbox.jifeline.end_sessions()
-
-    answers = await asyncio.gather(*(jifeline.list_tickets() for _ in range(50)))
-
-    assert (50, 2) == (len(answers), len(sandbox.jifeline.requests(operation="fetch_token")))
-
-
-async def test_a_wrong_secret_is_not_let_in_and_not_tried_again(sandbox, open_clients):
-    client = await open_clients(by_app(sandbox, secret="wrong-secret"))
-
-    with pytest.raises(NotAuthenticated, match="invalid_client"):
-        await client.list_tickets()
-
-    assert 1 == len(sandbox.jifeline.requests())
-
-
-async def test_tokens_may_come_from_another_address(sandbox, open_clients):
+async def test_tokens_may_come_from_another_address(sandbox, clients, open_clients):
     auth = {"token_url": f"{sandbox.jifeline.url}/oauth2/token"}
-    client = await open_clients(by_app(sandbox, **auth))
+    client = await open_clients(clients.jifeline(sandbox, **auth))
 
     assert (await client.list_tickets()).total
 
@@ -269,19 +228,19 @@ async def test_a_vehicle_is_found_by_its_number_plate_or_vin(jifeline):
 async def test_a_session_that_runs_is_interrupted_a_little_later(jifeline):
     session = await session_that_is(jifeline, "active")
 
-    told = await jifeline.interrupt_openobd_session(id=session.id)
+    reported = await jifeline.interrupt_openobd_session(id=session.id)
     states = [(await jifeline.get_openobd_session(id=session.id)).state for _ in range(2)]
 
-    assert (True, "") == (told.unfinished, told.id)
+    assert (True, "") == (reported.unfinished, reported.id)
     assert ["active", "interrupted"] == states
 
 
 async def test_a_session_that_waits_is_interrupted_at_once(jifeline):
     session = await session_that_is(jifeline, "available")
 
-    told = await jifeline.interrupt_openobd_session(id=session.id)
+    reported = await jifeline.interrupt_openobd_session(id=session.id)
 
-    assert (False, session.id, "interrupted") == (told.unfinished, told.id, told.state)
+    assert (False, session.id, "interrupted") == (reported.unfinished, reported.id, reported.state)
     assert session.authentication_token.get_secret_value()
 
 

@@ -1,6 +1,5 @@
 """Jiwa's operations against its simulator."""
 
-import asyncio
 from decimal import Decimal
 
 import pytest
@@ -168,33 +167,6 @@ async def test_cookies_of_the_vendor_are_not_kept(sandbox, jiwa):
     await jiwa.get_system_info()
 
     assert 0 == len(jiwa._http.cookies.jar)
-
-
-async def test_a_user_logs_in_once_for_many_clients(sandbox, clients):
-    for _ in range(3):
-        async with clients.jiwa_by_user(sandbox) as client:
-            await client.get_current_session()
-
-    assert 1 == len(sandbox.jiwa.requests(operation="login"))
-
-
-async def test_a_session_that_ended_is_renewed_once_for_fifty_calls(sandbox, clients, open_clients):
-    client = await open_clients(clients.jiwa_by_user(sandbox))
-    await client.get_system_info()
-    sandbox.jiwa.end_sessions()
-
-    answers = await asyncio.gather(*(client.get_system_info() for _ in range(50)))
-
-    assert (50, 2) == (len(answers), len(sandbox.jiwa.requests(operation="login")))
-
-
-async def test_a_refused_log_in_is_shared_by_those_who_wait(sandbox, clients, open_clients):
-    client = await open_clients(clients.jiwa_by_user(sandbox, password="wrong-password"))
-
-    failures = await asyncio.gather(*(client.get_system_info() for _ in range(20)), return_exceptions=True)
-
-    assert {NotAuthenticated} == {type(failure) for failure in failures}
-    assert 1 == len(sandbox.jiwa.requests(operation="login"))
 
 
 async def test_logging_out_ends_the_session_for_all(sandbox, clients, open_clients):

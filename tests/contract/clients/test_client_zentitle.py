@@ -255,7 +255,7 @@ async def test_activity_is_read_returned_and_deleted(zentitle):
     assert (0, 1, 0) == (len(returned), len(one_less), len(none))
 
 
-async def test_the_activity_of_a_computer_that_has_none_is_not_told_for_done(zentitle):
+async def test_the_activity_of_a_computer_that_has_none_is_not_reported_as_done(zentitle):
     with pytest.raises(UnexpectedAnswer) as failure:
         await zentitle.delete_license_code_activity(**IN_USE, computerid="no-such-computer")
 
@@ -279,18 +279,18 @@ async def test_an_unknown_computer_has_no_codes_and_no_details(zentitle):
 async def test_a_program_is_activated_and_deactivated_offline(sandbox, zentitle):
     async with httpx.AsyncClient(base_url=sandbox.zentitle.url) as program:
         made = (await program.post(f"/_sandbox/licenses/{UNUSED[0]}/certificates")).json()
-    asked = {"productid": made["productID"]}
+    requests = {"productid": made["productID"]}
 
     unlocked = await zentitle.get_offline_activation(
-        **asked, activationcertificate=made["activationcertificate"]
+        **requests, activationcertificate=made["activationcertificate"]
     )
     active = await zentitle.list_activated_license_codes(computerid=made["computerID"])
     done = await zentitle.delete_offline_activation(
-        **asked, deactivationcertificate=made["deactivationcertificate"]
+        **requests, deactivationcertificate=made["deactivationcertificate"]
     )
     with pytest.raises(Refused):
         await zentitle.delete_offline_activation(
-            **asked, deactivationcertificate=made["deactivationcertificate"]
+            **requests, deactivationcertificate=made["deactivationcertificate"]
         )
 
     assert 500 < len(unlocked.certificate)
@@ -329,7 +329,7 @@ async def test_notes_are_replaced_with_the_licence(zentitle):
     assert ["new"] == [note.description for note in read.notes]
 
 
-async def test_an_unknown_note_is_not_told_for_done(zentitle):
+async def test_an_unknown_note_is_not_reported_as_done(zentitle):
     with pytest.raises(UnexpectedAnswer, match="does not exist"):
         await zentitle.delete_license_note(**IN_USE, noteid=999_999_999)
 
@@ -436,7 +436,7 @@ async def test_where_the_good_sentence_is_known_another_is_a_refusal(zentitle, n
 # Profiles ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_profile_is_made_and_handed_down_to_its_codes_only_if_said(zentitle):
+async def test_a_profile_is_made_and_handed_down_to_its_codes_only_if_asked_to(zentitle):
     name = {"productid": DESKTOP, "profilename": "Shop"}
     await zentitle.create_profile(**name, clientsallowed=3, enabledforuse=True, reseller="Northgate Software")
     [code] = await zentitle.create_license_codes(**name, numcodes=1)
@@ -473,7 +473,7 @@ async def test_an_unknown_profile_is_not_found(zentitle):
 # Trials -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_trial_is_told_and_reset(zentitle):
+async def test_a_trial_is_reported_and_reset(zentitle):
     computer = "BLX4RrZJ5T9imK7qPrJS"
     running = await zentitle.get_trial(productid=VIEWER, computerid=computer)
     said = await zentitle.delete_trial(productid=VIEWER, computerid=computer)
@@ -505,7 +505,7 @@ async def test_a_company_is_changed_listed_and_deleted(zentitle):
     assert "Harrow" == listed[STUDIO]
 
 
-async def test_a_name_that_is_taken_is_not_told_for_done(zentitle):
+async def test_a_name_that_is_taken_is_not_reported_as_done(zentitle):
     with pytest.raises(UnexpectedAnswer, match="already exists"):
         await zentitle.update_company(companyid=STUDIO, productid=DESKTOP, company="Tidewater College")
 

@@ -71,7 +71,7 @@ WRITES = [
 
 
 def test_every_write_that_is_looked_for_is_tested():
-    looked_for = [name for name, each in operations(JetadviceClient).items() if each.repeat == "look"]
+    looked_for = [name for name, each in operations(JetadviceClient).items() if each.repeat == "readback"]
 
     assert looked_for == [write.operation for write in WRITES]
 

@@ -33,7 +33,7 @@ WRITES = [Write("create_prepared_ticket", new_ticket, tickets)]
 
 
 def test_every_write_that_is_looked_for_is_tested():
-    looked_for = [name for name, each in operations(JifelineClient).items() if each.repeat == "look"]
+    looked_for = [name for name, each in operations(JifelineClient).items() if each.repeat == "readback"]
 
     assert looked_for == [write.operation for write in WRITES]
 

@@ -120,7 +120,7 @@ async def appended_order(client):
 
 async def drafted_order(client):
     wanted = await one_order(client)
-    given = JiwaClient.update_sales_order.given(**wanted, SOReference="draft")
+    given = JiwaClient.update_sales_order.validate(**wanted, SOReference="draft")
     await client.send(JiwaClient.update_sales_order.with_headers(STATEFUL), given)
     return wanted
 
@@ -185,7 +185,7 @@ async def appended_quote(client):
 
 async def drafted_quote(client):
     wanted = await one_quote(client)
-    given = JiwaClient.update_sales_quote.given(**wanted, SOReference="draft")
+    given = JiwaClient.update_sales_quote.validate(**wanted, SOReference="draft")
     await client.send(JiwaClient.update_sales_quote.with_headers(STATEFUL), given)
     return wanted
 
@@ -210,7 +210,7 @@ async def new_debtor(client):
 async def drafted_debtor(client):
     rows = await client.query_debtors(AccountNo="1001")
     wanted = {"DebtorID": rows.Results[0].DebtorID}
-    given = JiwaClient.update_debtor.given(**wanted, Name="Draft")
+    given = JiwaClient.update_debtor.validate(**wanted, Name="Draft")
     await client.send(JiwaClient.update_debtor.with_headers(STATEFUL), given)
     return wanted
 
@@ -290,7 +290,7 @@ WRITES = [
 
 
 def test_every_write_that_is_looked_for_is_tested():
-    looked_for = [name for name, each in operations(JiwaClient).items() if each.repeat == "look"]
+    looked_for = [name for name, each in operations(JiwaClient).items() if each.repeat == "readback"]
 
     assert looked_for == list(dict.fromkeys(write.operation for write in WRITES))
 
@@ -365,7 +365,7 @@ async def test_none_but_ours_are_counted_where_jiwa_ignores_a_filter(kind):
     }[kind]
 
     async with JiwaClient("http://localhost", JiwaKey(SecretStr("key")), transport=everything) as client:
-        counted = await count(client, new.given(**given)).count()
+        counted = await count(client, new.validate(**given)).count()
 
     assert {"ours"} == counted
 

@@ -102,7 +102,7 @@ BLIND = [
 ]
 
 
-@pytest.mark.parametrize(("repeat", "writes"), [("look", LOOKED_FOR), ("never", BLIND)])
+@pytest.mark.parametrize(("repeat", "writes"), [("readback", LOOKED_FOR), ("never", BLIND)])
 def test_every_write_is_tested(repeat, writes):
     declared = [name for name, each in operations(SensorproClient).items() if each.repeat == repeat]
 

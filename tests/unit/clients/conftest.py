@@ -1,9 +1,11 @@
-"""Clients that talk to a function instead of a network."""
+"""Clients that talk to a function instead of a network, and a clock for their sessions."""
 
+import time
 from uuid import uuid4
 
 import httpx
 import pytest
+from clocks import set_clock
 from pydantic import SecretStr
 
 from hookline.clients import (
@@ -39,3 +41,12 @@ def client_for():
         return client(root, auth(secret), transport=httpx.MockTransport(answer), **options)
 
     return make
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, which a test may move on."""
+    start = time.monotonic()
+    passed = [0.0]
+    set_clock(monkeypatch, "hookline.clients.auth", lambda: start + passed[0])
+    return passed

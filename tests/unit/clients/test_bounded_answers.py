@@ -216,17 +216,17 @@ async def test_what_a_vendor_says_of_an_error_is_one_line_that_can_be_stored(cli
 
 
 async def test_redirects_lead_nowhere(client_for):
-    asked = []
+    requests = []
 
     def answer(request):
-        asked.append(request.url.host)
+        requests.append(request.url.host)
         return httpx.Response(307, headers={"location": "http://169.254.169.254/latest"})
 
     async with client_for("jiwa", answer) as client:
         with pytest.raises(UnexpectedAnswer):
             await client.create_debtor(AccountNo="1", Name="x")
 
-    assert 1 == len(asked)
+    assert 1 == len(requests)
 
 
 async def test_an_answer_whose_reading_is_cancelled_is_closed(client_for):

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hookline.clients import JiwaClient, VendorError, errors
-from hookline.clients.answers import LONGEST_WAIT, retry_after
+from hookline.clients.answers import MAX_WAIT, retry_after
 from hookline.clients.errors import kind_of
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, VendorError)]
@@ -64,12 +64,12 @@ def test_a_status_stands_for_a_kind_of_error(status, kind):
 def test_only_an_operation_that_is_not_safe_to_repeat_may_have_been_done(name):
     kind = getattr(errors, name)
 
-    told = [
+    reported = [
         JiwaClient.create_sales_order.error(kind).maybe_applied,
         JiwaClient.get_sales_order.error(kind).maybe_applied,
     ]
 
-    assert [True, False] == told
+    assert [True, False] == reported
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ("inf", None),
         ("²", None),
         ("\uff19", None),
-        ("99999999999", LONGEST_WAIT),
+        ("99999999999", MAX_WAIT),
         ("soon", None),
         ("Thu, 01 Jan 2026 00:01:00 GMT", 60.0),
         ("Thu, 01 Jan 2026 00:01:00", 60.0),
@@ -118,10 +118,10 @@ def test_retry_after_is_read_in_both_forms_and_nonsense_is_none(header, seconds)
 def test_a_hostile_retry_after_is_a_wait_of_at_most_a_day_or_none(header):
     seconds = retry_after(header)
 
-    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    assert seconds is None or 0 <= seconds <= MAX_WAIT
 
 
-def test_the_vendors_own_request_id_is_told():
+def test_the_vendors_own_request_id_is_reported():
     response = httpx.Response(500, headers={"X-Request-Id": "abc"})
 
     error = JiwaClient.get_sales_order.error(errors.Unavailable, response)

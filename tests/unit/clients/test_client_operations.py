@@ -61,7 +61,7 @@ def test_nothing_is_declared_that_the_table_does_not_hold():
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_every_operation_tells_its_effect_and_its_source(operation):
+def test_every_operation_has_its_effect_and_its_source(operation):
     effect, _, source = operation.__doc__.partition("\n\n")
 
     assert re.fullmatch(r"[A-Z].*\.", effect)
@@ -76,7 +76,7 @@ def test_every_model_of_inputs_says_what_it_is(operation):
     assert operation.input.__doc__
 
 
-def _given(operation, values):
+def _inputs_for(operation, values):
     """Inputs for an operation: the given ones for the path, others left out."""
     secret = [name for name, field in operation.input.model_fields.items() if field.annotation is SecretStr]
     known = {name: value for name, value in values.items() if name in operation.input.model_fields}
@@ -93,7 +93,7 @@ def _given(operation, values):
 @example(value="a\\b")
 @example(value="{Token}")
 def test_no_value_in_a_path_can_change_which_operation_is_called(operation, value):
-    inputs = _given(operation, dict.fromkeys(operation.placeholders, value))
+    inputs = _inputs_for(operation, dict.fromkeys(operation.placeholders, value))
     shape = re.sub(r"\\{\w+\\}", "[^/?#]+", re.escape("/base" + operation.path))
 
     if is_one_segment(value):
@@ -181,7 +181,7 @@ def test_a_post_without_inputs_has_an_empty_object_for_a_body():
     assert b"{}" == SensorproClient.log_off.request(ROOT).content
 
 
-def test_truth_is_told_to_zentitle_in_words():
+def test_true_and_false_are_sent_to_zentitle_as_text():
     request = ZentitleClient.list_license_codes.request(ROOT, used=False, activated=True)
 
     sent = json.loads(request.content)

@@ -1,12 +1,12 @@
 """Jiwa's drafts: what is kept in a session until it is saved, and what becomes of it otherwise."""
 
 import asyncio
-import json
 from uuid import uuid4
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from vendor_answers import answer
 
 from hookline.clients import (
     AnswerLost,
@@ -22,10 +22,6 @@ from hookline.errors import ConfigurationError
 
 ORDER = {"InvoiceID": "i1"}
 QUOTE = {"QuoteID": "q1"}
-
-
-def answer(value=None, status=200):
-    return httpx.Response(status, content=b"" if value is None else json.dumps(value).encode())
 
 
 def refusal(message, status=409):
@@ -46,16 +42,16 @@ class Office:
         head = request.headers
         self.calls.append((call, head.get("jiwa-stateful"), head.get("x-ss-id")))
         if call in self.says:
-            told = self.says[call]
-            if isinstance(told, Exception):
-                raise told
-            return told
+            reported = self.says[call]
+            if isinstance(reported, Exception):
+                raise reported
+            return reported
         if path in ("/auth", "/Sessions/Current"):
             self.sessions += 1
             return answer({"SessionId": f"session-{self.sessions}", "Id": f"session-{self.sessions}"})
         return answer({"InvoiceID": "i1", "QuoteID": "q1", "DebtorID": "d1", "InvoiceLineID": "l1"})
 
-    def asked(self):
+    def requests(self):
         return [call for call, _, _ in self.calls]
 
 
@@ -109,7 +105,7 @@ async def test_a_draft_saves_what_it_created(by_user, office):
         await draft.create_sales_quote_line(QuoteID=quote.QuoteID, QuoteHistoryID="h1", PartNo="1170")
 
     assert ["POST /SalesQuotes", "POST /SalesQuotes/q1/Historys/h1/Lines", "GET /SalesQuotes/q1/Save"] == (
-        office.asked()[1:-1]
+        office.requests()[1:-1]
     )
 
 
@@ -120,7 +116,7 @@ async def test_a_draft_that_only_reads_saves_nothing(by_user, office):
         await draft.keep_alive()
 
     assert {None} == {stateful for call, stateful, _ in office.calls if "Queries" in call or "Alive" in call}
-    assert not [call for call in office.asked() if "Save" in call or "Abandon" in call]
+    assert not [call for call in office.requests() if "Save" in call or "Abandon" in call]
 
 
 async def test_a_draft_that_does_nothing_does_not_log_in(by_user, office):
@@ -136,7 +132,7 @@ async def test_an_exception_drops_the_draft(by_user, office, failure):
         await draft_of(by_user, CHANGED_ORDER, CHANGED_QUOTE, CHANGED_DEBTOR, failure=failure)
 
     assert ["DELETE /SalesOrders/i1/Abandon", "DELETE /SalesQuotes/q1/Abandon", "GET /auth/logout"] == (
-        office.asked()[4:]
+        office.requests()[4:]
     )
 
 
@@ -149,7 +145,7 @@ async def test_a_failure_to_drop_a_draft_does_not_hide_why_it_was_dropped(by_use
     with pytest.raises(ValueError, match="a bug"):
         await draft_of(by_user, CHANGED_ORDER, failure=ValueError("a bug"))
 
-    assert "GET /auth/logout" == office.asked()[-1]
+    assert "GET /auth/logout" == office.requests()[-1]
 
 
 async def test_a_write_whose_answer_is_lost_is_dropped_too(by_user, office):
@@ -158,10 +154,10 @@ async def test_a_write_whose_answer_is_lost_is_dropped_too(by_user, office):
     with pytest.raises(AnswerLost):
         await draft_of(by_user, CHANGED_ORDER)
 
-    assert "DELETE /SalesOrders/i1/Abandon" in office.asked()
+    assert "DELETE /SalesOrders/i1/Abandon" in office.requests()
 
 
-async def test_a_save_that_fails_is_told_and_what_comes_after_it_is_dropped(by_user, office):
+async def test_a_save_that_fails_is_reported_and_what_comes_after_it_is_dropped(by_user, office):
     office.says = {"GET /SalesOrders/i1/Save": refusal("The record was changed by another user.")}
 
     with pytest.raises(Conflict) as failure:
@@ -172,7 +168,7 @@ async def test_a_save_that_fails_is_told_and_what_comes_after_it_is_dropped(by_u
         "GET /SalesOrders/i1/Save",
         "DELETE /SalesOrders/i1/Abandon",
         "DELETE /SalesQuotes/q1/Abandon",
-    ] == (office.asked()[3:-1])
+    ] == (office.requests()[3:-1])
 
 
 async def test_what_was_saved_or_abandoned_by_hand_is_not_saved_again(by_user, office):
@@ -182,7 +178,7 @@ async def test_what_was_saved_or_abandoned_by_hand_is_not_saved_again(by_user, o
         await draft.update_sales_quote(**QUOTE, SOReference="x")
         await draft.abandon_sales_quote(**QUOTE)
 
-    assert ["GET /SalesOrders/i1/Save"] == [call for call in office.asked() if "Save" in call]
+    assert ["GET /SalesOrders/i1/Save"] == [call for call in office.requests() if "Save" in call]
 
 
 async def test_two_drafts_and_the_client_have_a_session_each(by_user, office):
@@ -202,7 +198,7 @@ async def test_a_session_that_ends_takes_its_draft_along_and_is_not_renewed(by_u
     with pytest.raises(NotAuthenticated, match="what was not saved is gone"):
         await draft_of(by_user, CHANGED_ORDER, CHANGED_QUOTE)
 
-    assert (1, 1) == tuple(office.asked().count(call) for call in ("POST /auth", "PATCH /SalesQuotes/q1"))
+    assert (1, 1) == tuple(office.requests().count(call) for call in ("POST /auth", "PATCH /SalesQuotes/q1"))
 
 
 async def test_a_log_in_that_is_refused_is_no_session_that_ended(by_user, office):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from vendor_answers import answer
 
 from hookline.clients import (
     Conflict,
@@ -43,10 +44,6 @@ QUOTE = {"QuoteID": "q1"}
 
 def query_of(request):
     return {name: value for name, [value] in parse_qs(request.url.query.decode()).items()}
-
-
-def answer(value=None, status=200):
-    return httpx.Response(status, content=b"" if value is None else json.dumps(value).encode())
 
 
 def refusal(message, status=409, code="JiwaException"):
@@ -167,7 +164,7 @@ ADDED = [
 
 
 @pytest.mark.parametrize(("operation", "inputs", "named"), ADDED)
-def test_what_each_update_would_add_anew_is_added_only_if_that_is_meant(operation, inputs, named):
+def test_what_each_update_would_add_again_is_added_only_if_that_is_confirmed(operation, inputs, named):
     with pytest.raises(InvalidInput, match=rf"{operation.name} was not sent.*{named}.*append=true"):
         operation.request(ROOT, **inputs)
 
@@ -336,18 +333,21 @@ def test_parts_come_without_their_pictures_unless_asked_for():
 
 
 PAGED = [
-    ("query_sales_orders", {}, "InvoiceID"),
-    ("query_sales_quotes", {}, "InvoiceID"),
-    ("query_debtor_transactions", {}, "TransID"),
-    ("query_debtors", {}, "DebtorID"),
-    ("query_inventory_items", {}, "InventoryID"),
-    ("list_webhook_subscribers", {}, "SubscriberID"),
-    ("list_webhook_messages", {"SubscriberID": "s"}, "MessageID"),
+    ("query_sales_orders", {}, "InvoiceID", "InvoiceID,InvoiceHistoryID"),
+    ("query_sales_quotes", {}, "InvoiceID", "InvoiceID,HistoryNo"),
+    ("query_debtor_transactions", {}, "TransID", "TransID"),
+    ("query_debtors", {}, "DebtorID", "DebtorID"),
+    ("query_inventory_items", {}, "InventoryID", "InventoryID,IN_LogicalID"),
+    ("list_webhook_subscribers", {}, "SubscriberID", None),
+    ("list_webhook_messages", {"SubscriberID": "s"}, "MessageID", "AddedDateTime,MessageID"),
 ]
 
 
-@pytest.mark.parametrize(("name", "inputs", "key"), PAGED)
-async def test_every_list_with_pages_is_read_to_its_end(client_for, name, inputs, key):
+@pytest.mark.parametrize(("name", "inputs", "key", "order"), PAGED)
+async def test_every_list_with_pages_is_read_to_its_end_in_the_order_of_a_unique_key(
+    client_for, name, inputs, key, order
+):
+    """Without an order a row that is added meanwhile may push another one past the page that was read."""
     asked = []
 
     def page(request):
@@ -361,8 +361,8 @@ async def test_every_list_with_pages_is_read_to_its_end(client_for, name, inputs
         found = [getattr(row, key) async for row in pages(getattr(client, name), **inputs)]
 
     assert [str(number) for number in range(250)] == found
-    assert [("0", "Total"), ("100", "Total"), ("200", "Total")] == [
-        (query["Skip"], query["Include"]) for query in asked
+    assert [("0", "Total", order), ("100", "Total", order), ("200", "Total", order)] == [
+        (query["Skip"], query["Include"], query.get("OrderBy")) for query in asked
     ]
 
 
@@ -439,7 +439,7 @@ def test_a_quote_is_read_with_its_versions_and_unknown_fields_are_kept():
     assert (Decimal(2), "T") == (quote.Lines[0].QuantityOrdered, quote.TaxExemptionNo)
 
 
-def test_what_the_ledger_does_not_tell_is_not_taken_for_paid():
+def test_what_the_ledger_leaves_out_is_not_taken_for_paid():
     page = JiwaClient.query_debtor_transactions.read(
         answer({"Results": [{"TransID": "1"}, {"TransID": "2", "OutstandingAmount": 0}]})
     )
@@ -492,7 +492,7 @@ async def test_the_secret_in_a_header_of_a_subscription_is_not_in_an_error(clien
 # Sessions ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_session_goes_in_its_cookie_where_that_is_wanted():
+async def test_a_session_goes_in_its_cookie_where_that_is_chosen():
     sent = []
 
     def log(request):
