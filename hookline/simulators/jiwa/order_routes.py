@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hookline.simulators.control import Call, control, control_body, operation
+from hookline.simulators.control import Call, control, control_order, operation
 from hookline.simulators.faults import InvalidControlError
 from hookline.simulators.jiwa import autoquery
 from hookline.simulators.jiwa.debtors import Debtor, DebtorRoutes
@@ -225,8 +225,8 @@ class OrderRoutes(DebtorRoutes, InventoryRoutes):
 
     @control("POST", "/_sandbox/orders/{InvoiceID}/allocate")
     def _allocate(self, call: Call) -> Any:
-        body, key = control_body(call), call.path["InvoiceID"]
-        self.allocate(key, body.get("amount") if isinstance(body, dict) else body)
+        amount, key = control_order(call, "amount").get("amount"), call.path["InvoiceID"]
+        self.allocate(key, amount)
         return self._rows_of(self.orders.named(key))
 
     def allocate(self, invoice_id: str, amount: float | None = None) -> None:

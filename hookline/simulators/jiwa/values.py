@@ -104,13 +104,9 @@ def body_of(call: Call) -> Document:
     Raises:
         RefusedError: there is none.
     """
-    try:
-        body = call.json()
-    except (ValueError, RecursionError):
-        raise RefusedError(400, "The body is not JSON.", "SerializationException") from None
-    if not isinstance(body, dict):
-        raise RefusedError(400, "The body is not a JSON object.", "SerializationException")
-    return body
+    return call.document(
+        lambda why: RefusedError(400, f"The body {why}.", "SerializationException"), encodable=False
+    )
 
 
 def objects(body: Mapping[str, Any], name: str) -> list[Document]:

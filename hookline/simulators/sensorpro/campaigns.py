@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hookline.simulators.control import Call, RefusedError, control, control_body, folded, operation
+from hookline.simulators.control import Call, RefusedError, control, control_order, folded, operation
 from hookline.simulators.faults import InvalidControlError
 from hookline.simulators.sensorpro.contacts import ContactRoutes, address_in, is_address
 from hookline.simulators.sensorpro.core import Row, bad_request, body_of, part_of, whole
@@ -231,10 +231,10 @@ class CampaignRoutes(ContactRoutes):
 
     @control("POST", "/_sandbox/mails/{Mail}/{Deed}")
     def _react(self, call: Call) -> Any:
-        mail, body = call.path["Mail"], control_body(call)
+        mail, url = call.path["Mail"], control_order(call, "url").get("url", "")
         if not mail.isdecimal():
             raise InvalidControlError("Mail: must be the id of a mail")
-        return self.react(int(mail), call.path["Deed"], body.get("url", "") if isinstance(body, dict) else "")
+        return self.react(int(mail), call.path["Deed"], url)
 
     def react(self, mail: int, deed: str, url: str = "") -> Row:
         """

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
-from hookline.simulators.control import Call, control, control_body, operation
+from hookline.simulators.control import Call, control, control_order, operation
 from hookline.simulators.faults import InvalidControlError
 from hookline.simulators.zentitle.inputs import Inputs, failure, inputs_of, now
 from hookline.simulators.zentitle.state import Account, Activation, License
@@ -266,10 +266,7 @@ def named_computer(call: Call) -> str:
     Raises:
         InvalidControlError: the body is no object, or the computer no string.
     """
-    body = control_body(call)
-    if not isinstance(body, dict):
-        raise InvalidControlError("body: must be a JSON object")
-    computer = body.get("computerID") or ""
+    computer = control_order(call, "computerID", "productID", "daysAgo").get("computerID") or ""
     if not isinstance(computer, str):
         raise InvalidControlError("computerID: must be a string")
     return computer

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hookline.simulators.control import Call, control, control_body, operation
+from hookline.simulators.control import Call, control, control_order, operation
 from hookline.simulators.faults import InvalidControlError
 from hookline.simulators.zentitle.activations import named_computer, new_computer, system_of
 from hookline.simulators.zentitle.inputs import (
@@ -66,7 +66,7 @@ class Trials(Account):
     @control("POST", "/_sandbox/trials")
     def _start_trial(self, call: Call) -> Any:
         """Begin a trial, now or some days ago, as the licensed program would."""
-        computer, given = named_computer(call), control_body(call)
+        computer, given = named_computer(call), control_order(call, "computerID", "productID", "daysAgo")
         days = given.get("daysAgo", 0)
         if not isinstance(days, int) or not 0 <= days <= LONGEST_DAYS:
             raise InvalidControlError(f"daysAgo: must be a whole number, 0 to {LONGEST_DAYS}")

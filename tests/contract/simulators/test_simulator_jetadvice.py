@@ -372,7 +372,7 @@ async def test_a_user_name_is_not_given_twice(jetadvice):
         ("/customers", {}, "name must be given."),
         ("/customers", {"name": ""}, "name must be given."),
         ("/customers", {"name": "A", "city": ["B"]}, "city must be a text."),
-        ("/customers", [], "The body must be a JSON object."),
+        ("/customers", [], "The body is not a JSON object."),
         ("/levels", {"name": "A"}, "customerId must be given."),
         ("/levels", {"name": "A", "customerId": "1"}, "customerId: there is no customer 1."),
         (
@@ -402,7 +402,7 @@ async def test_what_makes_no_sense_is_not_created_and_a_sentence_says_why(
 async def test_a_body_that_is_no_json_is_told_so(jetadvice, body):
     response = await jetadvice.post("/tags", content=body)
 
-    assert (400, "The body cannot be parsed as JSON.") == (response.status_code, text(response))
+    assert (400, "The body is not JSON.") == (response.status_code, text(response))
 
 
 async def test_names_are_read_in_whatever_case_and_what_is_not_known_is_dropped(jetadvice):
