@@ -1,5 +1,5 @@
 """
-Sends Jiwa's webhooks: in the background, one after another per subscription, again until they arrive.
+Sending of Jiwa's webhooks: in the background, one after another per subscription, again until they arrive.
 
 Jiwa signs nothing and names no event in the request; a subscription's own headers are all that a receiver
 has to go by.
@@ -32,13 +32,13 @@ EVENTS = {
 # The vendor's values of the status byte are not known; these are ours.
 WAITING, SENT, GIVEN_UP = 0, 1, 2
 
-REMEMBERED_MESSAGES = 10_000
+MAX_MESSAGES = 10_000
 ACCEPTED = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long Jiwa goes on with a message that does not arrive. The vendor's schedule is not known."""
+class RetryPolicy:
+    """The schedule of attempts with a message that does not arrive. The vendor's is not known."""
 
     first_wait: float = 0.5
     """Seconds before the second attempt; doubled for each further one."""
@@ -48,13 +48,13 @@ class Patience:
     """Seconds in which the receiver has to answer."""
 
     def wait(self, retries: int) -> float:
-        """Seconds to wait after an attempt, when so many retries came before it."""
+        """Return the seconds to wait after an attempt, when so many retries came before it."""
         return min(self.longest_wait, self.first_wait * 2.0 ** min(retries, 32))
 
 
 @dataclass(slots=True)
 class Webhook:
-    """A message to a subscription, and how it fared."""
+    """A message to a subscription, and its outcome."""
 
     subscription: "Subscription"
     event: str
@@ -70,7 +70,7 @@ class Webhook:
     saved: str = field(default_factory=timestamp)
 
     def row(self) -> dict[str, Any]:
-        """The message as the list of messages shows it."""
+        """Return the message as the list of messages has it."""
         return {
             "MessageID": self.message,
             "SubscriptionID": self.subscription.key,
@@ -89,7 +89,7 @@ class Webhook:
 
 @dataclass(slots=True)
 class Subscription:
-    """An event that a subscriber wants to hear of, and where."""
+    """A subscriber's subscription to an event, and the address for it."""
 
     subscriber: "Subscriber"
     event: str
@@ -106,14 +106,14 @@ class Subscription:
 
 @dataclass(slots=True)
 class Subscriber:
-    """Someone with subscriptions. Its key is all that protects those and its messages."""
+    """A subscriber. Its key is all that protects its subscriptions and messages."""
 
     name: str
     enabled: bool
     number: int
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    messages: deque[Webhook] = field(default_factory=lambda: deque(maxlen=REMEMBERED_MESSAGES))
+    messages: deque[Webhook] = field(default_factory=lambda: deque(maxlen=MAX_MESSAGES))
     saved: str = field(default_factory=timestamp)
     row_hash: str = field(default_factory=row_hash)
 
@@ -121,15 +121,15 @@ class Subscriber:
 class Webhooks:
     """The subscribers, and the sending to them while it is `open`."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, retries: RetryPolicy) -> None:
+        self._policy = retries
         self._client: httpx.AsyncClient | None = None
         self._sent = 0
         self.subscribers: dict[str, Subscriber] = {}
 
     def open(self) -> None:
         """Begin to send."""
-        self._client = httpx.AsyncClient(timeout=self._patience.timeout, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=self._policy.timeout, trust_env=False)
 
     async def close(self) -> None:
         """Stop sending; what has not arrived stays unsent."""
@@ -179,21 +179,21 @@ class Webhooks:
                 wait = await self._attempt(webhook)
 
     async def _attempt(self, webhook: Webhook) -> float | None:
-        """Send once; the seconds to wait before the next attempt, if there is to be one."""
+        """Send once; return the seconds to wait before the next attempt, if there is to be one."""
         subscription = webhook.subscription
-        asked = None
+        requested = None
         try:
             response = await self._post(webhook)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             webhook.code, webhook.answer = None, str(error) or type(error).__name__
         else:
             webhook.code, webhook.answer = response.status_code, response.text[:1000]
-            asked = retry_after(response)
+            requested = retry_after(response)
         arrived = webhook.code in ACCEPTED
-        again = not arrived and webhook.retries + 1 < self._patience.attempts
+        again = not arrived and webhook.retries + 1 < self._policy.attempts
         webhook.status = SENT if arrived else WAITING if again else GIVEN_UP
         webhook.saved = timestamp()
-        wait = self._patience.wait(webhook.retries) if asked is None else asked
+        wait = self._policy.wait(webhook.retries) if requested is None else requested
         subscription.code = webhook.code
         subscription.retry_after = timestamp(after=wait) if again else None
         return wait if again else None
@@ -207,7 +207,7 @@ class Webhooks:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """The seconds that a receiver asks to be left alone; nothing when it does not ask, or not clearly."""
+    """Return the seconds that a receiver asks to wait; none when it does not ask, or not clearly."""
     value = response.headers.get("retry-after", "")
     if value.isdecimal():
         return float(value)

@@ -170,7 +170,7 @@ async def test_the_installation_tells_its_version_its_clock_and_its_routes(jiwa)
     assert ("8.0.61.0", "AUD") == (system["JiwaVersion"], system["CurrencyShortName"])
     assert re.fullmatch(DATE_TIME, system["SQLServerDateTime"])
     assert "SalesOrderPATCHRequest" == routes["/SalesOrders/{InvoiceID}", "PATCH"]["RequestType"]
-    assert "An order in full." == routes["/SalesOrders/{InvoiceID}", "GET"]["Summary"]
+    assert "Answer a document in full." == routes["/SalesOrders/{InvoiceID}", "GET"]["Summary"]
 
 
 async def test_a_fault_may_strike_any_operation(sandbox, stranger):
