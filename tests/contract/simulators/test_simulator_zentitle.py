@@ -155,22 +155,6 @@ async def test_a_value_of_no_use_is_a_text(zentitle, controller, name, value, de
 # Faults and records
 
 
-@pytest.mark.parametrize("name", ZentitleSimulator.operations)
-async def test_every_operation_meets_faults(sandbox, with_key, name):
-    operation = ZentitleSimulator.operations[name]
-    key = "sandbox-zentitle-ds" if name == "create_datastreamer_event" else "sandbox-zentitle-key"
-    for kind in ("refuse", "throttle", "lose"):
-        sandbox.zentitle.faults.add(name, kind)
-    outcomes = []
-    for _ in range(4):
-        try:
-            outcomes.append((await with_key(key, operation.verbs[0], operation.path)).status_code)
-        except httpx.TransportError:
-            outcomes.append("lost")
-
-    assert [503, 429, "lost", 200] == outcomes
-
-
 async def test_records_tell_what_came_and_keep_the_seed_apart(sandbox, ask, code):
     await ask(
         "POST", "LicenseNote", productid=DESKTOP, licensecode=STUDIO_CODE, type="system", description="x"

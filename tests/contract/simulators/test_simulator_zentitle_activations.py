@@ -69,17 +69,6 @@ async def test_a_code_activated_twice_on_a_computer_is_there_once(sandbox, ask, 
     assert 1 == (await ask("GET", "LicenseCode", licensecode=code))[0]["numActivations"]
 
 
-@pytest.mark.parametrize(
-    ("code", "body", "field"),
-    [("1", {}, "licenseCode"), (STUDIO_CODE, {"computerID": 7}, "computerID"), (STUDIO_CODE, [], "body")],
-)
-@pytest.mark.parametrize("order", ["activate", "certificates"])
-async def test_an_order_that_makes_no_sense_is_refused(zentitle, code, body, field, order):
-    response = await zentitle.post(f"/_sandbox/licenses/{code}/{order}", json=body)
-
-    assert (400, field) == (response.status_code, response.json()["error"].split(":")[0])
-
-
 async def test_activity_shows_what_is_returned_unless_only_the_present_is_asked_for(ask):
     every = await ask("GET", "LicenseCodeActivity", **OF_STUDIO)
     present = await ask("GET", "LicenseCodeActivity", **OF_STUDIO, activated="1")
