@@ -22,6 +22,15 @@ SIMULATORS = {
     each.vendor: each
     for each in (JiwaSimulator, ZentitleSimulator, SensorproSimulator, JetadviceSimulator, JifelineSimulator)
 }
+FORMS = {
+    "jiwa": lambda response: response.json()["ResponseStatus"]["Message"],
+    "zentitle": lambda response: response.json()["Message"],
+    "sensorpro": lambda response: response.json()["Result"]["ErrorMessages"][0]["Description"],
+    "jetadvice": lambda response: response.text,
+    "jifeline": lambda response: response.json()["detail"],
+}
+"""Where a vendor's error says what is wrong."""
+MEDIA_TYPES = {"jetadvice": "text/plain; charset=utf-8", "jifeline": "application/problem+json"}
 STUDIO_CODE, TRIED = "286450110220930851", "w7Zk+2mQv5Rt8LsN1xHy"
 VIEWER, PRO = "3117410103", "6453300110"
 SUPPLY, TICKET = "/devices/730101/supplies/black", "/tickets/17386048/close"
@@ -58,16 +67,19 @@ def test_the_operations_are_those_of_the_table(vendor):
 async def test_every_operation_can_be_refused_throttled_and_lost(sandbox, client_of, vendor, name):
     operation = SIMULATORS[vendor].operations[name]
     path = re.sub(r"\{\w+\}", str(uuid.uuid4()), operation.path)
-    outcomes = []
-    async with client_of(vendor) as client:
-        for kind in ("refuse", "throttle", "lose"):
-            getattr(sandbox, vendor).faults.add(name, kind)
-            try:
-                outcomes.append((await client.request(operation.verbs[0], path)).status_code)
-            except httpx.TransportError:
-                outcomes.append("lost")
+    for kind in ("refuse", "throttle", "lose"):
+        getattr(sandbox, vendor).faults.add(name, kind)
 
-    assert [503, 429, "lost"] == outcomes
+    async with client_of(vendor) as client:
+        refused, throttled = [await client.request(operation.verbs[0], path) for _ in range(2)]
+        with pytest.raises(httpx.TransportError):
+            await client.request(operation.verbs[0], path)
+
+    media_type = MEDIA_TYPES.get(vendor, "application/json")
+    assert [503, 429] == [refused.status_code, throttled.status_code]
+    assert "The sandbox was told to refuse this call." == FORMS[vendor](refused)
+    assert "The sandbox was told to throttle this call." == FORMS[vendor](throttled)
+    assert {media_type} == {each.headers["content-type"] for each in (refused, throttled)}
 
 
 @pytest.mark.parametrize("vendor", SIMULATORS)
