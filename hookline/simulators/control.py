@@ -193,7 +193,7 @@ class Simulator(ABC):
 
     vendor: ClassVar[str]
     secret_placeholders: ClassVar[frozenset[str]] = frozenset()
-    """Values in the path that must not stand in the request log."""
+    """Values in the path that must not be in the request log."""
     operations: ClassVar[dict[str, Operation]] = {}
     _routes: ClassVar[Routes]
     _control_routes: ClassVar[Routes]
@@ -219,7 +219,7 @@ class Simulator(ABC):
         self._closing = asyncio.Event()
         self.seed()
 
-    # What a vendor fills in
+    # The vendor's part
 
     @abstractmethod
     def seed(self) -> None:

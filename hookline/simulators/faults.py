@@ -49,7 +49,7 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """True when it has struck as often as it was told to."""
+        """True when it has struck as often as `times` says."""
         return self.times != 0 and self.struck >= self.times
 
     def matches(self, operation: str) -> bool:
@@ -79,7 +79,7 @@ class Faults:
         skip: int = 0,
     ) -> Fault:
         """
-        Let calls of an operation meet a fault; the fault returned tells how many it struck.
+        Let calls of an operation meet a fault; the fault returned counts how many it struck.
 
         Raises:
             InvalidControlError: a value makes no sense; the text names it.

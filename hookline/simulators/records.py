@@ -110,26 +110,16 @@ class Table:
         Raises:
             InvalidControlError: there is none.
         """
-        return pick(self, self.kind.name, value, *fields)
+        for row in self:
+            if str(value) in {str(row[name]) for name in fields}:
+                return row
+        raise InvalidControlError(f"{self.kind.name}: there is no {self.kind.name} {value!r}")
 
     def new_key(self) -> str:
         """Draw a fresh key at random: one of an earlier sandbox must not mean something else in this one."""
         while (key := str(secrets.randbelow(900_000_000) + 100_000_000)) in self._rows:
             pass
         return key
-
-
-def pick(rows: Iterable[Document], kind: str, value: Any, *fields: str) -> Document:
-    """
-    Return the row of which one of these fields is what an order to the sandbox names.
-
-    Raises:
-        InvalidControlError: there is none.
-    """
-    for row in rows:
-        if str(value) in {str(row[name]) for name in fields}:
-            return row
-    raise InvalidControlError(f"{kind}: there is no {kind} {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +158,10 @@ class RecordSimulator(Simulator):
 
     def check(self, table: Table, record: Document) -> None:
         """
-        Check a record before it is stored: what must be given is, what it names exists, and its name is free.
+        Check a record before it is stored: its required fields are there, what it names exists, its name is free.
 
         Raises:
-            RefusedError: it does not hold; names the field.
+            RefusedError: one of these fails; names the field.
         """
         for name in table.kind.required:
             if not record[name]:

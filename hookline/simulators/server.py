@@ -88,7 +88,7 @@ async def running(
         for simulator, listener in zip(sandbox, listeners, strict=True):
             simulator.url = _url(listener)
             servers.append(await _started(simulator, listener))
-            # Entered after its server, so that it closes first and lets go of the calls it holds.
+            # Entered after its server, so that it closes first and releases the calls that wait in it.
             await stack.enter_async_context(simulator)
         yield sandbox
 

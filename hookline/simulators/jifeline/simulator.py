@@ -111,7 +111,7 @@ class JifelineSimulator(RecordSimulator):
         self.cached_for = cached_for
         """
         Seconds in which asking again gives the same token, with the same `expires_in`. So that this is true
-        of the last asked for, a token lives for both together: the 90 minutes of the vendor's text.
+        of the last one, a token lives for both together: the 90 minutes of the vendor's text.
         """
         self._tokens: Tokens[bool] = Tokens(clock)
         self._cached: Tokens[str] = Tokens(clock)
@@ -194,7 +194,7 @@ class JifelineSimulator(RecordSimulator):
 
     @operation("PUT", "/v2/tickets/tickets/{id}")
     def mark_ticket_processed(self, call: Call) -> Any:
-        """Set what the vendor stores for others and never looks at; what is left out stays (assumed)."""
+        """Set what the vendor stores for others and never reads; what is left out stays (assumed)."""
         ticket = self.tables["tickets"].one(call.path["id"].lower())
         body = self.body(call)
         marks: Document = {}

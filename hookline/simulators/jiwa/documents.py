@@ -222,7 +222,7 @@ class SalesDocument(ABC):
 
     @abstractmethod
     def row(self, history: Document, debtor: Document) -> Document:
-        """Return what the list of its kind alone has of a history."""
+        """Return the columns of a history that only the list of its kind has."""
 
     # Changes
 

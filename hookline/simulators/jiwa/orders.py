@@ -230,7 +230,7 @@ class Order(SalesDocument):
     # Lists
 
     def row(self, history: Document, debtor: Document) -> Document:
-        """Return what the list of orders alone has of a history; Status is a number."""
+        """Return the columns of a history that only the list of orders has; Status is a number."""
         header = self.header
         return {
             "SOReference": header["SOReference"],
@@ -255,7 +255,7 @@ class Order(SalesDocument):
 
     def _invoice(self, debtor: Document, history: Document) -> Document:
         total = self.total(history)
-        settled = min(total, money((self.paid(history), self.allocated(history))))
+        cleared = min(total, money((self.paid(history), self.allocated(history))))
         lines = self.lines[history["InvoiceHistoryID"]]
         what = "Credit note" if self.header["CreditNote"] else "Invoice"
         return _transaction(
@@ -266,7 +266,7 @@ class Order(SalesDocument):
                 "DueDate": later(history["DateProcessed"], debtor["TermsDays"]),
                 "InvRemitNo": self.header["InvoiceNo"],
                 "Amount": total,
-                "AllocatedAmount": settled,
+                "AllocatedAmount": cleared,
                 "GSTAmount": money(line.get("TaxToCharge", 0) for line in lines),
                 "Description": f"{what} {self.header['InvoiceNo']}",
                 "SourceID": history["InvoiceHistoryID"],

@@ -60,7 +60,7 @@ class Quote(SalesDocument):
         return SalesDocument.history_document(self, history) | {"ExpiryDate": expiry}
 
     def row(self, _history: Document, _debtor: Document) -> Document:
-        """Return what the list of quotes alone has of a history."""
+        """Return the columns of a history that only the list of quotes has."""
         return {
             "QOReference": self.header["SOReference"],
             "Status": QUOTE_STATUS.index(self.header["Status"]),

@@ -1,6 +1,6 @@
 """The calls about Jiwa's webhooks: events, subscribers, subscriptions and messages."""
 
-import copy
+import uuid
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError, operation
@@ -39,35 +39,38 @@ class SubscriberRoutes(JiwaCore):
     @operation("GET", "/Webhooks/Subscribers/")
     def list_webhook_subscribers(self, call: Call) -> Any:
         """Answer the subscribers, as a query."""
-        rows = (_subscriber_row(each) for each in self.webhooks.subscribers.values())
+        rows = (each.row for each in self.webhooks.subscribers.values())
         return autoquery.answer(rows, SUBSCRIBER_LIST, call.query)
 
     @operation("POST", "/Webhooks/Subscribers/")
     def create_webhook_subscriber(self, call: Call) -> Any:
         """Add a subscriber."""
         inputs = read_fields(body_of(call), ("Name", "IsEnabled"))
-        number = len(self.webhooks.subscribers) + 1
-        subscriber = Subscriber(str(inputs.get("Name", "")), bool(inputs.get("IsEnabled", False)), number)
-        self.webhooks.subscribers[subscriber.key] = subscriber
-        return _subscriber_row(subscriber)
+        row: Document = {
+            "RecID": str(uuid.uuid4()),
+            "Name": "",
+            "IsEnabled": False,
+            "ItemNo": len(self.webhooks.subscribers) + 1,
+            "LastSavedDateTime": timestamp(),
+            "RowHash": row_hash(),
+        } | inputs
+        self.webhooks.subscribers[row["RecID"]] = Subscriber(row)
+        return row
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}")
     def get_webhook_subscriber(self, call: Call) -> Any:
         """Answer a subscriber with its subscriptions."""
         subscriber = self._subscriber(call)
         subscriptions = [_subscription_row(each) for each in subscriber.subscriptions.values()]
-        return _subscriber_row(subscriber) | {"Subscriptions": subscriptions}
+        return subscriber.row | {"Subscriptions": subscriptions}
 
     @operation("PATCH", "/Webhooks/Subscribers/{SubscriberID}")
     def update_webhook_subscriber(self, call: Call) -> Any:
         """Rename a subscriber, enable or disable it."""
         subscriber = self._subscriber(call)
         inputs = read_fields(body_of(call), ("Name", "IsEnabled", "ItemNo"))
-        subscriber.name = str(inputs.get("Name", subscriber.name))
-        subscriber.enabled = bool(inputs.get("IsEnabled", subscriber.enabled))
-        subscriber.number = inputs.get("ItemNo", subscriber.number)
-        subscriber.saved, subscriber.row_hash = timestamp(), row_hash()
-        return _subscriber_row(subscriber)
+        subscriber.row |= inputs | {"LastSavedDateTime": timestamp(), "RowHash": row_hash()}
+        return subscriber.row
 
     @operation("DELETE", "/Webhooks/Subscribers/{SubscriberID}")
     def delete_webhook_subscriber(self, call: Call) -> Any:
@@ -88,23 +91,19 @@ class SubscriberRoutes(JiwaCore):
         subscriber, body = self._subscriber(call), body_of(call)
         inputs = read_fields(body, ("URL", "EventName"))
         if not inputs.get("URL") or not inputs.get("EventName"):
-            raise RefusedError(400, "URL and EventName must be inputs.", "ArgumentException")
-        subscription = Subscription(
-            subscriber,
-            event=str(inputs["EventName"]),
-            url=str(inputs["URL"]),
-            headers=_request_headers(body),
-            number=len(subscriber.subscriptions) + 1,
-        )
-        subscriber.subscriptions[subscription.key] = subscription
+            raise RefusedError(400, "URL and EventName must be given.", "ArgumentException")
+        key, shared = str(uuid.uuid4()), inputs | {"RowHash": row_hash()}
+        row = shared | {
+            "SubscriptionID": key,
+            "SubscriberID": subscriber.key,
+            "RequestHeaders": _request_headers(body),
+        }
+        subscriber.subscriptions[key] = Subscription(subscriber, row)
         # Other names than when it is read: the answer to POST is the row as stored.
-        return {
-            "RecID": subscription.key,
+        return shared | {
+            "RecID": key,
             "SY_WebhookSubscriber_RecID": subscriber.key,
-            "EventName": subscription.event,
-            "URL": subscription.url,
-            "ItemNo": subscription.number,
-            "RowHash": subscription.row_hash,
+            "ItemNo": len(subscriber.subscriptions),
         }
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
@@ -117,9 +116,7 @@ class SubscriberRoutes(JiwaCore):
         """Change a subscription's address or event, for messages to come."""
         subscription = self._subscription(call)
         inputs = read_fields(body_of(call), ("URL", "EventName"))
-        subscription.url = str(inputs.get("URL", subscription.url))
-        subscription.event = str(inputs.get("EventName", subscription.event))
-        subscription.row_hash = row_hash()
+        subscription.row |= inputs | {"RowHash": row_hash()}
         return _subscription_row(subscription)
 
     @operation("DELETE", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
@@ -132,7 +129,7 @@ class SubscriberRoutes(JiwaCore):
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Messages", public=True)
     def list_webhook_messages(self, call: Call) -> Any:
         """Answer a subscriber's messages with their bodies, as a query: the way to read what was missed."""
-        rows = (each.row() for each in self._subscriber(call).messages)
+        rows = (each.row for each in self._subscriber(call).messages)
         return autoquery.answer(rows, MESSAGE_LIST, call.query)
 
     def _subscriber(self, call: Call) -> Subscriber:
@@ -158,26 +155,5 @@ def _request_headers(body: Document) -> list[dict[str, str]]:
     return [{"Name": str(each["Name"]), "Value": str(each.get("Value", ""))} for each in headers]
 
 
-def _subscriber_row(each: Subscriber) -> Document:
-    return {
-        "RecID": each.key,
-        "Name": each.name,
-        "IsEnabled": each.enabled,
-        "ItemNo": each.number,
-        "LastSavedDateTime": each.saved,
-        "RowHash": each.row_hash,
-    }
-
-
 def _subscription_row(each: Subscription) -> Document:
-    row = {
-        "SubscriptionID": each.key,
-        "SubscriberID": each.subscriber.key,
-        "EventName": each.event,
-        "URL": each.url,
-        "RequestHeaders": copy.deepcopy(each.headers),
-        "RowHash": each.row_hash,
-        "LastHTTPResponseCode": each.code,
-        "RetryAfterDateTime": each.retry_after,
-    }
-    return {name: value for name, value in row.items() if value is not None}  # nulls are left out
+    return {name: value for name, value in each.row.items() if value is not None}  # nulls are left out

@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx
 
-from hookline.simulators.jiwa.values import row_hash, timestamp
+from hookline.simulators.jiwa.values import timestamp
+from hookline.simulators.records import Document
 
 EVENTS = {
     "salesorder.created": "A sales order was created",
@@ -54,68 +55,40 @@ class RetryPolicy:
 
 @dataclass(slots=True)
 class Webhook:
-    """A message to a subscription, and its outcome."""
+    """A message to a subscription, and its row in the list of messages."""
 
     subscription: "Subscription"
-    event: str
-    url: str
     body: bytes
-    number: int
-    message: str = field(default_factory=lambda: str(uuid.uuid4()))
-    status: int = WAITING
-    retries: int = 0
-    code: int | None = None
-    answer: str = ""
-    added: str = field(default_factory=timestamp)
-    saved: str = field(default_factory=timestamp)
-
-    def row(self) -> dict[str, Any]:
-        """Return the message as the list of messages has it."""
-        return {
-            "MessageID": self.message,
-            "SubscriptionID": self.subscription.key,
-            "EventName": self.event,
-            "URL": self.url,
-            "Body": self.body.decode(),
-            "ItemNo": self.number,
-            "Status": self.status,
-            "Retries": self.retries,
-            "AddedDateTime": self.added,
-            "LastSavedDateTime": self.saved,
-            "LastMessageResponseHTTPCode": self.code or 0,
-            "LastMessageResponseMessage": self.answer,
-        }
+    row: Document
 
 
 @dataclass(slots=True)
 class Subscription:
-    """A subscriber's subscription to an event, and the address for it."""
+    """A subscriber's subscription to an event, as its row has it."""
 
     subscriber: "Subscriber"
-    event: str
-    url: str
-    headers: list[dict[str, str]]
-    number: int
-    key: str = field(default_factory=lambda: str(uuid.uuid4()))
-    code: int | None = None
-    retry_after: str | None = None
+    row: Document
     queue: asyncio.Queue[Webhook] = field(default_factory=asyncio.Queue)
     sender: asyncio.Task[None] | None = None
-    row_hash: str = field(default_factory=row_hash)
+
+    @property
+    def key(self) -> str:
+        """The SubscriptionID."""
+        return str(self.row["SubscriptionID"])
 
 
 @dataclass(slots=True)
 class Subscriber:
-    """A subscriber. Its key is all that protects its subscriptions and messages."""
+    """A subscriber, as its row has it. Its key is all that protects its subscriptions and messages."""
 
-    name: str
-    enabled: bool
-    number: int
-    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    row: Document
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     messages: deque[Webhook] = field(default_factory=lambda: deque(maxlen=MAX_MESSAGES))
-    saved: str = field(default_factory=timestamp)
-    row_hash: str = field(default_factory=row_hash)
+
+    @property
+    def key(self) -> str:
+        """The RecID."""
+        return str(self.row["RecID"])
 
 
 class Webhooks:
@@ -155,15 +128,30 @@ class Webhooks:
         """Queue a message for each enabled subscription to the event; the document as it is now."""
         body = b""
         for each in self._subscriptions():
-            if each.event.lower() != event or not each.subscriber.enabled:
+            if each.row["EventName"].lower() != event or not each.subscriber.row["IsEnabled"]:
                 continue
             body = body or json.dumps(document, ensure_ascii=False).encode()
             self._sent += 1
-            webhook = Webhook(each, event, each.url, body, self._sent)
+            webhook = Webhook(each, body, self._new_row(each, event, body))
             each.subscriber.messages.append(webhook)
             each.queue.put_nowait(webhook)
             if self._client and each.sender is None:
                 each.sender = asyncio.create_task(self._send_all(each))
+
+    def _new_row(self, subscription: Subscription, event: str, body: bytes) -> Document:
+        return {
+            "MessageID": str(uuid.uuid4()),
+            "SubscriptionID": subscription.key,
+            "EventName": event,
+            "URL": subscription.row["URL"],
+            "Body": body.decode(),
+            "ItemNo": self._sent,
+            "Status": WAITING,
+            "Retries": 0,
+            **dict.fromkeys(("AddedDateTime", "LastSavedDateTime"), timestamp()),
+            "LastMessageResponseHTTPCode": 0,
+            "LastMessageResponseMessage": "",
+        }
 
     def _subscriptions(self) -> Iterator[Subscription]:
         for subscriber in self.subscribers.values():
@@ -175,35 +163,38 @@ class Webhooks:
             wait = await self._attempt(webhook)
             while wait is not None:
                 await asyncio.sleep(wait)
-                webhook.retries += 1
+                webhook.row["Retries"] += 1
                 wait = await self._attempt(webhook)
 
     async def _attempt(self, webhook: Webhook) -> float | None:
         """Send once; return the seconds to wait before the next attempt, if there is to be one."""
-        subscription = webhook.subscription
-        requested = None
+        requested, row = None, webhook.row
         try:
             response = await self._post(webhook)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            webhook.code, webhook.answer = None, str(error) or type(error).__name__
+            code, answer = None, str(error) or type(error).__name__
         else:
-            webhook.code, webhook.answer = response.status_code, response.text[:1000]
+            code, answer = response.status_code, response.text[:1000]
             requested = retry_after(response)
-        arrived = webhook.code in ACCEPTED
-        again = not arrived and webhook.retries + 1 < self._policy.attempts
-        webhook.status = SENT if arrived else WAITING if again else GIVEN_UP
-        webhook.saved = timestamp()
-        wait = self._policy.wait(webhook.retries) if requested is None else requested
-        subscription.code = webhook.code
-        subscription.retry_after = timestamp(after=wait) if again else None
+        arrived = code in ACCEPTED
+        again = not arrived and row["Retries"] + 1 < self._policy.attempts
+        row |= {
+            "Status": SENT if arrived else WAITING if again else GIVEN_UP,
+            "LastSavedDateTime": timestamp(),
+            "LastMessageResponseHTTPCode": code or 0,
+            "LastMessageResponseMessage": answer,
+        }
+        wait = self._policy.wait(row["Retries"]) if requested is None else requested
+        retry = timestamp(after=wait) if again else None
+        webhook.subscription.row |= {"LastHTTPResponseCode": code, "RetryAfterDateTime": retry}
         return wait if again else None
 
     async def _post(self, webhook: Webhook) -> httpx.Response:
         if self._client is None:
             raise RuntimeError("the webhooks are not open")
         headers = {"Content-Type": "application/json"}
-        headers |= {each["Name"]: each["Value"] for each in webhook.subscription.headers}
-        return await self._client.post(webhook.url, content=webhook.body, headers=headers)
+        headers |= {each["Name"]: each["Value"] for each in webhook.subscription.row["RequestHeaders"]}
+        return await self._client.post(webhook.row["URL"], content=webhook.body, headers=headers)
 
 
 def retry_after(response: httpx.Response) -> float | None:

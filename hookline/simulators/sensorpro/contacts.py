@@ -105,7 +105,7 @@ class ContactRoutes(SensorproCore):
         address = address_in(row)
         code = UPDATED if self.contact(address) else ADDED
         if code == ADDED:
-            # Tags are documented for contacts as they are created; for those at hand nothing is said.
+            # Tags are documented for contacts as they are created, and for no others.
             self._contacts[address.lower()] = {
                 "ContactId": str(uuid.uuid4()),
                 "PersonalEMail": address,

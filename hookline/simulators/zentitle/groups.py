@@ -165,7 +165,7 @@ class Groups(Account):
 
     @operation("GET", "/api/AuthenticateUser")
     def authenticate_user(self, call: Call) -> Any:
-        """Tell whether a user has this password, and not which of the two is wrong."""
+        """Check a user's password; an error does not reveal which of the two is wrong."""
         inputs = inputs_of(call)
         user, password = self._user_named(inputs.required("username")), inputs.required("password")
         known = user["password"] if user else ""

@@ -11,7 +11,7 @@ from hookline.simulators.control import Call, RefusedError, folded
 PAGE = 10_000
 NEVER = "1900-01-01T00:00:00"
 MAX_DAYS = 36_500
-"""Of a period that the vendor does not limit: a century, within which every date can be told."""
+"""Of a period that the vendor does not limit: a century, within which every date can be written."""
 
 
 class Inputs:

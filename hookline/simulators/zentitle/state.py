@@ -218,7 +218,7 @@ def new_note(number: int, kind: str, text: str, created: str, author: str = "") 
 def consumer_row(
     product: str, computer: str, code: str, information: Mapping[str, Any], created: str
 ) -> Document:
-    """Return a consumer record; what can be searched stands beside the information it comes from."""
+    """Return a consumer record; what can be searched is beside the information it comes from."""
     known = {name: "" if value is None else str(value) for name, value in folded(information).items()}
     searchable = {name: known.get(name.lower(), "") for name in ("firstName", "lastName", "company", "email")}
     return {
