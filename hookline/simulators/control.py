@@ -1,5 +1,5 @@
 """
-What every simulator is made of: operations as values, faults, a request log and control routes.
+The base of every simulator: operations as values, faults, a request log and control routes.
 
 A vendor's simulator is a subclass whose operations are methods, one each, named as in the operations table:
 
@@ -17,7 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, final
 from urllib.parse import unquote
 
@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hookline.simulators.faults import Fault, Faults, InvalidControlError
+from hookline.simulators.faults import FIELDS, Fault, Faults, InvalidControlError
 
 ABORT = "hookline.abort"
 """Name of the ASGI extension (`server.AbortableProtocol`) that breaks the connection under a request."""
@@ -39,46 +39,38 @@ MASK = "***"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
+Handler = Callable[[Any, "Call"], Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call of a vendor's API and what the simulator does about it."""
+    """A call of a vendor's API and what the simulator does about it."""
 
-    name: str
     verbs: tuple[str, ...]
     path: str
-    handler: Callable[[Any, "Call"], Any]
-    public: bool
-    """May it be called without logging in?"""
-    control: bool
-    """Is it an order to the simulator itself? Those meet no fault and no log-in, and are not logged."""
+    handler: Handler
+    public: bool = False
+    """True if it may be called without logging in."""
+    control: bool = False
+    """True for an order to the simulator itself: it meets no fault and no log-in, and is not logged."""
+    name: str = ""
+    """The name that it has in the simulator's class."""
 
 
-def operation(
-    *verbs_and_path: str, public: bool = False
-) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
+def operation(*verbs_and_path: str, public: bool = False) -> Callable[[Handler], Operation]:
     """Make a method an operation: its verbs, then its path. The method's name is the operation's."""
-    return _declare(verbs_and_path, public=public, control=False)
-
-
-def control(*verbs_and_path: str) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
-    """Make a method a control route: an order to the simulator itself."""
-    return _declare(verbs_and_path, public=True, control=True)
-
-
-def _declare(
-    verbs_and_path: tuple[str, ...], *, public: bool, control: bool
-) -> Callable[[Callable[[Any, "Call"], Any]], Operation]:
     *verbs, path = verbs_and_path
+    return lambda handler: Operation(tuple(verbs), path, handler, public)
 
-    def declare(handler: Callable[[Any, "Call"], Any]) -> Operation:
-        return Operation(handler.__name__, tuple(verbs), path, handler, public, control)
 
-    return declare
+def control(verb: str, path: str) -> Callable[[Handler], Operation]:
+    """Make a method a control route: an order to the simulator itself."""
+    return lambda handler: Operation((verb,), path, handler, public=True, control=True)
 
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way through a simulator."""
+    """A request on its way through a simulator."""
 
     operation: Operation
     request: Request
@@ -104,18 +96,27 @@ class Call:
         sent: list[tuple[bytes, bytes]] = self.request.scope["extensions"][SENT_HEADERS]
         return sent
 
-    def json(self) -> Any:
+    def document(self, refuse: Callable[[str], Exception], *, encodable: bool = True) -> dict[str, Any]:
         """
-        The body as JSON; nothing at all counts as an empty object.
+        Return the JSON object in the body; nothing at all counts as an empty one.
 
-        Raises:
-            ValueError: the body is not JSON.
+        Args:
+            refuse: Makes the error to raise, from what is wrong with the body.
+            encodable: Refuse half a surrogate pair too, which no answer could repeat.
         """
-        return json.loads(self.content) if self.content.strip() else {}
+        try:
+            body = json.loads(self.content) if self.content.strip() else {}
+            if encodable:
+                json.dumps(body, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            raise refuse("is not JSON") from None
+        if not isinstance(body, dict):
+            raise refuse("is not a JSON object")
+        return body
 
 
 class RefusedError(Exception):
-    """The vendor answers an error, in its own form."""
+    """An error that the vendor answers, in its own form."""
 
     def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -125,7 +126,7 @@ class RefusedError(Exception):
 
 
 class Routes:
-    """Finds the operation for a verb and a path, without regard to case or a trailing slash."""
+    """A finder of the operation for a verb and a path, without regard to case or a trailing slash."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._by_length: dict[int, list[tuple[tuple[str, ...], Operation]]] = {}
@@ -137,14 +138,12 @@ class Routes:
             self._by_length.setdefault(len(pattern), []).append((pattern, each))
 
     def find(self, verb: str, path: str) -> tuple[Operation | None, dict[str, str], bool]:
-        """The operation, the values in the path, and whether the path is known at all."""
+        """Return the operation, the values in the path, and True if the path is known at all."""
         parts = path.strip("/").split("/")
         lowered = [part.lower() for part in parts]
         known = False
         for pattern, each in self._by_length.get(len(parts), ()):
-            if not all(
-                part[0:1] == "{" or part == given for part, given in zip(pattern, lowered, strict=True)
-            ):
+            if not all(part[0:1] == "{" or part == sent for part, sent in zip(pattern, lowered, strict=True)):
                 continue
             known = True
             if verb in each.verbs:
@@ -153,20 +152,18 @@ class Routes:
 
 
 def _placeholders(pattern: tuple[str, ...], parts: list[str]) -> dict[str, str]:
-    return {
-        part[1:-1]: unquote(given) for part, given in zip(pattern, parts, strict=True) if part[0:1] == "{"
-    }
+    return {part[1:-1]: unquote(sent) for part, sent in zip(pattern, parts, strict=True) if part[0:1] == "{"}
 
 
 class RequestLog:
-    """What a simulator was asked, in order; the oldest entries fall out."""
+    """The requests to a simulator, in order; the oldest entries fall out."""
 
     def __init__(self) -> None:
         self._entries: deque[dict[str, Any]] = deque(maxlen=REMEMBERED_REQUESTS)
         self._last = 0
 
     def receive(self, operation: str | None, verb: str, path: str) -> dict[str, Any]:
-        """Note a request; the entry returned takes the outcome."""
+        """Log a request; return the entry, which takes the outcome."""
         self._last += 1
         entry = {
             "seq": self._last,
@@ -181,7 +178,7 @@ class RequestLog:
         return entry
 
     def since(self, seq: int) -> list[dict[str, Any]]:
-        """Copies of the entries after the one numbered `seq`; 0 for all that are remembered."""
+        """Return copies of the entries after the one numbered `seq`; 0 for all that are remembered."""
         if seq >= self._last:
             return []
         return [dict(entry) for entry in self._entries if entry["seq"] > seq]
@@ -196,7 +193,7 @@ class Simulator(ABC):
 
     vendor: ClassVar[str]
     secret_placeholders: ClassVar[frozenset[str]] = frozenset()
-    """Values in the path that must not stand in the request log."""
+    """Values in the path that must not be in the request log."""
     operations: ClassVar[dict[str, Operation]] = {}
     _routes: ClassVar[Routes]
     _control_routes: ClassVar[Routes]
@@ -205,7 +202,11 @@ class Simulator(ABC):
         super().__init_subclass__()
         declared: dict[str, Operation] = {}
         for parent in reversed(cls.__mro__):
-            declared |= {name: one for name, one in vars(parent).items() if isinstance(one, Operation)}
+            declared |= {
+                name: replace(one, name=name)
+                for name, one in vars(parent).items()
+                if isinstance(one, Operation)
+            }
         cls.operations = {name: one for name, one in declared.items() if not one.control}
         cls._routes = Routes(cls.operations.values())
         cls._control_routes = Routes(one for one in declared.values() if one.control)
@@ -218,7 +219,7 @@ class Simulator(ABC):
         self._closing = asyncio.Event()
         self.seed()
 
-    # What a vendor fills in
+    # The vendor's part
 
     @abstractmethod
     def seed(self) -> None:
@@ -226,7 +227,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def records(self) -> dict[str, Any]:
-        """What the vendor truly holds, as a copy."""
+        """Return what the vendor truly holds, as a copy."""
 
     @abstractmethod
     def authorize(self, call: Call) -> None:
@@ -239,11 +240,11 @@ class Simulator(ABC):
 
     @abstractmethod
     def render(self, call: Call, value: Any, /) -> Response:
-        """The vendor's response for what a handler returned."""
+        """Return the vendor's response for what a handler returned."""
 
     @abstractmethod
     def refusal(self, error: RefusedError) -> Response:
-        """The vendor's response for an error."""
+        """Return the vendor's response for an error."""
 
     def end_sessions(self) -> None:  # noqa: B027  (a vendor without sessions has none to end)
         """Let every session and token lapse at once, as if its time were over."""
@@ -251,13 +252,13 @@ class Simulator(ABC):
     # In-process control, for tests
 
     def reset(self) -> None:
-        """Back to the seed data: no faults, an empty request log, nobody logged in."""
+        """Return to the seed data: no faults, an empty request log, nobody logged in."""
         self.faults.clear()
         self.log.clear()
         self.seed()
 
     def requests(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
-        """The request log after `since`, of one operation if named."""
+        """Return the request log after `since`, of one operation if named."""
         entries = self.log.since(since)
         return [entry for entry in entries if operation in (None, entry["operation"])]
 
@@ -289,7 +290,7 @@ class Simulator(ABC):
             await response(scope, receive, send)
 
     async def _simulate(self, request: Request, path: str, content: bytes) -> Response | None:
-        """The response to a vendor's call; none when the connection is to be broken."""
+        """Return the response to a vendor's call; none when the connection is to be broken."""
         found, values, known = self._routes.find(request.method, path)
         entry = self.log.receive(
             found.name if found else None, request.method, self._masked(path, found, values)
@@ -313,7 +314,7 @@ class Simulator(ABC):
             response.headers["Retry-After"] = str(math.ceil(fault.seconds))
             return response
         if fault.kind == "latency":
-            return self._act(call) if await self._held(fault.seconds) else None
+            return self._act(call) if await self._wait(fault.seconds) else None
         response = self._act(call)
         return _garbled(response) if fault.kind == "garble" else None
 
@@ -329,8 +330,8 @@ class Simulator(ABC):
             response.set_cookie(name, cookie, httponly=True, samesite=None)
         return response
 
-    async def _held(self, seconds: float) -> bool:
-        """Wait; false when the simulator closed meanwhile, so that closing need not wait too."""
+    async def _wait(self, seconds: float) -> bool:
+        """Wait; return False when the simulator closed meanwhile, so that closing need not wait too."""
         try:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
@@ -341,8 +342,8 @@ class Simulator(ABC):
     def _masked(self, path: str, found: Operation | None, values: Mapping[str, str]) -> str:
         if found is None:
             return GUID.sub(MASK, path)
-        shown = {name: MASK if name in self.secret_placeholders else value for name, value in values.items()}
-        return re.sub(r"\{(\w+)\}", lambda hole: shown[hole[1]], found.path)
+        masked = {name: MASK if name in self.secret_placeholders else value for name, value in values.items()}
+        return re.sub(r"\{(\w+)\}", lambda hole: masked[hole[1]], found.path)
 
     # Control routes
 
@@ -360,12 +361,12 @@ class Simulator(ABC):
         return JSONResponse(value, 201 if request.method == "POST" else 200)
 
     @control("GET", "/healthz")
-    def _tell_health(self, _: Call) -> Any:
+    def _report_health(self, _: Call) -> Any:
         return {"vendor": self.vendor}
 
     @control("POST", "/_sandbox/faults")
     def _add_fault(self, call: Call) -> Any:
-        self.faults.add_from(control_body(call))
+        self.faults.add(**control_order(call, *FIELDS, required=("operation", "kind")))
         return self.faults.listed()[-1]
 
     @control("GET", "/_sandbox/faults")
@@ -397,47 +398,35 @@ class Simulator(ABC):
 
 
 def _garbled(response: Response) -> Response:
-    """The same answer, cut off in the middle and followed by what is no text."""
+    """Return the same answer, cut off in the middle and followed by what is no text."""
     whole = bytes(response.body)
     return Response(whole[: len(whole) // 2] + b"\xff", response.status_code, media_type=response.media_type)
 
 
 def folded(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The object with its names in lower case: all three vendors read names without regard to case."""
+    """Return the object with its names in lower case: these vendors read names in any case."""
     return {name.lower(): each for name, each in value.items()}
 
 
-def control_body(call: Call) -> Any:
+def control_order(call: Call, *fields: str, required: Iterable[str] = ()) -> dict[str, Any]:
     """
-    The JSON body of a control request.
+    Return the JSON object in a control request's body, with none but these fields.
 
     Raises:
-        InvalidControlError: it is not JSON.
+        InvalidControlError: it is no such object; the text names the field that is not known or missing.
     """
-    try:
-        return call.json()
-    except ValueError:
-        raise InvalidControlError("body: must be JSON") from None
-
-
-def control_order(call: Call, *fields: str) -> dict[str, Any]:
-    """
-    The JSON object in a control request's body, with none but these fields.
-
-    Raises:
-        InvalidControlError: it is no such object; the text names the field that is not known.
-    """
-    body = control_body(call)
-    if not isinstance(body, dict):
-        raise InvalidControlError("body: must be a JSON object")
+    body = call.document(lambda why: InvalidControlError(f"body: {why}"))
     for name in body:
         if name not in fields:
-            raise InvalidControlError(f"{name}: is not known; the fields are {', '.join(fields)}")
+            raise InvalidControlError(f"{name}: is not known; the fields are {', '.join(sorted(fields))}")
+    for name in required:
+        if name not in body:
+            raise InvalidControlError(f"{name}: is missing")
     return body
 
 
 def no_route(verb: str, *, known: bool) -> RefusedError:
-    """The error for a path that is not there, or not there for this verb."""
+    """Return the error for a path that is not there, or not there for this verb."""
     if known:
         return RefusedError(405, f"{verb} is not allowed here.", "MethodNotAllowed")
     return RefusedError(404, "There is no such resource.", "NotFound")

@@ -1,6 +1,7 @@
 """Faults that a simulator shows on demand, so that recovery can be watched instead of believed."""
 
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -40,23 +41,24 @@ class Fault:
     def __post_init__(self) -> None:
         _require(isinstance(self.operation, str), "operation", "must be the name of an operation, or *")
         _require(self.kind in get_args(Kind), "kind", f"must be one of {', '.join(get_args(Kind))}")
-        _require(_is_count(self.times), "times", "must be a whole number, 0 or more")
-        _require(
-            _is_count(self.status) and 400 <= self.status <= 599,  # noqa: PLR2004
-            "status",
-            "must be an HTTP error status, 400 to 599",
-        )
-        _require(_is_time(self.seconds), "seconds", "must be a number, 0 or more")
-        _require(_is_count(self.skip), "skip", "must be a whole number, 0 or more")
+        for name in ("times", "skip"):
+            _require(_is_count(getattr(self, name)), name, "must be a whole number, 0 or more")
+        is_error = _is_count(self.status) and 400 <= self.status <= 599  # noqa: PLR2004
+        _require(is_error, "status", "must be an HTTP error status, 400 to 599")
+        _require(is_number(self.seconds), "seconds", "must be a number, 0 or more")
 
     @property
     def spent(self) -> bool:
-        """Has it struck as often as it was told to?"""
+        """True when it has struck as often as `times` says."""
         return self.times != 0 and self.struck >= self.times
 
     def matches(self, operation: str) -> bool:
-        """Is it waiting for calls of this operation?"""
+        """Return True if it waits for calls of this operation."""
         return self.operation in (ANY, operation)
+
+
+FIELDS = tuple(each.name for each in fields(Fault) if each.init)
+"""What an order for a fault may hold."""
 
 
 class Faults:
@@ -77,7 +79,7 @@ class Faults:
         skip: int = 0,
     ) -> Fault:
         """
-        Let calls of an operation meet a fault; the fault returned tells how many it struck.
+        Let calls of an operation meet a fault; the fault returned counts how many it struck.
 
         Raises:
             InvalidControlError: a value makes no sense; the text names it.
@@ -88,24 +90,8 @@ class Faults:
         self._waiting.append(fault)
         return fault
 
-    def add_from(self, wanted: Any) -> Fault:
-        """
-        Add the fault that a JSON object describes.
-
-        Raises:
-            InvalidControlError: something is missing, misspelt or makes no sense; the text names it.
-        """
-        if not isinstance(wanted, Mapping):
-            raise InvalidControlError("body: must be a JSON object")
-        known = {each.name for each in fields(Fault) if each.init}
-        for name in wanted:
-            _require(name in known, name, f"is not known; the fields are {', '.join(sorted(known))}")
-        for name in ("operation", "kind"):
-            _require(name in wanted, name, "is missing")
-        return self.add(**wanted)
-
     def strike(self, operation: str) -> Fault | None:
-        """The fault that this call meets: the first one due. Every other one counts the call as seen."""
+        """Return the fault that this call meets: the first one due. Every other one counts the call as seen."""
         strikes: Fault | None = None
         for fault in self._waiting:
             if not fault.matches(operation):
@@ -123,16 +109,17 @@ class Faults:
         self._waiting.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """The faults still waiting, as JSON objects."""
+        """Return the faults still waiting, as JSON objects."""
         return [asdict(fault) for fault in self._waiting]
 
 
+def is_number(value: object, low: float = 0, high: float = sys.float_info.max) -> bool:
+    """Return True for a number within limits; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return is_number(value) and isinstance(value, int)
 
 
 def _require(condition: bool, name: str, complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs the simulators: in the foreground for the demo, embedded for tests."""
+"""Run the simulators: in the foreground for the demo, embedded for tests."""
 
 import asyncio
 import signal
@@ -41,7 +41,7 @@ class Sandbox:
         return iter((self.jiwa, self.zentitle, self.sensorpro, self.jetadvice, self.jifeline))
 
     def reset(self) -> None:
-        """Back to the seed data, all of them."""
+        """Return to the seed data, all of them."""
         for simulator in self:
             simulator.reset()
 
@@ -71,7 +71,7 @@ async def running(
     port: int = 0, host: str = "127.0.0.1", *, sandbox: Sandbox | None = None
 ) -> AsyncIterator[Sandbox]:
     """
-    Run the simulators in this event loop; on free ports unless told otherwise.
+    Run the simulators in this event loop; on free ports unless one is named.
 
     Raises:
         HooklineError: a port is taken; names vendor and port.
@@ -88,7 +88,7 @@ async def running(
         for simulator, listener in zip(sandbox, listeners, strict=True):
             simulator.url = _url(listener)
             servers.append(await _started(simulator, listener))
-            # Entered after its server, so that it closes first and lets go of the calls it holds.
+            # Entered after its server, so that it closes first and releases the calls that wait in it.
             await stack.enter_async_context(simulator)
         yield sandbox
 
@@ -142,7 +142,7 @@ async def _stop(servers: list["_Server"]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the process's signals to whoever embeds it."""
+    """A server that leaves the process's signals to its host."""
 
     task: asyncio.Task[None]
 
@@ -172,7 +172,7 @@ class AbortableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header as it was sent; everybody else sees its name in lower case."""
+        """Store a header as it was sent; everybody else sees its name in lower case."""
         self.sent_headers.append((name, value))
         super().on_header(name, value)
 

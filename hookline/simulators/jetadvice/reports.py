@@ -1,7 +1,7 @@
 """
-JetAdvice's reports: what a view shows of the devices, as CSV, XML or JSON, made by a job that is polled.
+JetAdvice's reports: a view of the devices, as CSV, XML or JSON, made by a job that is polled.
 
-A job is done after some polls and not after some time, so that whoever watches need not wait. The statuses,
+A job is done after some polls and not after some time, so that nobody who polls needs to wait. The statuses,
 the columns and the XML are assumed.
 """
 
@@ -15,21 +15,20 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-Document = dict[str, Any]
-Described = tuple[Document, Document]
-"""A device, and what names it in a row."""
+from hookline.simulators.records import Document
 
 COUNTERS_AND_TONER, SUPPLIES, ALERTS = "301", "302", "303"
-
 COLORS = ("black", "cyan", "magenta", "yellow")
 COUNTERS = ("total", "mono", "color", "copy", "scan")
-
 DONE = ("Completed", "Failed")
+
+Described = tuple[Document, Document]
+"""A device, and the columns that name it in a row."""
 
 
 @dataclass(slots=True)
 class ReportFile:
-    """What a finished job has made."""
+    """The file of a finished job."""
 
     file_id: str
     name: str
@@ -39,7 +38,7 @@ class ReportFile:
 
 @dataclass(slots=True)
 class Run:
-    """One job."""
+    """A report's job."""
 
     report: Document
     customer_id: str | None
@@ -53,8 +52,8 @@ class Run:
     file: ReportFile | None = None
     polled: int = 0
 
-    def shown(self) -> Document:
-        """The job as its poll tells it."""
+    def to_json(self) -> Document:
+        """Return the job as its poll answers it."""
         files = [
             {"FileId": each.file_id, "FileName": each.name, "Size": len(each.content.encode())}
             for each in (self.file,)
@@ -64,7 +63,7 @@ class Run:
 
     def poll(self, rows_of: Callable[["Run"], list[Document] | None]) -> Document:
         """
-        How the job stands; each poll brings it on.
+        Return the state of the job; each poll brings it on.
 
         Args:
             rows_of: Gives the rows of the job's report; none when its view is gone.
@@ -74,69 +73,52 @@ class Run:
             self.status = "Queued" if self.polled == 1 else "Running"
         elif self.status not in DONE:
             self._finish(rows_of(self))
-        return self.shown()
+        return self.to_json()
 
     def _finish(self, rows: list[Document] | None) -> None:
         if rows is None:
             self.status, self.message = "Failed", "The view of this report no longer exists."
             return
         suffix, media_type, write = OUTPUTS[self.output]
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M")
-        self.file = ReportFile(str(uuid.uuid4()), f"report-{stamp}.{suffix}", media_type, write(rows))
+        name = f"report-{datetime.now(UTC):%Y%m%d-%H%M}.{suffix}"
+        self.file = ReportFile(str(uuid.uuid4()), name, media_type, write(rows))
         self.status = "Completed"
 
 
-# What the views show
+# Views: the columns of a device's rows, behind those that name it
 
 
-def report_rows(view: str, devices: Iterable[Described]) -> list[Document] | None:
-    """The rows of a view; none when there is no such view."""
-    show = VIEWS.get(view)
-    return show and [row for device, names in devices for row in show(device, names)]
-
-
-def _counters_and_toner(device: Document, names: Document) -> list[Document]:
-    """A row for the device: its counters, and the level of each of its toners."""
+def _counters_and_toner(device: Document) -> list[Document]:
     levels = {each["color"]: each["levelPercent"] for each in device["supplies"]}
     counters = {name.capitalize(): device["counters"].get(name) for name in COUNTERS}
     toner = {f"Toner{color.capitalize()}": levels.get(color) for color in COLORS}
-    return [names | {"LastReport": device["lastReport"]} | counters | toner]
+    return [{"LastReport": device["lastReport"]} | counters | toner]
 
 
-def _supplies(device: Document, names: Document) -> list[Document]:
-    """A row for each supply of the device."""
-    return [
-        names
-        | {
-            "Type": each["type"],
-            "Color": each["color"],
-            "LevelPercent": each["levelPercent"],
-            "PartNumber": each["partNumber"],
-        }
-        for each in device["supplies"]
-    ]
+def _columns(part: str, *names: str) -> Callable[[Document], list[Document]]:
+    """Return the view with a row for each of the device's supplies or alerts."""
+    columns = {name: name[0].upper() + name[1:] for name in names}
+    return lambda device: [{columns[name]: each[name] for name in names} for each in device[part]]
 
 
-def _alerts(device: Document, names: Document) -> list[Document]:
-    """A row for each alert of the device."""
-    return [
-        names | {"Code": each["code"], "Text": each["text"], "Since": each["since"]}
-        for each in device["alerts"]
-    ]
-
-
-VIEWS: Mapping[str, Callable[[Document, Document], list[Document]]] = {
+VIEWS: Mapping[str, Callable[[Document], list[Document]]] = {
     COUNTERS_AND_TONER: _counters_and_toner,
-    SUPPLIES: _supplies,
-    ALERTS: _alerts,
+    SUPPLIES: _columns("supplies", "type", "color", "levelPercent", "partNumber"),
+    ALERTS: _columns("alerts", "code", "text", "since"),
 }
+
+
+def report_rows(view: str, devices: Iterable[Described]) -> list[Document] | None:
+    """Return the rows of a view; none when there is no such view."""
+    columns = VIEWS.get(view)
+    return columns and [names | row for device, names in devices for row in columns(device)]
 
 
 # The forms of an answer
 
 
 def as_csv(rows: list[Document]) -> str:
-    """A line for each row, below the names of the columns."""
+    """Return a line for each row, below the names of the columns."""
     out = io.StringIO()
     if rows:
         writer = csv.DictWriter(out, rows[0])
@@ -146,7 +128,7 @@ def as_csv(rows: list[Document]) -> str:
 
 
 def as_xml(value: Any, name: str = "Response") -> str:
-    """A document in which objects are nested elements, and a list's members are called Item."""
+    """Return a document in which objects are nested elements, and a list's members are called Item."""
     return f'<?xml version="1.0" encoding="utf-8"?>{_element(name, value)}'
 
 
@@ -165,4 +147,4 @@ OUTPUTS: Mapping[str, tuple[str, str, Callable[[list[Document]], str]]] = {
     "2": ("xml", "application/xml", lambda rows: as_xml(rows, "Report")),
     "5": ("json", "application/json", json.dumps),
 }
-"""By OutputFormat: the end of the file's name, its media type, and who writes it."""
+"""By OutputFormat: the end of the file's name, its media type, and its writer."""

@@ -3,59 +3,45 @@
 import re
 import secrets
 from datetime import datetime
-from typing import Any
 
 from hookline.simulators.jifeline.tickets import written
-
-Document = dict[str, Any]
+from hookline.simulators.records import Document
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID = re.compile(rf"[0-7][{CROCKFORD}]{{25}}")
-
-RANDOM_BITS = 80
-BITS_A_LETTER = 5
-LETTERS = 26
+RANDOM_BITS, BITS_A_LETTER, LETTERS = 80, 5, 26
 
 
 class Feed:
-    """What happened, oldest first."""
+    """The events, oldest first."""
 
     def __init__(self) -> None:
         self.events: list[Document] = []
         self._last = 0
 
-    def tell(self, kind: str, ticket: Document, customer: Document, at: datetime) -> None:
+    def emit(self, kind: str, ticket: Document, customer: Document, at: datetime) -> None:
         """Append an event about a ticket; of the kinds only `tickets.ticket.created` is documented."""
-        self.events.append(
-            {
-                "id": self._next_id(at),
-                "type": f"tickets.ticket.{kind}",
-                "occurred_at": written(at),
-                "payload": {
-                    "customer": {"id": customer["id"], "name": customer["name"]},
-                    "ticket": {
-                        "id": ticket["id"],
-                        "number": ticket["ticket_number"],
-                        "ticket_number": ticket["ticket_number"],
-                    },
-                    "parent_ticket": None,
-                },
-            }
-        )
+        number = ticket["ticket_number"]
+        payload = {
+            "customer": {"id": customer["id"], "name": customer["name"]},
+            "ticket": {"id": ticket["id"], "number": number, "ticket_number": number},
+            "parent_ticket": None,
+        }
+        kind = f"tickets.ticket.{kind}"
+        event = {"id": self._next_id(at), "type": kind, "occurred_at": written(at), "payload": payload}
+        self.events.append(event)
 
     def _next_id(self, at: datetime) -> str:
-        """A ULID above all before it, also within one millisecond."""
+        """Return a ULID above all before it, also within one millisecond."""
         milliseconds = int(at.timestamp() * 1000)
         drawn = (milliseconds << RANDOM_BITS) | secrets.randbits(RANDOM_BITS)
         self._last = max(drawn, self._last + 1)
-        return "".join(
-            CROCKFORD[(self._last >> BITS_A_LETTER * place) % len(CROCKFORD)]
-            for place in reversed(range(LETTERS))
-        )
+        shifts = reversed(range(0, LETTERS * BITS_A_LETTER, BITS_A_LETTER))
+        return "".join(CROCKFORD[(self._last >> shift) % len(CROCKFORD)] for shift in shifts)
 
 
-def ulid(given: str) -> str:
-    """Reads an event's id: exactly as it was told, in whatever case."""
-    if not ULID.fullmatch(given.upper()):
+def ulid(raw: str) -> str:
+    """Read an event's id, in whatever case."""
+    if not ULID.fullmatch(raw.upper()):
         raise ValueError("must be the id of an event")
-    return given.upper()
+    return raw.upper()

@@ -14,16 +14,15 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from hookline.simulators.control import RefusedError
+from hookline.simulators.records import names
 
 Row = Mapping[str, Any]
 Test = Callable[[Any], bool]
 
 MAX_ROWS = 1000
-"""The most rows in one answer. The vendor's cap is not published; that there is one, is assumed."""
+"""The cap on the rows in one answer. The vendor's is not published; that there is one, is assumed."""
 
-CONTROLS = frozenset(
-    ("skip", "take", "orderby", "orderbydesc", "fields", "include", "meta", "format", "apikey")
-)
+CONTROLS = frozenset(names("skip take orderby orderbydesc fields include meta format apikey"))
 
 ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "": operator.eq,
@@ -36,7 +35,7 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _like(value: str, pattern: str) -> bool:
-    """SQL's LIKE: % stands for any characters, _ for one."""
+    """Compare as SQL's LIKE does: % stands for any characters, _ for one."""
     wild = {"%": ".*", "_": "."}
     parts = (wild.get(character, re.escape(character)) for character in pattern)
     return re.fullmatch("".join(parts), value, re.DOTALL) is not None
@@ -51,35 +50,41 @@ TEXT: dict[str, Callable[[str, str], bool]] = {
 }
 
 
+def columns(text: str = "", number: str = "", flag: str = "", date: str = "") -> dict[str, type]:
+    """Return the fields of a list view with their kinds, each kind's names in a text."""
+    kinds = {str: text, float: number, bool: flag, datetime: date}
+    return {name: kind for kind, fields in kinds.items() for name in fields.split()}
+
+
 def answer(rows: Iterable[Row], fields: Mapping[str, type], query: QueryParams) -> dict[str, Any]:
     """
-    The query response: the page asked for, and the total only where `Include=Total` asks for it.
+    Return the query response: the page asked for, and the total only where `Include=Total` asks for it.
 
     Raises:
         RefusedError: a value cannot be read, or there is no such field to order by.
     """
-    given = {name.lower(): value for name, value in query.multi_items()}
-    tests = _tests(given, fields)
+    params = {name.lower(): value for name, value in query.multi_items()}
+    tests = _tests(params, fields)
     found = [row for row in rows if all(test(row[name]) for name, test in tests)]
-    _order(found, given, fields)
-    skip, take = _count(given, "skip", 0), _count(given, "take", MAX_ROWS)
+    _order(found, params, fields)
+    skip, take = _count(params, "skip", 0), _count(params, "take", MAX_ROWS)
     page = found[skip : skip + min(take, MAX_ROWS)]
-    wants_total = "total" in given.get("include", "").lower().split(",")
+    wants_total = "total" in params.get("include", "").lower().split(",")
     return {
         "Offset": skip,
         "Total": len(found) if wants_total else 0,
-        "Results": [_chosen(row, given.get("fields", "")) for row in page],
+        "Results": [_chosen(row, params.get("fields", "")) for row in page],
     }
 
 
-def _tests(given: Mapping[str, str], fields: Mapping[str, type]) -> list[tuple[str, Test]]:
+def _tests(params: Mapping[str, str], fields: Mapping[str, type]) -> list[tuple[str, Test]]:
     known = {}
     for field, kind in fields.items():
         for suffix in _suffixes(kind):
             known[(field + suffix).lower()] = (field, suffix)
     return [
         (known[name][0], _test(known[name][1], fields[known[name][0]], name, value))
-        for name, value in given.items()
+        for name, value in params.items()
         if name not in CONTROLS and name in known and value
     ]
 
@@ -95,8 +100,8 @@ def _suffixes(kind: type) -> tuple[str, ...]:
 def _test(suffix: str, kind: type, name: str, value: str) -> Test:
     read = _reader(kind, name)
     if suffix == "In":
-        wanted = {read(part) for part in value.split(",")}
-        return lambda each: read(each) in wanted
+        values = {read(part) for part in value.split(",")}
+        return lambda each: read(each) in values
     if suffix == "Between":
         low, _, high = value.partition(",")
         first, last = read(low), read(high)
@@ -107,7 +112,7 @@ def _test(suffix: str, kind: type, name: str, value: str) -> Test:
 
 
 def _reader(kind: type, name: str) -> Callable[[Any], Any]:
-    """Reads a value of a row or of the query; text without regard to case, as the database does."""
+    """Return a reader of a value of a row or of the query; text without regard to case, as the database does."""
 
     def read(value: Any) -> Any:
         try:
@@ -123,20 +128,20 @@ def _reader(kind: type, name: str) -> Callable[[Any], Any]:
     return read
 
 
-def _order(found: list[Row], given: Mapping[str, str], fields: Mapping[str, type]) -> None:
-    wanted = [(name.strip(), False) for name in given.get("orderby", "").split(",") if name.strip()]
-    wanted += [(name.strip(), True) for name in given.get("orderbydesc", "").split(",") if name.strip()]
+def _order(found: list[Row], params: Mapping[str, str], fields: Mapping[str, type]) -> None:
+    keys = [(name.strip(), False) for name in params.get("orderby", "").split(",") if name.strip()]
+    keys += [(name.strip(), True) for name in params.get("orderbydesc", "").split(",") if name.strip()]
     names = {field.lower(): field for field in fields}
     # The sort is stable, so the last key goes first.
-    for name, descending in reversed(wanted):
+    for name, descending in reversed(keys):
         field = names.get(name.lstrip("-").lower())
         if field is None:
             raise RefusedError(400, f"Could not find field '{name}'.", "ArgumentException")
         found.sort(key=operator.itemgetter(field), reverse=descending != name.startswith("-"))
 
 
-def _count(given: Mapping[str, str], name: str, default: int) -> int:
-    value = given.get(name, "")
+def _count(params: Mapping[str, str], name: str, default: int) -> int:
+    value = params.get(name, "")
     if not value:
         return default
     if not re.fullmatch("[0-9]{1,9}", value):
@@ -147,5 +152,5 @@ def _count(given: Mapping[str, str], name: str, default: int) -> int:
 def _chosen(row: Row, fields: str) -> Row:
     if not fields:
         return row
-    wanted = {name.strip().lower() for name in fields.split(",")}
-    return {name: value for name, value in row.items() if name.lower() in wanted}
+    chosen = {name.strip().lower() for name in fields.split(",")}
+    return {name: value for name, value in row.items() if name.lower() in chosen}

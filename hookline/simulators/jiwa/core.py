@@ -1,4 +1,4 @@
-"""Jiwa's manners, which all its calls share: sessions, permissions, answers, errors; and what tells about it."""
+"""Jiwa's manners, which all its calls share: sessions, permissions, answers, errors; and the calls about itself."""
 
 import hmac
 import secrets
@@ -12,8 +12,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from hookline.simulators.control import Call, RefusedError, Simulator, folded, operation
 from hookline.simulators.jiwa.sessions import Caller, Session
-from hookline.simulators.jiwa.values import STAFF, body_of, now, taken, timestamp
-from hookline.simulators.jiwa.webhooks import Patience, Webhooks
+from hookline.simulators.jiwa.values import STAFF, body_of, now, read_fields, timestamp
+from hookline.simulators.jiwa.webhooks import RetryPolicy, Webhooks
+from hookline.simulators.records import Tokens, names
 
 API_KEY = "sandbox-jiwa-key"
 """A staff member's key: it may do all that the user may."""
@@ -25,75 +26,59 @@ PASSWORD = "sandbox-jiwa-password"  # noqa: S105  (opens nothing but the sandbox
 FIRST_NUMBER = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 
 OPEN_TO_DEBTORS = frozenset(
-    (
-        "logout",
-        "keep_alive",
-        "get_current_session",
-        "get_api_key_debtor",
-        "get_inventory_item",
-        "query_inventory_items",
-        "query_sales_orders",
-        "create_sales_order",
-        "get_sales_order",
-        "update_sales_order",
-        "save_sales_order",
-        "abandon_sales_order",
-        "get_sales_order_line",
-        "create_sales_order_line",
-        "update_sales_order_line",
-        "delete_sales_order_line",
-        "query_sales_quotes",
-        "create_sales_quote",
-        "get_sales_quote",
-        "update_sales_quote",
-        "save_sales_quote",
-        "abandon_sales_quote",
-        "get_sales_quote_line",
-        "create_sales_quote_line",
-        "update_sales_quote_line",
-        "delete_sales_quote_line",
-        "query_debtor_transactions",
+    names("""
+        logout keep_alive get_current_session get_api_key_debtor get_inventory_item query_inventory_items
+        query_sales_orders query_sales_quotes query_debtor_transactions
+    """)
+) | {
+    f"{act}_sales_{what}"
+    for acts, whats in (
+        ("create get update save abandon", "order quote"),
+        ("create get update delete", "order_line quote_line"),
     )
-)
-"""What the vendor recommends to open to customers; that the session's own calls are open too, is assumed."""
+    for act in acts.split()
+    for what in whats.split()
+}
+"""The calls that the vendor recommends to open to customers; that the session's own calls are open too, is assumed."""
 
 HIDDEN_FROM_DEBTORS = frozenset(("UnitCost", "LCost"))
 """The vendor's page says that fields are withheld, and not which: costs are assumed."""
 
 
 class JiwaCore(Simulator):
-    """What every part of Jiwa stands on."""
+    """The base of every part of Jiwa."""
 
     vendor = "jiwa"
-    # A subscriber's key opens its subscriptions and messages to whoever knows it.
+    # A subscriber's key opens its subscriptions and messages to anyone who knows it.
     secret_placeholders: ClassVar[frozenset[str]] = frozenset({"SubscriberID"})
 
-    def __init__(self, *, session_seconds: float = 1200, patience: Patience | None = None) -> None:
+    def __init__(self, *, session_seconds: float = 1200, retries: RetryPolicy | None = None) -> None:
         self.session_seconds = session_seconds
         """Life of a session from log-in or KeepAlive; the vendor's is not known."""
-        self.webhooks = Webhooks(patience or Patience())
+        self.webhooks = Webhooks(retries or RetryPolicy())
         self.key_debtor_id = ""
         """The debtor that the customer's key belongs to."""
         self._last_number = 0
+        self._sessions: Tokens[Session] = Tokens()
+        self._key_sessions: dict[str, str] = {}
         super().__init__()
 
     def seed(self) -> None:
-        """Nobody logged in, no subscribers."""
-        self._sessions: dict[str, Session] = {}
-        self._key_sessions: dict[str, Session] = {}
+        """Forget everything: nobody is logged in, and there are no subscribers."""
+        self.end_sessions()
         self.webhooks.forget()
 
     def records(self) -> dict[str, Any]:
-        """What the parts of Jiwa hold."""
+        """Return the records of the parts of Jiwa."""
         return {}
 
     def end_sessions(self) -> None:
-        """Let every session lapse; what was in work is gone."""
+        """Let every session lapse; records in work are gone."""
         self._sessions.clear()
         self._key_sessions.clear()
 
     def next_number(self) -> str:
-        """A document's number. Counted from the clock: a restarted sandbox must not use one twice."""
+        """Return a document's number. Counted from the clock: a restarted sandbox must not use one twice."""
         self._last_number = max(self._last_number + 1, int((time.time() - FIRST_NUMBER) * 1000))
         return str(self._last_number)
 
@@ -117,14 +102,13 @@ class JiwaCore(Simulator):
         call.request.state.session = session
 
     def caller(self, call: Call) -> Caller:
-        """Whose call it is, once they are let in."""
+        """Return the caller, once they are let in."""
         return Caller(_session_of(call), call.headers.get("jiwa-stateful", "").lower() == "true")
 
     def _session(self, call: Call) -> Session | None:
-        given = call.headers.get("x-ss-id") or call.request.cookies.get("ss-id", "")
-        session = self._sessions.get(given)
-        if session and session.until >= time.monotonic():
-            # Also with a wrong key beside it: whoever keeps cookies stays logged in. The vendor does so.
+        sent = call.headers.get("x-ss-id") or call.request.cookies.get("ss-id", "")
+        if session := self._sessions.get(sent):
+            # Also with a wrong key beside it: a client with cookies stays logged in. The vendor does so.
             return session
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
         key = key.strip() if scheme.lower() == "bearer" else call.query.get("apikey", "")
@@ -134,23 +118,20 @@ class JiwaCore(Simulator):
         return None
 
     def _session_of_key(self, call: Call, key: str, debtor_id: str) -> Session:
-        """One session for all calls with the key, whose cookie is set although nobody asked for one."""
-        session = self._key_sessions.get(key)
-        if session is None or session.until < time.monotonic():
-            session = self._key_sessions[key] = self._open_session("apikey", debtor_id)
+        """Return the session of all calls with the key, whose cookie is set although nobody asked for one."""
+        session = self._sessions.get(self._key_sessions.get(key, ""))
+        if session is None:
+            session = self._open_session("apikey", debtor_id)
+            self._key_sessions[key] = session.key
         call.set_cookies |= {"ss-id": session.key}
         return session
 
     def _open_session(self, provider: str, debtor_id: str = "") -> Session:
-        moment = time.monotonic()
-        self._sessions = {key: each for key, each in self._sessions.items() if each.until >= moment}
-        until = moment + self.session_seconds
-        session = Session(secrets.token_urlsafe(15), provider, timestamp(), until, debtor_id)
-        self._sessions[session.key] = session
-        return session
+        session = Session(secrets.token_urlsafe(15), provider, timestamp(), debtor_id)
+        return self._sessions.add(session.key, self.session_seconds, session)
 
     def render(self, call: Call, value: Any) -> Response:
-        """201 for POST, 204 for DELETE and for nothing to say, otherwise 200."""
+        """Answer 201 for POST, 204 for DELETE and for nothing to say, otherwise 200."""
         verb = call.request.method
         if verb == "DELETE" or value is None or value == []:
             return Response(status_code=204)
@@ -161,7 +142,7 @@ class JiwaCore(Simulator):
         return JSONResponse(value, 201 if verb == "POST" else 200)
 
     def refusal(self, error: RefusedError) -> Response:
-        """An error as ServiceStack tells it."""
+        """Answer an error as ServiceStack words it."""
         status = {"ErrorCode": error.code or str(error.status), "Message": error.message}
         return JSONResponse({"ResponseStatus": status}, error.status)
 
@@ -170,8 +151,8 @@ class JiwaCore(Simulator):
     @operation("POST", "GET", "/auth", public=True)
     def login(self, call: Call) -> Response:
         """Open a session for a user's name and password, in the query or in a JSON body, with GET too."""
-        given = taken(folded(dict(call.query)) | folded(body_of(call)), ("UserName", "Password"))
-        name, password = given.get("UserName", ""), given.get("Password", "")
+        inputs = read_fields(folded(dict(call.query)) | folded(body_of(call)), ("UserName", "Password"))
+        name, password = inputs.get("UserName", ""), inputs.get("Password", "")
         if not (_same(name.lower(), USER) & _same(password, PASSWORD)):
             raise RefusedError(401, "Invalid Username or Password", "Unauthorized")
         session = self._open_session("credentials")
@@ -182,20 +163,20 @@ class JiwaCore(Simulator):
 
     @operation("GET", "/auth/logout")
     def logout(self, call: Call) -> Any:
-        """End the session; what was in work is gone."""
+        """End the session; records in work are gone."""
         session = _session_of(call)
-        self._sessions.pop(session.key, None)
-        self._key_sessions = {key: each for key, each in self._key_sessions.items() if each is not session}
+        self._sessions.remove(session.key)
         return {"Username": USER, "LoginDateTime": session.created, "LogoutDateTime": timestamp()}
 
     @operation("GET", "/KeepAlive")
     def keep_alive(self, call: Call) -> Any:
         """Extend the session; nothing else does (assumed)."""
-        _session_of(call).until = time.monotonic() + self.session_seconds
+        session = _session_of(call)
+        self._sessions.add(session.key, self.session_seconds, session)
 
     @operation("GET", "/Sessions/Current")
     def get_current_session(self, call: Call) -> Any:
-        """Who is logged in."""
+        """Answer the session, and its user."""
         session = _session_of(call)
         current = {
             "Id": session.key,
@@ -214,13 +195,13 @@ class JiwaCore(Simulator):
 
     @abstractmethod
     def name_of(self, debtor_id: str) -> str:
-        """A debtor's name."""
+        """Return a debtor's name."""
 
-    # What tells about the installation
+    # The calls about the installation
 
     @operation("GET", "/SystemInfo/")
     def get_system_info(self, _: Call) -> Any:
-        """Versions and the server's clock."""
+        """Answer versions and the server's clock."""
         return {
             "JiwaVersion": "8.0.61.0",
             "JiwaRESTAPIPluginVersion": "8.0.61.0",
@@ -235,7 +216,7 @@ class JiwaCore(Simulator):
 
     @operation("GET", "/RestPaths")
     def list_rest_paths(self, _: Call) -> Any:
-        """The routes of this installation; how the vendor names their requests is assumed."""
+        """Answer the routes of this installation; how the vendor names their requests is assumed."""
         return [
             {
                 "Path": each.path,
@@ -248,26 +229,26 @@ class JiwaCore(Simulator):
         ]
 
 
-def without(value: Any, names: Collection[str]) -> Any:
-    """A JSON value without the fields of these names, however deep they stand."""
+def without(value: Any, hidden: Collection[str]) -> Any:
+    """Return a JSON value without the fields of these names, at any depth."""
     if isinstance(value, dict):
-        return {name: without(each, names) for name, each in value.items() if name not in names}
-    return [without(each, names) for each in value] if isinstance(value, list) else value
+        return {name: without(each, hidden) for name, each in value.items() if name not in hidden}
+    return [without(each, hidden) for each in value] if isinstance(value, list) else value
 
 
 def _session_of(call: Call) -> Session:
-    """The session that `authorize` let in."""
+    """Return the session that `authorize` let in."""
     session: Session = call.request.state.session
     return session
 
 
 def _request_type(name: str, verb: str) -> str:
-    """The name of an operation's request: what it is about, then what is done."""
+    """Return the name of an operation's request: its subject, then its act."""
     what, *about = name.split("_")
     done = {"list": "GETMany", "save": "SAVE", "abandon": "ABANDON", "process": "PROCESS"}.get(what, verb)
     return "".join(word.capitalize() for word in about or [what]) + done + "Request"
 
 
-def _same(given: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
+def _same(sent: str, expected: str) -> bool:
+    """Compare in a time that reveals nothing."""
+    return hmac.compare_digest(sent.encode(), expected.encode())

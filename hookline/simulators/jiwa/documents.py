@@ -1,7 +1,8 @@
-"""What Jiwa's sales orders and sales quotes have in common: a header, histories, lines, notes, custom fields."""
+"""The documents that Jiwa's sales orders and quotes are: a header, histories, lines, notes, custom fields."""
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -13,9 +14,8 @@ from hookline.simulators.jiwa.values import (
     NEVER,
     STAFF,
     TAX_RATE,
-    Document,
     blank,
-    changed_meanwhile,
+    conflict,
     contents,
     fill,
     found,
@@ -23,12 +23,13 @@ from hookline.simulators.jiwa.values import (
     money,
     now,
     objects,
+    read_fields,
     record_id,
     row_hash,
-    taken,
     timestamp,
     today,
 )
+from hookline.simulators.records import Document, names
 
 NOTE_TYPES = (
     {"NoteTypeID": "7be24d108c5f49a1a6d3", "Description": "General", "DefaultType": True, "ItemNo": 1},
@@ -42,49 +43,21 @@ LINE_FIELDS = (
     {"SettingID": "e6102b8d4c9f47a5930d", "SettingName": "SourceReference", "PluginName": "Integration"},
 )
 
-DELIVERY = (
-    "DeliveryAddressee",
-    "DeliveryAddress1",
-    "DeliveryAddress2",
-    "DeliveryAddressSuburb",
-    "DeliveryAddressState",
-    "DeliveryAddressPostcode",
-    "DeliveryAddressCountry",
-    "DeliveryAddressContactName",
-    "DeliveryAddressPhone",
-    "DeliveryAddressEmailAddress",
-    "DeliveryAddressNotes",
-    "DeliveryAddressCourierDetails",
-)
-# What a request may set. Whatever else it holds is dropped without a word, as at the vendor.
-PATCHED = (
-    "OrderNo",
-    "SOReference",
-    "InvoiceInitDate",
-    "InitiatedDate",
-    "ExpectedDeliveryDate",
-    "OrderType",
-    "BillType",
-    "DebtorContactName",
-    "DropShipment",
-    *DELIVERY,
-)
-POSTED = ("LogicalID", "LogicalWarehouseDescription", "PhysicalWarehouseDescription")
-LINE = (
-    "QuantityOrdered",
-    "DiscountedPrice",
-    "Description",
-    "CommentText",
-    "FixSellPrice",
-    "Aux2",
-    "LineLinkID",
-    "ForwardOrderDate",
-    "ScheduledDate",
-)
+# The fields that a request may set. Whatever else it holds is dropped without a word, as at the vendor.
+PATCHED = names("""
+    OrderNo SOReference InvoiceInitDate InitiatedDate ExpectedDeliveryDate OrderType BillType DebtorContactName
+    DropShipment DeliveryAddressee DeliveryAddress1 DeliveryAddress2 DeliveryAddressSuburb DeliveryAddressState
+    DeliveryAddressPostcode DeliveryAddressCountry DeliveryAddressContactName DeliveryAddressPhone
+    DeliveryAddressEmailAddress DeliveryAddressNotes DeliveryAddressCourierDetails
+""")
+POSTED = names("LogicalID LogicalWarehouseDescription PhysicalWarehouseDescription")
+LINE = names("""
+    QuantityOrdered DiscountedPrice Description CommentText FixSellPrice Aux2 LineLinkID ForwardOrderDate ScheduledDate
+""")
 
 
 def new_header(debtor: Document) -> Document:
-    """The part of a header that orders and quotes share."""
+    """Return the part of a header that orders and quotes share."""
     return {
         "InitiatedDate": today(),
         "InvoiceInitDate": today(),
@@ -103,7 +76,7 @@ def new_header(debtor: Document) -> Document:
 
 
 @dataclass(slots=True)
-class SalesDocument:
+class SalesDocument(ABC):
     """A sales document; all of it is JSON, each list in its own field."""
 
     header: Document
@@ -112,33 +85,36 @@ class SalesDocument:
     """The lines of each history, by its key."""
     notes: list[Document] = field(default_factory=list)
     custom: list[Document] = field(default_factory=lambda: blank(HEADER_FIELDS))
-    """A value for each of the header's custom fields."""
+    """The values of the header's custom fields."""
 
     key_name: ClassVar[str]
+    number_name: ClassVar[str]
     history_key: ClassVar[str]
     line_key: ClassVar[str]
+    event: ClassVar[str] = ""
+    """The kind of event that a webhook carries when one is saved, if there is one."""
     patched: ClassVar[tuple[str, ...]] = PATCHED
     line_fields: ClassVar[tuple[str, ...]] = LINE
 
     # Where an order differs from a quote
 
-    def check_open(self, history: Document) -> None:
-        """Refuse to change the lines of a history that is done with; a quote's never is."""
+    def check_open(self, history: Document) -> None:  # noqa: B027  (a quote's history is always open)
+        """Refuse to change the lines of a history that is invoiced."""
 
     def price(self, line: Document, changes: Document) -> None:  # noqa: ARG002  (an order asks what changed)
         """Work out a line after these changes."""
         charge(line, line["QuantityOrdered"])
 
-    # What it holds
+    # Its parts
 
     @property
     def key(self) -> str:
-        """The vendor's key of it."""
+        """The vendor's key."""
         return str(self.header[self.key_name])
 
     @property
     def debtor_id(self) -> str:
-        """Whose it is."""
+        """The debtor that it belongs to."""
         return str(self.header["DebtorID"])
 
     @property
@@ -148,22 +124,22 @@ class SalesDocument:
 
     @property
     def current_key(self) -> str:
-        """Its key."""
+        """The key of that history."""
         return str(self.current[self.history_key])
 
     def draft(self) -> Self:
-        """A copy to change."""
+        """Return a copy to change."""
         return type(self)(
             **json.loads(json.dumps({each.name: getattr(self, each.name) for each in fields(self)}))
         )
 
     def stamp(self) -> None:
-        """Put down that it is saved now."""
+        """Write down that it is saved now."""
         self.header["LastSavedDateTime"] = timestamp()
         self.current["DateLastSaved"] = now()
 
     def document(self, debtor: Document) -> Document:
-        """All of it, as every answer and every webhook carries it."""
+        """Return all of it, as every answer and every webhook carries it."""
         return self.header | {
             "DebtorName": debtor["Name"],
             "DebtorEmailAddress": debtor["EmailAddress"],
@@ -175,46 +151,111 @@ class SalesDocument:
         }
 
     def history_documents(self) -> list[Document]:
-        """Its histories, each with its lines and its total."""
+        """Return its histories, each with its lines and its total."""
         return [self.history_document(each) for each in self.histories]
 
     def history_document(self, history: Document) -> Document:
-        """One history, with its lines and its total."""
+        """Return one history, with its lines and its total."""
         return history | {"HistoryTotal": self.total(history), "Lines": self.lines[history[self.history_key]]}
 
     def total(self, history: Document) -> float:
-        """What a history's lines come to, tax included."""
+        """Return the total of a history's lines, tax included."""
         return money(line["LineTotal"] for line in self.lines[history[self.history_key]])
 
     def history(self, key: str) -> Document:
-        """One of its histories."""
+        """Return one of its histories."""
         return found(self.histories, self.history_key, key)
 
     def line(self, history: str, key: str) -> Document:
-        """One of a history's lines."""
-        return found(self.lines[self.history(history)[self.history_key]], self.line_key, key)
+        """Return one of a history's lines."""
+        return found(self.lines_of(history), self.line_key, key)
+
+    def lines_of(self, history: str) -> list[Document]:
+        """Return a history's lines."""
+        return self.lines[self.history(history)[self.history_key]]
+
+    def history_document_of(self, key: str) -> Document:
+        """Return one of its histories, with its lines and its total."""
+        return self.history_document(self.history(key))
+
+    def all_notes(self) -> list[Document]:
+        """Return its notes."""
+        return self.notes
 
     def note(self, key: str) -> Document:
-        """One of its notes."""
+        """Return one of its notes."""
         return found(self.notes, "NoteID", key)
 
     def custom_value(self, setting: str) -> Document:
-        """The value of one custom field."""
+        """Return the value of one custom field."""
         return found(self.custom, "SettingID", setting)
+
+    def custom_values(self) -> list[Document]:
+        """Return the values of its custom fields."""
+        return self.custom
+
+    def rows(self, debtor: Document) -> list[Document]:
+        """Return it in the list view, in the spelling of the orders' list: a row for each history."""
+        header = self.header
+        number = header[self.number_name]
+        shared = {
+            "InvoiceID": self.key,
+            "InvoiceNo": number,
+            "LastSavedDateTime": header["LastSavedDateTime"],
+            "DebtorName": debtor["Name"],
+            "IN_LogicalID": header["LogicalID"],
+            "StaffUsername": header["StaffUserName"],
+            **{name: header[name] for name in ("OrderNo", "InvoiceInitDate", "StaffID", "CurrencyShortName")},
+            **{name: debtor[name] for name in ("DebtorID", "AccountNo", "EmailAddress")},
+        }
+        return [
+            shared
+            | {
+                "InvoiceNoDashHistoryNo": f"{number}-{history['HistoryNo']:02}",
+                "LocalInvoiceTotalIncTax": self.total(history),
+                "InvoiceHistoryID": history[self.history_key],
+                "HistoryNo": history["HistoryNo"],
+            }
+            | self.row(history, debtor)
+            for history in self.histories
+        ]
+
+    @abstractmethod
+    def row(self, history: Document, debtor: Document) -> Document:
+        """Return the columns of a history that only the list of its kind has."""
 
     # Changes
 
+    @classmethod
+    def new(cls, number: str, debtor: Document, body: Mapping[str, Any], items: Items) -> Self:
+        """Create the document that a POST asks for."""
+        history = cls.new_history(1)
+        header = cls.new_header(number) | new_header(debtor) | read_fields(body, POSTED)
+        document = cls(header, [history], {history[cls.history_key]: []})
+        document.change(body, items)
+        return document
+
+    @classmethod
+    @abstractmethod
+    def new_header(cls, number: str) -> Document:
+        """Return the part of a header that only its kind has."""
+
+    @staticmethod
+    @abstractmethod
+    def new_history(serial: int) -> Document:
+        """Return a history without lines."""
+
     def change(self, body: Mapping[str, Any], items: Items) -> None:
-        """Take over the fields of a POST or a PATCH and whatever lists come with them."""
-        self.header |= taken(body, self.patched)
+        """Set the fields of a POST or a PATCH, with the lists in it."""
+        self.header |= read_fields(body, self.patched)
         for line in objects(body, "Lines"):
-            key = taken(line, (self.line_key,)).get(self.line_key)
+            key = read_fields(line, (self.line_key,)).get(self.line_key)
             if key:
                 self.change_line(self.current_key, key, line)
             else:
                 self.add_line(self.current_key, line, items)
         for note in objects(body, "Notes"):
-            key = taken(note, ("NoteID",)).get("NoteID")
+            key = read_fields(note, ("NoteID",)).get("NoteID")
             if key:
                 self.change_note(key, note)
             else:
@@ -222,11 +263,11 @@ class SalesDocument:
         fill(self.custom, body)
 
     def add_line(self, history: str, body: Mapping[str, Any], items: Items) -> Document:
-        """Append a line; its price is the item's unless DiscountedPrice says otherwise."""
+        """Append a line; its price is the item's unless there is a DiscountedPrice."""
         self.check_open(self.history(history))
         lines = self.lines[history]
         line: Document = {self.line_key: record_id(), "ItemNo": len(lines) + 1}
-        if taken(body, ("CommentLine",)).get("CommentLine"):
+        if read_fields(body, ("CommentLine",)).get("CommentLine"):
             line |= {"CommentLine": True, "CommentText": "", "QuantityOrdered": 0, "LineTotal": 0}
         else:
             line |= _from_item(items.named_by(body))
@@ -235,7 +276,7 @@ class SalesDocument:
         return line
 
     def change_line(self, history: str, key: str, body: Mapping[str, Any]) -> Document:
-        """Change what is named of a line."""
+        """Change the fields of a line that are named."""
         self.check_open(self.history(history))
         return self.write_line(self.line(history, key), body)
 
@@ -248,11 +289,11 @@ class SalesDocument:
             each["ItemNo"] = number
 
     def write_line(self, line: Document, body: Mapping[str, Any]) -> Document:
-        """Take over a line's fields and work it out."""
+        """Set a line's fields and work it out."""
         if line["CommentLine"]:
-            line |= taken(body, ("CommentText",))
+            line |= read_fields(body, ("CommentText",))
             return line
-        changes = taken(body, self.line_fields)
+        changes = read_fields(body, self.line_fields)
         line |= changes
         self.price(line, changes)
         fill(line["CustomFieldValues"], body)
@@ -277,8 +318,8 @@ class SalesDocument:
             RefusedError: the request names a row version, and the note has another by now (assumed).
         """
         note = self.note(key)
-        if taken(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]:
-            raise changed_meanwhile(f"Note {key}")
+        if read_fields(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]:
+            raise conflict(f"Note {key}")
         return _write_note(note, body)
 
     def delete_note(self, key: str) -> None:
@@ -313,7 +354,7 @@ def _from_item(item: Document) -> Document:
 
 
 def charge(line: Document, quantity: float) -> None:
-    """Charge a line for so many; LineTotal holds the tax."""
+    """Charge a line for a quantity; LineTotal includes the tax."""
     net = quantity * line["DiscountedPrice"]
     tax = money([net * TAX_RATE / 100])
     full = line["PriceExGst"]
@@ -327,7 +368,7 @@ def charge(line: Document, quantity: float) -> None:
 def _write_note(note: Document, body: Mapping[str, Any]) -> Document:
     if kind := folded(body).get("notetype"):
         note["NoteType"] = _note_type(kind)
-    note |= taken(body, ("NoteText",))
+    note |= read_fields(body, ("NoteText",))
     note |= {
         "LastSavedDateTime": timestamp(),
         "LastModifiedByStaffID": STAFF["StaffID"],
@@ -337,8 +378,8 @@ def _write_note(note: Document, body: Mapping[str, Any]) -> Document:
     return note
 
 
-def _note_type(wanted: Any) -> Document:
-    key = taken(wanted, ("NoteTypeID",)).get("NoteTypeID", "") if isinstance(wanted, dict) else ""
+def _note_type(raw: Any) -> Document:
+    key = read_fields(raw, ("NoteTypeID",)).get("NoteTypeID", "") if isinstance(raw, dict) else ""
     for each in NOTE_TYPES:
         if each["NoteTypeID"] == key:
             return dict(each)

@@ -1,8 +1,7 @@
-"""Jiwa's inventory: what is on sale, and the calls about it."""
+"""Jiwa's inventory: the items on sale, and the calls about them."""
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError, operation
@@ -11,61 +10,36 @@ from hookline.simulators.jiwa.core import JiwaCore
 from hookline.simulators.jiwa.values import (
     CHOICES,
     LOGICAL_ID,
-    Document,
-    against_the_rules,
     blank,
     body_of,
     fill,
     missing,
+    read_fields,
     record_id,
-    taken,
+    rule_violation,
     timestamp,
 )
+from hookline.simulators.records import Document, names
 
-# What a request may set. Whatever else it holds is dropped without a word, as at the vendor.
-ITEM = (
-    "PartNo",
-    "Description",
-    "Status",
-    "DefaultPrice",
-    "RRPPrice",
-    "LCost",
-    "PhysicalItem",
-    "SellPriceIncTax",
-    "DecimalPlaces",
-    "Discountable",
-    "BackOrderable",
-    "UseSerialNo",
-    "WebEnabled",
-    "Weight",
-    "Cubic",
-    "UnitMeasure",
-    "Aux1",
-    "Aux2",
-    "Aux3",
-    "Aux4",
-    "Aux5",
-)
+# The fields that a request may set. Whatever else it holds is dropped without a word, as at the vendor.
+ITEM = names("""
+    PartNo Description Status DefaultPrice RRPPrice LCost PhysicalItem SellPriceIncTax DecimalPlaces Discountable
+    BackOrderable UseSerialNo WebEnabled Weight Cubic UnitMeasure Aux1 Aux2 Aux3 Aux4 Aux5
+""")
 ITEM_FIELDS = (
     {"SettingID": "0d7c41e98a3b4f62b5a7", "SettingName": "LicensedProduct", "PluginName": "Licensing"},
 )
 
-INVENTORY_ITEM_LIST: dict[str, type] = {
-    "InventoryID": str,
-    "PartNo": str,
-    "Description": str,
-    "Status": float,
-    "SellPrice": float,
-    "RRPPrice": float,
-    "InStock": float,
-    "AvailableStock": float,
-    "IN_LogicalID": str,
-    "LogicalWarehouseDescription": str,
-    "PhysicalWarehouseDescription": str,
-    "WebEnabled": bool,
-    "Picture": str,
-    "LastSavedDateTime": datetime,
-}
+INVENTORY_ITEM_LIST = autoquery.columns(
+    text="""
+        InventoryID PartNo Description IN_LogicalID LogicalWarehouseDescription PhysicalWarehouseDescription Picture
+    """,
+    number="Status SellPrice RRPPrice InStock AvailableStock",
+    flag="WebEnabled",
+    date="LastSavedDateTime",
+)
+SHOWN = names("InventoryID PartNo Description RRPPrice WebEnabled LastSavedDateTime")
+"""The fields of an item that its row in the list view has too."""
 
 
 class Items:
@@ -78,17 +52,17 @@ class Items:
         return iter(self._by_id.values())
 
     def put(self, item: Document) -> None:
-        """Take an item in, or in the place of what it was."""
+        """Store an item, in the place of the one with its key."""
         self._by_id[item["InventoryID"]] = item
 
     def of_part(self, part: str) -> Document | None:
-        """The item with a part number."""
+        """Return the item with a part number."""
         return next((item for item in self if item["PartNo"].lower() == part.lower()), None)
 
     def named_by(self, body: Mapping[str, Any]) -> Document:
-        """The item that a request asks for; its key goes before its part number."""
-        given = taken(body, ("InventoryID", "PartNo"))
-        key, part = given.get("InventoryID"), given.get("PartNo", "")
+        """Return the item that a request asks for; its key goes before its part number."""
+        inputs = read_fields(body, ("InventoryID", "PartNo"))
+        key, part = inputs.get("InventoryID"), inputs.get("PartNo", "")
         item = self._by_id.get(key) if key else self.of_part(part)
         if item is None:
             raise missing(f"Inventory item {key or part}")
@@ -99,19 +73,19 @@ class InventoryRoutes(JiwaCore):
     """The calls about the inventory."""
 
     def seed(self) -> None:
-        """An empty inventory."""
+        """Empty the inventory."""
         super().seed()
         self.items = Items()
 
     def records(self) -> dict[str, Any]:
-        """Every inventory item besides."""
+        """Return every inventory item besides."""
         return super().records() | {"inventory": json.loads(json.dumps(list(self.items)))}
 
     @operation("POST", "/Inventory")
     def create_inventory_item(self, call: Call) -> Any:
-        """Add an item; a part number that is taken is refused (assumed)."""
+        """Add an item; a part number in use is refused (assumed)."""
         body = body_of(call)
-        fields = taken(body, ITEM)
+        fields = read_fields(body, ITEM)
         if not fields.get("PartNo", "").strip():
             raise RefusedError(400, "PartNo must be given.", "ArgumentException")
         self._check_part(fields["PartNo"])
@@ -119,26 +93,26 @@ class InventoryRoutes(JiwaCore):
 
     @operation("GET", "/Inventory/{InventoryID}")
     def get_inventory_item(self, call: Call) -> Any:
-        """An inventory item."""
+        """Answer an inventory item."""
         return self.items.named_by(call.path)
 
     @operation("PATCH", "/Inventory/{InventoryID}")
     def update_inventory_item(self, call: Call) -> Any:
-        """Change an item; lines that were written before keep what they said."""
+        """Change an item; lines that were written before stay as they are."""
         item, body = self.items.named_by(call.path), body_of(call)
-        changed = item | taken(body, ITEM) | {"LastSavedDateTime": timestamp()}
+        changed = item | read_fields(body, ITEM) | {"LastSavedDateTime": timestamp()}
         if changed["PartNo"].lower() != item["PartNo"].lower():
             self._check_part(changed["PartNo"])
         return self._save_item(_filled(changed, body), "inventory.updated")
 
     @operation("GET", "/Queries/InventoryItemList")
     def query_inventory_items(self, call: Call) -> Any:
-        """Inventory items, each with its picture unless Fields leaves it out."""
+        """Answer inventory items, each with its picture unless Fields leaves it out."""
         return autoquery.answer(map(_row, self.items), INVENTORY_ITEM_LIST, call.query)
 
     def _check_part(self, part: str) -> None:
         if self.items.of_part(part):
-            raise against_the_rules(f"Part number {part} is already in use.")
+            raise rule_violation(f"Part number {part} is already in use.")
 
     def _save_item(self, item: Document, event: str) -> Document:
         self.items.put(item)
@@ -147,7 +121,7 @@ class InventoryRoutes(JiwaCore):
 
 
 def new_item(fields: Document, stock: float = 0) -> Document:
-    """An item with what a request gives it, so many of it in stock."""
+    """Return an item with the fields of a request, so many of it in stock."""
     return {
         "InventoryID": record_id(),
         "PartNo": "",
@@ -172,28 +146,23 @@ def new_item(fields: Document, stock: float = 0) -> Document:
 
 
 def _filled(item: Document, body: Mapping[str, Any]) -> Document:
-    """The item with the custom fields that a request holds."""
+    """Return the item with the custom fields that a request holds."""
     values = [dict(value) for value in item["CustomFieldValues"]]
     fill(values, body)
     return item | {"CustomFieldValues": values}
 
 
 def _row(item: Document) -> Document:
-    """An item in the list view: Status a number, and the picture that makes the rows heavy."""
+    """Return an item in the list view: Status a number, and the picture that makes the rows heavy."""
     stock = item["WarehouseSOHs"][0]["TotalSOH"]
     return {
-        "InventoryID": item["InventoryID"],
-        "PartNo": item["PartNo"],
-        "Description": item["Description"],
+        **{name: item[name] for name in SHOWN},
         "Status": CHOICES["Status"].index(item["Status"]),
         "SellPrice": item["DefaultPrice"],
-        "RRPPrice": item["RRPPrice"],
         "InStock": stock,
         "AvailableStock": stock,
         "IN_LogicalID": LOGICAL_ID,
         "LogicalWarehouseDescription": "Main",
         "PhysicalWarehouseDescription": "Warehouse",
-        "WebEnabled": item["WebEnabled"],
         "Picture": "AA==",
-        "LastSavedDateTime": item["LastSavedDateTime"],
     }

@@ -1,54 +1,39 @@
-"""Jiwa's sales order: what it adds up to, how it is paid, invoiced and shown in lists and in the ledger."""
+"""Jiwa's sales order: its sums, its payments, its invoices, and its rows in lists and in the ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, ClassVar
 
 from hookline.simulators.control import folded
+from hookline.simulators.jiwa import autoquery
 from hookline.simulators.jiwa.documents import (
     LINE,
     PATCHED,
-    POSTED,
     SalesDocument,
     charge,
-    new_header,
 )
 from hookline.simulators.jiwa.inventory import Items
 from hookline.simulators.jiwa.values import (
     NEVER,
     STAFF,
-    Document,
-    against_the_rules,
     later,
     missing,
     money,
     now,
     objects,
+    read_fields,
     record_id,
-    taken,
+    rule_violation,
     today,
 )
+from hookline.simulators.records import Document, names
 
-ORDER_STATUS = (
-    "e_SalesOrderEntered",
-    "e_SalesOrderProcessed",
-    "e_SalesOrderClosed",
-    "e_SalesOrderUnprocessedPrinted",
+ORDER_STATUS = tuple(
+    f"e_SalesOrder{each}" for each in ("Entered", "Processed", "Closed", "UnprocessedPrinted")
 )
 HISTORY_STATUS = tuple(
-    f"e_SalesOrderHistoryStatus{name}"
-    for name in (
-        "Entering",
-        "Entered",
-        "ReadyForPicking",
-        "Picking",
-        "Picked",
-        "Delivery",
-        "Delivered",
-        "Invoicing",
-        "Invoiced",
-    )
+    f"e_SalesOrderHistoryStatus{each}"
+    for each in names("Entering Entered ReadyForPicking Picking Picked Delivery Delivered Invoicing Invoiced")
 )
 ENTERED, PROCESSED = ORDER_STATUS[:2]
 INVOICED = HISTORY_STATUS[-1]
@@ -57,18 +42,21 @@ PAYMENT_TYPES = (
     {"PaymentTypeID": "f5a1d07c3e924b6d8a41", "Name": "EFT", "Code": "EFT", "IsDefault": True},
     {"PaymentTypeID": "2c8e6b90d14f47a3b5c2", "Name": "Credit card", "Code": "CC", "IsDefault": False},
 )
-COUNTED = ("Authorised", "NoAuthorisationNeeded")
+ACCEPTED = ("Authorised", "NoAuthorisationNeeded")
 """Authorisation states of payments that count as paid."""
 
-PAYMENT = (
-    "AmountPaid",
-    "PaymentDate",
-    "PaymentRef",
-    "AuthorisationNumber",
-    "AuthorisationStatus",
-    "ProcessPayment",
-    "BankName",
-    "AccountName",
+PAYMENT = names("""
+    AmountPaid PaymentDate PaymentRef AuthorisationNumber AuthorisationStatus ProcessPayment BankName AccountName
+""")
+
+SALES_ORDER_LIST = autoquery.columns(
+    text="""
+        InvoiceID InvoiceNo InvoiceNoDashHistoryNo OrderNo SOReference DebtorID AccountNo DebtorName EmailAddress
+        IN_LogicalID StaffID StaffUsername CurrencyShortName InvoiceHistoryID
+    """,
+    number="Status LocalInvoiceTotalIncTax TotalAllocated HistoryNo HistoryStatus",
+    flag="CreditNote Delivered",
+    date="InvoiceInitDate LastSavedDateTime DueDate",
 )
 
 
@@ -81,16 +69,17 @@ class Order(SalesDocument):
     """Cash allocated to its histories in the debtor ledger."""
 
     key_name: ClassVar[str] = "InvoiceID"
+    number_name: ClassVar[str] = "InvoiceNo"
     history_key: ClassVar[str] = "InvoiceHistoryID"
     line_key: ClassVar[str] = "InvoiceLineID"
+    event: ClassVar[str] = "salesorder"
     patched: ClassVar[tuple[str, ...]] = (*PATCHED, "CreditNote")
     line_fields: ClassVar[tuple[str, ...]] = (*LINE, "QuantityThisDel")
 
     @classmethod
-    def new(cls, number: str, debtor: Document, body: Mapping[str, Any], items: Items) -> "Order":
-        """The order that a POST asks for."""
-        history = _new_history(1)
-        header = {
+    def new_header(cls, number: str) -> Document:
+        """Return the part of a header that only an order has."""
+        return {
             "InvoiceID": record_id(),
             "InvoiceNo": number,
             "SalesOrderType": "e_SalesOrderNormalSalesOrder",
@@ -101,39 +90,50 @@ class Order(SalesDocument):
             "Delivered": False,
             "DeliveredDate": NEVER,
         }
-        order = cls(
-            header | new_header(debtor) | taken(body, POSTED),
-            [history],
-            {history["InvoiceHistoryID"]: []},
-        )
-        order.change(body, items)
-        return order
+
+    @staticmethod
+    def new_history(serial: int) -> Document:
+        """Return a delivery without lines."""
+        return {
+            "InvoiceHistoryID": record_id(),
+            "HistoryNo": serial,
+            "Status": HISTORY_STATUS[1],
+            "Ref": "",
+            "Delivered": False,
+            "DateCreated": today(),
+            **dict.fromkeys(("DeliveredDate", "DateProcessed", "DatePosted"), NEVER),
+            "CustomFieldValues": [],
+        }
 
     # `super()` finds no class in one with slots, so the parent is named.
 
     def document(self, debtor: Document) -> Document:
-        """The full SalesOrder."""
+        """Return the full SalesOrder."""
         return SalesDocument.document(self, debtor) | {"Payments": self.payments}
 
     def history_document(self, history: Document) -> Document:
-        """One history, with its lines, its total and what was paid with the order."""
+        """Return one history, with its lines, its total and the payments made with the order."""
         return SalesDocument.history_document(self, history) | {"AmountPaid": self.paid(history)}
 
     def paid(self, history: Document) -> float:
-        """What was paid with the order, and not refused."""
-        return money(payment["AmountPaid"] for payment in self._counted(history))
+        """Return the sum paid with the order, and not refused."""
+        return money(payment["AmountPaid"] for payment in self._accepted(history))
 
     def allocated(self, history: Document) -> float:
-        """What was allocated to a history in the debtor ledger."""
+        """Return the sum allocated to a history in the debtor ledger."""
         return money(each["Amount"] for each in _of(history, self.receipts))
 
-    def _counted(self, history: Document) -> Iterator[Document]:
-        return (each for each in _of(history, self.payments) if each["AuthorisationStatus"] in COUNTED)
+    def _accepted(self, history: Document) -> Iterator[Document]:
+        return (each for each in _of(history, self.payments) if each["AuthorisationStatus"] in ACCEPTED)
+
+    def all_payments(self) -> list[Document]:
+        """Return its payments."""
+        return self.payments
 
     # Changes
 
     def change(self, body: Mapping[str, Any], items: Items) -> None:
-        """Take over the fields of a POST or a PATCH, its lists and its payments."""
+        """Set the fields of a POST or a PATCH, its lists and its payments."""
         SalesDocument.change(self, body, items)
         for payment in objects(body, "Payments"):
             if not folded(payment).get("paymentid"):
@@ -142,33 +142,34 @@ class Order(SalesDocument):
     def check_open(self, history: Document) -> None:
         """Refuse to change the lines of a history that was invoiced."""
         if history["Status"] == INVOICED:
-            raise against_the_rules("The sales order has been processed.")
+            raise rule_violation("The sales order has been processed.")
 
     def check_deletable(self) -> None:
         """Refuse to delete an order of which anything was invoiced or paid (assumed)."""
         self.check_open(self.histories[0])
         if self.payments:
-            raise against_the_rules("The sales order has payments.")
+            raise rule_violation("The sales order has payments.")
 
     def price(self, line: Document, changes: Document) -> None:
-        """Work out a line: everything ordered is delivered unless told otherwise, now or before."""
+        """Work out a line: everything ordered is delivered unless QuantityThisDel differs, now or before."""
         ordered: float = line["QuantityOrdered"]
-        told = changes if "QuantityOrdered" in changes else line
-        this: float = told.get("QuantityThisDel", ordered)
+        source = changes if "QuantityOrdered" in changes else line
+        this: float = source.get("QuantityThisDel", ordered)
         line |= {"QuantityThisDel": this, "QuantityBackOrd": ordered - this}
         charge(line, this)
 
     def write_line(self, line: Document, body: Mapping[str, Any]) -> Document:
-        """Write a line, and which pieces of the stock it takes if the request says so."""
+        """Write a line, with the pieces of the stock that the request names for it."""
         SalesDocument.write_line(self, line, body)
         if details := objects(body, "LineDetails"):
             line["LineDetails"] = [
-                {"LineDetailID": record_id()} | taken(each, ("SerialNo", "Quantity")) for each in details
+                {"LineDetailID": record_id()} | read_fields(each, ("SerialNo", "Quantity"))
+                for each in details
             ]
         return line
 
     def add_payment(self, history: str, body: Mapping[str, Any]) -> Document:
-        """Add a payment, another one each time. Card numbers are not even kept."""
+        """Add a payment, another one each time. Card numbers are not even stored."""
         of = self.history(history)
         payment = {
             "PaymentID": record_id(),
@@ -180,7 +181,7 @@ class Order(SalesDocument):
             "ProcessPayment": False,
             "Processed": False,
             "HistoryNo": of["HistoryNo"],
-        } | taken(body, PAYMENT)
+        } | read_fields(body, PAYMENT)
         self.payments.append(payment)
         return payment
 
@@ -189,7 +190,7 @@ class Order(SalesDocument):
         history, lines = self.current, self.lines[self.current_key]
         self.check_open(history)
         if not lines:
-            raise against_the_rules("A sales order without lines cannot be processed.")
+            raise rule_violation("A sales order without lines cannot be processed.")
         history |= {
             "Status": INVOICED,
             "DBTransID": record_id(),
@@ -206,7 +207,7 @@ class Order(SalesDocument):
             self.header |= {"Status": PROCESSED, "Delivered": True, "DeliveredDate": today()}
 
     def _open_history(self, waiting: list[Document]) -> None:
-        history = _new_history(len(self.histories) + 1)
+        history = self.new_history(len(self.histories) + 1)
         rest = [
             line
             | {"InvoiceLineID": record_id(), "ItemNo": number, "QuantityOrdered": line["QuantityBackOrd"]}
@@ -228,61 +229,33 @@ class Order(SalesDocument):
 
     # Lists
 
-    def rows(self, debtor: Document) -> list[Document]:
-        """The order in the list view: a row for each history, Status a number."""
+    def row(self, history: Document, debtor: Document) -> Document:
+        """Return the columns of a history that only the list of orders has; Status is a number."""
         header = self.header
-        shared = {
-            "InvoiceID": self.key,
-            "InvoiceNo": header["InvoiceNo"],
-            "OrderNo": header["OrderNo"],
+        return {
             "SOReference": header["SOReference"],
-            "InvoiceInitDate": header["InvoiceInitDate"],
             "Status": ORDER_STATUS.index(header["Status"]),
             "CreditNote": header["CreditNote"],
-            "LastSavedDateTime": header["LastSavedDateTime"],
             "DueDate": later(header["InvoiceInitDate"], debtor["TermsDays"]),
-            "DebtorID": debtor["DebtorID"],
-            "AccountNo": debtor["AccountNo"],
-            "DebtorName": debtor["Name"],
-            "EmailAddress": debtor["EmailAddress"],
-            "IN_LogicalID": header["LogicalID"],
-            "StaffID": header["StaffID"],
-            "StaffUsername": header["StaffUserName"],
-            "CurrencyShortName": header["CurrencyShortName"],
+            "TotalAllocated": self.allocated(history),
+            "HistoryStatus": HISTORY_STATUS.index(history["Status"]),
+            "Delivered": history["Delivered"],
         }
-        return [
-            shared
-            | {
-                "InvoiceNoDashHistoryNo": f"{header['InvoiceNo']}-{history['HistoryNo']:02}",
-                "LocalInvoiceTotalIncTax": self.total(history),
-                "TotalAllocated": self.allocated(history),
-                "InvoiceHistoryID": history["InvoiceHistoryID"],
-                "HistoryNo": history["HistoryNo"],
-                "HistoryStatus": HISTORY_STATUS.index(history["Status"]),
-                "Delivered": history["Delivered"],
-            }
-            for history in self.histories
-        ]
 
     def transactions(self, debtor: Document) -> Iterator[Document]:
-        """What the order put into the debtor ledger: an invoice for each history invoiced, and receipts."""
+        """Yield the order's rows in the debtor ledger: an invoice for each history invoiced, and receipts."""
         for history in self.histories:
             if history["Status"] == INVOICED:
                 yield self._invoice(debtor, history)
-            for payment in self._counted(history):
-                yield self._cash(
-                    debtor,
-                    payment["PaymentID"],
-                    payment["PaymentDate"],
-                    payment["AmountPaid"],
-                    payment["PaymentRef"],
-                )
+            for each in self._accepted(history):
+                paid = each["PaymentID"], each["PaymentDate"], each["AmountPaid"], each["PaymentRef"]
+                yield self._cash(debtor, *paid)
             for each in _of(history, self.receipts):
                 yield self._cash(debtor, each["TransID"], each["TranDate"], each["Amount"], "")
 
     def _invoice(self, debtor: Document, history: Document) -> Document:
         total = self.total(history)
-        settled = min(total, money((self.paid(history), self.allocated(history))))
+        cleared = min(total, money((self.paid(history), self.allocated(history))))
         lines = self.lines[history["InvoiceHistoryID"]]
         what = "Credit note" if self.header["CreditNote"] else "Invoice"
         return _transaction(
@@ -293,7 +266,7 @@ class Order(SalesDocument):
                 "DueDate": later(history["DateProcessed"], debtor["TermsDays"]),
                 "InvRemitNo": self.header["InvoiceNo"],
                 "Amount": total,
-                "AllocatedAmount": settled,
+                "AllocatedAmount": cleared,
                 "GSTAmount": money(line.get("TaxToCharge", 0) for line in lines),
                 "Description": f"{what} {self.header['InvoiceNo']}",
                 "SourceID": history["InvoiceHistoryID"],
@@ -323,51 +296,8 @@ class Order(SalesDocument):
         )
 
 
-SALES_ORDER_LIST: dict[str, type] = {
-    "InvoiceID": str,
-    "InvoiceNo": str,
-    "InvoiceNoDashHistoryNo": str,
-    "OrderNo": str,
-    "SOReference": str,
-    "InvoiceInitDate": datetime,
-    "Status": float,
-    "CreditNote": bool,
-    "LastSavedDateTime": datetime,
-    "LocalInvoiceTotalIncTax": float,
-    "TotalAllocated": float,
-    "DueDate": datetime,
-    "DebtorID": str,
-    "AccountNo": str,
-    "DebtorName": str,
-    "EmailAddress": str,
-    "IN_LogicalID": str,
-    "StaffID": str,
-    "StaffUsername": str,
-    "CurrencyShortName": str,
-    "InvoiceHistoryID": str,
-    "HistoryNo": float,
-    "HistoryStatus": float,
-    "Delivered": bool,
-}
-
-
-def _new_history(serial: int) -> Document:
-    return {
-        "InvoiceHistoryID": record_id(),
-        "HistoryNo": serial,
-        "Status": HISTORY_STATUS[1],
-        "Ref": "",
-        "Delivered": False,
-        "DeliveredDate": NEVER,
-        "DateCreated": today(),
-        "DateProcessed": NEVER,
-        "DatePosted": NEVER,
-        "CustomFieldValues": [],
-    }
-
-
 def _of(history: Document, rows: Iterable[Document]) -> Iterator[Document]:
-    """The payments or receipts that belong to a history."""
+    """Return the payments or receipts that belong to a history."""
     return (row for row in rows if row["HistoryNo"] == history["HistoryNo"])
 
 
@@ -381,7 +311,7 @@ def _receipt(history: Document, amount: float) -> Document:
 
 
 def _transaction(debtor: Document, fields: Document, *, credit: bool) -> Document:
-    """A row of the debtor ledger; that DebitCredit is true for a credit, is assumed."""
+    """Return a row of the debtor ledger; that DebitCredit is true for a credit, is assumed."""
     amount = fields["Amount"]
     return fields | {
         "DebtorID": debtor["DebtorID"],
@@ -398,9 +328,9 @@ def _transaction(debtor: Document, fields: Document, *, credit: bool) -> Documen
 
 
 def _payment_type(body: Mapping[str, Any]) -> Document:
-    given = folded(body).get("paymenttype") or {}
-    wanted = taken(given, ("PaymentTypeID",)).get("PaymentTypeID") if isinstance(given, dict) else str(given)
+    raw = folded(body).get("paymenttype") or {}
+    key = read_fields(raw, ("PaymentTypeID",)).get("PaymentTypeID") if isinstance(raw, dict) else str(raw)
     for each in PAYMENT_TYPES:
-        if each["PaymentTypeID"] == wanted or (not wanted and each["IsDefault"]):
+        if each["PaymentTypeID"] == key or (not key and each["IsDefault"]):
             return dict(each)
-    raise missing(f"Payment type {wanted}")
+    raise missing(f"Payment type {key}")

@@ -1,16 +1,19 @@
-"""What the sandbox's firm has at Jiwa: it sells software licenses, printer supplies and vehicle diagnostics."""
+"""Jiwa's seed data: the sandbox's firm sells software licenses, printer supplies and vehicle diagnostics."""
 
-from dataclasses import dataclass
+from typing import Any
 
 from hookline.simulators.jiwa.debtors import Debtor, new_debtor
+from hookline.simulators.jiwa.documents import SalesDocument
 from hookline.simulators.jiwa.inventory import Items, new_item
 from hookline.simulators.jiwa.orders import Order
 from hookline.simulators.jiwa.quotes import Quote
-from hookline.simulators.jiwa.values import Document, later, today
+from hookline.simulators.jiwa.values import later, today
+from hookline.simulators.records import Document
 
 KEY_ACCOUNT = "2001"
 """The customer who has an API key."""
 
+# fmt: off
 DEBTORS = (
     ("1001", "Baxter & Lowe Architects", "accounts@baxterlowe.example", "02 5550 1101"),
     ("1002", "Marlin Bay Dental", "practice@marlinbaydental.example", "07 5550 1102"),
@@ -54,106 +57,32 @@ SERVICES = (
     ("DIAG-CALIB", "Remote diagnosis: sensor calibration", 120.0),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """An order or a quote as it was some days ago."""
-
-    account: str
-    number: str
-    days_ago: int
-    body: Document
-    processed: bool = False
-    received: float | None = 0
-    """Cash that came in later; none of it, or with None all that was due."""
-
-
-ORDERS = (
-    Sale(
-        "2001",
-        "100101",
-        41,
-        {
-            "OrderNo": "NP-5521",
-            "SOReference": "web-1180",
-            "Lines": [
-                {"PartNo": "TON-BLK-410", "QuantityOrdered": 4},
-                {"PartNo": "PAP-A4-80", "QuantityOrdered": 10},
-            ],
-        },
-        processed=True,
-        received=None,
-    ),
-    Sale(
-        "2002",
-        "100102",
-        17,
-        {
-            "OrderNo": "HA-0093",
-            "SOReference": "web-1204",
-            "Lines": [
-                {"PartNo": "TON-CYN-410", "QuantityOrdered": 2},
-                {"PartNo": "TON-MAG-410", "QuantityOrdered": 3, "QuantityThisDel": 1},
-            ],
-            "Notes": [{"NoteText": "Rest of the magenta when it arrives."}],
-        },
-        processed=True,
-        received=200,
-    ),
-    Sale(
-        "3001",
-        "100103",
-        9,
-        {
-            "SOReference": "phone",
-            "Lines": [
-                {"PartNo": "DIAG-INIT", "QuantityOrdered": 1},
-                {"PartNo": "DIAG-CODE", "QuantityOrdered": 2},
-            ],
-        },
-        processed=True,
-    ),
-    Sale(
-        "1004",
-        "100104",
-        2,
-        {
-            "OrderNo": "SSPS-31",
-            "Lines": [
-                {"PartNo": "PAP-A3-80", "QuantityOrdered": 6},
-                {"CommentLine": True, "CommentText": "Deliver to the office, not to the hall"},
-            ],
-        },
-    ),
+# Account, number, days ago, the header's fields, part numbers with quantities; for an order that was invoiced, the
+# cash that came in later, or None for all that was due
+Sale = tuple[str, str, int, Document, tuple[tuple[Any, ...], ...]]
+ORDERS: tuple[tuple[Sale, bool, float | None], ...] = (
+    (("2001", "100101", 41, {"OrderNo": "NP-5521", "SOReference": "web-1180"},
+        (("TON-BLK-410", 4), ("PAP-A4-80", 10))), True, None),
+    (("2002", "100102", 17, {"OrderNo": "HA-0093", "SOReference": "web-1204",
+                             "Notes": [{"NoteText": "Rest of the magenta when it arrives."}]},
+        (("TON-CYN-410", 2), ("TON-MAG-410", 3, {"QuantityThisDel": 1}))), True, 200),
+    (("3001", "100103", 9, {"SOReference": "phone"}, (("DIAG-INIT", 1), ("DIAG-CODE", 2))), True, 0),
+    (("1004", "100104", 2, {"OrderNo": "SSPS-31"},
+        (("PAP-A3-80", 6), ("", 0, {"CommentLine": True,
+                                    "CommentText": "Deliver to the office, not to the hall"}))), False, 0),
 )
-QUOTES = (
-    Sale(
-        "1001",
-        "200098",
-        12,
-        {
-            "SOReference": "Ten seats for the new studio",
-            "Lines": [{"PartNo": "LIC-TEAM", "QuantityOrdered": 10, "DiscountedPrice": 108}],
-        },
-    ),
-    Sale(
-        "2002",
-        "200099",
-        6,
-        {
-            "OrderNo": "HA-0101",
-            "Lines": [
-                {"PartNo": f"TON-{colour}-410", "QuantityOrdered": 6}
-                for colour in ("BLK", "CYN", "MAG", "YEL")
-            ],
-        },
-    ),
-    Sale("3002", "200100", 1, {"Lines": [{"PartNo": "DIAG-CALIB", "QuantityOrdered": 4}]}),
+QUOTES: tuple[Sale, ...] = (
+    ("1001", "200098", 12, {"SOReference": "Ten seats for the new studio"},
+        (("LIC-TEAM", 10, {"DiscountedPrice": 108}),)),
+    ("2002", "200099", 6, {"OrderNo": "HA-0101"},
+        tuple((f"TON-{color}-410", 6) for color in ("BLK", "CYN", "MAG", "YEL"))),
+    ("3002", "200100", 1, {}, (("DIAG-CALIB", 4),)),
 )
+# fmt: on
 
 
 def debtors() -> list[Debtor]:
-    """The customers; account 1005 has no e-mail address."""
+    """Build the customers; account 1005 has no e-mail address."""
     made = []
     for account, name, email, phone in DEBTORS:
         debtor = new_debtor(account)
@@ -167,7 +96,7 @@ def debtors() -> list[Debtor]:
 
 
 def items() -> list[Document]:
-    """What is on sale: goods, and services that are in no stock."""
+    """Build the items on sale: goods, and services that are in no stock."""
     return [
         new_item({"PartNo": part, "Description": text, "DefaultPrice": price, "LCost": cost}, stock)
         for part, text, price, cost, stock in GOODS
@@ -177,33 +106,40 @@ def items() -> list[Document]:
     ]
 
 
-def order(sale: Sale, debtor: Debtor, items: Items) -> Order:
-    """An order as it has stood since its last change."""
-    order = Order.new(sale.number, debtor.document, sale.body, items)
-    if sale.processed:
+def order(sale: Sale, debtor: Debtor, items: Items, *, invoiced: bool, received: float | None) -> Order:
+    """Build an order as it has been since its last change."""
+    order = Order.new(sale[1], debtor.document, _body(sale), items)
+    if invoiced:
         order.process()
-    if sale.received != 0:
-        order.allocate(sale.received)
+    if received != 0:
+        order.allocate(received)
     order.stamp()
-    for row in (order.header, *order.histories, *order.notes, *order.receipts):
-        _age(row, sale.days_ago)
+    _age(order, sale, *order.notes, *order.receipts)
     return order
 
 
 def quote(sale: Sale, debtor: Debtor, items: Items) -> Quote:
-    """A quote as it has stood since it was made."""
-    quote = Quote.new(sale.number, debtor.document, sale.body, items)
+    """Build a quote as it has been since it was made."""
+    quote = Quote.new(sale[1], debtor.document, _body(sale), items)
     quote.stamp()
-    for row in (quote.header, *quote.histories):
-        _age(row, sale.days_ago)
+    _age(quote, sale)
     return quote
 
 
-def _age(row: Document, days: int) -> None:
-    """What happened today happened so many days ago."""
-    this_day, that_day = today()[:10], later(today(), -days)[:10]
-    row |= {
-        name: that_day + value[10:]
-        for name, value in row.items()
-        if isinstance(value, str) and value.startswith(this_day)
+def _body(sale: Sale) -> Document:
+    *_, header, lines = sale
+    rows = [{"PartNo": part, "QuantityOrdered": number} for part, number, *_ in lines]
+    return header | {
+        "Lines": [row | (line[2] if len(line) > 2 else {}) for row, line in zip(rows, lines, strict=True)]  # noqa: PLR2004
     }
+
+
+def _age(document: SalesDocument, sale: Sale, *more: Document) -> None:
+    """Let what happened today have happened so many days ago."""
+    this_day, that_day = today()[:10], later(today(), -sale[2])[:10]
+    for row in (document.header, *document.histories, *more):
+        row |= {
+            name: that_day + value[10:]
+            for name, value in row.items()
+            if isinstance(value, str) and value.startswith(this_day)
+        }

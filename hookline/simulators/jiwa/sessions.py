@@ -1,5 +1,5 @@
 """
-Who is logged in at Jiwa, and what they have in work.
+Sessions at Jiwa, and the records in work in them.
 
 With the header `jiwa-stateful: true` the server keeps a record in the session: all later calls of the session
 see and change that copy, nobody else does, until it is saved or abandoned.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from hookline.simulators.control import RefusedError
-from hookline.simulators.jiwa.values import changed_meanwhile, missing
+from hookline.simulators.jiwa.values import conflict, missing
 
 
 class Record(Protocol):
@@ -18,17 +18,17 @@ class Record(Protocol):
 
     @property
     def key(self) -> str:
-        """What it is found by."""
+        """Its key."""
 
     @property
     def debtor_id(self) -> str:
-        """Whose it is: a debtor's API key opens nothing else."""
+        """The debtor it belongs to, whose API key opens nothing else."""
 
     def draft(self) -> Self:
-        """A copy to change."""
+        """Return a copy to change."""
 
     def stamp(self) -> None:
-        """Put down that it is saved now."""
+        """Write down that it is saved now."""
 
 
 R = TypeVar("R", bound=Record)
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Pending:
-    """A record in work, and what was saved when it was read; nothing for one that is new."""
+    """A record in work, and the saved one when it was read; none for one that is new."""
 
     record: Any
     base: Any
@@ -45,12 +45,11 @@ class Pending:
 
 @dataclass(slots=True)
 class Session:
-    """Somebody who is logged in."""
+    """A caller who is logged in."""
 
     key: str
     provider: str
     created: str
-    until: float
     debtor_id: str = ""
     """The debtor whose API key it is; empty for staff."""
     pending: dict[tuple[str, str], Pending] = field(default_factory=dict)
@@ -64,7 +63,7 @@ class Caller:
     stateful: bool
 
     def may_see(self, record: Record) -> bool:
-        """Is it theirs? Staff see everything."""
+        """Return True if it is theirs. Staff see everything."""
         return self.session.debtor_id in ("", record.debtor_id)
 
 
@@ -78,29 +77,29 @@ class Table(Generic[R]):
     def __init__(self, kind: str, saved: Callable[[R, bool], None]) -> None:
         self._kind = kind
         self._saved = saved
-        """Told of each record saved, and whether it is new."""
+        """Called with each record saved, and True if it is new."""
         self._rows: dict[str, R] = {}
 
     def __iter__(self) -> Iterator[R]:
         return iter(self._rows.values())
 
     def named(self, key: str) -> R:
-        """The record as it is saved."""
+        """Return the record as it is saved."""
         row = self._rows.get(key)
         if row is None:
             raise self._missing(key)
         return row
 
     def seen_by(self, caller: Caller) -> Iterator[R]:
-        """The saved records that a caller may see."""
+        """Return the saved records that a caller may see."""
         return (row for row in self if caller.may_see(row))
 
     def put(self, record: R) -> None:
-        """Have a record, as if it had been there all along: nobody is told."""
+        """Store a record, as if it had been there all along: no webhook is sent."""
         self._rows[record.key] = record
 
     def read(self, caller: Caller, key: str) -> R:
-        """The record as the caller sees it; a stateful call keeps it in work from here on."""
+        """Return the record as the caller sees it; after a stateful call it is in work."""
         pending = self._pending(caller, key)
         if pending:
             return self._theirs(caller, pending.record)
@@ -110,7 +109,7 @@ class Table(Generic[R]):
         return row
 
     def add(self, caller: Caller, record: R) -> R:
-        """Take a new record in; from a stateful call it is in work until it is saved."""
+        """Add a new record; from a stateful call it is in work until it is saved."""
         if caller.stateful:
             caller.session.pending[self._kind, record.key] = Pending(record, None)
         else:
@@ -139,7 +138,7 @@ class Table(Generic[R]):
         if pending is None:
             return self._theirs(caller, self.named(key))
         if self._rows.get(key) is not pending.base:
-            raise changed_meanwhile(f"{self._kind} {key}")
+            raise conflict(f"{self._kind} {key}")
         if pending.record is not pending.base:
             self._save(pending.record, new=pending.base is None)
         del caller.session.pending[self._kind, key]

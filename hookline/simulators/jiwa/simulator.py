@@ -1,20 +1,19 @@
 """
 A stand-in for Jiwa's REST API: sessions, sales orders, quotes, debtors, inventory, list queries and webhooks.
 
-Facts and how far they are known: the vendor notes, part A. Each subject's calls stand in a file of their own.
+Facts and how far they are known: the vendor notes, part A. Each subject's calls are in a file of their own.
 """
 
 from hookline.simulators.jiwa import seed as jiwa_seed
-from hookline.simulators.jiwa.order_routes import OrderRoutes
-from hookline.simulators.jiwa.quotes import QuoteRoutes
+from hookline.simulators.jiwa.sales import SalesRoutes
 from hookline.simulators.jiwa.subscribers import SubscriberRoutes
 
 
-class JiwaSimulator(OrderRoutes, QuoteRoutes, SubscriberRoutes):
+class JiwaSimulator(SalesRoutes, SubscriberRoutes):
     """Jiwa, version 8, with one API user and two API keys: a staff member's and a customer's."""
 
     def seed(self) -> None:
-        """The firm's debtors, inventory, orders and quotes; no subscribers, nobody logged in."""
+        """Set up the firm's debtors, inventory, orders and quotes; no subscribers, nobody logged in."""
         super().seed()
         for item in jiwa_seed.items():
             self.items.put(item)
@@ -22,7 +21,8 @@ class JiwaSimulator(OrderRoutes, QuoteRoutes, SubscriberRoutes):
         for debtor in debtors.values():
             self.debtors.put(debtor)
         self.key_debtor_id = debtors[jiwa_seed.KEY_ACCOUNT].key
-        for sale in jiwa_seed.ORDERS:
-            self.orders.put(jiwa_seed.order(sale, debtors[sale.account], self.items))
+        for sale, invoiced, received in jiwa_seed.ORDERS:
+            debtor, items = debtors[sale[0]], self.items
+            self.orders.put(jiwa_seed.order(sale, debtor, items, invoiced=invoiced, received=received))
         for sale in jiwa_seed.QUOTES:
-            self.quotes.put(jiwa_seed.quote(sale, debtors[sale.account], self.items))
+            self.quotes.put(jiwa_seed.quote(sale, debtors[sale[0]], self.items))

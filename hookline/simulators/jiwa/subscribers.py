@@ -1,92 +1,80 @@
 """The calls about Jiwa's webhooks: events, subscribers, subscriptions and messages."""
 
-import copy
-from datetime import datetime
+import uuid
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError, operation
 from hookline.simulators.jiwa import autoquery
 from hookline.simulators.jiwa.core import JiwaCore
 from hookline.simulators.jiwa.values import (
-    Document,
     body_of,
+    invalid,
     missing,
     objects,
+    read_fields,
     row_hash,
-    taken,
     timestamp,
-    unreadable,
 )
 from hookline.simulators.jiwa.webhooks import EVENTS, Subscriber, Subscription
+from hookline.simulators.records import Document
 
-MESSAGE_LIST: dict[str, type] = {
-    "MessageID": str,
-    "SubscriptionID": str,
-    "EventName": str,
-    "URL": str,
-    "Body": str,
-    "ItemNo": float,
-    "Status": float,
-    "Retries": float,
-    "AddedDateTime": datetime,
-    "LastSavedDateTime": datetime,
-    "LastMessageResponseHTTPCode": float,
-    "LastMessageResponseMessage": str,
-}
-SUBSCRIBER_LIST: dict[str, type] = {
-    "RecID": str,
-    "Name": str,
-    "IsEnabled": bool,
-    "ItemNo": float,
-    "LastSavedDateTime": datetime,
-    "RowHash": str,
-}
+MESSAGE_LIST = autoquery.columns(
+    text="MessageID SubscriptionID EventName URL Body LastMessageResponseMessage",
+    number="ItemNo Status Retries LastMessageResponseHTTPCode",
+    date="AddedDateTime LastSavedDateTime",
+)
+SUBSCRIBER_LIST = autoquery.columns(
+    text="RecID Name RowHash", number="ItemNo", flag="IsEnabled", date="LastSavedDateTime"
+)
 
 
 class SubscriberRoutes(JiwaCore):
-    """Those below a subscriber need no log-in: its key is all that protects them, as at the vendor."""
+    """The calls; those below a subscriber need no log-in: its key is all that protects them, as at the vendor."""
 
     @operation("GET", "/Webhooks/Events/")
     def list_webhook_events(self, _: Call) -> Any:
-        """The events that there are."""
+        """Answer the events that there are."""
         return [{"Name": name, "Description": text} for name, text in EVENTS.items()]
 
     @operation("GET", "/Webhooks/Subscribers/")
     def list_webhook_subscribers(self, call: Call) -> Any:
-        """The subscribers, as a query."""
-        rows = (_subscriber_row(each) for each in self.webhooks.subscribers.values())
+        """Answer the subscribers, as a query."""
+        rows = (each.row for each in self.webhooks.subscribers.values())
         return autoquery.answer(rows, SUBSCRIBER_LIST, call.query)
 
     @operation("POST", "/Webhooks/Subscribers/")
     def create_webhook_subscriber(self, call: Call) -> Any:
         """Add a subscriber."""
-        given = taken(body_of(call), ("Name", "IsEnabled"))
-        number = len(self.webhooks.subscribers) + 1
-        subscriber = Subscriber(str(given.get("Name", "")), bool(given.get("IsEnabled", False)), number)
-        self.webhooks.subscribers[subscriber.key] = subscriber
-        return _subscriber_row(subscriber)
+        inputs = read_fields(body_of(call), ("Name", "IsEnabled"))
+        row: Document = {
+            "RecID": str(uuid.uuid4()),
+            "Name": "",
+            "IsEnabled": False,
+            "ItemNo": len(self.webhooks.subscribers) + 1,
+            "LastSavedDateTime": timestamp(),
+            "RowHash": row_hash(),
+        } | inputs
+        self.webhooks.subscribers[row["RecID"]] = Subscriber(row)
+        return row
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}")
     def get_webhook_subscriber(self, call: Call) -> Any:
-        """A subscriber with its subscriptions."""
+        """Answer a subscriber with its subscriptions."""
         subscriber = self._subscriber(call)
         subscriptions = [_subscription_row(each) for each in subscriber.subscriptions.values()]
-        return _subscriber_row(subscriber) | {"Subscriptions": subscriptions}
+        return subscriber.row | {"Subscriptions": subscriptions}
 
     @operation("PATCH", "/Webhooks/Subscribers/{SubscriberID}")
     def update_webhook_subscriber(self, call: Call) -> Any:
         """Rename a subscriber, enable or disable it."""
         subscriber = self._subscriber(call)
-        given = taken(body_of(call), ("Name", "IsEnabled", "ItemNo"))
-        subscriber.name = str(given.get("Name", subscriber.name))
-        subscriber.enabled = bool(given.get("IsEnabled", subscriber.enabled))
-        subscriber.number = given.get("ItemNo", subscriber.number)
-        subscriber.saved, subscriber.row_hash = timestamp(), row_hash()
-        return _subscriber_row(subscriber)
+        inputs = read_fields(body_of(call), ("Name", "IsEnabled", "ItemNo"))
+        subscriber.row |= inputs | {"LastSavedDateTime": timestamp(), "RowHash": row_hash()}
+        return subscriber.row
 
     @operation("DELETE", "/Webhooks/Subscribers/{SubscriberID}")
     def delete_webhook_subscriber(self, call: Call) -> Any:
-        """Delete a subscriber with all that is his."""
+        """Delete a subscriber with its subscriptions and messages."""
         subscriber = self._subscriber(call)
         for each in subscriber.subscriptions.values():
             self.webhooks.stop(each)
@@ -94,47 +82,41 @@ class SubscriberRoutes(JiwaCore):
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", public=True)
     def list_webhook_subscriptions(self, call: Call) -> Any:
-        """A subscriber's subscriptions."""
+        """Answer a subscriber's subscriptions."""
         return [_subscription_row(each) for each in self._subscriber(call).subscriptions.values()]
 
     @operation("POST", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", public=True)
     def create_webhook_subscription(self, call: Call) -> Any:
         """Subscribe to an event; twice the same means two messages for each event."""
         subscriber, body = self._subscriber(call), body_of(call)
-        given = taken(body, ("URL", "EventName"))
-        if not given.get("URL") or not given.get("EventName"):
+        inputs = read_fields(body, ("URL", "EventName"))
+        if not inputs.get("URL") or not inputs.get("EventName"):
             raise RefusedError(400, "URL and EventName must be given.", "ArgumentException")
-        subscription = Subscription(
-            subscriber,
-            event=str(given["EventName"]),
-            url=str(given["URL"]),
-            headers=_request_headers(body),
-            number=len(subscriber.subscriptions) + 1,
-        )
-        subscriber.subscriptions[subscription.key] = subscription
+        key, shared = str(uuid.uuid4()), inputs | {"RowHash": row_hash()}
+        row = shared | {
+            "SubscriptionID": key,
+            "SubscriberID": subscriber.key,
+            "RequestHeaders": _request_headers(body),
+        }
+        subscriber.subscriptions[key] = Subscription(subscriber, row)
         # Other names than when it is read: the answer to POST is the row as stored.
-        return {
-            "RecID": subscription.key,
+        return shared | {
+            "RecID": key,
             "SY_WebhookSubscriber_RecID": subscriber.key,
-            "EventName": subscription.event,
-            "URL": subscription.url,
-            "ItemNo": subscription.number,
-            "RowHash": subscription.row_hash,
+            "ItemNo": len(subscriber.subscriptions),
         }
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def get_webhook_subscription(self, call: Call) -> Any:
-        """A subscription, and how its last message fared."""
+        """Answer a subscription, and the outcome of its last message."""
         return _subscription_row(self._subscription(call))
 
     @operation("PATCH", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def update_webhook_subscription(self, call: Call) -> Any:
         """Change a subscription's address or event, for messages to come."""
         subscription = self._subscription(call)
-        given = taken(body_of(call), ("URL", "EventName"))
-        subscription.url = str(given.get("URL", subscription.url))
-        subscription.event = str(given.get("EventName", subscription.event))
-        subscription.row_hash = row_hash()
+        inputs = read_fields(body_of(call), ("URL", "EventName"))
+        subscription.row |= inputs | {"RowHash": row_hash()}
         return _subscription_row(subscription)
 
     @operation("DELETE", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
@@ -146,8 +128,8 @@ class SubscriberRoutes(JiwaCore):
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Messages", public=True)
     def list_webhook_messages(self, call: Call) -> Any:
-        """A subscriber's messages with their bodies, as a query: the way to read what was missed."""
-        rows = (each.row() for each in self._subscriber(call).messages)
+        """Answer a subscriber's messages with their bodies, as a query: the way to read what was missed."""
+        rows = (each.row for each in self._subscriber(call).messages)
         return autoquery.answer(rows, MESSAGE_LIST, call.query)
 
     def _subscriber(self, call: Call) -> Subscriber:
@@ -164,35 +146,14 @@ class SubscriberRoutes(JiwaCore):
 
 
 def _request_headers(body: Document) -> list[dict[str, str]]:
-    """The headers that a subscription's messages carry; version 7 called them Headers."""
-    given = objects(body, "RequestHeaders") or objects(body, "Headers")
-    headers = [taken(each, ("Name", "Value")) for each in given]
+    """Return the headers of a subscription's messages; version 7 called them Headers."""
+    inputs = objects(body, "RequestHeaders") or objects(body, "Headers")
+    headers = [read_fields(each, ("Name", "Value")) for each in inputs]
     for each in headers:
         if not each.get("Name"):
-            raise unreadable("RequestHeaders", given)
+            raise invalid("RequestHeaders", inputs)
     return [{"Name": str(each["Name"]), "Value": str(each.get("Value", ""))} for each in headers]
 
 
-def _subscriber_row(each: Subscriber) -> Document:
-    return {
-        "RecID": each.key,
-        "Name": each.name,
-        "IsEnabled": each.enabled,
-        "ItemNo": each.number,
-        "LastSavedDateTime": each.saved,
-        "RowHash": each.row_hash,
-    }
-
-
 def _subscription_row(each: Subscription) -> Document:
-    row = {
-        "SubscriptionID": each.key,
-        "SubscriberID": each.subscriber.key,
-        "EventName": each.event,
-        "URL": each.url,
-        "RequestHeaders": copy.deepcopy(each.headers),
-        "RowHash": each.row_hash,
-        "LastHTTPResponseCode": each.code,
-        "RetryAfterDateTime": each.retry_after,
-    }
-    return {name: value for name, value in row.items() if value is not None}  # nulls are left out
+    return {name: value for name, value in each.row.items() if value is not None}  # nulls are left out

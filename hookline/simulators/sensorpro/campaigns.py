@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hookline.simulators.control import Call, RefusedError, control, control_body, folded, operation
+from hookline.simulators.control import Call, RefusedError, control, control_order, folded, operation
 from hookline.simulators.faults import InvalidControlError
+from hookline.simulators.records import Document
 from hookline.simulators.sensorpro.contacts import ContactRoutes, address_in, is_address
-from hookline.simulators.sensorpro.core import Row, bad_request, body_of, part_of, whole
+from hookline.simulators.sensorpro.core import bad_request, body_of, part_of, refused, whole
 
 CAMPAIGN = "3f0c6a52-9d1e-4b7a-8c35-5e0f7a9b2d14"
 """Licenses."""
@@ -25,7 +26,7 @@ NO_SEGMENT = "SEGMENT_NOT_FOUND"
 OPTED_OUT = "CONTACT_OPTED_OUT"
 
 ACTIVE, SCHEDULED, SENT = "Active", "Scheduled", "Sent"
-DEEDS = ("open", "click", "bounce")
+ACTS = ("open", "click", "bounce")
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Broadcast:
 
 @dataclass(slots=True)
 class Campaign:
-    """A campaign. It has two ids, and which one a call takes, only the vendor knows why."""
+    """A campaign. It has two ids, and why a call takes one or the other, only the vendor knows."""
 
     camp_id: str
     number: int
@@ -46,20 +47,21 @@ class Campaign:
     links: tuple[str, ...]
     broadcasts: dict[int, Broadcast] = field(default_factory=dict)
 
+    @property
+    def ids(self) -> Document:
+        """Both ids, as answers have them."""
+        return {"CampId": self.camp_id, "CampaignId": self.number}
 
+
+# fmt: off
 CAMPAIGNS = (
-    (
-        CAMPAIGN,
-        51,
-        "Licenses",
-        "Your licenses",
-        ("https://firm.example/download", "https://firm.example/help"),
-    ),
+    (CAMPAIGN, 51, "Licenses", "Your licenses", ("https://firm.example/download", "https://firm.example/help")),
     (SUPPLY_CAMPAIGN, 52, "Supply alert", "Supply alert", ("https://firm.example/supplies",)),
     (SURVEY_CAMPAIGN, 53, "Diagnostics survey", "Diagnostics survey", ("https://firm.example/survey",)),
     (LOAN_CAMPAIGN, 54, "License on loan", "Your license on loan", ("https://firm.example/download",)),
     (LOAN_DECLINED_CAMPAIGN, 55, "Loan declined", "Your license on loan", ("https://firm.example/account",)),
 )
+# fmt: on
 DESIGNS = frozenset((11, 12, 13))
 SEGMENTS = {21: "Licensees", 22: "Print fleets", 23: "Garages"}
 """By id the tag that makes one a member."""
@@ -69,15 +71,15 @@ class CampaignRoutes(ContactRoutes):
     """The calls about mails and campaigns."""
 
     def seed(self) -> None:
-        """The campaigns, each with its stored broadcast."""
+        """Set up the campaigns, each with its stored broadcast."""
         super().seed()
         self._campaigns = [
             Campaign(camp_id, number, name, links, {1: Broadcast(broadcast)})
             for camp_id, number, name, broadcast, links in CAMPAIGNS
         ]
 
-    def records(self) -> dict[str, Any]:
-        """Every broadcast besides."""
+    def records(self) -> Document:
+        """Return every broadcast besides."""
         broadcasts = [
             {"campaign": each.camp_id, "broadcast": number, "name": one.name, "status": one.status}
             for each in self._campaigns
@@ -95,7 +97,7 @@ class CampaignRoutes(ContactRoutes):
         address = address_in(body.get("contactdata"))
         contact = self.contact(address)
         if contact and contact["OptOut"]:
-            raise RefusedError(200, "The contact takes no mails any more.", OPTED_OUT)
+            raise refused(OPTED_OUT, "The contact takes no mails any more.")
         parameters = body.get("namedpairsparameters") or {}
         self.do_at(
             _due(whole(body, "Delay", 0)),
@@ -117,7 +119,7 @@ class CampaignRoutes(ContactRoutes):
             self.do_at(due, lambda to=recipient: self._relay(to, body))  # type: ignore[misc]
         return {}
 
-    def _relay(self, to: str, body: dict[str, Any]) -> None:
+    def _relay(self, to: str, body: Document) -> None:
         self.mail(
             to,
             kind="relayed",
@@ -135,14 +137,14 @@ class CampaignRoutes(ContactRoutes):
         body = body_of(call)
         campaign, due = self._campaign(body), _schedule(body)
         if whole(body, "DesignId") not in DESIGNS:
-            raise RefusedError(200, "There is no such design.", NO_DESIGN)
+            raise refused(NO_DESIGN, "There is no such design.")
         tag = SEGMENTS.get(whole(body, "SegmentId"))
         if tag is None:
-            raise RefusedError(200, "There is no such segment.", NO_SEGMENT)
+            raise refused(NO_SEGMENT, "There is no such segment.")
         number = max(campaign.broadcasts) + 1
         campaign.broadcasts[number] = Broadcast(str(body.get("name") or campaign.name), SCHEDULED)
         self.do_at(due, lambda: self._send(campaign, number, tag))
-        return {"BroadcastId": number, "CampId": campaign.camp_id, "CampaignId": campaign.number}
+        return campaign.ids | {"BroadcastId": number}
 
     def _send(self, campaign: Campaign, number: int, tag: str) -> None:
         for contact in self.contacts(tag=tag):
@@ -154,11 +156,9 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Campaign/GetBroadcastStatus/{Token}")
     def get_broadcast_status(self, call: Call) -> Any:
-        """How many mails a broadcast has sent; to whom, the vendor does not say. The shape is assumed."""
+        """Answer the number of a broadcast's mails; to whom, the vendor does not say. The shape is assumed."""
         campaign, number, broadcast = self._broadcast(body_of(call))
-        return {
-            "CampId": campaign.camp_id,
-            "CampaignId": campaign.number,
+        return campaign.ids | {
             "BroadcastId": number,
             "Name": broadcast.name,
             "Status": broadcast.status,
@@ -169,21 +169,20 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Campaign/GetCampaignResults/{Token}")
     def get_campaign_results(self, call: Call) -> Any:
-        """What became of a campaign's mails; the fields are assumed."""
+        """Answer the results of a campaign's mails; the fields are assumed."""
         campaign = self._campaign(body_of(call))
         mails = self._mails_of(campaign)
         to = {mail["to"].lower() for mail in mails}
-        return {
-            "CampaignId": campaign.number,
-            "CampId": campaign.camp_id,
+        bounces = sum(bool(mail.get("bounced")) for mail in mails)
+        return campaign.ids | {
             "Name": campaign.name,
             "TotalSent": len(mails),
-            "TotalDelivered": sum(not mail.get("bounced") for mail in mails),
+            "TotalDelivered": len(mails) - bounces,
             "TotalOpens": sum(mail.get("opened", 0) for mail in mails),
             "UniqueOpens": sum("opened" in mail for mail in mails),
             "TotalClicks": sum(len(mail.get("clicked", ())) for mail in mails),
             "UniqueClicks": sum("clicked" in mail for mail in mails),
-            "TotalBounces": sum(bool(mail.get("bounced")) for mail in mails),
+            "TotalBounces": bounces,
             "TotalOptOuts": sum(
                 each["OptOut"] and each["PersonalEMail"].lower() in to for each in self.contacts()
             ),
@@ -191,7 +190,7 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Campaign/GetCampaignResultsLinks/{Token}")
     def get_campaign_result_links(self, call: Call) -> Any:
-        """How often each link of a campaign was clicked; the fields are assumed."""
+        """Answer the clicks on each link of a campaign; the fields are assumed."""
         campaign = self._campaign(body_of(call))
         clicks = [mail.get("clicked", ()) for mail in self._mails_of(campaign)]
         links = [
@@ -202,41 +201,41 @@ class CampaignRoutes(ContactRoutes):
             }
             for url in campaign.links
         ]
-        return {"CampaignId": campaign.number, "CampId": campaign.camp_id, "Links": links}
+        return campaign.ids | {"Links": links}
 
-    def _mails_of(self, campaign: Campaign, number: int | None = None) -> list[Row]:
+    def _mails_of(self, campaign: Campaign, number: int | None = None) -> list[Document]:
         return [
             mail
             for mail in self._mails
             if mail["campaign"] == campaign.camp_id and number in (None, mail["broadcast"])
         ]
 
-    def _campaign(self, body: dict[str, Any]) -> Campaign:
-        """The campaign that a body names, by either of its ids."""
+    def _campaign(self, body: Document) -> Campaign:
+        """Return the campaign that a body names, by either of its ids."""
         camp_id, number = str(body.get("campid", "")).lower(), str(body.get("campaignid", ""))
         for each in self._campaigns:
             if camp_id == each.camp_id or (not camp_id and number == str(each.number)):
                 return each
-        raise RefusedError(200, "There is no such campaign.", NO_CAMPAIGN)
+        raise refused(NO_CAMPAIGN, "There is no such campaign.")
 
-    def _broadcast(self, body: dict[str, Any]) -> tuple[Campaign, int, Broadcast]:
-        """The broadcast that a body names."""
+    def _broadcast(self, body: Document) -> tuple[Campaign, int, Broadcast]:
+        """Return the broadcast that a body names."""
         try:
             campaign, number = self._campaign(body), whole(body, "BroadcastId")
             return campaign, number, campaign.broadcasts[number]
         except (RefusedError, KeyError):
-            raise RefusedError(200, "There is no such campaign or broadcast.", NO_BROADCAST) from None
+            raise refused(NO_BROADCAST, "There is no such campaign or broadcast.") from None
 
     # An order to the simulator itself
 
     @control("POST", "/_sandbox/mails/{Mail}/{Deed}")
     def _react(self, call: Call) -> Any:
-        mail, body = call.path["Mail"], control_body(call)
+        mail, url = call.path["Mail"], control_order(call, "url").get("url", "")
         if not mail.isdecimal():
             raise InvalidControlError("Mail: must be the id of a mail")
-        return self.react(int(mail), call.path["Deed"], body.get("url", "") if isinstance(body, dict) else "")
+        return self.react(int(mail), call.path["Deed"], url)
 
-    def react(self, mail: int, deed: str, url: str = "") -> Row:
+    def react(self, mail: int, act: str, url: str = "") -> Document:
         """
         Let a recipient open a mail or click a link in it, or let it come back: `open`, `click` or `bounce`.
 
@@ -247,22 +246,22 @@ class CampaignRoutes(ContactRoutes):
             raise InvalidControlError(f"Mail: there is no mail {mail}")
         row = self._mails[mail - 1]
         links = next((each.links for each in self._campaigns if each.camp_id == row["campaign"]), ())
-        if deed not in DEEDS:
-            raise InvalidControlError(f"Deed: must be one of {', '.join(DEEDS)}")
-        if deed == "click" and url not in links:
+        if act not in ACTS:
+            raise InvalidControlError(f"Deed: must be one of {', '.join(ACTS)}")
+        if act == "click" and url not in links:
             raise InvalidControlError("url: is not in the mail")
-        if deed == "bounce":
+        if act == "bounce":
             row["bounced"] = True
         else:
             # Nobody clicks in a mail that is not open.
             row["opened"] = row.get("opened", 0) + 1
-            if deed == "click":
+            if act == "click":
                 row["clicked"] = [*row.get("clicked", ()), url]
         return copy.deepcopy(row)
 
 
-def _recipients(body: dict[str, Any]) -> list[Any]:
-    """The addresses of a mail's recipients, or what stands in their place."""
+def _recipients(body: Document) -> list[Any]:
+    """Return the addresses of a mail's recipients, or the values in their place."""
     named = [each for name in ("to", "cc", "bcc") for each in _listed(body.get(name))]
     return [folded(each).get("email") if isinstance(each, dict) else None for each in named]
 
@@ -271,8 +270,8 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
-def _schedule(body: dict[str, Any]) -> float:
-    """When a mail is due, on the monotonic clock; now if nothing is said."""
+def _schedule(body: Document) -> float:
+    """Return the time at which a mail is due, on the monotonic clock; now if there is no schedule."""
     schedule = part_of(body, "Schedule")
     until = schedule.get("delayuntilutc")
     if not until:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError, folded, operation
+from hookline.simulators.records import Document, names
 from hookline.simulators.sensorpro.core import (
-    Outcome,
-    Row,
     SensorproCore,
     bad_request,
     body_of,
     message,
+    refused,
+    result,
     texts,
     whole,
 )
@@ -26,16 +27,9 @@ ADDED = "CONTACT_ADDED"
 UPDATED = "CONTACT_UPDATED"
 DONE = {ADDED: "The contact was added.", UPDATED: "The contact was updated."}
 
-FIELDS = (
-    "Title",
-    "FirstName",
-    "LastName",
-    "Gender",
-    "DateofBirth",
-    "DateOfLastPurchase",
-    "PersonalEmail1",
-    "BusinessEmail",
-)
+FIELDS = names("""
+    Title FirstName LastName Gender DateofBirth DateOfLastPurchase PersonalEmail1 BusinessEmail
+""")
 """The fields that the vendor names; it has more, and each organization its own."""
 OURS = frozenset(("contactid", "personalemail", "tags", "optout"))
 PAGE_SIZE = 100
@@ -45,27 +39,28 @@ class ContactRoutes(SensorproCore):
     """The calls about contacts."""
 
     def seed(self) -> None:
-        """No contacts, no mails."""
+        """Forget the contacts and mails."""
         super().seed()
-        self._contacts: dict[str, Row] = {}
-        self._mails: list[Row] = []
+        self._contacts: dict[str, Document] = {}
+        self._mails: list[Document] = []
 
-    def records(self) -> dict[str, Any]:
-        """Every contact and every mail besides."""
-        held = super().records()
-        return held | copy.deepcopy({"mails": self._mails, "contacts": list(self._contacts.values())})
+    def records(self) -> Document:
+        """Return every contact and every mail besides."""
+        return super().records() | copy.deepcopy(
+            {"mails": self._mails, "contacts": list(self._contacts.values())}
+        )
 
-    def contact(self, address: str) -> Row | None:
-        """The contact with an address."""
+    def contact(self, address: str) -> Document | None:
+        """Return the contact with an address, if there is one."""
         return self._contacts.get(address.lower())
 
-    def contacts(self, *, tag: Any = None) -> list[Row]:
-        """All contacts, or those with a tag."""
+    def contacts(self, *, tag: Any = None) -> list[Document]:
+        """Return all contacts, or those with a tag."""
         return [each for each in self._contacts.values() if not tag or tag in each["Tags"]]
 
     def mail(self, to: str, **rest: Any) -> None:
         """Send a mail."""
-        unset: dict[str, Any] = {"campaign": None, "broadcast": None, "parameters": {}}
+        unset: Document = {"campaign": None, "broadcast": None, "parameters": {}}
         self._mails.append({"id": len(self._mails) + 1, "at": time.time(), "to": to} | unset | rest)
 
     # Writing
@@ -85,7 +80,7 @@ class ContactRoutes(SensorproCore):
         """Update each contact; one that is not there is an error of its row (assumed)."""
         return self._write_all(call, self._update)
 
-    def _write_all(self, call: Call, write: Callable[[Row, dict[str, Any]], str]) -> Any:
+    def _write_all(self, call: Call, write: Callable[[Any, Document], str]) -> Any:
         body = body_of(call)
         texts(body, "AddToList")
         if str(body.get("updatebykey", "email")).lower() != "email":
@@ -100,17 +95,17 @@ class ContactRoutes(SensorproCore):
                 statuses.append(message(sequence, DONE[code], code))
             except RefusedError as error:
                 errors.append(message(sequence, error.message, error.code))
-        answer: Row = {"Result": Outcome(errors, statuses).result()}
+        answer: Document = {"Result": result(errors, statuses)}
         if body.get("returnfailedrequests"):
             answer["FailedRequests"] = [rows[error["Sequence"]] for error in errors]
         return answer
 
-    def upsert(self, row: Any, tags: list[str], options: dict[str, Any]) -> str:
-        """Update a contact, or add it with these tags; the answer says which."""
+    def upsert(self, row: Any, tags: list[str], options: Document) -> str:
+        """Update a contact, or add it with these tags; return the code of which."""
         address = address_in(row)
         code = UPDATED if self.contact(address) else ADDED
         if code == ADDED:
-            # Tags are documented for contacts as they are created; for those at hand nothing is said.
+            # Tags are documented for contacts as they are created, and for no others.
             self._contacts[address.lower()] = {
                 "ContactId": str(uuid.uuid4()),
                 "PersonalEMail": address,
@@ -123,12 +118,12 @@ class ContactRoutes(SensorproCore):
             self.mail(address, kind="welcome")
         return code
 
-    def _add(self, row: Any, body: dict[str, Any]) -> str:
+    def _add(self, row: Any, body: Document) -> str:
         if self.contact(address_in(row)):
-            raise RefusedError(200, "The contact exists already.", CONTACT_EXISTS)
+            raise refused(CONTACT_EXISTS, "The contact exists already.")
         return self.upsert(row, texts(body, "AddToList"), body)
 
-    def _update(self, row: Any, body: dict[str, Any]) -> str:
+    def _update(self, row: Any, body: Document) -> str:
         self.known(address_in(row))
         return self.upsert(row, [], body)
 
@@ -136,12 +131,12 @@ class ContactRoutes(SensorproCore):
 
     @operation("POST", "/api/Contact/GetContacts/{Token}")
     def get_contacts(self, call: Call) -> Any:
-        """The contacts with this address or tag; all of them without a filter. The filter is assumed."""
+        """Answer the contacts with this address or tag; all of them without a filter. The filter is assumed."""
         return {"Contact": self._found(body_of(call))}
 
     @operation("POST", "/api/Contact/GetContactsPaged/{Token}")
     def get_contacts_paged(self, call: Call) -> Any:
-        """A page of the contacts, counted from 1; all of it is assumed."""
+        """Answer a page of the contacts, counted from 1; all of it is assumed."""
         body = body_of(call)
         number, size = whole(body, "PageNumber", 1), whole(body, "PageSize", PAGE_SIZE)
         if not number or not size:
@@ -155,7 +150,7 @@ class ContactRoutes(SensorproCore):
             "TotalRecords": len(found),
         }
 
-    def _found(self, body: dict[str, Any]) -> list[Row]:
+    def _found(self, body: Document) -> list[Document]:
         address = str(body.get("personalemail") or "").lower()
         return [
             each
@@ -163,11 +158,11 @@ class ContactRoutes(SensorproCore):
             if address in ("", each["PersonalEMail"].lower())
         ]
 
-    # Leaving
+    # Opting out
 
     @operation("PUT", "/api/Contact/ChangeOptOutStatus/{Token}")
     def change_opt_out_status(self, call: Call) -> Any:
-        """Set whether a contact takes no mails any more; the inputs are assumed."""
+        """Opt a contact out of mails, or in again; the inputs are assumed."""
         body = body_of(call)
         contact, out = self.known(address_in(body)), body.get("optout")
         if not isinstance(out, bool):
@@ -182,40 +177,30 @@ class ContactRoutes(SensorproCore):
         del self._contacts[contact["PersonalEMail"].lower()]
         return {}
 
-    def known(self, address: str) -> Row:
-        """
-        The contact with an address.
-
-        Raises:
-            RefusedError: there is none.
-        """
+    def known(self, address: str) -> Document:
+        """Return the contact with an address, which there must be."""
         contact = self.contact(address)
         if contact is None:
-            raise RefusedError(200, "There is no such contact.", NO_CONTACT)
+            raise refused(NO_CONTACT, "There is no such contact.")
         return contact
 
 
 def address_in(row: Any) -> str:
-    """
-    A contact's address.
-
-    Raises:
-        RefusedError: it has none that could be one.
-    """
+    """Return a contact's address, which must be there and could be one."""
     address = folded(row).get("personalemail") if isinstance(row, dict) else None
     if not is_address(address):
-        raise RefusedError(200, "PersonalEMail is missing or no e-mail address.", BAD_CONTACT)
+        raise refused(BAD_CONTACT, "PersonalEMail is missing or no e-mail address.")
     return str(address)
 
 
 def is_address(value: Any) -> bool:
-    """Could it be an e-mail address?"""
+    """Return True if it could be an e-mail address."""
     name, _, domain = value.partition("@") if isinstance(value, str) else ("", "", "")
     return bool(name.strip() and domain.strip())
 
 
-def _fill(contact: Row, row: Row) -> None:
-    """Take over a contact's fields, those the vendor names in its spelling, and what is no text or number not."""
+def _fill(contact: Document, row: Document) -> None:
+    """Set a contact's fields, those the vendor names in its spelling; what is no text or number is dropped."""
     spelt = {name.lower(): name for name in (*FIELDS, *contact)}
     for name, value in row.items():
         if name.lower() not in OURS and isinstance(value, str | int | float):

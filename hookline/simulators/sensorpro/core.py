@@ -1,5 +1,5 @@
 """
-Sensorpro's manners, which all its calls share: tokens in the path, errors in the body of a 200, work put off.
+Sensorpro's manners, which all its calls share: tokens in the path, errors in the body of a 200, deferred work.
 
 The vendor publishes no list of its codes: those here are the sandbox's own.
 """
@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from hookline.simulators.control import Call, RefusedError, Simulator, folded, operation
+from hookline.simulators.records import Document, Tokens
 
 ORGANIZATION = "sandbox"
 USER = "api@sandbox.example"
@@ -29,40 +30,36 @@ BAD_REQUEST = "REQUEST_INVALID"
 
 NO_LENGTH = 411
 
-Row = dict[str, Any]
+
+def result(errors: Sequence[Document] = (), statuses: Sequence[Document] = ()) -> Document:
+    """Return the `Result` that every answer carries: for each row an error, or a status for information."""
+    return {
+        "RequestId": str(uuid.uuid4()),
+        "ErrorMessages": list(errors),
+        "StatusMesssages": list(statuses),  # three s, as the vendor sends it
+        "TotalStatusMessages": len(statuses),
+        "TotalErrors": len(errors),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a call's rows: each an error, or a status for information."""
-
-    errors: Sequence[Row] = ()
-    statuses: Sequence[Row] = ()
-
-    def result(self) -> Row:
-        """The `Result` that every answer carries."""
-        return {
-            "RequestId": str(uuid.uuid4()),
-            "ErrorMessages": list(self.errors),
-            "StatusMesssages": list(self.statuses),  # three s, as the vendor sends it
-            "TotalStatusMessages": len(self.statuses),
-            "TotalErrors": len(self.errors),
-        }
-
-
-def message(sequence: int, description: str, code: str) -> Row:
-    """An error or a status; the sequence is the index of the row that it is about, from 0."""
+def message(sequence: int, description: str, code: str) -> Document:
+    """Return an error or a status; the sequence is the index of the row that it is about, from 0."""
     return {"Sequence": sequence, "Description": description, "Code": code}
 
 
+def refused(code: str, why: str) -> RefusedError:
+    """Return an error as the vendor answers it: with status 200."""
+    return RefusedError(200, why, code)
+
+
 def bad_request(why: str) -> RefusedError:
-    """The error for a body that cannot be read."""
-    return RefusedError(200, why, BAD_REQUEST)
+    """Return the error for a body that cannot be read."""
+    return refused(BAD_REQUEST, why)
 
 
 @dataclass(order=True, slots=True)
 class Job:
-    """Something to be done at its time."""
+    """An action at its time."""
 
     due: float
     """On the clock of `time.monotonic`."""
@@ -70,7 +67,7 @@ class Job:
 
 
 class SensorproCore(Simulator):
-    """What every part of Sensorpro stands on."""
+    """The base of every part of Sensorpro."""
 
     vendor = "sensorpro"
     secret_placeholders: ClassVar[frozenset[str]] = frozenset({"Organization", "User", "Password", "Token"})
@@ -83,12 +80,12 @@ class SensorproCore(Simulator):
         super().__init__()
 
     def seed(self) -> None:
-        """Nobody signed in, nothing to do."""
-        self._tokens: dict[str, float] = {}
+        """Forget everything: nobody is signed in, and there is nothing to do."""
+        self._tokens: Tokens[bool] = Tokens()
         self._jobs: list[Job] = []
 
     def records(self) -> dict[str, Any]:
-        """What the parts of Sensorpro hold, once all that is due is done."""
+        """Return the records of the parts of Sensorpro, once all that is due is done."""
         self._catch_up()
         return {}
 
@@ -101,34 +98,33 @@ class SensorproCore(Simulator):
     def authorize(self, call: Call) -> None:
         """Let a caller with a live token in. How a bad one is answered is not documented: assumed."""
         check_length(call)
-        if self._tokens.get(call.path["Token"].lower(), 0) < time.monotonic():
-            raise RefusedError(200, "The token is not valid or has expired.", BAD_TOKEN)
+        if not self._tokens.get(call.path["Token"].lower()):
+            raise refused(BAD_TOKEN, "The token is not valid or has expired.")
         self._catch_up()
 
     def render(self, _: Call, value: Any) -> Response:
-        """The handler's fields and the `Result` that every answer carries."""
-        return JSONResponse({"Result": Outcome().result()} | value)
+        """Answer the handler's fields and the `Result`."""
+        return JSONResponse({"Result": result()} | value)
 
     def refusal(self, error: RefusedError) -> Response:
-        """An error in the body; the status says 200 for all that the vendor itself refuses."""
+        """Answer an error in the body; the status says 200 for all that the vendor itself refuses."""
         if error.status == NO_LENGTH:
             return HTMLResponse(f"<h2>{error.message}</h2>", error.status)  # by the web server before it
-        outcome = Outcome([message(0, error.message, error.code)])
-        return JSONResponse({"Result": outcome.result()}, error.status)
+        return JSONResponse({"Result": result([message(0, error.message, error.code)])}, error.status)
 
-    # Work put off
+    # Deferred work
 
     def do_at(self, due: float, action: Callable[[], None]) -> None:
-        """Have something done at its time, at once if that has come; `due` is on the monotonic clock."""
+        """Do something at its time, at once if that has come; `due` is on the monotonic clock."""
         self._jobs.append(Job(due, action))
         self._catch_up()
 
     def hurry(self) -> None:
-        """Do at once all that was put off, as if its time had come."""
+        """Do at once all that is deferred, as if its time had come."""
         self._catch_up(math.inf)
 
     def _catch_up(self, now: float | None = None) -> None:
-        """Do what is due by now. Nobody can tell that it was not done before: it is done before every look."""
+        """Do what is due by now. It is called before every read, so that nobody sees that it was not done before."""
         now = time.monotonic() if now is None else now
         due = sorted(job for job in self._jobs if job.due <= now)
         self._jobs = [job for job in self._jobs if job.due > now]
@@ -150,64 +146,50 @@ class SensorproCore(Simulator):
         return self._sign_in(call, *call.path.values())
 
     def _sign_in(self, call: Call, *credentials: Any) -> Any:
-        given = [str(each) for each in (*credentials, call.headers.get("x-apikey", "").lower())]
-        wanted = [ORGANIZATION, USER, PASSWORD, API_KEY]
-        if not hmac.compare_digest(json.dumps(given).encode(), json.dumps(wanted).encode()):
-            raise RefusedError(200, "Organization, user, password or API key is wrong.", BAD_LOGIN)
-        now = time.monotonic()
-        self._tokens = {token: until for token, until in self._tokens.items() if until >= now}
+        sent = [str(each) for each in (*credentials, call.headers.get("x-apikey", "").lower())]
+        expected = [ORGANIZATION, USER, PASSWORD, API_KEY]
+        if not hmac.compare_digest(json.dumps(sent).encode(), json.dumps(expected).encode()):
+            raise refused(BAD_LOGIN, "Organization, user, password or API key is wrong.")
         token = str(uuid.uuid4())
-        self._tokens[token] = now + self.expires_in
+        self._tokens.add(token, self.expires_in, opens=True)
         return {"ExpiresIn": self.expires_in, "APIEndpoint": f"{self.url}/", "Token": token}
 
     @operation("POST", "/auth/sys/logoff/{Token}")
     def log_off(self, call: Call) -> Response:
         """End a token; the vendor answers nothing at all."""
-        del self._tokens[call.path["Token"].lower()]
+        self._tokens.remove(call.path["Token"].lower())
         return Response()
 
 
 def check_length(call: Call) -> None:
-    """
-    Refuse a POST without a body, as some of the vendor's servers do.
-
-    Raises:
-        RefusedError: it has none.
-    """
+    """Refuse a POST without a body, as some of the vendor's servers do."""
     if call.request.method == "POST" and not call.content:
         raise RefusedError(NO_LENGTH, "Length Required")
 
 
 def body_of(call: Call) -> dict[str, Any]:
     """
-    The JSON object in the body, with its names in lower case.
+    Return the JSON object in the body, with its names in lower case.
 
     Raises:
         RefusedError: there is none, or it holds what no answer could repeat: NaN, half a surrogate pair.
     """
+    body = call.document(lambda why: bad_request(f"The body {why}."))
     try:
-        body = json.loads(call.content)
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
+        json.dumps(body, allow_nan=False)
+    except ValueError:
         raise bad_request("The body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise bad_request("The body is not a JSON object.")
     return folded(body)
 
 
 def part_of(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """An object in a body, with its names in lower case; an empty one where there is none."""
+    """Return an object in a body, with its names in lower case; an empty one where there is none."""
     part = body.get(name.lower())
     return folded(part) if isinstance(part, dict) else {}
 
 
 def whole(body: dict[str, Any], name: str, default: int | None = None) -> int:
-    """
-    A whole number, 0 or more; one in a string counts too.
-
-    Raises:
-        RefusedError: it is none, or it is missing and there is no default.
-    """
+    """Return a whole number, 0 or more, or the default; one in a string counts too."""
     value = body.get(name.lower())
     if value is None and default is not None:
         return default
@@ -219,12 +201,7 @@ def whole(body: dict[str, Any], name: str, default: int | None = None) -> int:
 
 
 def texts(body: dict[str, Any], name: str) -> list[str]:
-    """
-    A list of strings; an empty one where there is none.
-
-    Raises:
-        RefusedError: it is something else.
-    """
+    """Return a list of strings; an empty one where there is none."""
     values = body.get(name.lower()) or []
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise bad_request(f"{name} must be a list of strings.")

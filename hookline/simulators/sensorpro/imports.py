@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError, folded, operation
+from hookline.simulators.records import Document
 from hookline.simulators.sensorpro.contacts import ContactRoutes
-from hookline.simulators.sensorpro.core import Row, bad_request, body_of, part_of, whole
+from hookline.simulators.sensorpro.core import bad_request, body_of, part_of, refused, whole
 
 NO_IMPORT = "IMPORT_NOT_FOUND"
 
@@ -19,7 +20,7 @@ QUOTE = re.compile(r"[!-+\-/:-@[-`{-~]")  # a mark of ASCII but the comma, which
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Where an import finds its file and what it makes of it."""
+    """The definition of an import: its file, and the fields that its columns fill."""
 
     tag: str
     file: str
@@ -32,7 +33,7 @@ class Definition:
 
 @dataclass(slots=True)
 class Import:
-    """One run of an import, and how it went."""
+    """A run of an import, and its outcome."""
 
     number: int
     definition: Definition
@@ -41,8 +42,8 @@ class Import:
     """The rows that hold no contact, counted from 0."""
     total: int = 0
 
-    def row(self) -> Row:
-        """How far it is; the fields are assumed."""
+    def row(self) -> Document:
+        """Return its progress; the fields are assumed."""
         return {
             "ImportId": self.number,
             "Tag": self.definition.tag,
@@ -78,14 +79,14 @@ class ImportRoutes(ContactRoutes):
     """The calls about imports."""
 
     def seed(self) -> None:
-        """A file to import, and nothing imported."""
+        """Set up a file to import, and nothing imported."""
         super().seed()
         self._imports: dict[int, Import] = {}
         self._files = dict(FILES)
         self._definitions = dict(KNOWN)
 
-    def records(self) -> dict[str, Any]:
-        """Every import besides, without the passwords of its site."""
+    def records(self) -> Document:
+        """Return every import besides, without the passwords of its site."""
         return super().records() | {"imports": [each.row() for each in self._imports.values()]}
 
     @operation("POST", "/api/import/ExecuteFTPImport/{Token}")
@@ -101,22 +102,22 @@ class ImportRoutes(ContactRoutes):
 
     @operation("POST", "/api/import/GetImportStatus/{Token}")
     def get_import_status(self, call: Call) -> Any:
-        """How far an import is."""
+        """Answer the progress of an import."""
         job = self._imports.get(whole(body_of(call), "ImportId"))
         if job is None:
-            raise RefusedError(200, "There is no such import.", NO_IMPORT)
+            raise refused(NO_IMPORT, "There is no such import.")
         return job.row()
 
-    def _definition(self, body: dict[str, Any]) -> tuple[Definition, bool]:
-        """The import that a body asks for, and whether it is to run; how a definition is nested, is assumed."""
+    def _definition(self, body: Document) -> tuple[Definition, bool]:
+        """Return the import that a body asks for, and True if it is to run; the nesting is assumed."""
         tag = str(body.get("tag") or "")
-        given = part_of(body, "ImportDefinition")
-        if not given:
+        inputs = part_of(body, "ImportDefinition")
+        if not inputs:
             if tag not in self._definitions:
-                raise RefusedError(200, "There is no import of this tag.", NO_IMPORT)
+                raise refused(NO_IMPORT, "There is no import of this tag.")
             return self._definitions[tag], True
-        facts = part_of(given, "ImportData")
-        site = part_of(given, "FTPConfiguration") or part_of(given, "FTP")
+        facts = part_of(inputs, "ImportData")
+        site = part_of(inputs, "FTPConfiguration") or part_of(inputs, "FTP")
         name, quote = str(facts.get("name", "")), str(facts.get("quotechar") or '"')
         if not NAME.fullmatch(name):
             raise bad_request("Name takes up to 16 of a to z and 0 to 9.")
@@ -127,7 +128,7 @@ class ImportRoutes(ContactRoutes):
         definition = Definition(
             tag or name,
             str(site["ftpfilename"]),
-            _field_map(given),
+            _field_map(inputs),
             quote,
             clear=facts.get("clearcrossxref") is True,
             delete=site.get("deletefileafterimport") is True,
@@ -147,7 +148,7 @@ class ImportRoutes(ContactRoutes):
         rows = list(csv.DictReader(content.splitlines(), quotechar=definition.quote))
         for number, row in enumerate(rows):
             try:
-                self._take_in(row, definition)
+                self._add_row(row, definition)
             except RefusedError:
                 job.failed.append(number)
         job.total = len(rows)
@@ -155,7 +156,7 @@ class ImportRoutes(ContactRoutes):
         if definition.delete:
             del self._files[definition.file]
 
-    def _take_in(self, row: dict[str, Any], definition: Definition) -> None:
+    def _add_row(self, row: Document, definition: Definition) -> None:
         contact = {to: row[heading] for heading, to in definition.fields.items() if row.get(heading)}
         self.upsert(contact, [], {})
         tags = self.known(str(folded(contact)["personalemail"]))["Tags"]
@@ -163,8 +164,8 @@ class ImportRoutes(ContactRoutes):
             tags.append(definition.tag)
 
 
-def _field_map(given: dict[str, Any]) -> dict[str, str]:
-    rows = given.get("fieldmap")
+def _field_map(inputs: Document) -> dict[str, str]:
+    rows = inputs.get("fieldmap")
     pairs = [folded(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     fields = {str(pair.get("fromfield", "")): str(pair.get("tofield", "")) for pair in pairs}
     if "personalemail" not in {to.lower() for to in fields.values()}:

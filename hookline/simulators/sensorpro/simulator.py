@@ -1,9 +1,9 @@
 """
 A stand-in for Sensorpro.
 
-Errors stand in the body of a 200 answer, the token is the last segment of each path, and a mail cannot be
+Errors are in the body of a 200 answer, the token is the last segment of each path, and a mail cannot be
 looked for once it is sent. Facts and how far they are known: the vendor notes, section 1. Each subject's calls
-stand in a file of their own.
+are in a file of their own.
 """
 
 from hookline.simulators.sensorpro.campaigns import (
@@ -32,7 +32,7 @@ class SensorproSimulator(CampaignRoutes, ImportRoutes):
     """Sensorpro: sign-in, contacts, its campaigns with a stored broadcast each, relay mail, imports."""
 
     def seed(self) -> None:
-        """The firm's contacts, one of whom opted out, and its campaigns; no mails, nobody signed in."""
+        """Set up the firm's contacts, one of whom opted out, and its campaigns; no mails, nobody signed in."""
         super().seed()
         for first, last, address, tag in PEOPLE:
             self.upsert({"PersonalEMail": address, "FirstName": first, "LastName": last}, [tag], {})

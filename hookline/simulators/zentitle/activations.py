@@ -1,13 +1,14 @@
-"""Zentitle's activations: where license codes are in use, online, offline, passively and by a LAN daemon."""
+"""Zentitle's activations: the use of license codes on computers, online, offline, passively and by a LAN daemon."""
 
 import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hookline.simulators.control import Call, control, control_body, operation
+from hookline.simulators.control import Call, control, control_order, operation
 from hookline.simulators.faults import InvalidControlError
 from hookline.simulators.zentitle.inputs import Inputs, failure, inputs_of, now
 from hookline.simulators.zentitle.state import Account, Activation, License
@@ -28,6 +29,12 @@ MACHINES = (
     ("Microsoft Windows 10 Enterprise 19045, 64-bit", "AuthenticAMD:AMD Ryzen 5 PRO 5650U", "6", "32166"),
     ("macOS 14.5, 64-bit", "Apple M2", "8", "16384"),
 )
+# fmt: off
+SYSTEM = {
+    "bitage": "64", "screenresx": "1920", "screenresy": "1080", "oslanguage": "en-GB", "applanguage": "en-GB",
+    "type": "LAPTOP", "licensestatus": "", "version": "4", "build": "2", "edition": "STD", "vmplatform": "Physical",
+}
+# fmt: on
 
 
 class Activations(Account):
@@ -35,7 +42,7 @@ class Activations(Account):
 
     @operation("GET", "/api/ActivatedLicenseCodes")
     def list_activated_license_codes(self, call: Call) -> Any:
-        """The codes that are active on a computer, with their products."""
+        """Answer the codes that are active on a computer, with their products."""
         computer = inputs_of(call).required("computerid")
         return [
             {"productID": each.product, "licenseCode": each.code}
@@ -45,12 +52,12 @@ class Activations(Account):
 
     @operation("GET", "/api/LicenseCodeActivity")
     def list_license_code_activity(self, call: Call) -> Any:
-        """Where a code is and was activated; an empty list when nowhere, an object when in one place."""
+        """Answer where a code is and was activated; an empty list when nowhere, an object when in one place."""
         inputs = inputs_of(call)
         found = self._license(inputs)
         only_active, with_system = inputs.bit("activated"), inputs.bit("getsysinfo")
-        shown = found.active if only_active else found.activity
-        rows = [_row(found, each, with_system=with_system) for each in shown]
+        activity = found.active if only_active else found.activity
+        rows = [_row(found, each, with_system=with_system) for each in activity]
         # "One or more sets" by the vendor's text, a bare object in its sample: both, as it is.
         return rows[0] if len(rows) == 1 else rows
 
@@ -66,15 +73,15 @@ class Activations(Account):
         """Forget that a code was on a computer; without one, on any computer at all."""
         inputs = inputs_of(call)
         found, computer = self._license(inputs), inputs.text("computerid")
-        kept = [each for each in found.activity if computer not in ("", each.computer)]
-        if computer and len(kept) == len(found.activity):
+        left = [each for each in found.activity if computer not in ("", each.computer)]
+        if computer and len(left) == len(found.activity):
             raise failure("Activity does not exist")
-        found.activity = kept
+        found.activity = left
         return ACTIVITY_DELETED
 
     @operation("GET", "/api/SystemDetails")
     def get_system_details(self, call: Call) -> Any:
-        """What is known of a computer that has, or had, a license or a trial of a product."""
+        """Answer the facts of a computer that has, or had, a license or a trial of a product."""
         inputs = inputs_of(call)
         product, computer = self._product(inputs).product, inputs.required("computerid")
         activations = [
@@ -87,7 +94,7 @@ class Activations(Account):
         if activations:
             return system_details(max(activations, key=lambda one: one.activated))
         if (product, computer) in self._trials:
-            return self._trials[product, computer].system | {"licensestatus": "Trial"}
+            return system_of(computer) | {"licensestatus": "Trial"}
         raise failure("System details do not exist")
 
     # Offline
@@ -146,11 +153,11 @@ class Activations(Account):
         return MASTER_CREATED + _certificate(code)
 
     def _certified(self, inputs: Inputs, name: str, purpose: str) -> tuple[License, str]:
-        """The license and the computer that a certificate from the licensed program names."""
+        """Return the license and the computer that a certificate from the licensed program names."""
         product, certificate = self._product(inputs).product, inputs.required(name)
         try:
-            told = json.loads(bytes.fromhex(certificate))
-            made_for, code, computer = told["for"], str(told["code"]), str(told["computer"])
+            parsed = json.loads(bytes.fromhex(certificate))
+            made_for, code, computer = parsed["for"], str(parsed["code"]), str(parsed["computer"])
             computer.encode()  # half a surrogate pair could not be answered
         except (ValueError, TypeError, KeyError, RecursionError):
             made_for, code, computer = "", "", ""
@@ -160,15 +167,15 @@ class Activations(Account):
             raise failure("License code does not exist")
         return self._licenses[product, code], computer
 
-    # What a licensed program does
+    # The acts of a licensed program
 
     @control("POST", "/_sandbox/licenses/{licenseCode}/activate")
     def _activate(self, call: Call) -> Any:
-        return self.activate(call.path["licenseCode"], named_computer(call))
+        return self.activate(call.path["licenseCode"], named_computer(control_order(call, "computerID")))
 
     def activate(self, code: str, computer: str = "") -> dict[str, Any]:
         """
-        Activate a code on a computer, as the licensed program would; its limits are not looked at.
+        Activate a code on a computer, as the licensed program would; its limits are not checked.
 
         Raises:
             InvalidControlError: there is no such code.
@@ -178,8 +185,11 @@ class Activations(Account):
 
     @control("POST", "/_sandbox/licenses/{licenseCode}/certificates")
     def _make_certificates(self, call: Call) -> Any:
-        """The certificates that the licensed program shows on a computer offline."""
-        found, computer = self._any_license(call.path["licenseCode"]), named_computer(call) or new_computer()
+        """Answer the certificates that the licensed program makes on a computer offline."""
+        computer, found = (
+            named_computer(control_order(call, "computerID")),
+            self._any_license(call.path["licenseCode"]),
+        )
         return {
             "productID": found.product,
             "computerID": computer,
@@ -194,7 +204,7 @@ class Activations(Account):
         raise InvalidControlError(f"licenseCode: there is no code {code}")
 
     def _activated(self, found: License, computer: str, *, hours: int = 0) -> Activation:
-        """The activation of a code on a computer, with a new lease; a trial there is converted."""
+        """Activate a code on a computer, with a new lease; a trial there is converted."""
         activation = found.on(computer)
         if activation is None:
             activation = Activation(computer, now(), system_of(computer))
@@ -202,43 +212,28 @@ class Activations(Account):
         hours = hours or found.terms.clientleaseperiod
         activation.lease_ends = now(hours=hours) if hours else None
         trial = self._trials.get((found.product, computer))
-        if trial and not trial.code:
-            trial.code, trial.modified = found.code, now()
+        if trial and not trial["licenseCode"]:
+            trial |= {"licenseCode": found.code, "modified": now()}
         return activation
 
 
 def new_computer() -> str:
-    """A computer's id: 20 characters, some of which mean something else in an address."""
+    """Draw a computer's id: 20 characters, some of which mean something else in an address."""
     return base64.b64encode(secrets.token_bytes(15)).decode()
 
 
 def system_of(computer: str) -> dict[str, str]:
-    """What a licensed program tells of its computer: numbers as text, always the same of the same one."""
+    """Return what a licensed program reports of its computer: numbers as text, always the same of the same one."""
     which = hashlib.sha256(computer.encode()).digest()
-    system, processor, cores, memory = MACHINES[which[0] % len(MACHINES)]
-    return {
-        "computerID": computer,
-        "operatingsystem": system,
-        "bitage": "64",
-        "screenresx": "1920",
-        "screenresy": "1080",
-        "processor": processor,
-        "cores": cores,
-        "memory": memory,
-        "oslanguage": "en-GB",
-        "applanguage": "en-GB",
-        "type": "LAPTOP",
-        "licensestatus": "",
-        "version": "4",
-        "build": "2",
-        "edition": "STD",
-        "computername": f"WS-{which.hex()[:6].upper()}",
-        "vmplatform": "Physical",
-    }
+    machine = zip(
+        ("operatingsystem", "processor", "cores", "memory"), MACHINES[which[0] % len(MACHINES)], strict=True
+    )
+    named = {"computerID": computer, "computername": f"WS-{which.hex()[:6].upper()}"}
+    return SYSTEM | named | dict(machine)
 
 
 def system_details(activation: Activation) -> dict[str, str]:
-    """A computer, with the license status that it had last."""
+    """Return the facts of a computer, with the license status that it had last."""
     status = "Activated" if activation.active else "Deactivated"
     return activation.system | {"licensestatus": status}
 
@@ -259,27 +254,24 @@ def _row(found: License, each: Activation, *, with_system: bool) -> dict[str, An
     }
 
 
-def named_computer(call: Call) -> str:
+def named_computer(order: Mapping[str, Any]) -> str:
     """
-    The computer that a control request names; an empty string when it names none.
+    Return the computer that an order names; a fresh one when it names none.
 
     Raises:
-        InvalidControlError: the body is no object, or the computer no string.
+        InvalidControlError: it is no string.
     """
-    body = control_body(call)
-    if not isinstance(body, dict):
-        raise InvalidControlError("body: must be a JSON object")
-    computer = body.get("computerID") or ""
+    computer = order.get("computerID") or new_computer()
     if not isinstance(computer, str):
         raise InvalidControlError("computerID: must be a string")
     return computer
 
 
 def _request(purpose: str, code: str, computer: str) -> str:
-    """A certificate as the licensed program makes it: hexadecimal, and not for people to read."""
+    """Return a certificate as the licensed program makes it: hexadecimal, and not for people to read."""
     return json.dumps({"for": purpose, "code": code, "computer": computer}).encode().hex()
 
 
 def _certificate(*about: str) -> str:
-    """A certificate as the vendor makes it: long, hexadecimal, the same for the same."""
+    """Return a certificate as the vendor makes it: long, hexadecimal, the same for the same."""
     return hashlib.shake_256("\n".join(about).encode()).hexdigest(CERTIFICATE_BYTES)

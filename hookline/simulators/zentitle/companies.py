@@ -17,13 +17,13 @@ class Companies(Account):
 
     @operation("GET", "/api/Company")
     def get_company(self, call: Call) -> Any:
-        """A company, which does not repeat its number."""
+        """Answer a company, which does not repeat its number."""
         inputs = inputs_of(call)
         return company_row(self._company(inputs, inputs.text("productid")))
 
     @operation("POST", "/api/Company")
     def create_company(self, call: Call) -> Any:
-        """Add a company; a second one of the same name is another company. Its number is not told."""
+        """Add a company; a second one of the same name is another company. Its number is not answered."""
         inputs = inputs_of(call)
         name, product = inputs.required("company"), self._product(inputs).product
         company = Company(
@@ -69,15 +69,15 @@ class Companies(Account):
         for each in list(self._of_company[company.company].values()):
             self._move(each, 0)
         for group in self._groups.values():
-            if group.company == company.company:
-                group.company = 0
+            if group["companyID"] == company.company:
+                group["companyID"] = 0
         self._named[company.name, company.product].remove(company)
         del self._companies[company.company]
         return COMPANY_DELETED
 
     @operation("GET", "/api/CompanyID")
     def get_company_id(self, call: Call) -> Any:
-        """The number of the company with exactly this name; of several, the oldest."""
+        """Answer the number of the company with exactly this name; of several, the oldest."""
         inputs = inputs_of(call)
         name, product = inputs.required("company"), inputs.text("productid") or GLOBAL
         found = self._named.get((name, product))
@@ -87,12 +87,12 @@ class Companies(Account):
 
     @operation("GET", "/api/CompaniesProducts")
     def list_companies_products(self, call: Call) -> Any:
-        """Every company with its product."""
+        """Answer every company with its product."""
         inputs_of(call)
         return [self._company_key(each) for each in self._companies.values()]
 
     def _company(self, inputs: Inputs, product: str = "") -> Company:
-        """The company of this number, if it is one of the product or of all."""
+        """Return the company of this number, if it is one of the product or of all."""
         found = self._companies.get(inputs.number("companyid"))
         if found is None or (product and found.product not in (GLOBAL, product)):
             raise failure("Company does not exist")
@@ -109,16 +109,14 @@ class Companies(Account):
 
 
 def company_row(each: Company) -> dict[str, Any]:
-    """A company as GET Company shows it."""
+    """Return a company as GET Company answers it."""
     known = folded(each.data)
     return {
         "company": each.name,
         "companyData": escaped(each.data),
         "firstName": str(known.get("firstname", "")),
         "email": str(known.get("email", "")),
-        "search1": each.search[0],
-        "search2": each.search[1],
-        "search3": each.search[2],
+        **{f"search{number}": text for number, text in enumerate(each.search, start=1)},
         "created": each.created,
         "productID": each.product,
     }

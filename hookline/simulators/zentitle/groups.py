@@ -4,23 +4,34 @@ import hmac
 from typing import Any
 
 from hookline.simulators.control import Call, operation
+from hookline.simulators.records import Document
 from hookline.simulators.zentitle.inputs import Inputs, failure, fresh_number, inputs_of, now
-from hookline.simulators.zentitle.state import Account, Assignment, Group, License, User
+from hookline.simulators.zentitle.state import Account, Key, License
 
 # The vendor prints no sentence for any of these; they are assumed.
-GROUP_CREATED = "Group Created Successfully"
-GROUP_UPDATED = "Group Updated Successfully"
-GROUP_DELETED = "Group Deleted Successfully"
-USER_CREATED = "Group User Created Successfully"
-USER_UPDATED = "Group User Updated Successfully"
-USER_DELETED = "Group User Deleted Successfully"
+CREATED, UPDATED, DELETED = (f"{{}} {done} Successfully" for done in ("Created", "Updated", "Deleted"))
 PASSWORD_UPDATED = "Group User Password Updated Successfully"  # noqa: S105  (not a password)
 LICENSE_ASSIGNED = "Group License Code Assigned Successfully"
 LICENSE_UNASSIGNED = "Group License Code Unassigned Successfully"
-USER_LICENSE_CREATED = "Group User License Created Successfully"
 AUTHENTICATED = "User Authenticated Successfully"
 
 KINDS = ("master", "standard")
+
+NEW_GROUP: Document = {
+    "type": "",
+    "masterGroupID": 0,
+    "groupName": "",
+    "description": "",
+    "companyID": 0,
+}
+TEXTS = ("firstName", "lastName", "email", "telephone")
+NEW_USER: Document = {
+    "groupID": 0,
+    "userName": "",
+    "password": "",
+    "additionalData": "{}",
+    **dict.fromkeys(TEXTS, ""),
+}
 
 
 class Groups(Account):
@@ -28,68 +39,54 @@ class Groups(Account):
 
     @operation("GET", "/api/Group")
     def get_group(self, call: Call) -> Any:
-        """A group with its license codes, users and subgroups."""
-        found = self._group(inputs_of(call))
-        return group_row(found) | {
+        """Answer a group with its license codes, users and subgroups."""
+        group = self._group(inputs_of(call))
+        number = group["groupID"]
+        return group | {
             "groupLicenses": [
-                assignment_row(key, each) for key, each in self._assigned.items() if each.group == found.group
+                assignment_row(key, each) for key, each in self._assigned.items() if each["groupID"] == number
             ],
-            "groupUsers": [user_row(each) for each in self._users.values() if each.group == found.group],
+            "groupUsers": [user_row(each) for each in self._users.values() if each["groupID"] == number],
             "subGroups": [
-                {"groupID": each.group, "groupName": each.name}
+                {name: each[name] for name in ("groupID", "groupName")}
                 for each in self._groups.values()
-                if each.master == found.group
+                if each["masterGroupID"] == number
             ],
         }
 
     @operation("POST", "/api/Group")
     def create_group(self, call: Call) -> Any:
-        """Add a group of a new name; its number is not told."""
-        inputs = inputs_of(call)
-        name = self._free_group_name(inputs)
-        inputs.required("type")
-        kind = inputs.word("type", *KINDS)
-        self._add_group(
-            name, kind, inputs.text("description"), self._master(inputs), self._company_number(inputs)
-        )
-        return GROUP_CREATED
+        """Add a group of a new name; its number is not answered."""
+        self._put(self._groups, "groupID", self._changed_group(inputs_of(call), NEW_GROUP))
+        return CREATED.format("Group")
 
     @operation("PUT", "/api/Group")
     def update_group(self, call: Call) -> Any:
         """Change what is named and leave the rest."""
         inputs = inputs_of(call)
-        found = self._groups.get(inputs.number("groupid"))
-        if found is None:
-            raise failure("Group does not exist")
-        name = self._free_group_name(inputs, found) if "groupname" in inputs else found.name
-        kind = inputs.word("type", *KINDS, default=found.kind)
-        master = self._master(inputs) if "mastergroupid" in inputs else found.master
-        if master == found.group:
-            raise failure("A group cannot be its own master group")
-        company = self._company_number(inputs) if "companyid" in inputs else found.company
-        found.description = inputs.text("description", found.description)
-        found.name, found.kind, found.master, found.company = name, kind.capitalize(), master, company
-        found.modified = now()
-        return GROUP_UPDATED
+        self._put(
+            self._groups, "groupID", self._changed_group(inputs, self._groups[self._group_number(inputs)])
+        )
+        return UPDATED.format("Group")
 
     @operation("DELETE", "/api/Group")
     def delete_group(self, call: Call) -> Any:
-        """Delete a group with its users; that its codes and subgroups are let go of is assumed."""
-        found = self._group(inputs_of(call)).group
-        del self._groups[found]
-        self._users = {number: each for number, each in self._users.items() if each.group != found}
-        self._assigned = {key: each for key, each in self._assigned.items() if each.group != found}
+        """Delete a group with its users; that its codes and subgroups are released is assumed."""
+        number = self._group(inputs_of(call))["groupID"]
+        del self._groups[number]
+        self._users = {key: each for key, each in self._users.items() if each["groupID"] != number}
+        self._assigned = {key: each for key, each in self._assigned.items() if each["groupID"] != number}
         for group in self._groups.values():
-            if group.master == found:
-                group.master = 0
-        return GROUP_DELETED
+            if group["masterGroupID"] == number:
+                group["masterGroupID"] = 0
+        return DELETED.format("Group")
 
-    def _group(self, inputs: Inputs) -> Group:
-        """The group named by its number or by its name."""
+    def _group(self, inputs: Inputs) -> Document:
+        """Return the group named by its number or by its name."""
         inputs.one_of("groupid", "groupname")
         number, name = inputs.whole("groupid"), inputs.text("groupname")
         for each in self._groups.values():
-            if each.group == number or (name and each.name == name):
+            if each["groupID"] == number or (name and each["groupName"] == name):
                 return each
         raise failure("Group does not exist")
 
@@ -99,129 +96,102 @@ class Groups(Account):
             raise failure("Group does not exist")
         return number
 
-    def _master(self, inputs: Inputs) -> int:
-        """The number of the master group to be under; 0 for none."""
-        number = inputs.whole("mastergroupid")
-        if number and number not in self._groups:
-            raise failure("Master group does not exist")
-        return number
-
-    def _free_group_name(self, inputs: Inputs, own: Group | None = None) -> str:
-        name = inputs.required("groupname")
-        if any(each is not own and each.name == name for each in self._groups.values()):
-            raise failure("Group name already exists")
-        return name
-
-    def _add_group(
-        self, name: str, kind: str, description: str = "", master: int = 0, company: int = 0
-    ) -> int:
-        number, created = fresh_number(self._groups), now()
-        self._groups[number] = Group(
-            number, kind.capitalize(), name, description, master, company, created, created
+    def _changed_group(self, inputs: Inputs, current: Document) -> Document:
+        """Return a group after a POST or a PUT."""
+        name = _free_name(self._groups, "groupName", inputs, current, "Group name already exists")
+        if not current["type"]:
+            inputs.required("type")
+        kind = inputs.word("type", *KINDS, default=current["type"].lower())
+        master = self._reference(
+            inputs, "mastergroupid", self._groups, "Master group", current["masterGroupID"]
         )
+        if master and master == current.get("groupID"):
+            raise failure("A group cannot be its own master group")
+        return current | {
+            "groupName": name,
+            "type": kind.capitalize(),
+            "masterGroupID": master,
+            "companyID": self._company_number(inputs, current["companyID"]),
+            "description": inputs.text("description", current["description"]),
+        }
+
+    def _put(self, rows: dict[int, Document], key: str, record: Document) -> int:
+        """Store a group or a user, under a fresh number if it is new."""
+        number = int(record.get(key) or fresh_number(rows))
+        changed = now()
+        rows[number] = {key: number, "created": changed} | record | {"modified": changed}
         return number
 
     # Users
 
     @operation("GET", "/api/GroupUser")
     def get_group_user(self, call: Call) -> Any:
-        """A user, without the password."""
+        """Answer a user, without the password."""
         inputs = inputs_of(call)
         inputs.one_of("groupuserid", "username")
         number, name = inputs.whole("groupuserid"), inputs.text("username")
-        found = self._user_named(name) if name else self._users.get(number)
-        if found is None:
-            raise failure("Group user does not exist")
-        return user_row(found)
+        return user_row(_known(self._user_named(name) if name else self._users.get(number)))
 
     @operation("POST", "/api/GroupUser")
     def create_group_user(self, call: Call) -> Any:
-        """Add a user of a new name to a group; the user's number is not told."""
+        """Add a user of a new name to a group; the user's number is not answered."""
         inputs = inputs_of(call)
         group = self._group_number(inputs)
-        self._add_user(self._new_user(inputs, group))
-        return USER_CREATED
+        self._put(self._users, "groupUserID", self._changed_user(inputs, NEW_USER | {"groupID": group}))
+        return CREATED.format("Group User")
 
     @operation("PUT", "/api/GroupUser")
     def update_group_user(self, call: Call) -> Any:
         """Change what is named and leave the rest; the group must be named and may be another one."""
         inputs = inputs_of(call)
-        found = self._user(inputs)
+        user = self._user(inputs)
         group = self._group_number(inputs)
-        name = self._free_user_name(inputs, found) if "username" in inputs else found.name
-        more = _additional_data(inputs) if "additionaldata" in inputs else found.more
-        first, last = inputs.text("firstname", found.first), inputs.text("lastname", found.last)
-        email, telephone = inputs.text("email", found.email), inputs.text("telephone", found.telephone)
-        found.group, found.name, found.more = group, name, more
-        found.first, found.last, found.email, found.telephone = first, last, email, telephone
-        found.modified = now()
-        return USER_UPDATED
+        self._put(self._users, "groupUserID", self._changed_user(inputs, user) | {"groupID": group})
+        return UPDATED.format("Group User")
 
     @operation("DELETE", "/api/GroupUser")
     def delete_group_user(self, call: Call) -> Any:
         """Delete a user."""
-        del self._users[self._user(inputs_of(call)).user]
-        return USER_DELETED
+        del self._users[self._user(inputs_of(call))["groupUserID"]]
+        return DELETED.format("Group User")
 
     @operation("PUT", "/api/GroupUserPassword")
     def update_group_user_password(self, call: Call) -> Any:
         """Set a user's password."""
         inputs = inputs_of(call)
-        found = self._user_named(inputs.required("username"))
-        if found is None:
-            raise failure("Group user does not exist")
-        found.password, found.modified = inputs.required("password"), now()
+        user = _known(self._user_named(inputs.required("username")))
+        user |= {"password": inputs.required("password"), "modified": now()}
         return PASSWORD_UPDATED
 
     @operation("GET", "/api/AuthenticateUser")
     def authenticate_user(self, call: Call) -> Any:
-        """Tell whether a user has this password, and not which of the two is wrong."""
+        """Check a user's password; an error does not reveal which of the two is wrong."""
         inputs = inputs_of(call)
-        found, password = self._user_named(inputs.required("username")), inputs.required("password")
-        known = found.password if found else ""
+        user, password = self._user_named(inputs.required("username")), inputs.required("password")
+        known = user["password"] if user else ""
         if not hmac.compare_digest(known.encode(), password.encode()):
             raise failure("Invalid username or password")
         return AUTHENTICATED
 
-    def _user(self, inputs: Inputs) -> User:
-        found = self._users.get(inputs.number("groupuserid"))
-        if found is None:
-            raise failure("Group user does not exist")
-        return found
+    def _user(self, inputs: Inputs) -> Document:
+        return _known(self._users.get(inputs.number("groupuserid")))
 
-    def _user_named(self, name: str) -> User | None:
-        return next((each for each in self._users.values() if each.name == name), None)
+    def _user_named(self, name: str) -> Document | None:
+        return next((each for each in self._users.values() if each["userName"] == name), None)
 
-    def _free_user_name(self, inputs: Inputs, own: User | None = None) -> str:
-        name = inputs.required("username")
-        if any(each is not own and each.name == name for each in self._users.values()):
-            raise failure("Username already exists")
-        return name
-
-    def _new_user(self, inputs: Inputs, group: int) -> User:
-        created = now()
-        return User(
-            user=fresh_number(self._users),
-            group=group,
-            name=self._free_user_name(inputs),
-            password=inputs.required("password"),
-            first=inputs.text("firstname"),
-            last=inputs.text("lastname"),
-            email=inputs.text("email"),
-            telephone=inputs.text("telephone"),
-            more=_additional_data(inputs),
-            created=created,
-            modified=created,
-        )
-
-    def _add_user(self, user: User) -> None:
-        self._users[user.user] = user
+    def _changed_user(self, inputs: Inputs, current: Document) -> Document:
+        """Return a user after a POST or a PUT; a PUT leaves the password."""
+        name = _free_name(self._users, "userName", inputs, current, "Username already exists")
+        password = current["password"] or inputs.required("password")
+        texts = {each: inputs.text(each.lower(), current[each]) for each in TEXTS}
+        more = inputs.json("additionaldata") if "additionaldata" in inputs else current["additionalData"]
+        return current | {"userName": name, "password": password, "additionalData": more} | texts
 
     # License codes of groups
 
     @operation("GET", "/api/GroupLicenseCode")
     def get_group_license_code(self, call: Call) -> Any:
-        """The group to which a code belongs."""
+        """Answer the group to which a code belongs."""
         found = self._license(inputs_of(call))
         return assignment_row(found.key, self._assignment(found))
 
@@ -235,7 +205,7 @@ class Groups(Account):
             raise failure("Profile does not exist")
         self._move(found, company)
         found.profile, found.modified = profile, now()
-        self._assigned[found.key] = Assignment(group, found.modified)
+        self._assigned[found.key] = {"groupID": group, "created": found.modified}
         return LICENSE_ASSIGNED
 
     @operation("DELETE", "/api/GroupLicenseCode")
@@ -243,7 +213,7 @@ class Groups(Account):
         """Take a code from its group."""
         inputs = inputs_of(call)
         group, found = self._group_number(inputs), self._license(inputs)
-        if self._assignment(found).group != group:
+        if self._assignment(found)["groupID"] != group:
             raise failure("License code is not assigned to this group")
         del self._assigned[found.key]
         return LICENSE_UNASSIGNED
@@ -252,14 +222,14 @@ class Groups(Account):
     def create_group_user_license(self, call: Call) -> Any:
         """Add a group and a user and give them a code: all of it or nothing; a standard group, as assumed."""
         inputs = inputs_of(call)
-        name, found = self._free_group_name(inputs), self._unassigned(inputs)
-        user = self._new_user(inputs, 0)
-        user.group = self._add_group(name, "standard")
-        self._add_user(user)
-        self._assigned[found.key] = Assignment(user.group, now())
-        return USER_LICENSE_CREATED
+        name = _free_name(self._groups, "groupName", inputs, NEW_GROUP, "Group name already exists")
+        found, user = self._unassigned(inputs), self._changed_user(inputs, NEW_USER)
+        group = self._put(self._groups, "groupID", NEW_GROUP | {"groupName": name, "type": "Standard"})
+        self._put(self._users, "groupUserID", user | {"groupID": group})
+        self._assigned[found.key] = {"groupID": group, "created": now()}
+        return CREATED.format("Group User License")
 
-    def _assignment(self, found: License) -> Assignment:
+    def _assignment(self, found: License) -> Document:
         if found.key not in self._assigned:
             raise failure("License code is not assigned to a group")
         return self._assigned[found.key]
@@ -271,41 +241,29 @@ class Groups(Account):
         return found
 
 
-def _additional_data(inputs: Inputs) -> str:
-    return inputs.json("additionaldata") if "additionaldata" in inputs else "{}"
+def _known(user: Document | None) -> Document:
+    if user is None:
+        raise failure("Group user does not exist")
+    return user
 
 
-def group_row(each: Group) -> dict[str, Any]:
-    """A group, without what belongs to it."""
-    return {
-        "groupID": each.group,
-        "type": each.kind,
-        "masterGroupID": each.master,
-        "groupName": each.name,
-        "description": each.description,
-        "created": each.created,
-        "modified": each.modified,
-        "companyID": each.company,
-    }
+def _free_name(
+    rows: dict[int, Document], field: str, inputs: Inputs, current: Document, complaint: str
+) -> str:
+    """Return the name of a record after a POST or a PUT; a new one must be free."""
+    if current[field] and field.lower() not in inputs:
+        return str(current[field])
+    name = inputs.required(field.lower())
+    if any(each is not current and each[field] == name for each in rows.values()):
+        raise failure(complaint)
+    return name
 
 
-def user_row(each: User) -> dict[str, Any]:
-    """A user; never the password."""
-    return {
-        "groupUserID": each.user,
-        "groupID": each.group,
-        "userName": each.name,
-        "firstName": each.first,
-        "lastName": each.last,
-        "email": each.email,
-        "telephone": each.telephone,
-        "additionalData": each.more,
-        "created": each.created,
-        "modified": each.modified,
-    }
+def user_row(each: Document) -> Document:
+    """Return a user without the password."""
+    return {name: value for name, value in each.items() if name != "password"}
 
 
-def assignment_row(key: tuple[str, str], each: Assignment) -> dict[str, Any]:
-    """A license code of a group."""
-    product, code = key
-    return {"groupID": each.group, "productID": product, "licenseCode": code, "created": each.created}
+def assignment_row(key: Key, each: Document) -> Document:
+    """Return a license code of a group."""
+    return dict(zip(("productID", "licenseCode"), key, strict=True)) | each

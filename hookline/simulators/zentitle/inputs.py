@@ -1,4 +1,4 @@
-"""How Zentitle reads and writes: inputs in a JSON body, errors as a text, datetimes without a zone."""
+"""Zentitle's way to read and write: inputs in a JSON body, errors as a text, datetimes without a zone."""
 
 import json
 import secrets
@@ -10,12 +10,12 @@ from hookline.simulators.control import Call, RefusedError, folded
 
 PAGE = 10_000
 NEVER = "1900-01-01T00:00:00"
-LONGEST_DAYS = 36_500
-"""Of a period that the vendor does not limit: a century, within which every date can be told."""
+MAX_DAYS = 36_500
+"""Of a period that the vendor does not limit: a century, within which every date can be written."""
 
 
 class Inputs:
-    """A call's inputs: names without regard to case, numbers and booleans also as strings."""
+    """The inputs of a call: names without regard to case, numbers and booleans also as strings."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = folded(values)
@@ -24,7 +24,7 @@ class Inputs:
         return self._values.get(name) is not None
 
     def text(self, name: str, default: str = "") -> str:
-        """A string; a number counts as one."""
+        """Return a string; a number counts as one."""
         value = self._values.get(name)
         if value is None:
             return default
@@ -33,14 +33,14 @@ class Inputs:
         return str(value)
 
     def required(self, name: str) -> str:
-        """A string that must be there."""
+        """Return a string that must be there."""
         value = self.text(name).strip()
         if not value:
             raise failure(f"{name} is mandatory")
         return value
 
     def whole(self, name: str, default: int = 0, *, low: int = 0, high: int = 2_147_483_647) -> int:
-        """A whole number within limits."""
+        """Return a whole number within limits."""
         value = self._values.get(name)
         if value is None or value == "":
             return default
@@ -53,16 +53,16 @@ class Inputs:
         return number
 
     def number(self, name: str) -> int:
-        """A whole number that must be there."""
+        """Return a whole number that must be there."""
         self.required(name)
         return self.whole(name)
 
     def bit(self, name: str) -> bool:
-        """1 or 0; 0 when it was left out."""
+        """Return True for 1; False for 0 or when it was left out."""
         return bool(self.whole(name, high=1))
 
     def word(self, name: str, *words: str, default: str = "") -> str:
-        """One of the words allowed, in lower case; the default when it was left out."""
+        """Return one of the words allowed, in lower case; the default when it was left out."""
         if name not in self:
             return default
         value = str(self._values[name]).lower()
@@ -71,37 +71,43 @@ class Inputs:
         return value
 
     def truth(self, name: str) -> bool | None:
-        """True, false, or nothing when it was left out."""
+        """Return true, false, or nothing when it was left out."""
         value = self.word(name, "true", "false")
         return value == "true" if value else None
 
     def date(self, name: str) -> str:
-        """A date or a date with a time, in the vendor's form."""
+        """Return a date or a date with a time, in the vendor's form."""
         try:
             return written(datetime.fromisoformat(self.text(name)))
         except (ValueError, OverflowError):
             raise failure(f"{name} must be a datetime") from None
 
-    def date_or_reset(self, name: str) -> str | None:
-        """A date, or none for the word `reset`."""
+    def date_or_reset(self, name: str, current: str | None) -> str | None:
+        """Return a date, none for the word `reset`, or the current one when it was left out."""
+        if name not in self:
+            return current
         return None if self.text(name).lower() == "reset" else self.date(name)
 
+    def switch(self, name: str, *, on: bool) -> bool:
+        """Return True for on and False for off, in any case; as it is when it was left out."""
+        return self.word(name, "on", "off", default="on" if on else "off") == "on"
+
     def each(self, name: str) -> list["Inputs"]:
-        """A list of objects; an empty one when it was left out."""
+        """Return a list of objects; an empty one when it was left out."""
         values = self._values.get(name) or []
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             raise failure(f"{name} must be a list of objects")
         return [Inputs(value) for value in values]
 
     def at_least_one(self, name: str) -> list["Inputs"]:
-        """A list of objects that must not be empty."""
+        """Return a list of objects that must not be empty."""
         values = self.each(name)
         if not values:
             raise failure(f"{name} is mandatory")
         return values
 
     def object(self, name: str) -> dict[str, Any]:
-        """An object; one that is written as a JSON string counts too."""
+        """Return an object; one that is written as a JSON string counts too."""
         value = self._values.get(name)
         if isinstance(value, str):
             try:
@@ -113,7 +119,7 @@ class Inputs:
         return value
 
     def json(self, name: str) -> str:
-        """Whatever was sent, as JSON in a string; a string stays as it is."""
+        """Return whatever was sent, as JSON in a string; a string stays as it is."""
         value = self._values.get(name)
         return value if isinstance(value, str) else escaped(value)
 
@@ -126,28 +132,21 @@ class Inputs:
 
 
 def inputs_of(call: Call) -> Inputs:
-    """The inputs in the body. A query string is refused: the vendor documents none, so none may work."""
+    """Return the inputs in the body. A query string is refused: the vendor documents none, so none may work."""
     if call.query:
         raise RefusedError(400, "Inputs go into a JSON body; a query string is not read.")
     if call.content and not call.headers.get("content-type", "").lower().startswith("application/json"):
         raise RefusedError(415, "The request entity's media type is not supported for this resource.")
-    try:
-        body = call.json()
-        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair could not be answered
-    except (ValueError, RecursionError):
-        raise RefusedError(400, "The request is invalid.") from None
-    if not isinstance(body, dict):
-        raise RefusedError(400, "The request is invalid.")
-    return Inputs(body)
+    return Inputs(call.document(lambda _: RefusedError(400, "The request is invalid.")))
 
 
 def failure(description: str) -> RefusedError:
-    """An error as the vendor tells it: a description, with status 200."""
+    """Return an error as the vendor words it: a description, with status 200."""
     return RefusedError(200, description)
 
 
 def page(inputs: Inputs, found: Sequence[Any], row: Callable[[Any], dict[str, Any]]) -> Any:
-    """The rows of a page; on page 0, which is what leaving it out means, only how many there are."""
+    """Return the rows of a page; on page 0, which is what leaving it out means, only how many there are."""
     number, size = inputs.whole("pagenumber"), inputs.whole("pagesize") or PAGE
     if not number:
         return len(found)
@@ -156,30 +155,29 @@ def page(inputs: Inputs, found: Sequence[Any], row: Callable[[Any], dict[str, An
 
 
 def escaped(value: Any) -> str:
-    """JSON within JSON: an object on the way in is a string on the way out."""
+    """Return JSON for use within JSON: an object on the way in is a string on the way out."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def fresh_number(taken: Container[int]) -> int:
-    """A number not in use, drawn at random: one of an earlier run must not mean something else in this one."""
-    while True:
-        number = secrets.randbelow(2_000_000_000) + 1000
-        if number not in taken:
-            return number
+def fresh_number(used: Container[int]) -> int:
+    """Draw a free number at random: one of an earlier run must not mean something else in this one."""
+    while (number := secrets.randbelow(2_000_000_000) + 1000) in used:
+        pass
+    return number
 
 
 def now(*, days: float = 0, hours: float = 0) -> str:
-    """This moment, or one so much later, as the vendor writes it."""
+    """Return this moment, or one so much later, as the vendor writes it."""
     return written(datetime.now(UTC) + timedelta(days=days, hours=hours))
 
 
 def later(moment: str, *, days: float = 0, hours: float = 0) -> str:
-    """A moment so much after one that the vendor wrote."""
+    """Return a moment so much after one that the vendor wrote."""
     return written(datetime.fromisoformat(moment) + timedelta(days=days, hours=hours))
 
 
 def written(moment: datetime) -> str:
-    """A datetime as the vendor writes it: no zone, and no more of the fraction than needed."""
+    """Return a datetime as the vendor writes it: no zone, and no more of the fraction than needed."""
     if moment.tzinfo:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     text = moment.isoformat(timespec="milliseconds")

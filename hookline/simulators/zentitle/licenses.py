@@ -1,4 +1,4 @@
-"""Zentitle's license codes: allocated or imported, taken, changed, listed, and their notes."""
+"""Zentitle's license codes: allocated or imported, acquired, changed, listed, and their notes."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -7,18 +7,12 @@ from itertools import islice
 from typing import Any
 
 from hookline.simulators.control import Call, operation
+from hookline.simulators.records import Document
 from hookline.simulators.zentitle.inputs import Inputs, failure, inputs_of, now, page
-from hookline.simulators.zentitle.state import Account, License, Note
-from hookline.simulators.zentitle.terms import (
-    changed,
-    feature_rows,
-    function_rows,
-    leases,
-    limits,
-    udf_rows,
-)
+from hookline.simulators.zentitle.state import Account, License
+from hookline.simulators.zentitle.terms import CODE, CODES, changed, terms_row
 
-MOST_CODES = 10_000
+MAX_CODES = 10_000
 
 CREATED = "License Codes Created Successfully : "
 IMPORTED = "OK"
@@ -34,7 +28,7 @@ class Licenses(Account):
 
     @operation("GET", "/api/LicenseCode")
     def get_license_code(self, call: Call) -> Any:
-        """A code's details, once for each product that has it."""
+        """Answer a code's details, once for each product that has it."""
         inputs = inputs_of(call)
         code, notes, functions = inputs.required("licensecode"), inputs.bit("getnotes"), inputs.bit("getsfs")
         only_on = inputs.word("showfeatures", "on", "all") == "on"
@@ -49,7 +43,7 @@ class Licenses(Account):
 
     @operation("POST", "/api/LicenseCode")
     def create_license_codes(self, call: Call) -> Any:
-        """Import the codes given, all or none; without any, draw as many as asked."""
+        """Import the codes in the inputs, all or none; without any, draw as many as asked."""
         inputs = inputs_of(call)
         product = self._product(inputs).product
         company = self._company_number(inputs)
@@ -69,7 +63,7 @@ class Licenses(Account):
         """Change what is named and leave the rest; nothing at all when one value is wrong."""
         inputs = inputs_of(call)
         found = self._license(inputs)
-        company = self._company_number(inputs) if "companyid" in inputs else found.company
+        company = self._company_number(inputs, found.company)
         profile = self._profile_number(inputs, found.product) if "profilename" in inputs else found.profile
         terms = found.terms
         if inputs.truth("inheritprofile"):
@@ -84,24 +78,24 @@ class Licenses(Account):
 
     @operation("GET", "/api/LicenseCodes")
     def list_license_codes(self, call: Call) -> Any:
-        """A page of codes, or their number on page 0."""
+        """Answer a page of codes, or their number on page 0."""
         inputs = inputs_of(call)
         matches, functions = _filter(inputs), inputs.bit("getsfs")
-        wanted = self._wanted_profiles(inputs)
+        profiles = self._profiles_named(inputs)
         found = [
             each
             for each in self._candidates(inputs)
-            if matches(each) and (wanted is None or each.profile in wanted)
+            if matches(each) and (profiles is None or each.profile in profiles)
         ]
         return page(inputs, found, lambda each: self._listed(each, functions=functions))
 
     @operation("GET", "/api/NextLicenseCode")
     def take_next_license_codes(self, call: Call) -> Any:
-        """Take codes that nobody has used or taken: a GET that changes the state, and may find too few."""
+        """Acquire codes that nobody has used or acquired: a GET that changes the state, and may find too few."""
         inputs = inputs_of(call)
         product = self._product(inputs).product
         profile = self._profile_number(inputs, product)
-        amount = inputs.whole("amount", 1, low=1, high=MOST_CODES)
+        amount = inputs.whole("amount", 1, low=1, high=MAX_CODES)
         free = (
             each
             for each in self._licenses.values()
@@ -109,13 +103,13 @@ class Licenses(Account):
             and not each.activity
             and not each.terms.acquired
         )
-        taken = list(islice(free, amount))
-        for each in taken:
+        acquired = list(islice(free, amount))
+        for each in acquired:
             each.terms, each.modified = replace(each.terms, acquired=True), now()
-        return [each.code for each in taken]
+        return [each.code for each in acquired]
 
-    def _wanted_profiles(self, inputs: Inputs) -> set[int] | None:
-        """The numbers of the profiles of the name asked for, of whatever product; none when none is asked."""
+    def _profiles_named(self, inputs: Inputs) -> set[int] | None:
+        """Return the numbers of the profiles of this name, of any product; none when none is named."""
         name = inputs.text("profilename").lower()
         if not name:
             return None
@@ -124,7 +118,7 @@ class Licenses(Account):
         return {each.profile for each in self._profiles.values() if each.name.lower() == name}
 
     def _candidates(self, inputs: Inputs) -> Iterable[License]:
-        """The codes of the company named by number or by name; all codes when none is named."""
+        """Return the codes of the company named by number or by name; all codes when none is named."""
         name, number = inputs.text("company"), inputs.whole("companyid")
         if name and number:
             raise failure("Please supply either company or companyID, not both")
@@ -136,9 +130,9 @@ class Licenses(Account):
         return [each for company in named for each in self._of_company[company].values()]
 
     def _check_importable(self, product: str, codes: list[str]) -> None:
-        taken = [code for code in codes if (product, code) in self._licenses]
-        if taken:
-            raise failure("License codes already exist : " + ",".join(taken))
+        known = [code for code in codes if (product, code) in self._licenses]
+        if known:
+            raise failure("License codes already exist : " + ",".join(known))
         if len(set(codes)) < len(codes):
             raise failure("License codes must be unique")
         if not all(re.fullmatch(r"[0-9]{17,19}", code) for code in codes):
@@ -148,17 +142,17 @@ class Licenses(Account):
 
     @operation("GET", "/api/LicenseNote")
     def list_license_notes(self, call: Call) -> Any:
-        """The notes of a code."""
-        return [each.row() for each in self._license(inputs_of(call)).notes.values()]
+        """Answer the notes of a code."""
+        return list(self._license(inputs_of(call)).notes.values())
 
     @operation("POST", "/api/LicenseNote")
     def create_license_note(self, call: Call) -> Any:
-        """Add a note; its number is not told."""
+        """Add a note; its number is not answered."""
         inputs = inputs_of(call)
         found = self._license(inputs)
         inputs.required("type")
         note = self._note(inputs.word("type", "general", "system"), inputs.required("description"))
-        found.notes[note.note] = note
+        found.notes[note["noteID"]] = note
         return NOTE_CREATED
 
     @operation("PUT", "/api/LicenseNote")
@@ -166,9 +160,11 @@ class Licenses(Account):
         """Change a note's text or type."""
         inputs = inputs_of(call)
         note = _note_of(self._license(inputs), inputs.number("noteid"))
-        kind = inputs.word("type", "general", "system", default=note.kind)
-        note.text = inputs.text("description", note.text)
-        note.kind = kind.capitalize()
+        kind = inputs.word("type", "general", "system", default=note["type"])
+        note |= {
+            "description": inputs.text("description", note["description"]),
+            "type": kind.capitalize(),
+        }
         return NOTE_UPDATED
 
     @operation("DELETE", "/api/LicenseNote")
@@ -177,82 +173,69 @@ class Licenses(Account):
         inputs = inputs_of(call)
         found, number = self._license(inputs), inputs.whole("noteid")
         if number:
-            del found.notes[_note_of(found, number).note]
+            del found.notes[_note_of(found, number)["noteID"]]
         else:
             found.notes.clear()
         return NOTE_DELETED
 
-    def _changed_notes(self, notes: dict[int, Note], inputs: Inputs) -> dict[int, Note]:
-        """The notes after a PUT: all deleted, then some deleted, then new ones added, in this order."""
-        wanted = [
+    def _changed_notes(self, notes: dict[int, Document], inputs: Inputs) -> dict[int, Document]:
+        """Return the notes after a PUT: all deleted, then some deleted, then new ones added, in this order."""
+        changes = [
             (each.word("type", "general", "system", "delete", "deleteall"), each)
             for each in inputs.each("notes")
         ]
-        kept = {} if any(kind == "deleteall" for kind, _ in wanted) else dict(notes)
-        for kind, each in wanted:
-            if kind == "delete" and kept.pop(each.whole("description"), None) is None:
+        left = {} if any(kind == "deleteall" for kind, _ in changes) else dict(notes)
+        for kind, each in changes:
+            if kind == "delete" and left.pop(each.whole("description"), None) is None:
                 raise failure("Note does not exist")
-        for kind, each in wanted:
+        for kind, each in changes:
             if kind in ("general", "system"):
                 note = self._note(kind, each.required("description"))
-                kept[note.note] = note
-        return kept
+                left[note["noteID"]] = note
+        return left
 
     # Output
 
     def _single(
         self, each: License, *, notes: bool = False, functions: bool = False, only_on: bool = False
-    ) -> dict[str, Any]:
-        """A code as GET LicenseCode shows it: "True", companyID, clientsallowed, and no dates of its own."""
-        terms, product = each.terms, self._products[each.product]
-        row = {
-            "licenseCode": each.code,
-            "productID": each.product,
-            "company": self._company_name(each.company),
+    ) -> Document:
+        """Return a code as GET LicenseCode spells it: "True", companyID, clientsallowed, and no dates of its own."""
+        return self._row(each, CODE, functions=functions, only_on=only_on) | {
             "companyID": each.company,
-            "enabledforuse": str(terms.enabled),
-            "licensetype": terms.licensetype,
-            "clientsallowed": terms.clientsallowed,
-            **leases(terms),
-            "acquiredbywebservice": str(terms.acquired),
             "profilename": self._profile_name(each.profile) or "Default",
-            **limits(terms),
-            "numActivations": len(each.active),
-            **_subscription(each),
-            "features": feature_rows(terms, product, each.used, only_on=only_on),
-            "udfValues": udf_rows(terms, product),
-            "notes": [note.row() for note in each.notes.values()] if notes else [],
+            "notes": list(each.notes.values()) if notes else [],
         }
-        return row | {"serverFunctions": function_rows(terms)} if functions else row
 
-    def _listed(self, each: License, *, functions: bool) -> dict[str, Any]:
-        """A code as GET LicenseCodes shows it: "true", activationsAllowed, dates, and no companyID."""
-        terms, product = each.terms, self._products[each.product]
-        active = len(each.active)
-        row = {
+    def _listed(self, each: License, *, functions: bool) -> Document:
+        """Return a code as GET LicenseCodes spells it: "true", activationsAllowed, dates, and no companyID."""
+        row = self._row(each, CODES, functions=functions)
+        return (
+            row
+            | {name: row[name].lower() for name in ("enabledforuse", "acquiredbywebservice")}
+            | {
+                "profilename": self._profile_name(each.profile),
+                "numDeActivations": len(each.activity) - len(each.active),
+                "created": each.created,
+                "modified": each.modified,
+            }
+        )
+
+    def _row(
+        self, each: License, spelling: tuple[str, ...], *, functions: bool, only_on: bool = False
+    ) -> Document:
+        product = self._products[each.product]
+        terms = terms_row(each.terms, product, spelling, each.used, functions=functions, only_on=only_on)
+        return terms | {
             "licenseCode": each.code,
             "productID": each.product,
             "company": self._company_name(each.company),
-            "enabledforuse": str(terms.enabled).lower(),
-            "licensetype": terms.licensetype,
-            "profilename": self._profile_name(each.profile),
-            "acquiredbywebservice": str(terms.acquired).lower(),
-            "activationsAllowed": terms.clientsallowed,
-            **leases(terms),
-            **limits(terms),
-            "numActivations": active,
-            "numDeActivations": len(each.activity) - active,
-            **_subscription(each),
-            "created": each.created,
-            "modified": each.modified,
-            "features": feature_rows(terms, product, each.used),
-            "udfValues": udf_rows(terms, product),
+            "numActivations": len(each.active),
+            "subscriptionlastActivated": max((one.activated for one in each.activity), default=None),
         }
-        return row | {"serverFunctions": function_rows(terms)} if functions else row
 
 
 def _amount(inputs: Inputs) -> int:
-    amount = inputs.whole("numcodes", high=MOST_CODES)
+    amount = inputs.whole("numcodes", high=MAX_CODES)
     if not amount:
         raise failure("numcodes is mandatory when no licensecodes are supplied")
     return amount
@@ -273,17 +256,7 @@ def _filter(inputs: Inputs) -> Callable[[License], bool]:
     return matches
 
 
-def _note_of(found: License, number: int) -> Note:
+def _note_of(found: License, number: int) -> Document:
     if number not in found.notes:
         raise failure("Note does not exist")
     return found.notes[number]
-
-
-def _subscription(each: License) -> dict[str, Any]:
-    terms = each.terms
-    return {
-        "subscriptionperiod": terms.subscriptionperiod,
-        "subscriptionEnddate": terms.subscriptionenddate,
-        "subscriptionlastActivated": max((one.activated for one in each.activity), default=None),
-        "maintenanceEnddate": terms.maintenanceenddate,
-    }

@@ -2,74 +2,225 @@
 
 import copy
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hookline.simulators.control import Call, operation
-from hookline.simulators.zentitle.inputs import LONGEST_DAYS, Inputs, failure, fresh_number, inputs_of
+from hookline.simulators.control import Call, Operation, operation
+from hookline.simulators.records import Document
+from hookline.simulators.zentitle.inputs import MAX_DAYS, Inputs, failure, fresh_number, inputs_of
 from hookline.simulators.zentitle.state import Account
 from hookline.simulators.zentitle.terms import (
     DEFAULT_GROUP,
     KINDS,
     Feature,
     Product,
-    Switch,
     Udf,
-    offered,
-    offered_anew,
+    changed_product_terms,
+    new_product_terms,
     on_or_off,
     udf_rows,
 )
 
 PRODUCT_CREATED = "Product Created Successfully"  # the vendor prints no sentence; this one is assumed
 PRODUCT_UPDATED = "Product Updated Successfully"
-GROUPS_CREATED = "Product FeatureGroups Created Successfully"
-GROUPS_UPDATED = "Product FeatureGroups Updated Successfully"
-GROUP_DELETED = "Product FeatureGroup Deleted Successfully"
-FEATURES_CREATED = "Product Features Created Successfully"
-FEATURES_UPDATED = "Product Features Updated Successfully"
-FEATURE_DELETED = "Product Feature Deleted Successfully"
-UDF_CREATED = "Product UDF Created Successfully"
-UDF_UPDATED = "Product Features Updated Successfully"  # the sentence of another call, by the vendor's sample
-UDF_DELETED = "Product UDF Deleted Successfully"
 
 TRIAL_DAYS = 30
 
+Change = Callable[[Product, Inputs], None]
+
+
+# Changes of a product by one of a call's inputs
+
+
+def _add_group(product: Product, each: Inputs) -> None:
+    name = each.required("featuregroupname")
+    if name in product.groups:
+        raise failure(f"FeatureGroup {name} already exists")
+    product.groups[name] = each.text("notes")
+
+
+def _change_group(product: Product, each: Inputs) -> None:
+    """Change the name or the notes of a feature group; its features stay in it."""
+    name = _group_in(product, each.required("featuregroupname"))
+    product.groups[name] = each.text("notes", product.groups[name])
+    new = each.text("newfeaturegroupname")
+    if not new or new == name:
+        return
+    if new in product.groups:
+        raise failure(f"FeatureGroup {new} already exists")
+    product.groups[new] = _removed_group(product, name, new)
+
+
+def _delete_group(product: Product, each: Inputs) -> None:
+    """Delete a feature group; that its features fall to the default group is assumed."""
+    _removed_group(product, _group_in(product, each.required("featuregroupname")), DEFAULT_GROUP)
+
+
+def _removed_group(product: Product, name: str, successor: str) -> str:
+    """Remove a group that the vendor's customer made; return its notes."""
+    if name == DEFAULT_GROUP:
+        raise failure("The Default FeatureGroup cannot be renamed or deleted")
+    for feature in product.features:
+        if feature.group == name:
+            feature.group = successor
+    return product.groups.pop(name)
+
+
+def _group_in(product: Product, name: str) -> str:
+    if name not in product.groups:
+        raise failure(f"FeatureGroup {name} does not exist")
+    return name
+
+
+def _add_feature(product: Product, each: Inputs) -> None:
+    feature = Feature(
+        number=fresh_number([one.number for one in product.features]),
+        code=each.required("featurecode"),
+        name=each.required("featurename"),
+        notes=each.required("notes"),
+        kind=KINDS[each.word("featuretype", *KINDS, default="normal")],
+        group=_group_of(product, each, DEFAULT_GROUP),
+    )
+    _check_code(product, feature.code)
+    product.features.append(feature)
+    _switch(product, feature, each)
+
+
+def _change_feature(product: Product, each: Inputs) -> None:
+    """Change a feature; if availableInTrials is left out, it is no longer available in trials."""
+    feature = product.feature(each.required("featurecode"))
+    code = each.text("newfeaturecode") or feature.code
+    if code != feature.code:
+        _check_code(product, code)
+    feature.code = code
+    feature.name = each.text("featurename", feature.name)
+    feature.notes = each.text("notes", feature.notes)
+    feature.group = _group_of(product, each, feature.group)
+    _switch(product, feature, each)
+
+
+def _delete_feature(product: Product, each: Inputs) -> None:
+    """Delete a feature, of the product and of every code."""
+    product.features.remove(product.feature(each.required("featurecode")))
+
+
+def _switch(product: Product, feature: Feature, each: Inputs) -> None:
+    """
+    Switch a feature of the product, and with it that of codes to come: on if it is available in trials.
+
+    No answer of the vendor's shows that; that featureAvailability of a product does is assumed.
+    """
+    available = bool(each.truth("availableintrials"))
+    if available and feature.kind != "Normal":
+        raise failure("availableInTrials can be true only for the normal featureType")
+    switch = replace(product.terms.switch(feature), on=available)
+    product.terms = replace(product.terms, features={**product.terms.features, feature.number: switch})
+
+
+def _check_code(product: Product, code: str) -> None:
+    if any(each.code == code for each in product.features):
+        raise failure(f"Feature {code} already exists")
+
+
+def _group_of(product: Product, each: Inputs, current: str) -> str:
+    name = each.text("featuregroupname") or current
+    return DEFAULT_GROUP if name.lower() == DEFAULT_GROUP.lower() else _group_in(product, name)
+
+
+def _add_udf(product: Product, each: Inputs) -> None:
+    name = each.required("fieldname")
+    _check_udf(product, name)
+    number = fresh_number([one.number for one in product.udfs])
+    product.udfs.append(Udf(number, name, each.text("defaultvalue")))
+
+
+def _change_udf(product: Product, each: Inputs) -> None:
+    udf = product.udf(each.required("fieldname"))
+    name = each.text("newfieldname") or udf.name
+    if name != udf.name:
+        _check_udf(product, name)
+    udf.name, udf.default = name, each.text("defaultvalue", udf.default)
+
+
+def _delete_udf(product: Product, each: Inputs) -> None:
+    """Delete a field, of the product and of every code."""
+    product.udfs.remove(product.udf(each.required("fieldname")))
+
+
+def _check_udf(product: Product, name: str) -> None:
+    if any(each.name == name for each in product.udfs):
+        raise failure(f"UDF {name} already exists")
+
+
+# The calls
+
+
+def edit(verb: str, controller: str, change: Change, sentence: str, *lists: str) -> Operation:
+    """
+    Declare the call that changes a product by each member of a list in its inputs, or by the inputs themselves.
+
+    A call with one wrong value changes nothing: it works on a copy of the product.
+    """
+
+    def handler(self: "Products", call: Call) -> str:
+        inputs = inputs_of(call)
+        product = copy.deepcopy(self._product(inputs))
+        members = [member for name in lists[:1] for member in inputs.each(name)]
+        for each in (members or inputs.at_least_one(lists[-1])) if lists else [inputs]:
+            change(product, each)
+        self._products[product.product] = product
+        return sentence
+
+    return operation(verb, f"/api/{controller}")(handler)
+
 
 class Products(Account):
-    """
-    Products, Product, ProductFeatureGroups, ProductFeatures and ProductUDF.
+    """Products, Product, ProductFeatureGroups, ProductFeatures and ProductUDF."""
 
-    A call with one wrong value changes nothing: each works on a copy of the product until all is read.
-    """
+    # fmt: off
+    create_product_feature_groups = edit("POST", "ProductFeatureGroups", _add_group,
+        "Product FeatureGroups Created Successfully", "featuregroups")
+    update_product_feature_groups = edit("PUT", "ProductFeatureGroups", _change_group,
+        "Product FeatureGroups Updated Successfully", "featuregroups")
+    delete_product_feature_group = edit("DELETE", "ProductFeatureGroups", _delete_group,
+        "Product FeatureGroup Deleted Successfully")
+    create_product_features = edit("POST", "ProductFeatures", _add_feature,
+        "Product Features Created Successfully", "features")
+    # The vendor's table says features; its sample has them under featureGroups.
+    update_product_features = edit("PUT", "ProductFeatures", _change_feature,
+        "Product Features Updated Successfully", "features", "featuregroups")
+    delete_product_feature = edit("DELETE", "ProductFeatures", _delete_feature,
+        "Product Feature Deleted Successfully")
+    create_product_udf = edit("POST", "ProductUDF", _add_udf, "Product UDF Created Successfully", "udfvalues")
+    # The sentence of another call, by the vendor's sample.
+    update_product_udf = edit("PUT", "ProductUDF", _change_udf,
+        "Product Features Updated Successfully", "udfvalues")
+    delete_product_udf = edit("DELETE", "ProductUDF", _delete_udf, "Product UDF Deleted Successfully")
+    # fmt: on
 
     @operation("GET", "/api/Products")
     def list_products(self, call: Call) -> Any:
-        """Every product."""
+        """Answer every product."""
         inputs_of(call)
         return [_row(each) for each in self._products.values()]
 
     @operation("GET", "/api/Product")
     def get_product(self, call: Call) -> Any:
-        """One product, in a list."""
+        """Answer one product, in a list."""
         return [_row(self._product(inputs_of(call)))]
 
     @operation("POST", "/api/Product")
     def create_product(self, call: Call) -> Any:
-        """Add a product with its feature groups, features and fields; its number is not told."""
+        """Add a product with its feature groups, features and fields; its number is not answered."""
         inputs = inputs_of(call)
         name = inputs.required("productname")
         self._check_name(name)
-        days = TRIAL_DAYS if inputs.truth("intrial") else 0
-        product = Product(
-            product=self._fresh_product(),
-            name=name,
-            trial_days=inputs.whole("trialperiod", days, high=LONGEST_DAYS),
-            terms=offered(inputs),
-        )
-        _add_groups(product, inputs.each("featuregroups"))
-        _add_features(product, inputs.each("features"))
-        _add_udfs(product, inputs.each("udfvalues"))
+        days = inputs.whole("trialperiod", TRIAL_DAYS if inputs.truth("intrial") else 0, high=MAX_DAYS)
+        product = Product(self._fresh_product(), name, days, new_product_terms(inputs))
+        for part, add in (("featuregroups", _add_group), ("features", _add_feature), ("udfvalues", _add_udf)):
+            for each in inputs.each(part):
+                add(product, each)
         self._products[product.product] = product
         return PRODUCT_CREATED
 
@@ -81,8 +232,8 @@ class Products(Account):
         name = inputs.text("productname") or product.name
         if name != product.name:
             self._check_name(name)
-        days = inputs.whole("trialperiod", product.trial_days, high=LONGEST_DAYS)
-        product.terms = offered_anew(product.terms, inputs)
+        days = inputs.whole("trialperiod", product.trial_days, high=MAX_DAYS)
+        product.terms = changed_product_terms(product.terms, inputs)
         product.name, product.trial_days = name, days
         return PRODUCT_UPDATED
 
@@ -91,227 +242,14 @@ class Products(Account):
             raise failure("Product name already exists")
 
     def _fresh_product(self) -> str:
-        """A number of ten digits, drawn at random."""
-        while True:
-            number = str(secrets.randbelow(9 * 10**9) + 10**9)
-            if number not in self._products:
-                return number
-
-    def _draft(self, inputs: Inputs) -> Product:
-        """A copy of the product named, for a call to change before it is put in its place."""
-        return copy.deepcopy(self._product(inputs))
-
-    # Feature groups
-
-    @operation("POST", "/api/ProductFeatureGroups")
-    def create_product_feature_groups(self, call: Call) -> Any:
-        """Add feature groups."""
-        inputs = inputs_of(call)
-        product = self._draft(inputs)
-        _add_groups(product, inputs.at_least_one("featuregroups"))
-        self._products[product.product] = product
-        return GROUPS_CREATED
-
-    @operation("PUT", "/api/ProductFeatureGroups")
-    def update_product_feature_groups(self, call: Call) -> Any:
-        """Change the names or notes of feature groups; their features stay in them."""
-        inputs = inputs_of(call)
-        product = self._draft(inputs)
-        for each in inputs.at_least_one("featuregroups"):
-            _change_group(product, each)
-        self._products[product.product] = product
-        return GROUPS_UPDATED
-
-    @operation("DELETE", "/api/ProductFeatureGroups")
-    def delete_product_feature_group(self, call: Call) -> Any:
-        """Delete a feature group; that its features fall to the default group is assumed."""
-        inputs = inputs_of(call)
-        product = self._product(inputs)
-        name = _own_group(product, inputs.required("featuregroupname"))
-        del product.groups[name]
-        _regroup(product, name, DEFAULT_GROUP)
-        return GROUP_DELETED
-
-    # Features
-
-    @operation("POST", "/api/ProductFeatures")
-    def create_product_features(self, call: Call) -> Any:
-        """Add features; codes that exist have them switched off."""
-        inputs = inputs_of(call)
-        product = self._draft(inputs)
-        _add_features(product, inputs.at_least_one("features"))
-        self._products[product.product] = product
-        return FEATURES_CREATED
-
-    @operation("PUT", "/api/ProductFeatures")
-    def update_product_features(self, call: Call) -> Any:
-        """Change features; one of which availableInTrials is left out is no longer available in trials."""
-        inputs = inputs_of(call)
-        product = self._draft(inputs)
-        # The vendor's table says features; its sample has them under featureGroups.
-        for each in inputs.each("features") or inputs.at_least_one("featuregroups"):
-            _change_feature(product, each)
-        self._products[product.product] = product
-        return FEATURES_UPDATED
-
-    @operation("DELETE", "/api/ProductFeatures")
-    def delete_product_feature(self, call: Call) -> Any:
-        """Delete a feature, of the product and of every code."""
-        inputs = inputs_of(call)
-        product = self._product(inputs)
-        product.features.remove(product.feature(inputs.required("featurecode")))
-        return FEATURE_DELETED
-
-    # User-defined fields
-
-    @operation("POST", "/api/ProductUDF")
-    def create_product_udf(self, call: Call) -> Any:
-        """Add fields; codes that exist have the default in them."""
-        inputs = inputs_of(call)
-        product = self._draft(inputs)
-        _add_udfs(product, inputs.at_least_one("udfvalues"))
-        self._products[product.product] = product
-        return UDF_CREATED
-
-    @operation("PUT", "/api/ProductUDF")
-    def update_product_udf(self, call: Call) -> Any:
-        """Change the names or defaults of fields."""
-        inputs = inputs_of(call)
-        product = self._draft(inputs)
-        for each in inputs.at_least_one("udfvalues"):
-            _change_udf(product, each)
-        self._products[product.product] = product
-        return UDF_UPDATED
-
-    @operation("DELETE", "/api/ProductUDF")
-    def delete_product_udf(self, call: Call) -> Any:
-        """Delete a field, of the product and of every code."""
-        inputs = inputs_of(call)
-        product = self._product(inputs)
-        product.udfs.remove(product.udf(inputs.required("fieldname")))
-        return UDF_DELETED
+        """Draw a number of ten digits at random."""
+        while (number := str(secrets.randbelow(9 * 10**9) + 10**9)) in self._products:
+            pass
+        return number
 
 
-def _add_groups(product: Product, groups: list[Inputs]) -> None:
-    for each in groups:
-        name = each.required("featuregroupname")
-        if name in product.groups:
-            raise failure(f"FeatureGroup {name} already exists")
-        product.groups[name] = each.text("notes")
-
-
-def _change_group(product: Product, each: Inputs) -> None:
-    name = each.required("featuregroupname")
-    if name not in product.groups:
-        raise failure(f"FeatureGroup {name} does not exist")
-    product.groups[name] = each.text("notes", product.groups[name])
-    new = each.text("newfeaturegroupname")
-    if not new or new == name:
-        return
-    if new in product.groups:
-        raise failure(f"FeatureGroup {new} already exists")
-    product.groups[new] = product.groups.pop(_own_group(product, name))
-    _regroup(product, name, new)
-
-
-def _own_group(product: Product, name: str) -> str:
-    """A group that the vendor's customer made, and may therefore rename or delete."""
-    if name not in product.groups:
-        raise failure(f"FeatureGroup {name} does not exist")
-    if name == DEFAULT_GROUP:
-        raise failure("The Default FeatureGroup cannot be renamed or deleted")
-    return name
-
-
-def _regroup(product: Product, before: str, after: str) -> None:
-    for feature in product.features:
-        if feature.group == before:
-            feature.group = after
-
-
-def _add_features(product: Product, features: list[Inputs]) -> None:
-    for each in features:
-        feature = Feature(
-            number=fresh_number([one.number for one in product.features]),
-            code=each.required("featurecode"),
-            name=each.required("featurename"),
-            notes=each.required("notes"),
-            kind=KINDS[each.word("featuretype", *KINDS, default="normal")],
-            group=_group_named(product, each, DEFAULT_GROUP),
-        )
-        _check_code(product, feature.code)
-        product.features.append(feature)
-        _switch(product, feature, on=_in_trials(feature, each))
-
-
-def _change_feature(product: Product, each: Inputs) -> None:
-    feature = product.feature(each.required("featurecode"))
-    code = each.text("newfeaturecode") or feature.code
-    if code != feature.code:
-        _check_code(product, code)
-    feature.code = code
-    feature.name = each.text("featurename", feature.name)
-    feature.notes = each.text("notes", feature.notes)
-    feature.group = _group_named(product, each, feature.group)
-    _switch(product, feature, on=_in_trials(feature, each))
-
-
-def _switch(product: Product, feature: Feature, *, on: bool) -> None:
-    """Switch a feature of the product, and with it that of codes to come."""
-    switch = product.terms.features.get(feature.number, Switch())
-    switches = {**product.terms.features, feature.number: replace(switch, on=on)}
-    product.terms = replace(product.terms, features=switches)
-
-
-def _check_code(product: Product, code: str) -> None:
-    if any(each.code == code for each in product.features):
-        raise failure(f"Feature {code} already exists")
-
-
-def _group_named(product: Product, each: Inputs, otherwise: str) -> str:
-    name = each.text("featuregroupname") or otherwise
-    if name.lower() == DEFAULT_GROUP.lower():
-        return DEFAULT_GROUP
-    if name not in product.groups:
-        raise failure(f"FeatureGroup {name} does not exist")
-    return name
-
-
-def _in_trials(feature: Feature, each: Inputs) -> bool:
-    """
-    Is a feature available in trials? Not when it is left out.
-
-    No answer of the vendor's shows it; that featureAvailability of a product does is assumed.
-    """
-    available = bool(each.truth("availableintrials"))
-    if available and feature.kind != "Normal":
-        raise failure("availableInTrials can be true only for the normal featureType")
-    return available
-
-
-def _add_udfs(product: Product, udfs: list[Inputs]) -> None:
-    for each in udfs:
-        name = each.required("fieldname")
-        _check_udf(product, name)
-        number = fresh_number([one.number for one in product.udfs])
-        product.udfs.append(Udf(number, name, each.text("defaultvalue")))
-
-
-def _change_udf(product: Product, each: Inputs) -> None:
-    udf = product.udf(each.required("fieldname"))
-    name = each.text("newfieldname") or udf.name
-    if name != udf.name:
-        _check_udf(product, name)
-    udf.name, udf.default = name, each.text("defaultvalue", udf.default)
-
-
-def _check_udf(product: Product, name: str) -> None:
-    if any(each.name == name for each in product.udfs):
-        raise failure(f"UDF {name} already exists")
-
-
-def _row(each: Product) -> dict[str, Any]:
-    """A product: `productId`, though the vendor's table says productID."""
+def _row(each: Product) -> Document:
+    """Return a product: `productId`, though the vendor's table says productID."""
     terms = each.terms
     return {
         "productName": each.name,
@@ -325,7 +263,7 @@ def _row(each: Product) -> dict[str, Any]:
         "features": [
             {
                 "featureCode": feature.code,
-                "featureAvailability": on_or_off(on=terms.features.get(feature.number, Switch()).on),
+                "featureAvailability": on_or_off(on=terms.switch(feature).on),
                 "featureType": feature.kind,
                 "featureName": feature.name,
                 "featureNotes": feature.notes,

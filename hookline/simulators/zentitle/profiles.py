@@ -3,22 +3,23 @@
 from typing import Any
 
 from hookline.simulators.control import Call, operation
+from hookline.simulators.records import Document
 from hookline.simulators.zentitle.inputs import failure, fresh_number, inputs_of, now, page
 from hookline.simulators.zentitle.state import Account
 from hookline.simulators.zentitle.terms import (
+    CODE,
+    PROFILES,
     Product,
     Profile,
-    begun,
     changed,
-    feature_rows,
-    function_rows,
-    leases,
-    limits,
-    udf_rows,
+    new_profile_terms,
+    terms_row,
 )
 
 PROFILE_CREATED = "Profile Created Successfully"  # the vendor prints no sentence; this one is assumed
 PROFILE_UPDATED = "Profile Updated Successfully"
+SMALL = ("enabledForUse", "licenseType", "acquiredByWebservice", "concurrencyMode")
+"""Fields whose words GET Profiles answers in lower case."""
 
 
 class Profiles(Account):
@@ -26,29 +27,21 @@ class Profiles(Account):
 
     @operation("GET", "/api/Profile")
     def get_profile(self, call: Call) -> Any:
-        """One profile, in a list."""
+        """Answer one profile, in a list."""
         inputs = inputs_of(call)
         product = self._product(inputs)
-        found = self._profile(product.product, inputs.required("profilename"))
-        return [_row(found, product, functions=inputs.bit("getsfs"))]
+        profile = self._profile(product.product, inputs.required("profilename"))
+        return [_row(profile, product, functions=inputs.bit("getsfs"))]
 
     @operation("POST", "/api/Profile")
     def create_profile(self, call: Call) -> Any:
-        """Add a profile, disabled and for no client unless told otherwise; its number is not told."""
+        """Add a profile, disabled and for no client unless the inputs differ; its number is not answered."""
         inputs = inputs_of(call)
         product, name = self._product(inputs), inputs.required("profilename")
         self._check_profile_name(product.product, name)
-        created = now()
-        profile = Profile(
-            profile=fresh_number(self._profiles),
-            product=product.product,
-            name=name,
-            terms=begun(inputs, product),
-            created=created,
-            modified=created,
-            reseller=self._reseller(inputs),
-        )
-        self._profiles[profile.profile] = profile
+        number, terms, created = fresh_number(self._profiles), new_profile_terms(inputs, product), now()
+        reseller = self._reseller(inputs)
+        self._profiles[number] = Profile(number, product.product, name, terms, created, created, reseller)
         return PROFILE_CREATED
 
     @operation("PUT", "/api/Profile")
@@ -68,13 +61,14 @@ class Profiles(Account):
         inherit, reseller = inputs.truth("inheritprofile"), self._reseller(inputs, profile.reseller)
         profile.terms = changed(profile.terms, inputs, product)
         profile.name, profile.reseller, profile.modified = name, reseller, now()
-        if inherit:
-            self._pass_on(profile)
+        for each in self._licenses.values() if inherit else ():
+            if each.profile == profile.profile:
+                each.terms, each.modified = profile.terms, profile.modified
         return PROFILE_UPDATED
 
     @operation("GET", "/api/Profiles")
     def list_profiles(self, call: Call) -> Any:
-        """A page of profiles, or their number on page 0."""
+        """Answer a page of profiles, or their number on page 0."""
         inputs = inputs_of(call)
         product, functions = inputs.text("productid"), inputs.bit("getsfs")
         found = [each for each in self._profiles.values() if product in ("", each.product)]
@@ -87,65 +81,32 @@ class Profiles(Account):
         if name.lower() in names | {"default", "none"}:
             raise failure("Profile name already exists")
 
-    def _pass_on(self, profile: Profile) -> None:
-        for each in self._licenses.values():
-            if each.profile == profile.profile:
-                each.terms, each.modified = profile.terms, profile.modified
 
-
-def _row(each: Profile, product: Product, *, functions: bool) -> dict[str, Any]:
-    """A profile as GET Profile shows it: the spelling of GET LicenseCode."""
-    terms = each.terms
-    row = {
+def _row(each: Profile, product: Product, *, functions: bool) -> Document:
+    """Return a profile as GET Profile spells it: as GET LicenseCode does."""
+    return terms_row(each.terms, product, CODE, functions=functions) | {
         "profileName": each.name,
         "profileID": each.profile,
-        "enabledforuse": str(terms.enabled),
-        "licensetype": terms.licensetype,
-        "clientsallowed": terms.clientsallowed,
-        **leases(terms),
-        "acquiredbywebservice": str(terms.acquired),
-        **limits(terms),
         "resellerID": each.reseller,
-        "subscriptionperiod": terms.subscriptionperiod,
-        "subscriptionEnddate": terms.subscriptionenddate,
-        "maintenanceEnddate": terms.maintenanceenddate,
         "created": each.created,
         "modified": each.modified,
-        "features": feature_rows(terms, product),
-        "udfValues": udf_rows(terms, product),
     }
-    return row | {"serverFunctions": function_rows(terms)} if functions else row
 
 
-def _listed(each: Profile, product: Product, *, functions: bool) -> dict[str, Any]:
-    """A profile as GET Profiles shows it: camel case throughout, and words in lower case."""
-    terms = each.terms
-    row = {
-        "productId": each.product,
-        "profileName": each.name,
-        "profileId": each.profile,
-        "enabledForUse": str(terms.enabled).lower(),
-        "licenseType": terms.licensetype.lower(),
-        "clientsAllowed": terms.clientsallowed,
-        "clientLeasePeriod": terms.clientleaseperiod,
-        "vmLeasePeriod": terms.vmleaseperiod,
-        "clientOfflineLeasePeriod": terms.offline_hours,
-        "acquiredByWebservice": str(terms.acquired).lower(),
-        "networkSeats": terms.networkseats,
-        "heartBeat": terms.heartbeat,
-        "concurrentProcesses": terms.concurrentprocesses,
-        "resellerId": each.reseller,
-        "concurrencyMode": terms.concurrencymode.lower(),
-        "subscriptionPeriod": terms.subscriptionperiod,
-        "subscriptionEndDate": terms.subscriptionenddate,
-        "maintenanceEndDate": terms.maintenanceenddate,
-        "created": each.created,
-        "modified": each.modified,
-        "features": [_with_small_details(row) for row in feature_rows(terms, product)],
-        "udfValues": udf_rows(terms, product),
-    }
-    return row | {"serverFunctions": function_rows(terms)} if functions else row
-
-
-def _with_small_details(feature: dict[str, Any]) -> dict[str, Any]:
-    return feature | {"featureDetails": [each[0].lower() + each[1:] for each in feature["featureDetails"]]}
+def _listed(each: Profile, product: Product, *, functions: bool) -> Document:
+    """Return a profile as GET Profiles spells it: camel case throughout, and words in lower case."""
+    row = terms_row(each.terms, product, PROFILES, functions=functions)
+    for feature in row["features"]:
+        feature["featureDetails"] = [text[0].lower() + text[1:] for text in feature["featureDetails"]]
+    return (
+        row
+        | {name: row[name].lower() for name in SMALL}
+        | {
+            "productId": each.product,
+            "profileName": each.name,
+            "profileId": each.profile,
+            "resellerId": each.reseller,
+            "created": each.created,
+            "modified": each.modified,
+        }
+    )

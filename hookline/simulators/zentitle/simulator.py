@@ -16,12 +16,12 @@ from hookline.simulators.control import Call, RefusedError, operation
 from hookline.simulators.zentitle import seed as seeded
 from hookline.simulators.zentitle.activations import Activations
 from hookline.simulators.zentitle.companies import Companies, company_row
-from hookline.simulators.zentitle.groups import Groups, group_row, user_row
+from hookline.simulators.zentitle.groups import Groups, user_row
 from hookline.simulators.zentitle.inputs import inputs_of, now
 from hookline.simulators.zentitle.licenses import Licenses
 from hookline.simulators.zentitle.products import Products
 from hookline.simulators.zentitle.profiles import Profiles
-from hookline.simulators.zentitle.trials import Trials, trial_row
+from hookline.simulators.zentitle.trials import Trials, trial_key, trial_row
 
 CUSTOMER = "1234"
 READ_WRITE, READ_ONLY, OFFLINE, DS = "READ-WRITE", "READ-ONLY", "Offline", "DS"
@@ -45,7 +45,7 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
     vendor = "zentitle"
 
     def seed(self) -> None:
-        """A small software firm: products, profiles, and what was sold before the web shop opened."""
+        """Set up a small software firm: products, profiles, and what was sold before the web shop opened."""
         self._clear()
         self._resellers = dict(seeded.RESELLERS)
         self._products = {each.product: each for each in seeded.products()}
@@ -56,28 +56,24 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
             self._add_license(each)
         for row in seeded.consumers():
             self._add_consumer(row)
-        for trial in seeded.trials():
-            self._add_trial(trial)
-        self._groups = {each.group: each for each in seeded.groups()}
-        self._users = {each.user: each for each in seeded.users()}
+        self._trials = {trial_key(each): each for each in seeded.trials()}
+        self._groups = {each["groupID"]: each for each in seeded.groups()}
+        self._users = {each["groupUserID"]: each for each in seeded.users()}
         self._assigned = seeded.assignments()
         self._from_seed = {kind: set(rows) for kind, rows in self._everything().items()}
 
     def records(self) -> dict[str, Any]:
-        """What came since the seed, by kind; what there still is of the seed itself, under `seeded`."""
-        held = self._everything()
-        return {
-            kind: [row for key, row in rows.items() if key not in self._from_seed[kind]]
-            for kind, rows in held.items()
-        } | {
-            "seeded": {
-                kind: [row for key, row in rows.items() if key in self._from_seed[kind]]
-                for kind, rows in held.items()
-            }
-        }
+        """Return what came since the seed, by kind; what there still is of the seed itself, under `seeded`."""
+        old: dict[str, Any] = {}
+        new: dict[str, Any] = {}
+        for kind, rows in self._everything().items():
+            seeds = self._from_seed[kind]
+            new[kind] = [row for key, row in rows.items() if key not in seeds]
+            old[kind] = [row for key, row in rows.items() if key in seeds]
+        return new | {"seeded": old}
 
     def _everything(self) -> dict[str, Rows]:
-        """Everything, by kind and by what makes each one that one."""
+        """Return everything, by kind and by key."""
         licenses = self._licenses.values()
         return {
             "licenses": {
@@ -95,13 +91,13 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
                 for each in self._companies.values()
             },
             "notes": {
-                note.note: {"licenseCode": each.code, "productID": each.product} | note.row()
+                key: {"licenseCode": each.code, "productID": each.product} | note
                 for each in licenses
-                for note in each.notes.values()
+                for key, note in each.notes.items()
             },
             "trials": {key: trial_row(each) for key, each in self._trials.items()},
-            "groups": {each.group: group_row(each) for each in self._groups.values()},
-            "group_users": {each.user: user_row(each) for each in self._users.values()},
+            "groups": {key: dict(each) for key, each in self._groups.items()},
+            "group_users": {key: user_row(each) for key, each in self._users.items()},
             "events": dict(enumerate(self._events)),
         }
 
@@ -110,9 +106,9 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
     def authorize(self, call: Call) -> None:
         """Let a key in to what its kind opens. The statuses of a refusal are assumed."""
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
-        given = token.strip().encode()
+        sent = token.strip().encode()
         kinds = [
-            kind for key, kind in KEYS.items() if hmac.compare_digest(given, f"{CUSTOMER}:{key}".encode())
+            kind for key, kind in KEYS.items() if hmac.compare_digest(sent, f"{CUSTOMER}:{key}".encode())
         ]
         if scheme.lower() != "bearer" or not kinds:
             raise RefusedError(401, "Authorization has been denied for this request.")
@@ -122,11 +118,11 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
             raise RefusedError(403, f"This API key is {kind}; the call needs a {' or '.join(openers)} key.")
 
     def render(self, _: Call, value: Any) -> Response:
-        """The value as JSON; a message is a JSON string."""
+        """Answer the value as JSON; a message is a JSON string."""
         return JSONResponse(value)
 
     def refusal(self, error: RefusedError) -> Response:
-        """A description in the answer's place; where HTTP itself refuses, the form of ASP.NET (assumed)."""
+        """Answer a description in the answer's place; where HTTP itself refuses, the form of ASP.NET (assumed)."""
         if error.status == 200:  # noqa: PLR2004
             return JSONResponse(error.message)
         return JSONResponse({"Message": error.message}, error.status)
@@ -145,7 +141,7 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
 
 
 def _openers(call: Call) -> tuple[str, ...]:
-    """The kinds of key that open an operation."""
+    """Return the kinds of key that open an operation."""
     path, reads = call.operation.path, call.request.method == "GET"
     if path == "/api/DataStreamer":
         return (DS,)

@@ -1,48 +1,21 @@
-"""What a Zentitle account holds, and how its calls find what their inputs name."""
+"""State of a Zentitle account, and how its calls find what their inputs name."""
 
 import secrets
 from collections import Counter, defaultdict
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hookline.simulators.control import Simulator, folded
-from hookline.simulators.zentitle.inputs import (
-    NEVER,
-    Inputs,
-    escaped,
-    failure,
-    fresh_number,
-    now,
-)
+from hookline.simulators.records import Document
+from hookline.simulators.zentitle.inputs import NEVER, Inputs, escaped, failure, fresh_number, now
 from hookline.simulators.zentitle.terms import Product, Profile, Terms
 
 GLOBAL = "0"
-"""What stands for the product of a company that all products share."""
+"""The product of a company that all products share."""
 
 Key = tuple[str, str]
 """A product's number and a license code: one code may be of several products."""
-
-
-@dataclass(slots=True)
-class Note:
-    """A note of a license code."""
-
-    note: int
-    kind: str
-    text: str
-    created: str = field(default_factory=now)
-    author: str = ""
-    """Who wrote it in the dashboard; blank for whatever a web service wrote."""
-
-    def row(self) -> dict[str, Any]:
-        """The note as it is shown."""
-        return {
-            "noteID": self.note,
-            "type": self.kind,
-            "created": self.created,
-            "createdBy": self.author,
-            "description": self.text,
-        }
 
 
 @dataclass(slots=True)
@@ -56,17 +29,17 @@ class Activation:
     deactivated: str = NEVER
     username: str = ""
     uses: dict[int, int] = field(default_factory=dict)
-    """How much it has checked out of each feature that is counted."""
+    """The amount that it has checked out of each feature that is counted."""
 
     @property
     def active(self) -> bool:
-        """Has it not been returned?"""
+        """True until it is returned."""
         return self.deactivated == NEVER
 
 
 @dataclass(slots=True)
 class License:
-    """One license code."""
+    """A license code."""
 
     code: str
     product: str
@@ -76,12 +49,12 @@ class License:
     terms: Terms
     created: str
     modified: str
-    notes: dict[int, Note] = field(default_factory=dict)
+    notes: dict[int, Document] = field(default_factory=dict)
     activity: list[Activation] = field(default_factory=list)
 
     @property
     def key(self) -> Key:
-        """What no other license has."""
+        """The key that no other license has."""
         return self.product, self.code
 
     @property
@@ -91,14 +64,14 @@ class License:
 
     @property
     def used(self) -> Counter[int]:
-        """How much of each counted feature is checked out, on all computers together."""
+        """The amount of each counted feature that is checked out, on all computers together."""
         used: Counter[int] = Counter()
         for each in self.active:
             used.update(each.uses)
         return used
 
     def on(self, computer: str) -> Activation | None:
-        """Its present activation on a computer."""
+        """Return its present activation on a computer."""
         return next((each for each in self.active if each.computer == computer), None)
 
 
@@ -115,66 +88,6 @@ class Company:
     created: str
 
 
-@dataclass(slots=True)
-class Trial:
-    """A trial of a product on a computer; converted once a code is activated there."""
-
-    product: str
-    computer: str
-    days: int
-    created: str
-    modified: str
-    lease_ends: str
-    expires: str
-    system: dict[str, str]
-    code: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Has it not expired? Moments in the vendor's form compare as text."""
-        return self.expires > now()
-
-
-@dataclass(slots=True)
-class Group:
-    """A group of end users."""
-
-    group: int
-    kind: str
-    name: str
-    description: str
-    master: int
-    company: int
-    created: str
-    modified: str
-
-
-@dataclass(slots=True)
-class User:
-    """An end user, of one group."""
-
-    user: int
-    group: int
-    name: str
-    password: str = field(repr=False)
-    first: str
-    last: str
-    email: str
-    telephone: str
-    more: str
-    """Additional data, as JSON."""
-    created: str
-    modified: str
-
-
-@dataclass(slots=True)
-class Assignment:
-    """That a license code belongs to a group."""
-
-    group: int
-    created: str
-
-
 class Account(Simulator):
     """The state that all calls share; each subject's calls are a subclass."""
 
@@ -188,48 +101,45 @@ class Account(Simulator):
         self._companies: dict[int, Company] = {}
         self._named: defaultdict[tuple[str, str], list[Company]] = defaultdict(list)
         self._resellers: dict[str, int] = {}
-        self._consumers: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        self._of_computer: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        self._trials: dict[tuple[str, str], Trial] = {}
-        self._groups: dict[int, Group] = {}
-        self._users: dict[int, User] = {}
-        self._assigned: dict[Key, Assignment] = {}
-        self._events: list[dict[str, str]] = []
+        self._consumers: defaultdict[str, list[Document]] = defaultdict(list)
+        self._of_computer: defaultdict[tuple[str, str], list[Document]] = defaultdict(list)
+        # Records in the vendor's spelling
+        self._trials: dict[tuple[str, str], Document] = {}
+        self._groups: dict[int, Document] = {}
+        self._users: dict[int, Document] = {}
+        self._assigned: dict[Key, Document] = {}
+        self._events: list[Document] = []
         self._note_numbers: set[int] = set()
 
     # Adding
 
-    def _add_license(self, each: License) -> None:
+    def _add_license(self, each: License) -> License:
         self._licenses[each.key] = each
         self._of_company[each.company][each.key] = each
         self._note_numbers.update(each.notes)
+        return each
 
     def _add_company(self, each: Company) -> None:
         self._companies[each.company] = each
         self._named[each.name, each.product].append(each)
 
-    def _add_consumer(self, row: dict[str, Any]) -> None:
+    def _add_consumer(self, row: Document) -> None:
         self._consumers[row["productID"]].append(row)
         self._of_computer[row["productID"], row["computerID"]].append(row)
 
-    def _add_trial(self, each: Trial) -> None:
-        self._trials[each.product, each.computer] = each
-
-    def _move(self, found: License, company: int) -> None:
+    def _move(self, moved: License, company: int) -> None:
         """Give a license to a company, or to none."""
-        if company != found.company:
-            del self._of_company[found.company][found.key]
-            self._of_company[company][found.key] = found
-            found.company = company
+        if company != moved.company:
+            del self._of_company[moved.company][moved.key]
+            self._of_company[company][moved.key] = moved
+            moved.company = company
 
     def _allocate(self, code: str, product: str, profile: int, terms: Terms, company: int) -> License:
         created = now()
-        found = License(code, product, company, profile, "", terms, created, created)
-        self._add_license(found)
-        return found
+        return self._add_license(License(code, product, company, profile, "", terms, created, created))
 
     def _draw(self, product: str, number: int) -> list[str]:
-        """Fresh codes of 18 digits, drawn at random: no two runs of the sandbox give the same."""
+        """Draw fresh codes of 18 digits at random: no two runs of the sandbox give the same."""
         codes: dict[str, None] = {}
         while len(codes) < number:
             code = str(secrets.randbelow(9 * 10**17) + 10**17)
@@ -237,18 +147,18 @@ class Account(Simulator):
                 codes[code] = None
         return list(codes)
 
-    def _note(self, kind: str, text: str) -> Note:
+    def _note(self, kind: str, text: str) -> Document:
         number = fresh_number(self._note_numbers)
         self._note_numbers.add(number)
-        return Note(number, kind.capitalize(), text)
+        return new_note(number, kind, text, now())
 
     # Finding what inputs name
 
     def _product(self, inputs: Inputs) -> Product:
-        found = self._products.get(inputs.required("productid"))
-        if found is None:
+        product = self._products.get(inputs.required("productid"))
+        if product is None:
             raise failure("ProductID does not exist")
-        return found
+        return product
 
     def _license(self, inputs: Inputs) -> License:
         found = self._licenses.get((self._product(inputs).product, inputs.required("licensecode")))
@@ -256,22 +166,23 @@ class Account(Simulator):
             raise failure("License code does not exist")
         return found
 
-    def _company_number(self, inputs: Inputs) -> int:
-        """The number of the company to belong to; 0 for none."""
-        number = inputs.whole("companyid")
-        if number and number not in self._companies:
-            raise failure("Company does not exist")
+    def _reference(self, inputs: Inputs, name: str, rows: Container[int], kind: str, current: int = 0) -> int:
+        """Return the number of the record to belong to: 0 for none, the current one when it is left out."""
+        number = inputs.whole(name) if name in inputs else current
+        if number and number not in rows:
+            raise failure(f"{kind} does not exist")
         return number
+
+    def _company_number(self, inputs: Inputs, current: int = 0) -> int:
+        return self._reference(inputs, "companyid", self._companies, "Company", current)
 
     def _company_name(self, number: int) -> str:
         return self._companies[number].name if number else ""
 
     def _profile_number(self, inputs: Inputs, product: str) -> int:
-        """The number of the profile named; 0 for the default."""
+        """Return the number of the profile named; 0 for the default."""
         name = inputs.text("profilename")
-        if name.lower() in ("", "default", "none"):
-            return 0
-        return self._profile(product, name).profile
+        return 0 if name.lower() in ("", "default", "none") else self._profile(product, name).profile
 
     def _profile(self, product: str, name: str) -> Profile:
         for each in self._profiles.values():
@@ -285,29 +196,36 @@ class Account(Simulator):
     def _starting_terms(self, product: str, profile: int) -> Terms:
         return self._profiles[profile].terms if profile else self._products[product].terms
 
-    def _reseller(self, inputs: Inputs, before: int = 0) -> int:
-        """The number of the reseller named; the one before when none is named."""
+    def _reseller(self, inputs: Inputs, current: int = 0) -> int:
+        """Return the number of the reseller named; the current one when none is named."""
         name = inputs.text("reseller")
-        if not name:
-            return before
-        if name not in self._resellers:
+        if name and name not in self._resellers:
             raise failure("Reseller does not exist")
-        return self._resellers[name]
+        return self._resellers[name] if name else current
+
+
+def new_note(number: int, kind: str, text: str, created: str, author: str = "") -> Document:
+    """Return a note; its author is blank for what a web service wrote."""
+    return {
+        "noteID": number,
+        "type": kind.capitalize(),
+        "created": created,
+        "createdBy": author,
+        "description": text,
+    }
 
 
 def consumer_row(
-    product: str, computer: str, code: str, information: dict[str, Any], created: str
-) -> dict[str, Any]:
-    """A consumer record; what can be searched stands beside the information that it was taken from."""
+    product: str, computer: str, code: str, information: Mapping[str, Any], created: str
+) -> Document:
+    """Return a consumer record; what can be searched is beside the information it comes from."""
     known = {name: "" if value is None else str(value) for name, value in folded(information).items()}
+    searchable = {name: known.get(name.lower(), "") for name in ("firstName", "lastName", "company", "email")}
     return {
         "productID": product,
         "computerID": computer,
         "licenseCode": code,
-        "firstName": known.get("firstname", ""),
-        "lastName": known.get("lastname", ""),
-        "company": known.get("company", ""),
-        "email": known.get("email", ""),
+        **searchable,
         "clientInfo": escaped(information),
         "created": created,
     }

@@ -1,14 +1,15 @@
 """
-What Zentitle sells: products with their features and fields, profiles, and the terms of a license.
+Zentitle's goods: products with their features and fields, profiles, and the terms of a license.
 
 A feature or field is known by a number of ours, so that a new name reaches every code at once, as its product
-tells the names and each code only what is on.
+has the names and each code only what is on.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hookline.simulators.records import Document, names
 from hookline.simulators.zentitle.inputs import Inputs, failure
 
 KINDS = {
@@ -33,10 +34,29 @@ DEFAULT_GROUP = "Default"
 FIRST_HEARTBEAT = 5
 NONE_USED: Mapping[int, int] = {}
 
+# The limits of numbers in a request
+LEASES = {"clientleaseperiod": (0, 8760), "vmleaseperiod": (0, 500)}
+OFFERED = LEASES | {"clientsallowed": (1, 50_000)}
+NUMBERS = LEASES | dict.fromkeys(("clientsallowed", "concurrentprocesses", "networkseats"), (0, 2**31 - 1))
+NUMBERS["heartbeat"] = (5, 1440)
+
+# The spellings of the terms in the answers, in the order of the fields of `Terms`
+CODE = names("""
+    enabledforuse licensetype clientsallowed clientLeaseperiod vmLeaseperiod clientOfflineLeaseperiod
+    acquiredbywebservice networkseats heartbeat concurrentProcesses concurrencyMode subscriptionperiod
+    subscriptionEnddate maintenanceEnddate
+""")
+CODES = tuple("activationsAllowed" if name == "clientsallowed" else name for name in CODE)
+PROFILES = names("""
+    enabledForUse licenseType clientsAllowed clientLeasePeriod vmLeasePeriod clientOfflineLeasePeriod
+    acquiredByWebservice networkSeats heartBeat concurrentProcesses concurrencyMode subscriptionPeriod
+    subscriptionEndDate maintenanceEndDate
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What a license has of a feature."""
+    """A feature as a license has it."""
 
     on: bool = False
     limit: int = 0
@@ -90,6 +110,10 @@ class Terms:
     checkout_days: int | None = None
     """The server function LTCO: days for which a license may be checked out; off when not set."""
 
+    def switch(self, feature: Feature) -> Switch:
+        """Return what a license of these terms has of a feature."""
+        return self.features.get(feature.number, Switch())
+
 
 @dataclass(slots=True)
 class Product:
@@ -105,14 +129,14 @@ class Product:
     """The notes of each feature group, by its name."""
 
     def feature(self, code: str) -> Feature:
-        """The feature of this code."""
+        """Return the feature of this code."""
         for each in self.features:
             if each.code == code:
                 return each
         raise failure(f"Feature {code} does not exist")
 
     def udf(self, name: str) -> Udf:
-        """The field of this name."""
+        """Return the field of this name."""
         for each in self.udfs:
             if each.name == name:
                 return each
@@ -135,13 +159,13 @@ class Profile:
 # Input
 
 
-def changed(before: Terms, inputs: Inputs, product: Product) -> Terms:
-    """The terms after a PUT; a field left out stays as it was."""
-    return _with_type(_with_properties(before, inputs, product), inputs)
+def changed(current: Terms, inputs: Inputs, product: Product) -> Terms:
+    """Return the terms after a PUT; a field left out stays as it was."""
+    return _with_type(_with_properties(current, inputs, product), inputs)
 
 
-def begun(inputs: Inputs, product: Product) -> Terms:
-    """The terms of a new profile: disabled and for no client, unless told otherwise."""
+def new_profile_terms(inputs: Inputs, product: Product) -> Terms:
+    """Return the terms of a new profile: disabled and for no client, unless the inputs differ."""
     terms = Terms(enabled=False, clientsallowed=0)
     terms = _with_first_type(_with_properties(terms, inputs, product), inputs)
     if terms.concurrencymode == "Network" and "heartbeat" not in inputs:
@@ -149,141 +173,118 @@ def begun(inputs: Inputs, product: Product) -> Terms:
     return terms
 
 
-def offered(inputs: Inputs) -> Terms:
-    """The terms of a new product."""
-    terms = replace(
-        Terms(),
-        **_leases_given(Terms(), inputs),
-        clientsallowed=inputs.whole("clientsallowed", 1, low=1, high=50_000),
-    )
-    return _with_first_type(terms, inputs)
+def new_product_terms(inputs: Inputs) -> Terms:
+    """Return the terms of a new product."""
+    return _with_first_type(_with_numbers(Terms(), inputs, OFFERED), inputs)
 
 
-def offered_anew(before: Terms, inputs: Inputs) -> Terms:
-    """The terms of a product after a PUT."""
-    terms = replace(
-        before,
-        **_leases_given(before, inputs),
-        clientsallowed=inputs.whole("clientsallowed", before.clientsallowed, low=1, high=50_000),
-    )
-    return _with_type(terms, inputs)
+def changed_product_terms(current: Terms, inputs: Inputs) -> Terms:
+    """Return the terms of a product after a PUT."""
+    return _with_type(_with_numbers(current, inputs, OFFERED), inputs)
 
 
-def with_features_on(before: Terms, inputs: Inputs, product: Product) -> Terms:
-    """The terms with the features named switched on, and the fields given."""
-    features = dict(before.features)
+def with_features_on(current: Terms, inputs: Inputs, product: Product) -> Terms:
+    """Return the terms with the features named switched on, and the fields set."""
+    features = dict(current.features)
     for each in inputs.each("features"):
-        number = product.feature(each.required("featurecode")).number
-        features[number] = replace(features.get(number, Switch()), on=True)
-    return replace(before, features=features, udfs=_udfs(before, inputs, product))
+        feature = product.feature(each.required("featurecode"))
+        features[feature.number] = replace(features.get(feature.number, Switch()), on=True)
+    return replace(current, features=features, udfs=_udfs(current, inputs, product))
 
 
-def _with_properties(before: Terms, inputs: Inputs, product: Product) -> Terms:
+def _with_properties(current: Terms, inputs: Inputs, product: Product) -> Terms:
     enabled, acquired = inputs.truth("enabledforuse"), inputs.truth("acquiredbywebservice")
     mode = inputs.word("concurrencymode", "off", "cloud", "network")
-    given = inputs.whole
+    terms = _with_numbers(current, inputs, NUMBERS)
     return replace(
-        before,
-        **_leases_given(before, inputs),
-        enabled=before.enabled if enabled is None else enabled,
-        acquired=before.acquired if acquired is None else acquired,
-        clientsallowed=given("clientsallowed", before.clientsallowed),
-        concurrentprocesses=given("concurrentprocesses", before.concurrentprocesses),
-        networkseats=given("networkseats", before.networkseats),
-        heartbeat=given("heartbeat", before.heartbeat, low=5, high=1440),
-        concurrencymode={"": before.concurrencymode, "off": "None"}.get(mode, mode.capitalize()),
-        maintenanceenddate=inputs.date_or_reset("maintenanceenddate")
-        if "maintenanceenddate" in inputs
-        else before.maintenanceenddate,
-        features=_features(before, inputs, product),
-        udfs=_udfs(before, inputs, product),
-        checkout_days=_checkout_days(before, inputs),
+        terms,
+        enabled=current.enabled if enabled is None else enabled,
+        acquired=current.acquired if acquired is None else acquired,
+        concurrencymode={"": current.concurrencymode, "off": "None"}.get(mode, mode.capitalize()),
+        maintenanceenddate=inputs.date_or_reset("maintenanceenddate", current.maintenanceenddate),
+        features=_features(current, inputs, product),
+        udfs=_udfs(current, inputs, product),
+        checkout_days=_checkout_days(current, inputs),
     )
 
 
-def _leases_given(before: Terms, inputs: Inputs) -> dict[str, Any]:
-    offline = before.offline_hours
+def _with_numbers(current: Terms, inputs: Inputs, limits: Mapping[str, tuple[int, int]]) -> Terms:
+    numbers: dict[str, Any] = {
+        name: inputs.whole(name, getattr(current, name), low=low, high=high)
+        for name, (low, high) in limits.items()
+    }
     if "clientofflineleaseperiod" in inputs:
         # Days in, hours out: the vendor's own trap.
-        offline = 24 * inputs.whole("clientofflineleaseperiod", high=500)
-    return {
-        "clientleaseperiod": inputs.whole("clientleaseperiod", before.clientleaseperiod, high=8760),
-        "vmleaseperiod": inputs.whole("vmleaseperiod", before.vmleaseperiod, high=500),
-        "offline_hours": offline,
-    }
+        numbers["offline_hours"] = 24 * inputs.whole("clientofflineleaseperiod", high=500)
+    return replace(current, **numbers)
 
 
-def _with_type(before: Terms, inputs: Inputs) -> Terms:
+def _with_type(current: Terms, inputs: Inputs) -> Terms:
     """Change the license type, its period or its end; the type must be sent for any of them."""
     kind = inputs.word("licensetype", *LICENSE_TYPES)
     if not kind and ("subscriptionperiod" in inputs or "subscriptionenddate" in inputs):
         raise failure("Please supply the licensetype to update the subscription")
-    if kind == "subscriptionperiod":
-        end = before.subscriptionenddate
-        if "subscriptionenddate" in inputs:
-            end = inputs.date_or_reset("subscriptionenddate")
-        return replace(
-            before,
-            licensetype="SubscriptionPeriod",
-            subscriptionperiod=_period(before, inputs),
-            subscriptionenddate=end,
-        )
-    if kind == "expirationdate":
-        return _expiring(before, inputs)
-    return _perpetual(before) if kind == "perpetual" else before
+    if kind != "subscriptionperiod":
+        return _of_type(current, kind, inputs)
+    return replace(
+        current,
+        licensetype="SubscriptionPeriod",
+        subscriptionperiod=_period(current, inputs),
+        subscriptionenddate=inputs.date_or_reset("subscriptionenddate", current.subscriptionenddate),
+    )
 
 
-def _with_first_type(before: Terms, inputs: Inputs) -> Terms:
-    """Set the license type of what is new: perpetual unless told otherwise, and no period is no mistake."""
+def _with_first_type(current: Terms, inputs: Inputs) -> Terms:
+    """Set the license type of what is new: perpetual unless another is sent, and no period is no mistake."""
     kind = inputs.word("licensetype", *LICENSE_TYPES, default="perpetual")
-    if kind == "subscriptionperiod":
-        days = inputs.whole("subscriptionperiod", high=5000)
-        return replace(before, licensetype="SubscriptionPeriod", subscriptionperiod=days)
-    return _expiring(before, inputs) if kind == "expirationdate" else _perpetual(before)
+    if kind != "subscriptionperiod":
+        return _of_type(current, kind, inputs)
+    days = inputs.whole("subscriptionperiod", high=5000)
+    return replace(current, licensetype="SubscriptionPeriod", subscriptionperiod=days)
 
 
-def _expiring(before: Terms, inputs: Inputs) -> Terms:
-    inputs.required("subscriptionenddate")
-    end = inputs.date("subscriptionenddate")
-    return replace(before, licensetype="ExpirationDate", subscriptionenddate=end)
+def _of_type(current: Terms, kind: str, inputs: Inputs) -> Terms:
+    if kind == "expirationdate":
+        inputs.required("subscriptionenddate")
+        end = inputs.date("subscriptionenddate")
+        return replace(current, licensetype="ExpirationDate", subscriptionenddate=end)
+    if kind == "perpetual":
+        return replace(current, licensetype="Perpetual", subscriptionperiod=0, subscriptionenddate=None)
+    return current
 
 
-def _perpetual(before: Terms) -> Terms:
-    return replace(before, licensetype="Perpetual", subscriptionperiod=0, subscriptionenddate=None)
-
-
-def _period(before: Terms, inputs: Inputs) -> int:
+def _period(current: Terms, inputs: Inputs) -> int:
     inputs.required("subscriptionperiod")
-    if before.licensetype == "SubscriptionPeriod":
+    if current.licensetype == "SubscriptionPeriod":
         # "Extend" may mean add. The reading that hurts a careless client is the one to rehearse with.
-        return before.subscriptionperiod + inputs.whole("subscriptionperiod", low=1, high=1000)
+        return current.subscriptionperiod + inputs.whole("subscriptionperiod", low=1, high=1000)
     return inputs.whole("subscriptionperiod", low=1, high=5000)
 
 
-def _features(before: Terms, inputs: Inputs, product: Product) -> Mapping[int, Switch]:
-    switches = dict(before.features)
+def _features(current: Terms, inputs: Inputs, product: Product) -> Mapping[int, Switch]:
+    switches = dict(current.features)
     for each in inputs.each("features"):
         feature = product.feature(each.required("featurecode"))
         switch = switches.get(feature.number, Switch())
-        on = each.word("featureavailability", "on", "off", default="on" if switch.on else "off") == "on"
+        on = each.switch("featureavailability", on=switch.on)
         # A limit for what has none is passed over: the vendor's own sample sends one.
         limit = each.whole("limit", switch.limit) if feature.kind in LIMITED else switch.limit
         switches[feature.number] = Switch(on, limit)
     return switches
 
 
-def _udfs(before: Terms, inputs: Inputs, product: Product) -> Mapping[int, str]:
+def _udfs(current: Terms, inputs: Inputs, product: Product) -> Mapping[int, str]:
     values = {
         product.udf(each.required("fieldname")).number: each.text("defaultvalue")
         for each in inputs.each("udfvalues")
     }
-    return {**before.udfs, **values}
+    return {**current.udfs, **values}
 
 
-def _checkout_days(before: Terms, inputs: Inputs) -> int | None:
-    days = before.checkout_days
+def _checkout_days(current: Terms, inputs: Inputs) -> int | None:
+    days = current.checkout_days
     for each in inputs.each("serverfunctions"):
-        name, on = each.required("functionname"), each.word("enabled", "on", "off", default="on") == "on"
+        name, on = each.required("functionname"), each.switch("enabled", on=True)
         value = each.whole("parametervalue", days or 0)
         if name == "LTCO":  # the others can be named, as in the vendor's sample, and stay as they are
             days = value if on else None
@@ -293,69 +294,71 @@ def _checkout_days(before: Terms, inputs: Inputs) -> int | None:
 # Output
 
 
-def leases(terms: Terms) -> dict[str, Any]:
-    """The lease periods, all in hours, as codes and a single profile spell them."""
-    return {
-        "clientLeaseperiod": terms.clientleaseperiod,
-        "vmLeaseperiod": terms.vmleaseperiod,
-        "clientOfflineLeaseperiod": terms.offline_hours,
+def terms_row(
+    terms: Terms,
+    product: Product,
+    spelling: tuple[str, ...],
+    used: Mapping[int, int] = NONE_USED,
+    *,
+    functions: bool = False,
+    only_on: bool = False,
+) -> Document:
+    """Return the terms of a code or profile, in one of the spellings; the flags as text."""
+    values = (getattr(terms, name) for name in TERMS)
+    row: Document = {
+        name: str(value) if isinstance(value, bool) else value
+        for name, value in zip(spelling, values, strict=True)
     }
+    row |= {"features": feature_rows(terms, product, used, only_on=only_on)}
+    row |= {"udfValues": udf_rows(terms, product)}
+    return row | ({"serverFunctions": _function_rows(terms)} if functions else {})
 
 
-def limits(terms: Terms) -> dict[str, Any]:
-    """What limits concurrent use."""
-    return {
-        "networkseats": terms.networkseats,
-        "heartbeat": terms.heartbeat,
-        "concurrentProcesses": terms.concurrentprocesses,
-        "concurrencyMode": terms.concurrencymode,
-    }
+TERMS = tuple(Terms.__dataclass_fields__)[: len(CODE)]
+"""The fields of the terms that are a value."""
 
 
 def feature_rows(
     terms: Terms, product: Product, used: Mapping[int, int] = NONE_USED, *, only_on: bool = False
-) -> list[dict[str, Any]]:
-    """The features of a code or profile: on or off, and of those that are counted how many are in use."""
-    rows = []
-    for feature in product.features:
-        switch = terms.features.get(feature.number, Switch())
-        if switch.on or not only_on:
-            counts = (switch.limit, used.get(feature.number, 0))
-            names = DETAILS.get(feature.kind, ())
-            rows.append(
-                {
-                    "featureCode": feature.code,
-                    "featureAvailability": on_or_off(on=switch.on),
-                    "featureType": feature.kind,
-                    "featureDetails": [
-                        f"{name} : {count}" for name, count in zip(names, counts, strict=False)
-                    ],
-                }
-            )
-    return rows
+) -> list[Document]:
+    """Return the features of a code or profile, with the counts in use of those that are counted."""
+    return [
+        {
+            "featureCode": feature.code,
+            "featureAvailability": on_or_off(on=terms.switch(feature).on),
+            "featureType": feature.kind,
+            "featureDetails": [
+                f"{name} : {count}"
+                for name, count in zip(
+                    DETAILS.get(feature.kind, ()),
+                    (terms.switch(feature).limit, used.get(feature.number, 0)),
+                    strict=False,
+                )
+            ],
+        }
+        for feature in product.features
+        if terms.switch(feature).on or not only_on
+    ]
 
 
-def udf_rows(terms: Terms, product: Product) -> list[dict[str, str]]:
-    """The fields with the values that a code, profile or product has."""
+def udf_rows(terms: Terms, product: Product) -> list[Document]:
+    """Return the fields with the values that a code, profile or product has."""
     return [
         {"fieldName": each.name, "defaultValue": terms.udfs.get(each.number, each.default)}
         for each in product.udfs
     ]
 
 
-def function_rows(terms: Terms) -> list[dict[str, str]]:
-    """The server functions; a number is a string, and an empty one where there is none."""
+def _function_rows(terms: Terms) -> list[Document]:
+    """Return the server functions; a number is a string, and an empty one where there is none."""
     days = terms.checkout_days
+    rows = (("LTCO", days is not None, "" if days is None else str(days)), ("FeatureAvailability", True, ""))
     return [
-        _function("LTCO", "" if days is None else str(days), on=days is not None),
-        _function("FeatureAvailability", "", on=True),
+        {"functionName": name, "enabled": on_or_off(on=on), "parameterValue": value}
+        for name, on, value in rows
     ]
 
 
-def _function(name: str, value: str, *, on: bool) -> dict[str, str]:
-    return {"functionName": name, "enabled": on_or_off(on=on), "parameterValue": value}
-
-
 def on_or_off(*, on: bool) -> str:
-    """ON or OFF, the way the vendor writes a switch."""
+    """Return ON or OFF, the way the vendor writes a switch."""
     return "ON" if on else "OFF"

@@ -1,25 +1,18 @@
-"""Zentitle's end users before and after they buy: trials, and what the licensed program asked them."""
+"""Zentitle's end users before and after they buy: trials, and the answers to the licensed program's questions."""
 
 from collections.abc import Callable
 from typing import Any
 
-from hookline.simulators.control import Call, control, control_body, operation
-from hookline.simulators.faults import InvalidControlError
-from hookline.simulators.zentitle.activations import named_computer, new_computer, system_of
-from hookline.simulators.zentitle.inputs import (
-    LONGEST_DAYS,
-    Inputs,
-    failure,
-    inputs_of,
-    later,
-    now,
-    page,
-)
-from hookline.simulators.zentitle.state import Account, Trial, consumer_row
+from hookline.simulators.control import Call, control, control_order, operation
+from hookline.simulators.faults import InvalidControlError, is_number
+from hookline.simulators.records import Document
+from hookline.simulators.zentitle.activations import named_computer
+from hookline.simulators.zentitle.inputs import MAX_DAYS, Inputs, failure, inputs_of, later, now, page
+from hookline.simulators.zentitle.state import Account, consumer_row
 
 IN_TRIAL = "In Trial"
 TRIAL_DELETED = "Trial Deleted Successfully"
-# The vendor tells that these messages exist and not how they read; they are assumed.
+# The vendor says that these messages exist and not how they read; they are assumed.
 NO_TRIAL = "Trial does not exist"
 EXPIRED = "Trial has expired"
 CONVERTED = "Trial has been activated"
@@ -34,74 +27,62 @@ class Trials(Account):
 
     @operation("GET", "/api/Trial")
     def get_trial(self, call: Call) -> Any:
-        """Where a trial stands, in words."""
-        found = self._trial(inputs_of(call))
-        if found is None:
+        """Answer the state of a trial, in words."""
+        trial = self._trial(inputs_of(call))
+        if trial is None:
             return NO_TRIAL
-        if found.code:
+        if trial["licenseCode"]:
             return CONVERTED
-        return IN_TRIAL if found.running else EXPIRED
+        return IN_TRIAL if _running(trial) else EXPIRED
 
     @operation("DELETE", "/api/Trial")
     def delete_trial(self, call: Call) -> Any:
-        """Forget a trial, so that another can begin; not one that became a license."""
-        found = self._trial(inputs_of(call))
-        if found is None:
+        """Delete a trial, so that another can begin; not one that became a license."""
+        trial = self._trial(inputs_of(call))
+        if trial is None:
             raise failure(NO_TRIAL)
-        if found.code:
+        if trial["licenseCode"]:
             raise failure(CONVERTED)
-        del self._trials[found.product, found.computer]
+        del self._trials[trial_key(trial)]
         return TRIAL_DELETED
 
     @operation("GET", "/api/Trials")
     def list_trials(self, call: Call) -> Any:
-        """A page of trials, or their number on page 0."""
+        """Answer a page of trials, or their number on page 0."""
         inputs = inputs_of(call)
         matches = _filter(inputs)
         return page(inputs, [each for each in self._trials.values() if matches(each)], trial_row)
 
-    def _trial(self, inputs: Inputs) -> Trial | None:
+    def _trial(self, inputs: Inputs) -> Document | None:
         return self._trials.get((self._product(inputs).product, inputs.required("computerid")))
 
     @control("POST", "/_sandbox/trials")
     def _start_trial(self, call: Call) -> Any:
-        """Begin a trial, now or some days ago, as the licensed program would."""
-        computer, given = named_computer(call), control_body(call)
-        days = given.get("daysAgo", 0)
-        if not isinstance(days, int) or not 0 <= days <= LONGEST_DAYS:
-            raise InvalidControlError(f"daysAgo: must be a whole number, 0 to {LONGEST_DAYS}")
-        return trial_row(self.start_trial(str(given.get("productID")), computer, days_ago=days))
-
-    def start_trial(self, product: str, computer: str = "", *, days_ago: int = 0) -> Trial:
-        """
-        Begin a trial of a product on a computer.
-
-        Raises:
-            InvalidControlError: there is no such product, it has no trial, or the computer has had its trial.
-        """
-        found = self._products.get(product)
-        if found is None or not found.trial_days:
+        """Begin a trial of a product on a computer, now or some days ago, as the licensed program would."""
+        order = control_order(call, "computerID", "productID", "daysAgo")
+        computer, product, days = named_computer(order), str(order.get("productID")), order.get("daysAgo", 0)
+        if not is_number(days, high=MAX_DAYS) or not isinstance(days, int):
+            raise InvalidControlError(f"daysAgo: must be a whole number, 0 to {MAX_DAYS}")
+        known = self._products.get(product)
+        if known is None or not known.trial_days:
             raise InvalidControlError(f"productID: there is no product {product} to be tried")
-        computer = computer or new_computer()
         if (product, computer) in self._trials:
             raise InvalidControlError(f"computerID: {computer} has had its trial of {product}")
-        trial = new_trial(product, computer, found.trial_days, now(days=-days_ago))
-        self._add_trial(trial)
-        return trial
+        trial = new_trial(product, computer, known.trial_days, now(days=-days))
+        self._trials[product, computer] = trial
+        return trial_row(trial)
 
     # Consumer data
 
     @operation("GET", "/api/ConsumerData")
     def list_consumer_data(self, call: Call) -> Any:
-        """A page of consumer records: the last of each computer, unless all are asked for."""
+        """Answer a page of consumer records: the last of each computer, unless all are asked for."""
         inputs = inputs_of(call)
         product, computer = self._product(inputs).product, inputs.text("computerid")
         kind = inputs.word("type", "trials", "activations", "all", default="all")
-        start = inputs.date("startdate") if "startdate" in inputs else BEFORE_ALL
         # A day without a time means the whole of it.
-        end = AFTER_ALL
-        if "enddate" in inputs:
-            end = inputs.date("enddate").replace("T00:00:00", "T23:59:59.999")
+        start = _date(inputs, "startdate", BEFORE_ALL)
+        end = _date(inputs, "enddate", AFTER_ALL).replace("T00:00:00", "T23:59:59.999")
         of_computer = self._of_computer.get((product, computer), [])
         rows = [
             row
@@ -125,67 +106,62 @@ class Trials(Account):
         return CONSUMER_CREATED
 
 
-def new_trial(product: str, computer: str, days: int, started: str, code: str = "") -> Trial:
-    """A trial that began at a moment; with a code, one that became a license."""
-    return Trial(
-        product=product,
-        computer=computer,
-        days=days,
-        created=started,
-        modified=started,
-        lease_ends=later(started, days=min(days, 1)),
-        expires=later(started, days=days),
-        system=system_of(computer),
-        code=code,
-    )
-
-
-def trial_row(each: Trial) -> dict[str, Any]:
-    """A trial as GET Trials shows it: the period is a string, and the status is not the filter's word."""
+def new_trial(product: str, computer: str, days: int, started: str, code: str = "") -> Document:
+    """Return a trial that began at a moment; with a code, one that became a license. The period is a string."""
     return {
-        "productId": each.product,
-        "computerId": each.computer,
-        "trialPeriod": str(each.days),
-        "created": each.created,
-        "modified": each.modified,
-        "leaseEndDate": each.lease_ends,
-        "expires": each.expires,
-        "trialStatus": IN_TRIAL if each.running else "Trial Expired",
-        "converted": "true" if each.code else "false",
-        "licenseCode": each.code,
+        "productId": product,
+        "computerId": computer,
+        "trialPeriod": str(days),
+        "created": started,
+        "modified": started,
+        "leaseEndDate": later(started, days=min(days, 1)),
+        "expires": later(started, days=days),
+        "licenseCode": code,
     }
 
 
-def _filter(inputs: Inputs) -> Callable[[Trial], bool]:
+def trial_key(trial: Document) -> tuple[str, str]:
+    """Return the key of a trial: its product and its computer."""
+    return trial["productId"], trial["computerId"]
+
+
+def trial_row(trial: Document) -> Document:
+    """Return a trial as GET Trials answers it: the status is not the filter's word."""
+    return trial | {
+        "trialStatus": IN_TRIAL if _running(trial) else "Trial Expired",
+        "converted": "true" if trial["licenseCode"] else "false",
+    }
+
+
+def _running(trial: Document) -> bool:
+    """Return True until it expires. Moments in the vendor's form compare as text."""
+    return str(trial["expires"]) > now()
+
+
+def _filter(inputs: Inputs) -> Callable[[Document], bool]:
     product, computer = inputs.text("productid"), inputs.text("computerid")
     status, converted = inputs.word("trialstatus", "intrial", "expired"), inputs.truth("converted")
-    expires, created = _between(inputs, "expires"), _between(inputs, "created")
+    bounds = {
+        name: (_date(inputs, f"{name}after", BEFORE_ALL), _date(inputs, f"{name}before", AFTER_ALL))
+        for name in ("expires", "created")
+    }
     if "expireswithindays" in inputs:
-        days = inputs.whole("expireswithindays", high=LONGEST_DAYS)
-        expires = _within(expires, now(), now(days=days))
+        days = inputs.whole("expireswithindays", high=MAX_DAYS)
+        bounds["expires"] = _within(bounds["expires"], now(), now(days=days))
     if "createdwithindays" in inputs:
-        days = inputs.whole("createdwithindays", high=LONGEST_DAYS)
-        created = _within(created, now(days=-days), AFTER_ALL)
-
-    def matches(each: Trial) -> bool:
-        return (
-            product in ("", each.product)
-            and computer in ("", each.computer)
-            and expires[0] < each.expires < expires[1]
-            and created[0] < each.created < created[1]
-            and status in ("", "intrial" if each.running else "expired")
-            and converted in (None, bool(each.code))
-        )
-
-    return matches
-
-
-def _between(inputs: Inputs, what: str) -> tuple[str, str]:
-    after, before = what + "after", what + "before"
-    return (
-        inputs.date(after) if after in inputs else BEFORE_ALL,
-        inputs.date(before) if before in inputs else AFTER_ALL,
+        days = inputs.whole("createdwithindays", high=MAX_DAYS)
+        bounds["created"] = _within(bounds["created"], now(days=-days), AFTER_ALL)
+    return lambda each: (
+        product in ("", each["productId"])
+        and computer in ("", each["computerId"])
+        and all(start < each[name] < end for name, (start, end) in bounds.items())
+        and status in ("", "intrial" if _running(each) else "expired")
+        and converted in (None, bool(each["licenseCode"]))
     )
+
+
+def _date(inputs: Inputs, name: str, otherwise: str) -> str:
+    return inputs.date(name) if name in inputs else otherwise
 
 
 def _within(bounds: tuple[str, str], start: str, end: str) -> tuple[str, str]:

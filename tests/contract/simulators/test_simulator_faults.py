@@ -261,14 +261,6 @@ async def test_control_calls_are_not_logged(sandbox, zentitle):
     assert [] == sandbox.zentitle.requests()
 
 
-@pytest.mark.parametrize("vendor", ["jiwa", "zentitle", "sensorpro"])
-async def test_every_simulator_tells_its_health(sandbox, vendor):
-    async with httpx.AsyncClient(base_url=getattr(sandbox, vendor).url) as client:
-        response = await client.get("/healthz")
-
-    assert (200, {"vendor": vendor}) == (response.status_code, response.json())
-
-
 async def test_a_reset_goes_back_to_the_seed_and_numbers_on(sandbox, zentitle):
     await draw(zentitle)
     sandbox.zentitle.faults.add("*", "refuse")

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from jiwa_calls import complaint
 
 
 @pytest.fixture
@@ -25,10 +26,6 @@ async def found(jiwa, view, **query):
 async def debtor(jiwa, account):
     [row] = await found(jiwa, "DebtorList", AccountNo=account)
     return (await jiwa.get(f"/Debtors/{row['DebtorID']}")).json()
-
-
-def complaint(response):
-    return response.status_code, response.json()["ResponseStatus"]["ErrorCode"]
 
 
 # Accounts

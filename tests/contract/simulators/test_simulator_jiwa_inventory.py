@@ -1,6 +1,7 @@
 """Jiwa's inventory: parts, their list with its heavy pictures, and what is in no stock."""
 
 import pytest
+from jiwa_calls import complaint
 
 
 async def listed(jiwa, **query):
@@ -10,10 +11,6 @@ async def listed(jiwa, **query):
 async def item(jiwa, part):
     [row] = await listed(jiwa, PartNo=part)
     return (await jiwa.get(f"/Inventory/{row['InventoryID']}")).json()
-
-
-def complaint(response):
-    return response.status_code, response.json()["ResponseStatus"]["ErrorCode"]
 
 
 async def test_an_item_is_found_by_its_part_number_and_read_by_its_key(jiwa):

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jiwa_calls import complaint
 
 NAMES = [
     *("DebtorID", "DebtorAccountNo", "InvoiceInitDate", "CreditNote", "Lines", "Notes", "Payments"),
@@ -43,10 +44,6 @@ def address(order, *rest):
 
 def history(order, *rest):
     return address(order, "Historys", order["Histories"][-1]["InvoiceHistoryID"], *rest)
-
-
-def complaint(response):
-    return response.status_code, response.json()["ResponseStatus"]["ErrorCode"]
 
 
 async def read(jiwa, order):

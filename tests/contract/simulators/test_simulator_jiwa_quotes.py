@@ -3,8 +3,7 @@
 import re
 
 import pytest
-
-DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}"
+from jiwa_calls import DATE_TIME, complaint
 
 
 @pytest.fixture
@@ -26,10 +25,6 @@ async def read(jiwa, quote):
 
 def lines(quote):
     return f"/SalesQuotes/{quote['QuoteID']}/Historys/{quote['Histories'][0]['QuoteHistoryID']}/Lines"
-
-
-def complaint(response):
-    return response.status_code, response.json()["ResponseStatus"]["ErrorCode"]
 
 
 async def test_a_new_quote_is_priced_and_has_keys_of_its_own(quote):

@@ -2,9 +2,9 @@
 
 import httpx
 import pytest
+from jiwa_calls import LOGIN, complaint
 
 STATEFUL = {"jiwa-stateful": "true"}
-LOGIN = {"username": "api", "password": "sandbox-jiwa-password"}
 
 
 @pytest.fixture
@@ -25,10 +25,6 @@ async def order(jiwa):
 
 async def reference(client, order, **options):
     return (await client.get(order, **options)).json()["SOReference"]
-
-
-def complaint(response):
-    return response.status_code, response.json()["ResponseStatus"]["ErrorCode"]
 
 
 async def test_a_stateful_change_is_seen_by_nobody_else_until_it_is_saved(jiwa, colleague, order):

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from hookline.simulators import JiwaSimulator, Sandbox, running
-from hookline.simulators.jiwa.webhooks import GIVEN_UP, SENT, WAITING, Patience
+from hookline.simulators.jiwa.webhooks import GIVEN_UP, SENT, WAITING, RetryPolicy
 
-QUICK = Patience(first_wait=0.01, longest_wait=0.02, attempts=3, timeout=5)
+QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.02, attempts=3, timeout=5)
 
 
 class Receiver:
@@ -50,7 +50,7 @@ async def receiver():
 @pytest.fixture(scope="module")
 async def quick():
     """A sandbox whose Jiwa loses patience soon."""
-    async with running(sandbox=Sandbox(jiwa=JiwaSimulator(patience=QUICK))) as sandbox:
+    async with running(sandbox=Sandbox(jiwa=JiwaSimulator(retries=QUICK))) as sandbox:
         yield sandbox
 
 

@@ -89,20 +89,6 @@ async def test_consumer_data_is_told_apart_by_kind_and_date(ask, code):
     assert 2 == await ask("GET", "ConsumerData", productid=PRO, startdate="2001-01-01")
 
 
-@pytest.mark.parametrize(
-    ("inputs", "description"),
-    [
-        ({}, "computerid is mandatory"),
-        ({"computerid": "c1"}, "clientinfo must be JSON"),
-        ({"computerid": "c1", "clientinfo": "no object"}, "clientinfo must be JSON"),
-        ({"computerid": "c1", "clientinfo": {}, "licensecode": "1"}, "License code does not exist"),
-    ],
-)
-async def test_a_consumer_record_without_sense_is_a_text_and_is_not_kept(ask, inputs, description):
-    assert description == await ask("POST", "ConsumerData", productid=PRO, **inputs)
-    assert 0 == await ask("GET", "ConsumerData", productid=PRO, justlast="false")
-
-
 # Trials
 
 
@@ -177,19 +163,6 @@ async def test_trials_come_in_pages(ask):
     assert every == [(await ask("GET", "Trials", pagenumber=page, pagesize=1))[0] for page in range(1, 7)]
 
 
-@pytest.mark.parametrize(
-    ("filters", "description"),
-    [
-        ({"trialStatus": "Trial Expired"}, "trialstatus must be intrial or expired"),
-        ({"converted": 1}, "converted must be true or false"),
-        ({"expiresBefore": "soon"}, "expiresbefore must be a datetime"),
-        ({"expiresWithinDays": -1}, "expireswithindays must be between 0 and 36500"),
-    ],
-)
-async def test_a_filter_without_sense_is_a_text(ask, filters, description):
-    assert description == await ask("GET", "Trials", **filters)
-
-
 async def test_a_trial_begins_by_the_control_route_and_ends_with_a_license(sandbox, ask, zentitle, code):
     started = await zentitle.post(
         "/_sandbox/trials", json={"productID": PRO, "computerID": "c1", "daysAgo": 29}
@@ -202,23 +175,6 @@ async def test_a_trial_begins_by_the_control_route_and_ends_with_a_license(sandb
     assert (201, "In Trial") == (started.status_code, before)
     assert ("true", code) == (trial["converted"], trial["licenseCode"])
     assert [trial] == sandbox.zentitle.records()["trials"]
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"productID": "1"}, "productID"),
-        ({}, "productID"),
-        ({"productID": VIEWER, "computerID": TRIED}, "computerID"),
-        ({"productID": PRO, "daysAgo": -1}, "daysAgo"),
-        ({"productID": PRO, "daysAgo": "9"}, "daysAgo"),
-        ([], "body"),
-    ],
-)
-async def test_a_trial_that_makes_no_sense_does_not_begin(zentitle, body, field):
-    response = await zentitle.post("/_sandbox/trials", json=body)
-
-    assert (400, field) == (response.status_code, response.json()["error"].split(":")[0])
 
 
 async def test_a_product_without_trials_is_not_tried(ask, zentitle):
@@ -317,29 +273,6 @@ async def test_companies_are_listed_with_their_products(ask):
     } in listed
 
 
-@pytest.mark.parametrize(
-    ("verb", "inputs", "description"),
-    [
-        ("GET", {}, "companyid is mandatory"),
-        ("GET", {"companyid": 999}, "Company does not exist"),
-        ("GET", {"companyid": 3, "productid": PRO}, "Company does not exist"),
-        ("POST", {"company": "New"}, "productid is mandatory"),
-        ("POST", {"productid": PRO}, "company is mandatory"),
-        ("POST", {"company": "New", "productid": PRO, "reseller": "Nobody"}, "Reseller does not exist"),
-        ("POST", {"company": "New", "productid": PRO, "companydata": "x"}, "companydata must be JSON"),
-        ("PUT", {"companyid": 2}, "productid is mandatory"),
-        ("PUT", {"companyid": 3, "productid": PRO, "search1": "x"}, "Company does not exist"),
-        ("PUT", {"companyid": 2, "productid": PRO, "search1": ["x"]}, "search1 must be a string"),
-        ("DELETE", {}, "companyid is mandatory"),
-    ],
-)
-async def test_a_wrong_company_is_a_text_and_changes_nothing(sandbox, ask, verb, inputs, description):
-    before = sandbox.zentitle.records()
-
-    assert description == await ask(verb, "Company", **inputs)
-    assert before == sandbox.zentitle.records()
-
-
 # Groups
 
 
@@ -396,45 +329,6 @@ async def test_a_deleted_group_takes_its_users_along_and_lets_go_of_codes_and_su
     assert 0 == (await ask("GET", "Group", groupid=10))["masterGroupID"]
 
 
-@pytest.mark.parametrize(
-    ("verb", "inputs", "description"),
-    [
-        ("GET", {}, "groupid or groupname is mandatory"),
-        (
-            "GET",
-            {"groupid": 9, "groupname": "Harrow & Pike"},
-            "Please supply either groupid or groupname, not both",
-        ),
-        ("GET", {"groupid": 999}, "Group does not exist"),
-        (
-            "DELETE",
-            {"groupid": 9, "groupname": "Harrow & Pike"},
-            "Please supply either groupid or groupname, not both",
-        ),
-        ("POST", {"groupname": "New"}, "type is mandatory"),
-        ("POST", {"groupname": "New", "type": "small"}, "type must be master or standard"),
-        ("POST", {"type": "master"}, "groupname is mandatory"),
-        ("POST", {"groupname": "Harrow & Pike", "type": "master"}, "Group name already exists"),
-        (
-            "POST",
-            {"groupname": "New", "type": "standard", "mastergroupid": 999},
-            "Master group does not exist",
-        ),
-        ("POST", {"groupname": "New", "type": "standard", "companyid": 999}, "Company does not exist"),
-        ("PUT", {"groupname": "New"}, "groupid is mandatory"),
-        ("PUT", {"groupid": 999}, "Group does not exist"),
-        ("PUT", {"groupid": 10, "groupname": "Harrow & Pike"}, "Group name already exists"),
-        ("PUT", {"groupid": 9, "mastergroupid": 9}, "A group cannot be its own master group"),
-        ("PUT", {"groupid": 9, "type": "standard", "description": ["x"]}, "description must be a string"),
-    ],
-)
-async def test_a_wrong_group_is_a_text_and_changes_nothing(sandbox, ask, verb, inputs, description):
-    before = sandbox.zentitle.records()
-
-    assert description == await ask(verb, "Group", **inputs)
-    assert before == sandbox.zentitle.records()
-
-
 # Users
 
 
@@ -477,72 +371,6 @@ async def test_a_user_is_known_by_the_password_and_then_by_the_new_one(ask):
     assert ["Invalid username or password", "User Authenticated Successfully"] == after
 
 
-@pytest.mark.parametrize(
-    ("inputs", "description"),
-    [
-        ({"username": "nobody", "password": "x"}, "Invalid username or password"),
-        ({"username": "june.lund", "password": "pässword"}, "Invalid username or password"),
-        ({"username": "june.lund"}, "password is mandatory"),
-        ({"password": "x"}, "username is mandatory"),
-    ],
-)
-async def test_a_stranger_is_not_authenticated(ask, inputs, description):
-    assert description == await ask("GET", "AuthenticateUser", **inputs)
-
-
-@pytest.mark.parametrize(
-    ("verb", "controller", "inputs", "description"),
-    [
-        ("GET", "GroupUser", {}, "groupuserid or username is mandatory"),
-        (
-            "GET",
-            "GroupUser",
-            {"groupuserid": 7, "username": "morag.hale"},
-            "Please supply either groupuserid or username, not both",
-        ),
-        ("GET", "GroupUser", {"groupuserid": 999}, "Group user does not exist"),
-        ("POST", "GroupUser", {"username": "new", "password": "x"}, "groupid is mandatory"),
-        (
-            "POST",
-            "GroupUser",
-            {"groupid": 999, "username": "new", "password": "x"},
-            "Group does not exist",
-        ),
-        ("POST", "GroupUser", {"groupid": 9, "username": "new"}, "password is mandatory"),
-        (
-            "POST",
-            "GroupUser",
-            {"groupid": 9, "username": "june.lund", "password": "x"},
-            "Username already exists",
-        ),
-        ("PUT", "GroupUser", {"groupuserid": 7}, "groupid is mandatory"),
-        (
-            "PUT",
-            "GroupUser",
-            {"groupuserid": 7, "groupid": 10, "username": "june.lund"},
-            "Username already exists",
-        ),
-        ("PUT", "GroupUser", {"groupuserid": 7, "groupid": 10, "email": {}}, "email must be a string"),
-        ("DELETE", "GroupUser", {"groupuserid": 999}, "Group user does not exist"),
-        ("DELETE", "GroupUser", {}, "groupuserid is mandatory"),
-        (
-            "PUT",
-            "GroupUserPassword",
-            {"username": "nobody", "password": "x"},
-            "Group user does not exist",
-        ),
-        ("PUT", "GroupUserPassword", {"username": "june.lund"}, "password is mandatory"),
-    ],
-)
-async def test_a_wrong_user_is_a_text_and_changes_nothing(
-    sandbox, ask, verb, controller, inputs, description
-):
-    before = sandbox.zentitle.records()
-
-    assert description == await ask(verb, controller, **inputs)
-    assert before == sandbox.zentitle.records()
-
-
 # License codes of groups
 
 
@@ -563,35 +391,6 @@ async def test_a_code_given_to_a_group_loses_its_company_and_profile_unless_they
     assert assignment.pop("created")
     assert {"groupID": 10, "productID": DESKTOP, "licenseCode": EDUCATION_CODE} == assignment
     assert 1 == await ask("GET", "LicenseCodes", companyid=5)
-
-
-@pytest.mark.parametrize(
-    ("verb", "inputs", "description"),
-    [
-        ("GET", OF_EDUCATION, "License code is not assigned to a group"),
-        ("GET", OF_EDUCATION | {"licensecode": "1"}, "License code does not exist"),
-        ("POST", OF_EDUCATION, "groupid is mandatory"),
-        ("POST", OF_EDUCATION | {"groupid": 999}, "Group does not exist"),
-        ("POST", OF_EDUCATION | {"groupid": 9, "companyid": 999}, "Company does not exist"),
-        ("POST", OF_EDUCATION | {"groupid": 9, "profileid": 14}, "Profile does not exist"),
-        (
-            "POST",
-            {"groupid": 10, "productid": DESKTOP, "licensecode": STUDIO_CODE},
-            "License code is already assigned to a group",
-        ),
-        ("DELETE", OF_EDUCATION | {"groupid": 9}, "License code is not assigned to a group"),
-        (
-            "DELETE",
-            {"groupid": 9, "productid": DESKTOP, "licensecode": STUDIO_CODE},
-            "License code is not assigned to this group",
-        ),
-    ],
-)
-async def test_a_wrong_assignment_is_a_text_and_changes_nothing(sandbox, ask, verb, inputs, description):
-    before = sandbox.zentitle.records()
-
-    assert description == await ask(verb, "GroupLicenseCode", **inputs)
-    assert before == sandbox.zentitle.records()
 
 
 NEW_USER = {
@@ -617,20 +416,3 @@ async def test_a_group_a_user_and_a_license_come_in_one_call(ask):
     assert "User Authenticated Successfully" == await ask(
         "GET", "AuthenticateUser", username="owen.prosser", password="oak"
     )
-
-
-@pytest.mark.parametrize(
-    ("wrong", "description"),
-    [
-        ({"groupName": "Harrow & Pike"}, "Group name already exists"),
-        ({"userName": "june.lund"}, "Username already exists"),
-        ({"password": ""}, "password is mandatory"),
-        ({"licensecode": STUDIO_CODE}, "License code is already assigned to a group"),
-        ({"licensecode": "1"}, "License code does not exist"),
-    ],
-)
-async def test_of_a_group_a_user_and_a_license_there_is_all_or_nothing(sandbox, ask, wrong, description):
-    before = sandbox.zentitle.records()
-
-    assert description == await ask("POST", "GroupUserLicense", **NEW_USER | wrong)
-    assert before == sandbox.zentitle.records()
