@@ -20,15 +20,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from hookline.errors import ConfigurationError
 from hookline.log import Format
 
-SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
-TOKEN_PREFIX = "HOOKLINE_TOKEN_"  # noqa: S105  (the same)
-
 PREFECT_PATH = "/prefect"
 """Where the gateway serves the Prefect UI."""
 MIN_TOKEN = 16
 """Characters of a token that people choose."""
 
-SECRET_VARIABLES = (SECRET_PREFIX, TOKEN_PREFIX, "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
+SECRET_VARIABLES = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 """What the names of variables begin with that hold secrets, beside the settings' own."""
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -363,39 +360,6 @@ VENDORS: dict[str, type[VendorSettings]] = {
     "jetadvice": JetadviceSettings,
     "jifeline": JifelineSettings,
 }
-
-
-def webhook_secrets(source: str) -> list[SecretStr]:
-    """The secrets of a source, newest first: `HOOKLINE_SECRET_<SOURCE>`, separated by commas."""
-    return _listed(variable_of(SECRET_PREFIX, source))
-
-
-def handshake_tokens(source: str) -> list[SecretStr]:
-    """
-    The tokens of a source's handshakes, newest first: `HOOKLINE_TOKEN_<SOURCE>`, separated by commas.
-
-    Such a token travels in addresses, which proxies log: it proves no delivery.
-    """
-    return _listed(variable_of(TOKEN_PREFIX, source))
-
-
-def all_webhook_secrets() -> set[str]:
-    """Every secret by which some source proves deliveries, whether `hooks.yaml` names the source or not."""
-    return {
-        secret.get_secret_value()
-        for variable in os.environ
-        if variable.startswith(SECRET_PREFIX)
-        for secret in _listed(variable)
-    }
-
-
-def variable_of(prefix: str, source: str) -> str:
-    """The variable of a source's secrets, or tokens."""
-    return prefix + source.upper().replace("-", "_")
-
-
-def _listed(variable: str) -> list[SecretStr]:
-    return [SecretStr(part.strip()) for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 
 def secrets_of_environment() -> list[str]:

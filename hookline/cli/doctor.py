@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg
-from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
@@ -27,23 +26,18 @@ from hookline.confined import Confined, TooCostly
 from hookline.database.connection import connect, prefect_database_url
 from hookline.database.migrate import head as schema_of_this_version
 from hookline.errors import HooklineError
-from hookline.gateway import schemes
 from hookline.health import processes, running
 from hookline.health.finding import Finding, State
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, load_hooks
-from hookline.hooks.auth_schemes import Scheme, SharedSecret
 from hookline.redaction import redact
 from hookline.settings import (
-    SECRET_PREFIX,
-    TOKEN_PREFIX,
     VENDORS,
     EnvironmentSettings,
     Settings,
     settings,
-    variable_of,
-    webhook_secrets,
 )
+from hookline.source_secrets import PREFIXES, check_secrets, secret_variable, token_variable, webhook_secrets
 from hookline.text import one_line
 
 if TYPE_CHECKING:
@@ -55,11 +49,6 @@ PYTHONS: Final = ((3, 11), (3, 14))  # from, and below
 SECONDS_EACH: Final = 5.0
 IMPORT_SECONDS: Final = 60.0
 MAX_CLOCK_DIFFERENCE: Final = 30.0  # seconds
-MIN_WEBHOOK_SECRET: Final = 24
-NEW_SECRET: Final = {
-    "standard-webhooks": "Make another: whsec_ and: openssl rand -base64 32",
-    "asymmetric": "Ask the sender for its public key.",
-}
 HALF_AN_HOUR: Final = 1800
 INTERNAL_VARIABLES: Final = {"HOOKLINE_READY_FILE"}
 LOOKS: Final = {
@@ -218,10 +207,10 @@ def check_variables(environment: Iterable[str], hooks: Hooks | None) -> Finding:
     kinds: list[type[EnvironmentSettings]] = [Settings, *VENDORS.values()]
     known = {name for kind in kinds for name in variables_of(kind)}
     sources = hooks.sources if hooks else {}
-    known |= {variable_of(prefix, source) for source in sources for prefix in (SECRET_PREFIX, TOKEN_PREFIX)}
+    known |= {variable(source) for source in sources for variable in (secret_variable, token_variable)}
     ours = [name for name in environment if name.upper().startswith(tuple(map(_prefix, kinds)))]
     if hooks is None:
-        ours = [name for name in ours if not name.startswith((SECRET_PREFIX, TOKEN_PREFIX))]
+        ours = [name for name in ours if not name.startswith(PREFIXES)]
     strange = sorted(name for name in ours if name.upper() not in known | INTERNAL_VARIABLES)
     if not strange:
         return Finding("environment", "ok", f"{len(ours)} variables, all known")
@@ -325,34 +314,9 @@ def _check_secrets(hooks: Hooks | None) -> list[Finding]:
     if hooks is None:
         return [Finding("webhook secrets", "skipped", "hooks.yaml cannot be read")]
     return [
-        check_secret(name, source.auth_scheme, webhook_secrets(name))
+        check_secrets(name, source.auth_scheme, webhook_secrets(name))
         for name, source in hooks.sources.items()
     ]
-
-
-def check_secret(source: str, scheme: Scheme, secrets: Sequence[SecretStr]) -> Finding:
-    """Whether a source has secrets, of the right form and long enough to be no guess."""
-    check, variable = f"secret of {source}", variable_of(SECRET_PREFIX, source)
-    if not secrets:
-        advice = f"Set {variable}, or leave it so if nobody sends here."
-        return Finding(check, "warning", "none, so its endpoint is off", advice)
-    advice = NEW_SECRET.get(scheme.kind, "Make another: openssl rand -hex 32")
-    try:
-        lengths = [_length(scheme, secret.get_secret_value()) for secret in secrets]
-    except ValueError as error:
-        return Finding(check, "problem", f"{variable}: {error}", advice)
-    shortest = min((length for length in lengths if length is not None), default=MIN_WEBHOOK_SECRET)
-    if shortest < MIN_WEBHOOK_SECRET:
-        detail = f"{variable} is {shortest} long; {MIN_WEBHOOK_SECRET} is the least that is safe"
-        return Finding(check, "warning", detail, advice)
-    several = "" if len(secrets) == 1 else f", {len(secrets)} of them"
-    return Finding(check, "ok", f"set{several}, long enough")
-
-
-def _length(scheme: Scheme, secret: str) -> int | None:
-    if isinstance(scheme, SharedSecret) and not (secret.isascii() and secret.isprintable()):
-        raise ValueError("holds a character that no header can carry")
-    return schemes.secret_length(scheme, secret)
 
 
 # What must be asked -----------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from hookline.cli.doctor import (
     _vendor,
     check_home,
     check_python,
-    check_secret,
     check_variables,
     clock,
     in_time,
@@ -26,10 +25,13 @@ from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.health.privacy import check_dotenv
 from hookline.hooks import Hooks, Source
-from hookline.hooks.auth_schemes import Asymmetric, SharedSecret, StandardWebhooks
+from hookline.schemes.asymmetric import Asymmetric
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.schemes.standard_webhooks import StandardWebhooks
+from hookline.source_secrets import check_secrets
 
-SHARED = SharedSecret(scheme="shared-secret")
-STANDARD = StandardWebhooks(scheme="standard-webhooks")
+SHARED = SharedSecret()
+STANDARD = StandardWebhooks()
 ASYMMETRIC = Asymmetric(algorithm="ed25519", header="X-Signature")
 HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(auth_scheme=SHARED)})
 
@@ -122,7 +124,7 @@ def test_an_unknown_variable_is_pointed_out_with_the_nearest_known(name, advice)
     ],
 )
 def test_a_webhook_secret_is_there_well_formed_and_long(scheme, secrets, expected):
-    finding = check_secret("my-shop", scheme, [SecretStr(secret) for secret in secrets])
+    finding = check_secrets("my-shop", scheme, [SecretStr(secret) for secret in secrets])
 
     assert expected == finding.state
     assert not [secret for secret in secrets if secret in f"{finding.detail} {finding.advice}"]

@@ -7,7 +7,8 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from hookline.hooks import load_hooks
-from hookline.settings import SECRET_PREFIX, VENDORS, Settings
+from hookline.settings import VENDORS, Settings
+from hookline.source_secrets import secret_variable
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ def variables():
         for name in kind.model_fields:
             yield kind.model_config["env_prefix"] + name.upper()
     for source in load_hooks(ROOT / "deployments" / "hooks.yaml").sources:
-        yield SECRET_PREFIX + source.upper().replace("-", "_")
+        yield secret_variable(source)
     yield "PREFECT_API_URL"
 
 
