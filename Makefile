@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --upgrade \
+UPGRADE ?= --upgrade
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url $(UPGRADE) \
 	--custom-compile-command 'make lock' --quiet
 
 # Where it is set, each of our processes would compile Prefect anew, for seconds.
@@ -57,7 +58,7 @@ fmt: dev ## Format, and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: dev ## Resolve requirements.lock and requirements-dev.lock again from pyproject.toml
+lock: dev ## Resolve the lock files again from pyproject.toml; UPGRADE="--upgrade-package prefect" for one package
 	@$(LOCK) --group install --output-file requirements.lock
 	@$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 

@@ -48,7 +48,7 @@ def test_one_definition_says_whether_prefect_is_away(error, away):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "text"),
     [
         ({"detail": "'7' is not of type 'integer'" + "x" * 1000}, "'7' is not of type 'integer'xx"),
         (
