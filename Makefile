@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --upgrade \
+UPGRADE ?= --upgrade
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url $(UPGRADE) \
 	--custom-compile-command 'make lock' --quiet
 
 # Where it is set, each of our processes would compile Prefect again, for seconds.
@@ -66,7 +67,7 @@ size: ## Count the lines of Python, in the product and in the tests: all, and th
 
 count = git ls-files -z $(2) | xargs -0 cat | awk '!/^ *$$/ { written++ } END { printf "%-8s %6d lines, %6d not blank\n", "$(1)", NR, written }'
 
-lock: dev ## Resolve requirements.lock and requirements-dev.lock again from pyproject.toml
+lock: dev ## Resolve the lock files again from pyproject.toml; UPGRADE="--upgrade-package prefect" for one package
 	@$(LOCK) --group install --output-file requirements.lock
 	@$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 

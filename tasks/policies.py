@@ -1,66 +1,15 @@
-"""When a task may be tried again. The error decides; a task only says which question is asked of it."""
+"""A task that calls a vendor: retried by the one policy, and a plain call within a batch."""
 
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, SupportsIndex, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect import Task
-from prefect.cache_policies import NO_CACHE, CachePolicy
-from prefect.client.schemas.objects import State
 
 from hookline import context
-from hookline.settings import settings
+from hookline.prefect_adapter.retries import VENDOR_CALL
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-RETRIES: Final = 3
-GROWTH: Final = 5
-"""Each wait is so many times the one before."""
-
-_asked_to_wait: ContextVar[float] = ContextVar("asked_to_wait", default=0.0)
-
-
-async def when_transient(task: object, run: object, state: State[Any]) -> bool:  # noqa: ARG001
-    """For reads, and for writes that go through the journal: it looks before it sends again."""
-    error = await state.aresult(raise_on_failure=False)
-    _asked_to_wait.set(getattr(error, "retry_after", None) or 0.0)
-    return bool(getattr(error, "transient", False))
-
-
-class Waits(list[float]):
-    """
-    Seconds before each new attempt: ours, or what the vendor asked for if that is longer.
-
-    Prefect reads the wait from the task right after `when_transient` has seen the error, in the same context;
-    it has no means of its own to let an error say how long. The run stands as AwaitingRetry until then.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(GROWTH**attempt for attempt in range(RETRIES))
-
-    def __getitem__(self, attempt: SupportsIndex | slice) -> Any:
-        """The wait before this attempt."""
-        growth: Any = super().__getitem__(attempt)
-        return max(settings().retry_seconds * growth, _asked_to_wait.get())
-
-
-class Policy(TypedDict):
-    """The part of a task's options that says how it is repeated."""
-
-    retries: int
-    retry_delay_seconds: list[float]
-    retry_condition_fn: Any
-    cache_policy: CachePolicy
-
-
-# No cache: two credentials that differ only in their secret would be one to Prefect.
-VENDOR_CALL = Policy(
-    retries=RETRIES,
-    retry_delay_seconds=Waits(),
-    retry_condition_fn=when_transient,
-    cache_policy=NO_CACHE,
-)
 
 
 class VendorTask(Task[P, R]):

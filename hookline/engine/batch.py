@@ -31,22 +31,22 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Abort
 from prefect.states import Cancelled, Completed, Pending
-from prefect.task_engine import run_task_async
 
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS
 from hookline.database.types import Connection
-from hookline.engine.leases import ClaimedDispatch, Stop
+from hookline.engine.leases import ClaimedDispatch
 from hookline.engine.runs import Discarded, Ending, EngineStops, LeaseLost, cancel, ensure_lease
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import batches, dispatches
-from hookline.prefect_adapter.flow_run_engine import RunHere, is_cancelled, no_exit
+from hookline.prefect_adapter.control import Stop
+from hookline.prefect_adapter.flow_run_engine import BatchFlowRun, no_exit
+from hookline.prefect_adapter.retries import VENDOR_CALL
 from hookline.provisioning.deployments import Deployment
 from hookline.provisioning.parameters import validated
 from hookline.settings import Settings
-from tasks.policies import VENDOR_CALL
 
 logger = logging.getLogger(__name__)
 
@@ -79,14 +79,6 @@ class _BatchItem:
         parameters = validated(flow, {**self.deployment.parameters, **dispatch["parameters"]})
         with no_exit():
             return await flow.fn(**parameters)
-
-
-class _Run(RunHere):
-    """The flow run of a lane, which never fails: what goes wrong with it is no dispatch's fault."""
-
-    async def handle_exception(self, exc: Exception, *_: Any, **__: Any) -> State[Any]:
-        """Leave the run as it is; an engine ends it."""
-        raise exc
 
 
 class BatchRun:
@@ -144,29 +136,20 @@ class BatchRun:
 
     async def _final_state(self, item: _BatchItem, context: Context) -> State[Any] | None:
         """How a dispatch's task run ended; None where it was stopped."""
-        claimed, key = item.claimed, str(item.claimed.id)
+        key = str(item.claimed.id)
         self._carried[key] = item
-        claimed.flow = asyncio.create_task(self._task_run(item), context=context.copy())
-        if claimed.stop is not None:
-            claimed.request_stop(claimed.stop)
         try:
-            state: State[Any] = await claimed.flow
-            return state  # noqa: TRY300
-        except asyncio.CancelledError:
-            if claimed.stop is None and is_cancelled():
-                raise
-            return None
+            return await item.claimed.run(self._task_run(item), context.copy())
         finally:
-            claimed.flow = None
             del self._carried[key]
 
     async def _task_run(self, item: _BatchItem) -> Any:
         claimed = item.claimed
-        parameters = {"name": item.name, "key": str(claimed.id)}
         with working_on(
             claimed.dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot, in_batch=True
         ):
-            return await run_task_async(self._task, parameters=parameters, return_type="state")
+            running: Any = self._task(name=item.name, key=str(claimed.id), return_state=True)
+            return await running
 
     async def _run_item(self, name: str, key: str) -> Any:  # noqa: ARG002  (the name is the task run's)
         return await self._carried[key].run()
@@ -208,9 +191,9 @@ class BatchRun:
         name = f"{NAME} of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         tags = ["hookline", _tag(self.id)]
         flow_run = await self.client.create_flow_run(self._flow, name=name, state=Pending(), tags=tags)
-        run = _Run(flow=self._flow, flow_run=flow_run, parameters={})
+        run = BatchFlowRun(flow=self._flow, flow_run=flow_run, parameters={})
         with suppress(Abort):  # a person has ended it
-            await run.to_its_end()
+            await run.execute()
         if not run.state.is_final():  # a person wants it cancelled
             await cancel(self.client, flow_run.id, self._summary())
 

@@ -16,9 +16,7 @@ from functools import partial
 from uuid import uuid4
 
 from prefect.client.orchestration import PrefectClient
-from prefect.context import AsyncClientContext
 
-import hookline.prefect_adapter.waits  # noqa: F401  (from here on, Prefect tells where it waits)
 from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
@@ -28,7 +26,7 @@ from hookline.engine.caretaker import look_after
 from hookline.engine.configuration import Configuration
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import tell_nobody, tell_prefect
-from hookline.engine.leases import ClaimedDispatch, Leases, Stop
+from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.liveness import alive
 from hookline.engine.loop_watchdog import guard_loop
 from hookline.engine.maintenance import PRUNE_SECONDS, prune_old
@@ -43,7 +41,9 @@ from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
-from hookline.prefect_adapter import errors
+from hookline.prefect_adapter import errors, storable, waits
+from hookline.prefect_adapter.client import shared_client
+from hookline.prefect_adapter.control import Stop
 from hookline.provisioning.deployments import Deployment
 from hookline.settings import Settings
 
@@ -112,18 +112,20 @@ class Engine:
             patience = min(BLOCKED_SECONDS, self.settings.lease_seconds / 3)
             stack.enter_context(guard_loop(self._describe_claimed, patience, self.settings.blocked_seconds))
             stack.enter_context(alive(self.settings.home, self.name))
-            context = await stack.enter_async_context(AsyncClientContext.get_or_create())
+            storable.install()
+            waits.install()
+            client = await stack.enter_async_context(shared_client())
             await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
-            self.database, self.runs = database, FlowRuns(database, context.client, self.deployments)
-            self.backlog = Batches(self.settings, database, context.client, self.hooks, self.deployments)
+            self.database, self.runs = database, FlowRuns(database, client, self.deployments)
+            self.backlog = Batches(self.settings, database, client, self.hooks, self.deployments)
             self.router = Router(
                 database, self.hooks, self.deployments, self.settings.body_keys, on_routed=self.wake.set
             )
             routing = asyncio.create_task(self.router.serve())
             loop = asyncio.get_running_loop()
             self.slots.free = lambda: loop.call_soon_threadsafe(self.wake.set)
-            reconciler = Reconciler(database, context.client, self.leases, self.deployments, self.troubles)
+            reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
             loops = (
                 ("listening to the inbox", self._listen, 1),
                 ("renewing leases", self.leases.keep, self.settings.lease_seconds / 3),
@@ -136,13 +138,13 @@ class Engine:
                     WAITS_SECONDS,
                 ),
                 ("reconciling with Prefect", reconciler.look, RECONCILE_SECONDS),
-                ("telling Prefect of changes", partial(self._tell, context.client), TELL_SECONDS),
+                ("telling Prefect of changes", partial(self._tell, client), TELL_SECONDS),
                 ("pruning", partial(prune_old, database, self.settings, self.hooks), PRUNE_SECONDS),
             )
             helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
-            helpers.append(asyncio.create_task(look_after(context.client, database, self.settings)))
+            helpers.append(asyncio.create_task(look_after(client, database, self.settings)))
             if self.configuration:
-                helpers.append(asyncio.create_task(self.configuration.keep_told(database, context.client)))
+                helpers.append(asyncio.create_task(self.configuration.keep_told(database, client)))
             if ready:
                 ready.set()
             try:
@@ -251,7 +253,7 @@ class Engine:
 
     async def _cannot_run(self, claimed: ClaimedDispatch, error: Exception) -> None:
         """Let a dispatch wait for what is away; end it where Prefect refuses it for good, or nobody knows better."""
-        said = errors.told(error)
+        said = errors.message(error)
         if errors.is_refusal(error):
             await self._give_up(claimed, f"Prefect refuses it: {said}", error)
         elif errors.is_unavailable(error):

@@ -15,7 +15,7 @@ from hookline import text
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox.bodies import opened
-from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, told
+from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, message
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ async def _send(client: PrefectClient, events: Sequence[dict[str, object]]) -> N
             raise
         if len(events) == 1:
             logger.warning(
-                "Prefect is not told of an event that it refuses: %s: %s", events[0]["id"], told(error)
+                "Prefect is not told of an event that it refuses: %s: %s", events[0]["id"], message(error)
             )
             return
         for event in events:

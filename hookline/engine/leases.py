@@ -8,11 +8,11 @@ stopped, the database was away), another engine may have it by now: then the run
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import Context
 from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -23,20 +23,11 @@ from hookline.database.connection import reaching
 from hookline.engine.liveness import bury, dead
 from hookline.engine.slots import DispatchSlot, Slots
 from hookline.inbox import dispatches, engines
+from hookline.prefect_adapter.control import Stop
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-
-class Stop(Enum):
-    """Why a run must not go on here."""
-
-    CANCELLED = "it was cancelled in the Prefect UI"
-    ENDED = "its flow run was given another end in the Prefect UI"
-    DELETED = "its flow run was deleted in the Prefect UI"
-    DISCARDED = "a person discards it"
-    LEASE_LOST = "its lease ran out, and another engine may have it"
-    ENGINE_STOPS = "this engine is stopping"
+T = TypeVar("T")
 
 
 class ClaimedDispatch:
@@ -55,7 +46,7 @@ class ClaimedDispatch:
         self.slot = DispatchSlot(leases.slots, dispatch["reason"])
         self.seen_over = False
         """Its flow run was over when Prefect was last asked, though it is still in hand."""
-        self.flow: asyncio.Task[Any] | None = None
+        self.flow: asyncio.Task[object] | None = None
         """The flow, while it runs."""
         self.began = time.monotonic()
         self._cut = False
@@ -74,6 +65,20 @@ class ClaimedDispatch:
         if self.flow is not None and not self._effects and not self._cut:
             self._cut = True  # a second time would cut into how the flow run is ended
             self.flow.cancel()
+
+    async def run(self, flow: Coroutine[None, None, T], context: Context | None = None) -> T | None:
+        """Run a flow to its end; return None if it was stopped first."""
+        task = self.flow = asyncio.create_task(flow, name=f"dispatch {self.id}", context=context)
+        if self.stop is not None:
+            self.request_stop(self.stop)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self.stop is None and is_cancelled():
+                raise
+            return None
+        finally:
+            self.flow = None
 
     async def check(self) -> None:
         """
@@ -197,3 +202,9 @@ class Leases:
     def _end_of_lease(self) -> float:
         """Of one given from now on; the database's clock begins it later, never sooner."""
         return time.monotonic() + self.lease.total_seconds()
+
+
+def is_cancelled() -> bool:
+    """Return True if this task itself was cancelled; a flow may raise CancelledError all by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -17,7 +17,6 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -33,14 +32,16 @@ from prefect.states import Cancelling
 from hookline.database import is_connection_error
 from hookline.database.types import Connection
 from hookline.engine.batch import end_abandoned
-from hookline.engine.leases import ClaimedDispatch, Leases, Stop
+from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.runs import DELETED, UI, Ending, cancel, ending
 from hookline.engine.slots import WAITS
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
-from hookline.prefect_adapter.errors import failed_inside, is_ready, is_unavailable, told
+from hookline.prefect_adapter.control import Stop
+from hookline.prefect_adapter.errors import failed_inside, is_ready, is_unavailable, message
+from hookline.prefect_adapter.run_marks import is_retried
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Reconciler:
             if turn and self.looks % OPEN_EVERY == 0:
                 await self._close_left_open(connection)
         if self._unseen:
-            raise NotSeenTo("; ".join(f"{what}: {told(error)}" for what, error in self._unseen.items()))
+            raise NotSeenTo("; ".join(f"{what}: {message(error)}" for what, error in self._unseen.items()))
 
     async def _look(self, connection: Connection, in_progress: list[asyncpg.Record]) -> None:
         own = {
@@ -192,7 +193,7 @@ class Reconciler:
         )
         if len(page) < PAGE:
             self.offset = 0
-        of = {flow_run.id: _dispatch_of(flow_run) for flow_run in page if not _is_retried(flow_run)}
+        of = {flow_run.id: _dispatch_of(flow_run) for flow_run in page if not is_retried(flow_run)}
         async with connection.transaction():
             finished_before = await dispatches.finished_before(
                 connection, filter(None, of.values()), since=LEFT_OPEN
@@ -224,7 +225,7 @@ class Reconciler:
         if state.is_cancelling():
             claimed.request_stop(Stop.CANCELLED)
         elif state.is_paused() and state.state_details.pause_reschedule:
-            mark_flow_run_suspension_requested(flow_run_id, state)  # it ends before its next task
+            claimed.request_stop(Stop.SUSPENDED)
         elif state.is_final() and claimed.seen_over:  # seen once, it may be ending here by itself
             claimed.request_stop(Stop.ENDED)
         claimed.seen_over = state.is_final()
@@ -269,7 +270,7 @@ class Reconciler:
             return Ending("held", WAITS)
         if state.is_final():
             return await self._ended(dispatch, state)
-        is_new = dispatch["state"] != "running" and _is_retried(flow_run)
+        is_new = dispatch["state"] != "running" and is_retried(flow_run)
         return Ending("running", RETRIED) if is_new else None
 
     async def _cancelled_while_waiting(self, flow_run_id: UUID, state: State[Any]) -> Ending | None:
@@ -335,11 +336,6 @@ def _dispatch_of(flow_run: FlowRun) -> UUID | None:
 def _is_of(flow_run: FlowRun | None, dispatch: asyncpg.Record) -> bool:
     """Whether a flow run is of one dispatch, not of a backlog."""
     return flow_run is not None and _dispatch_of(flow_run) == dispatch["id"]
-
-
-def _is_retried(flow_run: FlowRun) -> bool:
-    """Whether a person has retried it in the Prefect UI: so the server marks a run that was over, and only such."""
-    return flow_run.empirical_policy.retry_type == "reschedule"
 
 
 def _is_left_open(dispatch: asyncpg.Record, state: State[Any] | None) -> bool:

@@ -27,8 +27,9 @@ from hookline.hooks import Hooks, Route
 from hookline.hooks.matching import Candidate, Incoming, Match, bounded_and_judged, match_routes
 from hookline.inbox import deliveries, dispatches
 from hookline.inbox.dispatches import NewDispatch
+from hookline.prefect_adapter.parameter_schema import server_schema
 from hookline.provisioning.deployments import Deployment
-from hookline.provisioning.parameters import DELIVERY, converted, misfits, prefect_schema, takes_delivery
+from hookline.provisioning.parameters import DELIVERY, converted, misfits, takes_delivery
 from hookline.text import one_line, reason
 
 logger = logging.getLogger(__name__)
@@ -248,7 +249,7 @@ class Router:
         return Candidate(
             route.name,
             route.spec,
-            schema=prefect_schema(flow),
+            schema=server_schema(flow),
             defaults=deployment.parameters,
             filled={DELIVERY: str(delivery_id)} if wanted else {},
         )

@@ -14,14 +14,16 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Pending, Suspended
 
 from hookline.crash_points import crash_point
-from hookline.engine.leases import ClaimedDispatch, Stop
+from hookline.engine.leases import ClaimedDispatch
 from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import EffectUncertain
 from hookline.journal import store as effects
-from hookline.prefect_adapter.flow_run_engine import Run
+from hookline.prefect_adapter.control import Stop
+from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
 from hookline.prefect_adapter.result_storage import ResultStorage
+from hookline.prefect_adapter.run_marks import mark_for_engine
 from hookline.provisioning.deployments import Deployment
 
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
@@ -101,13 +103,11 @@ class FlowRuns:
             claimed, flow_run, state, ours=is_new or claimed.dispatch["left_by"] is not None
         ):
             return Ending("running", "runs in a process of Prefect's worker")
-        # Prefect's worker leaves alone what is scheduled anew "in process": when it is resumed, it comes here.
-        # What a person retries after it was over is marked otherwise by the server, and is the worker's.
-        flow_run.empirical_policy.retry_type = "in_process"
-        await self.storage.keep_known(self.client)
+        mark_for_engine(flow_run)
+        await self.storage.refresh(self.client)
         flow = self.deployments[claimed.dispatch["deployment"]].flow()
-        run = Run(claimed=claimed, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
-        await run.run_to_its_end()
+        run = DispatchFlowRun(control=claimed, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
+        await claimed.run(run.execute())
         return await self._conclude(claimed, flow_run.id, run)
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
@@ -148,7 +148,7 @@ class FlowRuns:
         flow_run.state = answer.state
         return answer.status == SetStateStatus.ACCEPT
 
-    async def _conclude(self, claimed: ClaimedDispatch, flow_run_id: UUID, run: Run) -> Ending:
+    async def _conclude(self, claimed: ClaimedDispatch, flow_run_id: UUID, run: DispatchFlowRun) -> Ending:
         """What it means for the dispatch that the run has ended, or was stopped."""
         if claimed.stop is Stop.LEASE_LOST:
             raise LeaseLost(claimed.stop.value)

@@ -34,11 +34,11 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
+from hookline.prefect_adapter.run_marks import FLOW_RUN_VARIABLE, WORKER_LABEL
+
 logger = logging.getLogger(__name__)
 
 WORK_POOL = "hookline"
-WORKER_LABEL = "prefect.worker.name"  # given by BaseWorker._give_worker_labels_to_flow_run
-FLOW_RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
 PAGE = 200
 UNSUBMITTED = timedelta(seconds=60)
 """A run that is Pending for so long and has no worker's name was taken by one that died before it gave its name."""

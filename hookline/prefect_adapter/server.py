@@ -1,5 +1,5 @@
 """
-Prefect's server, for requests to this machine's own names alone, and with Python's collector spared.
+The Prefect server, for requests to this machine's own names alone, and with Python's garbage collector tuned.
 
     python -m hookline.prefect_adapter.server --host 127.0.0.1 --port 4200
 """
@@ -33,5 +33,5 @@ if __name__ == "__main__":
     parser = ArgumentParser(prog="python -m hookline.prefect_adapter.server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    wanted = parser.parse_args()
-    serve(wanted.host, wanted.port)
+    options = parser.parse_args()
+    serve(options.host, options.port)

@@ -1,5 +1,5 @@
 """
-What flows and vendors say, made storable before Prefect is told of it.
+Texts and numbers of flows and vendors, made storable before they are sent to Prefect.
 
 Its PostgreSQL takes no NUL, no UTF-8 takes half of a surrogate pair, and its API cannot show a number of more than 64
 bits that it has stored. A state with such a text could never be set, and its run would begin again for ever.
@@ -9,7 +9,6 @@ are made ready for such a request, and events (task runs), which Prefect measure
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import prefect.states
@@ -17,14 +16,15 @@ from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 from prefect.client.schemas.objects import State
 from prefect.events.schemas.events import Event
 
+from hookline.prefect_adapter.patching import wrap
 from hookline.text import storable
 
 MAX = 2**63
-"""Beyond it a number is told as its digits."""
+"""The bound beyond which a number is sent as a text of its digits."""
 
 
-def told(value: Any) -> Any:
-    """Return JSON, as Python holds it, that Prefect can store and show."""
+def storable_json(value: Any) -> Any:
+    """Return a JSON value that Prefect can store and show."""
     match value:
         case str():
             return storable(value)
@@ -32,36 +32,36 @@ def told(value: Any) -> Any:
             return _number(value)
         case dict():
             return {
-                storable(name) if isinstance(name, str) else name: told(inner)
+                storable(name) if isinstance(name, str) else name: storable_json(inner)
                 for name, inner in value.items()
             }
         case list() | tuple():
-            return [told(inner) for inner in value]
+            return [storable_json(inner) for inner in value]
         case _:
             return value
 
 
 def install() -> None:
     """
-    Let all that this process tells Prefect be storable, from here on.
+    Make all that this process sends to Prefect storable, from here on.
 
     Raises:
-        AttributeError: this version of Prefect has another way to its server.
+        RuntimeError: this version of Prefect has another way to its server.
     """
-    _wrap(PrefectHttpxAsyncClient, "build_request", _telling)
-    _wrap(PrefectHttpxSyncClient, "build_request", _telling)
-    _wrap(prefect.states, "to_state_create", _making)
-    _wrap(Event, "__init__", _happening)
+    wrap(PrefectHttpxAsyncClient, "build_request", _storable_requests)
+    wrap(PrefectHttpxSyncClient, "build_request", _storable_requests)
+    wrap(prefect.states, "to_state_create", _storable_states)
+    wrap(Event, "__init__", _storable_events)
 
 
-def _telling(build: Any) -> Any:
+def _storable_requests(build: Any) -> Any:
     def build_request(client: Any, *arguments: Any, json: Any = None, **named: Any) -> Any:
-        return build(client, *arguments, json=told(json), **named)
+        return build(client, *arguments, json=storable_json(json), **named)
 
     return build_request
 
 
-def _making(make: Any) -> Any:
+def _storable_states(make: Any) -> Any:
     def to_state_create(state: State[Any]) -> Any:
         state.message = state.message and storable(state.message)
         state.name = state.name and storable(state.name)
@@ -70,20 +70,11 @@ def _making(make: Any) -> Any:
     return to_state_create
 
 
-def _happening(begin: Any) -> Any:
-    def happening(this: Event, /, **facts: Any) -> None:
-        begin(this, **told(facts))
+def _storable_events(init: Any) -> Any:
+    def __init__(self: Event, /, **facts: Any) -> None:  # noqa: N807
+        init(self, **storable_json(facts))
 
-    return happening
-
-
-def _wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
-    """Put a wrapper around a function of Prefect's, once."""
-    original = getattr(owner, name)
-    if not hasattr(original, "wrapped_by_hookline"):
-        wrapped = wrapper(original)
-        wrapped.wrapped_by_hookline = True
-        setattr(owner, name, wrapped)
+    return __init__
 
 
 def _number(value: float) -> float | str:

@@ -5,13 +5,11 @@ Prefect judges twice, by two sets of rules: its server by the JSON Schema of the
 What only the types take is passed on as they write it in JSON, and is refused where that does not fit either.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
 from prefect import Flow
-from prefect.utilities.schema_tools.validation import preprocess_schema
 from pydantic import TypeAdapter, ValidationError
 
 from hookline.hooks.limits import MAX_DEPTH, deeper_than, shortened
@@ -51,14 +49,6 @@ def converted(flow: Flow[..., Any], parameters: Mapping[str, Any], names: Iterab
     """Return the parameters, those of these names as the flow's types write them in JSON; all must fit the flow."""
     written = {name: _written(flow, name, parameters[name]) for name in names if name in parameters}
     return {**parameters, **written}
-
-
-@cache
-def prefect_schema(flow: Flow[..., Any]) -> str:
-    """Return the JSON Schema by which Prefect's server judges a flow's parameters, as text."""
-    # What `hookline apply` puts on the server, and what the server makes of it before each check:
-    # prefect/server/api/deployments.py, create_flow_run_from_deployment.
-    return json.dumps(preprocess_schema(flow.parameters.model_dump_for_openapi()), default=str)
 
 
 @cache

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from hookline.context import RunStopped
-from hookline.engine.leases import Leases, Stop
+from hookline.engine.leases import Leases
 from hookline.inbox import deliveries, dispatches
+from hookline.prefect_adapter.control import Stop
 
 LONG = timedelta(minutes=5)
 ANY = (0, dispatches.LAST)

@@ -217,7 +217,7 @@ async def test_of_what_moves_nothing_is_written(database, claim):
 
 
 async def test_a_dispatch_that_waits_for_a_slot_says_so_and_one_that_waits_for_its_key_does_not(
-    database, claimed
+    database, claim
 ):
     slots, _ = await claim(4)
     waiting = await dispatch(database, key="one")

@@ -11,10 +11,10 @@ from prefect.states import Running
 
 from hookline.engine.batch import NAME, BatchRun
 from hookline.engine.engine import BATCH_SLOTS, RAMP_UP
-from hookline.engine.leases import Stop
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
 from hookline.inbox import batches, search
+from hookline.prefect_adapter.control import Stop
 
 BACKLOG = 3
 LANE = {"batch_backlog": BACKLOG, "engine_concurrency": 2}
@@ -258,16 +258,16 @@ async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_not
     works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
     for work in works:
         work.open()
-    carry, stolen = BatchRun.carry, []
+    run, stolen = BatchRun.run, []
 
-    async def carry_too_late(batch, claimed, deployment):
+    async def run_too_late(batch, claimed, deployment):
         if not stolen:
             stolen.append(claimed.id)
             await desk.database.execute(ANOTHERS, claimed.id)
             claimed.until = 0
-        return await carry(batch, claimed, deployment)
+        return await run(batch, claimed, deployment)
 
-    monkeypatch.setattr(BatchRun, "carry", carry_too_late)
+    monkeypatch.setattr(BatchRun, "run", run_too_late)
     async with desk.engine(**LANE, lease_seconds=60):
         await desk.until(lambda: all_but_one_are_done(works), "they do not end")
 

@@ -17,10 +17,11 @@ from prefect.states import Running
 from hookline.engine import engine as engine_module
 from hookline.engine import reconcile
 from hookline.engine.batch import NAME
-from hookline.engine.leases import Leases, Stop
+from hookline.engine.leases import Leases
 from hookline.engine.runs import FlowRuns, LeaseLost
 from hookline.inbox.dispatches import LAST
 from hookline.journal.resolution import resolve
+from hookline.prefect_adapter.control import Stop
 
 BURST, MANY = 4, 24
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}

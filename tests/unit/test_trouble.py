@@ -48,7 +48,7 @@ def test_one_definition_says_whether_prefect_is_away(error, away):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "text"),
     [
         ({"detail": "'7' is not of type 'integer'" + "x" * 1000}, "'7' is not of type 'integer'xx"),
         (
@@ -59,10 +59,10 @@ def test_one_definition_says_whether_prefect_is_away(error, away):
         (None, "422 to POST /api/flow_runs/"),
     ],
 )
-def test_what_prefect_said_is_told_without_what_was_sent(body, said):
-    told = errors.told(answer(422, body))
+def test_the_message_of_an_error_of_prefect_leaves_out_what_was_sent(body, text):
+    message = errors.message(answer(422, body))
 
-    assert (True, False, True) == (said in told, "the whole body" in told, len(told) < 300)
+    assert (True, False, True) == (text in message, "the whole body" in message, len(message) < 300)
 
 
 async def test_what_is_no_outage_is_a_warning_once_for_each_kind(caplog):

@@ -1,4 +1,4 @@
-"""What is assumed of Prefect's inside, each by itself, so that another version of Prefect says which no longer holds."""
+"""The ways from this process to Prefect's server: whatever goes there can be stored."""
 
 import json
 
@@ -9,18 +9,21 @@ from prefect import states
 from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 from prefect.events.schemas.events import Event
 
-import tasks  # noqa: F401  (installs it)
 from hookline.prefect_adapter import storable
 
+storable.install()
+
 HOSTILE = {"a\x00": ["b\ud800", 2**63, -(2**63), float("nan"), {"deep": ("\x00", True, None, 10**6000)}]}
-TOLD = {"a\ufffd": ["b\ufffd", str(2**63), -(2**63), "nan", {"deep": ["\ufffd", True, None, hex(10**6000)]}]}
+STORABLE = {
+    "a\ufffd": ["b\ufffd", str(2**63), -(2**63), "nan", {"deep": ["\ufffd", True, None, hex(10**6000)]}]
+}
 
 
 @pytest.mark.parametrize("client", [PrefectHttpxAsyncClient, PrefectHttpxSyncClient])
 def test_whatever_a_client_of_prefect_sends_can_be_stored(client):
     request = client(base_url="http://prefect").build_request("POST", "/logs/", json=HOSTILE)
 
-    assert TOLD == json.loads(request.content)
+    assert STORABLE == json.loads(request.content)
 
 
 def test_a_state_made_ready_for_the_server_can_be_stored():
@@ -39,14 +42,14 @@ def test_an_event_can_be_stored():
     )
 
     assert event.size_bytes > 0
-    assert (TOLD, "a\ufffdb\ufffd", "\ufffd") == (
+    assert (STORABLE, "a\ufffdb\ufffd", "\ufffd") == (
         event.payload,
         event.resource["prefect.state-message"],
         event.related[0]["name"],
     )
 
 
-def test_it_is_installed_once_however_often_it_is_asked_for():
+def test_it_is_installed_once_however_often_install_is_called():
     before = PrefectHttpxAsyncClient.build_request
     storable.install()
 
@@ -61,12 +64,12 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_whatever_is_told_is_json_of_utf_8_without_nul_and_of_64_bits(value):
-    told = json.dumps(storable.told(value), ensure_ascii=False, allow_nan=False)
+def test_whatever_is_sent_is_json_of_utf_8_without_nul_and_of_64_bits(value):
+    sent = json.dumps(storable.storable_json(value), ensure_ascii=False, allow_nan=False)
 
     def fits(digits):
         assert -(2**63) <= int(digits) < 2**63
 
-    told.encode()
-    json.loads(told, parse_int=fits)
-    assert "\\u0000" not in told
+    sent.encode()
+    json.loads(sent, parse_int=fits)
+    assert "\\u0000" not in sent

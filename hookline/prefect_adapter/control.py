@@ -1,0 +1,30 @@
+"""What a flow run asks of the engine while it runs: may it go on, and why not."""
+
+from enum import Enum
+from typing import Protocol
+
+
+class Stop(Enum):
+    """A reason why a run must not go on in this process."""
+
+    CANCELLED = "it was cancelled in the Prefect UI"
+    SUSPENDED = "it was suspended in the Prefect UI"
+    ENDED = "its flow run was given another end in the Prefect UI"
+    DELETED = "its flow run was deleted in the Prefect UI"
+    DISCARDED = "a person discards it"
+    LEASE_LOST = "its lease ran out, and another engine may have it"
+    ENGINE_STOPS = "this engine is stopping"
+
+    @property
+    def forbids_states(self) -> bool:
+        """True if the run must not report a state: the state at Prefect is another engine's, or a person's."""
+        return self in {Stop.LEASE_LOST, Stop.SUSPENDED}
+
+
+class Control(Protocol):
+    """The engine's control over one run."""
+
+    stop: Stop | None
+
+    async def check(self) -> None:
+        """Renew the lease if it may have expired; set `stop` if it was lost."""
