@@ -1,11 +1,11 @@
-"""What more than one workflow needs of a customer: a company at Zentitle, made once whoever comes first."""
+"""A customer's company at Zentitle, made once by the workflow that needs it first."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from blocks import ZentitleCredentials
 from tasks import zentitle as zentitle_tasks
-from tasks.effects import BusinessKey, known, now_known_as
+from tasks.effects import BusinessKey, correct_reference, outcome_of
 
 WORKFLOW: Final = "customer"
 
@@ -19,23 +19,23 @@ class Account:
     email: str
 
     def company_at(self, zentitle: ZentitleCredentials) -> BusinessKey:
-        """The customer's company there, made once for the customer, whichever order or request it is for."""
+        """Return the key of the customer's company there: one for the customer, for any order or request."""
         return BusinessKey(
             WORKFLOW,
             f"debtor {self.account_no} at {zentitle.stored_as}",
             f"customer {self.name} ({self.account_no})",
-            step="company",
+            step_name="company",
         )
 
 
 async def company_of(zentitle: ZentitleCredentials, account: Account, product_id: str) -> int:
-    """The id of the customer's company at Zentitle: found, or made. What builds upon it says so (`uses`)."""
+    """Return the id of the customer's company at Zentitle, found or created. Writes that need it name it."""
     company = account.company_at(zentitle)
-    if (made := await known(company)) is not None and made.reference:
-        return int(made.reference[0])
+    if (created := await outcome_of(company)) is not None and created.reference:
+        return int(created.reference[0])
     found = await zentitle_tasks.find_company(zentitle, account.name, account.account_no)
     if found.id is not None:
-        await now_known_as(company, str(found.id))  # somebody may have made it anew there
+        await correct_reference(company, str(found.id))  # a person may have created it again there
         return found.id
     return await zentitle_tasks.add_company(
         zentitle, company, found.name, account.account_no, account.email, product_id

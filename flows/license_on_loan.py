@@ -1,23 +1,21 @@
-"""A customer gets a license on loan, and gives it back where Jiwa says that its account may not have one."""
+"""A license on loan for a customer, undone where Jiwa says that its account may not have one."""
 
 from typing import Final
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import ValidationError
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
-from hookline.catalog import Loans, Mail, Stock, load_catalog
+from flows.mail import contact_of, send_mail
+from hookline.catalog import Loans, Stock, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.debtors import Debtor
-from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.journal import BusinessFailure
 from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks
-from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
 from tasks.effects import BusinessKey, Compensation
 
@@ -37,7 +35,7 @@ async def license_on_loan(
     Lend a license to a customer who has not paid yet, and tell the customer.
 
     The license is taken first, for there are few; then the customer's account is read. If it may not have one, all
-    is given back and the customer is told so: the run completes, named "Declined".
+    is undone and the customer gets a mail that says so: the run completes, named "Declined".
 
     Args:
         request_id: the request's number where it was made.
@@ -51,7 +49,8 @@ async def license_on_loan(
     jiwa_account = await JiwaCredentials.named(jiwa)
     sensorpro_account = await SensorproCredentials.named(sensorpro)
     debtor = await _debtor(jiwa_account, debtor_id)
-    contact = _contact(debtor)
+    who = f"customer {debtor.Name} ({debtor.AccountNo})"
+    contact = contact_of(who, debtor.EmailAddress, debtor.Name, kept_in="Jiwa", so_far="Nothing was lent.")
     business = BusinessKey(WORKFLOW, request_id, f"loan {request_id}")
 
     try:
@@ -59,10 +58,21 @@ async def license_on_loan(
             code = await _lend(await ZentitleCredentials.named(zentitle), loan, debtor, stock, loans.days)
             await _within_credit(jiwa_account, debtor_id)
     except BusinessFailure as no:
-        await _tell(sensorpro_account, business, "declined", loans.declined, contact, part_no)
+        await send_mail(
+            sensorpro_account,
+            business,
+            "mail: declined",
+            loans.declined,
+            contact,
+            request=request_id,
+            license=part_no,
+        )
         return Completed(name="Declined", message=f"{business.label}: {no}")
 
-    await _tell(sensorpro_account, business, "granted", loans.granted, contact, f"{part_no}: {code}")
+    lent = f"{part_no}: {code}"
+    await send_mail(
+        sensorpro_account, business, "mail: granted", loans.granted, contact, request=request_id, license=lent
+    )
     return Completed(message=f"{business.label} for {debtor.Name}: {code} for {loans.days} days.")
 
 
@@ -72,8 +82,8 @@ def _rules(part_no: str) -> tuple[Loans, Stock]:
         raise HooklineError("catalog.yaml has no part `loans`, which says what may be lent. Add it.")
     if part_no not in loans.stock:
         raise HooklineError(
-            f"catalog.yaml names nothing to lend for the part {part_no!r}. Add it to loans.stock, or tell whoever "
-            "asked that it is not lent."
+            f"catalog.yaml names nothing to lend for the part {part_no!r}. Add it to loans.stock, or tell the "
+            "sender of the request that it is not lent."
         )
     return loans, loans.stock[part_no]
 
@@ -87,32 +97,21 @@ async def _debtor(jiwa: JiwaCredentials, debtor_id: str) -> Debtor:
         ) from None
 
 
-def _contact(debtor: Debtor) -> NewContact:
-    """Whom to tell; known before anything is taken."""
-    try:
-        return NewContact(PersonalEMail=debtor.EmailAddress, FirstName=debtor.Name)
-    except ValidationError:
-        raise HooklineError(
-            f"The customer {debtor.Name} ({debtor.AccountNo}) has no e-mail address that can be one, but "
-            f"{debtor.EmailAddress!r}. Nothing was lent. Enter it in Jiwa, then run this again."
-        ) from None
-
-
 async def _lend(
     zentitle: ZentitleCredentials, loan: Compensation, debtor: Debtor, stock: Stock, days: int
 ) -> str:
-    """Take a license out of the stock and make it the customer's for so many days; its code."""
+    """Take a license out of the stock and make it the customer's for so many days; return its code."""
     account = Account(debtor.AccountNo, debtor.Name, debtor.EmailAddress)
     company = await company_of(zentitle, account, stock.product_id)
     loan.compensate(account.company_at(zentitle)).by(
         zentitle_tasks.delete_company, zentitle, companyid=company
     )
 
-    taken = loan.at("license")
+    license_key = loan.step("license")
     [code] = await zentitle_tasks.take_next_license_codes(
-        zentitle, taken, productid=stock.product_id, profilename=stock.profile
+        zentitle, license_key, productid=stock.product_id, profilename=stock.profile
     )
-    loan.compensate(taken).by(
+    loan.compensate(license_key).by(
         zentitle_tasks.update_license_code,
         zentitle,
         productid=stock.product_id,
@@ -124,7 +123,7 @@ async def _lend(
     )
     await zentitle_tasks.update_license_code(
         zentitle,
-        loan.at(f"company of {code}", depends_on=[company]),
+        loan.step(f"company of {code}", depends_on=[company]),
         productid=stock.product_id,
         licensecode=code,
         companyid=company,
@@ -134,7 +133,7 @@ async def _lend(
     )
     await zentitle_tasks.create_license_note(
         zentitle,
-        loan.at(f"license note of {code}"),
+        loan.step(f"license note of {code}"),
         productid=stock.product_id,
         licensecode=code,
         description=f"Lent to {debtor.Name} ({debtor.AccountNo}), {loan.business.label}",
@@ -144,7 +143,7 @@ async def _lend(
 
 async def _within_credit(jiwa: JiwaCredentials, debtor_id: str) -> None:
     """
-    Whether the customer may have a license on loan, as its account stands now. A credit limit of 0 is none.
+    Raise unless the customer may have a license on loan, by its account as it is now. A credit limit of 0 is none.
 
     Raises:
         BusinessFailure: it may not.
@@ -157,21 +156,3 @@ async def _within_credit(jiwa: JiwaCredentials, debtor_id: str) -> None:
             f"{debtor.Name} ({debtor.AccountNo}) owes {debtor.CurrentBalance:.2f}, more than its credit limit of "
             f"{debtor.CreditLimit:.2f} in Jiwa"
         )
-
-
-async def _tell(
-    sensorpro: SensorproCredentials,
-    business: BusinessKey,
-    step: str,
-    mail: Mail,
-    contact: NewContact,
-    what: str,
-) -> None:
-    await sensorpro_tasks.trigger_email(
-        sensorpro,
-        business.at(f"mail: {step}", resend=mail.if_unknown == "send-again"),
-        CampId=mail.campaign_id,
-        BroadcastId=mail.broadcast_id,
-        ContactData=contact,
-        NamedPairsParameters={"request": business.key, "license": what},
-    )

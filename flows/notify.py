@@ -1,4 +1,4 @@
-"""Something waits for a person: whoever `HOOKLINE_NOTIFY_URLS` names is told."""
+"""Notification: a message to `HOOKLINE_NOTIFY_URLS` when something waits for a person."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NEED_A_PERSON = ("failed", "uncertain", "rejected")
 
 
-# A message that comes twice does no harm, so that no journal is asked.
+# A message that comes twice does no harm, so it needs no journal.
 @flow(name="notify", retries=3, retry_delay_seconds=60, persist_result=False)
 async def notify(what: str) -> State[None]:
     """
@@ -28,12 +28,12 @@ async def notify(what: str) -> State[None]:
     Args:
         what: what happened, in words.
     """
-    import apprise  # 150 ways to tell somebody, which engines that import this flow need not load
+    import apprise  # 150 services, which engines that import this flow need not load
 
     current = settings()
     if current.notify_urls is None:
         return Completed(
-            name="Nobody to tell", message="HOOKLINE_NOTIFY_URLS is not set (docs/automations.md)."
+            name="Nobody to notify", message="HOOKLINE_NOTIFY_URLS is not set (docs/automations.md)."
         )
     people = apprise.Apprise()
     if not people.add(current.notify_urls.get_secret_value()):
@@ -55,16 +55,16 @@ async def notify(what: str) -> State[None]:
     ]
     if not all(sent):
         raise HooklineError(
-            "Not everybody that HOOKLINE_NOTIFY_URLS names could be told; the log above says why."
+            "The message could not be sent to every address of HOOKLINE_NOTIFY_URLS; the log above says why."
         )
     return Completed(message=one_line(what))
 
 
 def _by_format(people: "Apprise") -> Iterator[tuple["Apprise", Callable[[str], str], "NotifyFormat"]]:
     """
-    Return who reads Markdown and who does not, with how to write what a sender may have written.
+    Yield the services with Markdown and those without, each with the function that escapes a sender's text for them.
 
-    Apprise makes HTML of text, and escapes it; what it says to services with Markdown it leaves as it is.
+    Apprise makes HTML of text, and escapes it; text for services with Markdown it leaves as it is.
     """
     from apprise import Apprise, NotifyFormat
 
@@ -78,7 +78,7 @@ def _by_format(people: "Apprise") -> Iterator[tuple["Apprise", Callable[[str], s
 
 
 def _waiting(source: stats.Source) -> Iterator[tuple[str, str]]:
-    """Each state that needs a person, with how many of the source are in it."""
+    """Yield each state that needs a person, with the number of the source in it."""
     for state in NEED_A_PERSON:
         if number := source.states.get(state):
             yield state, f"{number}+" if state in source.at_least else f"{number}"

@@ -1,4 +1,4 @@
-"""A paid Jiwa order becomes Zentitle licenses, consumer records, one Sensorpro mail and one note on the order."""
+"""The licenses of a paid Jiwa order: Zentitle codes and consumer records, one Sensorpro mail, one note on the order."""
 
 import asyncio
 from collections import Counter
@@ -11,10 +11,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
-from pydantic import ValidationError
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
+from flows.mail import contact_of, send_mail
 from flows.report import has_own_run
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
@@ -25,7 +25,6 @@ from hookline.errors import HooklineError
 from hookline.settings import settings
 from hookline.text import markdown, one_line
 from tasks import jiwa as jiwa_tasks
-from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
 from tasks.effects import BusinessKey
 
@@ -34,7 +33,7 @@ WORKFLOW = "order-to-license"
 
 @dataclass(frozen=True)
 class Customer:
-    """Who an order is for."""
+    """The customer of an order."""
 
     account_no: str
     name: str
@@ -42,18 +41,18 @@ class Customer:
 
     @property
     def email(self) -> str:
-        """Where the licenses are sent."""
+        """The address that the licenses are sent to."""
         return self.contact.PersonalEMail
 
     @property
     def account(self) -> Account:
-        """The customer, for what is done once for all orders."""
+        """The customer's account, for what is done once for all orders."""
         return Account(self.account_no, self.name, self.email)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What one line of an order calls for."""
+class LineItem:
+    """One line of an order that calls for licenses."""
 
     step: str
     product: Product
@@ -66,7 +65,7 @@ async def order_to_license(
     invoice_id: str, jiwa: str = "default", zentitle: str = "default", sensorpro: str = "default"
 ) -> State[None]:
     """
-    License what a paid order calls for, and tell the customer.
+    License what a paid order calls for, and send the licenses to the customer.
 
     Run again, it completes what is missing and repeats nothing.
 
@@ -76,7 +75,7 @@ async def order_to_license(
         zentitle: name of the Zentitle Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
     """
-    # Before the order is read: another run may be at it, for an update and a payment come as two deliveries.
+    # Before the order is read: another run may work on it, for an update and a payment come as two deliveries.
     async with BusinessKey(WORKFLOW, invoice_id, f"order {invoice_id}").exclusive():
         return await _licensed(invoice_id, jiwa, zentitle, sensorpro)
 
@@ -91,31 +90,33 @@ async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -
     if reason := await _nothing_to_do(catalog, jiwa_account, order):
         await _name_run(f"{label}: {reason}", order)
         return Completed(name=reason.capitalize(), message=f"{label}: {reason}; nothing was done.")
-    wanted = _wanted(catalog, order)
+    line_items = _line_items(catalog, order)
     customer = await _customer(jiwa_account, order)
 
     zentitle_account = await ZentitleCredentials.named(zentitle)
-    company = await company_of(zentitle_account, customer.account, wanted[0].product.product_id)
+    company = await company_of(zentitle_account, customer.account, line_items[0].product.product_id)
     codes: dict[str, list[str]] = {}
-    for line in wanted:
+    for line in line_items:
         codes[line.step] = await _license(zentitle_account, business, order, customer, company, line, catalog)
 
-    listing = _listing(wanted, codes)
-    await sensorpro_tasks.trigger_email(
-        await SensorproCredentials.named(sensorpro),
-        business.at("mail", resend=catalog.mail.if_unknown == "send-again"),
-        CampId=catalog.mail.campaign_id,
-        BroadcastId=catalog.mail.broadcast_id,
-        ContactData=customer.contact,
-        NamedPairsParameters={"order": order.InvoiceNo, "licenses": listing},
+    listing = _listing(line_items, codes)
+    sensorpro_account = await SensorproCredentials.named(sensorpro)
+    await send_mail(
+        sensorpro_account,
+        business,
+        "mail",
+        catalog.mail,
+        customer.contact,
+        order=order.InvoiceNo,
+        licenses=listing,
     )
     await jiwa_tasks.create_sales_order_note(
         jiwa_account,
-        business.at("order note"),
+        business.step("order note"),
         InvoiceID=order.InvoiceID,
         NoteText=f"Licenses allocated and mailed:\n{listing}",
     )
-    await _report(order, customer, wanted, codes)
+    await _report(order, customer, line_items, codes)
     return Completed(message=f"{label} for {customer.name}: {sum(map(len, codes.values()))} license codes.")
 
 
@@ -130,7 +131,7 @@ async def _order(jiwa: JiwaCredentials, invoice_id: str) -> SalesOrder:
 
 
 async def _nothing_to_do(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -> str | None:
-    """Why an order calls for nothing, if it does not."""
+    """Return the reason why an order calls for nothing; None if it calls for licenses."""
     if order.CreditNote:
         return "credit note"
     if not order.Lines:
@@ -156,7 +157,7 @@ async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -
 
 
 def paid_by_payments(order: SalesOrder) -> bool:
-    """Whether the payments on an order cover it (cash sales). A declined or pending payment does not count."""
+    """Return True if its payments cover an order (cash sales). A declined or pending payment does not count."""
     total = sum((history.HistoryTotal for history in order.Histories), Decimal(0))
     settled = {"Authorised", "NoAuthorisationNeeded"}
     paid = sum((p.AmountPaid for p in order.Payments if p.AuthorisationStatus in settled), Decimal(0))
@@ -165,21 +166,21 @@ def paid_by_payments(order: SalesOrder) -> bool:
 
 
 def paid_by_allocation(rows: list[SalesOrderRow]) -> bool:
-    """Whether money allocated in the debtor ledger covers every delivery of an order (account customers)."""
+    """Return True if money allocated in the debtor ledger covers every delivery of an order (account customers)."""
     return any(row.LocalInvoiceTotalIncTax > 0 for row in rows) and all(
         row.TotalAllocated >= row.LocalInvoiceTotalIncTax for row in rows
     )
 
 
-def _wanted(catalog: Catalog, order: SalesOrder) -> list[Wanted]:
+def _line_items(catalog: Catalog, order: SalesOrder) -> list[LineItem]:
     """
-    What the lines of an order call for.
+    Return the lines of an order that call for licenses.
 
     A step is known by its part, and by its number among the lines of that part: line ids change when Jiwa
     splits an order into deliveries, and a license must not be given again for that.
     """
     seen: Counter[str] = Counter()
-    wanted = []
+    line_items = []
     for line in order.Lines:
         product = catalog.product(line.PartNo)
         if product is None or line.QuantityOrdered <= 0:
@@ -191,36 +192,29 @@ def _wanted(catalog: Catalog, order: SalesOrder) -> list[Wanted]:
             )
         seen[line.PartNo] += 1
         number = f" #{seen[line.PartNo]}" if seen[line.PartNo] > 1 else ""
-        wanted.append(Wanted(f"license {line.PartNo}{number}", product, int(line.QuantityOrdered)))
-    return wanted
+        line_items.append(LineItem(f"license {line.PartNo}{number}", product, int(line.QuantityOrdered)))
+    return line_items
 
 
 async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
     """
-    Who an order is for; known to be complete before anything is allocated.
+    Return the customer of an order, complete before anything is allocated.
 
     Raises:
-        HooklineError: the customer has no e-mail address, or one that cannot be one.
+        HooklineError: the customer has no valid e-mail address.
     """
     email = (
         order.DebtorEmailAddress
         or order.DeliveryAddressEmailAddress
         or (await jiwa_tasks.get_debtor(jiwa, DebtorID=order.DebtorID)).EmailAddress
     )
-    if not email:
-        raise HooklineError(
-            f"Customer {order.DebtorName} ({order.DebtorAccountNo}) of order {order.InvoiceNo} has no e-mail "
-            "address, so the licenses could not be sent. Nothing was allocated. Enter one in Jiwa, then run "
-            "this again."
-        )
-    try:
-        contact = NewContact(PersonalEMail=email, FirstName=order.DebtorContactName or order.DebtorName)
-    except ValidationError:
-        raise HooklineError(
-            f"The e-mail address {email!r} of customer {order.DebtorName} ({order.DebtorAccountNo}) cannot be "
-            f"one, so the licenses of order {order.InvoiceNo} could not be sent. Nothing was allocated. Mend it "
-            "in Jiwa, then run this again."
-        ) from None
+    contact = contact_of(
+        f"customer {order.DebtorName} ({order.DebtorAccountNo}) of order {order.InvoiceNo}",
+        email,
+        order.DebtorContactName or order.DebtorName,
+        kept_in="Jiwa",
+        so_far="Nothing was allocated.",
+    )
     return Customer(account_no=order.DebtorAccountNo, name=order.DebtorName, contact=contact)
 
 
@@ -230,14 +224,14 @@ async def _license(
     order: SalesOrder,
     customer: Customer,
     company: int,
-    line: Wanted,
+    line: LineItem,
     catalog: Catalog,
 ) -> list[str]:
-    """Allocate and set up what one line calls for; its license codes."""
+    """Allocate and set up what one line calls for; return its license codes."""
     product = line.product
     codes = await zentitle_tasks.create_license_codes(
         zentitle,
-        business.at(line.step, depends_on=[company]),
+        business.step(line.step, depends_on=[company]),
         productid=product.product_id,
         companyid=company,
         numcodes=product.codes(line.quantity),
@@ -255,14 +249,14 @@ async def _license(
         )
         await zentitle_tasks.create_license_note(
             zentitle,
-            business.at(f"license note of {code}"),
+            business.step(f"license note of {code}"),
             productid=product.product_id,
             licensecode=code,
             description=f"Order {order.InvoiceNo}",
         )
         await zentitle_tasks.create_consumer_data(
             zentitle,
-            business.at(f"consumer record of {code}"),
+            business.step(f"consumer record of {code}"),
             productid=product.product_id,
             licensecode=code,
             computerid=_computer_id(catalog, order),
@@ -282,20 +276,20 @@ def _computer_id(catalog: Catalog, order: SalesOrder) -> str:
     return next(filter(None, contents), order.InvoiceID)
 
 
-def _listing(wanted: list[Wanted], codes: dict[str, list[str]]) -> str:
-    """The license codes of an order, a line each."""
-    return "\n".join(f"{line.product.part_no}: {code}" for line in wanted for code in codes[line.step])
+def _listing(line_items: list[LineItem], codes: dict[str, list[str]]) -> str:
+    """Return the license codes of an order, a line each."""
+    return "\n".join(f"{line.product.part_no}: {code}" for line in line_items for code in codes[line.step])
 
 
 async def _report(
-    order: SalesOrder, customer: Customer, wanted: list[Wanted], codes: dict[str, list[str]]
+    order: SalesOrder, customer: Customer, line_items: list[LineItem], codes: dict[str, list[str]]
 ) -> None:
-    """Say in the Prefect UI what was done: in the run's name and tags, and in an artifact."""
+    """Report in the Prefect UI what was done: in the run's name and tags, and in an artifact."""
     if not has_own_run():
         return
     rows = [
         f"| {markdown(line.product.part_no)} | {line.quantity} | {markdown(', '.join(codes[line.step]))} |"
-        for line in wanted
+        for line in line_items
     ]
     artifact = acreate_markdown_artifact(
         key=f"order-{order.InvoiceNo or order.InvoiceID}".lower(),

@@ -1,4 +1,4 @@
-"""What flows say of themselves in the Prefect UI, and how one over many things ends: with a table."""
+"""The report of a flow in the Prefect UI, and the end of one over many things: with a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from hookline.text import markdown
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one thing."""
+    """The result for one thing."""
 
     what: str
     customer: str
     result: str = ""
     problem: str = ""
-    """Why it could not be done, and what to do; "" where it was."""
+    """The reason why it could not be done, and what to do; "" where it was done."""
 
 
 def has_own_run() -> bool:
-    """Whether there is a flow run to name and describe: not in a lane for backlogs, which many share."""
+    """Return True if there is a flow run to name and describe: not in a batch, which many share."""
     return bool(flow_run.id) and not context.in_batch()
 
 
@@ -34,7 +34,7 @@ async def conclude(workflow: str, rows: Sequence[Row], *, nothing: str) -> State
 
     Args:
         workflow: the flow's name; the key of the table.
-        rows: what became of each thing, in order.
+        rows: the result for each thing, in order.
         nothing: the state's name where there was nothing to do.
     """
     if not rows:

@@ -1,4 +1,4 @@
-"""A JetAdvice cartridge that runs out becomes one Jiwa supply order and one mail, until it is replaced."""
+"""Supply orders for JetAdvice cartridges that run out: one Jiwa order and one mail, until the cartridge is replaced."""
 
 import re
 from dataclasses import asdict, dataclass, replace
@@ -9,24 +9,22 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.variables import Variable
-from pydantic import ValidationError
 
 from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
+from flows.mail import contact_of, send_mail
 from flows.report import Row, conclude
 from hookline.catalog import Supplies, load_catalog
 from hookline.clients.jetadvice.models import Customer, Device, Supply
 from hookline.clients.jiwa.models import NewLine
-from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jetadvice as jetadvice_tasks
 from tasks import jiwa as jiwa_tasks
-from tasks import sensorpro as sensorpro_tasks
 from tasks.effects import BusinessKey
 
 WORKFLOW: Final = "supply-alert"
 VARIABLES: Final = "supply-alert-"
-"""Variables in Prefect, one for each cartridge that is ordered and not yet replaced."""
+"""The prefix of variables in Prefect, one for each cartridge that is ordered and not yet replaced."""
 PAGE: Final = 200
 
 
@@ -54,13 +52,13 @@ class Cartridge:
         return VARIABLES + re.sub(r"[^a-z0-9]+", "-", place).strip("-")
 
     def __str__(self) -> str:
-        """The cartridge in a person's words."""
+        """Return the cartridge in a person's words."""
         return f"{self.supply.color} {self.supply.type} of {self.device.model} {self.device.serialNumber}"
 
 
 @dataclass(frozen=True)
 class Order:
-    """That a cartridge is ordered: since when, and Jiwa's number of the order once everything is done."""
+    """The order of a cartridge: since when, and Jiwa's number of it once everything is done."""
 
     since: str
     number: str = ""
@@ -73,7 +71,7 @@ async def supply_alert(
     """
     Order each cartridge that is nearly used up, once until it is replaced.
 
-    A cartridge that cannot be ordered does not keep the others: the run ends Failed and says why, and the next
+    A cartridge that cannot be ordered does not stop the others: the run ends Failed and says why, and the next
     run tries it again. What is done is not repeated.
 
     Args:
@@ -97,17 +95,17 @@ async def supply_alert(
         if order is not None and level > rules.replaced_above:
             await Variable.aunset(cartridge.variable)
         elif (order is None and level <= rules.below) or (order is not None and not order.number):
-            rows.append(await _dealt_with(accounts, rules, cartridge, order or Order(_now())))
+            rows.append(await _ordered(accounts, rules, cartridge, order or Order(_now())))
     return await conclude(WORKFLOW, rows, nothing="Nothing runs out")
 
 
 async def _orders() -> dict[str, Order]:
-    """What is ordered and not yet replaced, by the names of the variables."""
+    """Return the open orders, by the names of the variables."""
     found: dict[str, Any] = {}
     async with get_client() as client:
         while True:
-            asked = {"variables": {"name": {"like_": VARIABLES}}, "limit": PAGE, "offset": len(found)}
-            rows = (await client.request("POST", "/variables/filter", json=asked)).json()
+            query = {"variables": {"name": {"like_": VARIABLES}}, "limit": PAGE, "offset": len(found)}
+            rows = (await client.request("POST", "/variables/filter", json=query)).json()
             found |= {row["name"]: row["value"] for row in rows}
             if len(rows) < PAGE:
                 return {
@@ -118,26 +116,26 @@ async def _orders() -> dict[str, Order]:
 
 
 def _is_order(value: Any) -> bool:
-    """Whether the variable is ours, and not one that somebody named alike."""
+    """Return True if the variable is ours, and not one that a person named alike."""
     return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("since", "number"))
 
 
 async def _cartridges(jetadvice: JetadviceCredentials, rules: Supplies) -> list[Cartridge]:
-    """The cartridges whose level is known, in printers that have reported lately."""
+    """Return the cartridges whose level is known, in printers that have reported lately."""
     customers = {each.customerId: each for each in await jetadvice_tasks.list_customers(jetadvice)}
-    heard_since = datetime.now(UTC) - timedelta(days=rules.silent_days)
+    reported_since = datetime.now(UTC) - timedelta(days=rules.silent_days)
     return [
         Cartridge(device, supply, customers.get(device.customerId) or Customer(customerId=device.customerId))
         for device in await jetadvice_tasks.list_devices(jetadvice)
-        if device.lastReport is not None and _utc(device.lastReport) > heard_since
+        if device.lastReport is not None and _utc(device.lastReport) > reported_since
         for supply in device.supplies
         if supply.type.lower() in rules.types and supply.levelPercent is not None
     ]
 
 
-async def _dealt_with(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> Row:
+async def _ordered(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> Row:
     try:
-        # Before anything is sent: whoever comes after a crash goes on with this order, and makes no other.
+        # Before anything is sent: after a crash, the next run goes on with this order, and makes no other.
         await Variable.aset(cartridge.variable, asdict(order), overwrite=True)
         number = await _order(accounts, rules, cartridge, order)
         await Variable.aset(cartridge.variable, asdict(replace(order, number=number)), overwrite=True)
@@ -147,27 +145,28 @@ async def _dealt_with(accounts: Accounts, rules: Supplies, cartridge: Cartridge,
 
 
 async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> str:
-    """The supply order and the mail about it; the order's number."""
+    """Make the supply order and send the mail about it; return the order's number."""
     business = BusinessKey(WORKFLOW, f"{cartridge.variable} {order.since}", str(cartridge))
-    contact = _contact(cartridge.customer)
+    customer = cartridge.customer
+    contact = contact_of(
+        customer.name, customer.email, customer.name, kept_in="JetAdvice", so_far="Nothing was ordered yet."
+    )
     made = await jiwa_tasks.create_sales_order(
         accounts.jiwa,
-        business.at("supply order"),
-        DebtorAccountNo=_debtor(rules, cartridge.customer),
+        business.step("supply order"),
+        DebtorAccountNo=_debtor(rules, customer),
         OrderNo=f"{cartridge.supply.color}-{cartridge.device.serialNumber}-{order.since}",
         Lines=[NewLine(PartNo=_part_no(rules, cartridge), QuantityOrdered=1)],
     )
-    await sensorpro_tasks.trigger_email(
+    await send_mail(
         accounts.sensorpro,
-        business.at("mail", resend=rules.mail.if_unknown == "send-again"),
-        CampId=rules.mail.campaign_id,
-        BroadcastId=rules.mail.broadcast_id,
-        ContactData=contact,
-        NamedPairsParameters={
-            "cartridge": str(cartridge),
-            "location": cartridge.device.location,
-            "order": made.InvoiceNo,
-        },
+        business,
+        "mail",
+        rules.mail,
+        contact,
+        cartridge=str(cartridge),
+        location=cartridge.device.location,
+        order=made.InvoiceNo,
     )
     return made.InvoiceNo
 
@@ -191,18 +190,8 @@ def _part_no(rules: Supplies, cartridge: Cartridge) -> str:
     return rules.part_nos.get(part_number, part_number)
 
 
-def _contact(customer: Customer) -> NewContact:
-    try:
-        return NewContact(PersonalEMail=customer.email, FirstName=customer.name)
-    except ValidationError:
-        raise HooklineError(
-            f"{customer.email!r} cannot be the e-mail address of {customer.name}, so nobody could be told. "
-            "Mend it in JetAdvice."
-        ) from None
-
-
 def _now() -> str:
-    """The time to the millisecond: it tells one order of a cartridge from the next."""
+    """Return the time to the millisecond: it tells one order of a cartridge from the next."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
 
 

@@ -1,4 +1,4 @@
-"""Closed Jifeline tickets become Jiwa sales orders, and the workshop is asked how it went."""
+"""Jiwa sales orders for closed Jifeline tickets, and a survey for the workshop."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -7,26 +7,24 @@ from typing import Final, cast
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.variables import Variable
-from pydantic import ValidationError
 
 from blocks import JifelineCredentials, JiwaCredentials, SensorproCredentials
+from flows.mail import contact_of, send_mail
 from flows.report import Row, conclude
 from hookline.catalog import Mail, Tickets, load_catalog
 from hookline.clients.jifeline.models import Customer, ProductLine, Ticket
 from hookline.clients.jiwa.models import NewLine
-from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jifeline as jifeline_tasks
 from tasks import jiwa as jiwa_tasks
-from tasks import sensorpro as sensorpro_tasks
 from tasks.effects import BusinessKey
 
 WORKFLOW: Final = "ticket-to-invoice"
 CURSOR: Final = "ticket-to-invoice-closed-since"
-"""Variable in Prefect: every ticket that was closed before this time is dealt with."""
+"""The variable in Prefect with a time: every ticket that was closed before it is done."""
 OVERLAP: Final = timedelta(days=1)
-"""Read again each time: a ticket may come to light later than it was closed."""
+"""The time that is read again: a ticket may be listed later than it was closed."""
 PAGE: Final = 100
 
 
@@ -46,7 +44,7 @@ async def ticket_to_invoice(
     """
     Bill every closed ticket that is not marked as processed.
 
-    A ticket that cannot be billed does not keep the others: the run ends Failed and says why, and the next run
+    A ticket that cannot be billed does not stop the others: the run ends Failed and says why, and the next run
     tries it again. What is done is not repeated.
 
     Args:
@@ -63,20 +61,20 @@ async def ticket_to_invoice(
         await SensorproCredentials.named(sensorpro),
     )
     tickets = await _closed_tickets(accounts.jifeline, await _cursor(rules))
-    rows = [await _dealt_with(accounts, rules, ticket) for ticket in tickets]
+    rows = [await _billed(accounts, rules, ticket) for ticket in tickets]
     await _move_cursor(tickets, rows)
     return await conclude(WORKFLOW, rows, nothing="Nothing to bill")
 
 
 async def _cursor(rules: Tickets) -> datetime:
-    """Since when closed tickets are read."""
+    """Return the time since which closed tickets are read."""
     start = datetime.combine(rules.closed_since, time(), UTC)
-    kept = cast("str | None", await Variable.aget(CURSOR))
-    return max(start, datetime.fromisoformat(kept) - OVERLAP) if kept else start
+    stored = cast("str | None", await Variable.aget(CURSOR))
+    return max(start, datetime.fromisoformat(stored) - OVERLAP) if stored else start
 
 
 async def _move_cursor(tickets: list[Ticket], rows: list[Row]) -> None:
-    """To the first ticket that is left over, or past them all."""
+    """Move the cursor to the first ticket that is left over, or past them all."""
     closed = [
         (ticket.finished_at, row) for ticket, row in zip(tickets, rows, strict=True) if ticket.finished_at
     ]
@@ -87,7 +85,7 @@ async def _move_cursor(tickets: list[Ticket], rows: list[Row]) -> None:
 
 
 async def _closed_tickets(jifeline: JifelineCredentials, since: datetime) -> list[Ticket]:
-    """Closed tickets that are not processed. All are read before one is marked: that would shift the pages."""
+    """Read the closed tickets that are not processed, all before one is marked: that would shift the pages."""
     found: list[Ticket] = []
     while True:
         page = await jifeline_tasks.list_closed_tickets(
@@ -103,7 +101,7 @@ async def _closed_tickets(jifeline: JifelineCredentials, since: datetime) -> lis
             ]
 
 
-async def _dealt_with(accounts: Accounts, rules: Tickets, ticket: Ticket) -> Row:
+async def _billed(accounts: Accounts, rules: Tickets, ticket: Ticket) -> Row:
     what = f"ticket {ticket.ticket_number}"
     customer = ticket.customer_id
     try:
@@ -115,17 +113,17 @@ async def _dealt_with(accounts: Accounts, rules: Tickets, ticket: Ticket) -> Row
 
 
 async def _bill(accounts: Accounts, rules: Tickets, ticket: Ticket, workshop: Customer) -> str:
-    """Order, survey, and, when both are done, the mark on the ticket; in words."""
+    """Make the order, send the survey, then mark the ticket as processed; return what was done, in words."""
     business = BusinessKey(WORKFLOW, ticket.id, f"ticket {ticket.ticket_number}")
     order = await jiwa_tasks.create_sales_order(
         accounts.jiwa,
-        business.at("invoice"),
+        business.step("invoice"),
         DebtorAccountNo=_debtor(rules, workshop),
         OrderNo=f"JF-{ticket.ticket_number}",
         Lines=[_line(rules, line) for line in _product_lines(ticket)],
     )
     if rules.survey is not None and workshop.email:
-        await _ask(accounts.sensorpro, business, rules.survey, ticket, workshop)
+        await _send_survey(accounts.sensorpro, business, rules.survey, ticket, workshop)
     await jifeline_tasks.mark_ticket_processed(
         accounts.jifeline, id=ticket.id, external_reference=order.InvoiceNo, externally_processed=True
     )
@@ -161,24 +159,22 @@ def _line(rules: Tickets, line: ProductLine) -> NewLine:
     return NewLine(PartNo=part_no, QuantityOrdered=line.quantity or 1)
 
 
-async def _ask(
+async def _send_survey(
     sensorpro: SensorproCredentials, business: BusinessKey, survey: Mail, ticket: Ticket, workshop: Customer
 ) -> None:
-    try:
-        contact = NewContact(PersonalEMail=workshop.email, FirstName=workshop.name)
-    except ValidationError:
-        raise HooklineError(
-            f"{workshop.email!r} cannot be the e-mail address of {workshop.name}. Mend it in Jifeline."
-        ) from None
-    await sensorpro_tasks.trigger_email(
-        sensorpro,
-        business.at("survey", resend=survey.if_unknown == "send-again"),
-        CampId=survey.campaign_id,
-        BroadcastId=survey.broadcast_id,
-        ContactData=contact,
-        NamedPairsParameters={"ticket": str(ticket.ticket_number), "services": _services(ticket)},
+    contact = contact_of(
+        workshop.name,
+        workshop.email,
+        workshop.name,
+        kept_in="Jifeline",
+        so_far="The order is made already.",
     )
-
-
-def _services(ticket: Ticket) -> str:
-    return ", ".join(line.name for line in ticket.product_lines)
+    await send_mail(
+        sensorpro,
+        business,
+        "survey",
+        survey,
+        contact,
+        ticket=str(ticket.ticket_number),
+        services=", ".join(line.name for line in ticket.product_lines),
+    )

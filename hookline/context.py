@@ -1,4 +1,4 @@
-"""Which delivery and dispatch this process is at, for the log and the journal; whether it may still write, and how."""
+"""The context of a run: its delivery and dispatch, its permit to write, and its slot in the engine."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
@@ -16,7 +16,7 @@ from uuid import UUID
 from hookline.errors import HooklineError
 
 GRACE_SECONDS = 2.0
-"""A wait that is over sooner keeps its slot, and is not worth telling."""
+"""The wait, in seconds, that keeps its slot and is too short to report."""
 
 
 class RunStopped(HooklineError):
@@ -26,24 +26,24 @@ class RunStopped(HooklineError):
 
 
 class Permit(Protocol):
-    """What a run needs to write at a vendor."""
+    """The permit of a run to write at vendors."""
 
-    def effect(self) -> AbstractAsyncContextManager[None]:
-        """Around one effect; raises `RunStopped` where it must not begin."""
+    def write_permit(self) -> AbstractAsyncContextManager[None]:
+        """Surround one effect; raise `RunStopped` where it must not begin."""
 
 
 class Slot(Protocol):
-    """The slot of a run in its engine, which it gives back while it waits."""
+    """The slot of a run in its engine, which is free for others while it waits."""
 
     def waiting(self, why: str, *, grace: float) -> AbstractContextManager[None]:
-        """Around one wait; see `waiting`."""
+        """Surround one wait; see `waiting`."""
 
     def vendor_slot(self, vendor: str, address: str) -> AbstractAsyncContextManager[None]:
-        """Around what is asked of one vendor; see `vendor_slot`."""
+        """Surround the calls to one vendor; see `vendor_slot`."""
 
 
 @dataclass(frozen=True)
-class _At:
+class _Context:
     delivery_id: UUID
     dispatch_id: UUID
     permit: Permit | None
@@ -51,8 +51,8 @@ class _At:
     in_batch: bool
 
 
-_at: ContextVar[_At | None] = ContextVar("hookline_at", default=None)
-_slots_held: ContextVar[frozenset[str]] = ContextVar("hookline_slots_held", default=frozenset())
+_context: ContextVar[_Context | None] = ContextVar("hookline_context", default=None)
+_vendor_slots: ContextVar[frozenset[str]] = ContextVar("hookline_vendor_slots", default=frozenset())
 
 
 @contextmanager
@@ -65,61 +65,61 @@ def working_on(
     in_batch: bool = False,
 ) -> Iterator[None]:
     """
-    Within, and in the tasks begun within, this is what is worked on, as long as the permit lasts.
+    Set the context for what runs within, and for the tasks begun within.
 
     Args:
         delivery_id: of which delivery.
         dispatch_id: which dispatch.
         permit: asked before each write.
-        slot: given back while it waits.
+        slot: free for others while the run waits.
         in_batch: it shares its flow run with others of a backlog.
     """
-    token = _at.set(_At(delivery_id, dispatch_id, permit, slot, in_batch))
+    token = _context.set(_Context(delivery_id, dispatch_id, permit, slot, in_batch))
     try:
         yield
     finally:
-        _at.reset(token)
+        _context.reset(token)
 
 
 def delivery_id() -> UUID | None:
-    """The delivery that is worked on here, if one is."""
-    return at.delivery_id if (at := _at.get()) else None
+    """Return the delivery that this run is for, if there is one."""
+    return current.delivery_id if (current := _context.get()) else None
 
 
 def dispatch_id() -> UUID | None:
-    """The dispatch that is worked on here, if one is."""
-    return at.dispatch_id if (at := _at.get()) else None
+    """Return the dispatch that this run is for, if there is one."""
+    return current.dispatch_id if (current := _context.get()) else None
 
 
 def in_batch() -> bool:
-    """Whether what is worked on here shares its flow run with others of a backlog; its one task run is its own."""
-    return (at := _at.get()) is not None and at.in_batch
+    """Return True if the run here is one task run in the flow run of a batch, shared with others of a backlog."""
+    return (current := _context.get()) is not None and current.in_batch
 
 
 @asynccontextmanager
-async def effect() -> AsyncIterator[None]:
+async def write_permit() -> AsyncIterator[None]:
     """
-    Around every effect: it begins only while the run may go on, and what has begun is let end.
+    Surround every effect: it begins only while the run may go on, and is not interrupted once it has begun.
 
     Raises:
         RunStopped: the run must not go on; nothing was sent.
     """
-    at = _at.get()
-    if at is None or at.permit is None:
+    current = _context.get()
+    if current is None or current.permit is None:
         yield
         return
-    async with at.permit.effect():
+    async with current.permit.write_permit():
         yield
 
 
 @contextmanager
 def waiting(why: str, *, grace: float = GRACE_SECONDS) -> Iterator[None]:
     """
-    Around every wait: one that lasts gives its slot in the engine back, and the inbox says why it waits.
+    Surround every wait: a long one releases its slot in the engine, and the inbox says why it waits.
 
     Args:
         why: such as `waits for another run`.
-        grace: seconds that it may last before that; 0 where it is known to last.
+        grace: seconds that it may last before that; 0 where it is known to be long.
     """
     slot = _slot()
     if slot is None:
@@ -131,7 +131,7 @@ def waiting(why: str, *, grace: float = GRACE_SECONDS) -> Iterator[None]:
 
 @contextmanager
 def waiting_for_next_attempt(seconds: float) -> Iterator[None]:
-    """Around the wait for a next attempt, which is so many seconds away."""
+    """Surround the wait for a next attempt, which is so many seconds away."""
     at = datetime.now(UTC) + timedelta(seconds=max(seconds, 0))
     grace = 0.0 if seconds > GRACE_SECONDS else GRACE_SECONDS
     with waiting(f"waits for its next attempt at {at:%H:%M:%S} UTC", grace=grace):
@@ -141,21 +141,21 @@ def waiting_for_next_attempt(seconds: float) -> Iterator[None]:
 @asynccontextmanager
 async def vendor_slot(vendor: str, address: str) -> AsyncIterator[None]:
     """
-    Around what is asked of one vendor: only a share of the engine's slots is for each, so that others go on.
+    Surround the calls to one vendor: only a share of the engine's slots is for each, so that others go on.
 
-    Whoever has one for this address needs no second one.
+    A run that has one for this address needs no second one.
     """
-    slot, held = _slot(), _slots_held.get()
-    if slot is None or address in held:
+    slot, own = _slot(), _vendor_slots.get()
+    if slot is None or address in own:
         yield
         return
     async with slot.vendor_slot(vendor, address):
-        token = _slots_held.set(held | {address})
+        token = _vendor_slots.set(own | {address})
         try:
             yield
         finally:
-            _slots_held.reset(token)
+            _vendor_slots.reset(token)
 
 
 def _slot() -> Slot | None:
-    return at.slot if (at := _at.get()) else None
+    return current.slot if (current := _context.get()) else None

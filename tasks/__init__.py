@@ -1,4 +1,4 @@
-"""Prefect tasks, one module a vendor: each makes one vendor call, or one look-then-write through the journal."""
+"""Prefect tasks, one module a vendor: each makes one vendor call, or one write through the journal."""
 
 from hookline.prefect_adapter import storable
 

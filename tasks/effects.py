@@ -1,7 +1,7 @@
-"""The business that a task's write belongs to; and the journal, for tasks."""
+"""The journal for tasks: the business key that a write belongs to, and how it is compensated."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,8 +19,7 @@ from blocks import BLOCKS, VendorCredentials
 from hookline import context, journal
 from hookline.database.types import Row
 from hookline.errors import HooklineError
-from hookline.journal import BusinessFailure, CompensationStep, CountReadback, Effect, Outcome
-from hookline.journal.effect import Readback
+from hookline.journal import BusinessFailure, CompensationStep, Effect, Journal, Outcome, Readback, Send
 from hookline.settings import settings
 
 PYDANTIC_MASK: Final = str(SecretStr("secret"))
@@ -28,55 +27,54 @@ PYDANTIC_MASK: Final = str(SecretStr("secret"))
 
 @dataclass(frozen=True)
 class BusinessKey:
-    """What a workflow is about: an order, a ticket, a printer; and, `at` one of its writes, which."""
+    """The key of what a workflow is about (an order, a ticket, a printer); with a step, of one of its writes."""
 
     workflow: str
     key: str
     """The business key; with the workflow and the step, it makes an effect unique."""
     label: str
     """The key in a person's words, such as `order 100123`."""
-    step: str = ""
-    """Which write of the business; "" is named after the operation and what it is done to."""
+    step_name: str = ""
+    """The write of the business; "" is named after the operation and what it is done to."""
     resend: bool = False
-    """Where nobody can know whether the write happened: send it again instead of asking a person."""
+    """Send again instead of asking a person, where nobody can know whether the write happened."""
     depends_on: tuple[str, ...] = ()
-    """What the write builds upon, by its vendor's references: no other business undoes that any more."""
-    round: int = 0
-    """Within `compensated()`: which try of the business this is."""
-    undoes: int | None = None
-    """The number of the effect that the write undoes."""
+    """The vendor's references of what the write needs: no other business undoes that any more."""
+    generation: int = 0
+    """Within `compensated()`, the number of this try of the business."""
 
-    def at(self, step: str, *, resend: bool = False, depends_on: Iterable[object] = ()) -> Self:
+    def step(self, name: str, *, resend: bool = False, depends_on: Iterable[object] = ()) -> Self:
         """
-        The same business, at this write of it.
+        Return the key of one write of the business.
 
         Args:
-            step: which write of the business.
+            name: which write.
             resend: where nobody can know whether it happened, send it again instead of asking a person.
-            depends_on: what it builds upon that another business may have made and could undo, such as a company's id.
+            depends_on: what it needs that another business may have made and could undo, such as a company's id.
         """
-        return replace(self, step=step, resend=resend, depends_on=tuple(map(str, depends_on)))
+        return replace(self, step_name=name, resend=resend, depends_on=tuple(map(str, depends_on)))
 
     @property
     def token(self) -> str:
-        """What stands in a text at a vendor so that this write of the business can be found again."""
-        again = f", round {self.round}" if self.round > 1 else ""
-        return f"[{self.workflow} {self.key}{': ' * bool(self.step)}{self.step}{again}]"
+        """The text that is put into a record at a vendor so that this write of the business can be found again."""
+        step = f": {self.step_name}" if self.step_name else ""
+        generation = f", generation {self.generation}" if self.generation > 1 else ""
+        return f"[{self.workflow} {self.key}{step}{generation}]"
 
     def exclusive(
         self, *, max_wait: timedelta = journal.LOCK_TIMEOUT_SECONDS
     ) -> AbstractAsyncContextManager[None]:
         """
-        Within, no other run is at this business, whichever process or machine it is in.
+        Keep every other run, in any process on any machine, away from this business.
 
         The key alone counts: workflows that are about the same thing take turns too. A run that is suspended or
-        killed lets go of it.
+        killed releases it.
 
         Args:
             max_wait: how long to wait for another run.
 
         Raises:
-            BusinessBusy: another run was at it for longer; says which.
+            BusinessBusy: another run worked on it for longer; says which.
         """
         run = f"flow run {flow_run.name}" if flow_run.id else ""
         return journal.exclusive(settings(), self.key, label=self.label, run=run, max_wait=max_wait)
@@ -84,22 +82,23 @@ class BusinessKey:
     @asynccontextmanager
     async def compensated(self) -> AsyncIterator["Compensation"]:
         """
-        Within, alone with this business, a `BusinessFailure` undoes what was done; a technical failure does not.
+        Undo what was done within if a `BusinessFailure` is raised; a technical failure undoes nothing.
 
-        Begin it before anything else is done for the business. What is done within, at `compensation.at(step)`,
-        counts as undone together; what cannot be taken back, such as a mail, belongs behind it.
+        The run has the business to itself. Begin it before anything else is done for the business. What is done
+        within, at `compensation.step(name)`, counts as undone together; what cannot be taken back, such as a mail,
+        belongs behind it.
 
         Raises:
-            BusinessFailure: a rule said no, and everything is given back; or so it was when this run was
-                interrupted. A replay begins anew.
-            HooklineError: it was begun in a lane for backlogs; nothing was done.
+            BusinessFailure: a rule said no, and everything is undone; or so it was when this run was interrupted.
+                A replay is a new try.
+            HooklineError: it was begun in a batch; nothing was done.
         """
-        if context.in_batch():  # its story (which no, of which run) is told by its flow run
+        if context.in_batch():  # which no was told to which run is known by its flow run
             raise HooklineError(
                 f"{self.label} needs a flow run of its own, for what it does may be undone. To begin there at once, "
                 "say so in the route: unbatched: true."
             )
-        saga = journal.Compensation(
+        saga = journal.Saga(
             settings(),
             self.workflow,
             self.key,
@@ -107,21 +106,20 @@ class BusinessKey:
             perform=self._perform,
             flow_run_id=_flow_run_id(),
             dispatch_id=context.dispatch_id(),
-            over=_ended_with,
+            ended_with=_ended_with,
         )
         async with self.exclusive():
-            compensation = Compensation(replace(self, round=await saga.enter()))
+            generation = await saga.enter()
+            compensation = Compensation(replace(self, generation=generation))
             try:
                 yield compensation
             except BusinessFailure as failure:
-                raise await saga.compensate(
-                    failure, compensation.undos, compensation.business.round
-                ) from None
+                raise await saga.compensate(failure, compensation.steps, generation) from None
             await saga.commit()
 
     async def _perform(self, row: Row) -> None:
-        """Do a step of an undoing, wherever it was declared."""
-        await perform(replace(self, step=row["step"], round=row["round"], undoes=row["undoes"]), row["undo"])
+        """Perform a compensation step, wherever it was declared."""
+        await perform(replace(self, step_name=row["step"], generation=row["generation"]), row["call"])
 
 
 P = ParamSpec("P")
@@ -130,37 +128,37 @@ Done = Coroutine[Any, Any, Any]
 
 
 class Compensation:
-    """What a business does within `compensated()`, and how it is undone."""
+    """All that a business does within `compensated()`, and how it is undone."""
 
     def __init__(self, business: BusinessKey) -> None:
         self.business = business
         """The business, for tasks that name their step themselves."""
-        self.undos: list[CompensationStep] = []
+        self.steps: list[CompensationStep] = []
 
-    def at(self, step: str, *, depends_on: Iterable[object] = ()) -> BusinessKey:
-        """The business at this write of it, which is undone with the others; see `Business.at`."""
-        return self.business.at(step, depends_on=depends_on)
+    def step(self, name: str, *, depends_on: Iterable[object] = ()) -> BusinessKey:
+        """Return the key of one write, which is undone with the others; see `BusinessKey.step`."""
+        return self.business.step(name, depends_on=depends_on)
 
-    def compensate(self, done: BusinessKey) -> "HowUndone":
+    def compensate(self, done: BusinessKey) -> "CompensationOf":
         """
-        Say how a write that is done is undone, should a rule say no: `compensation.undo(step).by(task, …)`.
+        Declare how a write that is done is undone, should a rule say no: `compensation.compensate(step).by(task, …)`.
 
         Writes are undone in reverse; one may take several steps. What another run did, for another business, is left
-        to that one; what another business builds upon (`uses`) is kept.
+        to that one; what another business depends on (`depends_on`) is kept.
 
         Args:
-            done: the business at the step of that write.
+            done: the key of that write.
         """
-        if not done.step:
-            raise TypeError("What is to be undone needs a step: business.at('license').")
-        return HowUndone(self.undos, done)
+        if not done.step_name:
+            raise TypeError("What is to be undone needs a step: business.step('license').")
+        return CompensationOf(self.steps, done)
 
 
 @dataclass(frozen=True)
-class HowUndone:
-    """How one write is undone."""
+class CompensationOf:
+    """A write that is done, for which it is declared how it is undone."""
 
-    undos: list[CompensationStep]
+    steps: list[CompensationStep]
     done: BusinessKey
 
     @overload
@@ -173,7 +171,7 @@ class HowUndone:
     ) -> None: ...
     def by(self, task: Task[..., Done], account: VendorCredentials, *args: Any, **inputs: Any) -> None:
         """
-        By this task, on this account, with these inputs, which are written down: another process may have to do it.
+        Undo it by this task, on this account, with these inputs, all stored: another process may have to do it.
 
         Args:
             task: a task of a vendor's module.
@@ -182,81 +180,82 @@ class HowUndone:
             inputs: those that are given by name.
 
         Raises:
-            TypeError: the inputs are not the task's, hold a secret, or the task or account cannot be found by name.
+            TypeError: the inputs are not the task's, have a secret, or the task or account cannot be found by name.
         """
         signature = inspect.signature(task.fn)
         first = (account, self.done) if "business" in signature.parameters else (account,)
         bound = signature.bind(*first, *args, **inputs).arguments
-        given = dict(list(bound.items())[len(first) :])
-        given |= given.pop("more", {})  # inputs that only the vendor knows
-        self.undos.append(
+        named = dict(list(bound.items())[len(first) :])
+        named |= named.pop("more", {})  # inputs that only the vendor knows
+        self.steps.append(
             CompensationStep(
                 workflow=self.done.workflow,
                 key=self.done.key,
-                step=self.done.step,
+                step=self.done.step_name,
                 operation=f"{account.vendor}.{task.name}",
-                words=task.name.replace("_", " "),
-                call={"task": _name_of(task), **_stored(account), "inputs": _kept(task, given)},
+                summary=task.name.replace("_", " "),
+                call={"task": _name_of(task), **_stored(account), "inputs": _to_json(task, named)},
             )
         )
 
 
-async def once(
+async def run_write(
     business: BusinessKey,
     step: str,
     operation: str,
     request: Mapping[str, Any],
-    send: Callable[[], Awaitable[Outcome]],
+    send: Send,
     *,
-    look: Readback | CountReadback | None = None,
-    wanted: int = 0,
+    readback: Readback | None = None,
+    expected: int = 0,
     resend: bool = False,
 ) -> Outcome:
     """
-    Do one write of a business once; see `hookline.journal.once`.
+    Do one write of a business once, through the journal; see `hookline.journal.Journal.run`.
 
     Args:
-        business: what it is for.
+        business: what it is for; if it is at a step, that one counts.
         step: which write of that business; the same step is never done twice.
         operation: `vendor.operation`.
         request: what makes it this write: the same step with another request is refused.
         send: makes the write.
-        look: finds it at the vendor if an answer was lost.
-        wanted: how many vendor references it must bring.
-        resend: without a look, send again instead of asking a person.
+        readback: finds it at the vendor if an answer was lost.
+        expected: how many vendor references it must bring.
+        resend: without a read-back, send again instead of asking a person.
     """
     effect = Effect(
         workflow=business.workflow,
         key=business.key,
-        step=step if business.undoes is None else business.step,
+        step=business.step_name or step,
         label=business.label,
         operation=operation,
         request=request,
-        wanted=wanted,
+        expected=expected,
         flow_run_id=_flow_run_id(),
         dispatch_id=context.dispatch_id(),
         depends_on=business.depends_on,
-        round=business.round,
-        undoes=business.undoes,
+        generation=business.generation,
     )
     await journal.ensure_exclusive()
-    async with context.effect():
-        return await journal.once(settings(), effect, send, look=look, resend=resend)
+    async with context.write_permit():
+        return await Journal(settings()).run(effect, send, readback, resend=resend)
 
 
-async def known(business: BusinessKey) -> Outcome | None:
-    """What the write at this step of a business brought, where the journal knows that it is done."""
-    return await journal.known(settings(), business.workflow, business.key, business.step)
+async def outcome_of(business: BusinessKey) -> Outcome | None:
+    """Return the outcome of the write at this step, where the journal knows that it is done."""
+    return await Journal(settings()).outcome_of(business.workflow, business.key, business.step_name)
 
 
-async def now_known_as(business: BusinessKey, reference: str) -> None:
-    """Note by which reference what the write at this step brought was found, if the journal knows of another."""
-    await journal.now_known_as(settings(), business.workflow, business.key, business.step, reference)
+async def correct_reference(business: BusinessKey, reference: str) -> None:
+    """Note the reference by which what the write at this step brought was found, if the journal knows another."""
+    await Journal(settings()).correct_reference(
+        business.workflow, business.key, business.step_name, reference
+    )
 
 
 async def perform(business: BusinessKey, call: Mapping[str, Any]) -> None:
     """
-    Do a step of an undoing, as it was written down.
+    Perform a compensation step, as it was stored.
 
     Args:
         business: at the step.
@@ -274,15 +273,15 @@ async def perform(business: BusinessKey, call: Mapping[str, Any]) -> None:
         return Outcome()
 
     operation = f"{account.vendor}.{task.name}"
-    await once(business, business.step, operation, inputs, send, look=_never_found)
+    await run_write(business, business.step_name, operation, inputs, send, readback=_never_found)
 
 
 async def _never_found() -> None:
-    """What is safe to repeat is sent again."""
+    """Find nothing: what is safe to repeat is sent again."""
 
 
 async def _ended_with(rule: str) -> bool:
-    """Whether this flow run was at its end with that no before: then a person has begun it again."""
+    """Return True if this flow run already ended with this no, so that a rerun is a new try."""
     if not flow_run.id:
         return False
     async with get_client() as client:
@@ -293,7 +292,7 @@ async def _ended_with(rule: str) -> bool:
 
 
 def _flow_run_id() -> UUID | None:
-    """The run that this is; none in a lane, which many share: the dispatch tells whose it is."""
+    """Return the flow run here; None in a batch, which many share: the dispatch says whose write it is."""
     return UUID(flow_run.id) if flow_run.id and not context.in_batch() else None
 
 
@@ -304,7 +303,9 @@ def _name_of(task: Task[..., Done]) -> str:
     except (ImportError, AttributeError):
         found = None
     if found is not task:
-        raise TypeError(f"{task.name} undoes nothing: it must be a task of a module, found there as {name}.")
+        raise TypeError(
+            f"{task.name} cannot undo anything: it must be a task of a module, found there as {name}."
+        )
     return name
 
 
@@ -317,8 +318,8 @@ def _stored(account: VendorCredentials) -> dict[str, str]:
     return {"vendor": account.vendor, "account": account.stored_as}
 
 
-def _kept(task: Task[..., Done], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = to_jsonable_python(inputs, exclude_none=True)
-    if PYDANTIC_MASK in str(kept):
-        raise TypeError(f"{task.name} takes a secret, which is not written down: undo it by another task.")
-    return kept
+def _to_json(task: Task[..., Done], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = to_jsonable_python(inputs, exclude_none=True)
+    if PYDANTIC_MASK in str(plain):
+        raise TypeError(f"{task.name} takes a secret, which is not stored: undo it by another task.")
+    return plain

@@ -12,26 +12,26 @@ login = _jetadvice.call(JetadviceClient.login)
 
 # Customers, their levels and users
 list_customers = _jetadvice.call(JetadviceClient.list_customers)
-create_customer = _jetadvice.effect(
+create_customer = _jetadvice.write_task(
     JetadviceClient.create_customer,
     of="name",
-    look=alike(JetadviceClient.list_customers),
+    readback=alike(JetadviceClient.list_customers),
     reference="customerId",
 )
 update_customer = _jetadvice.call(JetadviceClient.update_customer)
 list_levels = _jetadvice.call(JetadviceClient.list_levels)
-create_level = _jetadvice.effect(
+create_level = _jetadvice.write_task(
     JetadviceClient.create_level,
     of=("customerId", "name"),
-    look=alike(JetadviceClient.list_levels, within="customerId"),
+    readback=alike(JetadviceClient.list_levels, within="customerId"),
     reference="levelId",
 )
 update_level = _jetadvice.call(JetadviceClient.update_level)
 list_users = _jetadvice.call(JetadviceClient.list_users)
-create_user = _jetadvice.effect(
+create_user = _jetadvice.write_task(
     JetadviceClient.create_user,
     of=("customerId", "userName"),
-    look=alike(JetadviceClient.list_users, within="customerId"),
+    readback=alike(JetadviceClient.list_users, within="customerId"),
     reference="userId",
 )
 update_user = _jetadvice.call(JetadviceClient.update_user)
@@ -40,18 +40,21 @@ update_user = _jetadvice.call(JetadviceClient.update_user)
 list_devices = _jetadvice.call(JetadviceClient.list_devices)
 update_device = _jetadvice.call(JetadviceClient.update_device)
 list_tags = _jetadvice.call(JetadviceClient.list_tags)
-create_tag = _jetadvice.effect(
-    JetadviceClient.create_tag, of="name", look=alike(JetadviceClient.list_tags), reference="tagId"
+create_tag = _jetadvice.write_task(
+    JetadviceClient.create_tag, of="name", readback=alike(JetadviceClient.list_tags), reference="tagId"
 )
 list_views = _jetadvice.call(JetadviceClient.list_views)
 
 # Reports
 list_reports = _jetadvice.call(JetadviceClient.list_reports)
-create_report = _jetadvice.effect(
-    JetadviceClient.create_report, of="name", look=alike(JetadviceClient.list_reports), reference="reportId"
+create_report = _jetadvice.write_task(
+    JetadviceClient.create_report,
+    of="name",
+    readback=alike(JetadviceClient.list_reports),
+    reference="reportId",
 )
-request_report_run = _jetadvice.effect(
-    JetadviceClient.request_report_run, of="reportId", look=readback.no_run, reference="ReportRequestGuid"
+request_report_run = _jetadvice.write_task(
+    JetadviceClient.request_report_run, of="reportId", readback=readback.no_run, reference="ReportRequestGuid"
 )
 get_report_run = _jetadvice.call(JetadviceClient.get_report_run)
 get_report_file = _jetadvice.call(JetadviceClient.get_report_file)

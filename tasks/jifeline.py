@@ -13,11 +13,11 @@ fetch_token = _jifeline.call(JifelineClient.fetch_token)
 list_tickets = _jifeline.call(JifelineClient.list_tickets)
 get_ticket = _jifeline.call(JifelineClient.get_ticket)
 list_prepared_tickets = _jifeline.call(JifelineClient.list_prepared_tickets)
-create_prepared_ticket = _jifeline.effect(
+create_prepared_ticket = _jifeline.write_task(
     JifelineClient.create_prepared_ticket,
     of="customer_id",
-    look=readback.prepared,
-    marked="preparer_external_reference",
+    readback=readback.prepared,
+    carrier="preparer_external_reference",
     add_token=readback.in_one_line,
     reference="id",
 )

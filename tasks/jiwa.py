@@ -17,55 +17,59 @@ get_system_info = _jiwa.call(JiwaClient.get_system_info)
 list_rest_paths = _jiwa.call(JiwaClient.list_rest_paths)
 
 # Sales orders
-create_sales_order = _jiwa.effect(
+create_sales_order = _jiwa.write_task(
     JiwaClient.create_sales_order,
     of=("OrderNo", "SOReference"),
     count_readback=readback.orders_so_numbered,
     found_by=("OrderNo", "SOReference"),
 )
 get_sales_order = _jiwa.call(JiwaClient.get_sales_order)
-update_sales_order = _jiwa.effect(
+update_sales_order = _jiwa.write_task(
     JiwaClient.update_sales_order,
-    look=readback.order_as_given,
+    readback=readback.order_as_given,
     count_readback=readback.added_to_order,
 )
-delete_sales_order = _jiwa.effect(JiwaClient.delete_sales_order, look=gone(JiwaClient.get_sales_order))
-process_sales_order = _jiwa.effect(
+delete_sales_order = _jiwa.write_task(
+    JiwaClient.delete_sales_order, readback=gone(JiwaClient.get_sales_order)
+)
+process_sales_order = _jiwa.write_task(
     JiwaClient.process_sales_order, count_readback=readback.invoiced_deliveries
 )
-save_sales_order = _jiwa.effect(JiwaClient.save_sales_order, look=readback.never, reference="InvoiceNo")
+save_sales_order = _jiwa.write_task(
+    JiwaClient.save_sales_order, readback=readback.never, reference="InvoiceNo"
+)
 abandon_sales_order = _jiwa.call(JiwaClient.abandon_sales_order)
 list_sales_order_histories = _jiwa.call(JiwaClient.list_sales_order_histories)
 get_sales_order_history = _jiwa.call(JiwaClient.get_sales_order_history)
 list_sales_order_lines = _jiwa.call(JiwaClient.list_sales_order_lines)
-create_sales_order_line = _jiwa.effect(
+create_sales_order_line = _jiwa.write_task(
     JiwaClient.create_sales_order_line,
     of=("InvoiceHistoryID", "InventoryID", "PartNo", "CommentText"),
     count_readback=readback.lines_of_order,
 )
 get_sales_order_line = _jiwa.call(JiwaClient.get_sales_order_line)
 update_sales_order_line = _jiwa.call(JiwaClient.update_sales_order_line)
-delete_sales_order_line = _jiwa.effect(
-    JiwaClient.delete_sales_order_line, look=gone(JiwaClient.get_sales_order_line)
+delete_sales_order_line = _jiwa.write_task(
+    JiwaClient.delete_sales_order_line, readback=gone(JiwaClient.get_sales_order_line)
 )
 list_sales_order_notes = _jiwa.call(JiwaClient.list_sales_order_notes)
 get_sales_order_note = _jiwa.call(JiwaClient.get_sales_order_note)
-create_sales_order_note = _jiwa.effect(
+create_sales_order_note = _jiwa.write_task(
     JiwaClient.create_sales_order_note,
-    look=readback.noted_order,
-    marked="NoteText",
+    readback=readback.noted_order,
+    carrier="NoteText",
     reference="NoteID",
 )
 update_sales_order_note = _jiwa.call(JiwaClient.update_sales_order_note)
-delete_sales_order_note = _jiwa.effect(
-    JiwaClient.delete_sales_order_note, look=gone(JiwaClient.get_sales_order_note)
+delete_sales_order_note = _jiwa.write_task(
+    JiwaClient.delete_sales_order_note, readback=gone(JiwaClient.get_sales_order_note)
 )
 list_sales_order_payments = _jiwa.call(JiwaClient.list_sales_order_payments)
-create_sales_order_payment = _jiwa.effect(
+create_sales_order_payment = _jiwa.write_task(
     JiwaClient.create_sales_order_payment,
     of=("InvoiceHistoryID", "PaymentRef"),
     essential=("InvoiceID", "InvoiceHistoryID", "PaymentRef", "AmountPaid"),
-    look=readback.paid,
+    readback=readback.payment_of_delivery,
     reference="PaymentRef",
 )
 list_sales_order_custom_field_values = _jiwa.call(JiwaClient.list_sales_order_custom_field_values)
@@ -73,49 +77,49 @@ get_sales_order_custom_field_value = _jiwa.call(JiwaClient.get_sales_order_custo
 update_sales_order_custom_field_value = _jiwa.call(JiwaClient.update_sales_order_custom_field_value)
 
 # Sales quotes
-create_sales_quote = _jiwa.effect(
+create_sales_quote = _jiwa.write_task(
     JiwaClient.create_sales_quote,
     of=("OrderNo", "SOReference"),
     count_readback=readback.quotes_so_numbered,
     found_by=("OrderNo", "SOReference"),
 )
 get_sales_quote = _jiwa.call(JiwaClient.get_sales_quote)
-update_sales_quote = _jiwa.effect(
+update_sales_quote = _jiwa.write_task(
     JiwaClient.update_sales_quote,
-    look=readback.quote_as_given,
+    readback=readback.quote_as_given,
     count_readback=readback.added_to_quote,
 )
-save_sales_quote = _jiwa.effect(JiwaClient.save_sales_quote, look=readback.never, reference="QuoteNo")
+save_sales_quote = _jiwa.write_task(JiwaClient.save_sales_quote, readback=readback.never, reference="QuoteNo")
 abandon_sales_quote = _jiwa.call(JiwaClient.abandon_sales_quote)
-create_sales_quote_line = _jiwa.effect(
+create_sales_quote_line = _jiwa.write_task(
     JiwaClient.create_sales_quote_line,
     of=("QuoteHistoryID", "InventoryID", "PartNo", "CommentText"),
     count_readback=readback.lines_of_quote,
 )
 get_sales_quote_line = _jiwa.call(JiwaClient.get_sales_quote_line)
 update_sales_quote_line = _jiwa.call(JiwaClient.update_sales_quote_line)
-delete_sales_quote_line = _jiwa.effect(
-    JiwaClient.delete_sales_quote_line, look=gone(JiwaClient.get_sales_quote_line)
+delete_sales_quote_line = _jiwa.write_task(
+    JiwaClient.delete_sales_quote_line, readback=gone(JiwaClient.get_sales_quote_line)
 )
 
 # Debtors
 get_api_key_debtor = _jiwa.call(JiwaClient.get_api_key_debtor)
-create_debtor = _jiwa.effect(
+create_debtor = _jiwa.write_task(
     JiwaClient.create_debtor,
     of="AccountNo",
     essential=("AccountNo", "Name"),
-    look=readback.debtor_of_account,
+    readback=readback.debtor_of_account,
     reference="DebtorID",
 )
 get_debtor = _jiwa.call(JiwaClient.get_debtor)
 update_debtor = _jiwa.call(JiwaClient.update_debtor)
-save_debtor = _jiwa.effect(JiwaClient.save_debtor, look=readback.never, reference="DebtorID")
+save_debtor = _jiwa.write_task(JiwaClient.save_debtor, readback=readback.never, reference="DebtorID")
 
 # Inventory
-create_inventory_item = _jiwa.effect(
+create_inventory_item = _jiwa.write_task(
     JiwaClient.create_inventory_item,
     of="PartNo",
-    look=readback.item_of_part,
+    readback=readback.item_of_part,
     reference="InventoryID",
 )
 get_inventory_item = _jiwa.call(JiwaClient.get_inventory_item)
@@ -128,29 +132,29 @@ query_debtor_transactions = _jiwa.call(JiwaClient.query_debtor_transactions)
 query_debtors = _jiwa.call(JiwaClient.query_debtors)
 query_inventory_items = _jiwa.call(JiwaClient.query_inventory_items)
 
-# Webhooks. A subscriber's id opens its messages to whoever knows it: no step is named after it where it lives on.
+# Webhooks. A subscriber's id opens its messages to anyone who knows it: no step of a lasting one is named after it.
 list_webhook_events = _jiwa.call(JiwaClient.list_webhook_events)
 list_webhook_subscribers = _jiwa.call(JiwaClient.list_webhook_subscribers)
-create_webhook_subscriber = _jiwa.effect(
-    JiwaClient.create_webhook_subscriber, of="Name", look=readback.subscriber_so_named, reference="Name"
+create_webhook_subscriber = _jiwa.write_task(
+    JiwaClient.create_webhook_subscriber, of="Name", readback=readback.subscriber_so_named, reference="Name"
 )
 get_webhook_subscriber = _jiwa.call(JiwaClient.get_webhook_subscriber)
 update_webhook_subscriber = _jiwa.call(JiwaClient.update_webhook_subscriber)
-delete_webhook_subscriber = _jiwa.effect(
-    JiwaClient.delete_webhook_subscriber, look=gone(JiwaClient.get_webhook_subscriber)
+delete_webhook_subscriber = _jiwa.write_task(
+    JiwaClient.delete_webhook_subscriber, readback=gone(JiwaClient.get_webhook_subscriber)
 )
 list_webhook_subscriptions = _jiwa.call(JiwaClient.list_webhook_subscriptions)
-create_webhook_subscription = _jiwa.effect(
+create_webhook_subscription = _jiwa.write_task(
     JiwaClient.create_webhook_subscription,
     of="EventName",
-    look=readback.subscribed,
+    readback=readback.subscribed,
     reference="SubscriptionID",
 )
 get_webhook_subscription = _jiwa.call(JiwaClient.get_webhook_subscription)
 update_webhook_subscription = _jiwa.call(JiwaClient.update_webhook_subscription)
-delete_webhook_subscription = _jiwa.effect(
+delete_webhook_subscription = _jiwa.write_task(
     JiwaClient.delete_webhook_subscription,
     of="SubscriptionID",
-    look=gone(JiwaClient.get_webhook_subscription),
+    readback=gone(JiwaClient.get_webhook_subscription),
 )
 list_webhook_messages = _jiwa.call(JiwaClient.list_webhook_messages)

@@ -1,8 +1,8 @@
 """
-Makes the Prefect task of a vendor operation.
+The factory of Prefect tasks from vendor operations.
 
 A task's inputs are the operation's; its retries follow from what a repeat would do. Operations that are safe to
-repeat become calls. The others become effects: they go through the journal, which looks before it sends again.
+repeat become calls. The others become writes through the journal, which reads back before it sends again.
 """
 
 import inspect
@@ -15,46 +15,46 @@ from prefect import Task
 from pydantic_core import to_jsonable_python
 
 from blocks import VendorCredentials
-from hookline import context
+from hookline import context, journal
 from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
 from hookline.errors import HooklineError
 from hookline.journal import CountReadback, Outcome
 from hookline.redaction import MASK
-from tasks.effects import BusinessKey, once
+from tasks.effects import BusinessKey, run_write
 from tasks.policies import vendor_task
 
 P = ParamSpec("P")
 T = TypeVar("T")
 C = TypeVar("C", bound=VendorCredentials)
 Client = TypeVar("Client", bound=VendorClient)
-Given = TypeVar("Given", bound=Input)
+Inputs = TypeVar("Inputs", bound=Input)
 
-Readback = Callable[[Client, Given, str], Awaitable[Outcome | None]]
-"""Finds a write by the client, its inputs and the mark of its business; None: it is not there."""
+FindReadback = Callable[[Client, Inputs, str], Awaitable[Outcome | None]]
+"""Finds a write by the client, its inputs and the token of its business; None: it is not there."""
 
 AddToken = Callable[[Any, str], Any]
-"""Puts the mark of a business into an input."""
+"""Puts the token of a business into an input."""
 
-CensusOf = Callable[[Client, Given], CountReadback | None]
-"""Counts what a write that leaves no mark would add to; None where this one is looked for all the same."""
+CountFactory = Callable[[Client, Inputs], CountReadback | None]
+"""Makes the count of what a write without a token would add to; None where this one is found all the same."""
 
 
 @dataclass(frozen=True)
 class RecordReadback(CountReadback):
-    """A census of a write whose answer is a record, which shows among others what the write brought."""
+    """A counting read-back for a write that returns the whole parent record, with what the write brought in it."""
 
     counted: Callable[[Any], set[str]]
-    """What of such a record the census counts."""
+    """Returns those parts of such a record that are counted."""
     read: Callable[[list[str]], Awaitable[Any]]
-    """Reads the record anew, by what the write brought; None where there is none."""
-    wanted: int = 1
-    """How many the write brings."""
+    """Reads the record again, by what the write brought; None where there is none."""
+    expected: int = 1
+    """The number that the write brings."""
 
 
 AFTERWARDS: Final = {
-    "safe": "Safe to repeat: tried again on whatever may pass.",
+    "safe": "Safe to repeat: tried again after errors that may pass.",
     "readback": "Done once for its business: if an answer is lost, it is looked up before it is sent again.",
     "never": "Done once for its business: if an answer is lost, it is *uncertain* and a person decides.",
 }
@@ -62,11 +62,11 @@ AFTERWARDS: Final = {
 
 class VendorTasks(Generic[C]):
     """
-    Makes the tasks of one vendor.
+    The tasks of one vendor.
 
     Args:
         credentials: the vendor's block; every task takes one first, in the vendor's name.
-        module: the module in which the tasks stand.
+        module: the module that has the tasks.
     """
 
     def __init__(self, credentials: type[C], module: str) -> None:
@@ -74,87 +74,87 @@ class VendorTasks(Generic[C]):
         self.module = module
 
     def call(self, operation: Operation[P, T]) -> Task[Concatenate[C, P], Coroutine[Any, Any, T]]:
-        """The task of an operation that may be repeated: tried again on whatever may pass."""
+        """Make the task of an operation that may be repeated: tried again after errors that may pass."""
         _expect(operation, "safe")
 
-        async def run(credentials: C, /, *args: P.args, **inputs: P.kwargs) -> T:
-            given = operation.validate(*args, **inputs)
-            gate = nullcontext() if operation.reads else context.effect()
-            async with credentials.get_client() as client, gate:
-                return await client.send(operation, given)
+        async def run(credentials: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            inputs = operation.validate(*args, **kwargs)
+            permit = nullcontext() if operation.reads else context.write_permit()
+            async with credentials.get_client() as client, permit:
+                return await client.send(operation, inputs)
 
         return self._task(operation, run, [self._account(operation)])
 
-    def effect(
+    def write_task(
         self,
         operation: Operation[P, T],
         *,
-        look: Readback[Any, Any] | None = None,
-        count_readback: CensusOf[Any, Any] | None = None,
+        readback: FindReadback[Any, Any] | None = None,
+        count_readback: CountFactory[Any, Any] | None = None,
         of: str | tuple[str, ...] = (),
         essential: tuple[str, ...] = (),
         found_by: tuple[str, ...] = (),
-        marked: str | None = None,
+        carrier: str | None = None,
         add_token: AddToken = lambda text, token: f"{text or ''}\n{token}".lstrip(),
         reference: str | None = None,
-        wanted: Callable[[Any], int] = lambda _given: 0,
+        expected: Callable[[Any], int] = lambda _inputs: 0,
     ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T]]:
         """
-        The task of an operation that must not happen twice but can be looked up: done once for its business.
+        Make the task of an operation that must not happen twice but can be read back: done once for its business.
 
         Args:
             operation: which.
-            look: finds the write if its answer was lost.
-            count_readback: in its place, for a write that leaves no mark: counts before and after (see `Tally`).
+            readback: finds the write if its answer was lost.
+            count_readback: in its place, for a write without a token: counts before and after.
             of: the inputs that tell one write of a business from the next, where its path does not; they name
-                the step, unless the business is given `at` a step.
+                the step, unless the business is at a `step`.
             essential: the inputs that make it this write and no other: the same step with others is refused;
                 all, unless said.
-            found_by: inputs by which `look` finds the write; one of them must be given.
-            marked: the input to whose text the mark of the business is added, for `look` to find.
+            found_by: inputs by which `readback` finds the write; one of them is required.
+            carrier: the input to whose text the token of the business is added, for `readback` to find.
             add_token: adds it where that input is no text.
-            reference: the name, in the answer or else in the inputs, of what the vendor calls it.
-            wanted: how many references the write must bring; a `Tally` says it itself.
+            reference: the name, in the answer or else in the inputs, of the vendor's id for it.
+            expected: how many references the write must bring; a `RecordReadback` says it itself.
         """
         _expect(operation, "readback", *_names(of), *essential, *found_by)
-        if look is None and count_readback is None:
-            raise TypeError(f"{operation!r} needs a look or a census.")
+        if readback is None and count_readback is None:
+            raise TypeError(f"{operation!r} needs a read-back.")
 
-        async def run(credentials: C, business: BusinessKey, /, *args: P.args, **inputs: P.kwargs) -> T:
-            given = operation.validate(*args, **inputs)
-            if marked is not None:
-                inputs[marked] = add_token(getattr(given, marked), business.token)
-                given = operation.validate(*args, **inputs)
-            if found_by and not any(getattr(given, name) for name in found_by):
+        async def run(credentials: C, business: BusinessKey, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            inputs = operation.validate(*args, **kwargs)
+            if carrier is not None:
+                kwargs[carrier] = add_token(getattr(inputs, carrier), business.token)
+                inputs = operation.validate(*args, **kwargs)
+            if found_by and not any(getattr(inputs, name) for name in found_by):
                 raise InvalidInput(
                     f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
                     "can be found again if its answer is lost."
                 )
             async with credentials.get_client() as client, client.slot():
-                counts = count_readback and count_readback(client, given)
-                write = _Write(operation, client, given, business, look, counts, reference)
-                brings = counts.wanted if isinstance(counts, RecordReadback) else wanted(given)
-                return await write.answered(await write.once(of, essential, wanted=brings))
+                counts = count_readback and count_readback(client, inputs)
+                write = _Write(operation, client, inputs, business, readback, counts, reference)
+                brings = counts.expected if isinstance(counts, RecordReadback) else expected(inputs)
+                return await write.answer(await write.run(of, essential, expected=brings))
 
         return self._task(operation, run, [self._account(operation), _BUSINESS])
 
-    def blind_effect(
+    def blind_write_task(
         self, operation: Operation[P, T], *, of: str | tuple[str, ...] = (), essential: tuple[str, ...] = ()
     ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T | None]]:
         """
-        The task of an operation that must not happen twice and cannot be looked up: done once for its business.
+        Make the task of an operation that must not happen twice and cannot be read back: done once for its business.
 
-        If its answer is lost, it is *uncertain* until a person settles it; what the vendor answered is then not
-        known, and the task answers None. See `effect`.
+        If its answer is lost, it is *uncertain* until a person resolves it; the vendor's answer is then not known,
+        and the task returns None. See `write_task`.
         """
         _expect(operation, "never", *_names(of), *essential)
 
         async def run(
-            credentials: C, business: BusinessKey, /, *args: P.args, **inputs: P.kwargs
+            credentials: C, business: BusinessKey, /, *args: P.args, **kwargs: P.kwargs
         ) -> T | None:
-            given = operation.validate(*args, **inputs)
+            inputs = operation.validate(*args, **kwargs)
             async with credentials.get_client() as client, client.slot():
-                outcome = await _Write(operation, client, given, business).once(of, essential)
+                outcome = await _Write(operation, client, inputs, business).run(of, essential)
             return None if outcome.answer is None else operation.load(outcome.answer)
 
         return self._task(operation, run, [self._account(operation), _BUSINESS])
@@ -168,7 +168,7 @@ class VendorTasks(Generic[C]):
         run: Callable[P, Coroutine[Any, Any, T]],
         first: list[inspect.Parameter],
     ) -> Task[P, Coroutine[Any, Any, T]]:
-        """The task of this function, which looks to Prefect and to people as if it were written out."""
+        """Make the task of this function, which Prefect and people see as if it were written out."""
         answer = operation.answer | None if operation.repeat == "never" else operation.answer
         signature = inspect.Signature([*first, *_inputs(operation.input)], return_annotation=answer)
         run.__name__ = run.__qualname__ = operation.name
@@ -186,35 +186,33 @@ class _Write(Generic[T]):
 
     operation: Operation[..., T]
     client: VendorClient
-    given: Input
+    inputs: Input
     business: BusinessKey
-    look: Readback[Any, Any] | None = None
+    readback: FindReadback[Any, Any] | None = None
     count_readback: CountReadback | None = None
     reference: str | None = None
     before: set[str] = field(default_factory=set)
-    """What the census counted last, before the write was sent."""
+    """The last count before the write was sent."""
 
-    async def once(
-        self, of: str | tuple[str, ...], essential: tuple[str, ...], *, wanted: int = 0
+    async def run(
+        self, of: str | tuple[str, ...], essential: tuple[str, ...], *, expected: int = 0
     ) -> Outcome:
         """Do it, unless the journal knows that it is done."""
-        return await once(
+        return await run_write(
             self.business,
-            self.business.step or self._step(_names(of)),
+            self._step(_names(of)),
             f"{self.operation.vendor}.{self.operation.name}",
-            _shown(self.given, essential),
+            _request(self.inputs, essential),
             self._send,
-            look=self._looking(),
-            wanted=wanted,
+            readback=self._readback(),
+            expected=expected,
             resend=self.business.resend,
         )
 
-    async def answered(self, outcome: Outcome) -> T:
-        """The vendor's answer; where only its effect was found, what is known of it."""
-        counted = self.count_readback is not None and isinstance(
-            outcome.answer, str
-        )  # the journal's word, no answer
-        if outcome.answer is not None and not counted:
+    async def answer(self, outcome: Outcome) -> T:
+        """Return the vendor's answer; where only the effect was found, what is known of it."""
+        is_journals = self.count_readback is not None and isinstance(outcome.answer, str)
+        if outcome.answer is not None and not is_journals:
             return self.operation.load(outcome.answer)
         known: dict[Any, Any] = {list: outcome.reference, str: outcome.answer or "", type(None): None}
         kind = get_origin(self.operation.answer) or self.operation.answer
@@ -223,16 +221,16 @@ class _Write(Generic[T]):
         record = await self._read(outcome.reference)
         if record is None:
             raise HooklineError(
-                f"{self.operation.vendor} {self.operation.name} of {self.business.label} was settled by a person, "
-                "but the vendor does not show it, and what comes next needs to know it. Make it good at the "
-                "vendor, then do by hand what is left of this run."
+                f"{self.operation.vendor} {self.operation.name} of {self.business.label} was resolved by a person, "
+                "but the vendor does not show it, and the next step needs it. Correct it at the vendor, then do by "
+                "hand what is left of this run."
             )
         return self.operation.load(self.operation.dump(record))
 
-    def _looking(self) -> Callable[[], Awaitable[Outcome | None]] | CountReadback | None:
+    def _readback(self) -> journal.Readback | None:
         count_readback = self.count_readback
         if count_readback is None:
-            return self._find if self.look else None
+            return self._find if self.readback else None
 
         async def count() -> set[str]:
             self.before = await count_readback.count()
@@ -241,27 +239,32 @@ class _Write(Generic[T]):
         return replace(count_readback, count=count)
 
     async def _send(self) -> Outcome:
-        outcome = self._outcome(await self.client.send(self.operation, self.given))
+        outcome = self._outcome(await self.client.send(self.operation, self.inputs))
         if self.count_readback is None or outcome.reference:
             return outcome
-        with suppress(VendorError):  # the write is done, and what it answered may be told only once
+        with suppress(VendorError):  # the write is done, and its answer may come only once
             return replace(outcome, reference=sorted(await self.count_readback.count() - self.before))
         return outcome
 
     async def _find(self) -> Outcome | None:
-        found = await self.look(self.client, self.given, self.business.token) if self.look else None
+        found = await self._found()
         return found if found is None or found.reference else self._outcome(found.answer)
 
     async def _read(self, reference: list[str]) -> Any:
         if isinstance(self.count_readback, RecordReadback):
             return await self.count_readback.read(reference)
-        found = await self.look(self.client, self.given, self.business.token) if self.look else None
+        found = await self._found()
         return found and found.answer
 
+    async def _found(self) -> Outcome | None:
+        if self.readback is None:
+            return None
+        return await self.readback(self.client, self.inputs, self.business.token)
+
     def _outcome(self, answer: Any) -> Outcome:
-        """What to write down of an answer; None is that of a write which was found, but not its answer."""
-        kept = None if answer is None else _masked(self.operation.dump(answer), self.given.secrets())
-        return Outcome(self._references(answer), kept)
+        """Return what to store of an answer; None is that of a write which was found, but not its answer."""
+        stored = None if answer is None else _masked(self.operation.dump(answer), self.inputs.secrets())
+        return Outcome(self._references(answer), stored)
 
     def _references(self, answer: Any) -> list[str]:
         if isinstance(self.count_readback, RecordReadback):
@@ -269,12 +272,12 @@ class _Write(Generic[T]):
         if isinstance(answer, list) and all(isinstance(each, str) for each in answer):
             return answer
         name = self.reference or ""
-        called = getattr(answer, name, None) or getattr(self.given, name, None)
-        return [str(called)] if called else []
+        reference = getattr(answer, name, None) or getattr(self.inputs, name, None)
+        return [str(reference)] if reference else []
 
     def _step(self, names: tuple[str, ...]) -> str:
-        given = (getattr(self.given, name, None) for name in names or self.operation.placeholders)
-        which = ", ".join(str(each) for each in given if each not in (None, ""))
+        values = (getattr(self.inputs, name, None) for name in names or self.operation.placeholders)
+        which = ", ".join(str(each) for each in values if each not in (None, ""))
         return f"{self.operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
 
 
@@ -300,7 +303,7 @@ def _documentation(operation: Operation[..., Any]) -> str:
 
 
 def _inputs(model: type[Input]) -> list[inspect.Parameter]:
-    """The inputs of an operation as parameters, given by name."""
+    """Return the inputs of an operation as keyword parameters."""
     parameters = [
         inspect.Parameter(
             name,
@@ -317,15 +320,15 @@ def _inputs(model: type[Input]) -> list[inspect.Parameter]:
     return parameters
 
 
-def _shown(given: Input, names: tuple[str, ...]) -> dict[str, Any]:
-    """Inputs, all or those of these names, as the journal may keep them: secrets as asterisks."""
-    inputs = given.model_dump(exclude_none=True, include=set(names) or None)
-    shown: dict[str, Any] = _masked(to_jsonable_python(inputs), given.secrets())
-    return shown
+def _request(inputs: Input, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return inputs, all or those of these names, as the journal may store them: secrets as asterisks."""
+    plain = to_jsonable_python(inputs.model_dump(exclude_none=True, include=set(names) or None))
+    masked: dict[str, Any] = _masked(plain, inputs.secrets())
+    return masked
 
 
 def _masked(value: Any, secrets: list[str]) -> Any:
-    """A JSON value with these texts as asterisks, wherever they stand in it."""
+    """Return a JSON value with these texts as asterisks, anywhere in it."""
     if isinstance(value, Mapping):
         return {name: _masked(each, secrets) for name, each in value.items()}
     if isinstance(value, list):

@@ -13,17 +13,17 @@ R = TypeVar("R")
 
 
 class VendorTask(Task[P, R]):
-    """A task that is a plain call in a backlog's lane: there the whole order is one task run, with these retries."""
+    """A task that is a plain call in a batch: there the whole order is one task run, with these retries."""
 
     if not TYPE_CHECKING:  # callers see the overloads of Prefect's own
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            """Run it, as a task run of its own unless an order's task run is there for it."""
+            """Run it, as a task run of its own unless it is part of a batch's task run."""
             if context.in_batch() and not kwargs.keys() & {"return_state", "wait_for"}:
                 return self.fn(*args, **kwargs)
             return super().__call__(*args, **kwargs)
 
 
 def vendor_task(function: Callable[P, R]) -> VendorTask[P, R]:
-    """Make a task of a function that calls a vendor, tried again on whatever may pass."""
+    """Make a task of a function that calls a vendor, tried again after errors that may pass."""
     return VendorTask(function, **VENDOR_CALL)

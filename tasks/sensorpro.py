@@ -14,23 +14,23 @@ log_off = _sensorpro.call(SensorproClient.log_off)
 
 # Contacts
 upsert_contacts = _sensorpro.call(SensorproClient.upsert_contacts)
-add_contacts = _sensorpro.effect(SensorproClient.add_contacts, look=readback.added)
+add_contacts = _sensorpro.write_task(SensorproClient.add_contacts, readback=readback.added)
 update_contacts = _sensorpro.call(SensorproClient.update_contacts)
 get_contacts = _sensorpro.call(SensorproClient.get_contacts)
 get_contacts_paged = _sensorpro.call(SensorproClient.get_contacts_paged)
 change_opt_out_status = _sensorpro.call(SensorproClient.change_opt_out_status)
-forget_contact = _sensorpro.effect(
-    SensorproClient.forget_contact, of="PersonalEMail", look=readback.forgotten, reference="PersonalEMail"
+forget_contact = _sensorpro.write_task(
+    SensorproClient.forget_contact, of="PersonalEMail", readback=readback.forgotten, reference="PersonalEMail"
 )
 
-# Mail and campaigns. Whom a mail goes to may be mended between attempts, as long as none has been sent.
-trigger_email = _sensorpro.blind_effect(
+# Mail and campaigns. The address of a mail may be corrected between attempts, as long as none has been sent.
+trigger_email = _sensorpro.blind_write_task(
     SensorproClient.trigger_email,
     of=("CampId", "BroadcastId"),
     essential=("CampId", "BroadcastId", "NamedPairsParameters"),
 )
-send_email = _sensorpro.blind_effect(SensorproClient.send_email, of="Subject", essential=("Subject",))
-add_broadcast = _sensorpro.blind_effect(
+send_email = _sensorpro.blind_write_task(SensorproClient.send_email, of="Subject", essential=("Subject",))
+add_broadcast = _sensorpro.blind_write_task(
     SensorproClient.add_broadcast,
     of=("CampaignId", "DesignId", "SegmentId"),
     essential=("CampaignId", "DesignId", "SegmentId"),
@@ -40,5 +40,5 @@ get_campaign_results = _sensorpro.call(SensorproClient.get_campaign_results)
 get_campaign_result_links = _sensorpro.call(SensorproClient.get_campaign_result_links)
 
 # Imports
-execute_ftp_import = _sensorpro.blind_effect(SensorproClient.execute_ftp_import, of="Tag")
+execute_ftp_import = _sensorpro.blind_write_task(SensorproClient.execute_ftp_import, of="Tag")
 get_import_status = _sensorpro.call(SensorproClient.get_import_status)

@@ -1,4 +1,4 @@
-"""Tasks on Zentitle, one an operation; and, below, what a license takes more than one operation for."""
+"""Tasks on Zentitle, one an operation; and, below, those that take more than one operation."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from hookline.clients import NotFound, VendorError, ZentitleClient
 from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
-from tasks.effects import BusinessKey, once
+from tasks.effects import BusinessKey, run_write
 from tasks.operations import VendorTasks
 from tasks.policies import vendor_task
 from tasks.readback import gone
@@ -21,43 +21,43 @@ _zentitle = VendorTasks(ZentitleCredentials, __name__)
 
 # Licenses
 get_license_code = _zentitle.call(ZentitleClient.get_license_code)
-create_license_codes = _zentitle.effect(
+create_license_codes = _zentitle.write_task(
     ZentitleClient.create_license_codes,
     of=("productid", "companyid"),
     count_readback=readback.codes_of,
-    look=readback.imported_codes,
-    wanted=readback.codes_wanted,
+    readback=readback.imported_codes,
+    expected=readback.codes_expected,
 )
-update_license_code = _zentitle.effect(
+update_license_code = _zentitle.write_task(
     ZentitleClient.update_license_code,
     of="licensecode",
     count_readback=readback.days_of,
-    look=readback.changed_license,
-    marked="notes",
-    add_token=readback.marked_notes,
+    readback=readback.changed_license,
+    carrier="notes",
+    add_token=readback.notes_with_token,
     reference="licensecode",
-    wanted=readback.one,
+    expected=readback.one,
 )
 list_license_codes = _zentitle.call(ZentitleClient.list_license_codes)
-take_next_license_codes = _zentitle.effect(
+take_next_license_codes = _zentitle.write_task(
     ZentitleClient.take_next_license_codes,
     of=("productid", "profilename"),
-    count_readback=readback.codes_taken,
-    wanted=readback.codes_asked_for,
+    count_readback=readback.codes_acquired,
+    expected=readback.codes_to_take,
 )
 list_activated_license_codes = _zentitle.call(ZentitleClient.list_activated_license_codes)
 list_license_code_activity = _zentitle.call(ZentitleClient.list_license_code_activity)
 return_license_code_activations = _zentitle.call(ZentitleClient.return_license_code_activations)
-delete_license_code_activity = _zentitle.effect(
+delete_license_code_activity = _zentitle.write_task(
     ZentitleClient.delete_license_code_activity,
     of=("licensecode", "computerid"),
-    look=readback.deleted_activity,
+    readback=readback.deleted_activity,
     reference="licensecode",
 )
-create_passive_license = _zentitle.effect(
+create_passive_license = _zentitle.write_task(
     ZentitleClient.create_passive_license, of="clientid", count_readback=readback.codes_behind
 )
-create_network_master_license = _zentitle.effect(
+create_network_master_license = _zentitle.write_task(
     ZentitleClient.create_network_master_license,
     of=("productid", "companyid"),
     count_readback=readback.codes_behind,
@@ -65,83 +65,86 @@ create_network_master_license = _zentitle.effect(
 
 # Notes of a license
 list_license_notes = _zentitle.call(ZentitleClient.list_license_notes)
-create_license_note = _zentitle.effect(
+create_license_note = _zentitle.write_task(
     ZentitleClient.create_license_note,
     of="licensecode",
-    look=readback.noted_license,
-    marked="description",
+    readback=readback.noted_license,
+    carrier="description",
     reference="licensecode",
 )
 update_license_note = _zentitle.call(ZentitleClient.update_license_note)
-delete_license_note = _zentitle.effect(
+delete_license_note = _zentitle.write_task(
     ZentitleClient.delete_license_note,
     of=("licensecode", "noteid"),
-    look=readback.deleted_note,
+    readback=readback.deleted_note,
     reference="licensecode",
 )
 
 # Products
 list_products = _zentitle.call(ZentitleClient.list_products)
 get_product = _zentitle.call(ZentitleClient.get_product)
-create_product = _zentitle.effect(
-    ZentitleClient.create_product, of="productname", look=products.created_product, reference="productname"
+create_product = _zentitle.write_task(
+    ZentitleClient.create_product,
+    of="productname",
+    readback=products.created_product,
+    reference="productname",
 )
 update_product = _zentitle.call(ZentitleClient.update_product)
-create_product_feature_groups = _zentitle.effect(
+create_product_feature_groups = _zentitle.write_task(
     ZentitleClient.create_product_feature_groups,
     of="productId",
-    look=products.created_groups,
+    readback=products.created_groups,
     reference="productId",
 )
-update_product_feature_groups = _zentitle.effect(
+update_product_feature_groups = _zentitle.write_task(
     ZentitleClient.update_product_feature_groups,
     of="productId",
-    look=products.renamed_groups,
+    readback=products.renamed_groups,
     reference="productId",
 )
-delete_product_feature_group = _zentitle.effect(
+delete_product_feature_group = _zentitle.write_task(
     ZentitleClient.delete_product_feature_group,
     of=("productId", "featureGroupName"),
-    look=products.deleted_group,
+    readback=products.deleted_group,
     reference="productId",
 )
-create_product_features = _zentitle.effect(
+create_product_features = _zentitle.write_task(
     ZentitleClient.create_product_features,
     of="productId",
-    look=products.created_features,
+    readback=products.created_features,
     reference="productId",
 )
-update_product_features = _zentitle.effect(
+update_product_features = _zentitle.write_task(
     ZentitleClient.update_product_features,
     of="productId",
-    look=products.renamed_features,
+    readback=products.renamed_features,
     reference="productId",
 )
-delete_product_feature = _zentitle.effect(
+delete_product_feature = _zentitle.write_task(
     ZentitleClient.delete_product_feature,
     of=("productId", "featureCode"),
-    look=products.deleted_feature,
+    readback=products.deleted_feature,
     reference="productId",
 )
-create_product_udf = _zentitle.effect(
-    ZentitleClient.create_product_udf, of="productId", look=products.created_udfs, reference="productId"
+create_product_udf = _zentitle.write_task(
+    ZentitleClient.create_product_udf, of="productId", readback=products.created_udfs, reference="productId"
 )
-update_product_udf = _zentitle.effect(
-    ZentitleClient.update_product_udf, of="productId", look=products.renamed_udfs, reference="productId"
+update_product_udf = _zentitle.write_task(
+    ZentitleClient.update_product_udf, of="productId", readback=products.renamed_udfs, reference="productId"
 )
-delete_product_udf = _zentitle.effect(
+delete_product_udf = _zentitle.write_task(
     ZentitleClient.delete_product_udf,
     of=("productId", "fieldName"),
-    look=products.deleted_udf,
+    readback=products.deleted_udf,
     reference="productId",
 )
 
 # Profiles
 get_profile = _zentitle.call(ZentitleClient.get_profile)
-create_profile = _zentitle.effect(
+create_profile = _zentitle.write_task(
     ZentitleClient.create_profile,
     of=("productid", "profilename"),
-    look=products.created_profile,
+    readback=products.created_profile,
     reference="profilename",
 )
 update_profile = _zentitle.call(ZentitleClient.update_profile)
@@ -149,101 +152,104 @@ list_profiles = _zentitle.call(ZentitleClient.list_profiles)
 
 # End users, trials and computers
 list_consumer_data = _zentitle.call(ZentitleClient.list_consumer_data)
-create_consumer_data = _zentitle.effect(
+create_consumer_data = _zentitle.write_task(
     ZentitleClient.create_consumer_data,
     of=("licensecode", "computerid"),
     essential=("productid", "licensecode", "computerid"),
-    look=readback.recorded_consumer,
-    marked="clientinfo",
-    add_token=readback.marked_user,
+    readback=readback.recorded_consumer,
+    carrier="clientinfo",
+    add_token=readback.user_with_token,
     reference="licensecode",
 )
 get_trial = _zentitle.call(ZentitleClient.get_trial)
-delete_trial = _zentitle.effect(
+delete_trial = _zentitle.write_task(
     ZentitleClient.delete_trial,
     of=("productid", "computerid"),
-    look=readback.deleted_trial,
+    readback=readback.deleted_trial,
     reference="computerid",
 )
 list_trials = _zentitle.call(ZentitleClient.list_trials)
-get_offline_activation = _zentitle.effect(
-    ZentitleClient.get_offline_activation, of="productid", look=readback.no_certificate, reference="productid"
+get_offline_activation = _zentitle.write_task(
+    ZentitleClient.get_offline_activation,
+    of="productid",
+    readback=readback.no_certificate,
+    reference="productid",
 )
-delete_offline_activation = _zentitle.effect(
+delete_offline_activation = _zentitle.write_task(
     ZentitleClient.delete_offline_activation,
     of="productid",
     count_readback=readback.deactivations,
-    wanted=readback.one,
+    expected=readback.one,
     reference="productid",
 )
 get_system_details = _zentitle.call(ZentitleClient.get_system_details)
 
 # Companies
 get_company = _zentitle.call(ZentitleClient.get_company)
-create_company = _zentitle.effect(
+create_company = _zentitle.write_task(
     ZentitleClient.create_company,
     of="company",
     essential=("company", "productid", "global_", "search1", "search2", "search3"),
-    look=customers.created_company,
+    readback=customers.created_company,
     found_by=("search1", "search2", "search3"),
     reference="company",
 )
 update_company = _zentitle.call(ZentitleClient.update_company)
-delete_company = _zentitle.effect(
-    ZentitleClient.delete_company, of="companyid", look=customers.deleted_company, reference="companyid"
+delete_company = _zentitle.write_task(
+    ZentitleClient.delete_company, of="companyid", readback=customers.deleted_company, reference="companyid"
 )
 get_company_id = _zentitle.call(ZentitleClient.get_company_id)
 list_companies_products = _zentitle.call(ZentitleClient.list_companies_products)
 
 # Groups
 get_group = _zentitle.call(ZentitleClient.get_group)
-create_group = _zentitle.effect(
-    ZentitleClient.create_group, of="groupname", look=customers.created_group, reference="groupname"
+create_group = _zentitle.write_task(
+    ZentitleClient.create_group, of="groupname", readback=customers.created_group, reference="groupname"
 )
 update_group = _zentitle.call(ZentitleClient.update_group)
-delete_group = _zentitle.effect(
-    ZentitleClient.delete_group, of=("groupid", "groupname"), look=gone(ZentitleClient.get_group)
+delete_group = _zentitle.write_task(
+    ZentitleClient.delete_group, of=("groupid", "groupname"), readback=gone(ZentitleClient.get_group)
 )
 get_group_user = _zentitle.call(ZentitleClient.get_group_user)
-create_group_user = _zentitle.effect(
+create_group_user = _zentitle.write_task(
     ZentitleClient.create_group_user,
     of="username",
     essential=("groupid", "username"),
-    look=customers.created_user,
+    readback=customers.created_user,
     reference="username",
 )
 update_group_user = _zentitle.call(ZentitleClient.update_group_user)
-delete_group_user = _zentitle.effect(
+delete_group_user = _zentitle.write_task(
     ZentitleClient.delete_group_user,
     of="groupuserid",
-    look=gone(ZentitleClient.get_group_user),
+    readback=gone(ZentitleClient.get_group_user),
     reference="groupuserid",
 )
 update_group_user_password = _zentitle.call(ZentitleClient.update_group_user_password)
 get_group_license_code = _zentitle.call(ZentitleClient.get_group_license_code)
-assign_group_license_code = _zentitle.effect(
+assign_group_license_code = _zentitle.write_task(
     ZentitleClient.assign_group_license_code,
     of=("licensecode", "groupid"),
-    look=customers.assigned_code,
+    readback=customers.assigned_code,
     reference="licensecode",
 )
-unassign_group_license_code = _zentitle.effect(
+unassign_group_license_code = _zentitle.write_task(
     ZentitleClient.unassign_group_license_code,
     of=("licensecode", "groupid"),
-    look=customers.unassigned_code,
+    readback=customers.unassigned_code,
     reference="licensecode",
 )
-create_group_user_license = _zentitle.effect(
+create_group_user_license = _zentitle.write_task(
     ZentitleClient.create_group_user_license,
     of=("groupname", "username", "licensecode"),
     essential=("groupname", "productid", "licensecode", "username"),
-    look=customers.licensed_user,
+    readback=customers.licensed_user,
     reference="licensecode",
 )
 authenticate_user = _zentitle.call(ZentitleClient.authenticate_user)
 
 # Events
-create_datastreamer_event = _zentitle.blind_effect(ZentitleClient.create_datastreamer_event, of="event")
+create_datastreamer_event = _zentitle.blind_write_task(ZentitleClient.create_datastreamer_event, of="event")
 
 
 # What takes more than one operation -------------------------------------------------------------------------
@@ -290,10 +296,10 @@ async def add_company(
     email: str,
     product_id: str,
 ) -> int:
-    """Make a customer's company, once; return its id. `product_id` is asked for even by a global company."""
+    """Create a customer's company, once; return its id. Zentitle wants a `product_id` even for a global company."""
     async with zentitle.get_client() as client, client.slot():
 
-        async def look() -> Outcome | None:
+        async def find() -> Outcome | None:
             found, owner = await _company(client, name)
             return Outcome([str(found)]) if found is not None and owner == account_no else None
 
@@ -305,17 +311,17 @@ async def add_company(
                 search1=account_no,
                 companydata={"email": email},
             )
-            with suppress(
-                VendorError
-            ):  # the answer does not tell the id, and the company is made all the same
-                return await look() or Outcome()
+            with suppress(VendorError):  # the answer has no id, and the company is made all the same
+                return await find() or Outcome()
             return Outcome()
 
         request = {"company": name, "account": account_no}
-        done = await once(business, business.step, "zentitle.create_company", request, send, look=look)
-        found = done if done.reference else await look()
+        done = await run_write(business, "company", "zentitle.create_company", request, send, readback=find)
+        found = done if done.reference else await find()
     if found is None:
-        raise HooklineError(f"Zentitle does not show the company {name!r}, which was made. Run this again.")
+        raise HooklineError(
+            f"Zentitle does not show the company {name!r}, which was created. Run this again."
+        )
     return int(found.reference[0])
 
 
@@ -341,7 +347,7 @@ async def set_license_terms(
             return await client.get_license_code(productid=product_id, licensecode=code)
 
         async def lasts_already() -> bool:
-            """Whether it is a subscription of so many days; of others, it is none from here on."""
+            """Return True if it is a subscription of so many days; any other is made perpetual."""
             if days is None:
                 return False
             existing = await read()
@@ -364,24 +370,25 @@ async def set_license_terms(
             )
             return Outcome([code])
 
-        async def look() -> Outcome | None:
+        async def find() -> Outcome | None:
             existing = await read()
-            wanted = existing.enabledforuse and existing.clientsallowed == clients and _lasts(existing, days)
-            return Outcome([code]) if wanted else None
+            is_set = existing.enabledforuse and existing.clientsallowed == clients and _lasts(existing, days)
+            return Outcome([code]) if is_set else None
 
         request = {"code": code, "clients": clients, "days": days}
-        await once(business, f"terms of {code}", "zentitle.update_license_code", request, send, look=look)
+        operation = "zentitle.update_license_code"
+        await run_write(business, f"terms of {code}", operation, request, send, readback=find)
 
 
 def _lasts(existing: LicenseCode, days: int | None) -> bool:
-    """Whether a license is perpetual (`days` None), or a subscription of so many days."""
+    """Return True if a license is perpetual (`days` None), or a subscription of so many days."""
     if days is None:
         return existing.licensetype.lower() == "perpetual"
     return existing.licensetype.lower() == SUBSCRIPTION and existing.subscriptionperiod == days
 
 
 async def _company(client: ZentitleClient, name: str) -> tuple[int | None, str]:
-    """The id of the company of this name, if there is one, and the account it belongs to."""
+    """Return the id of the company of this name, if there is one, and the account that it belongs to."""
     try:
         found = (await client.get_company_id(company=name)).companyID
     except NotFound:

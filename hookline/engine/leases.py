@@ -92,8 +92,8 @@ class ClaimedDispatch:
                 await self.leases.renew([self])
 
     @asynccontextmanager
-    async def effect(self) -> AsyncIterator[None]:
-        """Around one effect; see `hookline.context.effect`."""
+    async def write_permit(self) -> AsyncIterator[None]:
+        """Around one effect; see `hookline.context.write_permit`."""
         await self.check()
         if self.stop is not None:
             raise RunStopped(f"Nothing was sent, because this run must not go on: {self.stop.value}.")

@@ -18,7 +18,6 @@ from hookline.engine.leases import ClaimedDispatch
 from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
-from hookline.journal import EffectUncertain
 from hookline.journal import store as effects
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
@@ -227,9 +226,9 @@ async def ending(database: asyncpg.Pool, state: State[Any]) -> Ending:
     if state.is_cancelled():
         return Ending("discarded", "cancelled in the Prefect UI", actor=UI)
     reason = (state.message or state.name or "").removeprefix(PREFECT_PREAMBLE)
-    # The error decides, not whose effect it is: another delivery about the same order may have begun it.
-    effect_id = EffectUncertain.named_in(reason)
-    if effect_id is None or not await effects.is_uncertain(database, effect_id):
+    # What the run met decides, not whose effect it is: another delivery about the same order may have begun it.
+    effect_id = await effects.uncertain_of(database, state.state_details.flow_run_id)
+    if effect_id is None:
         return Ending("failed", reason)
     return Ending("uncertain", reason, waits_for=effect_id)
 

@@ -1,6 +1,25 @@
-"""The journal: every vendor write that must happen once is written down before it is sent."""
+"""
+The journal: every vendor write that must happen once is written down before it is sent.
 
-from hookline.journal.compensation import BusinessFailure, Compensation, CompensationStep
+| module | what is there |
+| --- | --- |
+| `journal` | `Journal.run`, the one door: what to do about an effect by its row, and what its end means |
+| `effect` | the effect, its outcome, its read-back, its errors |
+| `store` | the SQL of effects; all transitions between their states stand together at its top |
+| `compensation` | what a business does as a whole, and how it is undone where a rule says no |
+| `compensation_steps` | the SQL of compensation steps |
+| `resolution` | a person's word on an uncertain effect |
+| `exclusive` | one run at a time for a business key |
+| `locks` | the SQL of advisory locks |
+
+Must never happen here: a request before `intended` is committed; a state that is set outside of `store` and
+`compensation_steps`; an import of Prefect, tasks or clients; an unknown error taken for "nothing happened".
+
+New behaviour: a new decision about a row is a case of `next_for` or `state_after`; a new state is a transition in
+`store`, with its word in docs/journal.md; a new way to find a write is a read-back in `tasks/readback`.
+"""
+
+from hookline.journal.compensation import BusinessFailure, CompensationStep, Saga
 from hookline.journal.effect import (
     CountReadback,
     Effect,
@@ -9,15 +28,16 @@ from hookline.journal.effect import (
     EffectError,
     EffectUncertain,
     Outcome,
+    Readback,
+    Send,
 )
 from hookline.journal.exclusive import LOCK_TIMEOUT_SECONDS, BusinessBusy, ensure_exclusive, exclusive
-from hookline.journal.once import known, now_known_as, once
+from hookline.journal.journal import Journal
 
 __all__ = [
     "LOCK_TIMEOUT_SECONDS",
     "BusinessBusy",
     "BusinessFailure",
-    "Compensation",
     "CompensationStep",
     "CountReadback",
     "Effect",
@@ -25,10 +45,11 @@ __all__ = [
     "EffectConflict",
     "EffectError",
     "EffectUncertain",
+    "Journal",
     "Outcome",
+    "Readback",
+    "Saga",
+    "Send",
     "ensure_exclusive",
     "exclusive",
-    "known",
-    "now_known_as",
-    "once",
 ]

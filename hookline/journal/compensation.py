@@ -1,8 +1,9 @@
 """
-Undo what a business did, where one of its rules says no: a saga, with its compensation on disk.
+Compensation: undo what a business did, where one of its rules says no; a saga, with its steps on disk.
 
 What is to be undone, by what and why, is written down in one transaction before the first step. From then on the
-business goes on undoing, in whichever process: the rule is not asked again. Each step is an effect like any other.
+business goes on undoing, in any process: the rule is not asked again. Each step is performed by an effect like any
+other.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,14 +14,14 @@ from uuid import UUID
 from hookline.database import lent
 from hookline.database.types import Connection, Row
 from hookline.errors import HooklineError
-from hookline.journal import store
+from hookline.journal import compensation_steps, store
 from hookline.journal.effect import Effect, EffectError
 from hookline.settings import Settings
 
 
 class BusinessFailure(HooklineError):
     """
-    A rule of the business says no, and what was done for it is given back.
+    A rule of the business says no, and what was done for it is undone.
 
     Raised by a flow with the rule in words. It is no failure of the technique: nothing is tried again.
     """
@@ -30,13 +31,13 @@ class BusinessFailure(HooklineError):
     def __init__(self, rule: str, *, undone: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
         self.rule = rule.rstrip(".")
         parts = {"": [self.rule], "Given back: ": undone, "Kept: ": kept}
-        super().__init__(" ".join(f"{name}{'; '.join(words)}." for name, words in parts.items() if words))
+        super().__init__(" ".join(f"{name}{'; '.join(items)}." for name, items in parts.items() if items))
         self.undone, self.kept = tuple(undone), tuple(kept)
 
     def __reduce__(
         self,
     ) -> tuple[Callable[..., "BusinessFailure"], tuple[str, tuple[str, ...], tuple[str, ...]]]:
-        """Pickles by its parts: Prefect stores the error of a failed run."""
+        """Pickle by its parts: Prefect stores the error of a failed run."""
         return _failure, (self.rule, self.undone, self.kept)
 
 
@@ -46,34 +47,34 @@ def _failure(rule: str, undone: Sequence[str], kept: Sequence[str]) -> BusinessF
 
 @dataclass(frozen=True)
 class CompensationStep:
-    """How an effect is undone."""
+    """The declaration of how one effect is undone."""
 
     workflow: str
     key: str
     step: str
-    """Which effect it undoes."""
+    """The step of the effect that it undoes, with its workflow and key."""
     operation: str
-    """`vendor.operation` of what undoes it."""
-    words: str
-    """The same for people."""
+    """`vendor.operation` of the call that undoes it."""
+    summary: str
+    """The operation for people."""
     call: Mapping[str, Any]
-    """All it takes to do so, as JSON: it may be another process that does."""
+    """The task, account and inputs, as JSON: another process may have to perform it."""
 
 
 Perform = Callable[[Row], Awaitable[None]]
-"""Does a step of an undoing, through the journal; it finds its `call` under `undo`."""
+"""Performs a step, through the journal; its row has the `call`."""
 
-Over = Callable[[str], Awaitable[bool]]
-"""Whether this run came to an end already with a rule's no: whoever runs it again wants it anew."""
+EndedWith = Callable[[str], Awaitable[bool]]
+"""Returns True if this flow run already ended with this rule's no, so that a rerun is a new try."""
 
 
-async def _not_over(_rule: str) -> bool:
+async def _never_ended(_rule: str) -> bool:
     return False
 
 
 @dataclass(frozen=True)
-class Compensation:
-    """What one business does as a whole, and its undoing; whoever works on it has the business to himself."""
+class Saga:
+    """All that one business does as a whole, and its compensation; the run has the business to itself."""
 
     settings: Settings
     workflow: str
@@ -82,125 +83,125 @@ class Compensation:
     perform: Perform
     flow_run_id: UUID | None = None
     dispatch_id: UUID | None = None
-    over: Over = field(default=_not_over)
+    ended_with: EndedWith = field(default=_never_ended)
 
     async def enter(self) -> int:
         """
-        Go on undoing, where that was begun; then the number of the round that may begin.
+        Finish a compensation that was begun; then return the number of the generation that may begin.
 
         Raises:
-            BusinessFailure: this run has had its no, in this process or in one that died.
+            BusinessFailure: this run was told no before, in this process or in one that died.
         """
-        async with lent(self.settings) as connection:
-            steps = await store.undoing(connection, self.workflow, self.key)
+        steps = await self._latest_steps()
         if not steps:
             return 1
-        decision = steps[0]["undo"]
-        failure = await self._go_on(steps)
-        mine = self.flow_run_id is not None and decision["run"] == str(self.flow_run_id)
-        if mine and not await self.over(decision["rule"]):
+        decision = steps[0]
+        failure = await self._finish(steps)
+        is_own = self.flow_run_id is not None and decision["decided_by"] == self.flow_run_id
+        if is_own and not await self.ended_with(decision["rule"]):
             raise failure
-        return int(steps[0]["round"]) + 1
+        return int(decision["generation"]) + 1
 
     async def commit(self) -> None:
-        """The business is through: what it did stands, and no later no undoes it."""
+        """Write down that the business is through: no later no undoes what it did."""
         async with lent(self.settings) as connection:
-            await store.commit(connection, self.workflow, self.key)
+            await compensation_steps.commit(connection, self.workflow, self.key)
 
     async def compensate(
-        self, failure: BusinessFailure, undos: Sequence[CompensationStep], number: int
+        self, failure: BusinessFailure, declared: Sequence[CompensationStep], generation: int
     ) -> BusinessFailure:
         """
-        Write down what is to be undone, the last first, and do so; the failure with what was given back.
+        Write down what is to be undone, the last first, and undo it; return the failure with what was undone.
 
         Args:
             failure: the rule's no.
-            undos: what is undone and how, in the order in which it was done.
-            number: of the round, as `enter` said.
+            declared: what is undone and how, in the order in which it was done.
+            generation: the one that `enter` returned.
 
         Raises:
-            EffectError: something of it stands for good, or was never done; nothing is undone then.
+            EffectError: a part of it was committed before, or was never done; nothing is undone then.
         """
-        async with lent(self.settings) as connection:
-            async with connection.transaction():
-                for compensate in reversed(undos):
-                    await self._intend(connection, failure.rule, compensate, number)
-            steps = await store.undoing(connection, self.workflow, self.key)
-        begun = [step for step in steps if step["round"] == number]
-        return await self._go_on(begun) if begun else failure
+        async with lent(self.settings) as connection, connection.transaction():
+            for each in reversed(declared):
+                await self._plan(connection, failure.rule, each, generation)
+        begun = [step for step in await self._latest_steps() if step["generation"] == generation]
+        return await self._finish(begun) if begun else failure
 
-    async def _intend(
-        self, connection: Connection, rule: str, compensate: CompensationStep, number: int
+    async def _plan(
+        self, connection: Connection, rule: str, declared: CompensationStep, generation: int
     ) -> None:
-        done = await store.undoable(
-            connection, compensate.workflow, compensate.key, compensate.step, self.flow_run_id
+        done = await compensation_steps.candidate(
+            connection, declared.workflow, declared.key, declared.step, self.flow_run_id
         )
-        if (compensate.workflow, compensate.key) == (self.workflow, self.key):
-            _check_own(self.label, rule, compensate, done)
-        elif done is not None and not done["mine"]:
-            done = None  # another run did it, for another business
+        if (declared.workflow, declared.key) == (self.workflow, self.key):
+            _ensure_undoable(self.label, rule, declared, done)
+        elif done is not None and not done["is_own"]:
+            return  # another run did it, for another business
         if done is None:
             return
-        steps = await store.steps_against(connection, done["id"], number)
+        number = 1 + await compensation_steps.number_against(connection, done["id"], generation)
         effect = Effect(
             workflow=self.workflow,
             key=self.key,
-            step=f"undo {done['id']}: {compensate.words}{f' ({steps + 1})' if steps else ''}",
+            step=f"undo {done['id']}: {declared.summary}{f' ({number})' if number > 1 else ''}",
             label=self.label,
-            operation=compensate.operation,
-            request=compensate.call["inputs"],
+            operation=declared.operation,
+            request=declared.call["inputs"],
             flow_run_id=self.flow_run_id,
             dispatch_id=self.dispatch_id,
-            round=number,
-            undoes=done["id"],
+            generation=generation,
         )
-        run = str(self.flow_run_id) if self.flow_run_id else None
-        await store.intend_compensation(connection, effect, {**compensate.call, "rule": rule, "run": run})
+        await compensation_steps.plan(
+            connection, effect, compensates=done["id"], rule=rule, call=declared.call
+        )
 
-    async def _go_on(self, steps: Sequence[Row]) -> BusinessFailure:
+    async def _finish(self, steps: Sequence[Row]) -> BusinessFailure:
         for step in steps:
-            if step["state"] not in ("done", "kept"):
-                await self._take(step)
-        async with lent(self.settings) as connection:
-            ended = await store.undoing(connection, self.workflow, self.key)
-        return _told(ended)
+            if step["state"] not in {"done", "kept"}:
+                await self._take_step(step)
+        return _result(await self._latest_steps())
 
-    async def _take(self, step: Row) -> None:
-        """One step; none, where another business builds upon what it would undo."""
+    async def _take_step(self, step: Row) -> None:
+        """Perform one step; skip it where another business depends on what it would undo."""
         async with lent(self.settings) as connection:
-            if step["attempted_at"] is None and (other := await store.dependent(connection, step)):
-                await store.keep(connection, step, f"{other} builds upon it")
+            is_new = step["attempted_at"] is None
+            if is_new and (other := await compensation_steps.dependent(connection, step)):
+                await compensation_steps.skip(connection, step, f"{other} depends on it")
                 return
         await self.perform(step)
         async with lent(self.settings) as connection:
-            taken = await store.read(connection, step["id"])
-            if taken is None or taken["state"] != "done":
-                raise EffectError(
-                    f"{step['step']} of {self.label} did not go through the journal as that step. A task that "
-                    "undoes something does one effect, at the step of its business."
-                )
+            performed = await store.read(connection, step["id"])
+        if performed is None or performed["state"] != "done":
+            raise EffectError(
+                f"{step['step']} of {self.label} did not go through the journal as that step. A task that "
+                "undoes something does one effect, at the step of its business."
+            )
+
+    async def _latest_steps(self) -> Sequence[Row]:
+        async with lent(self.settings) as connection:
+            return await compensation_steps.latest(connection, self.workflow, self.key)
 
 
-def _check_own(label: str, rule: str, compensate: CompensationStep, done: Row | None) -> None:
+def _ensure_undoable(label: str, rule: str, declared: CompensationStep, done: Row | None) -> None:
     if done is None:
         raise EffectError(
-            f"{label} has nothing done at the step {compensate.step!r}, so that cannot be undone, and nothing was. "
+            f"{label} has nothing done at the step {declared.step!r}, so that cannot be undone, and nothing was. "
             f"The rule was: {rule}."
         )
-    if done["round"] == 0:
+    if done["generation"] == 0:
         raise EffectError(
-            f"{compensate.step} of {label} stands since a run before, which went through; so nothing is undone, "
-            f"although now: {rule}. If it is not to stand, give it back by hand at the vendor."
+            f"{declared.step} of {label} is from an earlier run, which went through; so nothing is undone, although "
+            f"now: {rule}. If it is not to stay, undo it by hand at the vendor."
         )
 
 
-def _told(steps: Sequence[Row]) -> BusinessFailure:
-    """What a business was told, and what became of what it had done; each thing once."""
-    undone = [_words(step) for step in steps if step["state"] == "done"]
-    kept = [f"{_words(step)}, for {step['reason']}" for step in steps if step["state"] == "kept"]
-    return BusinessFailure(steps[0]["undo"]["rule"], undone=list(dict.fromkeys(undone)), kept=kept)
+def _result(steps: Sequence[Row]) -> BusinessFailure:
+    """Return the no with what was undone, each thing once, and what was kept."""
+    undone = [_described(step) for step in steps if step["state"] == "done"]
+    kept = [f"{_described(step)}, for {step['reason']}" for step in steps if step["state"] == "kept"]
+    return BusinessFailure(steps[0]["rule"], undone=list(dict.fromkeys(undone)), kept=kept)
 
 
-def _words(step: Row) -> str:
-    references = ", ".join(step["gone"])
+def _described(step: Row) -> str:
+    references = ", ".join(step["undone_reference"])
     return f"{step['what']} ({references})" if references else str(step["what"])

@@ -1,8 +1,7 @@
-"""What an effect is, what comes of it, and what can be wrong with it."""
+"""The effect: one vendor write, its outcome, its read-back, and what can be wrong with it."""
 
 import hashlib
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,18 +22,19 @@ class Effect:
     operation: str
     """`vendor.operation`, as in the table of operations."""
     request: Mapping[str, Any]
-    """What makes it this effect and no other; the same step with another request is refused."""
-    wanted: int = 0
-    """How many vendor references (license codes, ids) it must bring."""
+    """The inputs that make it this effect and no other; the same step with another request is refused."""
+    expected: int = 0
+    """The number of vendor references (license codes, ids) that it must bring."""
     flow_run_id: UUID | None = None
     dispatch_id: UUID | None = None
-    """What made it, where a delivery did."""
+    """The dispatch that started it, where a delivery did."""
     depends_on: tuple[str, ...] = ()
-    """The same vendor's references of other effects that it builds upon: from now on, nobody undoes those."""
-    round: int = 0
-    """Of a business that is undone as a whole, which try this is part of; 0: it is part of none."""
-    undoes: int | None = None
-    """The number of the effect that it undoes."""
+    """The same vendor's references of other effects that it needs: from now on, nobody undoes those."""
+    generation: int = 0
+    """The try of its business that is compensated as a whole, from 1; 0: it is part of none.
+
+    An attempt is one sending of one effect; a generation is all that a business did until its rule said no.
+    """
 
     @property
     def digest(self) -> str:
@@ -42,13 +42,13 @@ class Effect:
         return hashlib.sha256(json.dumps(self.request, sort_keys=True).encode()).hexdigest()
 
     def __str__(self) -> str:
-        """The effect in a person's words."""
+        """Return the effect in a person's words."""
         return f"{self.step} of {self.label}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an effect: the vendor's references, and the answer as the vendor gave it."""
+    """The result of an effect: the vendor's references, and the answer as the vendor gave it."""
 
     reference: list[str] = field(default_factory=list)
     answer: Any = None
@@ -57,7 +57,7 @@ class Outcome:
 @dataclass(frozen=True)
 class CountReadback:
     """
-    A look-up for writes that leave no mark of ours: count what stands at the vendor before and after.
+    A read-back for writes that leave no token of ours: count what is at the vendor before and after.
 
     Writes within one scope are sent one after another, so that what is new belongs to one of them.
     """
@@ -66,20 +66,21 @@ class CountReadback:
     count: Callable[[], Awaitable[set[str]]]
 
 
-Readback = Callable[[], Awaitable[Outcome | None]]
+Send = Callable[[], Awaitable[Outcome]]
+"""Makes the write. An exception with `maybe_applied` False changed nothing; any other might have."""
 
-
-_TO_SETTLE = re.compile(r"`hookline effects resolve (\d{1,18}) --happened`")
+Readback = Callable[[], Awaitable[Outcome | None]] | CountReadback
+"""Finds the write at the vendor (None: it is not there), or counts."""
 
 
 class EffectError(HooklineError):
-    """Something stands between an effect and its being done once."""
+    """Something prevents an effect from being done once."""
 
     transient = False
 
 
 class EffectUncertain(EffectError):
-    """Nobody can know whether the write happened; a person settles it, nothing repeats it."""
+    """Nobody can know whether the write happened; a person resolves it, nothing repeats it."""
 
     def __init__(self, effect_id: int, what: str, why: str) -> None:
         super().__init__(
@@ -87,16 +88,11 @@ class EffectUncertain(EffectError):
             f"Look at the vendor, then say so: `hookline effects resolve {effect_id} --happened` "
             f"or `hookline effects resolve {effect_id} --send-again`."
         )
+        self.effect_id = effect_id
         self.arguments = (effect_id, what, why)
 
-    @staticmethod
-    def named_in(text: str) -> int | None:
-        """The number of the effect that an error of this kind tells of: all that Prefect keeps of it is its text."""
-        numbers = _TO_SETTLE.findall(text)
-        return int(numbers[-1]) if numbers else None
-
     def __reduce__(self) -> tuple[type, tuple[int, str, str]]:
-        """Pickles by its arguments: Prefect stores the error of a failed run."""
+        """Pickle by its arguments: Prefect stores the error of a failed run."""
         return type(self), self.arguments
 
 
@@ -105,6 +101,6 @@ class EffectConflict(EffectError):
 
 
 class EffectBusy(EffectError):
-    """Another run is at this effect, or at one that must be settled before it; trying again helps."""
+    """Another run works on this effect, or on one that must be resolved before it; trying again helps."""
 
     transient = True

@@ -1,9 +1,9 @@
 """
-Have a business to oneself, across processes and machines.
+Exclusive lock of a business key, across processes and machines.
 
 An engine runs the dispatches of one ordering key one after another; but a run that a person retries in the Prefect
-UI, or that a schedule starts, is in another process. What they share is the database: a lock of the business's key,
-held by a connection of its own, which falls when the process dies.
+UI, or that a schedule starts, is in another process. What they share is the database: an advisory lock of the key,
+held by a connection of its own, which is free again when the process dies.
 """
 
 import asyncio
@@ -18,23 +18,23 @@ import asyncpg
 from hookline import context
 from hookline.database.connection import borrow, give_back, process_name, reaching
 from hookline.errors import HooklineError
-from hookline.journal import store
+from hookline.journal import locks
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_SECONDS = timedelta(minutes=5)
-"""How long a run waits for its turn; a vendor that is away holds up another run for about a minute."""
+"""The wait of a run for its turn; a vendor that is away delays another run by about a minute."""
 
 
 class BusinessBusy(HooklineError):
-    """Another run has the business to itself, and for longer than is waited; trying again helps."""
+    """Another run has the lock of the business, and for longer than is waited; trying again helps."""
 
     transient = True
 
 
 class ExclusiveLock:
-    """A business that this run has to itself."""
+    """The lock of a business that this run works on."""
 
     def __init__(self, settings: Settings, key: str, *, label: str, run: str, max_wait: timedelta) -> None:
         self.settings = settings
@@ -43,18 +43,18 @@ class ExclusiveLock:
         self.holder = f"{process_name()}, {run}" if run else process_name()
         self.max_wait = max_wait
         self.connection: asyncpg.pool.PoolConnectionProxy | None = None
-        self.taking = asyncio.Lock()
+        self.acquiring = asyncio.Lock()
         self.lost = asyncio.Event()
 
     async def ensure(self) -> None:
         """
-        Take the business; take it again where the database fell away in between, and the lock with it.
+        Acquire the lock, or acquire it again where the connection was lost in between, and the lock with it.
 
         Raises:
             BusinessBusy: another run has it for longer than is waited; says which.
             DatabaseUnavailable: PostgreSQL is away; trying again helps.
         """
-        async with self.taking:
+        async with self.acquiring:
             if self.connection is not None and not self.lost.is_set():
                 return
             await self.release()
@@ -69,7 +69,7 @@ class ExclusiveLock:
                 raise
 
     async def release(self) -> None:
-        """Give the connection back, and with it the lock."""
+        """Release the connection, and with it the lock."""
         connection, self.connection = self.connection, None
         if connection is not None:
             with suppress(asyncpg.InterfaceError):  # it is gone, and its listeners with it
@@ -80,22 +80,22 @@ class ExclusiveLock:
         self.lost.set()
 
     async def _lock(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        if await store.try_business(connection, self.key, self.holder):
+        if await locks.try_business(connection, self.key, self.holder):
             return
-        holder = await store.business_holder(connection, self.key)
-        logger.info("%s is in the hands of %s; waiting", self.label, holder)
+        holder = await locks.business_holder(connection, self.key)
+        logger.info("Another run works on %s: %s; waiting", self.label, holder)
         try:
-            with context.waiting(f"waits for {holder}, which is at {self.label}"):
-                await store.lock_business(connection, self.key, self.max_wait)
+            with context.waiting(f"waits for {holder}, which works on {self.label}"):
+                await locks.lock_business(connection, self.key, self.max_wait)
         except asyncpg.LockNotAvailableError:
-            holder = await store.business_holder(connection, self.key)
+            holder = await locks.business_holder(connection, self.key)
             raise BusinessBusy(
-                f"{self.label} is in the hands of {holder}. This run waited for {self.max_wait.total_seconds():g} s "
-                "and did nothing. Run it again when the other one has ended."
+                f"Another run works on {self.label}: {holder}. This run waited for "
+                f"{self.max_wait.total_seconds():g} s and did nothing. Run it again when the other one has ended."
             ) from None
 
 
-_held: ContextVar[ExclusiveLock | None] = ContextVar("hookline_held", default=None)
+_current: ContextVar[ExclusiveLock | None] = ContextVar("hookline_exclusive_lock", default=None)
 
 
 @asynccontextmanager
@@ -103,48 +103,45 @@ async def exclusive(
     settings: Settings, key: str, *, label: str, run: str = "", max_wait: timedelta = LOCK_TIMEOUT_SECONDS
 ) -> AsyncIterator[None]:
     """
-    Within, no other run is at the business of this key, in any process.
+    Keep every other run, in any process, away from the business of this key.
 
     Args:
         settings: where the database is.
         key: the business key; upper and lower case are one.
         label: the key in a person's words.
-        run: the name of the run, for whoever waits.
+        run: the name of the run, for those that wait.
         max_wait: how long to wait for another run.
 
     Raises:
-        BusinessBusy: another run was at it for longer; says which.
+        BusinessBusy: another run worked on it for longer; says which.
         DatabaseUnavailable: PostgreSQL is away; trying again helps.
-        HooklineError: this run has another business to itself: two that wait for each other would wait for ever.
+        HooklineError: this run has another business already: two that wait for each other would wait for ever.
     """
-    hold, outer = (
-        ExclusiveLock(settings, key.casefold(), label=label, run=run, max_wait=max_wait),
-        _held.get(),
-    )
-    if outer is not None:
-        if outer.key != hold.key:
+    lock = ExclusiveLock(settings, key.casefold(), label=label, run=run, max_wait=max_wait)
+    if (outer := _current.get()) is not None:
+        if outer.key != lock.key:
             raise HooklineError(
                 f"This run has {outer.label} to itself and cannot take {label} as well: two runs that do so the "
                 "other way round would wait for each other for ever. Leave the one before entering the other."
             )
         yield
         return
-    await hold.ensure()
-    token = _held.set(hold)
+    await lock.ensure()
+    token = _current.set(lock)
     try:
         yield
     finally:
-        _held.reset(token)
-        await hold.release()
+        _current.reset(token)
+        await lock.release()
 
 
 async def ensure_exclusive() -> None:
     """
-    Before an effect: have the business still to oneself, where one had.
+    Ensure, before an effect, that the run still has the lock that it had.
 
     Raises:
-        BusinessBusy: the database fell away in between, and another run took it.
-        DatabaseUnavailable: it is away still.
+        BusinessBusy: the connection was lost in between, and another run has it.
+        DatabaseUnavailable: PostgreSQL is away still.
     """
-    if (hold := _held.get()) is not None:
-        await hold.ensure()
+    if (lock := _current.get()) is not None:
+        await lock.ensure()

@@ -1,6 +1,7 @@
-"""A person says what became of an uncertain effect, and every run that waited for it goes on."""
+"""The resolution of an uncertain effect by a person, after which every run that waited for it goes on."""
 
 from hookline.database import lent
+from hookline.database.types import Row
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.inbox.audit import acting
@@ -18,7 +19,7 @@ async def resolve(
         settings: where the journal is.
         effect_id: the effect's number.
         happened: True, it happened; False, send it again.
-        reference: the vendor's references it brought (license codes, ids), where later steps need them.
+        reference: the vendor's references that it brought (license codes, ids), where later steps need them.
         actor: who says so, for the audit trail.
 
     Returns:
@@ -27,27 +28,29 @@ async def resolve(
     Raises:
         HooklineError: there is no such uncertain effect, or references are missing or too many.
     """
-    said = "settled: it happened" if happened else "settled: to be sent again"
-    async with lent(settings) as connection, acting(connection, actor, said):
+    noted = "it happened" if happened else "it is to be sent again"
+    async with lent(settings) as connection, acting(connection, actor, f"resolved: {noted}"):
         row = await store.read(connection, effect_id)
         if row is None:
             raise HooklineError(f"There is no effect {effect_id}. See: hookline effects list")
-        what = f"{row['step']} of {row['label']}"
-        if row["state"] != "uncertain":
-            raise HooklineError(
-                f"Effect {effect_id} ({what}) is {row['state']}; only uncertain ones are settled."
-            )
-        if happened and row["wanted"] and len(set(reference)) != row["wanted"]:
-            raise HooklineError(
-                f"{what} brought {row['wanted']} vendor references (such as license codes), and later steps "
-                f"need them: give {row['wanted']}, not {len(set(reference))}."
-            )
+        _ensure_resolvable(row, happened=happened, reference=reference)
         await store.resolve(connection, effect_id, happened=happened, reference=reference)
         released = await dispatches.release_resolved(connection, row)
-    noted = "it happened" if happened else "it is to be sent again"
-    goes_on = (
-        ("Its run goes on now." if released == 1 else f"The {released} runs that waited for it go on now.")
-        if released
-        else ("Retry its run in the Prefect UI to go on; if it is scheduled, the next one does.")
-    )
-    return f"Noted for {what}: {noted}. {goes_on}"
+    goes_on = {
+        0: "Retry its run in the Prefect UI to go on; if it is scheduled, the next one does.",
+        1: "Its run goes on now.",
+    }.get(released, f"The {released} runs that waited for it go on now.")
+    return f"Noted for {row['step']} of {row['label']}: {noted}. {goes_on}"
+
+
+def _ensure_resolvable(row: Row, *, happened: bool, reference: list[str]) -> None:
+    what, expected, references = f"{row['step']} of {row['label']}", row["expected"], len(set(reference))
+    if row["state"] != "uncertain":
+        raise HooklineError(
+            f"Effect {row['id']} ({what}) is {row['state']}; only uncertain ones are resolved."
+        )
+    if happened and expected and references != expected:
+        raise HooklineError(
+            f"{what} brought {expected} vendor references (such as license codes), and later steps need them: give "
+            f"{expected}, not {references}."
+        )

@@ -1,10 +1,10 @@
-"""Look-ups at JetAdvice."""
+"""Read-backs at JetAdvice."""
 
 from hookline.clients import JetadviceClient
 from hookline.clients.jetadvice.models import RequestReportRun
 from hookline.journal import Outcome
 
 
-async def no_run(_client: JetadviceClient, _given: RequestReportRun, _token: str) -> Outcome | None:
-    """Never: JetAdvice lists no runs, and a run that nobody waits for costs the vendor a little work only."""
+async def no_run(_client: JetadviceClient, _inputs: RequestReportRun, _token: str) -> Outcome | None:
+    """Find nothing: JetAdvice lists no runs, and a run that nobody waits for costs the vendor a little work only."""
     return None

@@ -1,4 +1,4 @@
-"""Look-ups at Zentitle, for licenses and those who use them; and which of them leave nothing to look for."""
+"""Read-backs at Zentitle, for licenses and those who use them; some writes leave nothing to find."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,71 +26,71 @@ from hookline.clients.zentitle.models import (
 from hookline.journal import CountReadback, Outcome
 from tasks.readback.zentitle_records import shows, word
 
-MARKED: Final = "hookline"
-"""Under this name the mark of a business stands in what is told of a user."""
+CARRIER: Final = "hookline"
+"""The field of a user's data that carries the token of a business."""
 
 _WHICH: Final = frozenset({"productid", "licensecode", "notes", "inheritprofile", "all_notes"})
-"""What says which license is changed and how, and not to what."""
+"""The inputs that say which license is changed and how, and not to what."""
 
 
-def one(_given: Input) -> int:
-    """Writes that bring one thing."""
+def one(_inputs: Input) -> int:
+    """Return 1, for writes that bring one thing."""
     return 1
 
 
 # License codes ----------------------------------------------------------------------------------------------
 
 
-def codes_of(client: ZentitleClient, given: CreateLicenseCodes) -> CountReadback | None:
-    """The codes among which new ones will be; none are counted for an import, whose codes are known."""
-    return None if given.licensecodes else _codes(client, given.productid, given.companyid)
+def codes_of(client: ZentitleClient, inputs: CreateLicenseCodes) -> CountReadback | None:
+    """Count the codes among which new ones will be; none for an import, whose codes are known."""
+    return None if inputs.licensecodes else _codes(client, inputs.productid, inputs.companyid)
 
 
-def codes_behind(client: ZentitleClient, given: NewPassiveLicense | NewMasterLicense) -> CountReadback:
+def codes_behind(client: ZentitleClient, inputs: NewPassiveLicense | NewMasterLicense) -> CountReadback:
     """
-    The codes among which the one behind a certificate will be.
+    Count the codes among which the one behind a certificate will be.
 
-    Zentitle shows a certificate once, and another costs another code. So none is wanted of the count: a code that
-    is found is not taken for an answer, but makes the effect uncertain.
+    Zentitle shows a certificate once, and another costs another code. So the count expects none: a code that is found
+    is no answer, but makes the effect uncertain.
     """
-    return _codes(client, given.productid, given.companyid)
+    return _codes(client, inputs.productid, inputs.companyid)
 
 
-def codes_wanted(given: CreateLicenseCodes) -> int:
-    """How many codes the answer names; that to an import names none."""
-    return given.numcodes or 0
+def codes_expected(inputs: CreateLicenseCodes) -> int:
+    """Return the number of codes in the answer; the answer to an import has none."""
+    return inputs.numcodes or 0
 
 
-async def imported_codes(client: ZentitleClient, given: CreateLicenseCodes, _token: str) -> Outcome | None:
-    """All codes of the import, at the company."""
-    wanted = {code.strip() for code in (given.licensecodes or "").split(",")} - {""}
-    stand = await _codes(client, given.productid, given.companyid).count()
-    return Outcome() if wanted <= stand else None
+async def imported_codes(client: ZentitleClient, inputs: CreateLicenseCodes, _token: str) -> Outcome | None:
+    """Find all codes of the import, at the company."""
+    imported = {code.strip() for code in (inputs.licensecodes or "").split(",")} - {""}
+    existing = await _codes(client, inputs.productid, inputs.companyid).count()
+    return Outcome() if imported <= existing else None
 
 
-def codes_taken(client: ZentitleClient, given: TakeLicenseCodes) -> CountReadback:
-    """The codes of the profile, or of none, that are marked as taken, by whomever."""
-    profile = word(given.profilename or "")
+def codes_acquired(client: ZentitleClient, inputs: TakeLicenseCodes) -> CountReadback:
+    """Count the codes of the profile, or of none, that are marked as acquired, by anyone."""
+    profile = word(inputs.profilename or "")
 
     async def count() -> set[str]:
         rows = pages(
             client.list_license_codes,
-            productid=given.productid,
-            profilename=given.profilename if profile else None,
+            productid=inputs.productid,
+            profilename=inputs.profilename if profile else None,
             acquiredbywebservice=True,
         )
         return {row.licenseCode async for row in rows if word(row.profilename) == profile}
 
-    return CountReadback(f"zentitle codes taken of product {given.productid}, profile {profile}", count)
+    return CountReadback(f"zentitle codes acquired of product {inputs.productid}, profile {profile}", count)
 
 
-def codes_asked_for(given: TakeLicenseCodes) -> int:
-    """How many codes are to be taken; where fewer are left, a person decides what comes of those."""
-    return given.amount or 1
+def codes_to_take(inputs: TakeLicenseCodes) -> int:
+    """Return the number of codes to take; where fewer are left, a person decides about those."""
+    return inputs.amount or 1
 
 
 def _codes(client: ZentitleClient, product: str, company: int | None) -> CountReadback:
-    """The codes of the product that belong to the company, or to none."""
+    """Count the codes of the product that belong to the company, or to none."""
     company = company or None  # 0 is none too
 
     async def count() -> set[str]:
@@ -103,39 +103,39 @@ def _codes(client: ZentitleClient, product: str, company: int | None) -> CountRe
 # Terms ------------------------------------------------------------------------------------------------------
 
 
-def days_of(client: ZentitleClient, given: UpdateLicenseCode) -> CountReadback | None:
+def days_of(client: ZentitleClient, inputs: UpdateLicenseCode) -> CountReadback | None:
     """
-    For how many days the code is, where days are given: Zentitle adds them to those it has.
+    Count the days of the code, where days are set: Zentitle adds them to those it has.
 
-    A change that adds a note as well needs no counting: the note bears a mark.
+    A change that adds a note as well needs no counting: the note has a token.
     """
-    if not given.subscriptionperiod or _added(given.notes):
+    if not inputs.subscriptionperiod or _added(inputs.notes):
         return None
 
     async def count() -> set[str]:
-        existing = await client.get_license_code(productid=given.productid, licensecode=given.licensecode)
-        return {f"{given.licensecode}: {existing.licensetype}, {existing.subscriptionperiod} days"}
+        existing = await client.get_license_code(productid=inputs.productid, licensecode=inputs.licensecode)
+        return {f"{inputs.licensecode}: {existing.licensetype}, {existing.subscriptionperiod} days"}
 
-    return CountReadback(f"zentitle days of {given.productid} {given.licensecode}", count)
+    return CountReadback(f"zentitle days of {inputs.productid} {inputs.licensecode}", count)
 
 
-async def changed_license(client: ZentitleClient, given: UpdateLicenseCode, token: str) -> Outcome | None:
+async def changed_license(client: ZentitleClient, inputs: UpdateLicenseCode, token: str) -> Outcome | None:
     """
-    A note that bears the mark, if one was added; otherwise whether the license is as it was to be.
+    Find a note with the token, if one was added; otherwise the license as it was to be.
 
     Not found is also what cannot be seen, such as a reference: to set it again does no harm.
     """
     existing = await client.get_license_code(
-        productid=given.productid, licensecode=given.licensecode, getnotes=1, getsfs=1
+        productid=inputs.productid, licensecode=inputs.licensecode, getnotes=1, getsfs=1
     )
-    if _added(given.notes):
+    if _added(inputs.notes):
         return Outcome() if _has_token(existing.notes, token) else None
-    changed = not given.inheritprofile and shows(existing, given, but=_WHICH)
-    return Outcome() if changed and _deleted(existing.notes, given.notes or []) else None
+    changed = not inputs.inheritprofile and shows(existing, inputs, but=_WHICH)
+    return Outcome() if changed and _deleted(existing.notes, inputs.notes or []) else None
 
 
-def marked_notes(notes: Sequence[NoteChange] | None, token: str) -> list[NoteChange] | None:
-    """Each note that is to be added with the mark below its text; the others as they are."""
+def notes_with_token(notes: Sequence[NoteChange] | None, token: str) -> list[NoteChange] | None:
+    """Return each note that is to be added with the token below its text; the others as they are."""
     if notes is None:
         return None
     added = _added(notes)
@@ -151,34 +151,34 @@ def _added(notes: Sequence[NoteChange] | None) -> list[NoteChange]:
     return [each for each in notes or [] if each.type in ("general", "system")]
 
 
-def _deleted(stand: Sequence[LicenseNote], notes: Sequence[NoteChange]) -> bool:
+def _deleted(existing: Sequence[LicenseNote], notes: Sequence[NoteChange]) -> bool:
     if any(each.type == "deleteall" for each in notes):
-        return not stand
-    return not {int(each.description or 0) for each in notes} & {note.noteID for note in stand}
+        return not existing
+    return not {int(each.description or 0) for each in notes} & {note.noteID for note in existing}
 
 
 # Notes and activity -----------------------------------------------------------------------------------------
 
 
-async def noted_license(client: ZentitleClient, given: NewLicenseNote, token: str) -> Outcome | None:
-    """A note on the license that bears the mark."""
-    notes = await client.list_license_notes(productid=given.productid, licensecode=given.licensecode)
+async def noted_license(client: ZentitleClient, inputs: NewLicenseNote, token: str) -> Outcome | None:
+    """Find a note on the license with the token."""
+    notes = await client.list_license_notes(productid=inputs.productid, licensecode=inputs.licensecode)
     return Outcome() if _has_token(notes, token) else None
 
 
-async def deleted_note(client: ZentitleClient, given: DeletedLicenseNote, _token: str) -> Outcome | None:
-    """The note is not among those of the license; or there are none at all, if all were to go."""
-    notes = await client.list_license_notes(productid=given.productid, licensecode=given.licensecode)
-    left = [note for note in notes if given.all_notes or note.noteID == given.noteid]
+async def deleted_note(client: ZentitleClient, inputs: DeletedLicenseNote, _token: str) -> Outcome | None:
+    """Find that the note is not among those of the license; or that there are none, if all were to go."""
+    notes = await client.list_license_notes(productid=inputs.productid, licensecode=inputs.licensecode)
+    left = [note for note in notes if inputs.all_notes or note.noteID == inputs.noteid]
     return None if left else Outcome()
 
 
-async def deleted_activity(client: ZentitleClient, given: DeletedActivity, _token: str) -> Outcome | None:
-    """The license has no activity on the computer; or none at all, if all was to go."""
+async def deleted_activity(client: ZentitleClient, inputs: DeletedActivity, _token: str) -> Outcome | None:
+    """Find that the license has no activity on the computer; or none at all, if all was to go."""
     activity = await client.list_license_code_activity(
-        productid=given.productid, licensecode=given.licensecode
+        productid=inputs.productid, licensecode=inputs.licensecode
     )
-    left = [each for each in activity if given.all_activity or each.computerID == given.computerid]
+    left = [each for each in activity if inputs.all_activity or each.computerID == inputs.computerid]
     return None if left else Outcome()
 
 
@@ -189,48 +189,48 @@ def _has_token(notes: Sequence[LicenseNote], token: str) -> bool:
 # Users, trials and computers offline ------------------------------------------------------------------------
 
 
-def marked_user(clientinfo: dict[str, Any], token: str) -> dict[str, Any]:
-    """What is told of a user, with the mark beside it."""
-    return clientinfo | {MARKED: token}
+def user_with_token(clientinfo: dict[str, Any], token: str) -> dict[str, Any]:
+    """Return the data of a user, with the token beside it."""
+    return clientinfo | {CARRIER: token}
 
 
-async def recorded_consumer(client: ZentitleClient, given: NewConsumerData, token: str) -> Outcome | None:
-    """A record of the computer that bears the mark and names the license, or names none."""
+async def recorded_consumer(client: ZentitleClient, inputs: NewConsumerData, token: str) -> Outcome | None:
+    """Find a record of the computer with the token and the license, or none."""
     records = pages(
-        client.list_consumer_data, productid=given.productid, computerid=given.computerid, justlast=False
+        client.list_consumer_data, productid=inputs.productid, computerid=inputs.computerid, justlast=False
     )
     async for record in records:
-        told = record.clientInfo
-        of_license = record.licenseCode == (given.licensecode or "")
-        if of_license and isinstance(told, dict) and told.get(MARKED) == token:
+        info = record.clientInfo
+        of_license = record.licenseCode == (inputs.licensecode or "")
+        if of_license and isinstance(info, dict) and info.get(CARRIER) == token:
             return Outcome()
     return None
 
 
-async def deleted_trial(client: ZentitleClient, given: OnComputer, _token: str) -> Outcome | None:
-    """The product has no trial on the computer; by the list, as the words for it elsewhere are not documented."""
-    found = await client.list_trials(productId=given.productid, computerId=given.computerid)
+async def deleted_trial(client: ZentitleClient, inputs: OnComputer, _token: str) -> Outcome | None:
+    """Find no trial of the product on the computer; by the list, as the words for it elsewhere are not documented."""
+    found = await client.list_trials(productId=inputs.productid, computerId=inputs.computerid)
     return None if found.Results else Outcome()
 
 
-async def no_certificate(_client: ZentitleClient, _given: ActivationRequest, _token: str) -> Outcome | None:
+async def no_certificate(_client: ZentitleClient, _inputs: ActivationRequest, _token: str) -> Outcome | None:
     """
-    Never: a certificate is shown once, so it is asked for again.
+    Find nothing: a certificate is shown once, so it is asked for again.
 
-    The same request is of the same computer, which holds its activation already: no other is used up (assumed).
+    The same request is of the same computer, which has its activation already: no other is used up (assumed).
     """
     return None
 
 
-def deactivations(client: ZentitleClient, given: DeactivationRequest) -> CountReadback:
-    """How often each code of the product was deactivated: only Zentitle can read of which one a certificate is."""
+def deactivations(client: ZentitleClient, inputs: DeactivationRequest) -> CountReadback:
+    """Count the deactivations of each code: only Zentitle can read of which one a certificate is."""
 
     async def count() -> set[str]:
-        rows = pages(client.list_license_codes, productid=given.productid, used=True)
+        rows = pages(client.list_license_codes, productid=inputs.productid, used=True)
         return {
             f"{row.licenseCode}, deactivation {number}"
             async for row in rows
             for number in range(1, 1 + (row.numDeActivations or 0))
         }
 
-    return CountReadback(f"zentitle deactivations of product {given.productid}", count)
+    return CountReadback(f"zentitle deactivations of product {inputs.productid}", count)

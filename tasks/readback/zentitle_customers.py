@@ -1,4 +1,4 @@
-"""Look-ups at Zentitle, for companies, and for groups with their users and license codes."""
+"""Read-backs at Zentitle, for companies, and for groups with their users and license codes."""
 
 from typing import Final
 
@@ -18,54 +18,54 @@ from hookline.journal import Outcome
 from tasks.readback.zentitle_records import shows, word
 
 EVERY_PRODUCT: Final = "0"
-_UNTOLD_OF_COMPANY: Final = frozenset({"productid", "global_", "companydata", "reseller"})
+_NOT_IN_COMPANY: Final = frozenset({"productid", "global_", "companydata", "reseller"})
 
 
 # Companies --------------------------------------------------------------------------------------------------
 
 
-async def created_company(client: ZentitleClient, given: NewCompany, _token: str) -> Outcome | None:
-    """A company of this name with the same search fields: names need not be unique."""
+async def created_company(client: ZentitleClient, inputs: NewCompany, _token: str) -> Outcome | None:
+    """Find a company of this name with the same search fields: names need not be unique."""
     for each in await client.list_companies_products():
-        if each.company == given.company and each.productID in (EVERY_PRODUCT, given.productid):
+        if each.company == inputs.company and each.productID in (EVERY_PRODUCT, inputs.productid):
             product = None if each.productID == EVERY_PRODUCT else each.productID
             existing = await client.get_company(companyid=each.companyID, productid=product)
-            if shows(existing, given, but=_UNTOLD_OF_COMPANY):
+            if shows(existing, inputs, but=_NOT_IN_COMPANY):
                 return Outcome()
     return None
 
 
-async def deleted_company(client: ZentitleClient, given: DeletedCompany, _token: str) -> Outcome | None:
-    """No company has this id, whichever product it may have been of."""
+async def deleted_company(client: ZentitleClient, inputs: DeletedCompany, _token: str) -> Outcome | None:
+    """Find no company with this id, of any product."""
     companies = await client.list_companies_products()
-    return None if any(each.companyID == given.companyid for each in companies) else Outcome()
+    return None if any(each.companyID == inputs.companyid for each in companies) else Outcome()
 
 
 # Groups and users -------------------------------------------------------------------------------------------
 
 
-async def created_group(client: ZentitleClient, given: NewGroup, _token: str) -> Outcome | None:
-    """The group of the name, if it is as it was to be."""
-    existing = await _group(client, name=given.groupname)
-    return Outcome() if existing and shows(existing, given) else None
+async def created_group(client: ZentitleClient, inputs: NewGroup, _token: str) -> Outcome | None:
+    """Find the group of the name, as it was to be."""
+    existing = await _group(client, name=inputs.groupname)
+    return Outcome() if existing and shows(existing, inputs) else None
 
 
-async def created_user(client: ZentitleClient, given: NewGroupUser, _token: str) -> Outcome | None:
-    """The user of the name, if it is of the group and has the password."""
+async def created_user(client: ZentitleClient, inputs: NewGroupUser, _token: str) -> Outcome | None:
+    """Find the user of the name, in the group and with the password."""
     try:
-        existing = await client.get_group_user(username=given.username)
+        existing = await client.get_group_user(username=inputs.username)
     except NotFound:
         return None
-    return Outcome() if existing.groupID == given.groupid and await _has_password(client, given) else None
+    return Outcome() if existing.groupID == inputs.groupid and await _has_password(client, inputs) else None
 
 
-async def licensed_user(client: ZentitleClient, given: NewGroupUserLicense, _token: str) -> Outcome | None:
-    """The group of the name with the user, who has the password, and the license code."""
-    existing = await _group(client, name=given.groupname)
-    if existing is None or not _holds(existing, given):
+async def licensed_user(client: ZentitleClient, inputs: NewGroupUserLicense, _token: str) -> Outcome | None:
+    """Find the group of the name with the user, who has the password, and the license code."""
+    existing = await _group(client, name=inputs.groupname)
+    if existing is None or not _has_code(existing, inputs):
         return None
-    is_in = any(user.userName == given.username for user in existing.groupUsers)
-    return Outcome() if is_in and await _has_password(client, given) else None
+    is_in = any(user.userName == inputs.username for user in existing.groupUsers)
+    return Outcome() if is_in and await _has_password(client, inputs) else None
 
 
 async def _group(
@@ -77,35 +77,35 @@ async def _group(
         return None
 
 
-async def _has_password(client: ZentitleClient, given: NewGroupUser | NewGroupUserLicense) -> bool:
-    return await client.authenticate_user(username=given.username, password=given.password)
+async def _has_password(client: ZentitleClient, inputs: NewGroupUser | NewGroupUserLicense) -> bool:
+    return await client.authenticate_user(username=inputs.username, password=inputs.password)
 
 
 # License codes of groups ------------------------------------------------------------------------------------
 
 
-async def assigned_code(client: ZentitleClient, given: AssignedLicenseCode, _token: str) -> Outcome | None:
-    """The code in the group, with the company and the profile that it was to have."""
-    group = await _group(client, number=given.groupid)
-    if group is None or not _holds(group, given):
+async def assigned_code(client: ZentitleClient, inputs: AssignedLicenseCode, _token: str) -> Outcome | None:
+    """Find the code in the group, with the company and the profile that it was to have."""
+    group = await _group(client, number=inputs.groupid)
+    if group is None or not _has_code(group, inputs):
         return None
-    existing = await client.get_license_code(productid=given.productid, licensecode=given.licensecode)
-    profile = await _profile_number(client, given.productid, existing.profilename)
-    same = (existing.companyID or 0) == given.companyid and profile == given.profileid
+    existing = await client.get_license_code(productid=inputs.productid, licensecode=inputs.licensecode)
+    profile = await _profile_number(client, inputs.productid, existing.profilename)
+    same = (existing.companyID or 0) == inputs.companyid and profile == inputs.profileid
     return Outcome() if same else None
 
 
 async def unassigned_code(
-    client: ZentitleClient, given: UnassignedLicenseCode, _token: str
+    client: ZentitleClient, inputs: UnassignedLicenseCode, _token: str
 ) -> Outcome | None:
-    """The group is without the code, or is no more."""
-    group = await _group(client, number=given.groupid)
-    return None if group and _holds(group, given) else Outcome()
+    """Find that the group is without the code, or is gone."""
+    group = await _group(client, number=inputs.groupid)
+    return None if group and _has_code(group, inputs) else Outcome()
 
 
-def _holds(group: Group, given: OneLicenseCode | NewGroupUserLicense) -> bool:
-    wanted = (given.productid, given.licensecode)
-    return any((each.productID, each.licenseCode) == wanted for each in group.groupLicenses)
+def _has_code(group: Group, inputs: OneLicenseCode | NewGroupUserLicense) -> bool:
+    code = (inputs.productid, inputs.licensecode)
+    return any((each.productID, each.licenseCode) == code for each in group.groupLicenses)
 
 
 async def _profile_number(client: ZentitleClient, product: str, name: str) -> int:

@@ -1,8 +1,8 @@
 """
-Look-ups at Zentitle, for products, their parts and profiles: all of them are known by name or code.
+Read-backs at Zentitle, for products, their parts and profiles: each has a name or code.
 
-What only sets something is sent again, which does no harm; what renames something is found by the new name,
-because the old one could not be renamed again.
+A write that only sets something is sent again, which does no harm; one that renames something is found by the new
+name, because the old one could not be renamed again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,108 +26,108 @@ from hookline.clients.zentitle.products import (
 from hookline.journal import Outcome
 from tasks.readback.zentitle_records import shows
 
-_UNTOLD_OF_PRODUCT: Final = frozenset(
+_NOT_IN_PRODUCT: Final = frozenset(
     {"intrial", "subscriptionperiod", "subscriptionenddate", "featuregroups", "availableintrials"}
 )
-_UNTOLD_OF_PROFILE: Final = frozenset({"productid", "reseller", "limit"})
+_NOT_IN_PROFILE: Final = frozenset({"productid", "reseller", "limit"})
 
 
-async def created_product(client: ZentitleClient, given: NewProduct, _token: str) -> Outcome | None:
-    """A product of the name that is as it was to be."""
+async def created_product(client: ZentitleClient, inputs: NewProduct, _token: str) -> Outcome | None:
+    """Find a product of the name, as it was to be."""
     products = await client.list_products()
-    return Outcome() if any(shows(each, given, but=_UNTOLD_OF_PRODUCT) for each in products) else None
+    return Outcome() if any(shows(each, inputs, but=_NOT_IN_PRODUCT) for each in products) else None
 
 
-async def created_profile(client: ZentitleClient, given: NewProfile, _token: str) -> Outcome | None:
-    """The profile of the name, if it is as it was to be."""
+async def created_profile(client: ZentitleClient, inputs: NewProfile, _token: str) -> Outcome | None:
+    """Find the profile of the name, as it was to be."""
     try:
         existing = await client.get_profile(
-            productid=given.productid, profilename=given.profilename, getsfs=1
+            productid=inputs.productid, profilename=inputs.profilename, getsfs=1
         )
     except NotFound:
         return None
-    return Outcome() if shows(existing, given, but=_UNTOLD_OF_PROFILE) else None
+    return Outcome() if shows(existing, inputs, but=_NOT_IN_PROFILE) else None
 
 
 # Groups of features -----------------------------------------------------------------------------------------
 
 
-async def created_groups(client: ZentitleClient, given: NewFeatureGroups, _token: str) -> Outcome | None:
-    """All groups of these names."""
-    wanted = {each.featureGroupName for each in given.featureGroups}
-    return Outcome() if wanted == await _groups(client, given.productId, wanted) else None
+async def created_groups(client: ZentitleClient, inputs: NewFeatureGroups, _token: str) -> Outcome | None:
+    """Find all groups of these names."""
+    names = {each.featureGroupName for each in inputs.featureGroups}
+    return Outcome() if names == await _groups(client, inputs.productId, names) else None
 
 
-async def renamed_groups(client: ZentitleClient, given: ChangedFeatureGroups, _token: str) -> Outcome | None:
-    """The groups under their new names."""
-    renamed = _renamed((each.featureGroupName, each.newFeatureGroupName) for each in given.featureGroups)
-    stand = await _groups(client, given.productId, {*renamed, *renamed.values()})
-    return _found(renamed, stand)
+async def renamed_groups(client: ZentitleClient, inputs: ChangedFeatureGroups, _token: str) -> Outcome | None:
+    """Find the groups under their new names."""
+    renamed = _renamed((each.featureGroupName, each.newFeatureGroupName) for each in inputs.featureGroups)
+    existing = await _groups(client, inputs.productId, {*renamed, *renamed.values()})
+    return _found(renamed, existing)
 
 
-async def deleted_group(client: ZentitleClient, given: OneFeatureGroup, _token: str) -> Outcome | None:
-    """The product has no group of the name."""
-    stand = await _groups(client, given.productId, {given.featureGroupName})
-    return None if stand else Outcome()
+async def deleted_group(client: ZentitleClient, inputs: OneFeatureGroup, _token: str) -> Outcome | None:
+    """Find no group of the name."""
+    existing = await _groups(client, inputs.productId, {inputs.featureGroupName})
+    return None if existing else Outcome()
 
 
 async def _groups(client: ZentitleClient, product: str, names: Iterable[str]) -> set[str]:
     """
-    Which of these groups the product has.
+    Return those of these groups that the product has.
 
-    No call lists them, and a group without features is seen nowhere. So each is told to change in nothing, which
-    is refused where there is none.
+    No call lists them, and a group without features is seen nowhere. So each is changed in nothing, which is refused
+    where there is none.
     """
-    stand = set()
+    existing = set()
     for name in names:
         unchanged = ChangedFeatureGroup(featureGroupName=name)
         try:
             await client.update_product_feature_groups(productId=product, featureGroups=[unchanged])
         except Refused:
             continue
-        stand.add(name)
-    return stand
+        existing.add(name)
+    return existing
 
 
 # Features and user-defined fields ---------------------------------------------------------------------------
 
 
-async def created_features(client: ZentitleClient, given: NewFeatures, _token: str) -> Outcome | None:
-    """All features of these codes, as they were to be."""
-    stand = (await client.get_product(productid=given.productId)).features
+async def created_features(client: ZentitleClient, inputs: NewFeatures, _token: str) -> Outcome | None:
+    """Find all features of these codes, as they were to be."""
+    existing = (await client.get_product(productid=inputs.productId)).features
     made = all(
-        any(shows(each, wanted, but={"availableintrials"}) for each in stand) for wanted in given.features
+        any(shows(each, new, but={"availableintrials"}) for each in existing) for new in inputs.features
     )
     return Outcome() if made else None
 
 
-async def renamed_features(client: ZentitleClient, given: ChangedFeatures, _token: str) -> Outcome | None:
-    """The features under their new codes."""
-    renamed = _renamed((each.featureCode, each.newfeatureCode) for each in given.features)
-    return _found(renamed, await _features(client, given.productId))
+async def renamed_features(client: ZentitleClient, inputs: ChangedFeatures, _token: str) -> Outcome | None:
+    """Find the features under their new codes."""
+    renamed = _renamed((each.featureCode, each.newfeatureCode) for each in inputs.features)
+    return _found(renamed, await _features(client, inputs.productId))
 
 
-async def deleted_feature(client: ZentitleClient, given: OneFeature, _token: str) -> Outcome | None:
-    """The product has no feature of the code."""
-    return None if given.featureCode in await _features(client, given.productId) else Outcome()
+async def deleted_feature(client: ZentitleClient, inputs: OneFeature, _token: str) -> Outcome | None:
+    """Find no feature of the code."""
+    return None if inputs.featureCode in await _features(client, inputs.productId) else Outcome()
 
 
-async def created_udfs(client: ZentitleClient, given: NewUdfs, _token: str) -> Outcome | None:
-    """All fields of these names, with the defaults given."""
-    stand = (await client.get_product(productid=given.productId)).udfValues
-    made = all(any(shows(each, wanted) for each in stand) for wanted in given.udfValues)
+async def created_udfs(client: ZentitleClient, inputs: NewUdfs, _token: str) -> Outcome | None:
+    """Find all fields of these names, with their defaults."""
+    existing = (await client.get_product(productid=inputs.productId)).udfValues
+    made = all(any(shows(each, new) for each in existing) for new in inputs.udfValues)
     return Outcome() if made else None
 
 
-async def renamed_udfs(client: ZentitleClient, given: ChangedUdfs, _token: str) -> Outcome | None:
-    """The fields under their new names."""
-    renamed = _renamed((each.fieldName, each.newFieldName) for each in given.udfValues)
-    return _found(renamed, await _udfs(client, given.productId))
+async def renamed_udfs(client: ZentitleClient, inputs: ChangedUdfs, _token: str) -> Outcome | None:
+    """Find the fields under their new names."""
+    renamed = _renamed((each.fieldName, each.newFieldName) for each in inputs.udfValues)
+    return _found(renamed, await _udfs(client, inputs.productId))
 
 
-async def deleted_udf(client: ZentitleClient, given: OneUdf, _token: str) -> Outcome | None:
-    """The product has no field of the name."""
-    return None if given.fieldName in await _udfs(client, given.productId) else Outcome()
+async def deleted_udf(client: ZentitleClient, inputs: OneUdf, _token: str) -> Outcome | None:
+    """Find no field of the name."""
+    return None if inputs.fieldName in await _udfs(client, inputs.productId) else Outcome()
 
 
 async def _features(client: ZentitleClient, product: str) -> set[str]:
@@ -139,11 +139,11 @@ async def _udfs(client: ZentitleClient, product: str) -> set[str]:
 
 
 def _renamed(names: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    """The new names, by the old ones, of what has any."""
+    """Return the new names, by the old ones, of what has any."""
     return {old: new for old, new in names if new and new != old}
 
 
-def _found(renamed: Mapping[str, str], stand: set[str]) -> Outcome | None:
-    """Whether all that was to be renamed is; not where nothing was."""
-    done = all(new in stand and old not in stand for old, new in renamed.items())
+def _found(renamed: Mapping[str, str], existing: set[str]) -> Outcome | None:
+    """Find that all that was to be renamed is; not where nothing was."""
+    done = all(new in existing and old not in existing for old, new in renamed.items())
     return Outcome() if renamed and done else None

@@ -1,4 +1,4 @@
-"""Whether a Zentitle record holds what was given, though Zentitle tells it in other words than it takes."""
+"""The comparison of inputs with Zentitle's records, which have other words for the same values."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -10,33 +10,33 @@ HOURS: Final = 24
 _NOTHING: Final = ("0", "false", "off", "none", "default", "reset")
 _WORDS: Final = {"on": "true", "consumptiontokens": "consumptiontoken"} | dict.fromkeys(_NOTHING, "")
 _NAMES: Final = {"notes": "featurenotes", "featuregroupname": "featuregroup"}
-_IN_DAYS: Final = "clientofflineleaseperiod"  # hours where it is told
+_IN_DAYS: Final = "clientofflineleaseperiod"  # hours in the record
 
 
-def shows(record: Answer, given: Input, *, but: Collection[str] = ()) -> bool:
+def shows(record: Answer, inputs: Input, *, but: Collection[str] = ()) -> bool:
     """
-    Whether a record holds all that was given.
+    Return True if a record has all the inputs.
 
     Args:
-        record: as Zentitle tells it.
-        given: as it was sent; what is None was not.
-        but: inputs to pass over, in lower case: those that say which record it is, or that no record tells.
+        record: as Zentitle answers it.
+        inputs: as they were sent; what is None was not.
+        but: inputs to pass over, in lower case: those that say which record it is, or that no record has.
     """
-    told = {name.lower(): value for name, value in record}
-    sent = {name.lower(): value for name, value in given if value is not None}
-    return all(_holds(told, name, value, but) for name, value in sent.items() if name not in but)
+    fields = {name.lower(): value for name, value in record}
+    sent = {name.lower(): value for name, value in inputs if value is not None}
+    return all(_has(fields, name, value, but) for name, value in sent.items() if name not in but)
 
 
 def word(value: object) -> str:
-    """A value in the one word for all of Zentitle's for it: "" for off, none, 0 and a default."""
+    """Return one word for all of Zentitle's for a value: "" for off, none, 0 and a default."""
     text = value.isoformat()[:10] if isinstance(value, date) else str(value).strip().casefold()
     return _WORDS.get(text, text)
 
 
-def _holds(told: Mapping[str, Any], name: str, value: Any, but: Collection[str]) -> bool:
+def _has(fields: Mapping[str, Any], name: str, value: Any, but: Collection[str]) -> bool:
     name = _NAMES.get(name, name)
-    if name not in told:
+    if name not in fields:
         return False
     if isinstance(value, list):
-        return all(any(shows(each, wanted, but=but) for each in told[name]) for wanted in value)
-    return word(told[name]) == word(value * HOURS if name == _IN_DAYS else value)
+        return all(any(shows(each, row, but=but) for each in fields[name]) for row in value)
+    return word(fields[name]) == word(value * HOURS if name == _IN_DAYS else value)

@@ -119,12 +119,12 @@ class Gateway:
         )
 
     async def effect(
-        self, flow_run, key, label, step, state, *, wanted=0, reference=(), reason=None, request=()
+        self, flow_run, key, label, step, state, *, expected=0, reference=(), reason=None, request=()
     ):
         """An entry of the journal; its number."""
         return await self.database.fetchval(
             """
-            INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, wanted, reference,
+            INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, expected, reference,
                                  reason, attempts, flow_run_id, dispatch_id, attempted_at, finished_at)
             VALUES ('order-to-license', $1, $2, $3, $4, $5, 'digest', $6, $7, $8, $9, 1, $10,
                     (SELECT id FROM dispatches WHERE flow_run_id = $10), now(),
@@ -137,7 +137,7 @@ class Gateway:
             "sensorpro.trigger_email" if step == "mail" else "zentitle.create_license_codes",
             state,
             dict(request),
-            wanted,
+            expected,
             list(reference),
             reason,
             flow_run,

@@ -35,7 +35,7 @@ async def ended(inbox, state, *, number="100123", reason=None):
     return delivery, await inbox.dispatch(delivery, body["InvoiceID"], state, reason=reason)
 
 
-async def one_uncertain(inbox, *, wanted=2):
+async def one_uncertain(inbox, *, expected=2):
     """A delivery whose license answer was lost: its id and the effect's number."""
     body = order()
     delivery = await inbox.receive(body)
@@ -46,7 +46,7 @@ async def one_uncertain(inbox, *, wanted=2):
         "order 100123",
         "license PRO-1",
         "uncertain",
-        wanted=wanted,
+        expected=expected,
         reason="The connection broke after the request had left.",
         request={"product_id": 7, "number": 2},
     )
@@ -547,7 +547,7 @@ async def a_morning(inbox):
         await requeue(inbox, delivery, timedelta(minutes=minutes))
         if state in {"done", "uncertain", "running"} and reason != unpaid:
             codes = [f"PRO1-{number}-7KQ2-X{place}" for place in (1, 2)]
-            await inbox.effect(run, key, label, "license PRO-1", "done", wanted=2, reference=codes)
+            await inbox.effect(run, key, label, "license PRO-1", "done", expected=2, reference=codes)
         if state == "uncertain":
             undecided = delivery
             why = "Sensorpro did not answer within 30 seconds, and a mail cannot be looked up."

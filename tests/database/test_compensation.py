@@ -9,15 +9,15 @@ import pytest
 
 from hookline.journal import (
     BusinessFailure,
-    Compensation,
     CompensationStep,
     CountReadback,
     Effect,
     EffectBusy,
     EffectError,
     EffectUncertain,
+    Journal,
     Outcome,
-    once,
+    Saga,
     store,
 )
 from hookline.journal.resolution import resolve
@@ -66,7 +66,7 @@ class BusinessKey:
         self.run = run or uuid4()
         self.ended = False
         self.number = 0
-        self.undos = []
+        self.steps = []
 
     def effect(self, step, *, key=None, depends_on=(), operation="vendor.make"):
         return Effect(
@@ -78,7 +78,7 @@ class BusinessKey:
             request={"thing": step},
             flow_run_id=self.run,
             depends_on=depends_on,
-            round=0 if key else self.number,
+            generation=0 if key else self.number,
         )
 
     async def make(self, step, thing, *, key=None, depends_on=(), undo=True):
@@ -86,48 +86,54 @@ class BusinessKey:
             await self.vendor.act("make", thing)
             return Outcome([thing])
 
-        async def look():
+        async def readback():
             return Outcome([thing]) if thing in self.vendor.things else None
 
-        await once(self.settings, self.effect(step, key=key, depends_on=depends_on), send, look=look)
+        await Journal(self.settings).run(
+            self.effect(step, key=key, depends_on=depends_on), send, readback=readback
+        )
         if undo:
-            self.undos.append(self.compensate(step, thing, key))
+            self.steps.append(self.compensate(step, thing, key))
 
     def compensate(self, step, thing, key=None):
         call = {"inputs": {"thing": thing}}
         return CompensationStep("test", key or self.key, step, "vendor.remove", "remove", call)
 
     async def perform(self, row):
-        thing = row["undo"]["inputs"]["thing"]
+        thing = row["call"]["inputs"]["thing"]
 
         async def send():
             await self.vendor.act("remove", thing)
             return Outcome()
 
-        async def look():
+        async def readback():
             return None if thing in self.vendor.things else Outcome()
 
-        effect = replace(self.effect(row["step"], operation="vendor.remove"), **_of_undoing(row))
-        await once(self.settings, effect, send, look=None if thing.startswith("mail") else look)
+        effect = replace(self.effect(row["step"], operation="vendor.remove"), generation=row["generation"])
+        await Journal(self.settings).run(
+            effect, send, readback=None if thing.startswith("mail") else readback
+        )
 
     @property
     def saga(self):
-        async def over(_rule):
+        async def ended_with(_rule):
             return self.ended
 
-        return Compensation(
-            self.settings, "test", self.key, self.key, perform=self.perform, flow_run_id=self.run, over=over
+        return Saga(
+            self.settings,
+            "test",
+            self.key,
+            self.key,
+            perform=self.perform,
+            flow_run_id=self.run,
+            ended_with=ended_with,
         )
 
     async def enter(self):
-        self.number, self.undos = await self.saga.enter(), []
+        self.number, self.steps = await self.saga.enter(), []
 
     async def refuse(self):
-        return await self.saga.compensate(NO, self.undos, self.number)
-
-
-def _of_undoing(row):
-    return {"round": row["round"], "undoes": row["undoes"]}
+        return await self.saga.compensate(NO, self.steps, self.number)
 
 
 @pytest.fixture
@@ -220,7 +226,7 @@ async def test_one_thing_may_take_several_steps_and_is_undone_with_the_last(orde
     await run.enter()
     await run.make("license", "code")
     vendor.things.append("second code")
-    run.undos.append(run.compensate("license", "second code"))
+    run.steps.append(run.compensate("license", "second code"))
     vendor.break_off("remove", "code", Lost(), before=True)
 
     with pytest.raises(Lost):
@@ -279,7 +285,7 @@ async def test_an_answer_lost_in_an_undo_is_looked_for_and_nothing_is_given_back
     assert ["remove chair", "remove code"] == vendor.log[2:]
 
 
-async def test_an_undo_that_nobody_can_know_of_is_uncertain_until_a_person_settles_it(
+async def test_an_undo_that_nobody_can_know_of_is_uncertain_until_a_person_resolves_it(
     order, vendor, states, database_settings
 ):
     run = order()
@@ -315,7 +321,7 @@ async def test_a_run_that_had_its_no_has_it_again_when_it_is_resumed(order, vend
 
 
 @pytest.mark.parametrize("same_run", [False, True], ids=["a replay", "a retry of a run that had ended"])
-async def test_begun_again_by_a_person_it_is_done_anew_and_undone_anew(order, vendor, states, same_run):
+async def test_begun_again_by_a_person_it_is_done_again_and_undone_again(order, vendor, states, same_run):
     run = order()
     await license_and_seat(run)
     await run.refuse()
@@ -323,30 +329,30 @@ async def test_begun_again_by_a_person_it_is_done_anew_and_undone_anew(order, ve
     again = order(run=run.run) if same_run else order()
     again.ended = same_run
     await license_and_seat(again)
-    anew = await states()
+    between = await states()
     await again.refuse()
 
-    assert ["license: done", "seat: done"] == anew[4:]
+    assert ["license: done", "seat: done"] == between[4:]
     assert vendor.log[:4] * 2 == vendor.log
     assert ["license: undone", "seat: undone"] == [
         line for line in (await states())[4:] if "undo " not in line
     ]
 
 
-async def test_done_anew_and_upheld_it_stands_and_a_later_no_is_told_to_a_person(order, vendor, states):
+async def test_committed_it_stays_and_a_later_no_is_reported_to_a_person(order, vendor, states):
     run = order()
     await license_and_seat(run)
     await run.saga.commit()
 
     later = order()
     await license_and_seat(later)
-    with pytest.raises(EffectError, match=rf"stands since a run before.*although now: {RULE}"):
+    with pytest.raises(EffectError, match=rf"from an earlier run.*although now: {RULE}"):
         await later.refuse()
 
     assert (["make code", "make chair"], ["license: done", "seat: done"]) == (vendor.log, await states())
 
 
-async def test_another_run_of_the_business_goes_on_undoing_and_then_begins_anew(order, vendor):
+async def test_another_run_of_the_business_goes_on_undoing_and_then_begins_again(order, vendor):
     killed = order()
     await license_and_seat(killed)
     vendor.break_off("remove", "chair", Killed())
@@ -381,7 +387,7 @@ async def company_and_license(run):
     await run.make("license", f"code of {run.key}", depends_on=("Acme",))
 
 
-async def test_what_another_business_builds_upon_is_kept(order, vendor, states):
+async def test_what_another_business_depends_on_is_kept(order, vendor, states):
     first, second = order("order-1"), order("order-2")
     await company_and_license(first)
     await company_and_license(second)
@@ -389,7 +395,7 @@ async def test_what_another_business_builds_upon_is_kept(order, vendor, states):
     failure = await first.refuse()
 
     assert ["Acme", "code of order-2"] == vendor.things
-    assert ("company of customer-1 (Acme), for license of order-2 builds upon it",) == failure.kept
+    assert ("company of customer-1 (Acme), for license of order-2 depends on it",) == failure.kept
     assert ["undo 2: remove: done", "undo 1: remove: kept"] == (await states())[3:]
 
 
@@ -441,7 +447,7 @@ async def test_what_did_not_come_about_keeps_nothing(order, vendor):
     assert [] == vendor.things
 
 
-async def test_what_is_kept_serves_the_next_round_and_may_be_undone_with_it(order, vendor, states):
+async def test_what_is_kept_serves_the_next_generation_and_may_be_undone_with_it(order, vendor, states):
     first, second = order("order-1"), order("order-2")
     await company_and_license(first)
     await company_and_license(second)
@@ -507,7 +513,7 @@ async def test_whoever_comes_just_before_the_undoing_is_seen_by_it(order, vendor
 async def test_a_step_that_was_never_done_is_said_so_and_nothing_is_undone(order, vendor, states):
     run = order()
     await license_and_seat(run)
-    run.undos.append(run.compensate("lisense", "code"))
+    run.steps.append(run.compensate("lisense", "code"))
 
     with pytest.raises(EffectError, match="order-1 has nothing done at the step 'lisense'"):
         await run.refuse()
@@ -527,10 +533,10 @@ async def test_an_undo_that_goes_past_the_journal_is_said_so(order, vendor):
         await run.refuse()
 
 
-# The census of what was undone -----------------------------------------------------------------------------
+# The count of what was undone -----------------------------------------------------------------------------
 
 
-async def test_a_census_does_not_take_what_another_order_got_meanwhile_and_gave_back_where_it_stands_on(
+async def test_a_count_does_not_take_what_another_order_got_meanwhile_and_gave_back_where_it_stands_on(
     database, database_settings, order, vendor
 ):
     async def lost_on_the_way():
@@ -543,19 +549,19 @@ async def test_a_census_does_not_take_what_another_order_got_meanwhile_and_gave_
     async def count():
         return set(vendor.things)
 
-    look = CountReadback("codes", count)
-    first, second = (Effect("test", key, "license", key, "vendor.draw", {}, wanted=1) for key in ("a", "b"))
+    readback = CountReadback("codes", count)
+    first, second = (Effect("test", key, "license", key, "vendor.draw", {}, expected=1) for key in ("a", "b"))
     with pytest.raises(Lost):
-        await once(database_settings, first, lost_on_the_way, look=look)
-    await once(database_settings, second, draw, look=look)
+        await Journal(database_settings).run(first, lost_on_the_way, readback=readback)
+    await Journal(database_settings).run(second, draw, readback=readback)
     await database.execute("UPDATE effects SET state = 'undone' WHERE key = 'b'")  # disabled, but not gone
 
-    own = await once(database_settings, first, draw, look=look)
+    own = await Journal(database_settings).run(first, draw, readback=readback)
 
     assert ["code 2"] == own.reference
 
 
-async def test_a_census_takes_what_was_given_back_before_and_drawn_again(database, database_settings, vendor):
+async def test_a_count_takes_what_was_given_back_before_and_drawn_again(database, database_settings, vendor):
     stock = ["code"]
 
     async def draw_and_lose():
@@ -565,17 +571,17 @@ async def test_a_census_takes_what_was_given_back_before_and_drawn_again(databas
     async def count():
         return set(vendor.things)
 
-    look = CountReadback("taken", count)
-    effect = Effect("test", "a", "license", "a", "vendor.draw", {}, wanted=1)
+    readback = CountReadback("taken", count)
+    effect = Effect("test", "a", "license", "a", "vendor.draw", {}, expected=1)
     with pytest.raises(Lost):
-        await once(database_settings, effect, draw_and_lose, look=look)
-    await once(database_settings, effect, draw_and_lose, look=look)
+        await Journal(database_settings).run(effect, draw_and_lose, readback=readback)
+    await Journal(database_settings).run(effect, draw_and_lose, readback=readback)
     stock.append(vendor.things.pop())
     await database.execute("UPDATE effects SET state = 'undone'")
 
     with pytest.raises(Lost):
-        await once(database_settings, effect, draw_and_lose, look=look)
-    again = await once(database_settings, effect, draw_and_lose, look=look)
+        await Journal(database_settings).run(effect, draw_and_lose, readback=readback)
+    again = await Journal(database_settings).run(effect, draw_and_lose, readback=readback)
 
     assert (["code"], []) == (again.reference, stock)
 
@@ -583,7 +589,7 @@ async def test_a_census_takes_what_was_given_back_before_and_drawn_again(databas
 # For people ------------------------------------------------------------------------------------------------
 
 
-async def test_the_audit_trail_tells_what_was_undone_and_what_was_kept(database, order, vendor):
+async def test_the_audit_trail_says_what_was_undone_and_what_was_kept(database, order, vendor):
     first, second = order("order-1"), order("order-2")
     await company_and_license(first)
     await company_and_license(second)
@@ -593,7 +599,7 @@ async def test_the_audit_trail_tells_what_was_undone_and_what_was_kept(database,
     rows = await database.fetch("SELECT was, became, reason FROM changes ORDER BY id")
     assert [
         ("done", "undone", f"license of order-1: {RULE}"),
-        ("intended", "kept", "undo 1: remove of order-1: license of order-2 builds upon it"),
+        ("intended", "kept", "undo 1: remove of order-1: license of order-2 depends on it"),
     ] == [tuple(row) for row in rows]
 
 

@@ -89,7 +89,7 @@ async def test_upper_and_lower_case_are_one_business(order):
 
 async def test_whoever_waits_too_long_is_told_who_has_it_and_may_try_again(order, other_process):
     with pytest.raises(
-        BusinessBusy, match=rf"order-1 is in the hands of hookline {other_process.pid} at .*amber-owl"
+        BusinessBusy, match=rf"Another run works on order-1: hookline {other_process.pid} at .*amber-owl"
     ) as busy:
         async with order(max_wait=timedelta(milliseconds=50)):
             pass
@@ -110,7 +110,7 @@ async def test_whoever_waits_says_for_whom(order, other_process, caplog):
         async with order(max_wait=timedelta(milliseconds=50)):
             pass
 
-    assert f"order-1 is in the hands of hookline {other_process.pid} at" in caplog.text
+    assert f"Another run works on order-1: hookline {other_process.pid} at" in caplog.text
 
 
 async def test_a_run_enters_its_business_twice(order):

@@ -14,8 +14,9 @@ from hookline.journal import (
     EffectBusy,
     EffectConflict,
     EffectUncertain,
+    Journal,
     Outcome,
-    once,
+    locks,
     store,
 )
 from hookline.journal.resolution import resolve
@@ -59,7 +60,7 @@ class Vendor:
             raise error
         return Outcome([self.things[-1]])
 
-    async def look(self):
+    async def find(self):
         return Outcome([self.things[-1]]) if self.things else None
 
     async def count(self):
@@ -71,7 +72,7 @@ def vendor():
     return Vendor()
 
 
-def effect(step="mail", key="order-1", wanted=0, **request):
+def effect(step="mail", key="order-1", expected=0, **request):
     return Effect(
         workflow="test",
         key=key,
@@ -79,7 +80,7 @@ def effect(step="mail", key="order-1", wanted=0, **request):
         label=f"order {key}",
         operation="vendor.act",
         request=request or {"to": "a"},
-        wanted=wanted,
+        expected=expected,
     )
 
 
@@ -89,100 +90,100 @@ async def state_of(database, number=1):
 
 
 async def test_a_write_that_is_done_is_not_sent_again(database, database_settings, vendor):
-    first = await once(database_settings, effect(), vendor.send)
-    second = await once(database_settings, effect(), vendor.send)
+    first = await Journal(database_settings).run(effect(), vendor.send)
+    second = await Journal(database_settings).run(effect(), vendor.send)
 
     assert (1, ["thing-1"], ["thing-1"]) == (vendor.sent, first.reference, second.reference)
 
 
-async def test_a_lost_answer_is_looked_for_before_anything_is_sent_again(database, database_settings, vendor):
+async def test_a_lost_answer_is_read_back_before_anything_is_sent_again(database, database_settings, vendor):
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
-        await once(database_settings, effect(), vendor.send, look=vendor.look)
+        await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
 
-    found = await once(database_settings, effect(), vendor.send, look=vendor.look)
+    found = await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
 
     assert (1, ["thing-1"], "done") == (vendor.sent, found.reference, await state_of(database))
 
 
-async def test_what_a_look_does_not_find_is_sent_again(database, database_settings, vendor):
+async def test_what_a_readback_does_not_find_is_sent_again(database, database_settings, vendor):
     async def lost_on_the_way():
         raise Lost
 
     with pytest.raises(Lost):
-        await once(database_settings, effect(), lost_on_the_way, look=vendor.look)
+        await Journal(database_settings).run(effect(), lost_on_the_way, readback=vendor.find)
 
-    done = await once(database_settings, effect(), vendor.send, look=vendor.look)
+    done = await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
 
     assert ["thing-1"] == done.reference == vendor.things
 
 
-async def test_a_lost_answer_that_cannot_be_looked_up_is_uncertain_and_never_repeated(
+async def test_a_lost_answer_that_cannot_be_read_back_is_uncertain_and_never_repeated(
     database, database_settings, vendor
 ):
     vendor.fail = [Lost()]
     with pytest.raises(EffectUncertain, match="hookline effects resolve 1"):
-        await once(database_settings, effect(), vendor.send)
+        await Journal(database_settings).run(effect(), vendor.send)
 
     with pytest.raises(EffectUncertain):
-        await once(database_settings, effect(), vendor.send)
+        await Journal(database_settings).run(effect(), vendor.send)
 
     assert (1, "uncertain") == (vendor.sent, await state_of(database))
 
 
-async def test_a_route_may_choose_to_send_again_what_cannot_be_looked_up(database, database_settings, vendor):
+async def test_a_route_may_choose_to_send_again_what_cannot_be_read_back(database, database_settings, vendor):
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
-        await once(database_settings, effect(), vendor.send, resend=True)
+        await Journal(database_settings).run(effect(), vendor.send, resend=True)
 
-    await once(database_settings, effect(), vendor.send, resend=True)
+    await Journal(database_settings).run(effect(), vendor.send, resend=True)
 
     assert (2, "done") == (vendor.sent, await state_of(database))
 
 
-async def test_what_certainly_did_not_happen_is_sent_again_without_a_look(
+async def test_what_certainly_did_not_happen_is_sent_again_without_a_readback(
     database, database_settings, vendor
 ):
     vendor.fail = [NotSent()]
     with pytest.raises(NotSent):
-        await once(database_settings, effect(), vendor.send)
+        await Journal(database_settings).run(effect(), vendor.send)
 
-    await once(database_settings, effect(), vendor.send)
+    await Journal(database_settings).run(effect(), vendor.send)
 
     assert (2, "done") == (vendor.sent, await state_of(database))
 
 
-async def test_a_refusal_is_written_down_and_may_be_tried_anew_once_mended(
+async def test_a_refusal_is_written_down_and_may_be_tried_again_once_corrected(
     database, database_settings, vendor
 ):
     vendor.fail = [RefusedByVendor("no such product")]
     with pytest.raises(RefusedByVendor):
-        await once(database_settings, effect(), vendor.send)
+        await Journal(database_settings).run(effect(), vendor.send)
     refused = await state_of(database)
 
-    await once(database_settings, effect(), vendor.send)
+    await Journal(database_settings).run(effect(), vendor.send)
 
     assert ("failed", "done") == (refused, await state_of(database))
 
 
 async def test_the_same_step_with_another_request_is_refused_naming_both(database, database_settings, vendor):
-    await once(database_settings, effect(codes=1), vendor.send)
+    await Journal(database_settings).run(effect(codes=1), vendor.send)
 
     with pytest.raises(EffectConflict, match=r"codes.*1 then, 2 now"):
-        await once(database_settings, effect(codes=2), vendor.send)
+        await Journal(database_settings).run(effect(codes=2), vendor.send)
 
     assert 1 == vendor.sent
 
 
 @pytest.mark.parametrize("error", [NotSent(), RefusedByVendor("no such product")])
-async def test_what_changed_nothing_may_be_mended_and_sent_with_another_request(
+async def test_what_changed_nothing_may_be_corrected_and_sent_with_another_request(
     database, database_settings, vendor, error
 ):
     vendor.fail = [error]
     with pytest.raises(type(error)):
-        await once(database_settings, effect(codes=1), vendor.send)
+        await Journal(database_settings).run(effect(codes=1), vendor.send)
 
-    await once(database_settings, effect(codes=2), vendor.send)
+    await Journal(database_settings).run(effect(codes=2), vendor.send)
 
     row = await database.fetchrow("SELECT * FROM effects")
     assert ("done", {"codes": 2}, effect(codes=2).digest) == (row["state"], row["request"], row["digest"])
@@ -191,15 +192,15 @@ async def test_what_changed_nothing_may_be_mended_and_sent_with_another_request(
 async def test_what_may_have_been_done_is_not_sent_with_another_request(database, database_settings, vendor):
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
-        await once(database_settings, effect(codes=1), vendor.send, look=vendor.look)
+        await Journal(database_settings).run(effect(codes=1), vendor.send, readback=vendor.find)
 
     with pytest.raises(EffectConflict):
-        await once(database_settings, effect(codes=2), vendor.send, look=vendor.look)
+        await Journal(database_settings).run(effect(codes=2), vendor.send, readback=vendor.find)
 
     assert 1 == vendor.sent
 
 
-async def test_a_killed_process_leaves_an_intention_that_the_next_one_looks_for(
+async def test_a_killed_process_leaves_an_intention_that_the_next_one_reads_back(
     database, database_settings, vendor
 ):
     async def killed():
@@ -207,10 +208,10 @@ async def test_a_killed_process_leaves_an_intention_that_the_next_one_looks_for(
         raise asyncio.CancelledError  # what no handler of ours may take for an answer
 
     with pytest.raises(asyncio.CancelledError):
-        await once(database_settings, effect(), killed, look=vendor.look)
+        await Journal(database_settings).run(effect(), killed, readback=vendor.find)
     intended = await state_of(database)
 
-    found = await once(database_settings, effect(), vendor.send, look=vendor.look)
+    found = await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
 
     assert ("intended", ["thing-1"], 0) == (intended, found.reference, vendor.sent)
 
@@ -220,28 +221,28 @@ async def test_two_runs_at_one_effect_send_it_once(database, database_settings, 
         await asyncio.sleep(0.1)
         return await vendor.send()
 
-    outcomes = await asyncio.gather(*(once(database_settings, effect(), slowly) for _ in range(8)))
+    outcomes = await asyncio.gather(*(Journal(database_settings).run(effect(), slowly) for _ in range(8)))
 
     assert (1, [["thing-1"]] * 8) == (vendor.sent, [outcome.reference for outcome in outcomes])
 
 
 async def test_the_lock_falls_with_the_connection_of_a_killed_process(database, connect, vendor):
     dead = await connect()
-    await store.lock(dead, "effect of somebody")
+    await locks.lock(dead, "effect of somebody")
     dead.terminate()
 
     async with database.acquire() as connection:
-        await store.lock(connection, "effect of somebody")
+        await locks.lock(connection, "effect of somebody")
 
     assert dead.is_closed()
 
 
 async def test_the_locks_fall_when_the_connection_is_given_back(database, database_settings, connect):
     async with lent(database_settings) as connection:
-        await store.lock(connection, "effect of somebody")
+        await locks.lock(connection, "effect of somebody")
 
     other = await connect()
-    await store.lock(other, "effect of somebody")
+    await locks.lock(other, "effect of somebody")
     await other.close()
 
 
@@ -277,12 +278,12 @@ async def cut_wire(settings, folder):
         await asyncio.gather(*pumps, *(each.wait_closed() for each in writers), return_exceptions=True)
 
 
-async def test_where_the_connection_falls_the_first_error_is_the_one_to_tell(
+async def test_where_the_connection_falls_the_first_error_is_the_one_to_report(
     database, database_settings, tmp_path
 ):
     async def work(settings):
         async with lent(settings) as connection:
-            await store.lock(connection, "effect of somebody")
+            await locks.lock(connection, "effect of somebody")
             await terminate(database, connection)
             raise LookupError
 
@@ -325,7 +326,7 @@ async def test_what_a_vendor_did_is_written_down_though_the_connection_fell_mean
         )
         return await vendor.send()
 
-    outcome = await once(database_settings, effect(), cut_off)
+    outcome = await Journal(database_settings).run(effect(), cut_off)
 
     assert (["thing-1"], "done") == (outcome.reference, await state_of(database))
 
@@ -333,102 +334,116 @@ async def test_what_a_vendor_did_is_written_down_though_the_connection_fell_mean
 async def test_a_lock_that_another_holds_too_long_says_so_and_is_worth_another_try(
     database, connect, monkeypatch
 ):
-    monkeypatch.setattr(store, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "50ms")
     other = await connect()
-    await store.lock(other, "effect of somebody")
+    await locks.lock(other, "effect of somebody")
     async with database.acquire() as connection:
         with pytest.raises(EffectBusy) as busy:
-            await store.lock(connection, "effect of somebody")
+            await locks.lock(connection, "effect of somebody")
     await other.close()
 
     assert busy.value.transient
 
 
-async def test_a_census_finds_what_is_new_among_what_was_there(database, database_settings, vendor):
+async def test_a_count_finds_what_is_new_among_what_was_there(database, database_settings, vendor):
     vendor.things = ["bought-long-ago"]
     vendor.fail = [Lost()]
-    look = CountReadback("things of company 1", vendor.count)
+    readback = CountReadback("things of company 1", vendor.count)
     with pytest.raises(Lost):
-        await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+        await Journal(database_settings).run(effect("license", expected=1), vendor.send, readback=readback)
 
-    found = await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+    found = await Journal(database_settings).run(
+        effect("license", expected=1), vendor.send, readback=readback
+    )
 
     assert (["thing-2"], 1) == (found.reference, vendor.sent)
 
 
-async def test_a_census_does_not_take_what_another_order_got_meanwhile(database, database_settings, vendor):
-    look = CountReadback("things of company 1", vendor.count)
+async def test_a_count_does_not_take_what_another_order_got_meanwhile(database, database_settings, vendor):
+    readback = CountReadback("things of company 1", vendor.count)
 
     async def lost_on_the_way():
         raise Lost
 
     with pytest.raises(Lost):
-        await once(database_settings, effect("license", "order-1", 1), lost_on_the_way, look=look)
-    other = await once(database_settings, effect("license", "order-2", 1), vendor.send, look=look)
+        await Journal(database_settings).run(
+            effect("license", "order-1", 1), lost_on_the_way, readback=readback
+        )
+    other = await Journal(database_settings).run(
+        effect("license", "order-2", 1), vendor.send, readback=readback
+    )
 
-    own = await once(database_settings, effect("license", "order-1", 1), vendor.send, look=look)
+    own = await Journal(database_settings).run(
+        effect("license", "order-1", 1), vendor.send, readback=readback
+    )
 
     assert (["thing-1"], ["thing-2"]) == (other.reference, own.reference)
 
 
-async def test_a_census_waits_for_a_later_write_that_is_not_settled(database, database_settings, vendor):
-    look = CountReadback("things of company 1", vendor.count)
+async def test_a_count_waits_for_a_later_write_that_is_not_resolved(database, database_settings, vendor):
+    readback = CountReadback("things of company 1", vendor.count)
 
     async def lost_on_the_way():
         raise Lost
 
     with pytest.raises(Lost):
-        await once(database_settings, effect("license", "order-1", 1), lost_on_the_way, look=look)
+        await Journal(database_settings).run(
+            effect("license", "order-1", 1), lost_on_the_way, readback=readback
+        )
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
-        await once(database_settings, effect("license", "order-2", 1), vendor.send, look=look)
+        await Journal(database_settings).run(effect("license", "order-2", 1), vendor.send, readback=readback)
 
     with pytest.raises(EffectBusy, match="order-2"):
-        await once(database_settings, effect("license", "order-1", 1), vendor.send, look=look)
-    later = await once(database_settings, effect("license", "order-2", 1), vendor.send, look=look)
-    earlier = await once(database_settings, effect("license", "order-1", 1), vendor.send, look=look)
+        await Journal(database_settings).run(effect("license", "order-1", 1), vendor.send, readback=readback)
+    later = await Journal(database_settings).run(
+        effect("license", "order-2", 1), vendor.send, readback=readback
+    )
+    earlier = await Journal(database_settings).run(
+        effect("license", "order-1", 1), vendor.send, readback=readback
+    )
 
     assert (["thing-1"], ["thing-2"]) == (later.reference, earlier.reference)
 
 
-async def test_a_census_that_finds_more_than_was_asked_for_asks_a_person(database, database_settings, vendor):
-    look = CountReadback("things of company 1", vendor.count)
+async def test_a_count_that_finds_more_than_was_asked_for_asks_a_person(database, database_settings, vendor):
+    readback = CountReadback("things of company 1", vendor.count)
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
-        await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+        await Journal(database_settings).run(effect("license", expected=1), vendor.send, readback=readback)
     vendor.things.append("made-by-hand-meanwhile")
 
     with pytest.raises(EffectUncertain, match="made-by-hand-meanwhile"):
-        await once(database_settings, effect("license", wanted=1), vendor.send, look=look)
+        await Journal(database_settings).run(effect("license", expected=1), vendor.send, readback=readback)
 
     assert 1 == vendor.sent
 
 
 async def test_fewer_references_than_were_asked_for_ask_a_person(database, database_settings, vendor):
     with pytest.raises(EffectUncertain, match="2 were asked for and 1 came"):
-        await once(database_settings, effect("license", wanted=2), vendor.send)
+        await Journal(database_settings).run(effect("license", expected=2), vendor.send)
 
     assert "uncertain" == await state_of(database)
 
 
-async def test_a_person_settles_that_it_happened_and_it_is_not_sent(database, database_settings, vendor):
+async def test_a_person_resolves_that_it_happened_and_it_is_not_sent(database, database_settings, vendor):
     vendor.fail = [Lost()]
     with pytest.raises(EffectUncertain):
-        await once(database_settings, effect(wanted=1), vendor.send)
+        await Journal(database_settings).run(effect(expected=1), vendor.send)
 
     await resolve(database_settings, 1, happened=True, reference=["thing-1"], actor="ann")
-    known = await once(database_settings, effect(wanted=1), vendor.send)
+    known = await Journal(database_settings).run(effect(expected=1), vendor.send)
 
     assert (["thing-1"], 1) == (known.reference, vendor.sent)
 
 
-async def test_a_person_settles_that_it_is_to_be_sent_again(database, database_settings, vendor):
+async def test_a_person_resolves_that_it_is_to_be_sent_again(database, database_settings, vendor):
     vendor.fail = [Lost()]
     with pytest.raises(EffectUncertain):
-        await once(database_settings, effect(), vendor.send)
+        await Journal(database_settings).run(effect(), vendor.send)
 
     await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
-    await once(database_settings, effect(), vendor.send)
+    await Journal(database_settings).run(effect(), vendor.send)
 
     assert (2, "done") == (vendor.sent, await state_of(database))
 
@@ -437,19 +452,19 @@ async def test_a_person_settles_that_it_is_to_be_sent_again(database, database_s
     ("number", "reference", "complaint"),
     [(99, [], "no effect 99"), (1, [], "give 1, not 0"), (1, ["a", "b"], "give 1, not 2")],
 )
-async def test_settling_needs_an_uncertain_effect_and_the_right_references(
+async def test_resolving_needs_an_uncertain_effect_and_the_right_references(
     database, database_settings, vendor, number, reference, complaint
 ):
     vendor.fail = [Lost()]
     with pytest.raises(EffectUncertain):
-        await once(database_settings, effect(wanted=1), vendor.send)
+        await Journal(database_settings).run(effect(expected=1), vendor.send)
 
     with pytest.raises(HooklineError, match=complaint):
         await resolve(database_settings, number, happened=True, reference=reference, actor="ann")
 
 
-async def test_what_is_done_is_not_settled(database, database_settings, vendor):
-    await once(database_settings, effect(), vendor.send)
+async def test_what_is_done_is_not_resolved(database, database_settings, vendor):
+    await Journal(database_settings).run(effect(), vendor.send)
 
-    with pytest.raises(HooklineError, match="only uncertain ones"):
+    with pytest.raises(HooklineError, match="only uncertain ones are resolved"):
         await resolve(database_settings, 1, happened=True, reference=[], actor="ann")

@@ -58,7 +58,7 @@ async def test_a_run_whose_lease_another_engine_has_begins_no_further_effect(dat
     [taken] = await quick.claim(1, ["f/d"], ANY)
 
     with pytest.raises(RunStopped, match="its lease ran out"):
-        async with claimed.effect():
+        async with claimed.write_permit():
             raise AssertionError("it was written")
 
     assert (claimed.id, "slow", Stop.LEASE_LOST) == (taken.id, taken.dispatch["left_by"], claimed.stop)
@@ -73,7 +73,7 @@ async def test_a_late_engine_goes_on_if_nobody_has_taken_its_dispatch(database, 
     own = await leases.claim(1, ["f/d"], ANY)
     leases.lease = LONG
 
-    async with claimed.effect():
+    async with claimed.write_permit():
         pass
 
     await engine("quick").take_over()
@@ -88,7 +88,7 @@ async def test_what_is_in_flight_ends_before_the_run_is_stopped(database, engine
     begun, answered = asyncio.Event(), asyncio.Event()
 
     async def flow():
-        async with claimed.effect():
+        async with claimed.write_permit():
             begun.set()
             await answered.wait()
         await asyncio.sleep(LONG.total_seconds())

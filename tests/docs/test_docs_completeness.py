@@ -280,10 +280,10 @@ def test_every_error_of_the_clients_is_documented_with_its_words():
 @pytest.mark.parametrize("flow", ["license_on_loan", "ticket_to_invoice", "supply_alert"])
 def test_every_problem_that_a_workflow_reports_is_on_its_page(flow):
     page = prose(DOCS / "workflows" / f"{flow.replace('_', '-')}.md")
-    tree = ast.parse((ROOT / "flows" / f"{flow}.py").read_text(encoding="utf-8"))
     problems = [
         node.args[0]
-        for node in ast.walk(tree)
+        for file in (flow, "mail")
+        for node in ast.walk(ast.parse((ROOT / "flows" / f"{file}.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("HooklineError", "BusinessFailure")
     ]
 

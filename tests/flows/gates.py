@@ -19,7 +19,7 @@ from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from hookline.settings import settings
 from tasks import zentitle
-from tasks.effects import BusinessKey, once
+from tasks.effects import BusinessKey, run_write
 
 
 class Away(HooklineError):
@@ -38,7 +38,7 @@ async def write(record: str, what: str, gate: str | None = None) -> None:
             await passed(record, gate)
         return Outcome([what])
 
-    await once(BusinessKey("gates", record, f"record {record}"), what, "test.write", {}, send)
+    await run_write(BusinessKey("gates", record, f"record {record}"), what, "test.write", {}, send)
 
 
 def _note(record: str, what: str) -> None:
@@ -145,7 +145,7 @@ async def mails(record: str) -> None:
             raise ConnectionError("the answer was lost")
         return Outcome()
 
-    await once(BusinessKey("gates", record, f"record {record}"), "mail", "test.mail", {}, send)
+    await run_write(BusinessKey("gates", record, f"record {record}"), "mail", "test.mail", {}, send)
 
 
 @flow(persist_result=False)

@@ -28,7 +28,7 @@ async def note_and_perhaps_undo(invoice_id: str, debtor_id: str, *, caught: bool
     jiwa = await JiwaCredentials.named("default")
     try:
         async with BusinessKey("test-compensated", invoice_id, f"order {invoice_id}").compensated() as saga:
-            noted = saga.at("note")
+            noted = saga.step("note")
             note = await jiwa_tasks.create_sales_order_note(
                 jiwa, noted, InvoiceID=invoice_id, NoteText="reserved"
             )
@@ -93,14 +93,14 @@ UNDONE = [
 async def test_a_no_that_the_flow_does_not_catch_fails_the_run_and_a_retry_asks_anew(
     sandbox, run_flow, run_again, vendors, order, moon
 ):
-    given = {"invoice_id": order.InvoiceID, "debtor_id": order.DebtorID}
-    failed = await run_flow(note_and_perhaps_undo, **given)
+    parameters = {"invoice_id": order.InvoiceID, "debtor_id": order.DebtorID}
+    failed = await run_flow(note_and_perhaps_undo, **parameters)
     undone = await steps(sandbox, order)
     notes = vendors.held(order).notes
     debtor = await vendors.jiwa.get_debtor(DebtorID=order.DebtorID)
     moon["full"] = False
 
-    again = await run_again(failed, caught=False, **given)
+    again = await run_again(failed, caught=False, **parameters)
 
     assert ("Failed", UNDONE, [], "declined") == (failed.name, undone, notes, debtor.AltAccountNo)
     assert f"BusinessFailure: {RULE}. Given back: note of order {order.InvoiceID}" in failed.message
@@ -114,12 +114,12 @@ async def test_a_no_that_the_flow_does_not_catch_fails_the_run_and_a_retry_asks_
 async def test_a_run_that_failed_for_something_else_after_its_no_has_it_again(
     sandbox, run_flow, run_again, vendors, order, moon
 ):
-    given = {"invoice_id": order.InvoiceID, "debtor_id": order.DebtorID, "caught": True}
+    parameters = {"invoice_id": order.InvoiceID, "debtor_id": order.DebtorID, "caught": True}
     moon["mail"] = False
-    failed = await run_flow(note_and_perhaps_undo, **given)
+    failed = await run_flow(note_and_perhaps_undo, **parameters)
     moon |= {"full": False, "mail": True}
 
-    again = await run_again(failed, **given)
+    again = await run_again(failed, **parameters)
 
     assert ("Failed", "Completed") == (failed.name, again.name)
     assert "the mail did not go out" in failed.message

@@ -342,7 +342,7 @@ async def test_with_nobody_to_tell_that_is_said(environment, run_flow):
 
     environment.delenv("HOOKLINE_NOTIFY_URLS", raising=False)
 
-    assert "Nobody to tell" == (await run_flow(notify, what="something")).name
+    assert "Nobody to notify" == (await run_flow(notify, what="something")).name
 
 
 @loads_apprise

@@ -168,7 +168,7 @@ async def test_the_company_is_kept_where_an_order_s_license_is_built_upon_it_mea
     [company], [license_] = loans.company(customer), vendors.held(order).licenses
     assert ("Completed", "Declined", company["company"]) == (bought.name, state.name, license_["company"])
     assert f"Kept: company of customer {customer.Name} ({customer.AccountNo})" in state.message
-    assert f"license LIC-PRO of order {order.InvoiceNo} builds upon it" in state.message
+    assert f"license LIC-PRO of order {order.InvoiceNo} depends on it" in state.message
 
 
 async def test_run_anew_by_a_person_after_the_no_it_is_lent_anew(loans):
@@ -203,7 +203,7 @@ async def test_lent_once_it_is_not_taken_back_by_a_replay_that_meets_a_no(loans)
     state = await loans.run(request, customer)
 
     assert ("Failed", 1, 1) == (state.name, len(loans.lent(customer)), len(loans.mails(request)))
-    assert "stands since a run before" in state.message
+    assert "is from an earlier run" in state.message
     assert HELD in state.message
 
 
@@ -211,7 +211,7 @@ async def test_lent_once_it_is_not_taken_back_by_a_replay_that_meets_a_no(loans)
     ("part_no", "debtor", "words"),
     [
         ("LIC-NONE", {}, "names nothing to lend for the part 'LIC-NONE'"),
-        (PART, {"EmailAddress": ""}, "has no e-mail address that can be one"),
+        (PART, {"EmailAddress": ""}, "is missing or not valid"),
     ],
 )
 async def test_what_cannot_be_lent_is_said_before_anything_is_taken(loans, part_no, debtor, words):

@@ -19,7 +19,7 @@ async def calls(account: JiwaCredentials, fleet: JetadviceCredentials) -> None:
 
 
 async def effects(account: JiwaCredentials, licenses: ZentitleCredentials, business: BusinessKey) -> None:
-    note = jiwa.create_sales_order_note(account, business.at("note"), InvoiceID="1", NoteText="paid")
+    note = jiwa.create_sales_order_note(account, business.step("note"), InvoiceID="1", NoteText="paid")
     assert_type(await note, Note)
     assert_type(await zentitle.create_license_codes(licenses, business, productid="1", numcodes=2), list[str])
     await jiwa.create_sales_order_note(account, InvoiceID="1", NoteText="paid")  # type: ignore[call-overload]
@@ -32,7 +32,7 @@ async def blind(account: SensorproCredentials, business: BusinessKey) -> None:
 
 
 def undone(licenses: ZentitleCredentials, fleet: JetadviceCredentials, saga: Compensation) -> None:
-    made = saga.compensate(saga.at("company"))
+    made = saga.compensate(saga.step("company"))
     made.by(zentitle.delete_company, licenses, companyid=7)
     made.by(zentitle.set_license_terms, licenses, "1", "2", clients=1, days=None)
     made.by(zentitle.return_license_code_activations, licenses, productid="1", licensecode="2")

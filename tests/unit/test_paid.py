@@ -11,9 +11,9 @@ from flows.order_to_license import (
     _computer_id,
     _customer,
     _is_paid,
+    _line_items,
     _listing,
     _nothing_to_do,
-    _wanted,
     paid_by_allocation,
     paid_by_payments,
 )
@@ -283,7 +283,8 @@ async def test_payments_do_not_count_where_the_catalog_trusts_the_ledger_alone(m
 
 def steps(*parts):
     return [
-        (one.step, one.product.part_no, one.quantity) for one in _wanted(CATALOG, order(Lines=lines(*parts)))
+        (one.step, one.product.part_no, one.quantity)
+        for one in _line_items(CATALOG, order(Lines=lines(*parts)))
     ]
 
 
@@ -304,7 +305,7 @@ def test_ids_of_lines_do_not_name_a_step():
     before, after = (
         [
             one.step
-            for one in _wanted(
+            for one in _line_items(
                 CATALOG,
                 order(
                     Lines=[
@@ -362,7 +363,7 @@ def test_the_computer_is_that_of_the_order_s_field_or_the_order_stands_in(field,
 
 
 def test_the_mail_lists_every_code_with_its_part():
-    wanted = _wanted(CATALOG, order(Lines=lines(("PRO", 2), ("TEAM", 5))))
+    wanted = _line_items(CATALOG, order(Lines=lines(("PRO", 2), ("TEAM", 5))))
 
     assert "PRO: 11\nPRO: 12\nTEAM: 21" == _listing(
         wanted, {"license PRO": ["11", "12"], "license TEAM": ["21"]}
@@ -386,7 +387,10 @@ async def test_the_mail_goes_to_the_first_address_that_is_known(monkeypatch, fie
     assert email == (await _customer(None, order(DebtorName="Bolt", **fields))).email
 
 
-@pytest.mark.parametrize(("email", "words"), [("", "has no e-mail address"), ("no address", "cannot be one")])
+@pytest.mark.parametrize(
+    ("email", "words"),
+    [("", "missing or not valid: ''"), ("no address", "missing or not valid: 'no address'")],
+)
 async def test_an_order_that_nobody_can_be_written_about_is_refused_before_anything_is_allocated(
     monkeypatch, email, words
 ):

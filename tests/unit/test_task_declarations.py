@@ -9,7 +9,7 @@ from tasks.readback import gone
 
 JIWA = VendorTasks(JiwaCredentials, __name__)
 SENSORPRO = VendorTasks(SensorproCredentials, __name__)
-LOOK = gone(JiwaClient.get_sales_order)
+READBACK = gone(JiwaClient.get_sales_order)
 
 
 @pytest.mark.parametrize(
@@ -17,23 +17,26 @@ LOOK = gone(JiwaClient.get_sales_order)
     [
         (lambda: JIWA.call(JiwaClient.delete_sales_order), "not of the kind 'safe', but 'readback'"),
         (
-            lambda: JIWA.effect(JiwaClient.get_sales_order, look=LOOK),
+            lambda: JIWA.write_task(JiwaClient.get_sales_order, readback=READBACK),
             "not of the kind 'readback', but 'safe'",
         ),
-        (lambda: JIWA.blind_effect(JiwaClient.delete_sales_order), "not of the kind 'never', but 'readback'"),
-        (lambda: JIWA.effect(JiwaClient.delete_sales_order), "needs a look or a census"),
-        (lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, of="InvoiceId"), "not take InvoiceId"),
+        (lambda: JIWA.blind_write_task(JiwaClient.delete_sales_order), "not of the kind 'never', but 'readback'"),
+        (lambda: JIWA.write_task(JiwaClient.delete_sales_order), "needs a read-back"),
         (
-            lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, essential=("Invoice",)),
+            lambda: JIWA.write_task(JiwaClient.delete_sales_order, readback=READBACK, of="InvoiceId"),
+            "not take InvoiceId",
+        ),
+        (
+            lambda: JIWA.write_task(JiwaClient.delete_sales_order, readback=READBACK, essential=("Invoice",)),
             "not take Invoice",
         ),
         (
-            lambda: JIWA.effect(JiwaClient.delete_sales_order, look=LOOK, found_by=("Number",)),
+            lambda: JIWA.write_task(JiwaClient.delete_sales_order, readback=READBACK, found_by=("Number",)),
             "not take Number",
         ),
-        (lambda: SENSORPRO.blind_effect(SensorproClient.send_email, of="subject"), "not take subject"),
+        (lambda: SENSORPRO.blind_write_task(SensorproClient.send_email, of="subject"), "not take subject"),
         (
-            lambda: SENSORPRO.blind_effect(SensorproClient.send_email, essential=("Subject", "Body")),
+            lambda: SENSORPRO.blind_write_task(SensorproClient.send_email, essential=("Subject", "Body")),
             "not take Body",
         ),
     ],

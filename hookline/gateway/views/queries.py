@@ -58,7 +58,7 @@ async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
     """Effects that wait for a person, the one that waits longest first, each with its delivery if it has one."""
     return await database.fetch(
         f"""
-        SELECT e.id, e.label, e.step, e.operation, e.reason, e.wanted, e.attempted_at, e.flow_run_id, {_REQUEST},
+        SELECT e.id, e.label, e.step, e.operation, e.reason, e.expected, e.attempted_at, e.flow_run_id, {_REQUEST},
                (SELECT p.delivery_id FROM dispatches p
                 WHERE p.id = e.dispatch_id OR p.flow_run_id = e.flow_run_id LIMIT 1) AS delivery_id
         FROM effects e WHERE e.state = 'uncertain' ORDER BY e.id LIMIT {PAGE}

@@ -17,17 +17,17 @@ from pydantic import SecretStr
 
 from blocks import JiwaCredentials
 from tasks import jiwa
-from tasks.effects import Business
+from tasks.effects import BusinessKey
 
 url, order, run = sys.argv[1:]
 account = JiwaCredentials(base_url=url, api_key=SecretStr("sandbox-jiwa-key"))
-business = Business("workflow", order, f"order {order}")
+business = BusinessKey("workflow", order, f"order {order}")
 
 
 async def work():
-    async with business.alone():
+    async with business.exclusive():
         for number in range(4):
-            step = business.at(f"{run} {number}")
+            step = business.step(f"{run} {number}")
             await jiwa.create_sales_order_note.fn(account, step, InvoiceID=order, NoteText=run)
 
 

@@ -13,7 +13,7 @@ class Cancelled:
     """The permit of a run that was cancelled."""
 
     @asynccontextmanager
-    async def effect(self):
+    async def write_permit(self):
         raise RunStopped("Nothing was sent.")
         yield
 

@@ -611,7 +611,7 @@ async def test_codes_of_no_company_are_counted_together_whichever_way_that_is_sa
 ):
     for step, none in (("one", {}), ("two", {"companyid": 0})):
         given = {"productid": DESKTOP, "numcodes": 1} | none
-        await vendor.call("create_license_codes", business.at(step), given)
+        await vendor.call("create_license_codes", business.step(step), given)
 
     assert 1 == await database.fetchval("SELECT count(DISTINCT scope) FROM effects")
 

@@ -153,7 +153,7 @@ class SentBlindly(_Suite):
         assert (fault["kind"] == "lose", 1) == (case.happened, case.sent)
 
     async def test_it_may_be_sent_again_where_that_was_chosen(self, case):
-        case.business = case.business.at("mail", resend=True)
+        case.business = case.business.step("mail", resend=True)
         case.misbehave("lose")
         with pytest.raises(VendorError):
             await case.call()

@@ -1,4 +1,4 @@
-"""The inbox (deliveries, dispatches, pauses, lanes), the journal (effects) and the audit trail (changes)."""
+"""The inbox (deliveries, dispatches, pauses, lanes), the journal (effects, compensation steps) and the audit trail (changes)."""
 
 from alembic import op
 
@@ -69,22 +69,34 @@ CREATE TABLE effects (
                    CHECK (state IN ('intended', 'done', 'failed', 'uncertain', 'undone', 'kept')),
     digest         text NOT NULL,                                -- of the request
     request        jsonb NOT NULL,
-    scope          text,                                         -- the place at the vendor that a look searches
-    baseline       jsonb,                                        -- what stood there before the first attempt
-    wanted         integer NOT NULL DEFAULT 0,                   -- how many vendor references it must bring
-    reference      text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids for what came about
+    scope          text,                                         -- the place at the vendor that a read-back counts
+    baseline       jsonb,                                        -- what was there before the first attempt
+    expected       integer NOT NULL DEFAULT 0,                   -- how many vendor references it must bring
+    reference      text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what it brought
     answer         jsonb,                                        -- as the vendor gave it, for people
     reason         text,
     attempts       integer NOT NULL DEFAULT 0,
     flow_run_id    uuid,
     dispatch_id    uuid,                                         -- where a delivery started it
-    uses           text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what it builds upon
-    round          integer NOT NULL DEFAULT 0,                   -- of what is undone as a whole; 0: part of none
-    undoes         bigint REFERENCES effects,                    -- the effect that this one undoes
-    undo           jsonb,                                        -- how: the task, its inputs, the rule that said no
+    waiting        uuid[] NOT NULL DEFAULT '{}',                 -- flow runs and dispatches that met it uncertain
+    depends_on     text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what it depends on
+    generation     integer NOT NULL DEFAULT 0,                   -- of what is compensated as a whole; 0: part of none
     created_at     timestamptz NOT NULL DEFAULT now(),
     attempted_at   timestamptz,                                  -- of the attempt whose end is not known yet
     finished_at    timestamptz
+)
+"""
+
+COMPENSATION_STEPS = """
+CREATE TABLE compensation_steps (                                -- written in one transaction, before the first of them
+    effect_id      bigint PRIMARY KEY REFERENCES effects,        -- the effect that performs it
+    compensates    bigint NOT NULL REFERENCES effects,           -- the effect that is undone by it
+    workflow       text NOT NULL,
+    key            text NOT NULL,                                -- the business whose rule said no
+    generation     integer NOT NULL,                             -- which one of that business is undone
+    rule           text NOT NULL,
+    flow_run_id    uuid,                                         -- the run that was told so
+    call           jsonb NOT NULL                                -- the task, its account and its inputs
 )
 """
 
@@ -174,19 +186,27 @@ BEGIN
 END $$
 """
 
-# What all its steps have undone is undone; and, once no step is left, whatever else the round did goes with it.
-EFFECT_UNDOING = """
-CREATE FUNCTION effect_undoing() RETURNS trigger LANGUAGE plpgsql AS $$
+# What all its steps have undone is undone; and, once no step is left, so is whatever else the generation did.
+EFFECT_COMPENSATED = """
+CREATE FUNCTION effect_compensated() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    step compensation_steps;
 BEGIN
-    UPDATE effects SET state = 'undone', reason = NEW.undo->>'rule'
-    WHERE id = NEW.undoes AND NOT EXISTS (SELECT FROM effects u WHERE u.undoes = NEW.undoes
-                                          AND u.round = NEW.round AND u.state <> 'done');
-    UPDATE effects e SET state = 'undone', reason = NEW.undo->>'rule'
-    WHERE e.workflow = NEW.workflow AND e.key = NEW.key AND e.round = NEW.round AND e.undoes IS NULL
+    SELECT * INTO step FROM compensation_steps WHERE effect_id = NEW.id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    UPDATE effects SET state = 'undone', reason = step.rule
+    WHERE id = step.compensates
+      AND NOT EXISTS (SELECT FROM compensation_steps s JOIN effects e ON e.id = s.effect_id
+                      WHERE s.compensates = step.compensates AND s.generation = step.generation AND e.state <> 'done');
+    UPDATE effects e SET state = 'undone', reason = step.rule
+    WHERE e.workflow = step.workflow AND e.key = step.key AND e.generation = step.generation
       AND (e.state IN ('done', 'failed') OR (e.state = 'intended' AND e.attempted_at IS NULL))
-      AND NOT EXISTS (SELECT FROM effects u WHERE u.undoes = e.id AND u.round = NEW.round)
-      AND NOT EXISTS (SELECT FROM effects u WHERE u.workflow = NEW.workflow AND u.key = NEW.key
-                      AND u.undoes IS NOT NULL AND u.state NOT IN ('done', 'kept'));
+      AND NOT EXISTS (SELECT FROM compensation_steps s
+                      WHERE s.effect_id = e.id OR (s.compensates = e.id AND s.generation = step.generation))
+      AND NOT EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
+                      WHERE s.workflow = step.workflow AND s.key = step.key AND o.state NOT IN ('done', 'kept'));
     RETURN NULL;
 END $$
 """
@@ -212,9 +232,9 @@ CREATE TRIGGER dispatch_changed AFTER UPDATE OF state ON dispatches FOR EACH ROW
 CREATE TRIGGER effect_settled AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND (OLD.state = 'uncertain' OR NEW.state IN ('undone', 'kept')))
     EXECUTE FUNCTION effect_settled();
-CREATE TRIGGER effect_undoing AFTER UPDATE OF state ON effects FOR EACH ROW
-    WHEN (OLD.state <> NEW.state AND NEW.undoes IS NOT NULL AND NEW.state IN ('done', 'kept'))
-    EXECUTE FUNCTION effect_undoing();
+CREATE TRIGGER effect_compensated AFTER UPDATE OF state ON effects FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.generation > 0 AND NEW.state IN ('done', 'kept'))
+    EXECUTE FUNCTION effect_compensated();
 CREATE TRIGGER source_paused AFTER INSERT OR DELETE ON pauses FOR EACH ROW EXECUTE FUNCTION source_paused();
 """
 
@@ -230,9 +250,9 @@ CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
 CREATE INDEX dispatches_waits_for ON dispatches (waits_for) WHERE state = 'uncertain';
 CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NOT IN ('undone', 'kept');
 CREATE INDEX effects_key ON effects (key);
-CREATE INDEX effects_undoing ON effects (workflow, key) WHERE undoes IS NOT NULL;
-CREATE INDEX effects_undoes ON effects (undoes) WHERE undoes IS NOT NULL;
-CREATE INDEX effects_uses ON effects USING gin (uses) WITH (fastupdate = off) WHERE uses <> '{}';
+CREATE INDEX effects_depends_on ON effects USING gin (depends_on) WITH (fastupdate = off) WHERE depends_on <> '{}';
+CREATE INDEX compensation_steps_business ON compensation_steps (workflow, key);
+CREATE INDEX compensation_steps_compensates ON compensation_steps (compensates);
 CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- as people know it
 CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate = off);
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
@@ -244,13 +264,13 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 
 
 def upgrade() -> None:
-    tables = (DELIVERIES, DISPATCHES, EFFECTS, PAUSES, LANES, CHANGES)
-    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_UNDOING, SOURCE_PAUSED)
+    tables = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, LANES, CHANGES)
+    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_COMPENSATED, SOURCE_PAUSED)
     one_a_line = [text for block in (INDEXES, TRIGGERS) for text in block.split(";") if text.strip()]
     for statement in (*tables, *functions, *one_a_line):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE changes, lanes, pauses, effects, dispatches, deliveries")
-    op.execute("DROP FUNCTION delivery_changed, dispatch_changed, effect_settled, effect_undoing, source_paused, why, actor")
+    op.execute("DROP TABLE changes, lanes, pauses, compensation_steps, effects, dispatches, deliveries")
+    op.execute("DROP FUNCTION delivery_changed, dispatch_changed, effect_settled, effect_compensated, source_paused, why, actor")

@@ -1,0 +1,52 @@
+"""The mail to a customer: a contact with a valid address, and one triggered broadcast of Sensorpro."""
+
+from pydantic import ValidationError
+
+from blocks import SensorproCredentials
+from hookline.catalog import Mail
+from hookline.clients.sensorpro.models import NewContact
+from hookline.errors import HooklineError
+from tasks import sensorpro as sensorpro_tasks
+from tasks.effects import BusinessKey
+
+
+def contact_of(who: str, email: str, first_name: str, *, kept_in: str, so_far: str) -> NewContact:
+    """
+    Return the contact that a mail goes to; call it before anything is done that needs the mail.
+
+    Args:
+        who: the customer, for people.
+        email: the address.
+        first_name: the name in the mail.
+        kept_in: the vendor where a person can correct the address.
+        so_far: what was done or not done, in a sentence.
+
+    Raises:
+        HooklineError: there is no such address.
+    """
+    try:
+        return NewContact(PersonalEMail=email, FirstName=first_name)
+    except ValidationError:
+        raise HooklineError(
+            f"The e-mail address of {who} is missing or not valid: {email!r}. {so_far} Correct it in {kept_in}, then "
+            "run this again."
+        ) from None
+
+
+async def send_mail(
+    sensorpro: SensorproCredentials,
+    business: BusinessKey,
+    step: str,
+    mail: Mail,
+    contact: NewContact,
+    **values: str,
+) -> None:
+    """Send a mail once, with these values in its text; if its answer is lost, do as the catalog says."""
+    await sensorpro_tasks.trigger_email(
+        sensorpro,
+        business.step(step, resend=mail.if_unknown == "send-again"),
+        CampId=mail.campaign_id,
+        BroadcastId=mail.broadcast_id,
+        ContactData=contact,
+        NamedPairsParameters=values,
+    )

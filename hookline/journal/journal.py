@@ -1,0 +1,314 @@
+"""
+The journal: do a vendor write once.
+
+The order of things is the whole point: `intended` is on disk before the request leaves, `done` is on disk before
+anything depends on it, and a run that finds `intended` reads back before it sends again.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NoReturn
+
+from hookline import context
+from hookline.crash_points import crash_point
+from hookline.database import DatabaseUnavailable, lent
+from hookline.database.connection import reaching
+from hookline.database.types import Connection, Row
+from hookline.journal import locks, store
+from hookline.journal.effect import (
+    CountReadback,
+    Effect,
+    EffectBusy,
+    EffectConflict,
+    EffectError,
+    EffectUncertain,
+    Outcome,
+    Readback,
+    Send,
+)
+from hookline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The one door to vendor writes that must happen once."""
+
+    settings: Settings
+    """The settings with the database, and the grace given to a write before it is read back."""
+
+    async def run(
+        self, effect: Effect, send: Send, readback: Readback | None = None, *, resend: bool = False
+    ) -> Outcome:
+        """
+        Send the write unless it is done; if the end of an earlier attempt is unknown, read back first.
+
+        Args:
+            effect: which write this is.
+            send: makes the write. An exception with `maybe_applied` False changed nothing; any other might have.
+            readback: finds the write at the vendor, or counts; None: it cannot be found, and an attempt whose end is
+                unknown is *uncertain*.
+            resend: without a read-back, send again instead of asking a person: the flow has chosen so.
+
+        Returns:
+            The outcome: of now, of then, or as found at the vendor.
+
+        Raises:
+            EffectUncertain: nobody can know whether it happened.
+            EffectConflict: the step was done, or may have been, with another request.
+            EffectBusy: another run works on it, or undoes what it depends on; try again.
+            EffectError: what it depends on was undone, or its own business is being undone.
+            DatabaseUnavailable: PostgreSQL is away; try again, and what was begun is read back.
+        """
+        async with lent(self.settings) as connection:
+            with context.waiting(f"waits for another run that works on {effect}"):
+                await locks.lock(connection, f"effect {effect}")
+            # Where nothing has to be read before: both in one, on disk before the request leaves.
+            at_once = not isinstance(readback, CountReadback) and not effect.depends_on
+            row = await store.intend(connection, effect, begin=at_once)
+            return await _Write(self.settings, connection, effect, row, readback, resend).run(send)
+
+    async def outcome_of(self, workflow: str, key: str, step: str) -> Outcome | None:
+        """
+        Return the outcome of an effect that is done.
+
+        None: it is not, was undone, or the vendor refused what depends on it.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL is away.
+        """
+        async with lent(self.settings) as connection:
+            row = await store.current(connection, workflow, key, step)
+        return None if row is None else _outcome(row)
+
+    async def correct_reference(self, workflow: str, key: str, step: str, reference: str) -> None:
+        """
+        Note the reference by which the vendor now has what an effect brought, if the journal knows another.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL is away.
+        """
+        async with lent(self.settings) as connection:
+            await store.correct(connection, workflow, key, step, [reference])
+
+
+class Next(Enum):
+    """The next thing to do about an effect."""
+
+    ANSWER = auto()
+    """Return the stored outcome."""
+    ASK = auto()
+    """Ask a person: nobody can know."""
+    READ_BACK = auto()
+    """Look for the earlier attempt at the vendor, and begin another one if it is not there."""
+    BEGIN = auto()
+    """Write down that an attempt begins, then send."""
+    SEND = auto()
+    """Send: that the first attempt begins is written down with the effect itself."""
+
+
+def next_for(row: Row, *, can_read_back: bool, resend: bool) -> Next:
+    """Return what to do about an effect of which the journal says this."""
+    end_is_unknown = row["attempted_at"] is not None
+    match row["state"], end_is_unknown:
+        case "done", _:
+            return Next.ANSWER
+        case "uncertain", _:
+            return Next.ASK
+        case _, False:  # new, or known to have changed nothing
+            return Next.BEGIN
+        case _ if row["begun"]:
+            return Next.SEND
+        case _ if can_read_back:
+            return Next.READ_BACK
+        case _:
+            return Next.BEGIN if resend else Next.ASK
+
+
+def state_after(error: Exception, *, may_repeat: bool) -> str | None:
+    """
+    Return the state of an effect whose sending raised this error; None: it stays as it is, its end unknown.
+
+    An error that says nothing of itself may have been applied: when in doubt, the journal reads back or asks.
+    """
+    match getattr(error, "maybe_applied", True), getattr(error, "transient", False):
+        case False, True:
+            return "intended"
+        case False, _:
+            return "failed"
+        case _:
+            return None if may_repeat else "uncertain"
+
+
+@dataclass(frozen=True)
+class _Write:
+    """One effect that this run works on; its lock is held."""
+
+    settings: Settings
+    connection: Connection
+    effect: Effect
+    row: Row
+    readback: Readback | None
+    resend: bool
+
+    async def run(self, send: Send) -> Outcome:
+        match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
+            case Next.ANSWER:
+                self._ensure_same_request()
+                return _outcome(self.row)
+            case Next.ASK:
+                self._ensure_same_request()
+                await self._ask(self.row["reason"] or "The answer was lost, and it cannot be looked up.")
+            case Next.READ_BACK:
+                await self._ensure_may_begin()
+                self._ensure_same_request()
+                if (found := await self._read_back()) is not None:
+                    await self._done(found)
+                    return found
+                await self._begin()
+            case Next.BEGIN:
+                await self._ensure_may_begin()
+                await self._renew()
+                await self._begin()
+        return await self._send(send)
+
+    # Before it is sent
+
+    async def _ensure_may_begin(self) -> None:
+        """
+        Raise if something that is undone, now or before, stands against the effect.
+
+        Its row is there already: a compensation of what it depends on comes before or after, and sees it or is seen.
+        """
+        await self._lock_scope()
+        if self.row["being_compensated"]:
+            raise EffectError(
+                f"{self.effect.label} is being undone, so {self.effect.step} was not begun. Its run goes on undoing "
+                "where it enters `compensated()`: nothing else of the business may begin before that."
+            )
+        for needed in await store.dependencies(self.connection, self.effect):
+            what = f"{needed['what']} (effect {needed['id']})"
+            if needed["state"] == "undone":
+                raise EffectError(
+                    f"{self.effect} depends on {what}, which was undone meanwhile. Run this again."
+                )
+            if needed["being_undone"]:
+                raise EffectBusy(f"{self.effect} waits: {what} is being undone.")
+
+    async def _lock_scope(self) -> None:
+        if isinstance(self.readback, CountReadback):
+            with context.waiting(f"waits for another run that counts at {self.readback.scope}"):
+                await locks.lock(self.connection, f"scope {self.readback.scope}")
+
+    async def _renew(self) -> None:
+        """Take the request as it is now, where nothing was changed: a person may have corrected it since."""
+        if self.row["attempted_at"] is not None:
+            self._ensure_same_request()
+        elif not _says_the_same(self.row, self.effect):
+            await store.renew(self.connection, self.row["id"], self.effect)
+
+    async def _begin(self) -> None:
+        scope, baseline = None, None
+        if isinstance(self.readback, CountReadback):
+            scope = self.readback.scope
+            for neighbour in await store.open_neighbours(self.connection, self.row["id"], scope):
+                await self._let_land(neighbour)
+            baseline = await self.readback.count()
+        await store.begin(self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline)
+
+    def _ensure_same_request(self) -> None:
+        then, now = self.row["request"], self.effect.request
+        if self.row["digest"] != self.effect.digest:
+            changed = {
+                name: f"{then.get(name)!r} then, {now.get(name)!r} now"
+                for name in sorted({*then, *now})
+                if then.get(name) != now.get(name)
+            }
+            raise EffectConflict(
+                f"{self.effect} was begun with another request (effect {self.row['id']}, {self.row['state']}): "
+                f"{changed}. Nothing was sent. Correct the difference by hand at the vendor."
+            )
+
+    # Sending
+
+    async def _send(self, send: Send) -> Outcome:
+        operation, expected = self.effect.operation, self.effect.expected
+        crash_point(f"intended {operation}")
+        try:
+            outcome = await send()
+        except Exception as error:
+            await self._failed(error)
+            raise
+        crash_point(f"sent {operation}")
+        if len(outcome.reference) < expected:
+            await self._ask(
+                f"{expected} were asked for and {len(outcome.reference)} came: {outcome.reference}."
+            )
+        await self._done(outcome)
+        crash_point(f"done {operation}")
+        return outcome
+
+    async def _failed(self, error: Exception) -> None:
+        state = state_after(error, may_repeat=self.readback is not None or self.resend)
+        if state == "uncertain":
+            await self._ask(str(error), error)
+        elif state is not None:
+            await store.not_applied(self.connection, self.row["id"], state=state, reason=str(error))
+
+    async def _done(self, outcome: Outcome) -> None:
+        """Write the outcome down; by another connection where ours is lost, for later nobody may find it out."""
+        try:
+            with reaching(self.settings):
+                await store.done(self.connection, self.row["id"], outcome)
+        except DatabaseUnavailable:
+            async with lent(self.settings) as connection:
+                await store.done(connection, self.row["id"], outcome)
+
+    async def _ask(self, why: str, cause: Exception | None = None) -> NoReturn:
+        await store.uncertain(self.connection, self.row["id"], why, self.effect)
+        raise EffectUncertain(self.row["id"], str(self.effect), why) from cause
+
+    # Read-back
+
+    async def _read_back(self) -> Outcome | None:
+        """Return what an earlier attempt brought; None if it is known to have changed nothing."""
+        await self._let_land(self.row)
+        if isinstance(self.readback, CountReadback):
+            return await self._count_new(self.readback)
+        return await self.readback() if self.readback else None
+
+    async def _let_land(self, row: Row) -> None:
+        grace = self.settings.readback_grace_seconds
+        seconds = await store.seconds_until(self.connection, row["attempted_at"], grace)
+        with context.waiting(f"waits until an earlier attempt of {self.effect} has landed"):
+            await asyncio.sleep(seconds)
+
+    async def _count_new(self, readback: CountReadback) -> Outcome | None:
+        began = self.row["attempted_at"]
+        for neighbour in await store.open_neighbours(self.connection, self.row["id"], readback.scope):
+            if neighbour["attempted_at"] > began:
+                await self._stop_for(neighbour)
+        others = await store.references_of_others(self.connection, readback.scope, began)
+        new = sorted(await readback.count() - set(self.row["baseline"] or []) - others)
+        if new and len(new) != self.effect.expected:
+            await self._ask(f"{self.effect.expected} were asked for; new at the vendor are {new}.")
+        return Outcome(new, "found at the vendor after the answer was lost") if new else None
+
+    async def _stop_for(self, neighbour: Row) -> NoReturn:
+        """Raise: a later write of the same scope is the only one that could be mistaken for this one."""
+        other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
+        if neighbour["state"] == "uncertain":
+            await self._ask(f"It cannot be told apart from {other}, which is uncertain too.")
+        raise EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
+
+
+def _outcome(row: Row) -> Outcome:
+    return Outcome(list(row["reference"]), row["answer"])
+
+
+def _says_the_same(row: Row, effect: Effect) -> bool:
+    """Return True if the row has all of the effect that a person could have corrected."""
+    same = ("digest", "expected", "operation", "label", "generation")
+    return tuple(row["depends_on"]) == effect.depends_on and all(
+        row[name] == getattr(effect, name) for name in same
+    )
