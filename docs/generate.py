@@ -1,8 +1,9 @@
 """
-Write the generated parts of docs/glossary.md, docs/settings.md, docs/cli.md and docs/vendors/, between two marks.
+Write the generated parts of docs/glossary.md, docs/settings.md, docs/cli.md, docs/states.md and docs/vendors/.
 
-`docs/glossary.yaml` is the source of the glossary, `.env.example` of the settings (a test holds it to them),
-the command line itself of the commands, and the clients of the vendors' operations.
+Each stands between two marks. `docs/glossary.yaml` is the source of the glossary, `.env.example` of the settings (a
+test holds it to them), the command line itself of the commands, `hookline.states` of the states, and the clients of the
+vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
@@ -18,6 +19,7 @@ from cyclopts.argument import Argument
 
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
+from hookline.states import MACHINES, STATES, WORST_FIRST, Machine, Phase, Transition
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
@@ -34,6 +36,7 @@ def pages() -> dict[Path, str]:
         docs / "glossary.md": glossary_tables(),
         docs / "settings.md": settings_tables(),
         docs / "cli.md": command_sections(),
+        docs / "states.md": state_sections(),
     } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
     return {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
 
@@ -96,6 +99,38 @@ def operation_table(client: type[VendorClient]) -> Iterator[str]:
     """Yield a row for each operation of a vendor, in the order of its client."""
     yield "| operation | call | what it does | repeat | source | assumed |\n| --- | --- | --- | --- | --- | --- |"
     yield from map(_operation_row, operations(client).values())
+
+
+def state_sections() -> Iterator[str]:
+    """A figure and two tables for each machine of states."""
+    for machine in MACHINES.values():
+        yield f"## {machine.table.capitalize()}\n"
+        yield "\n".join(["```mermaid", "stateDiagram-v2", *_edges(machine), "```", ""])
+        yield "| state | on the page | meaning | phase |\n| --- | --- | --- | --- |"
+        for state in (STATES[name] for name in machine.states):
+            yield f"| `{state.name}` | {state.word} | {state.meaning} | {state.phase} |"
+        yield "\n| event | from | to | caused by |\n| --- | --- | --- | --- |"
+        yield from map(_transition_row, machine.transitions)
+        yield ""
+    yield (
+        "A delivery that has dispatches follows them: it has the state of the one that needs a person most, first "
+        f"{', '.join(WORST_FIRST)}."
+    )
+
+
+def _edges(machine: Machine) -> Iterator[str]:
+    """The transitions as Mermaid draws them, one line for each pair of states."""
+    yield from (f"    [*] --> {state}" for state in machine.initial)
+    events: dict[tuple[str, str], list[str]] = {}
+    for transition in machine.transitions:
+        for pair in transition.pairs:
+            events.setdefault(pair, []).append(transition.event)
+    yield from (f"    {before} --> {after}: {', '.join(names)}" for (before, after), names in events.items())
+    yield from (f"    {state} --> [*]" for state in machine.of(Phase.CLOSED))
+
+
+def _transition_row(transition: Transition) -> str:
+    return f"| {transition.event} | {', '.join(transition.before)} | {', '.join(transition.after)} | {transition.by} |"
 
 
 def _operation_row(operation: Operation[..., Any]) -> str:

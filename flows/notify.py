@@ -11,12 +11,11 @@ from hookline.database import pool
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import stats
 from hookline.settings import settings
+from hookline.states import NEED_A_PERSON
 from hookline.text import markdown, one_line
 
 if TYPE_CHECKING:
     from apprise import Apprise, NotifyFormat
-
-NEED_A_PERSON = ("failed", "uncertain", "rejected")
 
 
 # A message that comes twice does no harm, so it needs no journal.

@@ -49,9 +49,10 @@ from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
-from hookline.inbox import deliveries, search
+from hookline.inbox import search
 from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from hookline.settings import JiwaSettings, Settings, settings
+from hookline.states import OPEN
 from hookline.text import storable
 
 # Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
@@ -149,12 +150,12 @@ def database_settings():
     process = embedded.process(home)
     with (home / "postgres.log").open("wb") as log:
         server = subprocess.Popen(
-            process.command,
-            env=process.env or os.environ,
-            cwd=process.cwd,
-            user=process.user,
-            group=process.group,
-            extra_groups=None if process.user is None else [],
+            process["command"],
+            env=process["env"],
+            cwd=process["cwd"],
+            user=process["user"],
+            group=process["group"],
+            extra_groups=None if process["user"] is None else [],
             stdout=log,
             stderr=log,
         )
@@ -263,7 +264,7 @@ class BusinessKey:
             database = await pool(self.sandbox.settings)
             found = await search.find(database, search.Filter(key=order.InvoiceID))
             rows = json.loads(json.dumps(found.deliveries, default=str))
-            open_ = [row for row in rows if row["state"] in deliveries.OPEN]
+            open_ = [row for row in rows if row["state"] in OPEN]
             before, seen = seen, len(rows)
             if len(rows) > len(after) and not open_ and before == len(rows):
                 return rows

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hookline.states import STATES
 from hookline.text import one_line, visible
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
@@ -17,21 +18,7 @@ AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON,
 WIDE = 240
 """Columns where nobody looks: a file or a pipe must not have its lines cut to a terminal's width."""
 
-STYLES = {
-    "done": "green",
-    "running": "cyan",
-    "received": "cyan",
-    "dispatched": "cyan",
-    "held": "yellow",
-    "intended": "yellow",
-    "uncertain": "bold yellow",
-    "failed": "bold red",
-    "rejected": "bold red",
-    "unrouted": "dim",
-    "discarded": "dim",
-    "undone": "dim",
-    "kept": "green",
-}
+STYLES = {name: state.style for name, state in STATES.items()}
 
 
 class InertConsole(Console):

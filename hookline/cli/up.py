@@ -76,7 +76,7 @@ def processes(settings: Settings) -> list[Process]:
     own_database = settings.database_url is None
     own_prefect = settings.has_own_prefect
     return [
-        *([embedded.process(settings.home)] if own_database else []),
+        *([Process(**embedded.process(settings.home))] if own_database else []),
         Process(
             name="migrate",
             command=_python("hookline.database"),

@@ -24,23 +24,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import quote
 
 import psutil
 
+from hookline.database import namespace
 from hookline.errors import HooklineError
-from hookline.supervisor import namespace
-from hookline.supervisor.process import Process
-from hookline.supervisor.ready import postgres_ready
 
 DATABASES = ("hookline", "prefect")
 MAJOR_VERSION = "18"
 STOP_SIGNAL = signal.SIGINT  # a "fast" shutdown: clients are sent away, everything is written
 
 _SYSTEM_USER = "pgserver"
-_PATIENCE = 15.0  # seconds an old server is given to stop
+_STOP_TIMEOUT_SECONDS = 15.0  # of an old server
 _PORT = 5432  # only part of the socket's name
-_LONGEST_SOCKET = 103  # macOS; Linux allows 107
+_MAX_SOCKET = 103  # macOS; Linux allows 107
 _PLAIN_PATH = re.compile(
     r"[\w./-]+", re.ASCII
 )  # no comma, colon or quote: they mean something in URLs or settings
@@ -104,20 +103,34 @@ def prepare(home: Path) -> None:
         raise HooklineError(f"Cannot set up PostgreSQL in {folder}: {error}.") from None
 
 
-def process(home: Path) -> Process:
-    """The server as a process named `postgres` for the supervisor; `prepare` first."""
+class ServerProcess(TypedDict):
+    """The server as the fields of the supervisor's `Process`."""
+
+    name: str
+    command: list[str]
+    env: dict[str, str]
+    ready: Callable[[], Awaitable[bool]]
+    stop_signal: signal.Signals
+    stop_seconds: float
+    user: int | None
+    group: int | None
+    cwd: Path
+
+
+def process(home: Path) -> ServerProcess:
+    """Return how to run the server, as a process named `postgres`; `prepare` first."""
     uid, gid = _owner(home)
-    return Process(
-        name="postgres",
-        command=command(home),
-        env=_environment(),
-        ready=_ready(home),
-        stop_signal=STOP_SIGNAL,
-        stop_seconds=30,
-        user=uid if _is_another(uid) else None,
-        group=gid if _is_another(uid) else None,
-        cwd=_data(home),
-    )
+    return {
+        "name": "postgres",
+        "command": command(home),
+        "env": _environment(),
+        "ready": _ready(home),
+        "stop_signal": STOP_SIGNAL,
+        "stop_seconds": 30,
+        "user": uid if _is_another(uid) else None,
+        "group": gid if _is_another(uid) else None,
+        "cwd": _data(home),
+    }
 
 
 def command(home: Path) -> list[str]:
@@ -139,24 +152,39 @@ def socket_dir(home: Path) -> Path:
     Else one in `/tmp` whose name follows from the home and the user, whatever `TMPDIR` says to either side.
     """
     folder = home.absolute() / "postgres" / "socket"
-    if len(os.fsencode(_in(folder))) <= _LONGEST_SOCKET and _PLAIN_PATH.fullmatch(str(folder)):
+    if len(os.fsencode(_in(folder))) <= _MAX_SOCKET and _PLAIN_PATH.fullmatch(str(folder)):
         return folder
     digest = hashlib.sha256(b"%d:%s" % (os.geteuid(), os.fsencode(folder))).hexdigest()
     return Path("/tmp") / f"hookline-{digest[:16]}"  # noqa: S108  (its owner and mode are checked)
 
 
 def _ready(home: Path) -> Callable[[], Awaitable[bool]]:
-    answers = postgres_ready(_in(socket_dir(home)))
+    """Return a question that is True once the server takes connections, as `pg_ctl` finds it out."""
 
     async def ask() -> bool:
-        # A question during recovery would stand as FATAL in the log; its own file tells first.
-        try:
-            status = (_data(home) / "postmaster.pid").read_text().splitlines()[7:]
-        except OSError:
-            return False
-        return [line.strip() for line in status] == ["ready"] and await answers()
+        return _status(_data(home)) == "ready" and _server(_data(home)) is not None
 
     return ask
+
+
+def _status(data: Path) -> str:
+    """Return what a server says of itself in its `postmaster.pid`; empty where there is none."""
+    with suppress(OSError, IndexError):
+        return _pid_file(data).read_text().splitlines()[7].strip()
+    return ""
+
+
+def _server(data: Path) -> psutil.Process | None:
+    """Return the process that runs the server of this data, by its `postmaster.pid`; a pid may be used again."""
+    with suppress(OSError, ValueError, psutil.Error):
+        found = psutil.Process(int(_pid_file(data).read_text().split("\n", 1)[0]))
+        if found.name() == "postgres" and str(data) in found.cmdline():
+            return found
+    return None
+
+
+def _pid_file(data: Path) -> Path:
+    return data / "postmaster.pid"
 
 
 def _in(folder: Path) -> Path:
@@ -343,21 +371,14 @@ def _stop_leftover(data: Path) -> None:
     Stop the server of a supervisor that was killed.
 
     Only one supervisor runs on a home, so a server found here belongs to none. A `postmaster.pid` whose
-    number is another program's by now would keep PostgreSQL from starting; one of the dead it clears itself.
+    number is another program's by now would keep PostgreSQL from starting.
     """
-    file = data / "postmaster.pid"
-    try:
-        leftover = psutil.Process(int(file.read_text().split("\n", 1)[0]))
-        ours = leftover.name() == "postgres" and str(data) in leftover.cmdline()
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-        return
-    except psutil.AccessDenied:
-        ours = False
-    if not ours:
-        file.unlink(missing_ok=True)
+    leftover = _server(data)
+    if leftover is None:
+        _pid_file(data).unlink(missing_ok=True)
         return
     for number in (signal.SIGINT, signal.SIGQUIT):
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
         with suppress(psutil.NoSuchProcess):
             leftover.send_signal(number)
             while leftover.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:

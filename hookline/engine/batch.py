@@ -258,9 +258,14 @@ class Batches:
     def batch_for(self, claimed: ClaimedDispatch) -> BatchRun | None:
         """The lane that a dispatch goes into; None: it has a flow run of its own."""
         dispatch, batch = claimed.dispatch, self.batch
-        if batch is None or batch.over.is_set() or dispatch["alone"] or dispatch["flow_run_id"] is not None:
+        if (
+            batch is None
+            or batch.over.is_set()
+            or dispatch["unbatched"]
+            or dispatch["flow_run_id"] is not None
+        ):
             return None
-        if dispatch["deaths"]:
+        if dispatch["engine_deaths"]:
             return None
         unbatched = {route.name for route in self.hooks.routes if route.unbatched}
         if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():

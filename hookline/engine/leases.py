@@ -118,7 +118,7 @@ class Leases:
         """Leases that last for too long, and since when they were seen unchanged."""
 
     async def claim(
-        self, limit: int, deployments: Collection[str], deaths: tuple[int, int] = (0, 0)
+        self, limit: int, deployments: Collection[str], engine_deaths: tuple[int, int] = (0, 0)
     ) -> list[ClaimedDispatch]:
         """Take dispatches that may run now, for these deployments, and took so many engines with them."""
         until = self._end_of_lease()
@@ -129,7 +129,7 @@ class Leases:
             lease=self.lease,
             claimed_ids=self.claimed,
             deployments=deployments,
-            deaths=deaths,
+            engine_deaths=engine_deaths,
         )
         all_claimed = [ClaimedDispatch(dispatch, self, until) for dispatch in claimed]
         self.claimed |= {claimed.id: claimed for claimed in all_claimed}
@@ -171,7 +171,7 @@ class Leases:
                 row["delivery_id"],
                 row["state"],
                 row["engine"],
-                row["deaths"],
+                row["engine_deaths"],
             )
         if gone:
             await engines.forget(database, gone)

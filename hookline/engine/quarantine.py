@@ -67,7 +67,7 @@ class Quarantine:
 
 
 def _must_be_alone(claimed: ClaimedDispatch) -> bool:
-    return bool(claimed.dispatch["deaths"] >= QUARANTINE_AT)
+    return bool(claimed.dispatch["engine_deaths"] >= QUARANTINE_AT)
 
 
 def _is_new(claimed: ClaimedDispatch) -> bool:

@@ -10,9 +10,9 @@ from hookline.database import pool
 from hookline.gateway.writer import DATABASE_SECONDS
 from hookline.health import processes, running
 from hookline.hosts import LOOPBACK, host_name
-from hookline.inbox.deliveries import OPEN
 from hookline.peers import is_loopback, peer
 from hookline.settings import Settings
+from hookline.states import NEED_A_PERSON, OPEN
 
 REQUESTS = Counter("hookline_requests_total", "Webhook requests answered.", ["source", "status"])
 NOT_VERIFIED = Counter("hookline_not_verified_total", "Requests whose proof was wrong.", ["source"])
@@ -39,7 +39,7 @@ PROCESS_TROUBLE = Gauge(
     "hookline_process_trouble", "1 for a process of `hookline up` that ends again and again.", ["process"]
 )
 
-COUNT_CAP = (*OPEN, "failed", "uncertain", "rejected")
+COUNTED = (*OPEN, *NEED_A_PERSON)
 
 
 def may_see(request: Request, settings: Settings) -> bool:
@@ -58,7 +58,7 @@ async def exposition(settings: Settings) -> bytes:
     async with (await pool(settings)).acquire(timeout=DATABASE_SECONDS) as connection:
         counts = await connection.fetch(
             "SELECT source, state, count(*) AS n FROM deliveries WHERE state = ANY ($1) GROUP BY source, state",
-            COUNT_CAP,
+            COUNTED,
             timeout=DATABASE_SECONDS,
         )
         [row] = await connection.fetch(

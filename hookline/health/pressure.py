@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from hookline.database import CONNECTION_ERRORS, pool
 from hookline.gateway.writer import DATABASE_SECONDS
-from hookline.inbox.deliveries import OPEN
 from hookline.settings import Settings
+from hookline.states import OPEN
 
 logger = logging.getLogger(__name__)
 

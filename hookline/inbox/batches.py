@@ -1,4 +1,4 @@
-"""Which lanes carry a backlog just now, so that the flow run of none stays open when its engine dies."""
+"""Which batches carry a backlog just now, so that the flow run of none stays open when its engine dies."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -12,7 +12,7 @@ async def keep(database: asyncpg.Pool, batch_id: UUID, lease: timedelta) -> None
     """Write down that an engine is at this lane for so long, by the database's clock; before its flow run is made."""
     await database.execute(
         """
-        INSERT INTO lanes (id, lease_until) VALUES ($1, now() + $2)
+        INSERT INTO batches (id, lease_until) VALUES ($1, now() + $2)
         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
         """,
         batch_id,
@@ -22,10 +22,10 @@ async def keep(database: asyncpg.Pool, batch_id: UUID, lease: timedelta) -> None
 
 async def ended(connection: "Connection | asyncpg.Pool", batch_id: UUID) -> None:
     """Write down that this lane and its flow run are over."""
-    await connection.execute("DELETE FROM lanes WHERE id = $1", batch_id)
+    await connection.execute("DELETE FROM batches WHERE id = $1", batch_id)
 
 
 async def abandoned(connection: Connection) -> list[UUID]:
-    """The lanes whose engine fell silent."""
-    rows = await connection.fetch("SELECT id FROM lanes WHERE lease_until < now()")
+    """The batches whose engine fell silent."""
+    rows = await connection.fetch("SELECT id FROM batches WHERE lease_until < now()")
     return [row["id"] for row in rows]

@@ -1,5 +1,6 @@
-"""What a person may do to deliveries: replay, discard, pause and resume; each stands in the audit trail."""
+"""Commands of people: replay, discard, pause and resume; each is in the audit trail, with its actor and reason."""
 
+from collections.abc import Awaitable, Callable, Collection
 from uuid import UUID
 
 from hookline import text
@@ -7,49 +8,57 @@ from hookline.database.types import Connection
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
 from hookline.inbox.dispatches import QUARANTINE_AT
+from hookline.states import DISPATCHES, ENDED, in_sql
+
+Command = Callable[[Connection, Collection[UUID]], Awaitable[set[UUID]]]
+"""A command on a batch of deliveries, in one transaction; returns the ids of those that it changed."""
+
+_DISCARDED_AT_ONCE = in_sql(
+    state for state in DISPATCHES.states if (state, "discarded") in DISPATCHES.pairs and state != "running"
+)
 
 
 async def replay(
     connection: Connection,
-    delivery_id: UUID,
+    delivery_ids: Collection[UUID],
     *,
     route: str | None = None,
     actor: str,
     reason: str = "replayed",
-) -> bool:
+) -> set[UUID]:
     """
-    Let a delivery go through again.
+    Let deliveries go through again.
 
     One that never became a dispatch is routed again. A dispatch that failed goes on in its own flow run; one
-    that is done or discarded gets a new one. What the journal has as done is not repeated.
+    that is done or discarded gets a new one. What the journal has as done is not repeated. Dispatches that wait or
+    run are left alone.
 
     Args:
-        connection: outside a transaction.
-        delivery_id: the delivery.
+        connection: to the inbox.
+        delivery_ids: of a batch of deliveries.
         route: only this route; if it never took the delivery, it does now, whatever its condition says.
         actor: who does so, for the audit trail.
         reason: why, for the audit trail.
 
     Returns:
-        Whether there was anything to replay (what waits or runs is left alone).
+        The ids of those of which anything was to be replayed.
     """
     async with acting(connection, actor, reason):
         dispatched = await connection.fetch(
-            """
+            f"""
             WITH ended AS (
                 SELECT id, state IN ('done', 'discarded') AS over FROM dispatches
-                WHERE delivery_id = $1 AND route = coalesce($2, route)
-                  AND state IN ('done', 'failed', 'uncertain', 'discarded')
+                WHERE delivery_id = ANY($1) AND route = coalesce($2, route) AND state IN {in_sql(ENDED)}
                 ORDER BY seq FOR UPDATE
             )
             UPDATE dispatches p
-            SET replays = replays + ended.over::int, state = 'dispatched', reason = NULL, alone = true,
-                deaths = least(deaths, $3), discard_reason = NULL, discard_actor = NULL,
+            SET replays = replays + ended.over::int, state = 'dispatched', reason = NULL, unbatched = true,
+                engine_deaths = least(engine_deaths, $3), discard_reason = NULL, discard_actor = NULL,
                 flow_run_id = CASE WHEN ended.over THEN NULL ELSE flow_run_id END,
                 not_before = now(), finished_at = NULL
-            FROM ended WHERE p.id = ended.id RETURNING p.id
-            """,
-            delivery_id,
+            FROM ended WHERE p.id = ended.id RETURNING p.delivery_id
+            """,  # noqa: S608  (constants)
+            delivery_ids,
             route,
             QUARANTINE_AT,
         )
@@ -57,27 +66,29 @@ async def replay(
             """
             UPDATE deliveries d
             SET state = 'received', reason = NULL, only_route = $2, routing_attempts = 0, routing_until = NULL
-            WHERE id = $1 AND state NOT IN ('received', 'held') AND body IS NOT NULL
+            WHERE id = ANY($1) AND state NOT IN ('received', 'held') AND body IS NOT NULL
               AND NOT EXISTS (SELECT FROM dispatches p
                               WHERE p.delivery_id = d.id AND p.route = coalesce($2, p.route))
             RETURNING id
             """,
-            delivery_id,
+            delivery_ids,
             route,
         )
         await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
-    return bool(dispatched or routed)
+    return {row["delivery_id"] for row in dispatched} | {row["id"] for row in routed}
 
 
-async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reason: str) -> bool:
+async def discard(
+    connection: Connection, delivery_ids: Collection[UUID], *, actor: str, reason: str
+) -> set[UUID]:
     """
-    Set a delivery aside, with the reason.
+    Set deliveries aside, with the reason.
 
-    What runs is stopped before its next effect, by whoever runs it, and is discarded then; it is done after all if it
-    ends before that. Where its engine is dead or blocked, it is discarded when it is taken over.
+    A dispatch that runs is stopped before its next effect, by its engine, and is discarded then; it is done after all
+    if it ends before that. Where its engine is dead or blocked, it is discarded when another one takes it over.
 
     Returns:
-        Whether anything was open.
+        The ids of those of which anything was open.
     """
     reason = text.reason(reason)
     async with acting(connection, actor, reason):
@@ -86,40 +97,40 @@ async def discard(connection: Connection, delivery_id: UUID, *, actor: str, reas
             UPDATE dispatches
             SET discard_reason = $2, discard_actor = $3,
                 reason = left('stops before its next step, to be discarded: ' || $2, $4)
-            WHERE delivery_id = $1 AND state = 'running' RETURNING id
+            WHERE delivery_id = ANY($1) AND state = 'running' RETURNING delivery_id
             """,
-            delivery_id,
+            delivery_ids,
             reason,
             actor,
             text.MAX_REASON,
         )
         dispatches = await connection.fetch(
-            """
+            f"""
             UPDATE dispatches SET state = 'discarded', reason = $2, finished_at = now()
-            WHERE delivery_id = $1 AND state IN ('dispatched', 'held', 'failed', 'uncertain') RETURNING id
-            """,
-            delivery_id,
-            text.reason(reason),
+            WHERE delivery_id = ANY($1) AND state IN {_DISCARDED_AT_ONCE} RETURNING delivery_id
+            """,  # noqa: S608  (constants)
+            delivery_ids,
+            reason,
         )
         deliveries = await connection.fetch(
             """
             UPDATE deliveries SET state = 'discarded', reason = $2
-            WHERE id = $1 AND state IN ('received', 'held', 'unrouted', 'rejected')
-              AND NOT EXISTS (SELECT FROM dispatches p WHERE p.delivery_id = $1)
-            RETURNING id
+            WHERE id = ANY($1) AND state IN ('received', 'held', 'unrouted', 'rejected')
+              AND NOT EXISTS (SELECT FROM dispatches p WHERE p.delivery_id = deliveries.id)
+            RETURNING id AS delivery_id
             """,
-            delivery_id,
-            text.reason(reason),
+            delivery_ids,
+            reason,
         )
-    return bool(running or dispatches or deliveries)
+    return {row["delivery_id"] for row in (*running, *dispatches, *deliveries)}
 
 
 async def pause(connection: Connection, source: str, *, actor: str, reason: str) -> bool:
     """
-    Hold what a source sends: it is accepted and kept, and nothing of it is started; what runs goes on.
+    Pause a source: its deliveries are accepted and held, and nothing of them is started; what runs goes on.
 
     Returns:
-        Whether it was not paused already.
+        False if it was paused already.
     """
     async with acting(connection, actor, reason):
         paused = await connection.fetch(
@@ -139,10 +150,10 @@ async def pause(connection: Connection, source: str, *, actor: str, reason: str)
 
 async def resume(connection: Connection, source: str, *, actor: str, reason: str = "resumed") -> int | None:
     """
-    Let a paused source go on, with what was held, in order of arrival.
+    Resume a paused source, with what was held, in order of arrival.
 
     Returns:
-        How many deliveries were held; None if the source was not paused.
+        The number of deliveries that were held; None if the source was not paused.
     """
     async with acting(connection, actor, reason):
         if not await connection.fetch("DELETE FROM pauses WHERE source = $1 RETURNING source", source):

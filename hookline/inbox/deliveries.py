@@ -14,21 +14,6 @@ from hookline.database.types import Connection, Row
 CHANNEL = "hookline"
 """Notified when there is something for an engine to do."""
 
-STATES = (
-    "received",
-    "held",
-    "dispatched",
-    "running",
-    "done",
-    "failed",
-    "uncertain",
-    "rejected",
-    "discarded",
-    "unrouted",
-)
-"""Where a delivery may be; with several dispatches, where the one is that needs a person most."""
-OPEN = ("received", "held", "dispatched", "running")
-"""Work that is still to be done."""
 ROUTING_SECONDS = 10
 """So long a claimed delivery is its engine's to route, unless that is renewed."""
 LARGE_BODY = 65_536

@@ -80,7 +80,7 @@ async def claim(
     lease: timedelta,
     claimed_ids: Collection[UUID] = (),
     deployments: Collection[str] | None = None,
-    deaths: tuple[int, int] = (0, 0),
+    engine_deaths: tuple[int, int] = (0, 0),
 ) -> list[asyncpg.Record]:
     """
     Take dispatches that may run now: waiting, and first of their ordering key.
@@ -95,7 +95,7 @@ async def claim(
         lease: for how long, by the database's clock.
         claimed_ids: what this engine works on still, though it was taken over.
         deployments: only what is for these; absent, all.
-        deaths: only what took so many engines with it, at least and at most.
+        engine_deaths: only what took so many engines with it, at least and at most.
 
     Returns:
         The dispatches as they are now; `left_by` is the engine that left its flow run open, if one did.
@@ -115,7 +115,7 @@ async def claim(
                 SELECT d.id, d.seq, d.lease_owner FROM dispatches d
                 WHERE d.source = s.source AND d.state = 'dispatched'
                   AND (d.not_before <= now() OR d.not_before > now() + $6::interval)
-                  AND d.deaths BETWEEN $7 AND $8
+                  AND d.engine_deaths BETWEEN $7 AND $8
                   AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
                   AND NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN ('dispatched', 'running', 'held'))
@@ -135,7 +135,7 @@ async def claim(
         list(claimed_ids),
         None if deployments is None else list(deployments),
         MAX_DELAY,
-        *deaths,
+        *engine_deaths,
     )
 
 
@@ -166,14 +166,14 @@ async def take_over(
             FOR UPDATE SKIP LOCKED
         ), taken AS (
             UPDATE dispatches d
-            SET deaths = deaths + 1, not_before = now(), lease_until = NULL,
+            SET engine_deaths = engine_deaths + 1, not_before = now(), lease_until = NULL,
                 state = CASE WHEN discard_reason IS NOT NULL THEN 'discarded'
-                             WHEN deaths + 1 >= $4 THEN 'failed' ELSE 'dispatched' END,
+                             WHEN engine_deaths + 1 >= $4 THEN 'failed' ELSE 'dispatched' END,
                 reason = CASE WHEN discard_reason IS NOT NULL THEN discard_reason
-                              WHEN deaths + 1 >= $4 THEN $5 ELSE $6 END,
-                lease_owner = CASE WHEN discard_reason IS NOT NULL OR deaths + 1 < $4 THEN lease_owner END,
-                finished_at = CASE WHEN discard_reason IS NOT NULL OR deaths + 1 >= $4 THEN now() END
-            FROM lost WHERE d.id = lost.id RETURNING d.id, d.delivery_id, d.state, d.deaths, lost.engine
+                              WHEN engine_deaths + 1 >= $4 THEN $5 ELSE $6 END,
+                lease_owner = CASE WHEN discard_reason IS NOT NULL OR engine_deaths + 1 < $4 THEN lease_owner END,
+                finished_at = CASE WHEN discard_reason IS NOT NULL OR engine_deaths + 1 >= $4 THEN now() END
+            FROM lost WHERE d.id = lost.id RETURNING d.id, d.delivery_id, d.state, d.engine_deaths, lost.engine
         )
         SELECT taken.*, pg_notify($7, '') FROM taken
         """,
@@ -198,7 +198,7 @@ async def leased_for_too_long(database: asyncpg.Pool, lease: timedelta) -> list[
 async def suspects(database: asyncpg.Pool) -> int:
     """The most engines that a waiting dispatch took with it."""
     most: int | None = await database.fetchval(
-        "SELECT max(deaths) FROM dispatches WHERE state = 'dispatched' AND deaths > 0"
+        "SELECT max(engine_deaths) FROM dispatches WHERE state = 'dispatched' AND engine_deaths > 0"
     )
     return most or 0
 
@@ -258,7 +258,7 @@ async def finish(
                 finished_at = CASE WHEN ends.state NOT IN ('held', 'running') THEN now() END,
                 discard_reason = CASE ends.state WHEN 'running' THEN discard_reason END,
                 discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
-                deaths = 0, lease_owner = NULL, lease_until = NULL
+                engine_deaths = 0, lease_owner = NULL, lease_until = NULL
             FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
                                   THEN 'discarded' ELSE $3 END AS state
                   FROM dispatches WHERE id = $1 FOR UPDATE) AS ends
@@ -284,7 +284,7 @@ async def stopped(database: asyncpg.Pool, dispatch_id: UUID, owner: str) -> None
     """
     await database.execute(
         """
-        UPDATE dispatches SET state = 'discarded', reason = discard_reason, deaths = 0, finished_at = now(),
+        UPDATE dispatches SET state = 'discarded', reason = discard_reason, engine_deaths = 0, finished_at = now(),
             lease_until = NULL
         WHERE id = $1 AND lease_owner = $2 AND state = 'running' AND discard_reason IS NOT NULL
         """,
@@ -305,7 +305,7 @@ async def requeue(
         f"""
         WITH waiting AS (
             UPDATE dispatches
-            SET {_AGAIN}, reason = coalesce(discard_reason, $3), deaths = 0, not_before = now() + $4,
+            SET {_AGAIN}, reason = coalesce(discard_reason, $3), engine_deaths = 0, not_before = now() + $4,
                 lease_until = NULL, {_AGAIN_OVER}
             WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
         )
@@ -325,8 +325,8 @@ async def unbatch(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason:
         f"""
         WITH waiting AS (
             UPDATE dispatches
-            SET {_AGAIN}, reason = coalesce(discard_reason, $3), deaths = 0, alone = true, flow_run_id = NULL,
-                not_before = now(), lease_owner = NULL, lease_until = NULL, {_AGAIN_OVER}
+            SET {_AGAIN}, reason = coalesce(discard_reason, $3), engine_deaths = 0, unbatched = true,
+                flow_run_id = NULL, not_before = now(), lease_owner = NULL, lease_until = NULL, {_AGAIN_OVER}
             WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
         )
         SELECT pg_notify($4, '') FROM waiting
@@ -404,7 +404,7 @@ async def backlog(database: asyncpg.Pool, most: int) -> int:
     waiting: int = await database.fetchval(
         """
         SELECT count(*) FROM (
-            SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now() AND deaths = 0
+            SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now() AND engine_deaths = 0
               AND source NOT IN (SELECT source FROM pauses) LIMIT $1
         ) AS waiting
         """,
@@ -479,8 +479,8 @@ async def sync_from_prefect(
         """
         WITH changed AS (
             UPDATE dispatches
-            SET state = $4, reason = $5, waits_for = $6, alone = alone OR $4 = 'dispatched', not_before = now(),
-                deaths = 0, lease_owner = NULL, lease_until = NULL, discard_reason = NULL,
+            SET state = $4, reason = $5, waits_for = $6, unbatched = unbatched OR $4 = 'dispatched', not_before = now(),
+                engine_deaths = 0, lease_owner = NULL, lease_until = NULL, discard_reason = NULL,
                 discard_actor = CASE WHEN $4 = 'discarded' THEN discard_actor END,
                 finished_at = CASE WHEN $4 NOT IN ('held', 'running', 'dispatched') THEN now() END
             WHERE id = $1 AND state = $2 AND flow_run_id = $3 RETURNING 1
@@ -541,7 +541,7 @@ async def release_resolved(connection: Connection, effect: Row) -> int:
     released = await connection.fetch(
         """
         UPDATE dispatches
-        SET state = 'dispatched', reason = NULL, waits_for = NULL, alone = true, not_before = now(),
+        SET state = 'dispatched', reason = NULL, waits_for = NULL, unbatched = true, not_before = now(),
             finished_at = NULL
         WHERE waits_for = $1 AND state = 'uncertain' RETURNING id
         """,

@@ -14,9 +14,8 @@ import asyncpg
 from hookline.hooks import Hooks
 from hookline.inbox import refusals, search
 from hookline.settings import Settings
+from hookline.states import CLOSED
 
-CLOSED = ("done", "discarded", "unrouted")
-"""States in which nothing is left to do."""
 BATCH = 500
 
 _OVER = """

@@ -19,7 +19,7 @@ import asyncpg
 
 from hookline.database.types import Connection, Row
 from hookline.errors import HooklineError
-from hookline.inbox.deliveries import STATES
+from hookline.states import DELIVERIES
 
 PAGE = 50
 BATCH = 1_000
@@ -90,8 +90,8 @@ class Filter:
     """What comes between these two `seq`: where the page before ended, and what is wanted no further."""
 
     def __post_init__(self) -> None:
-        if self.state and self.state not in STATES:
-            raise ValueError(f"there is no state {self.state!r}; there are: {', '.join(STATES)}")
+        if self.state and self.state not in DELIVERIES.states:
+            raise ValueError(f"there is no state {self.state!r}; there are: {', '.join(DELIVERIES.states)}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import asyncpg
 
 from hookline.database.types import Row
 from hookline.inbox import search
-from hookline.inbox.deliveries import OPEN, STATES
+from hookline.states import DELIVERIES, OPEN
 
 COUNT_CAP = 10_000
 
@@ -56,7 +56,7 @@ async def by_source(database: asyncpg.Pool) -> list[Source]:
     sources = sorted({*await search.sources(database), *pauses})
     async with database.acquire() as connection, connection.transaction(readonly=True):
         await connection.execute("SET LOCAL enable_sort = off")  # each look goes along its index, and stops
-        of_states = await connection.fetch(OLDEST_OF_EACH_STATE, STATES, COUNT_CAP + 1)
+        of_states = await connection.fetch(OLDEST_OF_EACH_STATE, DELIVERIES.states, COUNT_CAP + 1)
         of_sources = await connection.fetch(LATEST_OF_EACH_SOURCE, sources, COUNT_CAP + 1)
     return [
         _source(name, of_states, [row for row in of_sources if row["source"] == name], pauses.get(name))
@@ -73,7 +73,7 @@ def _source(name: str, of_states: Sequence[Row], latest: Sequence[Row], pause: R
         paused=None if pause is None else {each: pause[each] for each in ("since", "actor", "reason")},
     )
     opened = []
-    for state in STATES:
+    for state in DELIVERIES.states:
         of_state = [row for row in of_states if row["state"] == state]
         looks = [row for row in (*of_state, *latest) if (row["source"], row["state"]) == (name, state)]
         n = max((row["n"] for row in looks), default=0)

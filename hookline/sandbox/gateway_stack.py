@@ -16,6 +16,7 @@ from hookline.database import embedded
 from hookline.errors import HooklineError
 from hookline.sandbox.stack import free_port
 from hookline.settings import Settings, settings
+from hookline.supervisor import Process
 from hookline.supervisor.ready import http_ready
 
 SECRET = "the-secret-of-a-throwaway-home"  # noqa: S105  (it opens nothing but that)
@@ -40,7 +41,7 @@ class Receiving:
     async def start_postgres(self) -> None:
         """Start the PostgreSQL of the home, made when first started, and wait until it takes connections."""
         await asyncio.to_thread(embedded.prepare, self.home)
-        process = embedded.process(self.home)
+        process = Process(**embedded.process(self.home))
         with self._log.open("ab") as log:
             self.postgres = process.start("receiving", log.fileno())
         if process.ready is not None:

@@ -3,7 +3,7 @@
 from hookline.supervisor.lock import only_one
 from hookline.supervisor.ports import Port, require_free
 from hookline.supervisor.process import Process
-from hookline.supervisor.ready import file_ready, http_ready, postgres_ready, say_ready
+from hookline.supervisor.ready import file_ready, http_ready, say_ready
 from hookline.supervisor.supervisor import Supervisor, supervise
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "file_ready",
     "http_ready",
     "only_one",
-    "postgres_ready",
     "require_free",
     "say_ready",
     "supervise",

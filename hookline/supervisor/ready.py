@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-_PATIENCE = 3.0
+_TIMEOUT_SECONDS = 3.0
 READY_FILE = "HOOKLINE_READY_FILE"
 
 
@@ -51,42 +51,17 @@ def http_ready(url: str) -> Callable[[], Awaitable[bool]]:
     request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
 
     async def ask() -> bool:
-        answer = await _exchange(lambda: asyncio.open_connection(host, port), request, 12)
-        return answer.startswith((b"HTTP/1.1 2", b"HTTP/1.0 2"))
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                reader, writer = await asyncio.open_connection(host, port)
+                try:
+                    writer.write(request)
+                    answer = await reader.readexactly(12)
+                    return answer.startswith((b"HTTP/1.1 2", b"HTTP/1.0 2"))
+                finally:
+                    writer.close()
+                    with suppress(OSError):
+                        await writer.wait_closed()
+        return False
 
     return ask
-
-
-def postgres_ready(socket: Path) -> Callable[[], Awaitable[bool]]:
-    """A question that is True once the PostgreSQL behind this unix socket lets `postgres` in."""
-    wish = b"user\0postgres\0database\0postgres\0\0"
-    greeting = (len(wish) + 8).to_bytes(4) + (3 << 16).to_bytes(4) + wish
-    bye = b"X\0\0\0\4"
-
-    async def ask() -> bool:
-        # A server that is starting or stopping answers E (an error), one that is up R (authentication).
-        return await _exchange(lambda: asyncio.open_unix_connection(socket), greeting, 1, bye) == b"R"
-
-    return ask
-
-
-async def _exchange(
-    connect: Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
-    request: bytes,
-    length: int,
-    bye: bytes = b"",
-) -> bytes:
-    """The first bytes of the answer; none when there is no answer."""
-    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-        async with asyncio.timeout(_PATIENCE):
-            reader, writer = await connect()
-            try:
-                writer.write(request)
-                answer = await reader.readexactly(length)
-                writer.write(bye)
-                return answer
-            finally:
-                writer.close()
-                with suppress(OSError):
-                    await writer.wait_closed()
-    return b""

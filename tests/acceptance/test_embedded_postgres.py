@@ -20,9 +20,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from hookline.database import embedded
+from hookline.database import embedded, namespace
 from hookline.errors import HooklineError
-from hookline.supervisor import namespace
+from hookline.supervisor import Process
 
 
 @contextmanager
@@ -69,9 +69,13 @@ def prepare_elsewhere(home):
     )
 
 
+def server(home):
+    return Process(**embedded.process(home))
+
+
 def start(home):
     with (home / "log").open("a") as log:
-        return embedded.process(home).start("test", log.fileno())
+        return server(home).start("test", log.fileno())
 
 
 @asynccontextmanager
@@ -80,7 +84,7 @@ async def serving(home):
     deadline = time.monotonic() + 30
     while True:
         popen = start(home)
-        while popen.poll() is None and not await embedded.process(home).ready():
+        while popen.poll() is None and not await server(home).ready():
             await asyncio.sleep(0.02)
         if popen.poll() is None:
             break
@@ -183,7 +187,7 @@ async def test_the_server_of_a_killed_supervisor_is_stopped(prepared):
 
 
 async def test_a_server_that_does_not_stop_is_reported(prepared, monkeypatch):
-    monkeypatch.setattr(embedded, "_PATIENCE", 0.1)
+    monkeypatch.setattr(embedded, "_STOP_TIMEOUT_SECONDS", 0.1)
     async with serving(prepared) as orphan:
         orphan.send_signal(signal.SIGSTOP)
         try:
@@ -195,7 +199,7 @@ async def test_a_server_that_does_not_stop_is_reported(prepared, monkeypatch):
 
 async def test_a_pid_file_whose_number_is_another_program_s_by_now_is_no_obstacle(prepared):
     """After a reboot, or in a container, where numbers are small."""
-    process = embedded.process(prepared)
+    process = server(prepared)
     other = replace(process, command=["sleep", "600"]).start("test", 2)
     try:
         (prepared / "postgres" / "data" / "postmaster.pid").write_text(f"{other.pid}\n/somewhere\n")
@@ -361,7 +365,7 @@ os.setgroups([]), os.setgid(nobody.pw_gid), os.setuid(nobody.pw_uid)
 
 async def main(home):
     embedded.prepare(home)
-    process = embedded.process(home)
+    process = server(home)
     popen = process.start("test", 2)
     while not await process.ready():
         assert popen.poll() is None

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from playwright.async_api import async_playwright, expect
 from pydantic import SecretStr
+from rows import bring
 
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
@@ -114,9 +115,8 @@ class Gateway:
 
     async def brought_to(self, delivery, state, reason=None):
         """A delivery without a dispatch, in this state."""
-        await self.database.execute(
-            "UPDATE deliveries SET state = $2, reason = $3 WHERE id = $1", delivery, state, reason
-        )
+        await bring(self.database, "deliveries", state, "id = $1", delivery)
+        await self.database.execute("UPDATE deliveries SET reason = $2 WHERE id = $1", delivery, reason)
 
     async def effect(
         self, flow_run, key, label, step, state, *, expected=0, reference=(), reason=None, request=()

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import expect
 
 from hookline.gateway.views import bulk
-from hookline.gateway.views.formatting import STATES
+from hookline.states import DELIVERIES, STATES
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HOSTILE = '</pre><script>document.title = "owned"</script><img src=x onerror="document.title=\'owned\'">'
@@ -57,7 +57,7 @@ async def one_uncertain(inbox, *, expected=2):
 async def in_every_state(inbox):
     """A delivery in each of the ten states, by the state."""
     found = {}
-    for state in STATES:
+    for state in DELIVERIES.states:
         if state in {"received", "held", "rejected", "unrouted"}:
             found[state] = await inbox.receive(order(state))
             await inbox.brought_to(found[state], state, f"for a reason of {state}")
@@ -105,7 +105,9 @@ async def test_an_empty_inbox_says_what_to_do_and_what_the_states_mean(inbox, pa
 
     await expect(page.get_by_role("heading", name="Nothing has been received yet")).to_be_visible()
     await expect(page.get_by_text("hookline send jiwa order.json")).to_be_visible()
-    await expect(page.locator("details.legend .chip")).to_have_text(list(STATES.values()))
+    await expect(page.locator("details.legend .chip")).to_have_text(
+        [STATES[state].word for state in DELIVERIES.states]
+    )
 
 
 async def test_a_delivery_is_listed_with_what_became_of_it(inbox, page):
@@ -197,7 +199,7 @@ async def test_each_state_is_told_in_words_and_offers_what_can_be_done(inbox, pa
     offered = {}
     for state, delivery in (await in_every_state(inbox)).items():
         await page.goto(f"/deliveries/{delivery}")
-        assert STATES[state] == await page.locator(".head .chip").inner_text()
+        assert STATES[state].word == await page.locator(".head .chip").inner_text()
         assert f"for a reason of {state}" in await page.locator("main").inner_text() or state in {
             "dispatched",
             "running",

@@ -126,7 +126,7 @@ async def test_a_sealed_delivery_is_routed_and_one_whose_key_is_gone_is_rejected
     assert ("rejected", bodies.NO_KEY, None) == await routed([OLD])
 
     async with database.acquire() as connection:
-        assert await commands.replay(connection, delivery, actor="ann")
+        assert await commands.replay(connection, [delivery], actor="ann")
     assert ("dispatched", None, {"invoice_id": "5244dd5e"}) == await routed([OLD, NEW])
 
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from pydantic import SecretStr
+from rows import bring
 
 from hookline.gateway import writer
 from hookline.health import pressure
-from hookline.inbox import deliveries
 from hookline.settings import Settings
+from hookline.states import OPEN
 
 KEY = "sandbox-secret-of-jiwa-1"
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -57,7 +58,7 @@ async def test_a_backlog_that_is_too_large_is_answered_503_until_it_is_worked_of
         statuses = [(await to_jiwa(gateway, n=number)).status_code for number in range(4)]
         reason = await until_ready(gateway, 503)
         refused = await to_jiwa(gateway, n=5)
-        await database.execute("UPDATE deliveries SET state = 'done' WHERE external_id <> ''")
+        await bring(database, "deliveries", "done")
         await until_ready(gateway, 200)
         taken = await to_jiwa(gateway, n=5)
 
@@ -67,12 +68,12 @@ async def test_a_backlog_that_is_too_large_is_answered_503_until_it_is_worked_of
     assert 202 == taken.status_code
 
 
-@pytest.mark.parametrize("state", deliveries.OPEN)
+@pytest.mark.parametrize("state", OPEN)
 async def test_all_that_is_open_is_backlog(database, database_settings, serve, state):
     async with serve(database_settings) as gateway:
         await to_jiwa(gateway, n=1)
         await to_jiwa(gateway, n=2)
-    await database.execute("UPDATE deliveries SET state = $1", state)
+    await bring(database, "deliveries", state)
 
     async with serve(database_settings, max_backlog=1) as gateway:
         assert "the backlog is too large" == await until_ready(gateway, 503)

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+from rows import bring
+
 from hookline.inbox import deliveries, dispatches
 
 LEASE = timedelta(seconds=30)
@@ -79,7 +81,7 @@ async def test_deliveries_of_one_key_are_worked_on_one_after_another(database):
     await dispatch(database, "other", key="order 2")
 
     at_once = await claim(database)
-    await database.execute("UPDATE dispatches SET state = 'done' WHERE parameters->>'id' = 'first'")
+    await bring(database, "dispatches", "done", "parameters->>'id' = 'first'")
     after = await claim(database)
 
     assert (["first", "other"], ["second"]) == (sorted(at_once), after)
@@ -89,7 +91,7 @@ async def test_a_failed_delivery_does_not_hold_up_the_next_of_its_key(database):
     await dispatch(database, "first", key="order 1")
     await dispatch(database, "second", key="order 1")
     await claim(database)
-    await database.execute("UPDATE dispatches SET state = 'failed' WHERE parameters->>'id' = 'first'")
+    await bring(database, "dispatches", "failed", "parameters->>'id' = 'first'")
 
     assert ["second"] == await claim(database)
 
@@ -98,10 +100,10 @@ async def test_what_a_silent_engine_held_passes_to_another(database):
     await dispatch(database, "held")
     await claim(database, "dead-engine", lease=EXPIRED)
 
-    before = await claim(database, "engine-2", deaths=ANY)
+    before = await claim(database, "engine-2", engine_deaths=ANY)
     await dispatches.take_over(database)
 
-    assert ([], ["held"]) == (before, await claim(database, "engine-2", deaths=ANY))
+    assert ([], ["held"]) == (before, await claim(database, "engine-2", engine_deaths=ANY))
 
 
 async def test_a_renewed_lease_keeps_others_away(database):
@@ -116,7 +118,7 @@ async def test_an_engine_that_lost_its_dispatch_cannot_end_it(database):
     await dispatch(database, "held")
     [lost] = await dispatches.claim(database, "slow-engine", limit=1, lease=EXPIRED)
     await dispatches.take_over(database)
-    await claim(database, "engine-2", deaths=ANY)
+    await claim(database, "engine-2", engine_deaths=ANY)
 
     await dispatches.finish(database, lost["id"], "slow-engine", "failed", "too late")
 
@@ -156,8 +158,11 @@ async def test_a_delivery_is_where_its_dispatches_are_and_what_needs_a_person_co
     seen = [await database.fetchval("SELECT state FROM deliveries")]
     for route, state in (
         ("first", "running"),
+        ("second", "running"),
         ("second", "done"),
         ("first", "failed"),
+        ("second", "dispatched"),
+        ("second", "running"),
         ("second", "uncertain"),
         ("second", "discarded"),
         ("first", "done"),
@@ -172,6 +177,9 @@ async def test_a_delivery_is_where_its_dispatches_are_and_what_needs_a_person_co
         "dispatched",
         ("running", "first running"),
         ("running", "first running"),
+        ("running", "first running"),
+        ("failed", "first failed"),
+        ("failed", "first failed"),
         ("failed", "first failed"),
         ("uncertain", "second uncertain"),
         ("failed", "first failed"),
@@ -185,10 +193,7 @@ async def test_two_dispatches_that_end_at_once_leave_the_delivery_where_both_are
         for route in ("first", "second"):
             await dispatch(database, "one", route=route)
         await asyncio.gather(
-            *(
-                database.execute("UPDATE dispatches SET state = 'done' WHERE route = $1", route)
-                for route in ("first", "second")
-            )
+            *(bring(database, "dispatches", "done", "route = $1", route) for route in ("first", "second"))
         )
 
         assert "done" == await database.fetchval("SELECT state FROM deliveries")

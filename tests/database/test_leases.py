@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from rows import bring
 
 from hookline.context import RunStopped
 from hookline.engine.leases import Leases
@@ -146,8 +147,9 @@ async def test_failed_runs_are_looked_at_in_turns_and_what_waits_each_time(datab
     async with database.acquire() as connection:
         for number in range(8):
             await dispatch(database, f"d{number}")
+        await bring(connection, "dispatches", "failed")
         await connection.execute(
-            "UPDATE dispatches SET state = 'failed', flow_run_id = gen_random_uuid(), finished_at = now() - seq * interval '1 s'"
+            "UPDATE dispatches SET flow_run_id = gen_random_uuid(), finished_at = now() - seq * interval '1 s'"
         )
         await connection.execute(
             "UPDATE dispatches SET state = 'held' WHERE seq = (SELECT max(seq) FROM dispatches)"

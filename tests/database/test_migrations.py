@@ -10,13 +10,13 @@ from hookline.settings import Settings
 
 TABLES = [
     "alembic_version",
+    "batches",
     "changes",
     "configuration_problems",
     "deliveries",
     "dispatches",
     "effects",
     "engines",
-    "lanes",
     "pauses",
     "refusals",
     "sessions",

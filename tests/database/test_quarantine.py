@@ -85,7 +85,7 @@ async def test_after_one_death_all_that_was_in_hand_runs_again_when_nothing_else
 
 async def test_after_two_deaths_each_runs_by_itself_and_nothing_is_begun_beside_it(bench):
     for number in range(2):
-        await bench.dispatch(f"d{number}", deaths=2)
+        await bench.dispatch(f"d{number}", engine_deaths=2)
     leases, quarantine = await bench.engine()
 
     first = await quarantine.claim(9)
@@ -98,7 +98,7 @@ async def test_after_two_deaths_each_runs_by_itself_and_nothing_is_begun_beside_
 
 async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_ever(bench, monkeypatch):
     await bench.dispatch("innocent")
-    await bench.dispatch("suspect", deaths=2)
+    await bench.dispatch("suspect", engine_deaths=2)
     leases, quarantine = await bench.engine()
     [innocent] = await leases.claim(9, ["f/d"])
 
@@ -112,7 +112,7 @@ async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_
 
 
 async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute_only(bench, monkeypatch):
-    await bench.dispatch("suspect", deaths=2)
+    await bench.dispatch("suspect", engine_deaths=2)
     _, quarantine = await bench.engine()
     await quarantine.claim(9)
     monkeypatch.setattr(quarantine_module, "ALONE_SECONDS", 0)
@@ -121,18 +121,18 @@ async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute
 
 
 async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_itself(bench, database):
-    delivery = await bench.dispatch("suspect", deaths=2, flow_run_id="gen_random_uuid()")
+    delivery = await bench.dispatch("suspect", engine_deaths=2, flow_run_id="gen_random_uuid()")
     _, quarantine = await bench.engine()
     await quarantine.claim(9)
 
     [taken] = await bench.dies("engine")
     row = await bench.row(delivery)
     async with database.acquire() as connection:
-        replayed = await commands.replay(connection, delivery, actor="ann")
+        replayed = await commands.replay(connection, [delivery], actor="ann")
 
-    assert ("failed", 3, "engine") == (taken["state"], taken["deaths"], taken["engine"])
+    assert ("failed", 3, "engine") == (taken["state"], taken["engine_deaths"], taken["engine"])
     assert ("failed", dispatches.GAVE_UP, None) == (row["state"], row["reason"], row["lease_owner"])
-    assert (True, 2) == (replayed, (await bench.row(delivery))["deaths"])
+    assert ({delivery}, 2) == (replayed, (await bench.row(delivery))["engine_deaths"])
 
 
 async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_one_alone(bench):
@@ -153,7 +153,7 @@ async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_on
 
 @pytest.mark.parametrize("how", ["done", "put back", "begun anew"])
 async def test_whatever_its_engine_survives_acquits_it(bench, how):
-    delivery = await bench.dispatch("suspect", deaths=1)
+    delivery = await bench.dispatch("suspect", engine_deaths=1)
     _, quarantine = await bench.engine()
     [claimed] = await quarantine.claim(9)
 
@@ -165,7 +165,7 @@ async def test_whatever_its_engine_survives_acquits_it(bench, how):
         case "begun anew":
             await dispatches.unbatch(bench.database, claimed.id, "engine", "not well")
 
-    assert 0 == (await bench.row(delivery))["deaths"]
+    assert 0 == (await bench.row(delivery))["engine_deaths"]
 
 
 async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_lasts(bench, database, closing):
@@ -192,7 +192,7 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
 
     assert ([], "running") == (lives, before)
     row = await bench.row(delivery)
-    assert ("dispatched", 1) == (row["state"], row["deaths"])
+    assert ("dispatched", 1) == (row["state"], row["engine_deaths"])
     assert ([], 0) == (dead(home), await database.fetchval("SELECT count(*) FROM engines"))
 
 
@@ -260,4 +260,4 @@ async def test_engines_that_look_at_once_count_one_death(bench, database):
 
     taken = await asyncio.gather(*(dispatches.take_over(database, dead=["dead"]) for _ in range(5)))
 
-    assert (1, 1) == (sum(map(len, taken)), (await bench.row(delivery))["deaths"])
+    assert (1, 1) == (sum(map(len, taken)), (await bench.row(delivery))["engine_deaths"])

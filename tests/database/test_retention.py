@@ -4,11 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from rows import bring
 
 from hookline.hooks import load_hooks
 from hookline.inbox import audit, bodies, commands, deliveries, dispatches, retention
-from hookline.inbox.retention import CLOSED, Pruned
+from hookline.inbox.retention import Pruned
 from hookline.settings import Settings
+from hookline.states import CLOSED
 
 HOOKS = """
 sources:
@@ -46,9 +48,7 @@ def received(database):
                 await dispatches.add(
                     connection, receipt.id, route="r", deployment="f/d", parameters={}, key=name
                 )
-                await connection.execute(
-                    "UPDATE dispatches SET state = $2 WHERE delivery_id = $1", receipt.id, state
-                )
+                await bring(connection, "dispatches", state, "delivery_id = $1", receipt.id)
             else:
                 await deliveries.set_state(connection, receipt.id, state)
         await age(database, receipt.id, days)
@@ -121,7 +121,7 @@ async def test_age_counts_from_the_last_that_happened(database, received, prune)
     await accept(database, "repeated")
     settled = await received("settled", state="failed")
     async with database.acquire() as connection:
-        await commands.discard(connection, settled, actor="ann", reason="paid twice")
+        await commands.discard(connection, [settled], actor="ann", reason="paid twice")
 
     assert {"jiwa": (0, 0)} == await prune()
     assert ["repeated", "settled"] == await left(database)

@@ -127,7 +127,9 @@ async def test_a_replay_after_the_route_was_mended_goes_through(
     rejected = await route(load_hooks(broken), deployments, ORDER)
 
     async with database.acquire() as connection:
-        await commands.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
+        await commands.replay(
+            connection, [await connection.fetchval("SELECT id FROM deliveries")], actor="ann"
+        )
     await route_received(load_hooks(mended), deployments)
 
     states = [rejected["state"], await database.fetchval("SELECT state FROM deliveries")]
@@ -161,7 +163,9 @@ async def test_a_misfit_is_kept_as_rejected_with_the_place_and_goes_through_once
 ):
     rejected = await route(hooks_of(tmp_path, least=30), deployments, ORDER)
     async with database.acquire() as connection:
-        await commands.replay(connection, await connection.fetchval("SELECT id FROM deliveries"), actor="ann")
+        await commands.replay(
+            connection, [await connection.fetchval("SELECT id FROM deliveries")], actor="ann"
+        )
     await route_received(hooks_of(tmp_path), deployments)
 
     assert ("rejected", "dispatched") == (
@@ -186,7 +190,7 @@ async def test_a_delivery_replayed_to_a_route_takes_it_whatever_its_condition_sa
     await route(hooks_of(tmp_path), deployments, ORDER)
     async with database.acquire() as connection:
         delivery = await connection.fetchval("SELECT id FROM deliveries")
-        await commands.replay(connection, delivery, route="never", actor="ann")
+        await commands.replay(connection, [delivery], route="never", actor="ann")
     await route_received(hooks_of(tmp_path), deployments)
 
     rows = await database.fetch("SELECT route, parameters->>'invoice_id' AS id FROM dispatches ORDER BY seq")
@@ -456,7 +460,7 @@ async def test_a_delivery_whose_routing_ended_three_engines_is_set_aside_and_rep
     await route_received(*hostile)
     set_aside = await database.fetchrow("SELECT id, state, reason FROM deliveries")
     async with database.acquire() as connection:
-        await commands.replay(connection, set_aside["id"], actor="ann")
+        await commands.replay(connection, [set_aside["id"]], actor="ann")
     await route_received(*hostile)
 
     assert ("rejected", FATAL) == tuple(set_aside)[1:]

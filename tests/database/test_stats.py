@@ -3,7 +3,7 @@
 import pytest
 
 from hookline.inbox import stats
-from hookline.inbox.deliveries import STATES
+from hookline.states import DELIVERIES
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_a_paused_source_that_sent_nothing_is_there(database):
 @pytest.mark.parametrize(
     ("look", "index", "names"),
     [
-        (stats.OLDEST_OF_EACH_STATE, "deliveries_state", list(STATES)),
+        (stats.OLDEST_OF_EACH_STATE, "deliveries_state", list(DELIVERIES.states)),
         (stats.LATEST_OF_EACH_SOURCE, "deliveries_source", ["jiwa", "shop"]),
     ],
 )

@@ -183,7 +183,7 @@ class Work:
 
     async def act(self, what, **named):
         async with self.desk.database.acquire() as connection:
-            return await what(connection, self.delivery, actor="ann", **named)
+            return bool(await what(connection, [self.delivery], actor="ann", **named))
 
     async def trail(self):
         rows = await audit.trail(self.desk.database, self.delivery)

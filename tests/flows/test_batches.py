@@ -33,7 +33,7 @@ async def runs_of(works):
 
 
 async def is_alone(work):
-    return (await work.row())["alone"]
+    return (await work.row())["unbatched"]
 
 
 async def task_runs(desk, flow_run_id):
@@ -62,7 +62,7 @@ async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of
     )
     assert ("COMPLETED", "6 dispatches: 6 done.") == (flow_run.state_type.value, flow_run.state.message)
     assert [works[0].delivery] == [row["id"] for row in of_one.deliveries]
-    assert 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")
+    assert 0 == await desk.database.fetchval("SELECT count(*) FROM batches")
 
 
 async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(desk):
@@ -296,7 +296,7 @@ async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
     await batches.keep(desk.database, batch, timedelta(seconds=-1))
 
     async def ended():
-        return 0 == await desk.database.fetchval("SELECT count(*) FROM lanes")
+        return 0 == await desk.database.fetchval("SELECT count(*) FROM batches")
 
     async with desk.engine():
         await until(ended, "it is still running")

@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
+from rows import bring
 
 from hookline.engine.events import MAX_BODY, tell_nobody, tell_prefect
 from hookline.hooks import load_hooks
@@ -111,10 +112,11 @@ async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tel
     flow_run = uuid4()
     async with database.acquire() as connection:
         await dispatches.add(connection, delivery, route="r", deployment="f/d", parameters={}, key="order 17")
+        await connection.execute("UPDATE dispatches SET state = 'running'")
         await connection.execute(
             "UPDATE dispatches SET state = 'failed', reason = 'no address', flow_run_id = $1", flow_run
         )
-        await commands.discard(connection, delivery, actor="ann at desk", reason="paid twice")
+        await commands.discard(connection, [delivery], actor="ann at desk", reason="paid twice")
 
     assert (3, 0) == (await tell(), await due(database))
 
@@ -320,7 +322,7 @@ async def test_a_person_is_told_what_happened_and_what_else_waits(
     port, heard = listener
     for state in ("rejected", "rejected", "done"):
         delivery = await receive(database)
-        await database.execute("UPDATE deliveries SET state = $2 WHERE id = $1", delivery, state)
+        await bring(database, "deliveries", state, "id = $1", delivery)
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     environment.setenv("HOOKLINE_NOTIFY_URLS", f"json://127.0.0.1:{port}")
 

@@ -11,6 +11,7 @@ from hookline.engine.engine import Engine
 from hookline.hooks import load_hooks
 from hookline.inbox import deliveries
 from hookline.provisioning.deployments import Deployment
+from hookline.states import OPEN
 from tests.database.conftest import serve
 
 __all__ = ["serve"]
@@ -105,7 +106,7 @@ def ended(database, until):
     async def ended(delivery):
         async def over():
             row = await database.fetchrow("SELECT state, reason FROM deliveries WHERE id = $1", delivery)
-            return None if row["state"] in deliveries.OPEN else (row["state"], row["reason"])
+            return None if row["state"] in OPEN else (row["state"], row["reason"])
 
         return await until(over, f"{delivery} does not end")
 

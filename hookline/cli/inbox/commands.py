@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,16 +15,17 @@ from rich.prompt import Confirm
 from hookline import runtime
 from hookline.cli.inbox.filters import ALL, Limit, Wanted, ask, find_one, pauses
 from hookline.cli.output import console, show
-from hookline.database.types import Connection
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.inbox import commands, plans, search
+from hookline.inbox import commands, search
+from hookline.inbox import dry_run as dry
+from hookline.inbox.commands import Command
 
 Numbers = Annotated[str, Parameter(name="ID", help="Deliveries by their ids, or the beginnings of these.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done; change nothing.")]
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
 
-CHUNK = 1_000
-"""Deliveries that are planned for at once."""
+BATCH = 100
+"""Deliveries that are changed in one transaction."""
 MANY = 20
 """From so many on there is a progress bar."""
 
@@ -34,8 +36,8 @@ class Act:
 
     verb: str
     done: str
-    plan: Callable[[asyncpg.Pool, Sequence[UUID]], Awaitable[list[plans.Part]]]
-    do: Callable[[Connection, UUID], Awaitable[bool]]
+    rehearse: Callable[[asyncpg.Pool, Sequence[UUID]], Awaitable[list[dry.Part]]]
+    do: Command
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,8 @@ def replay(
         Act(
             verb="replay",
             done="replayed",
-            plan=lambda database, ids: plans.of_replay(database, ids, route),
-            do=lambda connection, delivery: commands.replay(
-                connection, delivery, route=route, actor=actor, reason=reason
-            ),
+            rehearse=partial(dry.replay, route=route),
+            do=partial(commands.replay, route=route, actor=actor, reason=reason),
         ),
         chosen,
         dry_run=dry_run,
@@ -140,10 +140,8 @@ def discard(
         Act(
             verb="discard",
             done="discarded",
-            plan=plans.of_discard,
-            do=lambda connection, delivery: commands.discard(
-                connection, delivery, actor=actor, reason=reason
-            ),
+            rehearse=dry.discard,
+            do=partial(commands.discard, actor=actor, reason=reason),
         ),
         chosen,
         dry_run=dry_run,
@@ -184,7 +182,7 @@ def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
             f"There is no terminal to ask whether to {act.verb} what the filter finds: add --yes, or look first "
             f"with --dry-run. Nothing was {act.done}."
         )
-    ids, parts = ask(lambda database: _plan(database, act, chosen))
+    ids, parts = ask(lambda database: _rehearse(database, act, chosen))
     planned = sum(part.deliveries for part in parts if part.left_alone is None)
     if dry_run or asks:
         show(map(asdict, parts), ["source", "state", "deliveries", "left_alone"], as_json=False)
@@ -204,16 +202,10 @@ def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
     return {part.source for part in parts if part.left_alone is None} if acted else set()
 
 
-async def _plan(database: asyncpg.Pool, act: Act, chosen: Chosen) -> tuple[list[UUID], list[plans.Part]]:
-    """The deliveries, and what would be done to them by source and state."""
+async def _rehearse(database: asyncpg.Pool, act: Act, chosen: Chosen) -> tuple[list[UUID], list[dry.Part]]:
+    """Return the deliveries, and what would be done to them by source and state."""
     ids = await chosen.ids(database)
-    counted: dict[tuple[str | None, str, str], int] = {}
-    for start in range(0, len(ids), CHUNK):
-        for part in await act.plan(database, ids[start : start + CHUNK]):
-            kind = part.left_alone, part.source, part.state
-            counted[kind] = counted.get(kind, 0) + part.deliveries
-    in_order = sorted(counted.items(), key=lambda item: (item[0][0] or "", *item[0][1:]))
-    return ids, [plans.Part(source, state, n, why) for (why, source, state), n in in_order]
+    return ids, await act.rehearse(database, ids)
 
 
 def _agree(act: Act, number: int) -> None:
@@ -228,18 +220,19 @@ def _agree(act: Act, number: int) -> None:
 
 
 async def _each(database: asyncpg.Pool, act: Act, ids: Sequence[UUID]) -> int:
-    """Do it to each, one after another; to how many it was done."""
+    """Do it to all, a batch after another; return the number of those that were changed."""
     screen = console(stderr=True)
     bar = Progress(console=screen, transient=True, disable=len(ids) < MANY or not screen.is_terminal)
-    looked_at = acted = 0
+    batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+    left, acted = len(batches), 0
     try:
         with bar:
             async with database.acquire() as connection:
-                for each in bar.track(ids, description=act.done):
-                    acted += await act.do(connection, each)
-                    looked_at += 1
+                for batch in bar.track(batches, description=act.done):
+                    acted += len(await act.do(connection, batch))
+                    left -= 1
     finally:
-        if looked_at < len(ids):
+        if left:
             screen.print(f"Stopped: {acted:,} of {len(ids):,} {act.done}; the others are as they were.")
     return acted
 

@@ -17,7 +17,7 @@ from hookline.database.connection import close_pool, unreachable
 from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
-from hookline.inbox.deliveries import STATES
+from hookline.states import DELIVERIES
 
 T = TypeVar("T")
 
@@ -36,7 +36,9 @@ class Wanted:
     """Which deliveries a command is about; what is left out narrows nothing."""
 
     source: Annotated[str | None, Parameter(help="Only what this source sent.")] = None
-    state: Annotated[str | None, Parameter(help=f"Only what is in this state: {', '.join(STATES)}.")] = None
+    state: Annotated[
+        str | None, Parameter(help=f"Only what is in this state: {', '.join(DELIVERIES.states)}.")
+    ] = None
     key: Annotated[
         str | None,
         Parameter(

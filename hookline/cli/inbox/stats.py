@@ -6,8 +6,8 @@ from typing import Any
 
 from hookline.cli.inbox.filters import ask, pause_told
 from hookline.cli.output import AsJson, console, print_json, show
-from hookline.inbox.deliveries import STATES
 from hookline.inbox.stats import COUNT_CAP, Source, by_source
+from hookline.states import DELIVERIES
 
 
 def stats(*, as_json: AsJson = False) -> None:
@@ -25,7 +25,7 @@ def stats(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(entry) for entry in found])
         return
-    used = [state for state in STATES if any(state in entry.states for entry in found)]
+    used = [state for state in DELIVERIES.states if any(state in entry.states for entry in found)]
     show(
         [_row(entry) for entry in found],
         ["source", *used, "oldest_open", "last_received", "duplicates"],

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from hookline.inbox.deliveries import STATES
 from hookline.inbox.search import Filter
+from hookline.states import DELIVERIES
 
 LONGEST = 512
 
@@ -29,7 +29,7 @@ def wanted(fields: Mapping[str, str]) -> Filter:
     state = fields.get("state", "")
     return Filter(
         source=_text(fields, "source"),
-        state=state if state in STATES else "",
+        state=state if state in DELIVERIES.states else "",
         key=_text(fields, "key").strip(),
         since=_time(fields, "since"),
         until=_time(fields, "until"),

@@ -1,29 +1,26 @@
 """Replaying or setting aside all deliveries that a filter finds: first asked, then done a batch at a time."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlencode
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hookline.database import pool
-from hookline.database.types import Connection
 from hookline.gateway.views import formatting, queries
 from hookline.gateway.views.addresses import fields_of, link, wanted
 from hookline.gateway.views.base import MAX_REASON, AdminViews, Refused, reason_of
-from hookline.inbox import commands, plans, search
+from hookline.inbox import commands, dry_run, search
+from hookline.inbox.commands import Command
 from hookline.inbox.search import Filter
 from hookline.text import typed
 
 BATCH = 100
 BUSY_SECONDS = 10.0
 """After so long the page says how far it came, and asks again for the rest."""
-
-Act = Callable[[Connection, UUID], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,7 @@ async def ask(views: AdminViews, request: Request) -> Response:
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later
     found = await search.select(database, filter_, most=queries.RARE)
     act = request.url.path.strip("/")
-    parts = await (
-        plans.of_replay(database, found.ids, None)
-        if act == "replay"
-        else plans.of_discard(database, found.ids)
-    )
+    parts = await (dry_run.replay if act == "replay" else dry_run.discard)(database, found.ids)
     return await views.page(
         request,
         "many.html",
@@ -68,30 +61,29 @@ async def replay(views: AdminViews, request: Request) -> Response:
     """Let them go through again, as many as can be in ten seconds."""
     form = await views.form(request)
     reason = typed(form.get("reason", ""))[:MAX_REASON]
-    act = partial(commands.replay, actor=views.actor(request), reason=reason or "replayed")
+    command = partial(commands.replay, actor=views.actor(request), reason=reason or "replayed")
     said = "{} went back to the engines; what is done is not repeated."
-    return _answer(views, request, await _work(views, form, act), said, reason)
+    return _answer(views, request, await _work(views, form, command), said, reason)
 
 
 async def discard(views: AdminViews, request: Request) -> Response:
     """Set them aside, as many as can be in ten seconds."""
     form = await views.form(request)
     reason = reason_of(form)
-    act = partial(commands.discard, actor=views.actor(request), reason=reason)
-    return _answer(views, request, await _work(views, form, act), "{} set aside.", reason)
+    command = partial(commands.discard, actor=views.actor(request), reason=reason)
+    return _answer(views, request, await _work(views, form, command), "{} set aside.", reason)
 
 
-async def _work(views: AdminViews, form: Mapping[str, str], act: Act) -> Progress:
-    """Act on what the form wants, in order of arrival, each delivery in a transaction of its own."""
+async def _work(views: AdminViews, form: Mapping[str, str], command: Command) -> Progress:
+    """Act on what the form wants, in order of arrival, each batch in a transaction of its own."""
     filter_, database = _narrowed(wanted(form)), await pool(views.settings)
     acted = left_alone = 0
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         found, after = await search.batch(database, filter_, limit=BATCH)
         async with database.acquire() as connection:
-            for _, delivery_id in found:
-                done = await act(connection, delivery_id)
-                acted, left_alone = acted + done, left_alone + (not done)
+            changed = await command(connection, [delivery_id for _, delivery_id in found])
+        acted, left_alone = acted + len(changed), left_alone + len(found) - len(changed)
         filter_ = replace(filter_, after=after)
         if after is None or time.monotonic() >= deadline:
             return Progress(acted, left_alone, filter_, over=after is None)

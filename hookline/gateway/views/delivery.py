@@ -11,7 +11,7 @@ from hookline.database import pool
 from hookline.gateway.views import queries
 from hookline.gateway.views.base import AdminViews, Refused, delivery_id, not_found, reason_of
 from hookline.gateway.views.shown import shown
-from hookline.inbox import audit, bodies, commands, plans, search
+from hookline.inbox import audit, bodies, commands, dry_run, search
 
 
 async def show(views: AdminViews, request: Request) -> Response:
@@ -61,7 +61,7 @@ async def replay(views: AdminViews, request: Request) -> Response:
         if row is None or route not in {each["route"] for each in row["dispatches"]} | _routes(views, row):
             raise not_found("route")
     async with database.acquire() as connection:
-        if not await commands.replay(connection, wanted, route=route, actor=views.actor(request)):
+        if not await commands.replay(connection, [wanted], route=route, actor=views.actor(request)):
             raise Refused(
                 409, "Nothing to replay", "It waits or runs already, or its body is no longer kept."
             )
@@ -74,7 +74,7 @@ async def discard(views: AdminViews, request: Request) -> Response:
     form = await views.form(request)
     wanted, reason = delivery_id(request), reason_of(form)
     async with (await pool(views.settings)).acquire() as connection:
-        if not await commands.discard(connection, wanted, actor=views.actor(request), reason=reason):
+        if not await commands.discard(connection, [wanted], actor=views.actor(request), reason=reason):
             raise Refused(409, "Nothing to set aside", "What is done stays as it is.")
     return views.said(request, f"/deliveries/{wanted}", "It is set aside.")
 
@@ -84,11 +84,11 @@ async def _can(views: AdminViews, database: asyncpg.Pool, row: dict[str, Any]) -
     ids = [row["id"]]
     taken = {dispatch["route"] for dispatch in row["dispatches"]}
     routes = {
-        route for route in taken | _routes(views, row) if _acts(await plans.of_replay(database, ids, route))
+        route for route in taken | _routes(views, row) if _acts(await dry_run.replay(database, ids, route))
     }
     return {
-        "discard": _acts(await plans.of_discard(database, ids)),
-        "replay": _acts(await plans.of_replay(database, ids, None)),
+        "discard": _acts(await dry_run.discard(database, ids)),
+        "replay": _acts(await dry_run.replay(database, ids)),
         "again": routes & taken,
         "routes": sorted(routes - taken),
     }
@@ -99,6 +99,6 @@ def _routes(views: AdminViews, row: dict[str, Any]) -> set[str]:
     return {route.name for route in views.hooks.routes if route.source == row["source"]}
 
 
-def _acts(parts: Sequence[plans.Part]) -> bool:
-    """Whether a plan does something."""
+def _acts(parts: Sequence[dry_run.Part]) -> bool:
+    """Return True if the command would change something."""
     return any(part.left_alone is None for part in parts)

@@ -4,44 +4,17 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from hookline.states import STATES
 from hookline.text import visible
 
 KB = 1024
 
-STATES = {
-    "received": "Received",
-    "held": "Held",
-    "dispatched": "Queued",
-    "running": "Running",
-    "done": "Done",
-    "failed": "Failed",
-    "uncertain": "Needs a decision",
-    "rejected": "Rejected",
-    "discarded": "Set aside",
-    "unrouted": "No route",
-}
-"""Where a delivery may be, in our words."""
-
-MEANING = {
-    "received": "On disk. An engine will see in a moment which routes it takes.",
-    "held": "It waits: its source is paused, its flow asks a person in the Prefect UI, or its route is off.",
-    "dispatched": "It waits for its turn, or for something that is away.",
-    "running": "An engine works on it now.",
-    "done": "Everything that was to be done is done.",
-    "failed": "A run failed. Mend the cause, then replay it.",
-    "uncertain": "Something was sent and its answer was lost. Say whether it happened.",
-    "rejected": "It does not fit what its source or route asks for. Mend the cause, then replay it.",
-    "discarded": "A person set it aside.",
-    "unrouted": "It is kept, but no route wanted it.",
-}
-"""What each state means for whoever looks."""
-
-WORDS = STATES | {
-    "intended": "Planned",
+WORDS = {name: state.word for name, state in STATES.items()} | {
     "sending": "Being sent",
     "paused": "Paused",
     "resumed": "Resumed",
 }
+"""What a chip says of a state, or of what happened to a source."""
 
 ALTERED = {
     "redacted": "Chosen values were taken out before it was kept.",

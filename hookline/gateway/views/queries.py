@@ -8,6 +8,7 @@ import asyncpg
 
 from hookline.database.types import Row
 from hookline.inbox import full_rows
+from hookline.states import NEED_A_PERSON, OPEN
 
 RARE = 10_000
 """Up to so many are counted."""
@@ -16,13 +17,14 @@ MAX_CHANGES = 500
 MAX_REQUEST = 8_000
 """Characters of an effect's request that are shown."""
 
-COUNT_CAP = ("received", "held", "dispatched", "running", "failed", "rejected", "unrouted")
+COUNTED = (*OPEN, *NEED_A_PERSON, "unrouted")
 
 # The states stand in the SQL as they are: as parameters they would be planned for the average state.
 _COUNTS = ", ".join(
     f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {RARE + 1}) n)"
     f" AS {state}"
-    for state in COUNT_CAP
+    for state in COUNTED
+    if state != "uncertain"  # the effects are counted instead
 )
 
 _REQUEST = f"left(jsonb_pretty(e.request), {MAX_REQUEST}) AS request"

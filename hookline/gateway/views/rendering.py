@@ -8,6 +8,7 @@ import jinja2
 from hookline.gateway.views import formatting, queries
 from hookline.gateway.views.addresses import fields_of, link
 from hookline.inbox import full_rows
+from hookline.states import DELIVERIES, STATES
 
 HERE = Path(__file__).parent
 STATIC = {name: (HERE / "static" / name).read_bytes() for name in ("style.css", "icon.svg")}
@@ -31,9 +32,8 @@ def _templates() -> jinja2.Environment:
         "static": _address,
         "link": link,
         "fields_of": fields_of,
-        "STATES": formatting.STATES,
+        "STATES": {name: STATES[name] for name in DELIVERIES.states},
         "WORDS": formatting.WORDS,
-        "MEANING": formatting.MEANING,
         "ALTERED": formatting.ALTERED,
         "RARE": queries.RARE,
         "MOST_EFFECTS": full_rows.MAX_EFFECTS,

@@ -20,6 +20,7 @@ from hookline.database import embedded
 from hookline.database.migrate import upgrade
 from hookline.settings import VENDORS, Settings
 from hookline.simulators.server import running
+from hookline.supervisor import Process
 
 ROOT = Path(__file__).parents[3]
 OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
@@ -300,7 +301,7 @@ def home():
 @asynccontextmanager
 async def postgresql(home):
     await asyncio.to_thread(embedded.prepare, home)
-    process = embedded.process(home)
+    process = Process(**embedded.process(home))
     server = process.start("test", 2)
     try:
         while not await process.ready():

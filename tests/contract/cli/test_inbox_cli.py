@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from cyclopts import CycloptsError
+from rows import bring
 
 from hookline.cli import app
 from hookline.cli.doctor import _open_work
@@ -112,13 +113,12 @@ def put(database):
                     parameters={},
                     key=key,
                 )
+            await bring(database, "dispatches", dispatch, "delivery_id = $1", receipt.id)
             await database.execute(
-                "UPDATE dispatches SET state = $1, flow_run_id = gen_random_uuid() WHERE delivery_id = $2",
-                dispatch,
-                receipt.id,
+                "UPDATE dispatches SET flow_run_id = gen_random_uuid() WHERE delivery_id = $1", receipt.id
             )
         elif state != "received":
-            columns["state"] = state
+            await bring(database, "deliveries", state, "id = $1", receipt.id)
         for column, value in columns.items():
             await database.execute(f"UPDATE deliveries SET {column} = $2 WHERE id = $1", receipt.id, value)
         return str(receipt.id)
@@ -249,9 +249,9 @@ async def test_one_delivery_is_shown_with_request_flow_run_effects_and_trail(hoo
         "2, the last at",
     ):
         assert told in shown.out
-    assert [("received", None), ("dispatched", None), ("failed", "dispatched")] == [
-        (change["became"], change["was"]) for change in row["trail"]
-    ]
+    became = ["received", "dispatched", "running", "failed"]
+    was = [None, None, "dispatched", "running"]
+    assert (became, was) == tuple([change[name] for change in row["trail"]] for name in ("became", "was"))
     assert [["LIC-1", "LIC-2"]] == [effect["reference"] for effect in row["effects"]]
     assert run_page == row["dispatches"][0]["flow_run_url"]
 
@@ -622,17 +622,17 @@ async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, databa
     await put(source="shop")
     number = await put(dispatch="failed")
     async with database.acquire() as connection:
-        await commands.discard(connection, UUID(number), actor="ann", reason="why not")
+        await commands.discard(connection, [UUID(number)], actor="ann", reason="why not")
 
     async with asyncio.timeout(30):
-        lines = [json.loads(await process.stdout.readline()) for _ in range(4)]
+        lines = [json.loads(await process.stdout.readline()) for _ in range(5)]
         process.send_signal(signal.SIGINT)
         rest, err = await process.communicate()
 
-    assert [(number, "jiwa")] * 4 == [(line["delivery_id"], line["source"]) for line in lines]
-    assert [("received", None), ("dispatched", "orders"), ("failed", "orders"), ("discarded", "orders")] == [
-        (line["became"], line["route"]) for line in lines
-    ]
+    assert [(number, "jiwa")] * 5 == [(line["delivery_id"], line["source"]) for line in lines]
+    assert [("received", None)] + [
+        (state, "orders") for state in ("dispatched", "running", "failed", "discarded")
+    ] == [(line["became"], line["route"]) for line in lines]
     assert ("ann", "why not") == (lines[-1]["actor"], lines[-1]["reason"])
     assert (0, b"", b"") == (process.returncode, rest, err)
 

@@ -17,9 +17,10 @@ from hookline.gateway.views.rendering import TEMPLATES
 from hookline.gateway.views.shown import indented_json, indented_xml, shown
 from hookline.gateway.views.sources import Card
 from hookline.health.running import Running, Trouble
-from hookline.inbox import plans, stats
+from hookline.inbox import dry_run, stats
 from hookline.inbox.refusals import Refusal
 from hookline.inbox.search import Filter, Listing, Selection
+from hookline.states import DELIVERIES
 from hookline.text import typed
 
 anything = (
@@ -126,7 +127,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         },
         "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
         "inbox": {
-            "counts": dict.fromkeys((*queries.COUNT_CAP, "uncertain"), 3),
+            "counts": dict.fromkeys((*queries.COUNTED, "uncertain"), 3),
             "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong]),
             "processes": {text: text},
             "pauses": [pause],
@@ -138,7 +139,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "sources": {"cards": [source], "problems": [wrong]},
         "many": {
             "act": "discard",
-            "parts": [plans.Part("s", "failed", 3, None), plans.Part("s", "done", 1, "is over")],
+            "parts": [dry_run.Part("s", "failed", 3, None), dry_run.Part("s", "done", 1, "is over")],
             "acted": 3,
             "found": Selection([DELIVERY] * 4, more=True, searched=9),
             "wanted": filter_,
@@ -309,7 +310,7 @@ def test_an_address_that_makes_no_sense_narrows_nothing_and_the_rest_comes_back_
     wanted = addresses.wanted(fields)
     address = addresses.link("/", wanted)
 
-    assert wanted.state in {"", *formatting.STATES}
+    assert wanted.state in {"", *DELIVERIES.states}
     assert wanted.before is None or 0 <= wanted.before < 2**63
     assert "\0" not in wanted.key + wanted.source + wanted.text
     again = addresses.wanted(dict(parse_qsl(urlsplit(address).query)))

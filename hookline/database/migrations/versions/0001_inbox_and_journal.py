@@ -1,4 +1,8 @@
-"""The inbox (deliveries, dispatches, pauses, lanes), the journal (effects, compensation steps) and the audit trail (changes)."""
+"""
+The tables of the inbox, the journal and the audit trail; of processes, log-ins and refused requests.
+
+The states and their transitions are those of `hookline.states`; tests/database/test_states.py holds the two together.
+"""
 
 from alembic import op
 
@@ -23,6 +27,8 @@ CREATE TABLE deliveries (
                                     'rejected', 'discarded', 'unrouted')),
     reason         text,
     only_route     text,                                         -- replayed to this route, whatever its condition
+    routing_attempts integer NOT NULL DEFAULT 0,                 -- counted before each: the third is the last
+    routing_until  timestamptz,                                  -- an engine routes it, or it waits, until then
     duplicates     integer NOT NULL DEFAULT 0,
     duplicate_at   timestamptz,
     UNIQUE (source, external_id)
@@ -44,12 +50,15 @@ CREATE TABLE dispatches (
     reason         text,
     attempts       integer NOT NULL DEFAULT 0,
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
-    alone          boolean NOT NULL DEFAULT false,               -- wants a flow run of its own, backlog or not
+    unbatched      boolean NOT NULL DEFAULT false,               -- must run in a flow run of its own, backlog or not
+    engine_deaths  integer NOT NULL DEFAULT 0,                   -- engines that died, or blocked, while they ran it
     not_before     timestamptz NOT NULL DEFAULT now(),
     lease_owner    text,
     lease_until    timestamptz,
     flow_run_id    uuid,
-    waits_for      bigint,                                       -- the uncertain effect that is to be settled
+    waits_for      bigint,                                       -- the uncertain effect that a person must resolve
+    discard_reason text,                                         -- a person discards it while it runs: its engine
+    discard_actor  text,                                         -- stops it before its next effect
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
@@ -109,9 +118,9 @@ CREATE TABLE pauses (
 )
 """
 
-LANES = """
-CREATE TABLE lanes (
-    id             uuid PRIMARY KEY,                             -- the tag of a flow run that carries a backlog just now
+BATCHES = """
+CREATE TABLE batches (                                           -- that are running
+    id             uuid PRIMARY KEY,                             -- the tag of its flow run
     lease_until    timestamptz NOT NULL
 )
 """
@@ -129,7 +138,53 @@ CREATE TABLE changes (                                           -- the audit tr
     became         text NOT NULL,
     actor          text NOT NULL,
     reason         text,
-    event_due      boolean NOT NULL DEFAULT false                -- to be told to Prefect
+    event_due      boolean NOT NULL DEFAULT false                -- Prefect has no event of it yet
+)
+"""
+
+ENGINES = """
+CREATE TABLE engines (                                           -- that sent a heartbeat; gone at an orderly end
+    name           text PRIMARY KEY,                             -- owner of leases
+    host           text NOT NULL,
+    pid            integer NOT NULL,
+    started_at     timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    trouble        text,                                         -- what fails just now
+    trouble_since  timestamptz
+)
+"""
+
+REFUSALS = """
+CREATE TABLE refusals (                                          -- requests of a source that were refused at the door
+    source         text NOT NULL,
+    status         integer NOT NULL,
+    reason         text NOT NULL,
+    count          bigint NOT NULL DEFAULT 1,
+    first_at       timestamptz NOT NULL DEFAULT now(),
+    last_at        timestamptz NOT NULL DEFAULT now(),
+    peer           text NOT NULL,                                -- of the last
+    headers        jsonb NOT NULL,                               -- of the last, secrets redacted
+    PRIMARY KEY (source, status, reason)
+)
+"""
+
+SESSIONS = """
+CREATE TABLE sessions (                                          -- log-ins of people; a log-out deletes the row
+    digest         bytea PRIMARY KEY,                            -- of the cookie's value
+    expires_at     timestamptz NOT NULL
+)
+"""
+
+CONFIGURATION_PROBLEMS = """
+CREATE TABLE configuration_problems (                            -- parts of a process's files that are not in force
+    process        text NOT NULL,                                -- such as `engine at host`
+    kind           text NOT NULL,
+    name           text NOT NULL,
+    detail         text NOT NULL,
+    since          timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    event_due      boolean NOT NULL DEFAULT true,                -- Prefect has no event of it yet
+    PRIMARY KEY (process, kind, name)
 )
 """
 
@@ -162,7 +217,8 @@ CREATE FUNCTION dispatch_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO changes (subject, delivery_id, dispatch_id, source, was, became, actor, reason, event_due)
     VALUES ('dispatch', NEW.delivery_id, NEW.id, NEW.source, CASE TG_OP WHEN 'UPDATE' THEN OLD.state END,
-            NEW.state, actor(), why(NEW.reason), NEW.state IN ('held', 'failed', 'uncertain', 'discarded'));
+            NEW.state, coalesce(CASE NEW.state WHEN 'discarded' THEN NEW.discard_actor END, actor()),   -- who asked for it
+            why(NEW.reason), NEW.state IN ('held', 'failed', 'uncertain', 'discarded'));
     PERFORM FROM deliveries WHERE id = NEW.delivery_id FOR NO KEY UPDATE;   -- two dispatches may end at once
     UPDATE deliveries d SET state = worst.state, reason = worst.reason, only_route = NULL
     FROM (SELECT p.state, p.reason FROM dispatches p WHERE p.delivery_id = NEW.delivery_id
@@ -221,6 +277,47 @@ BEGIN
 END $$
 """
 
+# What `hookline.states` does not have as a transition is refused, whoever asks for it.
+REFUSE_TRANSITION = """
+CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE check_violation USING MESSAGE = format('%s do not go from %s to %s', TG_TABLE_NAME, OLD.state, NEW.state);
+END $$
+"""
+
+TRANSITIONS = """
+CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
+        WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,rejected,discarded,unrouted}'::text[]
+        WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'dispatched' THEN '{received,held,running,done,discarded}'::text[]
+        WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,discarded}'::text[]
+        WHEN 'done' THEN '{received,held,dispatched,running}'::text[]
+        WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,discarded}'::text[]
+        WHEN 'uncertain' THEN '{received,held,dispatched,running,done,failed,discarded}'::text[]
+        WHEN 'rejected' THEN '{received,held,dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'discarded' THEN '{received,held,dispatched,running,done}'::text[]
+        WHEN 'unrouted' THEN '{received,held,dispatched,running,done,failed,uncertain,discarded}'::text[]
+        ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
+CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
+        WHEN 'dispatched' THEN '{running,discarded}'::text[]
+        WHEN 'running' THEN '{dispatched,held,done,failed,uncertain,discarded}'::text[]
+        WHEN 'held' THEN '{dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'done' THEN '{dispatched}'::text[]
+        WHEN 'failed' THEN '{dispatched,running,held,done,discarded}'::text[]
+        WHEN 'uncertain' THEN '{dispatched,running,held,done,discarded}'::text[]
+        WHEN 'discarded' THEN '{dispatched,running,held,done}'::text[]
+        ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
+CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
+        WHEN 'intended' THEN '{done,failed,uncertain,undone,kept}'::text[]
+        WHEN 'done' THEN '{undone}'::text[]
+        WHEN 'failed' THEN '{intended,done,undone,kept}'::text[]
+        WHEN 'uncertain' THEN '{intended,done}'::text[]
+        ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
+"""
+
 # One statement each: what has no dispatch yet is changed by itself, else by its dispatches (depth 2).
 TRIGGERS = """
 CREATE TRIGGER delivery_received AFTER INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION delivery_changed();
@@ -242,12 +339,16 @@ INDEXES = """
 CREATE INDEX deliveries_state ON deliveries (state, seq);
 CREATE INDEX deliveries_source ON deliveries (source, seq);
 CREATE INDEX deliveries_received_at ON deliveries (received_at);
+CREATE INDEX deliveries_received ON deliveries (source, seq) WHERE state = 'received';
+CREATE INDEX deliveries_routing ON deliveries (seq) WHERE state = 'received' AND routing_attempts > 0;
 CREATE INDEX dispatches_open ON dispatches (source, seq) WHERE state IN ('dispatched', 'running');
 CREATE INDEX dispatches_open_key ON dispatches (key, seq) WHERE state IN ('dispatched', 'running', 'held');
 CREATE INDEX dispatches_state ON dispatches (state, seq) WHERE state <> 'done';
 CREATE INDEX dispatches_key_end ON dispatches (split_part(key, ' ', -1));   -- the business key
 CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
 CREATE INDEX dispatches_waits_for ON dispatches (waits_for) WHERE state = 'uncertain';
+CREATE INDEX dispatches_leases ON dispatches (lease_until) WHERE state = 'running';
+CREATE INDEX dispatches_suspects ON dispatches (engine_deaths) WHERE state = 'dispatched' AND engine_deaths > 0;
 CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NOT IN ('undone', 'kept');
 CREATE INDEX effects_key ON effects (key);
 CREATE INDEX effects_depends_on ON effects USING gin (depends_on) WITH (fastupdate = off) WHERE depends_on <> '{}';
@@ -264,13 +365,10 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 
 
 def upgrade() -> None:
-    tables = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, LANES, CHANGES)
-    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_COMPENSATED, SOURCE_PAUSED)
-    one_a_line = [text for block in (INDEXES, TRIGGERS) for text in block.split(";") if text.strip()]
-    for statement in (*tables, *functions, *one_a_line):
+    inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS)
+    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_COMPENSATED, SOURCE_PAUSED,
+                 REFUSE_TRANSITION)
+    one_a_line = [text for block in (INDEXES, TRIGGERS, TRANSITIONS) for text in block.split(";") if text.strip()]
+    for statement in (*inbox, *processes, *functions, *one_a_line):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE changes, lanes, pauses, compensation_steps, effects, dispatches, deliveries")
-    op.execute("DROP FUNCTION delivery_changed, dispatch_changed, effect_settled, effect_compensated, source_paused, why, actor")
