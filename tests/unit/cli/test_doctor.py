@@ -8,25 +8,17 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hookline.cli.doctor import (
-    PYTHONS,
-    Finding,
-    _vendor,
-    check_home,
-    check_python,
-    check_secret,
-    check_variables,
-    clock,
-    in_time,
-    line,
-    open_work,
-    problem,
-)
+from hookline.cli.doctor import line
 from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.health.privacy import check_dotenv
+from hookline.gateway import schemes
+from hookline.health.environment import check_secret, check_variables
+from hookline.health.finding import Finding, clock, in_time, problem
+from hookline.health.machine import PYTHONS, check_dotenv, check_home, check_python
+from hookline.health.servers import open_work
 from hookline.hooks import Hooks, Source
 from hookline.hooks.auth_schemes import Asymmetric, SharedSecret, StandardWebhooks
+from hookline.provisioning.checks import check_vendor
 
 SHARED = SharedSecret(scheme="shared-secret")
 STANDARD = StandardWebhooks(scheme="standard-webhooks")
@@ -122,7 +114,9 @@ def test_an_unknown_variable_is_pointed_out_with_the_nearest_known(name, advice)
     ],
 )
 def test_a_webhook_secret_is_there_well_formed_and_long(scheme, secrets, expected):
-    finding = check_secret("my-shop", scheme, [SecretStr(secret) for secret in secrets])
+    finding = check_secret(
+        "my-shop", scheme, [SecretStr(secret) for secret in secrets], schemes.secret_length
+    )
 
     assert expected == finding.state
     assert not [secret for secret in secrets if secret in f"{finding.detail} {finding.advice}"]
@@ -189,7 +183,7 @@ def test_an_error_is_told_as_what_happened_and_what_to_do(error, detail, advice)
 
 
 async def test_a_vendor_that_is_not_configured_is_no_error():
-    [finding] = await _vendor("jiwa", {"JIWA_API_KEY": "", "ZENTITLE_API_KEY": "x"})
+    [finding] = await check_vendor("jiwa", {"JIWA_API_KEY": "", "ZENTITLE_API_KEY": "x"})
 
     assert "skipped" == finding.state
 
