@@ -20,7 +20,8 @@ from pydantic_core import PydanticUndefined
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
 from hookline.hooks import load_hooks
-from hookline.settings import SECRET_PREFIX, VENDORS, FromEnvironment, Settings, variable_of
+from hookline.settings import VENDORS, FromEnvironment, Settings
+from hookline.source_secrets import secret_variable
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
@@ -95,8 +96,8 @@ def settings_tables() -> Iterator[str]:
 
 def _secrets() -> Iterator[Variable]:
     for name, source in load_hooks(ROOT / "deployments" / "hooks.yaml").sources.items():
-        meaning = SECRET_MEANINGS[source.auth_scheme.kind].format(name)
-        yield Variable(variable_of(SECRET_PREFIX, name), meaning, "refused")
+        meaning = SECRET_MEANINGS[source.auth_scheme.name].format(name)
+        yield Variable(secret_variable(name), meaning, "refused")
 
 
 def _variables(kind: type[FromEnvironment]) -> Iterator[Variable]:

@@ -4,6 +4,7 @@ Hides secrets in everything that is shown or kept: reasons, log lines, texts of 
 What this process knows to be a secret (`learn`) is masked wherever it stands; `redact` masks what looks like one, too.
 """
 
+import base64
 import json
 import logging
 import re
@@ -13,6 +14,8 @@ from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
 MIN_SECRET = 4  # shorter ones would blot out ordinary words
+KEY_PREFIX: Final = "whsec_"
+"""Of a secret of Standard Webhooks, which is known without it too."""
 
 _PATTERNS = (
     (re.compile(r"(?i)(/auth/sys/login)/[^/\s]+/[^/\s]+/[^/\s?#]+"), rf"\1/{MASK}/{MASK}/{MASK}"),
@@ -42,7 +45,7 @@ class _Known:
         new = {secret for secret in secrets if len(secret) >= MIN_SECRET} - self.secrets
         if new:
             self.secrets |= new
-            self.pattern = _pattern(self.secrets)
+            self.pattern = pattern_of(self.secrets)
 
 
 _known = _Known()
@@ -62,7 +65,7 @@ def mask(text: str) -> str:
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The text with the given and the known secrets, plain or quoted, and whatever looks like one masked."""
     given = {secret for secret in secrets if len(secret) >= MIN_SECRET} - _known.secrets
-    text = mask(_pattern(given).sub(MASK, text) if given else text)
+    text = mask(pattern_of(given).sub(MASK, text) if given else text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
@@ -113,23 +116,29 @@ class _Masked(logging.Formatter):
         return mask(self.inner.format(record))
 
 
-def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of the secrets in any form, the longest first."""
-    forms = {form for secret in secrets for form in _forms(secret)}
-    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+def pattern_of(secrets: Iterable[str], flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    """Return a pattern that finds any of the secrets in any spelling, the longest first."""
+    found = {spelling for secret in secrets for spelling in _spellings(secret)}
+    return re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True))), flags)
 
 
-def _forms(secret: str) -> set[str]:
-    """The ways a secret may be written: plain, in an address, in JSON, in Python, without its `whsec_`."""
-    addressed = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    bare = {secret.removeprefix("whsec_")} if len(secret) > MIN_SECRET + len("whsec_") else set()
-    return (
-        {
-            secret,
-            json.dumps(secret)[1:-1],
-            json.dumps(secret, ensure_ascii=False)[1:-1],
-            repr(secret)[1:-1],
-        }
-        | addressed
-        | bare
-    )
+def _spellings(secret: str) -> set[str]:
+    """Return a secret as it is, and as headers, addresses, log-ins, JSON and Python write it."""
+    has_prefix = secret.startswith(KEY_PREFIX) and len(secret) > MIN_SECRET + len(KEY_PREFIX)
+    return {
+        spelling
+        for text in {secret, secret.removeprefix(KEY_PREFIX) if has_prefix else secret}
+        for spelling in (
+            text,
+            text.encode(errors="surrogatepass").decode("latin-1"),  # as a header comes
+            *_in_addresses(text.encode(errors="surrogatepass")),
+            base64.b64encode(text.encode(errors="surrogatepass")).decode().rstrip("="),
+            json.dumps(text)[1:-1],
+            json.dumps(text, ensure_ascii=False)[1:-1],
+            repr(text)[1:-1],
+        )
+    }
+
+
+def _in_addresses(octets: bytes) -> tuple[str, str, str]:
+    return quote(octets), quote(octets, safe=""), quote_plus(octets)

@@ -22,12 +22,12 @@ from hookline.database.connection import prefect_database_url
 from hookline.redaction import learn, mask_logs
 from hookline.settings import (
     PREFECT_PATH,
-    SECRET_PREFIX,
     Settings,
     secrets_of_environment,
     settings,
     simulator_environment,
 )
+from hookline.source_secrets import secret_variable, values_of_environment
 
 SANDBOX_SOURCES = ("jiwa", "standard")
 
@@ -52,7 +52,7 @@ def bootstrap(*, sandbox: bool = False) -> Settings:
         additions |= simulator_environment(current) | _sandbox_secrets(current.home)
     for name, value in additions.items():
         os.environ[name] = os.environ.get(name) or value
-    learn([*secrets_of_environment(), *_secrets_of_home(current.home)])
+    learn([*secrets_of_environment(), *values_of_environment(), *_secrets_of_home(current.home)])
     mask_logs()
     return current
 
@@ -179,6 +179,6 @@ def _running_file(home: Path) -> Path:
 def _sandbox_secrets(home: Path) -> dict[str, str]:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     return {
-        SECRET_PREFIX + source.upper(): local_secret(home, f"webhook-{source}", make=f"whsec_{key}")
+        secret_variable(source): local_secret(home, f"webhook-{source}", make=f"whsec_{key}")
         for source in SANDBOX_SOURCES
     }

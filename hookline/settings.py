@@ -28,15 +28,12 @@ from pydantic import (
 from hookline.errors import ConfigurationError
 from hookline.log import Format
 
-SECRET_PREFIX = "HOOKLINE_SECRET_"  # noqa: S105  (a variable's name, not a secret)
-TOKEN_PREFIX = "HOOKLINE_TOKEN_"  # noqa: S105  (the same)
-
 PREFECT_PATH = "/prefect"
 """Path at which the gateway serves the Prefect UI."""
 MIN_TOKEN = 16
 """Least number of characters in a token that people choose."""
 
-SECRET_VARIABLES = (SECRET_PREFIX, TOKEN_PREFIX, "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
+SECRET_VARIABLES = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 """Beginnings of the names of variables that hold secrets, beside those of the settings."""
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -498,39 +495,6 @@ VENDORS: dict[str, type[VendorSettings]] = {
     "jetadvice": JetadviceSettings,
     "jifeline": JifelineSettings,
 }
-
-
-def webhook_secrets(source: str) -> list[SecretStr]:
-    """Return the secrets of a source, newest first: `HOOKLINE_SECRET_<SOURCE>`, separated by commas."""
-    return _listed(variable_of(SECRET_PREFIX, source))
-
-
-def handshake_tokens(source: str) -> list[SecretStr]:
-    """
-    Return the tokens of a source's handshakes, newest first: `HOOKLINE_TOKEN_<SOURCE>`, separated by commas.
-
-    Such a token is part of addresses, which proxies log: it verifies no delivery.
-    """
-    return _listed(variable_of(TOKEN_PREFIX, source))
-
-
-def all_webhook_secrets() -> set[str]:
-    """Return the secrets of all sources, also of those that `hooks.yaml` does not name."""
-    return {
-        secret.get_secret_value()
-        for variable in os.environ
-        if variable.startswith(SECRET_PREFIX)
-        for secret in _listed(variable)
-    }
-
-
-def variable_of(prefix: str, source: str) -> str:
-    """Return the variable of a source's secrets or tokens."""
-    return prefix + source.upper().replace("-", "_")
-
-
-def _listed(variable: str) -> list[SecretStr]:
-    return [SecretStr(part.strip()) for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 
 def secrets_of_environment() -> list[str]:

@@ -21,10 +21,11 @@ from hookline.database import pool
 from hookline.database.connection import close_pool
 from hookline.errors import HooklineError
 from hookline.hooks import load_hooks
-from hookline.hooks.auth_schemes import SharedSecret
 from hookline.inbox import search
 from hookline.sandbox.stack import SandboxStack, sandbox_stack
-from hookline.settings import JiwaSettings, webhook_secrets
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.settings import JiwaSettings
+from hookline.source_secrets import webhook_secrets
 
 PATIENCE = 60.0
 

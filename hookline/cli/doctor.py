@@ -16,7 +16,6 @@ from hookline import runtime
 from hookline.catalog import read_catalog
 from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import HooklineError
-from hookline.gateway import schemes
 from hookline.health import environment, machine, processes, servers
 from hookline.health.finding import CORRECT, Finding, broken, in_time, problem, redacted_line
 from hookline.hooks import load_hooks
@@ -90,7 +89,7 @@ def examine() -> list[Finding]:
         hooks_finding,
         catalog_finding,
         *checks.check_flows(flows, hooks),
-        *environment.check_secrets(hooks, schemes.secret_length),
+        *environment.check_secrets(hooks),
         processes.check(home),
     ]
     return findings + asyncio.run(_check_servers(current, flows.work_pools or None))

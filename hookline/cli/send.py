@@ -14,11 +14,10 @@ from pydantic import SecretStr
 from hookline import runtime
 from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.gateway import schemes
 from hookline.hooks import Source, hooks_in_force
-from hookline.hooks.auth_schemes import Asymmetric, Signature, StandardWebhooks
 from hookline.hooks.sources import IdHeader
-from hookline.settings import SECRET_PREFIX, webhook_secrets
+from hookline.schemes import RequestAuth
+from hookline.source_secrets import secret_variable, webhook_secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -60,21 +59,16 @@ def send(
     identifier = delivery_id or f"msg_{uuid4().hex}"
     place = _place_of_id(source, described, identifier, given=delivery_id is not None)
     try:
-        auth_scheme = schemes.sign(
-            described.auth_scheme,
-            _secret(source, described, private_key),
-            body,
-            identifier=identifier,
-            now=time.time(),
-        )
+        secret = _secret(source, described, private_key)
+        auth = described.auth_scheme.sign(secret, body, identifier=identifier, now=time.time())
     except ValueError as error:
         held = private_key or f"The first secret of {source}"
         raise ConfigurationError(f"{held} is {error}.") from None
     answer = _post(
         f"{url or settings.gateway_url}/hooks/{source}",
         body,
-        {**place, **auth_scheme.headers, **own},
-        auth_scheme,
+        {**place, **auth.headers, **own},
+        auth,
     )
     _tell(answer, as_json=as_json)
 
@@ -99,11 +93,7 @@ def _place_of_id(name: str, source: Source, identifier: str, *, given: bool) -> 
     """The header that carries the id, unless the scheme carries it."""
     if isinstance(source.id, IdHeader):
         return {source.id.header: identifier}
-    auth_scheme = source.auth_scheme
-    in_scheme = isinstance(auth_scheme, StandardWebhooks) or (
-        isinstance(auth_scheme, Signature) and auth_scheme.id_header
-    )
-    if given and (source.id or not in_scheme):
+    if given and (source.id or not source.auth_scheme.delivery_id_header):
         known_by = f"what {source.id.text} gives" if source.id else "a digest of the body"
         raise ConfigurationError(f"A delivery of {name} is known by {known_by}; leave --id out.")
     return {}
@@ -112,24 +102,25 @@ def _place_of_id(name: str, source: Source, identifier: str, *, given: bool) -> 
 def _secret(name: str, source: Source, private_key: Path | None) -> SecretStr:
     """What the sender signs with."""
     held = webhook_secrets(name)
-    able = [secret for secret in held if schemes.can_sign(source.auth_scheme, secret)]
+    able = [secret for secret in held if not source.auth_scheme.is_public(secret.get_secret_value())]
     if private_key is not None:
         return _private_key(name, source, private_key)
     if able:
         return able[0]
-    if held or isinstance(source.auth_scheme, Asymmetric):
+    if held or source.auth_scheme.key_pairs == "always":
         raise ConfigurationError(
             f"{name} is believed by its public key, so only the sender's private key can sign: "
             f"give it with --private-key FILE."
         )
-    variable = SECRET_PREFIX + name.upper().replace("-", "_")
-    raise ConfigurationError(f"{variable} is not set: the gateway takes nothing from {name} without it.")
+    raise ConfigurationError(
+        f"{secret_variable(name)} is not set: the gateway takes nothing from {name} without it."
+    )
 
 
 def _private_key(name: str, source: Source, file: Path) -> SecretStr:
-    if not isinstance(source.auth_scheme, Asymmetric | StandardWebhooks):
+    if source.auth_scheme.key_pairs == "never":
         raise ConfigurationError(
-            f"{name} is of the scheme {source.auth_scheme.kind}: leave --private-key out."
+            f"{name} is of the scheme {source.auth_scheme.name}: leave --private-key out."
         )
     try:
         return SecretStr(file.read_text(encoding="ascii").strip())
@@ -139,16 +130,14 @@ def _private_key(name: str, source: Source, file: Path) -> SecretStr:
         raise ConfigurationError(f"{file} holds no key in PEM, base64 or hex.") from None
 
 
-def _post(
-    address: str, body: bytes, headers: dict[str, str], auth_scheme: schemes.AuthScheme
-) -> "httpx.Response":
+def _post(address: str, body: bytes, headers: dict[str, str], auth: RequestAuth) -> "httpx.Response":
     import httpx  # not for the other commands
 
-    place = f"{address}/{auth_scheme.path_secret}" if auth_scheme.path_secret else address
+    place = f"{address}/{auth.path_secret}" if auth.path_secret else address
     try:
         answer = httpx.post(
             place,
-            params=dict(auth_scheme.query) or None,
+            params=dict(auth.query) or None,
             content=body,
             headers={name.lower().encode(): value.encode() for name, value in headers.items()},
             timeout=30,

@@ -75,7 +75,7 @@ def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]
     return {
         "source": name,
         "is": "paused" if sent.paused else f"off: {off}" if off else "open",
-        "verified": source.auth_scheme.described(name) if source else None,
+        "verified": source.auth_scheme.describe(name) if source else None,
         "states": sent.states,
         "last_received": f"{sent.last_received:%Y-%m-%d %H:%M:%S}" if sent.last_received else None,
         "refusals": [asdict(each) for each in refused],

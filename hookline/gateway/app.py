@@ -45,14 +45,14 @@ def create_app(settings: Settings) -> Starlette:
         beside = (
             pressure.watch(),
             condition.watch(),
-            configuration.keep_told(),
-            configuration.listen(),
+            configuration.report_problems(),
+            configuration.reload_on_request(),
             receiver.refusals.watch(),
             receiver.reader.warm(),
         )
         tasks = [asyncio.create_task(each) for each in beside]
         async with proxy:
-            with configuration.on_hangup():
+            with configuration.reload_on_hangup():
                 yield
         for task in tasks:
             task.cancel()

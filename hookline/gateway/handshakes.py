@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from hookline.gateway.request_parsing import Rejection
-from hookline.gateway.schemes import is_secret
 from hookline.hooks.sources import Source
 from hookline.hooks.templates import Template, TemplateError
+from hookline.schemes import is_one_of
 
 NO_GUESSING = {"X-Content-Type-Options": "nosniff"}
 """What a stranger makes us repeat, no browser takes for a page."""
@@ -51,7 +51,7 @@ def handshake(
         if not _holds(each.when, names):
             continue
         try:
-            if each.token and not is_secret(str(each.token.render(names)), tokens):
+            if each.token and not is_one_of(str(each.token.render(names)), tokens):
                 raise NotProven
             return Reply(each.answer(names), each.status, each.content_type)
         except TemplateError:

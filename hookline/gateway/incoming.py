@@ -1,4 +1,4 @@
-"""A request for a source that is there, as it stands before anything of its body is read."""
+"""An incoming request for an existing source, before anything of its body is read."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,22 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.types import Scope
 
-from hookline.gateway import schemes
 from hookline.gateway.request_parsing import read_headers, read_query
-from hookline.gateway.schemes import SignedRequest
 from hookline.hooks import Hooks
-from hookline.hooks.auth_schemes import Asymmetric, UrlSecret
 from hookline.hooks.sources import Source
 from hookline.peers import peer
-from hookline.settings import Network, handshake_tokens, webhook_secrets
+from hookline.schemes import SignedRequest, masked
+from hookline.schemes.base import Redacted
+from hookline.settings import Network
+from hookline.source_secrets import handshake_tokens, webhook_secrets
 
 
 @dataclass
 class IncomingRequest:
-    """What is asked of which source, by whom."""
+    """A request, the source that it is for, and what the source holds to verify it."""
 
     name: str
+    """Of the source."""
     source: Source
     secrets: Sequence[SecretStr]
     tokens: Sequence[SecretStr]
@@ -33,68 +34,68 @@ class IncomingRequest:
     headers: Mapping[str, str]
     query: Mapping[str, str]
     path_secret: str
-    proven: bool = False
-    """Whether the sender has proved itself, as far as we have looked."""
+    verified: bool = False
+    """The sender has authenticated."""
 
     @property
     def can_authenticate(self) -> bool:
-        """Whether it is of a sort that a sender proves: a delivery, or a handshake with a proof."""
+        """Return True for a request that senders sign: a delivery, or a handshake that must be verified."""
         return self.method == "POST" or any(
             each.verified and each.method == self.method for each in self.source.handshakes
         )
 
     @property
     def content_type(self) -> str:
-        """As the sender names it."""
+        """The content type that the sender names."""
         return self.headers.get("content-type", "")
 
     @cached_property
-    def names(self) -> dict[str, Any]:
-        """What templates may use of it: what proves the sender is left out."""
-        return {"source": self.name, "method": self.method, **self._without(self._secret)}
+    def context(self) -> dict[str, Any]:
+        """The values that templates may use of it: without what authenticates the sender."""
+        redacted = self._redacted(self._secrets)
+        return {"source": self.name, "method": self.method, **redacted._asdict()}
 
     @cached_property
-    def kept(self) -> dict[str, dict[str, str]]:
-        """The query and the headers as they may be kept: without the token of a handshake, too."""
-        return self._without(self.known)
+    def stored(self) -> Redacted:
+        """The query and the headers as they may be stored: without the token of a handshake, too."""
+        return self._redacted(self.confidential)
 
     @property
-    def known(self) -> Sequence[SecretStr]:
-        """What must not be kept wherever it stands; a public key of the sender is no secret."""
-        return *self._secret, *self.tokens
+    def confidential(self) -> Sequence[SecretStr]:
+        """The values that must not be stored, wherever they came; a public key of the sender is no secret."""
+        return *self._secrets, *self.tokens
 
     @property
-    def _secret(self) -> Sequence[SecretStr]:
-        return () if isinstance(self.source.auth_scheme, Asymmetric) else self.secrets
+    def _secrets(self) -> Sequence[SecretStr]:
+        scheme = self.source.auth_scheme
+        return [secret for secret in self.secrets if not scheme.is_public(secret.get_secret_value())]
 
-    def _without(self, known: Sequence[SecretStr]) -> dict[str, dict[str, str]]:
-        return {
-            "query": schemes.redact_query(self.query, self.source.auth_scheme, known),
-            "headers": schemes.redact_headers(self.headers, self.source.auth_scheme, known),
-        }
+    def _redacted(self, known: Sequence[SecretStr]) -> Redacted:
+        return self.source.auth_scheme.redact(self.headers, self.query, known)
 
     def masked(self, text: str) -> str:
-        """The text without what must not be kept."""
-        return schemes.masked(text, self.known)
+        """Return the text without confidential values."""
+        return masked(text, self.confidential)
 
     def signed(self, body: bytes) -> SignedRequest:
-        """What the sender proves itself with."""
+        """Return the parts by which the sender may authenticate."""
         return SignedRequest(self.headers, self.query, self.path_secret, body)
 
-    def is_proven(self, body: bytes = b"") -> bool:
-        """Whether the sender has proved itself."""
-        return schemes.verify(self.source.auth_scheme, self.signed(body), self.secrets, now=time.time())
+    def verify(self, body: bytes = b"") -> bool:
+        """Return True if the sender has authenticated, and note it."""
+        self.verified = self.source.auth_scheme.verify(self.signed(body), self.secrets, now=time.time())
+        return self.verified
 
 
 def resolve_request(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> IncomingRequest | None:
-    """What a request asks for; None where there is nothing: no such source, or none that is on, or another verb."""
+    """Return the request with its source; None without such a source, one that is on, or the method."""
     name, path_secret = scope["path_params"]["source"], scope["path_params"].get("secret", "")
     source = hooks.sources.get(name)
     if source is None or not source.enabled or not (secrets := webhook_secrets(name)):
         return None
     if scope["method"] not in {"POST", *(each.method for each in source.handshakes)}:
         return None
-    if path_secret and not isinstance(source.auth_scheme, UrlSecret):
+    if path_secret and not source.auth_scheme.in_path:
         return None
     return IncomingRequest(
         name=name,

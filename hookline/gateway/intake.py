@@ -12,14 +12,14 @@ from typing import Any
 from jinja2 import Environment, nodes
 from pydantic import SecretStr
 
-from hookline.gateway import schemes
+from hookline.gateway.deduplication import external_id
 from hookline.gateway.handshakes import Reply, handshake
 from hookline.gateway.request_parsing import Rejection
-from hookline.gateway.schemes import SignedRequest
 from hookline.hooks.bodies import kind, parse
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import Template
 from hookline.inbox import bodies
+from hookline.schemes import SignedRequest
 
 CHEAP_BYTES = 262_144
 """JSON or a form of this size is parsed within a few hundredths of a second, whatever it holds."""
@@ -76,8 +76,8 @@ def take_in(given: Given) -> Intake:
         kept, altered = bodies.keep(source, given.body_keys, given.content_type, body)
     except ValueError as error:
         raise Rejection(400, str(error)) from None
-    external_id = schemes.external_id(source, given.signed, names, given.known)
-    return Intake(None, external_id, None if kept is body else kept, altered)
+    key = external_id(source, given.signed, names, given.known)
+    return Intake(None, key, None if kept is body else kept, altered)
 
 
 def require_accepted(source: Source, content_type: str) -> None:

@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hookline.database import is_connection_error
-from hookline.gateway import schemes
 from hookline.gateway.body_reader import Reader
 from hookline.gateway.handshakes import NO_GUESSING, NotProven, Reply
 from hookline.gateway.incoming import IncomingRequest, resolve_request
@@ -91,7 +90,7 @@ class Receiver:
                 return _replied(reply)
             if not incoming.can_authenticate:
                 raise _not_there()
-            if schemes.needs_body(incoming.source.auth_scheme):
+            if incoming.source.auth_scheme.signs_body:
                 body = await self._body_with_proof(incoming, receive)
                 with self._proven.held(incoming.name) as more:
                     more(len(body))
@@ -151,9 +150,9 @@ class Receiver:
             spec=incoming.source.spec,
             method=incoming.method,
             content_type=incoming.content_type,
-            names=incoming.names,
+            names=incoming.context,
             tokens=incoming.tokens,
-            known=incoming.known,
+            known=incoming.confidential,
             signed=incoming.signed(body),
             body_keys=self._settings.body_keys,
         )
@@ -163,8 +162,8 @@ class Receiver:
             source=incoming.name,
             external_id=intake.external_id,
             method=incoming.method,
-            query=incoming.kept["query"],
-            headers=incoming.kept["headers"],
+            query=incoming.stored.query,
+            headers=incoming.stored.headers,
             content_type=incoming.masked(incoming.content_type),
             body=body if intake.body is None else intake.body,
             altered=intake.altered,
@@ -207,8 +206,7 @@ class Receiver:
 
 def _require_proof(incoming: IncomingRequest, body: bytes = b"") -> None:
     """Raise NotProven unless the sender has proved itself."""
-    incoming.proven = incoming.is_proven(body)
-    if not incoming.proven:
+    if not incoming.verify(body):
         raise NotProven
 
 

@@ -73,6 +73,6 @@ class Refusals:
 
 def _headers(incoming: IncomingRequest) -> dict[str, str]:
     """The headers as a person is shown them."""
-    if not incoming.proven:
+    if not incoming.verified:
         return {one_line(name, MAX_HEADER): UNPROVEN for name in incoming.headers}
-    return {name: one_line(value, MAX_HEADER) for name, value in incoming.kept["headers"].items()}
+    return {name: one_line(value, MAX_HEADER) for name, value in incoming.stored.headers.items()}

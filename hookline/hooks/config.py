@@ -13,11 +13,11 @@ from pydantic_core import ErrorDetails
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
-from hookline.hooks.auth_schemes import Strict
 from hookline.hooks.sources import Source, SourceError, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem
-from hookline.settings import webhook_secrets
+from hookline.schemes.base import Strict
+from hookline.source_secrets import webhook_secrets
 from hookline.text import MAX_REASON, one_line, reason
 
 T = TypeVar("T")

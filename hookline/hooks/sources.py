@@ -16,12 +16,14 @@ from pydantic import (
     model_validator,
 )
 
-from hookline.hooks.auth_schemes import SCHEMES, HeaderName, Scheme, Strict, UrlSecret
 from hookline.hooks.bodies import kind
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
 from hookline.hooks.templates import Template
+from hookline.schemes import SCHEMES, AuthScheme
+from hookline.schemes.base import HeaderName, Strict
+from hookline.schemes.url_secret import UrlSecret
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -120,7 +122,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    auth_scheme: Scheme
+    auth_scheme: AuthScheme
     enabled: bool = Field(default=True, description="False: its address answers 404.")
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
     accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
@@ -194,7 +196,7 @@ def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     scheme = _scheme(filled.get("scheme"))
     ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
     auth_scheme, problems = _checked(
-        scheme, {name: value for name, value in filled.items() if name not in ours}
+        scheme, {name: value for name, value in filled.items() if name not in {"scheme", *ours}}
     )
     rest = {name: value for name, value in filled.items() if name in ours}
     spec = json.dumps(filled, default=str, sort_keys=True)
@@ -229,7 +231,7 @@ def _filled(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**preset, **fields}
 
 
-def _scheme(name: object) -> type[Scheme]:
+def _scheme(name: object) -> type[AuthScheme]:
     if isinstance(name, str) and name in SCHEMES:
         return SCHEMES[name]
     if name is None:

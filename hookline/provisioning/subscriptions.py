@@ -6,9 +6,10 @@ from hookline.clients.jiwa.webhooks import Header, WebhookSubscription
 from hookline.clients.paging import pages
 from hookline.errors import ConfigurationError
 from hookline.hooks import hooks_in_force
-from hookline.hooks.auth_schemes import SharedSecret
 from hookline.provisioning.changes import AS_IT_IS, MADE, Change, unchanged
-from hookline.settings import Settings, webhook_secrets
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.settings import Settings
+from hookline.source_secrets import webhook_secrets
 
 SOURCE = "jiwa"
 SUBSCRIBER = "Hookline"

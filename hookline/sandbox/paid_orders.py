@@ -24,7 +24,7 @@ from hookline.clients.paging import pages
 from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.sandbox.stack import SandboxStack
-from hookline.settings import webhook_secrets
+from hookline.source_secrets import webhook_secrets
 
 CUSTOMERS = 50
 """What is done for one of them is done one after another, where it is looked up by counting."""

@@ -8,7 +8,7 @@ from commands import run_process
 
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.settings import webhook_secrets
+from hookline.source_secrets import webhook_secrets
 from hookline.supervisor import control
 
 DELIVERIES = 50

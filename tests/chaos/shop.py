@@ -21,7 +21,8 @@ from standardwebhooks import Webhook
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
-from hookline.settings import JiwaSettings, webhook_secrets
+from hookline.settings import JiwaSettings
+from hookline.source_secrets import webhook_secrets
 from tests.chaos.plan import Delivery, Order, Plan
 
 ANSWER_SECONDS = 5.0

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hookline.gateway.schemes import sign_standard_webhooks
+from hookline.schemes.standard_webhooks import sign_standard_webhooks
 
 KEY = "sandbox-secret-of-jiwa-1"
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -10,12 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from hookline.errors import ConfigurationError
-from hookline.gateway import schemes
 from hookline.gateway.app import create_app
 from hookline.gateway.body_reader import Reader
-from hookline.hooks.auth_schemes import Hmac
 from hookline.inbox import refusals
 from hookline.inbox.refusals import MAX_OF_SOURCE, Refusal
+from hookline.schemes.hmacs import Hmac
 
 SECRET = "a-secret/with+signs-of-these-sources"
 TOKEN = "a-token-that-travels-in-addresses"
@@ -201,7 +200,7 @@ async def test_an_id_that_a_template_works_out_is_the_same_in_another_process(ga
 
 async def test_a_handshake_s_token_signs_no_delivery(gateway, database):
     scheme = Hmac(header="X-Hub-Signature-256", prefix="sha256=")
-    proof = schemes.sign(scheme, SecretStr(TOKEN), b"{}", identifier="1", now=time.time())
+    proof = scheme.sign(SecretStr(TOKEN), b"{}", identifier="1", now=time.time())
     forged = await gateway.post("/hooks/meta", content=b"{}", headers={**JSON, **proof.headers})
     greeted = await gateway.get("/hooks/meta", params={"token": TOKEN})
 

@@ -11,7 +11,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hookline.gateway import schemes
 from hookline.hooks import load_hooks
 
 SECRET = "a-secret-that-all-these-sources-share"
@@ -63,9 +62,7 @@ async def gateway(database_settings, serve, tmp_path_factory):
 
 async def signed(gateway, name, body, at=None, **headers):
     now = time.time() if at is None else at
-    proof = schemes.sign(
-        gateway.sources[name].auth_scheme, SecretStr(SECRET), body, identifier="msg_1", now=now
-    )
+    proof = gateway.sources[name].auth_scheme.sign(SecretStr(SECRET), body, identifier="msg_1", now=now)
     return await gateway.post(f"/hooks/{name}", content=body, headers={**JSON, **proof.headers, **headers})
 
 

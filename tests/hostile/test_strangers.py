@@ -18,7 +18,8 @@ import pytest
 
 from hookline.database import pool
 from hookline.sandbox.stack import own_ports, sandbox_stack
-from hookline.settings import SECRET_PREFIX, settings, variable_of
+from hookline.settings import settings
+from hookline.source_secrets import secret_variable
 from tests.hostile import strange
 
 SECRET = "a-secret-of-the-strangers"
@@ -150,7 +151,7 @@ def world(tmp_path_factory, until):
         HOOKLINE_HOOKS=str(hooks),
         HOOKLINE_DEPLOYMENTS=str(prefect),
         HOOKLINE_FIRST_RUNS="false",
-        **{variable_of(SECRET_PREFIX, name): SECRET for name in SOURCES},
+        **{secret_variable(name): SECRET for name in SOURCES},
     ) as running:
         yield World(running, hooks, until)
     os.environ.clear()

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
-from hookline.hooks.auth_schemes import SharedSecret, StandardWebhooks
 from hookline.hooks.templates import MAX_OUTPUT, NAMES, Template
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.schemes.standard_webhooks import StandardWebhooks
 
 SOURCE = "sources: {jiwa: {scheme: shared-secret}}\n"
 

@@ -97,7 +97,7 @@ def test_a_source_that_is_wrong_keeps_its_last_good_version_and_the_others_are_n
 
     assert ("X-First", "shared-secret") == (
         hooks.sources["shop"].auth_scheme.header,
-        hooks.sources["bank"].auth_scheme.kind,
+        hooks.sources["bank"].auth_scheme.name,
     )
     assert [("source", "shop", STAYS)] == told(hooks)
 

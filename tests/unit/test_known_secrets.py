@@ -15,6 +15,7 @@ from hookline.clients import ZentitleKey
 from hookline.clients.zentitle import ZentitleClient
 from hookline.redaction import MASK, learn, mask, redact
 from hookline.settings import secrets_of_environment
+from hookline.source_secrets import values_of_environment
 
 SECRET = 'pa"ss wörd/8f1c'
 
@@ -70,7 +71,7 @@ def test_the_environment_holds_these(monkeypatch):
     monkeypatch.setenv("JIWA_PASSWORD", "jiwa-password")
     monkeypatch.setenv("JIWA_USERNAME", "jiwa-user")
 
-    found = set(secrets_of_environment())
+    found = {*secrets_of_environment(), *values_of_environment()}
 
     assert {"p@ss-word", "admin-token-1", "new-secret", "old-secret", "jiwa-password"} <= found
     assert "jiwa-user" not in found

@@ -13,22 +13,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from hookline.gateway.schemes import (
-    SECRET_HEADERS,
-    SignedRequest,
-    external_id,
-    redact_headers,
-    require_strong,
-    sign,
-    sign_standard_webhooks,
-    standard_webhooks_key,
-    verify,
-)
+from hookline.gateway.deduplication import external_id
 from hookline.hooks import Source
-from hookline.hooks.auth_schemes import SharedSecret, StandardWebhooks
+from hookline.schemes import SECRET_HEADERS, SignedRequest
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.schemes.standard_webhooks import StandardWebhooks, sign_standard_webhooks, standard_webhooks_key
+from hookline.source_secrets import require_strong
 
-SHARED = SharedSecret(scheme="shared-secret")
-STANDARD = StandardWebhooks(scheme="standard-webhooks")
+SHARED = SharedSecret()
+STANDARD = StandardWebhooks()
 KEY = "the-newest-secret-of-jiwa"
 
 # The official vector of the Standard Webhooks specification.
@@ -50,7 +43,7 @@ def secrets(*texts):
 
 
 def believed(headers, *, scheme=STANDARD, body=BODY, held=(SECRET,), now=AT):
-    return verify(scheme, SignedRequest(headers, body=body), secrets(*held), now=now)
+    return scheme.verify(SignedRequest(headers, body=body), secrets(*held), now=now)
 
 
 def identity(scheme, headers, body):
@@ -88,7 +81,7 @@ def test_the_official_vector_of_v1a_is_believed_by_its_public_key():
 
 
 def test_the_official_vector_of_v1a_is_what_its_private_key_signs():
-    proof = sign(STANDARD, SecretStr(PRIVATE), BODY, identifier=IDENTIFIER, now=AT)
+    proof = STANDARD.sign(SecretStr(PRIVATE), BODY, identifier=IDENTIFIER, now=AT)
 
     assert ED25519 == proof.headers["webhook-signature"]
 
@@ -215,7 +208,7 @@ def test_a_timestamp_beyond_the_tolerance_is_not_believed_either_way(off):
 
 @pytest.mark.parametrize(("off", "verdict"), [(-8, False), (-7, True), (7, True), (8, False)])
 def test_the_tolerance_is_that_of_the_source(off, verdict):
-    scheme = StandardWebhooks(scheme="standard-webhooks", tolerance=7)
+    scheme = StandardWebhooks(tolerance=7)
 
     assert verdict is believed(VECTOR, scheme=scheme, now=AT + off)
 
@@ -278,7 +271,7 @@ def test_a_shared_secret_must_be_the_whole_header(given):
 
 
 def test_a_shared_secret_comes_in_the_header_that_the_source_names():
-    scheme = SharedSecret(scheme="shared-secret", header="X-My-Token")
+    scheme = SharedSecret(header="X-My-Token")
 
     verdicts = [believed({name: KEY}, scheme=scheme, held=[KEY]) for name in ("x-my-token", "x-hookline-key")]
 
@@ -438,7 +431,7 @@ def library_believes(secret, headers, body):
 
 @hypothesis_settings(deadline=None)
 @given(
-    scheme=st.sampled_from([SHARED, STANDARD, SharedSecret(scheme="shared-secret", header="X-My-Token")]),
+    scheme=st.sampled_from([SHARED, STANDARD, SharedSecret(header="X-My-Token")]),
     headers=st.dictionaries(
         st.sampled_from([*sorted(SECRET_HEADERS), "x-my-token", "x-event", "host"]), st.text()
     ),
@@ -446,7 +439,7 @@ def library_believes(secret, headers, body):
 def test_of_what_proves_the_sender_nothing_is_kept(scheme, headers):
     secret = SECRET_HEADERS | ({"x-my-token"} if getattr(scheme, "header", "") == "X-My-Token" else set())
 
-    kept = redact_headers(headers, scheme)
+    kept = scheme.redact(headers, {}).headers
 
     assert {name: "[redacted]" if name in secret else value for name, value in headers.items()} == kept
 
@@ -456,7 +449,7 @@ def test_of_what_proves_the_sender_nothing_is_kept(scheme, headers):
 )
 @pytest.mark.parametrize("scheme", [SHARED, STANDARD])
 def test_the_headers_that_hold_secrets_anywhere_are_never_kept(name, scheme):
-    assert {name: "[redacted]"} == redact_headers({name: KEY}, scheme)
+    assert {name: "[redacted]"} == scheme.redact({name: KEY}, {}).headers
 
 
 def test_a_delivery_of_standard_webhooks_is_known_by_its_id():

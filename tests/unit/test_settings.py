@@ -14,8 +14,8 @@ from hookline.settings import (
     ZentitleSettings,
     settings,
     simulator_environment,
-    webhook_secrets,
 )
+from hookline.source_secrets import webhook_secrets
 
 OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
 NUMBERS = {

@@ -6,9 +6,9 @@ import pytest
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
-from hookline.hooks.auth_schemes import SCHEMES
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.sources import IdHeader, Source
+from hookline.schemes import SCHEMES
 
 HMAC = {"scheme": "hmac", "header": "X-Signature"}
 PARTS = {"timestamp": "t", "signature": "v1"}
@@ -92,7 +92,7 @@ def test_every_scheme_says_how_its_sender_was_verified(name):
 
     proof = scheme.model_validate(fields)
 
-    assert (name, True) == (proof.kind, " of shop" in proof.described("shop"))
+    assert (name, True) == (proof.name, " of shop" in proof.describe("shop"))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -134,8 +134,8 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
 @pytest.mark.parametrize(
     ("fields", "place"),
     [
-        ({}, "scheme: is missing; name one of standard-webhooks, hmac"),
-        ({"scheme": "magic"}, "scheme: there is no scheme 'magic'; there are: standard-webhooks"),
+        ({}, "scheme: is missing; name one of asymmetric, hmac"),
+        ({"scheme": "magic"}, "scheme: there is no scheme 'magic'; there are: asymmetric"),
         ({"scheme": ["hmac"]}, "scheme: there is no scheme ['hmac']"),
         ({"preset": "strip"}, "preset: there is no preset 'strip'; there are: stripe, github"),
         ({"preset": ["stripe"]}, "preset: there is no preset ['stripe']"),

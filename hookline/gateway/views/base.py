@@ -82,7 +82,7 @@ class AdminViews:
         known = self.hooks.sources.get(source)
         if known is None:
             return "hooks.yaml no longer names this source, so how it was verified is not known here."
-        return known.auth_scheme.described(source)
+        return known.auth_scheme.describe(source)
 
     async def has_session(self, request: HTTPConnection) -> bool:
         """Return True if whoever asks has shown the admin token within twelve hours, and not logged out."""

@@ -11,17 +11,19 @@ from pydantic import SecretStr
 from hookline.cli.doctor import line
 from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.gateway import schemes
-from hookline.health.environment import check_secret, check_variables
+from hookline.health.environment import check_variables
 from hookline.health.finding import Finding, clock, in_time, problem
 from hookline.health.machine import PYTHONS, check_dotenv, check_home, check_python
 from hookline.health.servers import open_work
 from hookline.hooks import Hooks, Source
-from hookline.hooks.auth_schemes import Asymmetric, SharedSecret, StandardWebhooks
 from hookline.provisioning.checks import check_vendor
+from hookline.schemes.asymmetric import Asymmetric
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.schemes.standard_webhooks import StandardWebhooks
+from hookline.source_secrets import check_secrets
 
-SHARED = SharedSecret(scheme="shared-secret")
-STANDARD = StandardWebhooks(scheme="standard-webhooks")
+SHARED = SharedSecret()
+STANDARD = StandardWebhooks()
 ASYMMETRIC = Asymmetric(algorithm="ed25519", header="X-Signature")
 HOOKS = Hooks(path=Path("hooks.yaml"), sources={"my-shop": Source(auth_scheme=SHARED)})
 
@@ -114,9 +116,7 @@ def test_an_unknown_variable_is_pointed_out_with_the_nearest_known(name, advice)
     ],
 )
 def test_a_webhook_secret_is_there_well_formed_and_long(scheme, secrets, expected):
-    finding = check_secret(
-        "my-shop", scheme, [SecretStr(secret) for secret in secrets], schemes.secret_length
-    )
+    finding = check_secrets("my-shop", scheme, [SecretStr(secret) for secret in secrets])
 
     assert expected == finding.state
     assert not [secret for secret in secrets if secret in f"{finding.detail} {finding.advice}"]

@@ -1,56 +1,41 @@
-"""What every scheme needs: a request's proof as values, comparing in constant time, times and encodings."""
+"""Constant-time comparison, timestamps and encodings, which the schemes share."""
 
 import base64
 import binascii
 import hmac
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
+
+from pydantic import SecretStr
 
 Encoding: TypeAlias = Literal["hex", "base64", "base64url"]
 
 MAX_SIGNATURES = 16
-"""More in one request are not looked at."""
+"""The signatures of one request that are checked; those after them are ignored."""
 
 
-@dataclass(frozen=True)
-class SignedRequest:
-    """What a request proves itself with."""
-
-    headers: Mapping[str, str]
-    """By names in lower case; of a header that came several times, the values joined with a comma and a space."""
-    query: Mapping[str, str] = field(default_factory=dict)
-    path_secret: str = ""
-    """The segment of the path after the source."""
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class AuthScheme:
-    """What a sender adds to a request so that it is believed."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    path_secret: str = ""
-
-
-def any_equal(given: Sequence[bytes], expected: Sequence[bytes]) -> bool:
-    """Whether one is among the other; every pair is compared, so that the time taken tells nothing."""
+def any_equal(received: Sequence[bytes], expected: Sequence[bytes]) -> bool:
+    """Return True if a value is among both; every pair is compared, so that the time taken tells nothing."""
     found = False
-    for one in given:
+    for one in received:
         for other in expected:
             found |= hmac.compare_digest(one, other)
     return found
 
 
+def is_one_of(text: str, secrets: Sequence[SecretStr]) -> bool:
+    """Return True if the text is one of the secrets, or tokens; in constant time over all of them."""
+    return any_equal([octets(text)], [octets(secret.get_secret_value()) for secret in secrets])
+
+
 def octets(text: str) -> bytes:
-    """The text as UTF-8; a text that is none never raises."""
+    """Return the text as UTF-8; halves of surrogate pairs do not make it raise."""
     return text.encode(errors="surrogatepass")
 
 
 def is_near(timestamp: str, now: float, tolerance: int, *, per_second: int = 1) -> bool:
-    """Whether a time in plain digits, so many to a second since 1970, is within the tolerance, either way."""
+    """Return True if a time in plain digits, `per_second` to a second since 1970, is within the tolerance."""
     try:
         moment = float(timestamp) if timestamp.isascii() and timestamp.isdigit() else math.nan
     except ValueError:
@@ -59,7 +44,7 @@ def is_near(timestamp: str, now: float, tolerance: int, *, per_second: int = 1) 
 
 
 def decode(text: str, encoding: Encoding) -> bytes | None:
-    """The bytes that a text stands for; None if it is not of the encoding."""
+    """Return the bytes that a text stands for; None if it is not of the encoding."""
     try:
         match encoding:
             case "hex":
@@ -73,7 +58,7 @@ def decode(text: str, encoding: Encoding) -> bytes | None:
 
 
 def encode(content: bytes, encoding: Encoding) -> str:
-    """The bytes as text."""
+    """Return the bytes as text."""
     match encoding:
         case "hex":
             return content.hex()

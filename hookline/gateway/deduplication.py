@@ -1,0 +1,72 @@
+"""The deduplication key of a delivery: the sender's id of it, else a digest of what was sent."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from hookline.hooks.sources import IdHeader, Source
+from hookline.hooks.templates import Template, TemplateError
+from hookline.schemes import SignedRequest, masked
+from hookline.schemes.crypto import octets
+
+MAX_ID = 256
+
+
+def external_id(
+    source: Source, request: SignedRequest, context: Mapping[str, Any], known: Sequence[SecretStr] = ()
+) -> str:
+    """
+    Return the delivery's id: what `id` of the source gives, else the scheme's own, else a digest.
+
+    A sender's repeat has the same id: a digest is of the body (and, where nothing is signed, of the address's
+    parameters), never of a timestamp or a signature, which a repeat renews.
+
+    Args:
+        source: where the id may be found.
+        request: as it came.
+        context: what a template may use.
+        known: secrets; an id that holds one is stored as its digest.
+    """
+    found = _chosen(source.id, request, context) or _header(request, source.auth_scheme.delivery_id_header)
+    if not found:
+        return _digest(_content(source, request))
+    fits = len(found) <= MAX_ID and found.isprintable() and masked(found, known) == found
+    return found if fits else _digest(octets(found))
+
+
+def _chosen(place: IdHeader | Template | None, request: SignedRequest, context: Mapping[str, Any]) -> str:
+    match place:
+        case IdHeader():
+            return _header(request, place.header)
+        case Template():
+            return _rendered(place, context)
+        case None:
+            return ""
+
+
+def _rendered(template: Template, context: Mapping[str, Any]) -> str:
+    """Return the template's value if it is a text or a whole number; a delivery without one is still a delivery."""
+    try:
+        value = template.render(context)
+    except TemplateError:
+        return ""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _header(request: SignedRequest, name: str | None) -> str:
+    return request.headers.get(name.lower(), "") if name else ""
+
+
+def _content(source: Source, request: SignedRequest) -> bytes:
+    scheme = source.auth_scheme
+    if scheme.signs_body:
+        return request.body  # the address is not signed: with it, a request that was seen could be sent again
+    query = {name: value for name, value in sorted(request.query.items()) if name != scheme.secret_parameter}
+    return (json.dumps(query).encode() if query else b"") + request.body
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()

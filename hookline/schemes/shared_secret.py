@@ -1,0 +1,103 @@
+"""`shared-secret`: the secret itself in a header, in a log-in or in a query parameter."""
+
+import base64
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from hookline.schemes.base import AuthScheme, HeaderName, RequestAuth, SignedRequest, plain
+from hookline.schemes.crypto import any_equal, decode, is_one_of, octets
+
+
+class SharedSecret(AuthScheme):
+    """The sender puts our secret into each request, as it is."""
+
+    name: ClassVar[str] = "shared-secret"
+    signs_body: ClassVar[bool] = False
+
+    place: Literal["header", "bearer", "basic", "query"] = Field(
+        default="header", alias="in", description="The place of the secret."
+    )
+    header: HeaderName = Field(default="X-Hookline-Key", description="With `in: header`: carries the secret.")
+    username: str = Field(
+        default="hookline",
+        pattern=r"^[\x21-\x39\x3b-\x7e]{1,64}$",
+        description="With `in: basic`: the user whose password the secret is.",
+    )
+    parameter: str = Field(
+        default="key", pattern=r"^[A-Za-z0-9._~-]{1,64}$", description="With `in: query`: carries the secret."
+    )
+
+    @model_validator(mode="after")
+    def _no_idle_field(self) -> "SharedSecret":
+        used_by = {"header": "header", "username": "basic", "parameter": "query"}
+        for field in sorted(self.model_fields_set & set(used_by)):
+            if self.place != used_by[field]:
+                raise ValueError(f"{field} is for `in: {used_by[field]}`, and this is `in: {self.place}`")
+        return self
+
+    def verify(self, request: SignedRequest, secrets: Sequence[SecretStr], *, now: float) -> bool:  # noqa: ARG002
+        """Return True if one of the secrets is in its place."""
+        match self.place:
+            case "header":
+                return _is_in_header(request.headers.get(self.header.lower(), ""), secrets)
+            case "bearer":
+                return _is_in_header(_credentials(request, "bearer"), secrets)
+            case "basic":
+                received = decode(_credentials(request, "basic"), "base64") or b""
+                return any_equal([received], [self._login(secret) for secret in plain(secrets)])
+            case "query":
+                return is_one_of(request.query.get(self.parameter, ""), secrets)
+
+    def sign(self, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
+        """Return the secret in its place."""
+        text = secret.get_secret_value()
+        match self.place:
+            case "header":
+                return RequestAuth(headers={self.header: text})
+            case "bearer":
+                return RequestAuth(headers={"Authorization": f"Bearer {text}"})
+            case "basic":
+                login = base64.b64encode(self._login(text)).decode()
+                return RequestAuth(headers={"Authorization": f"Basic {login}"})
+            case "query":
+                return RequestAuth(query={self.parameter: text})
+
+    def describe(self, source: str) -> str:
+        """Return the place of the secret."""
+        place = {
+            "header": f"in the header {self.header}",
+            "bearer": "as a bearer token",
+            "basic": f"as the password of {self.username}",
+            "query": f"in the query parameter {self.parameter}",
+        }[self.place]
+        return f"The shared secret of {source}, {place}."
+
+    @property
+    def auth_header(self) -> str:
+        """The header of the secret, wherever else this source expects it."""
+        return self.header
+
+    @property
+    def secret_parameter(self) -> str | None:
+        """The parameter of the secret, with `in: query`."""
+        return self.parameter if self.place == "query" else None
+
+    def unsendable(self, secret: str) -> str | None:
+        """Return the reason that a header cannot carry it."""
+        plain_text = secret.isascii() and secret.isprintable()
+        return None if plain_text else "holds a character that no header can carry"
+
+    def _login(self, secret: str) -> bytes:
+        return octets(f"{self.username}:{secret}")
+
+
+def _is_in_header(received: str, secrets: Sequence[SecretStr]) -> bool:
+    """Return True if a header is one of the secrets; it comes as Latin-1, whatever encoding its sender meant."""
+    return any_equal([received.encode("latin-1", "replace")], [octets(secret) for secret in plain(secrets)])
+
+
+def _credentials(request: SignedRequest, kind: str) -> str:
+    named, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return credentials if named.lower() == kind else ""
