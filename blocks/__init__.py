@@ -1,4 +1,4 @@
-"""Credentials of the vendors as Prefect blocks; Prefect finds them through its `prefect.collections` entry point."""
+"""The Prefect blocks: credentials of the vendors. Prefect finds them through its `prefect.collections` entry point."""
 
 from blocks.base import VendorCredentials
 from blocks.jetadvice import JetadviceCredentials

@@ -1,25 +1,18 @@
-"""Credentials for Sensorpro."""
+"""A Prefect block: credentials for Sensorpro."""
 
 from typing import ClassVar
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import HttpUrl
 
 from blocks.base import Connection, VendorCredentials, logo
 from hookline import accounts
 from hookline.clients import SensorproClient
-from hookline.settings import SensorproSettings, VendorSettings
+from hookline.settings import SensorproSettings
 
 
-class SensorproCredentials(VendorCredentials):
+class SensorproCredentials(SensorproSettings, VendorCredentials):
     """
     Credentials for Sensorpro: an organization's API user and its key.
-
-    Attributes:
-        base_url: Address of the Sensorpro API.
-        organization: Your organization's id.
-        user: An API user; ordinary users cannot use the API.
-        password: The API user's password.
-        api_key: The organization's API key.
 
     Example:
         Load stored Sensorpro credentials and read a contact:
@@ -33,21 +26,14 @@ class SensorproCredentials(VendorCredentials):
     """
 
     vendor: ClassVar[str] = "sensorpro"
-    settings: ClassVar[type[VendorSettings]] = SensorproSettings
 
     _block_type_name = "Sensorpro Credentials"
     _block_type_slug = "sensorpro-credentials"
     _logo_url = logo("sensorpro")
     _documentation_url = HttpUrl("https://sensorpro.net/api/")
 
-    base_url: str = Field(description="Address of the Sensorpro API, such as https://apinie.sensorpro.net.")
-    organization: str = Field(description="Your organization's id.")
-    user: str = Field(description="An API user; ordinary users cannot use the API.")
-    password: SecretStr = Field(description="The API user's password.")
-    api_key: SecretStr = Field(description="The organization's API key.")
-
     def get_client(self) -> SensorproClient:
-        """A client for one `async with`; make another for the next."""
+        """Return a client for one `async with`; make another for the next."""
         return accounts.sensorpro(self, self.limiter())
 
     async def check_connection(self) -> Connection:

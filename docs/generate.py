@@ -1,36 +1,64 @@
 """
-Write the generated parts of docs/glossary.md, docs/settings.md, docs/cli.md, docs/states.md and docs/vendors/.
+Write `.env.example`, and the generated parts of docs/{glossary,settings,cli,states}.md and docs/vendors/.
 
-Each stands between two marks. `docs/glossary.yaml` is the source of the glossary, `.env.example` of the settings (a
-test holds it to them), the command line itself of the commands, `hookline.states` of the states, and the clients of the
-vendors' operations.
+Each stands between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings,
+the command line itself of the commands, `hookline.states` of the states, and the clients of the vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from cyclopts import App
 from cyclopts.argument import Argument
+from pydantic_core import PydanticUndefined
 
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
+from hookline.hooks import load_hooks
+from hookline.settings import VENDORS, FromEnvironment, Settings
+from hookline.source_secrets import secret_variable
 from hookline.states import MACHINES, STATES, WORST_FIRST, Machine, Phase, Transition
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
-VARIABLE = re.compile(
-    r"# (?P<meaning>.+?) Default: (?P<default>.+)\.\n# (?P<name>[A-Z][A-Z_]+)=(?P<example>.*)"
-)
 SOURCES = {"seed": "vendor", "public": "public"}
 
 
+ENV_HEAD = """# Every variable of Hookline. Copy this file to `.env`, take the number sign away from what you set.
+# A variable in the environment wins over `.env`; one that is empty counts as not set.
+"""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the environment, as `.env.example` and docs/settings.md describe it."""
+
+    name: str
+    meaning: str
+    default: str
+    example: str = ""
+
+
+OWN_PREFECT = Variable(
+    "PREFECT_API_URL",
+    "A Prefect API to use instead of Hookline's own server",
+    "Hookline's own, on HOOKLINE_PREFECT_PORT",
+    "http://prefect.example.com:4200/api",
+)
+SECRET_MEANINGS = {
+    "shared-secret": "Secret that {} sends with each message, 24 characters or more; the new one, the old one",
+    "standard-webhooks": "Secret of the source {}, as in `whsec_` and base64; the new one, the old one",
+}
+
+
 def pages() -> dict[Path, str]:
-    """Return every page with a generated part, as it must be."""
+    """Return every generated file, and every page with a generated part, as it must be."""
     docs = ROOT / "docs"
     parts = {
         docs / "glossary.md": glossary_tables(),
@@ -38,7 +66,25 @@ def pages() -> dict[Path, str]:
         docs / "cli.md": command_sections(),
         docs / "states.md": state_sections(),
     } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
-    return {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
+    written = {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
+    return {ROOT / ".env.example": "\n".join(env_example()), **written}
+
+
+def sections() -> Iterator[tuple[str, list[Variable]]]:
+    """Yield the sections of `.env.example`, each with its variables."""
+    yield "Hookline", [*_variables(Settings), OWN_PREFECT]
+    yield "Webhook secrets: HOOKLINE_SECRET_<SOURCE> for each source of hooks.yaml", list(_secrets())
+    for kind in VENDORS.values():
+        yield (inspect.getdoc(kind) or "").rstrip("."), list(_variables(kind))
+
+
+def env_example() -> Iterator[str]:
+    """Yield the lines of `.env.example`."""
+    yield ENV_HEAD
+    for title, variables in sections():
+        yield f"\n# {title} {'-' * (109 - len(title))}\n"
+        for each in variables:
+            yield f"# {each.meaning}. Default: {each.default}.\n# {each.name}={each.example}\n"
 
 
 def glossary() -> dict[str, Any]:
@@ -61,16 +107,30 @@ def glossary_tables() -> Iterator[str]:
 
 def settings_tables() -> Iterator[str]:
     """Yield a table for each section of `.env.example`."""
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    sections = re.split(r"^# (.+?) -{3,}$", text, flags=re.MULTILINE)
-    for title, body in zip(sections[1::2], sections[2::2], strict=True):
+    for title, variables in sections():
         heading = title.replace("<", "\\<")
         yield f"## {heading}\n\n| variable | meaning | default | as in |\n| --- | --- | --- | --- |"
-        for found in VARIABLE.finditer(body):
-            adds = found["example"] and found["example"] not in found["default"]
-            example = f"`{found['example']}`" if adds else ""
-            yield f"| `{found['name']}` | {found['meaning'].rstrip('.')} | {found['default']} | {example} |"
+        for each in variables:
+            is_told = each.example and each.example not in each.default
+            example = f"`{each.example}`" if is_told else ""
+            yield f"| `{each.name}` | {each.meaning} | {each.default} | {example} |"
         yield ""
+
+
+def _secrets() -> Iterator[Variable]:
+    for name, source in load_hooks(ROOT / "deployments" / "hooks.yaml").sources.items():
+        meaning = SECRET_MEANINGS[source.auth_scheme.name].format(name)
+        yield Variable(secret_variable(name), meaning, "refused")
+
+
+def _variables(kind: type[FromEnvironment]) -> Iterator[Variable]:
+    for name, variable in kind.variables().items():
+        field = kind.model_fields[name]
+        set_by_default = field.default not in (None, (), PydanticUndefined)
+        default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        text = (field.json_schema_extra or {}).get("default_text") or (default if set_by_default else "none")
+        example = (field.examples or [default if set_by_default else ""])[0]
+        yield Variable(variable, (field.description or "").rstrip("."), text, example)
 
 
 def commands(parent: App = app, names: tuple[str, ...] = ("hookline",)) -> Iterator[tuple[str, App]]:
@@ -146,7 +206,7 @@ def _operation_row(operation: Operation[..., Any]) -> str:
 
 
 def _parts(docstring: str) -> tuple[str, list[str]]:
-    """Return what a command does, one sentence a line, and its examples as a shell takes them."""
+    """Return what a command does, one sentence a line, and its examples as a shell reads them."""
     text, _, examples = re.sub(r"\n(Try|Examples?):\n", "\0", docstring, count=1).partition("\0")
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
     purpose = "\n\n".join(re.sub(r"(?<=[.:]) (?=[A-Z])", "\n", paragraph) for paragraph in paragraphs)
@@ -156,10 +216,10 @@ def _parts(docstring: str) -> tuple[str, list[str]]:
 def _row(argument: Argument) -> str:
     names = argument.names if argument.index is None else (argument.names[0].strip("-").upper(),)
     default: Any = argument.field_info.default
-    column = "required" if argument.required else "" if default in (None, False, ()) else default
-    column = "" if column is inspect.Parameter.empty else column
+    text = "required" if argument.required else "" if default in (None, False, ()) else default
+    text = "" if text is inspect.Parameter.empty else text
     meaning = (argument.parameter.help or "").rstrip(".")
-    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} | {column} |"
+    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} | {text} |"
 
 
 def _with(page: str, part: str) -> str:

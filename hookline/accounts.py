@@ -1,8 +1,8 @@
-"""Clients for the vendors' accounts, whether the environment or a stored Prefect block holds the credentials."""
+"""Clients for vendor accounts: of the environment, or of a stored Prefect block."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -31,53 +31,8 @@ from hookline.settings import (
 Limiter = Callable[[], AbstractAsyncContextManager[None]]
 
 
-class JiwaAccount(Protocol):
-    """An API key, or a user with a password."""
-
-    base_url: str
-    api_key: SecretStr | None
-    username: str | None
-    password: SecretStr | None
-
-
-class ZentitleAccount(Protocol):
-    """A customer id with a key."""
-
-    base_url: str
-    customer_id: str
-    api_key: SecretStr
-
-
-class SensorproAccount(Protocol):
-    """An API user of an organization."""
-
-    base_url: str
-    organization: str
-    user: str
-    password: SecretStr
-    api_key: SecretStr
-
-
-class JetadviceAccount(Protocol):
-    """A user with the API role."""
-
-    base_url: str
-    username: str
-    password: SecretStr
-
-
-class JifelineAccount(Protocol):
-    """A client id and secret."""
-
-    base_url: str
-    token_url: str | None
-    client_id: str
-    client_secret: SecretStr
-    api_key: SecretStr | None
-
-
-def jiwa(account: JiwaAccount, limiter: Limiter = nullcontext) -> JiwaClient:
-    """A client of Jiwa, by the key if there is one."""
+def jiwa(account: JiwaSettings, limiter: Limiter = nullcontext) -> JiwaClient:
+    """Return a client of Jiwa, with the API key if there is one."""
     auth: JiwaKey | JiwaUser
     if account.api_key is not None:
         auth = JiwaKey(account.api_key)
@@ -86,42 +41,42 @@ def jiwa(account: JiwaAccount, limiter: Limiter = nullcontext) -> JiwaClient:
     return JiwaClient(account.base_url, auth, limiter=limiter)
 
 
-def zentitle(account: ZentitleAccount, limiter: Limiter = nullcontext) -> ZentitleClient:
-    """A client of Zentitle."""
+def zentitle(account: ZentitleSettings, limiter: Limiter = nullcontext) -> ZentitleClient:
+    """Return a client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
     return ZentitleClient(account.base_url, key, limiter=limiter)
 
 
-def sensorpro(account: SensorproAccount, limiter: Limiter = nullcontext) -> SensorproClient:
-    """A client of Sensorpro."""
+def sensorpro(account: SensorproSettings, limiter: Limiter = nullcontext) -> SensorproClient:
+    """Return a client of Sensorpro."""
     auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
     return SensorproClient(account.base_url, auth, limiter=limiter)
 
 
-def jetadvice(account: JetadviceAccount, limiter: Limiter = nullcontext) -> JetadviceClient:
-    """A client of JetAdvice."""
+def jetadvice(account: JetadviceSettings, limiter: Limiter = nullcontext) -> JetadviceClient:
+    """Return a client of JetAdvice."""
     auth = JetadviceUser(account.username, account.password)
     return JetadviceClient(account.base_url, auth, limiter=limiter)
 
 
-def jifeline(account: JifelineAccount, limiter: Limiter = nullcontext) -> JifelineClient:
-    """A client of Jifeline."""
+def jifeline(account: JifelineSettings, limiter: Limiter = nullcontext) -> JifelineClient:
+    """Return a client of Jifeline."""
     auth = JifelineApp(account.client_id, account.client_secret, account.token_url, account.api_key)
     return JifelineClient(account.base_url, auth, limiter=limiter)
 
 
 _FROM_ENVIRONMENT: Final[dict[str, Callable[[], VendorClient]]] = {
-    "jiwa": lambda: jiwa(JiwaSettings.load()),
-    "zentitle": lambda: zentitle(ZentitleSettings.load()),
-    "sensorpro": lambda: sensorpro(SensorproSettings.load()),
-    "jetadvice": lambda: jetadvice(JetadviceSettings.load()),
-    "jifeline": lambda: jifeline(JifelineSettings.load()),
+    "jiwa": lambda: jiwa(JiwaSettings.from_environment()),
+    "zentitle": lambda: zentitle(ZentitleSettings.from_environment()),
+    "sensorpro": lambda: sensorpro(SensorproSettings.from_environment()),
+    "jetadvice": lambda: jetadvice(JetadviceSettings.from_environment()),
+    "jifeline": lambda: jifeline(JifelineSettings.from_environment()),
 }
 
 
 def from_environment(vendor: str) -> VendorClient:
     """
-    A client for the account that the environment holds; the limits of stored credentials do not bind it.
+    Return a client for the account in the environment; the limits of stored credentials do not apply to it.
 
     Raises:
         ConfigurationError: a variable is missing or not right; names it.

@@ -32,7 +32,7 @@ from hookline.source_secrets import secret_variable, values_of_environment
 SANDBOX_SOURCES = ("jiwa", "standard")
 
 
-def enter(*, sandbox: bool = False) -> Settings:
+def bootstrap(*, sandbox: bool = False) -> Settings:
     """
     Prepare this process's environment and return its settings.
 

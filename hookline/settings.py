@@ -1,61 +1,89 @@
 """
-Every setting of Hookline, once.
+The settings of Hookline and of the vendors' accounts, each declared once.
 
 Settings come from the environment; a file `.env` in the working directory fills in what the environment
-leaves open. `.env.example` lists them all with their meaning.
+leaves open. `.env.example` and docs/settings.md are written from the declarations here (`make docs`).
 """
 
 import os
 from base64 import urlsafe_b64decode
+from collections.abc import Mapping
 from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import load_dotenv
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hookline.errors import ConfigurationError
 from hookline.log import Format
 
 PREFECT_PATH = "/prefect"
-"""Where the gateway serves the Prefect UI."""
+"""Path at which the gateway serves the Prefect UI."""
 MIN_TOKEN = 16
-"""Characters of a token that people choose."""
+"""Least number of characters in a token that people choose."""
 
 SECRET_VARIABLES = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
-"""What the names of variables begin with that hold secrets, beside the settings' own."""
+"""Beginnings of the names of variables that hold secrets, beside those of the settings."""
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
-class EnvironmentSettings(BaseSettings):
-    """Settings read from the environment, whose mistakes are told by the variable's name."""
+class FromEnvironment(BaseModel):
+    """Values that variables of the environment fill, each named by a prefix and the field."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    prefix: ClassVar[str]
 
     @classmethod
-    def load(cls) -> Self:
+    def variables(cls) -> dict[str, str]:
+        """Return the variable of each field."""
+        return {name: f"{cls.prefix}{name.upper()}" for name in cls.model_fields}
+
+    @classmethod
+    def secret_variables(cls) -> set[str]:
+        """Return the variables that hold secrets."""
+        return {
+            variable
+            for name, variable in cls.variables().items()
+            if "SecretStr" in str(cls.model_fields[name].annotation)
+        }
+
+    @classmethod
+    def from_environment(cls) -> Self:
         """
-        Read the environment and `.env`.
+        Read the environment and `.env`; an empty variable counts as not set.
 
         Raises:
             ConfigurationError: a variable is missing or cannot be read; names it and says why.
         """
         read_dotenv()
+        environment = {name.upper(): value for name, value in os.environ.items() if value}
+        values = {
+            name: environment[variable]
+            for name, variable in cls.variables().items()
+            if variable in environment
+        }
         try:
-            return cls()
+            return cls(**values)
         except ValidationError as error:
-            prefix = cls.model_config.get("env_prefix", "")
-            problems = [
-                f"{prefix}{''.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
-                for problem in error.errors()
-            ]
+            problems = [_problem(cls.variables(), each["loc"], each["msg"]) for each in error.errors()]
             raise ConfigurationError(
                 "The environment is not right.\n  " + "\n  ".join(problems) + "\nSee .env.example."
             ) from None
+
+
+def _problem(variables: Mapping[str, str], place: tuple[int | str, ...], message: str) -> str:
+    return f"{variables[str(place[0])]}: {message}" if place else message
 
 
 def read_dotenv() -> None:
@@ -72,110 +100,171 @@ def read_dotenv() -> None:
         raise ConfigurationError(f"Cannot read {path}: {error}. It must be text in UTF-8.") from None
 
 
-class Settings(EnvironmentSettings):
-    """Hookline's own settings: variables that begin with `HOOKLINE_`."""
+def _setting(
+    default: object, description: str, *, default_text: str = "", example: str = "", **limits: Any
+) -> Any:
+    """Declare a setting; the text and the example are for `.env.example`, where the default says too little."""
+    return Field(
+        default,
+        description=description,
+        examples=[example] if example else None,
+        json_schema_extra={"default_text": default_text},
+        **limits,
+    )
 
-    model_config = SettingsConfigDict(env_prefix="HOOKLINE_")
 
-    home: Path = Field(Path(".hookline"), description="Data folder: databases, keys, logs.")
-    database_url: SecretStr | None = Field(
-        None, description="PostgreSQL to use instead of the embedded one, as postgresql://…"
+class Settings(FromEnvironment):
+    """The settings of Hookline itself: variables that begin with `HOOKLINE_`."""
+
+    model_config = ConfigDict(frozen=True, validate_default=True)
+    prefix = "HOOKLINE_"
+
+    home: Path = _setting(
+        Path(".hookline"),
+        "Data folder: databases, keys, logs.",
+        default_text="`.hookline` in the working directory",
     )
-    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
-    gateway_port: int = Field(8400, ge=1, le=65535, description="Port the gateway listens on.")
-    public_url: str | None = Field(
-        None, description="Address that people reach the gateway at, which every link begins with."
+    database_url: SecretStr | None = _setting(
+        None,
+        "PostgreSQL to use instead of the embedded one.",
+        default_text="the embedded one, under HOOKLINE_HOME",
+        example="postgresql://hookline:password@db.example.com/hookline",
     )
-    send_seconds: float = Field(
-        10, ge=0.1, le=300, description="Time a sender is given for its headers, and again for its body."
+    gateway_host: str = _setting(
+        "127.0.0.1",
+        "Address the gateway listens on; 0.0.0.0 is every address of this machine.",
+        default_text="this machine only",
     )
-    max_connections: int = Field(
-        500, ge=1, le=10_000, description="Connections to the gateway at once; more are answered 503."
+    gateway_port: int = _setting(8400, "Port the gateway listens on.", ge=1, le=65535)
+    public_url: str | None = _setting(
+        None,
+        "Address at which people reach the gateway; every link begins with it.",
+        default_text="HOOKLINE_GATEWAY_HOST and its port",
+        example="https://hooks.example.com",
     )
-    max_address_connections: int = Field(
-        100,
-        ge=1,
-        le=10_000,
-        description="Of these, connections of one address; trusted proxies may have all.",
+    send_seconds: float = _setting(
+        10, "Seconds that a sender has for its headers, and again for its body.", ge=0.1, le=300
     )
-    max_unproven_mb: int = Field(
+    max_connections: int = _setting(
+        500, "Connections to the gateway at once; more are answered 503.", ge=1, le=10_000
+    )
+    max_address_connections: int = _setting(
+        100, "Of these, connections of one address; trusted proxies may have all.", ge=1, le=10_000
+    )
+    max_unproven_mb: int = _setting(
         64,
+        "MB of bodies in memory from senders that are not verified yet; a quarter of it for one address.",
         ge=1,
         le=100_000,
-        description="MB of bodies held of senders who have not proved who they are; a quarter for one address.",
     )
-    max_failed_auth: int = Field(
+    max_failed_auth: int = _setting(
         30,
+        "Failed verifications of one address at one source in a minute; then it is answered 429 there.",
         ge=1,
         le=100_000,
-        description="Failed proofs of one address at one source in a minute; then it is answered 429 there.",
     )
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
-        (), description="Addresses and networks of proxies whose `X-Forwarded-For` and `-Proto` are believed."
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (),
+        "Proxies whose X-Forwarded-For and -Proto are believed: addresses and networks, separated by commas.",
+        example="127.0.0.1,10.0.0.0/8",
     )
-    max_backlog: int = Field(
-        100_000, ge=1, le=100_000_000, description="Open deliveries; with more, senders are answered 503."
+    max_backlog: int = _setting(
+        100_000, "Open deliveries; with more, senders are answered 503.", ge=1, le=100_000_000
     )
-    min_free_mb: int = Field(
+    min_free_mb: int = _setting(
         500,
+        "Free disk space of HOOKLINE_HOME in MB; with less, senders are answered 503.",
         ge=0,
         le=1_000_000_000,
-        description="Free disk space of the home, in MB; with less, senders are answered 503.",
     )
-    metrics_token: SecretStr | None = Field(
-        None, description="Bearer token that opens `/metrics`; without one it is open to this machine only."
+    metrics_token: SecretStr | None = _setting(
+        None,
+        "Bearer token for /metrics, of 16 characters or more.",
+        default_text="none, and /metrics is open to this machine only",
     )
-    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of Hookline's own Prefect server.")
-    worker_port: int = Field(4201, ge=1, le=65535, description="Port of the worker's health check.")
-    sandbox_port: int = Field(8410, ge=1, le=65000, description="First port of the simulators, one each.")
-    sandbox: bool = Field(default=False, description="Vendors that are not set are the simulators.")
-    first_runs: bool = Field(
+    prefect_port: int = _setting(4200, "Port of Hookline's own Prefect server.", ge=1, le=65535)
+    worker_port: int = _setting(4201, "Port of the worker's health check.", ge=1, le=65535)
+    sandbox_port: int = _setting(
+        8410, "First port of the simulators; each next one has the next port.", ge=1, le=65000
+    )
+    sandbox: bool = _setting(
+        default=False, description="Use the simulators for vendors that are not set, as with `--sandbox`."
+    )
+    first_runs: bool = _setting(
         default=True,
         description="In the sandbox, start each scheduled deployment once when it is first made.",
     )
-    hooks: Path = Field(Path("deployments/hooks.yaml"), description="Sources and routes.")
-    catalog: Path = Field(Path("deployments/catalog.yaml"), description="Products and what they bring.")
-    deployments: Path = Field(Path("deployments/prefect.yaml"), description="Prefect deployments.")
-    automations: Path = Field(Path("deployments/automations.yaml"), description="Prefect automations.")
-    admin_token: SecretStr | None = Field(None, description="Opens the inbox page and the Prefect UI.")
-    keep_days: int = Field(
-        30, ge=1, le=3650, description="Days that a delivery is kept after the last that happened to it."
+    hooks: Path = _setting(Path("deployments/hooks.yaml"), "File with the sources and the routes.")
+    catalog: Path = _setting(
+        Path("deployments/catalog.yaml"), "File with the products of an order, and the mails that go out."
     )
-    keep_bodies_days: int | None = Field(
-        None, ge=1, le=3650, description="Days that its body is kept; absent, as long as the delivery."
+    deployments: Path = _setting(Path("deployments/prefect.yaml"), "File with the Prefect deployments.")
+    automations: Path = _setting(Path("deployments/automations.yaml"), "File with the Prefect automations.")
+    admin_token: SecretStr | None = _setting(
+        None,
+        "Token that opens the inbox page and the Prefect UI; 16 characters or more.",
+        default_text="one made on first use, in HOOKLINE_HOME/secrets/admin-token",
     )
-    body_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Fernet keys, the newest first; the first seals the bodies that are kept."
+    keep_days: int = _setting(
+        30,
+        "Days that a delivery is kept after its last change; what needs a person stays.",
+        ge=1,
+        le=3650,
     )
-    events: bool = Field(default=True, description="Tell Prefect, as events, what becomes of deliveries.")
-    notify_urls: SecretStr | None = Field(
-        None, description="Where people are told what waits for them: addresses in Apprise's notation."
+    keep_bodies_days: int | None = _setting(
+        None,
+        "Days that its body is kept, if fewer.",
+        default_text="as many as the delivery",
+        example="7",
+        ge=1,
+        le=3650,
     )
-    engine_concurrency: int = Field(8, ge=1, le=200, description="Flow runs at once in one engine.")
-    batch_backlog: int = Field(
+    body_keys: tuple[SecretStr, ...] = _setting(
+        (),
+        "Fernet keys that encrypt bodies in the database: the new key first, then the old ones.",
+        default_text="bodies are stored as they came",
+    )
+    events: bool = _setting(
+        default=True, description="Report to Prefect, as events, what happens to deliveries."
+    )
+    notify_urls: SecretStr | None = _setting(
+        None,
+        "Addresses to notify when a person is needed: mail, Slack, Teams and more, in Apprise's notation.",
+        default_text="nobody is notified",
+        example="mailtos://user:password@smtp.example.com?to=ann@example.com",
+    )
+    engine_concurrency: int = _setting(8, "Flow runs at once in one engine, 1 to 200.", ge=1, le=200)
+    batch_backlog: int = _setting(
         20,
+        "Waiting dispatches from which one flow run handles a batch of them; 0: never.",
         ge=0,
         le=1_000_000,
-        description="Where so many dispatches wait, one flow run carries many of them; 0: never.",
     )
-    batch_size: int = Field(
-        500, ge=1, le=10000, description="Dispatches that one such flow run carries at most."
+    batch_size: int = _setting(500, "Most dispatches of one batch.", ge=1, le=10000)
+    log_format: Format = _setting(
+        "text", "Format of what the processes write to stderr: text, or json with the delivery on each line."
     )
-    retry_seconds: float = Field(
+    lease_seconds: float = _setting(
+        30, "Seconds without a heartbeat after which another engine takes over the runs.", ge=1, le=3600
+    )
+    blocked_seconds: float = _setting(
+        60,
+        "Seconds that a flow may block the event loop of its engine; then the engine ends and is started again.",
+        ge=1,
+        le=3600,
+    )
+    retry_seconds: float = _setting(
         2,
+        "Seconds before a failed vendor call is tried again; the later waits are 5 and 25 times as long.",
         ge=0.1,
         le=3600,
-        description="Wait before a failed vendor call is tried again; the second wait is 5 times it, the third 25.",
     )
-    lease_seconds: float = Field(30, ge=1, le=3600, description="A silent engine's runs pass on after this.")
-    blocked_seconds: float = Field(
-        60, ge=1, le=3600, description="An engine whose event loop a flow blocks for so long ends itself."
+    readback_grace_seconds: float = _setting(
+        5,
+        "Seconds to wait for a write that may still arrive, before it is read back from the vendor.",
+        ge=0,
+        le=600,
     )
-    readback_grace_seconds: float = Field(
-        5, ge=0, le=600, description="Time a write still in flight is given to land before it is looked for."
-    )
-
-    log_format: Format = Field("text", description="What the processes write to stderr: text, or json.")
 
     @field_validator("home")
     @classmethod
@@ -210,20 +299,20 @@ class Settings(EnvironmentSettings):
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _networks(cls, given: object) -> object:
-        if not isinstance(given, str):
-            return given
+    def _networks(cls, raw: object) -> object:
+        if not isinstance(raw, str):
+            return raw
         try:
-            return tuple(ip_network(part.strip()) for part in given.split(",") if part.strip())
+            return tuple(ip_network(part.strip()) for part in raw.split(",") if part.strip())
         except ValueError as error:
             raise ValueError(f"{error}; separate addresses and networks by commas") from None
 
     @field_validator("body_keys", mode="before")
     @classmethod
-    def _fernet_keys(cls, given: object) -> object:
-        if not isinstance(given, str):
-            return given
-        keys = tuple(SecretStr(part.strip()) for part in given.split(",") if part.strip())
+    def _fernet_keys(cls, raw: object) -> object:
+        if not isinstance(raw, str):
+            return raw
+        keys = tuple(SecretStr(part.strip()) for part in raw.split(",") if part.strip())
         for number, key in enumerate(keys, 1):
             if not _is_fernet_key(key):
                 raise ValueError(
@@ -289,68 +378,114 @@ def _is_fernet_key(key: SecretStr) -> bool:
         return False
 
 
-class VendorSettings(EnvironmentSettings):
-    """Where a vendor is, how to log in, and how much may be asked of it."""
+class VendorSettings(FromEnvironment):
+    """
+    A vendor's account: address, log-in and limits.
 
-    base_url: str
-    concurrent_calls: int | None = Field(None, ge=1, le=1000)
-    calls_per_second: float | None = Field(None, gt=0, le=1000)
+    Declared once: the environment fills it here, and Prefect's form fills the block that inherits from it.
+    """
+
+    sandbox_login: ClassVar[dict[str, str]]
+    """Log-in of the vendor's simulator, by variable without the prefix."""
+
+    base_url: str = Field(description="Address of the vendor's API.")
+    concurrent_calls: int | None = Field(
+        None, ge=1, le=1000, description="Most calls at once, from all processes; empty for no limit."
+    )
+    calls_per_second: float | None = Field(
+        None, gt=0, le=1000, description="Most calls a second, from all processes; empty for no limit."
+    )
 
 
 class JiwaSettings(VendorSettings):
-    """Where Jiwa is and how to log in: an API key, or a user with a password."""
+    """Jiwa: an API key, or a user with a password."""
 
-    model_config = SettingsConfigDict(env_prefix="JIWA_")
+    prefix = "JIWA_"
+    sandbox_login = {"API_KEY": "sandbox-jiwa-key"}
 
-    api_key: SecretStr | None = None
-    username: str | None = None
-    password: SecretStr | None = None
+    base_url: str = Field(description="Address of the Jiwa REST API.", examples=["https://jiwa.example.com"])
+    api_key: SecretStr | None = Field(
+        None, description="API key of a staff member; takes the place of user and password."
+    )
+    username: str | None = Field(None, description="Jiwa user name, where there is no API key.")
+    password: SecretStr | None = Field(None, description="Password of the Jiwa user.")
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _has_a_login(self) -> Self:
         if not (self.api_key or (self.username and self.password)):
-            raise ValueError("set JIWA_API_KEY, or JIWA_USERNAME and JIWA_PASSWORD")
+            raise ValueError(
+                "Jiwa needs an API key, or a user name and a password: "
+                "set JIWA_API_KEY, or JIWA_USERNAME and JIWA_PASSWORD"
+            )
         return self
 
 
 class ZentitleSettings(VendorSettings):
-    """Where Zentitle is (up to and without `/api`) and the key of a WebAPI."""
+    """Zentitle: a customer id with a WebAPI key."""
 
-    model_config = SettingsConfigDict(env_prefix="ZENTITLE_")
+    prefix = "ZENTITLE_"
+    sandbox_login = {"CUSTOMER_ID": "1234", "API_KEY": "sandbox-zentitle-key"}
 
-    customer_id: str
-    api_key: SecretStr
+    base_url: str = Field(
+        description="Address of Zentitle, up to and without /api.", examples=["https://my.nalpeiron.com"]
+    )
+    customer_id: str = Field(description="Your customer id at Zentitle.")
+    api_key: SecretStr = Field(description="A WebAPI READ-WRITE key.")
 
 
 class SensorproSettings(VendorSettings):
-    """Where Sensorpro is and its API user."""
+    """Sensorpro: an organization's API user and its key."""
 
-    model_config = SettingsConfigDict(env_prefix="SENSORPRO_")
+    prefix = "SENSORPRO_"
+    sandbox_login = {
+        "ORGANIZATION": "sandbox",
+        "USER": "api@sandbox.example",
+        "PASSWORD": "sandbox-sensorpro-password",
+        "API_KEY": "00000000-0000-4000-8000-00000000c0de",
+    }
 
-    organization: str
-    user: str
-    password: SecretStr
-    api_key: SecretStr
+    base_url: str = Field(
+        description="Address of the Sensorpro API.", examples=["https://apinie.sensorpro.net"]
+    )
+    organization: str = Field(description="Your organization's id.")
+    user: str = Field(description="An API user; ordinary users cannot use the API.")
+    password: SecretStr = Field(description="Password of the API user.")
+    api_key: SecretStr = Field(description="The organization's API key.")
 
 
 class JetadviceSettings(VendorSettings):
-    """Where JetAdvice is and a JetAdvice Manager user with the API role."""
+    """JetAdvice: a user of the JetAdvice Manager with the API role."""
 
-    model_config = SettingsConfigDict(env_prefix="JETADVICE_")
+    prefix = "JETADVICE_"
+    sandbox_login = {
+        "USERNAME": "api@sandbox.example",
+        "PASSWORD": "sandbox-jetadvice-password",
+    }
 
-    username: str
-    password: SecretStr
+    base_url: str = Field(
+        description="Address of the JetAdvice API.", examples=["https://api2.jetadvice.com"]
+    )
+    username: str = Field(description="User name of the JetAdvice Manager; the user needs the API role.")
+    password: SecretStr = Field(description="Password of that user.")
 
 
 class JifelineSettings(VendorSettings):
-    """Where Jifeline's Partner API is and the credentials made in the Partner Portal."""
+    """Jifeline: a client id and secret made in the Partner Portal."""
 
-    model_config = SettingsConfigDict(env_prefix="JIFELINE_")
+    prefix = "JIFELINE_"
+    sandbox_login = {"CLIENT_ID": "sandbox-jifeline", "CLIENT_SECRET": "sandbox-jifeline-secret"}
 
-    token_url: str | None = None
-    client_id: str
-    client_secret: SecretStr
-    api_key: SecretStr | None = None
+    base_url: str = Field(
+        description="Address of the Partner API.", examples=["https://partner-api-001.prd.jifeline.cloud"]
+    )
+    token_url: str | None = Field(
+        None, description="Address that issues tokens; empty for /oauth2/token at the Partner API."
+    )
+    client_id: str = Field(description="Client id, made in the Partner Portal under Settings, API.")
+    client_secret: SecretStr = Field(description="Client secret; the portal mails it once.")
+    api_key: SecretStr | None = Field(
+        None, description="The x-api-key that older accounts need beside the token."
+    )
 
 
 VENDORS: dict[str, type[VendorSettings]] = {
@@ -363,14 +498,9 @@ VENDORS: dict[str, type[VendorSettings]] = {
 
 
 def secrets_of_environment() -> list[str]:
-    """Every secret that the environment holds, whether or not the settings that it belongs to are whole."""
-    kinds: list[type[EnvironmentSettings]] = [Settings, *VENDORS.values()]
-    names = {
-        f"{kind.model_config.get('env_prefix', '')}{name}".upper()
-        for kind in kinds
-        for name, field in kind.model_fields.items()
-        if "SecretStr" in str(field.annotation)
-    }
+    """Return every secret in the environment, also where the settings that it belongs to are not complete."""
+    kinds: list[type[FromEnvironment]] = [Settings, *VENDORS.values()]
+    names = {variable for kind in kinds for variable in kind.secret_variables()}
     found = [
         part.strip()
         for name, value in os.environ.items()
@@ -390,44 +520,21 @@ def _password_in(url: str) -> str | None:
 
 def simulator_environment(settings: Settings) -> dict[str, str]:
     """
-    What `--sandbox` sets for vendors that the environment leaves unset: the simulators and their log-ins.
+    Return the variables that lead to the simulators, for vendors that the environment does not set.
 
     A vendor of which anything is set is left as it is: a half-set vendor must not reach a simulator unnoticed.
     """
-    port = settings.sandbox_port
-    wanted: dict[str, dict[str, str]] = {
-        "JIWA_": {"BASE_URL": f"http://127.0.0.1:{port}", "API_KEY": "sandbox-jiwa-key"},
-        "ZENTITLE_": {
-            "BASE_URL": f"http://127.0.0.1:{port + 1}",
-            "CUSTOMER_ID": "1234",
-            "API_KEY": "sandbox-zentitle-key",
-        },
-        "SENSORPRO_": {
-            "BASE_URL": f"http://127.0.0.1:{port + 2}",
-            "ORGANIZATION": "sandbox",
-            "USER": "api@sandbox.example",
-            "PASSWORD": "sandbox-sensorpro-password",
-            "API_KEY": "00000000-0000-4000-8000-00000000c0de",
-        },
-        "JETADVICE_": {
-            "BASE_URL": f"http://127.0.0.1:{port + 3}",
-            "USERNAME": "api@sandbox.example",
-            "PASSWORD": "sandbox-jetadvice-password",
-        },
-        "JIFELINE_": {
-            "BASE_URL": f"http://127.0.0.1:{port + 4}",
-            "CLIENT_ID": "sandbox-jifeline",
-            "CLIENT_SECRET": "sandbox-jifeline-secret",
-        },
-    }
-    environment: dict[str, Any] = {}
-    for prefix, values in wanted.items():
-        if not any(name.startswith(prefix) and value for name, value in os.environ.items()):
-            environment |= {prefix + name: value for name, value in values.items()}
+    environment: dict[str, str] = {}
+    for number, kind in enumerate(VENDORS.values()):
+        if not any(name.startswith(kind.prefix) and value for name, value in os.environ.items()):
+            address = {"BASE_URL": f"http://127.0.0.1:{settings.sandbox_port + number}"}
+            environment |= {
+                kind.prefix + name: value for name, value in (address | kind.sandbox_login).items()
+            }
     return environment
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings.load()
+    """Return the settings of this process, read once."""
+    return Settings.from_environment()

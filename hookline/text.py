@@ -7,6 +7,8 @@ in Hookline decides which characters may be kept, or which may act on a screen.
 
 import re
 import string
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any
 
 from hookline.redaction import mask
@@ -89,3 +91,10 @@ def _plain(text: object) -> str:
         return str(text)
     except Exception as error:  # noqa: BLE001  (a stranger's object must not break the line that tells of it)
         return f"{type(text).__name__} (whose text raised {type(error).__name__})"
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that is most like this one, in any case; None if none is."""
+    by_lower = {each.lower(): each for each in known}
+    found = get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None

@@ -317,7 +317,7 @@ def until_fixture():
 
 @pytest.fixture
 async def business(sandbox):
-    given = JiwaSettings.load()
+    given = JiwaSettings.from_environment()
     async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
         yield BusinessKey(sandbox, jiwa)
     for vendor in ("jiwa", "zentitle", "sensorpro"):

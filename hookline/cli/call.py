@@ -87,7 +87,7 @@ def _answer_to(found: Operation[..., Any], given: Input, *, yes: bool, block: st
             f"{found.vendor} {found.name} changes something at the vendor, and there is no terminal to ask "
             "whether it may: add --yes. Nothing was sent."
         )
-    runtime.enter()
+    runtime.bootstrap()
     client = _from_block(found.vendor, block) if block else from_environment(found.vendor)
     found.build(client.base_url, given)  # what cannot be sent need not be asked about
     if asks:

@@ -74,7 +74,7 @@ def demo(
 
 async def _tell(sandbox: SandboxStack, out: Console, progress: Callable[[str], None]) -> dict[str, Any]:
     """The story; the counts at its end."""
-    given = JiwaSettings.load()
+    given = JiwaSettings.from_environment()
     if given.api_key is None:
         raise HooklineError("The sandbox's Jiwa has no key: this is a defect of the demo.")
     async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:

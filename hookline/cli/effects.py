@@ -80,7 +80,7 @@ def resolve(
     """
     if happened == send_again:
         raise ConfigurationError("Say either --happened or --send-again.")
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     said = asyncio.run(
         resolve_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
     )
@@ -89,13 +89,13 @@ def resolve(
 
 async def find(state: str | None, key: str | None) -> list[Mapping[str, Any]]:
     """Effects by state and key."""
-    database = await pool(runtime.enter())
+    database = await pool(runtime.bootstrap())
     async with database.acquire() as connection:
         return [dict(row) for row in await store.find(connection, state=state, key=key)]
 
 
 async def _read(number: int) -> Mapping[str, Any]:
-    database = await pool(runtime.enter())
+    database = await pool(runtime.bootstrap())
     async with database.acquire() as connection:
         row = await store.read(connection, number)
     if row is None:

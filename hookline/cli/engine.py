@@ -29,7 +29,7 @@ def engine() -> None:
     # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
     # thread waits for it. A SIGHUP that comes while the files are read waits, too.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     log.configure(settings.log_format)
 
     from hookline.engine.configuration import Configuration  # Prefect's settings

@@ -22,7 +22,7 @@ def gateway() -> None:
         hookline gateway
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes while the files are read waits
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     log.configure(settings.log_format)
     app = create_app(settings)
     upgrade(settings)

@@ -1,7 +1,6 @@
 """`hookline operations`: every call that Hookline can make; and what `hookline call` tells of one."""
 
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -10,6 +9,7 @@ from hookline.cli.output import AsJson, console, print_json, show
 from hookline.clients import CLIENTS, Operation, VendorClient
 from hookline.clients import operations as operations_of
 from hookline.errors import ConfigurationError
+from hookline.text import nearest
 
 _LIMITS = {
     "minimum": "at least {}",
@@ -100,13 +100,6 @@ def unknown(kind: str, name: str, known: Collection[str], more: str = "") -> Con
     near = nearest(name, known)
     hint = f" Do you mean {near}?" if near else "" if more else f" There is: {', '.join(known) or 'none'}."
     return ConfigurationError(f"There is no {kind} {name!r}.{hint}{more}")
-
-
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """The known name that is most like this one, whatever the case; None if none is."""
-    by_lower = {each.lower(): each for each in known}
-    found = get_close_matches(name.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
 
 
 def described(operation: Operation[..., Any]) -> dict[str, Any]:

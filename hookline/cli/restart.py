@@ -28,6 +28,6 @@ def restart(
     """
     if not names:
         raise ConfigurationError("Say which: engine, worker or gateway.")
-    home = runtime.enter().home
+    home = runtime.bootstrap().home
     for name in names:
         console().print(control.ask(home, f"restart {name}", ANSWER_SECONDS))

@@ -13,5 +13,5 @@ def sandbox() -> None:
     Try:
         hookline sandbox
     """
-    settings = runtime.enter(sandbox=True)
+    settings = runtime.bootstrap(sandbox=True)
     uvloop.run(serve(settings.sandbox_port))

@@ -50,7 +50,7 @@ def send(
         echo '{"type": "order.paid", "data": {"invoice_id": "…"}}' | hookline send standard -
         hookline send github push.json --header X-GitHub-Event=push
     """
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     described = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(source)
     if described is None:
         raise ConfigurationError(f"{settings.hooks} has no source {source!r}.")

@@ -36,7 +36,7 @@ def sources(*, as_json: AsJson = False) -> None:
         hookline sources
         hookline sources --json
     """
-    hooks = load_hooks(runtime.enter().hooks)
+    hooks = load_hooks(runtime.bootstrap().hooks)
 
     async def find(database: asyncpg.Pool) -> list[dict[str, Any]]:
         sent = {each.source: each for each in await stats.by_source(database)}

@@ -35,7 +35,7 @@ def trace(
         hookline trace 100123
         hookline trace 646186717608805844      a license code leads back to its order
     """
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     found = asyncio.run(follow(settings, key))
     if as_json:
         print_json(found)

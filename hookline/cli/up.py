@@ -35,7 +35,7 @@ def up(
         hookline up --sandbox      try it, no account needed
         hookline up                with your vendors, from the environment or .env
     """
-    settings = runtime.enter(sandbox=sandbox)
+    settings = runtime.bootstrap(sandbox=sandbox)
     # Said now, not by a process that dies again and again.
     problems = list(sources_in_force(settings).problems)
     _, catalog = catalog_in_force(settings.catalog, settings.home)
@@ -60,7 +60,7 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     try:
         supervise(processes(settings), on_change=on_change, home=settings.home)
     finally:
-        health.remove_pidfile(settings.home)
+        health.clear(settings.home)
         runtime.remove_pidfile(settings.home)
 
 

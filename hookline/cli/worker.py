@@ -15,7 +15,7 @@ def worker() -> None:
     Try:
         hookline worker
     """
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     log.configure(settings.log_format)
 
     from hookline.engine.worker import serve  # Prefect's settings

@@ -14,7 +14,7 @@ import asyncpg
 from prefect.client.orchestration import PrefectClient
 
 from hookline.engine.worker_runs import close_abandoned, worker_name
-from hookline.health.schedules import Overdue, overdue
+from hookline.provisioning.schedules import Overdue, overdue
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hookline.database import is_connection_error, pool
 from hookline.gateway.incoming import IncomingRequest
 from hookline.gateway.request_parsing import Rejection
-from hookline.gateway.writer import DATABASE_SECONDS
+from hookline.health.pressure import DATABASE_SECONDS
 from hookline.inbox.refusals import MAX_OF_SOURCE, Refusal, add_all
 from hookline.settings import Settings
 from hookline.text import one_line, reason

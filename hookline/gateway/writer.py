@@ -6,11 +6,10 @@ from typing import TypeAlias
 
 from hookline.crash_points import crash_point
 from hookline.database import is_connection_error, pool
+from hookline.health.pressure import DATABASE_SECONDS
 from hookline.inbox.deliveries import Arrival, Receipt, accept_all
 from hookline.settings import Settings
 
-DATABASE_SECONDS = 5
-"""The database is given these to answer."""
 MAX_AT_ONCE = 100
 MAX_BYTES_AT_ONCE = 4 * 1_048_576
 

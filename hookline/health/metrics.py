@@ -1,4 +1,4 @@
-"""What Prometheus may ask: `/metrics`."""
+"""The metrics for Prometheus: `/metrics`."""
 
 import hmac
 from collections.abc import Iterable
@@ -7,54 +7,54 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_late
 from starlette.requests import Request
 
 from hookline.database import pool
-from hookline.gateway.writer import DATABASE_SECONDS
 from hookline.health import processes, running
+from hookline.health.pressure import DATABASE_SECONDS
 from hookline.hosts import LOOPBACK, host_name
 from hookline.peers import is_loopback, peer
 from hookline.settings import Settings
 from hookline.states import NEED_A_PERSON, OPEN
 
 REQUESTS = Counter("hookline_requests_total", "Webhook requests answered.", ["source", "status"])
-NOT_VERIFIED = Counter("hookline_not_verified_total", "Requests whose proof was wrong.", ["source"])
+NOT_VERIFIED = Counter("hookline_not_verified_total", "Requests that failed verification.", ["source"])
 ACK_SECONDS = Histogram(
     "hookline_ack_seconds",
-    "Time to put a delivery on disk and answer.",
+    "Time to store a delivery on disk and answer.",
     ["source"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 DELIVERIES = Gauge("hookline_deliveries", "Deliveries that are open or need a person.", ["source", "state"])
 OLDEST_SECONDS = Gauge("hookline_oldest_open_seconds", "Age of the oldest open delivery.")
-UNCERTAIN = Gauge("hookline_effects_uncertain", "Effects that wait for a person to settle them.")
+UNCERTAIN = Gauge("hookline_effects_uncertain", "Effects that wait for a person to resolve them.")
 OLDEST_RECEIVED_SECONDS = Gauge(
     "hookline_oldest_received_seconds", "Age of the oldest delivery that no engine has routed yet."
 )
 ENGINES = Gauge("hookline_engines", "Engines that are alive.")
-ENGINE_TROUBLE = Gauge("hookline_engine_trouble", "1 for an engine of which a part fails.", ["engine"])
+ENGINE_TROUBLE = Gauge("hookline_engine_trouble", "1 for an engine with a failing part.", ["engine"])
 CONFIG_PROBLEMS = Gauge(
     "hookline_config_problems",
     "1 for each thing in the files of running processes that cannot be used.",
     ["kind", "name"],
 )
 PROCESS_TROUBLE = Gauge(
-    "hookline_process_trouble", "1 for a process of `hookline up` that ends again and again.", ["process"]
+    "hookline_process_trouble", "1 for a process of `hookline up` that keeps ending.", ["process"]
 )
 
 COUNTED = (*OPEN, *NEED_A_PERSON)
 
 
 def may_see(request: Request, settings: Settings) -> bool:
-    """Whether whoever asks may see the metrics: with the token where there is one, else on this machine."""
+    """Return True if the request may read the metrics: with the token if one is set, else from this machine."""
     if settings.metrics_token is None:
         # A name that leads here is not enough: a web page may have one of its own.
         named = host_name(request.headers.get("host", "")) in LOOPBACK | {settings.gateway_host}
         return named and is_loopback(peer(request.scope, settings.trusted_proxies))
-    wanted = f"Bearer {settings.metrics_token.get_secret_value()}"
-    given = request.headers.get("authorization", "")
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    expected = f"Bearer {settings.metrics_token.get_secret_value()}"
+    sent = request.headers.get("authorization", "")
+    return hmac.compare_digest(sent.encode(), expected.encode())
 
 
 async def exposition(settings: Settings) -> bytes:
-    """The metrics as text, with the inbox counted now."""
+    """Return the metrics as text, with the inbox counted now."""
     async with (await pool(settings)).acquire(timeout=DATABASE_SECONDS) as connection:
         counts = await connection.fetch(
             "SELECT source, state, count(*) AS n FROM deliveries WHERE state = ANY ($1) GROUP BY source, state",
@@ -70,8 +70,8 @@ async def exposition(settings: Settings) -> bytes:
             OPEN,
             timeout=DATABASE_SECONDS,
         )
-        now = await running.look(connection, seconds=DATABASE_SECONDS)
-    _tell(now, processes.read(settings.home) or {})
+        current = await running.look(connection, seconds=DATABASE_SECONDS)
+    _set_gauges(current, processes.read(settings.home) or {})
     DELIVERIES.clear()
     for count in counts:
         DELIVERIES.labels(count["source"], count["state"]).set(count["n"])
@@ -80,14 +80,14 @@ async def exposition(settings: Settings) -> bytes:
     return generate_latest(REGISTRY)
 
 
-def _tell(now: running.Running, troubles: Iterable[str]) -> None:
-    OLDEST_RECEIVED_SECONDS.set(now.waits_seconds)
-    ENGINES.set(now.engines)
+def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
+    OLDEST_RECEIVED_SECONDS.set(current.waits_seconds)
+    ENGINES.set(current.engines)
     for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE):
         gauge.clear()
-    for trouble in now.troubles:
+    for trouble in current.troubles:
         ENGINE_TROUBLE.labels(trouble.engine).set(1)
-    for problem in now.problems:
+    for problem in current.problems:
         CONFIG_PROBLEMS.labels(problem["kind"], problem["name"]).set(1)
     for process in troubles:
         PROCESS_TROUBLE.labels(process).set(1)

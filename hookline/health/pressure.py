@@ -1,4 +1,4 @@
-"""Whether deliveries can be taken in just now, looked at once a second."""
+"""Backpressure: a probe, once a second, of the database and the disk that new deliveries need."""
 
 import asyncio
 import logging
@@ -6,50 +6,51 @@ import shutil
 from contextlib import suppress
 
 from hookline.database import CONNECTION_ERRORS, pool
-from hookline.gateway.writer import DATABASE_SECONDS
 from hookline.settings import Settings
 from hookline.states import OPEN
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+DATABASE_SECONDS = 5.0
+"""Seconds that the gateway waits for the database."""
+PROBE_SECONDS = 1.0
 SILENT_SECONDS = 2.0
-"""A database that has not answered for so long is taken to be away."""
+"""Seconds without an answer after which the database counts as unavailable."""
 MB = 1_000_000
 
 
 class Pressure:
-    """Says why nothing more can be taken in; requests ask it, and not the database or the disk."""
+    """The reason why no delivery can be accepted now; requests read it, and not the database or the disk."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._looking: asyncio.Task[str | None] | None = None
+        self._probing: asyncio.Task[str | None] | None = None
         self.reason: str | None = None
-        """In words that anybody may read; None while all is well."""
+        """Text that anybody may read; None while deliveries are accepted."""
 
     async def watch(self) -> None:
-        """Look once a second, for ever."""
+        """Probe once a second, until cancelled."""
         while True:
             await self.refresh()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(PROBE_SECONDS)
 
     async def refresh(self) -> None:
-        """Look, and wait two seconds for it at most."""
-        # A look that hangs is waited for and not cancelled, which could hang too: it has an end of its own.
-        self._looking = self._looking or asyncio.create_task(self._look())
-        await asyncio.wait([self._looking], timeout=SILENT_SECONDS)
-        if self._looking.done():
-            reason, self._looking = self._looking.result(), None
+        """Probe, and wait at most two seconds for the result."""
+        # A probe that hangs is not cancelled, which could hang too: it ends by its own timeouts.
+        self._probing = self._probing or asyncio.create_task(self._probe())
+        await asyncio.wait([self._probing], timeout=SILENT_SECONDS)
+        if self._probing.done():
+            reason, self._probing = self._probing.result(), None
         else:
             reason = "the database does not answer"
         if reason and not self.reason:
             logger.warning("deliveries are answered 503: %s", reason)
         elif self.reason and not reason:
-            logger.info("deliveries are taken in again")
+            logger.info("deliveries are accepted again")
         self.reason = reason
 
-    async def _look(self) -> str | None:
-        """Why nothing can be taken in, by the disk and the database; None if all is well."""
+    async def _probe(self) -> str | None:
+        """Return why no delivery can be accepted; None if it can."""
         if _free_mb(self._settings) < self._settings.min_free_mb:
             return "the disk is nearly full"
         try:
@@ -68,6 +69,6 @@ class Pressure:
 
 
 def _free_mb(settings: Settings) -> int:
-    with suppress(FileNotFoundError):  # nobody has made it yet, and the database may be on another machine
+    with suppress(FileNotFoundError):  # not made yet, and the database may be on another machine
         return shutil.disk_usage(settings.home).free // MB
     return settings.min_free_mb

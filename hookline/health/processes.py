@@ -1,4 +1,4 @@
-"""The processes that `hookline up` runs on this machine: which of them end again and again."""
+"""The processes of `hookline up` that keep ending, in a file for other processes of this machine."""
 
 import json
 import os
@@ -11,38 +11,38 @@ from hookline.health.finding import Finding
 
 
 def write(home: Path, troubles: Mapping[str, str]) -> None:
-    """Write down, for whoever looks, which processes end again and again; nothing once this process has gone."""
-    told = {"pid": os.getpid(), "since": psutil.Process().create_time(), "troubles": dict(troubles)}
+    """Write the processes that keep ending; the file counts only while this process lives."""
+    record = {"pid": os.getpid(), "since": psutil.Process().create_time(), "troubles": dict(troubles)}
     draft = _file(home).with_suffix(".draft")
-    draft.write_text(json.dumps(told), encoding="utf-8")
+    draft.write_text(json.dumps(record), encoding="utf-8")
     draft.replace(_file(home))
 
 
 def clear(home: Path) -> None:
-    """Say nothing any more."""
+    """Remove the file."""
     _file(home).unlink(missing_ok=True)
 
 
 def read(home: Path) -> Mapping[str, str] | None:
-    """Return the processes that end again and again, and how; None where no `hookline up` runs and is ready."""
+    """Return the processes that keep ending, and how; None if no `hookline up` is ready."""
     try:
-        told = json.loads(_file(home).read_text(encoding="utf-8"))
-        if psutil.Process(told["pid"]).create_time() != told["since"]:
+        record = json.loads(_file(home).read_text(encoding="utf-8"))
+        if psutil.Process(record["pid"]).create_time() != record["since"]:
             return None
-        return {str(name): str(how) for name, how in told["troubles"].items()}
+        return {str(name): str(how) for name, how in record["troubles"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, psutil.Error):
         return None
 
 
 def check(home: Path) -> Finding:
-    """Return a problem for processes that end again and again."""
+    """Check that no process of `hookline up` keeps ending."""
     troubles = read(home)
     if troubles is None:
         return Finding("processes", "skipped", "no `hookline up` is ready on this machine and home")
     if troubles:
-        told = "; ".join(f"{name} {how}" for name, how in troubles.items())
-        return Finding("processes", "problem", told, "Look at the lines of `hookline up` about them.")
-    return Finding("processes", "ok", "all that `hookline up` started are ready")
+        details = "; ".join(f"{name} {how}" for name, how in troubles.items())
+        return Finding("processes", "problem", details, "See their lines in the output of `hookline up`.")
+    return Finding("processes", "ok", "all processes of `hookline up` are ready")
 
 
 def _file(home: Path) -> Path:

@@ -1,23 +1,23 @@
-"""The automations of `automations.yaml` on the Prefect server, made and changed without undoing a person's work."""
+"""The automations of `automations.yaml` on the Prefect server; what a person changed there is left alone."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from hookline.provisioning.changes import AS_IT_IS, Change, nothing
+from prefect.client.orchestration import PrefectClient
+from prefect.exceptions import ObjectNotFound
 
-if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
+from hookline.provisioning.automations import Automation, Thing, applied_digest, digest
+from hookline.provisioning.changes import MADE, Change, unchanged
 
-    from hookline.provisioning.automations import Automation, Thing
+KIND = "automation"
 
 
 async def automation_changes(
-    client: "PrefectClient", automations: "list[Automation]", deployments: Collection[str]
+    client: PrefectClient, automations: Iterable[Automation], deployments: Collection[str]
 ) -> AsyncIterator[Change]:
     """
-    What becomes of each automation; what is no longer in the file stays on the server.
+    Yield the change of each automation; what is no longer in the file stays on the server.
 
     Args:
         client: of the Prefect server.
@@ -28,41 +28,33 @@ async def automation_changes(
         ids = {thing: await _id(client, thing) for thing in automation.things}
         missing = [thing for thing in automation.things if ids[thing] is None]
         if not missing:
-            known = {thing: found for thing, found in ids.items() if found is not None}
-            yield await _change(client, automation, known)
+            found = {thing: id_ for thing, id_ in ids.items() if id_ is not None}
+            yield await _change(client, automation, found)
         elif all(kind == "deployment" and name in deployments for kind, name in missing):
-            yield Change(
-                "automation", automation.name, "made", nothing
-            )  # a dry run, before there is anything
+            yield unchanged(KIND, automation.name, MADE)  # a dry run, before there is anything
         else:
-            told = ", ".join(f"{kind} {name}" for kind, name in missing)
-            yield Change("automation", automation.name, f"left alone: there is no {told}", nothing)
+            names = ", ".join(f"{kind} {name}" for kind, name in missing)
+            yield unchanged(KIND, automation.name, f"left alone: there is no {names}")
 
 
-async def _change(client: "PrefectClient", automation: "Automation", ids: "dict[Thing, UUID]") -> Change:
-    from hookline.provisioning.automations import applied, digest  # Prefect's settings
-
-    wanted = automation.wanted(ids)
+async def _change(client: PrefectClient, automation: Automation, ids: Mapping[Thing, UUID]) -> Change:
+    desired = automation.resolved(ids)
     found = await client.read_automations_by_name(automation.name)
     if not found:
-        return Change("automation", automation.name, "made", partial(client.create_automation, wanted))
-    stands = max(
-        found, key=lambda each: applied(each) is not None
-    )  # not one that is a person's own, if there are two
-    if digest(stands) == digest(wanted):
-        return Change("automation", automation.name, AS_IT_IS, nothing)
-    if digest(stands) != applied(stands):
-        told = "left alone: changed in the Prefect UI; delete it there, and it is made as the file says"
-        return Change("automation", automation.name, told, nothing)
-    wanted = wanted.model_copy(update={"enabled": stands.enabled})
-    return Change(
-        "automation", automation.name, "changed", partial(client.update_automation, stands.id, wanted)
-    )
+        return Change(KIND, automation.name, MADE, partial(client.create_automation, desired))
+    # Of two with the same name, the one that `apply` made, not a person's own.
+    existing = max(found, key=lambda each: applied_digest(each) is not None)
+    if digest(existing) == digest(desired):
+        return unchanged(KIND, automation.name)
+    if digest(existing) != applied_digest(existing):
+        result = "left alone: changed in the Prefect UI; delete it there, and it is made as the file says"
+        return unchanged(KIND, automation.name, result)
+    desired = desired.model_copy(update={"enabled": existing.enabled})
+    update = partial(client.update_automation, existing.id, desired)
+    return Change(KIND, automation.name, "changed", update)
 
 
-async def _id(client: "PrefectClient", thing: "Thing") -> UUID | None:
-    from prefect.exceptions import ObjectNotFound
-
+async def _id(client: PrefectClient, thing: Thing) -> UUID | None:
     kind, name = thing
     try:
         if kind == "deployment":

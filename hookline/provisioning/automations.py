@@ -17,7 +17,7 @@ from hookline.files import read_yaml
 NAMED = {"deployment": "deployment_id", "block": "block_document_id"}
 """What an action may name (`flow/deployment`, `block-type/block`), and Prefect's field for its id."""
 APPLIED = "applied:"
-"""Begins the tag that tells what `apply` made of an automation, so that what a person made of it is seen."""
+"""The prefix of the tag with the digest of what `apply` made, so that a person's changes are seen."""
 
 Thing = tuple[str, str]
 """A kind (`deployment` or `block`) and a full name."""
@@ -27,30 +27,30 @@ Thing = tuple[str, str]
 class Automation:
     """One entry of `automations.yaml`."""
 
-    given: Mapping[str, Any]
+    entry: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """By which it is known on the server."""
-        return str(self.given["name"])
+        """The name on the server."""
+        return str(self.entry["name"])
 
     @property
     def things(self) -> list[Thing]:
-        """What its actions name."""
-        return [(kind, action[kind]) for action in self.given["actions"] for kind in NAMED if kind in action]
+        """The deployments and blocks that its actions name."""
+        return [(kind, action[kind]) for action in self.entry["actions"] for kind in NAMED if kind in action]
 
-    def wanted(self, ids: Mapping[Thing, UUID]) -> AutomationCore:
+    def resolved(self, ids: Mapping[Thing, UUID]) -> AutomationCore:
         """
-        The automation as Prefect's API takes it.
+        Return the automation in the form of Prefect's API, with ids for names.
 
         Args:
-            ids: of all that is named.
+            ids: of everything that is named.
 
         Raises:
             ValidationError: it does not fit Prefect's notation.
         """
-        actions = [_with_ids(action, ids) for action in self.given["actions"]]
-        core = AutomationCore.model_validate({**self.given, "actions": actions})
+        actions = [_with_ids(action, ids) for action in self.entry["actions"]]
+        core = AutomationCore.model_validate({**self.entry, "actions": actions})
         return core.model_copy(update={"tags": [*core.tags, APPLIED + digest(core)]})
 
 
@@ -61,7 +61,7 @@ class _File(BaseModel):
 
 
 class _Entry(BaseModel):
-    """Prefect's notation; what must be there for us to look further."""
+    """An entry in Prefect's notation, with the fields that we need."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -71,7 +71,7 @@ class _Entry(BaseModel):
 
 def load_automations(path: Path) -> list[Automation]:
     """
-    The automations of `automations.yaml`.
+    Return the automations of `automations.yaml`.
 
     Raises:
         ConfigurationError: names the file, the automation, and what is wrong with it.
@@ -89,45 +89,45 @@ def load_automations(path: Path) -> list[Automation]:
 
 
 def digest(automation: AutomationCore) -> str:
-    """What tells an automation from another: all but its switch and our tag."""
+    """Return a digest of all that an automation is, without its switch and our tag."""
     content = automation.model_dump(mode="json", exclude={"id", "enabled", "owner_resource"})
     content["tags"] = [tag for tag in content["tags"] if not tag.startswith(APPLIED)]
     return hashlib.sha256(json.dumps(_ordered(content), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def applied(automation: AutomationCore) -> str | None:
-    """The digest of what `apply` made, as its tag says it."""
+def applied_digest(automation: AutomationCore) -> str | None:
+    """Return the digest of what `apply` made, from its tag; None if `apply` did not make it."""
     tags = [tag.removeprefix(APPLIED) for tag in automation.tags if tag.startswith(APPLIED)]
     return tags[0] if tags else None
 
 
 def _problems(automation: Automation) -> Iterator[str]:
     try:
-        core = automation.wanted({thing: uuid4() for thing in automation.things})
+        core = automation.resolved({thing: uuid4() for thing in automation.things})
     except ValidationError as error:
         for problem in error.errors():
             yield f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         return
-    known = {"actions": [_with_ids(action, {}) for action in automation.given["actions"]]}
-    for place in _unknown({**automation.given, **known}, core):
+    known = {"actions": [_with_ids(action, {}) for action in automation.entry["actions"]]}
+    for place in _unknown({**automation.entry, **known}, core):
         yield f"{place}: Prefect knows no such field"
 
 
-def _unknown(given: Any, read: Any, place: str = "") -> Iterator[str]:
-    """The places of fields that Prefect passed over: a trigger without its conditions would fire on everything."""
+def _unknown(entry: Any, read: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of fields that Prefect ignored: a trigger without its conditions would fire on everything."""
     if isinstance(read, BaseModel) and not isinstance(read, RootModel):
-        for name, value in given.items():
+        for name, value in entry.items():
             if name not in type(read).model_fields:
                 yield f"{place}{name}"
             else:
                 yield from _unknown(value, getattr(read, name), f"{place}{name}.")
     elif isinstance(read, list):
-        for number, (value, part) in enumerate(zip(given, read, strict=True)):
+        for number, (value, part) in enumerate(zip(entry, read, strict=True)):
             yield from _unknown(value, part, f"{place}{number}.")
 
 
 def _with_ids(action: Mapping[str, Any], ids: Mapping[Thing, UUID]) -> dict[str, Any]:
-    """The action with ids, as far as they are known, where it has names."""
+    """Return the action with ids in place of names, as far as they are known."""
     return {
         NAMED.get(field, field): ids.get((field, value)) if field in NAMED else value
         for field, value in action.items()
@@ -135,7 +135,7 @@ def _with_ids(action: Mapping[str, Any], ids: Mapping[Thing, UUID]) -> dict[str,
 
 
 def _ordered(value: Any) -> Any:
-    """The same, where sets that JSON wrote as lists are in an order of ours."""
+    """Return the same value, with sets that JSON wrote as lists in a fixed order."""
     match value:
         case dict():
             return {name: _ordered(inner) for name, inner in value.items()}

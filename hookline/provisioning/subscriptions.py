@@ -1,10 +1,12 @@
-"""Jiwa's side of its webhooks: one subscription an event, to our gateway, with our secret."""
+"""The webhook subscriptions at Jiwa: one for each event, to our gateway, with our secret."""
 
+from blocks import JiwaCredentials
 from hookline.clients.jiwa import JiwaClient
 from hookline.clients.jiwa.webhooks import Header, WebhookSubscription
 from hookline.clients.paging import pages
 from hookline.errors import ConfigurationError
 from hookline.hooks import hooks_in_force
+from hookline.provisioning.changes import AS_IT_IS, MADE, Change, unchanged
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.settings import Settings
 from hookline.source_secrets import webhook_secrets
@@ -14,34 +16,29 @@ SUBSCRIBER = "Hookline"
 EVENTS = ("salesorder.created", "salesorder.updated")
 
 
-async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list[dict[str, str]]:
+async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list[Change]:
     """
-    Make Jiwa post its order events to the gateway; what is so already stays.
+    Make Jiwa post its order events to the gateway, and return the changes.
 
     Args:
-        settings: where hooks.yaml is.
+        settings: lead to hooks.yaml.
         url: address under which Jiwa reaches the gateway.
-        dry_run: say what would change; change nothing.
-
-    Returns:
-        A row an event: kind, name, change.
+        dry_run: change nothing.
 
     Raises:
         ConfigurationError: the source jiwa has no secret, or none that Jiwa could send.
-        VendorError: Jiwa does not let us.
+        VendorError: Jiwa refuses it.
     """
-    from blocks import JiwaCredentials
-
     header = _secret_header(settings)
     address = f"{url.rstrip('/')}/hooks/{SOURCE}"
     async with JiwaCredentials.from_environment().get_client() as client:
         subscriber = await _subscriber(client, dry_run=dry_run)
         existing = [] if not subscriber else await client.list_webhook_subscriptions(SubscriberID=subscriber)
-        rows = []
+        changes = []
         for event in EVENTS:
             ours = [row for row in existing if (row.EventName, row.URL) == (event, address)]
-            change = _change(ours, header)
-            if subscriber and change != "as it is" and not dry_run:
+            result = _result(ours, header)
+            if subscriber and result != AS_IT_IS and not dry_run:
                 for outdated in ours:
                     await client.delete_webhook_subscription(
                         SubscriberID=subscriber, SubscriptionID=outdated.SubscriptionID
@@ -49,8 +46,8 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
                 await client.create_webhook_subscription(
                     SubscriberID=subscriber, URL=address, EventName=event, RequestHeaders=[header]
                 )
-            rows.append({"kind": "subscription", "name": f"{event} to {address}", "change": change})
-    return rows
+            changes.append(unchanged("subscription", f"{event} to {address}", result))
+    return changes
 
 
 def _secret_header(settings: Settings) -> Header:
@@ -62,29 +59,31 @@ def _secret_header(settings: Settings) -> Header:
         )
     secrets = webhook_secrets(SOURCE)
     if not secrets:
-        raise ConfigurationError("HOOKLINE_SECRET_JIWA is not set: Jiwa would send what the gateway refuses.")
+        raise ConfigurationError(
+            "HOOKLINE_SECRET_JIWA is not set: the gateway would refuse what Jiwa sends. Set it."
+        )
     return Header(Name=scheme.header, Value=secrets[0].get_secret_value())
 
 
 async def _subscriber(client: JiwaClient, *, dry_run: bool) -> str | None:
-    """Our subscriber's id, made where it is missing."""
+    """Return our subscriber's id, made if it is missing; None in a dry run without one."""
     async for row in pages(client.list_webhook_subscribers):
         if row.Name == SUBSCRIBER:
             return row.SubscriberID
     return None if dry_run else (await client.create_webhook_subscriber(Name=SUBSCRIBER)).SubscriberID
 
 
-def _change(ours: list[WebhookSubscription], header: Header) -> str:
+def _result(ours: list[WebhookSubscription], header: Header) -> str:
     if not ours:
-        return "made"
+        return MADE
     if len(ours) == 1 and _sends(ours[0], header):
-        return "as it is"
-    return "made anew with the present secret"
+        return AS_IT_IS
+    return "made again with the current secret"
 
 
 def _sends(subscription: WebhookSubscription, header: Header) -> bool:
-    """Whether Jiwa sends our present secret, as far as it tells."""
-    told = (subscription.model_extra or {}).get("RequestHeaders")
-    return told is None or any(
-        (each.get("Name"), each.get("Value")) == (header.Name, header.Value) for each in told
+    """Return True if Jiwa sends our current secret, or does not show which it sends."""
+    headers = (subscription.model_extra or {}).get("RequestHeaders")
+    return headers is None or any(
+        (each.get("Name"), each.get("Value")) == (header.Name, header.Value) for each in headers
     )

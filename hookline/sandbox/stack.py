@@ -96,7 +96,7 @@ def sandbox_stack(
     home = Path(tempfile.mkdtemp(prefix="hookline-"))
     os.environ |= _environment(home) | more
     settings.cache_clear()
-    current = runtime.enter(sandbox=True)
+    current = runtime.bootstrap(sandbox=True)
     log = home / "up.log"
     process = _start(log)
     kept = False

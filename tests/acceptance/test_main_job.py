@@ -201,7 +201,7 @@ async def test_a_new_secret_reaches_jiwa_with_the_next_apply_and_the_old_one_is_
     environment.setenv("HOOKLINE_SECRET_JIWA", old)
     back, after = await subscribed(), await subscribed()
 
-    anew = ["made anew with the present secret"] * 2
+    anew = ["made again with the current secret"] * 2
     assert [anew, anew, ["as it is"] * 2] == [rotated, back, after]
 
 

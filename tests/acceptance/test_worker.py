@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hookline.database import pool
 from hookline.engine import worker_runs
-from hookline.health import schedules
+from hookline.provisioning import schedules
 
 TICKETS = "ticket-to-invoice"
 

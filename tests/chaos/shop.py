@@ -72,7 +72,7 @@ class Shop:
     @asynccontextmanager
     async def open(cls, gateway: str, plan: Plan):
         """The shop with its customers, of whom nobody but itself tells the gateway."""
-        given = JiwaSettings.load()
+        given = JiwaSettings.from_environment()
         async with AsyncExitStack() as stack:
             jiwa = await stack.enter_async_context(JiwaClient(given.base_url, JiwaKey(given.api_key)))
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=ANSWER_SECONDS))

@@ -172,14 +172,14 @@ def test_a_malformed_key_is_named_at_the_start_and_not_shown(environment, keys):
     environment.setenv("HOOKLINE_BODY_KEYS", keys)
 
     with pytest.raises(ConfigurationError, match=r"HOOKLINE_BODY_KEYS: .*is no Fernet key") as told:
-        Settings.load()
+        Settings.from_environment()
     assert not [key for key in keys.split(",") if key.strip() and f" {key}" in str(told.value)]
 
 
 def test_keys_are_read_newest_first_and_stay_secret(environment):
     environment.setenv("HOOKLINE_BODY_KEYS", f" {NEW.get_secret_value()} ,{OLD.get_secret_value()},")
 
-    settings = Settings.load()
+    settings = Settings.from_environment()
 
     assert (NEW, OLD) == settings.body_keys
     assert NEW.get_secret_value() not in repr(settings)

@@ -148,7 +148,7 @@ async def test_two_gateways_on_one_inbox_keep_each_delivery_once(database, datab
 async def behind_a_proxy(database, database_settings, serve, monkeypatch):
     """A gateway that believes this machine who asked it, and bears three failed proofs a minute."""
     monkeypatch.setenv("HOOKLINE_TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.0/8")
-    trusted = Settings.load().trusted_proxies
+    trusted = Settings.from_environment().trusted_proxies
     async with serve(database_settings, trusted_proxies=trusted, max_failed_auth=3) as gateway:
         yield gateway
 

@@ -50,9 +50,7 @@ def test_the_generated_part_is_what_the_code_says(path):
 def test_every_setting_is_documented():
     kinds = (Settings, *VENDORS.values())
 
-    expected = {
-        kind.model_config["env_prefix"] + name.upper() for kind in kinds for name in kind.model_fields
-    }
+    expected = {variable for kind in kinds for variable in kind.variables().values()}
 
     assert expected <= names_on("settings.md")
 
@@ -316,7 +314,7 @@ def test_every_deployment_with_a_schedule_has_a_page_that_names_its_memory():
 
 def test_every_variable_of_a_vendor_is_on_its_page():
     for vendor, kind in VENDORS.items():
-        expected = {kind.model_config["env_prefix"] + name.upper() for name in kind.model_fields}
+        expected = set(kind.variables().values())
 
         assert expected <= names_on(f"vendors/{vendor}.md")
 

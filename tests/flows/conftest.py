@@ -21,7 +21,7 @@ __all__ = ["desk"]
 @pytest.fixture
 async def jiwa(sandbox):
     """Jiwa, whose webhooks are switched off: what happens is what the test does."""
-    given = JiwaSettings.load()
+    given = JiwaSettings.from_environment()
     async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as client:
         subscribers = [row async for row in pages(client.list_webhook_subscribers)]
         for subscriber in subscribers:

@@ -9,8 +9,8 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import JiwaCredentials
-from hookline.cli.apply import limit_changes
 from hookline.clients import JiwaClient, JiwaKey
+from hookline.provisioning.block_changes import limit_changes
 
 MAX = {"concurrent_calls": 2}
 

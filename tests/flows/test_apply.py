@@ -5,7 +5,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import JifelineCredentials
-from hookline.cli.apply import _apply
+from hookline.provisioning.apply import apply as apply_to_prefect
 from hookline.provisioning.automations import load_automations
 from hookline.provisioning.deployments import load_deployments
 
@@ -26,17 +26,8 @@ def apply(sandbox, repository, prefect):
     async def apply():
         deployments = load_deployments(repository / "deployments/prefect.yaml")
         automations = load_automations(repository / "deployments/automations.yaml")
-        rows = await _apply(
-            sandbox.settings,
-            deployments,
-            automations,
-            dry_run=False,
-            first_runs=False,
-            subscribe=False,
-            url=None,
-            wait=0,
-        )
-        return {(row["kind"], row["name"]): row["change"] for row in rows}
+        changes = await apply_to_prefect(sandbox.settings, deployments, automations, dry_run=False)
+        return {(each.kind, each.name): each.change for each in changes}
 
     return apply
 
@@ -60,7 +51,7 @@ async def test_gateways_and_engines_are_told_to_read_their_files_again(apply, sa
 
     told = await apply()
 
-    assert "told to read their files again" == told["processes", "gateways and engines"]
+    assert "asked to read their files again" == told["processes", "gateways and engines"]
     await until(
         lambda: sandbox.log.read_text().count("the files were read again") >= before + 2, "nobody does"
     )

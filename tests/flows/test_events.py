@@ -334,7 +334,7 @@ async def test_a_person_is_told_what_happened_and_what_else_waits(
     assert [
         "Delivery 1 of shop is rejected: no order",
         "2 rejected of shop",
-        Settings.load().gateway_url,
+        Settings.from_environment().gateway_url,
     ] == [line for line in message["message"].splitlines() if line and not line.endswith(":")]
 
 

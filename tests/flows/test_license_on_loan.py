@@ -82,7 +82,7 @@ MEMBERS = {"company of", "terms of", "license note of", "license"}
 
 @pytest.fixture
 async def loans(sandbox, jiwa, run_flow, business):
-    given = ZentitleSettings.load()
+    given = ZentitleSettings.from_environment()
     async with ZentitleClient(given.base_url, ZentitleKey(given.customer_id, given.api_key)) as zentitle:
         yield Loans(sandbox, jiwa, zentitle, run_flow)
 

@@ -108,7 +108,7 @@ def test_other_handlers_get_none_either():
 
 def test_a_process_knows_its_secrets_from_the_beginning(tmp_path):
     program = (
-        "from hookline import runtime, redaction; runtime.enter(sandbox=True);"
+        "from hookline import runtime, redaction; runtime.bootstrap(sandbox=True);"
         "print(redaction.mask('key: swordfish-1 ' + (runtime.settings().home / 'secrets' / 'webhook-jiwa').read_text()))"
     )
     environment = {

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from hookline.database import embedded
 from hookline.database.connection import database_url, prefect_database_url
-from hookline.runtime import enter, local_secret, prefect_environment, remove_pidfile, write_pidfile
+from hookline.runtime import bootstrap, local_secret, prefect_environment, remove_pidfile, write_pidfile
 from hookline.settings import Settings, settings
 
 OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
@@ -178,7 +178,7 @@ def test_the_key_of_the_blocks_is_made_once_and_fits_prefect(home):
 
 
 def test_enter_puts_all_of_it_into_the_environment(home):
-    entered = enter()
+    entered = bootstrap()
 
     made = prefect_environment(entered)
     assert made == {name: os.environ.get(name) for name in made}
@@ -189,7 +189,7 @@ def test_enter_leaves_every_variable_alone_that_the_user_set(home, environment):
     for name in names:
         environment.setenv(name, f"mine {name}")
 
-    enter()
+    bootstrap()
 
     assert {name: f"mine {name}" for name in names} == {name: os.environ[name] for name in names}
 
@@ -197,22 +197,22 @@ def test_enter_leaves_every_variable_alone_that_the_user_set(home, environment):
 def test_enter_fills_in_a_variable_that_is_empty(home, environment):
     environment.setenv("PREFECT_HOME", "")
 
-    enter()
+    bootstrap()
 
     assert f"{home}/prefect" == os.environ["PREFECT_HOME"]
 
 
 def test_entering_twice_changes_nothing(home):
-    enter(sandbox=True)
+    bootstrap(sandbox=True)
     before = dict(os.environ)
 
-    enter(sandbox=True)
+    bootstrap(sandbox=True)
 
     assert before == dict(os.environ)
 
 
 def test_without_the_sandbox_no_vendor_and_no_webhook_secret_is_set(home):
-    entered = enter()
+    entered = bootstrap()
 
     assert (False, []) == (
         entered.sandbox,
@@ -221,7 +221,7 @@ def test_without_the_sandbox_no_vendor_and_no_webhook_secret_is_set(home):
 
 
 def test_in_the_sandbox_the_vendors_are_simulators_and_the_sources_have_secrets(home):
-    entered = enter(sandbox=True)
+    entered = bootstrap(sandbox=True)
 
     assert (True, "true", "http://127.0.0.1:8410") == (
         entered.sandbox,
@@ -236,7 +236,7 @@ def test_the_sandbox_leaves_the_user_s_own_vendors_and_secrets_alone(home, envir
     environment.setenv("JIWA_BASE_URL", "https://jiwa.example")
     environment.setenv("HOOKLINE_SECRET_JIWA", "mine")
 
-    enter(sandbox=True)
+    bootstrap(sandbox=True)
 
     assert ("https://jiwa.example", "mine", None) == (
         os.environ["JIWA_BASE_URL"],
@@ -246,7 +246,7 @@ def test_the_sandbox_leaves_the_user_s_own_vendors_and_secrets_alone(home, envir
 
 
 def test_settings_read_before_do_not_keep_enter_from_the_sandbox(home):
-    assert (False, True) == (settings().sandbox, enter(sandbox=True).sandbox)
+    assert (False, True) == (settings().sandbox, bootstrap(sandbox=True).sandbox)
 
 
 # The announcement ------------------------------------------------------------------------------------------
@@ -255,20 +255,20 @@ def test_settings_read_before_do_not_keep_enter_from_the_sandbox(home):
 def test_a_command_beside_a_sandbox_that_runs_reaches_the_same_vendors(home):
     write_pidfile(home, sandbox=True)
 
-    assert (True, "http://127.0.0.1:8410") == (enter().sandbox, os.environ["JIWA_BASE_URL"])
+    assert (True, "http://127.0.0.1:8410") == (bootstrap().sandbox, os.environ["JIWA_BASE_URL"])
 
 
 def test_a_command_beside_the_real_thing_reaches_no_simulator(home):
     write_pidfile(home, sandbox=False)
 
-    assert (False, None) == (enter().sandbox, os.environ.get("JIWA_BASE_URL"))
+    assert (False, None) == (bootstrap().sandbox, os.environ.get("JIWA_BASE_URL"))
 
 
 def test_an_announcement_that_was_taken_back_counts_no_more(home):
     write_pidfile(home, sandbox=True)
     remove_pidfile(home)
 
-    assert (False, ["secrets"]) == (enter().sandbox, [path.name for path in home.iterdir()])
+    assert (False, ["secrets"]) == (bootstrap().sandbox, [path.name for path in home.iterdir()])
 
 
 def test_taking_back_what_was_never_announced_is_no_mistake(home):
@@ -287,7 +287,7 @@ def test_the_announcement_of_a_process_that_died_is_ignored(home):
     child.wait()
     announce_as(child.pid, home)
 
-    assert (False, False) == (psutil.pid_exists(child.pid), enter().sandbox)
+    assert (False, False) == (psutil.pid_exists(child.pid), bootstrap().sandbox)
 
 
 @pytest.mark.parametrize(
@@ -296,13 +296,13 @@ def test_the_announcement_of_a_process_that_died_is_ignored(home):
 def test_an_announcement_that_was_torn_is_ignored(home, torn):
     (home / "running.json").write_text(torn)
 
-    assert enter().sandbox is False
+    assert bootstrap().sandbox is False
 
 
 def test_the_announcement_of_a_process_whose_number_is_another_s_by_now_is_ignored(home):
     announce_as(1, home)
 
-    assert enter().sandbox is False
+    assert bootstrap().sandbox is False
 
 
 # Where the databases are -----------------------------------------------------------------------------------

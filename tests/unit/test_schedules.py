@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hookline.health import schedules
+from hookline.provisioning import schedules
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
@@ -72,4 +72,4 @@ async def test_doctor_says_which_and_since_when():
     finding = await schedules.check(Prefect(last=timedelta(days=3)))
 
     assert ("problem", "schedules") == (finding.state, finding.check)
-    assert "tickets/default: due every 5 min, and the last that completed ended" in finding.detail
+    assert "tickets/default: due every 5 min, and the last completed run ended" in finding.detail

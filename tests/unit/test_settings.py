@@ -67,7 +67,7 @@ def complaint(environment):
         for name, value in variables.items():
             environment.setenv(name, value)
         with pytest.raises(ConfigurationError) as raised:
-            kind.load()
+            kind.from_environment()
         first, *problems, last = str(raised.value).splitlines()
         assert (2, "The environment is not right.", "See .env.example.") == (
             raised.value.exit_code,
@@ -80,7 +80,7 @@ def complaint(environment):
 
 
 def test_with_nothing_set_all_is_on_this_machine_and_under_the_working_directory(tmp_path):
-    read = Settings.load()
+    read = Settings.from_environment()
 
     assert (tmp_path / ".hookline", None, "http://127.0.0.1:8400", "http://127.0.0.1:4200/api") == (
         read.home,
@@ -112,7 +112,7 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(environment, complaint, na
     for bound in bounds:
         environment.setenv(variable, str(bound))
 
-        assert bound == getattr(Settings.load(), name)
+        assert bound == getattr(Settings.from_environment(), name)
 
     for beyond in (bounds[0] - 1, bounds[1] + 1):
         assert 1 == len(complaint(**{variable: str(beyond)}))
@@ -139,7 +139,7 @@ def test_all_that_is_wrong_is_told_at_once(complaint):
 def test_a_database_is_postgresql(environment, url):
     environment.setenv("HOOKLINE_DATABASE_URL", url)
 
-    assert url == Settings.load().database_url.get_secret_value()
+    assert url == Settings.from_environment().database_url.get_secret_value()
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_an_empty_variable_counts_as_unset(environment, tmp_path):
     for name in Settings.model_fields:
         environment.setenv(f"HOOKLINE_{name.upper()}", "")
 
-    assert Settings.load() == Settings(home=tmp_path / ".hookline")
+    assert Settings.from_environment() == Settings(home=tmp_path / ".hookline")
 
 
 @pytest.mark.parametrize("kind", VENDORS.values())
 def test_an_empty_variable_of_a_vendor_is_missing(complaint, kind):
-    prefix = kind.model_config["env_prefix"]
+    prefix = kind.prefix
 
     said = complaint(kind, **{f"{prefix}{name.upper()}": "" for name in kind.model_fields})
 
@@ -215,14 +215,14 @@ def test_either_way_into_jiwa_is_taken(environment, given):
     for name, value in {"JIWA_BASE_URL": "https://jiwa.example", **given}.items():
         environment.setenv(name, value)
 
-    assert "https://jiwa.example" == JiwaSettings.load().base_url
+    assert "https://jiwa.example" == JiwaSettings.from_environment().base_url
 
 
 def test_a_file_in_the_working_directory_fills_in_what_is_open(dotenv):
     dotenv("HOOKLINE_GATEWAY_PORT=9000\nHOOKLINE_SECRET_JIWA=from-the-file\n")
 
     assert (9000, ["from-the-file"]) == (
-        Settings.load().gateway_port,
+        Settings.from_environment().gateway_port,
         [secret.get_secret_value() for secret in webhook_secrets("jiwa")],
     )
 
@@ -231,7 +231,7 @@ def test_the_environment_wins_over_the_file(environment, dotenv):
     dotenv("HOOKLINE_GATEWAY_PORT=9000\n")
     environment.setenv("HOOKLINE_GATEWAY_PORT", "9001")
 
-    assert 9001 == Settings.load().gateway_port
+    assert 9001 == Settings.from_environment().gateway_port
 
 
 def test_a_file_above_the_working_directory_is_not_read(environment, dotenv, tmp_path):
@@ -239,7 +239,7 @@ def test_a_file_above_the_working_directory_is_not_read(environment, dotenv, tmp
     (tmp_path / "below").mkdir()
     environment.chdir(tmp_path / "below")
 
-    assert 8400 == Settings.load().gateway_port
+    assert 8400 == Settings.from_environment().gateway_port
 
 
 def test_a_mistake_in_the_file_is_told_by_its_variable(complaint, dotenv):
@@ -253,14 +253,14 @@ def test_an_empty_variable_keeps_the_file_from_filling_it_in(environment, dotenv
     dotenv("HOOKLINE_GATEWAY_PORT=9000\n")
     environment.setenv("HOOKLINE_GATEWAY_PORT", "")
 
-    assert 8400 == Settings.load().gateway_port
+    assert 8400 == Settings.from_environment().gateway_port
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path):
     (tmp_path / ".env").write_bytes("HOOKLINE_SECRET_JIWA=schlüssel\n".encode("latin-1"))
 
     with pytest.raises(ConfigurationError, match=r"\.env"):
-        Settings.load()
+        Settings.from_environment()
 
 
 def test_a_home_of_a_user_that_is_not_there_is_told_by_its_variable(complaint):
@@ -279,7 +279,7 @@ def test_the_home_is_whole_wherever_a_process_then_goes(environment, tmp_path):
     homes = []
     for given in ("here", "~/there", "./here/../below"):
         environment.setenv("HOOKLINE_HOME", given)
-        homes.append(Settings.load().home)
+        homes.append(Settings.from_environment().home)
 
     assert [tmp_path / "here", tmp_path / "there", tmp_path / "below"] == homes
 
@@ -310,13 +310,16 @@ def test_the_prefect_server_is_our_own_unless_another_is_named(environment, vari
     for name, value in variables.items():
         environment.setenv(name, value)
 
-    assert (api, ui) == (Settings.load().prefect_api_url, Settings.load().prefect_ui_url)
+    assert (api, ui) == (
+        Settings.from_environment().prefect_api_url,
+        Settings.from_environment().prefect_ui_url,
+    )
 
 
 def test_our_own_prefect_server_keeps_its_address_where_another_is_named(environment):
     environment.setenv("PREFECT_API_URL", "https://prefect.example/api")
 
-    assert "http://127.0.0.1:4200/api" == Settings.load().own_prefect_api_url
+    assert "http://127.0.0.1:4200/api" == Settings.from_environment().own_prefect_api_url
 
 
 @pytest.mark.parametrize(
@@ -332,7 +335,7 @@ def test_our_own_prefect_server_keeps_its_address_where_another_is_named(environ
 def test_the_gateway_has_an_address_that_this_machine_reaches(environment, host, url):
     environment.setenv("HOOKLINE_GATEWAY_HOST", host)
 
-    assert url == Settings.load().gateway_url
+    assert url == Settings.from_environment().gateway_url
 
 
 # Secrets ---------------------------------------------------------------------------------------------------
@@ -379,7 +382,7 @@ def test_a_rotation_is_seen_without_a_restart(environment):
 )
 @pytest.mark.parametrize("kind", [Settings, *VENDORS.values()])
 def test_no_secret_is_seen_in_settings_that_are_shown(environment, kind, shown):
-    prefix = kind.model_config["env_prefix"]
+    prefix = kind.prefix
     secret = {name for name, field in kind.model_fields.items() if "SecretStr" in str(field.annotation)}
     secret -= {"body_keys"}  # tests/database/test_bodies.py looks at them, for they must be keys
     for name in secret:
@@ -387,7 +390,7 @@ def test_no_secret_is_seen_in_settings_that_are_shown(environment, kind, shown):
     for name in set(kind.model_fields) - secret if kind is not Settings else ():
         environment.setenv(f"{prefix}{name.upper()}", "1")
 
-    read = kind.load()
+    read = kind.from_environment()
 
     assert {"postgresql://hidden-word/db"} == {getattr(read, name).get_secret_value() for name in secret}
     assert "hidden-word" not in shown(read)
@@ -432,7 +435,7 @@ def test_what_the_sandbox_adds_is_all_that_a_vendor_needs(environment, kind):
     for name, value in simulator_environment(Settings()).items():
         environment.setenv(name, value)
 
-    assert kind.load().base_url.startswith("http://127.0.0.1:")
+    assert kind.from_environment().base_url.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize(
@@ -466,7 +469,7 @@ def test_a_token_that_can_be_guessed_is_refused_by_name_and_not_repeated(environ
     environment.setenv(variable, token)
 
     with pytest.raises(ConfigurationError) as refused:
-        Settings.load()
+        Settings.from_environment()
 
     assert f"{variable}: " in str(refused.value)
     assert "at least 16 characters" in str(refused.value)
@@ -485,7 +488,7 @@ def test_a_token_that_can_be_guessed_is_refused_by_name_and_not_repeated(environ
 def test_the_public_url_is_what_links_begin_with(environment, given, expected):
     environment.setenv("HOOKLINE_PUBLIC_URL", given)
 
-    read = Settings.load()
+    read = Settings.from_environment()
 
     assert (expected, "http://127.0.0.1:8400") == (read.base_url, read.gateway_url)
 
@@ -509,4 +512,4 @@ def test_a_public_url_that_no_link_can_begin_with_is_refused_by_name(environment
     environment.setenv("HOOKLINE_PUBLIC_URL", given)
 
     with pytest.raises(ConfigurationError, match="HOOKLINE_PUBLIC_URL: "):
-        Settings.load()
+        Settings.from_environment()

@@ -41,7 +41,7 @@ def list_(
         hookline inbox list --text INV-100123 --until 2026-11-08
         hookline inbox list --key 100123 --json
     """
-    given, keys = wanted.filter(), runtime.enter().body_keys
+    given, keys = wanted.filter(), runtime.bootstrap().body_keys
 
     async def find(database: asyncpg.Pool) -> tuple[list[dict[str, Any]], list[str]]:
         found = await search.find(database, given, limit=limit)

@@ -165,7 +165,7 @@ def _choose(numbers: tuple[str, ...], wanted: Wanted, limit: int | None, source:
 def _source_of(route: str) -> str:
     from hookline.hooks import hooks_in_force  # not for the other commands
 
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     path = settings.hooks
     hooks = hooks_in_force(path, settings.home, note=False)
     routes = {each.name: each.source for each in hooks.routes}

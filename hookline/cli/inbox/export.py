@@ -44,7 +44,7 @@ def export(
         hookline inbox export --source jiwa --since 7d | gzip > jiwa.jsonl.gz
         hookline inbox export --state failed --limit 10
     """
-    given, keys = wanted.filter(), runtime.enter().body_keys
+    given, keys = wanted.filter(), runtime.bootstrap().body_keys
     with _opened(output) as out:
         written = ask(lambda database: _write(database, given, limit, keys, out))
     if output is not None:

@@ -120,7 +120,7 @@ def ask(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
         HooklineError: the database is away, or not as this version needs it; says what to do.
         ConfigurationError: something given is no text in UTF-8.
     """
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     logging.getLogger("asyncpg.pool").setLevel(
         logging.ERROR
     )  # a database that is away is told without a traceback

@@ -67,7 +67,7 @@ def _check(source: str) -> None:
     """Raise unless `hooks.yaml` names the source."""
     from hookline.hooks import hooks_in_force  # not for the other commands
 
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     path = settings.hooks
     sources = hooks_in_force(path, settings.home, note=False).sources
     if source not in sources:

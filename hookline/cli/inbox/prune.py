@@ -28,7 +28,7 @@ def prune(
         hookline inbox prune --dry-run
         hookline inbox prune
     """
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     hooks = hooks_in_force(settings.hooks, settings.home, note=False)
 
     async def by_source() -> list[Pruned]:

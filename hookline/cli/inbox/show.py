@@ -27,7 +27,7 @@ def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
         hookline inbox show 3f9c2a
         hookline inbox show 3f9c2a --json
     """
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
 
     async def read(database: asyncpg.Pool) -> dict[str, Any]:
         found = await find_one(database, delivery)

@@ -41,7 +41,7 @@ def tail(
         hookline inbox tail --state failed --json
     """
     wanted = Wanted(source=source, state=state).filter()
-    settings = runtime.enter()
+    settings = runtime.bootstrap()
     with suppress(KeyboardInterrupt):
         ask(lambda database: _follow(settings, database, wanted, as_json=as_json))
 

@@ -15,9 +15,10 @@ import asyncpg
 import pytest
 from commands import run_here, run_process
 
-from hookline.cli.doctor import _database, _vendor
 from hookline.database import embedded
 from hookline.database.migrate import upgrade
+from hookline.health.servers import check_database
+from hookline.provisioning.checks import check_vendor
 from hookline.settings import VENDORS, Settings
 from hookline.simulators.server import running
 from hookline.supervisor import Process
@@ -262,7 +263,7 @@ async def test_the_doctor_has_a_line_for_each_vendor_that_says_who_we_are_and_ho
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    [finding] = await _vendor(vendor, environment)
+    [finding] = await check_vendor(vendor, environment)
 
     assert (vendor, "ok") == (finding.check, finding.state)
     assert "lets us in as" in finding.detail
@@ -314,9 +315,9 @@ async def postgresql(home):
 
 async def test_the_doctor_looks_into_the_database(home):
     async with postgresql(home) as settings:
-        before = [finding.state for finding in await _database(settings)]
+        before = [finding.state for finding in await check_database(settings)]
         await asyncio.to_thread(upgrade, settings)
-        after = [finding.state for finding in await _database(settings)]
+        after = [finding.state for finding in await check_database(settings)]
         connection = await asyncpg.connect(embedded.url(settings.home, "hookline"))
         await connection.execute(
             """
@@ -325,7 +326,7 @@ async def test_the_doctor_looks_into_the_database(home):
             """
         )
         await connection.close()
-        work = (await _database(settings))[2]
+        work = (await check_database(settings))[2]
 
     assert ["ok", "problem", "skipped"] == before
     assert ["ok", "ok", "ok"] == after[:3]

@@ -14,9 +14,9 @@ from cyclopts import CycloptsError
 from rows import bring
 
 from hookline.cli import app
-from hookline.cli.doctor import _open_work
 from hookline.database.connection import connect
 from hookline.errors import HooklineError
+from hookline.health.servers import check_open_work
 from hookline.inbox import commands, deliveries, dispatches, refusals
 from hookline.inbox.refusals import Refusal
 from hookline.runtime import person
@@ -499,7 +499,7 @@ async def test_the_doctor_says_what_waits_for_a_person_and_what_is_paused(
     await put("held", source="shop")
     connection = await connect(database_settings)
 
-    finding = await _open_work(connection)
+    finding = await check_open_work(connection)
     await connection.close()
 
     assert (

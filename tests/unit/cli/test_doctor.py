@@ -8,23 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hookline.cli.doctor import (
-    PYTHONS,
-    Finding,
-    _vendor,
-    check_home,
-    check_python,
-    check_variables,
-    clock,
-    in_time,
-    line,
-    open_work,
-    problem,
-)
+from hookline.cli.doctor import line
 from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.health.privacy import check_dotenv
+from hookline.health.environment import check_variables
+from hookline.health.finding import Finding, clock, in_time, problem
+from hookline.health.machine import PYTHONS, check_dotenv, check_home, check_python
+from hookline.health.servers import open_work
 from hookline.hooks import Hooks, Source
+from hookline.provisioning.checks import check_vendor
 from hookline.schemes.asymmetric import Asymmetric
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.standard_webhooks import StandardWebhooks
@@ -191,7 +183,7 @@ def test_an_error_is_told_as_what_happened_and_what_to_do(error, detail, advice)
 
 
 async def test_a_vendor_that_is_not_configured_is_no_error():
-    [finding] = await _vendor("jiwa", {"JIWA_API_KEY": "", "ZENTITLE_API_KEY": "x"})
+    [finding] = await check_vendor("jiwa", {"JIWA_API_KEY": "", "ZENTITLE_API_KEY": "x"})
 
     assert "skipped" == finding.state
 

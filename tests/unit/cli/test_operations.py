@@ -11,7 +11,6 @@ from hookline.cli.operations import (
     find_client,
     find_operation,
     inputs_of,
-    nearest,
     operations,
     show_inputs,
     usage,
@@ -19,6 +18,7 @@ from hookline.cli.operations import (
 from hookline.clients import CLIENTS
 from hookline.clients import operations as operations_of
 from hookline.errors import ConfigurationError
+from hookline.text import nearest
 
 EVERY = [operation for client in CLIENTS.values() for operation in operations_of(client).values()]
 

@@ -1,4 +1,4 @@
-"""Schedules that should have come to an end long ago: what `hookline doctor` and a notification say of them."""
+"""Overdue schedules: found for `hookline doctor` and for a notification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,33 +19,33 @@ from prefect.client.schemas.sorting import FlowRunSort
 from hookline.health.finding import Finding
 
 PERIODS = 3
-"""So many periods without a run that completed are a problem."""
+"""Periods without a completed run after which a schedule is overdue."""
 PLANNING = timedelta(hours=1)
-"""Prefect's scheduler plans an hour ahead at least, once a minute; with nothing planned for so long, it does not."""
+"""Prefect's scheduler plans at least an hour ahead, once a minute; no plan for so long means that it stopped."""
 MAX = 200
-ADVICE = "Look at its latest runs in the Prefect UI, and at the log of the worker."
+ADVICE = "See its latest runs in the Prefect UI, and the log of the worker."
 
 
 @dataclass(frozen=True)
 class Overdue:
-    """A schedule of which no run completed for too long."""
+    """A schedule without a completed run for too long."""
 
     deployment: str
     what: str
     since: datetime | None
-    """When the last one completed; None: never."""
+    """Time at which the last run completed; None: never."""
 
 
 async def check(client: PrefectClient) -> Finding:
     """
-    Find what `hookline doctor` says of the schedules.
+    Check that no schedule is overdue.
 
     Raises:
         httpx.HTTPError: Prefect is unavailable.
     """
     found = await overdue(client, datetime.now(UTC))
     if not found:
-        return Finding("schedules", "ok", "each active one completed lately, or is new")
+        return Finding("schedules", "ok", "each active one completed recently, or is new")
     return Finding("schedules", "problem", "; ".join(each.what for each in found), ADVICE)
 
 
@@ -57,39 +57,41 @@ async def overdue(client: PrefectClient, now: datetime) -> list[Overdue]:
         httpx.HTTPError: Prefect is unavailable.
     """
     found = [
-        await _look_at(client, deployment, now)
+        await _overdue(client, deployment, now)
         for deployment in await client.read_deployments(limit=MAX)
         if not deployment.paused and any(schedule.active for schedule in deployment.schedules)
     ]
     return [each for each in found if each is not None]
 
 
-async def _look_at(client: PrefectClient, deployment: DeploymentResponse, now: datetime) -> Overdue | None:
+async def _overdue(client: PrefectClient, deployment: DeploymentResponse, now: datetime) -> Overdue | None:
     flow = await client.read_flow(deployment.flow_id)
     name = f"{flow.name}/{deployment.name}"
     begun = _begun(deployment, now)
     planned = await _planned(client, deployment, now)
-    longest = allowed(planned)
+    most = allowed(planned)
     last = await _last_completed(client, deployment)
     silent = now - max(begun, last or begun)
-    if longest is None:
+    if most is None:
         is_late = silent > PLANNING and not _may_end(deployment)
         return Overdue(name, f"{name}: Prefect has planned no further run", last) if is_late else None
-    if silent <= longest:
+    if silent <= most:
         return None
-    told = f"the last that completed ended {last:%Y-%m-%d %H:%M} UTC" if last else "none has ever completed"
-    return Overdue(name, f"{name}: due every {_in_words(longest / PERIODS)}, and {told}", last)
+    last_run = (
+        f"the last completed run ended {last:%Y-%m-%d %H:%M} UTC" if last else "no run has ever completed"
+    )
+    return Overdue(name, f"{name}: due every {_in_words(most / PERIODS)}, and {last_run}", last)
 
 
 def allowed(planned: Sequence[datetime]) -> timedelta | None:
-    """Return three periods of what is planned, in order; None where that tells no period."""
+    """Return three periods of the planned runs, which are in order; None if they show no period."""
     if len(planned) <= 1:
         return None
     return PERIODS * (planned[-1] - planned[0]) / (len(planned) - 1)
 
 
 async def _planned(client: PrefectClient, deployment: DeploymentResponse, now: datetime) -> list[datetime]:
-    """The next runs that Prefect's scheduler has made: whatever the schedule is, its dates stand in them."""
+    """Return the next runs that Prefect's scheduler has made: they show the dates of any kind of schedule."""
     runs = await client.read_flow_runs(
         flow_run_filter=_of(
             deployment,
@@ -120,7 +122,7 @@ def _of(
 
 
 def _begun(deployment: DeploymentResponse, now: datetime) -> datetime:
-    """When it was last made, changed, or switched on."""
+    """Return when it was last made, changed, or switched on."""
     times = [
         schedule.updated or schedule.created or now for schedule in deployment.schedules if schedule.active
     ]
@@ -128,7 +130,7 @@ def _begun(deployment: DeploymentResponse, now: datetime) -> datetime:
 
 
 def _may_end(deployment: DeploymentResponse) -> bool:
-    """Tell a schedule that may have had its last date: a recurrence rule."""
+    """Return True for a schedule that may have had its last date: a recurrence rule."""
     return any(hasattr(schedule.schedule, "rrule") for schedule in deployment.schedules if schedule.active)
 
 

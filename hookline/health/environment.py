@@ -1,0 +1,47 @@
+"""Checks of the environment: unknown variables, and the secrets of webhook sources."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from hookline import source_secrets
+from hookline.health.finding import Finding
+from hookline.hooks import Hooks
+from hookline.settings import VENDORS, FromEnvironment, Settings
+from hookline.text import nearest
+
+INTERNAL_VARIABLES: Final = {"HOOKLINE_READY_FILE"}
+
+
+def check_variables(environment: Iterable[str], hooks: Hooks | None) -> Finding:
+    """Check that every variable with one of our prefixes is known; `hooks` is None if it cannot be read."""
+    kinds: list[type[FromEnvironment]] = [Settings, *VENDORS.values()]
+    known = {variable for kind in kinds for variable in kind.variables().values()}
+    for source in hooks.sources if hooks else ():
+        known |= {source_secrets.secret_variable(source), source_secrets.token_variable(source)}
+    ours = [name for name in environment if name.upper().startswith(tuple(kind.prefix for kind in kinds))]
+    if hooks is None:
+        ours = [name for name in ours if not name.startswith(source_secrets.PREFIXES)]
+    unknown = sorted(name for name in ours if name.upper() not in known | INTERNAL_VARIABLES)
+    if not unknown:
+        return Finding("environment", "ok", f"{len(ours)} variables, all known")
+    return Finding(
+        "environment",
+        "warning",
+        f"not a variable of Hookline: {', '.join(unknown)}",
+        " ".join(_correction(name, known) for name in unknown),
+    )
+
+
+def check_secrets(hooks: Hooks | None) -> list[Finding]:
+    """Check the secrets of every source of `hooks.yaml`."""
+    if hooks is None:
+        return [Finding("webhook secrets", "skipped", "hooks.yaml cannot be read")]
+    return [
+        source_secrets.check_secrets(name, source.auth_scheme, source_secrets.webhook_secrets(name))
+        for name, source in hooks.sources.items()
+    ]
+
+
+def _correction(name: str, known: set[str]) -> str:
+    near = nearest(name, known)
+    return f"Rename {name} to {near}." if near else f"Remove {name}."

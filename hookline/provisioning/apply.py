@@ -1,0 +1,107 @@
+"""`hookline apply`: makes the Prefect server match the files and the environment, one change after another."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+
+from hookline.database import DatabaseUnavailable, connect
+from hookline.errors import HooklineError
+from hookline.inbox import configuration
+from hookline.provisioning.automation_changes import automation_changes
+from hookline.provisioning.automations import Automation
+from hookline.provisioning.block_changes import block_changes, vendors_without_account
+from hookline.provisioning.changes import MADE, Change, unchanged
+from hookline.provisioning.deployment_changes import deployment_change, start_run, work_pool_change
+from hookline.provisioning.deployments import Deployment
+from hookline.settings import Settings
+from hookline.text import one_line
+
+
+async def apply(
+    settings: Settings,
+    deployments: Mapping[str, Deployment],
+    automations: Sequence[Automation],
+    *,
+    dry_run: bool,
+    first_runs: bool = False,
+    wait: float = 0,
+) -> list[Change]:
+    """
+    Make every change that the Prefect server needs, and return all changes.
+
+    Args:
+        settings: lead to the server and to the database.
+        deployments: by their full names.
+        automations: in the order of the file.
+        dry_run: change nothing.
+        first_runs: start each scheduled deployment that is made now, once.
+        wait: seconds to wait for a Prefect server that is starting.
+
+    Raises:
+        HooklineError: the server does not answer as it should; the changes before that stay.
+    """
+    done = []
+    try:
+        async with get_client() as client:
+            await _wait_for_server(client, wait)
+            async for change in _changes(settings, client, deployments, automations, first_runs=first_runs):
+                if not dry_run:
+                    await change.make()
+                done.append(change)
+    except (httpx.HTTPError, OSError) as error:
+        raise HooklineError(
+            f"The Prefect server at {settings.prefect_api_url} does not answer as it should: {error}. "
+            "Start it with `hookline up`, or set PREFECT_API_URL."
+        ) from None
+    if not dry_run:
+        done.append(await _reload_processes(settings))
+    return done
+
+
+async def _wait_for_server(client: PrefectClient, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while await client.api_healthcheck() is not None and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+
+
+async def _changes(
+    settings: Settings,
+    client: PrefectClient,
+    deployments: Mapping[str, Deployment],
+    automations: Sequence[Automation],
+    *,
+    first_runs: bool,
+) -> AsyncIterator[Change]:
+    async for change in block_changes(settings, client):
+        yield change
+    for pool in {deployment.work_pool.name for deployment in deployments.values()}:
+        yield await work_pool_change(client, pool)
+    unset = await vendors_without_account(client)
+    for name, deployment in deployments.items():
+        missing = [vendor for vendor in unset if vendor in deployment.tags] if deployment.schedules else []
+        change = await deployment_change(client, name, deployment, scheduled=not missing)
+        yield change
+        if missing:
+            yield unchanged("schedule", name, f"off: there is no default of {', '.join(missing)}")
+        elif first_runs and change.change == MADE and deployment.schedules:
+            yield Change("flow run", name, "started", partial(start_run, client, name))
+    async for change in automation_changes(client, automations, deployments):
+        yield change
+
+
+async def _reload_processes(settings: Settings) -> Change:
+    """Ask running gateways and engines, on every machine, to read their files again."""
+    result = "asked to read their files again"
+    try:
+        connection = await connect(settings)
+        try:
+            await configuration.ask_to_reload(connection)
+        finally:
+            await connection.close()
+    except DatabaseUnavailable as error:
+        result = f"not asked: {one_line(error)}"
+    return unchanged("processes", "gateways and engines", result)

@@ -1,0 +1,92 @@
+"""
+The deployments of `prefect.yaml` on the Prefect server, and their work pools.
+
+Prefect's `RunnerDeployment.apply` makes the same request, but shows no difference beforehand; it leaves schedules
+that the file no longer has, and replaces the automations that the deployment owns.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
+from prefect.runner.storage import LocalStorage
+from prefect.workers.process import ProcessWorker
+
+from hookline.provisioning.changes import MADE, Change, unchanged
+from hookline.provisioning.deployments import Deployment
+
+
+async def work_pool_change(client: PrefectClient, name: str) -> Change:
+    """Return the change of a work pool."""
+    try:
+        await client.read_work_pool(name)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        pool = WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
+        return Change("work pool", name, MADE, partial(client.create_work_pool, pool))
+    return unchanged("work pool", name)
+
+
+async def deployment_change(
+    client: PrefectClient, name: str, deployment: Deployment, *, scheduled: bool
+) -> Change:
+    """Return the change of a deployment; its schedules are switched off unless `scheduled`."""
+    flow = deployment.flow()
+    schedules = deployment.prefect_schedules()
+    if not scheduled:
+        schedules = [each.model_copy(update={"active": False}) for each in schedules]
+    desired: dict[str, Any] = {
+        "description": deployment.description,
+        "tags": deployment.tags,
+        "parameters": deployment.parameters,
+        "work_pool_name": deployment.work_pool.name,
+        "job_variables": deployment.work_pool.job_variables,
+        "entrypoint": deployment.entrypoint,
+        "pull_steps": [LocalStorage(str(Path.cwd())).to_pull_step()],
+        "parameter_openapi_schema": flow.parameters.model_dump_for_openapi(),
+    }
+
+    async def make() -> None:
+        await client.create_deployment(
+            await client.create_flow(flow),
+            name=deployment.name,
+            schedules=schedules,
+            concurrency_limit=deployment.concurrency_limit,
+            **desired,
+        )
+
+    try:
+        current = await client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return Change("deployment", name, MADE, make)
+    same = (
+        all(getattr(current, field) == value for field, value in desired.items())
+        and _concurrency_limit(current) == deployment.concurrency_limit
+        and _comparable(current.schedules) == _comparable(schedules)
+    )
+    return unchanged("deployment", name) if same else Change("deployment", name, "changed", make)
+
+
+async def start_run(client: PrefectClient, name: str) -> None:
+    """Start a run of a deployment."""
+    deployment = await client.read_deployment_by_name(name)
+    await client.create_flow_run_from_deployment(deployment.id, name="first run")
+
+
+def _concurrency_limit(deployment: DeploymentResponse) -> int | None:
+    limit = deployment.global_concurrency_limit
+    return limit.limit if limit else None
+
+
+def _comparable(schedules: Iterable[Any]) -> list[str]:
+    """Return what makes schedules the same, in a fixed order; Prefect adds ids and times to them."""
+    return sorted(
+        f"{schedule.schedule.model_dump_json(exclude={'anchor_date'})} {schedule.active is not False} "
+        f"{schedule.parameters or {}}"
+        for schedule in schedules
+    )
