@@ -20,7 +20,10 @@ READBACK = gone(JiwaClient.get_sales_order)
             lambda: JIWA.write_task(JiwaClient.get_sales_order, readback=READBACK),
             "not of the kind 'readback', but 'safe'",
         ),
-        (lambda: JIWA.blind_write_task(JiwaClient.delete_sales_order), "not of the kind 'never', but 'readback'"),
+        (
+            lambda: JIWA.blind_write_task(JiwaClient.delete_sales_order),
+            "not of the kind 'never', but 'readback'",
+        ),
         (lambda: JIWA.write_task(JiwaClient.delete_sales_order), "needs a read-back"),
         (
             lambda: JIWA.write_task(JiwaClient.delete_sales_order, readback=READBACK, of="InvoiceId"),
