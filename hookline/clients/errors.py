@@ -183,7 +183,7 @@ class Unavailable(VendorError):
 
 
 class Unreachable(VendorError):
-    """No connection, so nothing was sent and nothing was done."""
+    """The vendor could not be reached: nothing was sent and nothing was done."""
 
     transient = True
     happened = "could not reach the vendor"

@@ -111,10 +111,10 @@ Amount = Annotated[
 """Money or a quantity in an input, sent as a JSON number."""
 
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
-"""Sent in clear, shown as asterisks."""
+"""A secret: sent in clear, shown as asterisks."""
 
 Consent = Annotated[bool, Field(exclude=True)]
 """A confirmation that something wide or irreversible is meant; we ask for it and do not send it."""
 
 TextFlag = Annotated[bool, PlainSerializer(lambda flag: str(flag).lower(), when_used="json")]
-"""Sent as the texts `true` and `false`."""
+"""True or false, sent as the texts `true` and `false`."""

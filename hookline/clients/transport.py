@@ -65,7 +65,7 @@ class SharedConnections:
 
     def __init__(self) -> None:
         self._idle: defaultdict[str, deque[tuple[float, httpx.AsyncClient]]] = defaultdict(deque)
-        """By address, with the time since which they are idle; the latest is last."""
+        """The idle connections by address, each with the time since when; the latest is last."""
         self._ended = False
 
     async def __aenter__(self) -> Self:

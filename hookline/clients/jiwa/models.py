@@ -47,7 +47,7 @@ class LoggedOut(Answer):
 
 
 class CurrentSession(Answer):
-    """Who the key or session belongs to; `Id` opens the session."""
+    """The owner of the key or session; `Id` opens the session."""
 
     Id: SecretStr = SecretStr("")
     UserName: str = ""
@@ -90,7 +90,7 @@ class CustomField(Input):
 
 
 class OneNoteType(Input):
-    """One of the installation's kinds of notes."""
+    """A kind of note of the installation."""
 
     NoteTypeID: str
 
@@ -357,7 +357,7 @@ class ChangedLine(SalesOrderLineFields, AddedLine):
 
 
 class OnePaymentType(Input):
-    """One of the installation's ways to pay."""
+    """A way to pay of the installation."""
 
     PaymentTypeID: str
 
