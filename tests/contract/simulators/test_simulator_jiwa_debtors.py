@@ -108,22 +108,6 @@ async def test_a_debtors_custom_field_is_set_and_an_unknown_one_is_not_found(jiw
     assert 404 == unknown.status_code
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"AccountNo": "1001", "Name": "Again"}, (409, "JiwaException")),
-        ({"Name": "No number"}, (400, "ArgumentException")),
-        ({"AccountNo": "4002"}, (400, "ArgumentException")),
-        ({"AccountNo": "4002", "Name": "x", "TermsType": "Never"}, (400, "SerializationException")),
-        ({"AccountNo": "4002", "Name": {"first": "x"}}, (400, "SerializationException")),
-    ],
-)
-async def test_a_debtor_needs_a_name_and_a_free_account_number(jiwa, body, expected):
-    response = await jiwa.post("/Debtors", json=body)
-
-    assert expected == complaint(response)
-
-
 async def test_an_account_number_can_be_changed_to_a_free_one(jiwa):
     known = await debtor(jiwa, "3001")
 
@@ -132,13 +116,6 @@ async def test_an_account_number_can_be_changed_to_a_free_one(jiwa):
 
     assert (200, "3003") == (free.status_code, free.json()["AccountNo"])
     assert (409, "JiwaException") == complaint(taken)
-
-
-@pytest.mark.parametrize(("verb", "path"), [("GET", ""), ("PATCH", ""), ("GET", "/Save")])
-async def test_an_unknown_debtor_is_not_found(jiwa, verb, path):
-    response = await jiwa.request(verb, f"/Debtors/none{path}", json={"Name": "x"})
-
-    assert (404, "RecordNotFoundException") == complaint(response)
 
 
 # The ledger

@@ -85,25 +85,6 @@ async def test_an_items_custom_field_is_set(jiwa):
     assert "6453300110" == changed.json()["CustomFieldValues"][0]["Contents"]
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"Description": "No number"}, (400, "ArgumentException")),
-        ({"PartNo": "lic-pro"}, (409, "JiwaException")),
-        ({"PartNo": "KEY-1", "DefaultPrice": "much"}, (400, "SerializationException")),
-        ({"PartNo": "KEY-1", "Status": "e_InventoryStatusLost"}, (400, "SerializationException")),
-        ({"PartNo": "KEY-1", "UseSerialNo": "perhaps"}, (400, "SerializationException")),
-    ],
-)
-async def test_an_item_needs_a_free_part_number_and_good_values(sandbox, jiwa, body, expected):
-    before = sandbox.jiwa.records()["inventory"]
-
-    response = await jiwa.post("/Inventory", json=body)
-
-    assert expected == complaint(response)
-    assert before == sandbox.jiwa.records()["inventory"]
-
-
 async def test_an_item_cannot_take_the_part_number_of_another(jiwa):
     key = f"/Inventory/{(await item(jiwa, 'LIC-PRO'))['InventoryID']}"
 
@@ -112,10 +93,3 @@ async def test_an_item_cannot_take_the_part_number_of_another(jiwa):
 
     assert (409, "JiwaException") == complaint(taken)
     assert "LIC-Pro" == own.json()["PartNo"]
-
-
-@pytest.mark.parametrize("verb", ["GET", "PATCH"])
-async def test_an_unknown_item_is_not_found(jiwa, verb):
-    response = await jiwa.request(verb, "/Inventory/none", json={})
-
-    assert (404, "RecordNotFoundException") == complaint(response)

@@ -127,31 +127,6 @@ async def test_a_custom_field_is_read_by_its_setting(jiwa, order):
     assert ("LicenseCodes", "0") == (found["SettingName"], found["Contents"])
 
 
-@pytest.mark.parametrize(
-    ("verb", "path"),
-    [
-        ("GET", "Historys/none"),
-        ("GET", "Historys/none/Lines"),
-        ("POST", "Historys/none/Lines"),
-        ("GET", "Historys/{history}/Lines/none"),
-        ("PATCH", "Historys/{history}/Lines/none"),
-        ("DELETE", "Historys/{history}/Lines/none"),
-        ("GET", "Notes/none"),
-        ("PATCH", "Notes/none"),
-        ("DELETE", "Notes/none"),
-        ("GET", "CustomFieldValues/none"),
-        ("PATCH", "CustomFieldValues/none"),
-    ],
-)
-async def test_an_unknown_part_of_an_order_is_not_found(jiwa, order, verb, path):
-    path = path.format(history=order["Histories"][0]["InvoiceHistoryID"])
-
-    response = await jiwa.request(verb, address(order, path), json={} if verb in ("POST", "PATCH") else None)
-
-    assert (404, "RecordNotFoundException") == complaint(response)
-    assert order == await read(jiwa, order)
-
-
 @pytest.mark.parametrize(("verb", "body"), [("PATCH", {"QuantityOrdered": 1}), ("DELETE", None)])
 async def test_the_lines_of_an_invoice_stay_as_they_are(jiwa, order, verb, body):
     await jiwa.get(address(order, "Process"))
