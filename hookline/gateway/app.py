@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: Settings) -> Starlette:
     """
-    The gateway for the sources of `hooks.yaml`.
+    Return the gateway for the sources of `hooks.yaml`.
 
     Raises:
         ConfigurationError: `hooks.yaml` or a webhook secret is wrong, and none was in force before; names the place.
@@ -40,17 +40,17 @@ def create_app(settings: Settings) -> Starlette:
     configuration.on_reload = receiver.fit
 
     @asynccontextmanager
-    async def watching(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
-        beside = (
+        background = (
             pressure.watch(),
             condition.watch(),
             configuration.report_problems(),
             configuration.reload_on_request(),
-            receiver.refusals.watch(),
+            receiver.refusals.write_forever(),
             receiver.reader.warm(),
         )
-        tasks = [asyncio.create_task(each) for each in beside]
+        tasks = [asyncio.create_task(each) for each in background]
         async with proxy:
             with configuration.reload_on_hangup():
                 yield
@@ -64,19 +64,19 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        # Whoever routes deliveries here asks whether they are taken in; a warning is for people.
-        told = {"warnings": condition.warnings} if condition.warnings else {}
-        return JSONResponse({"status": pressure.reason or "ok", **told}, 503 if pressure.reason else 200)
+        # A load balancer asks whether deliveries are accepted; a warning is for people.
+        warnings = {"warnings": condition.warnings} if condition.warnings else {}
+        return JSONResponse({"status": pressure.reason or "ok", **warnings}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
         if views.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):
             raise HTTPException(404)
         try:
-            told = await metrics.exposition(settings)
+            text = await metrics.exposition(settings)
         except CONNECTION_ERRORS as error:
             logger.warning("no metrics: %s", error or type(error).__name__)
-            return PlainTextResponse("the database is away", 503)
-        return Response(told, media_type="text/plain; version=0.0.4")
+            return PlainTextResponse("the database does not answer", 503)
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     async def openapi(_request: Request) -> Response:
         return JSONResponse(DOCUMENT)
@@ -96,15 +96,15 @@ def create_app(settings: Settings) -> Starlette:
             Route("/logos/{vendor}.svg", vendor_logo),
         ],
         exception_handlers={HTTPException: _refusal},
-        lifespan=watching,
+        lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # it would send the sender, secret and all, to whatever `Host` says
+    app.router.redirect_slashes = False  # it would send the sender, with its secret, to whatever `Host` says
     views = add_views(app, settings, configuration.hooks)
     proxy = add_prefect(app, views) if settings.has_own_prefect else nullcontext()
     return app
 
 
 async def _refusal(_request: Request, error: Exception) -> Response:
-    """The same answer for everything that is not there, whoever finds that out."""
+    """Return the same answer for everything that does not exist, wherever that is found out."""
     assert isinstance(error, HTTPException)  # noqa: S101  (Starlette's promise, for mypy)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
