@@ -1,4 +1,4 @@
-"""The files that an engine works by: read again when somebody asks for it, and what is wrong with them told."""
+"""The configuration of an engine: its files, read again on request, and their problems, reported to people."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from hookline.hooks import Hooks, hooks_in_force
 from hookline.in_force import Problem
 from hookline.inbox import configuration
 from hookline.provisioning.deployments import Deployments, deployments_in_force, fit_routes
-from hookline.provisioning.flow_files import AGAIN_SECONDS, IMPORT_SECONDS
+from hookline.provisioning.flow_files import IMPORT_SECONDS, REIMPORT_SECONDS
 from hookline.settings import Settings, read_dotenv
 
 logger = logging.getLogger(__name__)
@@ -26,53 +26,53 @@ PROCESS = configuration.process_on_this_machine("engine")
 
 
 class Configuration:
-    """Sources, routes and deployments that are in force in this engine; all who work by them hold the same objects."""
+    """The sources, routes and deployments in force in this engine; all its parts share the same objects."""
 
     def __init__(self, settings: Settings) -> None:
         """
         Read the files.
 
         Raises:
-            ConfigurationError: one is wrong, and none was in force before; names the place.
+            ConfigurationError: a file is wrong, and none was in force before; names the place.
         """
         self.settings = settings
         self.problems: list[Problem] = []
         self.due = False
-        """Somebody asks for the files to be read again."""
-        self._told = asyncio.Event()
+        """True if the files are to be read again."""
+        self._reloaded = asyncio.Event()
         self.hooks, self.deployments = self._read(IMPORT_SECONDS)
 
-    def ask(self) -> None:
+    def request_reload(self) -> None:
         """Let the files be read again before the next turn."""
         self.due = True
 
     def reload(self) -> None:
-        """Read the files again: what is right in them is in force from now on, and what runs goes on as it began."""
+        """Read the files again: their valid parts are in force from now on, and runs go on as they began."""
         self.due = False
         try:
             read_dotenv()
-            hooks, deployments = self._read(AGAIN_SECONDS)
+            hooks, deployments = self._read(REIMPORT_SECONDS)
         except HooklineError as error:
             logger.error("the files cannot be read again, and all stays as it is: %s", error)  # noqa: TRY400
             return
         self.hooks.replace_by(hooks)
         self.deployments.replace_by(deployments)
-        self._told.set()
+        self._reloaded.set()
         logger.info("the files were read again: %d sources, %d routes", len(hooks.sources), len(hooks.routes))
 
-    async def keep_told(self, database: asyncpg.Pool, client: PrefectClient) -> None:
-        """Tell the inbox and Prefect what is wrong, now and again, and let go on what waited for what is right."""
+    async def report_problems(self, database: asyncpg.Pool, client: PrefectClient) -> None:
+        """Report problems to the inbox and Prefect until cancelled, and release deliveries that waited for a fix."""
         while True:
-            self._told.clear()
+            self._reloaded.clear()
             try:
                 await self._report(database)
-                await tell_prefect(database, client)
+                await send_events(database, client)
             except (httpx.HTTPError, *CONNECTION_ERRORS) as error:
-                logger.warning("cannot tell now what is wrong with the files: %s", error)
+                logger.warning("cannot report the problems of the files now: %s", error)
             except Exception:
-                logger.exception("cannot tell what is wrong with the files")
+                logger.exception("cannot report the problems of the files")
             try:
-                await asyncio.wait_for(self._told.wait(), REPORT_SECONDS)
+                await asyncio.wait_for(self._reloaded.wait(), REPORT_SECONDS)
             except TimeoutError:
                 continue
 
@@ -92,27 +92,30 @@ class Configuration:
         problems = [*hooks.problems, *deployments.problems]
         for problem in problems:
             logger.error("%s", problem)
-        self.problems = [*problems, *([catalog] if catalog else [])]  # of which the catalog itself tells
+        self.problems = [*problems, *([catalog] if catalog else [])]  # which the catalog itself logs
         return hooks, deployments
 
 
-async def tell_prefect(database: asyncpg.Pool, client: PrefectClient) -> None:
+async def send_events(database: asyncpg.Pool, client: PrefectClient) -> None:
     """
-    Send what is newly wrong as Prefect events, by which people are told.
+    Send new problems as Prefect events, by which people are notified.
 
     Raises:
-        httpx.HTTPError: Prefect is away; they stay due.
+        httpx.HTTPError: Prefect is unavailable; the events stay due.
     """
     async with database.acquire() as connection, connection.transaction():
         rows = await connection.fetch(
             "SELECT * FROM configuration_problems WHERE event_due ORDER BY since FOR UPDATE SKIP LOCKED"
         )
-        news = {row["detail"]: row for row in rows}
-        if news:
-            answer = await client.request("POST", "/events", json=[_event(row) for row in news.values()])
+        new_problems = {row["detail"]: row for row in rows}
+        if new_problems:
+            answer = await client.request(
+                "POST", "/events", json=[_event(row) for row in new_problems.values()]
+            )
             answer.raise_for_status()
             await connection.execute(
-                "UPDATE configuration_problems SET event_due = false WHERE detail = ANY($1)", list(news)
+                "UPDATE configuration_problems SET event_due = false WHERE detail = ANY($1)",
+                list(new_problems),
             )
 
 
