@@ -1,9 +1,9 @@
 """
-A lane for backlogs: while many dispatches wait, one flow run carries many of them, each as a task run.
+The batch: while many dispatches wait, one flow run carries many of them, each as a task run.
 
-A flow run costs the Prefect server and this process 0.1 s of CPU each, whatever it does; a task run a small part of
-that. The journal makes it safe: an order that is begun again, in whatever run, repeats no effect. What does not end
-well here begins anew in a flow run of its own, where a person finds it.
+A flow run costs the Prefect server and this process 0.1 s of CPU each; a task run a small part of that. The journal
+makes it safe: a dispatch that is run again, in any flow run, repeats no effect. A dispatch that does not end well here
+starts again in a flow run of its own, where a person finds it.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS
 from hookline.database.types import Connection
 from hookline.engine.leases import ClaimedDispatch
-from hookline.engine.runs import Discarded, Ending, EngineStops, LeaseLost, cancel, ensure_lease
-from hookline.errors import HooklineError
+from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Outcome, Requeue, Unbatch
+from hookline.engine.runs import cancel
 from hookline.hooks import Hooks
 from hookline.inbox import batches, dispatches
 from hookline.prefect_adapter.control import Stop
@@ -51,15 +51,12 @@ from hookline.settings import Settings
 logger = logging.getLogger(__name__)
 
 NAME = "backlog"
+"""The name of the flow, in the Prefect UI."""
 UNBATCHED = "given a flow run of their own"
 NOT_FINAL = [StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
 PAGE = 200
-"""The most task runs that Prefect tells of at once."""
-LEFT = "Its engine died. What it had in hand begins anew, each in a flow run of its own."
-
-
-class MustNotBatch(HooklineError):
-    """A dispatch did not end well in the lane; it begins anew in a flow run of its own."""
+"""The most task runs that Prefect returns at once."""
+ENGINE_DIED = "Its engine died. The dispatches that it carried start again, each in a flow run of its own."
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,12 @@ class _BatchItem:
 
     @property
     def name(self) -> str:
-        """What its task run is called."""
+        """The name of its task run."""
         dispatch = self.claimed.dispatch
         return dispatch["key"] or f"{dispatch['route']} {dispatch['delivery_id']}"
 
     async def run(self) -> Any:
-        """The flow itself."""
+        """Run the flow itself."""
         dispatch, flow = self.claimed.dispatch, self.deployment.flow()
         parameters = validated(flow, {**self.deployment.parameters, **dispatch["parameters"]})
         with no_exit():
@@ -82,66 +79,76 @@ class _BatchItem:
 
 
 class BatchRun:
-    """One flow run, open for whatever waits."""
+    """One flow run that carries dispatches, open until it is full or the backlog is over."""
 
-    def __init__(self, database: asyncpg.Pool, client: PrefectClient, lease: timedelta) -> None:
+    def __init__(self, database: asyncpg.Pool, client: PrefectClient, lease: timedelta, size: int) -> None:
         self.id = uuid4()
         self.database = database
         self.client = client
         self.lease = lease
-        self.taken = 0
-        """How many dispatches were given to it."""
+        self.size = size
+        """The most dispatches that it carries."""
+        self.carried = 0
+        """The number of dispatches that were given to it."""
         self.over = asyncio.Event()
-        """Nothing more is given to it."""
+        """Set when it takes no more dispatches."""
         self.cancelled = False
-        """A person wants it so."""
-        self._carried: dict[str, _BatchItem] = {}
-        self._at_work: set[asyncio.Task[Any]] = set()
+        """True if a person ended it."""
+        self._items: dict[str, _BatchItem] = {}
+        self._running: set[asyncio.Task[Any]] = set()
         self._ends = Counter[str]()
         self._flow = Flow(self._until_over, name=NAME, persist_result=False, validate_parameters=False)
         self._task = Task(self._run_item, name="dispatch", task_run_name="{name}", **VENDOR_CALL)
         self._opened: asyncio.Future[tuple[UUID, Context]] = asyncio.get_running_loop().create_future()
         self._run = asyncio.create_task(self._serve(), name=NAME)
 
-    async def run(self, claimed: ClaimedDispatch, deployment: Deployment) -> Ending:
+    @property
+    def is_full(self) -> bool:
+        """True if it has carried as many dispatches as one flow run may."""
+        return self.carried >= self.size
+
+    async def run(self, claimed: ClaimedDispatch, deployment: Deployment) -> Outcome:
         """
-        Run a dispatch in it.
+        Run a dispatch as a task run of this flow run.
 
         Raises:
-            WantsOwnRun: it did not end well, or a person ended the lane.
-            httpx.HTTPError, OSError: Prefect is away, and the lane could not be opened.
-            NotOurs: another engine may have it.
-            EngineStops: it did not end in time.
-            Discarded: a person wants it so.
+            httpx.HTTPError, OSError: Prefect is unavailable, and the flow run could not be created.
         """
         this = asyncio.current_task()
         assert this is not None  # noqa: S101  (a coroutine runs in one)
-        self._at_work.add(this)
+        self._running.add(this)
         try:
             flow_run_id, context = await asyncio.shield(self._opened)
-            await ensure_lease(claimed)
+            if not await claimed.ensure_lease():
+                return LeaseLost()
             await dispatches.note_flow_run(self.database, claimed.id, flow_run_id)
             claimed.flow_run_id = flow_run_id
-            crash_point("dispatch in lane")
-            end = self._ending(claimed, await self._final_state(_BatchItem(claimed, deployment), context))
+            crash_point("dispatch in batch")
+            outcome = self._outcome(
+                claimed, await self._final_state(_BatchItem(claimed, deployment), context)
+            )
         finally:
-            self._at_work.discard(this)
-        self._ends[end.state] += 1
-        return end
+            self._running.discard(this)
+        match outcome:
+            case NewState(state):
+                self._ends[state] += 1
+            case Unbatch():
+                self._ends[UNBATCHED] += 1
+        return outcome
 
     async def close(self) -> None:
-        """Take nothing more, and end the flow run when what is in hand has ended."""
+        """Take no more dispatches, and end the flow run when all that it carries have ended."""
         self.over.set()
         await asyncio.gather(self._run, self._opened, return_exceptions=True)
 
     async def _final_state(self, item: _BatchItem, context: Context) -> State[Any] | None:
-        """How a dispatch's task run ended; None where it was stopped."""
+        """Return the last state of a dispatch's task run; None if it was stopped."""
         key = str(item.claimed.id)
-        self._carried[key] = item
+        self._items[key] = item
         try:
             return await item.claimed.run(self._task_run(item), context.copy())
         finally:
-            del self._carried[key]
+            del self._items[key]
 
     async def _task_run(self, item: _BatchItem) -> Any:
         claimed = item.claimed
@@ -152,63 +159,64 @@ class BatchRun:
             return await running
 
     async def _run_item(self, name: str, key: str) -> Any:  # noqa: ARG002  (the name is the task run's)
-        return await self._carried[key].run()
+        return await self._items[key].run()
 
-    def _ending(self, claimed: ClaimedDispatch, state: State[Any] | None) -> Ending:
+    def _outcome(self, claimed: ClaimedDispatch, state: State[Any] | None) -> Outcome:
         if claimed.stop is Stop.LEASE_LOST:
-            raise LeaseLost(claimed.stop.value)
+            return LeaseLost()
         if state is not None and state.is_completed():
-            return Ending("done", state.message if state.name != "Completed" else None)
-        if claimed.stop is Stop.DISCARDED:
-            raise Discarded(claimed.stop.value)
-        if claimed.stop is Stop.ENGINE_STOPS:
-            raise EngineStops(claimed.stop.value)
-        self._ends[UNBATCHED] += 1
-        if claimed.stop is not None:
-            self.cancelled = True
-            self.over.set()
-            raise MustNotBatch("The run of the backlog was ended in the Prefect UI.")
-        raise MustNotBatch((state and state.message) or "It did not end.")
+            return NewState("done", state.message if state.name != "Completed" else None)
+        match claimed.stop:
+            case None:
+                return Unbatch((state and state.message) or "It did not end.")
+            case Stop.DISCARDED:
+                return Discarded()
+            case Stop.ENGINE_STOPS:
+                return Requeue(claimed.stop.value, seconds=0)
+            case _:
+                self.cancelled = True
+                self.over.set()
+                return Unbatch("The run of the backlog was ended in the Prefect UI.")
 
     async def _serve(self) -> None:
-        """The flow run, from its beginning to its end; while it is written down, some engine sees to its end."""
+        """Run the flow run, from beginning to end; its record in the inbox lets an engine end it after a crash."""
         try:
             await batches.keep(self.database, self.id, self.lease)
-            keeper = asyncio.create_task(self._keep())
+            renewing = asyncio.create_task(self._renew_lease())
             try:
-                await self._run_to_its_end()
+                await self._execute()
             finally:
-                keeper.cancel()
-                await asyncio.gather(keeper, return_exceptions=True)
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
             await batches.ended(self.database, self.id)
-        except Exception as error:  # noqa: BLE001  (what it carried is taken up again, whatever it is)
+        except Exception as error:  # noqa: BLE001  (the dispatches in it start again, whatever it is)
             logger.warning("the run of the backlog cannot go on: %r", error)
             self.over.set()
             if not self._opened.done():
                 self._opened.set_exception(error)
 
-    async def _run_to_its_end(self) -> None:
+    async def _execute(self) -> None:
         name = f"{NAME} of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         tags = ["hookline", _tag(self.id)]
         flow_run = await self.client.create_flow_run(self._flow, name=name, state=Pending(), tags=tags)
         run = BatchFlowRun(flow=self._flow, flow_run=flow_run, parameters={})
         with suppress(Abort):  # a person has ended it
             await run.execute()
-        if not run.state.is_final():  # a person wants it cancelled
+        if not run.state.is_final():  # a person cancels it
             await cancel(self.client, flow_run.id, self._summary())
 
-    async def _keep(self) -> None:
+    async def _renew_lease(self) -> None:
         while True:
             await asyncio.sleep(self.lease.total_seconds() / 3)
             with suppress(*CONNECTION_ERRORS):
                 await batches.keep(self.database, self.id, self.lease)
 
     async def _until_over(self) -> State[Any]:
-        """The flow, into whose context the dispatches are brought from outside."""
+        """Wait until all has ended: the flow, in whose context the dispatches are run from outside."""
         self._opened.set_result((UUID(str(runtime.flow_run.id)), copy_context()))
         await self.over.wait()
-        while self._at_work:
-            await asyncio.wait(self._at_work)
+        while self._running:
+            await asyncio.wait(self._running)
         return Completed(message=self._summary())
 
     def _summary(self) -> str:
@@ -217,7 +225,7 @@ class BatchRun:
 
 
 class Batches:
-    """When there is a lane, and what goes into it."""
+    """The batches of an engine: opens one while there is a backlog, and decides what goes into it."""
 
     def __init__(
         self,
@@ -234,29 +242,28 @@ class Batches:
         self.hooks = hooks
         self.batch: BatchRun | None = None
         self.refused = False
-        """A person ended the lane of this backlog: the rest of it has runs of its own."""
+        """True if a person ended the batch of this backlog: the rest of it has runs of its own."""
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self, *, more: bool) -> None:
         """
-        After a claim: open a lane, where many wait.
+        Open a batch if many dispatches wait, and close one that takes no more; call it after a claim.
 
         Args:
-            more: as many dispatches were claimed as there were places, so more may wait.
+            more: as many dispatches were claimed as there were slots, so more may wait.
         """
-        if (batch := self.batch) is not None and (
-            batch.over.is_set() or batch.taken >= self.settings.batch_size
-        ):
+        if (batch := self.batch) is not None and (batch.over.is_set() or batch.is_full):
             self.refused |= batch.cancelled
             self.close_batch()
         self.refused &= more
-        if more and self.batch is None and not self.refused and await self._is_long():
-            logger.info("a backlog: one flow run carries up to %d dispatches", self.settings.batch_size)
+        if more and self.batch is None and not self.refused and await self._is_backlog():
+            size = self.settings.batch_size
+            logger.info("a backlog: one flow run carries up to %d dispatches", size)
             lease = timedelta(seconds=self.settings.lease_seconds)
-            self.batch = BatchRun(self.database, self.client, lease)
+            self.batch = BatchRun(self.database, self.client, lease, size)
 
     def batch_for(self, claimed: ClaimedDispatch) -> BatchRun | None:
-        """The lane that a dispatch goes into; None: it has a flow run of its own."""
+        """Return the batch for a dispatch; None if it has a flow run of its own."""
         dispatch, batch = claimed.dispatch, self.batch
         if (
             batch is None
@@ -270,11 +277,11 @@ class Batches:
         unbatched = {route.name for route in self.hooks.routes if route.unbatched}
         if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():
             return None
-        batch.taken += 1
+        batch.carried += 1
         return batch
 
     def close_batch(self) -> None:
-        """Give nothing more to the lane; its flow run is over when what it has in hand is."""
+        """Give the batch no more dispatches; its flow run ends when those that it carries have ended."""
         if self.batch is not None:
             closing = asyncio.create_task(self.batch.close())
             self._closing.add(closing)
@@ -282,25 +289,25 @@ class Batches:
             self.batch = None
 
     async def close(self) -> None:
-        """Wait until every lane is over."""
+        """Wait until every batch has ended."""
         self.close_batch()
         await asyncio.gather(*self._closing)
 
-    async def _is_long(self) -> bool:
+    async def _is_backlog(self) -> bool:
         threshold = self.settings.batch_backlog
         return 0 < threshold <= await dispatches.backlog(self.database, threshold)
 
 
 async def end_abandoned(connection: Connection, client: PrefectClient) -> None:
     """
-    End the flow runs of lanes whose engines died; their dispatches go on by themselves.
+    End the flow runs of batches whose engines died; their dispatches go on by themselves.
 
     Raises:
-        httpx.HTTPError: Prefect is away.
+        httpx.HTTPError: Prefect is unavailable.
     """
     for batch_id in await batches.abandoned(connection):
-        wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(batch_id)]))
-        for flow_run in await client.read_flow_runs(flow_run_filter=wanted):
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[_tag(batch_id)]))
+        for flow_run in await client.read_flow_runs(flow_run_filter=tagged):
             logger.info("ending flow run %s of a backlog: its engine died", flow_run.name)
             await _end(client, flow_run)
         await batches.ended(connection, batch_id)
@@ -319,10 +326,10 @@ async def _end(client: PrefectClient, flow_run: FlowRun) -> None:
 
 
 def _tag(batch_id: UUID) -> str:
-    """By which the flow run of a lane is found, also where its engine died before it knew of it."""
-    return f"lane:{batch_id}"
+    """Return the tag by which the flow run of a batch is found, also if its engine died before it knew of it."""
+    return f"batch:{batch_id}"
 
 
 def _interrupted() -> State[Any]:
-    """Not crashed: nothing is left for a person to do."""
-    return Cancelled(name="Interrupted", message=LEFT)
+    """Return the state of a run whose engine died; not Crashed, because nothing is left for a person to do."""
+    return Cancelled(name="Interrupted", message=ENGINE_DIED)

@@ -1,7 +1,7 @@
 """
-Looks after what is not the engine's own: runs whose worker is gone for good, and schedules that do not complete.
+The caretaker: closes runs whose worker has died, and reports schedules that are overdue.
 
-The worker does so itself when it starts; an engine does so while none starts.
+The worker closes such runs itself when it starts; an engine does so while no worker starts.
 """
 
 import asyncio
@@ -19,29 +19,31 @@ from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0
+POLL_SECONDS = 30.0
 
 
-async def look_after(client: PrefectClient, database: asyncpg.Pool, settings: Settings) -> None:
-    """Look every half minute until cancelled; what fails is tried again, and said once until it goes well."""
+async def watch_worker_and_schedules(
+    client: PrefectClient, database: asyncpg.Pool, settings: Settings
+) -> None:
+    """Poll every half minute until cancelled; log an error once until the poll succeeds again."""
     failing = False
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
         try:
             await close_abandoned(client, database, worker_name(settings.home))
-            told = await _tell_of_schedules(client, told, events=settings.events)
+            reported = await _report_schedules(client, reported, events=settings.events)
             failing = False
-        except Exception as error:  # noqa: BLE001  (whatever it is, the next look must come)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next poll must come)
             if not failing:
-                logger.warning("cannot look after worker and schedules: %s: %s", type(error).__name__, error)
+                logger.warning("cannot check worker and schedules: %s: %s", type(error).__name__, error)
             failing = True
 
 
-async def _tell_of_schedules(client: PrefectClient, told: set[str], *, events: bool) -> set[str]:
-    """Tell Prefect of schedules that are newly overdue; return all that are."""
+async def _report_schedules(client: PrefectClient, reported: set[str], *, events: bool) -> set[str]:
+    """Send an event for each schedule that is newly overdue; return all that are overdue."""
     found = await overdue(client, datetime.now(UTC))
-    new = [each for each in found if each.deployment not in told]
+    new = [each for each in found if each.deployment not in reported]
     for each in new:
         logger.warning("schedule overdue: %s", each.what)
     if new and events:
@@ -51,7 +53,7 @@ async def _tell_of_schedules(client: PrefectClient, told: set[str], *, events: b
 
 
 def _event(schedule: Overdue) -> dict[str, Any]:
-    """One event for each time that a schedule stops, however many engines see it."""
+    """Return the event of an overdue schedule, with the same id in each engine."""
     return {
         "id": str(uuid5(NAMESPACE_URL, f"hookline:overdue:{schedule.deployment}:{schedule.since}")),
         "occurred": datetime.now(UTC).isoformat(),

@@ -1,4 +1,4 @@
-"""The files that an engine works by: read again when somebody asks for it, and what is wrong with them told."""
+"""The configuration of an engine: its files, read again on request, and their problems, reported to people."""
 
 import logging
 from functools import partial
@@ -14,7 +14,7 @@ from hookline.hooks import Hooks, hooks_in_force
 from hookline.in_force import Problem
 from hookline.inbox import configuration
 from hookline.provisioning.deployments import Deployments, deployments_in_force, fit_routes
-from hookline.provisioning.flow_files import AGAIN_SECONDS, IMPORT_SECONDS
+from hookline.provisioning.flow_files import IMPORT_SECONDS, REIMPORT_SECONDS
 from hookline.reloading import Reloadable
 from hookline.settings import Settings
 from hookline.source_secrets import require_usable
@@ -32,16 +32,16 @@ class Configuration(Reloadable):
         Read the files.
 
         Raises:
-            ConfigurationError: one is wrong, and none was in force before; names the place.
+            ConfigurationError: a file is wrong, and none was in force before; names the place.
         """
         super().__init__("engine")
         self.settings = settings
         self.problems: list[Problem] = []
         self.due = False
-        """Somebody asks for the files to be read again."""
+        """True if the files are to be read again."""
         self.hooks, self.deployments = self._read(IMPORT_SECONDS)
 
-    def ask(self) -> None:
+    def request_reload(self) -> None:
         """Let the files be read again before the next turn."""
         self.due = True
 
@@ -51,13 +51,13 @@ class Configuration(Reloadable):
         super().reload()
 
     def _read_again(self) -> str:
-        hooks, deployments = self._read(AGAIN_SECONDS)
+        hooks, deployments = self._read(REIMPORT_SECONDS)
         self.hooks.replace_by(hooks)
         self.deployments.replace_by(deployments)
         return f"{len(hooks.sources)} sources, {len(hooks.routes)} routes"
 
-    async def keep_told(self, database: asyncpg.Pool, client: PrefectClient) -> None:
-        """Tell the inbox and Prefect what is wrong, now and again, and let go on what waited for what is right."""
+    async def report_problems(self, database: asyncpg.Pool, client: PrefectClient) -> None:
+        """Report problems to the inbox and Prefect until cancelled, and release deliveries that waited for a fix."""
         await self.report_forever(partial(self._report, database, client))
 
     async def _report(self, database: asyncpg.Pool, client: PrefectClient) -> None:
@@ -66,7 +66,7 @@ class Configuration(Reloadable):
         in_force = [route.name for route in self.hooks.routes if not route.off]
         if released := await configuration.release(database, in_force):
             logger.info("%d deliveries go on: the routes that they waited for are in force", released)
-        await tell_prefect(database, client)
+        await send_events(database, client)
 
     def _read(self, seconds: float) -> tuple[Hooks, Deployments]:
         current = self.settings
@@ -77,27 +77,30 @@ class Configuration(Reloadable):
         problems = [*hooks.problems, *deployments.problems]
         for problem in problems:
             logger.error("%s", problem)
-        self.problems = [*problems, *([catalog] if catalog else [])]  # of which the catalog itself tells
+        self.problems = [*problems, *([catalog] if catalog else [])]  # which the catalog itself logs
         return hooks, deployments
 
 
-async def tell_prefect(database: asyncpg.Pool, client: PrefectClient) -> None:
+async def send_events(database: asyncpg.Pool, client: PrefectClient) -> None:
     """
-    Send what is newly wrong as Prefect events, by which people are told.
+    Send new problems as Prefect events, by which people are notified.
 
     Raises:
-        httpx.HTTPError: Prefect is away; they stay due.
+        httpx.HTTPError: Prefect is unavailable; the events stay due.
     """
     async with database.acquire() as connection, connection.transaction():
         rows = await connection.fetch(
             "SELECT * FROM configuration_problems WHERE event_due ORDER BY since FOR UPDATE SKIP LOCKED"
         )
-        news = {row["detail"]: row for row in rows}
-        if news:
-            answer = await client.request("POST", "/events", json=[_event(row) for row in news.values()])
+        new_problems = {row["detail"]: row for row in rows}
+        if new_problems:
+            answer = await client.request(
+                "POST", "/events", json=[_event(row) for row in new_problems.values()]
+            )
             answer.raise_for_status()
             await connection.execute(
-                "UPDATE configuration_problems SET event_due = false WHERE detail = ANY($1)", list(news)
+                "UPDATE configuration_problems SET event_due = false WHERE detail = ANY($1)",
+                list(new_problems),
             )
 
 

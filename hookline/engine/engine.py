@@ -1,8 +1,8 @@
 """
-The engine's loop: wake, claim, run, finish; and drain when told to stop. Beside it, what comes is routed.
+The engine: a loop that claims dispatches, runs them and writes their outcomes, and that drains when it is stopped.
 
-Everything it knows is in PostgreSQL. It may be killed at any moment: its leases run out, and another engine
-(or this one, started again) goes on with the same flow runs.
+All its state is in PostgreSQL. It may be killed at any moment: its leases expire, and another engine (or this one,
+started again) goes on with the same flow runs. Beside the loop, deliveries are routed (`routing`).
 """
 
 import asyncio
@@ -13,27 +13,30 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
+from typing import assert_never
 from uuid import uuid4
 
+import asyncpg
 from prefect.client.orchestration import PrefectClient
 
 from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import connect, is_connection_error, pool
-from hookline.engine.batch import Batches, BatchRun, MustNotBatch
-from hookline.engine.caretaker import look_after
+from hookline.engine.batch import Batches, BatchRun
+from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
 from hookline.engine.events import BATCH as EVENTS
-from hookline.engine.events import tell_nobody, tell_prefect
+from hookline.engine.events import drop_events, send_events
 from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.liveness import alive
 from hookline.engine.loop_watchdog import guard_loop
 from hookline.engine.maintenance import PRUNE_SECONDS, prune_old
+from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Outcome, Requeue, Unbatch
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import Router
-from hookline.engine.runs import Discarded, Ending, EngineStops, FlowRuns, LeaseLost
+from hookline.engine.runs import FlowRuns
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
@@ -50,30 +53,31 @@ from hookline.settings import Settings
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
-"""How long a notification may be missed before the inbox is looked at anyway."""
+"""The interval of polls of the inbox, should a notification be missed."""
 RECONCILE_SECONDS = 2.0
-TELL_SECONDS = 1.0
-ATTEND_SECONDS = 1.0
-"""From one look at what dead engines left, and at what people discard, to the next."""
-BEAT_SECONDS = 2.0
-UNEXPECTED = 5
-"""An error that nobody foresaw, or that Prefect fails over though it is well, ends a dispatch at so many attempts."""
-WAITS_SECONDS = 0.5
+EVENTS_SECONDS = 1.0
+REQUESTS_SECONDS = 1.0
+"""The interval of polls for the dispatches of dead engines, and for discards."""
+HEARTBEAT_SECONDS = 2.0
+MAX_ATTEMPTS = 5
+"""The attempts after which a dispatch fails of an unexpected error, or of an error of Prefect though it is ready."""
+REPORT_WAITS_SECONDS = 0.5
 DRAIN_SECONDS = 20.0
-RAMP_UP, STEP_SECONDS = 2, 0.2
-"""So many flow runs are begun at a time, and the next ones later: the rest of a burst is for a lane."""
+RAMP_UP, RAMP_UP_SECONDS = 2, 0.2
+"""The flow runs that are begun at a time, and the time until the next ones: the rest of a burst is for a batch."""
 BATCH_SLOTS = 2
-"""So many times as many dispatches run at once in a lane: they cost this machine little, and wait for vendors."""
+"""The factor of dispatches at work at once in a batch: they cost this machine little, and wait for vendors."""
 GATHER_SECONDS = 0.03
-"""How long slots in a lane become free until they are filled together."""
+"""The time in which slots in a batch become free until they are filled together."""
+MAX_BACKOFF_SECONDS = 60
 PREFECT_IS_AWAY = "Prefect is away"
 CUT_SECONDS = 5.0
-"""How long what did not end in time is given to be put back."""
+"""The time in which runs that were stopped end their flow runs, before they are requeued."""
 BLOCKED_SECONDS = 5.0
 
 
 class Engine:
-    """Runs dispatches until told to stop; any number may run side by side."""
+    """Runs dispatches until it is stopped; any number of engines may run side by side."""
 
     def __init__(
         self,
@@ -96,21 +100,23 @@ class Engine:
         self.running: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Take nothing new; what runs is given time to end."""
+        """Claim nothing more; runs are given time to end."""
         self.stopping.set()
         self.wake.set()
 
     def reload(self) -> None:
-        """Read the files again before the next turn; what runs goes on with the code that it began with."""
+        """Read the files again before the next turn; runs go on with the code that they began with."""
         if self.configuration:
-            self.configuration.ask()
+            self.configuration.request_reload()
             self.wake.set()
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Work until stopped."""
         async with AsyncExitStack() as stack:
-            patience = min(BLOCKED_SECONDS, self.settings.lease_seconds / 3)
-            stack.enter_context(guard_loop(self._describe_claimed, patience, self.settings.blocked_seconds))
+            warn_seconds = min(BLOCKED_SECONDS, self.settings.lease_seconds / 3)
+            stack.enter_context(
+                guard_loop(self._describe_claimed, warn_seconds, self.settings.blocked_seconds)
+            )
             stack.enter_context(alive(self.settings.home, self.name))
             storable.install()
             waits.install()
@@ -124,27 +130,8 @@ class Engine:
             )
             routing = asyncio.create_task(self.router.serve())
             loop = asyncio.get_running_loop()
-            self.slots.free = lambda: loop.call_soon_threadsafe(self.wake.set)
-            reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
-            loops = (
-                ("listening to the inbox", self._listen, 1),
-                ("renewing leases", self.leases.keep, self.settings.lease_seconds / 3),
-                ("taking over from dead engines", self._take_over, ATTEND_SECONDS),
-                ("stopping what is discarded", self.leases.honour_discards, ATTEND_SECONDS),
-                ("saying that it lives", self._beat, BEAT_SECONDS),
-                (
-                    "saying what waits",
-                    partial(self.slots.tell, database, self.name, self.deployments),
-                    WAITS_SECONDS,
-                ),
-                ("reconciling with Prefect", reconciler.look, RECONCILE_SECONDS),
-                ("telling Prefect of changes", partial(self._tell, client), TELL_SECONDS),
-                ("pruning", partial(prune_old, database, self.settings, self.hooks), PRUNE_SECONDS),
-            )
-            helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
-            helpers.append(asyncio.create_task(look_after(client, database, self.settings)))
-            if self.configuration:
-                helpers.append(asyncio.create_task(self.configuration.keep_told(database, client)))
+            self.slots.on_free = lambda: loop.call_soon_threadsafe(self.wake.set)
+            helpers = self._start_helpers(database, client)
             if ready:
                 ready.set()
             try:
@@ -162,15 +149,36 @@ class Engine:
                 await asyncio.gather(routing, *helpers, return_exceptions=True)
                 await self.troubles.fenced("leaving", partial(engines.forget, database, [self.name]), None)
 
+    def _start_helpers(self, database: asyncpg.Pool, client: PrefectClient) -> list[asyncio.Task[None]]:
+        reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
+        report_waits = partial(self.slots.report_waits, database, self.name, self.deployments)
+        prune = partial(prune_old, database, self.settings, self.hooks)
+        loops = (
+            ("listening to the inbox", self._listen, 1),
+            ("renewing leases", self.leases.renew_all, self.settings.lease_seconds / 3),
+            ("taking over from dead engines", self._take_over, REQUESTS_SECONDS),
+            ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
+            ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
+            ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
+            ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
+            ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
+            ("pruning", prune, PRUNE_SECONDS),
+        )
+        helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
+        helpers.append(asyncio.create_task(watch_worker_and_schedules(client, database, self.settings)))
+        if self.configuration:
+            helpers.append(asyncio.create_task(self.configuration.report_problems(database, client)))
+        return helpers
+
     async def _turn(self) -> None:
-        """Claim what there is, then wait for more."""
+        """Claim what is due, then wait for more."""
         self.wake.clear()
         more = await self.troubles.fenced("claiming dispatches", self._claim, otherwise=False)
         if more or self.slots.at_work() >= RAMP_UP:
-            await asyncio.sleep(STEP_SECONDS if self.backlog.batch is None else GATHER_SECONDS)
+            await asyncio.sleep(RAMP_UP_SECONDS if self.backlog.batch is None else GATHER_SECONDS)
         if more:
             return
-        timeout = await self.troubles.fenced("looking for what is due", self._seconds_to_next, 1.0)
+        timeout = await self.troubles.fenced("polling for what is due", self._seconds_to_next, 1.0)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), timeout)
 
@@ -179,24 +187,24 @@ class Engine:
         return IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
 
     async def _claim(self) -> bool:
-        """Begin what may run now and has a slot; whether that left some."""
+        """Claim and start dispatches up to the free slots; return True if more may wait."""
         in_batch = self.backlog.batch is not None
         self.slots.at_once = self.settings.engine_concurrency * (BATCH_SLOTS if in_batch else 1)
-        most = self.slots.free_now() if in_batch else min(self.slots.free_now(), RAMP_UP)
-        if most <= 0 or self.quarantine.is_closed:
+        limit = self.slots.free_now() if in_batch else min(self.slots.free_now(), RAMP_UP)
+        if limit <= 0 or self.quarantine.is_closed:
             return False
         open_to = self.slots.open_to(self.deployments)
-        innocent = [] if self.quarantine.makes_room else await self.leases.claim(most, open_to)
-        more = len(innocent) == most
+        claimed = [] if self.quarantine.makes_room else await self.leases.claim(limit, open_to)
+        more = len(claimed) == limit
         try:
             await self.backlog.open(more=more)
-        finally:  # what is claimed is begun, whatever happens: its lease is renewed for as long as it is in hand
-            for claimed in innocent:
-                self._start(claimed)
+        finally:  # what is claimed is started, whatever happens: its lease is renewed for as long as it is claimed
+            for each in claimed:
+                self._start(each)
         if more:
             return True
         self.backlog.close_batch()
-        free_slots = most - len(innocent)
+        free_slots = limit - len(claimed)
         suspects = await self.quarantine.claim(free_slots)
         for suspect in suspects:
             self._start(suspect)
@@ -217,129 +225,131 @@ class Engine:
         self.running.discard(task)
         self.wake.set()
         if not task.cancelled() and (error := task.exception()):
-            logger.error("%r; the lease of its dispatch runs out and it is taken up again", error)
+            logger.error("%r; the lease of its dispatch expires, and it is claimed again", error)
 
     async def _run(self, claimed: ClaimedDispatch, batch: BatchRun | None) -> None:
+        """Run a dispatch, and write its outcome."""
         dispatch = claimed.dispatch
-        what = f"dispatch {claimed.id} of delivery {dispatch['delivery_id']}"
-        logger.info("%s starts (%s, key %s)", what, dispatch["deployment"], dispatch["key"])
+        logger.info("%s starts (%s, key %s)", claimed, dispatch["deployment"], dispatch["key"])
         crash_point("dispatch claimed")
         try:
-            with working_on(dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot):
-                if batch is None:
-                    end = await self.runs.run(claimed)
-                else:
-                    end = await batch.run(claimed, self.deployments[dispatch["deployment"]])
-        except LeaseLost as error:
-            logger.warning("%s is left to others: %s", what, error)
-        except MustNotBatch as error:
-            logger.warning("%s begins anew in a flow run of its own: %s", what, error)
-            self.leases.release(claimed)
-            await dispatches.unbatch(self.database, claimed.id, self.name, str(error))
-        except EngineStops as error:
-            await self._requeue(claimed, str(error), seconds=0)
-        except Discarded as error:
-            logger.info("%s was stopped: %s", what, error)
-            self.leases.release(claimed)
-            await dispatches.stopped(self.database, claimed.id, self.name)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the delivery must not be lost to it)
-            await self._cannot_run(claimed, error)
-        else:
-            logger.info("%s is %s%s", what, end.state, f": {end.reason}" if end.reason else "")
-            crash_point("flow run ended")
-            await self._finish(claimed, end)
+            await self._write(claimed, await self._outcome(claimed, batch))
         finally:
             self.leases.release(claimed)
 
-    async def _cannot_run(self, claimed: ClaimedDispatch, error: Exception) -> None:
-        """Let a dispatch wait for what is away; end it where Prefect refuses it for good, or nobody knows better."""
-        said = errors.message(error)
+    async def _outcome(self, claimed: ClaimedDispatch, batch: BatchRun | None) -> Outcome:
+        dispatch = claimed.dispatch
+        try:
+            with working_on(dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot):
+                if batch is None:
+                    return await self.runs.run(claimed)
+                return await batch.run(claimed, self.deployments[dispatch["deployment"]])
+        except Exception as error:  # noqa: BLE001  (whatever it is, the delivery must not be lost to it)
+            return await self._outcome_of_error(claimed, error)
+
+    async def _outcome_of_error(self, claimed: ClaimedDispatch, error: Exception) -> Outcome:
+        """Requeue a dispatch during an outage; fail it if Prefect refuses it, or the error comes again and again."""
+        message = errors.message(error)
         if errors.is_refusal(error):
-            await self._give_up(claimed, f"Prefect refuses it: {said}", error)
-        elif errors.is_unavailable(error):
+            return _failed(claimed, f"Prefect refuses it: {message}", error)
+        if errors.is_unavailable(error):
             if await self._is_poison(claimed, error):
-                await self._give_up(
-                    claimed, f"Prefect fails over it each time, though it is well: {said}", error
+                return _failed(
+                    claimed, f"Prefect fails on it each time, though it is ready: {message}", error
                 )
-            else:
-                await self._wait_again(
-                    claimed, said if said.startswith(PREFECT_IS_AWAY) else f"{PREFECT_IS_AWAY}: {said}"
-                )
-        elif isinstance(error, HooklineError) or is_connection_error(error):
-            await self._wait_again(claimed, said)
-        elif claimed.dispatch["attempts"] < UNEXPECTED:
+            is_said = message.startswith(PREFECT_IS_AWAY)
+            return Requeue(message if is_said else f"{PREFECT_IS_AWAY}: {message}")
+        if isinstance(error, HooklineError) or is_connection_error(error):
+            return Requeue(message)
+        if claimed.dispatch["attempts"] < MAX_ATTEMPTS:
             logger.error("dispatch %s cannot be run", claimed.id, exc_info=error)
-            await self._wait_again(claimed, f"{type(error).__name__}: {said}")
-        else:
-            await self._give_up(claimed, f"It cannot be run: {type(error).__name__}: {said}", error)
+            return Requeue(f"{type(error).__name__}: {message}")
+        return _failed(claimed, f"It cannot be run: {type(error).__name__}: {message}", error)
 
     async def _is_poison(self, claimed: ClaimedDispatch, error: Exception) -> bool:
-        """Whether Prefect cannot digest this dispatch, and is well otherwise."""
-        often = claimed.dispatch["attempts"] >= UNEXPECTED
+        """Return True if Prefect fails on this dispatch, and is ready otherwise."""
+        often = claimed.dispatch["attempts"] >= MAX_ATTEMPTS
         return often and errors.failed_inside(error) and await errors.is_ready(self.runs.client)
 
-    async def _give_up(self, claimed: ClaimedDispatch, reason: str, error: Exception) -> None:
-        logger.error("dispatch %s is failed: %s", claimed.id, reason, exc_info=error)
-        await self._finish(claimed, Ending("failed", reason))
-
-    async def _finish(self, claimed: ClaimedDispatch, end: Ending) -> None:
+    async def _write(self, claimed: ClaimedDispatch, outcome: Outcome) -> None:
+        """Write the outcome to the inbox, unless another engine may have the dispatch."""
+        level = logging.INFO if isinstance(outcome, NewState) else logging.WARNING
+        logger.log(level, "%s: %s", claimed, outcome)
+        if isinstance(outcome, LeaseLost):
+            return
         self.leases.release(
             claimed
         )  # from here on, a lease that cannot be renewed is no reason to stop anything
+        match outcome:
+            case NewState():
+                crash_point("flow run ended")
+                await self._finish(claimed, outcome)
+            case Requeue():
+                await self._requeue(claimed, outcome)
+            case Unbatch():
+                await dispatches.unbatch(self.database, claimed.id, self.name, outcome.reason)
+            case Discarded():
+                await dispatches.stopped(self.database, claimed.id, self.name)
+            case _:
+                assert_never(outcome)
+
+    async def _finish(self, claimed: ClaimedDispatch, new: NewState) -> None:
         async with self.database.acquire() as connection, AsyncExitStack() as stack:
-            if end.actor:
-                await stack.enter_async_context(acting(connection, end.actor, end.reason or end.state))
+            if new.actor:
+                await stack.enter_async_context(acting(connection, new.actor, new.reason or new.state))
             if not await dispatches.finish(
-                connection, claimed.id, self.name, end.state, end.reason, waits_for=end.waits_for
+                connection, claimed.id, self.name, new.state, new.reason, waits_for=new.waits_for
             ):
-                logger.warning("dispatch %s was taken over meanwhile; its end is left to others", claimed.id)
+                logger.warning(
+                    "%s was claimed by another engine meanwhile; its outcome is left to it", claimed
+                )
 
-    async def _wait_again(self, claimed: ClaimedDispatch, reason: str) -> None:
-        await self._requeue(claimed, reason, seconds=min(2 ** min(claimed.dispatch["attempts"], 6), 60))
-
-    async def _requeue(self, claimed: ClaimedDispatch, reason: str, seconds: int) -> None:
-        logger.warning("dispatch %s waits %d s: %s", claimed.id, seconds, reason)
-        self.leases.release(claimed)
-        await dispatches.requeue(self.database, claimed.id, self.name, reason, timedelta(seconds=seconds))
+    async def _requeue(self, claimed: ClaimedDispatch, requeue: Requeue) -> None:
+        seconds = requeue.seconds
+        if seconds is None:
+            seconds = min(2 ** min(claimed.dispatch["attempts"], 6), MAX_BACKOFF_SECONDS)
+        await dispatches.requeue(
+            self.database, claimed.id, self.name, requeue.reason, timedelta(seconds=seconds)
+        )
 
     async def _listen(self) -> None:
-        """Be woken by the gateway; without it, the inbox is looked at every few seconds."""
+        """Listen for the notifications of the gateway; without them, the inbox is polled every few seconds."""
         async with AsyncExitStack() as stack:
             connection = await connect(self.settings)
             stack.push_async_callback(connection.close)
-            gone = asyncio.Event()
-            connection.add_termination_listener(lambda *_: gone.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._awake())
+            closed = asyncio.Event()
+            connection.add_termination_listener(lambda *_: closed.set())
+            await connection.add_listener(CHANNEL, lambda *_: self._wake())
             await connection.add_listener(RELOAD, lambda *_: self.reload())
-            self._awake()
-            await gone.wait()
+            self._wake()
+            await closed.wait()
 
-    def _awake(self) -> None:
+    def _wake(self) -> None:
         self.wake.set()
         self.router.wake.set()
 
     async def _take_over(self) -> None:
-        """Let wait again what dead engines left, and see which suspects wait."""
+        """Requeue the dispatches of dead engines, and count the suspects among those that wait."""
         await self.leases.take_over()
-        await self.quarantine.look(self.database)
-        if self.quarantine.most_deaths:
+        await self.quarantine.refresh(self.database)
+        if self.quarantine.max_deaths:
             self.wake.set()
 
     async def _beat(self) -> None:
-        """Say that this engine lives, and what it cannot do."""
+        """Write this engine's heartbeat, with what it cannot do."""
         host, pid, _ = self.name.rsplit(":", 2)
         trouble, since = self.troubles.now
         await engines.beat(self.database, self.name, host=host, pid=int(pid), trouble=trouble, since=since)
 
-    async def _tell(self, client: PrefectClient) -> bool:
-        """Let Prefect know what happens in the inbox; whether there is more."""
+    async def _send_events(self, client: PrefectClient) -> bool:
+        """Send changes of the inbox to Prefect as events; return True if there are more."""
         if self.settings.events:
-            return await tell_prefect(self.database, client, self.hooks, self.settings.body_keys) == EVENTS
-        await tell_nobody(self.database)
+            return await send_events(self.database, client, self.hooks, self.settings.body_keys) == EVENTS
+        await drop_events(self.database)
         return False
 
     async def _drain(self) -> None:
-        """Let what runs end; what does not in time is stopped before its next effect, and put back."""
+        """Let runs end; stop those that do not in time before their next effect, and requeue them."""
         if not self.running:
             return
         logger.info("stopping: %d runs are given %d s to end", len(self.running), DRAIN_SECONDS)
@@ -352,10 +362,10 @@ class Engine:
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
-        for claimed in cut:  # as after a crash, but not by its fault
-            await self.troubles.fenced(
-                "stopping", partial(self._requeue, claimed, Stop.ENGINE_STOPS.value, 0), None
-            )
+        for claimed in cut:  # as after a crash, but it was not the run's
+            self.leases.release(claimed)
+            requeue = Requeue(Stop.ENGINE_STOPS.value, seconds=0)
+            await self.troubles.fenced("stopping", partial(self._requeue, claimed, requeue), None)
 
     def _describe_claimed(self) -> str:
         names = (
@@ -363,3 +373,8 @@ class Engine:
             for claimed in self.leases.claimed.values()
         )
         return ", ".join(names) or "nothing"
+
+
+def _failed(claimed: ClaimedDispatch, reason: str, error: Exception) -> NewState:
+    logger.error("%s is failed: %s", claimed, reason, exc_info=error)
+    return NewState("failed", reason)

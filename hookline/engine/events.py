@@ -1,4 +1,4 @@
-"""What becomes of deliveries, told to Prefect as events, so that people's own automations can react."""
+"""Events: the changes of deliveries, sent to Prefect, so that people's own automations can react."""
 
 import json
 import logging
@@ -21,25 +21,25 @@ logger = logging.getLogger(__name__)
 
 BATCH = 100
 MAX_BODY = 65_536
-"""Bytes, as it is kept, that an event may carry."""
-DEEPEST_BODY = 50
-"""Values within each other; Prefect's own answers end at 255."""
+"""The most bytes of a body, as it is stored, that an event may carry."""
+MAX_BODY_DEPTH = 50
+"""The deepest nesting of a body; Prefect's own answers end at 255."""
 
 
-async def tell_prefect(
+async def send_events(
     database: asyncpg.Pool, client: PrefectClient, hooks: Hooks, body_keys: Sequence[SecretStr]
 ) -> int:
     """
-    Send the changes that are due as Prefect events, a batch at most, and note that they are told.
+    Send the changes that are due as Prefect events, a batch at most, and note that they were sent.
 
-    After a crash in between they are told again, with the same ids, by which Prefect knows them. What Prefect refuses
-    is left untold, by itself.
+    After a crash in between they are sent again, with the same ids, by which Prefect deduplicates them. An event that
+    Prefect refuses is left out, by itself.
 
     Returns:
-        How many there were.
+        The number of changes.
 
     Raises:
-        httpx.HTTPError: Prefect is away; they stay due.
+        httpx.HTTPError: Prefect is unavailable; they stay due.
     """
     carrying = [name for name, source in hooks.sources.items() if source.event_body]
     async with database.acquire() as connection, connection.transaction():
@@ -73,15 +73,15 @@ async def _send(client: PrefectClient, events: Sequence[dict[str, object]]) -> N
             raise
         if len(events) == 1:
             logger.warning(
-                "Prefect is not told of an event that it refuses: %s: %s", events[0]["id"], message(error)
+                "an event is left out, for Prefect refuses it: %s: %s", events[0]["id"], message(error)
             )
             return
         for event in events:
             await _send(client, [event])
 
 
-async def tell_nobody(database: asyncpg.Pool) -> None:
-    """Let nothing be due, where Prefect is to be told nothing."""
+async def drop_events(database: asyncpg.Pool) -> None:
+    """Let no event be due; for an engine that sends none."""
     await database.execute("UPDATE changes SET event_due = false WHERE event_due")
 
 
@@ -111,23 +111,23 @@ def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, obj
 
 
 def _body(row: asyncpg.Record, keys: Sequence[SecretStr]) -> dict[str, Any]:
-    """What the body says, or why the event does not carry it."""
+    """Return the parsed body, or the reason why the event does not carry it."""
     if (row["size"] or 0) > MAX_BODY:
         return {"body_left_out": f"it has {row['size']} bytes; {MAX_BODY} are carried"}
     try:
-        said = parse(row["content_type"], opened(row, keys) or b"")
-        _require_storable(said)
-    except Exception as error:  # noqa: BLE001  (whatever a body does to whoever reads it, its event is told)
+        body = parse(row["content_type"], opened(row, keys) or b"")
+        _require_storable(body)
+    except Exception as error:  # noqa: BLE001  (whatever a body does to its parser, its event is sent)
         return {"body_left_out": text.reason(error)}
-    return {"body": said}
+    return {"body": body}
 
 
-def _require_storable(said: Any) -> None:
-    """Raise ValueError for what JSON can say and Prefect's database or its API cannot: its whole batch would fail."""
-    if _depth(said) > DEEPEST_BODY:
-        raise ValueError(f"it has more than {DEEPEST_BODY} values within each other")
+def _require_storable(body: Any) -> None:
+    """Raise ValueError for a body that Prefect's database or its API cannot store: its whole batch would fail."""
+    if _depth(body) > MAX_BODY_DEPTH:
+        raise ValueError(f"it has more than {MAX_BODY_DEPTH} values within each other")
     try:
-        written = json.dumps(said, ensure_ascii=False, allow_nan=False)
+        written = json.dumps(body, ensure_ascii=False, allow_nan=False)
         written.encode()
     except ValueError:
         raise ValueError("it holds a number or a character that cannot be stored") from None
@@ -135,10 +135,10 @@ def _require_storable(said: Any) -> None:
         raise ValueError("it holds the character NUL")
 
 
-def _depth(said: Any) -> int:
-    """How many values stand within each other, as far as it matters."""
-    depth, level = 0, [said]
-    while level and depth <= DEEPEST_BODY:
+def _depth(body: Any) -> int:
+    """Return the depth of nesting, up to one more than is allowed."""
+    depth, level = 0, [body]
+    while level and depth <= MAX_BODY_DEPTH:
         depth += 1
         inner = [
             value.values() if isinstance(value, dict) else value

@@ -1,8 +1,8 @@
 """
-What an engine has in hand, and for how long.
+The leases of an engine: the dispatches that it has claimed, and until when.
 
-A lease is renewed while the dispatch is worked on. Where that fails (the event loop was blocked, the process was
-stopped, the database was away), another engine may have it by now: then the run here ends before its next effect.
+A lease is renewed while the dispatch is worked on. If that fails (the event loop was blocked, the process was stopped,
+the database was unavailable), another engine may have it by now: then the run here ends before its next effect.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import asyncpg
 from hookline.context import RunStopped
 from hookline.database import pool
 from hookline.database.connection import reaching
-from hookline.engine.liveness import bury, dead
+from hookline.engine.liveness import dead_engines, forget
 from hookline.engine.slots import DispatchSlot, Slots
 from hookline.inbox import dispatches, engines
 from hookline.prefect_adapter.control import Stop
@@ -39,26 +39,29 @@ class ClaimedDispatch:
         self.flow_run_id: UUID | None = dispatch["flow_run_id"]
         self.leases = leases
         self.until = until
-        """When the lease ends, by this process's monotonic clock."""
+        """The end of the lease, by this process's monotonic clock."""
         self.stop: Stop | None = None
-        self.waits = False
-        """Its flow run is paused for a person: it needs no slot of its own."""
+        self.awaiting_input = False
+        """True if its flow run is paused for a person: it needs no slot."""
         self.slot = DispatchSlot(leases.slots, dispatch["reason"])
         self.seen_over = False
-        """Its flow run was over when Prefect was last asked, though it is still in hand."""
+        """True if its flow run was over at the last poll of Prefect, though it still runs here."""
         self.flow: asyncio.Task[object] | None = None
         """The flow, while it runs."""
         self.began = time.monotonic()
         self._cut = False
         self._effects: set[object] = set()
 
+    def __str__(self) -> str:
+        return f"dispatch {self.id} of delivery {self.dispatch['delivery_id']}"
+
     @property
     def is_at_work(self) -> bool:
         """True if it has a slot: it waits for nothing that lasts."""
-        return not self.waits and self.slot.why() is None
+        return not self.awaiting_input and self.slot.reason() is None
 
     def request_stop(self, why: Stop) -> None:
-        """Begin no further effect, and end the run once none is in flight; to be called until the run has ended."""
+        """Let no further effect begin, and end the run once none is in flight; call it until the run has ended."""
         if self.stop is None:
             logger.info("dispatch %s stops: %s", self.id, why.value)
             self.stop = why
@@ -80,9 +83,11 @@ class ClaimedDispatch:
         finally:
             self.flow = None
 
-    async def check(self) -> None:
+    async def ensure_lease(self) -> bool:
         """
-        Before anything that only one may do who has the lease: where it may have run out, renew it or `halt`.
+        Renew the lease if it may have expired; return False, and stop the run, if it was lost.
+
+        Call it before each change that only the owner of the lease may make: an engine that slept may be late.
 
         Raises:
             DatabaseUnavailable: it cannot be known.
@@ -90,11 +95,12 @@ class ClaimedDispatch:
         if time.monotonic() >= self.until:
             with reaching(self.leases.settings):
                 await self.leases.renew([self])
+        return self.stop is not Stop.LEASE_LOST
 
     @asynccontextmanager
     async def write_permit(self) -> AsyncIterator[None]:
-        """Around one effect; see `hookline.context.write_permit`."""
-        await self.check()
+        """Count an effect in flight; see `hookline.context.write_permit`."""
+        await self.ensure_lease()
         if self.stop is not None:
             raise RunStopped(f"Nothing was sent, because this run must not go on: {self.stop.value}.")
         this = object()
@@ -106,7 +112,7 @@ class ClaimedDispatch:
 
 
 class Leases:
-    """The dispatches in hand."""
+    """The dispatches that this engine has claimed."""
 
     def __init__(self, settings: Settings, owner: str) -> None:
         self.settings = settings
@@ -115,12 +121,12 @@ class Leases:
         self.claimed: dict[UUID, ClaimedDispatch] = {}
         self.slots = Slots(settings.engine_concurrency, self.claimed)
         self._too_long: dict[tuple[UUID, datetime], float] = {}
-        """Leases that last for too long, and since when they were seen unchanged."""
+        """Leases that last for too long, and the time since which they were seen unchanged."""
 
     async def claim(
         self, limit: int, deployments: Collection[str], engine_deaths: tuple[int, int] = (0, 0)
     ) -> list[ClaimedDispatch]:
-        """Take dispatches that may run now, for these deployments, and took so many engines with them."""
+        """Claim due dispatches of these deployments, by the number of engines that died while they ran them."""
         until = self._end_of_lease()
         claimed = await dispatches.claim(
             await pool(self.settings),
@@ -133,53 +139,53 @@ class Leases:
         )
         all_claimed = [ClaimedDispatch(dispatch, self, until) for dispatch in claimed]
         self.claimed |= {claimed.id: claimed for claimed in all_claimed}
-        self.slots.moved()
+        self.slots.note_progress()
         return all_claimed
 
     def release(self, claimed: ClaimedDispatch) -> None:
-        """It is not worked on here any more; if nothing else was written down, its lease runs out."""
+        """Stop renewing the lease of a dispatch; if no outcome is written, its lease expires."""
         self.claimed.pop(claimed.id, None)
-        self.slots.moved()
+        self.slots.note_progress()
 
     async def renew(self, all_claimed: Collection[ClaimedDispatch]) -> None:
-        """Renew their leases; what another engine has meanwhile taken is stopped here."""
+        """Renew leases; stop the runs of those that another engine has claimed meanwhile."""
         until = self._end_of_lease()
         ids = [claimed.id for claimed in all_claimed]
-        kept = await dispatches.renew(await pool(self.settings), self.owner, ids, self.lease)
+        renewed = await dispatches.renew(await pool(self.settings), self.owner, ids, self.lease)
         for claimed in all_claimed:
-            if claimed.id in kept:
+            if claimed.id in renewed:
                 claimed.until = until
             else:
                 claimed.request_stop(Stop.LEASE_LOST)
 
-    async def keep(self) -> None:
-        """Renew all that is in hand."""
+    async def renew_all(self) -> None:
+        """Renew the leases of all claimed dispatches."""
         if self.claimed:
             await self.renew(list(self.claimed.values()))
 
     async def take_over(self) -> None:
-        """Let others begin again what engines left that died or fell silent."""
+        """Requeue the dispatches of engines that died or fell silent."""
         database, home = await pool(self.settings), self.settings.home
-        gone = dead(home)
-        taken = await dispatches.take_over(
-            database, dead=gone, silent=await self._silent(database), claimed_ids=self.claimed
+        dead = dead_engines(home)
+        requeued = await dispatches.take_over(
+            database, dead=dead, silent=await self._silent(database), claimed_ids=self.claimed
         )
-        for row in taken:
+        for row in requeued:
             logger.warning(
-                "dispatch %s of delivery %s is %s: %s left it; engines it took with it: %d",
+                "dispatch %s of delivery %s is %s: engine %s died or fell silent; engines that died running it: %d",
                 row["id"],
                 row["delivery_id"],
                 row["state"],
                 row["engine"],
                 row["engine_deaths"],
             )
-        if gone:
-            await engines.forget(database, gone)
-            for name in gone:
-                bury(home, name)
+        if dead:
+            await engines.forget(database, dead)
+            for name in dead:
+                forget(home, name)
 
-    async def honour_discards(self) -> None:
-        """Stop what a person wants discarded."""
+    async def stop_discarded(self) -> None:
+        """Stop the runs of dispatches that a person discards."""
         if self.claimed:
             for dispatch_id in await dispatches.to_be_discarded(await pool(self.settings), self.claimed):
                 if claimed := self.claimed.get(dispatch_id):
@@ -187,20 +193,20 @@ class Leases:
 
     async def _silent(self, database: asyncpg.Pool) -> list[UUID]:
         """
-        Return what has a lease for longer than any is given, which nobody has renewed for as long as one lasts.
+        Return dispatches with a lease longer than any is given, not renewed for as long as one lasts.
 
-        The database's clock was set back; what this process's own clock measures tells whose engine lives.
+        The database's clock was set back; this process's own clock shows that their engine is silent.
         """
         now, before = time.monotonic(), self._too_long
         rows = await dispatches.leased_for_too_long(database, self.lease)
         self._too_long = {
             (row["id"], row["lease_until"]): before.get((row["id"], row["lease_until"]), now) for row in rows
         }
-        patience = self.lease.total_seconds()
-        return [dispatch_id for (dispatch_id, _), since in self._too_long.items() if now - since > patience]
+        seconds = self.lease.total_seconds()
+        return [dispatch_id for (dispatch_id, _), since in self._too_long.items() if now - since > seconds]
 
     def _end_of_lease(self) -> float:
-        """Of one given from now on; the database's clock begins it later, never sooner."""
+        """Return the end of a lease that begins now; the database's clock begins it later, never sooner."""
         return time.monotonic() + self.lease.total_seconds()
 
 

@@ -1,9 +1,9 @@
 """
-Tells a dead engine from a living one, on the same data folder, at once.
+The liveness of engines on one data folder: a file lock tells a dead engine from a living one at once.
 
-Each engine holds a lock on a file of its own for as long as it lives; the kernel lets go of the lock when the process
+Each engine has a lock on a file of its own for as long as it lives; the kernel releases the lock when the process
 dies, in whatever way. Unlike a process id it is never another program's, means the same in every container that shares
-the folder, and asks no clock. What runs on another folder is known by its lease alone.
+the folder, and needs no clock. An engine on another folder is known by its lease alone.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ _SUFFIX = ".lock"
 
 @contextmanager
 def alive(home: Path, name: str) -> Iterator[None]:
-    """Within, the engine of this name is known to live."""
+    """Lock the file of the engine of this name for as long as the context lasts."""
     folder = _folder(home)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft, path = folder / f".{name}", folder / f"{name}{_SUFFIX}"
@@ -31,13 +31,13 @@ def alive(home: Path, name: str) -> Iterator[None]:
         os.close(file)
 
 
-def dead(home: Path) -> list[str]:
-    """Return the names of engines that have died, each until it is buried."""
+def dead_engines(home: Path) -> list[str]:
+    """Return the names of engines that have died, until `forget` is called for them."""
     return [path.name.removesuffix(_SUFFIX) for path in _folder(home).glob(f"*{_SUFFIX}") if _is_free(path)]
 
 
-def bury(home: Path, name: str) -> None:
-    """Forget a dead engine: nothing in the inbox is in its name any more."""
+def forget(home: Path, name: str) -> None:
+    """Remove the file of a dead engine; call it when no dispatch is leased to it any more."""
     (_folder(home) / f"{name}{_SUFFIX}").unlink(missing_ok=True)
 
 
@@ -46,7 +46,7 @@ def _folder(home: Path) -> Path:
 
 
 def _is_free(path: Path) -> bool:
-    with suppress(OSError):  # it has ended in order meanwhile
+    with suppress(OSError):  # the engine has ended by itself meanwhile
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What an engine does beside its work, so that the inbox does not grow for ever."""
+"""Maintenance: an engine prunes the inbox, so that it does not grow for ever."""
 
 import logging
 
@@ -14,7 +14,7 @@ PRUNE_SECONDS = 3600.0
 
 
 async def prune_old(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> None:
-    """Take away what `hookline inbox prune` would."""
+    """Prune what `hookline inbox prune` would."""
     for pruned in await prune(database, settings, hooks):
         if pruned.deliveries or pruned.bodies:
             logger.info(

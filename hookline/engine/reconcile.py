@@ -1,10 +1,10 @@
 """
-What people do to runs in the Prefect UI, brought to the inbox; and what they do in the inbox, brought to Prefect.
+The reconciler: polls Prefect, and makes the inbox and Prefect agree on what people did in either.
 
-Nobody else enforces a cancellation of a run that is in an engine. One question to Prefect each few seconds, about
-all that may have changed; the engines take turns at what none of them has in hand.
+Nobody else enforces a cancellation of a run that is in an engine. One request to Prefect each few seconds is about all
+runs that may have changed; the engines take turns at those that none of them has claimed.
 
-And what an engine left open at Prefect is closed; see `_close_left_open`.
+Flow runs that an engine left open at Prefect are closed, too; see `_close_left_open`.
 """
 
 import logging
@@ -33,7 +33,8 @@ from hookline.database import is_connection_error
 from hookline.database.types import Connection
 from hookline.engine.batch import end_abandoned
 from hookline.engine.leases import ClaimedDispatch, Leases
-from hookline.engine.runs import DELETED, UI, Ending, cancel, ending
+from hookline.engine.outcomes import DELETED, UI, NewState
+from hookline.engine.runs import cancel, new_state
 from hookline.engine.slots import WAITS
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
@@ -46,37 +47,37 @@ from hookline.prefect_adapter.run_marks import is_retried
 logger = logging.getLogger(__name__)
 
 FOLLOW = timedelta(days=14)
-"""For how long the retry of a run that failed is noticed."""
+"""The age up to which the retry of a failed run is noticed."""
 SAMPLE = 50
-"""Of what has failed: so many of the latest are looked at each time, and so many of the others in turns."""
+"""The number of failed runs to poll each time: so many of the latest, and so many of the others in turns."""
 PAGE = 200
-"""The most flow runs that Prefect tells of at once."""
+"""The most flow runs that Prefect returns at once."""
 OPEN = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 OPEN_EVERY = 5
-"""Looks from one to the next at what was left open."""
+"""The number of polls from one for runs left open to the next."""
 LEFT_OPEN = timedelta(seconds=10)
-"""So long after the end of its dispatch a flow run is open by mistake."""
+"""The time after the end of its dispatch from which a flow run is open by mistake."""
 CLOSED = {
     "done": StateType.COMPLETED,
     "failed": StateType.FAILED,
     "uncertain": StateType.FAILED,
     "discarded": StateType.CANCELLED,
 }
-"""How a flow run ends that was left open, by the state of its dispatch."""
+"""The last state of a flow run that was left open, by the state of its dispatch."""
 
 RETRIED = "retried in the Prefect UI"
 WORKER = "Prefect's worker"
 
 
-class NotSeenTo(HooklineError):
-    """Some of what is looked at could not be seen to."""
+class ReconcileIncomplete(HooklineError):
+    """Some runs could not be reconciled; all others were."""
 
 
 FlowRunsById = Mapping[UUID, FlowRun]
 
 
 class Reconciler:
-    """Looks at Prefect and at the inbox, and makes them agree."""
+    """Polls Prefect and the inbox, and makes them agree."""
 
     def __init__(
         self,
@@ -92,33 +93,35 @@ class Reconciler:
         self.deployments = deployments
         self.troubles = troubles
         self.after = 0
-        self.looks = 0
-        self._unseen: dict[str, Exception] = {}
-        """What could not be seen to in this look, and why."""
+        self.polls = 0
+        self._failed: dict[str, Exception] = {}
+        """The errors of this poll, by the run that they concern."""
         self.offset = 0
-        """How many of the open flow runs had their turn."""
+        """The number of open flow runs that had their turn."""
 
-    async def look(self) -> None:
+    async def reconcile(self) -> None:
         """
-        Look once.
+        Poll once, and bring changes to the other side.
 
         Raises:
-            httpx.HTTPError: Prefect is away.
-            NotSeenTo: something went wrong with one thing; the others are seen to.
+            httpx.HTTPError: Prefect is unavailable.
+            ReconcileIncomplete: some runs could not be reconciled; the others were.
         """
-        self._unseen = {}
-        async with self.database.acquire() as connection:  # which also lets go of the lock
+        self._failed = {}
+        async with self.database.acquire() as connection:  # which also releases the lock
             turn = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('reconcile', 0))")
             if turn:
                 await self._one("the run of a backlog", end_abandoned(connection, self.client))
-            await self._look(connection, await self._followed(connection) if turn else [])
-            self.looks += 1
-            if turn and self.looks % OPEN_EVERY == 0:
+            await self._poll(connection, await self._in_progress(connection) if turn else [])
+            self.polls += 1
+            if turn and self.polls % OPEN_EVERY == 0:
                 await self._close_left_open(connection)
-        if self._unseen:
-            raise NotSeenTo("; ".join(f"{what}: {message(error)}" for what, error in self._unseen.items()))
+        if self._failed:
+            raise ReconcileIncomplete(
+                "; ".join(f"{what}: {message(error)}" for what, error in self._failed.items())
+            )
 
-    async def _look(self, connection: Connection, in_progress: list[asyncpg.Record]) -> None:
+    async def _poll(self, connection: Connection, in_progress: list[asyncpg.Record]) -> None:
         own = {
             claimed.flow_run_id: claimed
             for claimed in self.leases.claimed.values()
@@ -126,28 +129,28 @@ class Reconciler:
         }
         flow_runs = await self._flow_runs([*own, *(row["flow_run_id"] for row in in_progress)])
         for flow_run_id, claimed in own.items():
-            await self._one(f"dispatch {claimed.id}", self._see(claimed, flow_run_id, flow_runs))
+            await self._one(f"dispatch {claimed.id}", self._obey(claimed, flow_run_id, flow_runs))
         for dispatch in in_progress:
             flow_run = flow_runs.get(dispatch["flow_run_id"])
-            await self._one(f"dispatch {dispatch['id']}", self._follow(connection, dispatch, flow_run))
+            await self._one(f"dispatch {dispatch['id']}", self._sync(connection, dispatch, flow_run))
 
-    async def _one(self, what: str, seen_to: Awaitable[None]) -> None:
+    async def _one(self, what: str, reconciled: Awaitable[None]) -> None:
         """
-        See to one thing; what goes wrong with it keeps no other from its turn.
+        Reconcile one run; note its error, so that it keeps no other run from its turn.
 
         Raises:
-            httpx.HTTPError: Prefect is away.
-            OSError, asyncpg.InterfaceError, asyncpg.PostgresError: PostgreSQL is away.
+            httpx.HTTPError: Prefect is unavailable.
+            OSError, asyncpg.InterfaceError, asyncpg.PostgresError: PostgreSQL is unavailable.
         """
         try:
-            await seen_to
+            await reconciled
         except Exception as error:
             is_poison = failed_inside(error) and await is_ready(self.client)
             if is_connection_error(error) or (is_unavailable(error) and not is_poison):
                 raise
-            self._unseen[what] = error
+            self._failed[what] = error
 
-    async def _followed(self, connection: Connection) -> list[asyncpg.Record]:
+    async def _in_progress(self, connection: Connection) -> list[asyncpg.Record]:
         await dispatches.flag_unroutable(connection, self.deployments)
         rows = await dispatches.in_progress(connection, after=self.after, limit=SAMPLE, within=FOLLOW)
         self.after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
@@ -165,14 +168,14 @@ class Reconciler:
 
         It answers 500 to a whole page if it holds one with a number of more than 64 bits.
         """
-        wanted = FlowRunFilter(id=FlowRunFilterId(any_=flow_run_ids))
+        by_id = FlowRunFilter(id=FlowRunFilterId(any_=flow_run_ids))
         try:
-            page = await self.client.read_flow_runs(flow_run_filter=wanted, limit=PAGE)
+            page = await self.client.read_flow_runs(flow_run_filter=by_id, limit=PAGE)
         except httpx.HTTPStatusError as error:
             if not failed_inside(error) or not await is_ready(self.client):
                 raise
             if len(flow_run_ids) == 1:
-                self._unseen[f"flow run {flow_run_ids[0]}"] = error
+                self._failed[f"flow run {flow_run_ids[0]}"] = error
                 return {}
             middle = len(flow_run_ids) // 2
             return await self._page(flow_run_ids[:middle]) | await self._page(flow_run_ids[middle:])
@@ -180,16 +183,16 @@ class Reconciler:
 
     async def _close_left_open(self, connection: Connection) -> None:
         """
-        Close flow runs that are open though their dispatch is over: some of the open ones, and all of them in turns.
+        Close flow runs that are open though their dispatch has ended: one page of the open ones at each call.
 
-        An engine that was stopped between its last look at its lease and a call to Prefect makes that call when it
-        wakes, however late, when another engine has long ended the run. It is looked for from Prefect's side, where
-        little more is open than is in hand, while what is over is all that ever was.
+        An engine that was stopped between its last check of its lease and a call to Prefect makes that call when it
+        wakes, however late, when another engine has long ended the run. It is searched from Prefect's side, where
+        little more is open than is claimed, while all dispatches that ever were have ended.
         """
-        wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)))
+        is_open = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)))
         offset, self.offset = self.offset, self.offset + PAGE  # also past a page that Prefect cannot show
         page = await self.client.read_flow_runs(
-            flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=PAGE, offset=offset
+            flow_run_filter=is_open, sort=FlowRunSort.ID_DESC, limit=PAGE, offset=offset
         )
         if len(page) < PAGE:
             self.offset = 0
@@ -204,16 +207,16 @@ class Reconciler:
                     await self._one(f"flow run {flow_run_id}", self._close(flow_run_id, by_id[dispatch_id]))
 
     async def _close(self, flow_run_id: UUID, dispatch: asyncpg.Record) -> None:
-        said = f"Its dispatch is {dispatch['state']}" + (
+        why = f"Its dispatch is {dispatch['state']}" + (
             f": {dispatch['reason']}" if dispatch["reason"] else "."
         )
-        logger.info("flow run %s of dispatch %s was left open: %s", flow_run_id, dispatch["id"], said)
-        state: State[Any] = State(type=CLOSED[dispatch["state"]], message=said)
+        logger.info("flow run %s of dispatch %s was left open: %s", flow_run_id, dispatch["id"], why)
+        state: State[Any] = State(type=CLOSED[dispatch["state"]], message=why)
         await self.client.set_flow_run_state(flow_run_id, state, force=True)
 
-    async def _see(self, claimed: ClaimedDispatch, flow_run_id: UUID, flow_runs: FlowRunsById) -> None:
-        """What Prefect says of a run in hand."""
-        if claimed.stop is not None:  # it was told so; an effect may have been in flight
+    async def _obey(self, claimed: ClaimedDispatch, flow_run_id: UUID, flow_runs: FlowRunsById) -> None:
+        """Stop a run in this engine if a person cancelled, suspended, ended or deleted it."""
+        if claimed.stop is not None:  # requested before, but an effect may have been in flight
             claimed.request_stop(claimed.stop)
             return
         state = _state(flow_runs.get(flow_run_id))
@@ -221,7 +224,7 @@ class Reconciler:
             if await self._is_deleted(flow_run_id):
                 claimed.request_stop(Stop.DELETED)
             return
-        claimed.waits = state.is_paused()  # it blocks, but nothing is done meanwhile
+        claimed.awaiting_input = state.is_paused()  # it blocks, but does nothing meanwhile
         if state.is_cancelling():
             claimed.request_stop(Stop.CANCELLED)
         elif state.is_paused() and state.state_details.pause_reschedule:
@@ -230,89 +233,88 @@ class Reconciler:
             claimed.request_stop(Stop.ENDED)
         claimed.seen_over = state.is_final()
 
-    async def _follow(
-        self, connection: Connection, dispatch: asyncpg.Record, flow_run: FlowRun | None
-    ) -> None:
-        """What Prefect says of a run that no engine has in hand."""
+    async def _sync(self, connection: Connection, dispatch: asyncpg.Record, flow_run: FlowRun | None) -> None:
+        """Bring the state of a run that no engine has claimed to the other side."""
         state = _state(flow_run)
         if dispatch["state"] == "discarded" and _is_left_open(dispatch, state):
             if state is not None and not state.is_final() and _is_of(flow_run, dispatch):
                 message = f"Discarded in the inbox: {dispatch['reason']}"
                 await cancel(self.client, dispatch["flow_run_id"], message)
             await dispatches.mark_run_closed(connection, dispatch["id"])
-        elif became := await self._became(dispatch, flow_run):
-            logger.info("dispatch %s is %s: %s", dispatch["id"], became.state, became.reason)
-            reason = became.reason or f"{dispatch['state']} no more"
-            async with acting(connection, became.actor or UI, reason):
+        elif new := await self._new_state(dispatch, flow_run):
+            logger.info("dispatch %s is %s", dispatch["id"], new)
+            reason = new.reason or f"{dispatch['state']} no more"
+            async with acting(connection, new.actor or UI, reason):
                 await dispatches.sync_from_prefect(
-                    connection, dispatch, became.state, became.reason, waits_for=became.waits_for
+                    connection, dispatch, new.state, new.reason, waits_for=new.waits_for
                 )
 
-    async def _became(self, dispatch: asyncpg.Record, flow_run: FlowRun | None) -> Ending | None:
-        """What became of a dispatch, where Prefect says something else than the inbox."""
+    async def _new_state(self, dispatch: asyncpg.Record, flow_run: FlowRun | None) -> NewState | None:
+        """Return the new state of a dispatch whose flow run has another state; None if it has not."""
         was, flow_run_id, state = dispatch["state"], dispatch["flow_run_id"], _state(flow_run)
         if flow_run is None or state is None:
             is_open = was in {"held", "running"}
             return DELETED if is_open and await self._is_deleted(flow_run_id) else None
-        if not _is_of(flow_run, dispatch):  # of a backlog: what becomes of it says nothing of this one
+        if not _is_of(flow_run, dispatch):  # of a batch: its state is not this dispatch's
             return None
         if was == "held":
-            return await self._answered(dispatch, state)
+            return await self._resumed(dispatch, state)
         if was == "dispatched":
             return await self._cancelled_while_waiting(flow_run_id, state)
         if was == "running" and dispatch["discard_reason"]:
             return await self._discarded_elsewhere(dispatch, state)
         return await self._retried(dispatch, flow_run, state)
 
-    async def _retried(self, dispatch: asyncpg.Record, flow_run: FlowRun, state: State[Any]) -> Ending | None:
-        """What became of a dispatch that a person may have retried in the Prefect UI."""
+    async def _retried(
+        self, dispatch: asyncpg.Record, flow_run: FlowRun, state: State[Any]
+    ) -> NewState | None:
+        """Return the new state of a dispatch that a person may have retried in the Prefect UI."""
         if state.is_paused():
-            return Ending("held", WAITS)
+            return NewState("held", WAITS)
         if state.is_final():
             return await self._ended(dispatch, state)
         is_new = dispatch["state"] != "running" and is_retried(flow_run)
-        return Ending("running", RETRIED) if is_new else None
+        return NewState("running", RETRIED) if is_new else None
 
-    async def _cancelled_while_waiting(self, flow_run_id: UUID, state: State[Any]) -> Ending | None:
-        """What became of a dispatch that waits for an engine, if a person cancels it."""
+    async def _cancelled_while_waiting(self, flow_run_id: UUID, state: State[Any]) -> NewState | None:
+        """Return the new state of a dispatch that waits for an engine, if a person cancels it."""
         if not state.is_cancelling():
             return None
-        return await ending(
-            self.database, await cancel(self.client, flow_run_id, "Cancelled while it waited.")
-        )
+        cancelled = await cancel(self.client, flow_run_id, "Cancelled while it waited.")
+        return await new_state(self.database, cancelled)
 
-    async def _discarded_elsewhere(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
-        """What became of a dispatch that a person discards while Prefect's worker runs it."""
+    async def _discarded_elsewhere(self, dispatch: asyncpg.Record, state: State[Any]) -> NewState | None:
+        """Return the new state of a dispatch that a person discards while Prefect's worker runs it."""
         if state.is_completed():
             return await self._ended(dispatch, state)
         if state.is_final():
-            return Ending("discarded", dispatch["discard_reason"])
+            return NewState("discarded", dispatch["discard_reason"])
         if not state.is_cancelling():
             await self.client.set_flow_run_state(
                 dispatch["flow_run_id"], Cancelling(message="Discarded in the inbox.")
             )
         return None
 
-    async def _ended(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
-        """What became of a dispatch that Prefect's worker may have run."""
+    async def _ended(self, dispatch: asyncpg.Record, state: State[Any]) -> NewState | None:
+        """Return the new state of a dispatch that Prefect's worker may have run."""
         was = dispatch["state"]
-        end = await ending(self.database, state)
+        end = await new_state(self.database, state)
         if end.state == "discarded":
             return end if was != "discarded" else None
         reason = RETRIED + (f": {end.reason}" if end.reason else "")
         if was == "running":
             return replace(end, reason=reason, actor=WORKER)
-        return Ending(end.state, reason) if end.state == "done" else None
+        return NewState(end.state, reason) if end.state == "done" else None
 
-    async def _answered(self, dispatch: asyncpg.Record, state: State[Any]) -> Ending | None:
-        """What became of a dispatch that waited for a person."""
+    async def _resumed(self, dispatch: asyncpg.Record, state: State[Any]) -> NewState | None:
+        """Return the new state of a dispatch that waited for a person."""
         if state.is_paused():
             return None
         if state.is_cancelling():  # it has no process that could end it
             state = await cancel(self.client, dispatch["flow_run_id"], "Cancelled while it waited.")
         if state.is_final():
-            return await ending(self.database, state)
-        return Ending("dispatched" if state.is_scheduled() else "running", "resumed in the Prefect UI")
+            return await new_state(self.database, state)
+        return NewState("dispatched" if state.is_scheduled() else "running", "resumed in the Prefect UI")
 
     async def _is_deleted(self, flow_run_id: UUID) -> bool:
         try:
@@ -327,20 +329,20 @@ def _state(flow_run: FlowRun | None) -> State[Any] | None:
 
 
 def _dispatch_of(flow_run: FlowRun) -> UUID | None:
-    """The dispatch that a flow run was made for, by the key of its making; it may have another one by now."""
+    """Return the dispatch for which a flow run was created, by its idempotency key."""
     with suppress(ValueError):
         return UUID((flow_run.idempotency_key or "").partition(":")[0])
     return None
 
 
 def _is_of(flow_run: FlowRun | None, dispatch: asyncpg.Record) -> bool:
-    """Whether a flow run is of one dispatch, not of a backlog."""
+    """Return True if a flow run is of one dispatch, not of a batch."""
     return flow_run is not None and _dispatch_of(flow_run) == dispatch["id"]
 
 
 def _is_left_open(dispatch: asyncpg.Record, state: State[Any] | None) -> bool:
     """
-    Whether the run of a discarded dispatch is still to be cancelled.
+    Return True if the run of a discarded dispatch is still to be cancelled.
 
     It was discarded while it waited: for a person, or for an engine that would take it up again. One that is
     scheduled or runs for another reason was retried in the Prefect UI after it had been discarded.

@@ -1,9 +1,9 @@
 """
-From a delivery to its dispatches: every route whose condition holds gets one.
+Routing: turns a delivery into dispatches, one for every route whose condition is true.
 
-Around each delivery stands a fence: whatever its body, its templates or its flows' types raise ends it alone, as
-`rejected`. What its body costs is spent in a confined process, and sources are routed side by side, so that one of
-them holds up no other. What kills this process all the same has been counted before (`deliveries.claim_received`).
+Around each delivery is a fence: any error of its body, its templates or its flows' types ends it alone, as `rejected`.
+Bodies are parsed and matched in a confined process, and sources are routed side by side, so that no source delays
+another. A delivery that kills this process all the same was counted before (`deliveries.claim_received`).
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from hookline.confined import Confined, TooCostly
 from hookline.database import CONNECTION_ERRORS, is_connection_error
+from hookline.engine.leases import is_cancelled
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import Hooks, Route
 from hookline.hooks.matching import Candidate, Incoming, Match, bounded_and_judged, match_routes
@@ -36,15 +37,15 @@ logger = logging.getLogger(__name__)
 
 BATCH = 50
 TURN_SECONDS = 2.0
-"""How long one source is routed before what was made of it is written down."""
+"""The longest time for which one source is routed before its outcomes are written."""
 IDLE_SECONDS = 5.0
-"""How long a notification may be missed before the inbox is looked at anyway."""
+"""The interval of polls of the inbox, should a notification be missed."""
 PAUSE_SECONDS = 2.0
-"""How long a source waits after a delivery that was too costly: its process is being started again."""
+"""The wait of a source after a delivery that was too costly: its process is started again."""
 PROCESSES = 2
 MAX_ATTEMPTS = 3
 MAX_MESSAGE = 200
-"""Characters of what others say."""
+"""The most characters of an error that is not ours."""
 FATAL = f"its routing did not come to an end {MAX_ATTEMPTS} times: the engine died or hung of it"
 
 WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], context={})
@@ -52,7 +53,7 @@ WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], c
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a delivery: dispatches, or a state and the reason."""
+    """The outcome of routing a delivery: dispatches, or a state and its reason."""
 
     delivery: asyncpg.Record
     new: Sequence[NewDispatch] = field(default_factory=list)
@@ -61,16 +62,16 @@ class _Outcome:
     costly: bool = False
 
 
-class _SwitchedOff(HooklineError):
-    """A route that takes a delivery, or may, is off: the delivery waits until it is on again."""
+class _RouteOff(HooklineError):
+    """A route that matches a delivery, or may match, is off: the delivery waits until it is on again."""
 
 
-class _Waits(HooklineError):
-    """A delivery cannot be routed before a person has put something right, which is not the delivery's fault."""
+class _NotRoutable(HooklineError):
+    """A delivery cannot be routed before a person fixes a file; the delivery itself is in order."""
 
 
 class Router:
-    """Routes what was received, for as long as its engine serves."""
+    """Routes received deliveries, for as long as its engine runs."""
 
     def __init__(
         self,
@@ -92,11 +93,11 @@ class Router:
         self._stopping = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._counted: set[UUID] = set()
-        """The deliveries whose attempt is counted already: this process has not died of it."""
+        """The deliveries whose attempt is counted already: this process has not died of them."""
 
     async def serve(self) -> None:
-        """Route until stopped, then end what was begun."""
-        renewing = asyncio.create_task(self._keep_renewed())
+        """Route until stopped, then finish the sources that were begun."""
+        renewing = asyncio.create_task(self._renew_claims())
         try:
             await self.confined.run(match_routes, WARMING_UP, [], [])  # to start a process takes a second
             while not self._stopping.is_set():
@@ -110,12 +111,12 @@ class Router:
             await asyncio.to_thread(self.confined.close)
 
     def stop(self) -> None:
-        """Take nothing new."""
+        """Claim nothing more."""
         self._stopping.set()
         self.wake.set()
 
     async def route_received(self) -> None:
-        """Route all there is, and return."""
+        """Route all received deliveries, and return."""
         while await self._turn() or self._running:
             await self._finish_running()
 
@@ -131,13 +132,13 @@ class Router:
             return True
 
     async def _turn(self) -> bool:
-        """Begin to route what is due, each source by itself; return True if that was anything."""
+        """Claim deliveries and begin to route them, each source by itself; return True if there were any."""
         async with self.database.acquire() as connection:
             claimed = await deliveries.claim_received(
                 connection, BATCH, busy=self._running.keys(), counted=self._counted
             )
-        of_source = itemgetter("source")
-        for source, group in groupby(sorted(claimed, key=of_source), key=of_source):
+        by_source = itemgetter("source")
+        for source, group in groupby(sorted(claimed, key=by_source), key=by_source):
             self._begin(source, list(group))
         return bool(claimed) or await self._route_suspect()
 
@@ -172,7 +173,7 @@ class Router:
             return False
         if suspect["routing_attempts"] > MAX_ATTEMPTS:
             logger.error("delivery %s is rejected: %s", suspect["id"], FATAL)
-            await self._keep([_Outcome(suspect, state="rejected", reason=FATAL)])
+            await self._write([_Outcome(suspect, state="rejected", reason=FATAL)])
         else:
             self._begin(suspect["source"], [suspect])
             await self._finish_running()
@@ -187,7 +188,7 @@ class Router:
         while left and not costly and (not outcomes or time.monotonic() < until):
             outcomes.append(await self._route(left.pop()))
             costly = outcomes[-1].costly
-        await self._keep(outcomes)
+        await self._write(outcomes)
         if left:
             rest = [row["id"] for row in left]
             await deliveries.release_routing(self.database, rest)
@@ -198,20 +199,22 @@ class Router:
                 await asyncio.wait_for(self._stopping.wait(), PAUSE_SECONDS)
 
     async def _route(self, delivery: asyncpg.Record) -> _Outcome:
-        """The fence: nothing that one delivery raises comes out of it; only the database may be away."""
+        """Route one delivery within its fence: no error of it comes out; only the database may be unavailable."""
         body = delivery["body"]
         if body is None and delivery["has_body"]:
             body = await deliveries.body_of(self.database, delivery["id"])
         try:
             new = await self._dispatches(delivery, body)
-        except _SwitchedOff as off:
+        except _RouteOff as off:
             return _Outcome(delivery, state="held", reason=str(off))
-        except _Waits as waits:
-            logger.warning("delivery %s waits: %s", delivery["id"], waits)
-            return _Outcome(delivery, state="received", reason=str(waits))
+        except _NotRoutable as error:
+            logger.warning("delivery %s waits: %s", delivery["id"], error)
+            return _Outcome(delivery, state="received", reason=str(error))
         except BaseException as error:
             # Whatever it is, it ends this delivery alone: a flow's own types may raise anything.
-            if isinstance(error, GeneratorExit) or _is_stopped(error):
+            if isinstance(error, GeneratorExit) or (
+                isinstance(error, asyncio.CancelledError) and is_cancelled()
+            ):
                 raise
             return _rejected(delivery, error)
         if not new:
@@ -243,15 +246,15 @@ class Router:
             flow = None if deployment is None else deployment.flow()
         except ConfigurationError:
             flow = None
-        if deployment is None or flow is None:  # told of once the route takes a delivery
+        if deployment is None or flow is None:  # reported once the route matches a delivery
             return Candidate(route.name, route.spec)
-        wanted = takes_delivery(flow) and DELIVERY not in deployment.parameters
+        fills = takes_delivery(flow) and DELIVERY not in deployment.parameters
         return Candidate(
             route.name,
             route.spec,
             schema=server_schema(flow),
             defaults=deployment.parameters,
-            filled={DELIVERY: str(delivery_id)} if wanted else {},
+            filled={DELIVERY: str(delivery_id)} if fills else {},
         )
 
     async def _dispatch(self, delivery: asyncpg.Record, candidate: Candidate, match: Match) -> NewDispatch:
@@ -260,7 +263,7 @@ class Router:
         try:
             flow = self._deployment(route).flow()
         except ConfigurationError as error:
-            raise _Waits(f"routes.{route.name}: {error}") from None
+            raise _NotRoutable(f"routes.{route.name}: {error}") from None
         problems = misfits(flow, match.parameters)
         parameters = match.parameters
         if match.refused and not problems:
@@ -275,7 +278,7 @@ class Router:
 
     def _deployment(self, route: Route) -> Deployment:
         """
-        The deployment that a route leads to.
+        Return the deployment that a route leads to.
 
         Raises:
             ConfigurationError: this engine does not know it.
@@ -284,31 +287,31 @@ class Router:
             raise ConfigurationError(f"there is no deployment {route.deployment!r} here")
         return self.deployments[route.deployment]
 
-    async def _keep(self, outcomes: Sequence[_Outcome]) -> None:
-        """Write down together what became of deliveries; where that cannot be, of each by itself."""
+    async def _write(self, outcomes: Sequence[_Outcome]) -> None:
+        """Write outcomes together; if that fails, each by itself."""
         try:
-            await self._write(outcomes)
+            await self._write_all(outcomes)
         except Exception as error:
             if is_connection_error(error):
                 raise
             if len(outcomes) > 1:
                 for each in outcomes:
-                    await self._keep([each])
+                    await self._write([each])
                 return
             [outcome] = outcomes
             if outcome.state == "rejected":
                 self._counted.discard(outcome.delivery["id"])  # its next attempt counts
                 raise
-            await self._keep([_rejected(outcome.delivery, error)])
+            await self._write([_rejected(outcome.delivery, error)])
 
-    async def _write(self, outcomes: Sequence[_Outcome]) -> None:
+    async def _write_all(self, outcomes: Sequence[_Outcome]) -> None:
         claimed = {each.delivery["id"]: each.delivery["routing_attempts"] for each in outcomes}
         async with self.database.acquire() as connection, connection.transaction():
-            ours = await deliveries.lock_claimed(connection, claimed)
-            kept = [each for each in outcomes if each.delivery["id"] in ours]
-            if new := [dispatch for each in kept for dispatch in each.new]:
+            locked = await deliveries.lock_claimed(connection, claimed)
+            ours = [each for each in outcomes if each.delivery["id"] in locked]
+            if new := [dispatch for each in ours for dispatch in each.new]:
                 await dispatches.add_all(connection, new)
-            for each in kept:
+            for each in ours:
                 if each.state == "received":
                     await deliveries.postpone_routing(connection, each.delivery["id"], each.reason or "")
                 elif each.state == "held":
@@ -317,8 +320,8 @@ class Router:
                     await deliveries.set_state(connection, each.delivery["id"], each.state, each.reason)
         self._counted.difference_update(claimed)
 
-    async def _keep_renewed(self) -> None:
-        """Say of what is being routed that it is not left alone."""
+    async def _renew_claims(self) -> None:
+        """Renew the claims of deliveries that are being routed, until cancelled."""
         while True:
             await asyncio.sleep(deliveries.ROUTING_SECONDS / 3)
             if self._running:
@@ -326,31 +329,25 @@ class Router:
                     await deliveries.renew_routing(self.database, self._counted)
 
 
-def _is_stopped(error: BaseException) -> bool:
-    """Return True if this task was asked to end, and nobody only says so."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
 def _require_switched_on(routes: Sequence[Route]) -> None:
-    """Raise _SwitchedOff if one of these routes, which take a delivery or may, is off."""
+    """Raise _RouteOff if one of these routes, which match a delivery or may match, is off."""
     for route in routes:
         if route.off:
-            raise _SwitchedOff(f"route {route.name} {route.off}")
+            raise _RouteOff(f"route {route.name} {route.off}")
 
 
 def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:
-    """What becomes of a delivery that raised something."""
-    why = reason(_told(error))
+    """Return the outcome of a delivery that raised an error."""
+    why = reason(_message(error))
     logger.warning("delivery %s cannot be routed: %s (%s)", delivery["id"], why, type(error).__name__)
     return _Outcome(delivery, state="rejected", reason=why, costly=isinstance(error, TooCostly))
 
 
-def _told(error: BaseException) -> str:
-    """Our own words are ValueErrors; those of others may quote the body, so that only their beginning is told."""
+def _message(error: BaseException) -> str:
+    """Return the message of an error; those that are not ours may quote the body, so only their beginning."""
     match error:
         case asyncpg.PostgresError() | asyncpg.InterfaceError():  # its details hold the whole row
-            return f"PostgreSQL cannot keep what it became: {one_line(error.args[0], MAX_MESSAGE)}"
+            return f"PostgreSQL cannot store its outcome: {one_line(error.args[0], MAX_MESSAGE)}"
         case ValueError() | HooklineError():
             return str(error)
         case _:

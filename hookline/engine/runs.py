@@ -1,7 +1,6 @@
-"""One dispatch, one flow run: created on its deployment, run here, and found again after a crash."""
+"""Flow runs of dispatches: one for each, created on its deployment, run here, and found again after a crash."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from prefect.states import Cancelled, Pending, Suspended
 
 from hookline.crash_points import crash_point
 from hookline.engine.leases import ClaimedDispatch
+from hookline.engine.outcomes import DELETED, UI, Discarded, LeaseLost, NewState, Outcome, Requeue
 from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
@@ -26,38 +26,7 @@ from hookline.prefect_adapter.run_marks import mark_for_engine
 from hookline.provisioning.deployments import Deployment
 
 PREFECT_PREAMBLE = "Flow run encountered an exception: "
-UI = "a person in the Prefect UI"
-"""Who did it, in the audit trail: a Prefect server without accounts does not know more."""
-
-
-class LeaseLost(HooklineError):
-    """The run here was stopped because another engine may have it; nothing is to be written down."""
-
-
-class Discarded(HooklineError):
-    """The run here was stopped because a person discards its dispatch; its flow run is still to be cancelled."""
-
-
-class EngineStops(HooklineError):
-    """The run here was stopped because the engine is; it goes on elsewhere or later."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the work on a dispatch ended, in the words of the inbox."""
-
-    state: str
-    """One of its states; `running`: elsewhere, by Prefect's worker."""
-    reason: str | None
-    actor: str | None = None
-    """Who did it, where it was a person."""
-    waits_for: int | None = None
-    """The number of the effect that a person must settle first."""
-
-
-DELETED = Ending(
-    "failed", "Its flow run was deleted in the Prefect UI. Replay it for a new one, or discard it.", actor=UI
-)
+ELSEWHERE = NewState("running", "runs in a process of Prefect's worker")
 
 
 class FlowRuns:
@@ -72,44 +41,37 @@ class FlowRuns:
         self.ids: dict[str, UUID] = {}
         self.storage = ResultStorage()
 
-    async def run(self, claimed: ClaimedDispatch) -> Ending:
+    async def run(self, claimed: ClaimedDispatch) -> Outcome:
         """
         Run the flow run of a dispatch until it ends or waits for a person; after a crash, the same one goes on.
 
         Raises:
-            httpx.HTTPError, PrefectUnavailable: Prefect is away, and the dispatch should wait; or refuses it.
-            Discarded: a person wants it so.
-            NotOurs: another engine may have it; leave the dispatch alone.
-            EngineStops: it did not end in time; another engine goes on.
-            DatabaseUnavailable: PostgreSQL is away; the dispatch should wait.
-            HooklineError: the deployment is not on the Prefect server, or the server refuses to let it run.
+            httpx.HTTPError, PrefectUnavailable: Prefect is unavailable, or refuses the dispatch.
+            DatabaseUnavailable: PostgreSQL is unavailable.
+            HooklineError: the deployment is not on the Prefect server.
         """
         flow_run = await self._flow_run(claimed.dispatch)
         crash_point("flow run created")
-        await ensure_lease(claimed)
+        if not await claimed.ensure_lease():
+            return LeaseLost()
         is_new = claimed.flow_run_id != flow_run.id
         if is_new:
             await dispatches.note_flow_run(self.database, claimed.id, flow_run.id)
             claimed.flow_run_id = flow_run.id
         if claimed.stop is Stop.DISCARDED:
-            raise Discarded(claimed.stop.value)
+            return Discarded()
         state = flow_run.state or Pending()
         if _is_over(state) or state.is_cancelling():
             return await self._end(claimed, flow_run.id, state)
         if state.is_paused():
-            return await self._hold(claimed, flow_run.id, state)
-        if not await self._take(
-            claimed, flow_run, state, ours=is_new or claimed.dispatch["left_by"] is not None
-        ):
-            return Ending("running", "runs in a process of Prefect's worker")
-        mark_for_engine(flow_run)
-        await self.storage.refresh(self.client)
-        flow = self.deployments[claimed.dispatch["deployment"]].flow()
-        run = DispatchFlowRun(control=claimed, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
-        await claimed.run(run.execute())
-        return await self._conclude(claimed, flow_run.id, run)
+            return await self._wait_for_input(claimed, flow_run.id, state)
+        is_ours = is_new or claimed.dispatch["left_by"] is not None
+        return await self._start(claimed, flow_run, state, is_ours=is_ours) or await self._execute(
+            claimed, flow_run
+        )
 
     async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
+        """Create the flow run of a dispatch, or find the one that was created before."""
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
         deployment = dispatch["deployment"]
         try:
@@ -124,61 +86,86 @@ class FlowRuns:
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.NOT_FOUND:
                 raise
-            del self.ids[deployment]  # it may be made anew, with another id
+            del self.ids[deployment]  # it may have been made again, with another id
             raise _no_deployment(deployment) from None
 
-    async def _take(
-        self, claimed: ClaimedDispatch, flow_run: FlowRun, state: State[Any], *, ours: bool
-    ) -> bool:
+    async def _start(
+        self, claimed: ClaimedDispatch, flow_run: FlowRun, state: State[Any], *, is_ours: bool
+    ) -> Outcome | None:
         """
-        Put the run where it may run here; False: another process runs it.
+        Set the flow run to Pending, so that it may run here; return an outcome if it may not.
 
-        A scheduled run (resumed, or retried) is wanted by Prefect's worker too. The server lets one of us have it.
+        A scheduled run (resumed, or retried) is due in Prefect's worker too. The server lets one of the two have it.
         """
-        if ours and state.is_pending():
-            return True
-        if not ours and (state.is_pending() or state.is_running()):
-            return False
-        goes_on: State[Any] = Pending(message="Goes on where it stopped.")
-        await ensure_lease(claimed)
-        answer = await self.client.set_flow_run_state(flow_run.id, goes_on, force=not state.is_scheduled())
+        if is_ours and state.is_pending():
+            return None
+        if not is_ours and (state.is_pending() or state.is_running()):
+            return ELSEWHERE
+        if not await claimed.ensure_lease():
+            return LeaseLost()
+        pending: State[Any] = Pending(message="Goes on where it stopped.")
+        answer = await self.client.set_flow_run_state(flow_run.id, pending, force=not state.is_scheduled())
         if answer.status == SetStateStatus.WAIT:
-            raise HooklineError("The deployment has as many runs as its concurrency limit allows.")
+            return Requeue("The deployment has as many runs as its concurrency limit allows.")
         flow_run.state = answer.state
-        return answer.status == SetStateStatus.ACCEPT
+        return None if answer.status == SetStateStatus.ACCEPT else ELSEWHERE
 
-    async def _conclude(self, claimed: ClaimedDispatch, flow_run_id: UUID, run: DispatchFlowRun) -> Ending:
-        """What it means for the dispatch that the run has ended, or was stopped."""
-        if claimed.stop is Stop.LEASE_LOST:
-            raise LeaseLost(claimed.stop.value)
-        if claimed.stop is Stop.DELETED:
-            return DELETED
+    async def _execute(self, claimed: ClaimedDispatch, flow_run: FlowRun) -> Outcome:
+        mark_for_engine(flow_run)
+        await self.storage.refresh(self.client)
+        flow = self.deployments[claimed.dispatch["deployment"]].flow()
+        run = DispatchFlowRun(control=claimed, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
+        await claimed.run(run.execute())
+        return await self._outcome(claimed, flow_run.id, run)
+
+    async def _outcome(self, claimed: ClaimedDispatch, flow_run_id: UUID, run: DispatchFlowRun) -> Outcome:
+        """Return the outcome of a run that has ended, or was stopped."""
         state = run.state
-        if claimed.stop is Stop.DISCARDED and not state.is_completed():
-            raise Discarded(claimed.stop.value)
-        if claimed.stop is None and state.is_cancelled():
-            return Ending("discarded", state.message or "the flow itself says that it is cancelled")
+        match claimed.stop:
+            case Stop.LEASE_LOST:
+                return LeaseLost()
+            case Stop.DELETED:
+                return DELETED
+            case Stop.DISCARDED if not state.is_completed():
+                return Discarded()
+            case None if state.is_cancelled():
+                return NewState("discarded", state.message or "the flow itself says that it is cancelled")
         if claimed.stop is not None or not state.is_final():
             state = (await self.client.read_flow_run(flow_run_id)).state or state
+        return await self._outcome_of_state(claimed, flow_run_id, state) or Requeue(
+            f"Prefect does not let the flow run go on from {state.name}: {run.refused}"
+        )
+
+    async def _outcome_of_state(
+        self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]
+    ) -> Outcome | None:
+        """Return the outcome by the state at Prefect; None if the run should not have ended in it."""
         if state.is_paused():
-            return await self._hold(claimed, flow_run_id, state)
+            return await self._wait_for_input(claimed, flow_run_id, state)
         if _is_over(state) or state.is_failed() or state.is_crashed() or state.is_cancelling():
             return await self._end(claimed, flow_run_id, state)
         if claimed.stop is Stop.ENGINE_STOPS:
-            waits: State[Any] = Pending(message="Its engine was stopped; another one goes on.")
-            await ensure_lease(claimed)
-            await self.client.set_flow_run_state(flow_run_id, waits, force=True)
-            raise EngineStops(claimed.stop.value)
-        raise HooklineError(f"Prefect does not let the flow run go on from {state.name}: {run.refused}")
+            return await self._leave_to_others(claimed, flow_run_id)
+        return None
 
-    async def _end(self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]) -> Ending:
-        """The ending of a run that is over, or that only we can let be over."""
+    async def _leave_to_others(self, claimed: ClaimedDispatch, flow_run_id: UUID) -> Outcome:
+        pending: State[Any] = Pending(message="Its engine was stopped; another one goes on.")
+        if not await claimed.ensure_lease():
+            return LeaseLost()
+        await self.client.set_flow_run_state(flow_run_id, pending, force=True)
+        return Requeue(Stop.ENGINE_STOPS.value, seconds=0)
+
+    async def _end(self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]) -> Outcome:
+        """Return the outcome of a run that is over; cancel it first if only we can."""
         if state.is_cancelling():
-            await ensure_lease(claimed)
+            if not await claimed.ensure_lease():
+                return LeaseLost()
             state = await cancel(self.client, flow_run_id, "Cancelled before its next effect.")
-        return await ending(self.database, state)
+        return await new_state(self.database, state)
 
-    async def _hold(self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]) -> Ending:
+    async def _wait_for_input(
+        self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]
+    ) -> Outcome:
         """
         Let a run wait for its answer without a process.
 
@@ -186,11 +173,12 @@ class FlowRuns:
         """
         details = state.state_details
         if not details.pause_reschedule:
-            waiting: State[Any] = Suspended(message="Its engine has died; it waits without a process.")
-            waiting.state_details = details.model_copy(update={"pause_reschedule": True})
-            await ensure_lease(claimed)
-            await self.client.set_flow_run_state(flow_run_id, waiting, force=True)
-        return Ending("held", WAITS)
+            suspended: State[Any] = Suspended(message="Its engine has died; it waits without a process.")
+            suspended.state_details = details.model_copy(update={"pause_reschedule": True})
+            if not await claimed.ensure_lease():
+                return LeaseLost()
+            await self.client.set_flow_run_state(flow_run_id, suspended, force=True)
+        return NewState("held", WAITS)
 
     async def _deployment_id(self, name: str) -> UUID:
         if name not in self.ids:
@@ -205,34 +193,27 @@ def _no_deployment(name: str) -> HooklineError:
     return HooklineError(f"The Prefect server has no deployment {name}. Make it with: hookline apply")
 
 
-async def ensure_lease(claimed: ClaimedDispatch) -> None:
-    """Before anything is noted of a run, or forced upon it: an engine that slept may have another's before it."""
-    await claimed.check()
-    if claimed.stop is Stop.LEASE_LOST:
-        raise LeaseLost(claimed.stop.value)
-
-
 async def cancel(client: PrefectClient, flow_run_id: UUID, message: str) -> State[Any]:
-    """Let a flow run be cancelled, whatever state it is in; that state."""
+    """Set a flow run to Cancelled, from any state; return the new state."""
     state: State[Any] = Cancelled(message=message)
     await client.set_flow_run_state(flow_run_id, state, force=True)
     return state
 
 
-async def ending(database: asyncpg.Pool, state: State[Any]) -> Ending:
-    """What the inbox says of a dispatch whose flow run ended in this state."""
+async def new_state(database: asyncpg.Pool, state: State[Any]) -> NewState:
+    """Return the state of a dispatch whose flow run ended in this state."""
     if state.is_completed():
-        return Ending("done", state.message if state.name != "Completed" else None)
+        return NewState("done", state.message if state.name != "Completed" else None)
     if state.is_cancelled():
-        return Ending("discarded", "cancelled in the Prefect UI", actor=UI)
+        return NewState("discarded", "cancelled in the Prefect UI", actor=UI)
     reason = (state.message or state.name or "").removeprefix(PREFECT_PREAMBLE)
     # What the run met decides, not whose effect it is: another delivery about the same order may have begun it.
     effect_id = await effects.uncertain_of(database, state.state_details.flow_run_id)
     if effect_id is None:
-        return Ending("failed", reason)
-    return Ending("uncertain", reason, waits_for=effect_id)
+        return NewState("failed", reason)
+    return NewState("uncertain", reason, waits_for=effect_id)
 
 
 def _is_over(state: State[Any]) -> bool:
-    """A failed or crashed run goes on when its dispatch is claimed again; these do not."""
+    """Return True if the run cannot go on; a failed or crashed run does when its dispatch is claimed again."""
     return state.is_completed() or state.is_cancelled()

@@ -1,9 +1,9 @@
 """
-The slots of an engine: who is at work, who only waits, and how much of the work one vendor may have.
+The slots of an engine: how many dispatches are at work at once, how many only wait, and the share of one vendor.
 
-So many dispatches are at work at once, and many more may be claimed: one that waits for longer than a moment (for a
-next attempt, an answer, a limit, a person) gives its slot back, and goes on at once when its wait is over. Calls to
-one vendor take no more than half of the slots, so that one that hangs leaves room for the others.
+Many more dispatches may be claimed than there are slots: one that waits for longer than a moment (for a next attempt,
+an answer, a limit, a person) gives its slot back, and goes on at once when its wait is over. Calls to one vendor take
+no more than half of the slots, so that one that does not answer leaves room for the others.
 """
 
 import asyncio
@@ -22,76 +22,76 @@ from hookline import context
 from hookline.context import GRACE_SECONDS
 from hookline.inbox import dispatches
 
-CLAIMED: Final = 10
+CLAIMED_PER_SLOT: Final = 10
 """
-So many times as many dispatches as there are slots may be claimed, at work or waiting.
+The most dispatches that may be claimed for each slot, at work or waiting.
 
-Each takes memory, and a connection to PostgreSQL where it has a business to itself (see `pool`).
+Each takes memory, and a connection to PostgreSQL if it has an exclusive lock (see `pool`).
 """
 WAITS: Final = "waits for a person's answer in the Prefect UI"
-_OURS: Final = "waits "
-"""How each reason begins that is told here, and so is taken back here."""
+_PREFIX: Final = "waits "
+"""The beginning of each reason that is written here, and so is removed here."""
 UNCLAIMED_SECONDS: Final = 5.0
-"""How often those are told that wait to be claimed while nothing moves."""
+"""The interval at which the reason of unclaimed dispatches is written while nothing moves."""
 
 
 class Claimed(Protocol):
-    """What is asked of a claimed dispatch."""
+    """A claimed dispatch, as far as its slot is concerned."""
 
     dispatch: asyncpg.Record
-    waits: bool
+    awaiting_input: bool
     slot: "DispatchSlot"
 
 
 @dataclass(eq=False)
 class _Wait:
-    why: str
+    reason: str
     lasts_from: float
-    """When, by the monotonic clock, it has lasted."""
+    """The time, by the monotonic clock, from which it counts as lasting."""
 
 
 class VendorShare:
-    """The share of the slots that calls to one vendor's address may have; first come, first served, in any thread."""
+    """The share of the slots for calls to one vendor's address; first come, first served, in any thread."""
 
-    def __init__(self, vendor: str, most: Callable[[], int]) -> None:
+    def __init__(self, vendor: str, limit: Callable[[], int]) -> None:
         self.vendor = vendor
-        self.most = most
-        self.taken = 0
+        self.limit = limit
+        self.in_use = 0
         self._queue: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._lock = Lock()
 
     @property
-    def why(self) -> str:
-        """What a dispatch waits for that gets none."""
-        return f"waits for a free slot: {self.taken} of {self.most()} calls to {self.vendor} are in flight"
+    def reason(self) -> str:
+        """The reason of a dispatch that waits for a slot of this vendor."""
+        return f"waits for a free slot: {self.in_use} of {self.limit()} calls to {self.vendor} are in flight"
 
     async def acquire(self) -> None:
-        """Take a slot, or wait for one."""
+        """Acquire a slot, or wait for one."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            if self.taken < self.most() and not self._queue:
-                self.taken += 1
+            if self.in_use < self.limit() and not self._queue:
+                self.in_use += 1
                 return
             turn = loop.create_future()
             self._queue.append((loop, turn))
         try:
-            with context.waiting(self.why):
+            with context.waiting(self.reason):
                 await turn
         except asyncio.CancelledError:
             self._leave(turn)
             raise
 
     def release(self) -> None:
-        """Give a slot back, to the first of those who wait."""
+        """Give a slot back, to the first in the queue."""
         with self._lock:
-            self.taken -= 1
-            while self._queue and self.taken < self.most():
+            self.in_use -= 1
+            while self._queue and self.in_use < self.limit():
                 loop, turn = self._queue.popleft()
                 with suppress(RuntimeError):  # its loop has ended, and its run with it
-                    loop.call_soon_threadsafe(self._give, turn)
-                    self.taken += 1
+                    loop.call_soon_threadsafe(self._grant, turn)
+                    self.in_use += 1
 
-    def _give(self, turn: asyncio.Future[None]) -> None:
+    def _grant(self, turn: asyncio.Future[None]) -> None:
         if turn.done():  # its run was stopped meanwhile
             self.release()
         else:
@@ -106,29 +106,29 @@ class VendorShare:
 
 
 class DispatchSlot:
-    """The slot of one dispatch: given back while it waits."""
+    """The slot of one dispatch, given back while it waits."""
 
-    def __init__(self, slots: "Slots", told: str | None) -> None:
+    def __init__(self, slots: "Slots", written: str | None) -> None:
         self._slots = slots
         self._waits: set[_Wait] = set()
-        self.told = told if told and told.startswith(_OURS) else None
-        """What the inbox says that it waits for."""
+        self.written = written if written and written.startswith(_PREFIX) else None
+        """The reason of its wait that stands in the inbox."""
 
     @contextmanager
     def waiting(self, why: str, *, grace: float) -> Iterator[None]:
-        """Around one wait; see `hookline.context.waiting`."""
+        """Give the slot back while one wait lasts; see `hookline.context.waiting`."""
         wait = _Wait(why, time.monotonic() + grace)
         self._waits.add(wait)
         try:
             if not grace:
-                self._slots.free()
+                self._slots.on_free()
             yield
         finally:
             self._waits.discard(wait)
 
     @asynccontextmanager
     async def vendor_slot(self, vendor: str, address: str) -> AsyncIterator[None]:
-        """Around what is asked of one vendor; see `hookline.context.vendor_slot`."""
+        """Acquire a slot of one vendor's share; see `hookline.context.vendor_slot`."""
         share = self._slots.share(vendor, address)
         await share.acquire()
         try:
@@ -136,11 +136,11 @@ class DispatchSlot:
         finally:
             share.release()
 
-    def why(self) -> str | None:
-        """What it waits for, where it has for longer than a moment: then it has given its slot back."""
+    def reason(self) -> str | None:
+        """Return the reason of a wait that lasts, and so has given the slot back; None if there is none."""
         now = time.monotonic()
         lasting = [wait for wait in tuple(self._waits) if wait.lasts_from <= now]
-        return max(lasting, key=lambda wait: wait.lasts_from).why if lasting else None
+        return max(lasting, key=lambda wait: wait.lasts_from).reason if lasting else None
 
 
 class Slots:
@@ -149,33 +149,33 @@ class Slots:
     def __init__(self, at_once: int, claimed: Mapping[UUID, Claimed]) -> None:
         self.claimed = claimed
         self.at_once = at_once
-        """How many may be at work; the engine raises it for a lane."""
-        self.most_claimed = CLAIMED * at_once
-        self.free: Callable[[], object] = lambda: None
-        """Called when a slot became free that was not given back by the end of a run."""
+        """The number that may be at work; the engine raises it for a batch."""
+        self.max_claimed = CLAIMED_PER_SLOT * at_once
+        self.on_free: Callable[[], object] = lambda: None
+        """The callback for a slot that became free before the end of its run."""
         self._free = at_once
-        self._moved = time.monotonic()
-        self._told_unclaimed = 0.0
+        self._progress_at = time.monotonic()
+        self._unclaimed_written_at = 0.0
         self._shares: dict[str, VendorShare] = {}
 
     def share(self, vendor: str, address: str) -> VendorShare:
-        """The share of a vendor's address."""
+        """Return the share of a vendor's address."""
         share = self._shares.get(address)
         return share or self._shares.setdefault(
             address, VendorShare(vendor, lambda: max(1, self.at_once // 2))
         )
 
-    def moved(self) -> None:
-        """Note that a dispatch was claimed or is over."""
-        self._moved = time.monotonic()
+    def note_progress(self) -> None:
+        """Note that a dispatch was claimed or has ended."""
+        self._progress_at = time.monotonic()
 
     def free_now(self) -> int:
-        """How many are free, as far as more may be claimed."""
-        return min(self.at_once - self.at_work(), self.most_claimed - len(self.claimed))
+        """Return the number of free slots, as far as more dispatches may be claimed."""
+        return min(self.at_once - self.at_work(), self.max_claimed - len(self.claimed))
 
     def open_to(self, deployments: Collection[str]) -> list[str]:
         """
-        Those of the deployments of which more may be claimed.
+        Return the deployments of which more dispatches may be claimed.
 
         One may have half of what the others leave: however many of its dispatches wait, there is room for others.
         """
@@ -184,37 +184,40 @@ class Slots:
         return [
             name
             for name in deployments
-            if claimed[name] < max(1, (self.most_claimed - total + claimed[name]) // 2)
+            if claimed[name] < max(1, (self.max_claimed - total + claimed[name]) // 2)
         ]
 
-    async def tell(self, database: asyncpg.Pool, owner: str, deployments: Collection[str]) -> None:
-        """Say in the inbox what waits for what, and take it back; wake the engine where a slot was given back."""
+    async def report_waits(self, database: asyncpg.Pool, owner: str, deployments: Collection[str]) -> None:
+        """Write the reason of each wait to the inbox, or remove it; wake the engine if a slot was given back."""
         before, self._free = self._free, self.free_now()
         if self._free > before:
-            self.free()
-        await self._tell_claimed(database, owner)
-        await self._tell_unclaimed(database, deployments, is_full=self._free <= 0)
+            self.on_free()
+        await self._report_claimed(database, owner)
+        await self._report_unclaimed(database, deployments, is_full=self._free <= 0)
 
-    async def _tell_claimed(self, database: asyncpg.Pool, owner: str) -> None:
+    async def _report_claimed(self, database: asyncpg.Pool, owner: str) -> None:
         claimed = dict(self.claimed)
-        changed = {id_: why for id_, one in claimed.items() if (why := _why(one)) != one.slot.told}
+        changed = {
+            id_: reason for id_, one in claimed.items() if (reason := _reason(one)) != one.slot.written
+        }
         if changed:
             for id_ in await dispatches.say_why(database, owner, changed):
-                claimed[id_].slot.told = changed[id_]
+                claimed[id_].slot.written = changed[id_]
 
-    async def _tell_unclaimed(
+    async def _report_unclaimed(
         self, database: asyncpg.Pool, deployments: Collection[str], *, is_full: bool
     ) -> None:
-        """Where nothing has moved for some time: a backlog that moves needs no telling."""
+        """Write the reason of unclaimed dispatches if nothing has moved for some time."""
         now = time.monotonic()
-        if now - self._moved < GRACE_SECONDS or now - self._told_unclaimed < UNCLAIMED_SECONDS:
+        is_moving = now - self._progress_at < GRACE_SECONDS
+        if is_moving or now - self._unclaimed_written_at < UNCLAIMED_SECONDS:
             return
         open_to = [] if is_full else self.open_to(deployments)
-        if shut := sorted(set(deployments) - set(open_to)):
-            self._told_unclaimed = now
-            await dispatches.say_why_unclaimed(database, shut, self._why_unclaimed())
+        if full := sorted(set(deployments) - set(open_to)):
+            self._unclaimed_written_at = now
+            await dispatches.say_why_unclaimed(database, full, self._reason_of_unclaimed())
 
-    def _why_unclaimed(self) -> str:
+    def _reason_of_unclaimed(self) -> str:
         at_work = self.at_work()
         return (
             f"waits for a free slot: {at_work} of {self.at_once} dispatches are at work in this engine, and "
@@ -222,9 +225,9 @@ class Slots:
         )
 
     def at_work(self) -> int:
-        """How many do not wait."""
-        return sum(_why(one) is None for one in self.claimed.values())
+        """Return the number of claimed dispatches that do not wait."""
+        return sum(_reason(one) is None for one in self.claimed.values())
 
 
-def _why(one: Claimed) -> str | None:
-    return WAITS if one.waits else one.slot.why()
+def _reason(one: Claimed) -> str | None:
+    return WAITS if one.awaiting_input else one.slot.reason()

@@ -1,4 +1,4 @@
-"""What an engine cannot do just now: said once in the log, and shown for as long as it lasts."""
+"""The troubles of an engine: loops that fail just now; logged once, and part of its heartbeat while they last."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SHORT_SECONDS = 10.0
-"""An outage that is over sooner is worth no warning: a server is started again."""
+"""The time in which an outage is worth no warning: a server is started again."""
 
 
 @dataclass
-class _One:
+class _Trouble:
     kind: str
-    said: str
+    text: str
     since: datetime
     began: float
     warned: bool = False
@@ -34,15 +34,15 @@ class Troubles:
     """The loops of an engine that fail, by their names."""
 
     def __init__(self) -> None:
-        self._of: dict[str, _One] = {}
+        self._of: dict[str, _Trouble] = {}
 
     def note(self, name: str, error: Exception) -> None:
-        """Take down that a loop failed; a warning where it lasts, or is no outage, once for each kind of error."""
+        """Note that a loop failed; warn once for each kind of error, if it lasts or is no outage."""
         one = self._of.get(name)
         if one is None or one.kind != type(error).__name__:
             since, began = (one.since, one.began) if one else (datetime.now(UTC), time.monotonic())
-            one = self._of[name] = _One(type(error).__name__, "", since, began)
-        one.said = text.one_line(f"{name}: {error or one.kind}", 300)
+            one = self._of[name] = _Trouble(type(error).__name__, "", since, began)
+        one.text = text.one_line(f"{name}: {error or one.kind}", 300)
         is_outage = is_unavailable(error) or is_connection_error(error)
         if one.warned or (is_outage and time.monotonic() - one.began < SHORT_SECONDS):
             return
@@ -54,31 +54,31 @@ class Troubles:
             exc_info=None if is_outage or isinstance(error, httpx.HTTPError) else error,
         )
 
-    def over(self, name: str) -> None:
-        """Take down that a loop does its work again."""
+    def clear(self, name: str) -> None:
+        """Note that a loop works again."""
         if (one := self._of.pop(name, None)) is not None and one.warned:
             logger.info("%s works again, after %.0f s", name, time.monotonic() - one.began)
 
     async def fenced(self, name: str, do: Callable[[], Awaitable[T]], otherwise: T) -> T:
-        """Return what is done; otherwise this, whatever is raised, which is taken down."""
+        """Return the result of a function; note any error that it raises, and return `otherwise` then."""
         try:
-            done = await do()
-        except Exception as error:  # noqa: BLE001  (a loop outlives whatever one of its things raises)
+            result = await do()
+        except Exception as error:  # noqa: BLE001  (a loop outlives whatever its function raises)
             self.note(name, error)
             return otherwise
-        self.over(name)
-        return done
+        self.clear(name)
+        return result
 
     async def for_ever(self, name: str, do: Callable[[], Awaitable[bool | None]], seconds: float) -> None:
-        """Do something again and again; a wait in between, unless it says that there is more."""
+        """Call a function again and again, with a wait in between unless it returns True: there is more."""
         while True:
             more = await self.fenced(name, do, None)
             await asyncio.sleep(0 if more else seconds)
 
     @property
     def now(self) -> tuple[str | None, datetime | None]:
-        """What fails, in words for people, and since when; None where all is well."""
+        """The loops that fail, as text for people, and since when; None if all work."""
         warned = [one for one in self._of.values() if one.warned]
         if not warned:
             return None, None
-        return text.reason("; ".join(one.said for one in warned)), min(one.since for one in warned)
+        return text.reason("; ".join(one.text for one in warned)), min(one.since for one in warned)

@@ -17,14 +17,14 @@ DRAIN_SECONDS = 20.0
 
 
 async def serve(settings: Settings) -> None:
-    """Run what is due in our pool until SIGTERM or SIGINT."""
+    """Run the due flow runs of our work pool until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with get_client() as client:
         name = worker_name(settings.home)
         await worker_runs.close_abandoned(client, await pool(settings), name)
-        await worker_runs.put_back_unstarted(client, name)
+        await worker_runs.requeue_unstarted(client, name)
         await worker_runs.free_slots(client)
         worker = DrainableWorker(WORK_POOL, name)
         serving = asyncio.create_task(worker.start(with_healthcheck=True))

@@ -1,9 +1,9 @@
 """
-Who ends what the worker ran when its process has gone: with the machine, by a kill, or in an orderly stop.
+The flow runs of the worker whose processes have died: with the machine, by a kill, or in an orderly stop.
 
-Prefect notes neither host nor start of a flow run's process, so its number alone may be another program's by now.
+Prefect stores neither host nor start of a flow run's process, so its number alone may be another program's by now.
 But the process has the flow run's id in its environment, and the flow run has the worker's name in its labels. Only
-the worker of this host and this home is looked after here; what another runs is another's.
+the runs of the worker of this host and this home are closed here; those of another are left alone.
 """
 
 import asyncio
@@ -41,11 +41,11 @@ logger = logging.getLogger(__name__)
 WORK_POOL = "hookline"
 PAGE = 200
 UNSUBMITTED = timedelta(seconds=60)
-"""A run that is Pending for so long and has no worker's name was taken by one that died before it gave its name."""
+"""The age of a Pending run without a worker's name from which its worker died before it gave its name."""
 
 
 def worker_name(home: Path) -> str:
-    """Name this home's worker on this host; the same each time, so that it knows its own runs again."""
+    """Return the name of this home's worker on this host; the same each time, so that it finds its own runs."""
     return f"hookline at {socket.gethostname()} ({sha256(os.fsencode(home)).hexdigest()[:6]})".replace(
         "/", "-"
     )
@@ -53,9 +53,9 @@ def worker_name(home: Path) -> str:
 
 async def close_abandoned(client: PrefectClient, database: asyncpg.Pool, worker: str) -> list[UUID]:
     """
-    Close the runs of this worker that have no process: Crashed, or Cancelled where that was wanted.
+    Close the runs of this worker that have no process: Crashed, or Cancelled if a person asked for it.
 
-    Their slots become free with it. A flow run that an engine holds is left to the engine.
+    Their slots become free with it. A flow run that an engine has claimed is left to the engine.
 
     Raises:
         httpx.HTTPError: Prefect is unavailable.
@@ -64,14 +64,14 @@ async def close_abandoned(client: PrefectClient, database: asyncpg.Pool, worker:
     if not ours:
         return []
     alive = await asyncio.to_thread(processes)
-    held = await _held(database, [flow_run.id for flow_run in ours])
-    abandoned = [flow_run.id for flow_run in ours if flow_run.id not in {*alive, *held}]
+    claimed = await _claimed_by_engines(database, [flow_run.id for flow_run in ours])
+    abandoned = [flow_run.id for flow_run in ours if flow_run.id not in {*alive, *claimed}]
     return [flow_run_id for flow_run_id in abandoned if await _close(client, flow_run_id)]
 
 
-async def put_back_unstarted(client: PrefectClient, worker: str) -> None:
+async def requeue_unstarted(client: PrefectClient, worker: str) -> None:
     """
-    Schedule again what this worker had taken and not begun when it died; call it before a worker polls.
+    Schedule again the runs that this worker had taken and not begun when it died; call it before a worker polls.
 
     Raises:
         httpx.HTTPError: Prefect is unavailable.
@@ -89,7 +89,7 @@ async def put_back_unstarted(client: PrefectClient, worker: str) -> None:
 
 async def free_slots(client: PrefectClient) -> None:
     """
-    Free the slots of our deployments that no open run holds; call it before a worker polls.
+    Free the slots of our deployments that no open run has; call it before a worker polls.
 
     Raises:
         httpx.HTTPError: Prefect is unavailable.
@@ -101,16 +101,16 @@ async def free_slots(client: PrefectClient) -> None:
         states = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
         holders = len(await _open_runs(client, states, [deployment.id]))
         if limit.active_slots > holders:
-            logger.info("%s: %d slots were taken by nobody", deployment.name, limit.active_slots - holders)
+            logger.info("%s: %d slots had no run", deployment.name, limit.active_slots - holders)
             freed = GlobalConcurrencyLimitUpdate(active_slots=holders)
             await client.update_global_concurrency_limit(limit.name, freed)
 
 
 async def requeue(client: PrefectClient, flow_run_ids: Collection[UUID]) -> None:
     """
-    Kill what an orderly stop does not wait for any longer, and schedule it again.
+    Schedule again the runs for which an orderly stop waits no longer; call it after `kill`.
 
-    What ended meanwhile stays as it is, and what was to be cancelled is cancelled.
+    A run that ended meanwhile stays as it is, and one that was to be cancelled is cancelled.
 
     Raises:
         httpx.HTTPError: Prefect is unavailable.
@@ -154,7 +154,7 @@ async def _runs_of(client: PrefectClient, worker: str, states: list[StateType]) 
 async def _open_runs(
     client: PrefectClient, states: list[StateType], deployment_ids: list[UUID] | None = None
 ) -> list[FlowRun]:
-    """All runs of our pool in these states."""
+    """Return all runs of our pool in these states."""
     found: list[FlowRun] = []
     while True:
         page = await client.read_flow_runs(
@@ -180,8 +180,8 @@ def _since(flow_run: FlowRun) -> datetime:
     return flow_run.state.timestamp if flow_run.state else datetime.now(UTC)
 
 
-async def _held(database: asyncpg.Pool, flow_run_ids: Sequence[UUID]) -> set[UUID]:
-    """Those that an engine runs now, though a worker ran them once."""
+async def _claimed_by_engines(database: asyncpg.Pool, flow_run_ids: Sequence[UUID]) -> set[UUID]:
+    """Return the flow runs that an engine runs now, though a worker ran them once."""
     rows = await database.fetch(
         "SELECT flow_run_id FROM dispatches WHERE flow_run_id = ANY($1) AND lease_owner IS NOT NULL",
         flow_run_ids,
@@ -190,7 +190,7 @@ async def _held(database: asyncpg.Pool, flow_run_ids: Sequence[UUID]) -> set[UUI
 
 
 async def _close(client: PrefectClient, flow_run_id: UUID) -> bool:
-    """Close one that has no process, unless it ended by itself meanwhile."""
+    """Close a run that has no process, unless it ended by itself meanwhile."""
     state = (await client.read_flow_run(flow_run_id)).state
     if state is None or not (state.is_running() or state.is_cancelling()):
         return False

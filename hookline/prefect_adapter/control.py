@@ -1,4 +1,4 @@
-"""What a flow run asks of the engine while it runs: may it go on, and why not."""
+"""The control of an engine over a flow run: the reasons to stop it, and the check of its lease."""
 
 from enum import Enum
 from typing import Protocol
@@ -26,5 +26,5 @@ class Control(Protocol):
 
     stop: Stop | None
 
-    async def check(self) -> None:
-        """Renew the lease if it may have expired; set `stop` if it was lost."""
+    async def ensure_lease(self) -> bool:
+        """Renew the lease if it may have expired; return False, and set `stop`, if it was lost."""

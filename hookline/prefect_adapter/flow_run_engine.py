@@ -88,7 +88,7 @@ class DispatchFlowRun(FlowRunEngine):
         super().__init__(**options)
         self.control = control
         self.refused: Abort | None = None
-        """What Prefect did not let the run do."""
+        """The refusal of Prefect, if it did not let the run go on."""
 
     @override
     async def execute(self) -> None:
@@ -123,7 +123,7 @@ class DispatchFlowRun(FlowRunEngine):
             current = (await self.client.read_flow_run(self._flow_run_id)).state
             if current is not None and current.is_cancelled():
                 raise Abort("it was cancelled while it waited for its next attempt")
-        await self.control.check()
+        await self.control.ensure_lease()
         if self.control.stop is not None and self.control.stop.forbids_states:
             raise Abort(self.control.stop.value)
         return await super().set_state(state, force)

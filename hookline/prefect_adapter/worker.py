@@ -16,7 +16,7 @@ POLL_SECONDS: Final = 0.1
 
 
 class DrainableWorker(ProcessWorker):
-    """A process worker that knows what it runs, and can be told to take nothing more."""
+    """A process worker that knows what it runs, and can be drained."""
 
     def __init__(self, work_pool: str, name: str) -> None:
         super().__init__(work_pool_name=work_pool, name=name, create_pool_if_not_found=False)

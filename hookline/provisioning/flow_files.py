@@ -1,8 +1,8 @@
 """
-Flow files, imported so that one which cannot be imported harms nobody but itself.
+Flow files, imported so that an error in one harms no other.
 
-Whoever writes flows may write anything at the top of a file: a mistake, `sys.exit`, an endless loop, what kills the
-process. A file that changed is read into a module of its own, so that what runs keeps the code that it began with.
+Authors of flows may write anything at the top of a file: a mistake, `sys.exit`, an endless loop, code that kills the
+process. A file that changed is read into a module of its own, so that runs go on with the code that they began with.
 """
 
 import importlib
@@ -27,25 +27,25 @@ from hookline.errors import ConfigurationError
 from hookline.text import one_line, reason
 
 IMPORT_SECONDS = 30.0
-"""For one file, when the process starts."""
-AGAIN_SECONDS = 5.0
-"""For one file that changed, while other flows run in this process and wait for it."""
+"""The time for one file, when the process starts."""
+REIMPORT_SECONDS = 5.0
+"""The time for one file that changed, while other flows run in this process and wait for it."""
 MAX_DEATHS = 3
 FORGET_SECONDS = 3600.0
-"""After these a file that killed its process is tried again."""
+"""The time after which a file that killed its process is tried again."""
 
 _Stamp = tuple[int, int]
 _stamps: dict[str, _Stamp] = {}
-"""Of the modules that are loaded: when their files were changed, and their sizes."""
+"""The time of change and the size of the file of each loaded module."""
 
 
 class _TooLong(BaseException):
-    """Not an Exception, which the file itself may catch."""
+    """The import took too long; no Exception, because the file itself may catch those."""
 
 
 def load(file: str, home: Path | None = None, seconds: float = IMPORT_SECONDS) -> ModuleType:
     """
-    Return the module of a flow file as the file is now; in the main thread it may take so long.
+    Return the module of a flow file as the file is now; the time is limited in the main thread only.
 
     Args:
         file: its path from the checkout.
@@ -64,7 +64,7 @@ def load(file: str, home: Path | None = None, seconds: float = IMPORT_SECONDS) -
         if before is not None and _stamps.setdefault(name, stamp) == stamp:
             return before
         with _noted(home, file, stamp), _within(seconds):
-            module = importlib.import_module(name) if before is None else _anew(name, before)
+            module = importlib.import_module(name) if before is None else _import_again(name, before)
     except KeyboardInterrupt:
         raise
     except ConfigurationError:
@@ -72,20 +72,20 @@ def load(file: str, home: Path | None = None, seconds: float = IMPORT_SECONDS) -
     except _TooLong:
         raise ConfigurationError(f"its import takes longer than {seconds:g} s") from None
     except BaseException as error:  # noqa: BLE001  (sys.exit at its top is a mistake like any other)
-        raise ConfigurationError(_told(error, file)) from None
+        raise ConfigurationError(_message(error, file)) from None
     _stamps[name] = stamp
     return module
 
 
-def _anew(name: str, before: ModuleType) -> ModuleType:
-    """Run the file in a new module; the old one stays as it is for whoever runs in it."""
+def _import_again(name: str, before: ModuleType) -> ModuleType:
+    """Run the file in a new module; the old one stays as it is for the flows that run in it."""
     spec = before.__spec__
     if spec is None or spec.origin is None:
         raise ImportError(f"there is no file of {name}")
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
-        # Not by the loader, whose kept bytecode knows only the second of the change.
+        # Not by the loader, whose cached bytecode knows only the second of the change.
         exec(compile(Path(spec.origin).read_bytes(), spec.origin, "exec"), module.__dict__)  # noqa: S102
     except BaseException:
         sys.modules[name] = before
@@ -98,13 +98,13 @@ def _anew(name: str, before: ModuleType) -> ModuleType:
 
 def _stamp(spec: ModuleSpec | None) -> _Stamp:
     if spec is None or spec.origin is None:
-        return (0, 0)  # importing it says that there is none
+        return (0, 0)  # its import raises that there is none
     found = Path(spec.origin).stat()
     return found.st_mtime_ns, found.st_size
 
 
-def _told(error: BaseException, file: str) -> str:
-    """Say what was raised, and at which line of the file."""
+def _message(error: BaseException, file: str) -> str:
+    """Return what was raised, and the line of the file."""
     kind = type(error).__name__
     if isinstance(error, SyntaxError) and error.lineno:
         place = "" if (error.filename or "").endswith(file) else f"{error.filename}, "
@@ -120,7 +120,7 @@ def _told(error: BaseException, file: str) -> str:
 
 @contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """Raise _TooLong where it takes longer; a thread other than the main one has nobody to interrupt it."""
+    """Raise _TooLong if it takes longer; only the main thread can be interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -139,7 +139,7 @@ def _within(seconds: float) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Note:
-    """A process has begun to import a file."""
+    """A note that a process has begun to import a file."""
 
     path: Path
     file: str
@@ -155,7 +155,7 @@ class _Note:
             return None
 
     @property
-    def is_of_the_dead(self) -> bool:
+    def is_of_dead_process(self) -> bool:
         try:
             return psutil.Process(self.pid).create_time() != self.since
         except psutil.Error:
@@ -177,7 +177,7 @@ def being_imported(home: Path) -> str | None:
 @contextmanager
 def _noted(home: Path | None, file: str, stamp: _Stamp) -> Iterator[None]:
     """
-    Note that the file is imported, while it is.
+    Note that the file is imported, while the context lasts.
 
     Raises:
         ConfigurationError: as it is now, it ended the process that imported it, again and again.
@@ -188,7 +188,7 @@ def _noted(home: Path | None, file: str, stamp: _Stamp) -> Iterator[None]:
     folder = home / "in-force" / "importing"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     notes = [note for path in folder.glob("*.json") if (note := _Note.read(path)) and note.file == file]
-    deaths = [note for note in notes if note.stamp == stamp and note.is_of_the_dead and not note.is_old]
+    deaths = [note for note in notes if note.stamp == stamp and note.is_of_dead_process and not note.is_old]
     if len(deaths) >= MAX_DEATHS:
         raise ConfigurationError(f"its import ended the process {len(deaths)} times")
     this = psutil.Process()
@@ -198,7 +198,7 @@ def _noted(home: Path | None, file: str, stamp: _Stamp) -> Iterator[None]:
     try:
         yield
     finally:
-        for done in (path, *(note.path for note in notes if note not in deaths and note.is_of_the_dead)):
+        for done in (path, *(note.path for note in notes if note not in deaths and note.is_of_dead_process)):
             done.unlink(missing_ok=True)
     for death in deaths:
         death.path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """
-The parameters of a flow: whether values fit them, for the flow's own types and for Prefect's server alike.
+The parameters of a flow, and the check that values fit both the flow's own types and Prefect's server.
 
-Prefect judges twice, by two sets of rules: its server by the JSON Schema of the flow, its engine by the flow's types.
-What only the types take is passed on as they write it in JSON, and is refused where that does not fit either.
+Prefect checks twice, by two sets of rules: its server by the JSON Schema of the flow, its engine by the flow's types.
+A value that only the types accept is passed on as they write it in JSON, and is refused if that does not fit either.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,16 +18,16 @@ from hookline.text import one_line, reason
 ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 DIRECTIVES = {"$ref", "__prefect_kind"}
 DELIVERY = "delivery"
-"""The parameter in which a flow takes the id of its delivery."""
+"""The parameter of a flow for the id of its delivery."""
 MAX_MESSAGE = 200
 MAX_PROBLEMS = 3
-"""Of one parameter; the others are only counted."""
+"""The most problems to name of one parameter; the others are only counted."""
 _MISFITS = BaseException
-"""Whatever a flow's own validators raise is said of the value that they were given."""
+"""The errors of a flow's own validators, which may raise anything; each is reported of its value."""
 
 
 def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with values for a flow's parameters, one text a parameter, in words for people."""
+    """Return the problems of values for a flow's parameters, one text for people for each parameter."""
     return [
         reason(f"parameter {name}: {problem}")
         for name, value in parameters.items()
@@ -46,14 +46,14 @@ def validated(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> dict[str, 
 
 
 def converted(flow: Flow[..., Any], parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the parameters, those of these names as the flow's types write them in JSON; all must fit the flow."""
+    """Return the parameters, with those of these names as the flow's types write them in JSON; all must fit."""
     written = {name: _written(flow, name, parameters[name]) for name in names if name in parameters}
     return {**parameters, **written}
 
 
 @cache
 def takes_delivery(flow: Flow[..., Any]) -> bool:
-    """Return True if the flow has a parameter `delivery` that takes the id of one."""
+    """Return True if the flow has a parameter `delivery` that accepts the id of one."""
     schema = flow.parameters.properties.get(DELIVERY)
     kinds = [] if schema is None else [schema, *schema.get("anyOf", [])]
     return any(kind.get("type") == "string" for kind in kinds)
@@ -67,21 +67,21 @@ def _misfit(flow: Flow[..., Any], name: str, value: Any) -> str | None:
     try:
         _type(flow, name).validate_python(value)
     except ValidationError as error:
-        return f"{_told(error)}, not {shortened(value)}"
+        return f"{_message(error)}, not {shortened(value)}"
     except _MISFITS as error:
         return f"the flow's own check ends in {type(error).__name__}: {one_line(error, MAX_MESSAGE)}"
     return None
 
 
-def _told(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [one_line(problem["msg"], MAX_MESSAGE) for problem in problems[:MAX_PROBLEMS]]
-    more = len(problems) - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more else "")
+    named = [one_line(problem["msg"], MAX_MESSAGE) for problem in problems[:MAX_PROBLEMS]]
+    more = len(problems) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "")
 
 
 def _written(flow: Flow[..., Any], name: str, value: Any) -> Any:
-    """Return the value as its type writes it in JSON; as it is, where the type cannot."""
+    """Return the value as its type writes it in JSON; unchanged if the type cannot."""
     try:
         adapter = _type(flow, name)
         return adapter.dump_python(adapter.validate_python(value), mode="json")

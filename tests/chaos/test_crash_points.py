@@ -62,7 +62,7 @@ async def test_an_engine_that_dies_there_leaves_one_of_everything_and_one_flow_r
     assert ("COMPLETED", run_count) == (run["state_type"], run["run_count"])
 
 
-@pytest.mark.parametrize("place", ["dispatch in lane", f"intended {LICENSE}", f"sent {LICENSE}"])
+@pytest.mark.parametrize("place", ["dispatch in batch", f"intended {LICENSE}", f"sent {LICENSE}"])
 async def test_an_engine_that_dies_with_a_backlog_in_hand_leaves_one_of_everything_and_no_run_open(
     place, business, crash, crash_file, deliver, prefect_api, until
 ):

@@ -145,7 +145,7 @@ def test_the_line_of_a_mistake_is_told(checkout, engine):
 
 def test_an_import_without_an_end_is_ended(checkout, engine, monkeypatch):
     found = engine()
-    monkeypatch.setattr("hookline.engine.configuration.AGAIN_SECONDS", 0.3)
+    monkeypatch.setattr("hookline.engine.configuration.REIMPORT_SECONDS", 0.3)
     checkout.write_flow("bad", "while True:\n    try:\n        pass\n    except Exception:\n        pass\n")
 
     found.reload()

@@ -128,7 +128,7 @@ async def test_a_run_that_waits_for_a_person_takes_no_slot(database, engine):
     leases.slots.at_once = 3
     first, *_ = await leases.claim(3, ["f/d"])
     full = leases.slots.free_now()
-    first.waits = True
+    first.awaiting_input = True
 
     assert (0, 1) == (full, leases.slots.free_now())
 

@@ -11,7 +11,7 @@ from clocks import set_clock
 
 from hookline.engine import quarantine as quarantine_module
 from hookline.engine.leases import Leases
-from hookline.engine.liveness import alive, dead
+from hookline.engine.liveness import alive, dead_engines
 from hookline.engine.quarantine import Quarantine
 from hookline.inbox import commands, deliveries, dispatches, engines
 
@@ -42,7 +42,7 @@ class Bench:
         leases = Leases(self.settings, name)
         leases.lease = lease
         quarantine = Quarantine(leases, ["f/d"])
-        await quarantine.look(self.database)
+        await quarantine.refresh(self.database)
         return leases, quarantine
 
     async def dies(self, name):
@@ -103,7 +103,7 @@ async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_
     [innocent] = await leases.claim(9, ["f/d"])
 
     while_at_work, patient = await quarantine.claim(9), quarantine.makes_room
-    monkeypatch.setattr(quarantine_module, "ROOM_SECONDS", 0)
+    monkeypatch.setattr(quarantine_module, "MAKE_ROOM_AFTER_SECONDS", 0)
     impatient = quarantine.makes_room
     leases.release(innocent)
 
@@ -115,7 +115,7 @@ async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute
     await bench.dispatch("suspect", engine_deaths=2)
     _, quarantine = await bench.engine()
     await quarantine.claim(9)
-    monkeypatch.setattr(quarantine_module, "ALONE_SECONDS", 0)
+    monkeypatch.setattr(quarantine_module, "MAX_ISOLATED_SECONDS", 0)
 
     assert not quarantine.is_closed
 
@@ -183,7 +183,7 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
     await dispatches.claim(database, "host:1:dead", limit=1, lease=LEASE)
     await _listed(database, "host:1:dead")
 
-    lives = dead(home)
+    lives = dead_engines(home)
     await leases.take_over()
     before = (await bench.row(delivery))["state"]
     process.kill()
@@ -193,14 +193,14 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
     assert ([], "running") == (lives, before)
     row = await bench.row(delivery)
     assert ("dispatched", 1) == (row["state"], row["engine_deaths"])
-    assert ([], 0) == (dead(home), await database.fetchval("SELECT count(*) FROM engines"))
+    assert ([], 0) == (dead_engines(home), await database.fetchval("SELECT count(*) FROM engines"))
 
 
 def test_an_engine_that_ends_in_order_is_not_taken_for_dead(tmp_path):
     with alive(tmp_path, "one"), alive(tmp_path, "two"):
-        while_they_live = dead(tmp_path)
+        while_they_live = dead_engines(tmp_path)
 
-    assert ([], []) == (while_they_live, dead(tmp_path))
+    assert ([], []) == (while_they_live, dead_engines(tmp_path))
 
 
 async def test_a_clock_set_back_an_hour_keeps_no_dispatch_waiting(bench):

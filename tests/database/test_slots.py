@@ -9,7 +9,7 @@ import pytest
 
 from hookline import context
 from hookline.engine.leases import Leases
-from hookline.engine.slots import CLAIMED, WAITS
+from hookline.engine.slots import CLAIMED_PER_SLOT, WAITS
 
 VENDOR, ADDRESS = "zentitle", "http://zentitle.example"
 
@@ -96,7 +96,7 @@ async def test_a_vendor_has_half_of_the_slots_and_at_least_one(claim):
     for at_once, share in ((4, 2), (1, 1), (9, 4)):
         slots, _ = await claim(1, at_once)
 
-        assert share == slots.share(VENDOR, ADDRESS).most()
+        assert share == slots.share(VENDOR, ADDRESS).limit()
 
 
 async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_stopped_takes_none(claim):
@@ -118,7 +118,7 @@ async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_s
     go_on.set()
     await asyncio.gather(*calls, return_exceptions=True)
 
-    assert (["a", "b"], ["a", "b", "d"], 0) == (first, seen, slots.share(VENDOR, ADDRESS).taken)
+    assert (["a", "b"], ["a", "b", "d"], 0) == (first, seen, slots.share(VENDOR, ADDRESS).in_use)
 
 
 async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim):
@@ -133,7 +133,7 @@ async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim
     stopped.cancel()
     await asyncio.wait_for(next_one, 5)
 
-    assert 2 == share.taken
+    assert 2 == share.in_use
 
 
 async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(claim):
@@ -147,7 +147,7 @@ async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(c
     asyncio.get_running_loop().call_soon(stopped.cancel)
     await asyncio.wait_for(next_one, 5)
 
-    assert 1 == share.taken
+    assert 1 == share.in_use
 
 
 async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claim):
@@ -162,12 +162,12 @@ async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claim):
                 pass
         waiting.cancel()
 
-    assert 0 == slots.share("jiwa", "http://jiwa.example").taken
+    assert 0 == slots.share("jiwa", "http://jiwa.example").in_use
 
 
 async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(database, claim):
     slots, [paused, full, first, second, working] = await claim(5)
-    paused.waits = True
+    paused.awaiting_input = True
     async with AsyncExitStack() as stack:
         for claimed in (first, second):
             await stack.enter_async_context(claimed.slot.vendor_slot(VENDOR, ADDRESS))
@@ -177,12 +177,12 @@ async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(databa
         [wait] = full.slot._waits
         wait.lasts_from = time.monotonic()
         with at(second), context.waiting_for_next_attempt(600):
-            await slots.tell(database, "engine", ["f/d"])
+            await slots.report_waits(database, "engine", ["f/d"])
             told = await reasons(database, [paused, full, first, second, working])
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        paused.waits = False
-        await slots.tell(database, "engine", ["f/d"])
+        paused.awaiting_input = False
+        await slots.report_waits(database, "engine", ["f/d"])
 
     in_flight = "waits for a free slot: 2 of 2 calls to zentitle are in flight"
     next_attempt = told[3][0]
@@ -194,14 +194,14 @@ async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(databa
 async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(database, claim, leases):
     slots, [claimed] = await claim(1)
     with at(claimed), context.waiting_for_next_attempt(600):
-        await slots.tell(database, "engine", ["f/d"])
+        await slots.report_waits(database, "engine", ["f/d"])
     await database.execute("UPDATE dispatches SET lease_until = now() - interval '1 s'")
 
     other = leases(4)
     await other.take_over()
     await database.execute("UPDATE dispatches SET engine_deaths = 0")
     [again] = await other.claim(1, ["f/d"])
-    await other.slots.tell(database, "engine", ["f/d"])
+    await other.slots.report_waits(database, "engine", ["f/d"])
 
     [said] = await reasons(database, [again])
     assert ["its engine died"] * 2 == [reason.partition(",")[0] for reason in said]
@@ -211,7 +211,7 @@ async def test_of_what_moves_nothing_is_written(database, claim):
     slots, _ = await claim(4)
     waiting = await dispatch(database)
 
-    await slots.tell(database, "engine", ["f/d"])
+    await slots.report_waits(database, "engine", ["f/d"])
 
     assert None is await database.fetchval("SELECT reason FROM dispatches WHERE delivery_id = $1", waiting)
 
@@ -222,9 +222,9 @@ async def test_a_dispatch_that_waits_for_a_slot_says_so_and_one_that_waits_for_i
     slots, _ = await claim(4)
     waiting = await dispatch(database, key="one")
     behind = await dispatch(database, key="one")
-    slots._moved -= 60
+    slots._progress_at -= 60
 
-    await slots.tell(database, "engine", ["f/d"])
+    await slots.report_waits(database, "engine", ["f/d"])
 
     said = [
         await database.fetchval("SELECT reason FROM deliveries WHERE id = $1", delivery)
@@ -234,17 +234,17 @@ async def test_a_dispatch_that_waits_for_a_slot_says_so_and_one_that_waits_for_i
 
 
 async def test_however_many_of_one_deployment_wait_there_is_room_for_others(database, claim):
-    slots, all_claimed = await claim(CLAIMED // 2, at_once=1)
+    slots, all_claimed = await claim(CLAIMED_PER_SLOT // 2, at_once=1)
     for claimed in all_claimed:
-        claimed.waits = True
+        claimed.awaiting_input = True
 
     assert ["f/other"] == slots.open_to(["f/d", "f/other"])
     assert 1 == slots.free_now()
 
 
 async def test_no_more_are_claimed_than_an_engine_can_hold(claim):
-    slots, all_claimed = await claim(CLAIMED, at_once=1)
+    slots, all_claimed = await claim(CLAIMED_PER_SLOT, at_once=1)
     for claimed in all_claimed:
-        claimed.waits = True
+        claimed.awaiting_input = True
 
     assert 0 == slots.free_now()

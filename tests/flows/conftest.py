@@ -13,9 +13,9 @@ from hookline.clients.jiwa.models import NewLine
 from hookline.clients.paging import pages
 from hookline.database import pool
 from hookline.settings import JiwaSettings
-from tests.flows.engine_desk import desk
+from tests.flows.admin import admin
 
-__all__ = ["desk"]
+__all__ = ["admin"]
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ BACKLOG = 3
 LANE = {"batch_backlog": BACKLOG, "engine_concurrency": 2}
 
 
-async def waiting(desk, flow, number, **parameters):
+async def waiting(admin, flow, number, **parameters):
     """So many dispatches that nobody works on yet; they may go through."""
-    works = [await desk.dispatch(flow, key=f"thing {n}", **parameters) for n in range(number)]
+    works = [await admin.dispatch(flow, key=f"thing {n}", **parameters) for n in range(number)]
     for work in works:
         work.open()
     return works
@@ -36,50 +36,50 @@ async def is_alone(work):
     return (await work.row())["unbatched"]
 
 
-async def task_runs(desk, flow_run_id):
+async def task_runs(admin, flow_run_id):
     wanted = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-    return await desk.client.read_task_runs(flow_run_filter=wanted, limit=200)
+    return await admin.client.read_task_runs(flow_run_filter=wanted, limit=200)
 
 
-async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of_its_name(desk, until):
-    works = await waiting(desk, "steps", 2 * BACKLOG)
+async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of_its_name(admin, until):
+    works = await waiting(admin, "steps", 2 * BACKLOG)
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in works:
             await work.is_("done")
 
     async def recorded():
-        found = [run for run in await task_runs(desk, flow_run_id) if run.name.startswith("thing")]
+        found = [run for run in await task_runs(admin, flow_run_id) if run.name.startswith("thing")]
         ended = all(run.state.is_completed() for run in found)
         return sorted(run.name for run in found) if ended and len(found) == len(works) else None
 
     [flow_run_id] = await runs_of(works)
-    of_one = await search.find(desk.database, search.Filter(key=str(works[0].record)))
-    flow_run = await desk.client.read_flow_run(flow_run_id)
+    of_one = await search.find(admin.database, search.Filter(key=str(works[0].record)))
+    flow_run = await admin.client.read_flow_run(flow_run_id)
     assert [["first", "second"]] * len(works) == [work.written for work in works]
     assert [f"thing {n}" for n in range(len(works))] == await until(
         recorded, "not all task runs are recorded"
     )
     assert ("COMPLETED", "6 dispatches: 6 done.") == (flow_run.state_type.value, flow_run.state.message)
     assert [works[0].delivery] == [row["id"] for row in of_one.deliveries]
-    assert 0 == await desk.database.fetchval("SELECT count(*) FROM batches")
+    assert 0 == await admin.database.fetchval("SELECT count(*) FROM batches")
 
 
-async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(desk):
-    works = await waiting(desk, "steps", BACKLOG - 1)
+async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(admin):
+    works = await waiting(admin, "steps", BACKLOG - 1)
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in works:
             await work.is_("done")
 
-    assert {"steps"} == {await desk.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
+    assert {"steps"} == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
     assert len(works) == len(await runs_of(works))
 
 
-async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(desk):
-    works = await waiting(desk, "steps", RAMP_UP + 2)
+async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(admin):
+    works = await waiting(admin, "steps", RAMP_UP + 2)
 
-    async with desk.engine(batch_backlog=0, engine_concurrency=2 * RAMP_UP):
+    async with admin.engine(batch_backlog=0, engine_concurrency=2 * RAMP_UP):
         for work in works:
             await work.is_("done")
 
@@ -87,10 +87,10 @@ async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(de
     assert [RAMP_UP, 2] == [number for _, number in sorted(begun.items())]
 
 
-async def test_in_a_lane_twice_as_many_are_at_work_at_once(desk):
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
+async def test_in_a_lane_twice_as_many_are_at_work_at_once(admin):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in works[:4]:
             await work.has_written("first")
         for work in works:
@@ -101,18 +101,18 @@ async def test_in_a_lane_twice_as_many_are_at_work_at_once(desk):
     assert 1 == len(await runs_of(works))
 
 
-async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(desk):
-    bad = await desk.dispatch("fragile", key="bad thing")
-    good = await waiting(desk, "steps", 2 * BACKLOG)
+async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(admin):
+    bad = await admin.dispatch("fragile", key="bad thing")
+    good = await waiting(admin, "steps", 2 * BACKLOG)
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in good:
             await work.is_("done")
         await bad.is_("failed")
 
     [carried_by] = await runs_of(good)
-    message = (await desk.client.read_flow_run(carried_by)).state.message
-    assert "fragile" == await desk.flow_of((await bad.row())["flow_run_id"])
+    message = (await admin.client.read_flow_run(carried_by)).state.message
+    assert "fragile" == await admin.flow_of((await bad.row())["flow_run_id"])
     assert "not mended" in (await bad.row())["reason"]
     assert ["first"] == bad.written
     assert "7 dispatches: 6 done, 1 given a flow run of their own." == message
@@ -121,44 +121,44 @@ async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_n
     ]
 
 
-async def test_what_passes_by_itself_is_tried_again_in_the_lane(desk):
-    works = await waiting(desk, "passing", 2 * BACKLOG)
+async def test_what_passes_by_itself_is_tried_again_in_the_lane(admin):
+    works = await waiting(admin, "passing", 2 * BACKLOG)
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in works:
             await work.is_("done")
 
     assert [["first"]] * len(works) == [work.written for work in works]
-    assert {NAME} == {await desk.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
+    assert {NAME} == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
 
 
-async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(desk):
-    works = [*await waiting(desk, "steps", 2 * BACKLOG), await desk.dispatch("approval", key="to be asked")]
+async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(admin):
+    works = [*await waiting(admin, "steps", 2 * BACKLOG), await admin.dispatch("approval", key="to be asked")]
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         await works[-1].is_("held")
         await works[-1].resume("yes")
         await works[-1].is_("done")
 
-    assert "approval" == await desk.flow_of((await works[-1].row())["flow_run_id"])
+    assert "approval" == await admin.flow_of((await works[-1].row())["flow_run_id"])
 
 
-async def test_what_may_be_undone_has_a_flow_run_of_its_own(desk):
-    works = [await desk.dispatch("undoable", key="loan"), *await waiting(desk, "steps", 2 * BACKLOG)]
+async def test_what_may_be_undone_has_a_flow_run_of_its_own(admin):
+    works = [await admin.dispatch("undoable", key="loan"), *await waiting(admin, "steps", 2 * BACKLOG)]
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in works:
             await work.is_("done")
 
-    assert "undoable" == await desk.flow_of((await works[0].row())["flow_run_id"])
+    assert "undoable" == await admin.flow_of((await works[0].row())["flow_run_id"])
     assert ["first"] == works[0].written
 
 
-async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(desk):
-    works = [await desk.dispatch("steps", key="the same") for _ in range(2)]
-    others = await waiting(desk, "steps", 2 * BACKLOG)
+async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(admin):
+    works = [await admin.dispatch("steps", key="the same") for _ in range(2)]
+    others = await waiting(admin, "steps", 2 * BACKLOG)
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in others:
             await work.is_("done")
         before = works[1].written
@@ -170,47 +170,47 @@ async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(desk):
     assert [] == before
 
 
-async def test_whoever_ends_the_run_of_a_backlog_leaves_each_dispatch_a_flow_run_of_its_own(desk):
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+async def test_whoever_ends_the_run_of_a_backlog_leaves_each_dispatch_a_flow_run_of_its_own(admin):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         await works[0].has_written("first")
         carried_by = (await works[0].row())["flow_run_id"]
         await works[0].cancel()
-        await desk.until(lambda: is_alone(works[0]), "it goes on")
+        await admin.until(lambda: is_alone(works[0]), "it goes on")
         for work in works:
             work.open()
         for work in works:
             await work.is_("done")
 
-    assert "CANCELLED" == (await desk.client.read_flow_run(carried_by)).state_type.value
-    assert {"steps"} == {await desk.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
+    assert "CANCELLED" == (await admin.client.read_flow_run(carried_by)).state_type.value
+    assert {"steps"} == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
     assert [["first", "second"]] * len(works) == [work.written for work in works]
 
 
-async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(desk, monkeypatch):
+async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(admin, monkeypatch):
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
 
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         await works[0].has_written("first")
     carried_by = (await works[0].row())["flow_run_id"]
     for work in works:
         work.open()
-    async with desk.engine(**LANE):
+    async with admin.engine(**LANE):
         for work in works:
             await work.is_("done")
 
-    assert "COMPLETED" == (await desk.client.read_flow_run(carried_by)).state_type.value
+    assert "COMPLETED" == (await admin.client.read_flow_run(carried_by)).state_type.value
     assert [["first", "second"]] * len(works) == [work.written for work in works]
 
 
-async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_taken_for_abandoned(desk):
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_taken_for_abandoned(admin):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
     for work in works[:-2]:
         work.open()
 
-    async with desk.engine(**LANE, lease_seconds=1):
+    async with admin.engine(**LANE, lease_seconds=1):
         for work in works[-2:]:
             await work.has_written("first")
         await asyncio.sleep(2.5)
@@ -220,28 +220,28 @@ async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_ta
             await work.is_("done")
 
     [flow_run_id] = await runs_of(works)
-    assert "COMPLETED" == (await desk.client.read_flow_run(flow_run_id)).state_type.value
+    assert "COMPLETED" == (await admin.client.read_flow_run(flow_run_id)).state_type.value
 
 
-async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(desk):
-    works = await waiting(desk, "steps", 6 * BACKLOG)
+async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(admin):
+    works = await waiting(admin, "steps", 6 * BACKLOG)
 
-    async with desk.engine(**LANE, batch_size=BACKLOG):
+    async with admin.engine(**LANE, batch_size=BACKLOG):
         for work in works:
             await work.is_("done")
 
     carried = Counter([(await work.row())["flow_run_id"] for work in works])
-    in_lanes = [n for flow_run, n in carried.items() if NAME == await desk.flow_of(flow_run)]
+    in_lanes = [n for flow_run, n in carried.items() if NAME == await admin.flow_of(flow_run)]
     assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + BATCH_SLOTS * 2)
 
 
-async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(desk, until):
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(admin, until):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
 
-    async with desk.engine(**LANE, lease_seconds=60) as engine:
+    async with admin.engine(**LANE, lease_seconds=60) as engine:
         await works[0].has_written("first")
         claimed = engine.leases.claimed[(await works[0].row())["id"]]
-        await is_anothers(desk, works[0])
+        await is_anothers(admin, works[0])
         claimed.until = 0
         for work in works:
             work.open()
@@ -254,8 +254,10 @@ async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(desk, until)
     assert ["first"] == works[0].written
 
 
-async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_notes_its_run(desk, monkeypatch):
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
+async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_notes_its_run(
+    admin, monkeypatch
+):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
     for work in works:
         work.open()
     run, stolen = BatchRun.run, []
@@ -263,15 +265,15 @@ async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_not
     async def run_too_late(batch, claimed, deployment):
         if not stolen:
             stolen.append(claimed.id)
-            await desk.database.execute(ANOTHERS, claimed.id)
+            await admin.database.execute(ANOTHERS, claimed.id)
             claimed.until = 0
         return await run(batch, claimed, deployment)
 
     monkeypatch.setattr(BatchRun, "run", run_too_late)
-    async with desk.engine(**LANE, lease_seconds=60):
-        await desk.until(lambda: all_but_one_are_done(works), "they do not end")
+    async with admin.engine(**LANE, lease_seconds=60):
+        await admin.until(lambda: all_but_one_are_done(works), "they do not end")
 
-    row = await desk.database.fetchrow("SELECT * FROM dispatches WHERE id = $1", stolen[0])
+    row = await admin.database.fetchrow("SELECT * FROM dispatches WHERE id = $1", stolen[0])
     assert ("another", None) == (row["lease_owner"], row["flow_run_id"])
 
 
@@ -281,42 +283,42 @@ ANOTHERS = """
 """
 
 
-async def is_anothers(desk, work):
+async def is_anothers(admin, work):
     """Another engine has the dispatch."""
-    await desk.database.execute(ANOTHERS, (await work.row())["id"])
+    await admin.database.execute(ANOTHERS, (await work.row())["id"])
 
 
 async def all_but_one_are_done(works):
     return len(works) - 1 == [(await work.row())["state"] for work in works].count("done")
 
 
-async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
-    batch, flow = uuid4(), desk.deployments["steps/test"].flow()
-    flow_run = await desk.client.create_flow_run(flow, state=Running(), tags=[f"lane:{batch}"])
-    await batches.keep(desk.database, batch, timedelta(seconds=-1))
+async def test_the_run_of_a_backlog_whose_engine_died_is_ended(admin, until):
+    batch, flow = uuid4(), admin.deployments["steps/test"].flow()
+    flow_run = await admin.client.create_flow_run(flow, state=Running(), tags=[f"batch:{batch}"])
+    await batches.keep(admin.database, batch, timedelta(seconds=-1))
 
     async def ended():
-        return 0 == await desk.database.fetchval("SELECT count(*) FROM batches")
+        return 0 == await admin.database.fetchval("SELECT count(*) FROM batches")
 
-    async with desk.engine():
+    async with admin.engine():
         await until(ended, "it is still running")
 
-    state = (await desk.client.read_flow_run(flow_run.id)).state
+    state = (await admin.client.read_flow_run(flow_run.id)).state
     assert ("Interrupted", "CANCELLED") == (state.name, state.type.value)
 
 
 @pytest.mark.parametrize(("flow", "unbatched"), [("steps", True), ("impatient", False)])
 async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(
-    desk, monkeypatch, flow, unbatched
+    admin, monkeypatch, flow, unbatched
 ):
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
     route = Route(
-        "desk", "desk", f"{flow}/test", Template("true", expression=True), {}, None, "{}", unbatched
+        "admin", "admin", f"{flow}/test", Template("true", expression=True), {}, None, "{}", unbatched
     )
-    works = await waiting(desk, flow, 2 * BACKLOG)
+    works = await waiting(admin, flow, 2 * BACKLOG)
 
-    async with desk.engine(routes=[route], **LANE):
+    async with admin.engine(routes=[route], **LANE):
         await works[0].is_("running", "done")
         await works[0].has_written("first")
 
-    assert flow == await desk.flow_of((await works[0].row())["flow_run_id"])
+    assert flow == await admin.flow_of((await works[0].row())["flow_run_id"])

@@ -21,11 +21,11 @@ BLOCKED_SECONDS = {"kills": 60, "hogs": 6}
 """A busy machine blocks a loop for a while as well: only where that is the point is the limit short."""
 
 
-async def becomes(desk, flow, state, **parameters):
+async def becomes(admin, flow, state, **parameters):
     """A dispatch of this flow, and an innocent one beside it, when both have ended."""
-    work, innocent = await desk.dispatch(flow, **parameters), await desk.dispatch("steps")
+    work, innocent = await admin.dispatch(flow, **parameters), await admin.dispatch("steps")
     innocent.open()
-    async with desk.engine():
+    async with admin.engine():
         await innocent.is_("done")
         return work, await work.is_(state)
 
@@ -34,8 +34,8 @@ async def becomes(desk, flow, state, **parameters):
 
 
 @pytest.mark.parametrize("in_task", [True, False])
-async def test_an_error_that_no_database_takes_fails_its_run_and_its_words_are_kept(desk, in_task):
-    work, row = await becomes(desk, "quotes", "failed", task=in_task)
+async def test_an_error_that_no_database_takes_fails_its_run_and_its_words_are_kept(admin, in_task):
+    work, row = await becomes(admin, "quotes", "failed", task=in_task)
 
     flow_run = await work.flow_run()
     assert ("FAILED", ["first"]) == (flow_run.state_type.value, work.written)
@@ -43,21 +43,21 @@ async def test_an_error_that_no_database_takes_fails_its_run_and_its_words_are_k
     assert "refused: a\ufffdb \ufffd" in row["reason"]
 
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
-    found = await desk.client.read_artifacts(flow_run_filter=of_run)
+    found = await admin.client.read_artifacts(flow_run_filter=of_run)
     [table] = [artifact for artifact in found if artifact.type == "table"]
     assert ("a\ufffdb", True) == (table.description, str(10**30) in table.data)
 
     if in_task:
-        await desk.until(lambda: _task_runs_are(desk, of_run, "Failed"), "the task run does not end")
+        await admin.until(lambda: _task_runs_are(admin, of_run, "Failed"), "the task run does not end")
 
 
-async def _task_runs_are(desk, of_run, name):
-    runs = await desk.client.read_task_runs(flow_run_filter=of_run)
+async def _task_runs_are(admin, of_run, name):
+    runs = await admin.client.read_task_runs(flow_run_filter=of_run)
     return runs and {name} == {run.state_name for run in runs if run.name.startswith("refuses")}
 
 
-async def test_what_a_flow_returns_needs_no_database_that_takes_it(desk):
-    work, _ = await becomes(desk, "answers", "done")
+async def test_what_a_flow_returns_needs_no_database_that_takes_it(admin):
+    work, _ = await becomes(admin, "answers", "done")
 
     assert "COMPLETED" == (await work.flow_run()).state_type.value
 
@@ -66,51 +66,51 @@ async def test_what_a_flow_returns_needs_no_database_that_takes_it(desk):
 
 
 @pytest.mark.parametrize("how", ["exit", "interrupt", "cancel", "exit in a task"])
-async def test_a_flow_that_wants_to_end_its_process_fails_alone(desk, how):
-    work, row = await becomes(desk, "leaves", "failed", how=how)
+async def test_a_flow_that_wants_to_end_its_process_fails_alone(admin, how):
+    work, row = await becomes(admin, "leaves", "failed", how=how)
 
     assert (["begun"], True) == (work.written, (await work.flow_run()).state.is_final())
     assert ("cancelled" if how == "cancel" else "wanted to end the process") in row["reason"]
 
 
-async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_the_lane(desk):
-    works = [*[await desk.dispatch("leaves", how=how) for how in ("exit", "cancel")]]
-    innocent = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
+async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_the_lane(admin):
+    works = [*[await admin.dispatch("leaves", how=how) for how in ("exit", "cancel")]]
+    innocent = [await admin.dispatch("steps", key=f"thing {n}") for n in range(6)]
     for work in innocent:
         work.open()
-    async with desk.engine(batch_backlog=3, engine_concurrency=2):
+    async with admin.engine(batch_backlog=3, engine_concurrency=2):
         for work in works:
             await work.is_("failed")
         for work in innocent:
             await work.is_("done")
 
-    assert {"leaves"} == {await desk.flow_of((await work.row())["flow_run_id"]) for work in works}
+    assert {"leaves"} == {await admin.flow_of((await work.row())["flow_run_id"]) for work in works}
 
 
 # What Prefect refuses
 
 
-async def test_what_prefect_refuses_for_good_is_failed_at_once_with_a_short_reason(desk):
-    _, row = await becomes(desk, "steps", "failed", record=7, answer={"too": "long" * 1000})
+async def test_what_prefect_refuses_for_good_is_failed_at_once_with_a_short_reason(admin):
+    _, row = await becomes(admin, "steps", "failed", record=7, answer={"too": "long" * 1000})
 
     assert (1, None) == (row["attempts"], row["lease_owner"])
     assert row["reason"].startswith("Prefect refuses it: 409 to POST /api/deployments/")
     assert len(row["reason"]) < 500
 
 
-async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(desk, monkeypatch):
+async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(admin, monkeypatch):
     monkeypatch.setattr(engine_module.Engine, "_wait_again", _no_wait)
-    poison = await desk.dispatch("steps", answer="poison")
+    poison = await admin.dispatch("steps", answer="poison")
     monkeypatch.setattr(PrefectClient, "create_flow_run_from_deployment", _fails_over_poison(PrefectClient))
-    innocent = await desk.dispatch("steps")
+    innocent = await admin.dispatch("steps")
     innocent.open()
 
-    async with desk.engine():
+    async with admin.engine():
         await innocent.is_("done")
         row = await poison.is_("failed")
 
-    assert engine_module.UNEXPECTED == row["attempts"]
-    assert row["reason"].startswith("Prefect fails over it each time, though it is well: 500 to POST")
+    assert engine_module.MAX_ATTEMPTS == row["attempts"]
+    assert row["reason"].startswith("Prefect fails on it each time, though it is ready: 500 to POST")
 
 
 async def _no_wait(self, claimed, reason):
@@ -130,17 +130,17 @@ def _fails_over_poison(client):
     return failing
 
 
-async def test_a_flow_run_that_prefect_cannot_show_keeps_the_reconciler_from_no_other(desk, monkeypatch):
-    blind, cancelled = await desk.dispatch("approval"), await desk.dispatch("approval")
-    async with desk.engine() as engine:
+async def test_a_flow_run_that_prefect_cannot_show_keeps_the_reconciler_from_no_other(admin, monkeypatch):
+    blind, cancelled = await admin.dispatch("approval"), await admin.dispatch("approval")
+    async with admin.engine() as engine:
         for work in (blind, cancelled):
             await work.is_("held")
         hidden = (await blind.row())["flow_run_id"]
         monkeypatch.setattr(PrefectClient, "read_flow_runs", _blind_to(hidden, PrefectClient.read_flow_runs))
         await cancelled.cancel()
         await cancelled.is_("discarded")
-        await desk.until(lambda: engine.troubles.now[0], "nobody is told")
-        said = await desk.until(lambda: _trouble_of(desk, engine), "it is not listed")
+        await admin.until(lambda: engine.troubles.now[0], "nobody is told")
+        said = await admin.until(lambda: _trouble_of(admin, engine), "it is not listed")
         monkeypatch.undo()
 
     assert str(hidden) in said
@@ -164,18 +164,18 @@ def _blind_to(hidden, read):
     return failing
 
 
-async def _trouble_of(desk, engine):
-    return await desk.database.fetchval("SELECT trouble FROM engines WHERE name = $1", engine.name)
+async def _trouble_of(admin, engine):
+    return await admin.database.fetchval("SELECT trouble FROM engines WHERE name = $1", engine.name)
 
 
-async def test_an_event_that_prefect_refuses_keeps_back_no_other(desk, monkeypatch):
-    work, other = await desk.dispatch("fragile"), await desk.dispatch("fragile")
+async def test_an_event_that_prefect_refuses_keeps_back_no_other(admin, monkeypatch):
+    work, other = await admin.dispatch("fragile"), await admin.dispatch("fragile")
     monkeypatch.setattr(events, "_event", _refused_for(work.delivery, events._event))
 
-    async with desk.engine():
+    async with admin.engine():
         for each in (work, other):
             await each.is_("failed")
-        await desk.until(lambda: _nothing_is_due(desk), "events stay due")
+        await admin.until(lambda: _nothing_is_due(admin), "events stay due")
 
 
 def _refused_for(delivery, event):
@@ -185,30 +185,30 @@ def _refused_for(delivery, event):
     return made
 
 
-async def _nothing_is_due(desk):
-    return 0 == await desk.database.fetchval("SELECT count(*) FROM changes WHERE event_due")
+async def _nothing_is_due(admin):
+    return 0 == await admin.database.fetchval("SELECT count(*) FROM changes WHERE event_due")
 
 
 # What a person sets aside
 
 
-async def test_what_runs_is_discarded_before_its_next_effect_with_the_persons_reason(desk):
-    work = await desk.dispatch("steps")
-    async with desk.engine():
+async def test_what_runs_is_discarded_before_its_next_effect_with_the_persons_reason(admin):
+    work = await admin.dispatch("steps")
+    async with admin.engine():
         await work.has_written("first")
         discarded = await work.act(commands.discard, reason="test order")
         row = await work.is_("discarded")
         work.open()
-        await desk.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
+        await admin.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
 
     assert (True, ["first"], "test order") == (discarded, work.written, row["reason"])
     assert ("discarded", "ann", "test order") == (await work.trail())[-1]
     assert "Discarded in the inbox: test order" == (await work.flow_run()).state.message
 
 
-async def test_what_a_lane_carries_is_discarded_alone(desk):
-    works = [await desk.dispatch("steps", key=f"thing {n}") for n in range(6)]
-    async with desk.engine(batch_backlog=3, engine_concurrency=2):
+async def test_what_a_lane_carries_is_discarded_alone(admin):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(6)]
+    async with admin.engine(batch_backlog=3, engine_concurrency=2):
         await works[0].has_written("first")
         await works[0].act(commands.discard, reason="test order")
         row = await works[0].is_("discarded")
@@ -221,42 +221,42 @@ async def test_what_a_lane_carries_is_discarded_alone(desk):
     assert "COMPLETED" == (await works[1].flow_run()).state_type.value
 
 
-async def test_what_waits_for_its_own_retry_is_discarded(desk):
-    work = await desk.dispatch("impatient")
-    async with desk.engine():
-        await desk.until(lambda: _is_named(work, "AwaitingRetry"), "it does not wait")
+async def test_what_waits_for_its_own_retry_is_discarded(admin):
+    work = await admin.dispatch("impatient")
+    async with admin.engine():
+        await admin.until(lambda: _is_named(work, "AwaitingRetry"), "it does not wait")
         await work.act(commands.discard, reason="test order")
         await work.is_("discarded")
-        await desk.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
+        await admin.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
 
 
 async def _is_named(work, name):
     return (await work.row())["flow_run_id"] is not None and await work.is_named(name)
 
 
-async def test_what_a_dead_engine_held_is_discarded_when_it_is_taken_over(desk):
-    work = await desk.dispatch("steps")
+async def test_what_a_dead_engine_held_is_discarded_when_it_is_taken_over(admin):
+    work = await admin.dispatch("steps")
     await work.begin_elsewhere()
     await dispatches.claim(
-        desk.database, "gone", limit=1, lease=engine_module.timedelta(seconds=1), deployments=["steps/test"]
+        admin.database, "gone", limit=1, lease=engine_module.timedelta(seconds=1), deployments=["steps/test"]
     )
     await work.act(commands.discard, reason="test order")
-    async with desk.engine():
+    async with admin.engine():
         row = await work.is_("discarded")
-        await desk.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
+        await admin.until(lambda: work.is_named("Cancelled"), "its flow run is left open")
 
     assert ("test order", []) == (row["reason"], work.written)
 
 
-async def test_a_run_that_waits_for_an_engine_is_cancelled_in_the_prefect_ui(desk):
-    work = await desk.dispatch("steps")
+async def test_a_run_that_waits_for_an_engine_is_cancelled_in_the_prefect_ui(admin):
+    work = await admin.dispatch("steps")
     await work.begin_elsewhere()
-    await desk.client.set_flow_run_state((await work.row())["flow_run_id"], Running())
-    await desk.database.execute(
+    await admin.client.set_flow_run_state((await work.row())["flow_run_id"], Running())
+    await admin.database.execute(
         "UPDATE dispatches SET not_before = now() + interval '1 minute' WHERE delivery_id = $1", work.delivery
     )
     await work.cancel()
-    async with desk.engine():
+    async with admin.engine():
         row = await work.is_("discarded")
 
     assert ("cancelled in the Prefect UI", []) == (row["reason"], work.written)
@@ -267,12 +267,12 @@ async def test_a_run_that_waits_for_an_engine_is_cancelled_in_the_prefect_ui(des
 
 
 @contextmanager
-def engine_process(desk, repository, log, blocked_seconds):
+def engine_process(admin, repository, log, blocked_seconds):
     """An engine of the tests' flows in a process of its own, as a supervisor starts it."""
-    folder = desk.folder
+    folder = admin.folder
     entries = [
         {"name": "test", "entrypoint": deployment.entrypoint, "work_pool": {"name": "hookline"}}
-        for deployment in desk.deployments.values()
+        for deployment in admin.deployments.values()
     ]
     (folder / "prefect.yaml").write_text(yaml.safe_dump({"deployments": entries}))
     (folder / "hooks.yaml").write_text("sources: {}\nroutes: {}\n")
@@ -291,12 +291,12 @@ def engine_process(desk, repository, log, blocked_seconds):
         engine.wait()
 
 
-async def lives(desk, repository, works, log, blocked_seconds):
+async def lives(admin, repository, works, log, blocked_seconds):
     """Start an engine again whenever it ends, until all of these are over; how each life ended."""
     codes = []
     while True:
-        with engine_process(desk, repository, log, blocked_seconds) as engine:
-            await desk.until(lambda: _ended_or_over(engine, works), "it neither ends nor works")
+        with engine_process(admin, repository, log, blocked_seconds) as engine:
+            await admin.until(lambda: _ended_or_over(engine, works), "it neither ends nor works")
             if await _are_over(works):
                 return codes
             codes.append(engine.wait())
@@ -312,15 +312,15 @@ async def _are_over(works):
 
 @pytest.mark.parametrize(("flow", "code"), [("kills", -9), ("hogs", EXIT_CODE)])
 async def test_a_flow_that_ends_its_engine_three_times_is_failed_and_all_others_are_done(
-    desk, repository, flow, code
+    admin, repository, flow, code
 ):
-    works = [await desk.dispatch(flow), *[await desk.dispatch("answers") for _ in range(5)]]
+    works = [await admin.dispatch(flow), *[await admin.dispatch("answers") for _ in range(5)]]
 
-    with (desk.folder / "engine.log").open("wb") as log:
-        codes = await lives(desk, repository, works, log, BLOCKED_SECONDS[flow])
+    with (admin.folder / "engine.log").open("wb") as log:
+        codes = await lives(admin, repository, works, log, BLOCKED_SECONDS[flow])
 
     rows = [await work.row() for work in works]
-    said = (desk.folder / "engine.log").read_text()
+    said = (admin.folder / "engine.log").read_text()
     assert [code] * 3 == codes
     assert ["failed", *["done"] * 5] == [row["state"] for row in rows]
     assert (dispatches.GAVE_UP, ["begun"] * 3) == (rows[0]["reason"], works[0].written)

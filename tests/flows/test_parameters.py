@@ -57,7 +57,7 @@ TAKEN = [
 
 
 @pytest.fixture
-async def engine(desk, database, database_settings, environment, repository, tmp_path):
+async def engine(admin, database, database_settings, environment, repository, tmp_path):
     """An engine that knows the takers, on an inbox of its own: the sandbox's engine would route what it finds."""
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     path = tmp_path / "hooks.yaml"
@@ -70,7 +70,7 @@ async def engine(desk, database, database_settings, environment, repository, tmp
         for name in ("takes", "reads")
     }
     for deployment in deployments.values():
-        await desk.deploy(deployment, repository)
+        await admin.deploy(deployment, repository)
 
     @asynccontextmanager
     async def engine():

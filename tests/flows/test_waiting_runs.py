@@ -12,52 +12,52 @@ def soon_stopped(monkeypatch):
 
 
 @pytest.fixture
-async def one_slot(desk):
+async def one_slot(admin):
     limit = GlobalConcurrencyLimitCreate(name="gates", limit=1)
-    await desk.client.create_global_concurrency_limit(limit)
+    await admin.client.create_global_concurrency_limit(limit)
     yield
-    await desk.client.delete_global_concurrency_limit_by_name("gates")
+    await admin.client.delete_global_concurrency_limit_by_name("gates")
 
 
-async def innocent_is_done(desk):
-    work = await desk.dispatch("steps")
+async def innocent_is_done(admin):
+    work = await admin.dispatch("steps")
     work.open()
     await work.is_("done")
 
 
-async def says(desk, work, what):
+async def says(admin, work, what):
     """What the inbox says, once it says something like this."""
 
     async def said():
         row = await work.row()
         return row["reason"] if what in (row["reason"] or "") else None
 
-    return await desk.until(said, f"it does not say {what!r}")
+    return await admin.until(said, f"it does not say {what!r}")
 
 
 @pytest.mark.parametrize("flow", ["patient", "impatient", "nested"])
-async def test_runs_that_wait_for_their_next_attempt_leave_their_slots_to_others(desk, flow):
-    waiting = [await desk.dispatch(flow) for _ in range(4)]
+async def test_runs_that_wait_for_their_next_attempt_leave_their_slots_to_others(admin, flow):
+    waiting = [await admin.dispatch(flow) for _ in range(4)]
     expected = (
         "waits until Prefect lets its flow run go on" if flow == "nested" else "waits for its next attempt at"
     )
 
-    async with desk.engine(**AT_ONCE):
+    async with admin.engine(**AT_ONCE):
         for work in waiting:
-            await says(desk, work, expected)
-        await innocent_is_done(desk)
+            await says(admin, work, expected)
+        await innocent_is_done(admin)
         states = {(await work.row())["state"] for work in waiting}
 
     assert {"running"} == states
 
 
-async def test_a_run_that_waits_for_a_limit_in_prefect_leaves_its_slot_to_others(desk, one_slot):
-    async with desk.engine(**AT_ONCE):
-        first = await desk.dispatch("limited")
+async def test_a_run_that_waits_for_a_limit_in_prefect_leaves_its_slot_to_others(admin, one_slot):
+    async with admin.engine(**AT_ONCE):
+        first = await admin.dispatch("limited")
         await first.has_written("in")
-        second = await desk.dispatch("limited")
-        said = await says(desk, second, "waits ")
-        await innocent_is_done(desk)
+        second = await admin.dispatch("limited")
+        said = await says(admin, second, "waits ")
+        await innocent_is_done(admin)
         for work in (first, second):
             work.open()
             await work.is_("done")
@@ -66,21 +66,21 @@ async def test_a_run_that_waits_for_a_limit_in_prefect_leaves_its_slot_to_others
     assert None is (await second.row())["reason"]
 
 
-async def test_a_vendor_that_hangs_leaves_room_for_others(desk):
-    desk.sandbox.fault("zentitle", operation="list_products", kind="latency", seconds=25, times=1)
+async def test_a_vendor_that_hangs_leaves_room_for_others(admin):
+    admin.sandbox.fault("zentitle", operation="list_products", kind="latency", seconds=25, times=1)
     in_flight = "waits for a free slot: 1 of 1 calls to zentitle are in flight"
     expected = [in_flight, in_flight, "waits for an answer of zentitle"]
 
-    async with desk.engine(**AT_ONCE):
-        works = [await desk.dispatch("calls") for _ in range(3)]
+    async with admin.engine(**AT_ONCE):
+        works = [await admin.dispatch("calls") for _ in range(3)]
         for work in works:
             await work.has_written("begun")
 
         async def said():
             return expected == sorted([(await work.row())["reason"] or "" for work in works])
 
-        await desk.until(said, f"they do not say {expected}")
-        await innocent_is_done(desk)
+        await admin.until(said, f"they do not say {expected}")
+        await innocent_is_done(admin)
         states = {(await work.row())["state"] for work in works}
         for work in works:
             await work.is_("done")

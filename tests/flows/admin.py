@@ -1,4 +1,4 @@
-"""A desk with the Prefect UI and the inbox on it, and flows that only the engines of a test know."""
+"""An operator with the Prefect UI and the inbox, and flows that only the engines of a test know."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -42,7 +42,7 @@ FLOWS = (
 )
 
 
-class AdminViews:
+class Admin:
     """A person with the Prefect UI and the inbox, and flows that only this test's engines know."""
 
     def __init__(self, sandbox, client, database, deployments, until, folder):
@@ -75,7 +75,7 @@ class AdminViews:
         delivery = await self.database.fetchval(
             """
             INSERT INTO deliveries (source, external_id, method, query, headers, content_type, body, state)
-            VALUES ('desk', $1, 'POST', '{}', '{}', 'application/json', '{}', 'dispatched') RETURNING id
+            VALUES ('admin', $1, 'POST', '{}', '{}', 'application/json', '{}', 'dispatched') RETURNING id
             """,
             record.name,
         )
@@ -83,7 +83,7 @@ class AdminViews:
             await dispatches.add(
                 connection,
                 delivery,
-                route="desk",
+                route="admin",
                 deployment=f"{flow}/test",
                 parameters={"record": str(record), **parameters},
                 key=key,
@@ -113,8 +113,8 @@ class AdminViews:
 class Work:
     """One dispatch: what the inbox, Prefect and the record say of it."""
 
-    def __init__(self, desk, delivery, record):
-        self.desk = desk
+    def __init__(self, admin, delivery, record):
+        self.admin = admin
         self.delivery = delivery
         self.record = record
 
@@ -126,21 +126,21 @@ class Work:
         Path(f"{self.record}.{gate}").touch()
 
     async def row(self):
-        return await self.desk.database.fetchrow(
+        return await self.admin.database.fetchrow(
             "SELECT * FROM dispatches WHERE delivery_id = $1", self.delivery
         )
 
     async def flow_run(self):
-        return await self.desk.client.read_flow_run((await self.row())["flow_run_id"])
+        return await self.admin.client.read_flow_run((await self.row())["flow_run_id"])
 
     async def begin_elsewhere(self):
         """Its flow run, made and noted as if an engine or a worker had it."""
         row = await self.row()
-        deployment = await self.desk.client.read_deployment_by_name(row["deployment"])
-        flow_run = await self.desk.client.create_flow_run_from_deployment(
+        deployment = await self.admin.client.read_deployment_by_name(row["deployment"])
+        flow_run = await self.admin.client.create_flow_run_from_deployment(
             deployment.id, parameters=row["parameters"], idempotency_key=str(row["id"]), state=Pending()
         )
-        await dispatches.note_flow_run(self.desk.database, row["id"], flow_run.id)
+        await dispatches.note_flow_run(self.admin.database, row["id"], flow_run.id)
         return flow_run
 
     async def is_(self, *states):
@@ -152,15 +152,15 @@ class Work:
             seen = await self.row()
             return seen if seen["state"] in states else None
 
-        return await self.desk.until(there, f"not {states}: {seen}")
+        return await self.admin.until(there, f"not {states}: {seen}")
 
     async def has_written(self, what):
-        await self.desk.until(lambda: what in self.written, f"{what} was not written")
+        await self.admin.until(lambda: what in self.written, f"{what} was not written")
 
     async def set_state(self, state, force=True):
         """What the buttons of the Prefect UI do."""
         flow_run_id = (await self.row())["flow_run_id"]
-        answer = await self.desk.client.request(
+        answer = await self.admin.client.request(
             "POST", "/flow_runs/{id}/set_state", path_params={"id": flow_run_id},
             json={"state": state, "force": force},
         )  # fmt: skip
@@ -178,20 +178,20 @@ class Work:
 
     async def resume(self, answer=None):
         given = None if answer is None else {"value": answer}
-        result = await self.desk.client.resume_flow_run((await self.row())["flow_run_id"], run_input=given)
+        result = await self.admin.client.resume_flow_run((await self.row())["flow_run_id"], run_input=given)
         assert "ACCEPT" == result.status.value
 
     async def act(self, what, **named):
-        async with self.desk.database.acquire() as connection:
+        async with self.admin.database.acquire() as connection:
             return bool(await what(connection, [self.delivery], actor="ann", **named))
 
     async def trail(self):
-        rows = await audit.trail(self.desk.database, self.delivery)
+        rows = await audit.trail(self.admin.database, self.delivery)
         return [(row["became"], row["actor"], row["reason"]) for row in rows if row["subject"] == "dispatch"]
 
 
 @pytest.fixture
-async def desk(sandbox, until, tmp_path, monkeypatch, repository):
+async def admin(sandbox, until, tmp_path, monkeypatch, repository):
     monkeypatch.setattr(engine_module, "RECONCILE_SECONDS", 0.3)
     monkeypatch.setattr(SyncPrefectClient, "__init__", _refuse_to_block)
     deployments = {
@@ -204,11 +204,11 @@ async def desk(sandbox, until, tmp_path, monkeypatch, repository):
     with temporary_settings(prefect):
         async with get_client() as client:
             database = await pool(sandbox.settings)
-            desk = AdminViews(sandbox, client, database, deployments, until, tmp_path)
+            admin = Admin(sandbox, client, database, deployments, until, tmp_path)
             for deployment in deployments.values():
-                await desk.deploy(deployment, repository)
-            yield desk
-            await database.execute("DELETE FROM deliveries WHERE source = 'desk'")
+                await admin.deploy(deployment, repository)
+            yield admin
+            await database.execute("DELETE FROM deliveries WHERE source = 'admin'")
 
 
 def _refuse_to_block(*_args, **_given):

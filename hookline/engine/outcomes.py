@@ -1,0 +1,61 @@
+"""The outcomes of running a dispatch: a closed union, which `Engine` matches in one place."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class NewState:
+    """The dispatch has another state: its run ended, waits for a person, or goes on in another process."""
+
+    state: str
+    """The state in the inbox; `running`: in a process of Prefect's worker."""
+    reason: str | None
+    actor: str | None = None
+    """The person who caused it, for the audit trail."""
+    waits_for: int | None = None
+    """The number of the effect that a person must resolve first."""
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
+
+@dataclass(frozen=True)
+class Requeue:
+    """The dispatch waits, and is claimed again."""
+
+    reason: str
+    seconds: int | None = None
+    """The time until then; None: longer with each attempt."""
+
+    def __str__(self) -> str:
+        return f"waits: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Unbatch:
+    """The dispatch did not end well in a batch; it starts again in a flow run of its own."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"starts again in a flow run of its own: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """The run was stopped because a person discards its dispatch; its flow run is still to be cancelled."""
+
+
+@dataclass(frozen=True)
+class LeaseLost:
+    """The run was stopped because another engine may have it; nothing is to be written."""
+
+
+Outcome = NewState | Requeue | Unbatch | Discarded | LeaseLost
+
+UI: Final = "a person in the Prefect UI"
+"""The actor in the audit trail: a Prefect server without accounts does not know more."""
+DELETED: Final = NewState(
+    "failed", "Its flow run was deleted in the Prefect UI. Replay it for a new one, or discard it.", actor=UI
+)
