@@ -60,8 +60,7 @@ async def license_on_loan(
     except BusinessFailure as no:
         await send_mail(
             sensorpro_account,
-            business,
-            "mail: declined",
+            business.step("mail: declined"),
             loans.declined,
             contact,
             request=request_id,
@@ -71,7 +70,12 @@ async def license_on_loan(
 
     lent = f"{part_no}: {code}"
     await send_mail(
-        sensorpro_account, business, "mail: granted", loans.granted, contact, request=request_id, license=lent
+        sensorpro_account,
+        business.step("mail: granted"),
+        loans.granted,
+        contact,
+        request=request_id,
+        license=lent,
     )
     return Completed(message=f"{business.label} for {debtor.Name}: {code} for {loans.days} days.")
 

@@ -1,5 +1,7 @@
 """The mail to a customer: a contact with a valid address, and one triggered broadcast of Sensorpro."""
 
+from dataclasses import replace
+
 from pydantic import ValidationError
 
 from blocks import SensorproCredentials
@@ -34,17 +36,12 @@ def contact_of(who: str, email: str, first_name: str, *, kept_in: str, so_far: s
 
 
 async def send_mail(
-    sensorpro: SensorproCredentials,
-    business: BusinessKey,
-    step: str,
-    mail: Mail,
-    contact: NewContact,
-    **values: str,
+    sensorpro: SensorproCredentials, business: BusinessKey, mail: Mail, contact: NewContact, **values: str
 ) -> None:
-    """Send a mail once, with these values in its text; if its answer is lost, do as the catalog says."""
+    """Send a mail once, at a step, with these values in its text; if its answer is lost, do as the catalog says."""
     await sensorpro_tasks.trigger_email(
         sensorpro,
-        business.step(step, resend=mail.if_unknown == "send-again"),
+        replace(business, resend=mail.if_unknown == "send-again"),
         CampId=mail.campaign_id,
         BroadcastId=mail.broadcast_id,
         ContactData=contact,

@@ -33,21 +33,10 @@ WORKFLOW = "order-to-license"
 
 @dataclass(frozen=True)
 class Customer:
-    """The customer of an order."""
+    """The customer of an order, and the contact that the licenses are sent to."""
 
-    account_no: str
-    name: str
+    account: Account
     contact: NewContact
-
-    @property
-    def email(self) -> str:
-        """The address that the licenses are sent to."""
-        return self.contact.PersonalEMail
-
-    @property
-    def account(self) -> Account:
-        """The customer's account, for what is done once for all orders."""
-        return Account(self.account_no, self.name, self.email)
 
 
 @dataclass(frozen=True)
@@ -100,11 +89,9 @@ async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -
         codes[line.step] = await _license(zentitle_account, business, order, customer, company, line, catalog)
 
     listing = _listing(line_items, codes)
-    sensorpro_account = await SensorproCredentials.named(sensorpro)
     await send_mail(
-        sensorpro_account,
-        business,
-        "mail",
+        await SensorproCredentials.named(sensorpro),
+        business.step("mail"),
         catalog.mail,
         customer.contact,
         order=order.InvoiceNo,
@@ -117,7 +104,9 @@ async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -
         NoteText=f"Licenses allocated and mailed:\n{listing}",
     )
     await _report(order, customer, line_items, codes)
-    return Completed(message=f"{label} for {customer.name}: {sum(map(len, codes.values()))} license codes.")
+    return Completed(
+        message=f"{label} for {customer.account.name}: {sum(map(len, codes.values()))} license codes."
+    )
 
 
 async def _order(jiwa: JiwaCredentials, invoice_id: str) -> SalesOrder:
@@ -215,7 +204,7 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
         kept_in="Jiwa",
         so_far="Nothing was allocated.",
     )
-    return Customer(account_no=order.DebtorAccountNo, name=order.DebtorName, contact=contact)
+    return Customer(Account(order.DebtorAccountNo, order.DebtorName, email), contact)
 
 
 async def _license(
@@ -262,8 +251,8 @@ async def _license(
             computerid=_computer_id(catalog, order),
             clientinfo={
                 "firstname": customer.contact.FirstName or "",
-                "company": customer.name,
-                "email": customer.email,
+                "company": customer.account.name,
+                "email": customer.account.email,
                 "order": order.InvoiceNo,
             },
         )
@@ -297,14 +286,15 @@ async def _report(
         markdown="\n".join(
             [
                 f"# Order {markdown(order.InvoiceNo)}",
-                markdown(f"{customer.name} ({customer.account_no}), {customer.email}") + "\n",
+                markdown(f"{customer.account.name} ({customer.account.account_no}), {customer.account.email}")
+                + "\n",
                 "| part | quantity | license codes |",
                 "| --- | --- | --- |",
                 *rows,
             ]
         ),
     )
-    await asyncio.gather(artifact, _name_run(f"order {order.InvoiceNo} · {customer.name}", order))
+    await asyncio.gather(artifact, _name_run(f"order {order.InvoiceNo} · {customer.account.name}", order))
 
 
 async def _name_run(name: str, order: SalesOrder) -> None:

@@ -160,8 +160,7 @@ async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, orde
     )
     await send_mail(
         accounts.sensorpro,
-        business,
-        "mail",
+        business.step("mail"),
         rules.mail,
         contact,
         cartridge=str(cartridge),

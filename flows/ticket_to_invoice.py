@@ -163,16 +163,11 @@ async def _send_survey(
     sensorpro: SensorproCredentials, business: BusinessKey, survey: Mail, ticket: Ticket, workshop: Customer
 ) -> None:
     contact = contact_of(
-        workshop.name,
-        workshop.email,
-        workshop.name,
-        kept_in="Jifeline",
-        so_far="The order is made already.",
+        workshop.name, workshop.email, workshop.name, kept_in="Jifeline", so_far="The order is made already."
     )
     await send_mail(
         sensorpro,
-        business,
-        "survey",
+        business.step("survey"),
         survey,
         contact,
         ticket=str(ticket.ticket_number),

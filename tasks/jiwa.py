@@ -25,9 +25,7 @@ create_sales_order = _jiwa.write_task(
 )
 get_sales_order = _jiwa.call(JiwaClient.get_sales_order)
 update_sales_order = _jiwa.write_task(
-    JiwaClient.update_sales_order,
-    readback=readback.order_as_given,
-    count_readback=readback.added_to_order,
+    JiwaClient.update_sales_order, readback=readback.order_as_given, count_readback=readback.added_to_order
 )
 delete_sales_order = _jiwa.write_task(
     JiwaClient.delete_sales_order, readback=gone(JiwaClient.get_sales_order)
@@ -55,10 +53,7 @@ delete_sales_order_line = _jiwa.write_task(
 list_sales_order_notes = _jiwa.call(JiwaClient.list_sales_order_notes)
 get_sales_order_note = _jiwa.call(JiwaClient.get_sales_order_note)
 create_sales_order_note = _jiwa.write_task(
-    JiwaClient.create_sales_order_note,
-    readback=readback.noted_order,
-    carrier="NoteText",
-    reference="NoteID",
+    JiwaClient.create_sales_order_note, readback=readback.noted_order, carrier="NoteText", reference="NoteID"
 )
 update_sales_order_note = _jiwa.call(JiwaClient.update_sales_order_note)
 delete_sales_order_note = _jiwa.write_task(
@@ -85,9 +80,7 @@ create_sales_quote = _jiwa.write_task(
 )
 get_sales_quote = _jiwa.call(JiwaClient.get_sales_quote)
 update_sales_quote = _jiwa.write_task(
-    JiwaClient.update_sales_quote,
-    readback=readback.quote_as_given,
-    count_readback=readback.added_to_quote,
+    JiwaClient.update_sales_quote, readback=readback.quote_as_given, count_readback=readback.added_to_quote
 )
 save_sales_quote = _jiwa.write_task(JiwaClient.save_sales_quote, readback=readback.never, reference="QuoteNo")
 abandon_sales_quote = _jiwa.call(JiwaClient.abandon_sales_quote)
@@ -117,10 +110,7 @@ save_debtor = _jiwa.write_task(JiwaClient.save_debtor, readback=readback.never, 
 
 # Inventory
 create_inventory_item = _jiwa.write_task(
-    JiwaClient.create_inventory_item,
-    of="PartNo",
-    readback=readback.item_of_part,
-    reference="InventoryID",
+    JiwaClient.create_inventory_item, of="PartNo", readback=readback.item_of_part, reference="InventoryID"
 )
 get_inventory_item = _jiwa.call(JiwaClient.get_inventory_item)
 update_inventory_item = _jiwa.call(JiwaClient.update_inventory_item)
@@ -136,7 +126,7 @@ query_inventory_items = _jiwa.call(JiwaClient.query_inventory_items)
 list_webhook_events = _jiwa.call(JiwaClient.list_webhook_events)
 list_webhook_subscribers = _jiwa.call(JiwaClient.list_webhook_subscribers)
 create_webhook_subscriber = _jiwa.write_task(
-    JiwaClient.create_webhook_subscriber, of="Name", readback=readback.subscriber_so_named, reference="Name"
+    JiwaClient.create_webhook_subscriber, of="Name", readback=readback.subscriber_so_named
 )
 get_webhook_subscriber = _jiwa.call(JiwaClient.get_webhook_subscriber)
 update_webhook_subscriber = _jiwa.call(JiwaClient.update_webhook_subscriber)

@@ -113,12 +113,15 @@ class VendorTasks(Generic[C]):
             found_by: inputs by which `readback` finds the write; one of them is required.
             carrier: the input to whose text the token of the business is added, for `readback` to find.
             add_token: adds it where that input is no text.
-            reference: the name, in the answer or else in the inputs, of the vendor's id for it.
+            reference: the name, in the answer or else in the inputs, of the vendor's id for it; the first of
+                `of`, unless it is counted.
             expected: how many references the write must bring; a `RecordReadback` says it itself.
         """
         _expect(operation, "readback", *_names(of), *essential, *found_by)
         if readback is None and count_readback is None:
             raise TypeError(f"{operation!r} needs a read-back.")
+        if reference is None and count_readback is None:
+            reference = next(iter(_names(of)), None)
 
         async def run(credentials: C, business: BusinessKey, /, *args: P.args, **kwargs: P.kwargs) -> T:
             inputs = operation.validate(*args, **kwargs)

@@ -20,7 +20,7 @@ get_contacts = _sensorpro.call(SensorproClient.get_contacts)
 get_contacts_paged = _sensorpro.call(SensorproClient.get_contacts_paged)
 change_opt_out_status = _sensorpro.call(SensorproClient.change_opt_out_status)
 forget_contact = _sensorpro.write_task(
-    SensorproClient.forget_contact, of="PersonalEMail", readback=readback.forgotten, reference="PersonalEMail"
+    SensorproClient.forget_contact, of="PersonalEMail", readback=readback.forgotten
 )
 
 # Mail and campaigns. The address of a mail may be corrected between attempts, as long as none has been sent.

@@ -52,7 +52,6 @@ delete_license_code_activity = _zentitle.write_task(
     ZentitleClient.delete_license_code_activity,
     of=("licensecode", "computerid"),
     readback=readback.deleted_activity,
-    reference="licensecode",
 )
 create_passive_license = _zentitle.write_task(
     ZentitleClient.create_passive_license, of="clientid", count_readback=readback.codes_behind
@@ -70,73 +69,47 @@ create_license_note = _zentitle.write_task(
     of="licensecode",
     readback=readback.noted_license,
     carrier="description",
-    reference="licensecode",
 )
 update_license_note = _zentitle.call(ZentitleClient.update_license_note)
 delete_license_note = _zentitle.write_task(
-    ZentitleClient.delete_license_note,
-    of=("licensecode", "noteid"),
-    readback=readback.deleted_note,
-    reference="licensecode",
+    ZentitleClient.delete_license_note, of=("licensecode", "noteid"), readback=readback.deleted_note
 )
 
 # Products
 list_products = _zentitle.call(ZentitleClient.list_products)
 get_product = _zentitle.call(ZentitleClient.get_product)
 create_product = _zentitle.write_task(
-    ZentitleClient.create_product,
-    of="productname",
-    readback=products.created_product,
-    reference="productname",
+    ZentitleClient.create_product, of="productname", readback=products.created_product
 )
 update_product = _zentitle.call(ZentitleClient.update_product)
 create_product_feature_groups = _zentitle.write_task(
-    ZentitleClient.create_product_feature_groups,
-    of="productId",
-    readback=products.created_groups,
-    reference="productId",
+    ZentitleClient.create_product_feature_groups, of="productId", readback=products.created_groups
 )
 update_product_feature_groups = _zentitle.write_task(
-    ZentitleClient.update_product_feature_groups,
-    of="productId",
-    readback=products.renamed_groups,
-    reference="productId",
+    ZentitleClient.update_product_feature_groups, of="productId", readback=products.renamed_groups
 )
 delete_product_feature_group = _zentitle.write_task(
     ZentitleClient.delete_product_feature_group,
     of=("productId", "featureGroupName"),
     readback=products.deleted_group,
-    reference="productId",
 )
 create_product_features = _zentitle.write_task(
-    ZentitleClient.create_product_features,
-    of="productId",
-    readback=products.created_features,
-    reference="productId",
+    ZentitleClient.create_product_features, of="productId", readback=products.created_features
 )
 update_product_features = _zentitle.write_task(
-    ZentitleClient.update_product_features,
-    of="productId",
-    readback=products.renamed_features,
-    reference="productId",
+    ZentitleClient.update_product_features, of="productId", readback=products.renamed_features
 )
 delete_product_feature = _zentitle.write_task(
-    ZentitleClient.delete_product_feature,
-    of=("productId", "featureCode"),
-    readback=products.deleted_feature,
-    reference="productId",
+    ZentitleClient.delete_product_feature, of=("productId", "featureCode"), readback=products.deleted_feature
 )
 create_product_udf = _zentitle.write_task(
-    ZentitleClient.create_product_udf, of="productId", readback=products.created_udfs, reference="productId"
+    ZentitleClient.create_product_udf, of="productId", readback=products.created_udfs
 )
 update_product_udf = _zentitle.write_task(
-    ZentitleClient.update_product_udf, of="productId", readback=products.renamed_udfs, reference="productId"
+    ZentitleClient.update_product_udf, of="productId", readback=products.renamed_udfs
 )
 delete_product_udf = _zentitle.write_task(
-    ZentitleClient.delete_product_udf,
-    of=("productId", "fieldName"),
-    readback=products.deleted_udf,
-    reference="productId",
+    ZentitleClient.delete_product_udf, of=("productId", "fieldName"), readback=products.deleted_udf
 )
 
 # Profiles
@@ -159,7 +132,6 @@ create_consumer_data = _zentitle.write_task(
     readback=readback.recorded_consumer,
     carrier="clientinfo",
     add_token=readback.user_with_token,
-    reference="licensecode",
 )
 get_trial = _zentitle.call(ZentitleClient.get_trial)
 delete_trial = _zentitle.write_task(
@@ -170,10 +142,7 @@ delete_trial = _zentitle.write_task(
 )
 list_trials = _zentitle.call(ZentitleClient.list_trials)
 get_offline_activation = _zentitle.write_task(
-    ZentitleClient.get_offline_activation,
-    of="productid",
-    readback=readback.no_certificate,
-    reference="productid",
+    ZentitleClient.get_offline_activation, of="productid", readback=readback.no_certificate
 )
 delete_offline_activation = _zentitle.write_task(
     ZentitleClient.delete_offline_activation,
@@ -192,11 +161,10 @@ create_company = _zentitle.write_task(
     essential=("company", "productid", "global_", "search1", "search2", "search3"),
     readback=customers.created_company,
     found_by=("search1", "search2", "search3"),
-    reference="company",
 )
 update_company = _zentitle.call(ZentitleClient.update_company)
 delete_company = _zentitle.write_task(
-    ZentitleClient.delete_company, of="companyid", readback=customers.deleted_company, reference="companyid"
+    ZentitleClient.delete_company, of="companyid", readback=customers.deleted_company
 )
 get_company_id = _zentitle.call(ZentitleClient.get_company_id)
 list_companies_products = _zentitle.call(ZentitleClient.list_companies_products)
@@ -204,7 +172,7 @@ list_companies_products = _zentitle.call(ZentitleClient.list_companies_products)
 # Groups
 get_group = _zentitle.call(ZentitleClient.get_group)
 create_group = _zentitle.write_task(
-    ZentitleClient.create_group, of="groupname", readback=customers.created_group, reference="groupname"
+    ZentitleClient.create_group, of="groupname", readback=customers.created_group
 )
 update_group = _zentitle.call(ZentitleClient.update_group)
 delete_group = _zentitle.write_task(
@@ -216,28 +184,20 @@ create_group_user = _zentitle.write_task(
     of="username",
     essential=("groupid", "username"),
     readback=customers.created_user,
-    reference="username",
 )
 update_group_user = _zentitle.call(ZentitleClient.update_group_user)
 delete_group_user = _zentitle.write_task(
-    ZentitleClient.delete_group_user,
-    of="groupuserid",
-    readback=gone(ZentitleClient.get_group_user),
-    reference="groupuserid",
+    ZentitleClient.delete_group_user, of="groupuserid", readback=gone(ZentitleClient.get_group_user)
 )
 update_group_user_password = _zentitle.call(ZentitleClient.update_group_user_password)
 get_group_license_code = _zentitle.call(ZentitleClient.get_group_license_code)
 assign_group_license_code = _zentitle.write_task(
-    ZentitleClient.assign_group_license_code,
-    of=("licensecode", "groupid"),
-    readback=customers.assigned_code,
-    reference="licensecode",
+    ZentitleClient.assign_group_license_code, of=("licensecode", "groupid"), readback=customers.assigned_code
 )
 unassign_group_license_code = _zentitle.write_task(
     ZentitleClient.unassign_group_license_code,
     of=("licensecode", "groupid"),
     readback=customers.unassigned_code,
-    reference="licensecode",
 )
 create_group_user_license = _zentitle.write_task(
     ZentitleClient.create_group_user_license,

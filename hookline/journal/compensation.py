@@ -6,8 +6,9 @@ business goes on undoing, in any process: the rule is not asked again. Each step
 other.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -68,10 +69,6 @@ EndedWith = Callable[[str], Awaitable[bool]]
 """Returns True if this flow run already ended with this rule's no, so that a rerun is a new try."""
 
 
-async def _never_ended(_rule: str) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Saga:
     """All that one business does as a whole, and its compensation; the run has the business to itself."""
@@ -81,9 +78,9 @@ class Saga:
     key: str
     label: str
     perform: Perform
+    ended_with: EndedWith
     flow_run_id: UUID | None = None
     dispatch_id: UUID | None = None
-    ended_with: EndedWith = field(default=_never_ended)
 
     async def enter(self) -> int:
         """
@@ -121,38 +118,36 @@ class Saga:
         Raises:
             EffectError: a part of it was committed before, or was never done; nothing is undone then.
         """
+        numbers = Counter[int]()
         async with lent(self.settings) as connection, connection.transaction():
             for each in reversed(declared):
-                await self._plan(connection, failure.rule, each, generation)
+                if (done := await self._done(connection, failure.rule, each)) is not None:
+                    numbers[done["id"]] += 1
+                    effect = self._effect(each, done["id"], numbers[done["id"]], generation)
+                    await compensation_steps.plan(connection, effect, done["id"], failure.rule, each.call)
         begun = [step for step in await self._latest_steps() if step["generation"] == generation]
         return await self._finish(begun) if begun else failure
 
-    async def _plan(
-        self, connection: Connection, rule: str, declared: CompensationStep, generation: int
-    ) -> None:
-        done = await compensation_steps.candidate(
-            connection, declared.workflow, declared.key, declared.step, self.flow_run_id
-        )
-        if (declared.workflow, declared.key) == (self.workflow, self.key):
+    async def _done(self, connection: Connection, rule: str, declared: CompensationStep) -> Row | None:
+        """Return the effect that is to be undone; None: another run did it for another business, or nobody did."""
+        workflow, key, step = declared.workflow, declared.key, declared.step
+        done = await compensation_steps.candidate(connection, workflow, key, step, self.flow_run_id)
+        if (workflow, key) == (self.workflow, self.key):
             _ensure_undoable(self.label, rule, declared, done)
-        elif done is not None and not done["is_own"]:
-            return  # another run did it, for another business
-        if done is None:
-            return
-        number = 1 + await compensation_steps.number_against(connection, done["id"], generation)
-        effect = Effect(
+            return done
+        return done if done is not None and done["is_own"] else None
+
+    def _effect(self, declared: CompensationStep, undone: int, number: int, generation: int) -> Effect:
+        return Effect(
             workflow=self.workflow,
             key=self.key,
-            step=f"undo {done['id']}: {declared.summary}{f' ({number})' if number > 1 else ''}",
+            step=f"undo {undone}: {declared.summary}{f' ({number})' if number > 1 else ''}",
             label=self.label,
             operation=declared.operation,
             request=declared.call["inputs"],
             flow_run_id=self.flow_run_id,
             dispatch_id=self.dispatch_id,
             generation=generation,
-        )
-        await compensation_steps.plan(
-            connection, effect, compensates=done["id"], rule=rule, call=declared.call
         )
 
     async def _finish(self, steps: Sequence[Row]) -> BusinessFailure:

@@ -41,18 +41,8 @@ async def candidate(
     )
 
 
-async def number_against(connection: Connection, effect_id: int, generation: int) -> int:
-    """Return the number of steps of a generation that undo an effect."""
-    steps: int = await connection.fetchval(
-        "SELECT count(*) FROM compensation_steps WHERE compensates = $1 AND generation = $2",
-        effect_id,
-        generation,
-    )
-    return steps
-
-
 async def plan(
-    connection: Connection, effect: Effect, *, compensates: int, rule: str, call: Mapping[str, Any]
+    connection: Connection, effect: Effect, compensates: int, rule: str, call: Mapping[str, Any]
 ) -> None:
     """Write down a step, and the effect that performs it."""
     row = await store.intend(connection, effect)

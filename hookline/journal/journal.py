@@ -278,10 +278,8 @@ class _Write:
         return await self.readback() if self.readback else None
 
     async def _let_land(self, row: Row) -> None:
-        grace = self.settings.readback_grace_seconds
-        seconds = await store.seconds_until(self.connection, row["attempted_at"], grace)
         with context.waiting(f"waits until an earlier attempt of {self.effect} has landed"):
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(self.settings.readback_grace_seconds - row["age"])
 
     async def _count_new(self, readback: CountReadback) -> Outcome | None:
         began = self.row["attempted_at"]

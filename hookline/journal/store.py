@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +14,22 @@ _BEING_COMPENSATED = """
 EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
         WHERE s.workflow = $1 AND s.key = $2 AND o.state NOT IN ('done', 'kept'))
 """
+
+_AGE = "extract(epoch FROM clock_timestamp() - attempted_at)::float8 AS age"
+_REQUEST = "label, operation, digest, request, expected, depends_on, generation"
+"""The columns of an effect that a person's correction may change."""
+
+
+def _request_of(effect: Effect) -> tuple[Any, ...]:
+    return (
+        effect.label,
+        effect.operation,
+        effect.digest,
+        effect.request,
+        effect.expected,
+        effect.depends_on,
+        effect.generation,
+    )
 
 
 # Transitions ------------------------------------------------------------------------------------------------
@@ -44,8 +61,7 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
     while True:
         row = await connection.fetchrow(
             f"""
-            INSERT INTO effects (workflow, key, step, label, operation, digest, request, expected, flow_run_id,
-                                 dispatch_id, depends_on, generation, attempts, attempted_at)
+            INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
                    CASE WHEN begins THEN clock_timestamp() END
             FROM (SELECT $13 AND NOT {_BEING_COMPENSATED}) AS it (begins)
@@ -55,19 +71,13 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             effect.workflow,
             effect.key,
             effect.step,
-            effect.label,
-            effect.operation,
-            effect.digest,
-            effect.request,
-            effect.expected,
+            *_request_of(effect),
             effect.flow_run_id,
             effect.dispatch_id,
-            effect.depends_on,
-            effect.generation,
             begin,
         ) or await connection.fetchrow(
             f"""
-            SELECT *, false AS begun, {_BEING_COMPENSATED}
+            SELECT *, false AS begun, {_AGE}, {_BEING_COMPENSATED}
                    AND NOT EXISTS (SELECT FROM compensation_steps WHERE effect_id = effects.id) AS being_compensated
             FROM effects WHERE workflow = $1 AND key = $2 AND step = $3 AND state NOT IN ('undone', 'kept')
             """,  # noqa: S608  (a constant)
@@ -179,19 +189,9 @@ async def resolve(
 async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:
     """Write down the request as it is now, of an effect of which nothing was done."""
     await connection.execute(
-        """
-        UPDATE effects
-        SET digest = $2, request = $3, expected = $4, operation = $5, label = $6, depends_on = $7, generation = $8
-        WHERE id = $1
-        """,
+        f"UPDATE effects SET ({_REQUEST}) = ($2, $3, $4, $5, $6, $7, $8) WHERE id = $1",  # noqa: S608  (a constant)
         effect_id,
-        effect.digest,
-        effect.request,
-        effect.expected,
-        effect.operation,
-        effect.label,
-        effect.depends_on,
-        effect.generation,
+        *_request_of(effect),
     )
 
 
@@ -245,28 +245,14 @@ async def uncertain_of(database: "Connection | asyncpg.Pool", flow_run_id: UUID 
     return effect_id
 
 
-async def seconds_until(connection: Connection, moment: datetime, after: float) -> float:
-    """Return the seconds until `after` seconds past the moment, by the database's clock; at least 0."""
-    return float(
-        await connection.fetchval(
-            """
-            SELECT greatest(0, extract(epoch FROM
-                $1::timestamptz + make_interval(secs => $2::float8) - clock_timestamp()))
-            """,
-            moment,
-            after,
-        )
-    )
-
-
 async def open_neighbours(connection: Connection, effect_id: int, scope: str) -> Sequence[Row]:
     """Return other effects of the scope that were sent and whose end is not known, the latest first."""
     return await connection.fetch(
-        """
-        SELECT * FROM effects
+        f"""
+        SELECT *, {_AGE} FROM effects
         WHERE scope = $2 AND id <> $1 AND state IN ('intended', 'uncertain') AND attempted_at IS NOT NULL
         ORDER BY attempted_at DESC
-        """,
+        """,  # noqa: S608  (a constant)
         effect_id,
         scope,
     )

@@ -510,10 +510,12 @@ async def test_whoever_comes_just_before_the_undoing_is_seen_by_it(order, vendor
 # Mistakes of a flow ----------------------------------------------------------------------------------------
 
 
-async def test_a_step_that_was_never_done_is_said_so_and_nothing_is_undone(order, vendor, states):
+@pytest.mark.parametrize("place", [0, 2], ids=["planned last", "planned first"])
+async def test_a_step_that_was_never_done_is_said_so_and_nothing_is_undone(order, vendor, states, place):
+    """All steps are written down in one transaction, or none is."""
     run = order()
     await license_and_seat(run)
-    run.steps.append(run.compensate("lisense", "code"))
+    run.steps.insert(place, run.compensate("lisense", "code"))
 
     with pytest.raises(EffectError, match="order-1 has nothing done at the step 'lisense'"):
         await run.refuse()

@@ -131,6 +131,71 @@ async def test_a_lost_answer_that_cannot_be_read_back_is_uncertain_and_never_rep
     assert (1, "uncertain") == (vendor.sent, await state_of(database))
 
 
+async def test_an_error_that_says_nothing_of_itself_may_have_been_applied(
+    database, database_settings, vendor
+):
+    """The most important default: a bug in our own code, behind a request that has left, must not send it twice."""
+    vendor.fail = [ValueError("a bug")]
+    with pytest.raises(EffectUncertain, match="a bug"):
+        await Journal(database_settings).run(effect(), vendor.send)
+
+    with pytest.raises(EffectUncertain):
+        await Journal(database_settings).run(effect(), vendor.send)
+
+    assert (1, "uncertain") == (vendor.sent, await state_of(database))
+
+
+async def test_after_an_error_that_says_nothing_of_itself_the_write_is_read_back(
+    database, database_settings, vendor
+):
+    async def acts_and_breaks():
+        await vendor.send()
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        await Journal(database_settings).run(effect(), acts_and_breaks, readback=vendor.find)
+
+    found = await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
+
+    assert (1, ["thing-1"]) == (vendor.sent, found.reference)
+
+
+@pytest.fixture
+def slow(database_settings):
+    """A journal that gives a write in flight time to land."""
+    return Journal(database_settings.model_copy(update={"readback_grace_seconds": 1.0}))
+
+
+async def lands_late(vendor):
+    """Lose the answer to a write that the vendor makes only a moment later."""
+    asyncio.get_running_loop().call_later(0.3, vendor.things.append, f"late-{vendor.sent}")
+    raise Lost
+
+
+async def test_what_lands_after_its_answer_was_lost_is_given_time_before_it_is_read_back(
+    database, slow, vendor
+):
+    with pytest.raises(Lost):
+        await slow.run(effect(), lambda: lands_late(vendor), readback=vendor.find)
+
+    found = await slow.run(effect(), vendor.send, readback=vendor.find)
+
+    assert (["late-0"], 0) == (found.reference, vendor.sent)
+
+
+async def test_what_lands_late_of_one_order_is_not_counted_for_the_next(database, slow, vendor):
+    readback = CountReadback("things of company 1", vendor.count)
+    with pytest.raises(Lost):
+        await slow.run(effect("license", "order-1", 1), lambda: lands_late(vendor), readback=readback)
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await slow.run(effect("license", "order-2", 1), vendor.send, readback=readback)
+
+    found = await slow.run(effect("license", "order-2", 1), vendor.send, readback=readback)
+
+    assert (["thing-2"], 1) == (found.reference, vendor.sent)
+
+
 async def test_a_route_may_choose_to_send_again_what_cannot_be_read_back(database, database_settings, vendor):
     vendor.fail = [Lost()]
     with pytest.raises(Lost):

@@ -384,7 +384,7 @@ async def test_the_mail_goes_to_the_first_address_that_is_known(monkeypatch, fie
 
     monkeypatch.setattr("tasks.jiwa.get_debtor", ask)
 
-    assert email == (await _customer(None, order(DebtorName="Bolt", **fields))).email
+    assert email == (await _customer(None, order(DebtorName="Bolt", **fields))).account.email
 
 
 @pytest.mark.parametrize(
