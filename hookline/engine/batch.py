@@ -190,14 +190,14 @@ class BatchRun:
     async def _serve(self) -> None:
         """The flow run, from its beginning to its end; while it is written down, some engine sees to its end."""
         try:
-            await batches.keep(self.database, self.id, self.lease)
+            await batches.renew_lease(self.database, self.id, self.lease)
             keeper = asyncio.create_task(self._keep())
             try:
                 await self._run_to_its_end()
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
-            await batches.ended(self.database, self.id)
+            await batches.close(self.database, self.id)
         except Exception as error:  # noqa: BLE001  (what it carried is taken up again, whatever it is)
             logger.warning("the run of the backlog cannot go on: %r", error)
             self.over.set()
@@ -218,7 +218,7 @@ class BatchRun:
         while True:
             await asyncio.sleep(self.lease.total_seconds() / 3)
             with suppress(*CONNECTION_ERRORS):
-                await batches.keep(self.database, self.id, self.lease)
+                await batches.renew_lease(self.database, self.id, self.lease)
 
     async def _until_over(self) -> State[Any]:
         """The flow, into whose context the dispatches are brought from outside."""
@@ -320,7 +320,7 @@ async def end_abandoned(connection: Connection, client: PrefectClient) -> None:
         for flow_run in await client.read_flow_runs(flow_run_filter=wanted):
             logger.info("ending flow run %s of a backlog: its engine died", flow_run.name)
             await _end(client, flow_run)
-        await batches.ended(connection, batch_id)
+        await batches.close(connection, batch_id)
 
 
 async def _end(client: PrefectClient, flow_run: FlowRun) -> None:

@@ -73,7 +73,7 @@ def take_in(given: Given) -> Intake:
     if given.method != "POST":
         raise Rejection(404, "Not Found")
     try:
-        kept, altered = bodies.keep(source, given.body_keys, given.content_type, body)
+        kept, altered = bodies.seal(source, given.body_keys, given.content_type, body)
     except ValueError as error:
         raise Rejection(400, str(error)) from None
     external_id = schemes.external_id(source, given.signed, names, given.known)

@@ -41,7 +41,7 @@ async def ask(views: AdminViews, request: Request) -> Response:
     filter_ = _narrowed(wanted(request.query_params))
     database = await pool(views.settings)
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later
-    found = await search.select(database, filter_, most=queries.RARE)
+    found = await search.select(database, filter_, limit=queries.RARE)
     act = request.url.path.strip("/")
     parts = await (dry_run.replay if act == "replay" else dry_run.discard)(database, found.ids)
     return await views.page(

@@ -63,7 +63,7 @@ async def replay(views: AdminViews, request: Request) -> Response:
     async with database.acquire() as connection:
         if not await commands.replay(connection, [wanted], route=route, actor=views.actor(request)):
             raise Refused(
-                409, "Nothing to replay", "It waits or runs already, or its body is no longer kept."
+                409, "Nothing to replay", "It waits or runs already, or its body is no longer stored."
             )
     again = f"It goes through again on {route}." if route else "It goes through again."
     return views.said(request, f"/deliveries/{wanted}", f"{again} What is done is not repeated.")
