@@ -45,7 +45,7 @@ class Arrival:
     content_type: str
     body: bytes
     altered: Sequence[str] = ()
-    """What was done to the body, which then is not as it was sent (`bodies.seal`)."""
+    """The changes of the body before it was stored (`bodies.seal`)."""
 
     @property
     def key(self) -> tuple[str, str]:

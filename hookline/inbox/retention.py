@@ -65,7 +65,7 @@ _COUNT = f"""
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was, or would be, deleted of a source."""
+    """The numbers that were, or would be, deleted of a source."""
 
     source: str
     keep_days: int
