@@ -14,7 +14,7 @@ from uuid import UUID
 from hookline.database import lent
 from hookline.errors import HooklineError
 from hookline.hooks.bodies import parse
-from hookline.inbox.bodies import REMOVED, opened
+from hookline.inbox.bodies import REMOVED, unseal
 from hookline.settings import settings
 
 
@@ -69,7 +69,7 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
         )
     if row is None:
         raise NoSuchDelivery(f"There is no delivery {delivery} in the inbox.")
-    raw = opened(row, current.body_keys)
+    raw = unseal(row, current.body_keys)
     if raw is None:
         raise NoSuchDelivery(f"Delivery {delivery}: {REMOVED}.")
     fields = {name: value for name, value in row.items() if name not in {"body", "altered"}}

@@ -14,7 +14,7 @@ from functools import cached_property
 
 
 class Phase(StrEnum):
-    """What is still to be done in a state, and who must do it."""
+    """The work that is left in a state, and who must do it."""
 
     OPEN = "open"
     """Hookline goes on by itself, or once what it waits for is there."""
@@ -36,7 +36,7 @@ class Colour(StrEnum):
 
 
 class By(StrEnum):
-    """Who may cause a transition."""
+    """The one who causes a transition."""
 
     ENGINE = "an engine"
     RUN = "a flow run"
@@ -202,7 +202,7 @@ def worst(*states: str) -> str:
 
 
 def _following() -> Iterator[tuple[str, str]]:
-    """What a transition of one dispatch, or a new one, means for its delivery, whatever its other dispatches are."""
+    """Yield what a new dispatch, or a transition of one, means for its delivery, whatever its other dispatches are."""
     for others in ((), *((state,) for state in DISPATCHES.states)):
         yield "received", worst("dispatched", *others)
         for before, after in DISPATCHES.pairs:

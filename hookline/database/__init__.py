@@ -1,4 +1,15 @@
-"""PostgreSQL: where the inbox and the journal keep what they promised to keep."""
+"""
+PostgreSQL: connections, the schema, and the embedded server for those who have none.
+
+| module | what it has |
+| --- | --- |
+| `connection` | one connection or the pool of this event loop; the errors of a lost connection |
+| `migrate`, `migrations` | the schema; states and transitions are those of `hookline.states` |
+| `embedded`, `namespace` | the PostgreSQL that Hookline brings along, also for root |
+| `types` | the types of connections and rows |
+
+Never: SQL about deliveries or effects (that is the inbox's and the journal's); an import of the supervisor.
+"""
 
 from hookline.database.connection import (
     CONNECTION_ERRORS,

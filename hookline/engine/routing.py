@@ -227,7 +227,7 @@ class Router:
             content_type=delivery["content_type"],
             body=body,
             altered=delivery["altered"],
-            context=deliveries.names(delivery, None),
+            context=deliveries.template_context(delivery, None),
             source=source.spec if source else None,
             only_route=delivery["only_route"],
         )

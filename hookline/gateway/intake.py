@@ -73,7 +73,7 @@ def read_request(request: RequestData) -> Intake:
     if request.method != "POST":
         raise Rejection(404, "Not Found")
     try:
-        stored, altered = bodies.keep(source, request.body_keys, request.content_type, body)
+        stored, altered = bodies.seal(source, request.body_keys, request.content_type, body)
     except ValueError as error:
         raise Rejection(400, str(error)) from None
     key = external_id(source, request.signed, context, request.confidential)

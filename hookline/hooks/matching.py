@@ -22,7 +22,7 @@ from hookline.hooks.config import Route, route_of
 from hookline.hooks.limits import bounded, bounded_key, shortened
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import TemplateError
-from hookline.inbox.bodies import opened
+from hookline.inbox.bodies import unseal
 from hookline.text import one_line
 
 MAX_MESSAGE = 200
@@ -79,7 +79,7 @@ def match_routes(
     Raises:
         ValueError: it cannot be routed; names the place.
     """
-    body = opened({"body": delivery.body, "altered": delivery.altered}, body_keys) or b""
+    body = unseal({"body": delivery.body, "altered": delivery.altered}, body_keys) or b""
     parsed = parse(delivery.content_type, body)
     if delivery.source is not None:
         _require_fit(source_of(delivery.source), parsed)

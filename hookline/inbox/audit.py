@@ -1,7 +1,7 @@
 """
 The audit trail: every change of a delivery, dispatch, pause or uncertain effect, with time, actor and reason.
 
-The rows are written by triggers in the database, so that no way of changing a state can forget them.
+Triggers in the database write the rows, so that no way of changing a state can forget them.
 """
 
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from hookline.database.types import Connection
 
 @asynccontextmanager
 async def acting(connection: Connection, actor: str, reason: str) -> AsyncIterator[None]:
-    """A transaction whose changes the audit trail gives this actor and this reason."""
+    """Open a transaction whose changes have this actor and reason in the audit trail."""
     async with connection.transaction():
         await connection.execute(
             "SELECT set_config('hookline.actor', $1, true), set_config('hookline.reason', $2, true)",
@@ -27,7 +27,7 @@ async def acting(connection: Connection, actor: str, reason: str) -> AsyncIterat
 
 
 async def trail(database: asyncpg.Pool, delivery_id: UUID) -> list[asyncpg.Record]:
-    """What happened to a delivery, in order; each row with the route where it is a dispatch's."""
+    """Return the changes of a delivery, in order; each with the route if it is a dispatch's."""
     return await database.fetch(
         """
         SELECT c.at, c.subject, c.dispatch_id, c.effect_id, p.route, c.was, c.became, c.actor, c.reason

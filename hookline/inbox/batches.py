@@ -1,4 +1,4 @@
-"""Which batches carry a backlog just now, so that the flow run of none stays open when its engine dies."""
+"""Batches that are running, each under a lease, so that the flow run of none stays open when its engine dies."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -8,8 +8,8 @@ import asyncpg
 from hookline.database.types import Connection
 
 
-async def keep(database: asyncpg.Pool, batch_id: UUID, lease: timedelta) -> None:
-    """Write down that an engine is at this lane for so long, by the database's clock; before its flow run is made."""
+async def renew_lease(database: asyncpg.Pool, batch_id: UUID, lease: timedelta) -> None:
+    """Store that an engine runs this batch, from before its flow run is made; the database's clock ends the lease."""
     await database.execute(
         """
         INSERT INTO batches (id, lease_until) VALUES ($1, now() + $2)
@@ -20,12 +20,12 @@ async def keep(database: asyncpg.Pool, batch_id: UUID, lease: timedelta) -> None
     )
 
 
-async def ended(connection: "Connection | asyncpg.Pool", batch_id: UUID) -> None:
-    """Write down that this lane and its flow run are over."""
+async def close(connection: "Connection | asyncpg.Pool", batch_id: UUID) -> None:
+    """Store that this batch and its flow run have ended."""
     await connection.execute("DELETE FROM batches WHERE id = $1", batch_id)
 
 
 async def abandoned(connection: Connection) -> list[UUID]:
-    """The batches whose engine fell silent."""
+    """Return the batches whose lease has expired."""
     rows = await connection.fetch("SELECT id FROM batches WHERE lease_until < now()")
     return [row["id"] for row in rows]

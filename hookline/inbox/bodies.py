@@ -1,8 +1,8 @@
 """
-The bodies of deliveries: redacted and sealed before they are kept, opened where they are shown or worked on.
+The bodies of deliveries: redacted and encrypted before they are stored, decrypted where they are read.
 
-What was done to one stands in its delivery's `altered`: `redacted`, `encrypted`, and `removed` once its time
-was over. A delivery without `encrypted` is read as it is, whatever keys there are.
+A delivery's `altered` says what was done to its body: `redacted`, `encrypted`, and `removed` once it was too old.
+A body without `encrypted` is read as it is, whatever keys there are.
 """
 
 import json
@@ -21,24 +21,27 @@ if TYPE_CHECKING:
 
     from hookline.hooks import Source
 
-NO_KEY = "the body is sealed with a key that is not among HOOKLINE_BODY_KEYS; put the key back, then start this again"
-REMOVED = "the body is no longer kept"
+NO_KEY = "the body is encrypted with a key that is not in HOOKLINE_BODY_KEYS; put the key back, then start this again"
+REMOVED = "the body is no longer stored"
 
 
-def keep(
+def seal(
     source: "Source", keys: Sequence[SecretStr], content_type: str, body: bytes
 ) -> tuple[bytes, list[str]]:
     """
-    What is put on disk of a body, and what was done to it.
+    Redact and encrypt a body as its source and the settings ask for it.
 
     Args:
         source: says what is redacted.
-        keys: `HOOKLINE_BODY_KEYS`; the first seals, none: nothing is sealed.
+        keys: `HOOKLINE_BODY_KEYS`; the first encrypts; none: the body is stored as it is.
         content_type: of the request.
-        body: as it came.
+        body: as it was sent.
+
+    Returns:
+        The body to be stored, and what was done to it: the delivery's `altered`.
 
     Raises:
-        ValueError: the source wants it redacted, and that cannot be done; in words.
+        ValueError: the body must be redacted, and cannot be; says why.
     """
     altered = []
     if source.redact:
@@ -52,12 +55,12 @@ def keep(
     return body, altered
 
 
-def opened(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:
+def unseal(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:
     """
-    The body of a row with `body` and `altered`; None where its time is over.
+    Decrypt the body of a row with `body` and `altered`; return None if it is no longer stored.
 
     Raises:
-        ValueError: none of the keys opens it.
+        ValueError: none of the keys decrypts it.
     """
     body: bytes | None = delivery["body"]
     if body is None or "encrypted" not in delivery["altered"]:
@@ -73,18 +76,18 @@ def opened(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:
 async def read(
     database: asyncpg.Pool, delivery_ids: Sequence[UUID], keys: Sequence[SecretStr]
 ) -> dict[UUID, bytes | None]:
-    """The bodies of deliveries by their ids; None where there is none to show: `absence` says why."""
+    """Return the bodies of deliveries by their ids; None where one cannot be read: `absence` says why."""
     rows = await database.fetch("SELECT id, body, altered FROM deliveries WHERE id = ANY($1)", delivery_ids)
-    return {row["id"]: _opened_or_none(row, keys) for row in rows}
+    return {row["id"]: _unsealed_or_none(row, keys) for row in rows}
 
 
 def absence(altered: Sequence[str]) -> str:
-    """Why `read` gave None for a delivery, in words."""
+    """Return why `read` has no body for a delivery, for people."""
     return REMOVED if "removed" in altered else NO_KEY
 
 
 def as_json(body: bytes | None) -> Any:
-    """A body as JSON can hold it: the value it stands for, or its text."""
+    """Return a body as JSON can hold it: its value if it is JSON, else its text."""
     if body is None:
         return None
     try:
@@ -93,9 +96,9 @@ def as_json(body: bytes | None) -> Any:
         return body.decode(errors="replace")
 
 
-def _opened_or_none(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:
+def _unsealed_or_none(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:
     with suppress(ValueError):
-        return opened(delivery, keys)
+        return unseal(delivery, keys)
     return None
 
 

@@ -1,14 +1,14 @@
-"""Following what changes, live."""
+"""The change feed: rows of the audit trail as they are written, for those who follow them live."""
 
 from dataclasses import dataclass, field
 from typing import Self
 
 import asyncpg
 
-LATE = 1_000
-"""How far back changes may have been in writing when a watch began; they are seen once they are written."""
+MAX_LATE = 1_000
+"""Numbers before the latest change that may still be uncommitted when a feed begins; they are seen once committed."""
 
-# The first transaction that may be open still, and the first that did not begin yet.
+# The first transaction that may still be open, and the first that has not begun yet.
 _TRANSACTIONS = """
     SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s"""
 
@@ -24,10 +24,10 @@ _CHANGES = """
 @dataclass
 class ChangeFeed:
     """
-    The audit trail from now on: each change once, as soon as it can be seen.
+    The audit trail from now on: each change once, as soon as it is committed.
 
-    Changes are numbered when they are written and seen when their transaction ends, which may be out of order:
-    a number below the latest may still come while a transaction of its time is open.
+    Changes are numbered when they are written and visible when their transaction commits, which may be out of order:
+    a number below the latest may still appear while a transaction of its time is open.
     """
 
     database: asyncpg.Pool
@@ -36,17 +36,19 @@ class ChangeFeed:
     seen: set[int]
     """Changes above the floor that have been seen."""
     next_floor: tuple[int, int] = field(default=(0, 0))
-    """The floor to be, once all transactions before this one are over."""
+    """The floor to be, and the first transaction after it: once all before that one have ended."""
 
     @classmethod
     async def begin(cls, database: asyncpg.Pool) -> Self:
-        """Watch from now on."""
-        floor = await database.fetchval("SELECT greatest(0, coalesce(max(id), 0) - $1) FROM changes", LATE)
+        """Follow changes from now on."""
+        floor = await database.fetchval(
+            "SELECT greatest(0, coalesce(max(id), 0) - $1) FROM changes", MAX_LATE
+        )
         seen = await database.fetch("SELECT id FROM changes WHERE id > $1", floor)
         return cls(database, floor, {row["id"] for row in seen})
 
     async def changes(self) -> list[asyncpg.Record]:
-        """What changed since the last call, in order, each with the delivery and the dispatch it is about."""
+        """Return the changes since the last call, in order, each with its delivery and dispatch."""
         [(open_from, open_to)] = await self.database.fetch(_TRANSACTIONS)
         latest = max(self.seen, default=self.floor)
         rows = await self.database.fetch(_CHANGES, self.floor, self.seen)

@@ -1,4 +1,4 @@
-"""What is wrong with the files of the processes that run, where all of them and people can see it."""
+"""Problems in the files of running processes, stored where all of them and people can see them."""
 
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from hookline.inbox.deliveries import CHANNEL
 from hookline.text import reason
 
 RELOAD = "hookline_reload"
-"""Notified when running processes should read their files again."""
+"""Channel: running processes read their files again."""
 SILENT = timedelta(minutes=2)
-"""A process that has not said so again for so long is gone, or its file is right."""
+"""After so long without a report the process is gone, or its file is right."""
 
 
 def process_on_this_machine(kind: str) -> str:
-    """Return what a process is called here: the same after its restart."""
+    """Return the name of a process on this machine: the same after its restart."""
     return f"{kind} at {socket.gethostname()}"
 
 
@@ -28,7 +28,7 @@ async def ask_to_reload(connection: Connection) -> None:
 
 
 async def report(database: asyncpg.Pool, process: str, problems: Sequence[Problem]) -> None:
-    """Write down what is wrong with the files of a process now, and nothing else of it."""
+    """Store the problems that the files of a process have now, and delete its earlier ones."""
     rows = {(problem.kind, problem.name): reason(problem) for problem in problems}
     kinds, names, details = [key[0] for key in rows], [key[1] for key in rows], list(rows.values())
     async with database.acquire() as connection, connection.transaction():
@@ -60,7 +60,7 @@ async def report(database: asyncpg.Pool, process: str, problems: Sequence[Proble
 
 
 async def problems(database: "Connection | asyncpg.Pool") -> list[asyncpg.Record]:
-    """Return what is wrong now: `kind`, `name`, `detail`, `since` and the `processes` that say so."""
+    """Return the current problems: `kind`, `name`, `detail`, `since` and the `processes` that report them."""
     return await database.fetch(
         """
         SELECT kind, name, detail, min(since) AS since, array_agg(process ORDER BY process) AS processes
@@ -72,7 +72,7 @@ async def problems(database: "Connection | asyncpg.Pool") -> list[asyncpg.Record
 
 
 async def release(database: asyncpg.Pool, routes: Sequence[str]) -> int:
-    """Let deliveries go on that wait for routes which are in force now; how many there were."""
+    """Release deliveries that wait for routes which are in force now; return their number."""
     released = await database.fetch(
         """
         WITH released AS (
@@ -90,7 +90,7 @@ async def release(database: asyncpg.Pool, routes: Sequence[str]) -> int:
 
 
 async def note_broken(database: asyncpg.Pool, broken: Mapping[str, str]) -> None:
-    """Say of dispatches that wait for a flow which cannot be loaded, what they wait for."""
+    """Set the reason of queued dispatches whose flow cannot be loaded."""
     await database.execute(
         """
         UPDATE dispatches p SET reason = broken.reason

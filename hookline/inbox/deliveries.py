@@ -1,4 +1,4 @@
-"""Deliveries: accepted requests, kept as they came."""
+"""Deliveries: accepted requests, stored as they came, and claimed by an engine for their routing."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,17 +15,17 @@ CHANNEL = "hookline"
 """Notified when there is something for an engine to do."""
 
 ROUTING_SECONDS = 10
-"""So long a claimed delivery is its engine's to route, unless that is renewed."""
+"""A claimed delivery belongs to its engine for so long, unless that is renewed."""
 LARGE_BODY = 65_536
-"""Bytes; a larger body is read only when its turn has come."""
+"""Bytes; a larger body is read only when its delivery is routed."""
 
 _LEASE = f"interval '{ROUTING_SECONDS} seconds'"
-_LONGEST = "interval '30 seconds'"
-# What lies further ahead than anything is ever put off was written by a clock that was set back since.
-_FREE = f"(d.routing_until IS NULL OR NOT d.routing_until BETWEEN now() AND now() + {_LONGEST})"
-_COUNTED = f"routing_until = now() + {_LEASE}, routing_attempts = d.routing_attempts"
-# The count must outlive this process, not the server's: it need not wait for the disk.
-_QUICKLY = "(SELECT set_config('synchronous_commit', 'off', true)) AS quickly"
+_MAX_DELAY = "interval '30 seconds'"
+# A later time was written before the database's clock was set back.
+_UNCLAIMED = f"(d.routing_until IS NULL OR NOT d.routing_until BETWEEN now() AND now() + {_MAX_DELAY})"
+_CLAIM = f"routing_until = now() + {_LEASE}, routing_attempts = d.routing_attempts"
+# The count must outlive this process, not the server: it need not wait for the disk.
+_WITHOUT_FSYNC = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_fsync"
 _TO_ROUTE = f"""
     d.id, d.seq, d.source, d.external_id, d.method, d.query, d.headers, d.content_type, d.altered, d.received_at,
     d.only_route, d.routing_attempts, d.body IS NOT NULL AS has_body,
@@ -35,7 +35,7 @@ _TO_ROUTE = f"""
 
 @dataclass(frozen=True)
 class Arrival:
-    """A request that is believed and can be taken; what proved it is out of the query and the headers."""
+    """A request that was authenticated and is to be stored; its secrets are out of the query and the headers."""
 
     source: str
     external_id: str
@@ -45,24 +45,24 @@ class Arrival:
     content_type: str
     body: bytes
     altered: Sequence[str] = ()
-    """What was done to the body, which then is not what came (`bodies.keep`)."""
+    """The changes of the body before it was stored (`bodies.seal`)."""
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it this delivery and no other."""
+        """Return the key by which a repeat is deduplicated."""
         return self.source, self.external_id
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the sender is told."""
+    """The answer to the sender."""
 
     id: UUID
     duplicate: bool
 
 
 async def accept(database: asyncpg.Pool, arrival: Arrival) -> Receipt:
-    """Put one delivery on disk; see `accept_all`."""
+    """Store one delivery; see `accept_all`."""
     async with database.acquire() as connection:
         [receipt] = await accept_all(connection, [arrival])
     return receipt
@@ -72,15 +72,15 @@ async def accept_all(
     connection: Connection, arrivals: Sequence[Arrival], *, seconds: float | None = None
 ) -> list[Receipt]:
     """
-    Put deliveries on disk, or count them as repeats of those that are there; wakes the engines.
+    Store deliveries, or count them as duplicates of stored ones, and wake the engines.
 
-    One transaction, for PostgreSQL lets transactions that notify come to their end one after another, each with
-    a wait for the disk. What a paused source sends is held.
+    In one transaction, for PostgreSQL commits transactions that notify one after another, each with a wait for the
+    disk. The deliveries of a paused source are held.
 
     Args:
         connection: not in a transaction.
         arrivals: no two of them with the same key.
-        seconds: after these the database is taken for dead.
+        seconds: after these the database counts as dead.
 
     Returns:
         The receipts, in the order of the arrivals.
@@ -120,19 +120,19 @@ async def claim_received(
     connection: Connection, limit: int, *, busy: Collection[str] = (), counted: Collection[UUID] = ()
 ) -> list[asyncpg.Record]:
     """
-    Claim deliveries that no route has seen yet, in order of arrival; sources take turns.
+    Claim deliveries that are to be routed, in order of arrival; sources take turns.
 
-    Each attempt is counted before it is made: whoever dies of one has left a trace. Where an attempt of a source was
-    counted and did not end, all of that source waits (`claim_suspect`), so that its order stays.
+    Each attempt is counted before it is made, so that an engine that dies of one has left a trace. If an attempt of a
+    source was counted and did not end, all of that source waits (`claim_suspect`), so that its order stays.
 
     Args:
         connection: outside a transaction.
-        limit: how many at most.
-        busy: sources that are left alone.
+        limit: of the number.
+        busy: sources that are left out.
         counted: deliveries whose attempt by this same process was counted before; it is alive.
 
     Returns:
-        The deliveries; `body` is absent where it is large (`body_of`).
+        The deliveries; `body` is None where it is large (`body_of`).
     """
     claimed = await connection.fetch(
         f"""
@@ -147,17 +147,17 @@ async def claim_received(
             SELECT d.*, row_number() OVER (PARTITION BY s.source ORDER BY d.seq) AS turn
             FROM sources s CROSS JOIN LATERAL (
                 SELECT d.id, d.seq FROM deliveries d
-                WHERE d.state = 'received' AND d.source = s.source AND ({_FREE} OR d.id = ANY($3))
+                WHERE d.state = 'received' AND d.source = s.source AND ({_UNCLAIMED} OR d.id = ANY($3))
                 ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED
             ) d
             WHERE s.source <> ALL($2) AND NOT EXISTS (
                 SELECT FROM deliveries e WHERE e.state = 'received' AND e.routing_attempts > 0
                 AND e.source = s.source AND e.id <> ALL($3))
         )
-        UPDATE deliveries d SET {_COUNTED} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
-        FROM (SELECT id FROM due ORDER BY turn, seq LIMIT $1) AS chosen, {_QUICKLY}
+        UPDATE deliveries d SET {_CLAIM} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
+        FROM (SELECT id FROM due ORDER BY turn, seq LIMIT $1) AS chosen, {_WITHOUT_FSYNC}
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
-        """,  # noqa: S608  (only texts of ours)
+        """,  # noqa: S608  (constants)
         limit,
         list(busy),
         list(counted),
@@ -166,15 +166,15 @@ async def claim_received(
 
 
 async def claim_suspect(connection: Connection, counted: Collection[UUID] = ()) -> asyncpg.Record | None:
-    """Claim the first delivery whose routing was begun by an engine and did not end: it is to be routed alone."""
+    """Claim the first delivery whose routing an engine began and did not end, to be routed with no other beside it."""
     return await connection.fetchrow(
         f"""
-        UPDATE deliveries d SET {_COUNTED} + 1
+        UPDATE deliveries d SET {_CLAIM} + 1
         FROM (SELECT d.id FROM deliveries d
-              WHERE d.state = 'received' AND d.routing_attempts > 0 AND d.id <> ALL($1) AND {_FREE}
-              ORDER BY d.seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen, {_QUICKLY}
+              WHERE d.state = 'received' AND d.routing_attempts > 0 AND d.id <> ALL($1) AND {_UNCLAIMED}
+              ORDER BY d.seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen, {_WITHOUT_FSYNC}
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
-        """,  # noqa: S608  (only texts of ours)
+        """,  # noqa: S608  (constants)
         list(counted),
     )
 
@@ -184,15 +184,15 @@ async def has_suspect(database: asyncpg.Pool, counted: Collection[UUID] = ()) ->
     found: bool = await database.fetchval(
         f"""
         SELECT EXISTS (SELECT FROM deliveries d WHERE d.state = 'received' AND d.routing_attempts > 0
-                       AND d.id <> ALL($1) AND {_FREE})
-        """,  # noqa: S608  (only texts of ours)
+                       AND d.id <> ALL($1) AND {_UNCLAIMED})
+        """,  # noqa: S608  (constants)
         list(counted),
     )
     return found
 
 
 async def renew_routing(database: asyncpg.Pool, delivery_ids: Collection[UUID]) -> None:
-    """Go on routing these deliveries: no other engine takes them for left alone."""
+    """Renew the claim on deliveries that are being routed."""
     await database.execute(
         """
         UPDATE deliveries SET routing_until = now() + make_interval(secs => $2)
@@ -204,7 +204,7 @@ async def renew_routing(database: asyncpg.Pool, delivery_ids: Collection[UUID]) 
 
 
 async def release_routing(database: asyncpg.Pool, delivery_ids: Collection[UUID]) -> None:
-    """Give back deliveries whose routing was not begun."""
+    """Release deliveries whose routing was not begun."""
     await database.execute(
         """
         UPDATE deliveries SET routing_attempts = greatest(routing_attempts - 1, 0), routing_until = NULL
@@ -215,12 +215,12 @@ async def release_routing(database: asyncpg.Pool, delivery_ids: Collection[UUID]
 
 
 async def postpone_routing(connection: Connection, delivery_id: UUID, reason: str) -> None:
-    """Let a delivery wait for something that a person must put right before it can be routed."""
+    """Let a delivery wait for something that a person must fix before it can be routed; it is tried again soon."""
     await connection.execute(
         f"""
-        UPDATE deliveries SET routing_attempts = 0, routing_until = now() + {_LONGEST}, reason = $2
+        UPDATE deliveries SET routing_attempts = 0, routing_until = now() + {_MAX_DELAY}, reason = $2
         WHERE id = $1 AND state = 'received'
-        """,  # noqa: S608  (only texts of ours)
+        """,  # noqa: S608  (constants)
         delivery_id,
         text.reason(reason),
     )
@@ -228,11 +228,11 @@ async def postpone_routing(connection: Connection, delivery_id: UUID, reason: st
 
 async def lock_claimed(connection: Connection, claimed: Mapping[UUID, int]) -> set[UUID]:
     """
-    Lock those of these deliveries that are still this engine's to route, until the transaction ends.
+    Lock those of these deliveries whose claim is still this engine's, until the transaction ends; return their ids.
 
     Args:
         connection: in a transaction.
-        claimed: the number of the attempt of each, by which another engine's is told apart.
+        claimed: the number of each one's attempt, which tells it from another engine's.
     """
     rows = await connection.fetch(
         """
@@ -247,13 +247,13 @@ async def lock_claimed(connection: Connection, claimed: Mapping[UUID, int]) -> s
 
 
 async def body_of(database: asyncpg.Pool, delivery_id: UUID) -> bytes | None:
-    """Return a body as it is kept."""
+    """Return a body as it is stored."""
     body: bytes | None = await database.fetchval("SELECT body FROM deliveries WHERE id = $1", delivery_id)
     return body
 
 
 async def set_state(connection: Connection, delivery_id: UUID, state: str, reason: str | None = None) -> None:
-    """Note what became of a delivery that has no dispatch: one that has is where its dispatches are."""
+    """Set the state of a delivery that has no dispatch: any other follows its dispatches."""
     await connection.execute(
         "UPDATE deliveries SET state = $2, reason = $3, only_route = NULL WHERE id = $1",
         delivery_id,
@@ -262,19 +262,19 @@ async def set_state(connection: Connection, delivery_id: UUID, state: str, reaso
     )
 
 
-async def hold(connection: Connection, delivery_id: UUID, why: str) -> None:
-    """Let a delivery wait unrouted until what it waits for is there; a route that it was replayed to stays chosen."""
+async def hold(connection: Connection, delivery_id: UUID, reason: str) -> None:
+    """Hold a delivery unrouted until its route is on; a route that it was replayed to stays chosen."""
     await connection.execute(
         """
         UPDATE deliveries SET state = 'held', reason = $2, routing_attempts = 0, routing_until = NULL WHERE id = $1
         """,
         delivery_id,
-        text.reason(why),
+        text.reason(reason),
     )
 
 
-def names(row: Row, body: Any) -> dict[str, Any]:
-    """What the templates of `hooks.yaml` may use of a delivery."""
+def template_context(row: Row, body: Any) -> dict[str, Any]:
+    """Return what the templates of `hooks.yaml` may use of a delivery."""
     return {
         "body": body,
         "headers": row["headers"],

@@ -1,4 +1,4 @@
-"""Dispatches: a delivery that fulfilled a route, claimed by an engine under a lease, run once."""
+"""Dispatches: a delivery on one of its routes, claimed by an engine under a lease, run once."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,26 +11,33 @@ import asyncpg
 from hookline import text
 from hookline.database.types import Connection, Row
 from hookline.inbox.deliveries import CHANNEL
+from hookline.states import DISPATCHES, ENDED, Phase, in_sql
 
 QUARANTINE_AT, LAST = 2, 3
-"""A dispatch that took so many engines with it is run by itself; after so many, no more."""
+"""After so many deaths of its engine a dispatch is run with no other beside it; after so many, no more."""
 MAX_DELAY = timedelta(minutes=2)
-"""What is to wait for longer was written down before the database's clock was set back: it is due."""
+"""A longer delay was written before the database's clock was set back: the dispatch is due."""
 
 GAVE_UP = (
     f"The engine died, or had to be ended, {LAST} times while this ran, the last time by itself. It may need too much "
-    "memory, or hold up the engine; the log of that time says more. Correct its flow, then replay it, or discard it."
+    "memory, or block the engine; the log of that time says more. Correct its flow, then replay it, or discard it."
 )
-TAKEN_OVER = "its engine died, or fell silent, while this ran; it begins again"
+TAKEN_OVER = "its engine died, or sent no heartbeat, while this ran; it begins again"
 
-# What is to wait again has ended where a person wants it discarded.
-_AGAIN = "state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END"
-_AGAIN_OVER = "finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END"
+_OPEN = in_sql(DISPATCHES.of(Phase.OPEN))
+_ENDED = in_sql(ENDED)
+# What would be queued again ends instead, where a person discards it.
+_QUEUED = """state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END,
+                finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END, engine_deaths = 0"""
+# A dispatch whose turn it is under its ordering key.
+_FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
+                                  AND e.state IN {_OPEN})"""
+_NOT_PAUSED = "source NOT IN (SELECT source FROM pauses)"
 
 
 @dataclass(frozen=True)
 class NewDispatch:
-    """What a route makes of a delivery."""
+    """A dispatch that is to be added: a delivery on one route."""
 
     delivery_id: UUID
     route: str
@@ -39,21 +46,8 @@ class NewDispatch:
     key: str | None
 
 
-async def add(
-    connection: Connection,
-    delivery_id: UUID,
-    *,
-    route: str,
-    deployment: str,
-    parameters: Mapping[str, Any],
-    key: str | None,
-) -> None:
-    """Add the dispatch of a (delivery, route) pair, unless it exists from an earlier routing."""
-    await add_all(connection, [NewDispatch(delivery_id, route, deployment, parameters, key)])
-
-
 async def add_all(connection: Connection, new: Sequence[NewDispatch]) -> None:
-    """Add dispatches in this order, but for those that exist from an earlier routing."""
+    """Add dispatches in this order, except those that exist from an earlier routing."""
     await connection.execute(
         """
         INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key)
@@ -83,9 +77,9 @@ async def claim(
     engine_deaths: tuple[int, int] = (0, 0),
 ) -> list[asyncpg.Record]:
     """
-    Take dispatches that may run now: waiting, and first of their ordering key.
+    Claim dispatches that may run now: queued, and first of their ordering key.
 
-    Sources take turns, so that a burst of one does not keep the others; what a paused source sent waits.
+    Sources take turns, so that a burst of one does not keep the others waiting; those of a paused source wait.
     The lease must be renewed before it ends, or the dispatch is taken over (`take_over`).
 
     Args:
@@ -93,15 +87,15 @@ async def claim(
         owner: the engine's name.
         limit: how many at most.
         lease: for how long, by the database's clock.
-        claimed_ids: what this engine works on still, though it was taken over.
-        deployments: only what is for these; absent, all.
-        engine_deaths: only what took so many engines with it, at least and at most.
+        claimed_ids: dispatches that this engine still works on, though they were taken over.
+        deployments: only dispatches for these; absent: for all.
+        engine_deaths: only those after so many deaths of their engines, at least and at most.
 
     Returns:
         The dispatches as they are now; `left_by` is the engine that left its flow run open, if one did.
     """
     return await database.fetch(
-        """
+        f"""
         WITH RECURSIVE sources AS (
             (SELECT source FROM dispatches WHERE state IN ('dispatched', 'running') ORDER BY source LIMIT 1)
             UNION ALL
@@ -117,18 +111,17 @@ async def claim(
                   AND (d.not_before <= now() OR d.not_before > now() + $6::interval)
                   AND d.engine_deaths BETWEEN $7 AND $8
                   AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
-                  AND NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
-                                  AND e.state IN ('dispatched', 'running', 'held'))
+                  AND {_FIRST_OF_KEY}
                 ORDER BY d.seq LIMIT $2 FOR UPDATE OF d SKIP LOCKED
             ) d
-            WHERE s.source NOT IN (SELECT source FROM pauses)
+            WHERE s.{_NOT_PAUSED}
         )
         UPDATE dispatches d
         SET state = 'running', attempts = d.attempts + 1, lease_owner = $1, lease_until = now() + $3,
             started_at = coalesce(d.started_at, now())
-        FROM (SELECT id, lease_owner FROM free ORDER BY turn, seq LIMIT $2) AS taken WHERE d.id = taken.id
-        RETURNING d.*, taken.lease_owner AS left_by
-        """,
+        FROM (SELECT id, lease_owner FROM free ORDER BY turn, seq LIMIT $2) AS chosen WHERE d.id = chosen.id
+        RETURNING d.*, chosen.lease_owner AS left_by
+        """,  # noqa: S608  (constants)
         owner,
         limit,
         lease,
@@ -147,15 +140,15 @@ async def take_over(
     claimed_ids: Collection[UUID] = (),
 ) -> list[asyncpg.Record]:
     """
-    Let wait again what engines had in hand that died or fell silent, and count it as a death; wakes the engines.
+    Queue dispatches again whose engine died or sends no heartbeat, count that as its death, and wake the engines.
 
-    One that took its engine with it the last time that is allowed is failed. One that a person wants discarded is.
+    After the last death that is allowed a dispatch is failed. One that a person discards is discarded.
 
     Args:
         database: where the inbox is.
-        dead: engines that are known to have died; of the others, what has a lease that ran out.
-        silent: what has a lease that nobody renews, though the clock says that it lasts.
-        claimed_ids: what the asking engine works on, even if it was too late to renew the lease.
+        dead: engines that are known to have died; of the others, dispatches whose lease has expired.
+        silent: dispatches whose lease nobody renews, though by the clock it lasts.
+        claimed_ids: dispatches that the calling engine works on, even if it was too late to renew their leases.
     """
     return await database.fetch(
         """
@@ -164,7 +157,7 @@ async def take_over(
             WHERE state = 'running' AND lease_owner IS NOT NULL AND id <> ALL($3)
               AND (lease_until < now() OR lease_owner = ANY($1) OR id = ANY($2))
             FOR UPDATE SKIP LOCKED
-        ), taken AS (
+        ), taken_over AS (
             UPDATE dispatches d
             SET engine_deaths = engine_deaths + 1, not_before = now(), lease_until = NULL,
                 state = CASE WHEN discard_reason IS NOT NULL THEN 'discarded'
@@ -175,7 +168,7 @@ async def take_over(
                 finished_at = CASE WHEN discard_reason IS NOT NULL OR engine_deaths + 1 >= $4 THEN now() END
             FROM lost WHERE d.id = lost.id RETURNING d.id, d.delivery_id, d.state, d.engine_deaths, lost.engine
         )
-        SELECT taken.*, pg_notify($7, '') FROM taken
+        SELECT taken_over.*, pg_notify($7, '') FROM taken_over
         """,
         list(dead),
         list(silent),
@@ -188,7 +181,7 @@ async def take_over(
 
 
 async def leased_for_too_long(database: asyncpg.Pool, lease: timedelta) -> list[asyncpg.Record]:
-    """Dispatches with a lease from before the database's clock was set back: it may last for hours, and be nobody's."""
+    """Return dispatches whose lease is from before the database's clock was set back, and may last for hours."""
     return await database.fetch(
         "SELECT id, lease_until FROM dispatches WHERE state = 'running' AND lease_until > now() + 2 * $1::interval",
         lease,
@@ -196,15 +189,15 @@ async def leased_for_too_long(database: asyncpg.Pool, lease: timedelta) -> list[
 
 
 async def suspects(database: asyncpg.Pool) -> int:
-    """The most engines that a waiting dispatch took with it."""
-    most: int | None = await database.fetchval(
+    """Return the largest number of engine deaths of a queued dispatch."""
+    deaths: int | None = await database.fetchval(
         "SELECT max(engine_deaths) FROM dispatches WHERE state = 'dispatched' AND engine_deaths > 0"
     )
-    return most or 0
+    return deaths or 0
 
 
 async def to_be_discarded(database: asyncpg.Pool, claimed_ids: Collection[UUID]) -> set[UUID]:
-    """Which of these a person wants discarded."""
+    """Return those of these dispatches that a person discards while they run."""
     rows = await database.fetch(
         "SELECT id FROM dispatches WHERE id = ANY($1) AND discard_reason IS NOT NULL", list(claimed_ids)
     )
@@ -214,8 +207,8 @@ async def to_be_discarded(database: asyncpg.Pool, claimed_ids: Collection[UUID])
 async def renew(
     database: asyncpg.Pool, owner: str, claimed_ids: Collection[UUID], lease: timedelta
 ) -> set[UUID]:
-    """Renew the leases of what this engine has in hand; which of them are still its own."""
-    kept = await database.fetch(
+    """Renew the leases of dispatches that this engine has claimed; return those that are still its own."""
+    renewed = await database.fetch(
         """
         UPDATE dispatches SET lease_until = now() + $3
         WHERE id = ANY($2) AND state = 'running' AND lease_owner = $1 RETURNING id
@@ -224,11 +217,11 @@ async def renew(
         list(claimed_ids),
         lease,
     )
-    return {row["id"] for row in kept}
+    return {row["id"] for row in renewed}
 
 
 async def note_flow_run(database: asyncpg.Pool, dispatch_id: UUID, flow_run_id: UUID) -> None:
-    """Write down which flow run a dispatch became."""
+    """Store the flow run of a dispatch."""
     await database.execute("UPDATE dispatches SET flow_run_id = $2 WHERE id = $1", dispatch_id, flow_run_id)
 
 
@@ -242,30 +235,30 @@ async def finish(
     waits_for: int | None = None,
 ) -> bool:
     """
-    Write down how the work on a dispatch ended, and wake the engines.
+    End this engine's work on a dispatch, and wake the engines.
 
-    It may be held (for a person's answer) or running (elsewhere, without a lease); else it is over. Where it is
-    uncertain, it waits for the effect of this number. What a person discards meanwhile is discarded, unless it is done.
+    It may be held (for a person's answer) or running (elsewhere, without a lease); else it has ended. Where it is
+    uncertain, it waits for the effect of this number. If a person discards it meanwhile it is discarded, unless done.
 
     Returns:
         False if another engine has taken it over: then nothing is written.
     """
     ended = await connection.fetchval(
-        """
+        f"""
         WITH ended AS (
             UPDATE dispatches d
             SET state = ends.state, reason = CASE ends.state WHEN $3 THEN $4 ELSE discard_reason END, waits_for = $5,
-                finished_at = CASE WHEN ends.state NOT IN ('held', 'running') THEN now() END,
+                finished_at = CASE WHEN ends.state IN {_ENDED} THEN now() END,
                 discard_reason = CASE ends.state WHEN 'running' THEN discard_reason END,
                 discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
                 engine_deaths = 0, lease_owner = NULL, lease_until = NULL
             FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
                                   THEN 'discarded' ELSE $3 END AS state
                   FROM dispatches WHERE id = $1 FOR UPDATE) AS ends
-            WHERE d.id = ends.id AND lease_owner = $2 RETURNING 1
+            WHERE d.id = ends.id AND lease_owner = $2 AND d.state = 'running' RETURNING 1
         )
         SELECT pg_notify($6, '') IS NOT NULL FROM ended
-        """,
+        """,  # noqa: S608  (constants)
         dispatch_id,
         owner,
         state,
@@ -278,9 +271,9 @@ async def finish(
 
 async def stopped(database: asyncpg.Pool, dispatch_id: UUID, owner: str) -> None:
     """
-    Let a dispatch be discarded that was stopped because a person wants it so.
+    Discard a dispatch whose run was stopped because a person discards it.
 
-    Its owner stays written down: its flow run is still to be cancelled.
+    Its owner stays stored: its flow run is still to be cancelled.
     """
     await database.execute(
         """
@@ -297,16 +290,15 @@ async def requeue(
     database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str, delay: timedelta
 ) -> None:
     """
-    Let a dispatch wait again: what it needs was away, or the engine stops, which is not its fault.
+    Queue a dispatch again: a service it needs does not answer, or the engine stops, which is not its fault.
 
-    Its owner stays written down, without a lease: the flow run was left open by an engine.
+    Its owner stays stored, without a lease: the flow run was left open by an engine.
     """
     await database.execute(
         f"""
         WITH waiting AS (
             UPDATE dispatches
-            SET {_AGAIN}, reason = coalesce(discard_reason, $3), engine_deaths = 0, not_before = now() + $4,
-                lease_until = NULL, {_AGAIN_OVER}
+            SET {_QUEUED}, reason = coalesce(discard_reason, $3), not_before = now() + $4, lease_until = NULL
             WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
         )
         SELECT pg_notify($5, '') FROM waiting
@@ -320,13 +312,13 @@ async def requeue(
 
 
 async def unbatch(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason: str) -> None:
-    """Let a dispatch that was carried in a lane begin anew, in a flow run of its own."""
+    """Queue a dispatch of a batch again, for a flow run of its own."""
     await database.execute(
         f"""
         WITH waiting AS (
             UPDATE dispatches
-            SET {_AGAIN}, reason = coalesce(discard_reason, $3), engine_deaths = 0, unbatched = true,
-                flow_run_id = NULL, not_before = now(), lease_owner = NULL, lease_until = NULL, {_AGAIN_OVER}
+            SET {_QUEUED}, reason = coalesce(discard_reason, $3), unbatched = true, flow_run_id = NULL,
+                not_before = now(), lease_owner = NULL, lease_until = NULL
             WHERE id = $1 AND lease_owner = $2 AND state = 'running' RETURNING 1
         )
         SELECT pg_notify($4, '') FROM waiting
@@ -340,54 +332,51 @@ async def unbatch(database: asyncpg.Pool, dispatch_id: UUID, owner: str, reason:
 
 async def say_why(database: asyncpg.Pool, owner: str, reasons: Mapping[UUID, str | None]) -> set[UUID]:
     """
-    Say of dispatches that run here what they wait for; None: they wait no more.
+    Set the reason of dispatches that run here: what they wait for; None: they wait no more.
 
-    What another transaction has in hand just now is left out.
+    Those that another transaction has locked are left out.
 
     Returns:
-        Those of which it was said.
+        Those whose reason was set.
     """
-    ids, said = list(reasons), list(reasons.values())
     async with database.acquire() as connection, connection.transaction():
         rows = await connection.fetch(
             """
-            UPDATE dispatches d SET reason = said.reason
-            FROM unnest($2::uuid[], $3::text[]) AS said (id, reason)
-            WHERE d.id = said.id AND d.id IN (
+            UPDATE dispatches d SET reason = new.reason
+            FROM unnest($2::uuid[], $3::text[]) AS new (id, reason)
+            WHERE d.id = new.id AND d.id IN (
                 SELECT id FROM dispatches WHERE id = ANY($2) AND state = 'running' AND lease_owner = $1
                 ORDER BY id FOR UPDATE SKIP LOCKED)
             RETURNING d.id, d.delivery_id
             """,
             owner,
-            ids,
-            said,
+            list(reasons),
+            list(reasons.values()),
         )
-        await _say_of_deliveries(connection, {row["delivery_id"] for row in rows})
+        await _set_reason_of_deliveries(connection, {row["delivery_id"] for row in rows})
     return {row["id"] for row in rows}
 
 
 async def say_why_unclaimed(database: asyncpg.Pool, deployments: Collection[str], reason: str) -> None:
-    """Say of dispatches for these deployments why no engine takes them, though they may run now."""
+    """Set the reason why no engine claims dispatches for these deployments, though they may run now."""
     async with database.acquire() as connection, connection.transaction():
         rows = await connection.fetch(
-            """
+            f"""
             UPDATE dispatches SET reason = $2 WHERE id IN (
                 SELECT d.id FROM dispatches d
                 WHERE d.state = 'dispatched' AND d.reason IS NULL AND d.not_before <= now() AND d.deployment = ANY($1)
-                  AND d.source NOT IN (SELECT source FROM pauses)
-                  AND NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
-                                  AND e.state IN ('dispatched', 'running', 'held'))
+                  AND d.{_NOT_PAUSED} AND {_FIRST_OF_KEY}
                 ORDER BY d.seq LIMIT 500 FOR UPDATE SKIP LOCKED)
             RETURNING delivery_id
-            """,
+            """,  # noqa: S608  (constants)
             list(deployments),
             reason,
         )
-        await _say_of_deliveries(connection, {row["delivery_id"] for row in rows})
+        await _set_reason_of_deliveries(connection, {row["delivery_id"] for row in rows})
 
 
-async def _say_of_deliveries(connection: Connection, delivery_ids: Collection[UUID]) -> None:
-    """Let each of these deliveries say what the dispatch says whose state it has."""
+async def _set_reason_of_deliveries(connection: Connection, delivery_ids: Collection[UUID]) -> None:
+    """Give each of these deliveries the reason of the dispatch whose state it has."""
     await connection.execute(
         """
         UPDATE deliveries d SET reason = (SELECT p.reason FROM dispatches p
@@ -399,22 +388,22 @@ async def _say_of_deliveries(connection: Connection, delivery_ids: Collection[UU
     )
 
 
-async def backlog(database: asyncpg.Pool, most: int) -> int:
-    """How many dispatches wait that may run now, as far as they are counted."""
-    waiting: int = await database.fetchval(
-        """
+async def backlog(database: asyncpg.Pool, count_cap: int) -> int:
+    """Return the number of dispatches that may run now and have no engine, counted up to the cap."""
+    count: int = await database.fetchval(
+        f"""
         SELECT count(*) FROM (
             SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now() AND engine_deaths = 0
-              AND source NOT IN (SELECT source FROM pauses) LIMIT $1
-        ) AS waiting
-        """,
-        most,
+              AND {_NOT_PAUSED} LIMIT $1
+        ) AS due
+        """,  # noqa: S608  (constants)
+        count_cap,
     )
-    return waiting
+    return count
 
 
 async def seconds_to_next(database: asyncpg.Pool) -> float | None:
-    """Seconds until a waiting dispatch wants an engine; None if nothing is due."""
+    """Return the seconds until the next queued dispatch is due; None if none is to come."""
     seconds: float | None = await database.fetchval(
         """
         SELECT extract(epoch FROM min(not_before) - now())::float
@@ -428,39 +417,38 @@ async def in_progress(
     connection: Connection, *, after: int, limit: int, within: timedelta
 ) -> list[asyncpg.Record]:
     """
-    Dispatches whose flow runs may change without an engine at work on them.
+    Return dispatches whose flow runs may change without an engine at work on them.
 
-    First all that wait for a person or run elsewhere, that were discarded while their flow run was open, and the first
-    that wait for an engine to go on; then some of those that are over and not done, which a person may retry: the
-    latest, and in turns the others.
+    First all that wait for a person or run elsewhere, those that were discarded while their flow run was open, and the
+    oldest that are queued again; then some of those that have ended and are not done, which a person may retry: the
+    latest, and the others in turns.
 
     Args:
         connection: to the inbox.
         after: the `seq` up to which the others had their turn.
-        limit: how many of the latest, and how many of the others.
-        within: those that were over longer ago are left alone.
+        limit: the number of the latest, and of the others.
+        within: those that ended longer ago are left out.
     """
+    columns = "id, seq, state, flow_run_id, lease_owner, reason, discard_reason"
     return await connection.fetch(
-        """
-        WITH over AS (
+        f"""
+        WITH ended AS (
             SELECT *, row_number() OVER (ORDER BY finished_at DESC) AS age FROM dispatches
             WHERE state IN ('failed', 'uncertain', 'discarded') AND flow_run_id IS NOT NULL
               AND finished_at > now() - $3::interval
         )
-        SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false AS in_turn FROM dispatches
+        SELECT {columns}, false AS in_turn FROM dispatches
         WHERE flow_run_id IS NOT NULL
           AND (state = 'held' OR (state = 'running' AND lease_owner IS NULL)
                OR (state = 'discarded' AND lease_owner IS NOT NULL))
         UNION ALL
-        (SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false FROM dispatches
+        (SELECT {columns}, false FROM dispatches
          WHERE flow_run_id IS NOT NULL AND state = 'dispatched' ORDER BY seq LIMIT $2)
         UNION ALL
-        (SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false FROM over
-         WHERE age <= $2 AND lease_owner IS NULL)
+        (SELECT {columns}, false FROM ended WHERE age <= $2 AND lease_owner IS NULL)
         UNION ALL
-        (SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, true FROM over
-         WHERE age > $2 AND lease_owner IS NULL AND seq > $1 ORDER BY seq LIMIT $2)
-        """,
+        (SELECT {columns}, true FROM ended WHERE age > $2 AND lease_owner IS NULL AND seq > $1 ORDER BY seq LIMIT $2)
+        """,  # noqa: S608  (constants)
         after,
         limit,
         within,
@@ -471,22 +459,22 @@ async def sync_from_prefect(
     connection: Connection, dispatch: Row, state: str, reason: str | None, *, waits_for: int | None = None
 ) -> None:
     """
-    Write down what became of a followed dispatch, unless something else became of it meanwhile; wakes the engines.
+    Give a dispatch the state that its flow run has in Prefect, unless it changed meanwhile, and wake the engines.
 
-    One that goes on here (`dispatched`) has a flow run of its own already.
+    One that is queued again has a flow run of its own already.
     """
     await connection.execute(
-        """
+        f"""
         WITH changed AS (
             UPDATE dispatches
             SET state = $4, reason = $5, waits_for = $6, unbatched = unbatched OR $4 = 'dispatched', not_before = now(),
                 engine_deaths = 0, lease_owner = NULL, lease_until = NULL, discard_reason = NULL,
                 discard_actor = CASE WHEN $4 = 'discarded' THEN discard_actor END,
-                finished_at = CASE WHEN $4 NOT IN ('held', 'running', 'dispatched') THEN now() END
+                finished_at = CASE WHEN $4 IN {_ENDED} THEN now() END
             WHERE id = $1 AND state = $2 AND flow_run_id = $3 RETURNING 1
         )
         SELECT pg_notify($7, '') FROM changed
-        """,
+        """,  # noqa: S608  (constants)
         dispatch["id"],
         dispatch["state"],
         dispatch["flow_run_id"],
@@ -501,24 +489,24 @@ async def finished_before(
     connection: Connection, dispatch_ids: Iterable[UUID], *, since: timedelta
 ) -> list[asyncpg.Record]:
     """
-    Of these dispatches, those that have been over for some time.
+    Return those of these dispatches that ended some time ago.
 
-    Until the transaction ends, none of them begins anew.
+    Until the transaction ends, none of them begins again.
     """
     return await connection.fetch(
-        """
+        f"""
         SELECT id, state, reason FROM dispatches
-        WHERE id = ANY($1) AND state IN ('done', 'failed', 'uncertain', 'discarded')
+        WHERE id = ANY($1) AND state IN {_ENDED}
           AND (finished_at < now() - $2::interval OR finished_at > now())
         FOR UPDATE SKIP LOCKED
-        """,
+        """,  # noqa: S608  (constants)
         list(dispatch_ids),
         since,
     )
 
 
 async def mark_run_closed(connection: Connection, dispatch_id: UUID) -> None:
-    """Write down that the flow run of a discarded dispatch is no longer open."""
+    """Store that the flow run of a discarded dispatch is no longer open."""
     await connection.execute(
         "UPDATE dispatches SET lease_owner = NULL, discard_reason = NULL WHERE id = $1 AND state = 'discarded'",
         dispatch_id,
@@ -526,7 +514,7 @@ async def mark_run_closed(connection: Connection, dispatch_id: UUID) -> None:
 
 
 async def flag_unroutable(connection: Connection, deployments: Collection[str]) -> None:
-    """Say of dispatches for other deployments than these that no engine like this one will take them."""
+    """Set the reason of queued dispatches for other deployments than these: no engine like this one claims them."""
     await connection.execute(
         """
         UPDATE dispatches SET reason = 'waits for an engine whose prefect.yaml has ' || deployment
@@ -537,7 +525,7 @@ async def flag_unroutable(connection: Connection, deployments: Collection[str]) 
 
 
 async def release_resolved(connection: Connection, effect: Row) -> int:
-    """Let every dispatch go on that waits for this effect, which is settled; how many there were."""
+    """Queue every dispatch that waited for this effect, which is resolved; return their number."""
     released = await connection.fetch(
         """
         UPDATE dispatches

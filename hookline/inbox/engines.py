@@ -1,4 +1,4 @@
-"""Engines that live, by their own word: each says so every few seconds, and what it cannot do just now."""
+"""Heartbeats of engines: each sends one every few seconds, with what fails in it just now."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 import asyncpg
 
 SILENT = timedelta(minutes=10)
-"""After so long without a word, an engine is no longer listed."""
+"""After so long without a heartbeat an engine is no longer listed."""
 
 
 async def beat(
     database: asyncpg.Pool, name: str, *, host: str, pid: int, trouble: str | None, since: datetime | None
 ) -> None:
-    """Write down that this engine lives; and forget those that have been silent for long, or are from the future."""
+    """Store a heartbeat of this engine; delete engines that are silent for long, or whose clock was ahead."""
     await database.execute(
         """
         WITH silent AS (
@@ -32,5 +32,5 @@ async def beat(
 
 
 async def forget(database: asyncpg.Pool, names: Collection[str]) -> None:
-    """Take engines off the list: one that ended in order, or those that are known to be dead."""
+    """Delete engines: one that stopped in order, or those that are known to be dead."""
     await database.execute("DELETE FROM engines WHERE name = ANY($1)", list(names))

@@ -1,4 +1,4 @@
-"""Deliveries with all that belongs to them, for looking at one and for writing out many."""
+"""Deliveries with headers, dispatches and bodies, for the page of one and the export of many."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,25 +17,25 @@ async def read(
     database: asyncpg.Pool, delivery_ids: Sequence[UUID], keys: Sequence[SecretStr]
 ) -> list[dict[str, Any]]:
     """
-    Deliveries in the order of their ids, each with headers, query, `dispatches` and `body`.
+    Return deliveries in the order of these ids, each with headers, query, `dispatches` and `body`.
 
-    The body is opened with the keys, and None where there is none to show. An id that is not there (any more) is
+    The body is decrypted with the keys, and None where it cannot be read. An id that does not exist (any more) is
     left out.
     """
     rows = await database.fetch(
         f"""
-        SELECT {search.COLUMNS}, d.query, d.headers FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place)
+        SELECT {search.COLUMNS}, d.query, d.headers FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, place)
         JOIN deliveries d USING (id) ORDER BY place
         """,  # noqa: S608  (constants)
         delivery_ids,
     )
     found = await search.with_dispatches(database, rows)
-    kept = await bodies.read(database, [row["id"] for row in rows], keys)
-    return [{**row, "body": kept.get(row["id"])} for row in found]
+    read_bodies = await bodies.read(database, [row["id"] for row in rows], keys)
+    return [{**row, "body": read_bodies.get(row["id"])} for row in found]
 
 
 async def effects(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[asyncpg.Record]:
-    """What these dispatches wrote at the vendors, and all else that was written for the same business."""
+    """Return the effects of these dispatches, and all others of the same business keys."""
     workflows, keys = search.businesses(dispatches)
     return await database.fetch(
         f"""

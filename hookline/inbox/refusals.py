@@ -1,4 +1,4 @@
-"""Requests that were refused at the door: counted by source, status and reason, with the last one's headers."""
+"""Requests that the gateway refused: counted by source, status and reason, with the headers of the last."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ import asyncpg
 from hookline.database.types import Connection
 
 MAX_OF_SOURCE = 50
-"""Rows; of a source that is refused for more reasons, the latest stay."""
+"""Rows; of a source with more reasons, the latest stay."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Refusal:
 
 
 async def add_all(connection: Connection, refusals: Sequence[Refusal]) -> None:
-    """Count refusals in; of each source, only the latest rows stay."""
+    """Add to the counts of refusals; delete all but the latest rows of each source."""
     async with connection.transaction():
         await connection.executemany(
             """
@@ -69,12 +69,12 @@ async def by_source(database: asyncpg.Pool) -> dict[str, list[Refusal]]:
 
 
 async def forget(database: asyncpg.Pool, source: str) -> int:
-    """Take away the refusals of a source; return how many rows there were."""
+    """Delete the refusals of a source; return the number of rows."""
     return await _deleted(database, "DELETE FROM refusals WHERE source = $1", source)
 
 
 async def prune(database: asyncpg.Pool, keep_days: int) -> int:
-    """Take away what did not happen again for so many days; return how many rows there were."""
+    """Delete refusals that did not happen again for so many days; return the number of rows."""
     return await _deleted(
         database, "DELETE FROM refusals WHERE last_at < now() - $1::interval", timedelta(days=keep_days)
     )

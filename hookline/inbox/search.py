@@ -1,9 +1,9 @@
-# ruff: noqa: S608  (statements are put together from constants; whatever is given is an argument)
+# ruff: noqa: S608  (statements are put together from constants; values are arguments)
 """
-Finding deliveries, written to stay quick at millions of them.
+Search for deliveries, written to stay quick at millions of them.
 
-A key, a source, a state or a time is found through an index. A text is looked for among the latest deliveries
-that fit the rest, `WINDOW` of them and `WINDOW_BYTES` of their bodies, and the answer says how far it looked.
+A key, a source, a state or a time is found through an index. A text is searched in the latest deliveries that match
+the rest, `WINDOW` of them and `WINDOW_BYTES` of their bodies, and the result says how far it searched.
 """
 
 import json
@@ -25,8 +25,8 @@ PAGE = 50
 BATCH = 1_000
 WINDOW = 20_000
 WINDOW_BYTES = 64_000_000
-PATIENCE_SECONDS = 20
-"""After so long a search is given up, so that it takes the disk from no delivery."""
+TIMEOUT_SECONDS = 20
+"""A search is given up after so long, so that it takes the disk from no delivery."""
 
 _SOURCES = """
     WITH RECURSIVE found AS (
@@ -64,18 +64,18 @@ _SEQ_OF_TIMES = """
            (SELECT seq FROM deliveries WHERE received_at > $2::timestamptz + interval '1 hour'
             ORDER BY received_at LIMIT 1) AS before"""
 
-# All but the body, which may be large, and which is read only where it is shown.
+# All but the body, which may be large: `bodies.read` has it.
 COLUMNS = """
     d.id, d.seq, d.source, d.external_id, d.received_at, d.method, d.content_type, d.state, d.reason, d.altered,
     d.duplicates, d.duplicate_at"""
 _HEX = re.compile(r"[0-9a-fA-F]{1,32}")
 MIN_OF_AN_ID = 8
-"""Characters: fewer could be an order's number."""
+"""Characters; fewer could be an order's number."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What is wanted; what is empty narrows nothing."""
+    """A filter of deliveries; an empty field matches all."""
 
     source: str = ""
     state: str = ""
@@ -84,10 +84,10 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     text: str = ""
-    """Stands in the body as it came, in the reason or in the sender's id."""
+    """Part of the body as it is stored, of the reason or of the sender's id."""
     after: int | None = None
     before: int | None = None
-    """What comes between these two `seq`: where the page before ended, and what is wanted no further."""
+    """Only deliveries between these two `seq`."""
 
     def __post_init__(self) -> None:
         if self.state and self.state not in DELIVERIES.states:
@@ -102,36 +102,36 @@ class Listing:
     older: int | None = None
     """`before` of the next page, if there may be one."""
     searched: int | None = None
-    """Only so many deliveries were looked at for the text."""
+    """The text was searched in only so many deliveries."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """All deliveries that are wanted, the latest first, by their ids."""
+    """The ids of all deliveries that match, the latest first."""
 
     ids: list[UUID]
     more: bool = False
-    """There are more than were asked for."""
+    """There are more than the limit."""
     searched: int | None = None
-    """Only so many deliveries were looked at for the text."""
+    """The text was searched in only so many deliveries."""
     after: int | None = None
-    """Their `seq` are above this one, if there is more to look at below."""
+    """Their `seq` are above this one, if there is more to search below."""
 
 
 class TooWide(HooklineError):
-    """A search had to look at too much."""
+    """A search took too long."""
 
 
 async def sources(database: asyncpg.Pool) -> list[str]:
-    """Every source that ever sent something, by leaps over the index."""
+    """Return every source that ever sent something, by leaps over the index."""
     return [row["source"] for row in await database.fetch(_SOURCES)]
 
 
-async def find(database: asyncpg.Pool, wanted: Filter, *, limit: int = PAGE) -> Listing:
-    """The deliveries that are wanted, the latest first."""
+async def find(database: asyncpg.Pool, filter_: Filter, *, limit: int = PAGE) -> Listing:
+    """Return a page of the deliveries that match, the latest first."""
     async with _reading(database) as connection:
-        query = await _query(connection, wanted)
-        rows = await connection.fetch(query.rows(limit + 1), *query.whole)
+        query = await _query(connection, filter_)
+        rows = await connection.fetch(query.rows(limit + 1), *query.all_arguments)
         deliveries = await with_dispatches(connection, rows[:limit])
         if len(rows) > limit:
             return Listing(deliveries, older=rows[limit - 1]["seq"])
@@ -139,23 +139,23 @@ async def find(database: asyncpg.Pool, wanted: Filter, *, limit: int = PAGE) -> 
         return Listing(deliveries, older=end, searched=searched)
 
 
-async def select(database: asyncpg.Pool, wanted: Filter, *, most: int) -> Selection:
-    """All deliveries that are wanted, or so many of the latest."""
+async def select(database: asyncpg.Pool, filter_: Filter, *, limit: int) -> Selection:
+    """Return the ids of all deliveries that match, or of the latest up to the limit."""
     async with _reading(database) as connection:
-        query = await _query(connection, wanted)
-        rows = await connection.fetch(f"SELECT id FROM ({query.rows(most + 1)}) d", *query.whole)
+        query = await _query(connection, filter_)
+        rows = await connection.fetch(f"SELECT id FROM ({query.rows(limit + 1)}) d", *query.all_arguments)
         found = [row["id"] for row in rows]
-        if len(found) > most:
-            return Selection(found[:most], more=True)
+        if len(found) > limit:
+            return Selection(found[:limit], more=True)
         searched, end = await query.searched(connection)
         return Selection(found, searched=searched, after=None if end is None else end - 1)
 
 
-async def ids(database: asyncpg.Pool, wanted: Filter) -> AsyncIterator[UUID]:
-    """The ids of all deliveries that are wanted, in order of arrival, a batch at a time."""
-    after = wanted.after
+async def ids(database: asyncpg.Pool, filter_: Filter) -> AsyncIterator[UUID]:
+    """Yield the ids of all deliveries that match, in order of arrival; they are read a batch at a time."""
+    after = filter_.after
     while True:
-        found, after = await batch(database, replace(wanted, after=after), limit=BATCH)
+        found, after = await batch(database, replace(filter_, after=after), limit=BATCH)
         for _, delivery_id in found:
             yield delivery_id
         if after is None:
@@ -163,17 +163,17 @@ async def ids(database: asyncpg.Pool, wanted: Filter) -> AsyncIterator[UUID]:
 
 
 async def batch(
-    database: asyncpg.Pool, wanted: Filter, *, limit: int
+    database: asyncpg.Pool, filter_: Filter, *, limit: int
 ) -> tuple[list[tuple[int, UUID]], int | None]:
     """
-    The first deliveries that are wanted, in order of arrival.
+    Return the first deliveries that match, in order of arrival.
 
     Returns:
         The `seq` and the id of each; and the `after` of the next batch, None if there is none.
     """
     async with _reading(database) as connection:
-        query = await _query(connection, wanted, way="ASC")
-        rows = await connection.fetch(query.rows(limit), *query.whole)
+        query = await _query(connection, filter_, order="ASC")
+        rows = await connection.fetch(query.rows(limit), *query.all_arguments)
         found = [(row["seq"], row["id"]) for row in rows]
         if len(found) == limit:
             return found, found[-1][0]
@@ -182,8 +182,8 @@ async def batch(
 
 
 async def read(database: asyncpg.Pool, beginning: str) -> dict[str, Any] | None:
-    """One delivery, whole but for its body, by its id or the beginning of it; None if it is not one."""
-    low, high = ids_that_begin(beginning, least=1)
+    """Return one delivery without its body, by its id or the beginning of it; None if it is not exactly one."""
+    low, high = ids_that_begin(beginning, min_length=1)
     rows = await database.fetch(
         f"SELECT {COLUMNS}, d.headers, d.query FROM deliveries d WHERE id BETWEEN $1 AND $2 LIMIT 2",
         low,
@@ -193,7 +193,7 @@ async def read(database: asyncpg.Pool, beginning: str) -> dict[str, Any] | None:
 
 
 async def with_dispatches(database: "asyncpg.Pool | Connection", rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The deliveries with their dispatches, each with the label that its business has in the journal."""
+    """Return the deliveries with their dispatches, each with the label of its business key in the journal."""
     dispatches = await database.fetch(
         """
         SELECT id, delivery_id, route, deployment, parameters, key, state, reason, attempts, replays, flow_run_id,
@@ -210,22 +210,22 @@ async def with_dispatches(database: "asyncpg.Pool | Connection", rows: Sequence[
 
 
 def businesses(dispatches: Sequence[Row]) -> tuple[list[str], list[str]]:
-    """The workflows and the business keys of dispatches, as the journal has them."""
+    """Return the workflows and the business keys of dispatches, as the journal has them."""
     found = {_business(dispatch) for dispatch in dispatches if dispatch["key"]}
     return [workflow for workflow, _ in found], [key for _, key in found]
 
 
-def ids_that_begin(text: str, *, least: int = MIN_OF_AN_ID) -> tuple[UUID | None, UUID | None]:
-    """The first and the last id that begin with the text; nothing, if it is not the beginning of an id."""
+def ids_that_begin(text: str, *, min_length: int = MIN_OF_AN_ID) -> tuple[UUID | None, UUID | None]:
+    """Return the first and the last id that begin with the text; None if it is not the beginning of an id."""
     digits = text.replace("-", "")
-    if len(digits) < least or not _HEX.fullmatch(digits):
+    if len(digits) < min_length or not _HEX.fullmatch(digits):
         return None, None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 @asynccontextmanager
 async def _reading(database: asyncpg.Pool) -> AsyncIterator[Connection]:
-    """One state of the inbox, whose statements are planned for what is asked and not for the average."""
+    """Open a snapshot of the inbox, whose statements are planned for their values and not for the average."""
     try:
         async with (
             database.acquire() as connection,
@@ -233,12 +233,12 @@ async def _reading(database: asyncpg.Pool) -> AsyncIterator[Connection]:
         ):
             await connection.execute(
                 "SET LOCAL plan_cache_mode = force_custom_plan;"
-                f"SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"
+                f"SET LOCAL statement_timeout = '{TIMEOUT_SECONDS}s'"
             )
             yield connection
     except asyncpg.QueryCanceledError:
         raise TooWide(
-            f"The search was given up after {PATIENCE_SECONDS} seconds. Narrow it by source, state or time."
+            f"The search was given up after {TIMEOUT_SECONDS} seconds. Narrow it by source, state or time."
         ) from None
 
 
@@ -250,32 +250,32 @@ class _Query:
     conditions: Sequence[str]
     arguments: Sequence[Any]
     needles: Sequence[str]
-    """The text that is looked for, and as JSON would write it; nothing where none is."""
-    way: str
+    """The text that is searched, and the same as JSON would write it."""
+    order: str
 
     @property
-    def whole(self) -> list[Any]:
-        """The arguments of `rows`."""
+    def all_arguments(self) -> list[Any]:
+        """Return the arguments of `rows`."""
         return [*self.arguments, *self.needles]
 
     def rows(self, limit: int) -> str:
-        """What is wanted, but so much at most."""
+        """Return the statement for the deliveries that match, up to the limit."""
         if not self.needles:
-            return f"{self.narrow} SELECT {COLUMNS} {self._fitting} LIMIT {limit}"
+            return f"{self.narrow} SELECT {COLUMNS} {self._matching} LIMIT {limit}"
         texts = [f"${len(self.arguments) + number}::text" for number, _ in enumerate(self.needles, start=1)]
-        clear = "NOT 'encrypted' = ANY (d.altered)"  # else letters are found that nobody wrote
+        clear = "NOT 'encrypted' = ANY (d.altered)"  # else letters would match that nobody wrote
         places = [f"({clear} AND position(convert_to({text}, 'UTF8') in d.body) > 0)" for text in texts]
         places += [f"position({texts[0]} in d.{column}) > 0" for column in ("reason", "external_id")]
         return (
             f"{self.narrow} SELECT {COLUMNS} FROM ({self._window}) d WHERE d.near AND ({' OR '.join(places)})"
-            f" ORDER BY d.seq {self.way} LIMIT {limit}"
+            f" ORDER BY d.seq {self.order} LIMIT {limit}"
         )
 
     async def searched(self, connection: Connection) -> tuple[int | None, int | None]:
-        """In how many deliveries a text was looked for, and the `seq` of the last; nothing where in all."""
+        """Return the number of deliveries in which a text was searched and the last's `seq`; None if in all."""
         if not self.needles:
             return None, None
-        farthest = "min" if self.way == "DESC" else "max"
+        farthest = "min" if self.order == "DESC" else "max"
         row = await connection.fetchrow(
             f"""
             {self.narrow} SELECT count(*) FILTER (WHERE near) AS n, {farthest}(seq) FILTER (WHERE near) AS seq,
@@ -286,46 +286,46 @@ class _Query:
         return (row["n"], row["seq"]) if row and row["more"] else (None, None)
 
     @property
-    def _fitting(self) -> str:
-        return f"FROM deliveries d WHERE {' AND '.join(self.conditions)} ORDER BY d.seq {self.way}"
+    def _matching(self) -> str:
+        return f"FROM deliveries d WHERE {' AND '.join(self.conditions)} ORDER BY d.seq {self.order}"
 
     @property
     def _window(self) -> str:
-        """The deliveries that a text is looked for in: those that are near enough."""
+        """Return the statement for the deliveries in which a text is searched: those that are near enough."""
         return f"""
             SELECT *, coalesce(sum(octet_length(body)) OVER
-                       (ORDER BY seq {self.way} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+                       (ORDER BY seq {self.order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
                       < {WINDOW_BYTES} AS near
-            FROM (SELECT * {self._fitting} LIMIT {WINDOW}) w"""
+            FROM (SELECT * {self._matching} LIMIT {WINDOW}) w"""
 
 
-async def _query(connection: Connection, wanted: Filter, *, way: str = "DESC") -> _Query:
+async def _query(connection: Connection, filter_: Filter, *, order: str = "DESC") -> _Query:
     narrow, conditions = "", ["true"]
     arguments: list[Any] = []
-    if wanted.key:
-        low, high = ids_that_begin(wanted.key)
+    if filter_.key:
+        low, high = ids_that_begin(filter_.key)
         known = [row["source"] for row in await connection.fetch(_SOURCES)]
         narrow, conditions = _BY_KEY, ["d.id IN (SELECT id FROM of_key)"]
-        arguments = [wanted.key, wanted.key.rpartition(" ")[2], low, high, known]
+        arguments = [filter_.key, filter_.key.rpartition(" ")[2], low, high, known]
     bounds: Row = {"after": None, "before": None}
-    if wanted.since or wanted.until:
-        bounds = (await connection.fetch(_SEQ_OF_TIMES, wanted.since, wanted.until))[0]
+    if filter_.since or filter_.until:
+        bounds = (await connection.fetch(_SEQ_OF_TIMES, filter_.since, filter_.until))[0]
     for column, sign, value in (
-        ("source", "=", wanted.source),
-        ("state", "=", wanted.state),
-        ("received_at", ">=", wanted.since),
-        ("received_at", "<", wanted.until),
+        ("source", "=", filter_.source),
+        ("state", "=", filter_.state),
+        ("received_at", ">=", filter_.since),
+        ("received_at", "<", filter_.until),
         ("seq", ">", bounds["after"]),
         ("seq", "<", bounds["before"]),
-        ("seq", ">", wanted.after),
-        ("seq", "<", wanted.before),
+        ("seq", ">", filter_.after),
+        ("seq", "<", filter_.before),
     ):
         if value not in {"", None}:
             arguments.append(value)
             conditions.append(f"d.{column} {sign} ${len(arguments)}")
-    in_json = json.dumps(wanted.text)[1:-1]
-    needles = list(dict.fromkeys((wanted.text, in_json))) if wanted.text else []
-    return _Query(narrow, conditions, arguments, needles, way)
+    in_json = json.dumps(filter_.text)[1:-1]
+    needles = list(dict.fromkeys((filter_.text, in_json))) if filter_.text else []
+    return _Query(narrow, conditions, arguments, needles, order)
 
 
 async def _labels(
@@ -335,7 +335,7 @@ async def _labels(
     rows = await database.fetch(
         """
         SELECT DISTINCT e.workflow, e.key, e.label FROM effects e
-        JOIN unnest($1::text[], $2::text[]) AS wanted (workflow, key) USING (workflow, key)
+        JOIN unnest($1::text[], $2::text[]) AS business (workflow, key) USING (workflow, key)
         """,
         workflows,
         keys,
@@ -344,5 +344,5 @@ async def _labels(
 
 
 def _business(dispatch: Mapping[str, Any] | asyncpg.Record) -> tuple[str, str]:
-    """The workflow and business key of a dispatch, as the journal has them: its ordering key ends with it."""
+    """Return the workflow and business key of a dispatch: its ordering key ends with the latter."""
     return dispatch["deployment"].partition("/")[0], (dispatch["key"] or "").rpartition(" ")[2]

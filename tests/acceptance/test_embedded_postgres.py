@@ -359,13 +359,14 @@ import asyncio, os, pwd, sys
 from pathlib import Path
 import asyncpg, encodings.idna
 from hookline.database import embedded
+from hookline.supervisor import Process
 
 nobody = pwd.getpwnam("nobody")
 os.setgroups([]), os.setgid(nobody.pw_gid), os.setuid(nobody.pw_uid)
 
 async def main(home):
     embedded.prepare(home)
-    process = server(home)
+    process = Process(**embedded.process(home))
     popen = process.start("test", 2)
     while not await process.ready():
         assert popen.poll() is None

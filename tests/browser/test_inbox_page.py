@@ -272,7 +272,7 @@ async def test_a_body_that_is_gone_or_was_altered_says_so(inbox, page):
     )
     await page.reload()
 
-    await expect(page.get_by_text("It cannot be shown: the body is no longer kept.")).to_be_visible()
+    await expect(page.get_by_text("It cannot be shown: the body is no longer stored.")).to_be_visible()
     await expect(page.get_by_role("link", name="Save the body")).to_have_count(0)
     await expect(page.get_by_role("button", name="Replay")).to_have_count(0)
 

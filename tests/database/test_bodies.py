@@ -34,7 +34,7 @@ def keep(database, hooks):
 
     async def keep(keys=(), redact=(), body=BODY, name=None):
         source = hooks.sources["jiwa"].model_copy(update={"redact": redact})
-        kept, altered = bodies.keep(source, keys, "application/json", body)
+        kept, altered = bodies.seal(source, keys, "application/json", body)
         receipt = await deliveries.accept(
             database,
             deliveries.Arrival(
@@ -106,7 +106,7 @@ async def test_a_body_whose_key_is_gone_says_so(database, keep, keys):
 
     assert {delivery: None} == await bodies.read(database, [delivery], keys)
     assert bodies.absence((await stored(database, delivery))[1]) == (
-        "the body is sealed with a key that is not among HOOKLINE_BODY_KEYS; put the key back, then start this again"
+        "the body is encrypted with a key that is not in HOOKLINE_BODY_KEYS; put the key back, then start this again"
     )
 
 

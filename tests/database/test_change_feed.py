@@ -54,7 +54,7 @@ async def test_a_change_in_writing_when_the_watch_began_is_told(database, told):
 
 
 async def test_what_cannot_come_again_is_not_remembered(database, told, monkeypatch):
-    monkeypatch.setattr(change_feed, "LATE", 2)
+    monkeypatch.setattr(change_feed, "MAX_LATE", 2)
     for number in range(5):
         await note(database, str(number))
     following = await ChangeFeed.begin(database)

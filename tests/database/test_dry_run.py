@@ -29,8 +29,13 @@ def put(database):
         )
         async with database.acquire() as connection:
             for route, state_of in routes.items():
-                await dispatches.add(
-                    connection, receipt.id, route=route, deployment="f/d", parameters={}, key=None
+                await dispatches.add_all(
+                    connection,
+                    [
+                        dispatches.NewDispatch(
+                            receipt.id, route=route, deployment="f/d", parameters={}, key=None
+                        )
+                    ],
                 )
                 await bring(connection, "dispatches", state_of, "route = $1", route)
         if state is not None:

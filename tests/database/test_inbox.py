@@ -30,8 +30,13 @@ async def accept(database, external_id="one", source="jiwa", body=b"{}"):
 async def dispatch(database, external_id="one", key=None, route="r", source="jiwa"):
     receipt = await accept(database, external_id, source)
     async with database.acquire() as connection:
-        await dispatches.add(
-            connection, receipt.id, route=route, deployment="f/d", parameters={"id": external_id}, key=key
+        await dispatches.add_all(
+            connection,
+            [
+                dispatches.NewDispatch(
+                    receipt.id, route=route, deployment="f/d", parameters={"id": external_id}, key=key
+                )
+            ],
         )
     return receipt.id
 

@@ -31,7 +31,10 @@ async def accept(database, external_id="one", source="jiwa"):
 async def dispatch(database, external_id="one", *, route="r", state="dispatched", source="jiwa"):
     delivery = await accept(database, external_id, source)
     async with database.acquire() as connection:
-        await dispatches.add(connection, delivery, route=route, deployment="f/d", parameters={}, key=None)
+        await dispatches.add_all(
+            connection,
+            [dispatches.NewDispatch(delivery, route=route, deployment="f/d", parameters={}, key=None)],
+        )
     of_route = "delivery_id = $1 AND route = $2"
     await bring(database, "dispatches", state, of_route, delivery, route)
     await database.execute(
@@ -270,8 +273,13 @@ async def test_no_delivery_stays_held_that_came_while_its_source_was_resumed(dat
 async def test_deliveries_are_found_by_id_sender_id_key_and_its_end(database):
     found_by = await accept(database, "evt_1")
     async with database.acquire() as connection:
-        await dispatches.add(
-            connection, found_by, route="r", deployment="f/d", parameters={}, key="jiwa order 5244dd"
+        await dispatches.add_all(
+            connection,
+            [
+                dispatches.NewDispatch(
+                    found_by, route="r", deployment="f/d", parameters={}, key="jiwa order 5244dd"
+                )
+            ],
         )
     await accept(database, "evt_2")
 

@@ -41,8 +41,9 @@ async def dispatch(database, external_id="one", deployment="f/d"):
         ),
     )
     async with database.acquire() as connection:
-        await dispatches.add(
-            connection, receipt.id, route="r", deployment=deployment, parameters={}, key=None
+        await dispatches.add_all(
+            connection,
+            [dispatches.NewDispatch(receipt.id, route="r", deployment=deployment, parameters={}, key=None)],
         )
 
 

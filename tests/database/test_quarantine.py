@@ -29,8 +29,13 @@ class Bench:
         arrival = deliveries.Arrival("jiwa", name, "POST", {}, {}, "application/json", b"{}")
         receipt = await deliveries.accept(self.database, arrival)
         async with self.database.acquire() as connection:
-            await dispatches.add(
-                connection, receipt.id, route="r", deployment="f/d", parameters={"name": name}, key=None
+            await dispatches.add_all(
+                connection,
+                [
+                    dispatches.NewDispatch(
+                        receipt.id, route="r", deployment="f/d", parameters={"name": name}, key=None
+                    )
+                ],
             )
         for column, value in columns.items():
             await self.database.execute(

@@ -45,8 +45,13 @@ def received(database):
         receipt = await accept(database, name, source, body)
         async with database.acquire() as connection:
             if state in DISPATCHED:
-                await dispatches.add(
-                    connection, receipt.id, route="r", deployment="f/d", parameters={}, key=name
+                await dispatches.add_all(
+                    connection,
+                    [
+                        dispatches.NewDispatch(
+                            receipt.id, route="r", deployment="f/d", parameters={}, key=name
+                        )
+                    ],
                 )
                 await bring(connection, "dispatches", state, "delivery_id = $1", receipt.id)
             else:
@@ -162,7 +167,7 @@ async def test_a_body_may_go_before_its_delivery_and_that_is_said(database, rece
 
     assert {old: None, young: b"{}"} == await bodies.read(database, [old, young], [])
     [altered] = await database.fetchrow("SELECT altered FROM deliveries WHERE id = $1", old)
-    assert "the body is no longer kept" == bodies.absence(altered)
+    assert "the body is no longer stored" == bodies.absence(altered)
 
 
 async def test_a_dry_run_tells_what_would_go_and_takes_nothing(database, received, prune, hooks):
@@ -237,9 +242,9 @@ async def test_it_ends_where_all_that_follows_is_young(database):
     steps, last = [], 0
     while last is not None:
         [row] = await database.fetch(
-            retention._TAKE_DELIVERIES, "jiwa", CLOSED, timedelta(days=30), last, retention.BATCH
+            retention._DELETE_DELIVERIES, "jiwa", CLOSED, timedelta(days=30), last, retention.BATCH
         )
         last = row["last"]
-        steps.append(row["taken"])
+        steps.append(row["deleted"])
 
     assert [500, 399, 0] == steps

@@ -37,13 +37,13 @@ async def put(database, state="received", *, source="jiwa", at=None, body=b"{}",
     )
     if key is not None:
         async with database.acquire() as connection:
-            await dispatches.add(
+            await dispatches.add_all(
                 connection,
-                receipt.id,
-                route="r",
-                deployment="order-to-license/default",
-                parameters={},
-                key=key,
+                [
+                    dispatches.NewDispatch(
+                        receipt.id, route="r", deployment="order-to-license/default", parameters={}, key=key
+                    )
+                ],
             )
     if state not in {None, "received"}:
         await bring(database, "deliveries", state, "id = $1", receipt.id)
@@ -230,11 +230,11 @@ async def test_a_selection_goes_only_so_far_and_says_so(database, monkeypatch):
     ids = [await put(database, state, body=b"order") for state in STATES]
     done = [delivery for delivery, state in zip(ids, STATES, strict=True) if state == "done"]
 
-    all_ = await search.select(database, Filter(state="done"), most=len(done))
-    some = await search.select(database, Filter(state="done"), most=4)
+    all_ = await search.select(database, Filter(state="done"), limit=len(done))
+    some = await search.select(database, Filter(state="done"), limit=4)
     monkeypatch.setattr(search, "WINDOW", 4)
-    looked = await search.select(database, Filter(text="order"), most=100)
-    again = await search.select(database, Filter(text="order", after=looked.after), most=100)
+    looked = await search.select(database, Filter(text="order"), limit=100)
+    again = await search.select(database, Filter(text="order", after=looked.after), limit=100)
 
     assert Selection(done[::-1]) == all_
     assert Selection(done[:-5:-1], more=True) == some
@@ -243,7 +243,7 @@ async def test_a_selection_goes_only_so_far_and_says_so(database, monkeypatch):
 
 
 async def test_a_search_that_takes_too_long_is_given_up_with_advice(database, monkeypatch):
-    monkeypatch.setattr(search, "PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(search, "TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(search, "COLUMNS", "d.seq, d.id, pg_sleep(2)")
     await put(database)
 
@@ -366,7 +366,7 @@ async def test_nothing_that_the_pages_ask_reads_a_whole_table(large, database, m
         "batch": lambda: search.batch(pool, Filter(state="failed", after=ROWS // 2), limit=50),
         "sources": lambda: search.sources(pool),
         "read": lambda: search.read(pool, str(row["id"])),
-        "select": lambda: search.select(pool, Filter(state="held"), most=50),
+        "select": lambda: search.select(pool, Filter(state="held"), limit=50),
         "effects": lambda: queries.effects_of(pool, row["dispatches"]),
         "uncertain": lambda: queries.uncertain(pool),
         "counts": lambda: queries.counts(pool),

@@ -80,13 +80,17 @@ class Admin:
             record.name,
         )
         async with self.database.acquire() as connection:
-            await dispatches.add(
+            await dispatches.add_all(
                 connection,
-                delivery,
-                route="admin",
-                deployment=f"{flow}/test",
-                parameters={"record": str(record), **parameters},
-                key=key,
+                [
+                    dispatches.NewDispatch(
+                        delivery,
+                        route="admin",
+                        deployment=f"{flow}/test",
+                        parameters={"record": str(record), **parameters},
+                        key=key,
+                    )
+                ],
             )
         await self.wake()
         return Work(self, delivery, record)

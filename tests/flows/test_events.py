@@ -111,7 +111,10 @@ async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tel
     delivery = await receive(database, source="quiet")
     flow_run = uuid4()
     async with database.acquire() as connection:
-        await dispatches.add(connection, delivery, route="r", deployment="f/d", parameters={}, key="order 17")
+        await dispatches.add_all(
+            connection,
+            [dispatches.NewDispatch(delivery, route="r", deployment="f/d", parameters={}, key="order 17")],
+        )
         await connection.execute("UPDATE dispatches SET state = 'running'")
         await connection.execute(
             "UPDATE dispatches SET state = 'failed', reason = 'no address', flow_run_id = $1", flow_run
@@ -210,7 +213,7 @@ async def test_a_sealed_body_is_carried_opened_and_one_whose_key_is_gone_says_so
     database, prefect, hooks, feed
 ):
     key = SecretStr(Fernet.generate_key().decode())
-    sealed, altered = bodies.keep(hooks.sources["shop"], [key], "application/json", b'{"no": 17}')
+    sealed, altered = bodies.seal(hooks.sources["shop"], [key], "application/json", b'{"no": 17}')
     received = []
     for keys in ([key], []):
         received.append(await receive(database, sealed))

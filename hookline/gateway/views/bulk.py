@@ -19,6 +19,8 @@ from hookline.inbox.search import Filter
 from hookline.text import typed
 
 BATCH = 100
+MAX_PREVIEW = 1_000
+"""Deliveries of the dry run that the page asks about; it says if there are more."""
 MAX_SECONDS = 10.0
 """After so long the page shows the progress, and asks for confirmation of the rest."""
 
@@ -41,7 +43,7 @@ async def ask(views: AdminViews, request: Request) -> Response:
     filter_ = _required(read_filter(request.query_params))
     database = await pool(views.settings)
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later
-    found = await search.select(database, filter_, most=queries.RARE)
+    found = await search.select(database, filter_, limit=MAX_PREVIEW)
     act = request.url.path.strip("/")
     parts = await (dry_run.replay if act == "replay" else dry_run.discard)(database, found.ids)
     return await views.page(

@@ -105,13 +105,17 @@ def put(database):
         )
         if dispatch is not None:
             async with database.acquire() as connection:
-                await dispatches.add(
+                await dispatches.add_all(
                     connection,
-                    receipt.id,
-                    route="orders",
-                    deployment="order-to-license/default",
-                    parameters={},
-                    key=key,
+                    [
+                        dispatches.NewDispatch(
+                            receipt.id,
+                            route="orders",
+                            deployment="order-to-license/default",
+                            parameters={},
+                            key=key,
+                        )
+                    ],
                 )
             await bring(database, "dispatches", dispatch, "delivery_id = $1", receipt.id)
             await database.execute(
@@ -275,7 +279,7 @@ async def test_a_body_that_is_no_text_is_shown_in_numbers_and_one_that_is_gone_i
     await database.execute("UPDATE deliveries SET body = NULL, altered = '{removed}' WHERE id = $1", gone)
 
     assert "ff 00 01" in (await hookline("show", binary)).out
-    assert "the body is no longer kept" in (await hookline("show", gone)).out
+    assert "the body is no longer stored" in (await hookline("show", gone)).out
 
 
 async def test_a_delivery_that_is_not_there_is_named(hookline, put):
