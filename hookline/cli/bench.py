@@ -1,4 +1,4 @@
-"""`hookline bench`: how quick the main job is, beside the same flow without Hookline and beside the bare calls."""
+"""`hookline bench`: measure the main job, the same flow without Hookline, and the bare vendor calls."""
 
 import asyncio
 from typing import Annotated
@@ -21,7 +21,7 @@ from hookline.sandbox.stack import SandboxStack, sandbox_stack
 
 CONCURRENCY = 8
 FEW = 20
-"""Orders at once that are no backlog yet: some are in hand, so fewer wait than open a lane."""
+"""Orders at once that start no batch: some run at once, so that fewer wait than a batch needs."""
 
 
 def bench(
@@ -31,9 +31,9 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """
-    Measure in one run: acknowledgement, first and last vendor call, orders a second; and what they compare to.
+    Measure acknowledgement, first and last vendor call, and orders a second, beside the bare calls.
 
-    Everything runs in a sandbox of its own. Timings of different runs or machines do not compare: the ratios do.
+    Everything runs in a throwaway sandbox. Compare the ratios, not the times, of different runs or machines.
     Run it on a machine that does nothing else.
 
     Try:
@@ -58,11 +58,11 @@ async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Pro
         async with webhooks(sandbox) as webhook:
             await paid.warm_up(webhook)
             light = await paid.paced("one order a second", webhook, orders, rate=1)
-            some = await paid.at_once(f"{FEW} orders at once", webhook, FEW)
+            few = await paid.at_once(f"{FEW} orders at once", webhook, FEW)
             many = await paid.at_once(f"{burst} orders at once", webhook, burst)
         async with in_process() as flow:
             await paid.at_once("warming up the flow in this process", flow, 1)
-            alone = await paid.at_once("the flow in this process", flow, FEW, most=CONCURRENCY)
+            direct = await paid.at_once("the flow in this process", flow, FEW, most=CONCURRENCY)
         # One after another: ten a second leaves each of them time.
         bare = await paid.paced("the bare calls", bare_calls(paid.jiwa), orders, rate=10)
     ack = [order.to_taken for order in light]
@@ -73,9 +73,9 @@ async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Pro
         "first_call_ms_p50": milliseconds([order.to_first for order in light], 50),
         "last_call_ms_p50": milliseconds(last, 50),
         "last_call_ms_p95": milliseconds(last, 95),
-        "own_runs_orders_per_second": round(per_second(some), 2),
+        "own_runs_orders_per_second": round(per_second(few), 2),
         "orders_per_second": round(per_second(many), 2),
-        "in_process_orders_per_second": round(per_second(alone), 2),
+        "in_process_orders_per_second": round(per_second(direct), 2),
         "bare_calls_ms_p50": milliseconds([order.to_taken for order in bare], 50),
     }
 
