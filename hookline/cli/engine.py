@@ -9,7 +9,7 @@ import uvloop
 
 from hookline import log, runtime
 from hookline.database.migrate import upgrade
-from hookline.supervisor import say_ready
+from hookline.supervisor import report_ready
 
 if TYPE_CHECKING:
     from hookline.engine.engine import Engine
@@ -64,4 +64,4 @@ async def _serve(worker: "Engine") -> None:
 async def _report_when(ready: asyncio.Event) -> None:
     """Report to the supervisor that the engine is ready."""
     await ready.wait()
-    await asyncio.to_thread(say_ready)
+    await asyncio.to_thread(report_ready)

@@ -102,7 +102,7 @@ def processes(settings: Settings) -> list[Process]:
                 "apply", "--keep-going", "--wait", str(START_SECONDS), *_sandbox_options(settings)
             ),
             after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
-            uses=["prefect"] if own_prefect else [],
+            depends_on=["prefect"] if own_prefect else [],
             restart=False,
             tries=4,  # a flow file that ends the process which imports it is left out after three
         ),
@@ -112,7 +112,7 @@ def processes(settings: Settings) -> list[Process]:
             env=os.environ | {READY_FILE: str(_ready_file(settings))},
             ready=file_ready(_ready_file(settings)),
             after=["migrate"],
-            uses=["prefect"] if own_prefect else [],
+            depends_on=["prefect"] if own_prefect else [],
             stop_seconds=30,
             reload_signal=signal.SIGHUP,
         ),
