@@ -13,11 +13,12 @@ from hookline.sandbox.paid_orders import (
     PaidOrders,
     bare_calls,
     in_process,
+    measured_sandbox,
     milliseconds,
     per_second,
     webhooks,
 )
-from hookline.sandbox.stack import SandboxStack, sandbox_stack
+from hookline.sandbox.stack import SandboxStack
 
 CONCURRENCY = 8
 FEW = 20
@@ -41,13 +42,8 @@ def bench(
         hookline bench --orders 60 --burst 300 --json
     """
     out = console(stderr=as_json)
-    with Progress(console=out, transient=True) as progress:
-        starting = progress.add_task("starting the sandbox", total=None)
-        with sandbox_stack(
-            HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false"
-        ) as sandbox:
-            progress.remove_task(starting)
-            result = asyncio.run(_measure(sandbox, orders, burst, progress))
+    with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as (sandbox, progress):
+        result = asyncio.run(_measure(sandbox, orders, burst, progress))
     _show(out, result)
     if as_json:
         print_json(result)
@@ -65,7 +61,7 @@ async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Pro
             direct = await paid.at_once("the flow in this process", flow, FEW, most=CONCURRENCY)
         # One after another: ten a second leaves each of them time.
         bare = await paid.paced("the bare calls", bare_calls(paid.jiwa), orders, rate=10)
-    ack = [order.to_taken for order in light]
+    ack = [order.to_triggered for order in light]
     last = [order.to_last for order in light]
     return {
         "ack_ms_p50": milliseconds(ack, 50),
@@ -76,7 +72,7 @@ async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Pro
         "own_runs_orders_per_second": round(per_second(few), 2),
         "orders_per_second": round(per_second(many), 2),
         "in_process_orders_per_second": round(per_second(direct), 2),
-        "bare_calls_ms_p50": milliseconds([order.to_taken for order in bare], 50),
+        "bare_calls_ms_p50": milliseconds([order.to_triggered for order in bare], 50),
     }
 
 
