@@ -1,9 +1,9 @@
 """
-Work whose cost a stranger decides, in a process of its own with an end to its time and memory.
+A sandbox for work whose cost a stranger decides: processes with limits of time and memory.
 
 A body of a hundred bytes may keep a regular expression busy for a year, and one of 100 KB may ask for gigabytes. What
 reads bodies (parse, redact, validate, render) runs here: the event loop goes on meanwhile, and work that takes too
-long or too much is ended by its process, which is then started again.
+long or too much is ended with its process, which is then started again.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ MEGABYTES = 300
 """Above what the process needs for itself."""
 MB = 1_048_576
 OUT_OF_MEMORY = 12
-"""What a process ends with that ran out of it; as errno's ENOMEM."""
+"""The exit code of a process that ran out of memory; as errno's ENOMEM."""
 
 
 class TooCostly(HooklineError):
-    """The work took more time or memory than it is given; nothing came of it."""
+    """The work took more time or memory than it may; it has no result."""
 
 
 class Confined:
-    """Processes that do such work; made at first use, ended by `close`."""
+    """A pool of confined processes; started at first use, ended by `close`."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Confined:
         modules: Sequence[str] = (),
     ) -> None:
         """
-        Make them.
+        Set the limits.
 
         Args:
             processes: how many work at once.
@@ -76,7 +76,7 @@ class Confined:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
-        Call a function of a module there; whatever it raises is raised here.
+        Call a function of a module there; an error that it raises is raised here.
 
         Raises:
             TooCostly: it took longer than `seconds`, or more memory than `megabytes`, or its process died.
@@ -85,16 +85,16 @@ class Confined:
         try:
             try:
                 result: T = await self._done(work)
-            except BrokenProcessPool:  # by another's work, or none could be started
+            except BrokenProcessPool:  # another's work broke it, or no process could be started: once more
                 result = await self._done(work)
         except (TimeoutError, FutureTimeoutError):
             raise TooCostly(f"it takes longer than {self.seconds:g} s to read") from None
         except ProcessExpired as error:
             if error.exitcode == OUT_OF_MEMORY:
                 raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None
-            raise TooCostly("the process that reads it died of it") from None
+            raise TooCostly("the process that reads it crashed") from None
         except BrokenProcessPool:
-            raise TooCostly("the process that reads it died of it") from None
+            raise TooCostly("the process that reads it crashed") from None
         return result
 
     async def _done(self, work: Callable[[], T]) -> T:
@@ -104,7 +104,7 @@ class Confined:
         return result
 
     def _bring_up(self) -> None:
-        """Start the processes, which takes a while that nobody else should wait for; another time where they fell."""
+        """Start the processes, or start them again; that takes a while, in which the event loop must not wait."""
         with self._starting:
             if not self._pool.active:  # which starts it, where it never was
                 self._pool = self._start()
@@ -112,13 +112,13 @@ class Confined:
                 self._up = self._pool
 
     def close(self) -> None:
-        """End the processes, and whatever they are at."""
+        """End the processes, and the work in them."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 
 def _confine(modules: Sequence[str]) -> None:
-    """Run first in the new process: signals are its parent's business."""
+    """Prepare a new process: signals are for its parent, and modules are imported ahead."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.set_int_max_str_digits(4300)
@@ -127,12 +127,12 @@ def _confine(modules: Sequence[str]) -> None:
 
 
 def _bounded(megabytes: int, work: Callable[[], T]) -> T:
-    """Do one piece of work, which may take so much memory above what the process has by now."""
+    """Run one piece of work within so much memory above what the process has by now."""
     limit = psutil.Process().memory_info().data + megabytes * MB
     resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
     try:
         return work()
     except MemoryError:
-        os._exit(OUT_OF_MEMORY)  # what it has taken, it might never give back: the next one begins afresh
+        os._exit(OUT_OF_MEMORY)  # it might never give the memory back: the next process starts without it
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

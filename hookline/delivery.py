@@ -1,8 +1,8 @@
 """
-What a flow may ask of its delivery: the request as it was kept.
+Access to a delivery from a flow: the request as it was stored.
 
-A flow whose parameter `delivery` is its id reads the body itself, and is not bound by what Prefect takes as
-parameters.
+A flow whose parameter `delivery` is the delivery's id reads the body itself, and is not bound by the size of
+parameters that Prefect accepts.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from hookline.settings import settings
 
 
 class NoSuchDelivery(HooklineError):
-    """The inbox does not have this delivery, or no longer its body."""
+    """The inbox does not have this delivery, or its body no longer."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """An accepted request, as it is kept."""
+    """An accepted request, as it is stored."""
 
     id: UUID
     source: str
@@ -38,10 +38,10 @@ class Delivery:
     @cached_property
     def body(self) -> Any:
         """
-        What the body says, as templates see it; read when first asked for.
+        The parsed body, as templates see it; parsed when first asked for.
 
         Raises:
-            ValueError: it is not what its content type says.
+            ValueError: it does not match its content type.
         """
         return parse(self.content_type, self.raw)
 
@@ -54,7 +54,7 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
         delivery: its id, such as a flow's parameter `delivery`.
 
     Raises:
-        NoSuchDelivery: it is not there, or its body is no longer kept.
+        NoSuchDelivery: it is not there, or its body is no longer stored.
         DatabaseUnavailable: PostgreSQL does not answer.
         ValueError: the body is sealed, and its key is gone.
     """
@@ -72,5 +72,5 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
     raw = opened(row, current.body_keys)
     if raw is None:
         raise NoSuchDelivery(f"Delivery {delivery}: {REMOVED}.")
-    kept = {name: value for name, value in row.items() if name not in {"body", "altered"}}
-    return Delivery(raw=raw, **kept)
+    fields = {name: value for name, value in row.items() if name not in {"body", "altered"}}
+    return Delivery(raw=raw, **fields)

@@ -1,7 +1,7 @@
 """
-The names that a server answers to.
+Host names that a server answers to, against DNS rebinding.
 
-A web page whose own name leads to this machine (DNS rebinding) would otherwise count as same-origin with us.
+A web page whose own name leads to this machine would otherwise count as same-origin with us.
 """
 
 from collections.abc import Collection
@@ -33,17 +33,19 @@ def is_address(name: str) -> bool:
 
 
 class KnownHosts:
-    """Refuses each request to another name than those given."""
+    """A middleware that refuses requests to other names than `names`."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self.app = app
         self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer it, or say 421."""
+        """Pass the request on, or answer 421."""
         if scope["type"] == "lifespan" or host_name(Headers(scope=scope).get("host", "")) in self.names:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await PlainTextResponse("This server answers to no such host.", 421)(scope, receive, send)
+            await PlainTextResponse("This server does not answer to this host name.", 421)(
+                scope, receive, send
+            )

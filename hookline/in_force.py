@@ -1,8 +1,8 @@
 """
-What holds although a file is wrong: the last good version of each of its parts, on disk.
+The last good version of each part of a configuration file, on disk: it stays in force while the file is wrong.
 
-A file of people is edited while others depend on it. What was good once stays in force, across restarts, until what
-takes its place is good too.
+A file is edited while others depend on it. A part that was good once stays in force, across restarts, until its
+replacement is good too.
 """
 
 import hashlib
@@ -22,23 +22,23 @@ OFF = "it is switched off"
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a file that cannot be used, and what holds instead."""
+    """A part of a file that cannot be used, and what is in force instead."""
 
     kind: str
-    """What it is: `file`, `source`, `route` or `flow file`."""
+    """The kind of part: `file`, `source`, `route` or `flow file`."""
     name: str
-    """Which one: the file's path, or the name in it."""
+    """The file's path, or the part's name in it."""
     detail: str
-    """File, place and what is wrong there."""
+    """The file, the place and the mistake there."""
     instead: str
-    """What holds meanwhile."""
+    """The version in force meanwhile, in words."""
 
     def __str__(self) -> str:
         return f"{self.detail.rstrip('.')}; {self.instead}"
 
 
 class LastGood:
-    """The last good version of the parts of one file, such as its sources; for a file of this path alone."""
+    """The last good version of the parts of one file, such as its sources; kept apart for each path."""
 
     def __init__(self, home: Path, kind: str, path: Path) -> None:
         self._file = path.resolve()
@@ -53,21 +53,21 @@ class LastGood:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.warning("what was last in force cannot be read from %s: %s", self._record, error)
+            logger.warning("the last good version cannot be read from %s: %s", self._record, error)
             return None
 
     def write(self, parts: Mapping[str, str]) -> None:
-        """Write down what is in force from now on; what cannot be written is said and harms nothing else."""
+        """Write the parts that are in force from now on; where that fails, it is logged and nothing else suffers."""
         text = json.dumps({"file": str(self._file), "parts": dict(parts)}, indent=1)
         try:
             if not self._record.exists() or self._record.read_text(encoding="utf-8") != text:
                 _replace(self._record, text)
         except (OSError, ValueError) as error:
-            logger.warning("what is in force cannot be written to %s: %s", self._record, error)
+            logger.warning("the version in force cannot be written to %s: %s", self._record, error)
 
 
 def _replace(path: Path, text: str) -> None:
-    """Put a text in place of a file, at once and for its owner alone: whoever dies here leaves the old one."""
+    """Replace a file in one step, readable by its owner only: a process that dies here leaves the old one."""
     path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     file, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # made with mode 0600

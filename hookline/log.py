@@ -1,4 +1,4 @@
-"""What the processes say: lines for people, or JSON for machines; each with the delivery that it is about."""
+"""Logging of the processes: lines for people or JSON for machines, each with its delivery."""
 
 import json
 import logging
@@ -28,13 +28,11 @@ def configure(log_format: Format) -> None:
     handler.setFormatter(masked(handler.formatter))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address at INFO
-    logging.getLogger("asyncpg.pool").setLevel(
-        logging.ERROR
-    )  # whoever needs the database says that it is away
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # its callers report a lost database
 
 
 def _about(record: logging.LogRecord) -> bool:
-    """Add what is worked on to a line that does not name it itself."""
+    """Add the delivery and dispatch to a record that does not name them itself."""
     for name, value in (("delivery", context.delivery_id()), ("dispatch", context.dispatch_id())):
         if value is not None and not hasattr(record, name):
             setattr(record, name, str(value))
@@ -42,16 +40,16 @@ def _about(record: logging.LogRecord) -> bool:
 
 
 def _for_the_console(record: logging.LogRecord) -> bool:
-    """Runs write their own log, with tracebacks, to the Prefect UI; here, the engine says how each ended."""
+    """Return True for the console: runs write their own log to the Prefect UI; here, the engine says how each ended."""
     runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
     return not runs and (not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
 
 
 class _Text(logging.Formatter):
-    """A line with the beginning of the delivery's id behind it, as `hookline inbox show` takes it."""
+    """A line with the beginning of the delivery's id behind it, as `hookline inbox show` accepts it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one line that nothing in it can end or forge; a traceback follows, set in from the left."""
+        """Return one line that nothing in it can end or forge; a traceback follows, indented."""
         line = f"{record.levelname} {one_line(record.getMessage())}"
         delivery = getattr(record, "delivery", "")
         if delivery and delivery not in line:
@@ -64,13 +62,13 @@ class _Json(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        told |= {name: getattr(record, name) for name in ABOUT if hasattr(record, name)}
+        entry |= {name: getattr(record, name) for name in ABOUT if hasattr(record, name)}
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)

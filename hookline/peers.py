@@ -1,4 +1,4 @@
-"""Who sent a request, by address, and how often the address failed to prove itself to a source."""
+"""Peer addresses behind trusted proxies, and a limit of failed attempts for each address."""
 
 import ipaddress
 from collections import OrderedDict
@@ -17,32 +17,32 @@ MAX_PROXIES = 32
 
 class Attempts:
     """
-    Counts failed attempts by peer address and by what was tried, so many a minute, and remembers only so many.
+    A limiter of failed attempts: so many a minute for each peer address and source; it remembers a limited number.
 
-    By what was tried: whoever fails at one source, or fails in another's name, closes no other.
+    For each source, so that a peer that fails at one, or in another's name, closes no other.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
         self._failed: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._failed)
 
     def seconds_to_wait(self, peer: str, now: float, *, at: str = "") -> int:
-        """Seconds until the peer may try again, at the source of that name; 0 if it may now."""
+        """Return the seconds until the peer may try again, at the source of that name; 0 if it may now."""
         if not self._failed:
             return 0
         began, failed = self._failed.get((at, network(peer)), (now, 0))
         left = began + WINDOW_SECONDS - now
-        return int(left) + 1 if failed >= self.most and left > 0 else 0
+        return int(left) + 1 if failed >= self.maximum and left > 0 else 0
 
-    def failed(self, peer: str, now: float, *, at: str = "") -> bool:
+    def count_failure(self, peer: str, now: float, *, at: str = "") -> bool:
         """
-        Note a failed attempt; forgets the one that began longest ago when there are too many.
+        Count a failed attempt; forget the one that began longest ago when there are too many.
 
         Returns:
-            Whether this was the one too many.
+            True if this was the last one allowed.
         """
         key = at, network(peer)
         began, failed = self._failed.get(key, (now, 0))
@@ -52,7 +52,7 @@ class Attempts:
         self._failed[key] = (began, failed + 1)
         while len(self._failed) > MAX_PEERS:
             self._failed.popitem(last=False)
-        return failed + 1 == self.most
+        return failed + 1 == self.maximum
 
     def forgive(self, peer: str, *, at: str = "") -> None:
         """Take back an attempt that was counted before it was known to be right."""
@@ -66,7 +66,7 @@ def is_https(scope: Scope, settings: Settings) -> bool:
     """
     Return True if the browser speaks HTTPS, be it with a proxy in front of us.
 
-    A proxy that we trust says so in `X-Forwarded-Proto`; else the public address does, for whoever asks for it.
+    A trusted proxy says so in `X-Forwarded-Proto`; else the public address does, for requests to it.
     """
     if scope["scheme"] in {"https", "wss"}:
         return True
@@ -80,17 +80,17 @@ def is_https(scope: Scope, settings: Settings) -> bool:
 
 def peer(scope: Scope, trusted: Sequence[Network]) -> str:
     """
-    The address that a request comes from.
+    Return the address that a request comes from.
 
-    A proxy that we trust says in `X-Forwarded-For` who asked it, who may be a proxy that we trust in turn. The
-    right-most address that is none of these is the peer; what stands to the left of it anybody may have made up.
+    A trusted proxy names in `X-Forwarded-For` the peer that asked it, which may be a trusted proxy in turn. The
+    right-most address that is none of these is the peer; anyone may have invented what is to the left of it.
     """
     client = scope.get("client")
     address = str(client[0]) if client else ""
     if not trusted:
         return address
-    said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    hops = ",".join(said).rsplit(",", MAX_PROXIES)
+    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    hops = ",".join(forwarded).rsplit(",", MAX_PROXIES)
     while hops and is_in(address, trusted):
         hop = _parse(hops.pop())
         if hop is None:
@@ -100,7 +100,7 @@ def peer(scope: Scope, trusted: Sequence[Network]) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is one of this machine's own."""
+    """Return True if an address is one of this machine's own."""
     parsed = _parse(address)
     return parsed is not None and parsed.is_loopback
 
@@ -112,7 +112,7 @@ def is_in(address: str, networks: Sequence[Network]) -> bool:
 
 
 def network(peer: str) -> str:
-    """Return what counts as one peer: an IPv6 peer has a whole /64 to itself."""
+    """Return the network that counts as one peer: an IPv6 peer has a whole /64 to itself."""
     address = _parse(peer)
     if address is None:
         return "unknown"
@@ -122,7 +122,7 @@ def network(peer: str) -> str:
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address as proxies write them, with or without a port; None where it is none."""
+    """Return an address as proxies write it, with or without a port; None if it is none."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

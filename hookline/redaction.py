@@ -1,7 +1,7 @@
 """
-Hides secrets in everything that is shown or kept: reasons, log lines, texts of errors, addresses.
+Masking of secrets in everything that is shown or stored: reasons, log lines, texts of errors, addresses.
 
-What this process knows to be a secret (`learn`) is masked wherever it stands; `redact` masks what looks like one, too.
+A secret that this process knows (`learn`) is masked wherever it is; `redact` masks what looks like one, too.
 """
 
 import base64
@@ -41,7 +41,7 @@ class _Known:
         self.pattern: re.Pattern[str] | None = None
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Add those that are long enough to be told from words."""
+        """Add those that are too long to be ordinary words."""
         new = {secret for secret in secrets if len(secret) >= MIN_SECRET} - self.secrets
         if new:
             self.secrets |= new
@@ -52,20 +52,20 @@ _known = _Known()
 
 
 def learn(secrets: Iterable[str]) -> None:
-    """Mask these from now on, wherever they stand in what this process says or keeps."""
+    """Mask these from now on in everything that this process shows or stores."""
     _known.add(secrets)
 
 
 def mask(text: str) -> str:
-    """The text with every secret masked that this process knows."""
+    """Return the text with every secret masked that this process knows."""
     pattern = _known.pattern
     return text if pattern is None else pattern.sub(MASK, text)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with the given and the known secrets, plain or quoted, and whatever looks like one masked."""
-    given = {secret for secret in secrets if len(secret) >= MIN_SECRET} - _known.secrets
-    text = mask(pattern_of(given).sub(MASK, text) if given else text)
+    """Return the text without these and the known secrets, plain or quoted, and without all that looks like one."""
+    more = {secret for secret in secrets if len(secret) >= MIN_SECRET} - _known.secrets
+    text = mask(pattern_of(more).sub(MASK, text) if more else text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
@@ -79,31 +79,31 @@ def mask_logs() -> None:
 
 
 class _MaskedRecords:
-    """Makes log records without secrets."""
+    """A factory of log records without secrets."""
 
     def __init__(self, factory: Any) -> None:
         self.factory = factory
         self.formatter = logging.Formatter()
 
-    def __call__(self, *args: Any, **given: Any) -> logging.LogRecord:
-        record: logging.LogRecord = self.factory(*args, **given)
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record: logging.LogRecord = self.factory(*args, **kwargs)
         if _known.pattern is not None:
             self._mask(record)
         return record
 
     def _mask(self, record: logging.LogRecord) -> None:
         try:
-            said = record.getMessage()
-        except Exception:  # noqa: BLE001  (a handler says what is wrong with it)
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001  (a handler reports it)
             return
-        if (masked := mask(said)) != said:
+        if (masked := mask(message)) != message:
             record.msg, record.args = masked, None
         if record.exc_info:
             record.exc_text = mask(self.formatter.formatException(record.exc_info))
 
 
 def masked(formatter: logging.Formatter | None) -> logging.Formatter:
-    """A formatter that writes what this one does, known secrets masked."""
+    """Return a formatter that writes as this one does, with known secrets masked."""
     return _Masked(formatter or logging.Formatter())
 
 

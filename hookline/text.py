@@ -1,8 +1,8 @@
 """
-The one door for text from outside: senders, vendors, people.
+Sanitising of text from outside: from senders, vendors and people.
 
-What is kept passes `storable`, what is shown on a line passes `one_line`, and a reason passes `reason`. Nothing else
-in Hookline decides which characters may be kept, or which may act on a screen.
+Stored text passes `storable`, a line on a screen passes `one_line`, and a reason passes `reason`. Nothing else in
+Hookline decides which characters may be stored, or shown.
 """
 
 import re
@@ -18,7 +18,7 @@ MAX_REASON = 500
 
 REPLACEMENT = "\ufffd"
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
-"""What CommonMark lets a backslash stand before; the addresses that are made links of hold some of it too."""
+"""The characters that CommonMark lets a backslash escape; links are made of some of them too."""
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -59,17 +59,17 @@ def typed(text: str) -> str:
     return _INVISIBLE.sub("", text).strip()
 
 
-def one_line(text: object, longest: int | None = None) -> str:
+def one_line(text: object, maximum: int | None = None) -> str:
     """
-    Return one inert line: white space folded, control characters shown, cut at so many characters.
+    Return one inert line: white space folded, control characters shown, cut at `maximum` characters.
 
-    Whatever is raised by the text's own `__str__` counts as its text.
+    An error of the object's own `__str__` is named in place of its text.
     """
     plain = _plain(text)
-    if longest is not None:
-        plain = plain[: 4 * longest]  # what is cut away is not worth looking at
+    if maximum is not None:
+        plain = plain[: 4 * maximum]  # the rest would be cut away in the end
     line = visible(" ".join(plain.split()))
-    return line if longest is None or len(line) <= longest else line[: longest - 1] + "…"
+    return line if maximum is None or len(line) <= maximum else line[: maximum - 1] + "…"
 
 
 def markdown(text: object) -> str:
@@ -79,7 +79,7 @@ def markdown(text: object) -> str:
 
 def reason(text: object) -> str:
     """
-    Return a reason as the inbox keeps it: one inert line that can be stored, no longer than a reason may be.
+    Return a reason as the inbox stores it: one inert line, no longer than a reason may be.
 
     Secrets that this process knows are masked before it is cut: a cut one could not be found.
     """
@@ -89,7 +89,7 @@ def reason(text: object) -> str:
 def _plain(text: object) -> str:
     try:
         return str(text)
-    except Exception as error:  # noqa: BLE001  (a stranger's object must not break the line that tells of it)
+    except Exception as error:  # noqa: BLE001  (a stranger's object must not break the line that names it)
         return f"{type(text).__name__} (whose text raised {type(error).__name__})"
 
 

@@ -19,8 +19,8 @@ from hookline.gateway.prefect_proxy import add_prefect
 from hookline.gateway.receive import Receiver
 from hookline.gateway.views.routes import add_to as add_views
 from hookline.health import metrics
-from hookline.health.condition import Condition
 from hookline.health.pressure import Pressure
+from hookline.health.probe import HealthProbe
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,29 +28,29 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: Settings) -> Starlette:
     """
-    The gateway for the sources of `hooks.yaml`.
+    Return the gateway for the sources of `hooks.yaml`.
 
     Raises:
         ConfigurationError: `hooks.yaml` or a webhook secret is wrong, and none was in force before; names the place.
     """
     configuration = Configuration(settings)
     pressure = Pressure(settings)
-    condition = Condition(settings)
+    condition = HealthProbe(settings)
     receiver = Receiver(settings, configuration.hooks, pressure)
     configuration.on_reload = receiver.fit
 
     @asynccontextmanager
-    async def watching(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
-        beside = (
-            pressure.watch(),
-            condition.watch(),
+        background = (
+            pressure.run(),
+            condition.run(),
             configuration.report_problems(),
             configuration.reload_on_request(),
-            receiver.refusals.watch(),
+            receiver.refusals.write_forever(),
             receiver.reader.warm(),
         )
-        tasks = [asyncio.create_task(each) for each in beside]
+        tasks = [asyncio.create_task(each) for each in background]
         async with proxy:
             with configuration.reload_on_hangup():
                 yield
@@ -64,19 +64,19 @@ def create_app(settings: Settings) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        # Whoever routes deliveries here asks whether they are taken in; a warning is for people.
-        told = {"warnings": condition.warnings} if condition.warnings else {}
-        return JSONResponse({"status": pressure.reason or "ok", **told}, 503 if pressure.reason else 200)
+        # A load balancer asks whether deliveries are accepted; a warning is for people.
+        warnings = {"warnings": condition.warnings} if condition.warnings else {}
+        return JSONResponse({"status": pressure.reason or "ok", **warnings}, 503 if pressure.reason else 200)
 
     async def prometheus(request: Request) -> Response:
         if views.origins.is_ours(request.headers) is False or not metrics.may_see(request, settings):
             raise HTTPException(404)
         try:
-            told = await metrics.exposition(settings)
+            text = await metrics.exposition(settings)
         except CONNECTION_ERRORS as error:
             logger.warning("no metrics: %s", error or type(error).__name__)
-            return PlainTextResponse("the database is away", 503)
-        return Response(told, media_type="text/plain; version=0.0.4")
+            return PlainTextResponse("the database does not answer", 503)
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     async def openapi(_request: Request) -> Response:
         return JSONResponse(DOCUMENT)
@@ -96,15 +96,15 @@ def create_app(settings: Settings) -> Starlette:
             Route("/logos/{vendor}.svg", vendor_logo),
         ],
         exception_handlers={HTTPException: _refusal},
-        lifespan=watching,
+        lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # it would send the sender, secret and all, to whatever `Host` says
+    app.router.redirect_slashes = False  # it would send the sender, with its secret, to whatever `Host` says
     views = add_views(app, settings, configuration.hooks)
     proxy = add_prefect(app, views) if settings.has_own_prefect else nullcontext()
     return app
 
 
 async def _refusal(_request: Request, error: Exception) -> Response:
-    """The same answer for everything that is not there, whoever finds that out."""
+    """Return the same answer for everything that does not exist, wherever that is found out."""
     assert isinstance(error, HTTPException)  # noqa: S101  (Starlette's promise, for mypy)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)

@@ -1,4 +1,4 @@
-"""Reads what proven senders send: what may be costly in a process of its own, one at a time of each source."""
+"""Reading of bodies: costly ones in confined processes, one at a time of each source."""
 
 import asyncio
 import os
@@ -9,26 +9,33 @@ from typing import TypeVar
 
 from hookline.confined import Confined, TooCostly
 from hookline.gateway.handshakes import Reply
-from hookline.gateway.intake import Given, Intake, greet, is_cheap, is_plain, take_in
-from hookline.gateway.request_parsing import Rejection, come_again
+from hookline.gateway.intake import (
+    Intake,
+    RequestData,
+    is_cheap,
+    is_plain,
+    read_request,
+    reply_unverified,
+)
+from hookline.gateway.request_parsing import Rejection, retry_later
 from hookline.hooks.sources import Source
 
 T = TypeVar("T")
 
 PROCESSES = 2
-TURN_SECONDS = 10.0
-"""A delivery waits for those of its own source before it is asked to come again."""
+TURN_TIMEOUT_SECONDS = 10.0
+"""A costly delivery waits so long for those of its own source before it is answered 503."""
 MIN_MEGABYTES = 60
-OF_A_BODY = 8
+MEMORY_FACTOR = 8
 """Bytes of memory for a byte of the longest body."""
 MB = 1_048_576
 
 
 class Reader:
     """
-    Reads requests, each with an end to what it may cost.
+    Reads requests, each within limits of time and memory.
 
-    A source that sends what is costly waits for itself: it has one process at most, and there is another.
+    A source whose bodies are costly waits for itself: it has one process at most, and other sources the rest.
     """
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
@@ -37,12 +44,12 @@ class Reader:
             for source in sources.values()
         )
         self._processes = Confined(
-            processes=PROCESSES, megabytes=_megabytes(sources), modules=[take_in.__module__]
+            processes=PROCESSES, megabytes=_megabytes(sources), modules=[read_request.__module__]
         )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def fit(self, sources: Mapping[str, Source]) -> None:
-        """Take other sources, whose bodies may be longer."""
+        """Set the memory for other sources, whose bodies may be longer."""
         self._processes.megabytes = _megabytes(sources)
 
     async def warm(self) -> None:
@@ -51,27 +58,29 @@ class Reader:
             with suppress(TooCostly):
                 await self._processes.run(os.getpid)
 
-    async def greet(self, source: str, given: Given) -> Reply | None:
-        """See `intake.greet`."""
-        return greet(given) if is_plain(given.spec) else await self._run(source, greet, given)
+    async def reply_unverified(self, source: str, request: RequestData) -> Reply | None:
+        """Call `intake.reply_unverified`, in a confined process unless it is sure to be cheap."""
+        if is_plain(request.spec):
+            return reply_unverified(request)
+        return await self._run(source, reply_unverified, request)
 
-    async def take_in(self, source: str, given: Given) -> Intake:
-        """See `intake.take_in`."""
-        return take_in(given) if is_cheap(given) else await self._run(source, take_in, given)
+    async def read(self, source: str, request: RequestData) -> Intake:
+        """Call `intake.read_request`, in a confined process unless it is sure to be cheap."""
+        return read_request(request) if is_cheap(request) else await self._run(source, read_request, request)
 
     def close(self) -> None:
         """End the processes."""
         self._processes.close()
 
-    async def _run(self, source: str, function: Callable[[Given], T], given: Given) -> T:
+    async def _run(self, source: str, function: Callable[[RequestData], T], request: RequestData) -> T:
         turn = self._turns[source]
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(TURN_TIMEOUT_SECONDS):
                 await turn.acquire()
         except TimeoutError:
-            raise come_again() from None
+            raise retry_later() from None
         try:
-            return await self._processes.run(function, given)
+            return await self._processes.run(function, request)
         except TooCostly as error:
             raise Rejection(413, f"The body is refused: {error}.") from None
         finally:
@@ -80,4 +89,4 @@ class Reader:
 
 def _megabytes(sources: Mapping[str, Source]) -> int:
     longest = max((source.max_body for source in sources.values()), default=0)
-    return MIN_MEGABYTES + OF_A_BODY * longest // MB
+    return MIN_MEGABYTES + MEMORY_FACTOR * longest // MB

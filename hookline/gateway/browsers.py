@@ -1,8 +1,8 @@
 """
-What a browser lets a web page of another origin ask of us, and what of that is answered.
+Protection against requests of other sites' pages: cross-site request forgery and DNS rebinding.
 
-Cookies go to every port of a machine and, by name, to whoever owns the name: a page on another port, or one whose
-own name leads here, could ask in the name of whoever is logged in. Browsers say where a request comes from.
+Cookies go to every port of a machine, and by name to the owner of the name: a page on another port, or one whose own
+name leads here, could ask in the name of a person who is logged in. Browsers name the origin of a request.
 """
 
 from urllib.parse import urlsplit
@@ -14,18 +14,18 @@ from hookline.settings import Settings
 
 HARMLESS = frozenset({"GET", "HEAD"})
 LOGIN = "/login"
-"""Whoever asks for it brings the token, and no cookie does."""
+"""A log-in brings the token itself, and no cookie."""
 
 
 class Origins:
-    """Knows the addresses that the gateway has for people."""
+    """The addresses of the gateway for people, and the requests that its pages may send."""
 
     def __init__(self, settings: Settings) -> None:
         self._public = settings.public_url
         self._names = LOOPBACK | {host_name(urlsplit(url).netloc) for url in _addresses(settings)}
 
     def knows_host(self, headers: Headers) -> bool:
-        """Return True for a name of ours; an address of numbers cannot be made to lead elsewhere."""
+        """Return True for a name of ours, or an IP address, which cannot be made to lead elsewhere."""
         name = host_name(headers.get("host", ""))
         return name in self._names or is_address(name)
 
@@ -33,8 +33,8 @@ class Origins:
         """
         Return True if a page of ours asks, False if another does, None if no browser says so.
 
-        In the order of `CrossOriginProtection` of Go's net/http. Whatever changes anything is asked for with an
-        `Origin` by every browser; `Sec-Fetch-Site` only comes over HTTPS and on the machine itself.
+        In the order of `CrossOriginProtection` of Go's net/http. Every browser sends an `Origin` with a request that
+        changes something; `Sec-Fetch-Site` only comes over HTTPS and on the machine itself.
         """
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if origin is not None and origin == self._public:
@@ -44,7 +44,7 @@ class Origins:
         return None if origin is None else _netloc(origin) == headers.get("host", "").lower()
 
     def may_ask(self, method: str, path: str, headers: Headers) -> bool:
-        """Return True unless another page asks for more than to follow a link, or nobody says who asks for a change."""
+        """Return True unless another page asks for more than a link, or a change comes without its origin."""
         ours = self.is_ours(headers)
         if method in HARMLESS:
             return ours is not False or _is_link(headers)

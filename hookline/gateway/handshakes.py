@@ -1,4 +1,4 @@
-"""Requests that a sender makes to see who we are; they are answered at once and make no delivery."""
+"""Handshakes: a sender's challenge, which is answered at once and makes no delivery."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from hookline.hooks.sources import Source
 from hookline.hooks.templates import Template, TemplateError
 from hookline.schemes import is_one_of
 
-NO_GUESSING = {"X-Content-Type-Options": "nosniff"}
-"""What a stranger makes us repeat, no browser takes for a page."""
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
+"""A reply repeats what a stranger sent: no browser may take it for a page."""
 
 
-class NotProven(Exception):
-    """Whoever asks does not hold one of the source's secrets."""
+class NotVerified(Exception):
+    """The sender did not authenticate: it holds none of the source's secrets."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a handshake is answered."""
+    """The answer to a handshake."""
 
     text: str
     status: int
@@ -29,38 +29,38 @@ class Reply:
 
 
 def handshake(
-    source: Source, method: str, tokens: Sequence[SecretStr], names: Mapping[str, Any], *, verified: bool
+    source: Source, method: str, tokens: Sequence[SecretStr], context: Mapping[str, Any], *, verified: bool
 ) -> Reply | None:
     """
-    The answer to a handshake; None where the request is none.
+    Return the answer to a handshake; None if the request is no handshake.
 
     Args:
-        source: whose handshakes are looked at; one with a token is off where the source has no token.
+        source: declares the handshakes; one with a token is off where the source has no token.
         method: of the request.
         tokens: the tokens of the source, none of which proves a delivery.
-        names: what templates may use of the request; the body only where `verified`.
-        verified: whether the sender has proved itself; a handshake of the other sort is not looked at.
+        context: what templates may use of the request; its body only where `verified`.
+        verified: the sender has authenticated; only handshakes that ask for that, or only the others, are tried.
 
     Raises:
-        NotProven: the handshake's token is none of the source's.
+        NotVerified: the handshake's token is none of the source's.
         Rejection: it cannot be answered.
     """
     for each in source.handshakes:
         if (each.method, each.verified) != (method, verified) or (each.token and not tokens):
             continue
-        if not _holds(each.when, names):
+        if not _is_true(each.when, context):
             continue
         try:
-            if each.token and not is_one_of(str(each.token.render(names)), tokens):
-                raise NotProven
-            return Reply(each.answer(names), each.status, each.content_type)
+            if each.token and not is_one_of(str(each.token.render(context)), tokens):
+                raise NotVerified
+            return Reply(each.answer(context), each.status, each.content_type)
         except TemplateError:
             raise Rejection(400, "The handshake lacks something that its answer needs.") from None
     return None
 
 
-def _holds(condition: Template, names: Mapping[str, Any]) -> bool:
+def _is_true(condition: Template, context: Mapping[str, Any]) -> bool:
     try:
-        return bool(condition.render(names))
+        return bool(condition.render(context))
     except TemplateError:
         return False

@@ -1,7 +1,7 @@
 """
-What a request of a proven sender says, and what is kept of it.
+Reading of a request: its body is parsed, redacted and sealed, and its deduplication key found.
 
-Pure: what comes in and goes out can be handed to another process, where work has an end to its time and memory.
+Pure: what comes in and goes out can be handed to a confined process, where time and memory are limited.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from hookline.inbox import bodies
 from hookline.schemes import SignedRequest
 
 CHEAP_BYTES = 262_144
-"""JSON or a form of this size is parsed within a few hundredths of a second, whatever it holds."""
+"""Bytes of JSON or a form that are parsed within a few hundredths of a second, whatever they hold."""
 CONTENT_TYPES = {
     "json": "application/json",
     "form": "application/x-www-form-urlencoded",
@@ -32,68 +32,68 @@ CONTENT_TYPES = {
 
 
 @dataclass(frozen=True)
-class Given:
-    """A request, as another process can be given it."""
+class RequestData:
+    """A request as plain data, which another process can be given."""
 
     spec: str
     """Of its source."""
     method: str
     content_type: str
-    names: Mapping[str, Any]
-    """What templates may use of it, but for its body."""
+    context: Mapping[str, Any]
+    """The values that templates may use of it, but for its body."""
     tokens: Sequence[SecretStr]
-    known: Sequence[SecretStr]
-    """What must not be kept."""
+    confidential: Sequence[SecretStr]
+    """The values that must not be stored."""
     signed: SignedRequest
     body_keys: Sequence[SecretStr] = ()
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What came of a request: a reply, or something to keep."""
+    """The result of reading a request: a reply, or a delivery to store."""
 
     reply: Reply | None = None
     external_id: str = ""
     body: bytes | None = None
-    """As it is kept; None where that is as it came."""
+    """As it is stored; None where that is as it came."""
     altered: list[str] = field(default_factory=list)
 
 
-def greet(given: Given) -> Reply | None:
-    """The reply to a handshake of somebody who has proved nothing; raises NotProven or Rejection."""
-    return handshake(source_of(given.spec), given.method, given.tokens, given.names, verified=False)
+def reply_unverified(request: RequestData) -> Reply | None:
+    """Return the reply to a handshake that needs no verified sender; raises NotVerified or Rejection."""
+    return handshake(source_of(request.spec), request.method, request.tokens, request.context, verified=False)
 
 
-def take_in(given: Given) -> Intake:
-    """Read the request of a proven sender; raises NotProven or Rejection."""
-    source, body = source_of(given.spec), given.signed.body
-    names = {**given.names, "body": _said(source, given)}
-    if reply := handshake(source, given.method, given.tokens, names, verified=True):
+def read_request(request: RequestData) -> Intake:
+    """Read the request of a verified sender; raises NotVerified or Rejection."""
+    source, body = source_of(request.spec), request.signed.body
+    context = {**request.context, "body": _parsed(source, request)}
+    if reply := handshake(source, request.method, request.tokens, context, verified=True):
         return Intake(reply)
-    if given.method != "POST":
+    if request.method != "POST":
         raise Rejection(404, "Not Found")
     try:
-        kept, altered = bodies.keep(source, given.body_keys, given.content_type, body)
+        stored, altered = bodies.keep(source, request.body_keys, request.content_type, body)
     except ValueError as error:
         raise Rejection(400, str(error)) from None
-    key = external_id(source, given.signed, names, given.known)
-    return Intake(None, key, None if kept is body else kept, altered)
+    key = external_id(source, request.signed, context, request.confidential)
+    return Intake(None, key, None if stored is body else stored, altered)
 
 
 def require_accepted(source: Source, content_type: str) -> None:
-    """Raise Rejection where the source does not take content of this type."""
-    if not source.takes(content_type):
-        wanted = " or ".join(CONTENT_TYPES[kind] for kind in source.accept)
-        raise Rejection(415, f"Send {wanted}, not {content_type.partition(';')[0] or 'nothing'}.")
+    """Raise Rejection where the source does not accept content of this type."""
+    if not source.accepts(content_type):
+        accepted = " or ".join(CONTENT_TYPES[kind] for kind in source.accept)
+        raise Rejection(415, f"Send {accepted}, not {content_type.partition(';')[0] or 'nothing'}.")
 
 
-def is_cheap(given: Given) -> bool:
-    """Return True if reading the request takes no longer than its length says, and that is short."""
+def is_cheap(request: RequestData) -> bool:
+    """Return True if reading the request is sure to be quick: it is short, and nothing in it can multiply the work."""
     return (
-        len(given.signed.body) <= CHEAP_BYTES
-        and kind(given.content_type) != "xml"
-        and not source_of(given.spec).redact
-        and is_plain(given.spec)
+        len(request.signed.body) <= CHEAP_BYTES
+        and kind(request.content_type) != "xml"
+        and not source_of(request.spec).redact
+        and is_plain(request.spec)
     )
 
 
@@ -103,17 +103,19 @@ def is_plain(spec: str) -> bool:
     return all(_only_looks_up(template) for template in _templates(source_of(spec)))
 
 
-def _said(source: Source, given: Given) -> Any:
-    """What the body says; raises Rejection where it says nothing that we read."""
-    if given.method != "POST":
+def _parsed(source: Source, request: RequestData) -> Any:
+    """Return the parsed body; raises Rejection where it cannot be parsed."""
+    if request.method != "POST":
         return None
-    if kind(given.content_type) == "other" and not any("body" in each.uses for each in _templates(source)):
-        return None  # whatever it is, nobody looks at it here
+    if kind(request.content_type) == "other" and not any(
+        "body" in each.variables for each in _templates(source)
+    ):
+        return None  # no template reads it
     try:
-        return parse(given.content_type, given.signed.body)
+        return parse(request.content_type, request.signed.body)
     except ValueError as error:
         if "any" in source.accept:
-            return None  # it is kept as bytes, whatever it calls itself
+            return None  # it is stored as bytes, whatever its content type
         raise Rejection(400, str(error)) from None
 
 

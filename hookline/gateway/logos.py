@@ -1,4 +1,4 @@
-"""Plain marks for the vendors' blocks in the Prefect UI, so that it fetches nothing from elsewhere."""
+"""Logos for the vendors' blocks in the Prefect UI, so that it fetches nothing from elsewhere."""
 
 MARKS = {
     "jiwa": ("Jw", "#0b6e4f"),
@@ -17,7 +17,7 @@ _SVG = (
 
 
 def logo(vendor: str) -> str | None:
-    """The vendor's mark as SVG; None for a vendor we do not know."""
+    """Return the vendor's mark as SVG; None for a vendor we do not know."""
     if vendor not in MARKS:
         return None
     letters, colour = MARKS[vendor]

@@ -1,4 +1,4 @@
-"""What `/openapi.json` says: the gateway's addresses for machines. The sources have names of their own choosing."""
+"""The OpenAPI document: the gateway's addresses for machines; the names of sources are yours."""
 
 from importlib.metadata import version
 from typing import Any
@@ -28,12 +28,12 @@ _RECEIPT = {
     "id": {
         "type": "string",
         "format": "uuid",
-        "description": "The delivery's id, of a repeat the first one's.",
+        "description": "The delivery's id; for a repeat, that of the first.",
     },
-    "duplicate": {"type": "boolean", "description": "Whether it came before."},
+    "duplicate": {"type": "boolean", "description": "True if it came before."},
 }
 _BODY = {
-    "description": "Whatever the sender has to say; kept as it came.",
+    "description": "Any content of the sender; stored as it came.",
     "content": {
         "application/json": {"schema": {}},
         "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
@@ -44,21 +44,21 @@ _SOURCE = {"name": "source", "in": "path", "required": True, "schema": {"type": 
 _RECEIVE: dict[str, Any] = {
     "operationId": "receive",
     "summary": "Receive one webhook of a source.",
-    "description": "How the sender proves itself, what it may send and how it is answered, the source says.",
+    "description": "The source declares how the sender authenticates, what it may send and how it is answered.",
     "parameters": [_SOURCE],
     "requestBody": _BODY,
     "responses": {
         "200": _json("It came before and is on disk, or it was a handshake.", **_RECEIPT),
         "202": _json("It is on disk.", **_RECEIPT),
-        "400": _refused("It is not what its content type says, or broke off."),
-        "401": _refused("The proof is wrong or missing."),
-        "404": _refused("There is no such source, or it takes no such request."),
+        "400": _refused("It does not match its content type, or did not arrive complete."),
+        "401": _refused("The signature or secret is wrong or missing."),
+        "404": _refused("There is no such source, or it accepts no such request."),
         "408": _refused("The body came too slowly."),
         "413": _refused("The body is too long."),
-        "415": _refused("The source takes no such content, or it is compressed."),
-        "429": _later("This address failed to prove itself too often."),
+        "415": _refused("The source does not accept this content, or it is compressed."),
+        "429": _later("This address failed to authenticate too often."),
         "431": {"description": "The headers are too long."},
-        "503": _later("It cannot be kept now; send it again."),
+        "503": _later("It cannot be stored now; send it again."),
     },
 }
 
@@ -73,19 +73,22 @@ DOCUMENT: dict[str, Any] = {
     "info": {"title": "Hookline's gateway", "version": version("hookline")},
     "paths": {
         "/hooks/{source}": {"post": _RECEIVE},
-        "/healthz": _read("healthz", "Whether the process is alive.", _200=_json("It is.", **_STATUS)),
+        "/healthz": _read("healthz", "Check that the process is alive.", _200=_json("It is.", **_STATUS)),
         "/readyz": _read(
             "readyz",
-            "Whether deliveries can be kept.",
+            "Check that deliveries can be stored.",
             _200=_json("They can.", **_STATUS),
-            _503=_json("They cannot; says why.", **_STATUS),
+            _503=_json("They cannot; the status says why.", **_STATUS),
         ),
         "/metrics": _read(
             "metrics",
-            "What Prometheus may know.",
+            "Return the metrics for Prometheus.",
             _200={"description": "The metrics.", "content": {"text/plain": {"schema": _TEXT}}},
-            _404=_refused("Whoever asks may not know."),
-            _503={"description": "The database is away.", "content": {"text/plain": {"schema": _TEXT}}},
+            _404=_refused("This client may not see them."),
+            _503={
+                "description": "The database does not answer.",
+                "content": {"text/plain": {"schema": _TEXT}},
+            },
         ),
     },
 }

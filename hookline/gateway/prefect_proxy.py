@@ -1,8 +1,8 @@
 """
-The Prefect UI and API under the gateway's own address, for whoever has logged in there (docs/adr/0027).
+A reverse proxy: the Prefect UI and API under the gateway's own address, for people who have logged in (docs/adr/0027).
 
-Prefect itself listens on this machine only and wants a log-in that no person needs to know: it is added here. Of
-what the browser sends, its cookies and its own `Authorization` go no further.
+Prefect itself listens on this machine only, and asks for a log-in that no person needs to know: it is added here.
+The browser's cookies and its own `Authorization` are not passed on.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Self
 import httpx
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from hookline import runtime
 from hookline.database import CONNECTION_ERRORS
-from hookline.gateway.views.base import AdminViews, Refused, answering
+from hookline.gateway.views.base import AdminViews, Refused, answering, read_bounded
 from hookline.settings import PREFECT_PATH
 
 API = f"{PREFECT_PATH}/api"
@@ -34,30 +34,20 @@ SUBPROTOCOL = "prefect"
 MAX_BODY = 1_048_576
 """Bytes of a request: Prefect takes parameters of half a megabyte."""
 MAX_MESSAGE = 1_048_576
-SEND_SECONDS = 10
 ANSWER_SECONDS = 60
 SESSION_POLL_SECONDS = 5.0
 REFUSED = 1008
 
-REQUEST_HEADERS = frozenset(
-    {
-        *(
-            "accept",
-            "accept-encoding",
-            "accept-language",
-            "content-type",
-            "if-none-match",
-            "if-modified-since",
-        ),
-        *("range", "sec-fetch-dest", "sec-fetch-mode", "x-prefect-api-version"),
-    }
-)
-RESPONSE_HEADERS = frozenset(
-    {
-        *("accept-ranges", "content-encoding", "content-length", "content-range", "content-type"),
-        *("cache-control", "etag", "last-modified", "vary"),
-    }
-)
+# fmt: off
+REQUEST_HEADERS = frozenset({
+    "accept", "accept-encoding", "accept-language", "content-type", "if-none-match", "if-modified-since", "range",
+    "sec-fetch-dest", "sec-fetch-mode", "x-prefect-api-version",
+})
+RESPONSE_HEADERS = frozenset({
+    "accept-ranges", "cache-control", "content-encoding", "content-length", "content-range", "content-type", "etag",
+    "last-modified", "vary",
+})
+# fmt: on
 UI_COOKIE = "prefect_ui_version"
 # The drawing of a run (pixi.js) needs eval. Nothing may be fetched from elsewhere: Prefect 3.8's second UI asks its
 # analytics vendor for settings even where PREFECT_SERVER_ANALYTICS_ENABLED is false.
@@ -72,7 +62,7 @@ class PrefectProxy:
     """Passes requests on to Hookline's own Prefect server; within `async with`."""
 
     def __init__(self, views: AdminViews) -> None:
-        self._desk = views
+        self._views = views
         self._origin = views.settings.own_prefect_api_url.removesuffix("/api")
         self._auth = runtime.prefect_auth(views.settings)
         basic = base64.b64encode(self._auth.encode()).decode()
@@ -82,7 +72,7 @@ class PrefectProxy:
         )
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Return the proxy."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,22 +89,22 @@ class PrefectProxy:
                 return await self._ui_settings()
             return await self._pass_on(request)
         except httpx.HTTPError as error:
-            detail = f"Its server does not answer ({type(error).__name__}). Look at the log of `hookline up`."
-            raise Refused(503, "Prefect is away", detail) from None
+            detail = f"The request to its server failed ({type(error).__name__}). Look at the log of `hookline up`."
+            raise Refused(503, "Prefect does not answer", detail) from None
 
     async def _ui_settings(self) -> Response:
-        """What the UI asks first: it finds the API here, and needs no log-in of its own."""
+        """Answer the UI's first question: it finds the API here, and needs no log-in of its own."""
         answer = (await self._http.get(SETTINGS)).raise_for_status()
         return JSONResponse({**answer.json(), "api_url": API, "auth": None})
 
     async def _pass_on(self, request: Request) -> Response:
-        wish = self._http.build_request(
+        forwarded = self._http.build_request(
             request.method,
             httpx.URL(path=_path_there(request), query=request.scope["query_string"]),
             headers=_headers_there(request),
-            content=await _body(request),
+            content=await read_bounded(request, MAX_BODY),
         )
-        answer = await self._http.send(wish, stream=True)
+        answer = await self._http.send(forwarded, stream=True)
         return StreamingResponse(
             answer.aiter_raw(),
             answer.status_code,
@@ -151,10 +141,10 @@ class PrefectProxy:
                 await self._join(browser, prefect)
         except (OSError, TimeoutError, WebSocketException):
             with suppress(RuntimeError, WebSocketDisconnect):  # the browser has gone
-                await browser.close(1013, "Prefect is away")
+                await browser.close(1013, "Prefect does not answer")
 
     async def _may_connect(self, browser: WebSocket) -> bool:
-        origins = self._desk.origins
+        origins = self._views.origins
         if not origins.knows_host(browser.headers) or not origins.may_connect(browser.headers):
             return False
         offered = browser.scope.get("subprotocols", [])
@@ -162,7 +152,7 @@ class PrefectProxy:
 
     async def _has_session(self, browser: WebSocket) -> bool:
         try:
-            return await self._desk.has_session(browser)
+            return await self._views.has_session(browser)
         except CONNECTION_ERRORS:
             return False
 
@@ -191,7 +181,7 @@ class PrefectProxy:
 
 
 def add_prefect(app: Starlette, views: AdminViews) -> PrefectProxy:
-    """Add the Prefect UI and API to the gateway, below `/prefect`; what is returned is open while the gateway is."""
+    """Add the Prefect UI and API to the gateway, below `/prefect`; the returned proxy is open while the gateway is."""
     proxy = PrefectProxy(views)
     show = answering(views, proxy.answer)
     app.router.routes += [
@@ -209,7 +199,7 @@ async def _to_browser(prefect: ClientConnection, browser: WebSocket) -> None:
 
 
 def _with_token(first: str, auth: str) -> str:
-    """The first message of a websocket with Prefect's log-in in it, where it is one that asks for that."""
+    """Return the first message of a websocket; one that logs in gets Prefect's own log-in."""
     with suppress(ValueError):
         message = json.loads(first)
         if isinstance(message, dict) and message.get("type") == "auth":
@@ -218,7 +208,7 @@ def _with_token(first: str, auth: str) -> str:
 
 
 def _path_there(request: Request | WebSocket) -> str:
-    """The path as it was sent; Prefect has its API at another place."""
+    """Return the path at Prefect: as it was sent, but for the API, which is at another place."""
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     path = raw.decode("latin-1")
     return path.removeprefix(PREFECT_PATH) if path.startswith(f"{API}/") else path
@@ -228,17 +218,3 @@ def _headers_there(request: Request) -> Mapping[str, str]:
     headers = {name: value for name, value in request.headers.items() if name in REQUEST_HEADERS}
     version = request.cookies.get(UI_COOKIE)
     return headers | ({"cookie": f"{UI_COOKIE}={version}"} if version in {"v1", "v2"} else {})
-
-
-async def _body(request: Request) -> bytes:
-    """The body, which may be only so long and so slow; raises Refused otherwise."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(SEND_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise Refused(413, "Too long", f"Prefect is sent {MAX_BODY} bytes at most.")
-    except (TimeoutError, ClientDisconnect):
-        raise Refused(408, "Too slow", "The request did not arrive.") from None
-    return bytes(body)

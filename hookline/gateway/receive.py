@@ -1,4 +1,4 @@
-"""`/hooks/{source}`: verify the raw bytes, put them on disk, answer."""
+"""`/hooks/{source}`: verify the raw bytes, store them, answer."""
 
 import asyncio
 import logging
@@ -11,17 +11,17 @@ from starlette.types import Receive, Scope, Send
 
 from hookline.database import is_connection_error
 from hookline.gateway.body_reader import Reader
-from hookline.gateway.handshakes import NO_GUESSING, NotProven, Reply
+from hookline.gateway.handshakes import NO_SNIFFING, NotVerified, Reply
 from hookline.gateway.incoming import IncomingRequest, resolve_request
-from hookline.gateway.intake import Given, Intake, require_accepted
+from hookline.gateway.intake import Intake, RequestData, require_accepted
 from hookline.gateway.refusals import Refusals
 from hookline.gateway.request_parsing import (
-    BrokenOff,
+    IncompleteBody,
     InFlight,
     Rejection,
-    come_again,
     read_body,
     require_plain,
+    retry_later,
 )
 from hookline.gateway.writer import Writer
 from hookline.health import metrics
@@ -36,14 +36,14 @@ logger = logging.getLogger(__name__)
 
 NO_CONTENT = 204
 LONG = 262_144
-"""Bytes; to check a signature over more would hold up the others, so a thread does it."""
-UNKEEPABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError)
-"""What PostgreSQL, or the way to it, says of a value that it cannot keep, however often it comes."""
+"""Bytes; a signature over more is verified in a thread, so that no other request waits."""
+UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError)
+"""The errors of PostgreSQL and its driver for a value that they can never store."""
 MB = 1_048_576
 
 
 class Receiver:
-    """Receives for every source of `hooks.yaml`; an ASGI application, for its framework would cost more than it."""
+    """The receiver for every source of `hooks.yaml`; plain ASGI, for a framework would cost more than its work."""
 
     def __init__(self, settings: Settings, hooks: Hooks, pressure: Pressure) -> None:
         self._settings = settings
@@ -53,20 +53,20 @@ class Receiver:
         self._attempts = Attempts(settings.max_failed_auth)
         self.refusals = Refusals(settings)
         self.reader = Reader(hooks.sources)
-        self._unproven, self._proven = InFlight(), InFlight()
+        self._unverified, self._verified = InFlight(), InFlight()
         self.fit()
 
     def fit(self) -> None:
-        """Make room for the bodies that the sources may send, which may be others than before."""
+        """Set the limits of memory by the longest body that a source may send."""
         sources = self._hooks.sources
         self.reader.fit(sources)
         longest = max((source.max_body for source in sources.values()), default=0)
-        most = max(self._settings.max_unproven_mb * MB, 2 * longest)
-        self._unproven.resize(most, max(most // 4, longest))
-        self._proven.resize(most, most // 2)
+        maximum = max(self._settings.max_unproven_mb * MB, 2 * longest)
+        self._unverified.resize(maximum, max(maximum // 4, longest))
+        self._verified.resize(maximum, maximum // 2)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; 2xx only for what is on disk, and for handshakes."""
+        """Answer one request; 2xx only for a delivery that is on disk, and for handshakes."""
         started = time.perf_counter()
         incoming = resolve_request(self._hooks, self._settings.trusted_proxies, scope)
         try:
@@ -84,80 +84,82 @@ class Receiver:
 
     async def _answer(self, incoming: IncomingRequest | None, receive: Receive) -> Response:
         if incoming is None:
-            raise _not_there()
+            raise _not_found()
         try:
-            if reply := await self._greet(incoming):
-                return _replied(reply)
+            if reply := await self._reply_unverified(incoming):
+                return _handshake_response(reply)
             if not incoming.can_authenticate:
-                raise _not_there()
+                raise _not_found()
             if incoming.source.auth_scheme.signs_body:
-                body = await self._body_with_proof(incoming, receive)
-                with self._proven.held(incoming.name) as more:
-                    more(len(body))
-                    return await self._take_in(incoming, body)
-            _require_proof(incoming)
-            with self._proven.held(incoming.name) as more:
-                return await self._take_in(incoming, await self._body(incoming, receive, more))
-        except NotProven:
-            raise self._not_proven(incoming) from None
+                body = await self._verified_body(incoming, receive)
+                with self._verified.reserving(incoming.name) as reserve:
+                    reserve(len(body))
+                    return await self._process(incoming, body)
+            _require_verified(incoming)
+            with self._verified.reserving(incoming.name) as reserve:
+                return await self._process(incoming, await self._body(incoming, receive, reserve))
+        except NotVerified:
+            raise self._unauthorized(incoming) from None
 
-    async def _greet(self, incoming: IncomingRequest) -> Reply | None:
-        """The reply to a handshake that needs no proof."""
+    async def _reply_unverified(self, incoming: IncomingRequest) -> Reply | None:
+        """Return the reply to a handshake that needs no verified sender."""
         if not any(
             not each.verified and each.method == incoming.method for each in incoming.source.handshakes
         ):
             return None
-        return await self.reader.greet(incoming.name, self._given(incoming, b""))
+        return await self.reader.reply_unverified(incoming.name, self._data(incoming, b""))
 
-    async def _body_with_proof(self, incoming: IncomingRequest, receive: Receive) -> bytes:
-        """The body of a request that proves itself by it; raises NotProven or Rejection."""
-        self._require_patience(incoming)  # a wrong secret that needs no body costs nothing to refuse
-        with self._unproven.held(network(incoming.peer)) as more:
+    async def _verified_body(self, incoming: IncomingRequest, receive: Receive) -> bytes:
+        """Return the body of a request that is signed over it; raises NotVerified or Rejection."""
+        self._require_attempts_left(incoming)  # a wrong secret that needs no body costs nothing to refuse
+        with self._unverified.reserving(network(incoming.peer)) as reserve:
             try:
-                body = await self._body(incoming, receive, more)
-            except BrokenOff:
+                body = await self._body(incoming, receive, reserve)
+            except IncompleteBody:
                 self._count_failure(incoming)
                 raise
             if len(body) > LONG:
-                await asyncio.to_thread(_require_proof, incoming, body)
+                await asyncio.to_thread(_require_verified, incoming, body)
             else:
-                _require_proof(incoming, body)
+                _require_verified(incoming, body)
         return body
 
-    async def _body(self, incoming: IncomingRequest, receive: Receive, more: Callable[[int], None]) -> bytes:
+    async def _body(
+        self, incoming: IncomingRequest, receive: Receive, reserve: Callable[[int], None]
+    ) -> bytes:
         require_plain(incoming.headers)
         if self._pressure.reason:
-            raise come_again()
+            raise retry_later()
         return await read_body(
             receive,
             incoming.headers,
             limit=incoming.source.max_body,
             seconds=self._settings.send_seconds,
-            more=more,
+            reserve=reserve,
         )
 
-    async def _take_in(self, incoming: IncomingRequest, body: bytes) -> Response:
-        """Reply to a handshake, or keep a delivery."""
+    async def _process(self, incoming: IncomingRequest, body: bytes) -> Response:
+        """Answer a handshake, or store a delivery."""
         if incoming.method == "POST":
             require_accepted(incoming.source, incoming.content_type)
-        intake = await self.reader.take_in(incoming.name, self._given(incoming, body))
+        intake = await self.reader.read(incoming.name, self._data(incoming, body))
         if intake.reply:
-            return _replied(intake.reply)
-        return await self._keep(incoming, body, intake)
+            return _handshake_response(intake.reply)
+        return await self._store(incoming, body, intake)
 
-    def _given(self, incoming: IncomingRequest, body: bytes) -> Given:
-        return Given(
+    def _data(self, incoming: IncomingRequest, body: bytes) -> RequestData:
+        return RequestData(
             spec=incoming.source.spec,
             method=incoming.method,
             content_type=incoming.content_type,
-            names=incoming.context,
+            context=incoming.context,
             tokens=incoming.tokens,
-            known=incoming.confidential,
+            confidential=incoming.confidential,
             signed=incoming.signed(body),
             body_keys=self._settings.body_keys,
         )
 
-    async def _keep(self, incoming: IncomingRequest, body: bytes, intake: Intake) -> Response:
+    async def _store(self, incoming: IncomingRequest, body: bytes, intake: Intake) -> Response:
         arrival = Arrival(
             source=incoming.name,
             external_id=intake.external_id,
@@ -169,9 +171,9 @@ class Receiver:
             altered=intake.altered,
         )
         try:
-            receipt = await self._writer.keep(arrival)
+            receipt = await self._writer.store(arrival)
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender waits for an answer)
-            raise _not_kept(incoming, error) from None
+            raise _not_stored(incoming, error) from None
         logger.info(
             "delivery %s from %s%s",
             receipt.id,
@@ -179,65 +181,65 @@ class Receiver:
             " came again" if receipt.duplicate else "",
             extra={"delivery": str(receipt.id), "source": incoming.name},
         )
-        return _taken(incoming, receipt)
+        return _accepted(incoming, receipt)
 
-    def _not_proven(self, incoming: IncomingRequest) -> Rejection:
+    def _unauthorized(self, incoming: IncomingRequest) -> Rejection:
         metrics.NOT_VERIFIED.labels(incoming.name).inc()
-        self._require_patience(incoming)
+        self._require_attempts_left(incoming)
         self._count_failure(incoming)
         return Rejection(401, "Unauthorized")
 
     def _count_failure(self, incoming: IncomingRequest) -> None:
-        if self._attempts.failed(incoming.peer, time.monotonic(), at=incoming.name):
+        if self._attempts.count_failure(incoming.peer, time.monotonic(), at=incoming.name):
             logger.warning(
-                "%s has failed %d proofs at %s in a minute and is answered 429 there for the rest of it; if it is a "
-                "proxy, name it in HOOKLINE_TRUSTED_PROXIES",
+                "%s has failed to authenticate %d times at %s in a minute and is answered 429 there until it is over; "
+                "if it is a proxy, name it in HOOKLINE_TRUSTED_PROXIES",
                 incoming.peer,
-                self._attempts.most,
+                self._attempts.maximum,
                 incoming.name,
                 extra={"source": incoming.name},
             )
 
-    def _require_patience(self, incoming: IncomingRequest) -> None:
+    def _require_attempts_left(self, incoming: IncomingRequest) -> None:
         """Raise Rejection where the peer failed too often at this source in this minute."""
         if seconds := self._attempts.seconds_to_wait(incoming.peer, time.monotonic(), at=incoming.name):
             raise Rejection(429, "Too many failed attempts.", {"Retry-After": str(seconds)})
 
 
-def _require_proof(incoming: IncomingRequest, body: bytes = b"") -> None:
-    """Raise NotProven unless the sender has proved itself."""
+def _require_verified(incoming: IncomingRequest, body: bytes = b"") -> None:
+    """Raise NotVerified unless the sender has authenticated."""
     if not incoming.verify(body):
-        raise NotProven
+        raise NotVerified
 
 
-def _replied(reply: Reply) -> Response:
-    return Response(reply.text, reply.status, NO_GUESSING, reply.content_type)
+def _handshake_response(reply: Reply) -> Response:
+    return Response(reply.text, reply.status, NO_SNIFFING, reply.content_type)
 
 
-def _not_kept(incoming: IncomingRequest, error: Exception) -> Rejection:
-    """The answer where the database did not keep a delivery: 503 unless it never will."""
+def _not_stored(incoming: IncomingRequest, error: Exception) -> Rejection:
+    """Return the answer where the database did not store a delivery: 503 unless it never will."""
     if is_connection_error(error):
         logger.warning(
-            "cannot keep a delivery of %s: %s", incoming.name, str(error) or "the database does not answer"
+            "cannot store a delivery of %s: %s", incoming.name, str(error) or "the database does not answer"
         )
-        return come_again()
-    if isinstance(error, UNKEEPABLE):
-        return Rejection(400, f"The database cannot keep this: {one_line(error, 200)}.")
-    logger.error("cannot keep a delivery of %s", incoming.name, exc_info=error)
-    return come_again()
+        return retry_later()
+    if isinstance(error, UNSTORABLE):
+        return Rejection(400, f"The database cannot store this: {one_line(error, 200)}.")
+    logger.error("cannot store a delivery of %s", incoming.name, exc_info=error)
+    return retry_later()
 
 
-def _taken(incoming: IncomingRequest, receipt: Receipt) -> Response:
-    """The answer to what is on disk: the contract's, or the source's own."""
-    wanted = incoming.source.response
-    status = wanted.status or (200 if receipt.duplicate else 202)
+def _accepted(incoming: IncomingRequest, receipt: Receipt) -> Response:
+    """Return the answer to a delivery that is on disk: the standard one, or the source's own."""
+    declared = incoming.source.response
+    status = declared.status or (200 if receipt.duplicate else 202)
     if status == NO_CONTENT:
         return Response(status_code=status)
-    if wanted.body is not None:
-        return Response(wanted.body, status, media_type=wanted.content_type)
+    if declared.body is not None:
+        return Response(declared.body, status, media_type=declared.content_type)
     return JSONResponse({"id": str(receipt.id), "duplicate": receipt.duplicate}, status)
 
 
-def _not_there() -> Rejection:
-    """The same for everything that is not there."""
+def _not_found() -> Rejection:
+    """Return the same answer for everything that does not exist."""
     return Rejection(404, "Not Found")

@@ -1,4 +1,4 @@
-"""Notes who is refused at the door, so that a person sees it; no answer ever waits for that."""
+"""Refused requests, counted and written down for people; no answer ever waits for that."""
 
 import asyncio
 import logging
@@ -15,41 +15,41 @@ from hookline.text import one_line, reason
 logger = logging.getLogger(__name__)
 
 NOTED = {400, 401, 408, 413, 415, 429}
-"""What sending again does not mend. That a source is not there is no news of it, nor that we are."""
-LOOK_SECONDS = 1.0
+"""Statuses that sending again does not change. A missing source has no page to show it, and 503 is our own fault."""
+WRITE_SECONDS = 1.0
 MAX_HEADER = 200
 """Characters."""
-UNPROVEN = "(not proven)"
-MORE = "other reasons, of which there are too many to tell"
+NOT_VERIFIED = "(not verified)"
+OTHER_REASONS = "other reasons, too many to list"
 
 
 class Refusals:
-    """Gathers refusals and writes them down once a second, a bounded number of them for each source."""
+    """Counts refusals and writes them down once a second, a limited number of kinds for each source."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._gathered: dict[tuple[str, int, str], Refusal] = {}
 
     def note(self, incoming: IncomingRequest, rejection: Rejection) -> None:
-        """Count a refused request; of one that proved nothing, the names of its headers are all that is kept."""
+        """Count a refused request; of an unverified one, only the names of its headers are stored."""
         if rejection.status not in NOTED:
             return
         now = datetime.now(UTC)
         key = incoming.name, rejection.status, reason(incoming.masked(rejection.detail))
         if key not in self._gathered and self._reasons_of(incoming.name) >= MAX_OF_SOURCE:
-            key = incoming.name, rejection.status, MORE
+            key = incoming.name, rejection.status, OTHER_REASONS
         noted = self._gathered.setdefault(key, Refusal(*key, 0, now, now, "", {}))
         noted.count += 1
         noted.last_at, noted.peer, noted.headers = now, incoming.peer, _headers(incoming)
 
-    async def watch(self) -> None:
-        """Write down what was gathered, once a second, for ever."""
+    async def write_forever(self) -> None:
+        """Write the counts down once a second."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(WRITE_SECONDS)
             await self.write()
 
     async def write(self) -> None:
-        """Write down what was gathered; while the database is away it waits, and is counted on."""
+        """Write the counts down; while the database does not answer they wait, and go on growing."""
         if not (gathered := self._gathered):
             return
         self._gathered = {}
@@ -59,7 +59,7 @@ class Refusals:
                     await add_all(connection, list(gathered.values()))
         except Exception as error:
             if not is_connection_error(error):
-                logger.exception("cannot note who was refused")
+                logger.exception("cannot write down the refused requests")
                 return
             for key, refusal in gathered.items():
                 later = self._gathered.setdefault(key, refusal)
@@ -72,7 +72,7 @@ class Refusals:
 
 
 def _headers(incoming: IncomingRequest) -> dict[str, str]:
-    """The headers as a person is shown them."""
+    """Return the headers as a person sees them."""
     if not incoming.verified:
-        return {one_line(name, MAX_HEADER): UNPROVEN for name in incoming.headers}
+        return {one_line(name, MAX_HEADER): NOT_VERIFIED for name in incoming.headers}
     return {name: one_line(value, MAX_HEADER) for name, value in incoming.stored.headers.items()}

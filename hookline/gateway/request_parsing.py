@@ -1,4 +1,4 @@
-"""A request as the gateway reads it: bounded, and never in a way that a stranger's bytes could break."""
+"""Parsing of requests: headers, query and body within limits, whatever bytes a stranger sends."""
 
 import asyncio
 from collections import Counter
@@ -11,11 +11,11 @@ from starlette.types import Receive, Scope
 
 MAX_PARAMETERS = 1_000
 RETRY_AFTER = "5"
-"""Seconds, for senders that are asked to come again."""
+"""Seconds, for senders that should try again."""
 
 
 class Rejection(Exception):  # an answer, not a fault
-    """An answer other than 2xx: nothing was kept."""
+    """An answer other than 2xx: nothing was stored."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)  # so that it comes whole out of another process
@@ -25,41 +25,41 @@ class Rejection(Exception):  # an answer, not a fault
 
     @property
     def response(self) -> JSONResponse:
-        """What the sender is told."""
+        """The answer to the sender."""
         return JSONResponse({"detail": self.detail}, self.status, headers=self._headers)
 
 
-class BrokenOff(Rejection):
-    """A body that did not come whole, though bytes of it were taken."""
+class IncompleteBody(Rejection):
+    """A body that did not arrive complete, though bytes of it were read."""
 
 
 class InFlight:
-    """Counts the bytes of bodies that are held: so many in all, and so many for each who has them held."""
+    """A limiter for bytes of bodies in memory: a limit in all, and a limit for each holder, such as a source."""
 
     def __init__(self) -> None:
         self._max = self._max_of_one = 0
         self._all = 0
         self._of: Counter[str] = Counter()
 
-    def resize(self, most: int, max_of_one: int) -> None:
-        """Allow so many bytes in all, and so many for each."""
-        self._max, self._max_of_one = most, max_of_one
+    def resize(self, maximum: int, max_of_one: int) -> None:
+        """Set both limits, in bytes."""
+        self._max, self._max_of_one = maximum, max_of_one
 
     @contextmanager
-    def held(self, holder: str) -> Iterator[Callable[[int], None]]:
-        """Give a function that counts so many more bytes, or raises Rejection; at the end they are let go."""
+    def reserving(self, holder: str) -> Iterator[Callable[[int], None]]:
+        """Yield a function that reserves bytes, or raises Rejection; they are released at the end."""
         mine = 0
 
-        def more(number: int) -> None:
+        def reserve(number: int) -> None:
             nonlocal mine
             if self._of[holder] + number > self._max_of_one or self._all + number > self._max:
-                raise come_again("Too much is being sent at once; send it again.")
+                raise retry_later("Too much is being sent at once; send it again.")
             self._of[holder] += number
             self._all += number
             mine += number
 
         try:
-            yield more
+            yield reserve
         finally:
             self._all -= mine
             self._of[holder] -= mine
@@ -68,7 +68,7 @@ class InFlight:
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
-    """The headers by names in lower case; what came several times is joined, as HTTP says."""
+    """Return the headers by names in lower case; one that came several times is joined, as HTTP says."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -77,8 +77,8 @@ def read_headers(scope: Scope) -> dict[str, str]:
 
 
 def read_query(scope: Scope) -> dict[str, str]:
-    """The parameters of the address, the last value of each; none if there are too many."""
-    text = scope["query_string"].decode("latin-1").replace("%00", "%EF%BF%BD")  # PostgreSQL keeps no NUL
+    """Return the parameters of the address, the last value of each; none if there are too many."""
+    text = scope["query_string"].decode("latin-1").replace("%00", "%EF%BF%BD")  # PostgreSQL stores no NUL
     if not text:
         return {}
     try:
@@ -88,47 +88,50 @@ def read_query(scope: Scope) -> dict[str, str]:
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[str, str], *, limit: int, seconds: float, more: Callable[[int], None]
+    receive: Receive,
+    headers: Mapping[str, str],
+    *,
+    limit: int,
+    seconds: float,
+    reserve: Callable[[int], None],
 ) -> bytes:
     """
-    The body as it came, no longer than `limit` bytes and no slower than `seconds`.
-
-    `more` counts the bytes that are held, and raises Rejection where they are too many.
+    Return the body as it came, no longer than `limit` bytes and no slower than `seconds`.
 
     Raises:
-        BrokenOff: it is longer, slower, or breaks off.
-        Rejection: it says itself that it is longer, or too much is held already.
+        IncompleteBody: it is longer, slower, or the connection is lost.
+        Rejection: its header announces more, or `reserve` finds too many bytes in memory.
     """
     announced = headers.get("content-length", "0")
     if not announced.isdecimal() or int(announced[:20]) > limit:
         raise Rejection(413, _too_long(limit))
     try:
         async with asyncio.timeout(seconds):
-            return b"".join(await _chunks(receive, limit, more))
+            return b"".join(await _chunks(receive, limit, reserve))
     except TimeoutError:
         detail = f"The body took longer than {seconds:g} seconds."
-        raise BrokenOff(408, detail, {"Connection": "close"}) from None
+        raise IncompleteBody(408, detail, {"Connection": "close"}) from None
 
 
-async def _chunks(receive: Receive, limit: int, more: Callable[[int], None]) -> list[bytes]:
+async def _chunks(receive: Receive, limit: int, reserve: Callable[[int], None]) -> list[bytes]:
     chunks, length, unfinished = [], 0, True
     while unfinished:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BrokenOff(400, "The body broke off.")
+            raise IncompleteBody(400, "The body broke off.")
         chunk = message.get("body", b"")
-        more(len(chunk))
+        reserve(len(chunk))
         chunks.append(chunk)
         length += len(chunk)
         if length > limit:
-            raise BrokenOff(413, _too_long(limit))
+            raise IncompleteBody(413, _too_long(limit))
         unfinished = message.get("more_body", False)
     return chunks
 
 
 def require_plain(headers: Mapping[str, str]) -> None:
     """
-    Check that the body is not compressed: what is signed and kept is what came, and nothing is unpacked.
+    Check that the body is not compressed: the bytes that came are signed and stored, and nothing is unpacked.
 
     Raises:
         Rejection: it is.
@@ -138,8 +141,8 @@ def require_plain(headers: Mapping[str, str]) -> None:
         raise Rejection(415, "Send the body as it is, without a Content-Encoding.")
 
 
-def come_again(detail: str = "Cannot keep this now; send it again.") -> Rejection:
-    """The answer to what cannot be taken just now."""
+def retry_later(detail: str = "Cannot store this now; send it again.") -> Rejection:
+    """Return the answer to a request that cannot be stored just now."""
     return Rejection(503, detail, {"Retry-After": RETRY_AFTER})
 
 

@@ -1,4 +1,4 @@
-"""Puts on disk together what arrives at the same time."""
+"""Group commit: deliveries that arrive at the same time are written to disk together."""
 
 import asyncio
 from collections import deque
@@ -21,7 +21,7 @@ class Writer:
     """
     Writes arrivals in groups: while one is written, the next gathers.
 
-    One arrival alone is written at once; the more there are, the fewer waits for the disk each of them costs.
+    A single arrival is written at once; the more there are, the fewer waits for the disk each of them costs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -29,19 +29,19 @@ class Writer:
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
 
-    async def keep(self, arrival: Arrival) -> Receipt:
+    async def store(self, arrival: Arrival) -> Receipt:
         """
-        Put a delivery on disk; it is there when this returns.
+        Write a delivery to disk; it is there when this returns.
 
         Raises:
-            CONNECTION_ERRORS: it may not be there; whoever sent it must send it again.
+            CONNECTION_ERRORS: it may not be there; the sender must send it again.
         """
-        kept: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrival, kept))
+        stored: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((arrival, stored))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         async with asyncio.timeout(DATABASE_SECONDS):
-            return await kept
+            return await stored
 
     async def _write(self) -> None:
         while group := self._next_group():
@@ -50,14 +50,14 @@ class Writer:
     async def _try(self, group: list[_Waiting]) -> None:
         try:
             await self._write_group(group)
-        except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of these)
+        except Exception as error:  # noqa: BLE001  (whatever it is, a sender waits for each of these)
             if len(group) > 1 and not is_connection_error(error):
-                for each in group:  # one that PostgreSQL cannot keep takes no other with it
+                for each in group:  # one that PostgreSQL cannot store fails no other
                     await self._try([each])
                 return
-            for _, kept in group:
-                if not kept.done():
-                    kept.set_exception(error)
+            for _, stored in group:
+                if not stored.done():
+                    stored.set_exception(error)
 
     async def _write_group(self, group: list[_Waiting]) -> None:
         database = await pool(self._settings)
@@ -66,22 +66,22 @@ class Writer:
                 connection, [arrival for arrival, _ in group], seconds=DATABASE_SECONDS
             )
             crash_point("gateway stored")
-            for (_, kept), receipt in zip(group, receipts, strict=True):
-                if not kept.done():
-                    kept.set_result(receipt)
+            for (_, stored), receipt in zip(group, receipts, strict=True):
+                if not stored.done():
+                    stored.set_result(receipt)
 
     def _next_group(self) -> list[_Waiting]:
-        """The longest waiting that nobody gave up on; a repeat of one of them waits for the next group."""
+        """Return the oldest arrivals whose senders still wait; a repeat of one of them waits for the next group."""
         group: list[_Waiting] = []
         keys = set()
         size = 0
         while self._waiting and len(group) < MAX_AT_ONCE and size < MAX_BYTES_AT_ONCE:
-            arrival, kept = self._waiting[0]
+            arrival, stored = self._waiting[0]
             if arrival.key in keys:
                 break
             self._waiting.popleft()
-            if not kept.done():
-                group.append((arrival, kept))
+            if not stored.done():
+                group.append((arrival, stored))
                 keys.add(arrival.key)
                 size += len(arrival.body)
         return group

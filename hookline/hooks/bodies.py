@@ -1,4 +1,4 @@
-"""What a body says, by its content type: JSON, a form, XML, or text."""
+"""Parsing of bodies by content type: JSON, a form, XML, or text."""
 
 import json
 import math
@@ -19,11 +19,11 @@ TOO_DEEP = f"more than {MAX_DEPTH} values within each other"
 
 
 class _OddNumber(ValueError):
-    """A number that Python reads and JSON does not have."""
+    """A number that Python accepts and JSON does not have."""
 
 
 def kind(content_type: str) -> Kind:
-    """Which kind of content a `Content-Type` names."""
+    """Return the kind of content that a `Content-Type` names."""
     media = content_type.partition(";")[0].strip().lower()
     if media in {"application/json", "text/json"} or media.endswith("+json"):
         return "json"
@@ -36,13 +36,14 @@ def kind(content_type: str) -> Kind:
 
 def parse(content_type: str, body: bytes) -> Any:
     """
-    What the body says.
+    Parse a body.
 
-    Of JSON that is its value, of a form a mapping (a repeated field is a list), of XML what xmltodict makes of it,
-    of anything else its text.
+    Returns:
+        Of JSON its value, of a form a mapping (a repeated field is a list), of XML what xmltodict makes of it, of
+        anything else its text.
 
     Raises:
-        ValueError: it is not what its content type says, in words.
+        ValueError: it does not match its content type; says why in words for people.
     """
     match kind(content_type):
         case "json":
@@ -59,26 +60,26 @@ def _json(body: bytes) -> Any:
     try:
         value = json.loads(body, parse_float=_finite, parse_constant=_no_number)
     except RecursionError:
-        raise ValueError(f"The body is not JSON that we read: {TOO_DEEP}.") from None
+        raise ValueError(f"The body is not JSON that we accept: {TOO_DEEP}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, _OddNumber) as error:
         raise ValueError(f"The body is not JSON: {error}.") from None
-    except ValueError:  # Python's own limit of the digits that it makes a number of
-        raise ValueError("The body is not JSON that we read: a number has too many digits.") from None
-    brackets = body.count(b"{") + body.count(b"[")  # at most so deep; most bodies need no closer look
+    except ValueError:  # Python's own limit of digits in a number
+        raise ValueError("The body is not JSON that we accept: a number has too many digits.") from None
+    brackets = body.count(b"{") + body.count(b"[")  # the depth is no larger; most bodies need no closer check
     if brackets > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
-        raise ValueError(f"The body is not JSON that we read: {TOO_DEEP}.")
+        raise ValueError(f"The body is not JSON that we accept: {TOO_DEEP}.")
     return value
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise _OddNumber(f"{text[:20]} is larger than any number that can be kept")
+        raise _OddNumber(f"{text[:20]} is larger than any number that can be stored")
     return number
 
 
 def _no_number(name: str) -> float:
-    raise _OddNumber(f"{name} is no number of JSON")
+    raise _OddNumber(f"{name} is not a number of JSON")
 
 
 def _form(body: bytes) -> dict[str, str | list[str]]:
@@ -97,20 +98,20 @@ def _form(body: bytes) -> dict[str, str | list[str]]:
 def _xml(body: bytes) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = xmltodict.parse(body, expat=_EXPAT, postprocessor=_not_too_deep)
-    except (ValueError, LookupError, expat.ExpatError) as error:  # LookupError: an encoding that nobody knows
-        raise ValueError(f"The body is not XML that we read: {error}.") from None
+    except (ValueError, LookupError, expat.ExpatError) as error:  # LookupError: an unknown encoding
+        raise ValueError(f"The body is not XML that we accept: {error}.") from None
     return parsed
 
 
 def _parser(encoding: str | None, namespace_separator: str | None) -> expat.XMLParserType:
-    """An expat parser that takes no document type: its entities and defaults make much of a few bytes."""
+    """Return an expat parser that refuses a document type: its entities make gigabytes of a few bytes."""
     parser = expat.ParserCreate(encoding, namespace_separator)
     parser.StartDoctypeDeclHandler = _refuse_doctype
     return parser
 
 
 _EXPAT = SimpleNamespace(ParserCreate=_parser)
-"""What xmltodict asks of a parser's module."""
+"""The part of a parser's module that xmltodict needs."""
 
 
 def _refuse_doctype(*_declared: object) -> None:

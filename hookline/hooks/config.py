@@ -1,10 +1,10 @@
-"""Read `hooks.yaml` and say clearly, with its place in the file, what is wrong with it."""
+"""Reading of `hooks.yaml`: sources and routes, and every mistake with its place in the file."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
-from hookline.hooks.sources import Source, SourceError, read_source, source_of
+from hookline.hooks.sources import Mistakes, Source, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem
 from hookline.schemes.base import Strict
@@ -22,7 +22,7 @@ from hookline.text import MAX_REASON, one_line, reason
 
 T = TypeVar("T")
 Check: TypeAlias = Callable[[str, Source], None]
-"""Raises ValueError for a source that is of no use here, though its text is right."""
+"""A check that raises ValueError for a source that cannot be used here, though its text is right."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -43,53 +43,53 @@ class _File(Strict):
 
 @dataclass(frozen=True)
 class Route:
-    """A source and a condition, and the deployment that a delivery which fulfils it starts."""
+    """A source, a condition, and the deployment that a matching delivery starts."""
 
     name: str
     source: str
     deployment: str
     when: Template
     parameters: Mapping[str, Any]
-    """As in the file, each text a `Template`; nested lists and maps are kept."""
+    """As in the file, each text a `Template`; nested lists and maps stay as they are."""
     key: Template | None
-    """Deliveries of one key are worked on one after another."""
+    """Deliveries of one key run one after another."""
     spec: str
-    """All of it as JSON: `route_of` reads it."""
+    """The whole route as JSON, which `route_of` reads."""
     unbatched: bool = False
     """Each dispatch has a flow run of its own, however many wait."""
     off: str | None = None
-    """Why it cannot be followed now: what it would take waits."""
+    """The reason that it is off now: deliveries that match it wait."""
     blind: bool = False
-    """It is off, and what it would take cannot be told: what no other route takes waits."""
+    """It is off, and its condition unknown: deliveries that match no other route wait."""
 
-    def accepts(self, names: Mapping[str, Any]) -> bool:
-        """Whether the condition holds for a delivery; raises TemplateError."""
-        return bool(self.when.render(names))
+    def accepts(self, context: Mapping[str, Any]) -> bool:
+        """Return True if a delivery fulfils the condition; raises TemplateError."""
+        return bool(self.when.render(context))
 
-    def render_parameters(self, names: Mapping[str, Any]) -> dict[str, Any]:
-        """The flow's parameters for a delivery; raises TemplateError naming the parameter."""
+    def render_parameters(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the flow's parameters for a delivery; raises TemplateError naming the parameter."""
         rendered = {}
         for parameter, value in self.parameters.items():
             try:
-                rendered[parameter] = _render(value, names)
+                rendered[parameter] = _render(value, context)
             except TemplateError as error:
                 raise TemplateError(f"parameter {parameter}: {error}") from None
         return rendered
 
-    def render_key(self, names: Mapping[str, Any]) -> str | None:
-        """The ordering key for a delivery; raises TemplateError."""
-        return None if self.key is None else str(self.key.render(names))
+    def render_key(self, context: Mapping[str, Any]) -> str | None:
+        """Return the ordering key for a delivery; raises TemplateError."""
+        return None if self.key is None else str(self.key.render(context))
 
 
 @dataclass
 class Hooks:
-    """The whole of `hooks.yaml`, checked: what is in force, for everybody who holds it."""
+    """The sources and routes in force; all parts of a process share one, so that a reload reaches them all."""
 
     path: Path
     sources: Mapping[str, Source]
     routes: Sequence[Route] = ()
     problems: Sequence[Problem] = ()
-    """What in the file is wrong, and not in force."""
+    """The parts of the file that are wrong, and not in force."""
 
     @property
     def deployments(self) -> set[str]:
@@ -102,17 +102,17 @@ class Hooks:
         return [problem.name for problem in self.problems if problem.kind == "source"]
 
     def why_off(self, name: str) -> str | None:
-        """Return why nothing is taken from a source of this name, in words; None if it is."""
+        """Return the reason that nothing is accepted from a source of this name; None if it is on."""
         source = self.sources.get(name)
         if source is None:
             wrong = [each.detail for each in self.problems if (each.kind, each.name) == ("source", name)]
-            return wrong[0] if wrong else "hooks.yaml does not name it"
+            return wrong[0] if wrong else "hooks.yaml does not have it"
         if not source.enabled:
-            return "hooks.yaml says so"
+            return "hooks.yaml switches it off"
         return None if webhook_secrets(name) else "it has no secret"
 
     def replace_by(self, other: "Hooks") -> None:
-        """Let the other be in force, in one step, for everybody who holds this one."""
+        """Put the other's content in force, in one step."""
         self.path, self.sources, self.routes = other.path, other.sources, other.routes
         self.problems = other.problems
 
@@ -134,21 +134,21 @@ def load_hooks(path: Path) -> Hooks:
 
 
 def _no_check(_name: str, _source: Source) -> None:
-    """Take every source."""
+    """Accept every source."""
 
 
 def hooks_in_force(path: Path, home: Path, check: Check = _no_check, *, note: bool = True) -> Hooks:
     """
     Read `hooks.yaml`, with the last good version of each source and route that is wrong in it now.
 
-    What is wrong and never was good is off. What is in force of the sources is written down; of the routes whoever
-    knows their flows does it.
+    A part that is wrong and never was good is off. The sources in force are recorded here; the routes are recorded
+    by the caller that knows their flows.
 
     Args:
         path: the file.
-        home: the data folder, where it is written down.
-        check: raises ValueError for a source that is of no use here, though its text is right.
-        note: it is in force from now on; False: somebody only looks.
+        home: the data folder, where they are recorded.
+        check: raises ValueError for a source that cannot be used here, though its text is right.
+        note: record what is in force from now on; False for a mere look.
 
     Raises:
         ConfigurationError: it is wrong, and nothing was in force before.
@@ -166,7 +166,7 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check, *, note: bo
 
 
 def routes_record(home: Path, path: Path) -> LastGood:
-    """Where it is written down which routes of a `hooks.yaml` were last in force."""
+    """Return the record of the routes of a `hooks.yaml` that were last in force."""
     return LastGood(home, "routes", path)
 
 
@@ -198,7 +198,7 @@ def _as_far_as_right(
             sources={
                 name: source
                 for name, spec in good_sources.items()
-                if (source := _was(spec)) and _passes(check, name, source)
+                if (source := _last_good(source_of, spec)) and _passes(check, name, source)
             },
             routes=[route for name, spec in good_routes.items() if (route := last_good_route(name, spec))],
             problems=[problem],
@@ -206,12 +206,11 @@ def _as_far_as_right(
     problems = []
     sources, wrong = _parts("sources", file.sources, usable)
     for name, texts in wrong.items():
-        source_before = _was(good_sources.get(name))
-        if source_before and not _passes(check, name, source_before):
-            source_before = None
-        if source_before:
-            sources[name] = source_before
-        problems.append(_problem("source", name, path, texts, STAYS if source_before else OFF))
+        before = _last_good(source_of, good_sources.get(name))
+        stays = before is not None and _passes(check, name, before)
+        if before and stays:
+            sources[name] = before
+        problems.append(_problem("source", name, path, texts, STAYS if stays else OFF))
     routes, wrong = _parts("routes", file.routes, _readable(file.sources))
     for name, texts in wrong.items():
         route_before = last_good_route(name, good_routes.get(name))
@@ -230,25 +229,21 @@ def _passes(check: Check, name: str, source: Source) -> bool:
 
 
 def last_good_route(name: str, spec: str | None) -> Route | None:
-    """Return the route as it was last in force; None where it never was, or cannot be read by this version."""
-    try:
-        return None if spec is None else route_of(name, spec)
-    except Exception:  # noqa: BLE001  (another version of Hookline wrote it)
-        return None
+    """Return the route as it was last in force; None if it never was, or another version of Hookline wrote it."""
+    return _last_good(partial(route_of, name), spec)
 
 
-def _was(spec: str | None) -> Source | None:
-    """Return a source as it was last in force; None where it never was, or cannot be read by this version."""
+def _last_good(read: Callable[[str], T], spec: str | None) -> T | None:
     try:
-        return None if spec is None else source_of(spec)
+        return None if spec is None else read(spec)
     except Exception:  # noqa: BLE001  (another version of Hookline wrote it)
         return None
 
 
 def _switched_off(name: str, raw: Any, texts: Sequence[str]) -> Route | None:
-    """Return the route as far as it can be read, so that what it would take waits for it."""
+    """Return the route as far as it can be read, so that deliveries that match it wait for it."""
     for condition in ("as it is", None):
-        with suppress(Exception):  # whatever is wrong with it, it was told
+        with suppress(Exception):  # its mistakes are reported already
             when = raw.get("when", "true") if condition else "false"
             text = _RouteText(source=raw["source"], deployment="unknown/unknown", when=when)
             return replace(
@@ -266,64 +261,56 @@ def _problem(kind: str, name: str, path: Path, texts: Sequence[str], instead: st
 def _parts(
     section: str, raw: Mapping[Any, Any], read: Callable[[str, Any], T]
 ) -> tuple[dict[str, T], dict[str, list[str]]]:
-    """Read the parts of a section, each by itself: what is right by name, and what is wrong with the others."""
+    """Read the parts of a section, each by itself; return the right ones by name, and the mistakes of the others."""
     right, wrong = {}, {}
     for name, part in raw.items():
         place = f"{section}.{one_line(name)}"
         try:
             _require_name(name)
             if not isinstance(part, dict):
-                raise _Wrong([": Input should be a valid dictionary"])  # noqa: TRY301
+                raise Mistakes([": Input should be a valid dictionary"])  # noqa: TRY301
             right[name] = read(name, part)
-        except (_Wrong, SourceError) as error:
+        except Mistakes as error:
             wrong[str(name)] = [f"{place}{problem}" for problem in error.problems]
         except ValueError as error:
             wrong[name] = [f"{place}: {one_line(error, MAX_REASON)}"]
-        except Exception as error:  # noqa: BLE001  (a library's own error ends this part alone)
+        except Exception as error:  # noqa: BLE001  (a library's own error ends only this part)
             wrong[name] = [f"{place}: {type(error).__name__}: {one_line(error, MAX_REASON)}"]
     return right, wrong
 
 
-class _Wrong(ValueError):
-    """A part that does not fit; each problem begins with its place in the part."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
 def _require_name(name: object) -> None:
     if not (isinstance(name, str) and NAME.fullmatch(name)):
-        raise _Wrong([f": {name!r} is not a name: use lower-case letters, digits and dashes"])
+        raise Mistakes([f": {name!r} is not a name: use lower-case letters, digits and dashes"])
 
 
 def _readable(sources: Collection[Any]) -> Callable[[str, Any], Route]:
-    """Return what reads a route, which must be of one of these sources."""
+    """Return a reader of routes, which must be of one of these sources."""
 
     def read(name: str, raw: Any) -> Route:
         try:
             text = _RouteText.model_validate(raw)
         except ValidationError as error:
-            raise _Wrong([_told(problem) for problem in error.errors()]) from None
+            raise Mistakes([_message(problem) for problem in error.errors()]) from None
         problems = [] if text.source in sources else [f".source: there is no source {text.source!r}"]
         try:
             route = _route(name, text)
         except TemplateError as error:
-            raise _Wrong([*problems, f".{error}"]) from None
+            raise Mistakes([*problems, f".{error}"]) from None
         if problems:
-            raise _Wrong(problems)
+            raise Mistakes(problems)
         return route
 
     return read
 
 
-def _told(problem: ErrorDetails) -> str:
+def _message(problem: ErrorDetails) -> str:
     return f"{''.join(f'.{part}' for part in problem['loc'])}: {problem['msg']}"
 
 
 @cache
 def route_of(name: str, spec: str) -> Route:
-    """Return the route that a `Route.spec` describes: so a process that was given only the text has the route."""
+    """Return the route that a `Route.spec` describes, in a process that was given only the text."""
     return _route(name, _RouteText.model_validate_json(spec))
 
 
@@ -359,13 +346,13 @@ def _templates(place: str, value: Any) -> Any:
             return value
 
 
-def _render(value: Any, names: Mapping[str, Any]) -> Any:
+def _render(value: Any, context: Mapping[str, Any]) -> Any:
     match value:
         case Template():
-            return value.render(names)
+            return value.render(context)
         case dict():
-            return {key: _render(inner, names) for key, inner in value.items()}
+            return {key: _render(inner, context) for key, inner in value.items()}
         case list():
-            return [_render(inner, names) for inner in value]
+            return [_render(inner, context) for inner in value]
         case _:
             return value

@@ -1,4 +1,4 @@
-"""What a value from outside may be before it is handed on: limits that PostgreSQL, Prefect and Python have anyway."""
+"""Limits of values from outside, as PostgreSQL, Prefect and Python have them anyway."""
 
 import json
 import math
@@ -16,8 +16,8 @@ MAX_PARAMETERS = 500_000
 MAX_KEY = 200
 """Characters; a page of an index of PostgreSQL holds some 2,700 bytes."""
 DIGEST = 32
-LEAST, MAX = -(2**63), 2**63 - 1
-"""Prefect's server stores larger ones, and can then no longer answer what it stored: orjson has 64 bits."""
+MIN_NUMBER, MAX_NUMBER = -(2**63), 2**63 - 1
+"""Prefect's server stores larger numbers, and then fails to return them: orjson has 64 bits."""
 
 _short = Repr()
 _short.maxstring = _short.maxother = 60
@@ -25,10 +25,10 @@ _short.maxlevel = 3
 _short.maxlong = 24
 
 
-def deeper_than(value: Any, most: int) -> bool:
-    """Return True if more than so many lists and maps stand within each other; takes no stack."""
+def deeper_than(value: Any, depth: int) -> bool:
+    """Return True if more than `depth` lists and maps are within each other; uses no stack."""
     level = [value]
-    for _ in range(most):
+    for _ in range(depth):
         level = [inner for each in level if isinstance(each, dict | list | tuple) for inner in _inner(each)]
         if not level:
             return False
@@ -37,10 +37,10 @@ def deeper_than(value: Any, most: int) -> bool:
 
 def bounded(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return parameters as PostgreSQL and Prefect can hold them: with U+FFFD for NUL and for halves of surrogate pairs.
+    Return parameters as PostgreSQL and Prefect can store them: with U+FFFD for NUL and for halves of surrogate pairs.
 
     Raises:
-        ValueError: one is too deep or too long, or holds a number that they cannot hold; names it and the place.
+        ValueError: one is too deep or too long, or has a number that they cannot store; names it and the place.
     """
     for name, value in parameters.items():
         if deeper_than(value, MAX_DEPTH):
@@ -50,8 +50,8 @@ def bounded(parameters: Mapping[str, Any]) -> dict[str, Any]:
         for place, number in _numbers(value):
             if problem := _problem(number):
                 raise ValueError(f"parameter {name}: {place}: {problem}")
-    kept: dict[str, Any] = storable_json(parameters)
-    return kept
+    stored: dict[str, Any] = storable_json(parameters)
+    return stored
 
 
 def _require_size(parameters: Mapping[str, Any]) -> None:
@@ -59,20 +59,20 @@ def _require_size(parameters: Mapping[str, Any]) -> None:
     if (size := sum(sizes.values())) > MAX_PARAMETERS:
         longest = max(sizes, key=lambda name: sizes[name])
         raise ValueError(
-            f"parameter {longest}: all parameters have {size} bytes of JSON, and Prefect takes {MAX_PARAMETERS}; "
+            f"parameter {longest}: all parameters have {size} bytes of JSON, and Prefect accepts {MAX_PARAMETERS}; "
             "let the flow take `delivery` and read the body itself"
         )
 
 
 def _problem(number: float) -> str | None:
     if not math.isfinite(number):
-        return f"{number} is no number of JSON"
+        return f"{number} is not a number of JSON"
     # PostgreSQL's jsonb writes 1e22 out as an integer of 23 digits.
-    return None if LEAST <= number <= MAX else "a number beyond 64 bits; send it as a text"
+    return None if MIN_NUMBER <= number <= MAX_NUMBER else "a number beyond 64 bits; send it as a text"
 
 
 def bounded_key(text: str) -> str:
-    """Return an ordering key that can be kept: of a long one its beginning and its digest, so that equals stay so."""
+    """Return an ordering key that can be stored: a long one becomes its beginning and a digest; equals stay equal."""
     key = storable(text)
     if len(key) <= MAX_KEY:
         return key
@@ -81,7 +81,7 @@ def bounded_key(text: str) -> str:
 
 
 def shortened(value: object) -> str:
-    """Return a value as a message may quote it: no more than the beginning of it."""
+    """Return the beginning of a value, as a message may quote it."""
     return _short.repr(value)[:80]
 
 
@@ -90,7 +90,7 @@ def _inner(value: Any) -> Any:
 
 
 def _numbers(value: Any) -> Iterator[tuple[str, int | float]]:
-    """Each number within a value, and its place."""
+    """Yield each number within a value, and its place."""
     left = [("$", value)]
     while left:
         place, each = left.pop()

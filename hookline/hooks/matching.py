@@ -1,8 +1,8 @@
 """
-Which routes take a delivery, and with what: all that is done with a body before a flow has it.
+Route matching: the body of a delivery is parsed, its routes are found, and their parameters rendered.
 
-It runs in a confined process (`hookline.confined`): a stranger decides what it costs. What goes there and comes back
-is plain data.
+It runs in a confined process (`hookline.confined`): a stranger decides what it costs. Arguments and results are
+plain data.
 """
 
 import json
@@ -27,32 +27,32 @@ from hookline.text import one_line
 
 MAX_MESSAGE = 200
 MAX_REFUSED = 20
-"""Parameters that are told of, where Prefect's schema refuses many."""
+"""Parameters that are named, where Prefect's schema refuses many."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A route that may take the delivery, and the deployment that it leads to."""
+    """A route that may match the delivery, and its deployment."""
 
     route: str
     spec: str
     schema: str | None = None
-    """The JSON Schema, as text, by which Prefect's server judges the parameters; None: not known here."""
+    """The JSON Schema, as text, with which Prefect's server validates the parameters; None: not known here."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """The deployment's own parameters."""
     filled: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters that the route does not set, and the engine does."""
+    """The parameters that the engine sets, unless the route does."""
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A delivery as it is kept."""
+    """A delivery as it is stored."""
 
     content_type: str
     body: bytes | None
     altered: Sequence[str]
     context: Mapping[str, Any]
-    """What templates may use of it beside its body."""
+    """The values that templates may use of it, but for its body."""
     source: str | None = None
     """The source's `spec`; None where `hooks.yaml` no longer has it."""
     only_route: str | None = None
@@ -61,20 +61,20 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Match:
-    """A route that takes the delivery."""
+    """A route that matches the delivery."""
 
     route: str
     parameters: dict[str, Any]
     key: str | None
     refused: dict[str, str]
-    """The parameters that Prefect's schema refuses as they are, and why."""
+    """The parameters that Prefect's schema refuses, and why."""
 
 
 def match_routes(
     delivery: Incoming, candidates: Sequence[Candidate], body_keys: Sequence[SecretStr]
 ) -> list[Match]:
     """
-    Read a delivery's body and render the parameters and keys of the routes that take it.
+    Parse a delivery's body and render the parameters and keys of the routes that match it.
 
     Raises:
         ValueError: it cannot be routed; names the place.
@@ -87,7 +87,7 @@ def match_routes(
     matches = []
     for candidate in candidates:
         route = route_of(candidate.route, candidate.spec)
-        if _takes(route, delivery, context):
+        if _matches(route, delivery, context):
             matches.append(_match(candidate, route, context))
     return matches
 
@@ -96,17 +96,17 @@ def bounded_and_judged(
     candidate: Candidate, parameters: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """
-    Return parameters as they can be kept, and those of them that Prefect's schema refuses, each with the reason.
+    Return parameters as they can be stored, and those of them that Prefect's schema refuses, each with the reason.
 
     Raises:
-        ValueError: one cannot be kept; names the place.
+        ValueError: one cannot be stored; names the place.
     """
-    kept = bounded(parameters)
-    return kept, _refused(candidate, kept)
+    stored = bounded(parameters)
+    return stored, _refused(candidate, stored)
 
 
 def _require_fit(source: Source, body: Any) -> None:
-    """Raise ValueError where the body does not fit the schema that its source asks for."""
+    """Raise ValueError where the body does not fit the JSON Schema of its source."""
     if source.schema_ is None:
         return
     try:
@@ -117,7 +117,7 @@ def _require_fit(source: Source, body: Any) -> None:
         raise ValueError(f"does not fit the schema at {one_line(error.json_path, 100)}: {_message(error)}")
 
 
-def _takes(route: Route, delivery: Incoming, context: Mapping[str, Any]) -> bool:
+def _matches(route: Route, delivery: Incoming, context: Mapping[str, Any]) -> bool:
     if delivery.only_route:
         return route.name == delivery.only_route
     try:
@@ -137,7 +137,7 @@ def _match(candidate: Candidate, route: Route, context: Mapping[str, Any]) -> Ma
 
 
 def _refused(candidate: Candidate, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters that Prefect's server would refuse, and why; under "" what is of no single one."""
+    """Return the parameters that Prefect's server would refuse, and why; under "" what concerns no single one."""
     if candidate.schema is None:
         return {}
     refused: dict[str, str] = {}
@@ -154,12 +154,12 @@ def _refused(candidate: Candidate, parameters: Mapping[str, Any]) -> dict[str, s
 
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Validator:
-    # As `prefect.utilities.schema_tools.validate` does on the server: formats are not looked at, nothing is fetched.
+    # As `prefect.utilities.schema_tools.validate` does on the server: formats are not checked, nothing is fetched.
     validator: Validator = Draft202012Validator(json.loads(schema), registry=Registry())
     return validator
 
 
 def _message(error: ValidationError) -> str:
-    """What does not fit, with no more of the value than its beginning."""
+    """Return the error's message, with only the beginning of the value."""
     message = error.message.replace(repr(error.instance), shortened(error.instance))
     return one_line(message, MAX_MESSAGE)

@@ -1,5 +1,5 @@
 """
-What is known of well-known senders, as the fields that `preset: NAME` fills in.
+Presets of well-known senders: the fields that `preset: NAME` fills in.
 
 Data only: each may be written out by hand in `hooks.yaml`, and each field be overridden there.
 """

@@ -1,4 +1,4 @@
-"""JSON Schemas of `hooks.yaml`: checked when they are loaded, and nothing is ever fetched for them."""
+"""JSON Schemas of `hooks.yaml`: checked when they are loaded; nothing is ever fetched for them."""
 
 import json
 from pathlib import Path
@@ -29,24 +29,24 @@ DRAFTS: dict[str, Any] = {
         Draft4Validator,
     )
 }
-"""By what `$schema` says; the protocol of a validator does not tell of all that they can."""
+"""The drafts by their `$schema`; Any, because the protocol of a validator lacks some of their methods."""
 LATEST = next(iter(DRAFTS))
 
 
 def load_schema(schema: object) -> Validator:
     """
-    The validator of a schema; its draft is the one that `$schema` names, else 2020-12.
+    Return the validator of a schema; its draft is the one that `$schema` names, else 2020-12.
 
     Raises:
-        ValueError: it is no schema, or refers to what it does not hold itself.
+        ValueError: it is no schema, or has a reference to the outside.
     """
     if not isinstance(schema, dict | bool):
-        raise ValueError("is no JSON Schema: it is a mapping, true or false, or the path of a file")  # noqa: TRY004
+        raise ValueError("is not a JSON Schema: it is a mapping, true or false, or the path of a file")  # noqa: TRY004
     draft = _draft(schema)
     try:
         draft.check_schema(schema)
     except SchemaError as error:
-        raise ValueError(f"is no JSON Schema: {error.json_path}: {error.message}") from None
+        raise ValueError(f"is not a JSON Schema: {error.json_path}: {error.message}") from None
     _require_closed(schema)
     validator: Validator = draft(schema, registry=Registry())
     return validator
@@ -54,7 +54,7 @@ def load_schema(schema: object) -> Validator:
 
 def read_schema(path: Path) -> Any:
     """
-    Return what a schema's file holds.
+    Return the content of a schema's file.
 
     Raises:
         ValueError: it cannot be read, or is not JSON.
@@ -71,33 +71,35 @@ def _draft(schema: Schema) -> Any:
     named = schema.get("$schema", LATEST) if isinstance(schema, dict) else LATEST
     draft = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
     if draft is None:
-        raise ValueError(f"$schema: {named!r} is no draft that we know; there are: {', '.join(DRAFTS)}")
+        raise ValueError(f"$schema: {named!r} is not a known draft; there are: {', '.join(DRAFTS)}")
     return draft
 
 
 def _require_closed(schema: Schema) -> None:
-    """Look every reference up; raises ValueError naming the one that leads nowhere."""
+    """Check every reference; raises ValueError naming the one that leads nowhere."""
     resource = Resource.from_contents(schema, default_specification=DRAFT202012)
     address = resource.id() or ""
-    _look_up(resource, Registry().with_resource(address, resource).resolver(address), seen=set())
+    _check_references(resource, Registry().with_resource(address, resource).resolver(address), seen=set())
 
 
-def _look_up(resource: Resource[Any], resolver: Any, seen: set[int]) -> None:
+def _check_references(resource: Resource[Any], resolver: Any, seen: set[int]) -> None:
     contents = resource.contents
     if not isinstance(contents, dict) or id(contents) in seen:
         return
     seen.add(id(contents))
     for reference in ("$ref", "$dynamicRef"):
         if reference in contents:
-            _follow(contents[reference], resolver, seen)
+            _check_reference(contents[reference], resolver, seen)
     for inner in resource.subresources():
-        _look_up(inner, resolver.in_subresource(inner), seen)
+        _check_references(inner, resolver.in_subresource(inner), seen)
 
 
-def _follow(reference: str, resolver: Any, seen: set[int]) -> None:
-    """A reference may lead to where no keyword does."""
+def _check_reference(reference: str, resolver: Any, seen: set[int]) -> None:
+    """Check the target of a reference, which may be where no keyword leads."""
     try:
         found = resolver.lookup(reference)
     except Unresolvable:
-        raise ValueError(f"refers to {reference}, which it does not hold; nothing is fetched") from None
-    _look_up(Resource.from_contents(found.contents, default_specification=DRAFT202012), found.resolver, seen)
+        raise ValueError(f"refers to {reference}, which it does not contain; nothing is fetched") from None
+    _check_references(
+        Resource.from_contents(found.contents, default_specification=DRAFT202012), found.resolver, seen
+    )

@@ -1,4 +1,4 @@
-"""A source of `hooks.yaml`: who is believed, what is taken, and how the gateway answers."""
+"""A source of `hooks.yaml`: how its sender authenticates, what is accepted, and how the gateway answers."""
 
 import json
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_MAX_BODY = 1_048_576
 CONTENT_TYPE = r"^[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?$"
-UNKNOWN_YET = {"delivery_id", "received_at"}
-"""What a request has no value for before it is kept."""
+NOT_IN_REQUESTS = {"delivery_id", "received_at"}
+"""The template values that exist only once a delivery is stored."""
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("Input should be a valid string")  # noqa: TRY004  (pydantic tells a ValueError's place)
+        raise ValueError("Input should be a valid string")  # noqa: TRY004  (pydantic adds the place to a ValueError)
     return value
 
 
@@ -48,7 +48,7 @@ def _condition(value: object) -> Template:
 
 
 def _of_a_request(template: Template) -> Template:
-    if early := sorted(template.uses & UNKNOWN_YET):
+    if early := sorted(template.variables & NOT_IN_REQUESTS):
         raise ValueError(f"uses {', '.join(early)}, which a request does not have yet: {template.text}")
     return template
 
@@ -76,7 +76,7 @@ class IdHeader(Strict):
 
 
 class Response(Strict):
-    """What the gateway answers to a delivery that it has taken."""
+    """The gateway's answer to an accepted delivery."""
 
     status: int | None = Field(
         default=None, ge=200, le=299, description="Otherwise 202, or 200 for a repeat."
@@ -102,23 +102,25 @@ class Handshake(Strict):
     reply: RequestTemplate = Field(description="A template of the answer's body.")
     status: int = Field(default=200, ge=200, le=299)
     content_type: Literal["text/plain", "application/json"] = "text/plain"
-    verified: bool = Field(default=True, description="Whether the request must prove its sender first.")
+    verified: bool = Field(default=True, description="The sender must authenticate first.")
 
     @model_validator(mode="after")
     def _unverified_bodies_stay_unread(self) -> "Handshake":
-        used = self.when.uses | self.reply.uses | (self.token.uses if self.token else set())
+        used = self.when.variables | self.reply.variables | (self.token.variables if self.token else set())
         if not self.verified and "body" in used:
-            raise ValueError("without `verified` it cannot use the body, which is not read before the proof")
+            raise ValueError(
+                "without `verified` it cannot use the body, which is not read before the sender is verified"
+            )
         return self
 
-    def answer(self, names: Mapping[str, Any]) -> str:
-        """The answer's body: a text as it is, all else as JSON; raises TemplateError."""
-        value = self.reply.render(names)
+    def answer(self, context: Mapping[str, Any]) -> str:
+        """Return the answer's body: a text as it is, all else as JSON; raises TemplateError."""
+        value = self.reply.render(context)
         return value if isinstance(value, str) else json.dumps(value)
 
 
 class Source(BaseModel):
-    """A sender: how it proves itself (`proof`), and all that is ours to choose about its deliveries."""
+    """A sender: how it authenticates, and what is done with its deliveries."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -126,10 +128,10 @@ class Source(BaseModel):
     enabled: bool = Field(default=True, description="False: its address answers 404.")
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
     accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
-        default=("json",), min_length=1, description="The kinds of content that are taken."
+        default=("json",), min_length=1, description="The kinds of content that are accepted."
     )
     id: Annotated[IdHeader | Template, PlainValidator(_id)] | None = Field(
-        default=None, description="Where the sender's id of a delivery stands."
+        default=None, description="The place of the sender's id of a delivery."
     )
     response: Response = Response()
     handshakes: tuple[Handshake, ...] = Field(default=(), max_length=10)
@@ -137,9 +139,9 @@ class Source(BaseModel):
         default=None, alias="schema", description="The JSON Schema that a body must fit."
     )
     redact: tuple[Annotated[JSONPath, PlainValidator(_path)], ...] = Field(
-        default=(), description="The values of a body that are never kept."
+        default=(), description="The values of a body that are never stored."
     )
-    event_body: bool = Field(default=False, description="Whether its Prefect events carry the body.")
+    event_body: bool = Field(default=False, description="Its Prefect events carry the body.")
     keep_days: int | None = Field(default=None, ge=1, le=3650, description="Otherwise as the settings say.")
     keep_bodies_days: int | None = Field(
         default=None, ge=1, le=3650, description="Otherwise as the settings say."
@@ -154,45 +156,45 @@ class Source(BaseModel):
     @model_validator(mode="after")
     def _only_what_can_be_redacted(self) -> "Source":
         if self.redact and (odd := sorted({"xml", "any"} & set(self.accept))):
-            raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be kept")
+            raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be stored")
         return self
 
     spec: str = Field(
         default="", repr=False, description="All of it as JSON, schema included: `source_of` reads it."
     )
 
-    def takes(self, content_type: str) -> bool:
-        """Whether a body of this content type is one that the source accepts."""
+    def accepts(self, content_type: str) -> bool:
+        """Return True if the source accepts bodies of this content type."""
         return "any" in self.accept or kind(content_type) in self.accept
 
     def redacted(self, content_type: str, body: bytes) -> bytes:
-        """The body without the values that are never kept; raises ValueError, in words, where that cannot be."""
+        """Return the body without the values that are never stored; raises ValueError, for people, where it cannot."""
         return redact(self.redact, content_type, body)
 
 
-class SourceError(ValueError):
-    """A source that does not fit."""
+class Mistakes(ValueError):
+    """A part of `hooks.yaml` with mistakes."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-        """Each begins with its place in the source, such as `.header: …`; of the source as a whole it is empty."""
+        """The mistakes, each after its place in the part, such as `.header: …`; that of the whole part is empty."""
 
 
 @cache
 def source_of(spec: str) -> Source:
-    """Return the source that a `Source.spec` describes: so a process that was given only the text has the source."""
+    """Return the source that a `Source.spec` describes, in a process that was given only the text."""
     return read_source(json.loads(spec), Path())
 
 
-def read_source(given: Mapping[str, Any], folder: Path) -> Source:
+def read_source(raw: Mapping[str, Any], folder: Path) -> Source:
     """
-    The source that a mapping of `hooks.yaml` describes; a path in it is relative to `folder`.
+    Read a source as `hooks.yaml` describes it; a path in it is relative to `folder`.
 
     Raises:
-        SourceError: tells everything that does not fit.
+        Mistakes: has every mistake.
     """
-    filled = _with_schema(_filled(given), folder)
+    filled = _with_schema(_with_preset(raw), folder)
     scheme = _scheme(filled.get("scheme"))
     ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
     auth_scheme, problems = _checked(
@@ -202,32 +204,30 @@ def read_source(given: Mapping[str, Any], folder: Path) -> Source:
     spec = json.dumps(filled, default=str, sort_keys=True)
     source, more = _checked(Source, rest | {"auth_scheme": auth_scheme or UrlSecret(), "spec": spec})
     if auth_scheme is None or source is None:
-        raise SourceError(problems + more)
+        raise Mistakes(problems + more)
     return source
 
 
-def _with_schema(given: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields with the schema itself in place of its path."""
-    if not isinstance(path := given.get("schema"), str):
-        return given
+def _with_schema(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the fields with the schema itself in place of its path."""
+    if not isinstance(path := fields.get("schema"), str):
+        return fields
     try:
-        return {**given, "schema": read_schema(folder / path)}
+        return {**fields, "schema": read_schema(folder / path)}
     except ValueError as error:
-        raise SourceError([f".schema: {error}"]) from None
+        raise Mistakes([f".schema: {error}"]) from None
 
 
-def _filled(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with what the preset knows."""
-    if "preset" not in given:
-        return dict(given)
-    fields = {name: value for name, value in given.items() if name != "preset"}
-    preset = PRESETS.get(given["preset"]) if isinstance(given["preset"], str) else None
+def _with_preset(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with those of the preset."""
+    if "preset" not in raw:
+        return dict(raw)
+    fields = {name: value for name, value in raw.items() if name != "preset"}
+    preset = PRESETS.get(raw["preset"]) if isinstance(raw["preset"], str) else None
     if preset is None:
-        raise SourceError(
-            [f".preset: there is no preset {given['preset']!r}; there are: {', '.join(PRESETS)}"]
-        )
+        raise Mistakes([f".preset: there is no preset {raw['preset']!r}; there are: {', '.join(PRESETS)}"])
     if "scheme" in fields:
-        raise SourceError([f".scheme: the preset {given['preset']} says it already; leave one of them out"])
+        raise Mistakes([f".scheme: the preset {raw['preset']} has one already; leave one of them out"])
     return {**preset, **fields}
 
 
@@ -235,12 +235,12 @@ def _scheme(name: object) -> type[AuthScheme]:
     if isinstance(name, str) and name in SCHEMES:
         return SCHEMES[name]
     if name is None:
-        raise SourceError([f".scheme: is missing; name one of {', '.join(SCHEMES)}, or a preset"])
-    raise SourceError([f".scheme: there is no scheme {name!r}; there are: {', '.join(SCHEMES)}"])
+        raise Mistakes([f".scheme: is missing; name one of {', '.join(SCHEMES)}, or a preset"])
+    raise Mistakes([f".scheme: there is no scheme {name!r}; there are: {', '.join(SCHEMES)}"])
 
 
 def _checked(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[str]]:
-    """The model and no problem, or no model and every problem."""
+    """Return the model and no problem, or no model and every problem."""
     try:
         return model.model_validate(fields), []
     except ValidationError as error:

@@ -1,5 +1,5 @@
 """
-Sandboxed Jinja2 for conditions, parameters and ordering keys.
+Templates of `hooks.yaml`: sandboxed Jinja2 for conditions, parameters and ordering keys.
 
 A template that is one `{{ expression }}` gives the expression's value with its type; any other gives text.
 A name that is not defined is an error, never an empty string: a typo must not start a flow on nothing.
@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hookline.text import one_line
 
-NAMES = {
+CONTEXT = {
     "body": "the parsed body",
     "headers": "the request's headers, names in lower case",
     "query": "the parameters of the request's address, the last value of each",
@@ -27,8 +27,8 @@ NAMES = {
     "received_at": "when the delivery came, ISO 8601 in UTC",
 }
 MAX_OUTPUT = 20_000
-MAX_TOLD = 200
-"""Characters of what Jinja or Python say of a template that fails."""
+MAX_MESSAGE = 200
+"""Characters of the error that Jinja or Python raise for a template."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -41,7 +41,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 class _Lacking(ChainableUndefined):
-    """A condition may ask for what a body lacks: then it does not hold."""
+    """An undefined value in a condition: any comparison with it is false."""
 
     def _never(self, *_others: object) -> Any:
         return False
@@ -56,18 +56,18 @@ for _each in (_environment, _conditions):
 
 
 class TemplateError(ValueError):
-    """A template that cannot be read or rendered; the text says what is wrong with it."""
+    """A template that cannot be compiled or rendered; the text says why."""
 
 
 class Template:
-    """One template of `hooks.yaml`, checked when made."""
+    """One template of `hooks.yaml`, compiled and checked when made."""
 
     def __init__(self, text: str, *, expression: bool = False) -> None:
         """
         Compile a template; with `expression`, the text is a bare Jinja2 expression, such as a condition.
 
         Raises:
-            TemplateError: it cannot be read, or uses a name that no delivery has.
+            TemplateError: it cannot be compiled, or uses a name that no delivery has.
         """
         self.text = text
         self.is_condition = expression
@@ -88,36 +88,38 @@ class Template:
                 self._value = TemplateExpression(environment.from_string(result), undefined_to_none=False)
         except TemplateSyntaxError as error:
             raise TemplateError(f"cannot be read: {error.message}: {text}") from None
-        self.uses = frozenset(meta.find_undeclared_variables(tree))
-        """The names of a delivery that it asks for."""
-        if unknown := sorted(self.uses - set(NAMES)):
-            raise TemplateError(f"uses {', '.join(unknown)}, but only {', '.join(NAMES)} are defined: {text}")
+        self.variables = frozenset(meta.find_undeclared_variables(tree))
+        """The values of a delivery that it uses."""
+        if unknown := sorted(self.variables - set(CONTEXT)):
+            raise TemplateError(
+                f"uses {', '.join(unknown)}, but only {', '.join(CONTEXT)} are defined: {text}"
+            )
 
-    def render(self, names: Mapping[str, Any]) -> Any:
+    def render(self, context: Mapping[str, Any]) -> Any:
         """
-        The template's value for one delivery.
+        Return the template's value for one delivery; `context` has the values that `CONTEXT` names.
 
         Raises:
             TemplateError: something it uses is not in this delivery, or the result is too long.
         """
         try:
-            value = _as_json(self._value(**names))
+            value = _as_json(self._value(**context))
         except TemplateError as error:
             raise TemplateError(f"{error}: {self.text}") from None
         except JinjaError as error:
-            raise TemplateError(f"{one_line(error.message, MAX_TOLD)}: {self.text}") from None
+            raise TemplateError(f"{one_line(error.message, MAX_MESSAGE)}: {self.text}") from None
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  (a template may divide by zero, index a number, …)
-            told = one_line(error, MAX_TOLD)  # it may quote the body
-            raise TemplateError(f"{type(error).__name__}: {told}: {self.text}") from None
+            message = one_line(error, MAX_MESSAGE)  # it may quote the body
+            raise TemplateError(f"{type(error).__name__}: {message}: {self.text}") from None
         if isinstance(value, str) and len(value) > MAX_OUTPUT:
             raise TemplateError(f"gives {len(value)} characters; {MAX_OUTPUT} are allowed: {self.text}")
         return value
 
 
 def _one_expression(tree: nodes.Template) -> nodes.Expr | None:
-    """The expression that a template is, if it is one and nothing else."""
+    """Return the expression that the template is; None if there is anything else in it."""
     match tree.body:
         case [nodes.Output(nodes=[nodes.Expr() as only])] if not isinstance(only, nodes.TemplateData):
             return only
@@ -126,7 +128,7 @@ def _one_expression(tree: nodes.Template) -> nodes.Expr | None:
 
 
 def _as_json(value: Any) -> Any:
-    """The value as JSON gives it back."""
+    """Return the value as JSON gives it back."""
     try:
         text = json.dumps(value)
     except TypeError:
@@ -135,7 +137,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The value with what is lazy made a list; a strict undefined explains itself by raising."""
+    """Return the value with lazy ones made lists; a strict undefined value raises its own error."""
     match value:
         case Undefined():
             return str(value)
@@ -148,4 +150,4 @@ def _plain(value: Any) -> Any:
         case list() | tuple() | set() | GeneratorType() | ItemsView() | KeysView() | ValuesView():
             return [_plain(inner) for inner in value]
         case _:
-            raise TemplateError(f"gives a {type(value).__name__}, which is no value of JSON")
+            raise TemplateError(f"gives a {type(value).__name__}, which is not a value of JSON")

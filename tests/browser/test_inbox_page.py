@@ -173,7 +173,7 @@ async def test_the_list_narrows_by_every_field_and_keeps_what_was_chosen(inbox, 
     assert [str(ids[0])] == await listed(page)
     await page.get_by_label("Order, id or license code").fill("no such order")
     await follow(page, page.keyboard.press("Enter"))
-    await expect(page.get_by_text("No delivery is like that.")).to_be_visible()
+    await expect(page.get_by_text("No delivery matches.")).to_be_visible()
     await follow(page, page.get_by_role("link", name="Clear").click())
 
     assert 3 == len(await listed(page))
@@ -264,7 +264,7 @@ async def test_a_body_that_is_gone_or_was_altered_says_so(inbox, page):
 
     await inbox.database.execute("UPDATE deliveries SET altered = '{redacted}'")
     await page.goto(f"/deliveries/{delivery}")
-    await expect(page.get_by_text("Chosen values were taken out before it was kept.")).to_be_visible()
+    await expect(page.get_by_text("Some values were removed before it was stored.")).to_be_visible()
     await inbox.database.execute(
         "UPDATE deliveries SET body = NULL, altered = '{redacted,removed}', state = 'unrouted'"
     )
@@ -280,7 +280,9 @@ async def test_a_delivery_is_replayed_whole_on_one_route_or_to_another(inbox, pa
 
     await page.goto(f"/deliveries/{delivery}")
     await page.get_by_role("button", name="Replay", exact=True).click()
-    await expect(page.get_by_role("status")).to_contain_text("It goes through again. What is done is not")
+    await expect(page.get_by_role("status")).to_contain_text(
+        "It runs again. What is done at the vendors is not"
+    )
     assert ("dispatched", {"jiwa-order": "dispatched"}) == await inbox.state(delivery)
     await page.reload()
     await expect(page.get_by_role("status")).to_have_count(0)
@@ -293,7 +295,7 @@ async def test_a_delivery_is_replayed_whole_on_one_route_or_to_another(inbox, pa
     await page.get_by_label("To this route").select_option("jiwa-ledger")
     await page.get_by_role("button", name="Replay to it").click()
 
-    await expect(page.get_by_role("status")).to_contain_text("It goes through again on jiwa-ledger.")
+    await expect(page.get_by_role("status")).to_contain_text("It runs again on jiwa-ledger.")
     assert "jiwa-ledger" == await inbox.database.fetchval("SELECT only_route FROM deliveries")
     trail = page.get_by_role("region", name="What happened")
     await expect(trail.get_by_role("row").last).to_have_text(
@@ -323,7 +325,7 @@ async def test_an_uncertain_effect_is_settled_as_happened_with_its_references(in
     await page.get_by_role("link", name="Needs a decision").click()
     await page.get_by_label("2 references").fill("LIC-1")
     await page.get_by_role("button", name="It happened").click()
-    await expect(page.get_by_role("heading", name="Not settled")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Not resolved")).to_be_visible()
     await expect(page.get_by_text("give 2, not 1")).to_be_visible()
     await page.goto("/uncertain")
     await page.get_by_label("2 references").fill("LIC-1\r\n\u200bLIC-2 \n\n")
@@ -358,7 +360,9 @@ async def test_a_source_is_paused_with_a_reason_and_goes_on_with_what_was_held(i
     await expect(card.get_by_label("Why?")).to_be_focused()  # the browser wants a reason first
     await card.get_by_label("Why?").fill("Stock-taking")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("status")).to_have_text("jiwa is paused: what it sends is kept, and held.")
+    await expect(page.get_by_role("status")).to_have_text(
+        "jiwa is paused: its deliveries are stored, and wait."
+    )
     delivery = await inbox.receive(order())
     held = await inbox.state(delivery)
     await page.get_by_role("link", name="Inbox").click()
@@ -366,14 +370,14 @@ async def test_a_source_is_paused_with_a_reason_and_goes_on_with_what_was_held(i
     await expect(banner).to_have_text(re.compile(rf"since .* UTC by {WHO}: Stock-taking"))
     await banner.get_by_role("button", name="Resume jiwa").click()
 
-    await expect(page.get_by_role("status")).to_have_text("jiwa goes on, with 1 that were held.")
+    await expect(page.get_by_role("status")).to_have_text("jiwa is resumed; 1 that waited will run now.")
     assert ("held", "received") == (held[0], (await inbox.state(delivery))[0])
     await expect(banner).to_have_count(0)
 
 
 async def test_all_that_fit_a_filter_are_replayed_batch_by_batch_and_no_others(inbox, page, monkeypatch):
     monkeypatch.setattr(bulk, "BATCH", 2)
-    monkeypatch.setattr(bulk, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(bulk, "MAX_SECONDS", 0)
     failed = [(await ended(inbox, "failed", reason="Zentitle: 500"))[0] for _ in range(3)]
     done, _ = await ended(inbox, "done")
     running, _ = await ended(inbox, "running", reason="Zentitle: 500")
@@ -385,14 +389,12 @@ async def test_all_that_fit_a_filter_are_replayed_batch_by_batch_and_no_others(i
     late, _ = await ended(inbox, "failed", reason="Zentitle: 500")
     await page.get_by_label("Why?").fill("Zentitle is back")
     await page.get_by_role("button", name="Replay 3").click()
-    await expect(page.get_by_role("status")).to_contain_text("2 deliveries went back to the engines")
+    await expect(page.get_by_role("status")).to_contain_text("2 deliveries will run again")
     await page.get_by_role("button", name="Replay 1").click()
-    await expect(page.get_by_role("status")).to_contain_text("1 delivery went back")
+    await expect(page.get_by_role("status")).to_contain_text("1 delivery will run again")
     await page.goto(f"/deliveries/{failed[2]}")
 
-    assert ["Failed\t3\tjiwa\twill go through again", "Running\t1\tjiwa\tleft alone: waits or runs"] == asked[
-        1:
-    ]
+    assert ["Failed\t3\tjiwa\twill run again", "Running\t1\tjiwa\tnot changed: waits or runs"] == asked[1:]
     states = [(await inbox.state(delivery))[0] for delivery in (*failed, done, running, late)]
     assert ["dispatched"] * 3 + ["done", "running", "failed"] == states
     await expect(page.get_by_role("row", name=f"Queued was failed {WHO} Zentitle is back")).to_be_visible()

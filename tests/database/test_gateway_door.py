@@ -272,7 +272,7 @@ async def test_of_a_wrong_proof_only_the_names_of_headers_are_kept(gateway, data
 
     [refusal] = await noted(database, "plain")
     assert (401, "Unauthorized") == (refusal.status, refusal.reason)
-    assert {"(not proven)"} == set(refusal.headers.values())
+    assert {"(not verified)"} == set(refusal.headers.values())
     assert {"x-hookline-key", "x-sender"} <= set(refusal.headers)
 
 
@@ -311,7 +311,7 @@ async def test_what_the_database_cannot_keep_is_refused_for_good_and_others_are_
         await database.execute("ALTER TABLE deliveries DROP CONSTRAINT odd")
 
     assert (400, 202) == (odd.status_code, other.status_code)
-    assert "The database cannot keep this" in odd.json()["detail"]
+    assert "The database cannot store this" in odd.json()["detail"]
 
 
 async def test_the_memory_of_bodies_is_let_go(gateway, database):

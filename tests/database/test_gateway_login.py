@@ -388,7 +388,7 @@ async def test_without_a_token_of_ones_own_the_one_in_the_home_opens_the_inbox(b
 
 async def test_a_sentence_to_be_shown_cannot_be_made_up(browser):
     await browser.log_in()
-    browser.client.cookies.set("hookline_said", "T3duZWQ=.0000")
+    browser.client.cookies.set("hookline_flash", "T3duZWQ=.0000")
 
     answer = await browser.get("/uncertain")
 
@@ -398,11 +398,11 @@ async def test_a_sentence_to_be_shown_cannot_be_made_up(browser):
 async def test_a_sentence_of_one_session_is_not_shown_in_another(browser):
     await browser.log_in()
     text, cookie = "T3duZWQ=", browser.client.cookies[SESSION]
-    browser.client.cookies.set("hookline_said", f"{text}.{session.sign(cookie, text)}")
+    browser.client.cookies.set("hookline_flash", f"{text}.{session.sign(cookie, text)}")
     own = (await browser.get("/uncertain")).text
     browser.client.cookies.clear()
     await browser.log_in()
-    browser.client.cookies.set("hookline_said", f"{text}.{session.sign(cookie, text)}")
+    browser.client.cookies.set("hookline_flash", f"{text}.{session.sign(cookie, text)}")
     another = (await browser.get("/uncertain")).text
 
     assert (True, False) == ("Owned" in own, "Owned" in another)

@@ -17,7 +17,7 @@ async def test_one_that_cannot_be_kept_takes_no_other_with_it(database, database
     writer = Writer(database_settings)
 
     kept = await asyncio.gather(
-        *(writer.keep(arrival(each)) for each in ("1", "\0", "2")), return_exceptions=True
+        *(writer.store(arrival(each)) for each in ("1", "\0", "2")), return_exceptions=True
     )
 
     assert [Receipt, Receipt] == [type(kept[0]), type(kept[2])]
@@ -27,7 +27,7 @@ async def test_one_that_cannot_be_kept_takes_no_other_with_it(database, database
 
 async def test_repeats_that_arrive_at_the_same_time_are_told_from_the_first(database, database_settings):
     writer = Writer(database_settings)
-    receipts = await asyncio.gather(*(writer.keep(arrival("1")) for _ in range(5)))
+    receipts = await asyncio.gather(*(writer.store(arrival("1")) for _ in range(5)))
 
     assert [False, True, True, True, True] == [receipt.duplicate for receipt in receipts]
     assert 1 == len({receipt.id for receipt in receipts})
@@ -35,10 +35,10 @@ async def test_repeats_that_arrive_at_the_same_time_are_told_from_the_first(data
 
 async def test_what_nobody_waits_for_any_more_is_not_written(database, database_settings):
     writer = Writer(database_settings)
-    given_up = asyncio.ensure_future(writer.keep(arrival("1")))
+    given_up = asyncio.ensure_future(writer.store(arrival("1")))
     await asyncio.sleep(0)
     given_up.cancel()
-    await writer.keep(arrival("2"))
+    await writer.store(arrival("2"))
 
     assert ["2"] == [row["external_id"] for row in await database.fetch("SELECT external_id FROM deliveries")]
 
@@ -52,6 +52,6 @@ async def test_all_that_arrive_are_kept_however_many_and_large_they_are(
     database, database_settings, number, size
 ):
     writer = Writer(database_settings)
-    await asyncio.gather(*(writer.keep(arrival(str(each), b"x" * size)) for each in range(number)))
+    await asyncio.gather(*(writer.store(arrival(str(each), b"x" * size)) for each in range(number)))
 
     assert number == await database.fetchval("SELECT count(*) FROM deliveries WHERE length(body) = $1", size)

@@ -302,7 +302,7 @@ async def test_a_body_that_takes_for_ever_is_rejected_and_holds_up_nobody(throug
         (b'{"data": ' + b"[" * 400 + b"]" * 400 + b"}", "more than 100 values within each other"),
         (b'{"data": 1e22}', "routes.free: parameter data: $: a number beyond 64 bits"),
         (b'{"data": 1e999}', "1e999 is larger than any number"),
-        (b'{"data": NaN}', "NaN is no number of JSON"),
+        (b'{"data": NaN}', "NaN is not a number of JSON"),
         (b'{"data": ' + b"9" * 5_000 + b"}", "a number has too many digits"),
     ],
 )

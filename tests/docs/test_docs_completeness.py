@@ -15,7 +15,7 @@ from hookline.health import metrics
 from hookline.hooks import config
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.sources import Handshake, Response, Source
-from hookline.hooks.templates import NAMES
+from hookline.hooks.templates import CONTEXT
 from hookline.runtime import prefect_environment
 from hookline.schemes import SCHEMES, SECRET_HEADERS
 from hookline.schemes.asymmetric import Asymmetric
@@ -108,7 +108,7 @@ def test_every_field_of_a_route_is_told():
 
 
 def test_every_name_of_a_template_is_told():
-    assert set(NAMES) <= rows("hooks.md", section="Templates")
+    assert set(CONTEXT) <= rows("hooks.md", section="Templates")
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ BODIES = [
     ("application/json", b'["%s"]' % (b"x" * MAX_BODY), {"body_left_out": "it has 65540 bytes; 65536 are carried"}),
     ("application/json", b'["\\u0000"]', {"body_left_out": "it holds the character NUL"}),
     ("application/json", b'["\\ud800"]', {"body_left_out": "it holds a number or a character that cannot be stored"}),
-    ("application/json", b"[1e999]", {"body_left_out": "The body is not JSON: 1e999 is larger than any number that can be kept."}),
+    ("application/json", b"[1e999]", {"body_left_out": "The body is not JSON: 1e999 is larger than any number that can be stored."}),
     ("application/json", b"[" * 99 + b"]" * 99, {"body_left_out": "it has more than 50 values within each other"}),
 ]  # fmt: skip
 

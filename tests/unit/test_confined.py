@@ -1,8 +1,10 @@
-"""Work that has an end, whatever it is given."""
+"""Work within limits of time and memory, whatever a stranger makes of it."""
 
+import asyncio
 import os
 import re
 import signal
+import time
 from contextlib import suppress
 
 import pytest
@@ -10,6 +12,22 @@ import pytest
 from hookline.confined import Confined, TooCostly
 
 HOARD = []
+
+
+class Unreadable:
+    """A result that breaks the whole pool, for no process can read it."""
+
+    def __reduce__(self):
+        return int, ((),)
+
+
+def break_once(marker):
+    """Break the pool at the first call, and return at the next."""
+    if marker.exists():
+        return "done"
+    marker.touch()
+    time.sleep(0.2)  # so that other work waits behind it
+    return Unreadable()
 
 
 def hoard():
@@ -51,7 +69,7 @@ async def test_work_that_takes_too_much_memory_is_ended_and_the_next_is_done(con
 
 
 async def test_work_that_kills_its_process_ends_alone(confined):
-    with pytest.raises(TooCostly, match="died"):
+    with pytest.raises(TooCostly, match="crashed"):
         await confined.run(os.kill, await confined.run(os.getpid), signal.SIGKILL)
 
     assert 1 == await confined.run(int, "1")
@@ -61,6 +79,12 @@ async def test_what_one_piece_of_work_left_full_harms_not_the_next(confined):
     await confined.run(hoard)
 
     assert 10_000_000 == await confined.run(len, bytes(10_000_000))
+
+
+async def test_work_whose_pool_another_s_work_broke_is_done_by_the_next(confined, tmp_path):
+    breaking, waiting = confined.run(break_once, tmp_path / "broken"), confined.run(int, "1")
+
+    assert ["done", 1] == await asyncio.gather(breaking, waiting)
 
 
 async def test_where_its_processes_cannot_go_on_there_are_new_ones(confined):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
-from hookline.hooks.templates import MAX_OUTPUT, NAMES, Template
+from hookline.hooks.templates import CONTEXT, MAX_OUTPUT, Template
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.standard_webhooks import StandardWebhooks
 
@@ -435,7 +435,7 @@ def test_nothing_but_the_delivery_has_a_name(name):
     with pytest.raises(TemplateError) as raised:
         Template("{{ " + name + " }}")
 
-    assert f"uses {name}, but only {', '.join(NAMES)} are defined" in str(raised.value)
+    assert f"uses {name}, but only {', '.join(CONTEXT)} are defined" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -123,13 +123,13 @@ def test_hostile_bytes_are_redacted_or_refused_in_words(body, content_type):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("card", "is no JSONPath"),
-        ("", "is no JSONPath"),
-        ("$.", "is no JSONPath"),
-        ("$.a[", "is no JSONPath"),
-        ("$.a.~b", "is no JSONPath"),  # the library's own: names a key, not a value
-        ("$.a | $.b", "is no JSONPath"),
-        ("$", "names the whole body"),
+        ("card", "is not a JSONPath"),
+        ("", "is not a JSONPath"),
+        ("$.", "is not a JSONPath"),
+        ("$.a[", "is not a JSONPath"),
+        ("$.a.~b", "is not a JSONPath"),  # the library's own: names a key, not a value
+        ("$.a | $.b", "is not a JSONPath"),
+        ("$", "selects the whole body"),
     ],
 )
 def test_a_path_that_is_none_is_refused_when_hooks_are_read(tmp_path, text, complaint):
@@ -144,7 +144,7 @@ def test_a_path_that_is_none_is_refused_when_hooks_are_read(tmp_path, text, comp
 def test_redacting_what_cannot_be_redacted_is_refused_when_hooks_are_read(tmp_path, kind):
     path = hooks(tmp_path, f"redact: [$.pin], accept: [json, {kind}]")
 
-    with pytest.raises(ConfigurationError, match=f"with {kind} accepted, values would be kept"):
+    with pytest.raises(ConfigurationError, match=f"with {kind} accepted, values would be stored"):
         load_hooks(path)
 
 

@@ -128,7 +128,7 @@ def test_a_field_of_a_preset_can_be_said_otherwise(read):
     ],
 )
 def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, verdict):
-    assert verdict is read(scheme="url-secret", accept=accept).takes(content_type)
+    assert verdict is read(scheme="url-secret", accept=accept).accepts(content_type)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
         ({"scheme": ["hmac"]}, "scheme: there is no scheme ['hmac']"),
         ({"preset": "strip"}, "preset: there is no preset 'strip'; there are: stripe, github"),
         ({"preset": ["stripe"]}, "preset: there is no preset ['stripe']"),
-        ({"preset": "stripe", "scheme": "hmac"}, "scheme: the preset stripe says it already"),
+        ({"preset": "stripe", "scheme": "hmac"}, "scheme: the preset stripe has one already"),
         ({"preset": "stripe", "heder": "X"}, "heder: Extra inputs"),
         ({"scheme": "url-secret", "proof": {}}, "proof: Extra inputs"),
         ({"scheme": "hmac"}, "header: Field required"),
@@ -193,25 +193,25 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
             {"scheme": "url-secret", "handshakes": [{**META, "content_type": "text/html"}]},
             "handshakes.0.content_type: Input should be 'text/plain' or 'application/json'",
         ),
-        ({"scheme": "url-secret", "schema": {"type": "objct"}}, "schema: Value error, is no JSON Schema: $.type: "),
-        ({"scheme": "url-secret", "schema": {"pattern": "("}}, "schema: Value error, is no JSON Schema: $.pattern: "),
-        ({"scheme": "url-secret", "schema": {"$schema": "urn:x"}}, "schema: Value error, $schema: 'urn:x' is no draft"),
-        ({"scheme": "url-secret", "schema": {"$schema": 7}}, "schema: Value error, $schema: 7 is no draft"),
-        ({"scheme": "url-secret", "schema": [1]}, "schema: Value error, is no JSON Schema: it is a mapping"),
+        ({"scheme": "url-secret", "schema": {"type": "objct"}}, "schema: Value error, is not a JSON Schema: $.type: "),
+        ({"scheme": "url-secret", "schema": {"pattern": "("}}, "schema: Value error, is not a JSON Schema: $.pattern: "),
+        ({"scheme": "url-secret", "schema": {"$schema": "urn:x"}}, "schema: Value error, $schema: 'urn:x' is not a known draft"),
+        ({"scheme": "url-secret", "schema": {"$schema": 7}}, "schema: Value error, $schema: 7 is not a known draft"),
+        ({"scheme": "url-secret", "schema": [1]}, "schema: Value error, is not a JSON Schema: it is a mapping"),
         ({"scheme": "url-secret", "schema": "nothing.json"}, "schema: cannot read "),
         (
             {"scheme": "url-secret", "schema": {"properties": {"a": {"$ref": "https://example.com/a.json"}}}},
-            "schema: Value error, refers to https://example.com/a.json, which it does not hold",
+            "schema: Value error, refers to https://example.com/a.json, which it does not contain",
         ),
         (
             {"scheme": "url-secret", "schema": {"items": {"$ref": "#/$defs/a"}}},
-            "schema: Value error, refers to #/$defs/a, which it does not hold",
+            "schema: Value error, refers to #/$defs/a, which it does not contain",
         ),
         (
             {"scheme": "url-secret", "schema": {"$ref": "#/x/y", "x": {"y": {"$ref": "https://example.com/a.json"}}}},
-            "schema: Value error, refers to https://example.com/a.json, which it does not hold",
+            "schema: Value error, refers to https://example.com/a.json, which it does not contain",
         ),
-        ({"scheme": "url-secret", "redact": ["$.a["]}, "redact.0: Value error, '$.a[' is no JSONPath"),
+        ({"scheme": "url-secret", "redact": ["$.a["]}, "redact.0: Value error, '$.a[' is not a JSONPath"),
         ({"scheme": "url-secret", "redact": [7]}, "redact.0: Value error, Input should be a valid string"),
         ({"scheme": "url-secret", "keep_days": 0}, "keep_days: Input should be greater"),
         ({"scheme": "url-secret", "keep_days": 1, "keep_bodies_days": 2}, "keep_bodies_days is more than keep_days"),

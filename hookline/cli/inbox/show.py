@@ -93,12 +93,12 @@ def _print_request(row: Mapping[str, Any], out: Console) -> None:
 
 def _body_lines(row: Mapping[str, Any]) -> Sequence[str]:
     """Return the beginning of the body as a person can read it, or why there is none."""
-    from hookline.gateway.views.shown import shown  # the page's packages, which `--json` need not load
+    from hookline.gateway.views.preview import preview  # the page's packages, which `--json` need not load
 
     body: bytes | None = row["body"]
     if not body:
         return [bodies.absence(row["altered"]) if body is None else "(an empty body)"]
-    beginning = shown(body, row["content_type"])
+    beginning = preview(body, row["content_type"])
     lines = [f"{name}={value}" for name, value in beginning.fields] or beginning.text.split("\n")
     if beginning.is_cut:
         lines.append(f"… of {len(body):,} bytes; all of it: hookline inbox export --key {row['id']}")

@@ -1,4 +1,4 @@
-"""The inbox page: what was received, what became of it, and the decisions that only a person can make."""
+"""The inbox page: the deliveries, what happened to them, and the decisions that only a person can make."""
 
 from hookline.gateway.views.routes import add_to
 

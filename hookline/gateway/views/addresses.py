@@ -1,4 +1,4 @@
-"""The addresses of the pages: what one narrows the list to, and which are ours."""
+"""The addresses of the pages: filters as query parameters, and a check that an address is ours."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from hookline.inbox.deliveries import STATES
 from hookline.inbox.search import Filter
 
-LONGEST = 512
+MAX_FIELD = 512
 
 _LOCAL = re.compile(
     r"/(?:uncertain|sources|replay|discard|deliveries/[0-9a-f-]{36}|prefect/[\w/.~-]*)?(?:\?[\w=&%.+-]*)?",
@@ -20,12 +20,12 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def local(address: str) -> str:
-    """The address, if it is one of our pages; else the inbox."""
+    """Return the address if it is one of our pages; else that of the inbox."""
     return address if _LOCAL.fullmatch(address) else "/"
 
 
-def wanted(fields: Mapping[str, str]) -> Filter:
-    """What an address or a form narrows the list to; what makes no sense narrows nothing."""
+def read_filter(fields: Mapping[str, str]) -> Filter:
+    """Return the filter in an address or a form; a value that makes no sense is ignored."""
     state = fields.get("state", "")
     return Filter(
         source=_text(fields, "source"),
@@ -40,31 +40,31 @@ def wanted(fields: Mapping[str, str]) -> Filter:
 
 
 def fields_of(filter_: Filter, **changed: Any) -> dict[str, str]:
-    """A filter as the fields of an address or a form, those that narrow anything."""
+    """Return a filter as the fields of an address or a form, without the empty ones."""
     fields = vars(replace(filter_, **changed)) if changed else vars(filter_)
     return {name: _written(value) for name, value in fields.items() if value not in {"", None}}
 
 
 def link(path: str, filter_: Filter, **changed: Any) -> str:
-    """The address of a page, narrowed by the filter with these changes."""
+    """Return the address of a page with the filter, after these changes."""
     fields = fields_of(filter_, **changed)
     return f"{path}?{urlencode(fields)}" if fields else path
 
 
 def _text(fields: Mapping[str, str], name: str) -> str:
-    return fields.get(name, "").replace("\0", "")[:LONGEST]
+    return fields.get(name, "").replace("\0", "")[:MAX_FIELD]
 
 
 def _number(fields: Mapping[str, str], name: str) -> int | None:
-    given = fields.get(name, "")
-    return int(given) if _NUMBER.fullmatch(given) else None
+    text = fields.get(name, "")
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _time(fields: Mapping[str, str], name: str) -> datetime | None:
-    """A time as browsers write it, `2026-03-04T10:00`; UTC, like all times of the pages."""
+    """Return a time as browsers write it, `2026-03-04T10:00`; UTC, like all times of the pages."""
     try:
-        given = datetime.fromisoformat(fields.get(name, "").strip())
-        return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(fields.get(name, "").strip())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -1,4 +1,4 @@
-"""What all pages share: who may, the frame around a page, forms that are ours, refusals."""
+"""The base of all pages: sessions, rendering, forms, flash messages and refusals."""
 
 import asyncio
 import base64
@@ -38,13 +38,13 @@ HEADERS = {
 UNAUTHORIZED = 401
 MISDIRECTED = 421
 MAX_FORM = 65_536
-SECONDS_TO_SEND = 10
+SEND_TIMEOUT_SECONDS = 10
 MAX_REASON = 1_000
-SAID = "hookline_said"
+FLASH = "hookline_flash"
 
 
 class Refused(Exception):
-    """The page cannot be shown, or the action not be done; says why."""
+    """A page that cannot be shown, or an action that cannot be done; says why."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(detail)
@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 class AdminViews:
-    """Where a person works on the inbox, having shown the admin token."""
+    """The pages for people who have logged in with the admin token."""
 
     def __init__(self, settings: Settings, hooks: Hooks) -> None:
         self.settings = settings
@@ -64,48 +64,48 @@ class AdminViews:
 
     @cached_property
     def sessions(self) -> session.Sessions:
-        """Made when first needed: it may have to make the token's file."""
+        """The sessions; made when first needed, which may make the token's file."""
         token = self.settings.admin_token
         text = token.get_secret_value() if token else runtime.local_secret(self.settings.home, "admin-token")
         return session.Sessions(self.settings, text.strip())
 
     def peer(self, request: Request) -> str:
-        """The address of whoever asks."""
+        """Return the address of the browser."""
         return peer(request.scope, self.settings.trusted_proxies)
 
     def actor(self, request: Request) -> str:
-        """Who acts, for the audit trail: the page knows no more than the token and the address."""
+        """Return the actor for the audit trail: the page knows no more than the token and the address."""
         return f"admin token at {self.peer(request)}"
 
     def verified(self, source: str) -> str:
-        """How the deliveries of a source were verified, as a sentence."""
+        """Return how the deliveries of a source were verified, as a sentence."""
         known = self.hooks.sources.get(source)
         if known is None:
-            return "hooks.yaml no longer names this source, so how it was verified is not known here."
+            return "Not known: hooks.yaml no longer has this source."
         return known.auth_scheme.describe(source)
 
     async def has_session(self, request: HTTPConnection) -> bool:
-        """Return True if whoever asks has shown the admin token within twelve hours, and not logged out."""
+        """Return True for a browser that logged in within twelve hours, and has not logged out."""
         return await self.sessions.is_open(request.cookies.get(session.SESSION, ""))
 
     async def require_session(self, request: Request) -> None:
-        """Raise Refused if whoever asks has not logged in."""
+        """Raise Refused if the browser has not logged in."""
         if not await self.has_session(request):
             raise Refused(UNAUTHORIZED, "Please log in", "This needs the admin token.")
         request.state.known = True
 
     async def form(self, request: Request) -> dict[str, str]:
-        """The fields of a form, for whoever has logged in; raises Refused otherwise."""
+        """Return the fields of a form; raises Refused if the browser has not logged in."""
         await self.require_session(request)
         return await read_form(request)
 
     async def page(self, request: Request, template: str, **values: Any) -> HTMLResponse:
-        """A page for whoever has logged in; raises Refused otherwise."""
+        """Return a page; raises Refused if the browser has not logged in."""
         await self.require_session(request)
         return await self.render(request, template, **values)
 
     def require_own_page(self, request: Request) -> None:
-        """Raise Refused where another site's page asks, or where the name asked for is none of ours."""
+        """Raise Refused where another site's page asks, or the host name is none of ours."""
         if not self.origins.knows_host(request.headers):
             raise Refused(
                 MISDIRECTED,
@@ -114,29 +114,31 @@ class AdminViews:
             )
         if not self.origins.may_ask(request.method, request.url.path, request.headers):
             raise Refused(
-                403, "Not done", "This did not come from a page of Hookline. Open it again and retry."
+                403,
+                "Not done",
+                "This request did not come from a page of Hookline. Open the page again and repeat it.",
             )
 
     async def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page, rendered in a thread so that no delivery waits for it."""
-        said = self._heard(request)
+        """Return a page, rendered in a thread so that no delivery waits for it."""
+        flash = self._flash(request)
         text = await asyncio.to_thread(
             TEMPLATES.get_template(template).render,
             now=datetime.now(UTC),
             prefect=self.settings.prefect_ui_url.rstrip("/"),
-            said=said,
+            flash=flash,
             known=getattr(request.state, "known", False),
             **values,
         )
         response = HTMLResponse(text, status)
-        if said:
-            response.delete_cookie(SAID)
+        if flash:
+            response.delete_cookie(FLASH)
         return response
 
     async def refusal(
         self, request: Request, refused: Refused, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """A page that says why not, and where to go."""
+        """Return a page with the reason of a refusal, and a link to go on."""
         known = getattr(request.state, "known", False)
         response = await self.render(
             request,
@@ -148,30 +150,30 @@ class AdminViews:
         response.headers.update(headers or {})
         return response
 
-    def said(self, request: Request, destination: str, sentence: str) -> Response:
-        """Go on to a page that will show the sentence once; signed, for an address could be made up."""
+    def redirect(self, request: Request, destination: str, message: str) -> Response:
+        """Redirect to a page that shows a flash message once; it is signed, so that nobody else can write one."""
         response = RedirectResponse(destination, 303)
-        text = base64.urlsafe_b64encode(sentence[:500].encode()).decode()
+        text = base64.urlsafe_b64encode(message[:500].encode()).decode()
         signature = session.sign(request.cookies.get(session.SESSION, ""), text)
-        self.set_cookie(response, request, SAID, f"{text}.{signature}", 60)
+        self.set_cookie(response, request, FLASH, f"{text}.{signature}", 60)
         return response
 
-    def _heard(self, request: Request) -> str | None:
-        text, _, signature = request.cookies.get(SAID, "").partition(".")
+    def _flash(self, request: Request) -> str | None:
+        text, _, signature = request.cookies.get(FLASH, "").partition(".")
         cookie = request.cookies.get(session.SESSION, "")
         if not text or not cookie or not session.is_signed(cookie, text, signature):
             return None
         return base64.urlsafe_b64decode(text).decode(errors="replace")
 
     def set_cookie(self, response: Response, request: Request, name: str, value: str, seconds: int) -> None:
-        """Set a cookie that goes to our pages alone, and to no script; over HTTPS, to no other connection."""
+        """Set a cookie that goes to our pages only, and to no script; with HTTPS, over no other connection."""
         response.set_cookie(
             name,
             value,
             max_age=seconds,
             path="/",
             httponly=True,
-            samesite="lax",  # a link in a mail leads in; that no other page acts is seen to by Origins
+            samesite="lax",  # so that a link in a mail works; Origins keeps other sites from acting
             secure=is_https(request.scope, self.settings),
         )
 
@@ -180,7 +182,7 @@ Handler: TypeAlias = Callable[[AdminViews, Request], Awaitable[Response]]
 
 
 def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The handler with what holds for every page: its headers, its refusals, the database away."""
+    """Return the handler with what every page has: security headers, refusals, an answer without the database."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -195,8 +197,8 @@ def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaita
         except search.TooWide as error:
             response = await views.refusal(request, Refused(503, "This takes too long", str(error)))
         except CONNECTION_ERRORS as error:
-            away = Refused(503, "The database is away", f"Nothing was changed. {error}")
-            response = await views.refusal(request, away)
+            lost = Refused(503, "The database does not answer", f"Nothing was changed. {error}")
+            response = await views.refusal(request, lost)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -205,38 +207,44 @@ def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaita
 
 
 def _is_page(request: Request) -> bool:
-    """Return True if a person waits for the answer, who can be led to the log-in, and no script of a page."""
+    """Return True if a person opens a page, who can be sent to the log-in; not for a script of a page."""
     mode = request.headers.get("sec-fetch-mode", "navigate")
     return request.method in HARMLESS and mode == "navigate"
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, which may be only so long and so slow; raises Refused otherwise."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(SECONDS_TO_SEND):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_FORM:
-                    raise Refused(413, "Too long", f"A form may have {MAX_FORM} bytes.")
-    except (TimeoutError, ClientDisconnect):
-        raise Refused(408, "Too slow", "The form did not arrive.") from None
+    """Return the fields of a form; raises Refused if it is too long or too slow."""
+    body = await read_bounded(request, MAX_FORM)
     try:
         return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=20))
     except ValueError:
         return {}
 
 
+async def read_bounded(request: Request, maximum: int) -> bytes:
+    """Return the body of a request; raises Refused if it has more than `maximum` bytes, or takes ten seconds."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > maximum:
+                    raise Refused(413, "Too long", f"At most {maximum} bytes are accepted here.")
+    except (TimeoutError, ClientDisconnect):
+        raise Refused(408, "Too slow", "The request did not arrive in time.") from None
+    return bytes(body)
+
+
 def reason_of(form: Mapping[str, str]) -> str:
-    """The reason that a person gave; raises Refused without one."""
+    """Return the reason that a person gave; raises Refused without one."""
     reason = typed(form.get("reason", ""))[:MAX_REASON]
     if not reason:
-        raise Refused(400, "A reason is missing", "Say why; others will want to know.")
+        raise Refused(400, "A reason is missing", "Write the reason, so that others can read it later.")
     return reason
 
 
 def delivery_id(request: Request) -> UUID:
-    """The delivery that the address names; raises Refused if it names none."""
+    """Return the delivery's id in the address; raises Refused if there is none."""
     try:
         return UUID(request.path_params["delivery_id"])
     except ValueError:
@@ -244,5 +252,5 @@ def delivery_id(request: Request) -> UUID:
 
 
 def not_found(what: str) -> Refused:
-    """There is no such thing."""
+    """Return the refusal for something that does not exist."""
     return Refused(404, "Not found", f"There is no such {what}.")

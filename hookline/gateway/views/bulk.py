@@ -1,4 +1,4 @@
-"""Replaying or setting aside all deliveries that a filter finds: first asked, then done a batch at a time."""
+"""Bulk actions: replay or set aside all deliveries that a filter finds, after a confirmation, in batches."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,35 +13,35 @@ from starlette.responses import Response
 from hookline.database import pool
 from hookline.database.types import Connection
 from hookline.gateway.views import formatting, queries
-from hookline.gateway.views.addresses import fields_of, link, wanted
+from hookline.gateway.views.addresses import fields_of, link, read_filter
 from hookline.gateway.views.base import MAX_REASON, AdminViews, Refused, reason_of
 from hookline.inbox import commands, plans, search
 from hookline.inbox.search import Filter
 from hookline.text import typed
 
 BATCH = 100
-BUSY_SECONDS = 10.0
-"""After so long the page says how far it came, and asks again for the rest."""
+MAX_SECONDS = 10.0
+"""After so long the page shows the progress, and asks for confirmation of the rest."""
 
 Act = Callable[[Connection, UUID], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far it came."""
+    """The progress of a bulk action."""
 
     acted: int
-    left_alone: int
+    skipped: int
     rest: Filter
-    """What is still to be done."""
-    over: bool
-    """That is nothing."""
+    """The deliveries that are left."""
+    done: bool
+    """True when no matching delivery is left."""
 
 
 async def ask(views: AdminViews, request: Request) -> Response:
-    """Say how many deliveries of which state it would be, and ask whether it shall be."""
+    """Show how many deliveries of which state would be changed, and ask for confirmation."""
     await views.require_session(request)
-    filter_ = _narrowed(wanted(request.query_params))
+    filter_ = _required(read_filter(request.query_params))
     database = await pool(views.settings)
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later
     found = await search.select(database, filter_, most=queries.RARE)
@@ -53,28 +53,28 @@ async def ask(views: AdminViews, request: Request) -> Response:
     )
     return await views.page(
         request,
-        "many.html",
+        "bulk.html",
         act=act,
         parts=parts,
         acted=sum(part.deliveries for part in parts if part.left_alone is None),
         found=found,
-        wanted=filter_ if found.after is None else replace(filter_, after=found.after),
+        filter=filter_ if found.after is None else replace(filter_, after=found.after),
         reason=typed(request.query_params.get("reason", ""))[:MAX_REASON],
         back=_list(filter_),
     )
 
 
 async def replay(views: AdminViews, request: Request) -> Response:
-    """Let them go through again, as many as can be in ten seconds."""
+    """Replay the deliveries, as many as fit into ten seconds."""
     form = await views.form(request)
     reason = typed(form.get("reason", ""))[:MAX_REASON]
     act = partial(commands.replay, actor=views.actor(request), reason=reason or "replayed")
-    said = "{} went back to the engines; what is done is not repeated."
-    return _answer(views, request, await _work(views, form, act), said, reason)
+    message = "{} will run again; what is done at the vendors is not repeated."
+    return _answer(views, request, await _work(views, form, act), message, reason)
 
 
 async def discard(views: AdminViews, request: Request) -> Response:
-    """Set them aside, as many as can be in ten seconds."""
+    """Set the deliveries aside, as many as fit into ten seconds."""
     form = await views.form(request)
     reason = reason_of(form)
     act = partial(commands.discard, actor=views.actor(request), reason=reason)
@@ -82,41 +82,41 @@ async def discard(views: AdminViews, request: Request) -> Response:
 
 
 async def _work(views: AdminViews, form: Mapping[str, str], act: Act) -> Progress:
-    """Act on what the form wants, in order of arrival, each delivery in a transaction of its own."""
-    filter_, database = _narrowed(wanted(form)), await pool(views.settings)
-    acted = left_alone = 0
-    deadline = time.monotonic() + BUSY_SECONDS
+    """Act on the deliveries of the form's filter, in order of arrival, each in a transaction of its own."""
+    filter_, database = _required(read_filter(form)), await pool(views.settings)
+    acted = skipped = 0
+    deadline = time.monotonic() + MAX_SECONDS
     while True:
         found, after = await search.batch(database, filter_, limit=BATCH)
         async with database.acquire() as connection:
             for _, delivery_id in found:
                 done = await act(connection, delivery_id)
-                acted, left_alone = acted + done, left_alone + (not done)
+                acted, skipped = acted + done, skipped + (not done)
         filter_ = replace(filter_, after=after)
         if after is None or time.monotonic() >= deadline:
-            return Progress(acted, left_alone, filter_, over=after is None)
+            return Progress(acted, skipped, filter_, done=after is None)
 
 
 def _answer(views: AdminViews, request: Request, progress: Progress, sentence: str, reason: str) -> Response:
-    """Say how far it came; where that is not the end, ask again for the rest."""
-    said = sentence.format(formatting.plural(progress.acted, "delivery", "deliveries"))
-    if progress.left_alone:
-        said += (
-            f" {formatting.plural(progress.left_alone, 'was', 'were')} left alone: there was nothing to do."
+    """Redirect to a page with the progress: the list, or the confirmation of the rest."""
+    message = sentence.format(formatting.plural(progress.acted, "delivery", "deliveries"))
+    if progress.skipped:
+        message += (
+            f" {formatting.plural(progress.skipped, 'was', 'were')} not changed: there was nothing to do."
         )
-    if progress.over:
-        return views.said(request, _list(progress.rest), said)
-    again = f"{link(request.url.path, progress.rest)}&{urlencode({'reason': reason})}"
-    return views.said(request, again, f"{said} Go on with the rest below.")
+    if progress.done:
+        return views.redirect(request, _list(progress.rest), message)
+    rest = f"{link(request.url.path, progress.rest)}&{urlencode({'reason': reason})}"
+    return views.redirect(request, rest, f"{message} Continue with the rest below.")
 
 
-def _narrowed(filter_: Filter) -> Filter:
-    """The filter, if it is one; raises Refused: what would change everything is a slip."""
+def _required(filter_: Filter) -> Filter:
+    """Return the filter; raises Refused for an empty one, which would change everything by mistake."""
     if not fields_of(filter_, before=None, after=None):
-        raise Refused(400, "Which deliveries?", "Narrow the list first.")
+        raise Refused(400, "Which deliveries?", "Choose a filter first.")
     return filter_
 
 
 def _list(filter_: Filter) -> str:
-    """The list that it began with."""
+    """Return the address of the list that the action began with."""
     return link("/", filter_, before=None, after=None)

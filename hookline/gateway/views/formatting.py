@@ -1,4 +1,4 @@
-"""States, ages and sizes as people say them."""
+"""Formatting for people: states, ages, sizes and numbers."""
 
 from datetime import datetime
 
@@ -44,19 +44,19 @@ WORDS = STATES | {
 }
 
 ALTERED = {
-    "redacted": "Chosen values were taken out before it was kept.",
-    "encrypted": "It is encrypted on disk, and opened for this page.",
+    "redacted": "Some values were removed before it was stored.",
+    "encrypted": "It is encrypted on disk, and decrypted for this page.",
 }
-"""What was done to a body that is shown."""
+"""The ways in which a stored body differs from the one that came."""
 
 
-def shown(value: object) -> object:
-    """Return a text with its control and direction characters shown; all other values as they are."""
+def escaped(value: object) -> object:
+    """Return a text with its control and direction characters made visible; all other values as they are."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def age(then: datetime, now: datetime) -> str:
-    """How long ago, roughly."""
+    """Return how long ago a time was, roughly."""
     seconds = (now - then).total_seconds()
     for unit, length, upto in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 48)):
         if seconds < length * upto:
@@ -65,22 +65,22 @@ def age(then: datetime, now: datetime) -> str:
 
 
 def moment(then: datetime) -> str:
-    """A point in time, to the second; the database speaks UTC."""
+    """Return a time in UTC, to the second."""
     return f"{then:%Y-%m-%d %H:%M:%S}"
 
 
 def size(count: int) -> str:
-    """A number of bytes."""
+    """Return a number of bytes, with a unit."""
     if count < KB:
         return "1 byte" if count == 1 else f"{count} bytes"
     return f"{count / KB:.1f} KB" if count < KB**2 else f"{count / KB**2:.1f} MB"
 
 
 def number(count: int) -> str:
-    """A number that may be large."""
+    """Return a number with separators of thousands."""
     return f"{count:,}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """A number of things, such as `1 delivery` and `2,000 deliveries`."""
+    """Return a number of things, such as `1 delivery` and `2,000 deliveries`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""Logging in with the admin token, and out."""
+"""Log-in with the admin token, and log-out."""
 
 import time
 
@@ -24,8 +24,8 @@ async def log_in(views: AdminViews, request: Request) -> Response:
     if seconds := views.attempts.seconds_to_wait(address, now):
         refused = Refused(429, "Too many attempts", f"Try again in {seconds} seconds.")
         return await views.refusal(request, refused, {"Retry-After": str(seconds)})
-    # Counted before anything is waited for: many at once must not each find the count as it was.
-    views.attempts.failed(address, now)
+    # Counted before the first await: many at once must not all find the old count.
+    views.attempts.count_failure(address, now)
     form = await read_form(request)
     destination = local(form.get("next", ""))
     if not views.sessions.is_token(form.get("token", "").strip()):

@@ -1,5 +1,5 @@
-# ruff: noqa: S608  (statements are put together from constants; whatever is given is an argument)
-"""What the pages ask the database, beside what the shell asks as well."""
+# ruff: noqa: S608  (statements are built from constants; values are arguments)
+"""Queries of the pages; those of the shell as well are in `hookline.inbox`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ _REQUEST = f"left(jsonb_pretty(e.request), {MAX_REQUEST}) AS request"
 
 
 async def counts(database: asyncpg.Pool) -> dict[str, int]:
-    """How many deliveries are in each open or unwanted state, and how many effects are uncertain; up to `RARE`."""
+    """Count the deliveries in each open or unwanted state, and the uncertain effects; up to `RARE`."""
     row = await database.fetchrow(
         f"""
         SELECT {_COUNTS}, (SELECT count(*) FROM (SELECT FROM effects WHERE state = 'uncertain' LIMIT {RARE + 1}) n)
@@ -40,12 +40,12 @@ async def counts(database: asyncpg.Pool) -> dict[str, int]:
 
 
 async def end(database: asyncpg.Pool) -> int:
-    """A `seq` that all deliveries there are come before."""
+    """Return a `seq` after that of every delivery."""
     return (await database.fetchval("SELECT max(seq) FROM deliveries") or 0) + 1
 
 
 async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[dict[str, Any]]:
-    """What these dispatches wrote at the vendors, and all else that was written for their business."""
+    """Return the effects of these dispatches, and the others of the same business keys."""
     effects = await full_rows.effects(database, dispatches)
     requests = await database.fetch(
         f"SELECT id, {_REQUEST} FROM effects e WHERE id = ANY($1)", [effect["id"] for effect in effects]
@@ -55,7 +55,7 @@ async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[
 
 
 async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
-    """Effects that wait for a person, the one that waits longest first, each with its delivery if it has one."""
+    """Return the uncertain effects, the oldest first, each with its delivery if it has one."""
     return await database.fetch(
         f"""
         SELECT e.id, e.label, e.step, e.operation, e.reason, e.wanted, e.attempted_at, e.flow_run_id, {_REQUEST},

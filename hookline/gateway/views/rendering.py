@@ -1,4 +1,4 @@
-"""The templates of the pages, and what they may use."""
+"""The templates of the pages, with their globals and filters."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ STATIC = {name: (HERE / "static" / name).read_bytes() for name in ("style.css", 
 
 
 def _address(name: str) -> str:
-    """Where a file of ours is, with its version, so that a browser may keep it."""
+    """Return the address of a static file, with its version, so that a browser may cache it."""
     return f"/static/{name}?v={hashlib.sha256(STATIC[name]).hexdigest()[:12]}"
 
 
@@ -23,7 +23,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=formatting.shown,
+        finalize=formatting.escaped,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -36,8 +36,8 @@ def _templates() -> jinja2.Environment:
         "MEANING": formatting.MEANING,
         "ALTERED": formatting.ALTERED,
         "RARE": queries.RARE,
-        "MOST_EFFECTS": full_rows.MAX_EFFECTS,
-        "MOST_CHANGES": queries.MAX_CHANGES,
+        "MAX_EFFECTS": full_rows.MAX_EFFECTS,
+        "MAX_CHANGES": queries.MAX_CHANGES,
     }
     environment.filters |= {
         "age": formatting.age,

@@ -1,4 +1,4 @@
-"""The addresses of the pages and what answers them."""
+"""The addresses of the pages and their handlers."""
 
 import mimetypes
 
@@ -14,8 +14,8 @@ from hookline.hooks import Hooks
 from hookline.settings import Settings
 
 
-async def static(_desk: AdminViews, request: Request) -> Response:
-    """The style sheet and the icon; they tell nothing and need no pass."""
+async def static(_views: AdminViews, request: Request) -> Response:
+    """Return the style sheet or the icon, which need no log-in."""
     name = request.path_params["name"]
     if name not in STATIC:
         raise not_found("page")
@@ -46,7 +46,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 
 
 def add_to(app: Starlette, settings: Settings, hooks: Hooks) -> AdminViews:
-    """Add the inbox page to the gateway; whoever holds the admin token may see it."""
+    """Add the inbox page to the gateway, for people with the admin token."""
     views = AdminViews(settings, hooks)
     for method, path, handler in ROUTES:
         app.router.routes.append(Route(path, answering(views, handler), methods=[method]))

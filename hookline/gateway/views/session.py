@@ -1,8 +1,8 @@
 """
-Sessions: who may see the pages is whoever has shown the admin token within twelve hours.
+Sessions: a browser that logged in with the admin token may see the pages for twelve hours.
 
-A cookie is a random text of its own and tells nothing of the token. The database holds its digest, so that logging
-out ends the session at every gateway, and so that a new admin token ends every session.
+A cookie is a random text and has nothing of the token in it. The database has its digest, so that a log-out ends the
+session at every gateway, and a new admin token ends every session.
 """
 
 import hashlib
@@ -22,26 +22,26 @@ ATTEMPTS = 10
 """Wrong tokens from one address in a minute."""
 
 CACHE_SECONDS = 2.0
-"""For so long a session that was logged out at another gateway may still be good here."""
+"""A session that was logged out at another gateway may be accepted here for so long."""
 MAX_CACHED = 1_000
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Sessions:
-    """Opens, finds and closes sessions."""
+    """The sessions of the pages, with a short cache."""
 
     def __init__(self, settings: Settings, admin_token: str) -> None:
         self._settings = settings
         self._token = hashlib.sha256(admin_token.encode()).digest()
         self._found: OrderedDict[bytes, float] = OrderedDict()
 
-    def is_token(self, given: str) -> bool:
+    def is_token(self, text: str) -> bool:
         """Return True for the admin token; takes as long for any other."""
-        return hmac.compare_digest(hashlib.sha256(given.encode(errors="surrogatepass")).digest(), self._token)
+        return hmac.compare_digest(hashlib.sha256(text.encode(errors="surrogatepass")).digest(), self._token)
 
     async def open(self) -> str:
-        """Begin a session; returns what its cookie holds."""
+        """Begin a session; return the value of its cookie."""
         cookie = secrets.token_urlsafe(32)
         async with (await pool(self._settings)).acquire() as connection:
             await connection.execute("DELETE FROM sessions WHERE expires_at <= now()")
@@ -53,7 +53,7 @@ class Sessions:
         return cookie
 
     async def is_open(self, cookie: str) -> bool:
-        """Return True if this cookie is of a session that was neither closed nor is too old."""
+        """Return True if this cookie is of an open session."""
         if not _COOKIE.fullmatch(cookie):
             return False
         digest = self._digest(cookie)
@@ -82,7 +82,7 @@ class Sessions:
 
 
 def sign(cookie: str, text: str) -> str:
-    """Return the signature of a text shown within a session: no other session has the same."""
+    """Return the signature of a text within a session: no other session has the same."""
     content = text.encode(errors="surrogatepass")
     return hmac.new(cookie.encode(errors="surrogatepass"), content, hashlib.sha256).hexdigest()
 

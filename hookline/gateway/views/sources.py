@@ -1,4 +1,4 @@
-"""The sources: how each proves itself, what it may start, whether it is paused; and pausing it."""
+"""The page of sources: how each authenticates, its routes, its refusals; pause and resume."""
 
 from dataclasses import dataclass, field
 
@@ -14,47 +14,47 @@ from hookline.inbox.refusals import Refusal
 
 @dataclass(frozen=True)
 class Card:
-    """What the page says of a source."""
+    """A source as the page shows it."""
 
     name: str
     off: str | None
-    """Why nothing is taken from it; None if it is."""
+    """The reason that nothing is accepted from it; None if it is on."""
     verified: str
     sent: stats.Source
-    """What it sent, and whether it is paused."""
+    """The statistics of its deliveries, and its pause."""
     routes: list[tuple[str, str]] = field(default_factory=list)
     """Their names, and the deployments that they start."""
     refused: list[Refusal] = field(default_factory=list)
-    """What was refused at the door, the latest first."""
+    """The refused requests, the latest first."""
 
 
 async def show(views: AdminViews, request: Request) -> Response:
-    """Every source of `hooks.yaml`, and every other that ever sent something."""
+    """Show every source of `hooks.yaml`, and every other that ever sent something."""
     await views.require_session(request)
     problems = await configuration.problems(await pool(views.settings))
     return await views.page(request, "sources.html", cards=await _cards(views), problems=problems)
 
 
 async def pause(views: AdminViews, request: Request) -> Response:
-    """Hold what a source sends, with the person's reason."""
+    """Pause a source, with the person's reason."""
     form = await views.form(request)
     source, reason = await _source(views, request), reason_of(form)
     async with (await pool(views.settings)).acquire() as connection:
         if not await commands.pause(connection, source, actor=views.actor(request), reason=reason):
             raise Refused(409, "Nothing to pause", f"{source} is paused already.")
-    return views.said(request, "/sources", f"{source} is paused: what it sends is kept, and held.")
+    return views.redirect(request, "/sources", f"{source} is paused: its deliveries are stored, and wait.")
 
 
 async def resume(views: AdminViews, request: Request) -> Response:
-    """Let a paused source go on."""
+    """Resume a paused source."""
     form = await views.form(request)
     source = await _source(views, request)
     async with (await pool(views.settings)).acquire() as connection:
-        held = await commands.resume(connection, source, actor=views.actor(request))
-    if held is None:
+        waiting = await commands.resume(connection, source, actor=views.actor(request))
+    if waiting is None:
         raise Refused(409, "Nothing to resume", f"{source} is not paused.")
-    said = f"{source} goes on" + (f", with {held:,} that were held." if held else ".")
-    return views.said(request, local(form.get("back", "")), said)
+    message = f"{source} is resumed" + (f"; {waiting:,} that waited will run now." if waiting else ".")
+    return views.redirect(request, local(form.get("back", "")), message)
 
 
 async def _cards(views: AdminViews) -> list[Card]:
@@ -79,7 +79,7 @@ async def _cards(views: AdminViews) -> list[Card]:
 
 
 async def _source(views: AdminViews, request: Request) -> str:
-    """The source that the address names; raises Refused if there is none."""
+    """Return the source in the address; raises Refused if there is none."""
     name: str = request.path_params["source"]
     if name in views.hooks.sources or name in await search.sources(await pool(views.settings)):
         return name

@@ -1,4 +1,4 @@
-"""The effects of which nobody knows whether they happened, and a person's word on each."""
+"""The page of uncertain effects, and their resolution by a person."""
 
 import re
 
@@ -15,7 +15,7 @@ from hookline.text import typed
 
 
 async def show(views: AdminViews, request: Request) -> Response:
-    """What waits for a decision, the oldest first."""
+    """Show the effects that wait for a decision, the oldest first."""
     await views.require_session(request)
     return await views.page(
         request, "uncertain.html", effects=await queries.uncertain(await pool(views.settings))
@@ -23,7 +23,7 @@ async def show(views: AdminViews, request: Request) -> Response:
 
 
 async def resolve(views: AdminViews, request: Request) -> Response:
-    """Write down what a person found out about an uncertain effect."""
+    """Resolve an uncertain effect by what a person found out."""
     form = await views.form(request)
     effect_id, happened = request.path_params["effect_id"], form.get("happened")
     if happened not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
@@ -38,5 +38,5 @@ async def resolve(views: AdminViews, request: Request) -> Response:
             actor=views.actor(request),
         )
     except HooklineError as error:
-        raise Refused(409, "Not settled", str(error)) from None
-    return views.said(request, local(form.get("back", "")), sentence)
+        raise Refused(409, "Not resolved", str(error)) from None
+    return views.redirect(request, local(form.get("back", "")), sentence)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.gateway.views import addresses, formatting, queries
+from hookline.gateway.views.preview import indented_json, indented_xml, preview
 from hookline.gateway.views.rendering import TEMPLATES
-from hookline.gateway.views.shown import indented_json, indented_xml, shown
 from hookline.gateway.views.sources import Card
 from hookline.health.running import Running, Trouble
 from hookline.inbox import plans, stats
@@ -108,7 +108,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment,
         "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch],
     }  # fmt: skip
-    common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "said": text, "known": True}
+    common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "flash": text, "known": True}
     typed = text.encode(errors="replace").decode()  # as Starlette decodes it
     filter_ = Filter(source=typed, key=typed, text=typed, state="failed")
     sent = stats.Source("s", {"failed": 3}, ["failed"], moment, moment, 1, pause)
@@ -120,7 +120,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
             "effects": [effect],
             "trail": [change],
             "verified": text,
-            "body": shown(body, content_type),
+            "body": preview(body, content_type),
             "absence": None,
             "can": {"replay": True, "discard": True, "again": {"r"}, "routes": ["another"]},
         },
@@ -131,17 +131,17 @@ def pages_of(body, *, headers, text, content_type="application/json"):
             "processes": {text: text},
             "pauses": [pause],
             "sources": ["s"],
-            "wanted": Filter(key=typed, text=typed),
+            "filter": Filter(key=typed, text=typed),
             "narrowed": False,
             "listing": Listing([delivery], older=7),
         },
         "sources": {"cards": [source], "problems": [wrong]},
-        "many": {
+        "bulk": {
             "act": "discard",
             "parts": [plans.Part("s", "failed", 3, None), plans.Part("s", "done", 1, "is over")],
             "acted": 3,
             "found": Selection([DELIVERY] * 4, more=True, searched=9),
-            "wanted": filter_,
+            "filter": filter_,
             "reason": text,
             "back": "/",
         },
@@ -175,7 +175,7 @@ def test_whatever_was_sent_is_shown_as_text_and_adds_no_tag_attribute_or_address
 def test_a_body_is_shown_byte_for_byte_where_it_is_text(body):
     outlines, _ = pages_of(body, headers={}, text="", content_type="text/plain")
 
-    expected = str(formatting.shown(body.decode(errors="backslashreplace")))
+    expected = str(formatting.escaped(body.decode(errors="backslashreplace")))
     assert expected.removeprefix("\n") == outlines[0].body.removeprefix("\n")
 
 
@@ -223,14 +223,14 @@ def test_json_that_is_cut_off_is_still_indented(value, length):
 def test_a_body_made_to_be_slow_is_not(hostile, kind):
     began = time.perf_counter()
 
-    text = shown(hostile, kind).text
+    text = preview(hostile, kind).text
 
     assert time.perf_counter() - began < 2
     assert len(text) < 4_000_000
 
 
 def test_only_the_first_64_kilobytes_of_a_body_are_shown():
-    long = shown(b"x" * 100_000, "text/plain")
+    long = preview(b"x" * 100_000, "text/plain")
 
     assert (65_536, 65_536, 100_000, True) == (len(long.text), long.bytes, long.size, long.is_cut)
 
@@ -250,13 +250,13 @@ def test_only_the_first_64_kilobytes_of_a_body_are_shown():
     ],
 )
 def test_a_body_is_shown_by_its_kind(body, content_type, form, text):
-    found = shown(body, content_type)
+    found = preview(body, content_type)
 
     assert (form, text) == (found.form, found.text)
 
 
 def test_a_form_is_shown_by_its_fields_with_repeated_ones():
-    found = shown(b"a=1&b=%E9&a=", "application/x-www-form-urlencoded; charset=utf-8")
+    found = preview(b"a=1&b=%E9&a=", "application/x-www-form-urlencoded; charset=utf-8")
 
     assert ("form", [("a", "1"), ("b", "\\xe9"), ("a", "")]) == (found.form, found.fields)
 
@@ -277,7 +277,7 @@ def test_indented_xml_says_the_same(text):
 
 
 def test_characters_that_hide_or_turn_text_are_shown_by_their_number():
-    assert "a\\u{202e}b\\u{0}c\\u{1b}d\ne\tf" == formatting.shown("a\u202eb\x00c\x1bd\ne\tf")
+    assert "a\\u{202e}b\\u{0}c\\u{1b}d\ne\tf" == formatting.escaped("a\u202eb\x00c\x1bd\ne\tf")
 
 
 def test_characters_that_a_person_pasted_without_seeing_them_are_left_out():
@@ -306,13 +306,13 @@ arrived = anything.map(lambda text: text.encode(errors="replace").decode())
 
 @given(st.dictionaries(st.sampled_from([*vars(Filter()), "x"]), arrived | st.datetimes().map(str)))
 def test_an_address_that_makes_no_sense_narrows_nothing_and_the_rest_comes_back_as_it_was(fields):
-    wanted = addresses.wanted(fields)
+    wanted = addresses.read_filter(fields)
     address = addresses.link("/", wanted)
 
     assert wanted.state in {"", *formatting.STATES}
     assert wanted.before is None or 0 <= wanted.before < 2**63
     assert "\0" not in wanted.key + wanted.source + wanted.text
-    again = addresses.wanted(dict(parse_qsl(urlsplit(address).query)))
+    again = addresses.read_filter(dict(parse_qsl(urlsplit(address).query)))
     assert addresses.fields_of(wanted) == addresses.fields_of(again)
 
 
@@ -327,4 +327,4 @@ def test_an_address_that_makes_no_sense_narrows_nothing_and_the_rest_comes_back_
     ],
 )
 def test_a_time_of_an_address_is_in_utc_unless_it_says_otherwise(given, expected):
-    assert expected == addresses.wanted({"since": given}).since
+    assert expected == addresses.read_filter({"since": given}).since

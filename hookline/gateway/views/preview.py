@@ -1,4 +1,4 @@
-"""The bytes that strangers sent, as text that people can read; what is shown never acts."""
+"""A preview of a body: bytes from strangers as text that people can read and no browser acts on."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,63 +7,63 @@ from urllib.parse import parse_qsl
 from hookline.gateway.views.formatting import KB
 from hookline.hooks.bodies import MAX_FIELDS, kind
 
-SHOWN_BYTES = 64 * KB
-SHOWN_BINARY = 2 * KB
+PREVIEW_BYTES = 64 * KB
+BINARY_BYTES = 2 * KB
 
 _JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+|\S', re.DOTALL)
 _XML_PART = re.compile(r"<[^<>]*>?|[^<]+")
-_DEEPEST_INDENT = 16
+_MAX_INDENT = 16
 _ROW = 16
-_LONGEST_CHARACTER = 4  # bytes in UTF-8
+_MAX_CHARACTER = 4  # bytes in UTF-8
 
 
 @dataclass(frozen=True)
-class Shown:
+class Preview:
     """The beginning of a body, made readable."""
 
     form: str
-    """What it is: `json`, `form`, `xml`, `text` or `binary`."""
+    """The kind of content: `json`, `form`, `xml`, `text` or `binary`."""
     size: int
     """Bytes of the whole."""
     bytes: int
-    """Bytes that are shown."""
+    """Bytes of the beginning."""
     text: str = ""
     fields: list[tuple[str, str]] = field(default_factory=list)
     """Of a form, instead of the text."""
 
     @property
     def is_cut(self) -> bool:
-        """Whether there is more of it."""
+        """Return True if there is more of it."""
         return self.bytes < self.size
 
 
-def shown(body: bytes, content_type: str) -> Shown:
+def preview(body: bytes, content_type: str) -> Preview:
     """
-    The first 64 KB of a body as a person can read them, by its content type.
+    Return the first 64 KB of a body as a person can read them, by its content type.
 
     JSON and XML are indented, and nothing else in them is changed: numbers, names and escapes stay as they were
-    sent. What is no text is shown in hexadecimal.
+    sent. Bytes that are no text are shown in hexadecimal.
     """
-    beginning, form = body[:SHOWN_BYTES], kind(content_type)
-    text = _text(beginning, is_cut=len(body) > SHOWN_BYTES)
+    beginning, form = body[:PREVIEW_BYTES], kind(content_type)
+    text = _text(beginning, is_cut=len(body) > PREVIEW_BYTES)
     if text is None and form == "other" and not content_type.lower().startswith("text/"):
-        beginning = body[:SHOWN_BINARY]
-        return Shown("binary", len(body), len(beginning), hexadecimal(beginning))
+        beginning = body[:BINARY_BYTES]
+        return Preview("binary", len(body), len(beginning), hexadecimal(beginning))
     text = beginning.decode(errors="backslashreplace") if text is None else text
     if form == "form" and (fields := _fields(text)):
-        return Shown("form", len(body), len(beginning), fields=fields)
+        return Preview("form", len(body), len(beginning), fields=fields)
     match form:
         case "json":
-            return Shown("json", len(body), len(beginning), indented_json(text))
+            return Preview("json", len(body), len(beginning), indented_json(text))
         case "xml":
-            return Shown("xml", len(body), len(beginning), indented_xml(text))
+            return Preview("xml", len(body), len(beginning), indented_xml(text))
         case _:
-            return Shown("text", len(body), len(beginning), text)
+            return Preview("text", len(body), len(beginning), text)
 
 
 def indented_json(text: str) -> str:
     """
-    JSON with a line for each value, even if it is cut off in the middle.
+    Return JSON with a line for each value, even if it is cut off in the middle.
 
     It works on the text: reading and writing it again would change numbers and drop repeated names.
     """
@@ -81,7 +81,7 @@ def indented_json(text: str) -> str:
 
 
 def indented_xml(text: str) -> str:
-    """XML with a line for each element, even if it is cut off; the space between elements is all that changes."""
+    """Return XML with a line for each element, even if it is cut off; only the space between elements changes."""
     pieces: list[str] = []
     depth, before = 0, ""
     for part in _XML_PART.findall(text):
@@ -99,7 +99,7 @@ def indented_xml(text: str) -> str:
 
 
 def hexadecimal(body: bytes) -> str:
-    """Sixteen bytes a line: where it begins, the bytes, and those that are letters."""
+    """Return sixteen bytes a line: the offset, the bytes, and those that are letters."""
     return "\n".join(
         f"{start:08x}  {row.hex(' '):<{3 * _ROW - 1}}  {''.join(map(_letter, row))}"
         for start in range(0, len(body), _ROW)
@@ -108,11 +108,11 @@ def hexadecimal(body: bytes) -> str:
 
 
 def _text(body: bytes, *, is_cut: bool) -> str | None:
-    """Bytes as text, if they are one; where they are cut off, the last character may be broken."""
+    """Return bytes as text, if they are one; where they are cut off, the last character may be broken."""
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        if is_cut and error.start > len(body) - _LONGEST_CHARACTER:
+        if is_cut and error.start > len(body) - _MAX_CHARACTER:
             return body.decode(errors="backslashreplace")
     return None
 
@@ -125,16 +125,16 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 
 def _sort(part: str) -> str:
-    """What a piece of XML is: it opens an element, closes one, stands alone, or is text."""
+    """Return the sort of a piece of XML: it opens an element, closes one, is both in one, or is text."""
     if not part.startswith("<"):
         return "text"
     if part.startswith("</"):
         return "close"
-    return "alone" if part.startswith(("<?", "<!")) or part.endswith("/>") else "open"
+    return "empty" if part.startswith(("<?", "<!")) or part.endswith("/>") else "open"
 
 
 def _line(depth: int) -> str:
-    return "\n" + "  " * max(0, min(depth, _DEEPEST_INDENT))
+    return "\n" + "  " * max(0, min(depth, _MAX_INDENT))
 
 
 def _letter(byte: int) -> str:
