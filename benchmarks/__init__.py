@@ -1,1 +1,1 @@
-"""How quick Hookline is, measured here and now; each module is a command that writes its part of docs/benchmarks.md."""
+"""The benchmarks: each module is a command that measures, and writes its part of docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""What becomes of a system when it is offered more and more: its points, and how they are shown."""
+"""Load curves: the throughput and the latency of a system at growing rates, as a table and a picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,36 +10,36 @@ from hookline.sandbox.paid_orders import Timing, milliseconds
 
 PICTURE = "images/orders-curve.png"
 KEEPS_UP, FAR_BEYOND = 0.9, 0.5
-"""Shares of what is offered."""
+"""Shares of the offered rate."""
 COLOURS = ("#b45309", "#1d4ed8")
 TICKS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
 class Point:
-    """What was completed of so many orders a second, and how long they took to the last call."""
+    """One offered rate: orders completed a second, and the time to the last call."""
 
     offered: float
     completed: float
-    """A second, until the last of them was done."""
+    """Orders a second, until the last of them was done."""
     p50_ms: float
     p95_ms: float
 
     @property
     def keeps_up(self) -> bool:
-        """Whether no backlog grew."""
+        """True if no backlog grew."""
         return self.completed >= KEEPS_UP * self.offered
 
     @property
     def is_far_beyond_collapse(self) -> bool:
-        """Whether more would only be a longer queue."""
+        """True if a higher rate would only make the queue longer."""
         return self.completed < FAR_BEYOND * self.offered
 
 
 def point(offered: float, timings: Sequence[Timing]) -> Point:
-    """What came of orders that were offered at this rate."""
+    """Return the point of orders that were offered at this rate."""
     lasts = [each.to_last for each in timings]
-    # An order takes its time also where nothing waits: that is no lack of throughput.
+    # An order needs its time also without a queue: that is no lack of throughput.
     queued = max(each.last for each in timings) - min(each.due for each in timings) - min(lasts)
     due = len(timings) / offered
     completed = len(timings) / max(due, queued)
@@ -47,7 +47,7 @@ def point(offered: float, timings: Sequence[Timing]) -> Point:
 
 
 def as_table(curves: Mapping[str, Sequence[Point]]) -> str:
-    """A row for each rate, in Markdown."""
+    """Return a table in Markdown, with a row for each rate."""
     head = ["offered a second"]
     for name in curves:
         head += [f"{name}: completed", "p50 ms", "p95 ms"]
@@ -60,11 +60,11 @@ def as_table(curves: Mapping[str, Sequence[Point]]) -> str:
 
 
 def as_sentence(name: str, points: Sequence[Point]) -> str:
-    """Where it collapses, and at which lower rates it fell behind as well."""
-    kept = [each.offered for each in points if each.keeps_up]
+    """Return a sentence: the rate up to which the system keeps up, and lower rates at which it did not."""
+    kept_up = [each.offered for each in points if each.keeps_up]
     most = max(each.completed for each in points)
-    last = kept[-1] if kept else 0
-    up_to = f"keeps up with {last:g} orders a second" if kept else "keeps up with none of these"
+    last = kept_up[-1] if kept_up else 0
+    up_to = f"keeps up with {last:g} orders a second" if kept_up else "keeps up with none of these"
     behind = [f"{each.offered:g}" for each in points if each.offered < last and not each.keeps_up]
     gaps = f", though not with {' and '.join(behind)}," if behind else ""
     more = [each.offered for each in points if each.offered > last]
@@ -73,7 +73,7 @@ def as_sentence(name: str, points: Sequence[Point]) -> str:
 
 
 def draw(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
-    """Draw what was completed, and the time it took, against what was offered."""
+    """Draw completed orders and their latency against the offered rate."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -3,7 +3,7 @@ What attacks on the gateway cost it: the longest stop of its event loop, and its
 
 One gateway and its PostgreSQL; the attackers on the same machine, under other addresses of it. `/healthz`, which
 needs nothing but the loop, is asked all the time: the longest answer is the longest stop, with what the machine
-itself was busy. Meanwhile another sender's real deliveries come from yet another address: each must be taken.
+itself was busy. Meanwhile another sender's real deliveries come from yet another address: each must be accepted.
 
     python -m benchmarks.hostile [--only ATTACK] [--json] [--write]
 """
@@ -24,7 +24,7 @@ import psutil
 from rich.console import Console
 
 from benchmarks import report
-from hookline.sandbox.gateway_stack import SECRET, receiving
+from hookline.sandbox.gateway_stack import SECRET, gateway_stack
 
 MB = 1_000_000
 MAX_STOP_MS = 250
@@ -42,18 +42,18 @@ PUBLIC_KEY = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
 @dataclass
 class Cost:
-    """What one attack cost."""
+    """The cost of one attack."""
 
     attack: str
     longest_stop_ms: float
     memory_mb: float
-    """Above idle, at most; with the processes that read bodies."""
+    """Peak above idle, with the processes that read bodies."""
     slowest_delivery_ms: float
     refused_deliveries: int
 
     @property
     def is_borne(self) -> bool:
-        """Whether the goals are met."""
+        """True if the goals are met."""
         return (
             self.longest_stop_ms <= MAX_STOP_MS and self.memory_mb <= MAX_MB and not self.refused_deliveries
         )
@@ -61,7 +61,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Target:
-    """Where the gateway is."""
+    """The address of the gateway."""
 
     port: int
 
@@ -70,7 +70,7 @@ class Target:
         return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
 
     async def send(self, *parts: bytes, address: str = "127.0.0.2", seconds: float = 20) -> bytes:
-        """Send parts one after another, as long as they are taken; return the beginning of the answer."""
+        """Send parts one after another, as long as they are accepted; return the beginning of the response."""
         with suppress(ConnectionError, TimeoutError):
             reader, writer = await self.connect(address)
             try:
@@ -132,9 +132,9 @@ async def _bodies(target: Target) -> None:
 
 
 async def _silent(target: Target) -> None:
-    held = [await target.connect() for _ in range(520)]
+    connections = [await target.connect() for _ in range(520)]
     await asyncio.sleep(4)
-    for _, writer in held:
+    for _, writer in connections:
         writer.close()
 
 
@@ -206,14 +206,14 @@ ATTACKS: dict[str, Attack] = {
     "proven: JSON nested 250,000 deep": _deep,
     "proven: 1 MB of long numbers": _numbers,
 }
-"""By their names in the table; where a body is proven, four come at once."""
+"""The attacks by their names in the table; four come at once if the body is of a verified sender."""
 
 
 IDLE = "nothing (idle)"
 
 
 class Watch:
-    """Looks at the gateway while something happens."""
+    """A probe of the gateway during an attack."""
 
     def __init__(self, target: Target, pid: int) -> None:
         self._target = target
@@ -224,7 +224,7 @@ class Watch:
         self.memory = 0
 
     async def during(self, name: str) -> None:
-        """Look until the attack is over, which is driven by a process of its own: this one is to be quick."""
+        """Probe until the attack ends; another process drives it, so that this one stays fast."""
         looking = [asyncio.create_task(each()) for each in (self._probe, self._deliver, self._weigh)]
         try:
             command = ("-m", "benchmarks.hostile", "--attack", name, "--port", str(self._target.port))
@@ -260,7 +260,7 @@ class Watch:
             await asyncio.sleep(0.03)
 
     def weight(self) -> int:
-        """Bytes that the gateway and its processes have to themselves."""
+        """Return the own memory of the gateway and its processes, in bytes."""
         bytes_ = 0
         for process in (self._process, *self._process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
@@ -269,7 +269,7 @@ class Watch:
 
 
 def measure(names: list[str]) -> list[Cost]:
-    """All of it, each attack on a gateway of its own."""
+    """Measure each attack on a gateway of its own."""
     with tempfile.TemporaryDirectory() as folder:
         hooks = Path(folder, "hooks.yaml")
         hooks.write_text(HOOKS)
@@ -279,7 +279,7 @@ def measure(names: list[str]) -> list[Cost]:
 async def _measure(names: list[str], hooks: Path) -> list[Cost]:
     secrets = {f"HOOKLINE_SECRET_{name}": SECRET for name in ("LARGE", "XML", "CAREFUL")}
     secrets["HOOKLINE_SECRET_SIGNED"] = PUBLIC_KEY
-    async with receiving(HOOKLINE_HOOKS=str(hooks), **secrets) as running:
+    async with gateway_stack(HOOKLINE_HOOKS=str(hooks), **secrets) as running:
         costs = []
         for name in [IDLE, *(names or ATTACKS)]:
             address = await running.start_gateway()
@@ -306,7 +306,7 @@ async def _drive(attack: Attack, target: Target) -> None:
 
 
 def as_table(costs: list[Cost]) -> str:
-    """The figures for people."""
+    """Return the figures as a table."""
     rows = [
         [
             cost.attack,
@@ -346,8 +346,8 @@ def main() -> None:
         asyncio.run(_drive({IDLE: _idle, **ATTACKS}[options.attack], Target(options.port)))
         return
     costs = measure(options.only)
-    told = json.dumps([asdict(cost) for cost in costs]) if options.json else as_table(costs)
-    Console(soft_wrap=True).print(told, markup=False, highlight=False)
+    text = json.dumps([asdict(cost) for cost in costs]) if options.json else as_table(costs)
+    Console(soft_wrap=True).print(text, markup=False, highlight=False)
     if options.write:
         report.write("hostile", as_table(costs))
     sys.exit(0 if all(cost.is_borne for cost in costs) else 1)

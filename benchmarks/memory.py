@@ -1,12 +1,12 @@
 """
-How much memory everything that `hookline up --sandbox` starts takes, and whether the engine grows with its orders.
+The memory of everything that `hookline up --sandbox` starts, and the growth of the engine with its orders.
 
 Idle is so many seconds after it was ready and had done one order. A page that several processes share counts in
-parts (PSS), so that the sum is what the machine lacks; that figure is Linux's.
+parts (PSS), so that the sum is the memory in use; this figure exists on Linux only.
 
-The growth is of what the engine has for itself alone (USS), from when it was warm.
+The growth is that of the engine's own memory (USS) after the warm-up.
 
-    python -m benchmarks.memory [--idle 60] [--orders 5000] [--lane-off] [--quick] [--json] [--write]
+    python -m benchmarks.memory [--idle 60] [--orders 5000] [--batches-off] [--quick] [--json] [--write]
 """
 
 import argparse
@@ -16,25 +16,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
-from rich.markdown import Markdown
 from rich.progress import Progress
 
 from benchmarks import report, systems
 from benchmarks.processes import SIMULATORS, name_of
-from hookline.cli.output import console, print_json
-from hookline.sandbox.paid_orders import PaidOrders, Trigger, webhooks
-from hookline.sandbox.stack import SandboxStack, sandbox_stack
+from hookline.cli.output import console
+from hookline.sandbox.paid_orders import PaidOrders, Trigger, measured_sandbox, webhooks
+from hookline.sandbox.stack import SandboxStack
 
 WARM_UP = 200
 SAMPLES = 11
-"""After the warm-up; the last is at the end."""
-SETTLE_SECONDS = 3
+"""Samples after the warm-up; the last is at the end."""
+PAUSE_SECONDS = 3
 GOAL_MB, GOAL_PERCENT = 900, 10
 
 
 @dataclass(frozen=True)
 class Used:
-    """What one process, or all of one name, has of the memory; in bytes."""
+    """The memory of the processes of one name, in bytes."""
 
     name: str
     processes: int
@@ -45,24 +44,24 @@ class Used:
 
 @dataclass(frozen=True)
 class Result:
-    """All that was measured."""
+    """The results."""
 
     idle: list[Used]
-    """Before any order."""
+    """The memory before any order."""
     worked: list[Used]
-    """After one, and as long a time without work."""
+    """The memory after one order and the same idle time."""
     growth: list[tuple[int, int]]
-    """The engine's USS in bytes after so many orders; the first is when it was warm."""
+    """The engine's USS in bytes after so many orders; the first is after the warm-up."""
 
     @property
     def percent(self) -> float:
-        """By how much the engine grew."""
+        """The growth of the engine in percent."""
         (_, warm), *_, (_, end) = self.growth
         return 100 * (end / warm - 1)
 
 
 def by_name(processes: Iterable[psutil.Process]) -> list[Used]:
-    """What they use, one row for all of the same name, the largest first."""
+    """Return the memory of processes, by name, the largest first."""
     found: dict[str, Used] = {}
     for process in processes:
         try:
@@ -81,12 +80,12 @@ def by_name(processes: Iterable[psutil.Process]) -> list[Used]:
 
 
 def total(used: Iterable[Used]) -> int:
-    """Their PSS, in bytes."""
+    """Return the sum of the PSS, in bytes."""
     return sum(each.pss for each in used)
 
 
 class _Measurement:
-    """A sandbox whose processes are looked at between orders."""
+    """A sandbox whose processes are measured between orders."""
 
     def __init__(self, sandbox: SandboxStack, progress: Progress, options: argparse.Namespace) -> None:
         self.sandbox = sandbox
@@ -102,7 +101,7 @@ class _Measurement:
             return Result(idle, worked, await self._growth(orders, webhook))
 
     async def _idle(self, what: str) -> list[Used]:
-        """Wait so long, and until nothing that a schedule started runs; then look."""
+        """Wait, until no run of a schedule is left either; then measure."""
         seconds = self.progress.add_task(what, total=self.options.idle)
         for _ in range(round(self.options.idle)):
             await asyncio.sleep(1)
@@ -120,18 +119,18 @@ class _Measurement:
         for number in steps(self.options.orders, self.options.warm_up):
             done = samples[-1][0] if samples else 0
             await orders.at_once(f"orders {done + 1} to {number}", webhook, number - done)
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
             samples.append((number, engine.memory_full_info().uss))
         return samples
 
 
 def steps(orders: int, warm_up: int) -> list[int]:
-    """After how many orders the engine is looked at: when it is warm, and then evenly until the end."""
+    """Return the numbers of orders after which the engine is measured: after the warm-up, then at even steps."""
     return [warm_up, *(warm_up + round((orders - warm_up) * n / SAMPLES) for n in range(1, SAMPLES + 1))]
 
 
 def as_text(result: Result, *, batch: bool) -> str:
-    """The figures for people, in Markdown."""
+    """Return the figures in Markdown."""
     rows = [
         [each.name, str(each.processes), *(_mb(value) for value in (each.pss, each.uss, each.rss))]
         for each in result.worked
@@ -159,7 +158,7 @@ def as_text(result: Result, *, batch: bool) -> str:
 
 
 def as_json(result: Result) -> dict[str, object]:
-    """The figures for machines, in bytes."""
+    """Return the figures as JSON values, in bytes."""
     return dataclasses.asdict(result) | {
         "idle_pss": total(result.idle),
         "worked_pss": total(result.worked),
@@ -172,21 +171,17 @@ def _mb(memory: int) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser(__doc__)
     parser.add_argument("--idle", type=float, default=60, help="seconds")
     parser.add_argument("--orders", type=int, default=5000, help="with those of the warm-up")
     parser.add_argument("--warm-up", type=int, default=WARM_UP, help="orders until the engine counts as warm")
-    parser.add_argument("--lane-off", action="store_true", help="a flow run for each order; takes long")
+    parser.add_argument("--batches-off", action="store_true", help="a flow run for each order; takes long")
     parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
-    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
     if options.quick:
         options.idle, options.orders, options.warm_up = 5, 15, 4
         if options.write:
-            parser.error("--quick measures too little to be written down")
+            parser.error("--quick measures too little to write it down")
     if options.orders < options.warm_up + SAMPLES:
         parser.error(f"--orders must be {SAMPLES} more than --warm-up, or more")
     return options
@@ -196,18 +191,11 @@ def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
     options = _options()
     out = console(stderr=options.json)
-    backlog = systems.batch_backlog(batch=not options.lane_off)
-    with Progress(console=out, transient=True) as progress:
-        starting = progress.add_task("starting the sandbox", total=None)
-        with sandbox_stack(HOOKLINE_FIRST_RUNS="false", HOOKLINE_BATCH_BACKLOG=backlog) as sandbox:
-            progress.remove_task(starting)
-            result = asyncio.run(_Measurement(sandbox, progress, options).all())
-    told = as_text(result, batch=not options.lane_off)
-    out.print(Markdown(told))
-    if options.json:
-        print_json(as_json(result))
-    if options.write:
-        report.write("memory", told)
+    backlog = systems.batch_backlog(batch=not options.batches_off)
+    with measured_sandbox(out, HOOKLINE_BATCH_BACKLOG=backlog) as (sandbox, progress):
+        result = asyncio.run(_Measurement(sandbox, progress, options).all())
+    text = as_text(result, batch=not options.batches_off)
+    report.publish("memory", text, as_json(result), out, options)
 
 
 if __name__ == "__main__":

@@ -1,61 +1,60 @@
 """
-How quickly an order is done, how many are done a second, and what that compares to: all in one sandbox, in one run.
+The main benchmark: latency and throughput of orders, beside stock Prefect and the bare calls, in one sandbox.
 
 The main job: the webhook of a paid order, and the vendor calls that follow from it until its note is on the order.
 Times are read from the log of requests of Jiwa's simulator, the same for all; a time counts from the moment the
-order was due, so that nothing is given time by the driver.
+order was due, so that a slow driver makes nothing look faster.
 
 It takes a quarter of an hour, on a machine that does nothing else.
 
     python -m benchmarks.orders [--quick] [--json] [--write]
 """
 
-import argparse
 import asyncio
 import dataclasses
 import random
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from rich.markdown import Markdown
 from rich.progress import Progress
 
 from benchmarks import curve, processes, report, systems
-from hookline.cli.output import console, print_json
+from hookline.cli.output import console
 from hookline.sandbox.paid_orders import (
     PaidOrders,
     Timing,
     Trigger,
     bare_calls,
     in_process,
+    measured_sandbox,
     milliseconds,
     per_second,
 )
-from hookline.sandbox.stack import SandboxStack, sandbox_stack
+from hookline.sandbox.stack import SandboxStack
 
 CONCURRENCY = 8
 SEED = 1
-ENGINES = {"Hookline": True, "Hookline, lane off": False}
-"""And whether they have the lane."""
+ENGINES = {"Hookline": True, "Hookline, batches off": False}
+"""The engines, and whether they use batches."""
 SERVED, WORKER = "Prefect's `serve()`", "Prefect's process worker"
 IN_PROCESS, BARE = "the flow in one process", "the bare calls"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured."""
+    """The size of a measurement."""
 
     light: int
     burst: int
     batch_burst: int
-    """So long that the lane has a backlog to work on."""
+    """Orders at once, enough for batches."""
     stock: int
-    """Both loads of stock Prefect, which does an order in two to four seconds."""
+    """Orders of both loads of stock Prefect, which needs two to four seconds for one."""
     stock_pause: float
-    """The longest pause before an order at stock Prefect, in seconds: its default poll."""
+    """Longest pause before an order at stock Prefect, in seconds: its default poll interval."""
     rates: tuple[float, ...]
     seconds: float
-    """Of each rate."""
+    """Seconds of each rate."""
 
 
 WHOLE = Size(
@@ -72,24 +71,24 @@ QUICK = Size(light=3, burst=5, batch_burst=10, stock=2, stock_pause=1, rates=(0.
 
 @dataclass
 class Measured:
-    """What one system did."""
+    """The timings of one system."""
 
     system: str
     light: list[Timing]
-    """One a second; at stock Prefect one after another."""
+    """Orders one a second; at stock Prefect one after another."""
     burst: list[Timing]
     cpu: dict[str, float] = field(default_factory=dict)
-    """Seconds of processor that the burst took, by what used them."""
+    """Processor time of the burst in seconds, by process name."""
 
     @property
     def figures(self) -> dict[str, float]:
-        """In milliseconds, and orders a second."""
+        """The figures, in milliseconds and orders a second."""
         times = {
             "first_call": [each.to_first for each in self.light],
             "last_call": [each.to_last for each in self.light],
         }
-        if self.system not in (IN_PROCESS, BARE):  # to ask these is to wait for them
-            times["ack"] = [each.to_taken for each in self.light]
+        if self.system not in (IN_PROCESS, BARE):  # these return only when the order is done
+            times["ack"] = [each.to_triggered for each in self.light]
         return {
             **{
                 f"{part}_ms_p{p}": milliseconds(seconds, p)
@@ -101,21 +100,21 @@ class Measured:
 
     @property
     def cpu_an_order(self) -> dict[str, float]:
-        """In milliseconds, the largest first."""
+        """The processor time of an order in milliseconds, the largest first."""
         cost = {name: round(1000 * seconds / len(self.burst), 1) for name, seconds in self.cpu.items()}
         return dict(sorted(cost.items(), key=lambda item: -item[1]))
 
 
 @dataclass
 class Result:
-    """All that was measured."""
+    """The results of all systems."""
 
     systems: list[Measured] = field(default_factory=list)
     curves: dict[str, list[curve.Point]] = field(default_factory=dict)
-    """By the system, in the order of the rates."""
+    """The points by system, in the order of the rates."""
 
     def as_json(self) -> dict[str, object]:
-        """For machines."""
+        """Return the results as JSON values."""
         return {
             "systems": {each.system: each.figures for each in self.systems},
             "cpu_ms_an_order": {each.system: each.cpu_an_order for each in self.systems if each.cpu},
@@ -126,7 +125,7 @@ class Result:
 
 
 class _Measurement:
-    """One sandbox, on which one system after another has the same work."""
+    """A sandbox, in which one system after another gets the same work."""
 
     def __init__(self, sandbox: SandboxStack, orders: PaidOrders, size: Size) -> None:
         self.sandbox = sandbox
@@ -151,7 +150,7 @@ class _Measurement:
         return self.result
 
     async def _system(self, name: str, trigger: Trigger, burst: int) -> None:
-        # What has no queue of its own is given as many at a time as the engine takes.
+        # A system without a queue gets as many at a time as the engine runs.
         most = CONCURRENCY if name in (IN_PROCESS, BARE) else None
         await self.orders.warm_up(trigger, most=most)
         light = await self.orders.paced(f"{name}: one a second", trigger, self.size.light, rate=1)
@@ -161,8 +160,8 @@ class _Measurement:
         self.result.systems.append(Measured(name, light, many, cpu))
 
     async def _stock(self, name: str, system: AbstractAsyncContextManager[Trigger]) -> None:
-        """Its light load is one order after another: one a second would be too many for it."""
-        pauses = random.Random(SEED)  # noqa: S311  (so that no order comes at the same moment between two polls)
+        """Measure stock Prefect; its light load is one order after another, for one a second is too many."""
+        pauses = random.Random(SEED)  # noqa: S311  (so that orders come at different times between two polls)
         async with system as trigger:
             await self.orders.at_once(f"{name}: warming up", trigger, 1)
             light = []
@@ -174,7 +173,7 @@ class _Measurement:
         self.result.systems.append(Measured(name, light, many))
 
     async def _curve(self, name: str, webhook: Trigger) -> None:
-        """More and more a second, until it is far beyond what it can do."""
+        """Raise the rate until it is far beyond the system's capacity."""
         points = self.result.curves[name] = []
         for rate in self.size.rates:
             number = max(2, round(rate * self.size.seconds))
@@ -185,14 +184,14 @@ class _Measurement:
 
 
 async def measure(sandbox: SandboxStack, progress: Progress, size: Size) -> Result:
-    """All of it, one system after another."""
+    """Measure all systems, one after another."""
     with systems.own_engine_paused(sandbox):
         async with PaidOrders.of(sandbox, progress) as orders:
             return await _Measurement(sandbox, orders, size).all()
 
 
 def as_text(result: Result) -> str:
-    """The figures for people, in Markdown."""
+    """Return the figures in Markdown."""
     served = next(each for each in result.systems if each.system == SERVED)
     rows = [_row(each, per_second(served.burst)) for each in result.systems]
     head = ["", "orders", "ack p50 ms", "p95", "first call p50 ms", "p95", "last call p50 ms", "p95"]
@@ -202,7 +201,7 @@ def as_text(result: Result) -> str:
 
 
 def _cpu_table(result: Result) -> str:
-    """What an order of a burst costs, by who bears it."""
+    """Return a table of the processor time of an order, by process name."""
     measured = [each for each in result.systems if each.cpu]
     names = [
         name for name in measured[0].cpu_an_order if any(e.cpu_an_order.get(name, 0) >= 1 for e in measured)
@@ -226,30 +225,18 @@ def _row(measured: Measured, served: float) -> list[str]:
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser(__doc__, page="into docs/benchmarks.md, with the picture")
     parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
-    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md, with the picture")
     options = parser.parse_args()
     if options.quick and options.write:
-        parser.error("--quick measures too little to be written down")
+        parser.error("--quick measures too little to write it down")
     out = console(stderr=options.json)
-    with Progress(console=out, transient=True) as progress:
-        starting = progress.add_task("starting the sandbox", total=None)
-        with sandbox_stack(
-            HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false"
-        ) as sandbox:
-            progress.remove_task(starting)
-            result = asyncio.run(measure(sandbox, progress, QUICK if options.quick else WHOLE))
-    told = as_text(result)
-    out.print(Markdown(told))
-    if options.json:
-        print_json(result.as_json())
+    with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as (sandbox, progress):
+        result = asyncio.run(measure(sandbox, progress, QUICK if options.quick else WHOLE))
     if options.write:
         curve.draw(result.curves, report.PAGE.parent / curve.PICTURE)
-        report.write("orders", f"{told}\n\n![Orders completed, and how long they take]({curve.PICTURE})")
+    picture = f"\n\n![Orders completed, and how long they take]({curve.PICTURE})"
+    report.publish("orders", as_text(result), result.as_json(), out, options, more=picture)
 
 
 if __name__ == "__main__":

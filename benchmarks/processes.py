@@ -1,4 +1,4 @@
-"""The processes of a sandbox, by what they are."""
+"""The processes of a sandbox: their names and their processor time."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ NAMES = {
     "prefect.server": "Prefect server",
     "postgres": "PostgreSQL",
 }
-"""What a process is, by words in its command line; the first that fit count."""
+"""The name of a process by words in its command line; the first match counts."""
 
 
 def name_of(command: Sequence[str]) -> str:
-    """What a process is, by its command line."""
+    """Return the name of a process by its command line."""
     line = " ".join(command)
     return next((name for words, name in NAMES.items() if words in line), line[:60])
 
 
 def cpu_seconds() -> dict[int, tuple[str, float]]:
-    """What each process that this one started, or they did, has used of the processor; by its number."""
+    """Return the name and the processor time of each descendant of this process, by process id."""
     used = {}
     for process in psutil.Process().children(recursive=True):
         try:
@@ -40,7 +40,7 @@ def cpu_seconds() -> dict[int, tuple[str, float]]:
 
 
 def cpu_since(before: Mapping[int, tuple[str, float]]) -> dict[str, float]:
-    """Seconds of processor that were used since, by what used them; of processes that are still there."""
+    """Return the processor time used since then, by name, of processes that still run."""
     used: defaultdict[str, float] = defaultdict(float)
     for pid, (name, seconds) in cpu_seconds().items():
         used[name] += seconds - before.get(pid, (name, 0.0))[1]

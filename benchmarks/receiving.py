@@ -1,9 +1,9 @@
 """
-How quickly, and how many, deliveries the gateway puts on disk.
+The benchmark of receiving: latency and throughput of deliveries that the gateway stores.
 
-One gateway and its PostgreSQL, the embedded one; the driver on the same machine. An answer counts from the
-moment its request was due, so that a gateway that stalls is not given time by the driver. Afterwards the inbox
-is counted: every delivery that was answered 2xx must be there.
+One gateway and the embedded PostgreSQL; the driver is on the same machine. A time counts from the moment the request
+was due, so that a gateway that stalls does not look faster. At the end the inbox is counted: every delivery that was
+answered 2xx must be there.
 
     python -m benchmarks.receiving [--seconds 60] [--rate 200] [--burst 5000] [--concurrency 64] [--write]
 """
@@ -24,28 +24,28 @@ from rich.console import Console
 from benchmarks import report
 from hookline.database import pool
 from hookline.database.connection import close_pool
-from hookline.sandbox.gateway_stack import SECRET, receiving
+from hookline.sandbox.gateway_stack import SECRET, gateway_stack
 
 ACCEPTED = 202
 
 
 @dataclass
 class Answers:
-    """What the gateway said, and how long it took."""
+    """The responses of the gateway, and their times."""
 
     seconds: list[float] = field(default_factory=list)
-    """Of each that was accepted."""
+    """Seconds of each that was accepted."""
     refused: dict[str, int] = field(default_factory=dict)
-    """The others, by status or error."""
+    """Number of the others, by status or error."""
     lasted: float = 0.0
 
     def percentile(self, percent: int) -> float:
-        """In milliseconds."""
+        """Return a percentile in milliseconds."""
         return 1000 * statistics.quantiles(self.seconds, n=100, method="inclusive")[percent - 1]
 
 
 class Driver:
-    """Sends deliveries of the size that an order has at Jiwa."""
+    """A sender of deliveries of the size of a Jiwa order."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
         self.session = session
@@ -53,7 +53,7 @@ class Driver:
         self.answers = Answers()
 
     async def send(self, due: float) -> None:
-        """Send one, which was due at this moment of the clock."""
+        """Send a delivery that was due at this time."""
         body = {
             "InvoiceID": uuid4().hex,
             "InvoiceNo": "100123",
@@ -76,7 +76,7 @@ class Driver:
 
 
 async def sustained(driver: Driver, *, rate: float, seconds: float) -> Answers:
-    """So many a second, each at its time, whether the one before is answered or not."""
+    """Send deliveries at a fixed rate, without waiting for responses."""
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(int(rate * seconds)):
@@ -88,7 +88,7 @@ async def sustained(driver: Driver, *, rate: float, seconds: float) -> Answers:
 
 
 async def burst(driver: Driver, *, count: int, concurrency: int) -> Answers:
-    """As many as there are, so many at once."""
+    """Send deliveries over so many connections at once."""
     left = iter(range(count))
 
     async def sender() -> None:
@@ -103,7 +103,7 @@ async def burst(driver: Driver, *, count: int, concurrency: int) -> Answers:
 
 @asynccontextmanager
 async def driving(address: str) -> AsyncIterator[Driver]:
-    """A driver with connections that stay open."""
+    """Open a driver with persistent connections."""
     headers = {"X-Hookline-Key": SECRET, "Content-Type": "application/json"}
     connector = aiohttp.TCPConnector(limit=512)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
@@ -111,8 +111,8 @@ async def driving(address: str) -> AsyncIterator[Driver]:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Answers]:
-    """All of it, on one gateway; raises if a delivery is missing."""
-    async with receiving(HOOKLINE_MAX_BACKLOG="10000000") as running:
+    """Measure everything on one gateway; raises if a delivery is missing."""
+    async with gateway_stack(HOOKLINE_MAX_BACKLOG="10000000") as running:
         address = await running.start_gateway()
         async with driving(address) as driver:
             await burst(driver, count=500, concurrency=8)  # warm
@@ -130,7 +130,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Answers]:
 
 
 def as_table(measured: dict[str, Answers]) -> str:
-    """The figures for people."""
+    """Return the figures as a table."""
     rows = [
         [
             name,

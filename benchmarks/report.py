@@ -1,5 +1,6 @@
-"""Writes what was measured into docs/benchmarks.md, with the machine, the versions and the date."""
+"""The report of a benchmark: printed, and written into docs/benchmarks.md with machine, versions and date."""
 
+import argparse
 import os
 import platform
 import re
@@ -8,13 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+from rich.console import Console
+from rich.markdown import Markdown
+
+from hookline.cli.output import print_json
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 def write(name: str, text: str) -> None:
     """
-    Put a text in its place on the page, with where and when it was measured.
+    Write a text to its place on the page, with machine and date.
 
     Raises:
         LookupError: the page has no place of that name.
@@ -28,15 +33,36 @@ def write(name: str, text: str) -> None:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def machine() -> str:
-    """Where and when, in one sentence."""
+    """Return machine, versions and date as one sentence."""
     cores, memory = os.cpu_count(), round(psutil.virtual_memory().total / 2**30)
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {cores} cores, {memory} GB, {platform.system()}, "
         f"Python {platform.python_version()}, Prefect {version('prefect')}."
     )
+
+
+def parser(description: str | None, *, page: str = "into docs/benchmarks.md") -> argparse.ArgumentParser:
+    """Return the command line of a benchmark, with the options of `publish`."""
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--json", action="store_true", help="print JSON, for machines")
+    options.add_argument("--write", action="store_true", help=page)
+    return options
+
+
+def publish(
+    name: str, text: str, data: object, out: Console, options: argparse.Namespace, *, more: str = ""
+) -> None:
+    """Print a text, its data with `--json`, and write it to the page with `--write`."""
+    out.print(Markdown(text))
+    if options.json:
+        print_json(data)
+    if options.write:
+        write(name, text + more)

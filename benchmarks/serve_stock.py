@@ -1,4 +1,4 @@
-"""Stock Prefect, as its own documents begin: the flow, served from a process of its own; `systems.served` starts it."""
+"""Stock Prefect as in its own tutorial: the flow, served by its own process, which `systems.served` starts."""
 
 from flows.order_to_license import order_to_license
 

@@ -1,32 +1,30 @@
 """
-Where the time of an order goes that has a flow run of its own: when each stage of it was reached, one order a second.
+The stages of an order with its own flow run: when each was reached, at one order a second.
 
-The times are what PostgreSQL, the Prefect server and Jiwa's simulator wrote down, all by this machine's clock.
+The times are those that PostgreSQL, the Prefect server and Jiwa's simulator recorded, all by this machine's clock.
 
     python -m benchmarks.stages [--orders 40] [--json] [--write]
 """
 
-import argparse
 import asyncio
 import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich.markdown import Markdown
 from rich.progress import Progress
 
 from benchmarks import report
-from hookline.cli.output import console, print_json
+from hookline.cli.output import console
 from hookline.database.connection import close_pool, pool
 from hookline.database.types import Row
-from hookline.sandbox.paid_orders import PaidOrders, Timing, webhooks
-from hookline.sandbox.stack import SandboxStack, sandbox_stack
+from hookline.sandbox.paid_orders import PaidOrders, Timing, measured_sandbox, webhooks
+from hookline.sandbox.stack import SandboxStack
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 MAX = 200
-"""Flow runs that Prefect tells of at once."""
+"""Flow runs that Prefect returns at once."""
 STAGES = (
     "on disk in the inbox, and acknowledged from then on",
     "routed, and claimed by the engine",
@@ -40,7 +38,7 @@ STAGES = (
 
 
 async def measure(sandbox: SandboxStack, progress: Progress, number: int) -> list[list[float]]:
-    """For each order, the milliseconds from when it was sent until each stage."""
+    """Return for each order the milliseconds from its request until each stage."""
     try:
         async with PaidOrders.of(sandbox, progress) as orders, webhooks(sandbox) as webhook:
             await orders.warm_up(webhook)
@@ -64,9 +62,9 @@ async def _reached(sandbox: SandboxStack, timings: Mapping[str, Timing]) -> list
         """,
         list(timings),
     )
-    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[row["flow_run_id"] for row in rows]))
+    ours = FlowRunFilter(id=FlowRunFilterId(any_=[row["flow_run_id"] for row in rows]))
     async with get_client() as client:
-        runs = {run.id: run for run in await client.read_flow_runs(flow_run_filter=wanted)}
+        runs = {run.id: run for run in await client.read_flow_runs(flow_run_filter=ours)}
     return [_stages(timings[row["invoice"]], row, runs[row["flow_run_id"]]) for row in rows]
 
 
@@ -83,40 +81,29 @@ def _stages(timing: Timing, row: Row, run: "FlowRun") -> list[float]:
 
 
 def as_rows(reached: list[list[float]]) -> list[tuple[str, float, float]]:
-    """Each stage, when it was reached, and how long that is behind the one before; medians, in milliseconds."""
-    at = [statistics.median(sandbox_stack) for sandbox_stack in zip(*reached, strict=True)]
+    """Return each stage, when it was reached and how long it took; medians, in milliseconds."""
+    at = [statistics.median(times) for times in zip(*reached, strict=True)]
     return [(name, now, now - before) for name, now, before in zip(STAGES, at, [0.0, *at[:-1]], strict=True)]
 
 
 def as_text(reached: list[list[float]]) -> str:
-    """The figures for people, in Markdown."""
+    """Return the figures in Markdown."""
     rows = [[name, f"{now:.0f}", f"{took:.0f}"] for name, now, took in as_rows(reached)]
     return report.table([f"p50 of {len(reached)} orders", "ms since it was sent", "of these"], rows)
 
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser(__doc__)
     parser.add_argument("--orders", type=int, default=40)
-    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
-    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
     if not 1 <= options.orders <= MAX:
         parser.error(f"--orders must be from 1 to {MAX}")
     out = console(stderr=options.json)
-    with Progress(console=out, transient=True) as progress:
-        starting = progress.add_task("starting the sandbox", total=None)
-        with sandbox_stack(HOOKLINE_FIRST_RUNS="false") as sandbox:
-            progress.remove_task(starting)
-            reached = asyncio.run(measure(sandbox, progress, options.orders))
-    told = as_text(reached)
-    out.print(Markdown(told))
-    if options.json:
-        print_json({name: round(now, 1) for name, now, _ in as_rows(reached)})
-    if options.write:
-        report.write("stages", told)
+    with measured_sandbox(out) as (sandbox, progress):
+        reached = asyncio.run(measure(sandbox, progress, options.orders))
+    data = {name: round(now, 1) for name, now, _ in as_rows(reached)}
+    report.publish("stages", as_text(reached), data, out, options)
 
 
 if __name__ == "__main__":

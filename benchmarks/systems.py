@@ -1,7 +1,7 @@
 """
-What can do the main job in a sandbox, each for as long as it is measured: our engine, and stock Prefect in two ways.
+The compared systems, each run only while it is measured: our engine, and stock Prefect in two ways.
 
-Stock Prefect has no receiver of webhooks: its runs are asked for at Prefect's API.
+Stock Prefect receives no webhooks: its runs are created through Prefect's API.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from hookline.sandbox.stack import SandboxStack
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-PATIENCE = 60.0
+START_TIMEOUT_SECONDS = 60.0
 STOP_SECONDS = 60.0
-WHERE_THE_SERVER_IS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
-"""All that stock Prefect is told of our settings; how often it polls, for one, is its own default."""
+SERVER_VARIABLES = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
+"""The only settings of ours that stock Prefect gets; all others, such as its poll interval, are its defaults."""
 OUR_FLOW = "flows/order_to_license.py:order_to_license"
 
 
 def batch_backlog(*, batch: bool) -> str:
-    """`HOOKLINE_BATCH_BACKLOG`: its default, or never."""
+    """Return HOOKLINE_BATCH_BACKLOG: its default, or no batches."""
     return "" if batch else "0"
 
 
 @contextmanager
 def own_engine_paused(sandbox: SandboxStack) -> Iterator[None]:
-    """Within, the sandbox's own engine stands still, so that another may have its work."""
+    """Suspend the sandbox's own engine, so that another gets its work."""
     engine = supervised(sandbox, "hookline engine")
     engine.suspend()
     try:
@@ -49,7 +49,7 @@ def own_engine_paused(sandbox: SandboxStack) -> Iterator[None]:
 
 @asynccontextmanager
 async def hookline(sandbox: SandboxStack, *, batch: bool) -> AsyncIterator[Trigger]:
-    """The gateway, and an engine with or without its lane for backlogs."""
+    """Run an engine with or without batches; the trigger is the gateway."""
     ready = sandbox.settings.home / "benchmarked-engine-ready"
     ready.unlink(missing_ok=True)
     variables = os.environ | {
@@ -66,7 +66,7 @@ async def hookline(sandbox: SandboxStack, *, batch: bool) -> AsyncIterator[Trigg
 
 @asynccontextmanager
 async def served(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
-    """Stock Prefect's `serve()`: a process of the flow's own, which polls and starts a process for each run."""
+    """Run stock Prefect's `serve()`: a process of the flow's own, which polls and starts a process for each run."""
     from prefect.client.orchestration import get_client  # Prefect's settings
 
     name = "order-to-license/served"
@@ -76,12 +76,12 @@ async def served(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
             return await _is_there(client, name)
 
         async with _running(sandbox, ["benchmarks.serve_stock"], _stock(), is_ready):
-            yield await _asking_for_runs(client, name)
+            yield await _run_trigger(client, name)
 
 
 @asynccontextmanager
 async def worker(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
-    """Stock Prefect's process worker on a pool of its own, which polls and starts a process for each run."""
+    """Run stock Prefect's process worker on a pool of its own, which polls and starts a process for each run."""
     from prefect.client.orchestration import get_client  # Prefect's settings
 
     pool = "stock"
@@ -93,12 +93,12 @@ async def worker(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
             return bool(await client.read_workers_for_work_pool(pool))
 
         async with _running(sandbox, command, _stock(), is_ready):
-            yield await _asking_for_runs(client, name)
+            yield await _run_trigger(client, name)
 
 
 def supervised(sandbox: SandboxStack, command: str) -> psutil.Process:
     """
-    The process of the sandbox's supervisor with these words in its command line.
+    Return the process of the sandbox's supervisor with these words in its command line.
 
     Raises:
         HooklineError: there is none.
@@ -110,7 +110,7 @@ def supervised(sandbox: SandboxStack, command: str) -> psutil.Process:
 
 
 async def _deploy_to(client: "PrefectClient", pool: str) -> str:
-    """Make the pool and the flow's deployment on it; its full name."""
+    """Make the pool and the flow's deployment on it; return the deployment's full name."""
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.workers.process import ProcessWorker
 
@@ -130,13 +130,13 @@ async def _deploy_to(client: "PrefectClient", pool: str) -> str:
     return f"{order_to_license.name}/{pool}"
 
 
-async def _asking_for_runs(client: "PrefectClient", deployment: str) -> Trigger:
+async def _run_trigger(client: "PrefectClient", deployment: str) -> Trigger:
     identifier = (await client.read_deployment_by_name(deployment)).id
 
-    async def ask(order: SalesOrder) -> None:
+    async def create_run(order: SalesOrder) -> None:
         await client.create_flow_run_from_deployment(identifier, parameters={"invoice_id": order.InvoiceID})
 
-    return ask
+    return create_run
 
 
 async def _is_there(client: "PrefectClient", deployment: str) -> bool:
@@ -150,11 +150,11 @@ async def _is_there(client: "PrefectClient", deployment: str) -> bool:
 
 
 def _stock() -> dict[str, str]:
-    """An environment in which Prefect has its own defaults, and finds our server and our vendors."""
+    """Return an environment in which Prefect has its own defaults, with our server and our vendors."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("PREFECT_") or name in WHERE_THE_SERVER_IS
+        if not name.startswith("PREFECT_") or name in SERVER_VARIABLES
     }
 
 
@@ -179,7 +179,7 @@ async def _running(
             stderr=output,
         )
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not await ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise HooklineError(

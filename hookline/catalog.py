@@ -1,4 +1,4 @@
-"""`catalog.yaml`: what the workflows must know of the business: parts, products, thresholds and mails."""
+"""`catalog.yaml`: the business facts of the workflows: parts, products, thresholds and mails."""
 
 import logging
 from datetime import date
@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class Mail(_Strict):
-    """The stored Sensorpro broadcast that tells the customer."""
+    """A stored Sensorpro broadcast to the customer."""
 
     campaign_id: str
     broadcast_id: int
@@ -32,7 +32,7 @@ class Mail(_Strict):
 
 
 class Product(_Strict):
-    """What one part brings."""
+    """The license that a part of an order stands for."""
 
     part_no: str = Field(min_length=1)
     product_id: str = Field(min_length=1)
@@ -42,44 +42,44 @@ class Product(_Strict):
     profile: str | None = None
 
     @model_validator(mode="after")
-    def _days_of_a_subscription(self) -> Self:
+    def _days_fit_the_type(self) -> Self:
         if (self.license_type == "subscription") != (self.days is not None):
             raise ValueError("days belong to license_type subscription, and to it alone")
         return self
 
     def codes(self, quantity: int) -> int:
-        """How many license codes this many units are."""
+        """Return the number of license codes for so many units."""
         return quantity if self.allocate == "codes" else 1
 
     def clients(self, quantity: int) -> int:
-        """How many clients each of those codes allows."""
+        """Return the number of clients that each of those codes allows."""
         return 1 if self.allocate == "codes" else quantity
 
 
 class Tickets(_Strict):
-    """What closed Jifeline tickets become: `ticket-to-invoice`."""
+    """The settings of `ticket-to-invoice`: how closed Jifeline tickets become Jiwa orders."""
 
     closed_since: date
-    """Tickets closed before this day (UTC) are left alone: they were billed some other way."""
+    """Tickets closed before this day (UTC) are left alone: they were billed in another way."""
     services: dict[str, str] = Field(min_length=1)
     """Jiwa's PartNo for each product of Jifeline, by its name or id."""
     debtors: dict[str, str] = Field(default_factory=dict)
     """Jiwa's AccountNo for customers whose debtor number is not in Jifeline, by their Jifeline id."""
     survey: Mail | None = None
-    """Asks the customer how it went; left out: nobody is asked."""
+    """The mail that asks the customer how it went; without it, nobody is asked."""
 
 
 class Supplies(_Strict):
-    """When a JetAdvice cartridge is ordered: `supply-alert`."""
+    """The settings of `supply-alert`: when a JetAdvice cartridge is ordered."""
 
     below: int = Field(15, ge=0, le=100)
-    """Percent that are left, at or below which it is ordered."""
+    """Percent left, at or below which it is ordered."""
     replaced_above: int = Field(50, ge=0, le=100)
     """Percent above which it counts as replaced, and may be ordered again."""
     types: list[str] = ["toner"]
-    """Which kinds of supply are ordered, as JetAdvice names them."""
+    """Kinds of supply that are ordered, as JetAdvice names them."""
     silent_days: int = Field(7, ge=1)
-    """A printer that has not reported for so long is not believed."""
+    """Days without a report after which a printer's levels are ignored."""
     part_nos: dict[str, str] = Field(default_factory=dict)
     """Jiwa's PartNo where it differs from JetAdvice's part number."""
     debtors: dict[str, str] = Field(default_factory=dict)
@@ -88,30 +88,30 @@ class Supplies(_Strict):
 
     @field_validator("types")
     @classmethod
-    def _in_small_letters(cls, types: list[str]) -> list[str]:
+    def _lower_case(cls, types: list[str]) -> list[str]:
         return [kind.lower() for kind in types]
 
     @model_validator(mode="after")
-    def _a_gap(self) -> Self:
+    def _has_gap(self) -> Self:
         if self.replaced_above <= self.below:
             raise ValueError("replaced_above must be more than below, or a cartridge would be ordered twice")
         return self
 
 
 class Stock(_Strict):
-    """License codes at Zentitle that are kept for lending."""
+    """License codes at Zentitle that are reserved for loans."""
 
     product_id: str = Field(min_length=1)
     profile: str | None = None
 
 
 class Loans(_Strict):
-    """Licenses that are lent until a customer has paid: `license-on-loan`."""
+    """The settings of `license-on-loan`: licenses that are lent until a customer has paid."""
 
     days: int = Field(14, ge=1, le=1000)
-    """For how long."""
+    """Days of a loan."""
     stock: dict[str, Stock] = Field(min_length=1)
-    """What may be lent, by Jiwa's PartNo."""
+    """The license codes that may be lent, by Jiwa's PartNo."""
     granted: Mail
     declined: Mail
 
@@ -129,14 +129,14 @@ class Catalog(_Strict):
 
     @field_validator("products")
     @classmethod
-    def _once_each(cls, products: list[Product]) -> list[Product]:
+    def _unique_parts(cls, products: list[Product]) -> list[Product]:
         parts = [product.part_no for product in products]
         if twice := {part for part in parts if parts.count(part) > 1}:
             raise ValueError(f"part_no is there twice: {', '.join(sorted(twice))}")
         return products
 
     def product(self, part_no: str) -> Product | None:
-        """What a part brings; None for ordinary goods."""
+        """Return the product of a part; None for ordinary goods."""
         return next((product for product in self.products if product.part_no == part_no), None)
 
 
@@ -154,7 +154,7 @@ def load_catalog(path: Path) -> Catalog:
     """
     Return the catalog that is in force: `catalog.yaml`, or the last that was good.
 
-    Every run asks, so it is read again only where it has changed.
+    It is cached until the file changes, for every run needs it.
 
     Raises:
         ConfigurationError: it is wrong, and none was in force before; names the file and the place in it.
@@ -164,7 +164,7 @@ def load_catalog(path: Path) -> Catalog:
 
 def catalog_in_force(path: Path, home: Path) -> tuple[Catalog, Problem | None]:
     """
-    Return the catalog that is in force, and what is wrong where that is not the file.
+    Return the catalog that is in force, and the problem of the file if that is an older version.
 
     Raises:
         ConfigurationError: it is wrong, and none was in force before.
@@ -173,11 +173,11 @@ def catalog_in_force(path: Path, home: Path) -> tuple[Catalog, Problem | None]:
         found = path.stat()
     except OSError:
         return _in_force(path, home)
-    return _as_it_was(path, home, found.st_mtime_ns, found.st_size)
+    return _cached(path, home, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=4)
-def _as_it_was(path: Path, home: Path, _changed: int, _size: int) -> tuple[Catalog, Problem | None]:
+def _cached(path: Path, home: Path, _changed: int, _size: int) -> tuple[Catalog, Problem | None]:
     return _in_force(path, home)
 
 
@@ -189,7 +189,7 @@ def _in_force(path: Path, home: Path) -> tuple[Catalog, Problem | None]:
         if (last := _last(record)) is None:
             raise
         problem = Problem("file", str(path), one_line(error), STAYS)
-        logger.error("%s", problem)  # noqa: TRY400  (a person is told, not a programmer)
+        logger.error("%s", problem)  # noqa: TRY400  (a message for people, without a traceback)
         return last, problem
     record.write({PART: catalog.model_dump_json()})
     return catalog, None

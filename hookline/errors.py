@@ -2,7 +2,7 @@
 
 
 class HooklineError(Exception):
-    """Something a person can mend; its text is for them and the command ends with `exit_code`."""
+    """An error that a person can fix; its text is for them, and the command ends with `exit_code`."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""Read YAML files of people, and tell them where a mistake is."""
+"""YAML files that people write: read them, and name the place of a mistake."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice: the first would vanish unsaid."""
+    """A loader that refuses a key that is there twice: YAML would silently ignore the first."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -35,11 +35,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a SafeLoader)
     except OSError as error:
         raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from None
-    except (
-        yaml.YAMLError,
-        ValueError,
-        RecursionError,
-    ) as error:  # PyYAML lets ValueError out of dates and numbers
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML raises ValueError for odd dates
         raise ConfigurationError(f"{path} is not YAML: {error}") from None
     try:
         return model.model_validate(content)

@@ -1,8 +1,8 @@
 """
-What a process of Hookline needs around it: keys made on this machine, the sandbox's log-ins, Prefect's settings.
+The bootstrap of a process: keys made on this machine, the sandbox's log-ins, Prefect's settings.
 
-Everything is put into the environment of the process and so reaches its children; nothing is written to the
-user's own Prefect profile.
+Everything is set in the environment of the process, which its children inherit; nothing is written to the user's own
+Prefect profile.
 """
 
 import base64
@@ -37,8 +37,8 @@ def bootstrap(*, sandbox: bool = False) -> Settings:
     Prepare this process's environment and return its settings.
 
     Args:
-        sandbox: vendors that are not set are the simulators; also so where `hookline up --sandbox` runs on
-            this home, so that commands typed beside it reach the same vendors.
+        sandbox: use the simulators for vendors that are not set; also done if `hookline up --sandbox` runs on this
+            home, so that commands beside it reach the same vendors.
 
     Raises:
         ConfigurationError: the environment is not right; names the variable.
@@ -58,7 +58,7 @@ def bootstrap(*, sandbox: bool = False) -> Settings:
 
 
 def _secrets_of_home(home: Path) -> list[str]:
-    """What `local_secret` has made."""
+    """Return the secrets that `local_secret` has made."""
     secrets_made = []
     for path in (home / "secrets").glob("[!.]*"):
         with suppress(OSError, UnicodeDecodeError):
@@ -68,12 +68,12 @@ def _secrets_of_home(home: Path) -> list[str]:
 
 def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
     """
-    A secret made on this machine, on first use, in a file of the home that only its owner may read.
+    Return a secret of this machine, made on first use, in a file of the home that only its owner may read.
 
     Args:
         home: the data folder.
         name: the file's name in `home/secrets`.
-        make: the value to begin with; absent, 32 random bytes.
+        make: the value to store on first use; without it, 32 random bytes.
     """
     path = home / "secrets" / name
     if not path.exists():
@@ -82,19 +82,19 @@ def local_secret(home: Path, name: str, *, make: str | None = None) -> str:
         file, draft = tempfile.mkstemp(prefix=f".{name}-", dir=path.parent)  # made with mode 0600
         with os.fdopen(file, "w") as opened:
             opened.write(make or secrets.token_urlsafe(32))
-        with suppress(FileExistsError):  # another process was quicker; its secret is everybody's
+        with suppress(FileExistsError):  # another process was faster, and all use its secret
             os.link(draft, path)
         Path(draft).unlink()
     return path.read_text().strip()
 
 
 def person() -> str:
-    """Who types here, for the audit trail."""
+    """Return the user of this command, for the audit trail."""
     return f"{getpass.getuser()} at {socket.gethostname()}"
 
 
 def prefect_environment(current: Settings) -> dict[str, str]:
-    """Settings of the Prefect server, worker and client, all under the home."""
+    """Return the settings of the Prefect server, worker and client, all under the home."""
     folder = current.home / "prefect"
     own_address = current.own_prefect_api_url.removesuffix("/api")
     key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -130,14 +130,16 @@ def prefect_environment(current: Settings) -> dict[str, str]:
 
 
 def prefect_auth(current: Settings) -> str:
-    """`user:password` of Hookline's own Prefect server, made on first use unless the environment names one."""
+    """Return `user:password` of Hookline's own Prefect server, made on first use unless the environment sets it."""
     names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-    given = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    return given or local_secret(current.home, "prefect-auth", make=f"hookline:{secrets.token_urlsafe(32)}")
+    set_by_user = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    return set_by_user or local_secret(
+        current.home, "prefect-auth", make=f"hookline:{secrets.token_urlsafe(32)}"
+    )
 
 
 def _prefect_login(current: Settings) -> dict[str, str]:
-    """The log-in for server and clients; that of another server is in nobody's hands but the user's."""
+    """Return the log-in for server and clients; for another server, the user sets it."""
     if not current.has_own_prefect:
         return {}
     auth = prefect_auth(current)
@@ -145,31 +147,31 @@ def _prefect_login(current: Settings) -> dict[str, str]:
 
 
 def tune_gc() -> None:
-    """Let Python look for cycles less often than it would, and never among what is loaded by now."""
+    """Make garbage collection rarer, and leave out all objects that are loaded now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 5)
 
 
 def write_pidfile(home: Path, *, sandbox: bool) -> None:
-    """Let commands typed beside this process know that it runs, and whether on the sandbox."""
-    told = {"pid": os.getpid(), "since": psutil.Process().create_time(), "sandbox": sandbox}
-    _running_file(home).write_text(json.dumps(told))
+    """Write a file that tells other commands that this process runs, and whether on the sandbox."""
+    record = {"pid": os.getpid(), "since": psutil.Process().create_time(), "sandbox": sandbox}
+    _running_file(home).write_text(json.dumps(record))
 
 
 def remove_pidfile(home: Path) -> None:
-    """Take the announcement back."""
+    """Remove that file."""
     _running_file(home).unlink(missing_ok=True)
 
 
 def _sandbox_runs(home: Path) -> bool:
     try:
-        told = json.loads(_running_file(home).read_text())
-        # The same number may be another program's by now; in a container it is always 1.
-        runs = psutil.Process(told["pid"]).create_time() == told.get("since")
+        record = json.loads(_running_file(home).read_text())
+        # Another program may have the same process id now; in a container it is always 1.
+        runs = psutil.Process(record["pid"]).create_time() == record.get("since")
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return False
-    return runs and bool(told["sandbox"])
+    return runs and bool(record["sandbox"])
 
 
 def _running_file(home: Path) -> Path:

@@ -1,5 +1,5 @@
 """
-The command line: `hookline`.
+The command line `hookline`: one module for each command, a package for those of the inbox.
 
 Commands are loaded when they are called, so that `hookline --help` and the small processes stay small.
 """
@@ -24,26 +24,26 @@ app = App(
 
 COMMANDS = {
     "up": "Run everything in the foreground: PostgreSQL, Prefect, gateway, engine, worker.",
-    "restart": "Restart engine, worker or gateway of a running `hookline up`, and lose nothing.",
+    "restart": "Restart engine, worker or gateway of a running `hookline up` without losing anything.",
     "demo": "Run the main job in a sandbox of its own, and show what happened.",
-    "doctor": "Check that everything is there and fits, and say what to do.",
-    "apply": "Make blocks and deployments on the Prefect server as the files say.",
-    "inbox": "What was received, and what became of it: find, show, replay, discard, pause, export, follow.",
-    "sources": "Who may send: how each proves itself, what it sent, and what was refused at the door.",
-    "effects": "The journal of vendor writes: list, show, and settle what is uncertain.",
-    "trace": "Follow one order from the raw request to each vendor's reference, and back.",
-    "send": "Sign a file and post it to the gateway, as a sender would.",
+    "doctor": "Check this machine, the files, the servers and the vendors, and say what to do.",
+    "apply": "Make the Prefect server match the files and the environment.",
+    "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
+    "sources": "Who may send: how each is verified, what it sent, and what was refused.",
+    "effects": "The journal of vendor writes: list, show, and resolve what is uncertain.",
+    "trace": "Follow one order from the webhook to each vendor's reference, and back.",
+    "send": "Sign a file and post it to the gateway, as its sender would.",
     "operations": "List every vendor operation.",
     "call": "Send one vendor operation and print the answer.",
-    "bench": "Measure how quick the main job is, and what that compares to.",
-    "sandbox": "Run the simulated vendors alone.",
-    "gateway": "Run the receiver alone.",
-    "engine": "Run an engine alone.",
-    "worker": "Run the worker alone: schedules, and what is begun in the Prefect UI.",
+    "bench": "Measure how fast the main job is, and compare it with the bare calls.",
+    "sandbox": "Run only the simulated vendors.",
+    "gateway": "Run only the gateway, which receives webhooks.",
+    "engine": "Run only an engine, which runs the flows of webhooks.",
+    "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
 GROUPS = ("inbox", "sources", "effects")
 
-# Only the list of commands is told here: a command that is called tells more of itself, with examples.
+# These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])
 
 for _number, (_name, _help) in enumerate(COMMANDS.items()):
@@ -56,7 +56,7 @@ for _number, (_name, _help) in enumerate(COMMANDS.items()):
 
 
 def main() -> None:
-    """Run one command; errors are for people, and the exit code is for scripts: 1 failed, 2 wrong input."""
+    """Run one command; the exit code is 1 if it failed, 2 if the input was wrong."""
     log.configure("text")
     try:
         sys.exit(app(exit_on_error=False, print_error=False))

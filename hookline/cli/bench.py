@@ -1,4 +1,4 @@
-"""`hookline bench`: how quick the main job is, beside the same flow without Hookline and beside the bare calls."""
+"""`hookline bench`: measure the main job, the same flow without Hookline, and the bare vendor calls."""
 
 import asyncio
 from typing import Annotated
@@ -13,15 +13,16 @@ from hookline.sandbox.paid_orders import (
     PaidOrders,
     bare_calls,
     in_process,
+    measured_sandbox,
     milliseconds,
     per_second,
     webhooks,
 )
-from hookline.sandbox.stack import SandboxStack, sandbox_stack
+from hookline.sandbox.stack import SandboxStack
 
 CONCURRENCY = 8
 FEW = 20
-"""Orders at once that are no backlog yet: some are in hand, so fewer wait than open a lane."""
+"""Orders at once that start no batch: some run at once, so that fewer wait than a batch needs."""
 
 
 def bench(
@@ -31,9 +32,9 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """
-    Measure in one run: acknowledgement, first and last vendor call, orders a second; and what they compare to.
+    Measure acknowledgement, first and last vendor call, and orders a second, beside the bare calls.
 
-    Everything runs in a sandbox of its own. Timings of different runs or machines do not compare: the ratios do.
+    Everything runs in a throwaway sandbox. Compare the ratios, not the times, of different runs or machines.
     Run it on a machine that does nothing else.
 
     Try:
@@ -41,13 +42,8 @@ def bench(
         hookline bench --orders 60 --burst 300 --json
     """
     out = console(stderr=as_json)
-    with Progress(console=out, transient=True) as progress:
-        starting = progress.add_task("starting the sandbox", total=None)
-        with sandbox_stack(
-            HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY), HOOKLINE_FIRST_RUNS="false"
-        ) as sandbox:
-            progress.remove_task(starting)
-            result = asyncio.run(_measure(sandbox, orders, burst, progress))
+    with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as (sandbox, progress):
+        result = asyncio.run(_measure(sandbox, orders, burst, progress))
     _show(out, result)
     if as_json:
         print_json(result)
@@ -58,14 +54,14 @@ async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Pro
         async with webhooks(sandbox) as webhook:
             await paid.warm_up(webhook)
             light = await paid.paced("one order a second", webhook, orders, rate=1)
-            some = await paid.at_once(f"{FEW} orders at once", webhook, FEW)
+            few = await paid.at_once(f"{FEW} orders at once", webhook, FEW)
             many = await paid.at_once(f"{burst} orders at once", webhook, burst)
         async with in_process() as flow:
             await paid.at_once("warming up the flow in this process", flow, 1)
-            alone = await paid.at_once("the flow in this process", flow, FEW, most=CONCURRENCY)
+            direct = await paid.at_once("the flow in this process", flow, FEW, most=CONCURRENCY)
         # One after another: ten a second leaves each of them time.
         bare = await paid.paced("the bare calls", bare_calls(paid.jiwa), orders, rate=10)
-    ack = [order.to_taken for order in light]
+    ack = [order.to_triggered for order in light]
     last = [order.to_last for order in light]
     return {
         "ack_ms_p50": milliseconds(ack, 50),
@@ -73,10 +69,10 @@ async def _measure(sandbox: SandboxStack, orders: int, burst: int, progress: Pro
         "first_call_ms_p50": milliseconds([order.to_first for order in light], 50),
         "last_call_ms_p50": milliseconds(last, 50),
         "last_call_ms_p95": milliseconds(last, 95),
-        "own_runs_orders_per_second": round(per_second(some), 2),
+        "own_runs_orders_per_second": round(per_second(few), 2),
         "orders_per_second": round(per_second(many), 2),
-        "in_process_orders_per_second": round(per_second(alone), 2),
-        "bare_calls_ms_p50": milliseconds([order.to_taken for order in bare], 50),
+        "in_process_orders_per_second": round(per_second(direct), 2),
+        "bare_calls_ms_p50": milliseconds([order.to_triggered for order in bare], 50),
     }
 
 

@@ -1,4 +1,4 @@
-"""`hookline call`: one operation of a vendor, by hand."""
+"""`hookline call`: call one operation of a vendor by hand."""
 
 import asyncio
 import logging
@@ -26,36 +26,36 @@ if TYPE_CHECKING:
 
 call = App(
     name="call",
-    help_flags=[],  # behind an operation, `--help` tells of that operation
+    help_flags=[],  # after an operation, `--help` shows that operation
     usage="Usage: hookline call VENDOR [OPERATION] [INPUTS] [OPTIONS]",
 )
 
-_GIVEN = re.compile(r"(?P<name>[^=:@\s]+)(?P<how>:=@|:=|=@|=)(?P<text>.*)", re.DOTALL)
+_INPUT = re.compile(r"(?P<name>[^=:@\s]+)(?P<how>:=@|:=|=@|=)(?P<text>.*)", re.DOTALL)
 _SECRET_NAME = re.compile(r"(?i)(password|secret|(?<!next_)token|api_?key|session_?id)$")
-_MOST_COLUMNS: Final = 8
+_MAX_COLUMNS: Final = 8
 
 
 @call.default
 def _call(
     vendor: Annotated[str | None, Parameter(help="Such as jiwa.")] = None,
-    operation: Annotated[str | None, Parameter(help="Left out: list the vendor's operations.")] = None,
+    operation: Annotated[str | None, Parameter(help="Without it: list the vendor's operations.")] = None,
     /,
-    *inputs: Annotated[str, Parameter(help="As `name=value`, and as below.")],
+    *inputs: Annotated[str, Parameter(help="As `name=value`; see above.")],
     yes: Annotated[bool, Parameter(negative="", help="Send a write without asking.")] = False,
     block: Annotated[
         str | None, Parameter(help="Use this Prefect block's credentials, not the environment's.")
     ] = None,
-    tell_inputs: Annotated[
-        bool, Parameter(name="--inputs", negative="", help="Tell the operation's inputs; send nothing.")
+    inputs_only: Annotated[
+        bool, Parameter(name="--inputs", negative="", help="Show the operation's inputs; send nothing.")
     ] = False,
-    tell: Annotated[bool, Parameter(name=("--help", "-h"), negative="", help="The same.")] = False,
+    help_only: Annotated[bool, Parameter(name=("--help", "-h"), negative="", help="The same.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """
     Call one operation of a vendor and print the answer.
 
     Inputs are `name=value`; `name:=JSON` for lists and objects; `name=@file` (`@-`: standard input) for the
-    text of a file, less the line break at its end; `name:=@file` for JSON in a file.
+    text of a file, without the line break at its end; `name:=@file` for JSON in a file.
 
     Try:
         hookline call jiwa get_sales_order InvoiceID=5244dd5e199749f4b6fe
@@ -63,50 +63,49 @@ def _call(
         hookline call jiwa create_sales_order_note InvoiceID=5244dd5e199749f4b6fe NoteText=@note.txt --yes
     """
     if vendor is None:
-        if not tell:
+        if not help_only:
             raise ConfigurationError(f"Name a vendor: {', '.join(CLIENTS)}. See: hookline call --help")
         call.help_print()
     elif operation is None:
         show_operations(operations(find_client(vendor)).values(), as_json=as_json)
-    elif tell or tell_inputs:
+    elif help_only or inputs_only:
         show_inputs(find_operation(vendor, operation), as_json=as_json)
     else:
         found = find_operation(vendor, operation)
-        given = read_inputs(found, inputs)
-        answer = _answer_to(found, given, yes=yes, block=block)
+        answer = _call_operation(found, read_inputs(found, inputs), yes=yes, block=block)
         print_json(answer) if as_json else show_answer(answer)
 
 
-def _answer_to(found: Operation[..., Any], given: Input, *, yes: bool, block: str | None) -> Any:
-    """Send it, after consent where it is a write; the answer as JSON values, without secrets."""
-    from hookline import runtime  # the database's driver, which listing operations need not load
+def _call_operation(found: Operation[..., Any], inputs: Input, *, yes: bool, block: str | None) -> Any:
+    """Send a request, after confirmation if it is a write; return the answer as JSON values, without secrets."""
+    from hookline import runtime  # loads the database's driver, which a list of operations does not need
 
     asks = found.repeat != "safe" and not yes
     if asks and not sys.stdin.isatty():
         raise ConfigurationError(
-            f"{found.vendor} {found.name} changes something at the vendor, and there is no terminal to ask "
-            "whether it may: add --yes. Nothing was sent."
+            f"{found.vendor} {found.name} changes something at the vendor, and there is no terminal to ask for "
+            "confirmation. Nothing was sent; to send it, add --yes."
         )
     runtime.bootstrap()
     client = _from_block(found.vendor, block) if block else from_environment(found.vendor)
-    found.build(client.base_url, given)  # what cannot be sent need not be asked about
+    found.build(client.base_url, inputs)  # fails before the question if the request cannot be sent
     if asks:
-        _ask(found, given, client.base_url)
-    return asyncio.run(_send(client, found, given))
+        _ask(found, inputs, client.base_url)
+    return asyncio.run(_send(client, found, inputs))
 
 
-async def _send(client: VendorClient, found: Operation[..., Any], given: Input) -> Any:
+async def _send(client: VendorClient, found: Operation[..., Any], inputs: Input) -> Any:
     async with client:
-        answer = await client.send(found, given)
+        answer = await client.send(found, inputs)
         value = TypeAdapter(found.answer).dump_python(answer, mode="json")
-        return without_secrets(value, [*client.auth.secrets(client.base_url), *given.secrets()])
+        return without_secrets(value, [*client.auth.secrets(client.base_url), *inputs.secrets()])
 
 
-def _ask(found: Operation[..., Any], given: Input, base_url: str) -> None:
+def _ask(found: Operation[..., Any], inputs: Input, base_url: str) -> None:
     """Raise unless the person at the terminal agrees."""
     screen = console(stderr=True)
     screen.print(f"{found.effect}\n{found.verb} {base_url}{found.path}")
-    for name, value in shown(given).items():
+    for name, value in masked(inputs).items():
         screen.print(f"  {name} = {value}")
     try:
         agreed = Confirm.ask("Send it?", console=screen, default=False)
@@ -121,7 +120,7 @@ def _from_block(vendor: str, name: str) -> VendorClient:
 
     from blocks import BLOCKS  # Prefect
 
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it tells of an event that is on its way
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it reports an event that is still being sent
     kind = BLOCKS[vendor].get_block_type_slug()
     try:
         credentials: VendorCredentials = asyncio.run(BLOCKS[vendor].aload(name))
@@ -130,7 +129,9 @@ def _from_block(vendor: str, name: str) -> VendorClient:
             f"There is no block {kind}/{name}. See them with: prefect block ls"
         ) from None
     except (httpx.HTTPError, OSError, RuntimeError) as error:
-        raise HooklineError(f"Prefect did not give the block {kind}/{name}: {error}") from None
+        raise HooklineError(
+            f"Cannot read the block {kind}/{name} from Prefect: {error}. Is `hookline up` running?"
+        ) from None
     return credentials.get_client()
 
 
@@ -139,7 +140,7 @@ def _from_block(vendor: str, name: str) -> VendorClient:
 
 def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
     """
-    The inputs of a command line, checked.
+    Return the inputs of a command line, checked.
 
     Raises:
         ConfigurationError: a word is no input, or a file cannot be read.
@@ -148,10 +149,10 @@ def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
     model = operation.input
     values: dict[str, Any] = {}
     if sum(word.endswith("=@-") for word in words) > 1:
-        raise ConfigurationError("Standard input can be read once: give @- for one input only.")
+        raise ConfigurationError("Standard input can be read once: use @- for one input only.")
     for number, word in enumerate(words, 1):
-        found = _GIVEN.fullmatch(word)
-        if found is None:  # which is not repeated here: it may be a secret
+        found = _INPUT.fullmatch(word)
+        if found is None:  # not repeated in the message: it may be a secret
             raise ConfigurationError(
                 f"Input {number} is not name=value, name:=JSON or name=@file. See: {_help(operation)}"
             )
@@ -159,7 +160,7 @@ def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
         if name not in model.model_fields and model.model_config.get("extra") != "allow":
             raise unknown(f"{operation.vendor} {operation.name} input", name, model.model_fields)
         if name in values:
-            raise ConfigurationError(f"{name} is given twice.")
+            raise ConfigurationError(f"{name} is there twice.")
         values[name] = _value(model, name, found["how"], found["text"])
     try:
         return operation.validate(**values)
@@ -167,11 +168,11 @@ def read_inputs(operation: Operation[..., Any], words: Sequence[str]) -> Input:
         raise InvalidInput(f"{error} As in: {usage(operation)}\nSee: {_help(operation)}") from None
 
 
-def shown(given: Input) -> dict[str, Any]:
-    """Inputs as a person may see them: as given, secrets masked."""
-    fields = {name: getattr(given, name) for name in given.model_fields_set}  # those too that are not sent
+def masked(inputs: Input) -> dict[str, Any]:
+    """Return the inputs as they were entered, with secrets masked."""
+    fields = {name: getattr(inputs, name) for name in inputs.model_fields_set}  # also those that are not sent
     values = TypeAdapter(Any).dump_python(fields, mode="json", exclude_unset=True)
-    cleaned: dict[str, Any] = without_secrets(values, given.secrets())
+    cleaned: dict[str, Any] = without_secrets(values, inputs.secrets())
     return cleaned
 
 
@@ -182,12 +183,12 @@ def _value(model: type[Input], name: str, how: str, text: str) -> Any:
         try:
             return from_json(text, allow_inf_nan=False)
         except ValueError as error:
-            raise ConfigurationError(f"{name} is not JSON: {error}. Text is given as {name}=text.") from None
+            raise ConfigurationError(f"{name} is not JSON: {error}. For text, write {name}=text.") from None
     return _from_text(model, name, text)
 
 
 def _from_text(model: type[Input], name: str, text: str) -> Any:
-    """What a text stands for; the text itself where it fits nothing, for the model to say why."""
+    """Return the value of a text; the text itself if it fits no type, so that the model says why."""
     if name not in model.model_fields:
         return text
     field = model.model_fields[name]
@@ -218,7 +219,7 @@ def _help(operation: Operation[..., Any]) -> str:
 
 
 def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
-    """A JSON value without these secrets, and without texts whose name says that they are one."""
+    """Return a JSON value without these secrets, and without texts whose name says that they are secret."""
     hidden = [secret for secret in secrets if len(secret) >= MIN_SECRET]
     match value:
         case str():
@@ -239,7 +240,7 @@ def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def show_answer(answer: Any) -> None:
-    """Print an answer for people: records by name, lists as tables; what is empty is left out."""
+    """Print an answer for people: records by name, lists as tables; empty values are left out."""
     match answer:
         case None:
             console().print("done")
@@ -267,13 +268,13 @@ def _show_record(record: Mapping[str, Any]) -> None:
 def _show_rows(rows: list[dict[str, Any]]) -> None:
     flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name, value in row.items() if not _is_rows(value)))
-    show(flat, columns[:_MOST_COLUMNS], as_json=False)
-    if len(columns) > _MOST_COLUMNS:
-        console().print(f"and {', '.join(columns[_MOST_COLUMNS:])}: with --json", style="dim")
+    show(flat, columns[:_MAX_COLUMNS], as_json=False)
+    if len(columns) > _MAX_COLUMNS:
+        console().print(f"and {', '.join(columns[_MAX_COLUMNS:])}: with --json", style="dim")
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """What a record holds that is not empty; names inside others are joined by dots."""
+    """Return the values of a record that are not empty; nested names are joined by dots."""
     flat: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`hookline demo`: the main job, told as a story, through real processes."""
+"""`hookline demo`: run the main job through real processes, step by step."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ from hookline.schemes.shared_secret import SharedSecret
 from hookline.settings import JiwaSettings
 from hookline.source_secrets import webhook_secrets
 
-PATIENCE = 60.0
+ORDER_TIMEOUT_SECONDS = 60.0
 
 
 def demo(
@@ -36,10 +36,10 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """
-    Run the main job in a sandbox of its own, with simulated vendors, and show what happened.
+    Run the main job in a throwaway sandbox with simulated vendors, and show what happened.
 
-    With --json, the last line tells how many orders were paid and what stands at the vendors then; `duplicates`
-    counts what is there more often than it was paid for.
+    With --json, the last line has the number of paid orders and of records at the vendors; `duplicates` counts the
+    records that were made more than once for one order.
 
     Try:
         hookline demo
@@ -62,35 +62,35 @@ def demo(
     ):
         status.update("everything runs")
         _tick(out, f"everything runs ({time.monotonic() - began:.0f} s)")
-        counts = asyncio.run(_tell(sandbox, out, status.update))
+        counts = asyncio.run(_run(sandbox, out, status.update))
         counts["seconds"] = round(time.monotonic() - began, 1)
         status.stop()
         _end(sandbox, out, counts, keep=keep)
     if as_json:
         print_json(counts)
     if counts["duplicates"] or counts["licenses"] != counts["orders_paid"]:
-        raise HooklineError("This is not what was paid for: please report it.")
+        raise HooklineError("The records at the vendors do not match the paid orders: please report it.")
 
 
-async def _tell(sandbox: SandboxStack, out: Console, progress: Callable[[str], None]) -> dict[str, Any]:
-    """The story; the counts at its end."""
-    given = JiwaSettings.from_environment()
-    if given.api_key is None:
-        raise HooklineError("The sandbox's Jiwa has no key: this is a defect of the demo.")
-    async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
-        story = _Story(sandbox, jiwa, out, progress)
-        first = await story.paid_order("1001", NewLine(PartNo="LIC-PRO", QuantityOrdered=1))
-        await story.the_same_webhook_again(first)
-        await story.a_lost_answer("1002", NewLine(PartNo="LIC-TEAM", QuantityOrdered=5))
-        await story.an_unpaid_order("1003", NewLine(PartNo="LIC-PRO", QuantityOrdered=1))
+async def _run(sandbox: SandboxStack, out: Console, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run the steps of the demo; return the counts at its end."""
+    account = JiwaSettings.from_environment()
+    if account.api_key is None:
+        raise HooklineError("The sandbox's Jiwa has no key. This is a defect of the demo: please report it.")
+    async with JiwaClient(account.base_url, JiwaKey(account.api_key)) as jiwa:
+        steps = _Steps(sandbox, jiwa, out, progress)
+        first = await steps.paid_order("1001", NewLine(PartNo="LIC-PRO", QuantityOrdered=1))
+        await steps.the_same_webhook_again(first)
+        await steps.a_lost_answer("1002", NewLine(PartNo="LIC-TEAM", QuantityOrdered=5))
+        await steps.an_unpaid_order("1003", NewLine(PartNo="LIC-PRO", QuantityOrdered=1))
         out.print(f"\nhookline trace {first.InvoiceNo}", style="bold")
         show_trace(sandbox.settings, first.InvoiceNo, await follow(sandbox.settings, first.InvoiceNo), out)
     await close_pool()
     return count(sandbox)
 
 
-class _Story:
-    """What happens in the demo, chapter by chapter."""
+class _Steps:
+    """The steps of the demo."""
 
     def __init__(
         self, sandbox: SandboxStack, jiwa: JiwaClient, out: Console, progress: Callable[[str], None]
@@ -101,19 +101,19 @@ class _Story:
         self.progress = progress
 
     async def paid_order(self, account: str, line: NewLine) -> SalesOrder:
-        """An order is entered and paid in Jiwa; the webhook does the rest."""
+        """Enter and pay an order in Jiwa; the webhook does the rest."""
         order = await self._order(account, line)
         began = await self._pay(order)
         await self._until_noted(order)
         code = self._codes(order)
-        self._say(
+        self._report(
             f"order {order.InvoiceNo} of {order.DebtorName} paid: license {code} allocated, recorded, mailed and "
             f"noted {time.monotonic() - began:.1f} s later"
         )
         return order
 
     async def the_same_webhook_again(self, order: SalesOrder) -> None:
-        """Jiwa repeats a webhook that it has sent already."""
+        """Send a webhook again that Jiwa has sent already."""
         self.progress("the same webhook again")
         scheme = load_hooks(self.sandbox.settings.hooks).sources["jiwa"].auth_scheme
         secret = webhook_secrets("jiwa")[0].get_secret_value()
@@ -129,24 +129,24 @@ class _Story:
             raise HooklineError(
                 f"The repeated webhook was not recognised: {answer.status_code} {answer.text}"
             )
-        self._say("the same webhook again: recognised, nothing changed")
+        self._report("the same webhook again: recognised, nothing changed")
 
     async def a_lost_answer(self, account: str, line: NewLine) -> None:
-        """Zentitle allocates, but its answer never arrives."""
+        """Lose the answer of Zentitle, after it has made the license."""
         self.sandbox.fault("zentitle", operation="create_license_codes", kind="lose")
         order = await self._order(account, line)
         await self._pay(order)
         await self._until_noted(order)
-        self._say(
+        self._report(
             f"order {order.InvoiceNo} of {order.DebtorName}: Zentitle's answer was lost on the way; its license "
             f"{self._codes(order)} was found there, not allocated twice"
         )
 
     async def an_unpaid_order(self, account: str, line: NewLine) -> None:
-        """An order that nobody has paid."""
+        """Enter an order that nobody pays."""
         order = await self._order(account, line)
-        await self._until(order, "not paid", lambda row: any(_ended(d) for d in row["dispatches"]))
-        self._say(f"order {order.InvoiceNo} of {order.DebtorName} is not paid: left alone")
+        await self._until_handled(order)
+        self._report(f"order {order.InvoiceNo} of {order.DebtorName} is not paid: left alone")
 
     async def _order(self, account: str, line: NewLine) -> SalesOrder:
         self.progress(f"an order of customer {account}")
@@ -165,30 +165,32 @@ class _Story:
         return began
 
     async def _until_noted(self, order: SalesOrder) -> None:
-        """The note on the order is the last thing that is done."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait for the note on the order, the last step of the flow."""
+        deadline = time.monotonic() + ORDER_TIMEOUT_SECONDS
         while not await self.jiwa.list_sales_order_notes(InvoiceID=order.InvoiceID):
-            await self._complain_after(deadline, order)
+            await self._wait_until(deadline, order)
 
-    async def _until(self, order: SalesOrder, what: str, holds: Callable[[Any], bool]) -> None:
-        self.progress(f"waiting: {what}")
-        deadline = time.monotonic() + PATIENCE
-        while not any(map(holds, await self._deliveries(order))):
-            await self._complain_after(deadline, order)
+    async def _until_handled(self, order: SalesOrder) -> None:
+        """Wait until a flow run of the order is done."""
+        self.progress("waiting: not paid")
+        deadline = time.monotonic() + ORDER_TIMEOUT_SECONDS
+        while "done" not in await self._dispatch_states(order):
+            await self._wait_until(deadline, order)
 
-    async def _deliveries(self, order: SalesOrder) -> list[dict[str, Any]]:
+    async def _dispatch_states(self, order: SalesOrder) -> set[str]:
         database = await pool(self.sandbox.settings)
-        return (await search.find(database, search.Filter(key=order.InvoiceID))).deliveries
+        found = await search.find(database, search.Filter(key=order.InvoiceID))
+        return {dispatch["state"] for row in found.deliveries for dispatch in row["dispatches"]}
 
-    async def _complain_after(self, deadline: float, order: SalesOrder) -> None:
+    async def _wait_until(self, deadline: float, order: SalesOrder) -> None:
         if time.monotonic() > deadline:
             raise HooklineError(
-                f"Order {order.InvoiceNo} is not done after {PATIENCE:.0f} s:\n{self.sandbox.last_lines()}"
+                f"Order {order.InvoiceNo} is not done after {ORDER_TIMEOUT_SECONDS:.0f} s:\n{self.sandbox.last_lines()}"
             )
         await asyncio.sleep(0.05)
 
     async def _sent_webhook(self, order: SalesOrder) -> bytes:
-        """The body of a webhook about an order that Jiwa has sent."""
+        """Return the body of a webhook that Jiwa has sent about an order."""
         async for subscriber in pages(self.jiwa.list_webhook_subscribers):
             async for message in pages(self.jiwa.list_webhook_messages, SubscriberID=subscriber.SubscriberID):
                 if order.InvoiceID in message.Body:
@@ -199,12 +201,12 @@ class _Story:
         records = self.sandbox.records("zentitle")["consumer_records"]
         return ", ".join(row["licenseCode"] for row in records if row["computerID"] == order.InvoiceID)
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         _tick(self.out, text)
 
 
 def count(sandbox: SandboxStack) -> dict[str, Any]:
-    """What stands at the vendors, by their own records; `duplicates` is what is there too often."""
+    """Count the records at the vendors; `duplicates` are those that were made too often."""
     orders = [order for order in sandbox.records("jiwa")["orders"] if _is_paid(order)]
     zentitle, mails = sandbox.records("zentitle"), sandbox.records("sensorpro")["mails"]
     notes = [order["InvoiceID"] for order in orders for _note in order["Notes"]]
@@ -223,7 +225,7 @@ def count(sandbox: SandboxStack) -> dict[str, Any]:
 
 
 def _licenses_due(order: dict[str, Any]) -> int:
-    """One code a unit of LIC-PRO, one code a line of LIC-TEAM."""
+    """Return the licenses of an order: one for each unit of LIC-PRO, one for each line of LIC-TEAM."""
     return sum(int(line["QuantityOrdered"]) if line["PartNo"] == "LIC-PRO" else 1 for line in order["Lines"])
 
 
@@ -231,16 +233,12 @@ def _is_paid(order: dict[str, Any]) -> bool:
     return all(history["AmountPaid"] >= history["HistoryTotal"] > 0 for history in order["Histories"])
 
 
-def _ended(dispatch: dict[str, Any]) -> bool:
-    return bool(dispatch["state"] == "done")
-
-
 def _tick(out: Console, text: str) -> None:
     out.print(Text("✓", "green"), text)
 
 
 def _end(sandbox: SandboxStack, out: Console, counts: dict[str, Any], *, keep: bool) -> None:
-    table = Table(title="\nWhat stands at the vendors", title_justify="left", box=None, header_style="bold")
+    table = Table(title="\nRecords at the vendors", title_justify="left", box=None, header_style="bold")
     for name in counts:
         table.add_column(name.replace("_", " "), justify="right")
     table.add_row(*map(str, counts.values()))
@@ -249,6 +247,8 @@ def _end(sandbox: SandboxStack, out: Console, counts: dict[str, Any], *, keep: b
     token = settings.home / "secrets" / "admin-token"
     out.print(f"\nPrefect UI  {settings.prefect_ui_url}\ninbox       {settings.base_url}/")
     if keep:
-        out.print(f"Both stay up (token of the inbox: {token}). Stop them with: kill {sandbox.process.pid}")
+        out.print(
+            f"Both keep running (token of the inbox: {token}). Stop them with: kill {sandbox.process.pid}"
+        )
     else:
-        out.print("Both are down now; look at them with: make demo KEEP=1")
+        out.print("Both are stopped now; to keep them running: make demo KEEP=1")

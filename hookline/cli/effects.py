@@ -1,4 +1,4 @@
-"""`hookline effects`: the journal of vendor writes, and settling what is uncertain."""
+"""`hookline effects`: the journal of vendor writes, and how a person resolves what is uncertain."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
 from hookline.journal.resolution import resolve as resolve_effect
 
-app = App(name="effects", help="The journal: every vendor write, once; and settling what is uncertain.")
+app = App(name="effects", help="The journal of vendor writes: list, show, and resolve what is uncertain.")
 
 COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
 State = Literal["intended", "done", "failed", "uncertain", "undone", "kept"]
@@ -42,7 +42,7 @@ def list_(
 @app.command(name="show")
 def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_json: AsJson = False) -> None:
     """
-    Show all that is known of one effect.
+    Show everything about one effect.
 
     Try:
         hookline effects show 17
@@ -62,16 +62,19 @@ def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_
 def resolve(
     number: Annotated[int, Parameter(help="The effect's number.")],
     *,
-    happened: Annotated[bool, Parameter(negative="", help="It happened at the vendor.")] = False,
-    send_again: Annotated[bool, Parameter(negative="", help="It did not happen: send it again.")] = False,
+    happened: Annotated[bool, Parameter(negative="", help="The vendor did it.")] = False,
+    send_again: Annotated[
+        bool, Parameter(negative="", help="The vendor did not do it: send it again.")
+    ] = False,
     reference: Annotated[
-        list[str] | None, Parameter(help="What it brought, such as a license code; repeat for each.")
+        list[str] | None,
+        Parameter(help="The vendor's reference, such as a license code; repeat the option for each."),
     ] = None,
 ) -> None:
     """
-    Say what became of an uncertain effect; its run goes on.
+    Tell Hookline what happened to an uncertain effect; its run then goes on.
 
-    Look at the vendor first: nobody but you can know.
+    Check at the vendor first: Hookline cannot find it out.
 
     Try:
         hookline effects resolve 17 --happened
@@ -79,16 +82,16 @@ def resolve(
         hookline effects resolve 17 --send-again
     """
     if happened == send_again:
-        raise ConfigurationError("Say either --happened or --send-again.")
+        raise ConfigurationError("Use either --happened or --send-again.")
     settings = runtime.bootstrap()
-    said = asyncio.run(
+    message = asyncio.run(
         resolve_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
     )
-    console().print(said)
+    console().print(message)
 
 
 async def find(state: str | None, key: str | None) -> list[Mapping[str, Any]]:
-    """Effects by state and key."""
+    """Find effects by state and key."""
     database = await pool(runtime.bootstrap())
     async with database.acquire() as connection:
         return [dict(row) for row in await store.find(connection, state=state, key=key)]

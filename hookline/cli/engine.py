@@ -1,4 +1,4 @@
-"""`hookline engine`: runs what webhooks started."""
+"""`hookline engine`: run the flows that webhooks started."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ import uvloop
 
 from hookline import log, runtime
 from hookline.database.migrate import upgrade
-from hookline.supervisor import say_ready
+from hookline.supervisor import report_ready
 
 if TYPE_CHECKING:
     from hookline.engine.engine import Engine
@@ -21,13 +21,13 @@ def engine() -> None:
     """
     Turn deliveries into flow runs and run them here; several may run side by side.
 
-    SIGHUP lets it read its files again.
+    With SIGHUP it reads its files again.
 
     Try:
         hookline engine
     """
-    # Prefect sets a SIGTERM handler of its own while a flow runs. A blocked signal reaches no handler: a
-    # thread waits for it. A SIGHUP that comes while the files are read waits, too.
+    # Prefect sets its own SIGTERM handler while a flow runs. A blocked signal reaches no handler: a thread
+    # waits for it. A SIGHUP that comes while the files are read waits, too.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
@@ -56,12 +56,12 @@ async def _serve(worker: "Engine") -> None:
 
     threading.Thread(target=wait_for_signals, daemon=True).start()
     ready = asyncio.Event()
-    telling = asyncio.create_task(_tell_when(ready))
+    reporting = asyncio.create_task(_report_when(ready))
     await worker.serve(ready=ready)
-    await telling
+    await reporting
 
 
-async def _tell_when(ready: asyncio.Event) -> None:
-    """Say so to the supervisor."""
+async def _report_when(ready: asyncio.Event) -> None:
+    """Report to the supervisor that the engine is ready."""
     await ready.wait()
-    await asyncio.to_thread(say_ready)
+    await asyncio.to_thread(report_ready)

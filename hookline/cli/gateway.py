@@ -1,4 +1,4 @@
-"""`hookline gateway`: the receiver alone."""
+"""`hookline gateway`: receive webhooks."""
 
 import os
 import signal
@@ -14,9 +14,9 @@ from hookline.supervisor.process import LISTENER
 
 def gateway() -> None:
     """
-    Receive webhooks, and nothing else; several may run behind a balancer.
+    Receive webhooks and serve the inbox page; several may run behind a load balancer.
 
-    SIGHUP lets it read its files again.
+    With SIGHUP it reads its files again.
 
     Try:
         hookline gateway
@@ -31,6 +31,6 @@ def gateway() -> None:
 
 
 def _listeners() -> list[socket.socket] | None:
-    """The socket on which a supervisor listens already, if there is one."""
+    """Return the socket on which a supervisor listens already; None without one."""
     number = os.environ.get(LISTENER)
     return [socket.socket(fileno=int(number))] if number else None

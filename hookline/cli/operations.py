@@ -1,4 +1,4 @@
-"""`hookline operations`: every call that Hookline can make; and what `hookline call` tells of one."""
+"""`hookline operations`: list the vendors' operations; and how `hookline call` describes one."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any
@@ -58,7 +58,7 @@ def show_operations(found: Iterable[Operation[..., Any]], *, as_json: bool) -> N
 
 
 def show_inputs(operation: Operation[..., Any], *, as_json: bool) -> None:
-    """Print all that a person must know to call an operation."""
+    """Print everything that a person must know to call an operation."""
     facts = described(operation)
     if as_json:
         print_json(facts)
@@ -81,14 +81,14 @@ def show_inputs(operation: Operation[..., Any], *, as_json: bool) -> None:
 
 
 def find_client(vendor: str) -> type[VendorClient]:
-    """A vendor's client class; raises `ConfigurationError` naming the nearest vendor."""
+    """Return a vendor's client class; raises `ConfigurationError` naming the nearest vendor."""
     if vendor not in CLIENTS:
         raise unknown("vendor", vendor, CLIENTS)
     return CLIENTS[vendor]
 
 
 def find_operation(vendor: str, name: str) -> Operation[..., Any]:
-    """An operation by name; raises `ConfigurationError` naming the nearest vendor or operation."""
+    """Return an operation by name; raises `ConfigurationError` naming the nearest vendor or operation."""
     found = operations_of(find_client(vendor))
     if name not in found:
         raise unknown(f"{vendor} operation", name, found, f" All of them: hookline operations {vendor}")
@@ -96,14 +96,14 @@ def find_operation(vendor: str, name: str) -> Operation[..., Any]:
 
 
 def unknown(kind: str, name: str, known: Collection[str], more: str = "") -> ConfigurationError:
-    """The error for a name that does not exist, with the nearest that does."""
+    """Return the error for a name that does not exist, with the nearest that does."""
     near = nearest(name, known)
     hint = f" Do you mean {near}?" if near else "" if more else f" There is: {', '.join(known) or 'none'}."
     return ConfigurationError(f"There is no {kind} {name!r}.{hint}{more}")
 
 
 def described(operation: Operation[..., Any]) -> dict[str, Any]:
-    """An operation and its inputs as JSON values."""
+    """Return an operation and its inputs as JSON values."""
     return {
         "vendor": operation.vendor,
         "operation": operation.name,
@@ -119,7 +119,7 @@ def described(operation: Operation[..., Any]) -> dict[str, Any]:
 
 
 def inputs_of(operation: Operation[..., Any]) -> list[dict[str, Any]]:
-    """The inputs of an operation, one mapping each, in words for people; those that it needs come first."""
+    """Return the inputs of an operation, one mapping each, in words for people; required ones first."""
     schema = operation.input.model_json_schema(by_alias=False)
     needed = schema.get("required", [])
     rows = [
@@ -137,7 +137,7 @@ def inputs_of(operation: Operation[..., Any]) -> list[dict[str, Any]]:
 
 
 def usage(operation: Operation[..., Any]) -> str:
-    """How to call it with what it needs."""
+    """Return a command line that calls it with its required inputs."""
     needed = [
         f"{row['name']}{':=JSON' if 'object' in row['type'] or 'list of' in row['type'] else '=…'}"
         for row in inputs_of(operation)
@@ -169,16 +169,16 @@ def _plain(schema: Mapping[str, Any]) -> str:
 
 
 def _object(model: Mapping[str, Any]) -> str:
-    """The names in an object, those that may be left out with a question mark."""
+    """Return the names in an object, optional ones with a question mark."""
     needed = model.get("required", [])
     names = [name if name in needed else f"{name}?" for name in model.get("properties", {})]
     return f"object ({', '.join(names)})"
 
 
 def _either(types: list[str]) -> str:
-    # A decimal number may also come as text, and says so; a person need not know.
-    shown = [each for each in types if "number" not in types or each not in ("text", "whole number")]
-    return " or ".join(dict.fromkeys(shown))
+    # The schema of a decimal number also allows text; a person need not know.
+    listed = [each for each in types if "number" not in types or each not in ("text", "whole number")]
+    return " or ".join(dict.fromkeys(listed))
 
 
 def _limits(schema: Mapping[str, Any]) -> list[str]:

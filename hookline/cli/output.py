@@ -1,4 +1,4 @@
-"""How commands speak: tables for people, JSON for machines."""
+"""Output of the commands: tables for people, JSON for machines."""
 
 import json
 import sys
@@ -16,13 +16,13 @@ from hookline.text import one_line, visible
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for machines.")]
 
 WIDE = 240
-"""Columns where nobody looks: a file or a pipe must not have its lines cut to a terminal's width."""
+"""Columns of a file or a pipe, whose lines must not be cut to a terminal's width."""
 
 STYLES = {name: state.style for name, state in STATES.items()}
 
 
 class InertConsole(Console):
-    """A console on which no text acts: there is no markup in it, and its control characters are shown."""
+    """A console without markup, on which control characters are made visible."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
@@ -33,7 +33,7 @@ class InertConsole(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where commands write for people; on stderr where stdout is for machines."""
+    """Return the console for people: stdout, or stderr if stdout is for machines."""
     stream = sys.stderr if stderr else sys.stdout
     return InertConsole(stderr=stderr, width=None if stream.isatty() else WIDE)
 

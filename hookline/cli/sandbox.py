@@ -1,4 +1,4 @@
-"""`hookline sandbox`: the vendors' simulators alone."""
+"""`hookline sandbox`: run the simulators of the vendors."""
 
 import uvloop
 

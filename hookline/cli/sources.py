@@ -1,4 +1,4 @@
-"""`hookline sources`: who may send, what of it waits, and what was refused at the door."""
+"""`hookline sources`: who may send, what each sent, and what was refused."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,19 +8,19 @@ import asyncpg
 from cyclopts import App
 
 from hookline import runtime
-from hookline.cli.inbox.filters import ask
+from hookline.cli.inbox.filters import on_database
 from hookline.cli.inbox.pausing import SourceName
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.hooks import Hooks, load_hooks
 from hookline.inbox import refusals, stats
 from hookline.inbox.refusals import Refusal
 
-app = App(name="sources", help="Who may send: how each proves itself, what it sent, and what was refused.")
+app = App(name="sources", help="Who may send: how each is verified, what it sent, and what was refused.")
 
 COLUMNS = ["source", "is", "verified", "deliveries", "last_received"]
 REFUSED = ["source", "status", "count", "last_at", "peer", "reason"]
 HINT = (
-    "What was refused is not kept: mend the cause, and let the sender send again. "
+    "A refused request is not stored: fix the cause, and let the sender send again. "
     "Clear it with: hookline sources forget SOURCE"
 )
 
@@ -28,9 +28,9 @@ HINT = (
 @app.default
 def sources(*, as_json: AsJson = False) -> None:
     """
-    List every source, and the requests of each that were refused at the door, the latest first; times are UTC.
+    List every source, and its refused requests, the latest first; times are UTC.
 
-    A proven sender that is refused, or one with a wrong secret, is seen here and nowhere else.
+    This is the only place that shows a sender with a wrong secret, or one whose request was refused.
 
     Try:
         hookline sources
@@ -46,27 +46,27 @@ def sources(*, as_json: AsJson = False) -> None:
             _row(hooks, name, sent.get(name) or stats.Source(name), refused.get(name, [])) for name in names
         ]
 
-    rows = ask(find)
+    rows = on_database(find)
     if as_json:
         print_json(rows)
         return
     show([row | {"deliveries": _counts(row)} for row in rows], COLUMNS, as_json=False)
     if refused := [_line(each) for row in rows for each in row["refusals"]]:
         console().print()
-        show(refused, REFUSED, as_json=False, title="Refused at the door")
+        show(refused, REFUSED, as_json=False, title="Refused requests")
         console().print(HINT, style="dim", markup=False)
 
 
 @app.command
 def forget(source: SourceName) -> None:
     """
-    Clear what was refused of a source, once the cause is mended.
+    Clear the refused requests of a source, once the cause is fixed.
 
     Try:
         hookline sources forget jiwa
     """
-    forgotten = ask(lambda database: refusals.forget(database, source))
-    console().print(f"{source}: {forgotten} kinds of refusals are cleared.", markup=False)
+    forgotten = on_database(lambda database: refusals.forget(database, source))
+    console().print(f"{source}: {forgotten} kinds of refusals cleared.", markup=False)
 
 
 def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]) -> dict[str, Any]:

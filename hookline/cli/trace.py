@@ -1,4 +1,4 @@
-"""`hookline trace`: from the raw request to each vendor's reference, and back from any of them."""
+"""`hookline trace`: follow an order from the webhook to each vendor's reference, or back from one."""
 
 import asyncio
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """
-    Follow one piece of business: delivery, dispatch, flow run, effects, vendor references.
+    Follow one order or ticket: delivery, dispatch, flow run, effects, vendor references.
 
     Try:
         hookline trace 100123
@@ -45,10 +45,10 @@ def trace(
 
 async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]]:
     """
-    Deliveries and effects that belong together with what the key names.
+    Find the deliveries and effects that belong to what the key names.
 
     Raises:
-        HooklineError: nothing is known by that key.
+        HooklineError: nothing has that key.
     """
     database = await pool(settings)
     async with database.acquire() as connection:
@@ -64,7 +64,7 @@ async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]
         for one in of_runs | business:
             effects |= {row["id"]: dict(row) for row in await store.find(connection, state=None, key=one)}
     if not effects and not inbox:
-        raise HooklineError(f"Nothing is known of {key}. See: hookline inbox list, hookline effects list")
+        raise HooklineError(f"Nothing was found for {key}. See: hookline inbox list, hookline effects list")
     by_arrival = sorted(inbox.values(), key=lambda row: row["seq"])
     return {"deliveries": by_arrival, "effects": [effects[number] for number in sorted(effects)]}
 
@@ -75,7 +75,7 @@ async def _deliveries(database: asyncpg.Pool, key: str) -> dict[UUID, dict[str, 
 
 
 def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any]]], out: Console) -> None:
-    """Print a trace as a tree: deliveries with their flow runs and the effects that each brought about."""
+    """Print a trace as a tree: deliveries with their flow runs and the effects of each."""
     tree = Tree(Text(one_line(key), "bold"))
     left = {effect["id"]: effect for effect in found["effects"]}
     for delivery in found["deliveries"]:
@@ -100,7 +100,7 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
 
 
 def _is_of(effect: dict[str, Any], dispatch: dict[str, Any]) -> bool:
-    """Whether a dispatch brought an effect about; one that did so in a lane shared its flow run with others."""
+    """Return True if the effect is of the dispatch; in a batch, several dispatches share one flow run."""
     if effect["flow_run_id"] is None:
         return bool(effect["dispatch_id"] == dispatch["id"])
     return bool(effect["flow_run_id"] == dispatch["flow_run_id"])

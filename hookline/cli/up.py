@@ -1,4 +1,4 @@
-"""`hookline up`: everything, in the foreground."""
+"""`hookline up`: run all processes in the foreground."""
 
 import os
 import signal
@@ -24,25 +24,27 @@ START_SECONDS = 180
 
 def up(
     *,
-    sandbox: Annotated[bool, Parameter(negative="", help="Vendors that are not set are simulators.")] = False,
+    sandbox: Annotated[
+        bool, Parameter(negative="", help="Use simulators for vendors that are not set.")
+    ] = False,
 ) -> None:
     """
     Run PostgreSQL, Prefect, gateway, engine and worker in the foreground until Ctrl-C.
 
-    At each start it brings the database's schema up to date and does what `hookline apply --keep-going` does.
+    At each start it brings the database's schema up to date and runs `hookline apply --keep-going`.
 
     Try:
         hookline up --sandbox      try it, no account needed
         hookline up                with your vendors, from the environment or .env
     """
     settings = runtime.bootstrap(sandbox=sandbox)
-    # Said now, not by a process that dies again and again.
+    # Reported now, instead of by a process that keeps ending.
     problems = list(sources_in_force(settings).problems)
     _, catalog = catalog_in_force(settings.catalog, settings.home)
     for problem in (*problems, *([catalog] if catalog else [])):
         print(f"hookline starts, but {problem}", file=sys.stderr, flush=True)  # noqa: T201
     with only_one(settings.home):
-        run(settings, on_change=lambda troubles: _tell(settings, troubles))
+        run(settings, on_change=lambda troubles: _report(settings, troubles))
 
 
 def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
@@ -65,14 +67,14 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
 
 
 def _temporary_folder(settings: Settings) -> Path:
-    """For all that is run here: Prefect's worker would write where others do, and fail where they did."""
+    """Return a folder of our own: Prefect's worker would use the shared one, and fail on files of other users."""
     folder = settings.home / "tmp"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def processes(settings: Settings) -> list[Process]:
-    """What `up` runs, in an order that each process finds what it needs."""
+    """Return the processes of `up`, in an order in which each finds what it needs."""
     own_database = settings.database_url is None
     own_prefect = settings.has_own_prefect
     return [
@@ -93,16 +95,16 @@ def processes(settings: Settings) -> list[Process]:
             after=["migrate"],
             listens=_gateway_port(settings),
         ),
-        # apply and engine begin while the Prefect server starts: half of their start is reading its library.
+        # apply and engine begin while the Prefect server starts: half of their start is importing its library.
         Process(
             name="apply",
             command=_hookline(
                 "apply", "--keep-going", "--wait", str(START_SECONDS), *_sandbox_options(settings)
             ),
             after=["migrate", "gateway", *(["sandbox"] if settings.sandbox else [])],
-            uses=["prefect"] if own_prefect else [],
+            depends_on=["prefect"] if own_prefect else [],
             restart=False,
-            tries=4,  # a flow file that ends whoever imports it is left out after three
+            tries=4,  # a flow file that ends the process which imports it is left out after three
         ),
         Process(
             name="engine",
@@ -110,7 +112,7 @@ def processes(settings: Settings) -> list[Process]:
             env=os.environ | {READY_FILE: str(_ready_file(settings))},
             ready=file_ready(_ready_file(settings)),
             after=["migrate"],
-            uses=["prefect"] if own_prefect else [],
+            depends_on=["prefect"] if own_prefect else [],
             stop_seconds=30,
             reload_signal=signal.SIGHUP,
         ),
@@ -120,7 +122,7 @@ def processes(settings: Settings) -> list[Process]:
             env=os.environ | {"PREFECT_WORKER_WEBSERVER_PORT": str(settings.worker_port)},
             ready=http_ready(f"http://127.0.0.1:{settings.worker_port}/health"),
             after=["apply"],
-            stop_seconds=45,  # 20 of them for what runs (hookline.engine.worker)
+            stop_seconds=45,  # 20 of them for running flows (hookline.engine.worker)
         ),
     ]
 
@@ -176,24 +178,26 @@ def _ports(settings: Settings) -> list[Port]:
     return ports
 
 
-def _tell(settings: Settings, troubles: Troubles) -> None:
-    """Say whether all is ready; and write it down, for those who look later."""
+def _report(settings: Settings, troubles: Troubles) -> None:
+    """Print whether all processes are ready, and write it to a file for other commands."""
     health.write(settings.home, troubles)
     if troubles:
-        told = "; ".join(f"{name} {how}" for name, how in troubles.items())
-        print(f"hookline is no longer ready: {told}", flush=True)  # noqa: T201
+        details = "; ".join(f"{name} {how}" for name, how in troubles.items())
+        print(f"hookline is no longer ready: {details}", flush=True)  # noqa: T201
     else:
-        _say_ready(settings)
+        _print_ready(settings)
 
 
 def _gateway_port(settings: Settings) -> Port:
     return Port(settings.gateway_port, "the gateway", "HOOKLINE_GATEWAY_PORT", settings.gateway_host)
 
 
-def _say_ready(settings: Settings) -> None:
+def _print_ready(settings: Settings) -> None:
     where = "HOOKLINE_ADMIN_TOKEN"
     if settings.admin_token is None:
-        runtime.local_secret(settings.home, "admin-token")  # made now: the file is there when it is named
+        runtime.local_secret(
+            settings.home, "admin-token"
+        )  # made now, so that the file exists when it is named
         where = str(settings.home / "secrets" / "admin-token")
     print(f"hookline ready\n  inbox     {settings.base_url}/   (token: {where})")  # noqa: T201
     print(f"  Prefect   {settings.prefect_ui_url}/", flush=True)  # noqa: T201

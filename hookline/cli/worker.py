@@ -1,4 +1,4 @@
-"""`hookline worker`: runs what no webhook started."""
+"""`hookline worker`: run the flows that no webhook started."""
 
 import asyncio
 
@@ -7,10 +7,10 @@ from hookline import log, runtime
 
 def worker() -> None:
     """
-    Run schedules, and what is begun or retried in the Prefect UI, each in a process of its own.
+    Run schedules, and what is started or retried in the Prefect UI, each in a process of its own.
 
-    Asked to stop, it takes nothing more and gives what runs 20 seconds; what did not end then begins again with the
-    next worker of this machine. One is enough: `hookline up` has one.
+    When it is stopped, it starts nothing more and gives running flows 20 seconds; unfinished ones start again with
+    the next worker of this machine. One is enough: `hookline up` has one.
 
     Try:
         hookline worker

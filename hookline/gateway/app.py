@@ -19,8 +19,8 @@ from hookline.gateway.prefect_proxy import add_prefect
 from hookline.gateway.receive import Receiver
 from hookline.gateway.views.routes import add_to as add_views
 from hookline.health import metrics
-from hookline.health.condition import Condition
 from hookline.health.pressure import Pressure
+from hookline.health.probe import HealthProbe
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     configuration = Configuration(settings)
     pressure = Pressure(settings)
-    condition = Condition(settings)
+    condition = HealthProbe(settings)
     receiver = Receiver(settings, configuration.hooks, pressure)
     configuration.on_reload = receiver.fit
 
@@ -43,8 +43,8 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await pressure.refresh()
         background = (
-            pressure.watch(),
-            condition.watch(),
+            pressure.run(),
+            condition.run(),
             configuration.report_problems(),
             configuration.reload_on_request(),
             receiver.refusals.write_forever(),

@@ -70,7 +70,7 @@ async def exposition(settings: Settings) -> bytes:
             OPEN,
             timeout=DATABASE_SECONDS,
         )
-        current = await running.look(connection, seconds=DATABASE_SECONDS)
+        current = await running.read(connection, seconds=DATABASE_SECONDS)
     _set_gauges(current, processes.read(settings.home) or {})
     DELIVERIES.clear()
     for count in counts:

@@ -28,7 +28,7 @@ class Pressure:
         self.reason: str | None = None
         """Text that anybody may read; None while deliveries are accepted."""
 
-    async def watch(self) -> None:
+    async def run(self) -> None:
         """Probe once a second, until cancelled."""
         while True:
             await self.refresh()

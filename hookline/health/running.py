@@ -57,7 +57,7 @@ class Running:
         ]
 
 
-async def look(database: "Connection | asyncpg.Pool", *, seconds: float | None = None) -> Running:
+async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None = None) -> Running:
     """Read the state of the work from the database."""
     engines = await database.fetch(
         "SELECT name, trouble, trouble_since FROM engines WHERE seen_at > now() - $1::interval ORDER BY name",

@@ -36,7 +36,7 @@ async def check_database(settings: Settings) -> list[Finding]:
             server,
             Finding(schema, "ok", f"at {revision}, the latest"),
             await check_open_work(connection),
-            *running.check(await running.look(connection)),
+            *running.check(await running.read(connection)),
         ]
     finally:
         await connection.close()

@@ -1,1 +1,1 @@
-"""Makes the Prefect server and Jiwa match the files: deployments, automations, subscriptions."""
+"""Provisioning: makes the Prefect server and Jiwa match the files and the environment."""

@@ -1,4 +1,4 @@
-"""`prefect.yaml`: which flows are deployed; and whether the routes of `hooks.yaml` fit them."""
+"""`prefect.yaml`: the deployments, and the check that the routes of `hooks.yaml` fit their flows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +23,7 @@ from hookline.text import one_line, reason
 
 
 class WorkPool(BaseModel):
-    """The work pool that runs what no webhook started: schedules, and runs begun in the Prefect UI."""
+    """The work pool of runs that no webhook started: schedules, and runs from the Prefect UI."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,12 +49,12 @@ class Deployment(BaseModel):
 
     @property
     def file(self) -> str:
-        """The file that its flow is in."""
+        """The file of its flow."""
         return self.entrypoint.partition(":")[0]
 
     def flow(self) -> Flow[..., Any]:
         """
-        The flow itself, as it was when it was first asked for.
+        Return the flow, imported at the first call.
 
         Raises:
             ConfigurationError: there is no such file or flow, or the file cannot be imported.
@@ -81,7 +81,7 @@ class Deployment(BaseModel):
         self._flow = flow
 
     def must_not_batch(self) -> bool:
-        """Whether each of its flow runs means something to Prefect beside its work: a limit, a time, a hook."""
+        """Return True if Prefect must see each of its flow runs: for a limit, a timeout, a hook."""
         flow = self.flow()
         hooks = (
             flow.on_completion_hooks,
@@ -95,7 +95,7 @@ class Deployment(BaseModel):
 
     def prefect_schedules(self) -> list[DeploymentScheduleCreate]:
         """
-        The schedules as Prefect's API takes them.
+        Return the schedules in the form of Prefect's API.
 
         Raises:
             ConfigurationError: one cannot be read.
@@ -114,7 +114,7 @@ class _File(BaseModel):
 
 def load_deployments(path: Path) -> dict[str, Deployment]:
     """
-    The deployments of `prefect.yaml` by their full name, `flow/deployment`.
+    Return the deployments of `prefect.yaml` by their full name, `flow/deployment`.
 
     Raises:
         ConfigurationError: names the file, the place in it, and what is wrong there.
@@ -148,22 +148,22 @@ def _not_right(path: Path, problems: Sequence[str]) -> ConfigurationError:
 
 
 def wrong_routes(hooks: Hooks, deployments: "Deployments") -> list[str]:
-    """Say what is wrong with routes to deployments whose flows can be loaded."""
+    """Return the mistakes in routes to deployments whose flows can be loaded."""
     to_check = [route for route in hooks.routes if route.deployment not in deployments.broken]
     return [problem for route in to_check for problem in _wrong(route, deployments)]
 
 
 class Deployments(dict[str, Deployment]):
-    """The deployments of `prefect.yaml` that are in force, by their full name, for everybody who holds them."""
+    """The deployments that are in force, by their full name; all parts of an engine share this object."""
 
     def __init__(self) -> None:
         super().__init__()
         self.broken: dict[str, str] = {}
-        """What those wait for whose flow cannot be loaded, by their full name as far as it is known."""
+        """The deployments whose flow cannot be loaded, and what they wait for, by full name as far as it is known."""
         self.problems: list[Problem] = []
 
     def replace_by(self, other: "Deployments") -> None:
-        """Let the others be in force, in one step, for everybody who holds these."""
+        """Replace them by others in one step."""
         self.clear()
         self.update(other)
         self.broken, self.problems = other.broken, other.problems
@@ -177,29 +177,29 @@ class _Entries(BaseModel):
 
 def deployments_in_force(path: Path, home: Path, seconds: float = flow_files.IMPORT_SECONDS) -> Deployments:
     """
-    Read `prefect.yaml` and import its flows, each by itself: what is wrong with one is no other's affair.
+    Read `prefect.yaml` and import its flows, each by itself: a mistake in one does not affect the others.
 
-    Where the file or an entry of it is wrong, the last good version stays in force; what is in force is written down.
+    If the file or an entry is wrong, its last good version stays in force; what is in force is stored.
 
     Raises:
-        ConfigurationError: nothing of it can be used; says why.
+        ConfigurationError: none of it can be used; says why.
     """
     record = LastGood(home, "deployments", path)
-    before = _as_they_were(record)
+    before = _last_good(record)
     found = Deployments()
     for entry in _entries(path, before, found.problems):
         _add(found, entry, before, path, home, seconds)
     if found.problems and not found:
         raise ConfigurationError(
-            f"{path}: nothing of it can be used:\n  " + "\n  ".join(map(str, found.problems))
+            f"{path}: none of it can be used:\n  " + "\n  ".join(map(str, found.problems))
         )
-    kept = {name: before[name] for name in found.broken if name in before}
-    record.write({name: entry.model_dump_json() for name, entry in (kept | found).items()})
+    broken = {name: before[name] for name in found.broken if name in before}
+    record.write({name: entry.model_dump_json() for name, entry in (broken | found).items()})
     return found
 
 
-def _as_they_were(record: LastGood) -> dict[str, Deployment]:
-    """Return what was last in force, as far as this version can read it."""
+def _last_good(record: LastGood) -> dict[str, Deployment]:
+    """Return the deployments that were last in force, as far as this version can read them."""
     before = {}
     for name, text in (record.read() or {}).items():
         with suppress(ValidationError):
@@ -208,7 +208,7 @@ def _as_they_were(record: LastGood) -> dict[str, Deployment]:
 
 
 def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Problem]) -> Iterator[Deployment]:
-    """Tell the entries that can be read, or else their last good versions."""
+    """Yield the entries that can be read, and the last good versions of the others."""
     try:
         entries = read_yaml(path, _Entries).deployments
     except ConfigurationError as error:
@@ -221,7 +221,7 @@ def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Proble
         try:
             yield Deployment.model_validate(raw)
         except ValidationError as error:
-            told = "; ".join(
+            details = "; ".join(
                 f"deployments.{'.'.join(map(str, (number, *each['loc'])))}: {each['msg']}"
                 for each in error.errors()
             )
@@ -229,7 +229,9 @@ def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Proble
                 (each for each in before.values() if _names(raw) == (each.name, each.entrypoint)), None
             )
             name = str(raw.get("name", number)) if isinstance(raw, dict) else str(number)
-            problems.append(Problem("deployment", name, f"{path}: {one_line(told)}", STAYS if last else OFF))
+            problems.append(
+                Problem("deployment", name, f"{path}: {one_line(details)}", STAYS if last else OFF)
+            )
             if last:
                 yield last
 
@@ -264,7 +266,7 @@ def _add(
 
 
 def _full_names(entry: Deployment, before: Mapping[str, Deployment]) -> list[str]:
-    """Tell under which name a deployment goes whose flow, which has a part of the name, cannot be read."""
+    """Return the likely full names of a deployment whose flow, which has a part of the name, cannot be read."""
     function = entry.entrypoint.partition(":")[2]
     same = [name for name, each in before.items() if _same(each, entry)]
     return same or [f"{function.replace('_', '-')}/{entry.name}"]  # as Prefect names a flow
@@ -276,9 +278,9 @@ def _same(one: Deployment, other: Deployment) -> bool:
 
 def fit_routes(hooks: Hooks, deployments: Deployments, home: Path) -> None:
     """
-    Put in place of each route that does not fit its flow its last good version, or switch it off.
+    Replace each route that does not fit its flow by its last good version, or switch it off.
 
-    Which routes are in force is written down.
+    The routes that are in force are stored.
 
     Raises:
         ConfigurationError: one does not fit, and none was in force before.
@@ -291,10 +293,10 @@ def fit_routes(hooks: Hooks, deployments: Deployments, home: Path) -> None:
     routes = [_fitting(route, deployments, before or {}, hooks.path, problems) for route in hooks.routes]
     hooks.replace_by(replace(hooks, routes=routes, problems=problems))
     good = {route.name: route.spec for route in routes if not route.off}
-    kept = {
+    stored = {
         route.name: before[route.name] for route in routes if before and route.off and route.name in before
     }
-    record.write(kept | good)
+    record.write(stored | good)
 
 
 def _fitting(
@@ -322,7 +324,7 @@ def _fitting(
 def _wrong(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
     try:
         return _misfits(route, deployments)
-    except Exception as error:  # noqa: BLE001  (what a flow's own types raise)
+    except Exception as error:  # noqa: BLE001  (whatever a flow's own types raise)
         return [f"routes.{route.name}: {type(error).__name__}: {one_line(error)}"]
 
 
@@ -341,8 +343,8 @@ def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
     flow = deployment.flow()
     if not flow.isasync:
         problem = (
-            f"the flow {flow.name} is not `async def`, and an engine would do nothing else while it runs; write it and "
-            "its tasks with `async def`, or start it by a schedule instead"
+            f"the flow {flow.name} is not `async def`, and would block its engine while it runs; write it and "
+            "its tasks with `async def`, or start it by a schedule"
         )
         return [f"{place}.deployment: {problem}"]
     schema = flow.parameters
@@ -357,7 +359,7 @@ def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
         if name not in {**deployment.parameters, **route.parameters}
         and not (name == DELIVERY and takes_delivery(flow))
     ]
-    # A value without a template is known now: a wrong type need not wait for a delivery.
+    # A value without a template is checked now, before a delivery needs it.
     constants = {name: value for name, value in route.parameters.items() if not _has_template(value)}
     wrong = [f"{place}.{problem}" for problem in misfits(flow, constants)]
     return unknown + missing + wrong

@@ -1,1 +1,1 @@
-"""The throwaway stack that demo, benchmarks and tests share: every process of `hookline up`, on free ports."""
+"""The sandbox: a throwaway stack for demo, benchmarks and tests, with every process of `hookline up` on free ports."""

@@ -1,4 +1,4 @@
-"""PostgreSQL and gateways alone, in a throwaway home: for the benchmarks and the tests of receiving."""
+"""PostgreSQL and gateways without the rest, in a throwaway home, for benchmarks and tests of receiving."""
 
 import asyncio
 import os
@@ -20,22 +20,22 @@ from hookline.supervisor import Process
 from hookline.supervisor.ready import http_ready
 
 SECRET = "the-secret-of-a-throwaway-home"  # noqa: S105  (it opens nothing but that)
-PATIENCE = 60.0
+START_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass
-class Receiving:
-    """A PostgreSQL and the gateways on it, each a real process that may be killed."""
+class GatewayStack:
+    """A PostgreSQL and its gateways, each a real process that may be killed."""
 
     home: Path
     environment: dict[str, str]
     postgres: subprocess.Popen[bytes] | None = None
     gateways: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    """By their address."""
+    """The gateways by their address."""
 
     @property
     def settings(self) -> Settings:
-        """The settings that lead to its database."""
+        """Settings that lead to its database."""
         return settings().model_copy(update={"home": self.home, "database_url": None})
 
     async def start_postgres(self) -> None:
@@ -89,31 +89,33 @@ class Receiving:
         return self.home / "processes.log"
 
     async def _until(self, ready: Callable[[], Awaitable[bool]], popen: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not await ready():
             if popen.poll() is not None or time.monotonic() > deadline:
-                raise HooklineError(f"It does not start:\n{self._log.read_text(errors='replace')[-4000:]}")
+                raise HooklineError(
+                    f"A process of the gateway stack does not start:\n{self._log.read_text(errors='replace')[-4000:]}"
+                )
             await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
-async def receiving(**environment: str) -> AsyncIterator[Receiving]:
+async def gateway_stack(**environment: str) -> AsyncIterator[GatewayStack]:
     """
-    A PostgreSQL in a throwaway home, with no gateway yet; the source `jiwa` has the secret `SECRET`.
+    Run a PostgreSQL in a throwaway home, with no gateway yet; the source `jiwa` has the secret `SECRET`.
 
     Args:
         environment: further variables of the gateways.
     """
     folder = _folder()
     foreign = ("HOOKLINE_", "PREFECT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     ours = {"HOOKLINE_HOME": str(folder / "home"), "HOOKLINE_SECRET_JIWA": SECRET}
-    running = Receiving(folder / "home", kept | ours | environment)
+    stack = GatewayStack(folder / "home", inherited | ours | environment)
     try:
-        await running.start_postgres()
-        yield running
+        await stack.start_postgres()
+        yield stack
     finally:
-        running.stop()
+        stack.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,20 +1,21 @@
 """
-Paid orders for a sandbox, and when Jiwa saw the calls about them: what `bench` and benchmarks/ measure with.
+The measuring kit of `hookline bench` and benchmarks/: paid orders in a sandbox, and the times of their vendor calls.
 
-What is measured is a trigger: it is given a paid order, and sees to it that the main job is done, at once or later.
+Measured is a trigger: a function that gets a paid order and starts the main job for it, to be done now or later.
 """
 
 import asyncio
 import json
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import httpx
+from rich.console import Console
 from rich.progress import Progress
 
 from hookline.clients.jiwa import JiwaClient
@@ -23,37 +24,47 @@ from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
 from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
-from hookline.sandbox.stack import SandboxStack
+from hookline.sandbox.stack import SandboxStack, sandbox_stack
 from hookline.source_secrets import webhook_secrets
 
 CUSTOMERS = 50
-"""What is done for one of them is done one after another, where it is looked up by counting."""
+"""Customers of the orders: work for one customer is serial where a counting read-back needs it."""
 FIRST, LAST = "get_sales_order", "create_sales_order_note"
-PATIENCE = 120.0
-"""So many seconds without any order's last call, and what is measured is taken for broken."""
+STALL_TIMEOUT_SECONDS = 120.0
+"""Seconds without any order's last call after which the measurement fails."""
 
 SENDERS: Final = 8
-"""So many connections a sender of webhooks has at most."""
+"""Most connections of a sender of webhooks."""
 
 Trigger: TypeAlias = Callable[[SalesOrder], Awaitable[None]]
 
 
+@contextmanager
+def measured_sandbox(out: Console, **variables: Any) -> Iterator[tuple[SandboxStack, Progress]]:
+    """Run a sandbox without first runs of schedules, and show the progress of what is measured in it."""
+    with Progress(console=out, transient=True) as progress:
+        starting = progress.add_task("starting the sandbox", total=None)
+        with sandbox_stack(HOOKLINE_FIRST_RUNS="false", **variables) as sandbox:
+            progress.remove_task(starting)
+            yield sandbox, progress
+
+
 @dataclass(frozen=True)
 class Timing:
-    """One order: when it was due, when its trigger returned, and when Jiwa saw the first and the last call about it."""
+    """The times of one order: due, trigger returned, first and last vendor call as Jiwa logged them."""
 
     invoice: str
     """Its InvoiceID."""
     due: float
     """Seconds since the epoch, as are the others."""
-    taken: float
+    triggered: float
     first: float
     last: float
 
     @property
-    def to_taken(self) -> float:
+    def to_triggered(self) -> float:
         """Seconds until the trigger returned: for a webhook, until it was acknowledged."""
-        return self.taken - self.due
+        return self.triggered - self.due
 
     @property
     def to_first(self) -> float:
@@ -67,7 +78,7 @@ class Timing:
 
 
 class PaidOrders:
-    """Has orders paid in Jiwa, hands them to a trigger, and reads from Jiwa's own log of requests what came of it."""
+    """A source of paid orders in Jiwa, which passes them to a trigger and times them by Jiwa's log of requests."""
 
     def __init__(
         self, sandbox: SandboxStack, jiwa: JiwaClient, progress: Progress, customers: Sequence[Debtor]
@@ -80,7 +91,7 @@ class PaidOrders:
     @classmethod
     @asynccontextmanager
     async def of(cls, sandbox: SandboxStack, progress: Progress) -> AsyncIterator[Self]:
-        """The orders of a sandbox, of which Jiwa itself tells nobody any more."""
+        """Prepare the orders of a sandbox, whose Jiwa sends no webhooks of its own from now on."""
         from blocks import JiwaCredentials  # Prefect's settings
 
         async with JiwaCredentials.from_environment().get_client() as jiwa:
@@ -97,63 +108,63 @@ class PaidOrders:
             yield cls(sandbox, jiwa, progress, customers)
 
     async def warm_up(self, trigger: Trigger, *, most: int | None = None) -> None:
-        """An order of each customer, whose company at Zentitle is there from then on."""
+        """Run an order of each customer, so that its company exists at Zentitle."""
         await self.at_once("warming up", trigger, CUSTOMERS, most=most)
 
     async def paced(self, what: str, trigger: Trigger, number: int, *, rate: float) -> list[Timing]:
         """
-        So many a second, each at its time, whether the one before is done or not.
+        Trigger orders at a fixed rate, without waiting for the orders before.
 
         Raises:
-            HooklineError: they are not done, and nothing goes on.
+            HooklineError: some are not done, and there is no progress.
         """
-        orders = await self._paid(what, number)
+        orders = await self._pay_orders(what, number)
         began = time.time()
         dues = [began + place / rate for place in range(number)]
-        return await self._driven(what, trigger, orders, dues, most=number)
+        return await self._run(what, trigger, orders, dues, most=number)
 
     async def at_once(
         self, what: str, trigger: Trigger, number: int, *, most: int | None = None
     ) -> list[Timing]:
         """
-        All are due now; the trigger is given no more than `most` at a time.
+        Trigger orders now, at most `most` at a time.
 
         Raises:
-            HooklineError: they are not done, and nothing goes on.
+            HooklineError: some are not done, and there is no progress.
         """
-        orders = await self._paid(what, number)
-        return await self._driven(what, trigger, orders, [time.time()] * number, most=most or number)
+        orders = await self._pay_orders(what, number)
+        return await self._run(what, trigger, orders, [time.time()] * number, most=most or number)
 
-    async def _driven(
+    async def _run(
         self, what: str, trigger: Trigger, orders: list[SalesOrder], dues: list[float], *, most: int
     ) -> list[Timing]:
         slots = asyncio.Semaphore(most)
 
-        async def give(order: SalesOrder, due: float) -> float:
+        async def start(order: SalesOrder, due: float) -> float:
             await asyncio.sleep(max(0.0, due - time.time()))
             async with slots:
                 await trigger(order)
             return time.time()
 
         invoices = [order.InvoiceID for order in orders]
-        taken, _ = await asyncio.gather(
-            asyncio.gather(*map(give, orders, dues)), self._until_done(what, invoices)
+        triggered, _ = await asyncio.gather(
+            asyncio.gather(*map(start, orders, dues)), self._until_done(what, invoices)
         )
         return [
-            Timing(invoice, due, took, self.log.first[invoice], self.log.last[invoice])
-            for invoice, due, took in zip(invoices, dues, taken, strict=True)
+            Timing(invoice, due, at, self.log.first[invoice], self.log.last[invoice])
+            for invoice, due, at in zip(invoices, dues, triggered, strict=True)
         ]
 
-    async def _paid(self, what: str, number: int) -> list[SalesOrder]:
-        making = self.progress.add_task(f"{what}: taking orders", total=number)
+    async def _pay_orders(self, what: str, number: int) -> list[SalesOrder]:
+        making = self.progress.add_task(f"{what}: paying orders", total=number)
         orders = []
         for _ in range(number):
-            orders.append(await self._one_paid())
+            orders.append(await self._pay_order())
             self.progress.advance(making)
         self.progress.remove_task(making)
         return orders
 
-    async def _one_paid(self) -> SalesOrder:
+    async def _pay_order(self) -> SalesOrder:
         order = await self.jiwa.create_sales_order(
             DebtorAccountNo=next(self.customers).AccountNo,
             Lines=[NewLine(PartNo="LIC-PRO", QuantityOrdered=1)],
@@ -178,16 +189,16 @@ class PaidOrders:
             self.progress.update(waiting, completed=done)
             if done > before:
                 since = time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
+            elif time.monotonic() - since > STALL_TIMEOUT_SECONDS:
                 raise HooklineError(
-                    f"{what}: {len(invoices) - done} of {len(invoices)} orders are not done, and none was for "
-                    f"{PATIENCE:g} s:\n{self.log.sandbox.last_lines()}"
+                    f"{what}: {len(invoices) - done} of {len(invoices)} orders are not done, without progress for "
+                    f"{STALL_TIMEOUT_SECONDS:g} s:\n{self.log.sandbox.last_lines()}"
                 )
         self.progress.remove_task(waiting)
 
 
 class _JiwaLog:
-    """When Jiwa saw the first and the last call about each order, by InvoiceID; read on from where it was."""
+    """The times of the first and the last call about each order, by InvoiceID, from Jiwa's log of requests."""
 
     def __init__(self, sandbox: SandboxStack) -> None:
         self.sandbox = sandbox
@@ -207,7 +218,7 @@ class _JiwaLog:
 
 @asynccontextmanager
 async def webhooks(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
-    """Hookline: the webhook that Jiwa would send, until it is acknowledged."""
+    """Return the trigger of Hookline: it sends Jiwa's webhook and waits for the acknowledgement."""
     secret = webhook_secrets("jiwa")[0].get_secret_value()
     headers = {"X-Hookline-Key": secret, "Content-Type": "application/json"}
     free = asyncio.Semaphore(SENDERS)
@@ -227,7 +238,7 @@ async def webhooks(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
 
 @asynccontextmanager
 async def in_process() -> AsyncIterator[Trigger]:
-    """The same flow awaited in this process, against the same Prefect server."""
+    """Return a trigger that awaits the same flow in this process, with the same Prefect server."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
@@ -238,13 +249,13 @@ async def in_process() -> AsyncIterator[Trigger]:
 
     try:
         yield run
-    finally:  # what Prefect's threads in this process still hold must be sent before their server goes
+    finally:  # Prefect's threads in this process must send their rest before the server stops
         await APILogHandler.aflush()
         await asyncio.to_thread(EventsWorker.drain_all, timeout=10)
 
 
 def bare_calls(jiwa: JiwaClient) -> Trigger:
-    """The vendor calls that the flow makes for an order of a known customer: no Prefect, no journal, no webhook."""
+    """Return a trigger that makes only the flow's vendor calls: no Prefect, no journal, no webhook."""
     from blocks import SensorproCredentials, ZentitleCredentials  # Prefect's settings
     from hookline.catalog import load_catalog
     from hookline.settings import settings
@@ -288,18 +299,18 @@ def bare_calls(jiwa: JiwaClient) -> Trigger:
 
 
 def per_second(timings: Sequence[Timing]) -> float:
-    """Orders a second, from when the first was due to the last call of the last."""
+    """Return the orders a second, from the time of the first order to the last call of the last one."""
     return len(timings) / (max(each.last for each in timings) - min(each.due for each in timings))
 
 
 def milliseconds(seconds: Sequence[float], percentile: int) -> float:
-    """A percentile of some times."""
+    """Return a percentile of times, in milliseconds."""
     if len(seconds) == 1:
         return round(seconds[0] * 1000, 1)
     return round(statistics.quantiles(seconds, n=100, method="inclusive")[percentile - 1] * 1000, 1)
 
 
 def _invoice(path: str) -> str:
-    """The InvoiceID in `/SalesOrders/{InvoiceID}/…`."""
+    """Return the InvoiceID in `/SalesOrders/{InvoiceID}/…`."""
     parts = path.split("/")
     return parts[2] if len(parts) > 2 else ""  # noqa: PLR2004

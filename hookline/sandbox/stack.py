@@ -1,4 +1,4 @@
-"""A sandbox of its own for the demo, the benchmark and the tests: everything `up` runs, in real processes."""
+"""The sandbox of the demo, the benchmarks and the tests: everything that `hookline up` runs, on free ports."""
 
 import asyncio
 import os
@@ -28,47 +28,47 @@ PORTS = {
     "HOOKLINE_WORKER_PORT": 4201,
 }
 SANDBOX_PORT = 8410
-BESIDE = range(20_000, 30_000, 10)
+OWN_PORTS = range(20_000, 30_000, 10)
 
 
 @dataclass
 class SandboxStack:
-    """A sandbox that runs."""
+    """A running sandbox."""
 
     settings: Settings
     process: subprocess.Popen[bytes]
     log: Path
     http: httpx.Client
-    """To its simulators."""
+    """A client for its simulators."""
 
     def simulator(self, vendor: str) -> str:
-        """Address of a vendor's simulator."""
+        """Return the address of a vendor's simulator."""
         return f"http://127.0.0.1:{self.settings.sandbox_port + list(VENDORS).index(vendor)}"
 
     def records(self, vendor: str) -> dict[str, Any]:
-        """The simulator's own truth about what the vendor holds."""
+        """Return the simulator's records of a vendor."""
         answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/records")
         return dict(answer.raise_for_status().json())
 
     def fault(self, vendor: str, **fault: Any) -> None:
-        """Make the vendor misbehave; see docs/sandbox.md."""
+        """Inject a fault of the vendor; see docs/sandbox.md."""
         self.http.post(f"{self.simulator(vendor)}/_sandbox/faults", json=fault).raise_for_status()
 
     def faults(self, vendor: str) -> list[dict[str, Any]]:
-        """The vendor's faults that are still to come."""
+        """Return the vendor's faults that have not happened yet."""
         return list(self.http.get(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status().json())
 
     def clear_faults(self, vendor: str) -> None:
-        """Let the vendor behave again."""
+        """Remove the vendor's faults."""
         self.http.delete(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status()
 
     def requests(self, vendor: str, since: int = 0) -> list[dict[str, Any]]:
-        """What the vendor was asked, with the time of each request in seconds since the epoch."""
+        """Return the requests to the vendor, each with its time in seconds since the epoch."""
         answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since})
         return list(answer.raise_for_status().json())
 
     def last_lines(self) -> str:
-        """The end of its log."""
+        """Return the last lines of its log."""
         return _last_lines(self.log)
 
 
@@ -80,14 +80,13 @@ def sandbox_stack(
     **more: str,
 ) -> Iterator[SandboxStack]:
     """
-    Run a sandbox in a throwaway home, on the usual ports or, where those are taken, on free ones.
+    Run a sandbox in a throwaway home, on the usual ports or, if those are used, on free ones.
 
-    Whatever the user's environment or `.env` says of vendors, databases and Prefect servers is left out: nothing
-    real is touched.
+    Vendors, databases and Prefect servers of the user's environment or `.env` are left out: nothing real is touched.
 
     Args:
-        keep: asked at the end; True leaves the sandbox running.
-        on_line: hears each line that the supervisor writes until all is ready.
+        keep: called at the end; True leaves the sandbox running.
+        on_line: called with each line of the supervisor until all is ready.
         more: further environment variables.
 
     Raises:
@@ -99,14 +98,14 @@ def sandbox_stack(
     current = runtime.bootstrap(sandbox=True)
     log = home / "up.log"
     process = _start(log)
-    kept = False
+    leave_running = False
     try:
         _wait(process, log, on_line)
         with httpx.Client(timeout=30) as http:
             yield SandboxStack(current, process, log, http)
-        kept = keep()
+        leave_running = keep()
     finally:
-        if not kept:
+        if not leave_running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             try:
@@ -117,7 +116,7 @@ def sandbox_stack(
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Settings that keep the sandbox to itself; empty ones keep `.env` from filling them in."""
+    """Return settings that isolate the sandbox; empty ones stop `.env` from setting them."""
     foreign = ("PREFECT_", *(f"{vendor.upper()}_" for vendor in VENDORS))
     for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
@@ -192,12 +191,12 @@ def _is_free(port: int) -> bool:
 
 def own_ports() -> dict[str, str]:
     """
-    Ports for a sandbox beside others: on the usual ones, another begins to listen while a server here is dead.
+    Return ports for a sandbox beside others: another sandbox could use the usual ones during a restart here.
 
-    Free ones next to each other, below those that a system gives to outgoing connections.
+    They are free and next to each other, below those that a system gives to outgoing connections.
     """
     while True:
-        first = random.choice(BESIDE)  # noqa: S311
+        first = random.choice(OWN_PORTS)  # noqa: S311
         with ExitStack() as stack, suppress(OSError):
             for port in range(first, first + len(PORTS) + len(VENDORS)):
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))
@@ -207,7 +206,7 @@ def own_ports() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on just now."""
+    """Return a port of this machine that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

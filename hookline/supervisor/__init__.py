@@ -1,9 +1,9 @@
-"""Runs the parts of Hookline in the foreground: in order, watched, restarted, and stopped without a trace."""
+"""The supervisor: starts processes in order, restarts them when they end, and stops them with all their children."""
 
 from hookline.supervisor.lock import only_one
 from hookline.supervisor.ports import Port, require_free
 from hookline.supervisor.process import Process
-from hookline.supervisor.ready import file_ready, http_ready, say_ready
+from hookline.supervisor.ready import file_ready, http_ready, report_ready
 from hookline.supervisor.supervisor import Supervisor, supervise
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "file_ready",
     "http_ready",
     "only_one",
+    "report_ready",
     "require_free",
-    "say_ready",
     "supervise",
 ]

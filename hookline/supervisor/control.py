@@ -1,8 +1,8 @@
 """
-How a command typed beside a supervisor asks it for something: a file with the request, and one with the answer.
+The control channel between a command and a running supervisor: a file with the request, one with the response.
 
-Both are in a folder of the home that only its owner may enter. Files work with a home of any path, which a socket
-does not.
+Both are in a folder of the home that only its owner may enter. Files work with a home of any path; a socket does
+not.
 """
 
 import asyncio
@@ -17,66 +17,67 @@ from typing import Any
 from hookline.errors import HooklineError
 from hookline.supervisor.lock import is_running
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 
 
 def ask(home: Path, request: str, seconds: float) -> str:
     """
-    Ask the supervisor of a home, and wait for its answer.
+    Send a request to the supervisor of a home, and return its response.
 
     Raises:
-        HooklineError: none runs, it does not answer, or its answer is that it cannot.
+        HooklineError: none runs, it does not respond, or it reports an error.
     """
     if not is_running(home):
         raise HooklineError(
-            f"No `hookline up` runs on this home: {home}. What you started by another way, restart by that way."
+            f"No `hookline up` runs on this home: {home}. A process that was started in another way must be restarted "
+            "in that way."
         )
-    question = _write(_folder(home), {"request": request}, ".request")
-    answer = question.with_suffix(".answer")
+    request_file = _write(_folder(home), {"request": request}, ".request")
+    response_file = request_file.with_suffix(".answer")
     deadline = time.monotonic() + seconds
     try:
-        while not answer.exists():
+        while not response_file.exists():
             if time.monotonic() > deadline or not is_running(home):
-                raise HooklineError(f"`hookline up` gave no answer to {request!r}. See its log.")
-            time.sleep(LOOK_SECONDS)
-        told = json.loads(answer.read_text())
+                raise HooklineError(f"`hookline up` did not respond to {request!r}. See its log.")
+            time.sleep(POLL_SECONDS)
+        response = json.loads(response_file.read_text())
     finally:
-        question.unlink(missing_ok=True)
-        answer.unlink(missing_ok=True)
-    if told["failed"]:
-        raise HooklineError(told["text"])
-    return str(told["text"])
+        request_file.unlink(missing_ok=True)
+        response_file.unlink(missing_ok=True)
+    if response["failed"]:
+        raise HooklineError(response["text"])
+    return str(response["text"])
 
 
-async def answer_requests(home: Path, do: Callable[[str], Awaitable[str]]) -> None:
-    """Answer requests until cancelled, one after another; what `do` raises is the answer."""
+async def answer_requests(home: Path, handle: Callable[[str], Awaitable[str]]) -> None:
+    """Handle requests until cancelled, one after another; an error of `handle` is the response."""
     folder = _folder(home)
-    for left in folder.iterdir():  # asked of a supervisor that has gone
-        left.unlink()
+    for stale in folder.iterdir():  # left by an earlier supervisor
+        stale.unlink()
     while True:
-        for question in sorted(folder.glob("*.request")):
-            told = await _answer(_read(question), do)
-            _write(folder, told, ".draft").replace(question.with_suffix(".answer"))
-            question.unlink(missing_ok=True)
-        await asyncio.sleep(LOOK_SECONDS)
+        for request_file in sorted(folder.glob("*.request")):
+            response = await _respond(_read(request_file), handle)
+            _write(folder, response, ".draft").replace(request_file.with_suffix(".answer"))
+            request_file.unlink(missing_ok=True)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-async def _answer(request: str, do: Callable[[str], Awaitable[str]]) -> dict[str, Any]:
+async def _respond(request: str, handle: Callable[[str], Awaitable[str]]) -> dict[str, Any]:
     try:
-        return {"failed": False, "text": await do(request)}
+        return {"failed": False, "text": await handle(request)}
     except HooklineError as error:
         return {"failed": True, "text": str(error)}
 
 
-def _read(question: Path) -> str:
+def _read(request_file: Path) -> str:
     try:
-        return str(json.loads(question.read_text())["request"])
+        return str(json.loads(request_file.read_text())["request"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
 def _write(folder: Path, value: dict[str, Any], suffix: str) -> Path:
-    """Write a whole file, which no reader sees half of."""
+    """Write a file atomically."""
     file, draft = tempfile.mkstemp(dir=folder)  # made with mode 0600
     with os.fdopen(file, "w") as opened:
         json.dump(value, opened)

@@ -1,4 +1,4 @@
-"""One Hookline per home."""
+"""The lock of a home: at most one supervisor runs on it."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from hookline.errors import HooklineError
 
 
 def is_running(home: Path) -> bool:
-    """Return whether a process holds the lock of this home."""
+    """Return True if a process holds the lock of this home."""
     try:
         file = os.open(home / "up.lock", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -27,9 +27,9 @@ def is_running(home: Path) -> bool:
 @contextmanager
 def only_one(home: Path) -> Iterator[None]:
     """
-    Hold `home/up.lock` with this process's id in it; the home is made (0700) where it is missing.
+    Hold `home/up.lock` with this process's id in it; the home is made (0700) if it is missing.
 
-    The kernel lets go of the lock when the holder dies, in whatever way.
+    The kernel releases the lock when the holder ends, in any way.
 
     Raises:
         HooklineError: another process holds it (names it), or the home cannot be written to.

@@ -1,4 +1,4 @@
-"""One stream of lines out of many processes, each line with the name of who said it."""
+"""The log of the supervisor: the lines of all processes in one stream, each with the name of its process."""
 
 import asyncio
 import codecs
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hookline.text import visible
 
-LONGEST = 4096
+MAX_LINE = 4096
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -38,7 +38,7 @@ class Log:
 
 
 class Lines:
-    """Cuts what a process writes into lines fit to be shown."""
+    """The output of a process, split into lines that are safe to show."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -46,46 +46,45 @@ class Lines:
 
     def feed(self, chunk: bytes, *, last: bool = False) -> list[str]:
         """
-        Lines that are complete with this chunk; with `last`, the unfinished one too.
+        Return the lines that are complete with this chunk; with `last`, the unfinished one too.
 
-        A line longer than `LONGEST` comes in pieces. Colours and cursor movements go, other control
-        characters are shown by their number, and of a line that overwrites itself (a progress bar) the last state
-        stays.
+        A line longer than `MAX_LINE` is split. Colours and cursor movements are removed, other control characters
+        are replaced by their number, and of a line that overwrites itself (a progress bar) the last state stays.
         """
         *whole, self._rest = (self._rest + self._decoder.decode(chunk, final=last)).split("\n")
-        while len(self._rest) > LONGEST:
-            whole.append(self._rest[:LONGEST])
-            self._rest = self._rest[LONGEST:]
+        while len(self._rest) > MAX_LINE:
+            whole.append(self._rest[:MAX_LINE])
+            self._rest = self._rest[MAX_LINE:]
         if last and self._rest:
             whole.append(self._rest)
             self._rest = ""
-        return [piece for line in whole for piece in _pieces(_shown(line))]
+        return [piece for line in whole for piece in _pieces(_cleaned(line))]
 
 
 class Output(asyncio.Protocol):
-    """Reads what one process and those it starts write, until the last of them has closed it."""
+    """The output of one process and its children, read until the last of them has closed it."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None]) -> None:
         self._lines = Lines()
-        self._tell = tell
+        self._on_line = on_line
         self.closed = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        """Tell the lines that are complete."""
+        """Pass on the lines that are complete."""
         for line in self._lines.feed(data):
-            self._tell(line)
+            self._on_line(line)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell what is left."""
+        """Pass on the rest."""
         del exc
         for line in self._lines.feed(b"", last=True):
-            self._tell(line)
+            self._on_line(line)
         self.closed.set()
 
 
-def _shown(line: str) -> str:
+def _cleaned(line: str) -> str:
     return visible(_ESCAPE.sub("", line.rstrip("\r")).rpartition("\r")[2])
 
 
 def _pieces(line: str) -> list[str]:
-    return [line[start : start + LONGEST] for start in range(0, len(line), LONGEST)] or [""]
+    return [line[start : start + MAX_LINE] for start in range(0, len(line), MAX_LINE)] or [""]

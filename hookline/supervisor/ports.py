@@ -1,4 +1,4 @@
-"""Ports that must be free before anything is started."""
+"""The ports of the processes, checked before anything is started."""
 
 import errno
 import socket
@@ -17,7 +17,7 @@ BACKLOG = 2048
 
 @dataclass(frozen=True)
 class Port:
-    """A port somebody will listen on: what for, and the variable that changes it."""
+    """A port that a process will listen on, its purpose, and the variable that changes it."""
 
     number: int
     purpose: str
@@ -27,18 +27,18 @@ class Port:
 
 def require_free(ports: Iterable[Port]) -> None:
     """
-    Do nothing when every port can be listened on.
+    Check that every port can be listened on.
 
     Raises:
-        HooklineError: one cannot; names each such port, what it is for, who holds it and what changes it.
+        HooklineError: one cannot; names each such port, its purpose, the process on it and the variable to change.
     """
     problems = []
-    wanted: dict[int, Port] = {}
+    by_number: dict[int, Port] = {}
     for port in ports:
-        twin = wanted.setdefault(port.number, port)
+        twin = by_number.setdefault(port.number, port)
         if twin is not port:
             problems.append(
-                f"Port {port.number} is wanted twice: for {twin.purpose} ({twin.variable}) "
+                f"Port {port.number} is used twice: for {twin.purpose} ({twin.variable}) "
                 f"and for {port.purpose} ({port.variable})."
             )
         elif problem := _problem(port):
@@ -49,10 +49,10 @@ def require_free(ports: Iterable[Port]) -> None:
 
 def listen(port: Port) -> socket.socket:
     """
-    Listen on a port; whoever connects waits until somebody accepts.
+    Listen on a port; a connection waits until a process accepts it.
 
     Raises:
-        HooklineError: that cannot be; says who holds the port and what changes it.
+        HooklineError: it cannot be listened on; names the process that uses it and the variable that changes it.
     """
     try:
         family, kind, _, _, address = _address(port)
@@ -82,7 +82,7 @@ def _problem(port: Port) -> str | None:
             probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return f"is taken by {_holder(port.number)}. Stop it, or set {port.variable} to another port."
+            return f"is used by {_holder(port.number)}. Stop it, or set {port.variable} to another port."
         reason = error.strerror or str(error)
         return f"cannot be listened on at {port.host}: {reason}. Set {port.variable} to another port."
     return None

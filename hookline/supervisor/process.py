@@ -1,4 +1,4 @@
-"""What the supervisor is told of a process, and how such a process is started."""
+"""A process of the supervisor: its declaration, and how it is started."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ from hookline.supervisor.ports import Port
 
 MARKER = "HOOKLINE_SUPERVISED"
 HEALTHY_SECONDS = 60.0
-"""A process that lived for so long has lived well."""
+"""Uptime after which a process counts as healthy."""
 LISTENER = "HOOKLINE_LISTEN_FD"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -26,23 +26,23 @@ class Process:
     One process for the supervisor to run.
 
     Attributes:
-        name: What it is called in the log and in `after`.
+        name: Its name in the log and in `after`.
         command: The program and its arguments; no shell.
         env: Its whole environment, as for `subprocess.Popen`; None: the supervisor's own.
-        ready: Asked again and again until it says True. None: ready once it has lived for a second.
+        ready: The readiness probe, called until it returns True. None: ready after a second.
         after: Names of the processes that must be ready before it starts; they are stopped after it.
-        uses: Names of further processes that are stopped after it, but that it need not wait for.
-        stop_signal: Asks it to stop.
-        reload_signal: Asks it to read its files again; None: it has none that it could.
-        stop_seconds: Time it is given for that, before it is killed.
+        depends_on: Names of further processes that are stopped after it, without waiting for them at the start.
+        stop_signal: The signal to stop.
+        reload_signal: The signal to read its files again; None: it reads none.
+        stop_seconds: Time to stop before it is killed.
         user: Runs as this user (the supervisor being root), with no further groups than `group`.
         group: The same for the group.
         cwd: Its working directory; None: the supervisor's own.
-        listens: Where the supervisor listens for it; it finds the socket's number in HOOKLINE_LISTEN_FD. Whoever
-            connects while it starts again is not refused, but waits.
-        restart: Started again whenever it ends. False: a job, which must end by itself with exit code 0;
-            it counts as ready from then on (or from when `ready` says so), and any other end ends everything.
-        tries: How often a job is started until it ends well.
+        listens: The port on which the supervisor listens for it; HOOKLINE_LISTEN_FD has the socket's number. A
+            connection during a restart is not refused, but waits.
+        restart: Start it again whenever it ends. False: a job, which must end by itself with exit code 0; it
+            counts as ready from then on (or when `ready` returns True), and any other end stops everything.
+        tries: Number of starts of a job until it ends well.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Process:
     env: Mapping[str, str] | None = None
     ready: Callable[[], Awaitable[bool]] | None = None
     after: Sequence[str] = ()
-    uses: Sequence[str] = ()
+    depends_on: Sequence[str] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     reload_signal: signal.Signals | None = None
     stop_seconds: float = 10
@@ -64,7 +64,7 @@ class Process:
     @property
     def stopped_before(self) -> tuple[str, ...]:
         """Names of the processes that are stopped after it."""
-        return (*self.after, *self.uses)
+        return (*self.after, *self.depends_on)
 
     def start(
         self, marker: str, output: int, listener: socket.socket | None = None
@@ -93,38 +93,38 @@ class Process:
             group=self.group,
             extra_groups=None if self.user is None else [],
             start_new_session=True,
-            preexec_fn=_dies_with(os.getpid(), ignores=self.reload_signal),  # noqa: PLW1509
+            preexec_fn=_end_with(os.getpid(), ignores=self.reload_signal),  # noqa: PLW1509
         )
 
 
-def _dies_with(parent: int, *, ignores: signal.Signals | None) -> Callable[[], None]:
-    """Runs in the new process, after its change of user (which would clear the wish)."""
+def _end_with(parent: int, *, ignores: signal.Signals | None) -> Callable[[], None]:
+    """Return what ties a new process to its parent; it runs after the change of user, which would undo it."""
 
     def prepare() -> None:
-        if ignores is not None:  # until the process itself looks after it
+        if ignores is not None:  # until the process handles it itself
             signal.signal(ignores, signal.SIG_IGN)
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-            if os.getppid() != parent:  # it died before the wish was known
+            if os.getppid() != parent:  # it ended before the request took effect
                 os._exit(1)
 
     return prepare
 
 
 class Backoff:
-    """How long to wait before the next start: twice as long each time, until it has lived well."""
+    """The wait before the next start: twice as long each time, until the process was healthy."""
 
-    def __init__(self, first: float = 0.5, longest: float = 10, healthy: float = HEALTHY_SECONDS) -> None:
-        self._first, self._longest, self._healthy = first, longest, healthy
+    def __init__(self, first: float = 0.5, maximum: float = 10, healthy: float = HEALTHY_SECONDS) -> None:
+        self._first, self._maximum, self._healthy = first, maximum, healthy
         self._next = first
 
-    def after(self, lived: float) -> float:
-        """Seconds to wait now that a process has ended that lived for so many seconds."""
-        wait = self._first if lived >= self._healthy else self._next
-        self._next = min(2 * wait, self._longest)
+    def after(self, uptime: float) -> float:
+        """Return the seconds to wait after a process has ended with this uptime."""
+        wait = self._first if uptime >= self._healthy else self._next
+        self._next = min(2 * wait, self._maximum)
         return wait
 
 
 def how_it_ended(code: int) -> str:
-    """An exit code in words: `signal 9`, `exit code 3`."""
+    """Return an exit code in words: `signal 9`, `exit code 3`."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,4 +1,4 @@
-"""Questions to a process that is starting: does it answer yet?"""
+"""Readiness probes of starting processes."""
 
 import asyncio
 import os
@@ -13,16 +13,16 @@ _TIMEOUT_SECONDS = 3.0
 READY_FILE = "HOOKLINE_READY_FILE"
 
 
-def say_ready() -> None:
-    """Say to the supervisor, in the file that it named, that this process is ready; only while it lives."""
+def report_ready() -> None:
+    """Report to the supervisor, in the file that it named, that this process is ready."""
     if path := os.environ.get(READY_FILE):
         draft = Path(f"{path}.{os.getpid()}")
-        draft.write_text(_life(psutil.Process()))
+        draft.write_text(_identity(psutil.Process()))
         draft.replace(path)
 
 
 def file_ready(path: Path) -> Callable[[], Awaitable[bool]]:
-    """A question that is True while the process lives that said so in this file."""
+    """Return a probe that is True while the process lives that reported itself ready in this file."""
 
     async def ask() -> bool:
         return _lives(path)
@@ -32,19 +32,19 @@ def file_ready(path: Path) -> Callable[[], Awaitable[bool]]:
 
 def _lives(path: Path) -> bool:
     with suppress(OSError, ValueError, IndexError, psutil.Error):
-        said = path.read_text()
-        process = psutil.Process(int(said.split()[0]))
-        return said == _life(process) and process.status() != psutil.STATUS_ZOMBIE
+        reported = path.read_text()
+        process = psutil.Process(int(reported.split()[0]))
+        return reported == _identity(process) and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
-def _life(process: psutil.Process) -> str:
-    """A process and its start: another may get its number once it is gone, in a container often the same."""
+def _identity(process: psutil.Process) -> str:
+    """Return the process id with its start time: another process may get the same id later."""
     return f"{process.pid} {process.create_time()}"
 
 
 def http_ready(url: str) -> Callable[[], Awaitable[bool]]:
-    """A question that is True once `GET url` (http only) is answered 2xx."""
+    """Return a probe that is True once `GET url` (http only) is answered 2xx."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -1,4 +1,4 @@
-"""Starts processes in order, watches them, starts the dead again, and stops them so that nothing is left."""
+"""The supervisor: starts processes in order, restarts those that end, and stops them so that nothing is left."""
 
 import asyncio
 import os
@@ -21,19 +21,17 @@ from hookline.supervisor.ports import listen
 from hookline.supervisor.process import HEALTHY_SECONDS, MARKER, Backoff, Process, how_it_ended
 from hookline.text import one_line
 
-STARTS = 5  # a process that ends so often before it was ever ready cannot start
-DEATHS = 3  # a process that ends so often, and lives no longer in between, takes `ready` back
+MAX_STARTS = 5  # a process that ends so often before it was ever ready cannot start
+MAX_EXITS = 3  # after so many exits without a healthy uptime in between, `ready` is withdrawn
 _OWN_NAME = "hookline"
-_ASK_SECONDS = 0.1
-_STILL_SECONDS = 30
-_LIVED_SECONDS = 1
-_STEADY_SECONDS = (
-    20.0  # a process that ended again and again has lived so long, ready, before it counts again
-)
+_POLL_SECONDS = 0.1
+_REMINDER_SECONDS = 30
+_UPTIME_SECONDS = 1
+_STABLE_SECONDS = 20.0  # a process that kept ending must be ready for so long before it counts again
 
 
 Troubles: TypeAlias = Mapping[str, str]
-"""The processes that end again and again, and how: none, and all is ready."""
+"""The processes that keep ending, and how; if there are none, all is ready."""
 
 
 def supervise(
@@ -42,14 +40,14 @@ def supervise(
     """
     Run processes in the foreground until SIGINT or SIGTERM; a second signal kills at once.
 
-    SIGHUP is passed on to those that read their files again, unless it says that the terminal has gone. When this
-    returns or raises, no process is left of those started here and of those they started.
+    SIGHUP is passed on to processes that can reload, unless it came because the terminal was closed. When this
+    returns or raises, none of the started processes and of their children is left.
 
     Args:
         processes: what to run.
-        on_change: called when all of them are ready for the first time, and whenever one begins or ceases to end
-            again and again.
-        home: where commands typed beside it may ask for a restart.
+        on_change: called when all of them are ready for the first time, and when one begins to keep ending or is
+            stable again.
+        home: the data folder, in which other commands may request a restart.
 
     Raises:
         HooklineError: a process cannot start, or a job failed; with its last lines.
@@ -58,7 +56,7 @@ def supervise(
 
 
 class _Child:
-    """A process as it lives: not yet running, running, ready, ended, running again."""
+    """The state of a process: not yet running, running, ready, ended, running again."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -71,15 +69,17 @@ class _Child:
         self.was_ready = False
         self.is_asked_to_restart = False
         self.listener: socket.socket | None = None
-        self.deaths = 0
+        self.exits = 0
         self.in_a_row = 0
-        """Deaths since it last lived well."""
+        """Exits since it was last healthy."""
         self.backoff = Backoff()
         self.last_lines: deque[str] = deque(maxlen=20)
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
         if self.popen is not None:
-            with suppress(ProcessLookupError, PermissionError):  # gone; macOS says so of a group of zombies
+            with suppress(
+                ProcessLookupError, PermissionError
+            ):  # ended; macOS raises this for a group of zombies
                 if group:  # of which it is the leader
                     os.killpg(self.popen.pid, number)
                 else:
@@ -87,7 +87,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs a set of processes, see `supervise`."""
+    """The supervisor of a set of processes; see `supervise`."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Supervisor:
         home: Path | None = None,
     ) -> None:
         """
-        Take the processes.
+        Order the processes.
 
         Raises:
             ValueError: two have the same name, or `after` names none of them or runs in a circle.
@@ -112,7 +112,7 @@ class Supervisor:
         self._log = log or Log([_OWN_NAME, *by_name])
         self._on_change = on_change
         self._home = home
-        self._announced = False
+        self._reported_ready = False
         self._troubles: dict[str, str] = {}
         self._has_terminal = _is_there_a_terminal()
         self._stop = asyncio.Event()
@@ -128,32 +128,32 @@ class Supervisor:
             HooklineError: a process cannot start, or a job failed; with its last lines.
         """
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCHLD, self._see_who_ended)
+        loop.add_signal_handler(signal.SIGCHLD, self._note_exits)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._ask_to_stop, number)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
         with _guard(self._run), self._listeners():
-            keepers = [asyncio.create_task(self._keep_or_fail(child)) for child in self._children.values()]
+            tasks = [asyncio.create_task(self._run_or_fail(child)) for child in self._children.values()]
             if self._home is not None:
-                keepers.append(asyncio.create_task(control.answer_requests(self._home, self._do)))
+                tasks.append(asyncio.create_task(control.answer_requests(self._home, self._handle)))
             try:
                 await self._stop.wait()
             finally:
-                for keeper in keepers:
-                    keeper.cancel()
-                await asyncio.gather(*keepers, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await self._stop_all()
         if self._failure is not None:
             raise self._failure
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Write a line of the supervisor's own."""
         self._log.line(_OWN_NAME, text)
 
     @contextmanager
     def _listeners(self) -> Iterator[None]:
-        """Listen for those that are to be reached while they start again."""
+        """Listen for the processes that must be reachable during a restart."""
         with ExitStack() as stack:
             for child in self._children.values():
                 if child.process.listens is not None:
@@ -162,9 +162,9 @@ class Supervisor:
 
     # Requests
 
-    async def _do(self, request: str) -> str:
+    async def _handle(self, request: str) -> str:
         """
-        Do what a command asks for: `restart NAME`.
+        Handle a request of another command: `restart NAME`.
 
         Raises:
             HooklineError: it cannot be done; says why.
@@ -176,83 +176,83 @@ class Supervisor:
         return await self._restart(child)
 
     async def _restart(self, child: _Child) -> str:
-        """Stop a process in order, and wait until the next one is ready."""
+        """Stop a process, and wait until its successor is ready."""
         loop = asyncio.get_running_loop()
-        began, deaths = loop.time(), child.deaths
-        self.say(f"{child.name} is restarted, as a command asks for")
+        began, exits = loop.time(), child.exits
+        self.log(f"{child.name} is restarted by a command")
         if not child.ended.is_set():
             child.is_asked_to_restart = True
             child.ready.clear()
             await self._end(child)
-        while not await _within(_ASK_SECONDS, child.ready):
-            if child.deaths > deaths:
+        while not await _within(_POLL_SECONDS, child.ready):
+            if child.exits > exits:
                 raise HooklineError(f"{child.name} does not start. Its last lines:{_last_lines(child)}")
         return f"{child.name} restarted, ready after {loop.time() - began:.1f} s"
 
     # A process's life
 
-    async def _keep_or_fail(self, child: _Child) -> None:
+    async def _run_or_fail(self, child: _Child) -> None:
         try:
-            await self._keep(child)
+            await self._keep_running(child)
         except Exception as error:  # noqa: BLE001  (raised by run, once all are stopped)
             self._failure = self._failure or error
             self._stop.set()
 
-    async def _keep(self, child: _Child) -> None:
+    async def _keep_running(self, child: _Child) -> None:
         """Start a process, and again whenever it ends; return when it is a job that is done."""
         loop = asyncio.get_running_loop()
         while True:
             for name in child.process.after:
                 await self._children[name].ready.wait()
             began = loop.time()
-            code = await self._live(child)
+            code = await self._run_once(child)
             if not child.process.restart and code == 0:
-                self._is_ready(child, loop.time() - began, "done")
+                self._set_ready(child, loop.time() - began, "done")
                 return
             if child.is_asked_to_restart:
                 child.is_asked_to_restart = False
                 continue
-            child.deaths += 1
+            child.exits += 1
             how = "cannot be executed" if code is None else how_it_ended(code)
-            given_up = not child.process.restart and child.deaths >= child.process.tries
-            if given_up or (not child.was_ready and child.deaths >= STARTS):
-                raise HooklineError(_obituary(child, how))
-            lived = loop.time() - began
-            wait = child.backoff.after(lived)
-            self.say(f"{child.name} died ({how}), restarting in {wait:g} s")
-            self._note_death(child, lived)
+            given_up = not child.process.restart and child.exits >= child.process.tries
+            if given_up or (not child.was_ready and child.exits >= MAX_STARTS):
+                raise HooklineError(_exit_report(child, how))
+            uptime = loop.time() - began
+            wait = child.backoff.after(uptime)
+            self.log(f"{child.name} died ({how}), restarting in {wait:g} s")
+            self._count_exit(child, uptime)
             await asyncio.sleep(wait)
 
-    async def _live(self, child: _Child) -> int | None:
-        """One life: from the start to the exit code, or None when it could not be executed."""
+    async def _run_once(self, child: _Child) -> int | None:
+        """Start a process and wait for its end; return the exit code, or None if it could not be executed."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self.say(f"{child.name} starting")
+        self.log(f"{child.name} starting")
         try:
             popen = await self._start(child)
         except OSError as error:
             child.last_lines.append(f"{error.strerror}: {error.filename}")
             return None
-        if await self._comes_up(child):
-            self._is_ready(child, loop.time() - began, "ready")
-            if child.name in self._troubles and not await _within(_STEADY_SECONDS, child.ended):
+        if await self._becomes_ready(child):
+            self._set_ready(child, loop.time() - began, "ready")
+            if child.name in self._troubles and not await _within(_STABLE_SECONDS, child.ended):
                 child.in_a_row = 0
                 del self._troubles[child.name]
-                self._tell()
+                self._report()
         await child.ended.wait()
         child.ready.clear()
         await self._clear_up(child)
         return popen.returncode
 
     async def _start(self, child: _Child) -> subprocess.Popen[bytes]:
-        def tell(line: str) -> None:
+        def on_line(line: str) -> None:
             child.last_lines.append(line)
             self._log.line(child.name, line)
 
         read, write = os.pipe()
-        output, source = Output(tell), os.fdopen(read, "rb", buffering=0)
+        output, source = Output(on_line), os.fdopen(read, "rb", buffering=0)
         try:
-            # No await between the start and the notes of it: SIGCHLD is looked at only after them.
+            # No await between the start and the record of it: SIGCHLD is handled only after that.
             popen = child.process.start(f"{self._run}/{child.name}/", write, child.listener)
         except OSError:
             source.close()
@@ -264,45 +264,45 @@ class Supervisor:
         await asyncio.get_running_loop().connect_read_pipe(lambda: output, source)
         return popen
 
-    async def _comes_up(self, child: _Child) -> bool:
+    async def _becomes_ready(self, child: _Child) -> bool:
         """Wait until it is ready (True) or has ended."""
         process, loop = child.process, asyncio.get_running_loop()
         if process.ready is None:
-            return process.restart and not await _within(_LIVED_SECONDS, child.ended)
-        said = began = loop.time()
-        while not await _within(_ASK_SECONDS, child.ended):
+            return process.restart and not await _within(_UPTIME_SECONDS, child.ended)
+        reminded = began = loop.time()
+        while not await _within(_POLL_SECONDS, child.ended):
             if await process.ready() and not child.ended.is_set():
                 return True
-            if loop.time() - said >= _STILL_SECONDS:
-                said = loop.time()
-                self.say(f"still waiting for {child.name} ({said - began:.0f} s)")
-                if self._announced:
-                    self._troubles[child.name] = f"has been starting for {said - began:.0f} s"
-                    self._tell()
+            if loop.time() - reminded >= _REMINDER_SECONDS:
+                reminded = loop.time()
+                self.log(f"still waiting for {child.name} ({reminded - began:.0f} s)")
+                if self._reported_ready:
+                    self._troubles[child.name] = f"has been starting for {reminded - began:.0f} s"
+                    self._report()
         return False
 
-    def _is_ready(self, child: _Child, seconds: float, word: str) -> None:
+    def _set_ready(self, child: _Child, seconds: float, word: str) -> None:
         child.was_ready = True
         child.ready.set()
-        self.say(f"{child.name} {word} ({seconds:.1f} s)")
-        if not self._announced and all(other.ready.is_set() for other in self._children.values()):
-            self._announced = True
-            self._tell()
+        self.log(f"{child.name} {word} ({seconds:.1f} s)")
+        if not self._reported_ready and all(other.ready.is_set() for other in self._children.values()):
+            self._reported_ready = True
+            self._report()
 
-    def _note_death(self, child: _Child, lived: float) -> None:
-        """Count it; a process that ends again and again takes back that all is ready."""
-        child.in_a_row = 1 if lived >= HEALTHY_SECONDS else child.in_a_row + 1
-        if child.in_a_row >= DEATHS:
+    def _count_exit(self, child: _Child, uptime: float) -> None:
+        """Count an exit; a process that keeps ending withdraws that all is ready."""
+        child.in_a_row = 1 if uptime >= HEALTHY_SECONDS else child.in_a_row + 1
+        if child.in_a_row >= MAX_EXITS:
             last = child.last_lines[-1] if child.last_lines else "it wrote nothing"
             self._troubles[child.name] = f"died {child.in_a_row} times: {one_line(last, 200)}"
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
-        if self._announced:
+    def _report(self) -> None:
+        if self._reported_ready:
             self._on_change(dict(self._troubles))
 
     async def _clear_up(self, child: _Child) -> None:
-        """End what it left behind (as systemd does), and hear its last words."""
+        """Kill what it left behind (as systemd does), and read the rest of its output."""
         child.signal(signal.SIGKILL, group=True)
         sweep.sweep(MARKER, f"{self._run}/{child.name}/")
         if child.output is not None:
@@ -310,34 +310,34 @@ class Supervisor:
 
     # The end
 
-    def _see_who_ended(self) -> None:
+    def _note_exits(self) -> None:
         for child in self._children.values():
             if child.popen is not None and child.popen.poll() is not None:
                 child.ended.set()
 
-    def _hang_up(self) -> None:
-        """Let files be read again; where the terminal has gone from which this was started, all ends."""
+    def _on_sighup(self) -> None:
+        """Let processes reload their files; stop if the terminal of this process was closed."""
         if self._has_terminal and not _is_there_a_terminal():
             self._ask_to_stop(signal.SIGHUP)
             return
         for child in self._children.values():
             if child.process.reload_signal is not None and not child.ended.is_set():
-                self.say(f"{child.name} reads its files again")
+                self.log(f"{child.name} reads its files again")
                 child.signal(child.process.reload_signal)
 
     def _ask_to_stop(self, number: signal.Signals) -> None:
         if not self._stop.is_set():
-            self.say(f"stopping ({number.name})")
+            self.log(f"stopping ({number.name})")
             self._stop.set()
         elif not self._at_once:
             self._at_once = True
-            self.say("stopping at once")
+            self.log("stopping at once")
             for child in self._children.values():
                 if not child.ended.is_set():
                     child.signal(signal.SIGKILL, group=True)
 
     async def _stop_all(self) -> None:
-        """Stop each once those that need it are stopped."""
+        """Stop each process after those that depend on it."""
         stops: dict[str, asyncio.Task[None]] = {}
         for name in reversed(self._children):
             dependants = [
@@ -352,14 +352,14 @@ class Supervisor:
             return
         await self._end(child)
         await self._clear_up(child)
-        self.say(f"{child.name} stopped")
+        self.log(f"{child.name} stopped")
 
     async def _end(self, child: _Child) -> None:
-        """Ask a process to stop, and kill it when it does not in its time."""
+        """Ask a process to stop, and kill it if it does not stop in time."""
         seconds = child.process.stop_seconds
         child.signal(child.process.stop_signal)
         if not await _within(seconds, child.ended):
-            self.say(f"{child.name} did not stop within {seconds:g} s: killed")
+            self.log(f"{child.name} did not stop within {seconds:g} s: killed")
             child.signal(signal.SIGKILL, group=True)
             await child.ended.wait()
 
@@ -375,7 +375,7 @@ def _is_there_a_terminal() -> bool:
 
 @contextmanager
 def _guard(run: str) -> Iterator[None]:
-    """Sweep when this process has gone, even by SIGKILL: another process waits for that."""
+    """Sweep when this process ends, even by SIGKILL: another process waits for that."""
     guard = subprocess.Popen(  # noqa: S603
         [sys.executable, "-P", sweep.__file__, MARKER, f"{run}/"],
         stdin=subprocess.PIPE,
@@ -390,14 +390,14 @@ def _guard(run: str) -> Iterator[None]:
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Wait for an event, for so long at most; has it come?"""
+    """Wait for an event for so many seconds at most; return True if it is set."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()
 
 
-def _obituary(child: _Child, how: str) -> str:
-    times = "" if child.deaths == 1 else f" {child.deaths} times, at last"
+def _exit_report(child: _Child, how: str) -> str:
+    times = "" if child.exits == 1 else f" {child.exits} times, at last"
     verb = "ended" if child.process.restart else "failed"
     before = " before it was ready" if child.process.restart else ""
     return f"{child.name} {verb}{before}{times} ({how}). Its last lines:{_last_lines(child)}"

@@ -1,8 +1,8 @@
 """
-Ends what bears a marker in its environment, which is all that a supervisor started, however deep.
+The sweep: kills all processes with a marker in their environment, which a supervisor gives to all that it starts.
 
-As a script it is the supervisor's guard: it waits until its standard input ends, which is when the supervisor
-has gone in whatever way, and sweeps. The kernel kills the supervisor's children then; the guard, theirs.
+As a script it is the supervisor's guard: it waits until its standard input ends, which happens when the supervisor
+ends in any way, and sweeps. The kernel kills the supervisor's children then; the guard kills theirs.
 """
 
 import contextlib
@@ -13,13 +13,15 @@ import time
 
 import psutil
 
-_PATIENCE = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 def sweep(variable: str, value: str) -> None:
     """Kill each process whose environment has the variable, beginning with the value, until there is none."""
-    deadline = time.monotonic() + _PATIENCE  # for one that the kernel cannot end, as on a dead network disk
-    while found := [process for process in psutil.process_iter() if _bears(process, variable, value)]:
+    deadline = (
+        time.monotonic() + _TIMEOUT_SECONDS
+    )  # for one that the kernel cannot end, as on a dead network disk
+    while found := [process for process in psutil.process_iter() if _has_marker(process, variable, value)]:
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -28,7 +30,7 @@ def sweep(variable: str, value: str) -> None:
         time.sleep(0.01)
 
 
-def _bears(process: psutil.Process, variable: str, value: str) -> bool:
+def _has_marker(process: psutil.Process, variable: str, value: str) -> bool:
     try:
         return (
             process.pid != os.getpid()

@@ -142,7 +142,7 @@ async def test_an_uncertain_mail_is_settled_from_the_command_line_and_the_run_go
     deliveries = await business.settled(order)
     [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
 
-    settled = run_process("effects", "settle", str(effect["id"]), "--happened")
+    settled = run_process("effects", "resolve", str(effect["id"]), "--happened")
     await business.noted(order)
 
     states = {d["state"] for row in deliveries for d in row["dispatches"]}
@@ -218,8 +218,8 @@ async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):
         (run_here, ["inbox", "show", "nonsense"], "There is no delivery nonsense"),
         (run_here, ["inbox", "replay", "nonsense"], "There is no delivery nonsense"),
         (run_here, ["effects", "show", "999999"], "There is no effect 999999"),
-        (run_here, ["effects", "settle", "1"], "Say either --happened or --send-again"),
-        (run_process, ["trace", "nonsense"], "Nothing is known of nonsense"),
+        (run_here, ["effects", "resolve", "1"], "Use either --happened or --send-again"),
+        (run_process, ["trace", "nonsense"], "Nothing was found for nonsense"),
         (run_here, ["send", "nobody", "-"], "has no source 'nobody'"),
         (run_here, ["send", "jiwa", "no-such-file.json"], "Cannot read no-such-file.json"),
         (run_here, ["inbox", "list", "--limit", "many"], "many"),

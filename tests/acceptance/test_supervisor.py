@@ -198,7 +198,7 @@ def test_a_process_that_dies_again_and_again_takes_ready_back_until_it_lives(up)
         import hookline.supervisor.supervisor as module
         from hookline.supervisor.process import Backoff as module_backoff
         module.Backoff = lambda: module_backoff(first=0.01)
-        module._LIVED_SECONDS, module._STEADY_SECONDS = 0.3, 0.5
+        module._UPTIME_SECONDS, module._STABLE_SECONDS = 0.3, 0.5
 
         FRAIL = (
             "import os, sys, time; from pathlib import Path; time.sleep(0.6);"
@@ -224,7 +224,7 @@ def test_a_process_is_stopped_before_those_it_uses_though_it_starts_beside_them(
             return Path("there").exists()
 
         run(
-            child("user", SLOW + "open('there', 'w'); print('up', flush=True); time.sleep(600)", uses=["server"]),
+            child("user", SLOW + "open('there', 'w'); print('up', flush=True); time.sleep(600)", depends_on=["server"]),
             child("server", SLEEP, ready=there),
         )
     """)
@@ -398,7 +398,7 @@ def test_a_taken_port_is_told_with_its_holder_and_its_variable():
 
     name = psutil.Process().name()
     assert (
-        f"Port {number}, for the gateway, is taken by {name} (pid {os.getpid()}). "
+        f"Port {number}, for the gateway, is used by {name} (pid {os.getpid()}). "
         "Stop it, or set HOOKLINE_GATEWAY_PORT to another port."
     ) == str(caught.value)
 
@@ -419,7 +419,7 @@ def test_a_port_wanted_twice_is_told():
     with pytest.raises(HooklineError) as caught:
         require_free([Port(number, "the gateway", "A_PORT"), Port(number, "Prefect", "B_PORT")])
 
-    assert f"Port {number} is wanted twice: for the gateway (A_PORT) and for Prefect (B_PORT)." == str(
+    assert f"Port {number} is used twice: for the gateway (A_PORT) and for Prefect (B_PORT)." == str(
         caught.value
     )
 

@@ -25,7 +25,7 @@ async def see_to_all(evidence: Evidence) -> str:
     """
     uncertain = json.loads(await _hookline("effects", "list", "--state", "uncertain", "--json"))
     for effect in uncertain:
-        await _hookline("effects", "settle", str(effect["id"]), *_answer(effect, evidence))
+        await _hookline("effects", "resolve", str(effect["id"]), *_answer(effect, evidence))
     for state in ("uncertain", "failed"):
         await _hookline("inbox", "replay", "--state", state, "--yes")
     await _hookline("inbox", "replay", "--state", "done", "--limit", str(DONE_REPLAYED), "--yes")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from hookline.database import pool
-from hookline.sandbox.gateway_stack import SECRET, receiving
+from hookline.sandbox.gateway_stack import SECRET, gateway_stack
 
 HEADERS = {"X-Hookline-Key": SECRET, "Content-Type": "application/json"}
 
@@ -69,7 +69,7 @@ async def assert_all_are_there_once(running, sender, numbers):
 
 @pytest.fixture(scope="module")
 async def processes():
-    async with receiving() as running:
+    async with gateway_stack() as running:
         yield running
 
 
@@ -155,7 +155,7 @@ async def test_a_full_disk_is_told_to_the_sender_and_costs_nothing_that_was_acce
         parent.chmod(parent.stat().st_mode | 0o011)
     with small_disk(disk, 120):
         monkeypatch.setattr("tempfile.tempdir", str(disk))
-        async with receiving(HOOKLINE_MIN_FREE_MB=least_free) as running:
+        async with gateway_stack(HOOKLINE_MIN_FREE_MB=least_free) as running:
             address = await running.start_gateway()
             sender = Sender(padding=900_000)
             await sender.send(address, 0)

@@ -457,7 +457,7 @@ async def test_a_delivery_that_waits_long_to_be_routed_is_named(database, second
     await send(database, "shop", "2")
     await database.execute("UPDATE deliveries SET received_at = now() - make_interval(secs => $1)", seconds)
 
-    now = await running.look(database)
+    now = await running.read(database)
 
     [received] = [finding for finding in running.check(now) if finding.check == "received"]
     text = now.waits_too_long or ""
@@ -468,7 +468,7 @@ async def test_a_delivery_that_waits_long_to_be_routed_is_named(database, second
 async def test_a_part_of_an_engine_that_fails_is_a_warning(database):
     await alive(database, "the reconciler: HTTPStatusError")
 
-    now = await running.look(database)
+    now = await running.read(database)
 
     engines = running.check(now)[0]
     assert ("warning", True) == (engines.state, "the reconciler: HTTPStatusError" in engines.detail)

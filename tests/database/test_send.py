@@ -180,18 +180,18 @@ async def test_headers_and_the_content_type_are_those_that_were_given(post, data
 
 
 async def test_an_answer_that_the_source_chose_itself_is_told(post):
-    assert "taken: 200 thank you\n" == await post("polite", as_json=False)
+    assert "accepted: 200 thank you\n" == await post("polite", as_json=False)
     assert {"status": 200, "body": "thank you"} == await post("polite", b'{"n": 2}')
 
 
 @pytest.mark.parametrize(
     ("source", "options", "said"),
     [
-        ("ed25519", {}, "ed25519 is believed by its public key, so only the sender's private key can sign"),
-        ("public", {}, "public is believed by its public key, so only the sender's private key can sign"),
+        ("ed25519", {}, "ed25519 is verified by its public key, so only the sender's private key can sign"),
+        ("public", {}, "public is verified by its public key, so only the sender's private key can sign"),
         ("off", {}, "HOOKLINE_SECRET_OFF is not set"),
-        ("jiwa", {"delivery_id": "7"}, "A delivery of jiwa is known by a digest of the body; leave --id out."),
-        ("stripe", {"delivery_id": "7"}, "A delivery of stripe is known by what {{ body.id }} gives; leave --id out."),
+        ("jiwa", {"delivery_id": "7"}, "A delivery of jiwa is identified by a digest of the body; leave --id out."),
+        ("stripe", {"delivery_id": "7"}, "A delivery of stripe is identified by the value of {{ body.id }}; leave --id out."),
         ("jiwa", {"header": ("X-Event",)}, "--header 'X-Event' is not NAME=VALUE."),
         ("jiwa", {"header": ("X-Event=a\nX-Other: b",)}, "is not NAME=VALUE."),
     ],

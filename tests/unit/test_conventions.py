@@ -230,7 +230,7 @@ def example(block):
     return block(
         **(
             {"base_url": "https://vendor.example"}
-            | dict.fromkeys(set(vars(block)["__annotations__"]) - {"vendor", "settings", "base_url"}, "x")
+            | dict.fromkeys(set(VENDORS[block.vendor].__annotations__) - {"base_url"}, "x")
             | {"token_url": "https://tokens.example"}
             | filled
         )

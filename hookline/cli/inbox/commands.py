@@ -1,4 +1,4 @@
-"""`hookline inbox replay` and `discard`: deliveries by their ids, or all that a filter finds."""
+"""`hookline inbox replay` and `discard`: deliveries by their ids, or all of a filter."""
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.prompt import Confirm
 
 from hookline import runtime
-from hookline.cli.inbox.filters import ALL, Limit, Wanted, ask, find_one, pauses
+from hookline.cli.inbox.filters import ALL, DeliveryFilter, Limit, find_one, on_database, pause_remarks
 from hookline.cli.output import console, show
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import commands, search
@@ -21,18 +21,18 @@ from hookline.inbox import dry_run as dry
 from hookline.inbox.commands import Command
 
 Numbers = Annotated[str, Parameter(name="ID", help="Deliveries by their ids, or the beginnings of these.")]
-DryRun = Annotated[bool, Parameter(negative="", help="Say what would be done; change nothing.")]
+DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done; change nothing.")]
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
 
 BATCH = 100
 """Deliveries that are changed in one transaction."""
 MANY = 20
-"""From so many on there is a progress bar."""
+"""Deliveries from which on there is a progress bar."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """What is done to each delivery, in words and in deed."""
+    """The action on each delivery, with the words for it."""
 
     verb: str
     done: str
@@ -42,26 +42,26 @@ class Act:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which deliveries: those of these ids, or those that are wanted."""
+    """The chosen deliveries: by their ids, or by a filter."""
 
     numbers: tuple[str, ...]
-    wanted: search.Filter
+    filter: search.Filter
     limit: int | None
     source: str | None
-    """Ids may be of this source alone."""
+    """The only source that ids may be of; None for any."""
 
     async def ids(self, database: asyncpg.Pool) -> list[UUID]:
-        """Their ids in order of arrival, which deliveries of one key must keep."""
+        """Return their ids in order of arrival, which must be kept among deliveries of one key."""
         if self.numbers:
             rows = {row["seq"]: row for row in [await find_one(database, each) for each in self.numbers]}
             for row in rows.values():
                 if self.source not in {None, row["source"]}:
                     raise ConfigurationError(
-                        f"Delivery {row['id']} is of {row['source']}; the route takes what {self.source} sends."
+                        f"Delivery {row['id']} is of {row['source']}; the route is for deliveries of {self.source}."
                     )
             return [rows[seq]["id"] for seq in sorted(rows)]
         found: list[UUID] = []
-        async for each in search.ids(database, self.wanted):
+        async for each in search.ids(database, self.filter):
             if len(found) == self.limit:
                 break
             found.append(each)
@@ -70,32 +70,30 @@ class Chosen:
 
 def replay(
     *deliveries: Numbers,
-    wanted: Wanted = ALL,
+    chosen: DeliveryFilter = ALL,
     limit: Limit = None,
     route: Annotated[
         str | None,
-        Parameter(
-            help="Only this route; one that did not take the delivery does now, whatever its condition."
-        ),
+        Parameter(help="Only this route; also if its condition did not match the delivery."),
     ] = None,
-    reason: Annotated[str, Parameter(help="Why; it is kept in the audit trail.")] = "replayed",
+    reason: Annotated[str, Parameter(help="Reason for the audit trail.")] = "replayed",
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """
-    Let deliveries go through again; what is done at the vendors is not repeated.
+    Run deliveries again; what is done at the vendors is not repeated.
 
-    A run that failed goes on; one that is done or discarded runs anew. What waits or runs is left alone.
-    Deliveries are named by their ids, or found by a filter; of what a filter found, you are asked first.
+    A failed run continues; one that is done or discarded starts again. What waits or runs is left alone.
+    Name deliveries by their ids, or choose them by a filter; before it acts on a filter, it asks.
 
     Try:
         hookline inbox replay 3f9c2a
         hookline inbox replay 3f9c2a --route jiwa-order
         hookline inbox replay --state failed --since 2h --dry-run
-        hookline inbox replay --state rejected --reason "schema mended" --yes
+        hookline inbox replay --state rejected --reason "schema fixed" --yes
     """
     source = None if route is None else _source_of(route)
-    chosen = _choose(deliveries, wanted, limit, source)
+    deliveries_chosen = _choose(deliveries, chosen, limit, source)
     actor = runtime.person()
     sources = _act(
         Act(
@@ -104,19 +102,20 @@ def replay(
             rehearse=partial(dry.replay, route=route),
             do=partial(commands.replay, route=route, actor=actor, reason=reason),
         ),
-        chosen,
+        deliveries_chosen,
         dry_run=dry_run,
         yes=yes,
     )
     if sources:
-        for told in ["What is done at the vendors is not repeated.", *ask(lambda db: pauses(db, sources))]:
-            console().print(told)
+        remarks = on_database(lambda database: pause_remarks(database, sources))
+        for remark in ["What is done at the vendors is not repeated.", *remarks]:
+            console().print(remark)
 
 
 def discard(
     *deliveries: Numbers,
-    reason: Annotated[str, Parameter(help="Why; it is kept with the delivery.")],
-    wanted: Wanted = ALL,
+    reason: Annotated[str, Parameter(help="Reason, stored with the delivery.")],
+    chosen: DeliveryFilter = ALL,
     limit: Limit = None,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -124,8 +123,8 @@ def discard(
     """
     Set deliveries aside: nothing of them that waits or failed is tried again.
 
-    What runs is stopped before its next step. Deliveries are named by their ids, or found by a filter; of what a
-    filter found, you are asked first. A replay takes it back.
+    What runs is stopped before its next step. Name deliveries by their ids, or choose them by a filter; before it
+    acts on a filter, it asks. A replay undoes it.
 
     Try:
         hookline inbox discard 3f9c2a --reason "test order"
@@ -133,8 +132,8 @@ def discard(
         hookline inbox discard --text test-mode --reason "test" --limit 10
     """
     if not reason.strip():
-        raise ConfigurationError("--reason is empty: say why, for whoever looks later.")
-    chosen = _choose(deliveries, wanted, limit, None)
+        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
+    deliveries_chosen = _choose(deliveries, chosen, limit, None)
     actor = runtime.person()
     _act(
         Act(
@@ -143,23 +142,25 @@ def discard(
             rehearse=dry.discard,
             do=partial(commands.discard, actor=actor, reason=reason),
         ),
-        chosen,
+        deliveries_chosen,
         dry_run=dry_run,
         yes=yes,
     )
 
 
-def _choose(numbers: tuple[str, ...], wanted: Wanted, limit: int | None, source: str | None) -> Chosen:
-    """What the command line names, or an error that says how to name it."""
-    if bool(numbers) == wanted.narrows or (numbers and limit):
+def _choose(
+    numbers: tuple[str, ...], chosen: DeliveryFilter, limit: int | None, source: str | None
+) -> Chosen:
+    """Return the chosen deliveries; raises ConfigurationError if the command line names none, or in two ways."""
+    if bool(numbers) == chosen.narrows or (numbers and limit):
         raise ConfigurationError(
-            "Name deliveries by their ids, or say which by --source, --state, --key, --text, --since or --until; "
-            "one or the other."
+            "Name deliveries by their ids, or choose them by --source, --state, --key, --text, --since or "
+            "--until; not both."
         )
-    if source is not None and wanted.source not in {None, source}:
-        raise ConfigurationError(f"The route takes what {source} sends, not {wanted.source}.")
-    given = wanted.filter() if source is None else wanted.of(source).filter()
-    return Chosen(numbers, given, limit, source)
+    if source is not None and chosen.source not in {None, source}:
+        raise ConfigurationError(f"The route is for deliveries of {source}, not of {chosen.source}.")
+    filter_ = chosen.filter() if source is None else chosen.of(source).filter()
+    return Chosen(numbers, filter_, limit, source)
 
 
 def _source_of(route: str) -> str:
@@ -175,14 +176,14 @@ def _source_of(route: str) -> str:
 
 
 def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
-    """Do it, after consent where a filter chose; the sources that something was done to."""
+    """Do it, after confirmation if a filter chose; return the sources with a changed delivery."""
     asks = not (chosen.numbers or yes or dry_run)
     if asks and not sys.stdin.isatty():
         raise ConfigurationError(
-            f"There is no terminal to ask whether to {act.verb} what the filter finds: add --yes, or look first "
-            f"with --dry-run. Nothing was {act.done}."
+            f"There is no terminal to ask for confirmation. Nothing was {act.done}; add --yes, or see first what "
+            f"would be {act.done} with --dry-run."
         )
-    ids, parts = ask(lambda database: _rehearse(database, act, chosen))
+    ids, parts = on_database(lambda database: _rehearse(database, act, chosen))
     planned = sum(part.deliveries for part in parts if part.left_alone is None)
     if dry_run or asks:
         show(map(asdict, parts), ["source", "state", "deliveries", "left_alone"], as_json=False)
@@ -191,14 +192,14 @@ def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
         return set()
     if asks and planned:
         _agree(act, planned)
-    acted = ask(lambda database: _each(database, act, ids)) if planned else 0
+    acted = on_database(lambda database: _each(database, act, ids)) if planned else 0
     reasons = sorted({part.left_alone for part in parts if part.left_alone})
-    told = f"{_so_many(acted)} {act.done}."
+    message = f"{_so_many(acted)} {act.done}."
     if acted < len(ids):
-        told += f" Left alone: {len(ids) - acted:,} ({', '.join(reasons) or 'changed meanwhile'})."
+        message += f" Left alone: {len(ids) - acted:,} ({', '.join(reasons) or 'changed meanwhile'})."
     if chosen.numbers and not acted:
-        raise HooklineError(told)
-    console().print(told)
+        raise HooklineError(message)
+    console().print(message)
     return {part.source for part in parts if part.left_alone is None} if acted else set()
 
 

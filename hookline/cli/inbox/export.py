@@ -16,44 +16,44 @@ from pydantic import SecretStr
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from hookline import runtime
-from hookline.cli.inbox.filters import ALL, Limit, Wanted, ask
+from hookline.cli.inbox.filters import ALL, DeliveryFilter, Limit, on_database
 from hookline.cli.output import console
 from hookline.errors import HooklineError
 from hookline.inbox import full_rows, search
 
 BATCH = 50
-"""Deliveries that are in memory at once: bodies may be large."""
+"""Deliveries in memory at once: bodies may be large."""
 
 
 def export(
     *,
-    wanted: Wanted = ALL,
+    chosen: DeliveryFilter = ALL,
     limit: Limit = None,
     output: Annotated[
-        Path | None, Parameter(help="Write to this file, made so that only you may read it; else to stdout.")
+        Path | None, Parameter(help="Write to this file, which only you may read; without it, to stdout.")
     ] = None,
 ) -> None:
     """
     Write deliveries as JSON Lines, in order of arrival: one object a line, with headers, body and dispatches.
 
-    `body` is the text as it came, to the last byte; `body_encoding` says `base64` where it is not text in UTF-8.
-    Secrets of the sender are out of headers and query already.
+    `body` is the exact body; `body_encoding` is `base64` if it is not text in UTF-8. Headers and query have no
+    secrets of the sender.
 
     Try:
         hookline inbox export --output inbox.jsonl
         hookline inbox export --source jiwa --since 7d | gzip > jiwa.jsonl.gz
         hookline inbox export --state failed --limit 10
     """
-    given, keys = wanted.filter(), runtime.bootstrap().body_keys
+    filter_, keys = chosen.filter(), runtime.bootstrap().body_keys
     with _opened(output) as out:
-        written = ask(lambda database: _write(database, given, limit, keys, out))
+        written = on_database(lambda database: _write(database, filter_, limit, keys, out))
     if output is not None:
         console(stderr=True).print(f"{written:,} deliveries in {output}")
 
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Where the lines go."""
+    """Open the file for the lines, or stdout."""
     if output is None:
         yield sys.stdout
         return
@@ -64,7 +64,7 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     try:
         yield out
     finally:
-        with suppress(OSError):  # what could not be written has been told
+        with suppress(OSError):  # a failed write was reported already
             out.close()
 
 
@@ -73,22 +73,23 @@ def _for_its_owner(path: str, flags: int) -> int:
 
 
 async def _write(
-    database: asyncpg.Pool, wanted: search.Filter, limit: int | None, keys: Sequence[SecretStr], out: TextIO
+    database: asyncpg.Pool, filter_: search.Filter, limit: int | None, keys: Sequence[SecretStr], out: TextIO
 ) -> int:
-    """Write them a batch at a time; how many they were."""
+    """Write the deliveries a batch at a time; return their number."""
     written = 0
     with _progress(out) as progress:
         task = progress.add_task("exported", total=None)
-        async for ids in _batches(search.ids(database, wanted), limit):
+        async for ids in _batches(search.ids(database, filter_), limit):
             rows = await full_rows.read(database, ids, keys)
             try:
                 out.writelines(f"{json.dumps(_as_line(row), default=str)}\n" for row in rows)
                 out.flush()
-            except BrokenPipeError:  # whoever reads has read enough
+            except BrokenPipeError:  # the reader has enough
                 raise
             except OSError as error:
-                told = f"Cannot write {out.name}: {error.strerror}. Whole in it: {written:,} deliveries."
-                raise HooklineError(told) from None
+                raise HooklineError(
+                    f"Cannot write {out.name}: {error.strerror}. It has {written:,} complete deliveries."
+                ) from None
             written += len(rows)
             progress.update(task, completed=written)
     return written
@@ -110,7 +111,7 @@ async def _batches(ids: AsyncIterator[UUID], limit: int | None) -> AsyncIterator
 
 
 def _as_line(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A delivery as JSON can hold it, its body to the last byte."""
+    """Return a delivery as JSON values, with its exact body."""
     body: bytes | None = row["body"]
     if body is None:
         return {**row, "body": None, "body_encoding": None}
@@ -121,7 +122,7 @@ def _as_line(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _progress(out: TextIO) -> Progress:
-    """How many are written so far, on a terminal that the lines themselves do not go to."""
+    """Return the progress display, on a terminal to which the lines themselves are not written."""
     screen = console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f}"))
     return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal or out.isatty())

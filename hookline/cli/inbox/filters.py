@@ -1,4 +1,4 @@
-"""What the commands of the inbox share: the filter that they take, and the database that they ask."""
+"""The filter of the inbox commands, and how they run their work on the database."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 Number = Annotated[str, Parameter(help="The delivery's id, or its beginning.")]
 Limit = Annotated[
-    int | None, Parameter(help="At most so many, the first that came.", validator=validators.Number(gte=1))
+    int | None, Parameter(help="Most deliveries, the oldest first.", validator=validators.Number(gte=1))
 ]
 
 _AGO = re.compile(r"(?P<number>\d{1,9}) ?(?P<unit>s|m|min|h|d|w)")
@@ -32,35 +32,35 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Wanted:
-    """Which deliveries a command is about; what is left out narrows nothing."""
+class DeliveryFilter:
+    """The deliveries that a command is about; an option that is left out does not narrow them."""
 
-    source: Annotated[str | None, Parameter(help="Only what this source sent.")] = None
+    source: Annotated[str | None, Parameter(help="Only of this source.")] = None
     state: Annotated[
         str | None, Parameter(help=f"Only what is in this state: {', '.join(DELIVERIES.states)}.")
     ] = None
     key: Annotated[
         str | None,
         Parameter(
-            help="Only what belongs to this: an order's number or id, the sender's id, an id of ours or its "
-            "beginning, a flow run, a vendor's reference."
+            help="Only of this key: an order's number or id, the sender's id, a Hookline id or its beginning, "
+            "a flow run, a vendor's reference."
         ),
     ] = None
     text: Annotated[
-        str | None, Parameter(help="Only what has this text in its body, its reason or the sender's id.")
+        str | None, Parameter(help="Only with this text in the body, the reason or the sender's id.")
     ] = None
     since: Annotated[
         str | None,
-        Parameter(help="Only what came at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago. UTC."),
+        Parameter(help="Only received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago. UTC."),
     ] = None
-    until: Annotated[str | None, Parameter(help="Only what came before this time.")] = None
+    until: Annotated[str | None, Parameter(help="Only received before this time.")] = None
 
     def filter(self) -> search.Filter:
         """
-        The filter that the inbox takes.
+        Return the filter in the form of the inbox.
 
         Raises:
-            ConfigurationError: there is no such state, or a time is none.
+            ConfigurationError: there is no such state, or a time cannot be read.
         """
         now = datetime.now(UTC)
         since, until = moment("--since", self.since, now), moment("--until", self.until, now)
@@ -79,21 +79,21 @@ class Wanted:
             raise ConfigurationError(f"--state: {error}.") from None
 
     def of(self, source: str) -> Self:
-        """The same, of this source alone."""
+        """Return the same filter for this source only."""
         return replace(self, source=source)
 
     @property
     def narrows(self) -> bool:
-        """Whether anything is asked for."""
-        return self != Wanted()
+        """True if any option is set."""
+        return self != DeliveryFilter()
 
 
-ALL = Wanted()
+ALL = DeliveryFilter()
 
 
 def moment(option: str, text: str | None, now: datetime) -> datetime | None:
     """
-    The time that an option gives: a moment, in UTC where it does not say, or so long before now.
+    Return the time of an option: a moment, in UTC if it names no zone, or a duration before now.
 
     Raises:
         ConfigurationError: it is neither; names the option.
@@ -103,41 +103,39 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
     try:
         if ago := _AGO.fullmatch(text):
             return now - timedelta(seconds=int(ago["number"]) * _SECONDS[ago["unit"]])
-        given = datetime.fromisoformat(text)
-        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"{option} {text!r} is no time. Give one such as 2026-11-22, 2026-11-22T14:30 (UTC) or "
+            f"{option} {text!r} is not a time. Write one such as 2026-11-22, 2026-11-22T14:30 (UTC) or "
             "2026-11-22T14:30+01:00, or how long ago it was: 45m, 2h, 3d, 1w."
         ) from None
 
 
-def ask(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+def on_database(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
     """
-    Do some work on the inbox's database.
+    Run some work on the inbox's database.
 
     Raises:
-        HooklineError: the database is away, or not as this version needs it; says what to do.
-        ConfigurationError: something given is no text in UTF-8.
+        HooklineError: the database is unavailable, or its schema is not up to date; says what to do.
+        ConfigurationError: an option is not text in UTF-8.
     """
     settings = runtime.bootstrap()
-    logging.getLogger("asyncpg.pool").setLevel(
-        logging.ERROR
-    )  # a database that is away is told without a traceback
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
     async def run() -> T:
         database = await pool(settings)
         try:
             return await work(database)
-        except BrokenPipeError:  # whoever reads us, not the database
+        except BrokenPipeError:  # the reader of our output, not the database
             raise
         except CONNECTION_ERRORS as error:
             raise unreachable(settings, error) from None
         except asyncpg.DataError as error:
-            raise ConfigurationError(f"PostgreSQL cannot take what was typed: {error}.") from None
+            raise ConfigurationError(f"PostgreSQL cannot read an option: {error}.") from None
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             raise HooklineError(
-                "The database is not as this version needs it. Bring it up to date: python -m hookline.database"
+                "The database's schema is not up to date. Bring it up to date: python -m hookline.database"
             ) from None
         finally:
             await close_pool()
@@ -147,26 +145,28 @@ def ask(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
 
 async def find_one(database: asyncpg.Pool, number: str) -> dict[str, Any]:
     """
-    The delivery of this id, whole but for its body.
+    Return the delivery of this id, without its body.
 
     Raises:
-        HooklineError: there is none, or several ids begin so.
+        HooklineError: there is none, or several ids begin like this.
     """
     row = await search.read(database, number)
     if row is None:
-        raise HooklineError(f"There is no delivery {number}, or several begin so. See: hookline inbox list")
+        raise HooklineError(
+            f"There is no delivery {number}, or several begin like this. See: hookline inbox list"
+        )
     return row
 
 
-async def pauses(database: asyncpg.Pool, sources: Container[str] | None = None) -> list[str]:
-    """What to say of each source that is paused, or of those of these that are."""
+async def pause_remarks(database: asyncpg.Pool, sources: Container[str] | None = None) -> list[str]:
+    """Return a remark for each paused source, or for those among the given sources."""
     paused = await stats.paused(database)
-    return [pause_told(row["source"], row) for row in paused if sources is None or row["source"] in sources]
+    return [pause_remark(row["source"], row) for row in paused if sources is None or row["source"] in sources]
 
 
-def pause_told(source: str, pause: Row) -> str:
-    """A pause in words: since when, by whom, why, and how to end it."""
+def pause_remark(source: str, pause: Row) -> str:
+    """Return a remark about a pause: since when, by whom, why, and how to end it."""
     return (
         f"{source} is paused since {pause['since']:%Y-%m-%d %H:%M:%S} by {pause['actor']}: {pause['reason']}. "
-        f"What it sends is held. End it with: hookline inbox resume {source}"
+        f"Its deliveries wait. End the pause with: hookline inbox resume {source}"
     )

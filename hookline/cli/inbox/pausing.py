@@ -1,4 +1,4 @@
-"""`hookline inbox pause` and `resume`: let a source's deliveries be held for a while."""
+"""`hookline inbox pause` and `resume`: let a source's deliveries wait for a while."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import asyncpg
 from cyclopts import Parameter
 
 from hookline import runtime
-from hookline.cli.inbox.filters import ask, pause_told
+from hookline.cli.inbox.filters import on_database, pause_remark
 from hookline.cli.output import console
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import commands, stats
@@ -15,52 +15,52 @@ SourceName = Annotated[str, Parameter(help="A source of hooks.yaml.")]
 
 
 def pause(
-    source: SourceName, *, reason: Annotated[str, Parameter(help="Why; everybody who looks is told.")]
+    source: SourceName, *, reason: Annotated[str, Parameter(help="Reason, shown to everybody.")]
 ) -> None:
     """
-    Hold what a source sends: it is accepted and kept, and nothing of it is started until it is resumed.
+    Pause a source: its deliveries are accepted and stored, and wait until the source is resumed.
 
-    What runs already goes on.
+    What runs already continues.
 
     Try:
         hookline inbox pause jiwa --reason "Jiwa is being upgraded"
     """
     _check(source)
     if not reason.strip():
-        raise ConfigurationError("--reason is empty: say why, for whoever looks later.")
+        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
 
-    async def hold(database: asyncpg.Pool) -> int:
+    async def start_pause(database: asyncpg.Pool) -> int:
         async with database.acquire() as connection:
             if not await commands.pause(connection, source, actor=runtime.person(), reason=reason):
-                [now] = [row for row in await stats.paused(database) if row["source"] == source]
-                raise HooklineError(pause_told(source, now))
+                [current] = [row for row in await stats.paused(database) if row["source"] == source]
+                raise HooklineError(pause_remark(source, current))
         return await stats.waiting(database, source)
 
-    waiting = ask(hold)
+    waiting = on_database(start_pause)
     console().print(
-        f"{source} is paused. Deliveries of it that wait: {waiting:,}; what it sends is held, and what runs goes on.\n"
-        f"End it with: hookline inbox resume {source}",
+        f"{source} is paused. Its waiting deliveries: {waiting:,}; new ones wait too, and what runs continues.\n"
+        f"End the pause with: hookline inbox resume {source}",
         markup=False,
     )
 
 
 def resume(source: SourceName) -> None:
     """
-    Let a paused source go on, with what was held, in order of arrival.
+    End the pause of a source; its waiting deliveries run in order of arrival.
 
     Try:
         hookline inbox resume jiwa
     """
 
-    async def release(database: asyncpg.Pool) -> int | None:
+    async def end_pause(database: asyncpg.Pool) -> int | None:
         async with database.acquire() as connection:
             return await commands.resume(connection, source, actor=runtime.person())
 
-    held = ask(release)
-    if held is None:
-        _check(source)  # one that was taken out of the file may be paused still, so it is looked at here
+    waiting = on_database(end_pause)
+    if waiting is None:
+        _check(source)  # only now: a source that was removed from the file may still be paused
         raise HooklineError(f"{source} is not paused.")
-    console().print(f"{source} goes on. Deliveries that were held: {held:,}")
+    console().print(f"{source} is resumed. Deliveries that waited: {waiting:,}")
 
 
 def _check(source: str) -> None:

@@ -1,4 +1,4 @@
-"""`hookline inbox prune`: take away what was kept long enough."""
+"""`hookline inbox prune`: delete what is past its retention."""
 
 import asyncio
 from dataclasses import asdict
@@ -16,13 +16,15 @@ from hookline.inbox.retention import Pruned
 
 def prune(
     *,
-    dry_run: Annotated[bool, Parameter(negative="", help="Say what would go; take nothing away.")] = False,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Show what would be deleted; delete nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """
-    Take away the deliveries and bodies whose time is over, as an engine does once an hour.
+    Delete the deliveries and bodies whose time is over, as an engine does once an hour.
 
-    Only what is done, discarded or unrouted goes: what waits for a person stays, however old.
+    Only what is done, discarded or unrouted is deleted: what waits for a person stays, however old.
 
     Try:
         hookline inbox prune --dry-run
@@ -32,9 +34,9 @@ def prune(
     hooks = hooks_in_force(settings.hooks, settings.home, note=False)
 
     async def by_source() -> list[Pruned]:
-        take = retention.prunable if dry_run else retention.prune
-        return await take(await pool(settings), settings, hooks)
+        delete = retention.prunable if dry_run else retention.prune
+        return await delete(await pool(settings), settings, hooks)
 
     rows = [asdict(pruned) for pruned in asyncio.run(by_source())]
     columns = ["source", "keep_days", "deliveries", "keep_bodies_days", "bodies"]
-    show(rows, columns, as_json=as_json, title="Would be taken away" if dry_run else "Taken away")
+    show(rows, columns, as_json=as_json, title="Would be deleted" if dry_run else "Deleted")

@@ -1,4 +1,4 @@
-"""`hookline inbox show`: one delivery with all that is known of it."""
+"""`hookline inbox show`: one delivery with everything about it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import asyncpg
 from rich.console import Console
 
 from hookline import runtime
-from hookline.cli.inbox.filters import Number, ask, find_one
+from hookline.cli.inbox.filters import Number, find_one, on_database
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox import audit, bodies, full_rows
 
@@ -18,10 +18,10 @@ CHANGE = ["at", "what", "was", "state", "actor", "reason"]
 
 def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
     """
-    Show one delivery with all that is known of it; times are UTC.
+    Show one delivery with everything about it; times are UTC.
 
-    That is the request as it came less its secrets, its dispatches with their flow runs in the Prefect UI, what
-    was written at the vendors for it, and every change of it: when, by whom and why.
+    That is the request without its secrets, its dispatches with their flow runs in the Prefect UI, the effects at the
+    vendors, and every change: when, by whom and why.
 
     Try:
         hookline inbox show 3f9c2a
@@ -41,7 +41,7 @@ def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
             "trail": [dict(change) for change in await audit.trail(database, row["id"])],
         }
 
-    row = ask(read)
+    row = on_database(read)
     if as_json:
         print_json({**row, "body": bodies.as_json(row["body"])})
     else:
@@ -80,7 +80,7 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
 
 
 def _print_request(row: Mapping[str, Any], out: Console) -> None:
-    """The request; nothing in it acts on the terminal."""
+    """Print the request, with its control characters made visible."""
     query = "&".join(f"{name}={value}" for name, value in row["query"].items())
     lines = [f"{row['method']} /hooks/{row['source']}{'?' * bool(query)}{query}"]
     lines += [f"{name}: {value}" for name, value in row["headers"].items()]
@@ -88,11 +88,11 @@ def _print_request(row: Mapping[str, Any], out: Console) -> None:
     for line in lines:
         out.print(line, soft_wrap=True)
     if row["altered"]:
-        out.print(f"(on disk it is: {', '.join(row['altered'])})", style="dim")
+        out.print(f"(changed before it was stored: {', '.join(row['altered'])})", style="dim")
 
 
 def _body_lines(row: Mapping[str, Any]) -> Sequence[str]:
-    """The beginning of the body as a person can read it, or why there is none."""
+    """Return the beginning of the body as a person can read it, or why there is none."""
     from hookline.gateway.views.preview import preview  # the page's packages, which `--json` need not load
 
     body: bytes | None = row["body"]

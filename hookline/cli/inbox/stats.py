@@ -1,10 +1,10 @@
-"""`hookline inbox stats`: how much there is, by source and state."""
+"""`hookline inbox stats`: counts by source and state."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hookline.cli.inbox.filters import ask, pause_told
+from hookline.cli.inbox.filters import on_database, pause_remark
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox.stats import COUNT_CAP, Source, by_source
 from hookline.states import DELIVERIES
@@ -12,16 +12,15 @@ from hookline.states import DELIVERIES
 
 def stats(*, as_json: AsJson = False) -> None:
     """
-    Count deliveries by source and state; the oldest that is open, the last received, repeats, pauses.
+    Count deliveries by source and state, with the oldest open one, the last received, duplicates and pauses.
 
-    Times are UTC. Where there are more than ten thousand, a number with a + is the least that there are: so it
-    stays quick however much is kept.
+    Times are UTC. A number with a + means at least so many: it counts no further than ten thousand, to stay fast.
 
     Try:
         hookline inbox stats
         hookline inbox stats --json
     """
-    found = ask(by_source)
+    found = on_database(by_source)
     if as_json:
         print_json([asdict(entry) for entry in found])
         return
@@ -46,7 +45,7 @@ def _row(entry: Source) -> dict[str, Any]:
 
 
 def _remarks(found: Sequence[Source]) -> list[str]:
-    told = [pause_told(entry.source, entry.paused) for entry in found if entry.paused]
+    remarks = [pause_remark(entry.source, entry.paused) for entry in found if entry.paused]
     if any(entry.at_least for entry in found):
-        told.append(f"+ at least so many; repeats are those of the latest {COUNT_CAP:,} of a source.")
-    return told
+        remarks.append(f"+ at least so many; duplicates are those of the latest {COUNT_CAP:,} of a source.")
+    return remarks

@@ -1,4 +1,4 @@
-"""`hookline inbox tail`: what comes, and what becomes of it, live."""
+"""`hookline inbox tail`: follow every change, live."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from hookline import runtime
-from hookline.cli.inbox.filters import Wanted, ask
+from hookline.cli.inbox.filters import DeliveryFilter, on_database
 from hookline.cli.output import AsJson, console, in_style, print_json
 from hookline.database import CONNECTION_ERRORS
 from hookline.database.connection import connect, unreachable
@@ -21,36 +21,36 @@ from hookline.inbox.deliveries import CHANNEL
 from hookline.settings import Settings
 from hookline.text import one_line
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 MIN_SECONDS = 0.05
-"""Between two looks, however much comes."""
+"""Least time between two polls."""
 
 
 def tail(
     *,
     source: Annotated[str | None, Parameter(help="Only of this source.")] = None,
-    state: Annotated[str | None, Parameter(help="Only what came into this state.")] = None,
+    state: Annotated[str | None, Parameter(help="Only changes to this state.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Follow what comes and what becomes of it, live, until Ctrl-C; times are UTC.
+    Follow new deliveries and every change, live, until Ctrl-C; times are UTC.
 
     Try:
         hookline inbox tail
         hookline inbox tail --source jiwa
         hookline inbox tail --state failed --json
     """
-    wanted = Wanted(source=source, state=state).filter()
+    filter_ = DeliveryFilter(source=source, state=state).filter()
     settings = runtime.bootstrap()
     with suppress(KeyboardInterrupt):
-        ask(lambda database: _follow(settings, database, wanted, as_json=as_json))
+        on_database(lambda database: _follow(settings, database, filter_, as_json=as_json))
 
 
 async def _follow(
-    settings: Settings, database: asyncpg.Pool, wanted: search.Filter, *, as_json: bool
+    settings: Settings, database: asyncpg.Pool, filter_: search.Filter, *, as_json: bool
 ) -> None:
-    """Tell every change that is wanted, until cancelled; a database that is away is waited for."""
-    watch = await ChangeFeed.begin(database)
+    """Print every change that the filter matches, until cancelled; wait for a database that is unavailable."""
+    feed = await ChangeFeed.begin(database)
     woken = asyncio.Event()
     listening = asyncio.create_task(_listen(settings, woken))
     away = False
@@ -58,18 +58,18 @@ async def _follow(
         while True:
             changes = []
             try:
-                changes = await watch.changes()
+                changes = await feed.changes()
                 away = False
             except CONNECTION_ERRORS as error:
                 if not away:
                     console(stderr=True).print(f"{unreachable(settings, error)} Waiting for it.")
                 away = True
             for change in changes:
-                if wanted.source in {"", change["source"]} and wanted.state in {"", change["became"]}:
-                    _tell(change, as_json=as_json)
+                if filter_.source in {"", change["source"]} and filter_.state in {"", change["became"]}:
+                    _print(change, as_json=as_json)
             await asyncio.sleep(MIN_SECONDS)
-            with suppress(TimeoutError):  # wait_for may swallow Ctrl-C where something comes at that moment
-                async with asyncio.timeout(LOOK_SECONDS):
+            with suppress(TimeoutError):  # wait_for may lose a Ctrl-C at the moment of an event
+                async with asyncio.timeout(POLL_SECONDS):
                     await woken.wait()
             woken.clear()
     finally:
@@ -77,7 +77,7 @@ async def _follow(
 
 
 async def _listen(settings: Settings, woken: asyncio.Event) -> None:
-    """Be woken by what is received and what ends; without it, the look every second has to do."""
+    """Set the event at each notification of the database; if they do not come, the poll remains."""
     while True:
         with suppress(*CONNECTION_ERRORS):
             connection = await connect(settings)
@@ -85,10 +85,10 @@ async def _listen(settings: Settings, woken: asyncio.Event) -> None:
             connection.add_termination_listener(lambda _, gone=gone: gone.set())
             await connection.add_listener(CHANNEL, lambda *_: woken.set())
             await gone.wait()
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def _tell(change: Row, *, as_json: bool) -> None:
+def _print(change: Row, *, as_json: bool) -> None:
     if as_json:
         print_json(dict(change))
     else:
@@ -97,7 +97,7 @@ def _tell(change: Row, *, as_json: bool) -> None:
 
 
 def _line(change: Row) -> Text:
-    """A change on one line, which nothing from a stranger breaks."""
+    """Return a change as one line, which no text of a sender can break."""
     what = change["route"] or (f"effect {change['effect_id']}" if change["effect_id"] else change["subject"])
     delivery = str(change["delivery_id"] or "")[:8]
     was = f"{one_line(change['was'])} → " if change["was"] else ""

@@ -19,7 +19,7 @@ async def show(views: AdminViews, request: Request) -> Response:
     return await views.page(
         request,
         "inbox.html",
-        running=await running.look(database),
+        running=await running.read(database),
         processes=processes.read(views.settings.home) or {},
         counts=await queries.counts(database),
         pauses=await stats.paused(database),

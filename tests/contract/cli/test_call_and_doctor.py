@@ -211,7 +211,7 @@ async def test_missing_credentials_are_named(hookline):
 async def test_a_block_of_a_prefect_that_is_away_is_told(process):
     ended = await process("call", "jiwa", "get_system_info", "--block", "default")
 
-    assert (1, True) == (ended.code, "Prefect did not give the block jiwa-credentials/default" in ended.err)
+    assert (1, True) == (ended.code, "Cannot read the block jiwa-credentials/default" in ended.err)
 
 
 async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(process, environment):
@@ -266,7 +266,7 @@ async def test_the_doctor_has_a_line_for_each_vendor_that_says_who_we_are_and_ho
     [finding] = await check_vendor(vendor, environment)
 
     assert (vendor, "ok") == (finding.check, finding.state)
-    assert "lets us in as" in finding.detail
+    assert "accepts us as" in finding.detail
     assert "clock" in finding.detail
 
 

@@ -202,19 +202,19 @@ async def test_a_search_for_a_text_says_how_far_it_looked_and_goes_on_from_there
     further = await hookline("list", "--text", "needle", "--until", until, "--json")
 
     assert "nothing found" in latest.out
-    assert "looked for in the latest 3 deliveries" in latest.out
+    assert "searched in the latest 3 deliveries" in latest.out
     assert ["evt_0"] == [row["external_id"] for row in further.json]
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--since", "yesterday"], "--since 'yesterday' is no time"),
-        (["--until", "99999999w"], "--until '99999999w' is no time"),
+        (["--since", "yesterday"], "--since 'yesterday' is not a time"),
+        (["--until", "99999999w"], "--until '99999999w' is not a time"),
         (["--since", "1h", "--until", "2h"], "--since 1h is not before --until 2h"),
         (["--state", "lost"], "there is no state 'lost'; there are: received, held"),
         (["--limit", "0"], "--limit"),
-        (["--key", "\udcff"], "cannot take what was typed"),
+        (["--key", "\udcff"], "PostgreSQL cannot read an option"),
     ],
 )
 async def test_what_cannot_be_meant_is_told_and_is_wrong_input(hookline, words, told):
@@ -400,7 +400,7 @@ async def test_a_replay_to_one_route_is_of_the_deliveries_of_its_source(hookline
     assert (0, ("received", "copies")) == (ended.code, tuple(row))
     assert [2, 2, 2] == [each.code for each in (other, filtered, unknown)]
     assert (0, "0 deliveries replayed.\n") == (of_its_source.code, of_its_source.out)
-    assert "is of shop; the route takes what jiwa sends" in other.err
+    assert "is of shop; the route is for deliveries of jiwa" in other.err
     assert "There are: orders, copies, sales" in unknown.err
     assert ["received", "unrouted"] == await states(database)
 
@@ -459,8 +459,8 @@ async def test_a_pause_holds_and_a_resume_lets_go_and_both_say_how_many(hookline
 
     resumed = await hookline("resume", "jiwa")
 
-    assert "Deliveries of it that wait: 1" in paused.out
-    assert "Deliveries that were held: 2" in resumed.out
+    assert "Its waiting deliveries: 1" in paused.out
+    assert "Deliveries that waited: 2" in resumed.out
     assert (["held", "held"], ["received", "received"]) == (held, await states(database))
 
 
@@ -522,7 +522,7 @@ async def test_who_settles_an_effect_stands_in_the_trail(put, database, hookline
     )
     await database.execute("UPDATE dispatches SET waits_for = 1")
 
-    ended = await hookline("settle", "1", "--happened", group="effects")
+    ended = await hookline("resolve", "1", "--happened", group="effects")
 
     changes = await database.fetch("SELECT subject, became, actor FROM changes ORDER BY id DESC LIMIT 2")
     assert (0, [("dispatch", "dispatched", person()), ("effect", "done", person())]) == (
@@ -671,5 +671,5 @@ async def test_the_sources_are_listed_with_what_was_refused_and_that_is_forgotte
     assert why in table.out
     assert "192.0.2.1" in table.out
     assert "a-secret" not in table.out
-    assert "1 kinds of refusals are cleared" in forgotten.out
+    assert "1 kinds of refusals cleared" in forgotten.out
     assert {} == await refusals.by_source(database)

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from hookline.cli import app
-from hookline.cli.call import _ask, read_inputs, show_answer, shown, without_secrets
+from hookline.cli.call import _ask, masked, read_inputs, show_answer, without_secrets
 from hookline.cli.operations import find_operation
 from hookline.clients import InvalidInput
 from hookline.errors import ConfigurationError, HooklineError
@@ -86,7 +86,7 @@ def test_standard_input_becomes_text(monkeypatch):
     ("words", "expected"),
     [
         (["InvoiceId=1"], "Do you mean InvoiceID?"),
-        (["InvoiceID=1", "InvoiceID=2"], "InvoiceID is given twice."),
+        (["InvoiceID=1", "InvoiceID=2"], "InvoiceID is there twice."),
         (["InvoiceID=@/no/such/file"], "InvoiceID: cannot read /no/such/file: No such file or directory."),
         (["InvoiceID:=x"], "InvoiceID is not JSON"),
         (["InvoiceID:=NaN"], "InvoiceID is not JSON"),
@@ -121,7 +121,7 @@ def test_an_input_the_model_refuses_is_told_with_the_way_to_call():
 def test_a_write_without_a_terminal_needs_yes(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
-    with pytest.raises(ConfigurationError, match=r"add --yes\. Nothing was sent"):
+    with pytest.raises(ConfigurationError, match="Nothing was sent; to send it, add --yes"):
         call("jiwa", "create_sales_order_note", "InvoiceID=1", "NoteText=x")
 
 
@@ -151,7 +151,7 @@ def test_inputs_are_shown_without_secrets_wherever_they_stand():
         find_operation("sensorpro", "sign_in"), ["Organization=hunter2", "User=ann", "Password=hunter2"]
     )
 
-    assert {"Organization": "***", "User": "ann", "Password": "***"} == shown(inputs)
+    assert {"Organization": "***", "User": "ann", "Password": "***"} == masked(inputs)
 
 
 def test_an_answer_is_shown_without_secrets():

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from hookline.supervisor.log import LONGEST, Lines, Log
+from hookline.supervisor.log import MAX_LINE, Lines, Log
 
 
 def written(*chunks):
@@ -31,13 +31,13 @@ def test_a_letter_cut_in_two_by_a_chunk_is_whole_again():
 
 
 def test_a_long_line_comes_in_pieces_and_none_of_it_is_lost():
-    pieces = written(b"x" * (3 * LONGEST), b"y\nshort\n")
+    pieces = written(b"x" * (3 * MAX_LINE), b"y\nshort\n")
 
-    assert ["x" * LONGEST] * 3 + ["y", "short"] == pieces
+    assert ["x" * MAX_LINE] * 3 + ["y", "short"] == pieces
 
 
 def test_a_long_line_in_one_chunk_comes_in_pieces_too():
-    assert ["x" * LONGEST, "x"] == written(b"x" * (LONGEST + 1) + b"\n")
+    assert ["x" * MAX_LINE, "x"] == written(b"x" * (MAX_LINE + 1) + b"\n")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from hookline.health import processes
-from hookline.supervisor import file_ready, say_ready
+from hookline.supervisor import file_ready, report_ready
 
 
 @pytest.fixture
@@ -20,13 +20,15 @@ def path(tmp_path, monkeypatch):
 
 async def test_a_process_that_said_so_and_lives_is_ready(path):
     before = await file_ready(path)()
-    say_ready()
+    report_ready()
 
     assert (False, True) == (before, await file_ready(path)())
 
 
 async def test_what_a_dead_process_said_counts_no_more(path):
-    code = "from hookline.supervisor import say_ready; say_ready(); print(end='up', flush=True); input()"
+    code = (
+        "from hookline.supervisor import report_ready; report_ready(); print(end='up', flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

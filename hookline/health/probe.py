@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 PROBE_SECONDS = 5.0
 
 
-class Condition:
+class HealthProbe:
     """The warnings about the work, while deliveries are still accepted."""
 
     def __init__(self, settings: Settings) -> None:
@@ -21,7 +21,7 @@ class Condition:
         self.warnings: list[str] = []
         """Texts that anybody may read."""
 
-    async def watch(self) -> None:
+    async def run(self) -> None:
         """Probe every few seconds, until cancelled."""
         while True:
             try:
@@ -33,7 +33,7 @@ class Condition:
     async def refresh(self) -> None:
         """Probe once; that the database is unavailable is reported by `Pressure`."""
         try:
-            current = await running.look(await pool(self._settings), seconds=DATABASE_SECONDS)
+            current = await running.read(await pool(self._settings), seconds=DATABASE_SECONDS)
         except (TimeoutError, *CONNECTION_ERRORS):
             return
         warnings = current.warnings(processes.read(self._settings.home) or {})
