@@ -89,7 +89,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "operation": "v.o",
         "state": "uncertain",
         "reason": text,
-        "wanted": 2,
+        "expected": 2,
         "reference": [text],
         "attempts": 1,
         "flow_run_id": FLOW_RUN,

@@ -45,7 +45,7 @@ PUBLIC = (
 )
 """Modules of Prefect that anyone may import; those in its documentation."""
 ELSEWHERE = {
-    "hookline/cli/apply.py": {"prefect.workers.process"},
+    "hookline/provisioning/deployment_changes.py": {"prefect.runner.storage", "prefect.workers.process"},
     "hookline/sandbox/paid_orders.py": {"prefect.logging.handlers"},
     "hookline/health/schedules.py": set(),
 }
