@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hookline.simulators.control import Call, Operation, control, control_order, operation
@@ -20,165 +21,8 @@ CLOSED_TO_DEBTORS = frozenset(("creditnote", "invoiceinitdate", "systemsettings"
 """The fields that are dropped from a customer's order."""
 
 
-class SalesCalls:
-    """Declarations of the calls about one kind of sales document, by the path of one of them."""
-
-    def __init__(self, kind: type[SalesDocument], path: str, closed: Collection[str] = ()) -> None:
-        self._kind = kind
-        self._path = path
-        self._closed = closed
-
-    def create(self) -> Operation:
-        """Declare the call that creates a document."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            """Create a document, another one each time."""
-            caller, body = self_.caller(call), self._body(self_, call)
-            debtor = self_.debtor_named_by(caller, body).document
-            document = self._kind.new(self_.next_number(), debtor, body, self_.items)
-            return self_.document_of(self_.sales[self._kind].add(caller, document))
-
-        return operation("POST", self._path.rpartition("/")[0])(handler)
-
-    def get(self) -> Operation:
-        """Declare the call that reads a document."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            """Answer a document in full."""
-            return self_.document_of(self._read(self_, call))
-
-        return operation("GET", self._path)(handler)
-
-    def update(self) -> Operation:
-        """Declare the call that changes a document."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            """Change a document; lines and notes without a key are appended, at each repeat again."""
-            body = self._body(self_, call)
-            self._change(self_, call, lambda document: document.change(body, self_.items))
-            return self_.document_of(self._read(self_, call))
-
-        return operation("PATCH", self._path)(handler)
-
-    def save(self) -> Operation:
-        """Declare the call that saves a document in work."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            """Save the document that the session has in work."""
-            return self_.document_of(self_.sales[self._kind].save(self_.caller(call), _key(call)))
-
-        return operation("GET", f"{self._path}/Save")(handler)
-
-    def abandon(self) -> Operation:
-        """Declare the call that drops a document in work."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> None:
-            """Drop the document that the session has in work."""
-            self_.sales[self._kind].abandon(self_.caller(call), _key(call))
-
-        return operation("DELETE", f"{self._path}/Abandon")(handler)
-
-    def part(self, path: str, read: Callable[..., Any]) -> Operation:
-        """Declare the call that reads a part of a document, named by the other keys in the path."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            return read(self._read(self_, call), *_part_keys(call))
-
-        handler.__doc__ = read.__doc__
-        return operation("GET", self._path + path)(handler)
-
-    def change(self, verb: str, path: str, change: Callable[..., Any], *, items: bool = False) -> Operation:
-        """Declare the call that changes a part: by the keys in the path, and by the body unless it deletes."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            body = () if verb == "DELETE" else (body_of(call),)
-            inputs = (*_part_keys(call), *body, *((self_.items,) if items else ()))
-            return self._change(self_, call, lambda document: change(document, *inputs))
-
-        handler.__doc__ = change.__doc__
-        return operation(verb, self._path + path)(handler)
-
-    def query(self, path: str, columns: dict[str, type]) -> Operation:
-        """Declare the call that lists the documents: a row for each history of each document."""
-
-        def handler(self_: "SalesRoutes", call: Call) -> Any:
-            """Answer a row for each history of each document."""
-            documents = self_.sales[self._kind].seen_by(self_.caller(call))
-            rows = (row for document in documents for row in self_.rows_of(document))
-            return autoquery.answer(rows, columns, call.query)
-
-        return operation("GET", path)(handler)
-
-    def _read(self, simulator: "SalesRoutes", call: Call) -> SalesDocument:
-        document: SalesDocument = simulator.sales[self._kind].read(simulator.caller(call), _key(call))
-        return document
-
-    def _change(self, simulator: "SalesRoutes", call: Call, change: Callable[[Any], Any]) -> Any:
-        return simulator.sales[self._kind].change(simulator.caller(call), _key(call), change)
-
-    def _body(self, simulator: "SalesRoutes", call: Call) -> Document:
-        body = body_of(call)
-        closed = self._closed if simulator.caller(call).session.debtor_id else ()
-        return {name: value for name, value in body.items() if name.lower() not in closed}
-
-
-def _key(call: Call) -> str:
-    return next(iter(call.path.values()))
-
-
-def _part_keys(call: Call) -> list[str]:
-    return list(call.path.values())[1:]
-
-
-ORDERS = SalesCalls(Order, "/SalesOrders/{InvoiceID}", CLOSED_TO_DEBTORS)
-DELIVERY = "/Historys/{InvoiceHistoryID}"
-LINE = f"{DELIVERY}/Lines/{{InvoiceLineID}}"
-QUOTES = SalesCalls(Quote, "/SalesQuotes/{QuoteID}")
-QUOTE_LINE = "/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}"
-
-
-class SalesRoutes(DebtorRoutes, InventoryRoutes):
-    """The calls about sales orders and sales quotes."""
-
-    # fmt: off
-    create_sales_order  = ORDERS.create()
-    get_sales_order     = ORDERS.get()
-    update_sales_order  = ORDERS.update()
-    save_sales_order    = ORDERS.save()
-    abandon_sales_order = ORDERS.abandon()
-    query_sales_orders  = ORDERS.query("/Queries/SalesOrderList", SALES_ORDER_LIST)
-
-    list_sales_order_histories = ORDERS.part("/Historys", Order.history_documents)
-    get_sales_order_history    = ORDERS.part(DELIVERY, Order.history_document_of)
-    create_sales_order_payment = ORDERS.change("POST", f"{DELIVERY}/Payments", Order.add_payment)
-    list_sales_order_payments  = ORDERS.part("/Payments", Order.all_payments)
-    list_sales_order_lines  = ORDERS.part(f"{DELIVERY}/Lines", Order.lines_of)
-    create_sales_order_line = ORDERS.change("POST", f"{DELIVERY}/Lines", Order.add_line, items=True)
-    get_sales_order_line    = ORDERS.part(LINE, Order.line)
-    update_sales_order_line = ORDERS.change("PATCH", LINE, Order.change_line)
-    delete_sales_order_line = ORDERS.change("DELETE", LINE, Order.delete_line)
-    list_sales_order_notes  = ORDERS.part("/Notes", Order.all_notes)
-    get_sales_order_note    = ORDERS.part("/Notes/{NoteID}", Order.note)
-    create_sales_order_note = ORDERS.change("POST", "/Notes", Order.add_note)
-    update_sales_order_note = ORDERS.change("PATCH", "/Notes/{NoteID}", Order.change_note)
-    delete_sales_order_note = ORDERS.change("DELETE", "/Notes/{NoteID}", Order.delete_note)
-    list_sales_order_custom_field_values  = ORDERS.part("/CustomFieldValues", Order.custom_values)
-    get_sales_order_custom_field_value    = ORDERS.part("/CustomFieldValues/{SettingID}", Order.custom_value)
-    update_sales_order_custom_field_value = ORDERS.change(
-        "PATCH", "/CustomFieldValues/{SettingID}", Order.set_custom)
-
-    create_sales_quote  = QUOTES.create()
-    get_sales_quote     = QUOTES.get()
-    update_sales_quote  = QUOTES.update()
-    save_sales_quote    = QUOTES.save()
-    abandon_sales_quote = QUOTES.abandon()
-    query_sales_quotes  = QUOTES.query("/Queries/SalesQuoteList", SALES_QUOTE_LIST)
-    create_sales_quote_line = QUOTES.change(
-        "POST", "/Historys/{QuoteHistoryID}/Lines", Quote.add_line, items=True)
-    get_sales_quote_line    = QUOTES.part(QUOTE_LINE, Quote.line)
-    update_sales_quote_line = QUOTES.change("PATCH", QUOTE_LINE, Quote.change_line)
-    delete_sales_quote_line = QUOTES.change("DELETE", QUOTE_LINE, Quote.delete_line)
-    # fmt: on
+class SalesDocuments(DebtorRoutes, InventoryRoutes):
+    """The sales documents, and the acts that calls about orders and calls about quotes have in common."""
 
     def seed(self) -> None:
         """Forget the orders and quotes."""
@@ -222,6 +66,151 @@ class SalesRoutes(DebtorRoutes, InventoryRoutes):
             self.webhooks.notify(
                 f"{document.event}.{'created' if new else 'updated'}", self.document_of(document)
             )
+
+    # The acts
+
+    def create(self, sales: "Sales", call: Call) -> Any:
+        """Create a document, another one each time."""
+        caller, body = self.caller(call), self._body(sales, call)
+        debtor = self.debtor_named_by(caller, body).document
+        document = sales.kind.new(self.next_number(), debtor, body, self.items)
+        return self.document_of(self.sales[sales.kind].add(caller, document))
+
+    def get(self, sales: "Sales", call: Call) -> Any:
+        """Answer a document in full."""
+        return self.document_of(self.read(sales, call))
+
+    def update(self, sales: "Sales", call: Call) -> Any:
+        """Change a document; lines and notes without a key are appended, at each repeat again."""
+        body = self._body(sales, call)
+        self.change(sales, call, lambda document: document.change(body, self.items))
+        return self.get(sales, call)
+
+    def save(self, sales: "Sales", call: Call) -> Any:
+        """Save the document that the session has in work."""
+        return self.document_of(self.sales[sales.kind].save(self.caller(call), _keys(call)[0]))
+
+    def abandon(self, sales: "Sales", call: Call) -> None:
+        """Drop the document that the session has in work."""
+        self.sales[sales.kind].abandon(self.caller(call), _keys(call)[0])
+
+    def read(self, sales: "Sales", call: Call) -> SalesDocument:
+        """Return the document in the path."""
+        document: SalesDocument = self.sales[sales.kind].read(self.caller(call), _keys(call)[0])
+        return document
+
+    def change(self, sales: "Sales", call: Call, change: Callable[[Any], Any]) -> Any:
+        """Change the document in the path."""
+        return self.sales[sales.kind].change(self.caller(call), _keys(call)[0], change)
+
+    def _body(self, sales: "Sales", call: Call) -> Document:
+        body = body_of(call)
+        closed = sales.closed_to_debtors if self.caller(call).session.debtor_id else ()
+        return {name: value for name, value in body.items() if name.lower() not in closed}
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """One kind of sales document, to declare the calls about it."""
+
+    kind: type[SalesDocument]
+    path: str
+    """The path of all of them."""
+    closed_to_debtors: Collection[str] = ()
+    """The fields that are dropped from a customer's request."""
+
+    def call(self, verb: str, path: str, act: Callable[..., Any]) -> Operation:
+        """Declare the call for an act on the document."""
+        return self._declare(verb, path, act, lambda documents, call: act(documents, self, call))
+
+    def part(self, path: str, read: Callable[..., Any]) -> Operation:
+        """Declare the call that reads a part of the document, named by the other keys in the path."""
+        return self._declare(
+            "GET", path, read, lambda documents, call: read(documents.read(self, call), *_keys(call)[1:])
+        )
+
+    def change(self, verb: str, path: str, change: Callable[..., Any], *, items: bool = False) -> Operation:
+        """Declare the call that changes a part: by the keys in the path, and by the body unless it deletes."""
+
+        def handler(documents: SalesDocuments, call: Call) -> Any:
+            body = () if verb == "DELETE" else (body_of(call),)
+            inputs = (*_keys(call)[1:], *body, *((documents.items,) if items else ()))
+            return documents.change(self, call, lambda document: change(document, *inputs))
+
+        return self._declare(verb, path, change, handler)
+
+    def query(self, path: str, columns: dict[str, type]) -> Operation:
+        """Declare the call that lists the documents: a row for each history of each document."""
+
+        def handler(documents: SalesDocuments, call: Call) -> Any:
+            """Answer a row for each history of each document."""
+            seen = documents.sales[self.kind].seen_by(documents.caller(call))
+            rows = (row for document in seen for row in documents.rows_of(document))
+            return autoquery.answer(rows, columns, call.query)
+
+        return operation("GET", path)(handler)
+
+    def _declare(
+        self, verb: str, path: str, described: Callable[..., Any], handler: Callable[[Any, Call], Any]
+    ) -> Operation:
+        handler.__doc__ = described.__doc__
+        return operation(verb, self.path + path)(handler)
+
+
+def _keys(call: Call) -> list[str]:
+    """Return the keys in the path: the document's, then those of its part."""
+    return list(call.path.values())
+
+
+ORDERS = Sales(Order, "/SalesOrders", CLOSED_TO_DEBTORS)
+DELIVERY = "/{InvoiceID}/Historys/{InvoiceHistoryID}"
+LINE = f"{DELIVERY}/Lines/{{InvoiceLineID}}"
+NOTE, FIELD = "/{InvoiceID}/Notes/{NoteID}", "/{InvoiceID}/CustomFieldValues/{SettingID}"
+QUOTES = Sales(Quote, "/SalesQuotes")
+QUOTE_LINE = "/{QuoteID}/Historys/{QuoteHistoryID}/Lines/{QuoteLineID}"
+
+
+class SalesRoutes(SalesDocuments):
+    """The calls about sales orders and sales quotes."""
+
+    # fmt: off
+    create_sales_order  = ORDERS.call("POST", "", SalesDocuments.create)
+    get_sales_order     = ORDERS.call("GET", "/{InvoiceID}", SalesDocuments.get)
+    update_sales_order  = ORDERS.call("PATCH", "/{InvoiceID}", SalesDocuments.update)
+    save_sales_order    = ORDERS.call("GET", "/{InvoiceID}/Save", SalesDocuments.save)
+    abandon_sales_order = ORDERS.call("DELETE", "/{InvoiceID}/Abandon", SalesDocuments.abandon)
+    query_sales_orders  = ORDERS.query("/Queries/SalesOrderList", SALES_ORDER_LIST)
+
+    list_sales_order_histories = ORDERS.part("/{InvoiceID}/Historys", Order.history_documents)
+    get_sales_order_history    = ORDERS.part(DELIVERY, Order.history_document_of)
+    create_sales_order_payment = ORDERS.change("POST", f"{DELIVERY}/Payments", Order.add_payment)
+    list_sales_order_payments  = ORDERS.part("/{InvoiceID}/Payments", Order.all_payments)
+    list_sales_order_lines  = ORDERS.part(f"{DELIVERY}/Lines", Order.lines_of)
+    create_sales_order_line = ORDERS.change("POST", f"{DELIVERY}/Lines", Order.add_line, items=True)
+    get_sales_order_line    = ORDERS.part(LINE, Order.line)
+    update_sales_order_line = ORDERS.change("PATCH", LINE, Order.change_line)
+    delete_sales_order_line = ORDERS.change("DELETE", LINE, Order.delete_line)
+    list_sales_order_notes  = ORDERS.part("/{InvoiceID}/Notes", Order.all_notes)
+    get_sales_order_note    = ORDERS.part(NOTE, Order.note)
+    create_sales_order_note = ORDERS.change("POST", "/{InvoiceID}/Notes", Order.add_note)
+    update_sales_order_note = ORDERS.change("PATCH", NOTE, Order.change_note)
+    delete_sales_order_note = ORDERS.change("DELETE", NOTE, Order.delete_note)
+    list_sales_order_custom_field_values  = ORDERS.part("/{InvoiceID}/CustomFieldValues", Order.custom_values)
+    get_sales_order_custom_field_value    = ORDERS.part(FIELD, Order.custom_value)
+    update_sales_order_custom_field_value = ORDERS.change("PATCH", FIELD, Order.set_custom)
+
+    create_sales_quote  = QUOTES.call("POST", "", SalesDocuments.create)
+    get_sales_quote     = QUOTES.call("GET", "/{QuoteID}", SalesDocuments.get)
+    update_sales_quote  = QUOTES.call("PATCH", "/{QuoteID}", SalesDocuments.update)
+    save_sales_quote    = QUOTES.call("GET", "/{QuoteID}/Save", SalesDocuments.save)
+    abandon_sales_quote = QUOTES.call("DELETE", "/{QuoteID}/Abandon", SalesDocuments.abandon)
+    query_sales_quotes  = QUOTES.query("/Queries/SalesQuoteList", SALES_QUOTE_LIST)
+    create_sales_quote_line = QUOTES.change(
+        "POST", "/{QuoteID}/Historys/{QuoteHistoryID}/Lines", Quote.add_line, items=True)
+    get_sales_quote_line    = QUOTES.part(QUOTE_LINE, Quote.line)
+    update_sales_quote_line = QUOTES.change("PATCH", QUOTE_LINE, Quote.change_line)
+    delete_sales_quote_line = QUOTES.change("DELETE", QUOTE_LINE, Quote.delete_line)
+    # fmt: on
 
     @operation("DELETE", "/SalesOrders/{InvoiceID}")
     def delete_sales_order(self, call: Call) -> Any:
