@@ -124,16 +124,18 @@ class BatchRun:
             await dispatches.note_flow_run(self.database, claimed.id, flow_run_id)
             claimed.flow_run_id = flow_run_id
             crash_point("dispatch in batch")
-            outcome = self._outcome(
-                claimed, await self._final_state(_BatchItem(claimed, deployment), context)
-            )
+            state = await self._final_state(_BatchItem(claimed, deployment), context)
+            outcome = outcome_of(claimed.stop, state)
         finally:
             self._running.discard(this)
         match outcome:
-            case NewState(state):
-                self._ends[state] += 1
+            case NewState():
+                self._ends[outcome.state] += 1
             case Unbatch():
                 self._ends[UNBATCHED] += 1
+                if claimed.stop is not None:
+                    self.cancelled = True
+                    self.over.set()
         return outcome
 
     async def close(self) -> None:
@@ -160,23 +162,6 @@ class BatchRun:
 
     async def _run_item(self, name: str, key: str) -> Any:  # noqa: ARG002  (the name is the task run's)
         return await self._items[key].run()
-
-    def _outcome(self, claimed: ClaimedDispatch, state: State[Any] | None) -> Outcome:
-        if claimed.stop is Stop.LEASE_LOST:
-            return LeaseLost()
-        if state is not None and state.is_completed():
-            return NewState("done", state.message if state.name != "Completed" else None)
-        match claimed.stop:
-            case None:
-                return Unbatch((state and state.message) or "It did not end.")
-            case Stop.DISCARDED:
-                return Discarded()
-            case Stop.ENGINE_STOPS:
-                return Requeue(claimed.stop.value, seconds=0)
-            case _:
-                self.cancelled = True
-                self.over.set()
-                return Unbatch("The run of the backlog was ended in the Prefect UI.")
 
     async def _serve(self) -> None:
         """Run the flow run, from beginning to end; its record in the inbox lets an engine end it after a crash."""
@@ -222,6 +207,29 @@ class BatchRun:
     def _summary(self) -> str:
         ends = ", ".join(f"{number} {end}" for end, number in sorted(self._ends.items()))
         return f"{self._ends.total()} dispatches: {ends or 'none'}."
+
+
+def outcome_of(stop: Stop | None, state: State[Any] | None) -> Outcome:
+    """
+    Return the outcome of a dispatch in a batch.
+
+    Args:
+        stop: the reason why it was stopped, if it was.
+        state: the last state of its task run, unless it was stopped before.
+    """
+    if stop is Stop.LEASE_LOST:
+        return LeaseLost()
+    if state is not None and state.is_completed():
+        return NewState("done", state.message if state.name != "Completed" else None)
+    match stop:
+        case None:
+            return Unbatch((state and state.message) or "It did not end.")
+        case Stop.DISCARDED:
+            return Discarded()
+        case Stop.ENGINE_STOPS:
+            return Requeue(stop.value, seconds=0)
+        case _:
+            return Unbatch("The run of the backlog was ended in the Prefect UI.")
 
 
 class Batches:

@@ -437,7 +437,7 @@ async def test_what_postgresql_refuses_ends_that_delivery_alone_and_no_body_is_t
 
     rows = await database.fetch("SELECT state, reason FROM deliveries ORDER BY seq")
     assert ["dispatched", "rejected", "dispatched"] == [row["state"] for row in rows]
-    assert rows[1]["reason"].startswith("PostgreSQL cannot keep what it became: new row for relation")
+    assert rows[1]["reason"].startswith("PostgreSQL cannot store its outcome: new row for relation")
     assert "secret" not in rows[1]["reason"]
 
 

@@ -36,7 +36,7 @@ BROKE = (
     "Traceback",
     "nothing can be routed just now",
     "broke off",
-    "PostgreSQL cannot keep what it became",
+    "PostgreSQL cannot store its outcome",
     "its lease runs out",
 )
 """What is logged where the last net caught something, or none."""

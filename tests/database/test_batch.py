@@ -1,0 +1,52 @@
+"""What goes into a batch, and what becomes of a dispatch there; whole batches are run in `tests/flows/test_batches.py`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.states import Cancelled, Completed, Failed
+
+from hookline.engine.batch import Batches, BatchRun, outcome_of
+from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Requeue, Unbatch
+from hookline.hooks import Hooks
+from hookline.prefect_adapter.control import Stop
+
+ENDED = Unbatch("The run of the backlog was ended in the Prefect UI.")
+
+
+@pytest.mark.parametrize(
+    ("stop", "state", "outcome"),
+    [
+        (None, Completed(), NewState("done", None)),
+        (None, Completed(name="Skipped", message="not ours"), NewState("done", "not ours")),
+        (None, Failed(message="no such part"), Unbatch("no such part")),
+        (None, None, Unbatch("It did not end.")),
+        (Stop.LEASE_LOST, None, LeaseLost()),
+        (Stop.LEASE_LOST, Completed(), LeaseLost()),
+        (Stop.DISCARDED, None, Discarded()),
+        (Stop.DISCARDED, Completed(), NewState("done", None)),
+        (Stop.ENGINE_STOPS, Cancelled(), Requeue("this engine is stopping", seconds=0)),
+        (Stop.CANCELLED, None, ENDED),
+        (Stop.SUSPENDED, None, ENDED),
+        (Stop.DELETED, Failed(message="cut"), ENDED),
+    ],
+)
+def test_the_outcome_of_a_dispatch_in_a_batch(stop, state, outcome):
+    assert outcome == outcome_of(stop, state)
+
+
+async def test_a_batch_that_has_carried_as_many_as_it_may_is_closed(database, database_settings):
+    client = PrefectClient("http://127.0.0.1:9/api")
+    batches = Batches(database_settings, database, client, Hooks(Path("none"), {}, []), {})
+    batch = batches.batch = BatchRun(database, client, timedelta(seconds=60), size=2)
+
+    batch.carried = 1
+    await batches.open(more=True)
+    open_still = batches.batch
+    batch.carried = 2
+    await batches.open(more=False)
+    closed = batches.batch
+    await batches.close()
+
+    assert (batch, None) == (open_still, closed)
