@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
-from flows.mail import contact_of, send_mail
+from flows.mail import Mailer, contact_of
 from hookline.catalog import Loans, Stock, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.debtors import Debtor
@@ -47,10 +47,10 @@ async def license_on_loan(
     """
     loans, stock = _rules(part_no)
     jiwa_account = await JiwaCredentials.named(jiwa)
-    sensorpro_account = await SensorproCredentials.named(sensorpro)
     debtor = await _debtor(jiwa_account, debtor_id)
     who = f"customer {debtor.Name} ({debtor.AccountNo})"
     contact = contact_of(who, debtor.EmailAddress, debtor.Name, kept_in="Jiwa", so_far="Nothing was lent.")
+    mailer = Mailer(await SensorproCredentials.named(sensorpro), contact)
     business = BusinessKey(WORKFLOW, request_id, f"loan {request_id}")
 
     try:
@@ -58,25 +58,12 @@ async def license_on_loan(
             code = await _lend(await ZentitleCredentials.named(zentitle), loan, debtor, stock, loans.days)
             await _within_credit(jiwa_account, debtor_id)
     except BusinessFailure as no:
-        await send_mail(
-            sensorpro_account,
-            business.step("mail: declined"),
-            loans.declined,
-            contact,
-            request=request_id,
-            license=part_no,
-        )
+        step = business.step("mail: declined")
+        await mailer.send(step, loans.declined, request=request_id, license=part_no)
         return Completed(name="Declined", message=f"{business.label}: {no}")
 
-    lent = f"{part_no}: {code}"
-    await send_mail(
-        sensorpro_account,
-        business.step("mail: granted"),
-        loans.granted,
-        contact,
-        request=request_id,
-        license=lent,
-    )
+    step = business.step("mail: granted")
+    await mailer.send(step, loans.granted, request=request_id, license=f"{part_no}: {code}")
     return Completed(message=f"{business.label} for {debtor.Name}: {code} for {loans.days} days.")
 
 

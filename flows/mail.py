@@ -1,6 +1,6 @@
 """The mail to a customer: a contact with a valid address, and one triggered broadcast of Sensorpro."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -35,15 +35,20 @@ def contact_of(who: str, email: str, first_name: str, *, kept_in: str, so_far: s
         ) from None
 
 
-async def send_mail(
-    sensorpro: SensorproCredentials, business: BusinessKey, mail: Mail, contact: NewContact, **values: str
-) -> None:
-    """Send a mail once, at a step, with these values in its text; if its answer is lost, do as the catalog says."""
-    await sensorpro_tasks.trigger_email(
-        sensorpro,
-        replace(business, resend=mail.if_unknown == "send-again"),
-        CampId=mail.campaign_id,
-        BroadcastId=mail.broadcast_id,
-        ContactData=contact,
-        NamedPairsParameters=values,
-    )
+@dataclass(frozen=True)
+class Mailer:
+    """Mails to one contact, by one account."""
+
+    sensorpro: SensorproCredentials
+    contact: NewContact
+
+    async def send(self, business: BusinessKey, mail: Mail, **values: str) -> None:
+        """Send a mail once, at a step, with these values in its text; a lost answer is for the catalog to decide."""
+        await sensorpro_tasks.trigger_email(
+            self.sensorpro,
+            replace(business, resend=mail.if_unknown == "send-again"),
+            CampId=mail.campaign_id,
+            BroadcastId=mail.broadcast_id,
+            ContactData=self.contact,
+            NamedPairsParameters=values,
+        )

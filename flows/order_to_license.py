@@ -14,7 +14,7 @@ from prefect.states import Completed
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
-from flows.mail import contact_of, send_mail
+from flows.mail import Mailer, contact_of
 from flows.report import has_own_run
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
@@ -89,14 +89,8 @@ async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -
         codes[line.step] = await _license(zentitle_account, business, order, customer, company, line, catalog)
 
     listing = _listing(line_items, codes)
-    await send_mail(
-        await SensorproCredentials.named(sensorpro),
-        business.step("mail"),
-        catalog.mail,
-        customer.contact,
-        order=order.InvoiceNo,
-        licenses=listing,
-    )
+    mailer = Mailer(await SensorproCredentials.named(sensorpro), customer.contact)
+    await mailer.send(business.step("mail"), catalog.mail, order=order.InvoiceNo, licenses=listing)
     await jiwa_tasks.create_sales_order_note(
         jiwa_account,
         business.step("order note"),

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.variables import Variable
 
 from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
-from flows.mail import contact_of, send_mail
+from flows.mail import Mailer, contact_of
 from flows.report import Row, conclude
 from hookline.catalog import Supplies, load_catalog
 from hookline.clients.jetadvice.models import Customer, Device, Supply
@@ -158,11 +158,9 @@ async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, orde
         OrderNo=f"{cartridge.supply.color}-{cartridge.device.serialNumber}-{order.since}",
         Lines=[NewLine(PartNo=_part_no(rules, cartridge), QuantityOrdered=1)],
     )
-    await send_mail(
-        accounts.sensorpro,
+    await Mailer(accounts.sensorpro, contact).send(
         business.step("mail"),
         rules.mail,
-        contact,
         cartridge=str(cartridge),
         location=cartridge.device.location,
         order=made.InvoiceNo,

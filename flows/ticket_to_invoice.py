@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.variables import Variable
 
 from blocks import JifelineCredentials, JiwaCredentials, SensorproCredentials
-from flows.mail import contact_of, send_mail
+from flows.mail import Mailer, contact_of
 from flows.report import Row, conclude
 from hookline.catalog import Mail, Tickets, load_catalog
 from hookline.clients.jifeline.models import Customer, ProductLine, Ticket
@@ -165,11 +165,6 @@ async def _send_survey(
     contact = contact_of(
         workshop.name, workshop.email, workshop.name, kept_in="Jifeline", so_far="The order is made already."
     )
-    await send_mail(
-        sensorpro,
-        business.step("survey"),
-        survey,
-        contact,
-        ticket=str(ticket.ticket_number),
-        services=", ".join(line.name for line in ticket.product_lines),
-    )
+    services = ", ".join(line.name for line in ticket.product_lines)
+    mailer = Mailer(sensorpro, contact)
+    await mailer.send(business.step("survey"), survey, ticket=str(ticket.ticket_number), services=services)

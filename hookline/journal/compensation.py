@@ -9,6 +9,7 @@ other.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -35,15 +36,9 @@ class BusinessFailure(HooklineError):
         super().__init__(" ".join(f"{name}{'; '.join(items)}." for name, items in parts.items() if items))
         self.undone, self.kept = tuple(undone), tuple(kept)
 
-    def __reduce__(
-        self,
-    ) -> tuple[Callable[..., "BusinessFailure"], tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
         """Pickle by its parts: Prefect stores the error of a failed run."""
-        return _failure, (self.rule, self.undone, self.kept)
-
-
-def _failure(rule: str, undone: Sequence[str], kept: Sequence[str]) -> BusinessFailure:
-    return BusinessFailure(rule, undone=undone, kept=kept)
+        return partial(BusinessFailure, undone=self.undone, kept=self.kept), (self.rule,)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import asyncpg
@@ -33,18 +34,18 @@ class BusinessBusy(HooklineError):
     transient = True
 
 
+@dataclass
 class ExclusiveLock:
     """The lock of a business that this run works on."""
 
-    def __init__(self, settings: Settings, key: str, *, label: str, run: str, max_wait: timedelta) -> None:
-        self.settings = settings
-        self.key = key
-        self.label = label
-        self.holder = f"{process_name()}, {run}" if run else process_name()
-        self.max_wait = max_wait
-        self.connection: asyncpg.pool.PoolConnectionProxy | None = None
-        self.acquiring = asyncio.Lock()
-        self.lost = asyncio.Event()
+    settings: Settings
+    key: str
+    label: str
+    holder: str
+    max_wait: timedelta
+    connection: asyncpg.pool.PoolConnectionProxy | None = None
+    acquiring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ensure(self) -> None:
         """
@@ -117,7 +118,8 @@ async def exclusive(
         DatabaseUnavailable: PostgreSQL is away; trying again helps.
         HooklineError: this run has another business already: two that wait for each other would wait for ever.
     """
-    lock = ExclusiveLock(settings, key.casefold(), label=label, run=run, max_wait=max_wait)
+    holder = f"{process_name()}, {run}" if run else process_name()
+    lock = ExclusiveLock(settings, key.casefold(), label, holder, max_wait)
     if (outer := _current.get()) is not None:
         if outer.key != lock.key:
             raise HooklineError(

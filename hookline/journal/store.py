@@ -162,24 +162,18 @@ async def resolve(
     connection: Connection, effect_id: int, *, happened: bool, reference: list[str]
 ) -> Row | None:
     """Write down a person's word; return None if the effect is not uncertain (any more)."""
-    if happened:
-        return await connection.fetchrow(
-            """
-            UPDATE effects
-            SET state = 'done', reference = $2, reason = 'resolved by a person', finished_at = clock_timestamp(),
-                waiting = '{}'
-            WHERE id = $1 AND state = 'uncertain' RETURNING *
-            """,
-            effect_id,
-            reference,
-        )
     return await connection.fetchrow(
         """
-        UPDATE effects
-        SET state = 'intended', reason = 'to be sent again: resolved by a person', attempted_at = NULL, waiting = '{}'
+        UPDATE effects SET waiting = '{}', state = CASE WHEN $2 THEN 'done' ELSE 'intended' END,
+            reason = CASE WHEN $2 THEN 'resolved by a person' ELSE 'to be sent again: resolved by a person' END,
+            reference = CASE WHEN $2 THEN $3 ELSE reference END,
+            finished_at = CASE WHEN $2 THEN clock_timestamp() ELSE finished_at END,
+            attempted_at = CASE WHEN $2 THEN attempted_at END
         WHERE id = $1 AND state = 'uncertain' RETURNING *
         """,
         effect_id,
+        happened,
+        reference,
     )
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -194,6 +196,42 @@ async def test_what_lands_late_of_one_order_is_not_counted_for_the_next(database
     found = await slow.run(effect("license", "order-2", 1), vendor.send, readback=readback)
 
     assert (["thing-2"], 1) == (found.reference, vendor.sent)
+
+
+async def test_every_run_that_met_an_uncertain_effect_waits_for_its_number_until_it_is_resolved(
+    database, database_settings, vendor
+):
+    first, second, other = uuid4(), uuid4(), uuid4()
+    vendor.fail = [Lost()]
+    for run in (first, second):
+        with pytest.raises(EffectUncertain) as uncertain:
+            await Journal(database_settings).run(replace(effect(), flow_run_id=run), vendor.send)
+
+    waits = [await store.uncertain_of(database, run) for run in (first, second, other, None)]
+    await resolve(database_settings, 1, happened=True, reference=[], actor="ann")
+    afterwards = [await store.uncertain_of(database, run) for run in (first, second)]
+
+    assert (1, [1, 1, None, None], [None, None]) == (uncertain.value.effect_id, waits, afterwards)
+
+
+async def test_a_run_waits_for_what_a_flow_within_it_met(database, database_settings, vendor):
+    """That one has a flow run of its own; they have the dispatch in common."""
+    run, inner = uuid4(), uuid4()
+    dispatch = await database.fetchval(
+        """
+        WITH delivery AS (INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state)
+                          VALUES ('s', '1', 'POST', '{}', '{}', '', 'running') RETURNING id)
+        INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, flow_run_id)
+        SELECT id, 's', 'r', 'f/d', '{}', $1 FROM delivery RETURNING id
+        """,
+        run,
+    )
+    met = replace(effect(), flow_run_id=inner, dispatch_id=dispatch)
+    vendor.fail = [Lost()]
+    with pytest.raises(EffectUncertain):
+        await Journal(database_settings).run(met, vendor.send)
+
+    assert 1 == await store.uncertain_of(database, run)
 
 
 async def test_a_route_may_choose_to_send_again_what_cannot_be_read_back(database, database_settings, vendor):
