@@ -63,20 +63,20 @@ async def replay(views: AdminViews, request: Request) -> Response:
     """Replay the deliveries, as many as fit into ten seconds."""
     form = await views.form(request)
     reason = typed(form.get("reason", ""))[:MAX_REASON]
-    command = partial(commands.replay, actor=views.actor(request), reason=reason or "replayed")
+    act = partial(commands.replay, actor=views.actor(request), reason=reason or "replayed")
     message = "{} will run again; what is done at the vendors is not repeated."
-    return _answer(views, request, await _work(views, form, command), message, reason)
+    return _answer(views, request, await _work(views, form, act), message, reason)
 
 
 async def discard(views: AdminViews, request: Request) -> Response:
     """Set the deliveries aside, as many as fit into ten seconds."""
     form = await views.form(request)
     reason = reason_of(form)
-    command = partial(commands.discard, actor=views.actor(request), reason=reason)
-    return _answer(views, request, await _work(views, form, command), "{} set aside.", reason)
+    act = partial(commands.discard, actor=views.actor(request), reason=reason)
+    return _answer(views, request, await _work(views, form, act), "{} set aside.", reason)
 
 
-async def _work(views: AdminViews, form: Mapping[str, str], command: Command) -> Progress:
+async def _work(views: AdminViews, form: Mapping[str, str], act: Command) -> Progress:
     """Act on the deliveries of the form's filter, in order of arrival, each batch in a transaction of its own."""
     filter_, database = _required(read_filter(form)), await pool(views.settings)
     acted = skipped = 0
@@ -84,7 +84,7 @@ async def _work(views: AdminViews, form: Mapping[str, str], command: Command) ->
     while True:
         found, after = await search.batch(database, filter_, limit=BATCH)
         async with database.acquire() as connection:
-            changed = await command(connection, [delivery_id for _, delivery_id in found])
+            changed = await act(connection, [delivery_id for _, delivery_id in found])
         acted, skipped = acted + len(changed), skipped + len(found) - len(changed)
         filter_ = replace(filter_, after=after)
         if after is None or time.monotonic() >= deadline:
