@@ -1,7 +1,9 @@
 """Standard Webhooks against its vectors and its library, and the comparison of shared secrets."""
 
 import base64
+import hashlib
 import hmac
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from hookline.schemes import SignedRequest
+from hookline.schemes import SECRET_HEADERS, SignedRequest
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.standard_webhooks import StandardWebhooks, sign_standard_webhooks, standard_webhooks_key
 from hookline.source_secrets import require_strong
@@ -144,6 +146,13 @@ def test_a_message_with_anything_changed_is_not_believed(changed):
     assert not believed(VECTOR | changed)
 
 
+def test_a_message_without_an_id_is_not_believed_however_well_it_is_signed():
+    """All such messages would be one delivery."""
+    signature = "v1," + sign_standard_webhooks(SECRET, "", str(AT), BODY)
+
+    assert not believed(VECTOR | {"webhook-id": "", "webhook-signature": signature})
+
+
 @pytest.mark.parametrize("place", [0, 1, 15])
 def test_any_of_several_signatures_is_believed(place):
     """So a sender can sign with the old secret and the new one while it rotates them."""
@@ -256,3 +265,52 @@ def test_we_sign_what_the_library_signs(key, identifier, at, body):
     theirs = Webhook(secret_of(key)).sign(identifier, datetime.fromtimestamp(at, UTC), body)
 
     assert theirs == "v1," + sign_standard_webhooks(secret_of(key), identifier, str(at), body.encode())
+
+
+@hypothesis_settings(deadline=None, max_examples=200)
+@given(
+    key=keys,
+    other=keys,
+    identifier=st.text(min_size=1),
+    body=st.text(),
+    off=st.sampled_from([-400, -200, 0, 200, 400]),
+    change=st.sampled_from(["", "body", "webhook-id", "webhook-timestamp", "webhook-signature", "secret"]),
+    before=st.lists(st.sampled_from([f"v1,{base64.b64encode(bytes(32)).decode()}", "v2,MTIz"]), max_size=3),
+)
+def test_we_believe_whom_the_library_believes(key, other, identifier, body, off, change, before):
+    now = time.time()
+    at = str(int(now) + off)
+    right = hmac.digest(key, f"{identifier}.{at}.{body}".encode(), hashlib.sha256)
+    given = bytes(32) if change == "webhook-signature" else right
+    headers = {
+        "webhook-id": identifier + ("x" if change == "webhook-id" else ""),
+        "webhook-timestamp": str(int(at) - 1) if change == "webhook-timestamp" else at,
+        "webhook-signature": " ".join([*before, "v1," + base64.b64encode(given).decode()]),
+    }
+    body += " " if change == "body" else ""
+    secret = secret_of(other if change == "secret" else key)
+
+    assert library_believes(secret, headers, body) is believed(
+        headers, body=body.encode(), held=[secret], now=now
+    )
+
+
+def library_believes(secret, headers, body):
+    try:
+        Webhook(secret).verify(body, headers, json_parse=False)
+    except Exception:  # noqa: BLE001  (it raises several kinds on headers that it does not expect)
+        return False
+    return True
+
+
+def test_the_headers_that_hold_secrets_anywhere_and_the_source_s_own_are_never_stored():
+    anywhere = {
+        *("authorization", "cookie", "proxy-authorization"),
+        *("svix-signature", "webhook-signature", "x-hookline-key"),
+    }
+    secret = {*anywhere, "x-my-token"}
+
+    redacted = SharedSecret(header="X-My-Token").redact(dict.fromkeys(secret, KEY) | {"host": KEY}, {})
+
+    assert anywhere == SECRET_HEADERS
+    assert dict.fromkeys(secret, "[redacted]") | {"host": KEY} == redacted.headers
