@@ -92,7 +92,7 @@ async def device(client, key="730101"):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "credentials",
     [
         {"auth": ("api@sandbox.example", "sandbox-jetadvice-password")},
         {"auth": ("API@sandbox.example", "sandbox-jetadvice-password")},
@@ -103,9 +103,9 @@ async def device(client, key="730101"):
         },
     ],
 )
-async def test_the_token_is_twenty_capital_letters_in_a_json_string(sandbox, given):
+async def test_the_token_is_twenty_capital_letters_in_a_json_string(sandbox, credentials):
     async with httpx.AsyncClient(base_url=sandbox.jetadvice.url) as client:
-        response = await client.get("/login", **given)
+        response = await client.get("/login", **credentials)
         token = response.json()
         customers = await client.get("/customers", headers={"X-AuthKey": token})
 
@@ -114,7 +114,7 @@ async def test_the_token_is_twenty_capital_letters_in_a_json_string(sandbox, giv
 
 
 @pytest.mark.parametrize(
-    "given",
+    "credentials",
     [
         {},
         {"auth": ("api@sandbox.example", "wrong")},
@@ -126,8 +126,8 @@ async def test_the_token_is_twenty_capital_letters_in_a_json_string(sandbox, giv
         {"headers": {"Authorization": "Bearer sandbox-jetadvice-password"}},
     ],
 )
-async def test_wrong_credentials_are_403_and_a_sentence(jetadvice, given):
-    response = await jetadvice.get("/login", **given)
+async def test_wrong_credentials_are_403_and_a_sentence(jetadvice, credentials):
+    response = await jetadvice.get("/login", **credentials)
 
     assert 403 == response.status_code
     assert text(response).startswith("The user name or password is wrong")
@@ -310,22 +310,22 @@ async def test_what_records_name_is_there_but_for_the_view_of_one_old_report(jet
 
 @pytest.mark.parametrize(("path", "new"), NEW.items())
 async def test_what_is_created_is_answered_and_listed(jetadvice, path, new):
-    key, given = new
+    key, inputs = new
 
-    response = await jetadvice.post(path, json=given)
+    response = await jetadvice.post(path, json=inputs)
 
     record = response.json()
     assert 201 == response.status_code
-    assert given == {name: record[name] for name in given}
+    assert inputs == {name: record[name] for name in inputs}
     assert record == (await listed(jetadvice, path))[-1]
     assert isinstance(record[key], str)
 
 
 @pytest.mark.parametrize("path", sorted(NEW.keys() - {"/users"}))
 async def test_creating_again_makes_another(jetadvice, path):
-    key, given = NEW[path]
+    key, inputs = NEW[path]
 
-    first, second = [(await jetadvice.post(path, json=given)).json() for _ in range(2)]
+    first, second = [(await jetadvice.post(path, json=inputs)).json() for _ in range(2)]
 
     assert first[key] != second[key]
     assert first | {key: None} == second | {key: None}

@@ -179,11 +179,11 @@ async def test_a_form_that_cannot_be_read_is_refused(jifeline, body):
 
 
 @pytest.mark.parametrize("name", BEHIND_THE_LOGIN)
-@pytest.mark.parametrize("given", [None, "Bearer wrong", "Bearer", "Basic c2FuZGJveDo="])
-async def test_no_operation_is_open_without_a_live_token(jifeline, name, given):
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer", "Basic c2FuZGJveDo="])
+async def test_no_operation_is_open_without_a_live_token(jifeline, name, header):
     del jifeline.headers["Authorization"]
-    if given:
-        jifeline.headers["Authorization"] = given
+    if header:
+        jifeline.headers["Authorization"] = header
 
     response = await call(jifeline, name)
 
@@ -522,18 +522,18 @@ async def prepare(jifeline, **change):
 
 async def test_a_prepared_ticket_waits_for_the_workshop_and_the_feed_tells_of_it(jifeline):
     last = (await results(jifeline, EVENTS))[-1]["id"]
-    given = {
+    inputs = {
         "vehicle_model_id": 5101,
         "vin": "XHDTR20B7NA104466",
         "voucher_code": "PLAN8",
         "preparer_external_reference": "order 7",
     }
 
-    response = await prepare(jifeline, **given)
+    response = await prepare(jifeline, **inputs)
 
     ticket = response.json()
     assert (201, "prepared", False) == (response.status_code, ticket["state"], ticket["externally_processed"])
-    assert given == {name: ticket[name] for name in given}
+    assert inputs == {name: ticket[name] for name in inputs}
     assert ticket == (await results(jifeline, PREPARED))[0]
     [event] = await results(jifeline, EVENTS, after_id=last)
     assert ("tickets.ticket.created", ticket["id"], ticket["ticket_number"], "Mill Road Garage") == (
@@ -640,16 +640,16 @@ async def test_events_are_found_by_kind_and_time(jifeline):
 
 
 async def test_every_ticket_s_life_is_in_the_feed(jifeline):
-    told = {}
+    events = {}
     for event in await results(jifeline, EVENTS):
-        told.setdefault(event["payload"]["ticket"]["id"], []).append(
+        events.setdefault(event["payload"]["ticket"]["id"], []).append(
             event["type"].removeprefix("tickets.ticket.")
         )
 
     for ticket in await results(jifeline, TICKETS):
         lines = ["product_added"] * len(ticket.get("product_lines", []))
         end = [ticket["state"]] if ticket["state"] in {"closed", "cancelled"} else []
-        assert ["created", *lines, *end] == told[ticket["id"]]
+        assert ["created", *lines, *end] == events[ticket["id"]]
 
 
 # Messages --------------------------------------------------------------------------------------------------
@@ -677,13 +677,13 @@ async def test_a_channel_s_messages_come_with_senders_and_attachments(jifeline):
 
 async def test_messages_are_read_on_by_the_token_told(jifeline):
     channel, whole = await talk(jifeline)
-    read, going_on = [], {}
+    read, more = [], {}
     while True:
-        page = await listed(jifeline, MESSAGES, channel_id=channel, limit=2, **going_on)
+        page = await listed(jifeline, MESSAGES, channel_id=channel, limit=2, **more)
         read += page["result"]
         if page["next_token"] is None:
             break
-        going_on = {"next_token": page["next_token"]}
+        more = {"next_token": page["next_token"]}
 
     assert whole["result"] == read
 
@@ -720,12 +720,12 @@ async def test_a_session_s_token_is_there_until_it_is_used(jifeline):
     assert (None, None) == (tokens["active"], tokens["finished"])
 
 
-@pytest.mark.parametrize("look", ["one", "list"])
-async def test_an_interruption_is_accepted_first_and_done_one_look_later(jifeline, look):
+@pytest.mark.parametrize("poll", ["one", "list"])
+async def test_an_interruption_is_accepted_first_and_done_one_look_later(jifeline, poll):
     key = (await session(jifeline, "active"))["id"]
 
     async def state():
-        if look == "one":
+        if poll == "one":
             return (await jifeline.get(f"{SESSIONS}/{key}")).json()["state"]
         return next(each["state"] for each in await results(jifeline, SESSIONS) if each["id"] == key)
 

@@ -140,10 +140,10 @@ async def test_logging_out_ends_the_session(stranger):
 
 async def test_a_browser_gets_a_page_unless_it_asks_for_json(jiwa):
     page = await jiwa.get("/SystemInfo/", headers={"Accept": "text/html,*/*"})
-    asked = await jiwa.get("/SystemInfo/?format=json", headers={"Accept": "text/html,*/*"})
+    as_json = await jiwa.get("/SystemInfo/?format=json", headers={"Accept": "text/html,*/*"})
 
     assert "text/html; charset=utf-8" == page.headers["content-type"]
-    assert "application/json" == asked.headers["content-type"]
+    assert "application/json" == as_json.headers["content-type"]
 
 
 async def test_keep_alive_extends_a_session(sandbox, stranger, monkeypatch):

@@ -112,10 +112,10 @@ async def test_an_account_number_can_be_changed_to_a_free_one(jiwa):
     known = await debtor(jiwa, "3001")
 
     free = await jiwa.patch(f"/Debtors/{known['DebtorID']}", json={"AccountNo": "3003"})
-    taken = await jiwa.patch(f"/Debtors/{known['DebtorID']}", json={"AccountNo": "3002"})
+    in_use = await jiwa.patch(f"/Debtors/{known['DebtorID']}", json={"AccountNo": "3002"})
 
     assert (200, "3003") == (free.status_code, free.json()["AccountNo"])
-    assert (409, "JiwaException") == complaint(taken)
+    assert (409, "JiwaException") == complaint(in_use)
 
 
 # The ledger

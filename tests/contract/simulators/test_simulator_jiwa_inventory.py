@@ -88,8 +88,8 @@ async def test_an_items_custom_field_is_set(jiwa):
 async def test_an_item_cannot_take_the_part_number_of_another(jiwa):
     key = f"/Inventory/{(await item(jiwa, 'LIC-PRO'))['InventoryID']}"
 
-    taken = await jiwa.patch(key, json={"PartNo": "LIC-TEAM"})
+    in_use = await jiwa.patch(key, json={"PartNo": "LIC-TEAM"})
     own = await jiwa.patch(key, json={"PartNo": "LIC-Pro"})
 
-    assert (409, "JiwaException") == complaint(taken)
+    assert (409, "JiwaException") == complaint(in_use)
     assert "LIC-Pro" == own.json()["PartNo"]

@@ -15,22 +15,22 @@ QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.02, attempts=3, timeout=5)
 
 
 class Receiver:
-    """Takes webhooks; answers as told, else 202."""
+    """A receiver of webhooks; its next answers are in `answers`, else 202."""
 
     def __init__(self):
         self.url = ""
-        self.taken = asyncio.Queue()
+        self.received = asyncio.Queue()
         self.answers = deque()
 
-    async def take(self):
+    async def receive(self):
         """The next webhook: its headers and its document."""
-        return await asyncio.wait_for(self.taken.get(), 10)
+        return await asyncio.wait_for(self.received.get(), 10)
 
     async def serve(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
         body = await reader.readexactly(int(headers["content-length"]))
-        self.taken.put_nowait((headers, json.loads(body)))
+        self.received.put_nowait((headers, json.loads(body)))
         status = self.answers.popleft() if self.answers else "202 Accepted"
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
@@ -72,8 +72,8 @@ async def subscriber(jiwa):
 @pytest.fixture
 def subscribe(jiwa, subscriber, receiver):
     async def subscribe(event="salesorder.updated", **body):
-        wanted = {"URL": receiver.url, "EventName": event} | body
-        response = await jiwa.post(f"{subscriber}/Subscriptions/", json=wanted)
+        subscription = {"URL": receiver.url, "EventName": event} | body
+        response = await jiwa.post(f"{subscriber}/Subscriptions/", json=subscription)
         assert 201 == response.status_code
         return f"{subscriber}/Subscriptions/{response.json()['RecID']}/"
 
@@ -124,7 +124,7 @@ async def test_a_new_order_is_sent_in_full_with_the_headers_of_the_subscription(
     await subscribe("salesorder.created", RequestHeaders=[{"Name": "X-Hookline-Key", "Value": "secret"}])
     order = (await jiwa.post("/SalesOrders", json={"DebtorAccountNo": "1001"})).json()
 
-    headers, document = await receiver.take()
+    headers, document = await receiver.receive()
 
     assert order == document
     assert ("secret", "application/json") == (headers["x-hookline-key"], headers["content-type"])
@@ -146,7 +146,7 @@ async def test_every_change_of_an_order_is_an_update(jiwa, subscribe, receiver, 
     verb, _, path = change.format(history=order["Histories"][0]["InvoiceHistoryID"]).partition(" ")
     await jiwa.request(verb, f"/SalesOrders/{order['InvoiceID']}{path}", json=body)
 
-    _, document = await receiver.take()
+    _, document = await receiver.receive()
 
     assert (await jiwa.get(f"/SalesOrders/{order['InvoiceID']}")).json() == document
 
@@ -166,7 +166,7 @@ async def test_every_change_of_a_line_is_an_update_of_its_order(
     path = f"/SalesOrders/{order['InvoiceID']}{change.format(history=history, line=line)}"
     await jiwa.request(verb, path, json={"QuantityOrdered": 2} if verb == "PATCH" else None)
 
-    _, document = await receiver.take()
+    _, document = await receiver.receive()
 
     assert [2] * (verb == "PATCH") == [each["QuantityOrdered"] for each in document["Lines"]]
 
@@ -227,7 +227,7 @@ async def test_messages_of_a_subscription_arrive_in_order(jiwa, subscribe, recei
     for text in "abc":
         await note(jiwa, order, text)
 
-    arrived = [(await receiver.take())[1]["Notes"][-1]["NoteText"] for _ in range(3)]
+    arrived = [(await receiver.receive())[1]["Notes"][-1]["NoteText"] for _ in range(3)]
 
     assert ["a", "b", "c"] == arrived
 
@@ -240,7 +240,7 @@ async def test_a_message_that_is_refused_is_sent_again_before_the_next_one(
     for text in "ab":
         await note(jiwa, order, text)
 
-    arrived = [(await receiver.take())[1]["Notes"][-1]["NoteText"] for _ in range(4)]
+    arrived = [(await receiver.receive())[1]["Notes"][-1]["NoteText"] for _ in range(4)]
 
     assert ["a", "a", "a", "b"] == arrived
     assert [(SENT, 2, 202), (SENT, 0, 202)] == [
@@ -280,14 +280,14 @@ async def test_a_receiver_that_asks_for_time_is_given_it(jiwa, subscriber, subsc
     receiver.answers.append("429 Too Many Requests\r\nRetry-After: 3600")
     subscription = await subscribe()
     await note(jiwa, order)
-    await receiver.take()
+    await receiver.receive()
     state = await answered(jiwa, subscription)
 
     [message] = await messages(jiwa, subscriber)
 
     assert (WAITING, 429) == (message["Status"], state["LastHTTPResponseCode"])
     assert moment(state["RetryAfterDateTime"]) - moment(message["LastSavedDateTime"]) > timedelta(minutes=59)
-    assert receiver.taken.empty()
+    assert receiver.received.empty()
 
 
 async def test_messages_keep_their_bodies_so_that_missed_ones_can_be_read(jiwa, subscriber, subscribe, order):
@@ -304,7 +304,7 @@ async def test_two_same_subscriptions_send_twice(jiwa, subscribe, receiver, orde
         await subscribe()
     await note(jiwa, order)
 
-    first, second = (await receiver.take())[1], (await receiver.take())[1]
+    first, second = (await receiver.receive())[1], (await receiver.receive())[1]
 
     assert first == second
 

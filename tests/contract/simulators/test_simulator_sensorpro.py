@@ -258,10 +258,13 @@ async def test_adding_a_contact_that_is_there_is_an_error_of_its_row(sandbox, as
 
     found = await fail("Contact/Add", Contact=rows, AddToList=["Buyers"])
 
-    held = {each["PersonalEMail"]: each for each in sandbox.sensorpro.records()["contacts"]}
+    stored = {each["PersonalEMail"]: each for each in sandbox.sensorpro.records()["contacts"]}
     assert [(1, "CONTACT_EXISTS")] == found
-    assert ("Nora", ["Buyers"]) == (held["new@shop.example"]["FirstName"], held["new@shop.example"]["Tags"])
-    assert "Iris" == held["accounts@baxterlowe.example"]["FirstName"]
+    assert ("Nora", ["Buyers"]) == (
+        stored["new@shop.example"]["FirstName"],
+        stored["new@shop.example"]["Tags"],
+    )
+    assert "Iris" == stored["accounts@baxterlowe.example"]["FirstName"]
 
 
 async def test_updating_a_contact_that_is_not_there_is_an_error_of_its_row(ask, fail):

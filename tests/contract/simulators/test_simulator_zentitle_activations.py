@@ -29,14 +29,14 @@ async def code(ask):
 def certificates(zentitle):
     """What the licensed program shows on a computer that is offline."""
 
-    async def shown(code, computer):
+    async def certificates(code, computer):
         response = await zentitle.post(
             f"/_sandbox/licenses/{code}/certificates", json={"computerID": computer}
         )
         assert 201 == response.status_code, response.text
         return response.json()
 
-    return shown
+    return certificates
 
 
 # Activity
@@ -81,10 +81,10 @@ async def test_activity_shows_what_is_returned_unless_only_the_present_is_asked_
 
 
 async def test_a_computer_tells_numbers_as_text(ask):
-    shown = await ask("GET", "LicenseCodeActivity", **OF_STUDIO, activated=1, getsysinfo=1)
+    made = await ask("GET", "LicenseCodeActivity", **OF_STUDIO, activated=1, getsysinfo=1)
     details = await ask("GET", "SystemDetails", productid=DESKTOP, computerid=STUDIO_PC)
 
-    assert details == shown["systemInfo"]
+    assert details == made["systemInfo"]
     assert (STUDIO_PC, "64", "Activated") == (
         details["computerID"],
         details["bitage"],
@@ -148,8 +148,8 @@ async def test_activity_is_deleted_of_one_computer_or_without_one_of_all(ask):
 
 
 async def test_a_code_is_activated_and_returned_by_certificates(ask, certificates, code):
-    shown = await certificates(code, "a computer offline")
-    request = {"productid": PRO, "activationcertificate": shown["activationcertificate"]}
+    made = await certificates(code, "a computer offline")
+    request = {"productid": PRO, "activationcertificate": made["activationcertificate"]}
 
     first = await ask("GET", "OfflineActivation", **request)
     again = await ask("GET", "OfflineActivation", **request)
@@ -158,7 +158,7 @@ async def test_a_code_is_activated_and_returned_by_certificates(ask, certificate
         "DELETE",
         "OfflineActivation",
         productid=PRO,
-        deactivationcertificate=shown["deactivationcertificate"],
+        deactivationcertificate=made["deactivationcertificate"],
     )
 
     assert re.fullmatch(r"[0-9a-f]{1000,}", first)
@@ -168,8 +168,8 @@ async def test_a_code_is_activated_and_returned_by_certificates(ask, certificate
 
 
 async def test_a_certificate_is_not_used_twice_to_return(ask, certificates):
-    shown = await certificates(STUDIO_CODE, STUDIO_PC)
-    inputs = {"productid": DESKTOP, "deactivationcertificate": shown["deactivationcertificate"]}
+    made = await certificates(STUDIO_CODE, STUDIO_PC)
+    inputs = {"productid": DESKTOP, "deactivationcertificate": made["deactivationcertificate"]}
 
     answers = [await ask("DELETE", "OfflineActivation", **inputs) for _ in range(2)]
 
@@ -188,10 +188,10 @@ async def test_a_code_without_activations_left_is_refused(ask, certificates, cod
 
 
 async def test_a_disabled_code_is_refused(ask, certificates):
-    shown = await certificates(REFUNDED_CODE, "one")
+    made = await certificates(REFUNDED_CODE, "one")
 
     assert "License code is not enabled for use" == await ask(
-        "GET", "OfflineActivation", productid=DESKTOP, activationcertificate=shown["activationcertificate"]
+        "GET", "OfflineActivation", productid=DESKTOP, activationcertificate=made["activationcertificate"]
     )
 
 
@@ -217,13 +217,13 @@ async def test_a_certificate_for_a_computer_that_cannot_be_named_is_refused(ask)
 
 
 async def test_a_certificate_for_another_purpose_or_product_is_refused(ask, certificates, code):
-    shown = await certificates(code, "one")
+    made = await certificates(code, "one")
 
     swapped = await ask(
-        "GET", "OfflineActivation", productid=PRO, activationcertificate=shown["deactivationcertificate"]
+        "GET", "OfflineActivation", productid=PRO, activationcertificate=made["deactivationcertificate"]
     )
     elsewhere = await ask(
-        "GET", "OfflineActivation", productid=SERVER, activationcertificate=shown["activationcertificate"]
+        "GET", "OfflineActivation", productid=SERVER, activationcertificate=made["activationcertificate"]
     )
 
     assert "activationcertificate is not valid" == swapped

@@ -231,10 +231,10 @@ async def test_a_company_does_not_repeat_its_number_and_holds_its_data_as_a_stri
 async def test_a_new_company_name_must_be_free(ask, company):
     await ask("POST", "Company", company="Marlin", productid=PRO, **{"global": 1})
 
-    taken = await ask("PUT", "Company", companyid=company, productid=PRO, company="Marlin")
+    in_use = await ask("PUT", "Company", companyid=company, productid=PRO, company="Marlin")
     free = await ask("PUT", "Company", companyid=company, productid=PRO, company="Okafor")
 
-    assert ("Company name already exists", "Company Updated Successfully") == (taken, free)
+    assert ("Company name already exists", "Company Updated Successfully") == (in_use, free)
     assert company == (await ask("GET", "CompanyID", company="Okafor"))["companyID"]
 
 
@@ -377,16 +377,16 @@ async def test_a_user_is_known_by_the_password_and_then_by_the_new_one(ask):
 async def test_a_code_given_to_a_group_loses_its_company_and_profile_unless_they_are_named(ask):
     bare = await ask("POST", "GroupLicenseCode", groupid=10, **OF_EDUCATION)
     [wiped] = await ask("GET", "LicenseCode", **OF_EDUCATION)
-    taken_back = await ask("DELETE", "GroupLicenseCode", groupid="10", **OF_EDUCATION)
+    unassigned = await ask("DELETE", "GroupLicenseCode", groupid="10", **OF_EDUCATION)
     await ask("POST", "GroupLicenseCode", groupid=10, **OF_EDUCATION, companyid=5, profileid="13")
-    [kept] = await ask("GET", "LicenseCode", **OF_EDUCATION)
+    [named] = await ask("GET", "LicenseCode", **OF_EDUCATION)
 
     assignment = await ask("GET", "GroupLicenseCode", **OF_EDUCATION)
 
     assert "Group License Code Assigned Successfully" == bare
-    assert "Group License Code Unassigned Successfully" == taken_back
+    assert "Group License Code Unassigned Successfully" == unassigned
     assert [("", "Default"), ("Tidewater College", "Education")] == [
-        (each["company"], each["profilename"]) for each in (wiped, kept)
+        (each["company"], each["profilename"]) for each in (wiped, named)
     ]
     assert assignment.pop("created")
     assert {"groupID": 10, "productID": DESKTOP, "licenseCode": EDUCATION_CODE} == assignment

@@ -143,10 +143,10 @@ async def test_an_end_date_goes_with_its_type_and_is_reset_with_another(ask, pro
 
 
 async def test_a_new_product_name_must_be_free(ask):
-    taken = await ask("PUT", "Product", productid=PRO, productname="draftline team")
+    in_use = await ask("PUT", "Product", productid=PRO, productname="draftline team")
     own = await ask("PUT", "Product", productid=PRO, productname="Draftline Pro")
 
-    assert ("Product name already exists", "Product Updated Successfully") == (taken, own)
+    assert ("Product name already exists", "Product Updated Successfully") == (in_use, own)
 
 
 # Feature groups

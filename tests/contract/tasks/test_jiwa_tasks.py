@@ -60,7 +60,7 @@ def so_numbered(kind):
 
 
 def subscribers(simulator, inputs):
-    return sum(each.name == inputs["Name"] for each in simulator.webhooks.subscribers.values())
+    return sum(each.row["Name"] == inputs["Name"] for each in simulator.webhooks.subscribers.values())
 
 
 def subscriptions(simulator, _inputs):
