@@ -245,7 +245,11 @@ async def test_an_engine_killed_in_the_middle_of_undoing_goes_on_undoing_though_
     sent = business.cli("send", "standard", str(body), "--json")
 
     async def undoing():
-        return [row for row in await loans.effects(request) if row["undoes"] and row["attempted_at"]]
+        return [
+            row
+            for row in await loans.effects(request)
+            if row["step"].startswith("undo ") and row["attempted_at"]
+        ]
 
     begun = await until(undoing, "nothing is undone")
     killed = business.process("hookline", "engine")

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 from pydantic import SecretStr
-from writes import LookedFor, SentBlindly, Vendor, Write
+from writes import ReadBack, SentBlindly, Vendor, Write
 
 from blocks import ZentitleCredentials
 from hookline.clients import AnswerLost, InvalidInput, Unavailable, UnexpectedAnswer
@@ -32,7 +32,7 @@ UNUSED, SPARE = UNUSED_CODES
 IMPORTED = "900000000000000001"
 NEW_PC = "Zq3/9fTnC6uW0qEoD2gK"
 TRIAL_PC = "BLX4RrZJ5T9imK7qPrJS"
-MARK = "[workflow key]"
+TOKEN = "[workflow key]"
 PASSWORD = "correct horse battery"
 
 SET_AGAIN = (1, 2)
@@ -42,7 +42,7 @@ ON_UNUSED = {"productid": DESKTOP, "licensecode": UNUSED}
 ON_STUDIO = {"productid": DESKTOP, "licensecode": STUDIO_CODE}
 
 
-def given(**inputs):
+def with_inputs(**inputs):
     async def prepare(_client):
         return dict(inputs)
 
@@ -128,8 +128,8 @@ async def two_notes_that_go(client):
 async def a_record_of_the_same_computer_and_code(client):
     record = ON_UNUSED | {"computerid": NEW_PC, "clientinfo": {"firstname": "Ines"}}
     await client.create_consumer_data(**record)
-    marked = {"licensecode": SPARE, "clientinfo": {"hookline": MARK}}
-    await client.create_consumer_data(**record | marked)
+    with_token = {"licensecode": SPARE, "clientinfo": {"hookline": TOKEN}}
+    await client.create_consumer_data(**record | with_token)
     return record
 
 
@@ -210,7 +210,7 @@ def terms(field, value, code=UNUSED, lost=(1, 1), **changed):
     which = {"productid": SERVER if code == SITE_CODE else DESKTOP, "licensecode": code}
     return Write(
         "update_license_code",
-        given(**which, **changed),
+        with_inputs(**which, **changed),
         lambda simulator, _: int(license_of(simulator, code)[field] == value),
         lost,
     )
@@ -249,7 +249,7 @@ LICENSES = [
     Write("create_license_codes", a_code_of_the_same_company, held("licenses", companyID=STUDIO)),
     Write(
         "create_license_codes",
-        given(productid=DESKTOP, companyid=STUDIO, licensecodes=f"{IMPORTED}, "),
+        with_inputs(productid=DESKTOP, companyid=STUDIO, licensecodes=f"{IMPORTED}, "),
         held("licenses", licenseCode=IMPORTED),
     ),
     Write("update_license_code", a_subscription_of_thirty_days, days),
@@ -281,20 +281,26 @@ LICENSES = [
     terms("reference", "order 7", lost=SET_AGAIN, reference="order 7"),
     Write(
         "update_license_code",
-        given(productid=SERVER, licensecode=SITE_CODE, features=[{"featurecode": "SEATS", "limit": 40}]),
+        with_inputs(
+            productid=SERVER, licensecode=SITE_CODE, features=[{"featurecode": "SEATS", "limit": 40}]
+        ),
         lambda simulator, _: int("MaximumActive : 40" in str(license_of(simulator, SITE_CODE)["features"])),
         SET_AGAIN,
     ),
-    Write("take_next_license_codes", given(productid=DESKTOP), held("licenses", acquiredbywebservice="True")),
+    Write(
+        "take_next_license_codes",
+        with_inputs(productid=DESKTOP),
+        held("licenses", acquiredbywebservice="True"),
+    ),
     Write("take_next_license_codes", a_code_of_a_profile, held("licenses", acquiredbywebservice="True")),
     Write(
         "delete_license_code_activity",
-        given(**ON_STUDIO, computerid=STUDIO_PC),
+        with_inputs(**ON_STUDIO, computerid=STUDIO_PC),
         active_on(STUDIO_CODE, STUDIO_PC),
     ),
     Write(
         "delete_license_code_activity",
-        given(**ON_STUDIO, all_activity=True),
+        with_inputs(**ON_STUDIO, all_activity=True),
         active_on(STUDIO_CODE, STUDIO_PC),
     ),
     Write("create_license_note", a_note_of_the_same_text, held("notes", licenseCode=UNUSED)),
@@ -304,19 +310,19 @@ LICENSES = [
 PRODUCTS = [
     Write(
         "create_product",
-        given(**PRODUCT),
+        with_inputs(**PRODUCT),
         lambda simulator, _: sum(
             each.name == PRODUCT["productname"] for each in simulator._products.values()
         ),
     ),
     Write(
         "create_product_feature_groups",
-        given(productId=DESKTOP, featureGroups=[{"featureGroupName": "New", "notes": "Fresh"}]),
+        with_inputs(productId=DESKTOP, featureGroups=[{"featureGroupName": "New", "notes": "Fresh"}]),
         lambda simulator, _: int(product(simulator).groups.get("New") == "Fresh"),
     ),
     Write(
         "update_product_feature_groups",
-        given(productId=DESKTOP, featureGroups=[{"featureGroupName": "Extensions", "notes": "Paid"}]),
+        with_inputs(productId=DESKTOP, featureGroups=[{"featureGroupName": "Extensions", "notes": "Paid"}]),
         lambda simulator, _: int(product(simulator).groups["Extensions"] == "Paid"),
         SET_AGAIN,
     ),
@@ -327,7 +333,7 @@ PRODUCTS = [
     ),
     Write(
         "create_product_features",
-        given(
+        with_inputs(
             productId=DESKTOP,
             features=[
                 {
@@ -344,7 +350,7 @@ PRODUCTS = [
     ),
     Write(
         "update_product_features",
-        given(
+        with_inputs(
             productId=DESKTOP,
             features=[{"featureCode": "EXPORT", "newfeatureCode": "SAVE", "availableInTrials": True}],
         ),
@@ -352,33 +358,35 @@ PRODUCTS = [
     ),
     Write(
         "update_product_features",
-        given(
+        with_inputs(
             productId=DESKTOP, features=[{"featureCode": "EXPORT", "notes": "X", "availableInTrials": True}]
         ),
         feature("EXPORT", notes="X"),
         SET_AGAIN,
     ),
-    Write("delete_product_feature", given(productId=DESKTOP, featureCode="PLUGINS"), feature("PLUGINS")),
+    Write(
+        "delete_product_feature", with_inputs(productId=DESKTOP, featureCode="PLUGINS"), feature("PLUGINS")
+    ),
     Write(
         "create_product_udf",
-        given(productId=DESKTOP, udfValues=[{"fieldName": "REGION", "defaultValue": "North"}]),
+        with_inputs(productId=DESKTOP, udfValues=[{"fieldName": "REGION", "defaultValue": "North"}]),
         udf("REGION"),
     ),
     Write(
         "update_product_udf",
-        given(productId=DESKTOP, udfValues=[{"fieldName": "EDITION", "newFieldName": "VERSION"}]),
+        with_inputs(productId=DESKTOP, udfValues=[{"fieldName": "EDITION", "newFieldName": "VERSION"}]),
         udf("VERSION"),
     ),
     Write(
         "update_product_udf",
-        given(productId=DESKTOP, udfValues=[{"fieldName": "EDITION", "defaultValue": "Gift"}]),
+        with_inputs(productId=DESKTOP, udfValues=[{"fieldName": "EDITION", "defaultValue": "Gift"}]),
         lambda simulator, _: sum(each.default == "Gift" for each in product(simulator).udfs),
         SET_AGAIN,
     ),
-    Write("delete_product_udf", given(productId=DESKTOP, fieldName="EDITION"), udf("EDITION")),
+    Write("delete_product_udf", with_inputs(productId=DESKTOP, fieldName="EDITION"), udf("EDITION")),
     Write(
         "create_profile",
-        given(**PROFILE),
+        with_inputs(**PROFILE),
         lambda simulator, _: sum(each.name == "Trade" for each in simulator._profiles.values()),
     ),
 ]
@@ -394,42 +402,54 @@ CUSTOMERS = [
         a_record_of_the_same_trial,
         held("consumer_records", computerID=TRIAL_PC),
     ),
-    Write("delete_trial", given(productid=VIEWER, computerid=TRIAL_PC), held("trials", computerId=TRIAL_PC)),
+    Write(
+        "delete_trial",
+        with_inputs(productid=VIEWER, computerid=TRIAL_PC),
+        held("trials", computerId=TRIAL_PC),
+    ),
     Write(
         "get_offline_activation",
-        given(productid=DESKTOP, activationcertificate=activation("activate", UNUSED, NEW_PC)),
+        with_inputs(productid=DESKTOP, activationcertificate=activation("activate", UNUSED, NEW_PC)),
         active_on(UNUSED, NEW_PC),
         SET_AGAIN,
     ),
     Write(
         "delete_offline_activation",
-        given(productid=DESKTOP, deactivationcertificate=activation("deactivate", STUDIO_CODE, STUDIO_PC)),
+        with_inputs(
+            productid=DESKTOP, deactivationcertificate=activation("deactivate", STUDIO_CODE, STUDIO_PC)
+        ),
         active_on(STUDIO_CODE, STUDIO_PC),
     ),
     Write("create_company", a_company_of_the_same_name, held("companies", company="Smith Ltd")),
-    Write("delete_company", given(companyid=COLLEGE), held("companies", companyID=COLLEGE)),
-    Write("delete_company", given(companyid=JOINERS), held("companies", companyID=JOINERS)),
+    Write("delete_company", with_inputs(companyid=COLLEGE), held("companies", companyID=COLLEGE)),
+    Write("delete_company", with_inputs(companyid=JOINERS), held("companies", companyID=JOINERS)),
     Write(
         "create_group",
-        given(groupname="York", type="standard", description="New", mastergroupid=STUDIO_GROUP, companyid=0),
+        with_inputs(
+            groupname="York", type="standard", description="New", mastergroupid=STUDIO_GROUP, companyid=0
+        ),
         held("groups", groupName="York"),
     ),
     Write(
         "delete_group",
-        given(groupname="Harrow & Pike Leeds"),
+        with_inputs(groupname="Harrow & Pike Leeds"),
         held("groups", groupID=LEEDS_GROUP),
     ),
-    Write("create_group_user", given(groupid=LEEDS_GROUP, **USER), held("group_users", userName="new.user")),
-    Write("delete_group_user", given(groupuserid=9), held("group_users", groupUserID=9)),
+    Write(
+        "create_group_user",
+        with_inputs(groupid=LEEDS_GROUP, **USER),
+        held("group_users", userName="new.user"),
+    ),
+    Write("delete_group_user", with_inputs(groupuserid=9), held("group_users", groupUserID=9)),
     Write(
         "assign_group_license_code",
-        given(**ON_UNUSED, groupid=LEEDS_GROUP, companyid=STUDIO, profileid=EDUCATION),
+        with_inputs(**ON_UNUSED, groupid=LEEDS_GROUP, companyid=STUDIO, profileid=EDUCATION),
         assigned,
     ),
-    Write("unassign_group_license_code", given(**ON_STUDIO, groupid=LEEDS_GROUP), assigned),
+    Write("unassign_group_license_code", with_inputs(**ON_STUDIO, groupid=LEEDS_GROUP), assigned),
     Write(
         "create_group_user_license",
-        given(groupname="York", **ON_UNUSED, **USER),
+        with_inputs(groupname="York", **ON_UNUSED, **USER),
         held("group_users", userName="new.user"),
     ),
 ]
@@ -437,12 +457,12 @@ CUSTOMERS = [
 CERTIFICATES = [
     Write(
         "create_passive_license",
-        given(productid=DESKTOP, clientid="a-machine-offline", companyid=STUDIO),
+        with_inputs(productid=DESKTOP, clientid="a-machine-offline", companyid=STUDIO),
         held("licenses", companyID=STUDIO),
     ),
     Write(
         "create_network_master_license",
-        given(productid=SERVER, companyid=STUDIO),
+        with_inputs(productid=SERVER, companyid=STUDIO),
         held("licenses", companyID=STUDIO),
     ),
 ]
@@ -456,7 +476,7 @@ GROUPS = [
     )
 ]
 
-EVENT = Write("create_datastreamer_event", given(event="Renewed"), held("events", event="Renewed"))
+EVENT = Write("create_datastreamer_event", with_inputs(event="Renewed"), held("events", event="Renewed"))
 
 
 @pytest.fixture
@@ -471,12 +491,12 @@ async def client(zentitle):
 
 
 @pytest.mark.parametrize("write", [*LICENSES, *PRODUCTS, *CUSTOMERS], ids=str)
-class TestLookedFor(LookedFor):
+class TestLookedFor(ReadBack):
     """Writes that are found again."""
 
 
 @pytest.mark.parametrize("write", GROUPS, ids=str)
-class TestLookedForByItself(LookedFor):
+class TestLookedForByItself(ReadBack):
     """No call lists the groups of features: for each name, old or new, a change is sent that changes nothing."""
 
     async def test_failed_before_it_did_anything_it_is_sent_again(self, case):
@@ -491,7 +511,7 @@ class TestLookedForByItself(LookedFor):
 
 
 @pytest.mark.parametrize("write", CERTIFICATES, ids=str)
-class TestNotToBeFoundAgain(LookedFor):
+class TestNotToBeFoundAgain(ReadBack):
     """A certificate is shown in the answer only, and another costs another license code."""
 
     async def test_with_its_answer_lost_it_happens_once(self, case):
@@ -533,33 +553,33 @@ def test_every_write_is_among_those_that_are_tried():
 
 async def test_a_group_of_the_same_name_that_is_another_is_not_taken_for_ours(vendor, client, business):
     await client.create_group(groupname="York", type="master")
-    wanted = {"groupname": "York", "type": "standard"}
+    inputs = {"groupname": "York", "type": "standard"}
 
     for _ in range(2):
         with pytest.raises(UnexpectedAnswer, match="already exists"):
-            await vendor.call("create_group", business, wanted)
+            await vendor.call("create_group", business, inputs)
 
     assert "Master" == (await client.get_group(groupname="York")).type
 
 
 @pytest.mark.parametrize("other", [{"password": "another"}, {"groupid": STUDIO_GROUP}], ids=str)
 async def test_a_user_of_the_same_name_that_is_another_is_not_taken_for_ours(vendor, client, business, other):
-    wanted = {"groupid": LEEDS_GROUP, "username": "new.user", "password": PASSWORD}
-    await client.create_group_user(**wanted | other)
+    inputs = {"groupid": LEEDS_GROUP, "username": "new.user", "password": PASSWORD}
+    await client.create_group_user(**inputs | other)
 
     for _ in range(2):
         with pytest.raises(UnexpectedAnswer, match="already exists"):
-            await vendor.call("create_group_user", business, wanted)
+            await vendor.call("create_group_user", business, inputs)
 
 
 @pytest.mark.parametrize("other", [{"password": "another"}, {"username": "old.user"}], ids=str)
 async def test_a_licensed_group_with_another_user_is_not_taken_for_ours(vendor, client, business, other):
-    wanted = {"groupname": "York", **ON_UNUSED, **USER}
-    await client.create_group_user_license(**wanted | other)
+    inputs = {"groupname": "York", **ON_UNUSED, **USER}
+    await client.create_group_user_license(**inputs | other)
 
     for _ in range(2):
         with pytest.raises(UnexpectedAnswer, match="already exists"):
-            await vendor.call("create_group_user_license", business, wanted)
+            await vendor.call("create_group_user_license", business, inputs)
 
 
 @pytest.mark.parametrize(
@@ -568,12 +588,12 @@ async def test_a_licensed_group_with_another_user_is_not_taken_for_ours(vendor, 
 async def test_a_code_in_its_group_with_another_company_or_profile_is_not_taken_for_ours(
     vendor, client, business, other
 ):
-    wanted = ON_UNUSED | {"groupid": LEEDS_GROUP, "companyid": STUDIO, "profileid": EDUCATION}
-    await client.assign_group_license_code(**wanted | other)
+    inputs = ON_UNUSED | {"groupid": LEEDS_GROUP, "companyid": STUDIO, "profileid": EDUCATION}
+    await client.assign_group_license_code(**inputs | other)
 
     for _ in range(2):
         with pytest.raises(UnexpectedAnswer, match="already assigned"):
-            await vendor.call("assign_group_license_code", business, wanted)
+            await vendor.call("assign_group_license_code", business, inputs)
 
 
 async def test_a_code_behind_a_certificate_is_not_taken_for_one_that_was_to_be_generated(
@@ -610,8 +630,8 @@ async def test_codes_of_no_company_are_counted_together_whichever_way_that_is_sa
     vendor, business, database
 ):
     for step, none in (("one", {}), ("two", {"companyid": 0})):
-        given = {"productid": DESKTOP, "numcodes": 1} | none
-        await vendor.call("create_license_codes", business.step(step), given)
+        with_inputs = {"productid": DESKTOP, "numcodes": 1} | none
+        await vendor.call("create_license_codes", business.step(step), with_inputs)
 
     assert 1 == await database.fetchval("SELECT count(DISTINCT scope) FROM effects")
 
@@ -636,13 +656,13 @@ async def test_a_change_that_brings_a_note_is_known_by_it_whatever_becomes_of_it
 async def test_what_a_person_mends_between_attempts_does_not_make_it_another_company(
     vendor, client, business
 ):
-    wanted = await a_company_of_the_same_name(client)
+    inputs = await a_company_of_the_same_name(client)
     vendor.simulator.log.clear()
     vendor.misbehave("create_company", "lose")
     with pytest.raises(AnswerLost):
-        await vendor.call("create_company", business, wanted)
+        await vendor.call("create_company", business, inputs)
 
-    await vendor.call("create_company", business, wanted | {"companydata": {"email": "mended@b.example"}})
+    await vendor.call("create_company", business, inputs | {"companydata": {"email": "mended@b.example"}})
 
     assert 1 == vendor.sent("create_company")
 
@@ -694,8 +714,8 @@ async def test_notes_and_records_bear_the_mark_of_their_business(vendor, client,
 
     [note] = await client.list_license_notes(**ON_UNUSED)
     [record] = (await client.list_consumer_data(productid=DESKTOP, computerid=NEW_PC)).Results
-    assert f"Renewed\n{MARK}" == note.description
-    assert {"firstname": "Ines", "hookline": MARK} == record.clientInfo
+    assert f"Renewed\n{TOKEN}" == note.description
+    assert {"firstname": "Ines", "hookline": TOKEN} == record.clientInfo
 
 
 async def test_a_password_is_not_written_into_the_journal(vendor, business, database):

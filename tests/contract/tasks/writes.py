@@ -112,7 +112,7 @@ class _Suite:
         assert case.answers(answer)
 
 
-class LookedFor(_Suite):
+class ReadBack(_Suite):
     """Writes that are looked for before they are sent again."""
 
     async def test_with_its_answer_lost_it_happens_once(self, case):
