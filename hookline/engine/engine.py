@@ -257,8 +257,7 @@ class Engine:
                 return _failed(
                     claimed, f"Prefect fails on it each time, though it is ready: {message}", error
                 )
-            is_said = message.startswith(PREFECT_IS_AWAY)
-            return Requeue(message if is_said else f"{PREFECT_IS_AWAY}: {message}")
+            return Requeue(f"{PREFECT_IS_AWAY}: {message.removeprefix(PREFECT_IS_AWAY).lstrip(': ')}")
         if isinstance(error, HooklineError) or is_connection_error(error):
             return Requeue(message)
         if claimed.dispatch["attempts"] < MAX_ATTEMPTS:
@@ -277,9 +276,8 @@ class Engine:
         logger.log(level, "%s: %s", claimed, outcome)
         if isinstance(outcome, LeaseLost):
             return
-        self.leases.release(
-            claimed
-        )  # from here on, a lease that cannot be renewed is no reason to stop anything
+        # From here on, a lease that cannot be renewed is no reason to stop anything.
+        self.leases.release(claimed)
         match outcome:
             case NewState():
                 crash_point("flow run ended")

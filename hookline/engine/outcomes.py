@@ -46,10 +46,16 @@ class Unbatch:
 class Discarded:
     """The run was stopped because a person discards its dispatch; its flow run is still to be cancelled."""
 
+    def __str__(self) -> str:
+        return "stopped: a person discards it"
+
 
 @dataclass(frozen=True)
 class LeaseLost:
     """The run was stopped because another engine may have it; nothing is to be written."""
+
+    def __str__(self) -> str:
+        return "left to the engine that has its lease"
 
 
 Outcome = NewState | Requeue | Unbatch | Discarded | LeaseLost

@@ -1,16 +1,21 @@
 """What goes into a batch, and what becomes of a dispatch there; whole batches are run in `tests/flows/test_batches.py`."""
 
+import asyncio
+from contextvars import copy_context
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.states import Cancelled, Completed, Failed
 
 from hookline.engine.batch import Batches, BatchRun, outcome_of
+from hookline.engine.leases import Leases
 from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Requeue, Unbatch
 from hookline.hooks import Hooks
 from hookline.prefect_adapter.control import Stop
+from tests.database.test_leases import dispatch
 
 ENDED = Unbatch("The run of the backlog was ended in the Prefect UI.")
 
@@ -50,3 +55,19 @@ async def test_a_batch_that_has_carried_as_many_as_it_may_is_closed(database, da
     await batches.close()
 
     assert (batch, None) == (open_still, closed)
+
+
+async def test_a_batch_asks_for_the_lease_before_it_notes_its_run_of_a_dispatch(database, database_settings):
+    await dispatch(database)
+    [claimed] = await Leases(database_settings, "slow").claim(1, ["f/d"])
+    await database.execute("UPDATE dispatches SET lease_owner = 'another'")
+    claimed.until = 0  # it slept
+    batch = BatchRun(database, PrefectClient("http://127.0.0.1:9/api"), timedelta(seconds=60), size=2)
+    batch._opened.set_result((uuid4(), copy_context()))
+
+    async with asyncio.timeout(20):
+        outcome = await batch.run(claimed, None)
+    await batch.close()
+
+    row = await database.fetchrow("SELECT lease_owner, flow_run_id FROM dispatches")
+    assert (LeaseLost(), "another", None) == (outcome, *row)

@@ -1,4 +1,4 @@
-"""What an engine has in hand is its own for as long as its lease lasts, and its run writes nothing afterwards."""
+"""A claimed dispatch is its engine's own for as long as its lease lasts, and its run writes nothing afterwards."""
 
 import asyncio
 from datetime import timedelta

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
-from hookline.engine.batch import NAME, BatchRun
+from hookline.engine.batch import NAME
 from hookline.engine.engine import BATCH_SLOTS, RAMP_UP
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
@@ -17,7 +17,7 @@ from hookline.inbox import batches, search
 from hookline.prefect_adapter.control import Stop
 
 BACKLOG = 3
-LANE = {"batch_backlog": BACKLOG, "engine_concurrency": 2}
+BATCH = {"batch_backlog": BACKLOG, "engine_concurrency": 2}
 
 
 async def waiting(admin, flow, number, **parameters):
@@ -44,7 +44,7 @@ async def task_runs(admin, flow_run_id):
 async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of_its_name(admin, until):
     works = await waiting(admin, "steps", 2 * BACKLOG)
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in works:
             await work.is_("done")
 
@@ -68,7 +68,7 @@ async def test_one_flow_run_carries_a_backlog_and_each_dispatch_is_a_task_run_of
 async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(admin):
     works = await waiting(admin, "steps", BACKLOG - 1)
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in works:
             await work.is_("done")
 
@@ -76,7 +76,7 @@ async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(admin):
     assert len(works) == len(await runs_of(works))
 
 
-async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(admin):
+async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_batch(admin):
     works = await waiting(admin, "steps", RAMP_UP + 2)
 
     async with admin.engine(batch_backlog=0, engine_concurrency=2 * RAMP_UP):
@@ -87,10 +87,10 @@ async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_lane(ad
     assert [RAMP_UP, 2] == [number for _, number in sorted(begun.items())]
 
 
-async def test_in_a_lane_twice_as_many_are_at_work_at_once(admin):
+async def test_in_a_batch_twice_as_many_are_at_work_at_once(admin):
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in works[:4]:
             await work.has_written("first")
         for work in works:
@@ -105,7 +105,7 @@ async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_n
     bad = await admin.dispatch("fragile", key="bad thing")
     good = await waiting(admin, "steps", 2 * BACKLOG)
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in good:
             await work.is_("done")
         await bad.is_("failed")
@@ -121,10 +121,10 @@ async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_n
     ]
 
 
-async def test_what_passes_by_itself_is_tried_again_in_the_lane(admin):
+async def test_what_passes_by_itself_is_tried_again_in_the_batch(admin):
     works = await waiting(admin, "passing", 2 * BACKLOG)
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in works:
             await work.is_("done")
 
@@ -135,7 +135,7 @@ async def test_what_passes_by_itself_is_tried_again_in_the_lane(admin):
 async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(admin):
     works = [*await waiting(admin, "steps", 2 * BACKLOG), await admin.dispatch("approval", key="to be asked")]
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         await works[-1].is_("held")
         await works[-1].resume("yes")
         await works[-1].is_("done")
@@ -146,7 +146,7 @@ async def test_one_that_waits_for_a_person_waits_in_a_flow_run_of_its_own(admin)
 async def test_what_may_be_undone_has_a_flow_run_of_its_own(admin):
     works = [await admin.dispatch("undoable", key="loan"), *await waiting(admin, "steps", 2 * BACKLOG)]
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in works:
             await work.is_("done")
 
@@ -154,11 +154,11 @@ async def test_what_may_be_undone_has_a_flow_run_of_its_own(admin):
     assert ["first"] == works[0].written
 
 
-async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(admin):
+async def test_one_key_is_worked_on_one_at_a_time_also_in_a_batch(admin):
     works = [await admin.dispatch("steps", key="the same") for _ in range(2)]
     others = await waiting(admin, "steps", 2 * BACKLOG)
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in others:
             await work.is_("done")
         before = works[1].written
@@ -173,7 +173,7 @@ async def test_one_key_is_worked_on_one_at_a_time_also_in_the_lane(admin):
 async def test_whoever_ends_the_run_of_a_backlog_leaves_each_dispatch_a_flow_run_of_its_own(admin):
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         await works[0].has_written("first")
         carried_by = (await works[0].row())["flow_run_id"]
         await works[0].cancel()
@@ -192,12 +192,12 @@ async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(admin
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
 
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         await works[0].has_written("first")
     carried_by = (await works[0].row())["flow_run_id"]
     for work in works:
         work.open()
-    async with admin.engine(**LANE):
+    async with admin.engine(**BATCH):
         for work in works:
             await work.is_("done")
 
@@ -205,12 +205,12 @@ async def test_an_engine_that_stops_leaves_what_it_carried_to_the_next_one(admin
     assert [["first", "second"]] * len(works) == [work.written for work in works]
 
 
-async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_taken_for_abandoned(admin):
+async def test_a_batch_whose_last_dispatches_take_longer_than_its_lease_is_not_taken_for_abandoned(admin):
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
     for work in works[:-2]:
         work.open()
 
-    async with admin.engine(**LANE, lease_seconds=1):
+    async with admin.engine(**BATCH, lease_seconds=1):
         for work in works[-2:]:
             await work.has_written("first")
         await asyncio.sleep(2.5)
@@ -223,22 +223,22 @@ async def test_a_lane_whose_last_dispatches_take_longer_than_its_lease_is_not_ta
     assert "COMPLETED" == (await admin.client.read_flow_run(flow_run_id)).state_type.value
 
 
-async def test_a_lane_that_is_full_takes_no_more_and_another_carries_the_rest(admin):
+async def test_a_batch_that_is_full_takes_no_more_and_another_carries_the_rest(admin):
     works = await waiting(admin, "steps", 6 * BACKLOG)
 
-    async with admin.engine(**LANE, batch_size=BACKLOG):
+    async with admin.engine(**BATCH, batch_size=BACKLOG):
         for work in works:
             await work.is_("done")
 
     carried = Counter([(await work.row())["flow_run_id"] for work in works])
-    in_lanes = [n for flow_run, n in carried.items() if NAME == await admin.flow_of(flow_run)]
-    assert (True, True) == (len(in_lanes) > 1, max(in_lanes) < 2 * BACKLOG + BATCH_SLOTS * 2)
+    in_batches = [n for flow_run, n in carried.items() if NAME == await admin.flow_of(flow_run)]
+    assert (True, True) == (len(in_batches) > 1, max(in_batches) < 2 * BACKLOG + BATCH_SLOTS * 2)
 
 
-async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(admin, until):
+async def test_what_another_engine_took_out_of_a_batch_is_left_to_it(admin, until):
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
 
-    async with admin.engine(**LANE, lease_seconds=60) as engine:
+    async with admin.engine(**BATCH, lease_seconds=60) as engine:
         await works[0].has_written("first")
         claimed = engine.leases.claimed[(await works[0].row())["id"]]
         await is_anothers(admin, works[0])
@@ -254,29 +254,6 @@ async def test_what_another_engine_took_out_of_a_lane_is_left_to_it(admin, until
     assert ["first"] == works[0].written
 
 
-async def test_a_lane_asks_whether_a_dispatch_is_still_its_engines_before_it_notes_its_run(
-    admin, monkeypatch
-):
-    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(2 * BACKLOG)]
-    for work in works:
-        work.open()
-    run, stolen = BatchRun.run, []
-
-    async def run_too_late(batch, claimed, deployment):
-        if not stolen:
-            stolen.append(claimed.id)
-            await admin.database.execute(ANOTHERS, claimed.id)
-            claimed.until = 0
-        return await run(batch, claimed, deployment)
-
-    monkeypatch.setattr(BatchRun, "run", run_too_late)
-    async with admin.engine(**LANE, lease_seconds=60):
-        await admin.until(lambda: all_but_one_are_done(works), "they do not end")
-
-    row = await admin.database.fetchrow("SELECT * FROM dispatches WHERE id = $1", stolen[0])
-    assert ("another", None) == (row["lease_owner"], row["flow_run_id"])
-
-
 ANOTHERS = """
     UPDATE dispatches SET state = 'running', lease_owner = 'another', lease_until = now() + interval '30 seconds'
     WHERE id = $1
@@ -286,10 +263,6 @@ ANOTHERS = """
 async def is_anothers(admin, work):
     """Another engine has the dispatch."""
     await admin.database.execute(ANOTHERS, (await work.row())["id"])
-
-
-async def all_but_one_are_done(works):
-    return len(works) - 1 == [(await work.row())["state"] for work in works].count("done")
 
 
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(admin, until):
@@ -317,7 +290,7 @@ async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(
     )
     works = await waiting(admin, flow, 2 * BACKLOG)
 
-    async with admin.engine(routes=[route], **LANE):
+    async with admin.engine(routes=[route], **BATCH):
         await works[0].is_("running", "done")
         await works[0].has_written("first")
 

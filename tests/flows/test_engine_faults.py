@@ -284,7 +284,7 @@ async def _is_anothers(work):
 
 
 async def _engines_at_work(admin):
-    """How many engines have something in hand."""
+    """The number of engines with a claimed dispatch."""
     return await admin.database.fetchval(
         "SELECT count(DISTINCT lease_owner) FROM dispatches WHERE state = 'running' AND lease_until > now()"
     )
