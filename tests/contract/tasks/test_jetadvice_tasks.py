@@ -1,4 +1,4 @@
-"""JetAdvice's writes happen once: found in its lists by all its inputs."""
+"""JetAdvice's writes happen once: found in its lists by all that was given."""
 
 import pytest
 from writes import ReadBack, Vendor, Write
@@ -17,9 +17,9 @@ def vendor(sandbox, jetadvice):
 
 async def new_customer(client):
     """There is one of the name, with another number."""
-    inputs = {"name": "Corner Shop", "externalNumber": "77", "city": "Leeds"}
-    await client.create_customer(**inputs | {"externalNumber": "78"})
-    return inputs
+    wanted = {"name": "Corner Shop", "externalNumber": "77", "city": "Leeds"}
+    await client.create_customer(**wanted | {"externalNumber": "78"})
+    return wanted
 
 
 async def new_level(client):
@@ -52,7 +52,7 @@ async def report_run(client):
 
 
 def rows(kind, **named):
-    """Counts records by those of their fields that are inputs."""
+    """Counts records by those of their fields that are given."""
     return lambda simulator, inputs: sum(
         all(each[name] == inputs[name] for name in named.get("by", inputs))
         for each in simulator.records()[kind]
@@ -71,9 +71,9 @@ WRITES = [
 
 
 def test_every_write_that_is_looked_for_is_tested():
-    read_back = [name for name, each in operations(JetadviceClient).items() if each.repeat == "look"]
+    looked_for = [name for name, each in operations(JetadviceClient).items() if each.repeat == "look"]
 
-    assert read_back == [write.operation for write in WRITES]
+    assert looked_for == [write.operation for write in WRITES]
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
@@ -83,14 +83,14 @@ class TestLookedFor(ReadBack):
 
 async def test_a_field_that_jetadvice_drops_is_not_missed(vendor, business):
     """`more` sends what is not foreseen, perhaps for nothing; without the city it would be another customer."""
-    inputs = {"name": "Corner Shop", "city": "Leeds", "more": {"shoeSize": 9}}
+    wanted = {"name": "Corner Shop", "city": "Leeds", "more": {"shoeSize": 9}}
     async with vendor.credentials.get_client() as client:
         await client.create_customer(name="Corner Shop")
     vendor.misbehave("create_customer", "lose")
     with pytest.raises(VendorError):
-        await vendor.call("create_customer", business, inputs)
+        await vendor.call("create_customer", business, wanted)
 
-    found = await vendor.call("create_customer", business, inputs)
+    found = await vendor.call("create_customer", business, wanted)
 
     assert "Leeds" == found.city
-    assert 2 == rows("customers", by=["name"])(vendor.simulator, inputs)
+    assert 2 == rows("customers", by=["name"])(vendor.simulator, wanted)

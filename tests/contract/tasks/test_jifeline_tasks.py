@@ -1,4 +1,4 @@
-"""Jifeline's one write that must not be repeated happens once: found by our reference, which has the token."""
+"""Jifeline's one write that must not be repeated happens once: looked for by our reference, which bears the mark."""
 
 import pytest
 from writes import ReadBack, Vendor, Write
@@ -17,12 +17,12 @@ def vendor(sandbox, jifeline):
 async def new_ticket(client):
     """The business has prepared one for another vehicle, and somebody else one for this."""
     customer = (await client.list_customers()).Results[0].id
-    inputs = {"customer_id": customer, "vin": VIN, "preparer_external_reference": "job 7"}
+    wanted = {"customer_id": customer, "vin": VIN, "preparer_external_reference": "job 7"}
     await client.create_prepared_ticket(
-        **inputs | {"vin": OTHER_VIN, "preparer_external_reference": "job 7 [workflow key]"}
+        **wanted | {"vin": OTHER_VIN, "preparer_external_reference": "job 7 [workflow key]"}
     )
-    await client.create_prepared_ticket(**inputs)
-    return inputs
+    await client.create_prepared_ticket(**wanted)
+    return wanted
 
 
 def tickets(simulator, inputs):
@@ -33,9 +33,9 @@ WRITES = [Write("create_prepared_ticket", new_ticket, tickets)]
 
 
 def test_every_write_that_is_looked_for_is_tested():
-    read_back = [name for name, each in operations(JifelineClient).items() if each.repeat == "look"]
+    looked_for = [name for name, each in operations(JifelineClient).items() if each.repeat == "look"]
 
-    assert read_back == [write.operation for write in WRITES]
+    assert looked_for == [write.operation for write in WRITES]
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
@@ -45,23 +45,23 @@ class TestLookedFor(ReadBack):
 
 async def lost_ticket(vendor, business):
     async with vendor.credentials.get_client() as client:
-        inputs = await new_ticket(client)
+        wanted = await new_ticket(client)
     vendor.misbehave("create_prepared_ticket", "lose")
     with pytest.raises(VendorError):
-        await vendor.call("create_prepared_ticket", business, inputs)
+        await vendor.call("create_prepared_ticket", business, wanted)
     [ours] = [
         each
         for each in vendor.simulator.records()["tickets"]
         if (each["vin"], each["preparer_external_reference"]) == (VIN, "job 7 [workflow key]")
     ]
-    return inputs, ours
+    return wanted, ours
 
 
 async def test_a_ticket_is_found_though_the_workshop_has_picked_it_up(vendor, business):
-    inputs, ours = await lost_ticket(vendor, business)
+    wanted, ours = await lost_ticket(vendor, business)
     vendor.simulator.close_ticket(ours["id"])
 
-    found = await vendor.call("create_prepared_ticket", business, inputs)
+    found = await vendor.call("create_prepared_ticket", business, wanted)
 
     assert (ours["id"], "closed", False) == (found.id, found.state, found.unfinished)
 
@@ -78,9 +78,9 @@ async def test_a_ticket_bears_the_mark_in_one_line_behind_our_reference(vendor, 
 async def test_a_reference_too_long_for_the_mark_is_not_sent(vendor, business):
     async with vendor.credentials.get_client() as client:
         customer = (await client.list_customers()).Results[0].id
-    inputs = {"customer_id": customer, "preparer_external_reference": "x" * 250}
+    wanted = {"customer_id": customer, "preparer_external_reference": "x" * 250}
 
     with pytest.raises(InvalidInput, match="preparer_external_reference"):
-        await vendor.call("create_prepared_ticket", business, inputs)
+        await vendor.call("create_prepared_ticket", business, wanted)
 
     assert 0 == vendor.sent("create_prepared_ticket")

@@ -72,17 +72,17 @@ def subscriptions(simulator, _inputs):
 
 async def numbered_order(client):
     """This customer has such an order already, and so has another."""
-    inputs = {"OrderNo": "PO-77", "Lines": [PAPER]}
+    wanted = {"OrderNo": "PO-77", "Lines": [PAPER]}
     for account in ("1001", "1002"):
-        await client.create_sales_order(DebtorAccountNo=account, **inputs)
-    return {"DebtorAccountNo": "1001", **inputs}
+        await client.create_sales_order(DebtorAccountNo=account, **wanted)
+    return {"DebtorAccountNo": "1001", **wanted}
 
 
 async def numbered_quote(client):
-    inputs = {"OrderNo": "PO-77", "Lines": [PAPER]}
+    wanted = {"OrderNo": "PO-77", "Lines": [PAPER]}
     for account in ("1001", "1002"):
-        await client.create_sales_quote(DebtorAccountNo=account, **inputs)
-    return {"DebtorAccountNo": "1001", **inputs}
+        await client.create_sales_quote(DebtorAccountNo=account, **wanted)
+    return {"DebtorAccountNo": "1001", **wanted}
 
 
 async def order(client):
@@ -119,10 +119,10 @@ async def appended_order(client):
 
 
 async def drafted_order(client):
-    inputs = await one_order(client)
-    draft = JiwaClient.update_sales_order.given(**inputs, SOReference="draft")
-    await client.send(JiwaClient.update_sales_order.with_headers(STATEFUL), draft)
-    return inputs
+    wanted = await one_order(client)
+    given = JiwaClient.update_sales_order.given(**wanted, SOReference="draft")
+    await client.send(JiwaClient.update_sales_order.with_headers(STATEFUL), given)
+    return wanted
 
 
 async def delivery(client):
@@ -147,9 +147,9 @@ async def one_line(client):
 
 async def new_note(client):
     """The business has noted something else already."""
-    inputs = await one_order(client)
-    await client.create_sales_order_note(**inputs, NoteText="Something else\n[workflow key]")
-    return inputs | {"NoteText": "Mailed"}
+    wanted = await one_order(client)
+    await client.create_sales_order_note(**wanted, NoteText="Something else\n[workflow key]")
+    return wanted | {"NoteText": "Mailed"}
 
 
 async def one_note(client):
@@ -162,11 +162,11 @@ async def payment(client):
     made = await client.get_sales_order(**await half_delivered_order(client))
     first, second = ({"InvoiceHistoryID": each.InvoiceHistoryID} for each in made.Histories)
     order = {"InvoiceID": made.InvoiceID}
-    inputs = {"PaymentRef": "ext-1", "AmountPaid": 40.7}
-    await client.create_sales_order_payment(**order, **first, **inputs)
-    await client.create_sales_order_payment(**order, **second, **inputs | {"AmountPaid": 40})
-    await client.create_sales_order_payment(**order, **second, **inputs | {"PaymentRef": "ext-2"})
-    return order | second | inputs
+    wanted = {"PaymentRef": "ext-1", "AmountPaid": 40.7}
+    await client.create_sales_order_payment(**order, **first, **wanted)
+    await client.create_sales_order_payment(**order, **second, **wanted | {"AmountPaid": 40})
+    await client.create_sales_order_payment(**order, **second, **wanted | {"PaymentRef": "ext-2"})
+    return order | second | wanted
 
 
 async def one_quote(client):
@@ -184,10 +184,10 @@ async def appended_quote(client):
 
 
 async def drafted_quote(client):
-    inputs = await one_quote(client)
-    draft = JiwaClient.update_sales_quote.given(**inputs, SOReference="draft")
-    await client.send(JiwaClient.update_sales_quote.with_headers(STATEFUL), draft)
-    return inputs
+    wanted = await one_quote(client)
+    given = JiwaClient.update_sales_quote.given(**wanted, SOReference="draft")
+    await client.send(JiwaClient.update_sales_quote.with_headers(STATEFUL), given)
+    return wanted
 
 
 async def new_quote_line(client):
@@ -209,10 +209,10 @@ async def new_debtor(client):
 
 async def drafted_debtor(client):
     rows = await client.query_debtors(AccountNo="1001")
-    inputs = {"DebtorID": rows.Results[0].DebtorID}
-    draft = JiwaClient.update_debtor.given(**inputs, Name="Draft")
-    await client.send(JiwaClient.update_debtor.with_headers(STATEFUL), draft)
-    return inputs
+    wanted = {"DebtorID": rows.Results[0].DebtorID}
+    given = JiwaClient.update_debtor.given(**wanted, Name="Draft")
+    await client.send(JiwaClient.update_debtor.with_headers(STATEFUL), given)
+    return wanted
 
 
 def named_draft(simulator, inputs):
@@ -244,17 +244,17 @@ async def one_subscriber(client):
 
 async def new_subscription(client):
     """The same address for another event, and the same event at another address."""
-    inputs = await one_subscriber(client)
-    await client.create_webhook_subscription(**inputs, **HOOK | {"EventName": "salesorder.updated"})
-    await client.create_webhook_subscription(**inputs, **HOOK | {"URL": "https://other.example"})
+    wanted = await one_subscriber(client)
+    await client.create_webhook_subscription(**wanted, **HOOK | {"EventName": "salesorder.updated"})
+    await client.create_webhook_subscription(**wanted, **HOOK | {"URL": "https://other.example"})
     header = {"Name": "X-Hookline-Key", "Value": "the-shared-secret"}
-    return inputs | HOOK | {"RequestHeaders": [header]}
+    return wanted | HOOK | {"RequestHeaders": [header]}
 
 
 async def one_subscription(client):
-    inputs = await one_subscriber(client)
-    made = await client.create_webhook_subscription(**inputs, **HOOK)
-    return inputs | {"SubscriptionID": made.SubscriptionID}
+    wanted = await one_subscriber(client)
+    made = await client.create_webhook_subscription(**wanted, **HOOK)
+    return wanted | {"SubscriptionID": made.SubscriptionID}
 
 
 WRITES = [
@@ -290,9 +290,9 @@ WRITES = [
 
 
 def test_every_write_that_is_looked_for_is_tested():
-    read_back = [name for name, each in operations(JiwaClient).items() if each.repeat == "look"]
+    looked_for = [name for name, each in operations(JiwaClient).items() if each.repeat == "look"]
 
-    assert read_back == list(dict.fromkeys(write.operation for write in WRITES))
+    assert looked_for == list(dict.fromkeys(write.operation for write in WRITES))
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
@@ -326,11 +326,11 @@ async def client(jiwa):
 async def test_an_order_whose_answer_was_lost_is_not_taken_for_an_older_one_of_its_number(
     vendor, client, business
 ):
-    inputs = await numbered_order(client)
+    wanted = await numbered_order(client)
     before = {each["InvoiceNo"] for each in vendor.simulator.records()["orders"]}
-    await lost(vendor, "create_sales_order", business, inputs)
+    await lost(vendor, "create_sales_order", business, wanted)
 
-    found = await vendor.call("create_sales_order", business, inputs)
+    found = await vendor.call("create_sales_order", business, wanted)
 
     assert found.InvoiceNo not in before
     assert ("1001", "PO-77") == (found.DebtorAccountNo, found.OrderNo)
@@ -341,10 +341,10 @@ async def test_an_order_is_found_by_any_number_of_ours_and_its_customer_by_id(
     vendor, client, business, numbers
 ):
     rows = await client.query_debtors(AccountNo="1001")
-    inputs = {"DebtorID": rows.Results[0].DebtorID, "Lines": [PAPER], **numbers}
-    await lost(vendor, "create_sales_order", business, inputs)
+    wanted = {"DebtorID": rows.Results[0].DebtorID, "Lines": [PAPER], **numbers}
+    await lost(vendor, "create_sales_order", business, wanted)
 
-    found = await vendor.call("create_sales_order", business, inputs)
+    found = await vendor.call("create_sales_order", business, wanted)
 
     assert (1, "ours-1") == (vendor.sent("create_sales_order"), found.SOReference)
 
@@ -358,14 +358,14 @@ async def test_none_but_ours_are_counted_where_jiwa_ignores_a_filter(kind):
         {"InvoiceID": "3", "InvoiceNo": "of another number", "AccountNo": "1001", "OrderNo": "PO-78"},
     ]
     everything = httpx.MockTransport(lambda _request: httpx.Response(200, json={"Results": rows, "Total": 3}))
-    inputs = {"DebtorAccountNo": "1001", "OrderNo": "po-77 "}
+    given = {"DebtorAccountNo": "1001", "OrderNo": "po-77 "}
     count, new = {
         "orders": (readback.orders_so_numbered, JiwaClient.create_sales_order),
         "quotes": (readback.quotes_so_numbered, JiwaClient.create_sales_quote),
     }[kind]
 
     async with JiwaClient("http://localhost", JiwaKey(SecretStr("key")), transport=everything) as client:
-        counted = await count(client, new.given(**inputs)).count()
+        counted = await count(client, new.given(**given)).count()
 
     assert {"ours"} == counted
 
@@ -391,16 +391,16 @@ async def test_two_orders_of_a_business_are_told_apart_by_their_numbers(vendor, 
 
 
 async def test_all_that_is_appended_to_an_order_is_appended_once(vendor, client, business):
-    inputs = await one_order(client) | {
+    wanted = await one_order(client) | {
         "Lines": [PAPER, PAPER],
         "Notes": [{"NoteText": "By fax"}],
         "Payments": [{"PaymentRef": "ext-1", "AmountPaid": 5}],
         "SOReference": "changed",
         "append": True,
     }
-    await lost(vendor, "update_sales_order", business, inputs)
+    await lost(vendor, "update_sales_order", business, wanted)
 
-    found = await vendor.call("update_sales_order", business, inputs)
+    found = await vendor.call("update_sales_order", business, wanted)
 
     assert (4, 2, 1) == (len(found.Lines), len(found.Notes), len(found.Payments))
     assert 1 == vendor.sent("update_sales_order")
@@ -446,24 +446,24 @@ async def test_an_order_with_a_back_order_is_invoiced_delivery_by_delivery(vendo
 
 
 async def test_a_payment_is_found_where_its_date_is_another_by_now_and_jiwa_rounds(vendor, client, business):
-    inputs = await delivery(client) | {"PaymentRef": "ext-1", "AmountPaid": 40.7049}
+    wanted = await delivery(client) | {"PaymentRef": "ext-1", "AmountPaid": 40.7049}
     first, second = ({"PaymentDate": f"2026-01-0{day}T00:00:00"} for day in (1, 2))
-    await lost(vendor, "create_sales_order_payment", business, inputs | first)
+    await lost(vendor, "create_sales_order_payment", business, wanted | first)
     for order in vendor.simulator.orders:
         for each in order.payments:
             each["AmountPaid"] = round(each["AmountPaid"], 2)
 
-    found = await vendor.call("create_sales_order_payment", business, inputs | second)
+    found = await vendor.call("create_sales_order_payment", business, wanted | second)
 
     assert (1, "ext-1") == (vendor.sent("create_sales_order_payment"), found.PaymentRef)
 
 
 async def test_another_amount_by_the_same_reference_is_refused(vendor, client, business):
-    inputs = await delivery(client) | {"PaymentRef": "ext-1", "AmountPaid": 40.7}
-    await vendor.call("create_sales_order_payment", business, inputs)
+    wanted = await delivery(client) | {"PaymentRef": "ext-1", "AmountPaid": 40.7}
+    await vendor.call("create_sales_order_payment", business, wanted)
 
     with pytest.raises(EffectConflict, match="AmountPaid"):
-        await vendor.call("create_sales_order_payment", business, inputs | {"AmountPaid": 50})
+        await vendor.call("create_sales_order_payment", business, wanted | {"AmountPaid": 50})
 
     assert 1 == vendor.sent("create_sales_order_payment")
 
@@ -491,10 +491,10 @@ async def test_another_s_number_is_not_taken_for_ours(vendor, client, business, 
 
 
 async def test_a_customer_is_found_where_its_address_was_mended_meanwhile(vendor, business):
-    inputs = {"AccountNo": "7", "Name": "Corner Shop"}
-    await lost(vendor, "create_debtor", business, inputs | {"EmailAddress": "shop@corner"})
+    wanted = {"AccountNo": "7", "Name": "Corner Shop"}
+    await lost(vendor, "create_debtor", business, wanted | {"EmailAddress": "shop@corner"})
 
-    found = await vendor.call("create_debtor", business, inputs | {"EmailAddress": "shop@corner.example"})
+    found = await vendor.call("create_debtor", business, wanted | {"EmailAddress": "shop@corner.example"})
 
     assert "shop@corner" == found.EmailAddress
 
@@ -503,13 +503,13 @@ async def test_a_customer_is_found_where_its_address_was_mended_meanwhile(vendor
 
 
 async def test_the_journal_holds_no_shared_secret(vendor, client, business, database):
-    inputs = await new_subscription(client)
-    await lost(vendor, "create_webhook_subscription", business, inputs)
+    wanted = await new_subscription(client)
+    await lost(vendor, "create_webhook_subscription", business, wanted)
 
-    await vendor.call("create_webhook_subscription", business, inputs)
+    await vendor.call("create_webhook_subscription", business, wanted)
 
     [kept] = await database.fetch("SELECT * FROM effects")
     assert "RequestHeaders" in kept["request"]
     assert "X-Hookline-Key" in str(kept["answer"])
     assert "the-shared-secret" not in str(dict(kept))
-    assert inputs["SubscriberID"] not in kept["step"]
+    assert wanted["SubscriberID"] not in kept["step"]

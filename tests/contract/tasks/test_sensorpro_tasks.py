@@ -29,9 +29,9 @@ async def new_contacts(_client):
 
 def contacts(simulator, inputs):
     """Counts the batches that are there."""
-    addresses = {each["PersonalEMail"].lower() for each in inputs["Contact"]}
+    wanted = {each["PersonalEMail"].lower() for each in inputs["Contact"]}
     there = {each["PersonalEMail"].lower() for each in simulator.records()["contacts"]}
-    return int(addresses <= there)
+    return int(wanted <= there)
 
 
 async def one_contact(_client):
@@ -90,7 +90,7 @@ def imports(simulator, _inputs):
     return len(simulator.records()["imports"])
 
 
-READ_BACK = [
+LOOKED_FOR = [
     Write("add_contacts", new_contacts, contacts),
     Write("forget_contact", one_contact, with_address),
 ]
@@ -102,14 +102,14 @@ BLIND = [
 ]
 
 
-@pytest.mark.parametrize(("repeat", "writes"), [("look", READ_BACK), ("never", BLIND)])
+@pytest.mark.parametrize(("repeat", "writes"), [("look", LOOKED_FOR), ("never", BLIND)])
 def test_every_write_is_tested(repeat, writes):
     declared = [name for name, each in operations(SensorproClient).items() if each.repeat == repeat]
 
     assert declared == [write.operation for write in writes]
 
 
-@pytest.mark.parametrize("write", READ_BACK, ids=str)
+@pytest.mark.parametrize("write", LOOKED_FOR, ids=str)
 class TestLookedFor(ReadBack):
     """Sensorpro's contacts."""
 
@@ -132,50 +132,50 @@ async def failed(vendor, operation, business, inputs):
 @pytest.mark.parametrize("there", [[PAT], [PAT, KIM]], ids=["one", "both"])
 async def test_contacts_that_others_added_are_not_taken_for_ours(vendor, business, there):
     """They lack the tag: all are sent, and those that exist are told as rows."""
-    inputs = await new_contacts(None)
-    await failed(vendor, "add_contacts", business, inputs)
+    wanted = await new_contacts(None)
+    await failed(vendor, "add_contacts", business, wanted)
     async with vendor.credentials.get_client() as client:
         await client.add_contacts(Contact=[{"PersonalEMail": each} for each in there])
 
     with pytest.raises(Refused) as refused:
-        await vendor.call("add_contacts", business, inputs)
+        await vendor.call("add_contacts", business, wanted)
 
     assert list(range(len(there))) == [row["Sequence"] for row in refused.value.rows]
-    assert contacts(vendor.simulator, inputs)
+    assert contacts(vendor.simulator, wanted)
 
 
 async def test_whoever_sensorpro_finds_for_an_address_a_contact_is_forgotten_only_where_nobody_is(
     vendor, business, monkeypatch
 ):
     """How it filters is not documented: it might answer everybody."""
-    inputs = await one_contact(None)
-    await failed(vendor, "forget_contact", business, inputs)
+    wanted = await one_contact(None)
+    await failed(vendor, "forget_contact", business, wanted)
     monkeypatch.setattr(vendor.simulator, "_found", lambda _body: vendor.simulator.contacts()[1:])
 
-    await vendor.call("forget_contact", business, inputs)
+    await vendor.call("forget_contact", business, wanted)
 
-    assert (0, 2) == (with_address(vendor.simulator, inputs), vendor.sent("forget_contact"))
+    assert (0, 2) == (with_address(vendor.simulator, wanted), vendor.sent("forget_contact"))
 
 
 # Mails and imports ------------------------------------------------------------------------------------------
 
 
 async def test_a_mail_to_a_mended_address_is_the_same_mail(vendor, business):
-    inputs = await whole_mail(None)
-    await vendor.call("send_email", business, inputs)
+    wanted = await whole_mail(None)
+    await vendor.call("send_email", business, wanted)
 
-    await vendor.call("send_email", business, inputs | {"To": [{"Email": PAT}], "PlainTextMessage": "Hi"})
+    await vendor.call("send_email", business, wanted | {"To": [{"Email": PAT}], "PlainTextMessage": "Hi"})
 
-    assert 1 == mails(vendor.simulator, inputs)
+    assert 1 == mails(vendor.simulator, wanted)
 
 
 async def test_a_mail_on_another_subject_is_another_mail(vendor, business):
-    inputs = await whole_mail(None)
-    await vendor.call("send_email", business, inputs)
+    wanted = await whole_mail(None)
+    await vendor.call("send_email", business, wanted)
 
-    await vendor.call("send_email", business, inputs | {"Subject": "Your invoice"})
+    await vendor.call("send_email", business, wanted | {"Subject": "Your invoice"})
 
-    assert 2 == mails(vendor.simulator, inputs)
+    assert 2 == mails(vendor.simulator, wanted)
 
 
 async def test_the_journal_holds_no_password_of_an_import(vendor, business, database):
