@@ -142,8 +142,8 @@ async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -
 def paid_by_payments(order: SalesOrder) -> bool:
     """Return True if its payments cover an order (cash sales). A declined or pending payment does not count."""
     total = sum((history.HistoryTotal for history in order.Histories), Decimal(0))
-    settled = {"Authorised", "NoAuthorisationNeeded"}
-    paid = sum((p.AmountPaid for p in order.Payments if p.AuthorisationStatus in settled), Decimal(0))
+    final = {"Authorised", "NoAuthorisationNeeded"}
+    paid = sum((p.AmountPaid for p in order.Payments if p.AuthorisationStatus in final), Decimal(0))
     covered = all(history.AmountPaid >= history.HistoryTotal for history in order.Histories)
     return total > 0 and (paid >= total or covered)
 

@@ -93,7 +93,7 @@ class BusinessKey:
                 A replay is a new try.
             HooklineError: it was begun in a batch; nothing was done.
         """
-        if context.in_batch():  # which no was told to which run is known by its flow run
+        if context.in_batch():  # a no belongs to one flow run, by its id
             raise HooklineError(
                 f"{self.label} needs a flow run of its own, for what it does may be undone. To begin there at once, "
                 "say so in the route: unbatched: true."

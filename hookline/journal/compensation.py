@@ -82,7 +82,7 @@ class Saga:
         Finish a compensation that was begun; then return the number of the generation that may begin.
 
         Raises:
-            BusinessFailure: this run was told no before, in this process or in one that died.
+            BusinessFailure: this run got its no before, in this process or in one that died.
         """
         steps = await self._latest_steps()
         if not steps:

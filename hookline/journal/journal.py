@@ -176,7 +176,7 @@ class _Write:
 
     async def _ensure_may_begin(self) -> None:
         """
-        Raise if something that is undone, now or before, stands against the effect.
+        Raise if its business, or what it depends on, is being undone or was.
 
         Its row is there already: a compensation of what it depends on comes before or after, and sees it or is seen.
         """
@@ -296,7 +296,7 @@ class _Write:
         """Raise: a later write of the same scope is the only one that could be mistaken for this one."""
         other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
         if neighbour["state"] == "uncertain":
-            await self._ask(f"It cannot be told apart from {other}, which is uncertain too.")
+            await self._ask(f"It cannot be distinguished from {other}, which is uncertain too.")
         raise EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
 
 
