@@ -47,14 +47,14 @@ async def replay(
         dispatched = await connection.fetch(
             f"""
             WITH ended AS (
-                SELECT id, state IN ('done', 'discarded') AS over FROM dispatches
+                SELECT id, state IN ('done', 'discarded') AS starts_new FROM dispatches
                 WHERE delivery_id = ANY($1) AND route = coalesce($2, route) AND state IN {in_sql(ENDED)}
                 ORDER BY seq FOR UPDATE
             )
             UPDATE dispatches p
-            SET replays = replays + ended.over::int, state = 'dispatched', reason = NULL, unbatched = true,
+            SET replays = replays + ended.starts_new::int, state = 'dispatched', reason = NULL, unbatched = true,
                 engine_deaths = least(engine_deaths, $3), discard_reason = NULL, discard_actor = NULL,
-                flow_run_id = CASE WHEN ended.over THEN NULL ELSE flow_run_id END,
+                flow_run_id = CASE WHEN ended.starts_new THEN NULL ELSE flow_run_id END,
                 not_before = now(), finished_at = NULL
             FROM ended WHERE p.id = ended.id RETURNING p.delivery_id
             """,  # noqa: S608  (constants)

@@ -5,21 +5,21 @@ from rows import bring
 
 from hookline.errors import HooklineError
 from hookline.inbox import commands, deliveries, dispatches, dry_run
+from hookline.states import DISPATCHES
 
 WITHOUT_DISPATCH = ("received", "held", "rejected", "discarded", "unrouted")
-OF_DISPATCH = ("dispatched", "running", "held", "done", "failed", "uncertain", "discarded")
 
 
 @pytest.fixture
 def put(database):
     """A delivery with dispatches in these states, by route, or without any in this one; its id."""
 
-    async def put(state=None, **routes):
+    async def put(state=None, external_id="one", **routes):
         receipt = await deliveries.accept(
             database,
             deliveries.Arrival(
                 source="jiwa",
-                external_id="one",
+                external_id=external_id,
                 method="POST",
                 query={},
                 headers={},
@@ -37,9 +37,16 @@ def put(database):
                         )
                     ],
                 )
-                await bring(connection, "dispatches", state_of, "route = $1", route)
+                await bring(
+                    connection,
+                    "dispatches",
+                    state_of,
+                    "route = $1 AND delivery_id = $2",
+                    route,
+                    receipt.id,
+                )
         if state is not None:
-            await bring(database, "deliveries", state)
+            await bring(database, "deliveries", state, "id = $1", receipt.id)
         return receipt.id
 
     return put
@@ -47,7 +54,7 @@ def put(database):
 
 CASES = [
     *[pytest.param({"state": state}, id=state) for state in WITHOUT_DISPATCH],
-    *[pytest.param({"first": state}, id=f"dispatch {state}") for state in OF_DISPATCH],
+    *[pytest.param({"first": state}, id=f"dispatch {state}") for state in DISPATCHES.states],
     *[
         pytest.param({"first": one, "second": other}, id=f"dispatches {one}, {other}")
         for one, other in (
@@ -136,3 +143,14 @@ async def test_a_dry_run_waits_for_no_lock_for_long(database, put, connect, monk
         with pytest.raises(HooklineError, match="locked just now"):
             await dry_run.replay(database, [delivery])
     await other.close()
+
+
+async def test_the_parts_of_all_batches_are_counted_together(database, put, monkeypatch):
+    monkeypatch.setattr(dry_run, "BATCH", 2)
+    ids = [await put(external_id=str(n), first=("failed", "running")[n == 4]) for n in range(5)]
+
+    parts = await dry_run.replay(database, ids)
+
+    assert [("failed", 4, None), ("running", 1, "waits or runs")] == [
+        (part.state, part.deliveries, part.left_alone) for part in parts
+    ]
