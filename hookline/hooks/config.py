@@ -184,10 +184,12 @@ def _as_far_as_right(
     good_routes: Mapping[str, str],
     check: Check,
 ) -> Hooks:
-    def usable(name: str, raw: Any) -> Source:
-        source = read_source(raw, path.parent)
+    def checked(name: str, source: Source) -> Source:
         check(name, source)
         return source
+
+    def last_good_source(name: str) -> Source | None:
+        return _last_good(lambda spec: checked(name, source_of(spec)), good_sources.get(name))
 
     try:
         file = read_yaml(path, _File)
@@ -195,22 +197,18 @@ def _as_far_as_right(
         problem = Problem("file", str(path), one_line(error), STAYS)
         return Hooks(
             path=path,
-            sources={
-                name: source
-                for name, spec in good_sources.items()
-                if (source := _last_good(source_of, spec)) and _passes(check, name, source)
-            },
+            sources={name: source for name in good_sources if (source := last_good_source(name))},
             routes=[route for name, spec in good_routes.items() if (route := last_good_route(name, spec))],
             problems=[problem],
         )
     problems = []
-    sources, wrong = _parts("sources", file.sources, usable)
+    sources, wrong = _parts(
+        "sources", file.sources, lambda name, raw: checked(name, read_source(raw, path.parent))
+    )
     for name, texts in wrong.items():
-        before = _last_good(source_of, good_sources.get(name))
-        stays = before is not None and _passes(check, name, before)
-        if before and stays:
-            sources[name] = before
-        problems.append(_problem("source", name, path, texts, STAYS if stays else OFF))
+        if source := last_good_source(name):
+            sources[name] = source
+        problems.append(_problem("source", name, path, texts, STAYS if source else OFF))
     routes, wrong = _parts("routes", file.routes, _readable(file.sources))
     for name, texts in wrong.items():
         route_before = last_good_route(name, good_routes.get(name))
@@ -218,14 +216,6 @@ def _as_far_as_right(
             routes[name] = route
         problems.append(_problem("route", name, path, texts, STAYS if route_before else OFF))
     return Hooks(path=path, sources=sources, routes=list(routes.values()), problems=problems)
-
-
-def _passes(check: Check, name: str, source: Source) -> bool:
-    try:
-        check(name, source)
-    except ValueError:
-        return False
-    return True
 
 
 def last_good_route(name: str, spec: str | None) -> Route | None:
@@ -236,7 +226,7 @@ def last_good_route(name: str, spec: str | None) -> Route | None:
 def _last_good(read: Callable[[str], T], spec: str | None) -> T | None:
     try:
         return None if spec is None else read(spec)
-    except Exception:  # noqa: BLE001  (another version of Hookline wrote it)
+    except Exception:  # noqa: BLE001  (another version of Hookline wrote it, or it can no longer be used)
         return None
 
 

@@ -80,9 +80,7 @@ async def listed(page):
     ]
 
 
-async def test_whoever_shows_the_token_lands_where_they_wanted_and_logging_out_closes_the_door(
-    inbox, stranger
-):
+async def test_a_log_in_leads_to_the_page_that_was_asked_for_and_a_log_out_ends_the_session(inbox, stranger):
     delivery = await inbox.receive(order())
 
     await stranger.goto(f"/deliveries/{delivery}")

@@ -1,4 +1,4 @@
-"""The gateway's limits for whoever has not proved who they are, on raw sockets."""
+"""The gateway's limits for clients that are not verified, on raw sockets."""
 
 import asyncio
 from contextlib import suppress
@@ -31,7 +31,7 @@ async def connect(gateway):
 
 async def until_closed(reader):
     """What the gateway says before it hangs up."""
-    with suppress(ConnectionError):  # it hung up while we were sending
+    with suppress(ConnectionError):  # it closed the connection while we were sending
         return await asyncio.wait_for(reader.read(), PATIENCE)
     return b""
 
@@ -258,7 +258,7 @@ async def test_a_connection_too_many_is_asked_to_come_again(gateway, database, d
 
 
 @pytest.mark.parametrize("limits", [{"max_connections": 20}, {"max_address_connections": 20}], ids=str)
-async def test_whoever_opens_connections_and_says_nothing_keeps_nobody_out(
+async def test_a_peer_that_opens_connections_and_sends_nothing_keeps_nobody_out(
     gateway, database, database_settings, serve, limits
 ):
     async with serve(database_settings, send_seconds=PATIENCE, **limits) as full:
@@ -398,7 +398,7 @@ async def test_requests_sent_without_waiting_are_answered_in_their_order(gateway
     assert answers.endswith(b'{"status":"ok"}')
 
 
-async def test_whoever_does_not_take_the_answers_is_cut_off(gateway):
+async def test_a_peer_that_does_not_read_the_answers_is_cut_off(gateway):
     ask = b"GET /static/style.css HTTP/1.1\r\nHost: here\r\n\r\n" * 20
     reader, writer = await connect(gateway)
     writer.transport.pause_reading()

@@ -166,7 +166,7 @@ async def test_two_hundred_guesses_at_once_are_no_more_than_ten(browser):
     assert (session.ATTEMPTS, 190) == (statuses.count(401), statuses.count(429))
 
 
-async def test_whoever_knows_the_token_logs_in_as_often_as_he_likes(browser):
+async def test_a_person_with_the_token_logs_in_as_often_as_they_like(browser):
     statuses = {(await browser.log_in()).status_code for _ in range(3 * session.ATTEMPTS)}
 
     assert {303} == statuses

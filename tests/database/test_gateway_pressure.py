@@ -273,7 +273,7 @@ async def test_metrics_are_for_this_machine_unless_there_is_a_token(behind_a_pro
     assert [200, 404, 200] == statuses
 
 
-async def test_with_a_token_metrics_are_for_whoever_holds_it(database, database_settings, serve):
+async def test_with_a_token_metrics_need_it(database, database_settings, serve):
     token = SecretStr("a-token-for-prometheus")
     async with serve(database_settings, metrics_token=token) as gateway:
         statuses = [

@@ -217,7 +217,7 @@ async def test_a_message_of_long_ago_or_of_the_future_is_refused(gateway, databa
     assert [] == await kept(database)
 
 
-async def test_a_message_sent_again_by_whoever_saw_it_is_a_repeat(gateway, database):
+async def test_a_message_that_an_eavesdropper_sends_again_is_a_repeat(gateway, database):
     first = await signed(gateway, "github", b'{"n": 9}')
     again = await signed(gateway, "github", b'{"n": 9}')
 
@@ -259,7 +259,7 @@ LATIN = str.maketrans("", "", "".join(map(chr, (*range(32), 127))))
     query=st.dictionaries(hostile, hostile, max_size=4),
     header=hostile,
 )
-async def test_nothing_that_whoever_holds_the_secret_sends_makes_it_fail(
+async def test_nothing_that_a_sender_with_the_secret_sends_makes_it_fail(
     gateway, database, name, content_type, body, query, header
 ):
     address = f"/hooks/{name}?{urlencode(query | {'key': SECRET}, errors='surrogatepass')}"

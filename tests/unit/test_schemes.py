@@ -314,3 +314,10 @@ def test_the_headers_that_hold_secrets_anywhere_and_the_source_s_own_are_never_s
 
     assert anywhere == SECRET_HEADERS
     assert dict.fromkeys(secret, "[redacted]") | {"host": KEY} == redacted.headers
+
+
+@pytest.mark.parametrize("name", ["key", "Key", " KEY "])
+def test_the_parameter_of_the_secret_is_redacted_however_its_name_is_written(name):
+    scheme = SharedSecret.model_validate({"in": "query"})
+
+    assert {name: "[redacted]", "order": "7"} == scheme.redact({}, {name: "wrong", "order": "7"}).query

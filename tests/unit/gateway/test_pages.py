@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 import xmltodict
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.gateway.views import addresses, formatting, queries
@@ -161,6 +161,7 @@ def paths(outlines):
 PLAIN, _ = pages_of(b"{}", headers={"a": "b"}, text="plain")
 
 
+@settings(deadline=None)
 @given(
     st.binary() | anything.map(lambda text: text.encode(errors="surrogatepass")), anything, anything, anything
 )
@@ -172,6 +173,7 @@ def test_whatever_was_sent_is_shown_as_text_and_adds_no_tag_attribute_or_address
     assert "<script" not in html.lower()
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_a_body_is_shown_byte_for_byte_where_it_is_text(body):
     outlines, _ = pages_of(body, headers={}, text="", content_type="text/plain")
@@ -187,6 +189,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values, st.booleans())
 def test_indenting_json_changes_nothing_but_the_space_between(value, ascii_only):
     text = json.dumps(value, ensure_ascii=ascii_only)
@@ -199,6 +202,7 @@ def test_numbers_and_repeated_names_stay_as_they_were_sent():
     assert '{\n  "a": 1.10,\n  "a": 1e400\n}' == indented_json('{"a":1.10,"a":1e400}')
 
 
+@settings(deadline=None)
 @given(json_values, st.integers(0, 400))
 def test_json_that_is_cut_off_is_still_indented(value, length):
     text = json.dumps(value)[:length]
@@ -262,11 +266,13 @@ def test_a_form_is_shown_by_its_fields_with_repeated_ones():
     assert ("form", [("a", "1"), ("b", "\\xe9"), ("a", "")]) == (found.form, found.fields)
 
 
+@settings(deadline=None)
 @given(anything | st.text(alphabet="<>/a! \n"))
 def test_indenting_xml_changes_nothing_but_space(text):
     assert "".join(text.split()) == "".join(indented_xml(text).split())
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.just("<a/>") | st.just("<b>t</b>"),
@@ -305,16 +311,17 @@ def test_an_age_is_said_roughly(seconds, expected):
 arrived = anything.map(lambda text: text.encode(errors="replace").decode())
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*vars(Filter()), "x"]), arrived | st.datetimes().map(str)))
 def test_an_address_that_makes_no_sense_narrows_nothing_and_the_rest_comes_back_as_it_was(fields):
-    wanted = addresses.read_filter(fields)
-    address = addresses.link("/", wanted)
+    found = addresses.read_filter(fields)
+    address = addresses.link("/", found)
 
-    assert wanted.state in {"", *DELIVERIES.states}
-    assert wanted.before is None or 0 <= wanted.before < 2**63
-    assert "\0" not in wanted.key + wanted.source + wanted.text
+    assert found.state in {"", *DELIVERIES.states}
+    assert found.before is None or 0 <= found.before < 2**63
+    assert "\0" not in found.key + found.source + found.text
     again = addresses.read_filter(dict(parse_qsl(urlsplit(address).query)))
-    assert addresses.fields_of(wanted) == addresses.fields_of(again)
+    assert addresses.fields_of(found) == addresses.fields_of(again)
 
 
 @pytest.mark.parametrize(
