@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -21,6 +21,7 @@ from hookline.clients import (
     ZentitleKey,
 )
 from hookline.settings import (
+    VENDORS,
     JetadviceSettings,
     JifelineSettings,
     JiwaSettings,
@@ -65,12 +66,12 @@ def jifeline(account: JifelineSettings, limiter: Limiter = nullcontext) -> Jifel
     return JifelineClient(account.base_url, auth, limiter=limiter)
 
 
-_FROM_ENVIRONMENT: Final[dict[str, Callable[[], VendorClient]]] = {
-    "jiwa": lambda: jiwa(JiwaSettings.from_environment()),
-    "zentitle": lambda: zentitle(ZentitleSettings.from_environment()),
-    "sensorpro": lambda: sensorpro(SensorproSettings.from_environment()),
-    "jetadvice": lambda: jetadvice(JetadviceSettings.from_environment()),
-    "jifeline": lambda: jifeline(JifelineSettings.from_environment()),
+_CLIENTS: Final[dict[str, Callable[[Any], VendorClient]]] = {
+    "jiwa": jiwa,
+    "zentitle": zentitle,
+    "sensorpro": sensorpro,
+    "jetadvice": jetadvice,
+    "jifeline": jifeline,
 }
 
 
@@ -81,4 +82,4 @@ def from_environment(vendor: str) -> VendorClient:
     Raises:
         ConfigurationError: a variable is missing or not right; names it.
     """
-    return _FROM_ENVIRONMENT[vendor]()
+    return _CLIENTS[vendor](VENDORS[vendor].from_environment())

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
-from rich.prompt import Confirm
 
 from hookline.accounts import from_environment
 from hookline.cli.operations import find_client, find_operation, show_inputs, show_operations, unknown, usage
-from hookline.cli.output import AsJson, console, print_json, show
+from hookline.cli.output import AsJson, confirm, console, print_json, show, show_record
 from hookline.clients import CLIENTS, InvalidInput, Operation, VendorClient, operations
 from hookline.clients.models import Input
 from hookline.errors import ConfigurationError, HooklineError
@@ -107,11 +106,7 @@ def _ask(found: Operation[..., Any], inputs: Input, base_url: str) -> None:
     screen.print(f"{found.effect}\n{found.verb} {base_url}{found.path}")
     for name, value in masked(inputs).items():
         screen.print(f"  {name} = {value}")
-    try:
-        agreed = Confirm.ask("Send it?", console=screen, default=False)
-    except EOFError:
-        agreed = False
-    if not agreed:
+    if not confirm("Send it?"):
         raise HooklineError("Nothing was sent.")
 
 
@@ -257,9 +252,9 @@ def show_answer(answer: Any) -> None:
 def _show_record(record: Mapping[str, Any]) -> None:
     flat = _flat(record)
     tables = {name: value for name, value in flat.items() if _is_rows(value)}
-    facts = [{"name": name, "value": value} for name, value in flat.items() if name not in tables]
+    facts = {name: value for name, value in flat.items() if name not in tables}
     if facts or not tables:
-        show(facts, ["name", "value"], as_json=False)
+        show_record(facts)
     for name, rows in tables.items():
         console().print(f"\n{name}")
         _show_rows(rows)

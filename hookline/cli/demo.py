@@ -22,6 +22,7 @@ from hookline.database.connection import close_pool
 from hookline.errors import HooklineError
 from hookline.hooks import load_hooks
 from hookline.inbox import search
+from hookline.sandbox.paid_orders import pay
 from hookline.sandbox.stack import SandboxStack, sandbox_stack
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.settings import JiwaSettings
@@ -84,7 +85,12 @@ async def _run(sandbox: SandboxStack, out: Console, progress: Callable[[str], No
         await steps.a_lost_answer("1002", NewLine(PartNo="LIC-TEAM", QuantityOrdered=5))
         await steps.an_unpaid_order("1003", NewLine(PartNo="LIC-PRO", QuantityOrdered=1))
         out.print(f"\nhookline trace {first.InvoiceNo}", style="bold")
-        show_trace(sandbox.settings, first.InvoiceNo, await follow(sandbox.settings, first.InvoiceNo), out)
+        show_trace(
+            sandbox.settings,
+            first.InvoiceNo,
+            await follow(await pool(sandbox.settings), first.InvoiceNo),
+            out,
+        )
     await close_pool()
     return count(sandbox)
 
@@ -154,14 +160,8 @@ class _Steps:
 
     async def _pay(self, order: SalesOrder) -> float:
         self.progress(f"order {order.InvoiceNo} is paid")
-        history = order.Histories[0]
         began = time.monotonic()
-        await self.jiwa.create_sales_order_payment(
-            InvoiceID=order.InvoiceID,
-            InvoiceHistoryID=history.InvoiceHistoryID,
-            AmountPaid=history.HistoryTotal,
-            PaymentRef=f"demo {order.InvoiceNo}",
-        )
+        await pay(self.jiwa, order)
         return began
 
     async def _until_noted(self, order: SalesOrder) -> None:

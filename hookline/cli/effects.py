@@ -1,14 +1,14 @@
 """`hookline effects`: the journal of vendor writes, and how a person resolves what is uncertain."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import asyncpg
 from cyclopts import App, Parameter
 
 from hookline import runtime
-from hookline.cli.output import AsJson, console, show
-from hookline.database import pool
+from hookline.cli.inbox.filters import on_database
+from hookline.cli.output import AsJson, console, show, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
 from hookline.journal.resolution import resolve as resolve_effect
@@ -35,7 +35,7 @@ def list_(
         hookline effects list --state uncertain
         hookline effects list --key 100123 --json
     """
-    rows = asyncio.run(find(state, key))
+    rows = on_database(lambda database: _find(database, state, key))
     show(rows, COLUMNS, as_json=as_json)
 
 
@@ -47,15 +47,11 @@ def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_
     Try:
         hookline effects show 17
     """
-    row = asyncio.run(_read(number))
+    row = on_database(lambda database: _read(database, number))
     if as_json:
         show([row], [], as_json=True)
     else:
-        show(
-            [{"field": name, "value": value} for name, value in row.items()],
-            ["field", "value"],
-            as_json=False,
-        )
+        show_record(row)
 
 
 @app.command
@@ -90,15 +86,12 @@ def resolve(
     console().print(message)
 
 
-async def find(state: str | None, key: str | None) -> list[Mapping[str, Any]]:
-    """Find effects by state and key."""
-    database = await pool(runtime.bootstrap())
+async def _find(database: asyncpg.Pool, state: str | None, key: str | None) -> list[dict[str, Any]]:
     async with database.acquire() as connection:
         return [dict(row) for row in await store.find(connection, state=state, key=key)]
 
 
-async def _read(number: int) -> Mapping[str, Any]:
-    database = await pool(runtime.bootstrap())
+async def _read(database: asyncpg.Pool, number: int) -> dict[str, Any]:
     async with database.acquire() as connection:
         row = await store.read(connection, number)
     if row is None:

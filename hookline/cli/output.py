@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
@@ -57,6 +58,20 @@ def show(
     for count, row in enumerate(rows, 1):  # noqa: B007
         table.add_row(*(_cell(column, row.get(column)) for column in columns))
     console().print(table if count else "nothing found")
+
+
+def show_record(record: Mapping[str, Any]) -> None:
+    """Print one record as a table of its fields."""
+    rows = [{"field": name, "value": value} for name, value in record.items()]
+    show(rows, ["field", "value"], as_json=False)
+
+
+def confirm(question: str) -> bool:
+    """Return True if the person at the terminal agrees."""
+    try:
+        return Confirm.ask(question, console=console(stderr=True), default=False)
+    except EOFError:
+        return False
 
 
 def print_json(value: Any) -> None:

@@ -1,6 +1,5 @@
 """`hookline trace`: follow an order from the webhook to each vendor's reference, or back from one."""
 
-import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,8 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hookline import runtime
+from hookline.cli.inbox.filters import on_database
 from hookline.cli.output import AsJson, console, in_style, print_json
-from hookline.database import pool
 from hookline.errors import HooklineError
 from hookline.inbox import search
 from hookline.journal import store
@@ -36,21 +35,20 @@ def trace(
         hookline trace 646186717608805844      a license code leads back to its order
     """
     settings = runtime.bootstrap()
-    found = asyncio.run(follow(settings, key))
+    found = on_database(lambda database: follow(database, key))
     if as_json:
         print_json(found)
         return
     show_trace(settings, key, found, console())
 
 
-async def follow(settings: Settings, key: str) -> dict[str, list[dict[str, Any]]]:
+async def follow(database: asyncpg.Pool, key: str) -> dict[str, list[dict[str, Any]]]:
     """
     Find the deliveries and effects that belong to what the key names.
 
     Raises:
         HooklineError: nothing has that key.
     """
-    database = await pool(settings)
     async with database.acquire() as connection:
         effects = {row["id"]: dict(row) for row in await store.find(connection, state=None, key=key)}
         inbox = await _deliveries(database, key)

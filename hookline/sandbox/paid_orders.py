@@ -169,13 +169,7 @@ class PaidOrders:
             DebtorAccountNo=next(self.customers).AccountNo,
             Lines=[NewLine(PartNo="LIC-PRO", QuantityOrdered=1)],
         )
-        history = order.Histories[0]
-        await self.jiwa.create_sales_order_payment(
-            InvoiceID=order.InvoiceID,
-            InvoiceHistoryID=history.InvoiceHistoryID,
-            AmountPaid=history.HistoryTotal,
-            PaymentRef=order.InvoiceNo,
-        )
+        await pay(self.jiwa, order)
         return order
 
     async def _until_done(self, what: str, invoices: list[str]) -> None:
@@ -214,6 +208,17 @@ class _JiwaLog:
                 self.first.setdefault(invoice, request["at"])
             elif request["operation"] == LAST:
                 self.last[invoice] = request["at"]
+
+
+async def pay(jiwa: JiwaClient, order: SalesOrder) -> None:
+    """Enter the full payment of an order at Jiwa."""
+    history = order.Histories[0]
+    await jiwa.create_sales_order_payment(
+        InvoiceID=order.InvoiceID,
+        InvoiceHistoryID=history.InvoiceHistoryID,
+        AmountPaid=history.HistoryTotal,
+        PaymentRef=order.InvoiceNo,
+    )
 
 
 @asynccontextmanager

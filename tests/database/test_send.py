@@ -209,7 +209,7 @@ async def test_what_cannot_be_signed_is_said_before_anything_is_sent(post, datab
     [
         ("ed25519", b"no key", "no private key of ed25519"),
         ("ed25519", private_pem(PRIVATE["ecdsa"]), "not one of ed25519"),
-        ("ed25519", b"\xff", "holds no key in PEM, base64 or hex"),
+        ("ed25519", b"\xff", "has no key in PEM, base64 or hex"),
         ("public", b"whsk_QUJD", "is not a private key of Standard Webhooks"),
         ("public", b"no key", "is not a Standard Webhooks secret"),
         ("jiwa", private_pem(ED25519), "jiwa is of the scheme shared-secret: leave --private-key out."),

@@ -10,11 +10,18 @@ from uuid import UUID
 import asyncpg
 from cyclopts import Parameter
 from rich.progress import Progress
-from rich.prompt import Confirm
 
 from hookline import runtime
-from hookline.cli.inbox.filters import ALL, DeliveryFilter, Limit, find_one, on_database, pause_remarks
-from hookline.cli.output import console, show
+from hookline.cli.inbox.filters import (
+    ALL,
+    DeliveryFilter,
+    Limit,
+    find_one,
+    hooks_now,
+    on_database,
+    pause_remarks,
+)
+from hookline.cli.output import confirm, console, show
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import commands, search
 from hookline.inbox import dry_run as dry
@@ -164,14 +171,11 @@ def _choose(
 
 
 def _source_of(route: str) -> str:
-    from hookline.hooks import hooks_in_force  # not for the other commands
-
-    settings = runtime.bootstrap()
-    path = settings.hooks
-    hooks = hooks_in_force(path, settings.home, note=False)
+    hooks = hooks_now()
     routes = {each.name: each.source for each in hooks.routes}
     if route not in routes:
-        raise ConfigurationError(f"{path} has no route {route!r}. There are: {', '.join(routes) or 'none'}.")
+        known = ", ".join(routes) or "none"
+        raise ConfigurationError(f"{hooks.path} has no route {route!r}. There are: {known}.")
     return routes[route]
 
 
@@ -211,12 +215,7 @@ async def _rehearse(database: asyncpg.Pool, act: Act, chosen: Chosen) -> tuple[l
 
 def _agree(act: Act, number: int) -> None:
     """Raise unless the person at the terminal agrees."""
-    question = f"{act.verb.capitalize()} {_so_many(number)}?"
-    try:
-        agreed = Confirm.ask(question, console=console(stderr=True), default=False)
-    except EOFError:
-        agreed = False
-    if not agreed:
+    if not confirm(f"{act.verb.capitalize()} {_so_many(number)}?"):
         raise HooklineError(f"Nothing was {act.done}.")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import asyncpg
 from cyclopts import Parameter, validators
@@ -18,6 +18,9 @@ from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
 from hookline.states import DELIVERIES
+
+if TYPE_CHECKING:
+    from hookline.hooks import Hooks
 
 T = TypeVar("T")
 
@@ -141,6 +144,14 @@ def on_database(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
             await close_pool()
 
     return asyncio.run(run())
+
+
+def hooks_now() -> "Hooks":
+    """Return the sources and routes that are in force, without storing that they are."""
+    from hookline.hooks import hooks_in_force  # not for the commands that need no file
+
+    settings = runtime.bootstrap()
+    return hooks_in_force(settings.hooks, settings.home, note=False)
 
 
 async def find_one(database: asyncpg.Pool, number: str) -> dict[str, Any]:

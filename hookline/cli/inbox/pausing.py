@@ -6,7 +6,7 @@ import asyncpg
 from cyclopts import Parameter
 
 from hookline import runtime
-from hookline.cli.inbox.filters import on_database, pause_remark
+from hookline.cli.inbox.filters import hooks_now, on_database, pause_remark
 from hookline.cli.output import console
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import commands, stats
@@ -65,12 +65,7 @@ def resume(source: SourceName) -> None:
 
 def _check(source: str) -> None:
     """Raise unless `hooks.yaml` names the source."""
-    from hookline.hooks import hooks_in_force  # not for the other commands
-
-    settings = runtime.bootstrap()
-    path = settings.hooks
-    sources = hooks_in_force(path, settings.home, note=False).sources
-    if source not in sources:
-        raise ConfigurationError(
-            f"{path} has no source {source!r}. There are: {', '.join(sources) or 'none'}."
-        )
+    hooks = hooks_now()
+    if source not in hooks.sources:
+        known = ", ".join(hooks.sources) or "none"
+        raise ConfigurationError(f"{hooks.path} has no source {source!r}. There are: {known}.")

@@ -1,17 +1,14 @@
 """`hookline inbox prune`: delete what is past its retention."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from hookline import runtime
+from hookline.cli.inbox.filters import hooks_now, on_database
 from hookline.cli.output import AsJson, show
-from hookline.database import pool
-from hookline.hooks import hooks_in_force
 from hookline.inbox import retention
-from hookline.inbox.retention import Pruned
 
 
 def prune(
@@ -31,12 +28,9 @@ def prune(
         hookline inbox prune
     """
     settings = runtime.bootstrap()
-    hooks = hooks_in_force(settings.hooks, settings.home, note=False)
+    hooks = hooks_now()
 
-    async def by_source() -> list[Pruned]:
-        delete = retention.prunable if dry_run else retention.prune
-        return await delete(await pool(settings), settings, hooks)
-
-    rows = [asdict(pruned) for pruned in asyncio.run(by_source())]
+    delete = retention.prunable if dry_run else retention.prune
+    rows = [asdict(each) for each in on_database(lambda database: delete(database, settings, hooks))]
     columns = ["source", "keep_days", "deliveries", "keep_bodies_days", "bodies"]
     show(rows, columns, as_json=as_json, title="Would be deleted" if dry_run else "Deleted")

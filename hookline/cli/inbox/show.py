@@ -8,7 +8,7 @@ from rich.console import Console
 
 from hookline import runtime
 from hookline.cli.inbox.filters import Number, find_one, on_database
-from hookline.cli.output import AsJson, console, print_json, show
+from hookline.cli.output import AsJson, console, print_json, show, show_record
 from hookline.inbox import audit, bodies, full_rows
 
 DISPATCH = ["route", "state", "key", "attempts", "reason"]
@@ -59,11 +59,7 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
         "reason": row["reason"],
         "repeats": repeats,
     }
-    show(
-        [{"field": name, "value": value} for name, value in facts.items() if value],
-        ["field", "value"],
-        as_json=False,
-    )
+    show_record({name: value for name, value in facts.items() if value})
     _heading("Request", out)
     _print_request(row, out)
     if row["dispatches"]:

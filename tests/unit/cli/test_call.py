@@ -180,8 +180,8 @@ def test_an_answer_is_shown_without_secrets():
         (["1", "2"], ["1", "2"]),
         ([], ["nothing found"]),
         ([{"a": 1, "b": None}, {"a": 2}], ["a", "1", "2"]),
-        ({"a": {"b": 1, "c": ""}}, ["name  value", "a.b   1"]),
-        ({"Total": 1, "Results": [{"x": "y"}]}, ["name   value", "Total  1", "", "Results", "x", "y"]),
+        ({"a": {"b": 1, "c": ""}}, ["field  value", "a.b    1"]),
+        ({"Total": 1, "Results": [{"x": "y"}]}, ["field  value", "Total  1", "", "Results", "x", "y"]),
         ({}, ["nothing found"]),
     ],
 )

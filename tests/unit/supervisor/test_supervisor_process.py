@@ -10,17 +10,17 @@ from hookline.supervisor.process import Backoff, how_it_ended
 def test_the_wait_doubles_up_to_ten_seconds():
     backoff = Backoff()
 
-    waits = [backoff.after(lived=1) for _ in range(7)]
+    waits = [backoff.after(uptime=1) for _ in range(7)]
 
     assert [0.5, 1, 2, 4, 8, 10, 10] == waits
 
 
-def test_a_minute_of_health_begins_the_waits_anew():
+def test_a_minute_of_health_begins_the_waits_again():
     backoff = Backoff()
     for _ in range(7):
-        backoff.after(lived=1)
+        backoff.after(uptime=1)
 
-    waits = [backoff.after(lived=60), backoff.after(lived=1)]
+    waits = [backoff.after(uptime=60), backoff.after(uptime=1)]
 
     assert [0.5, 1] == waits
 
