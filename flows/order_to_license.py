@@ -15,7 +15,7 @@ from prefect.states import Completed
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
 from flows.mail import Mailer, contact_of
-from flows.report import has_own_run
+from flows.report import is_unbatched
 from hookline.catalog import Catalog, Product, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
@@ -268,7 +268,7 @@ async def _report(
     order: SalesOrder, customer: Customer, line_items: list[LineItem], codes: dict[str, list[str]]
 ) -> None:
     """Report in the Prefect UI what was done: in the run's name and tags, and in an artifact."""
-    if not has_own_run():
+    if not is_unbatched():
         return
     rows = [
         f"| {markdown(line.product.part_no)} | {line.quantity} | {markdown(', '.join(codes[line.step]))} |"
@@ -292,7 +292,7 @@ async def _report(
 
 
 async def _name_run(name: str, order: SalesOrder) -> None:
-    if not has_own_run():
+    if not is_unbatched():
         return
     async with get_client() as client:
         tags = {*flow_run.tags, f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"}

@@ -23,7 +23,7 @@ class Row:
     """The reason why it could not be done, and what to do; "" where it was done."""
 
 
-def has_own_run() -> bool:
+def is_unbatched() -> bool:
     """Return True if there is a flow run to name and describe: not in a batch, which many share."""
     return bool(flow_run.id) and not context.in_batch()
 

@@ -129,7 +129,7 @@ def sandbox(request) -> SandboxStack:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The environment, to be changed for one test; settings are read anew."""
+    """The environment, to be changed for one test; settings are read again."""
     settings.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
@@ -193,7 +193,7 @@ def _until_migrated(settings: Settings) -> None:
             time.sleep(0.1)
 
 
-PATIENCE = 90
+TIMEOUT_SECONDS = 90
 
 
 class BusinessKey:
@@ -251,7 +251,7 @@ class BusinessKey:
             "notes": len(invoice["Notes"]),
         }
 
-    async def settled(self, order, *, after=()):
+    async def finished(self, order, *, after=()):
         """
         Wait until nothing of the order waits or runs, and no delivery comes any more; its deliveries.
 
@@ -299,7 +299,7 @@ class BusinessKey:
 
 async def until(ask, complaint):
     """Ask until the answer is something; give up after a minute and a half."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         answer = ask()
         if asyncio.iscoroutine(answer):

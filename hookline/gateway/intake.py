@@ -100,7 +100,7 @@ def is_cheap(request: RequestData) -> bool:
 @cache
 def is_plain(spec: str) -> bool:
     """Return True if the templates of a source only look values up and compare them."""
-    return all(_only_looks_up(template) for template in _templates(source_of(spec)))
+    return all(_is_plain_lookup(template) for template in _templates(source_of(spec)))
 
 
 def _parsed(source: Source, request: RequestData) -> Any:
@@ -142,7 +142,7 @@ _PLAIN = (
 )
 
 
-def _only_looks_up(template: Template) -> bool:
+def _is_plain_lookup(template: Template) -> bool:
     tree = Environment(autoescape=True).parse(
         "{{ " + template.text + " }}" if template.is_condition else template.text
     )

@@ -1,4 +1,4 @@
-"""What stands beside Hookline is closed: to programs of other users, to other names, to whoever has not logged in."""
+"""What stands beside Hookline is closed: to programs of other users, to other names, to anyone who has not logged in."""
 
 import json
 import os

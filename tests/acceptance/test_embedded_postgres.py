@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: real servers, real kills; as whoever runs the tests and, for root, as nobody too."""
+"""The embedded PostgreSQL: real servers, real kills; as anyone who runs the tests and, for root, as nobody too."""
 
 import asyncio
 import os

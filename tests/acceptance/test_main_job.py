@@ -25,7 +25,7 @@ async def test_a_webhook_of_jiwa_brings_one_of_each_and_the_trace_tells_of_it(bu
     order = await business.order(("LIC-PRO", 1))
 
     await business.noted(order)
-    deliveries = await business.settled(order)
+    deliveries = await business.finished(order)
 
     trace = business.cli("trace", order.InvoiceNo, "--json")
     effects = business.cli("effects", "list", "--key", order.InvoiceNo, "--json")
@@ -41,12 +41,12 @@ async def test_a_webhook_of_jiwa_brings_one_of_each_and_the_trace_tells_of_it(bu
 async def test_the_same_webhook_again_starts_nothing(business, tmp_path):
     order = await business.order(("LIC-PRO", 1))
     await business.noted(order)
-    [first, *_] = await business.settled(order)
+    [first, *_] = await business.finished(order)
     body = tmp_path / "order.json"
     body.write_text(json.dumps({"InvoiceID": order.InvoiceID}))
 
     answers = [business.cli("send", "jiwa", str(body), "--json") for _ in range(2)]
-    await business.settled(order)
+    await business.finished(order)
 
     assert [False, True] == [answer["duplicate"] for answer in answers]
     assert answers[0]["id"] == answers[1]["id"] != first["id"]
@@ -73,7 +73,7 @@ async def test_an_engine_killed_in_the_middle_of_a_run_leaves_one_license_and_on
     killed.send_signal(signal.SIGKILL)
 
     await business.noted(order)
-    deliveries = await business.settled(order)
+    deliveries = await business.finished(order)
 
     runs = [run for row in deliveries for run in flow_runs(prefect_api, row)]
     assert killed.pid != business.process("hookline", "engine").pid
@@ -111,13 +111,13 @@ async def test_a_failed_run_that_is_retried_in_the_prefect_ui_completes_and_the_
     business, prefect_api, until
 ):
     order = await business.order(("LIC-PRO", 1), email=None)
-    told = await business.settled(order)
+    told = await business.finished(order)
     delivery = told[-1]
     [failed] = flow_runs(prefect_api, delivery)
     await business.jiwa.update_sales_order(
         InvoiceID=order.InvoiceID, DeliveryAddressEmailAddress="late@customer.example"
     )
-    await business.settled(order, after=told)
+    await business.finished(order, after=told)
     before = business.counts(order)
 
     # What the button does: the run is scheduled again, and the process worker takes it.
@@ -136,19 +136,19 @@ async def test_a_failed_run_that_is_retried_in_the_prefect_ui_completes_and_the_
     assert ONE_OF_EACH == before == business.counts(order)
 
 
-async def test_an_uncertain_mail_is_settled_from_the_command_line_and_the_run_goes_on(business, sandbox):
+async def test_an_uncertain_mail_is_resolved_from_the_command_line_and_the_run_goes_on(business, sandbox):
     sandbox.fault("sensorpro", operation="trigger_email", kind="lose")
     order = await business.order(("LIC-PRO", 1))
-    deliveries = await business.settled(order)
+    deliveries = await business.finished(order)
     [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
 
-    settled = run_process("effects", "resolve", str(effect["id"]), "--happened")
+    finished = run_process("effects", "resolve", str(effect["id"]), "--happened")
     await business.noted(order)
 
     states = {d["state"] for row in deliveries for d in row["dispatches"]}
     assert "uncertain" in states
-    assert 0 == settled.returncode, settled.stderr
-    assert f"Noted for mail of order {order.InvoiceNo}: it happened." in settled.stdout
+    assert 0 == finished.returncode, finished.stderr
+    assert f"Noted for mail of order {order.InvoiceNo}: it happened." in finished.stdout
     assert ONE_OF_EACH == business.counts(order)
 
 
@@ -201,8 +201,8 @@ async def test_a_new_secret_reaches_jiwa_with_the_next_apply_and_the_old_one_is_
     environment.setenv("HOOKLINE_SECRET_JIWA", old)
     back, after = await subscribed(), await subscribed()
 
-    anew = ["made again with the current secret"] * 2
-    assert [anew, anew, ["as it is"] * 2] == [rotated, back, after]
+    again = ["made again with the current secret"] * 2
+    assert [again, again, ["as it is"] * 2] == [rotated, back, after]
 
 
 async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):

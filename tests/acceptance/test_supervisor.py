@@ -25,7 +25,7 @@ from pathlib import Path
 from hookline.errors import HooklineError
 from hookline.supervisor import Port, Process, only_one, supervise
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have said nohup
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # anyone who runs the tests may have said nohup
 
 SLEEP = "import os, time; print('pid', os.getpid()); time.sleep(600)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
@@ -202,14 +202,14 @@ def test_a_process_that_dies_again_and_again_takes_ready_back_until_it_lives(up)
 
         FRAIL = (
             "import os, sys, time; from pathlib import Path; time.sleep(0.6);"
-            "print('no table'); sys.stdout.flush(); time.sleep(0 if not Path('mended').exists() else 600); os._exit(3)"
+            "print('no table'); sys.stdout.flush(); time.sleep(0 if not Path('fixed').exists() else 600); os._exit(3)"
         )
         run(child("good", SLEEP), child("worker", FRAIL))
     """)
     running.until("all ready")
 
     running.until("not ready:")
-    (running.folder / "mended").touch()
+    (running.folder / "fixed").touch()
     running.until("all ready", times=2)
 
     told = re.findall(r"not ready: \('(\w+)', '(died \d+ times: [^']*)'\)", running.text)
@@ -465,7 +465,7 @@ SERVER = """
 
 @pytest.fixture
 def server(up, tmp_path):
-    """A supervisor with a process that says its number to whoever connects; ask it for things by its home."""
+    """A supervisor with a process that says its number to anyone who connects; ask it for things by its home."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -24,7 +24,7 @@ CHROMIUM = "/usr/bin/chromium"
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 JIWA_SECRET = "the-jiwa-secret-of-the-tests"
 JSON = "application/json"
-PATIENCE = 20_000
+TIMEOUT_SECONDS = 20_000
 """Milliseconds: the machine may have much else to do."""
 HOOKS = """
 sources:
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items):
                 )
 
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_SECONDS)
 
 
 @dataclass
@@ -213,7 +213,7 @@ async def new_page(browser, gateway, session):
         if logged_in:
             await context.add_cookies([{"name": SESSION, "value": session, "url": gateway.url}])
         page = await context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_SECONDS)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
         return page

@@ -318,7 +318,7 @@ async def test_setting_a_delivery_aside_asks_for_a_reason_and_needs_no_mouse(inb
     assert "A test order" == await inbox.database.fetchval("SELECT reason FROM deliveries")
 
 
-async def test_an_uncertain_effect_is_settled_as_happened_with_its_references(inbox, page):
+async def test_an_uncertain_effect_is_resolved_as_happened_with_its_references(inbox, page):
     delivery, effect = await one_uncertain(inbox)
 
     await page.goto("/")
@@ -418,7 +418,7 @@ async def test_an_action_without_login_or_without_our_page_changes_nothing(inbox
     actions = {
         f"/deliveries/{delivery}/replay": {},
         f"/deliveries/{delivery}/discard": {"reason": "x"},
-        f"/effects/{effect}/settle": {"happened": "no"},
+        f"/effects/{effect}/resolve": {"happened": "no"},
         "/sources/jiwa/pause": {"reason": "x"},
         "/sources/jiwa/resume": {},
         "/replay": {"state": "uncertain", "before": "99"},

@@ -31,7 +31,7 @@ async def test_the_completed_run_stands_in_the_prefect_ui_with_its_task_runs(
 ):
     order = await business.order(("LIC-PRO", 1))
     await business.noted(order)
-    deliveries = await business.settled(order)
+    deliveries = await business.finished(order)
     paid = next(
         d["flow_run_id"]
         for row in deliveries

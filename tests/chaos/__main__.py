@@ -21,7 +21,7 @@ from tests.chaos.plan import plan
 
 PATIENCE_PER_ORDER = 1.0
 MIN_PATIENCE = 240.0
-LONGEST = 230
+MAX_WIDTH = 230
 """Of a line."""
 
 app = App(name="python -m tests.chaos", help_format="plaintext")
@@ -66,9 +66,9 @@ def _show(out: Console, outcome: Outcome) -> None:
     out.print(_table(("what was there", ""), outcome.verdict.figures.items()))
     out.print(f"\n{len(outcome.verdict.standing)} dispatches stood, for a person to see to:")
     for standing in outcome.verdict.standing:
-        out.print(f"  {standing[:LONGEST]}", markup=False)
-    if outcome.mended:
-        out.print(_table(("what was there afterwards", ""), outcome.mended.figures.items()))
+        out.print(f"  {standing[:MAX_WIDTH]}", markup=False)
+    if outcome.fixed:
+        out.print(_table(("what was there afterwards", ""), outcome.fixed.figures.items()))
 
 
 def _table(titles: tuple[str, str], rows: Iterable[tuple[str, object]]) -> Table:

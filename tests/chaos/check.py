@@ -24,7 +24,7 @@ OVER = {"COMPLETED": "done", "FAILED": "failed or uncertain"}
 """How a flow run may end, and what its dispatch may say then."""
 
 INTERRUPTED = "Interrupted"
-"""How the run of a backlog ends whose engine was killed; what it had in hand has other runs."""
+"""How the run of a backlog ends whose engine was killed; what it had claimed has other runs."""
 
 Row = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ class Evidence:
     deliveries: list[Row]
     dispatches: list[Row]
     flow_runs: list[Row]
-    mended: bool = False
+    fixed: bool = False
     """A person has seen to everything that stood: now nothing may."""
 
 
@@ -102,7 +102,7 @@ def _orders(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
             tally["licensed, recorded, mailed and noted"] += 1
             continue
         last = max(dispatches[placed.invoice_id], key=lambda row: row["seq"], default=None)
-        if last is None or last["state"] not in STANDS or evidence.mended:
+        if last is None or last["state"] not in STANDS or evidence.fixed:
             yield f"{name}: {'; '.join(missing)}; and it stands as {last['state'] if last else 'nothing'}"
         else:
             tally[f"{last['state']}, with the reason"] += 1

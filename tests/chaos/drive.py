@@ -24,8 +24,8 @@ from hookline.runtime import prefect_auth
 from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
-from tests.chaos.mend import see_to_all
 from tests.chaos.plan import Plan
+from tests.chaos.repair import see_to_all
 from tests.chaos.shop import Shop
 
 ENVIRONMENT = {
@@ -57,7 +57,7 @@ class Outcome:
     """What came of a run."""
 
     verdict: Verdict
-    mended: Verdict | None
+    fixed: Verdict | None
     """What was there when a person had seen to what stood."""
     struck: dict[str, int]
     """How often each blow found its process alive."""
@@ -68,7 +68,7 @@ class Outcome:
     @property
     def violations(self) -> list[str]:
         """Everything that should not be; then what should not be any more, once it was seen to."""
-        afterwards = self.mended.violations if self.mended else []
+        afterwards = self.fixed.violations if self.fixed else []
         return [*self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
 
 
@@ -85,7 +85,7 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
     with sandbox_stack(
         **ENVIRONMENT, **own_ports(), **(WITHOUT_JOURNAL if without_journal else {})
     ) as sandbox:
-        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, mend=not without_journal))
+        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, repair=not without_journal))
 
 
 class _Run:
@@ -99,7 +99,7 @@ class _Run:
     def say(self, text: str) -> None:
         self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
 
-    async def carry_out(self, patience: float, *, mend: bool) -> Outcome:
+    async def carry_out(self, patience: float, *, repair: bool) -> Outcome:
         second = SecondEngine(self.second_log)
         havoc = Havoc(self.sandbox, second, self.say)
         keeper = asyncio.create_task(second.keep())
@@ -107,11 +107,11 @@ class _Run:
             async with Shop.open(self.sandbox.settings.gateway_url, self.plan) as shop:
                 await self._all_at_once(shop, havoc, patience)
                 evidence, verdict = await self._judge(shop, patience)
-                mended = await self._mend(shop, evidence, patience) if mend else None
+                fixed = await self._mend(shop, evidence, patience) if repair else None
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        outcome = Outcome(verdict, mended, havoc.struck, time.monotonic() - self.began)
+        outcome = Outcome(verdict, fixed, havoc.struck, time.monotonic() - self.began)
         return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
 
     async def _all_at_once(self, shop: Shop, havoc: Havoc, patience: float) -> None:
@@ -125,19 +125,19 @@ class _Run:
             await asyncio.to_thread(self.sandbox.clear_faults, vendor)
         self.say(f"{len(shop.placed)} orders are given and sent; nothing is wrong any more")
 
-    async def _judge(self, shop: Shop, patience: float, *, mended: bool = False) -> tuple[Evidence, Verdict]:
-        unfinished = await self._settle(patience)
-        evidence = replace(await self._evidence(shop), mended=mended)
+    async def _judge(self, shop: Shop, patience: float, *, fixed: bool = False) -> tuple[Evidence, Verdict]:
+        unfinished = await self._until_quiet(patience)
+        evidence = replace(await self._evidence(shop), fixed=fixed)
         verdict = judge(evidence)
         verdict.violations[:0] = unfinished
         return evidence, verdict
 
     async def _mend(self, shop: Shop, evidence: Evidence, patience: float) -> Verdict:
         self.say(await see_to_all(evidence))
-        _, verdict = await self._judge(shop, patience, mended=True)
+        _, verdict = await self._judge(shop, patience, fixed=True)
         return verdict
 
-    async def _settle(self, patience: float) -> list[str]:
+    async def _until_quiet(self, patience: float) -> list[str]:
         """Wait until nothing is open; what still is when for all our patience nothing more has ended."""
         deadline = time.monotonic() + patience
         quiet, still_open, fewest = 0, -1, sys.maxsize
@@ -211,7 +211,7 @@ class _Run:
             await connection.close()
 
     def _keep(self, evidence: Evidence) -> Path:
-        """Save the logs and the evidence, for whoever wants to know what happened."""
+        """Save the logs and the evidence, for anyone who wants to know what happened."""
         folder = Path(tempfile.mkdtemp(prefix="hookline-chaos-"))
         for log in (self.sandbox.log, self.second_log):
             shutil.copy(log, folder)

@@ -97,7 +97,7 @@ def test_once_a_person_has_seen_to_it_nothing_may_stand(evidence):
     evidence.sensorpro["mails"].clear()
     end(evidence, "uncertain")
 
-    [complaint] = judge(replace(evidence, mended=True)).violations
+    [complaint] = judge(replace(evidence, fixed=True)).violations
     assert complaint == "order 100123: there is no mail; and it stands as uncertain"
 
 

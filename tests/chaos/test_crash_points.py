@@ -52,7 +52,7 @@ async def test_an_engine_that_dies_there_leaves_one_of_everything_and_one_flow_r
     crash(place)
 
     deliver(order)
-    [delivery] = await business.settled(order)
+    [delivery] = await business.finished(order)
 
     [dispatch] = delivery["dispatches"]
     [run] = flow_runs(prefect_api, delivery)
@@ -63,7 +63,7 @@ async def test_an_engine_that_dies_there_leaves_one_of_everything_and_one_flow_r
 
 
 @pytest.mark.parametrize("place", ["dispatch in batch", f"intended {LICENSE}", f"sent {LICENSE}"])
-async def test_an_engine_that_dies_with_a_backlog_in_hand_leaves_one_of_everything_and_no_run_open(
+async def test_an_engine_that_dies_with_a_backlog_claimed_leaves_one_of_everything_and_no_run_open(
     place, business, crash, crash_file, deliver, prefect_api, until
 ):
     orders = [await business.order(("LIC-PRO", 1)) for _ in range(BACKLOG)]
@@ -76,7 +76,7 @@ async def test_an_engine_that_dies_with_a_backlog_in_hand_leaves_one_of_everythi
     dispatches = [
         dispatch
         for order in orders
-        for delivery in await business.settled(order)
+        for delivery in await business.finished(order)
         for dispatch in delivery["dispatches"]
     ]
     await until(lambda: not batches(prefect_api, "RUNNING", "PENDING"), "the run of a backlog is left open")
@@ -95,13 +95,13 @@ async def test_where_nobody_can_know_whether_the_mail_went_out_a_person_is_asked
     crash(place)
 
     deliver(order)
-    [delivery] = await business.settled(order)
+    [delivery] = await business.finished(order)
     asked, mails = delivery["state"], business.counts(order)["mails"]
     [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
     answer = "--happened" if went_out else "--send-again"
     business.run("effects", "resolve", str(effect["id"]), answer)
     await business.noted(order)
-    await business.settled(order)
+    await business.finished(order)
 
     [run] = flow_runs(prefect_api, delivery)
     assert (False, "uncertain", int(went_out)) == (crash_file.exists(), asked, mails)
@@ -122,7 +122,7 @@ async def test_a_gateway_that_dies_before_its_answer_has_the_delivery_and_counts
         return 0 == answers[-1].returncode
 
     await until(answered, "the gateway does not come back")
-    [delivery] = await business.settled(order)
+    [delivery] = await business.finished(order)
 
     assert (1, False) == (answers[0].returncode, crash_file.exists())
     assert '"duplicate": true' in answers[-1].stdout

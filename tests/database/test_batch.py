@@ -1,4 +1,4 @@
-"""What goes into a batch, and what becomes of a dispatch there; whole batches are run in `tests/flows/test_batches.py`."""
+"""What goes into a batch, and what happened to a dispatch there; whole batches are run in `tests/flows/test_batches.py`."""
 
 import asyncio
 from contextvars import copy_context

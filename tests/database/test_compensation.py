@@ -81,7 +81,7 @@ class BusinessKey:
             generation=0 if key else self.number,
         )
 
-    async def make(self, step, thing, *, key=None, depends_on=(), undo=True):
+    async def make(self, step, thing, *, key=None, depends_on=(), compensated=True):
         async def send():
             await self.vendor.act("make", thing)
             return Outcome([thing])
@@ -92,7 +92,7 @@ class BusinessKey:
         await Journal(self.settings).run(
             self.effect(step, key=key, depends_on=depends_on), send, readback=readback
         )
-        if undo:
+        if compensated:
             self.steps.append(self.compensate(step, thing, key))
 
     def compensate(self, step, thing, key=None):
@@ -203,7 +203,7 @@ async def test_what_has_no_step_of_its_own_counts_as_undone_with_the_rest(order,
     run = order()
     await run.enter()
     await run.make("license", "code")
-    await run.make("terms", "paper", undo=False)
+    await run.make("terms", "paper", compensated=False)
 
     await run.refuse()
 
@@ -212,7 +212,7 @@ async def test_what_has_no_step_of_its_own_counts_as_undone_with_the_rest(order,
 
 async def test_what_stands_outside_of_it_is_not_undone(order, vendor, states):
     run = order()
-    await run.make("greeting", "card", undo=False)
+    await run.make("greeting", "card", compensated=False)
     await run.enter()
     await run.make("license", "code")
 
@@ -425,7 +425,7 @@ async def test_what_the_business_itself_built_upon_it_keeps_nothing(order, vendo
     run = order()
     await run.enter()
     await run.make("company", "Acme", key="customer-1")
-    await run.make("terms", "paper", depends_on=("Acme",), undo=False)
+    await run.make("terms", "paper", depends_on=("Acme",), compensated=False)
 
     failure = await run.refuse()
 

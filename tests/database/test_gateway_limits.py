@@ -14,7 +14,7 @@ JSON = {"Content-Type": "application/json", "X-Hookline-Key": KEY}
 HEAD = (
     f"POST /hooks/jiwa HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nX-Hookline-Key: {KEY}\r\n"
 )
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ async def connect(gateway):
 async def until_closed(reader):
     """What the gateway says before it hangs up."""
     with suppress(ConnectionError):  # it closed the connection while we were sending
-        return await asyncio.wait_for(reader.read(), PATIENCE)
+        return await asyncio.wait_for(reader.read(), TIMEOUT_SECONDS)
     return b""
 
 
@@ -241,7 +241,7 @@ async def test_no_encoding_but_identity_is_taken(gateway, database, encoding):
 
 
 async def test_a_connection_too_many_is_asked_to_come_again(gateway, database, database_settings, serve):
-    async with serve(database_settings, send_seconds=PATIENCE, max_connections=5) as full:
+    async with serve(database_settings, send_seconds=TIMEOUT_SECONDS, max_connections=5) as full:
         held = [await connect(full) for _ in range(5)]
         for _, writer in held:  # each waits for an answer, so none makes room
             writer.write(f"{HEAD}Content-Length: 9\r\n\r\n{{".encode())
@@ -261,7 +261,7 @@ async def test_a_connection_too_many_is_asked_to_come_again(gateway, database, d
 async def test_a_peer_that_opens_connections_and_sends_nothing_keeps_nobody_out(
     gateway, database, database_settings, serve, limits
 ):
-    async with serve(database_settings, send_seconds=PATIENCE, **limits) as full:
+    async with serve(database_settings, send_seconds=TIMEOUT_SECONDS, **limits) as full:
         silent = [await connect(full) for _ in range(100)]
         well = [await is_well(full) for _ in range(5)]
         cut = [reader for reader, _ in silent if reader.at_eof() or reader.exception()]
@@ -273,7 +273,7 @@ async def test_a_peer_that_opens_connections_and_sends_nothing_keeps_nobody_out(
 
 
 async def test_one_address_has_not_all_connections(gateway, database, database_settings, serve):
-    async with serve(database_settings, send_seconds=PATIENCE, max_address_connections=5) as full:
+    async with serve(database_settings, send_seconds=TIMEOUT_SECONDS, max_address_connections=5) as full:
         held = [await connect(full) for _ in range(5)]
         for _, writer in held:
             writer.write(f"{HEAD}Content-Length: 9\r\n\r\n{{".encode())
@@ -294,7 +294,7 @@ async def test_one_address_has_not_all_connections(gateway, database, database_s
 
 async def test_a_trusted_proxy_speaks_for_many(gateway, database, database_settings, serve):
     proxies = {"trusted_proxies": (ip_network("127.0.0.1"),), "max_address_connections": 5}
-    async with serve(database_settings, send_seconds=PATIENCE, **proxies) as behind:
+    async with serve(database_settings, send_seconds=TIMEOUT_SECONDS, **proxies) as behind:
         held = [await connect(behind) for _ in range(20)]
 
         assert await is_well(behind)
@@ -403,7 +403,7 @@ async def test_a_peer_that_does_not_read_the_answers_is_cut_off(gateway):
     reader, writer = await connect(gateway)
     writer.transport.pause_reading()
     with suppress(ConnectionError, TimeoutError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not writer.transport.is_closing():
                 writer.write(ask)
                 await writer.drain()

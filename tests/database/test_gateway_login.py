@@ -23,7 +23,7 @@ HERE = "https://hooks.example.com"
 ACTIONS = (
     f"/deliveries/{uuid4()}/replay",
     f"/deliveries/{uuid4()}/discard",
-    "/effects/1/settle",
+    "/effects/1/resolve",
     "/sources/jiwa/pause",
     "/sources/jiwa/resume",
     "/replay",

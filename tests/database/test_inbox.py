@@ -130,7 +130,7 @@ async def test_an_engine_that_lost_its_dispatch_cannot_end_it(database):
     assert "running" == await database.fetchval("SELECT state FROM dispatches")
 
 
-async def test_what_was_put_back_waits_for_its_time(database):
+async def test_what_was_requeued_waits_for_its_time(database):
     await dispatch(database, "early")
     [row] = await dispatches.claim(database, "engine-1", limit=1, lease=LEASE)
     await dispatches.requeue(database, row["id"], "engine-1", "Prefect is away", timedelta(seconds=60))

@@ -136,13 +136,13 @@ async def test_what_is_done_is_not_discarded(database):
 
 
 async def running(database):
-    """A delivery whose dispatch an engine has in hand; it, and the dispatch's id."""
+    """A delivery whose dispatch an engine has claimed; it, and the dispatch's id."""
     delivery = await dispatch(database)
     [claimed] = await dispatches.claim(database, "engine", limit=1, lease=LEASE)
     return delivery, claimed["id"]
 
 
-@pytest.mark.parametrize("how", ["stopped", "put back", "begun anew", "taken over"])
+@pytest.mark.parametrize("how", ["stopped", "put back", "begun again", "taken over"])
 async def test_what_runs_is_discarded_when_its_engine_lets_go_of_it_in_whatever_way(database, how):
     delivery, id_ = await running(database)
 
@@ -154,7 +154,7 @@ async def test_what_runs_is_discarded_when_its_engine_lets_go_of_it_in_whatever_
             await dispatches.stopped(database, id_, "engine")
         case "put back":
             await dispatches.requeue(database, id_, "engine", "Prefect is away", timedelta(0))
-        case "begun anew":
+        case "begun again":
             await dispatches.unbatch(database, id_, "engine", "it did not end well")
         case "taken over":
             await dispatches.take_over(database, dead=["engine"])
@@ -203,7 +203,7 @@ async def test_the_audit_trail_has_every_change_with_its_actor_and_reason(databa
     delivery = await dispatch(database)
     await database.execute("UPDATE dispatches SET state = 'running'")
     await database.execute("UPDATE dispatches SET state = 'failed', reason = 'refused'")
-    await act(database, commands.replay, [delivery], reason="mended in Jiwa")
+    await act(database, commands.replay, [delivery], reason="fixed in Jiwa")
     await act(database, commands.discard, [delivery], reason="test order")
 
     assert [
@@ -211,7 +211,7 @@ async def test_the_audit_trail_has_every_change_with_its_actor_and_reason(databa
         ("dispatch", None, "dispatched", False, None),
         ("dispatch", "dispatched", "running", False, None),
         ("dispatch", "running", "failed", False, "refused"),
-        ("dispatch", "failed", "dispatched", True, "mended in Jiwa"),
+        ("dispatch", "failed", "dispatched", True, "fixed in Jiwa"),
         ("dispatch", "dispatched", "discarded", True, "test order"),
     ] == await trail(database, delivery)
 

@@ -134,7 +134,7 @@ async def test_a_run_that_waits_for_a_person_takes_no_slot(database, engine):
     assert (0, 1) == (full, leases.slots.free_now())
 
 
-async def test_what_was_put_back_remembers_that_an_engine_left_it_open(database, engine):
+async def test_what_was_requeued_remembers_that_an_engine_left_it_open(database, engine):
     await dispatch(database)
     [claimed] = await engine("one").claim(1, ["f/d"])
     await dispatches.requeue(database, claimed.id, "one", "this engine is stopping", timedelta(0))

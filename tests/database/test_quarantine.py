@@ -74,7 +74,7 @@ def names(all_claimed):
     return [claimed.dispatch["parameters"]["name"] for claimed in all_claimed]
 
 
-async def test_after_one_death_all_that_was_in_hand_runs_again_when_nothing_else_waits(bench):
+async def test_after_one_death_all_that_was_claimed_runs_again_when_nothing_else_waits(bench):
     for number in range(3):
         await bench.dispatch(f"d{number}")
     await (await bench.engine("first"))[0].claim(3, ["f/d"])
@@ -156,7 +156,7 @@ async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_on
     assert ["done", "done", "done", "failed", "done"] == [row["state"] for row in rows]
 
 
-@pytest.mark.parametrize("how", ["done", "put back", "begun anew"])
+@pytest.mark.parametrize("how", ["done", "put back", "begun again"])
 async def test_whatever_its_engine_survives_acquits_it(bench, how):
     delivery = await bench.dispatch("suspect", engine_deaths=1)
     _, quarantine = await bench.engine()
@@ -167,7 +167,7 @@ async def test_whatever_its_engine_survives_acquits_it(bench, how):
             await dispatches.finish(bench.database, claimed.id, "engine", "done", None)
         case "put back":
             await dispatches.requeue(bench.database, claimed.id, "engine", "stops", timedelta(0))
-        case "begun anew":
+        case "begun again":
             await dispatches.unbatch(bench.database, claimed.id, "engine", "not well")
 
     assert 0 == (await bench.row(delivery))["engine_deaths"]

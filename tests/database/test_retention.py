@@ -124,14 +124,14 @@ async def test_what_waits_runs_or_needs_a_person_stays_however_old(database, rec
 async def test_age_counts_from_the_last_that_happened(database, received, prune):
     await received("repeated")
     await accept(database, "repeated")
-    settled = await received("settled", state="failed")
+    finished = await received("finished", state="failed")
     async with database.acquire() as connection:
-        await commands.discard(connection, [settled], actor="ann", reason="paid twice")
+        await commands.discard(connection, [finished], actor="ann", reason="paid twice")
 
     assert {"jiwa": (0, 0)} == await prune()
-    assert ["repeated", "settled"] == await left(database)
+    assert ["repeated", "finished"] == await left(database)
 
-    await age(database, settled, 31)
+    await age(database, finished, 31)
     await prune()
     assert ["repeated"] == await left(database)
 

@@ -31,7 +31,7 @@ def hooks(repository):
 
 @pytest.fixture
 def route(database, route_received):
-    """Keeps a delivery, routes it, and says what became of it."""
+    """Keeps a delivery, routes it, and says what happened to it."""
 
     async def route(
         hooks, deployments, body, source="jiwa", content_type="application/json", *, before=None, now=True
@@ -116,21 +116,21 @@ async def test_what_no_column_holds_is_replaced_in_parameters_and_keys(route, ho
 async def test_a_replay_after_the_route_was_mended_goes_through(
     database, deployments, tmp_path: Path, route, route_received
 ):
-    broken, mended = tmp_path / "broken.yaml", tmp_path / "mended.yaml"
+    broken, fixed = tmp_path / "broken.yaml", tmp_path / "fixed.yaml"
     text = (
         "sources: {{jiwa: {{scheme: shared-secret}}}}\n"
         "routes: {{r: {{source: jiwa, deployment: order-to-license/default, "
         "parameters: {{invoice_id: '{{{{ body.{} }}}}'}}}}}}\n"
     )
     broken.write_text(text.format("Invoice"))
-    mended.write_text(text.format("InvoiceID"))
+    fixed.write_text(text.format("InvoiceID"))
     rejected = await route(load_hooks(broken), deployments, ORDER)
 
     async with database.acquire() as connection:
         await commands.replay(
             connection, [await connection.fetchval("SELECT id FROM deliveries")], actor="ann"
         )
-    await route_received(load_hooks(mended), deployments)
+    await route_received(load_hooks(fixed), deployments)
 
     states = [rejected["state"], await database.fetchval("SELECT state FROM deliveries")]
     assert ["rejected", "dispatched"] == states
@@ -241,7 +241,7 @@ def hostile(tmp_path_factory):
 
 @pytest.fixture
 def through(route, hostile, database):
-    """Routes a delivery together with an innocent one that came after it; what became of the first."""
+    """Routes a delivery together with an innocent one that came after it; what happened to the first."""
 
     async def through(source, body, **more):
         innocent = route(*hostile, {}, source="innocent", now=False)

@@ -136,7 +136,7 @@ async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim
     assert 2 == share.in_use
 
 
-async def test_one_that_is_stopped_with_its_turn_in_hand_leaves_it_to_the_next(claim):
+async def test_one_that_is_stopped_at_its_turn_leaves_it_to_the_next(claim):
     slots, _ = await claim(1, at_once=1)
     share = slots.share(VENDOR, ADDRESS)
     await share.acquire()

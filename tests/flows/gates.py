@@ -90,8 +90,8 @@ async def impatient(record: str) -> None:
 async def fragile(record: str) -> None:
     """Fails until the test lets it pass; then waits at a gate."""
     await write(record, "first")
-    if not is_open(record, "mended"):
-        raise ValueError("not mended")
+    if not is_open(record, "fixed"):
+        raise ValueError("not fixed")
     await passed(record, "gate")
     await write(record, "second")
 
@@ -121,9 +121,9 @@ async def ends(record: str) -> None:
 
 @flow(persist_result=False)
 async def severed(record: str) -> None:
-    """Loses its connection to PostgreSQL until the test has mended it."""
+    """Loses its connection to PostgreSQL until the test has fixed it."""
     await write(record, "first")
-    if not is_open(record, "mended"):
+    if not is_open(record, "fixed"):
         await cut()
     await write(record, "second")
 

@@ -113,7 +113,7 @@ async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_n
     [carried_by] = await runs_of(good)
     message = (await admin.client.read_flow_run(carried_by)).state.message
     assert "fragile" == await admin.flow_of((await bad.row())["flow_run_id"])
-    assert "not mended" in (await bad.row())["reason"]
+    assert "not fixed" in (await bad.row())["reason"]
     assert ["first"] == bad.written
     assert "7 dispatches: 6 done, 1 given a flow run of their own." == message
     assert ["dispatched", "running", "dispatched", "running", "failed"] == [

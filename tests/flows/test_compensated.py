@@ -1,4 +1,4 @@
-"""`compensated()` on a real Prefect server: which run has its no again, and which asks anew."""
+"""`compensated()` on a real Prefect server: which run has its no again, and which asks again."""
 
 import pytest
 from prefect import flow

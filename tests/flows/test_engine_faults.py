@@ -72,8 +72,8 @@ async def test_three_engines_that_are_killed_in_turn_leave_one_license_and_one_f
     engines.start()
     sandbox.clear_faults("zentitle")
     await asyncio.gather(*(business.noted(order) for order in orders))
-    settled = await asyncio.gather(*(business.settled(order) for order in orders))
-    dispatched = [d for deliveries in settled for row in deliveries for d in row["dispatches"]]
+    finished = await asyncio.gather(*(business.finished(order) for order in orders))
+    dispatched = [d for deliveries in finished for row in deliveries for d in row["dispatches"]]
 
     runs = await _runs_of(admin, dispatched)
     taken_up = [d for d in dispatched if d["attempts"] > 1]
@@ -220,7 +220,7 @@ async def test_a_run_that_loses_its_connection_to_the_database_waits_and_goes_on
     work = await admin.dispatch("severed")
     async with admin.engine():
         row = await admin.until(lambda: _was_cut_off(work), "it does not lose its connection")
-        work.open("mended")
+        work.open("fixed")
         await work.is_("done")
 
     flow_run = await work.flow_run()
@@ -251,7 +251,7 @@ async def _waits_for_apply(work):
     return row if "has no deployment steps/test" in (row["reason"] or "") else None
 
 
-async def test_all_that_wait_for_one_uncertain_effect_are_uncertain_and_go_on_when_it_is_settled(admin):
+async def test_all_that_wait_for_one_uncertain_effect_are_uncertain_and_go_on_when_it_is_resolved(admin):
     first = await admin.dispatch("mails", key="one")
     async with admin.engine():
         await first.is_("uncertain")

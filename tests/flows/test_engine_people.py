@@ -143,7 +143,7 @@ async def test_a_failed_run_that_a_person_retries_runs_in_the_worker_and_nowhere
     work = await admin.dispatch("fragile", key="one")
     async with admin.engine():
         await work.is_("failed")
-        work.open("mended")
+        work.open("fixed")
         await work.retry()
         running = await work.is_("running")
         behind = await admin.dispatch("steps", key="one")

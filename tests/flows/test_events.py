@@ -1,4 +1,4 @@
-"""What becomes of deliveries is told to a real Prefect server, and its automations act on it."""
+"""What happens to deliveries is told to a real Prefect server, and its automations act on it."""
 
 import asyncio
 import json

@@ -147,9 +147,9 @@ async def test_a_mail_whose_answer_was_lost_waits_for_a_person_and_is_not_sent_t
     assert f"hookline effects resolve {uncertain['id']}" in first.message
 
     await resolve(sandbox.settings, uncertain["id"], happened=True, reference=[], actor="ann")
-    settled = await run(order)
+    finished = await run(order)
 
-    assert ("Completed", ONE_OF_EACH) == (settled.name, vendors.held(order).counts)
+    assert ("Completed", ONE_OF_EACH) == (finished.name, vendors.held(order).counts)
 
 
 async def test_orders_of_one_customer_at_once_with_lost_answers_get_a_license_each(run, vendors):
@@ -305,13 +305,13 @@ async def test_an_e_mail_address_mended_between_two_attempts_completes_the_order
     order = await vendors.order(("LIC-PRO", 1))
     vendors.misbehave("sensorpro", "trigger_email", "refuse", status=400)
     failed = await run(order)
-    await vendors.jiwa.update_debtor(DebtorID=order.DebtorID, EmailAddress="mended@customer.example")
+    await vendors.jiwa.update_debtor(DebtorID=order.DebtorID, EmailAddress="fixed@customer.example")
 
     state = await run(order)
 
     held = vendors.held(order)
     assert ("Failed", "Completed", ONE_OF_EACH) == (failed.name, state.name, held.counts)
-    assert "mended@customer.example" == held.mails[0]["to"]
+    assert "fixed@customer.example" == held.mails[0]["to"]
 
 
 async def test_an_unreadable_catalog_fails_the_run_and_names_the_place(run, vendors, environment, tmp_path):

@@ -11,7 +11,7 @@ LINES = [{"product": "DIAG-CODE", "quantity": 2}, {"product": "DIAG-CALIB"}]
 
 
 class Jifeline:
-    """Jifeline's simulator, and what became of a ticket at the vendors, by their own records."""
+    """Jifeline's simulator, and what happened to a ticket at the vendors, by their own records."""
 
     def __init__(self, sandbox):
         self.sandbox = sandbox

@@ -55,7 +55,7 @@ def run():
         process.communicate()
 
 
-def test_a_loop_that_stays_blocked_ends_its_process_which_says_what_was_in_hand(run):
+def test_a_loop_that_stays_blocked_ends_its_process_which_says_what_was_claimed(run):
     process = run("sleeps", "1")
     _, said = process.communicate(timeout=30)
 

@@ -1,4 +1,4 @@
-"""What every task, block and flow has in common, whoever writes the next one."""
+"""What every task, block and flow has in common, anyone who writes the next one."""
 
 import csv
 import importlib

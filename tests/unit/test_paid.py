@@ -23,8 +23,8 @@ from hookline.clients.jiwa.models import SalesOrder
 from hookline.clients.jiwa.queries import QueryResponse, SalesOrderRow
 from hookline.errors import HooklineError
 
-SETTLED = ["Authorised", "NoAuthorisationNeeded"]
-UNSETTLED = ["Declined", "Error", "AuthorisationRequired", "", "authorised?", "Unknown"]
+AUTHORISED = ["Authorised", "NoAuthorisationNeeded"]
+UNAUTHORISED = ["Declined", "Error", "AuthorisationRequired", "", "authorised?", "Unknown"]
 CATALOG = Catalog.model_validate(
     {
         "paid_when": "payments",
@@ -83,7 +83,7 @@ def found(*totals_and_allocated):
 # By payments -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", SETTLED)
+@pytest.mark.parametrize("status", AUTHORISED)
 def test_one_payment_of_the_whole_total_pays_an_order(status):
     assert paid_with("40.70", ("40.70", status))
 
@@ -99,7 +99,7 @@ def test_amounts_are_reckoned_in_decimals():
     assert paid_with("0.8", ("0.1", "Authorised"), ("0.7", "Authorised"))
 
 
-@pytest.mark.parametrize("status", UNSETTLED)
+@pytest.mark.parametrize("status", UNAUTHORISED)
 def test_a_payment_that_was_declined_or_is_pending_does_not_count(status):
     assert [False, False] == [
         paid_with("40.70", ("40.70", status)),
@@ -141,14 +141,14 @@ def test_payments_must_cover_every_delivery_together():
     ]
 
 
-payments = st.lists(st.tuples(money, st.sampled_from(SETTLED + UNSETTLED)), max_size=6)
+payments = st.lists(st.tuples(money, st.sampled_from(AUTHORISED + UNAUTHORISED)), max_size=6)
 
 
 @hypothesis_settings(deadline=None)
 @given(totals=st.lists(st.tuples(positive, positive), min_size=1, max_size=4), given_payments=payments)
 def test_an_order_is_never_paid_while_less_than_its_total_has_come(totals, given_payments):
     deliveries = [(total, total - short) for total, short in totals]
-    settled = sum((amount for amount, status in given_payments if status in SETTLED), Decimal(0))
+    authorised = sum((amount for amount, status in given_payments if status in AUTHORISED), Decimal(0))
 
     verdict = paid_by_payments(
         order(
@@ -159,14 +159,14 @@ def test_an_order_is_never_paid_while_less_than_its_total_has_come(totals, given
         )
     )
 
-    assert (settled >= sum(total for total, _ in totals)) is verdict
+    assert (authorised >= sum(total for total, _ in totals)) is verdict
 
 
 @hypothesis_settings(deadline=None)
 @given(
     total=positive,
     given_payments=payments,
-    unsettled=st.lists(st.tuples(positive, st.sampled_from(UNSETTLED))),
+    unsettled=st.lists(st.tuples(positive, st.sampled_from(UNAUTHORISED))),
 )
 def test_payments_that_do_not_count_change_no_verdict(total, given_payments, unsettled):
     assert paid_with(total, *given_payments) is paid_with(total, *given_payments, *unsettled)

@@ -717,7 +717,7 @@ def test_a_parameter_that_is_named_as_a_secret_could_be_still_tells_deliveries_a
 
 
 def test_where_the_body_is_signed_another_address_makes_no_new_delivery():
-    """Else whoever saw a request could send it again and again."""
+    """Else anyone who saw a request could send it again and again."""
     source = Source(auth_scheme=CASES["hmac"][0])
 
     assert identity(source, SignedRequest({}, body=BODY)) == identity(

@@ -37,20 +37,20 @@ def saga():
 def test_it_holds_all_that_another_process_needs_and_no_secret(saga, zentitle_account):
     saga.compensate(saga.step("license")).by(zentitle.delete_company, zentitle_account, companyid=7)
 
-    [undo] = saga.steps
+    [step] = saga.steps
     assert ("workflow", "key", "license", "zentitle.delete_company", "delete company") == (
-        undo.workflow,
-        undo.key,
-        undo.step,
-        undo.operation,
-        undo.summary,
+        step.workflow,
+        step.key,
+        step.step,
+        step.operation,
+        step.summary,
     )
     assert {
         "task": "tasks.zentitle:delete_company",
         "vendor": "zentitle",
         "account": "shop",
         "inputs": {"companyid": 7},
-    } == undo.call
+    } == step.call
 
 
 def test_inputs_given_by_their_place_are_kept_by_name(saga, zentitle_account):

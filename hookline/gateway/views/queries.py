@@ -10,20 +10,20 @@ from hookline.database.types import Row
 from hookline.inbox import full_rows
 from hookline.states import NEED_A_PERSON, OPEN
 
-RARE = 10_000
+MAX_COUNT = 10_000
 """Up to so many are counted."""
 PAGE = 50
 MAX_CHANGES = 500
 MAX_REQUEST = 8_000
 """Characters of an effect's request that are shown."""
 
-COUNTED = (*OPEN, *NEED_A_PERSON, "unrouted")
+COUNTED_STATES = (*OPEN, *NEED_A_PERSON, "unrouted")
 
 # The states stand in the SQL as they are: as parameters they would be planned for the average state.
 _COUNTS = ", ".join(
-    f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {RARE + 1}) n)"
+    f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {MAX_COUNT + 1}) n)"
     f" AS {state}"
-    for state in COUNTED
+    for state in COUNTED_STATES
     if state != "uncertain"  # the effects are counted instead
 )
 
@@ -31,10 +31,10 @@ _REQUEST = f"left(jsonb_pretty(e.request), {MAX_REQUEST}) AS request"
 
 
 async def counts(database: asyncpg.Pool) -> dict[str, int]:
-    """Count the deliveries in each open or unwanted state, and the uncertain effects; up to `RARE`."""
+    """Count the deliveries in each open or unwanted state, and the uncertain effects; up to `MAX_COUNT`."""
     row = await database.fetchrow(
         f"""
-        SELECT {_COUNTS}, (SELECT count(*) FROM (SELECT FROM effects WHERE state = 'uncertain' LIMIT {RARE + 1}) n)
+        SELECT {_COUNTS}, (SELECT count(*) FROM (SELECT FROM effects WHERE state = 'uncertain' LIMIT {MAX_COUNT + 1}) n)
                           AS uncertain
         """
     )

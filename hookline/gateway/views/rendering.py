@@ -35,7 +35,7 @@ def _templates() -> jinja2.Environment:
         "STATES": {name: STATES[name] for name in DELIVERIES.states},
         "WORDS": formatting.WORDS,
         "ALTERED": formatting.ALTERED,
-        "RARE": queries.RARE,
+        "MAX_COUNT": queries.MAX_COUNT,
         "MAX_EFFECTS": full_rows.MAX_EFFECTS,
         "MAX_CHANGES": queries.MAX_CHANGES,
     }

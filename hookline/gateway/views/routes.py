@@ -34,7 +34,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/deliveries/{delivery_id}/replay", delivery.replay),
     ("POST", "/deliveries/{delivery_id}/discard", delivery.discard),
     ("GET", "/uncertain", uncertain.show),
-    ("POST", "/effects/{effect_id}/settle", uncertain.resolve),
+    ("POST", "/effects/{effect_id}/resolve", uncertain.resolve),
     ("GET", "/sources", sources.show),
     ("POST", "/sources/{source}/pause", sources.pause),
     ("POST", "/sources/{source}/resume", sources.resume),

@@ -53,7 +53,7 @@ def sandbox(simulators):
 
 @pytest.fixture
 def environment(sandbox, tmp_path):
-    """What the vendors need, a home of its own, and nothing of whoever runs the tests."""
+    """What the vendors need, a home of its own, and nothing of anyone who runs the tests."""
     closed = {f"HOOKLINE_{name}_PORT": str(closed_port()) for name in ("GATEWAY", "PREFECT")}
     files = {
         f"HOOKLINE_{name.upper()}": str(ROOT / "deployments" / f"{file}.yaml")

@@ -296,10 +296,10 @@ async def test_a_delivery_that_is_not_there_is_named(hookline, put):
 async def test_a_replay_by_id_acts_at_once_and_stands_in_the_trail_with_who_and_why(hookline, put, database):
     number = await put(dispatch="failed")
 
-    ended = await hookline("replay", number[:9], "--reason", "mended")
+    ended = await hookline("replay", number[:9], "--reason", "fixed")
 
     [change] = await database.fetch("SELECT became, actor, reason FROM changes ORDER BY id DESC LIMIT 1")
-    assert (0, ("dispatched", person(), "mended")) == (ended.code, tuple(change))
+    assert (0, ("dispatched", person(), "fixed")) == (ended.code, tuple(change))
     assert "1 delivery replayed.\nWhat is done at the vendors is not repeated." in ended.out
 
 

@@ -308,12 +308,12 @@ async def test_a_state_s_own_list_is_the_filter_by_state(jifeline, state):
 
 async def test_two_closed_tickets_wait_for_their_invoice(jifeline):
     waiting = await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="false")
-    settled = await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="true")
+    finished = await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="true")
 
     assert [["Code a control unit", "Calibrate a camera"], ["Initialise trailer module"]] == [
         [line["name"] for line in each["product_lines"]] for each in waiting
     ]
-    assert ["billed by hand"] == [each["external_reference"] for each in settled]
+    assert ["billed by hand"] == [each["external_reference"] for each in finished]
 
 
 async def test_a_closed_ticket_s_lines_name_a_product_a_quantity_and_a_price(jifeline):

@@ -91,7 +91,7 @@ async def messages(jiwa, subscriber):
     return (await jiwa.get(f"{subscriber}/Messages")).json()["Results"]
 
 
-async def settled(jiwa, subscriber):
+async def finished(jiwa, subscriber):
     """The messages once none is waiting."""
     for _ in range(1000):
         found = await messages(jiwa, subscriber)
@@ -245,7 +245,7 @@ async def test_a_message_that_is_refused_is_sent_again_before_the_next_one(
     assert ["a", "a", "a", "b"] == arrived
     assert [(SENT, 2, 202), (SENT, 0, 202)] == [
         (each["Status"], each["Retries"], each["LastMessageResponseHTTPCode"])
-        for each in await settled(jiwa, subscriber)
+        for each in await finished(jiwa, subscriber)
     ]
 
 
@@ -255,7 +255,7 @@ async def test_a_message_is_given_up_after_so_many_attempts(jiwa, subscriber, su
     for text in "ab":
         await note(jiwa, order, text)
 
-    outcomes = await settled(jiwa, subscriber)
+    outcomes = await finished(jiwa, subscriber)
 
     assert [(GIVEN_UP, QUICK.attempts - 1, 404), (SENT, 0, 202)] == [
         (each["Status"], each["Retries"], each["LastMessageResponseHTTPCode"]) for each in outcomes
@@ -266,7 +266,7 @@ async def test_a_receiver_that_is_not_there_is_tried_again(jiwa, subscriber, sub
     subscription = await subscribe(URL="http://127.0.0.1:9/")
     await note(jiwa, order)
 
-    [message] = await settled(jiwa, subscriber)
+    [message] = await finished(jiwa, subscriber)
 
     assert (GIVEN_UP, QUICK.attempts - 1, 0) == (
         message["Status"],

@@ -662,7 +662,7 @@ async def test_what_a_person_mends_between_attempts_does_not_make_it_another_com
     with pytest.raises(AnswerLost):
         await vendor.call("create_company", business, inputs)
 
-    await vendor.call("create_company", business, inputs | {"companydata": {"email": "mended@b.example"}})
+    await vendor.call("create_company", business, inputs | {"companydata": {"email": "fixed@b.example"}})
 
     assert 1 == vendor.sent("create_company")
 

@@ -1,4 +1,4 @@
-"""Jiwa's drafts: what is kept in a session until it is saved, and what becomes of it otherwise."""
+"""Jiwa's drafts: what is kept in a session until it is saved, and what happened to it otherwise."""
 
 import asyncio
 from uuid import uuid4

@@ -230,8 +230,8 @@ BEGIN
 END $$
 """
 
-EFFECT_SETTLED = """
-CREATE FUNCTION effect_settled() RETURNS trigger LANGUAGE plpgsql AS $$
+EFFECT_RESOLVED = """
+CREATE FUNCTION effect_resolved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO changes (subject, effect_id, dispatch_id, delivery_id, was, became, actor, reason)
     VALUES ('effect', NEW.id, NEW.dispatch_id,
@@ -277,7 +277,7 @@ BEGIN
 END $$
 """
 
-# What `hookline.states` does not have as a transition is refused, whoever asks for it.
+# What `hookline.states` does not have as a transition is refused for everybody.
 REFUSE_TRANSITION = """
 CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -326,9 +326,9 @@ CREATE TRIGGER delivery_changed AFTER UPDATE OF state ON deliveries FOR EACH ROW
 CREATE TRIGGER dispatch_made AFTER INSERT ON dispatches FOR EACH ROW EXECUTE FUNCTION dispatch_changed();
 CREATE TRIGGER dispatch_changed AFTER UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION dispatch_changed();
-CREATE TRIGGER effect_settled AFTER UPDATE OF state ON effects FOR EACH ROW
+CREATE TRIGGER effect_resolved AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND (OLD.state = 'uncertain' OR NEW.state IN ('undone', 'kept')))
-    EXECUTE FUNCTION effect_settled();
+    EXECUTE FUNCTION effect_resolved();
 CREATE TRIGGER effect_compensated AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.generation > 0 AND NEW.state IN ('done', 'kept'))
     EXECUTE FUNCTION effect_compensated();
@@ -367,7 +367,7 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
     processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS)
-    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_SETTLED, EFFECT_COMPENSATED, SOURCE_PAUSED,
+    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
                  REFUSE_TRANSITION)
     one_a_line = [text for block in (INDEXES, TRIGGERS, TRANSITIONS) for text in block.split(";") if text.strip()]
     for statement in (*inbox, *processes, *functions, *one_a_line):

@@ -1,7 +1,7 @@
 """
 A person who sees to what stands, when it is quiet: by the commands that people have, and by what the vendors show.
 
-What is uncertain is settled as the vendor's records say. What failed is replayed, and some of what is done, which
+What is uncertain is resolved as the vendor's records say. What failed is replayed, and some of what is done, which
 must change nothing.
 """
 
@@ -18,7 +18,7 @@ DONE_REPLAYED = 10
 
 async def see_to_all(evidence: Evidence) -> str:
     """
-    Settle and replay; what was done, in words.
+    Resolve and replay; what was done, in words.
 
     Raises:
         HooklineError: a command failed.
@@ -30,7 +30,7 @@ async def see_to_all(evidence: Evidence) -> str:
         await _hookline("inbox", "replay", "--state", state, "--yes")
     await _hookline("inbox", "replay", "--state", "done", "--limit", str(DONE_REPLAYED), "--yes")
     return (
-        f"{len(uncertain)} uncertain effects are settled, what failed and {DONE_REPLAYED} done are replayed"
+        f"{len(uncertain)} uncertain effects are resolved, what failed and {DONE_REPLAYED} done are replayed"
     )
 
 
