@@ -73,7 +73,7 @@ async def test_a_flow_that_wants_to_end_its_process_fails_alone(admin, how):
     assert ("cancelled" if how == "cancel" else "wanted to end the process") in row["reason"]
 
 
-async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_the_lane(admin):
+async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_the_batch(admin):
     works = [*[await admin.dispatch("leaves", how=how) for how in ("exit", "cancel")]]
     innocent = [await admin.dispatch("steps", key=f"thing {n}") for n in range(6)]
     for work in innocent:
@@ -206,7 +206,7 @@ async def test_what_runs_is_discarded_before_its_next_effect_with_the_persons_re
     assert "Discarded in the inbox: test order" == (await work.flow_run()).state.message
 
 
-async def test_what_a_lane_carries_is_discarded_alone(admin):
+async def test_what_a_batch_carries_is_discarded_alone(admin):
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(6)]
     async with admin.engine(batch_backlog=3, engine_concurrency=2):
         await works[0].has_written("first")
