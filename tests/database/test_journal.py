@@ -303,7 +303,7 @@ async def test_what_may_have_been_done_is_not_sent_with_another_request(database
     assert 1 == vendor.sent
 
 
-async def test_a_killed_process_leaves_an_intention_that_the_next_one_reads_back(
+async def test_a_killed_process_leaves_an_intention_that_the_next_one_looks_for(
     database, database_settings, vendor
 ):
     async def killed():
