@@ -293,7 +293,7 @@ async def all_but_one_are_done(works):
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(desk, until):
     batch, flow = uuid4(), desk.deployments["steps/test"].flow()
     flow_run = await desk.client.create_flow_run(flow, state=Running(), tags=[f"lane:{batch}"])
-    await batches.keep(desk.database, batch, timedelta(seconds=-1))
+    await batches.renew_lease(desk.database, batch, timedelta(seconds=-1))
 
     async def ended():
         return 0 == await desk.database.fetchval("SELECT count(*) FROM batches")
