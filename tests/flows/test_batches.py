@@ -268,7 +268,7 @@ async def is_anothers(admin, work):
 async def test_the_run_of_a_backlog_whose_engine_died_is_ended(admin, until):
     batch, flow = uuid4(), admin.deployments["steps/test"].flow()
     flow_run = await admin.client.create_flow_run(flow, state=Running(), tags=[f"batch:{batch}"])
-    await batches.keep(admin.database, batch, timedelta(seconds=-1))
+    await batches.renew_lease(admin.database, batch, timedelta(seconds=-1))
 
     async def ended():
         return 0 == await admin.database.fetchval("SELECT count(*) FROM batches")
