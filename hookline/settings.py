@@ -17,13 +17,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from dotenv import load_dotenv
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_settings import EnvSettingsSource, SettingsConfigDict
 
 from hookline.errors import ConfigurationError
 from hookline.log import Format
@@ -67,14 +67,10 @@ class FromEnvironment(BaseModel):
             ConfigurationError: a variable is missing or cannot be read; names it and says why.
         """
         read_dotenv()
-        environment = {name.upper(): value for name, value in os.environ.items() if value}
-        values = {
-            name: environment[variable]
-            for name, variable in cls.variables().items()
-            if variable in environment
-        }
+        # A `BaseSettings` would read the environment whenever a block is made, and blocks are these same models.
+        source = EnvSettingsSource(cls, env_prefix=cls.prefix, env_ignore_empty=True)  # type: ignore[arg-type]
         try:
-            return cls(**values)
+            return cls(**source())
         except ValidationError as error:
             problems = [_problem(cls.variables(), each["loc"], each["msg"]) for each in error.errors()]
             raise ConfigurationError(
@@ -116,7 +112,7 @@ def _setting(
 class Settings(FromEnvironment):
     """The settings of Hookline itself: variables that begin with `HOOKLINE_`."""
 
-    model_config = ConfigDict(frozen=True, validate_default=True)
+    model_config = SettingsConfigDict(frozen=True, validate_default=True, enable_decoding=False)
     prefix = "HOOKLINE_"
 
     home: Path = _setting(

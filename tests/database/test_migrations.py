@@ -12,6 +12,7 @@ TABLES = [
     "alembic_version",
     "batches",
     "changes",
+    "compensation_steps",
     "configuration_problems",
     "deliveries",
     "dispatches",

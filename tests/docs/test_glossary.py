@@ -165,7 +165,7 @@ def test_no_word_of_the_glossary_is_retired():
     ("entry", "text", "found"),
     [
         ({"part": "in_hand", "use": "claimed"}, "InHand", True),
-        ({"part": "in_hand", "use": "claimed"}, "still_claimed", True),
+        ({"part": "in_hand", "use": "claimed"}, "still_in_hand", True),
         ({"part": "lane", "use": "batch"}, "planes", False),
         ({"name": "MOST_*", "use": "MAX_*"}, "_MOST_BYTES", True),
         ({"name": "hand", "use": "claimed"}, "handle", False),

@@ -127,7 +127,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         },
         "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
         "inbox": {
-            "counts": dict.fromkeys((*queries.COUNTED, "uncertain"), 3),
+            "counts": dict.fromkeys((*queries.COUNTED_STATES, "uncertain"), 3),
             "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong]),
             "processes": {text: text},
             "pauses": [pause],
