@@ -56,8 +56,8 @@ from hookline.states import OPEN
 from hookline.text import storable
 
 # Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
-hypothesis.settings.register_profile("thorough", max_examples=500)
-hypothesis.settings.register_profile("suite", max_examples=25)
+hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
+hypothesis.settings.register_profile("suite", max_examples=25, deadline=None)
 hypothesis.settings.load_profile("suite")
 
 RUNS = ("tests/flows/",)

@@ -92,6 +92,10 @@ async def discard(
     """
     reason = text.reason(reason)
     async with acting(connection, actor, reason):
+        # All of them before any delivery, in the order in which an engine locks: so neither waits for the other.
+        await connection.execute(
+            "SELECT FROM dispatches WHERE delivery_id = ANY($1) ORDER BY seq FOR UPDATE", delivery_ids
+        )
         running = await connection.fetch(
             """
             UPDATE dispatches
