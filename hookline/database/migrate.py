@@ -13,6 +13,7 @@ from hookline.database.connection import (
     prefect_database_url,
     unreachable,
 )
+from hookline.errors import HooklineError
 from hookline.settings import Settings
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -25,13 +26,20 @@ def upgrade(settings: Settings) -> None:
     Must be called outside a running event loop. Processes that start together wait for each other.
 
     Raises:
-        HooklineError: no server answers, or it refuses; says which and what to do.
+        HooklineError: no server answers, or it refuses, or another version made the schema; says what to do.
     """
     try:
-        if asyncio.run(_prepare(settings)) == head():
-            return
+        current = asyncio.run(_prepare(settings))
     except (OSError, asyncpg.PostgresError) as error:
         raise unreachable(settings, error) from None
+    if current == head():
+        return
+    if current is not None and current not in _revisions():
+        raise HooklineError(
+            f"The database has the schema {current}, and this version of Hookline knows {', '.join(_revisions())}: "
+            "another version made it. Run that version, or start with an empty database: another "
+            "HOOKLINE_DATABASE_URL, or, for the embedded one, another HOOKLINE_HOME. Nothing was changed."
+        )
     from alembic import command  # 25 MB that a process with nothing to migrate need not load
     from alembic.config import Config
 
@@ -77,4 +85,8 @@ async def _ensure_database(url: str) -> None:
 
 def head() -> str:
     """Return the latest revision: migrations are numbered, and their files begin with the number."""
-    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
+    return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
