@@ -118,7 +118,7 @@ def prefect_environment(current: Settings) -> dict[str, str]:
         # Task runs are recorded in batches: one at a time costs the server 25 ms each (docs/adr/0006).
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-        # Whole seconds: Prefect 3.8 cuts the rest off, and at 0 its server spins.
+        # Whole seconds: Prefect cuts the rest off, and at 0 its server spins.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         # Events as well, for the same reason.
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",

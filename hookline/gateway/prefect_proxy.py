@@ -49,7 +49,7 @@ RESPONSE_HEADERS = frozenset({
 })
 # fmt: on
 UI_COOKIE = "prefect_ui_version"
-# The drawing of a run (pixi.js) needs eval. Nothing may be fetched from elsewhere: Prefect 3.8's second UI asks its
+# The drawing of a run (pixi.js) needs eval. Nothing may be fetched from elsewhere: Prefect's second UI asks its
 # analytics vendor for settings even where PREFECT_SERVER_ANALYTICS_ENABLED is false.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "

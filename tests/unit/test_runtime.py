@@ -386,7 +386,7 @@ def test_an_ssl_setting_that_prefect_s_driver_does_not_know_is_refused_by_name(h
 
 
 def test_prefects_recorder_is_flushed_in_whole_seconds(home):
-    """Prefect 3.8 cuts a fraction off, and at 0 its server spins: most of a core, for nothing."""
+    """Prefect cuts a fraction off, and at 0 its server spins: most of a core, for nothing."""
     made = prefect_environment(Settings(home=home))
 
     assert int(float(made["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"])) >= 1
