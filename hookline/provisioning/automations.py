@@ -15,7 +15,7 @@ from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
 
 NAMED = {"deployment": "deployment_id", "block": "block_document_id"}
-"""What an action may name (`flow/deployment`, `block-type/block`), and Prefect's field for its id."""
+"""The things that an action may name (`flow/deployment`, `block-type/block`), with Prefect's field for the id."""
 APPLIED = "applied:"
 """The prefix of the tag with the digest of what `apply` made, so that a person's changes are seen."""
 

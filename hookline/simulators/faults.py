@@ -58,7 +58,7 @@ class Fault:
 
 
 FIELDS = tuple(each.name for each in fields(Fault) if each.init)
-"""What an order for a fault may hold."""
+"""The fields of an order for a fault."""
 
 
 class Faults:

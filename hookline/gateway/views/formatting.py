@@ -14,7 +14,7 @@ WORDS = {name: state.word for name, state in STATES.items()} | {
     "paused": "Paused",
     "resumed": "Resumed",
 }
-"""What a chip says of a state, or of what happened to a source."""
+"""The word of a chip: of a state, or of what happened to a source."""
 
 ALTERED = {
     "redacted": "Some values were removed before it was stored.",
