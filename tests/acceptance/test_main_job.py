@@ -194,7 +194,7 @@ async def test_a_new_secret_reaches_jiwa_with_the_next_apply_and_the_old_one_is_
 
     async def subscribed():
         rows = await subscribe_jiwa(sandbox.settings, sandbox.settings.gateway_url, dry_run=False)
-        return [row["change"] for row in rows]
+        return [row.change for row in rows]
 
     environment.setenv("HOOKLINE_SECRET_JIWA", f"the-new-secret-of-jiwa,{old}")
     rotated = await subscribed()

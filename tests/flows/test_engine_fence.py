@@ -99,7 +99,7 @@ async def test_what_prefect_refuses_for_good_is_failed_at_once_with_a_short_reas
 
 
 async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(admin, monkeypatch):
-    monkeypatch.setattr(engine_module.Engine, "_wait_again", _no_wait)
+    monkeypatch.setattr(engine_module, "MAX_BACKOFF_SECONDS", 0)
     poison = await admin.dispatch("steps", answer="poison")
     monkeypatch.setattr(PrefectClient, "create_flow_run_from_deployment", _fails_over_poison(PrefectClient))
     innocent = await admin.dispatch("steps")
@@ -111,10 +111,6 @@ async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(adm
 
     assert engine_module.MAX_ATTEMPTS == row["attempts"]
     assert row["reason"].startswith("Prefect fails on it each time, though it is ready: 500 to POST")
-
-
-async def _no_wait(self, claimed, reason):
-    await self._requeue(claimed, reason, seconds=0)
 
 
 def _fails_over_poison(client):

@@ -135,7 +135,7 @@ async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tel
     }
     assert {
         "state": "failed",
-        "was": "dispatched",
+        "was": "running",
         "reason": "no address",
         "route": "r",
         "deployment": "f/d",

@@ -86,7 +86,9 @@ async def test_a_closed_ticket_becomes_an_order_and_a_survey_and_is_marked(run, 
 
     [order] = jifeline.orders(ticket)
     [mail] = jifeline.surveys(ticket)
-    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+    # The schedule's own run may have come in between, and done it.
+    assert state.name in {"Completed", "Nothing to bill"}
+    assert BILLED == jifeline.held(ticket)
     assert "3001" == order["DebtorAccountNo"]
     assert [("DIAG-CODE", 2), ("DIAG-CALIB", 1)] == [
         (line["PartNo"], line["QuantityOrdered"]) for line in order["Lines"]
@@ -123,7 +125,9 @@ async def test_what_fails_for_a_moment_is_done_once_all_the_same(
 
     state = await run()
 
-    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+    # The schedule's own run may have come in between, and done it.
+    assert state.name in {"Completed", "Nothing to bill"}
+    assert BILLED == jifeline.held(ticket)
 
 
 async def test_a_mark_that_is_refused_for_good_is_made_by_the_next_run_and_nothing_is_billed_twice(
@@ -137,7 +141,9 @@ async def test_a_mark_that_is_refused_for_good_is_made_by_the_next_run_and_nothi
     state = await run()
 
     assert ("Failed", (1, 1, False)) == (failed.name, between)
-    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+    # The schedule's own run may have come in between, and done it.
+    assert state.name in {"Completed", "Nothing to bill"}
+    assert BILLED == jifeline.held(ticket)
 
 
 async def test_a_ticket_that_cannot_be_billed_does_not_keep_the_others_and_is_tried_again(

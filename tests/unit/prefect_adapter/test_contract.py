@@ -288,3 +288,11 @@ def imported(file):
         )
         and module != "prefect"
     }
+
+
+@pytest.mark.parametrize("timezone", [None, "UTC", "Australia/Sydney"])
+async def test_the_server_finds_the_times_of_a_cron_schedule(timezone):
+    """With whenever 0.10, which Prefect 3.9.1 accepts, none was found, and the deployment never ran."""
+    times = await schemas.schedules.CronSchedule(cron="10 * * * *", timezone=timezone).get_dates(2)
+
+    assert 3600 == (times[1] - times[0]).total_seconds()
