@@ -119,7 +119,7 @@ async def test_what_happens_to_a_delivery_stands_in_the_event_feed(database, tel
         await connection.execute(
             "UPDATE dispatches SET state = 'failed', reason = 'no address', flow_run_id = $1", flow_run
         )
-        await commands.discard(connection, [delivery], actor="ann at desk", reason="paid twice")
+        await commands.discard(connection, [delivery], actor="ann at admin", reason="paid twice")
 
     assert (3, 0) == (await tell(), await due(database))
 
