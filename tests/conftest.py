@@ -14,13 +14,8 @@ from uuid import uuid4
 
 import certifi
 
-for _name in [
-    name
-    for name in os.environ
-    if name.startswith(
-        ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
-    )
-]:
+OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
+for _name in [name for name in os.environ if name.startswith(OURS)]:
     del os.environ[_name]
 # Before anything imports Prefect: the user's own profile and database are not touched.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hookline-tests-prefect-")
@@ -35,6 +30,13 @@ END_OF_ONE = "-----END CERTIFICATE-----\n"
 _certificate = Path(os.environ["HOOKLINE_HOME"], "one-certificate.pem")
 _certificate.write_text(certifi.contents().partition(END_OF_ONE)[0] + END_OF_ONE)
 os.environ["SSL_CERT_FILE"] = str(_certificate)
+
+
+def _ours():
+    return {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+
+
+CLEAN = _ours()
 
 import httpx
 import hypothesis
@@ -125,6 +127,34 @@ def sandbox(request) -> SandboxStack:
     alone = needed_by.startswith(RUNS) and "PYTEST_XDIST_WORKER" in os.environ
     os.environ["HOOKLINE_FIRST_RUNS"] = "false" if alone else "true"
     return request.getfixturevalue("everything")
+
+
+class Environment:
+    """Our variables, file by file: what a sandbox sets for as long as its process lives is for those that need one."""
+
+    file = ""
+    of_sandbox = CLEAN
+
+    @classmethod
+    def enter(cls, file):
+        if cls.file.startswith(SANDBOXED):
+            cls.of_sandbox = _ours()
+        cls.file = file
+        _replace(cls.of_sandbox if file.startswith(SANDBOXED) else CLEAN)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    file = item.nodeid.partition("::")[0]
+    if file != Environment.file:
+        Environment.enter(file)
+
+
+def _replace(variables):
+    for name in _ours():
+        del os.environ[name]
+    os.environ.update(variables)
+    settings.cache_clear()
 
 
 @pytest.fixture
