@@ -294,7 +294,8 @@ async def lives(admin, repository, works, log, blocked_seconds):
         with engine_process(admin, repository, log, blocked_seconds) as engine:
             await admin.until(lambda: _ended_or_over(engine, works), "it neither ends nor works")
             if await _are_over(works):
-                return codes
+                await asyncio.sleep(0.5)  # an engine that just died may have been taken over by another at once
+                return codes if engine.poll() is None else [*codes, engine.poll()]
             codes.append(engine.wait())
 
 
