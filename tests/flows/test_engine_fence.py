@@ -1,5 +1,6 @@
 """One dispatch that cannot be stored, run or survived ends alone; what is beside it ends well."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -294,7 +295,8 @@ async def lives(admin, repository, works, log, blocked_seconds):
         with engine_process(admin, repository, log, blocked_seconds) as engine:
             await admin.until(lambda: _ended_or_over(engine, works), "it neither ends nor works")
             if await _are_over(works):
-                await asyncio.sleep(0.5)  # an engine that just died may have been taken over by another at once
+                # An engine that died just now may have been taken over by another at once.
+                await asyncio.sleep(0.5)
                 return codes if engine.poll() is None else [*codes, engine.poll()]
             codes.append(engine.wait())
 
