@@ -390,10 +390,12 @@ def _guard(run: str) -> Iterator[None]:
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Wait for an event for so many seconds at most; return True if it is set."""
-    with suppress(TimeoutError):
+    """Wait for an event for so many seconds at most; return True if it came, though it may be cleared again."""
+    try:
         await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
+    except TimeoutError:
+        return event.is_set()
+    return True
 
 
 def _exit_report(child: _Child, how: str) -> str:

@@ -76,7 +76,7 @@ def test_a_text_a_cell_and_a_branch_say_what_they_say(text):
     out = printed(print_all)
 
     assert ACTS.search(out) is None
-    assert out.startswith(visible(text).expandtabs())
+    assert "".join(out.split()).startswith("".join(visible(text).split()))  # a tab is spaces there
 
 
 @hostile
