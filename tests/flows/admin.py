@@ -182,8 +182,13 @@ class Work:
 
     async def resume(self, answer=None):
         given = None if answer is None else {"value": answer}
-        result = await self.admin.client.resume_flow_run((await self.row())["flow_run_id"], run_input=given)
-        assert "ACCEPT" == result.status.value
+        flow_run_id = (await self.row())["flow_run_id"]
+
+        async def accepted():  # the inbox may say that it waits just before Prefect does
+            result = await self.admin.client.resume_flow_run(flow_run_id, run_input=given)
+            return "ACCEPT" == result.status.value
+
+        await self.admin.until(accepted, "Prefect does not resume it")
 
     async def act(self, what, **named):
         async with self.admin.database.acquire() as connection:
