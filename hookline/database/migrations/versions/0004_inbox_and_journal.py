@@ -6,7 +6,7 @@ The states and their transitions are those of `hookline.states`; tests/database/
 
 from alembic import op
 
-revision = "0003"
+revision = "0004"
 down_revision = None
 
 DELIVERIES = """
