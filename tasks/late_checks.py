@@ -24,7 +24,7 @@ BY_HAND: Final = "No operation of the vendor takes it back: put it right there b
 
 
 @dataclass(frozen=True)
-class Undo:
+class Remedy:
     """The task that takes back what a write brought too often."""
 
     task: Task[..., Any]
@@ -56,20 +56,20 @@ async def _order(account: VendorCredentials, _written: Mapping[str, Any], number
     raise HooklineError(f"Jiwa does not show the order {number}.")
 
 
-UNDOS: Final = {
-    "zentitle.create_license_codes": Undo(
+REMEDIES: Final = {
+    "zentitle.create_license_codes": Remedy(
         zentitle.update_license_code, _disabled_code, "disable the license code"
     ),
-    "zentitle.take_next_license_codes": Undo(
+    "zentitle.take_next_license_codes": Remedy(
         zentitle.update_license_code, _disabled_code, "disable the license code"
     ),
-    "zentitle.create_license_note": Undo(
+    "zentitle.create_license_note": Remedy(
         zentitle.delete_license_note, _license_note, "delete the note of the license"
     ),
-    "jiwa.create_sales_order_note": Undo(
+    "jiwa.create_sales_order_note": Remedy(
         jiwa.delete_sales_order_note, _order_note, "delete the note of the order"
     ),
-    "jiwa.create_sales_order": Undo(jiwa.delete_sales_order, _order, "delete the order"),
+    "jiwa.create_sales_order": Remedy(jiwa.delete_sales_order, _order, "delete the order"),
 }
 
 
@@ -93,11 +93,11 @@ async def reopened(row: Row) -> AsyncIterator[tuple[Readback | None, str]]:
 
 def proposal(row: Row) -> str:
     """Return what would undo the surplus of an effect, in a sentence for people."""
-    undo, number = UNDOS.get(row["operation"]), row["id"]
+    remedy, number = REMEDIES.get(row["operation"]), row["id"]
     done_by_hand = f"Where it is no double, or once it is put right: hookline effects undo {number} --keep"
-    if undo is None:
+    if remedy is None:
         return f"{BY_HAND}. {done_by_hand}"
-    return f"To {undo.summary} that is too much: hookline effects undo {number}. {done_by_hand}"
+    return f"To {remedy.summary} that is too much: hookline effects undo {number}. {done_by_hand}"
 
 
 async def undo(row: Row) -> str:
@@ -110,17 +110,17 @@ async def undo(row: Row) -> str:
     Raises:
         HooklineError: nothing takes it back, or a vendor refused.
     """
-    how = UNDOS.get(row["operation"])
-    if how is None:
+    remedy = REMEDIES.get(row["operation"])
+    if remedy is None:
         raise HooklineError(f"{BY_HAND}, then say so: hookline effects undo {row['id']} --keep")
     call = row["call"]
     account = await BLOCKS[call["vendor"]].named(call["account"])
     for reference in row["surplus"]:
-        inputs = await how.inputs(account, call["inputs"], reference)
+        inputs = await remedy.inputs(account, call["inputs"], reference)
         step = f"undo of effect {row['id']}: {reference}"
-        task = f"{how.task.fn.__module__}:{how.task.fn.__name__}"
+        task = f"{remedy.task.fn.__module__}:{remedy.task.fn.__name__}"
         await perform(_business(row, step), {**call, "task": task, "inputs": inputs})
-    return f"Undone: {how.summary} {', '.join(row['surplus'])}"
+    return f"Undone: {remedy.summary} {', '.join(row['surplus'])}"
 
 
 def _business(row: Row, step: str | None = None) -> BusinessKey:

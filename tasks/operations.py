@@ -353,8 +353,8 @@ def _at_step(
     which = ", ".join(str(each) for each in values if each not in (None, ""))
     step = f"{operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
     if wording:
-        words = json.dumps(_request(inputs, wording), sort_keys=True)
-        step += f" ({hashlib.sha256(words.encode()).hexdigest()[:8]})"
+        texts = json.dumps(_request(inputs, wording), sort_keys=True)
+        step += f" ({hashlib.sha256(texts.encode()).hexdigest()[:8]})"
     return replace(business, step_name=step)
 
 

@@ -75,5 +75,5 @@ async def _uncounted(connection: Connection, row: Row, readback: CountReadback) 
 
 def _reason(row: Row, surplus: list[str], proposal: str) -> str:
     vendor = row["operation"].partition(".")[0]
-    wanted = ", ".join(row["reference"]) or f"{max(row['expected'], 1)}"
-    return f"{vendor} shows {', '.join(surplus)} beside {wanted}, which was wanted. {proposal}"
+    expected = ", ".join(row["reference"]) or f"{max(row['expected'], 1)}"
+    return f"{vendor} shows {', '.join(surplus)} beside {expected}, which was wanted. {proposal}"
