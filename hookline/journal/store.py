@@ -100,9 +100,9 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
 
 async def begin(
     connection: Connection, effect_id: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
-) -> None:
+) -> Row:
     """
-    Write down that an attempt begins now; from here on its end is not known.
+    Write down that an attempt begins now, and return the row; from here on its end is not known.
 
     Args:
         connection: has the locks.
@@ -111,14 +111,14 @@ async def begin(
         scope: where its read-back counts, if it does.
         baseline: what is there now.
     """
-    await connection.execute(
+    row = await connection.fetchrow(
         """
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
             call = CASE WHEN attempts > 0 THEN $6 ELSE call END
-        WHERE id = $1
+        WHERE id = $1 RETURNING *, false AS begun
         """,
         effect_id,
         None if baseline is None else sorted(baseline),
@@ -127,6 +127,9 @@ async def begin(
         scope,
         effect.call,
     )
+    if row is None:
+        raise LookupError(f"effect {effect_id} is gone")
+    return row
 
 
 async def leaves_now(connection: Connection, effect_id: int) -> None:
@@ -394,6 +397,19 @@ async def current(connection: Connection, workflow: str, key: str, step: str) ->
         workflow,
         key,
         step,
+    )
+
+
+async def steps(connection: Connection, workflow: str, key: str, prefix: str) -> Sequence[Row]:
+    """Return the effects of a business whose steps begin so, the oldest first, without what was undone."""
+    return await connection.fetch(
+        """
+        SELECT * FROM effects
+        WHERE workflow = $1 AND key = $2 AND starts_with(step, $3) AND state NOT IN ('undone', 'kept') ORDER BY id
+        """,
+        workflow,
+        key,
+        prefix,
     )
 
 
