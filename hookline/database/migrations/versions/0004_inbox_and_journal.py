@@ -61,6 +61,9 @@ CREATE TABLE dispatches (
     discard_reason text,                                         -- a person discards it while it runs: its engine
     discard_actor  text,                                         -- stops it before its next effect
     issue_id       bigint,                                       -- the issue that it belongs to, or did last
+    waits_account  text,                                         -- the vendor's account that it waits for, unclaimed
+    vendor_wait_since timestamptz,                               -- since when it waits for vendors, without success
+    probed_at      timestamptz,                                  -- when it was last woken to try that account
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
@@ -467,12 +470,41 @@ CREATE TRIGGER deliveries_within_issue BEFORE UPDATE OF state ON deliveries FOR 
 """
 
 
+# ---- The health of vendor accounts (hookline.outages) ----
+
+VENDOR_ACCOUNTS = """
+CREATE TABLE vendor_accounts (                                   -- accounts that ever failed
+    account        text PRIMARY KEY,                             -- vendor/block
+    vendor         text NOT NULL,
+    failing        jsonb NOT NULL DEFAULT '{}',                  -- operations, each with the runs of its failures in a row
+    suspected      text[] NOT NULL DEFAULT '{}',                 -- runs that took it away, or failed to bring it back
+    blamed         text[] NOT NULL DEFAULT '{}',                 -- runs that took it away all alone: they count no more
+    reason         text,
+    failed_at      timestamptz,
+    away_since     timestamptz,                                  -- NULL: it is up
+    next_try_at    timestamptz,
+    tries          integer NOT NULL DEFAULT 0,                   -- probes that failed
+    probe_by       text,                                         -- the run that tries it
+    probe_until    timestamptz,
+    back_at        timestamptz,
+    release        integer NOT NULL DEFAULT 0,                   -- how many that wait are released next
+    notified       boolean NOT NULL DEFAULT false,               -- people are told that it is away
+    event_due      text CHECK (event_due IN ('away', 'back'))    -- Prefect has no event of it yet
+)
+"""
+
+OUTAGE_INDEXES = """
+CREATE INDEX dispatches_waits_account ON dispatches (waits_account, seq) WHERE waits_account IS NOT NULL;
+CREATE INDEX dispatches_claimable ON dispatches (source, seq) WHERE state = 'dispatched' AND waits_account IS NULL;
+"""
+
+
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
                  REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE)
-    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS)
+    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES)
     one_a_line = [text for block in blocks for text in block.split(";") if text.strip()]
     for statement in (*inbox, *processes, *functions, *one_a_line):
         op.execute(statement)
