@@ -125,7 +125,7 @@ def with_failure(failing: Mapping[str, list[str]], failure: Failure) -> dict[str
 
 async def _probe_failed(connection: Connection, row: Row, failure: Failure, intervals: Intervals) -> None:
     tries = row["tries"] + 1
-    tell = tries >= NOTIFY_AT and not row["notified"]
+    notify = tries >= NOTIFY_AT and not row["notified"]
     await connection.execute(
         """
         UPDATE vendor_accounts
@@ -140,7 +140,7 @@ async def _probe_failed(connection: Connection, row: Row, failure: Failure, inte
         tries,
         timedelta(seconds=max(intervals.after(tries), failure.wait)),
         MAX_WAIT,
-        tell,
+        notify,
         sorted({*row["suspected"], failure.by})[:MAX_BLAMED],
     )
 
