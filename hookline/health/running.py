@@ -132,8 +132,8 @@ def _vendors(running: Running) -> list[Finding]:
         Finding(
             "vendor health",
             "warning",
-            f"{each.account} is away since {each.since:%Y-%m-%d %H:%M} UTC: {each.reason}; {each.waiting} dispatches "
-            "wait for it",
+            f"{each.account} is away since {each.since:%Y-%m-%d %H:%M} UTC: {each.reason}; dispatches that "
+            f"wait for it: {each.waiting}",
             "It is tried again by itself; see: hookline vendors",
         )
         for each in running.vendors

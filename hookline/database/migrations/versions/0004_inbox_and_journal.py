@@ -420,13 +420,24 @@ DECLARE
     detail text := CASE WHEN state IN ('uncertain', 'doubled') AND operation IS NOT NULL THEN ''
                         WHEN passes AND operation IS NOT NULL THEN ''
                         ELSE plain(regexp_replace(said, '^[A-Z][A-Za-z]+: ', '')) END;
+    place text := coalesce(route, 'source ' || source);
+    known text;
     found bigint;
 BEGIN
     IF error IN ('VendorAway', 'VendorGivenUp') THEN
         operation := call[1];                                    -- whichever call met it first
     END IF;
+    known := concat_ws(' | ', state, place, operation, error, detail);
+    IF (SELECT count(*) FROM (SELECT FROM issues o WHERE o.closed_at IS NULL AND o.kind = state
+                              AND coalesce(o.route, 'source ' || o.source) = place LIMIT 50) AS open_now) >= 50
+       AND NOT EXISTS (SELECT FROM issues o WHERE o.closed_at IS NULL AND o.cause = known) THEN
+        operation := NULL;                                       -- too many to be told of each
+        error := NULL;
+        detail := 'many other causes';
+        known := concat_ws(' | ', state, place, detail);
+    END IF;
     INSERT INTO issues AS i (cause, kind, title, source, route, operation, error, reason, closes_itself)
-    VALUES (concat_ws(' | ', state, coalesce(route, 'source ' || source), operation, error, detail), state,
+    VALUES (known, state,
             concat_ws(': ', coalesce(route, source), operation, error, nullif(detail, '')),
             source, route, operation, error, said, true)
     ON CONFLICT (cause) WHERE closed_at IS NULL DO UPDATE
@@ -488,6 +499,7 @@ CREATE TABLE vendor_accounts (                                   -- accounts tha
     probe_until    timestamptz,
     back_at        timestamptz,
     release        integer NOT NULL DEFAULT 0,                   -- how many that wait are released next
+    released_at    timestamptz,
     notified       boolean NOT NULL DEFAULT false,               -- people are told that it is away
     event_due      text CHECK (event_due IN ('away', 'back'))    -- Prefect has no event of it yet
 )
