@@ -128,3 +128,28 @@ async def test_the_doctor_names_vendors_that_are_away_and_open_issues(database, 
     assert findings["vendor health"].detail.startswith("zentitle/default is away since ")
     assert "dispatches that wait for it: 1" in findings["vendor health"].detail
     assert ("warning", "failed: 2") == (findings["issues"].state, findings["issues"].detail)
+
+
+async def test_what_is_done_is_not_replayed_with_its_issue(database, three):
+    await database.execute(
+        "UPDATE dispatches SET state = 'done' WHERE seq = (SELECT max(seq) FROM dispatches)"
+    )
+    acted = await commands.replay(database, three, actor=ANN, reason="key renewed")
+
+    assert (1, ["failed", "dispatched", "done"]) == (acted.done, await states(database))
+
+
+async def test_another_route_of_the_same_delivery_is_left_to_its_own_issue(database, three):
+    delivery = await database.fetchval(
+        "SELECT max(delivery_id::text)::uuid FROM dispatches WHERE issue_id = $1", three
+    )
+    await database.execute(
+        """INSERT INTO dispatches (delivery_id, source, route, deployment, parameters)
+           VALUES ($1, 'jiwa', 'other', 'f/d', '{}')""",
+        delivery,
+    )
+    await database.execute("UPDATE dispatches SET state = 'running' WHERE route = 'other'")
+    await database.execute("UPDATE dispatches SET state = 'failed', reason = 'x' WHERE route = 'other'")
+    await commands.replay(database, three, actor=ANN, reason="key renewed")
+
+    assert ["failed", "dispatched", "dispatched", "failed"] == await states(database)
