@@ -99,3 +99,12 @@ async def test_what_a_vendor_says_does_not_act_on_the_page(browser, database):
     pages = [(await browser.get(path)).text for path in ("/issues", f"/issues/{number}")]
 
     assert [False, False] == ["<script>" in page for page in pages]
+
+
+async def test_a_delivery_leads_to_its_issue_while_it_needs_a_person(browser, database, number):
+    delivery = await database.fetchval("SELECT max(id::text) FROM deliveries")
+    before = (await browser.get(f"/deliveries/{delivery}")).text
+    await browser.post(f"/issues/{number}/replay")
+    after = (await browser.get(f"/deliveries/{delivery}")).text
+
+    assert [True, False] == [f'href="/issues/{number}"' in page for page in (before, after)]
