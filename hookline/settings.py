@@ -263,6 +263,18 @@ class Settings(FromEnvironment):
         ge=0,
         le=86_400,
     )
+    probe_seconds: float = _setting(
+        240,
+        "Longest time in seconds between two tries of a vendor that is away.",
+        ge=0.1,
+        le=3600,
+    )
+    give_up_hours: float = _setting(
+        72,
+        "Hours for which a delivery waits for a vendor that is away; then it is failed.",
+        ge=0.001,
+        le=1000,
+    )
     late_check_seconds: tuple[float, ...] = _setting(
         (60, 600, 3600, 86_400),
         "Seconds after which a write that took more than one attempt is looked for again, in case it happened twice; "

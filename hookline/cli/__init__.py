@@ -31,6 +31,8 @@ COMMANDS = {
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "sources": "Who may send: how each is verified, what it sent, and what was refused.",
     "effects": "The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
+    "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
+    "vendors": "The health of each vendor account: which is away, since when, and what waits for it.",
     "trace": "Follow one order from the webhook to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as its sender would.",
     "operations": "List every vendor operation.",
@@ -41,7 +43,7 @@ COMMANDS = {
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
-GROUPS = ("inbox", "sources", "effects")
+GROUPS = ("inbox", "sources", "issues", "effects")
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

@@ -44,7 +44,7 @@ async def when_transient(task: object, run: Any, state: State[Any]) -> bool:  # 
     )
     asked = getattr(error, "retry_after", None) or 0.0
     if getattr(error, "is_wait", False):
-        _attempts.set(_Attempts(run_id, failed, asked))
+        _attempts.set(_Attempts(run_id, failed, asked or settings().retry_seconds))
         return True
     ours = settings().retry_seconds * GROWTH ** min(failed, RETRIES - 1)
     _attempts.set(_Attempts(run_id, failed + 1, max(ours, asked)))
@@ -53,7 +53,7 @@ async def when_transient(task: object, run: Any, state: State[Any]) -> bool:  # 
 
 class RetryDelays(list[float]):
     """
-    Seconds before each new attempt: ours, or the vendor's `Retry-After` if that is longer.
+    Seconds before each new attempt: ours, or the vendor's `Retry-After` if that is longer; of one away, its next try.
 
     Prefect reads the delay from the task right after `when_transient` has seen the error, in the same context;
     it has no means of its own to let an error say how long. The run is AwaitingRetry until then.

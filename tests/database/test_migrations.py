@@ -23,9 +23,11 @@ TABLES = [
     "dispatches",
     "effects",
     "engines",
+    "issues",
     "pauses",
     "refusals",
     "sessions",
+    "vendor_accounts",
 ]
 
 
