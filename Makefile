@@ -12,7 +12,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-e
 # Where it is set, each of our processes would compile Prefect again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev demo up test chaos mutants check fmt size lock bench apply docs clean
+.PHONY: help setup dev demo up test chaos mutants simulate check fmt size lock bench apply docs clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -47,6 +47,9 @@ test: dev ## Run every test; ARGS="tests/unit -k name" for some
 
 chaos: dev ## Prove it: orders while everything dies; SEED=, ORDERS=
 	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),5000) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+simulate: dev ## Play schedules of the journal in a world of its own, a million by SCHEDULES=1000000
+	@$(BIN)/python -m tests.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(ARGS)
 
 mutants: dev ## Change the code where safety lies, and see which changes no test notices; SAMPLE=, ARGS=module
 	@$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)

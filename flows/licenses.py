@@ -117,7 +117,7 @@ class Licensing:
             self.business.step(f"consumer record of {code}"),
             productid=product.product_id,
             licensecode=code,
-            computerid=self._computer_id(),
+            computerid=computer_id(self.catalog, self.order),
             clientinfo={
                 "firstname": self.customer.contact.FirstName or "",
                 "company": self.customer.account.name,
@@ -159,12 +159,12 @@ class Licensing:
                 "Nothing is taken back by itself: correct the order in Jiwa, or the licenses at Zentitle."
             )
 
-    def _computer_id(self) -> str:
-        setting = self.catalog.computer_id_field
-        contents = [
-            value.Contents for value in self.order.CustomFieldValues if setting and value.SettingID == setting
-        ]
-        return next(filter(None, contents), self.order.InvoiceID)
+
+def computer_id(catalog: Catalog, order: SalesOrder) -> str:
+    """Return what stands for the customer's computer: the contents of a custom field, or the InvoiceID."""
+    setting = catalog.computer_id_field
+    contents = [value.Contents for value in order.CustomFieldValues if setting and value.SettingID == setting]
+    return next(filter(None, contents), order.InvoiceID)
 
 
 def _random_codes(number: int) -> list[str]:

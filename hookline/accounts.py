@@ -28,9 +28,15 @@ from hookline.settings import (
     JiwaSettings,
     SensorproSettings,
     ZentitleSettings,
+    settings,
 )
 
 Limiter = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def _options(limiter: Limiter, watch: Watch | None) -> dict[str, Any]:
+    """Return what the clients of all vendors take alike."""
+    return {"limiter": limiter, "watch": watch, "timeout": settings().call_seconds}
 
 
 def jiwa(account: JiwaSettings, limiter: Limiter = nullcontext, watch: Watch | None = None) -> JiwaClient:
@@ -40,7 +46,7 @@ def jiwa(account: JiwaSettings, limiter: Limiter = nullcontext, watch: Watch | N
         auth = JiwaKey(account.api_key)
     else:
         auth = JiwaUser(account.username or "", account.password or SecretStr(""))
-    return JiwaClient(account.base_url, auth, limiter=limiter, watch=watch)
+    return JiwaClient(account.base_url, auth, **_options(limiter, watch))
 
 
 def zentitle(
@@ -48,7 +54,7 @@ def zentitle(
 ) -> ZentitleClient:
     """Return a client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
-    return ZentitleClient(account.base_url, key, limiter=limiter, watch=watch)
+    return ZentitleClient(account.base_url, key, **_options(limiter, watch))
 
 
 def sensorpro(
@@ -56,7 +62,7 @@ def sensorpro(
 ) -> SensorproClient:
     """Return a client of Sensorpro."""
     auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
-    return SensorproClient(account.base_url, auth, limiter=limiter, watch=watch)
+    return SensorproClient(account.base_url, auth, **_options(limiter, watch))
 
 
 def jetadvice(
@@ -64,7 +70,7 @@ def jetadvice(
 ) -> JetadviceClient:
     """Return a client of JetAdvice."""
     auth = JetadviceUser(account.username, account.password)
-    return JetadviceClient(account.base_url, auth, limiter=limiter, watch=watch)
+    return JetadviceClient(account.base_url, auth, **_options(limiter, watch))
 
 
 def jifeline(
@@ -72,7 +78,7 @@ def jifeline(
 ) -> JifelineClient:
     """Return a client of Jifeline."""
     auth = JifelineApp(account.client_id, account.client_secret, account.token_url, account.api_key)
-    return JifelineClient(account.base_url, auth, limiter=limiter, watch=watch)
+    return JifelineClient(account.base_url, auth, **_options(limiter, watch))
 
 
 _CLIENTS: Final[dict[str, Callable[[Any], VendorClient]]] = {

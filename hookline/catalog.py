@@ -123,7 +123,7 @@ class Catalog(_Strict):
 
     paid_when: Literal["payments", "allocated", "either"] = "either"
     when_enlarged: Literal["stop", "license"] = "stop"
-    """What becomes of an order to which licenses were added after it was licensed."""
+    """What happens to licenses that were added to an order after it was licensed."""
     computer_id_field: str = ""
     mail: Mail
     products: list[Product] = Field(min_length=1)

@@ -256,6 +256,9 @@ class Settings(FromEnvironment):
         ge=0.1,
         le=3600,
     )
+    call_seconds: float = _setting(
+        30, "Seconds that a vendor call may take in all, its log-in included.", ge=1, le=300
+    )
     landing_seconds: float = _setting(
         120,
         "Seconds after which a write whose answer was lost can no longer appear at a vendor, where its account does "

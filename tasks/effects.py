@@ -265,7 +265,7 @@ async def remembered(business: BusinessKey, step: str, choose: Callable[[], list
     async def send() -> Outcome:
         return Outcome(choose())
 
-    outcome = await run_write(business, step, "hookline.choose", {}, send, readback=_never_found, landing=0.0)
+    outcome = await run_write(business, step, "hookline.choose", {}, send, resend=True)
     return outcome.reference
 
 
@@ -300,12 +300,9 @@ async def perform(business: BusinessKey, call: Mapping[str, Any]) -> None:
         await task(account, **inputs)
         return Outcome()
 
+    # Safe to repeat: it is sent again, and nothing is looked for.
     operation = f"{account.vendor}.{task.name}"
-    await run_write(business, business.step_name, operation, inputs, send, readback=_never_found)
-
-
-async def _never_found() -> None:
-    """Find nothing: what is safe to repeat is sent again."""
+    await run_write(business, business.step_name, operation, inputs, send, resend=True)
 
 
 async def _ended_with(rule: str) -> bool:

@@ -16,7 +16,7 @@ get_current_session = _jiwa.call(JiwaClient.get_current_session)
 get_system_info = _jiwa.call(JiwaClient.get_system_info)
 list_rest_paths = _jiwa.call(JiwaClient.list_rest_paths)
 
-# Sales orders
+# Sales orders. A save writes what the session has not saved yet, or nothing: again does no harm.
 create_sales_order = _jiwa.write_task(
     JiwaClient.create_sales_order,
     of=("OrderNo", "SOReference"),
@@ -33,9 +33,7 @@ delete_sales_order = _jiwa.write_task(
 process_sales_order = _jiwa.write_task(
     JiwaClient.process_sales_order, count_readback=readback.invoiced_deliveries
 )
-save_sales_order = _jiwa.write_task(
-    JiwaClient.save_sales_order, readback=readback.never, reference="InvoiceNo"
-)
+save_sales_order = _jiwa.write_task(JiwaClient.save_sales_order, harmless=True, reference="InvoiceNo")
 abandon_sales_order = _jiwa.call(JiwaClient.abandon_sales_order)
 list_sales_order_histories = _jiwa.call(JiwaClient.list_sales_order_histories)
 get_sales_order_history = _jiwa.call(JiwaClient.get_sales_order_history)
@@ -87,7 +85,7 @@ get_sales_quote = _jiwa.call(JiwaClient.get_sales_quote)
 update_sales_quote = _jiwa.write_task(
     JiwaClient.update_sales_quote, readback=readback.quote_as_given, count_readback=readback.added_to_quote
 )
-save_sales_quote = _jiwa.write_task(JiwaClient.save_sales_quote, readback=readback.never, reference="QuoteNo")
+save_sales_quote = _jiwa.write_task(JiwaClient.save_sales_quote, harmless=True, reference="QuoteNo")
 abandon_sales_quote = _jiwa.call(JiwaClient.abandon_sales_quote)
 create_sales_quote_line = _jiwa.write_task(
     JiwaClient.create_sales_quote_line,
@@ -111,7 +109,7 @@ create_debtor = _jiwa.write_task(
 )
 get_debtor = _jiwa.call(JiwaClient.get_debtor)
 update_debtor = _jiwa.call(JiwaClient.update_debtor)
-save_debtor = _jiwa.write_task(JiwaClient.save_debtor, readback=readback.never, reference="DebtorID")
+save_debtor = _jiwa.write_task(JiwaClient.save_debtor, harmless=True, reference="DebtorID")
 
 # Inventory
 create_inventory_item = _jiwa.write_task(

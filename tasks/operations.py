@@ -101,6 +101,7 @@ class VendorTasks(Generic[C]):
         add_token: AddToken = lambda text, token: f"{text or ''}\n{token}".lstrip(),
         reference: str | None = None,
         expected: Callable[[Any], int] = lambda _inputs: 0,
+        harmless: bool = False,
     ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T]]:
         """
         Make the task of an operation that must not happen twice but can be read back: done once for its business.
@@ -121,16 +122,18 @@ class VendorTasks(Generic[C]):
             reference: the name, in the answer or else in the inputs, of the vendor's id for it; the first of
                 `of`, unless it is counted.
             expected: how many references the write must bring; a `RecordReadback` says it itself.
+            harmless: in place of a read-back, where a repeat changes nothing: it is sent again at once.
         """
         _expect(operation, "readback", *_names(of), *(identity or ()), *wording, *found_by)
-        if readback is None and count_readback is None:
+        if readback is None and count_readback is None and not harmless:
             raise TypeError(f"{operation!r} needs a read-back.")
         if reference is None and count_readback is None:
             reference = next(iter(_names(of)), None)
 
         async def run(credentials: C, business: BusinessKey, /, *args: P.args, **kwargs: P.kwargs) -> T:
             inputs = operation.validate(*args, **kwargs)
-            call = self._call_of(operation, credentials, inputs)
+            call = None if harmless else self._call_of(operation, credentials, inputs)
+            business = replace(business, resend=business.resend or harmless)
             business = _at_step(operation, inputs, business, _names(of), wording)
             inputs = with_token(inputs, business)
             if found_by and not any(getattr(inputs, name) for name in found_by):

@@ -30,9 +30,7 @@ trigger_email = _sensorpro.blind_write_task(
     identity=(),
     wording=("NamedPairsParameters",),
 )
-send_email = _sensorpro.blind_write_task(
-    SensorproClient.send_email, of="Subject", identity=(), wording=("HTMLMessageEncoded", "PlainTextMessage")
-)
+send_email = _sensorpro.blind_write_task(SensorproClient.send_email, of="Subject", identity=())
 add_broadcast = _sensorpro.blind_write_task(
     SensorproClient.add_broadcast,
     of=("CampaignId", "DesignId", "SegmentId"),

@@ -144,8 +144,9 @@ delete_trial = _zentitle.write_task(
     reference="computerid",
 )
 list_trials = _zentitle.call(ZentitleClient.list_trials)
+# A certificate is shown once, so it is asked for again; the computer has its activation already (assumed).
 get_offline_activation = _zentitle.write_task(
-    ZentitleClient.get_offline_activation, of="productid", readback=readback.no_certificate
+    ZentitleClient.get_offline_activation, of="productid", harmless=True
 )
 delete_offline_activation = _zentitle.write_task(
     ZentitleClient.delete_offline_activation,

@@ -112,6 +112,7 @@ def everything() -> Iterator[SandboxStack]:
         **own_ports(),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_LANDING_SECONDS="0.5",
+        HOOKLINE_CALL_SECONDS="6",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_PROBE_SECONDS="1",
         PREFECT_WORKER_QUERY_SECONDS="1",
@@ -191,7 +192,7 @@ def database_settings():
             stdout=log,
             stderr=log,
         )
-    settings = Settings(home=home, landing_seconds=0.2)
+    settings = Settings(home=home, landing_seconds=0.2, call_seconds=1)
     _until_migrated(settings)
     yield settings
     server.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint: nobody will read it again

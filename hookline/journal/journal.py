@@ -8,6 +8,7 @@ counts at once; what it does not find may still be on its way, until the vendor'
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from functools import partial
 from typing import Any, NoReturn
@@ -185,6 +186,10 @@ class _Write:
     readback: Readback | None
     resend: bool
     fence: Fence
+    counted: set[str] | None = None
+    """What was there when it was looked for here."""
+    earlier: tuple[datetime | None, datetime | None] = (None, None)
+    """When the attempt before the current one was made and given up, if its end is not known."""
 
     async def run(self, send: Send) -> Outcome:
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
@@ -196,10 +201,13 @@ class _Write:
                 await self._ask(self.row["reason"] or "The answer was lost, and it cannot be looked up.")
             case Next.READ_BACK:
                 await self._ensure_may_begin()
-                self._ensure_same_request()
+                if self.row["state"] != "failed":
+                    self._ensure_same_request()
                 if (found := await self._read_back()) is not None:
+                    self._ensure_same_request()
                     return await self._adopt(found)
                 self._ensure_landed(self.row, f"the answer to attempt {self.row['attempts']} was lost")
+                await self._renew()
                 await self._begin()
             case Next.BEGIN:
                 await self._ensure_may_begin()
@@ -237,7 +245,7 @@ class _Write:
 
     async def _renew(self) -> None:
         """Take the request as it is now, where nothing was changed: a person may have corrected it since."""
-        if self.row["attempted_at"] is not None:
+        if self.row["attempted_at"] is not None and self.row["state"] != "failed":
             self._ensure_same_request()
         elif not _says_the_same(self.row, self.effect):
             await store.renew(self.connection, self.row["id"], self.effect)
@@ -251,11 +259,16 @@ class _Write:
                 self._ensure_landed(
                     neighbour, f"the answer to {other} was lost, from which it could not be told"
                 )
-            baseline = await self.readback.count()
+            # What was there when it was looked for: what has come since may be ours.
+            baseline = await self.readback.count() if self.counted is None else self.counted
+        self.earlier = self.row["attempted_at"], self.row["given_up_at"]
         self.fence.begin()
-        self.row = await store.begin(
+        begun = await store.begin(
             self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline
         )
+        if begun is None:
+            raise self._done_by_another()
+        self.row = begun
 
     def _ensure_same_request(self) -> None:
         then, now = self.row["request"], self.effect.request
@@ -288,7 +301,8 @@ class _Write:
                 f"{expected} were asked for and {len(outcome.reference)} came: {outcome.reference}."
             )
         check_after = late_check.delay(self.settings, 0) if self._is_repeat else None
-        await self._done(outcome, check_after=check_after)
+        if not await self._done(outcome, check_after=check_after):
+            await self._note_double(outcome)
         crash_point(f"done {operation}")
         return outcome
 
@@ -306,7 +320,9 @@ class _Write:
         if state is not None:
             found = await self._read_back() if state == "failed" and self._is_repeat else None
             if found is None:
-                await store.not_applied(self.connection, self.row["id"], state=state, reason=str(error))
+                await store.not_applied(
+                    self.connection, self.row["id"], state=state, reason=str(error), earlier=self.earlier
+                )
             return found
         await store.give_up(self.connection, self.row["id"], str(error), self.effect)
         if self.readback is None or not isinstance(error, Retryable) or error.transient:
@@ -323,19 +339,40 @@ class _Write:
     async def _adopt(self, found: Outcome) -> Outcome:
         """Take what was found at the vendor for the outcome; where it is there more than once, see at once to that."""
         is_doubled = len(found.copies) > max(self.effect.expected, 1)
-        await self._done(found, check_after=0 if is_doubled else late_check.delay(self.settings, 0))
+        if not await self._done(found, check_after=0 if is_doubled else late_check.delay(self.settings, 0)):
+            raise self._done_by_another()
         return found
 
-    async def _done(self, outcome: Outcome, *, check_after: float | None) -> None:
-        """Write the outcome down; by another connection where ours is lost, for later nobody may find it out."""
+    async def _note_double(self, outcome: Outcome) -> None:
+        """Write down what came of our request beside what another process has written down, if it is another thing."""
+        async with lent(self.settings) as connection:
+            row = await store.read(connection, self.row["id"])
+            known = [] if row is None else [*row["reference"], *row["surplus"]]
+            if surplus := [each for each in outcome.reference if each not in known]:
+                await late_check.note(self.settings, connection, row or self.row, surplus)
+
+    def _done_by_another(self) -> EffectBusy:
+        """Return the error for an outcome that another process wrote down without the lock, which it had lost."""
+        return EffectBusy(f"{self.effect} was done by another run just now.")
+
+    async def _done(self, outcome: Outcome, *, check_after: float | None) -> bool:
+        """
+        Write the outcome down; return False if another process did so meanwhile.
+
+        By another connection where ours is lost, for later nobody may find it out.
+        """
         call = None if check_after is None else self.effect.call
         check_after = None if call is None else check_after
         try:
             with reaching(self.settings):
-                await store.done(self.connection, self.row["id"], outcome, call=call, check_after=check_after)
+                return await store.done(
+                    self.connection, self.row["id"], outcome, call=call, check_after=check_after
+                )
         except DatabaseUnavailable:
             async with lent(self.settings) as connection:
-                await store.done(connection, self.row["id"], outcome, call=call, check_after=check_after)
+                return await store.done(
+                    connection, self.row["id"], outcome, call=call, check_after=check_after
+                )
 
     async def _ask(self, why: str, cause: Exception | None = None) -> NoReturn:
         await store.uncertain(self.connection, self.row["id"], why, self.effect)
@@ -355,9 +392,11 @@ class _Write:
 
         A clock of the database that was set back makes this wait no longer than the landing time.
         """
-        seconds = self._landing_seconds - row["age"]
-        if seconds > 0:
-            raise self._landing(min(seconds, self._landing_seconds + MAY_LEAVE_SECONDS), why)
+        # A process that died may have sent its request late, and another may hold the call that it lost to it.
+        waited = 0.0 if row["ended"] else MAY_LEAVE_SECONDS + self.settings.call_seconds
+        longest = self._landing_seconds + waited
+        if (seconds := longest - row["age"]) > 0:
+            raise self._landing(min(seconds, longest), why)
 
     def _landing(self, seconds: float, why: str) -> EffectLanding:
         return EffectLanding(str(self.effect), why, seconds)
@@ -373,7 +412,8 @@ class _Write:
             if neighbour["attempted_at"] > began:
                 await self._stop_for(neighbour)
         others = await store.references_of_others(self.connection, readback.scope, began)
-        new = sorted(await readback.count() - set(self.row["baseline"] or []) - others)
+        self.counted = await readback.count()
+        new = sorted(self.counted - set(self.row["baseline"] or []) - others)
         if new and len(new) != self.effect.expected:
             await self._ask(f"{self.effect.expected} were asked for; new at the vendor are {new}.")
         return Outcome(new, "found at the vendor after the answer was lost") if new else None

@@ -48,13 +48,21 @@ async def check(settings: Settings, row: Row, readback: Readback, proposal: str)
         if surplus is None:
             await store.postpone_check(connection, row["id"], POSTPONED_SECONDS)
             return []
-        after = delay(settings, row["checks"] + 1)
         if new := [each for each in surplus if each not in row["surplus"]]:
-            reason = _reason(row, new, proposal)
-            await store.doubled(connection, row["id"], new, reason, next_after=after)
+            await note(settings, connection, row, new, proposal)
         else:
-            await store.checked(connection, row["id"], next_after=after)
+            await store.checked(connection, row["id"], next_after=delay(settings, row["checks"] + 1))
         return new
+
+
+async def note(
+    settings: Settings, connection: Connection, row: Row, surplus: Sequence[str], proposal: str = ""
+) -> None:
+    """Write down that an effect is doubled, with these references of what is too much."""
+    advice = proposal or f"See: hookline effects undo {row['id']}"
+    reason = _reason(row, surplus, advice)
+    after = delay(settings, row["checks"] + 1)
+    await store.doubled(connection, row["id"], surplus, reason, next_after=after)
 
 
 def surplus_of(found: Outcome | None, row: Row) -> list[str]:
@@ -73,7 +81,7 @@ async def _uncounted(connection: Connection, row: Row, readback: CountReadback) 
     return sorted(await readback.count() - set(row["baseline"] or []) - known)
 
 
-def _reason(row: Row, surplus: list[str], proposal: str) -> str:
+def _reason(row: Row, surplus: Sequence[str], proposal: str) -> str:
     vendor = row["operation"].partition(".")[0]
     expected = ", ".join(row["reference"]) or f"{max(row['expected'], 1)}"
     return f"{vendor} shows {', '.join(surplus)} beside {expected}, which was wanted. {proposal}"

@@ -18,11 +18,11 @@ EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
 MAY_LEAVE_SECONDS = 5.0
 """The time from the beginning of an attempt until its request has left, or no longer leaves: see `fence`."""
 
-_AGE = f"""
-extract(epoch FROM clock_timestamp()
-        - coalesce(given_up_at, attempted_at + interval '{MAY_LEAVE_SECONDS} seconds'))::float8 AS age
+_AGE = """
+extract(epoch FROM clock_timestamp() - coalesce(given_up_at, attempted_at))::float8 AS age,
+       given_up_at IS NOT NULL AS ended
 """
-"""The seconds since nobody waits for the answer, or, where a process died, since its request may have left last."""
+"""The seconds since nobody waits for the answer; where a process died (not `ended`), since its attempt began."""
 _REQUEST = "label, operation, digest, request, expected, depends_on, generation"
 """The columns of an effect that a person's correction may change."""
 
@@ -100,9 +100,11 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
 
 async def begin(
     connection: Connection, effect_id: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
-) -> Row:
+) -> Row | None:
     """
     Write down that an attempt begins now, and return the row; from here on its end is not known.
+
+    None: another process wrote down meanwhile, without the lock that it had lost, that it is done.
 
     Args:
         connection: has the locks.
@@ -111,14 +113,14 @@ async def begin(
         scope: where its read-back counts, if it does.
         baseline: what is there now.
     """
-    row = await connection.fetchrow(
+    return await connection.fetchrow(
         """
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
             call = CASE WHEN attempts > 0 THEN $6 ELSE call END
-        WHERE id = $1 RETURNING *, false AS begun
+        WHERE id = $1 AND state IN ('intended', 'failed') RETURNING *, false AS begun
         """,
         effect_id,
         None if baseline is None else sorted(baseline),
@@ -127,9 +129,6 @@ async def begin(
         scope,
         effect.call,
     )
-    if row is None:
-        raise LookupError(f"effect {effect_id} is gone")
-    return row
 
 
 async def leaves_now(connection: Connection, effect_id: int) -> None:
@@ -157,9 +156,9 @@ async def done(
     *,
     call: Mapping[str, Any] | None = None,
     check_after: float | None = None,
-) -> None:
+) -> bool:
     """
-    Write down the outcome.
+    Write down the outcome; return False if another process has written one down.
 
     Args:
         connection: has the effect's lock.
@@ -168,12 +167,12 @@ async def done(
         call: how it is looked for again.
         check_after: the seconds until it is looked for again, if an attempt before this one may have worked too.
     """
-    await connection.execute(
+    written = await connection.fetchval(
         """
         UPDATE effects
         SET state = 'done', reference = $2, answer = $3, reason = NULL, finished_at = clock_timestamp(), checks = 0,
             check_at = clock_timestamp() + make_interval(secs => $4), call = coalesce($5, call)
-        WHERE id = $1
+        WHERE id = $1 AND state IN ('intended', 'failed', 'uncertain') RETURNING true
         """,
         effect_id,
         outcome.reference,
@@ -181,15 +180,34 @@ async def done(
         check_after,
         call,
     )
+    return written is not None
 
 
-async def not_applied(connection: Connection, effect_id: int, *, state: str, reason: str) -> None:
-    """Write down that the attempt changed nothing: the effect may be sent again without a read-back."""
+async def not_applied(
+    connection: Connection,
+    effect_id: int,
+    *,
+    state: str,
+    reason: str,
+    earlier: tuple[datetime | None, datetime | None] = (None, None),
+) -> None:
+    """
+    Write down that the attempt changed nothing.
+
+    Args:
+        connection: has the effect's lock.
+        effect_id: which.
+        state: what it is now.
+        reason: why.
+        earlier: `attempted_at` and `given_up_at` of an attempt before it, whose end is as unknown as it was; without
+            one, the effect may be sent again without a read-back.
+    """
     await connection.execute(
-        "UPDATE effects SET state = $2, reason = $3, attempted_at = NULL, given_up_at = NULL WHERE id = $1",
+        "UPDATE effects SET state = $2, reason = $3, attempted_at = $4, given_up_at = $5 WHERE id = $1",
         effect_id,
         state,
         reason,
+        *earlier,
     )
 
 

@@ -36,16 +36,10 @@ from hookline.clients.jiwa.quotes import (
     SalesQuoteLine,
 )
 from hookline.clients.jiwa.webhooks import NewSubscriber, NewSubscription
-from hookline.clients.models import Input
 from hookline.journal import Outcome
 from tasks.operations import RecordReadback
 
 CENT: Final = Decimal("0.01")
-
-
-async def never(_client: JiwaClient, _inputs: Input, _token: str) -> Outcome | None:
-    """Find nothing, so a save is sent again: it writes what the session has not saved yet, or nothing."""
-    return None
 
 
 # New orders and quotes --------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import Any, Final
 from hookline.clients import ZentitleClient, pages
 from hookline.clients.models import Input
 from hookline.clients.zentitle.customers import (
-    ActivationRequest,
     ConsumerData,
     DeactivationRequest,
     NewConsumerData,
@@ -218,15 +217,6 @@ async def deleted_trial(client: ZentitleClient, inputs: OnComputer, _token: str)
     """Find no trial of the product on the computer; by the list, as the words for it elsewhere are not documented."""
     found = await client.list_trials(productId=inputs.productid, computerId=inputs.computerid)
     return None if found.Results else Outcome()
-
-
-async def no_certificate(_client: ZentitleClient, _inputs: ActivationRequest, _token: str) -> Outcome | None:
-    """
-    Find nothing: a certificate is shown once, so it is asked for again.
-
-    The same request is of the same computer, which has its activation already: no other is used up (assumed).
-    """
-    return None
 
 
 def deactivations(client: ZentitleClient, inputs: DeactivationRequest) -> CountReadback:

@@ -297,13 +297,15 @@ async def test_the_wait_counts_from_when_our_side_stopped_waiting(database, slow
     assert landing.value.retry_after > 55
 
 
-async def test_of_a_dead_process_it_counts_from_when_its_request_could_have_left_last(database, slow, vendor):
+async def test_of_a_dead_process_it_counts_from_when_it_could_have_waited_last(
+    database, database_settings, slow, vendor
+):
     async def killed():
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
         await slow.run(effect(), killed, readback=vendor.find)
-    await let_pass(database, store.MAY_LEAVE_SECONDS + 57)
+    await let_pass(database, store.MAY_LEAVE_SECONDS + database_settings.call_seconds + 57)
     with pytest.raises(EffectLanding):
         await slow.run(effect(), vendor.send, readback=vendor.find)
     await let_pass(database, 4)

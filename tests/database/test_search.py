@@ -391,7 +391,7 @@ async def test_the_counts_are_of_open_and_unwanted_deliveries_and_of_uncertain_e
 
     counted = await queries.counts(database)
 
-    assert {**dict.fromkeys(queries.COUNTED_STATES, 2), "uncertain": 1} == counted
+    assert {**dict.fromkeys(queries.COUNTED_STATES, 2), "uncertain": 1, "doubled": 0} == counted
 
 
 async def test_the_effects_of_a_delivery_are_those_of_its_runs_and_of_its_business_and_no_others(database):

@@ -26,6 +26,7 @@ import tasks
 from blocks import BLOCKS, VendorCredentials
 from hookline.clients import CLIENTS, VendorClient, operations
 from hookline.clients.errors import VendorAway, VendorError
+from hookline.journal import EffectLanding
 from hookline.prefect_adapter.retries import VENDOR_CALL
 from hookline.settings import VENDORS
 from tasks.operations import AFTERWARDS
@@ -156,16 +157,17 @@ async def test_a_task_is_tried_again_only_for_what_may_pass():
     assert [] == [name for name, task in TASKS.items() if await again(task) != expected]
 
 
-async def test_only_a_vendor_that_is_away_is_waited_for_longer_than_three_retries():
-    last = SimpleNamespace(run_count=4)
-    errors = [kind(vendor="v", operation="o") for kind in VendorError.__subclasses__()]
-    again = [
-        type(error)
-        for error in errors
-        if await VENDOR_CALL["retry_condition_fn"](None, last, Failed(data=error))
-    ]
+async def test_only_waits_are_waited_for_longer_than_three_retries():
+    async def retries(number, error):
+        run = SimpleNamespace(id=number)
+        return [await VENDOR_CALL["retry_condition_fn"](None, run, Failed(data=error)) for _ in range(5)]
 
-    assert [VendorAway] == again
+    errors = [kind(vendor="v", operation="o") for kind in VendorError.__subclasses__()]
+    errors.append(EffectLanding("license", "the answer was lost", 1.0))
+    again = {type(error): await retries(number, error) for number, error in enumerate(errors)}
+
+    assert {VendorAway, EffectLanding} == {kind for kind, each in again.items() if all(each)}
+    assert all(each in ([True] * 3 + [False] * 2, [False] * 5, [True] * 5) for each in again.values())
 
 
 def test_a_task_is_never_answered_from_a_cache():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flows.licenses import computer_id
 from flows.order_to_license import (
-    _computer_id,
     _customer,
     _is_paid,
     _line_items,
@@ -359,7 +359,9 @@ def test_the_computer_is_that_of_the_order_s_field_or_the_order_stands_in(field,
         CustomFieldValues=[{"SettingID": name, "Contents": contents} for name, contents in values]
     )
 
-    assert expected == _computer_id(CATALOG.model_copy(update={"computer_id_field": field}), given_order)
+    catalog = CATALOG.model_copy(update={"computer_id_field": field})
+
+    assert expected == computer_id(catalog, given_order)
 
 
 def test_the_mail_lists_every_code_with_its_part():

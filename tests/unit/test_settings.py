@@ -29,6 +29,7 @@ NUMBERS = {
     "lease_seconds": (1, 3600),
     "blocked_seconds": (1, 3600),
     "landing_seconds": (0, 86_400),
+    "call_seconds": (1, 300),
     "retry_seconds": (0.1, 3600),
     "probe_seconds": (0.1, 3600),
     "give_up_hours": (0.001, 1000),

@@ -19,10 +19,14 @@ async def new_ticket(client):
     customer = (await client.list_customers()).Results[0].id
     inputs = {"customer_id": customer, "vin": VIN, "preparer_external_reference": "job 7"}
     await client.create_prepared_ticket(
-        **inputs | {"vin": OTHER_VIN, "preparer_external_reference": "job 7 [workflow key]"}
+        **inputs | {"vin": OTHER_VIN, "preparer_external_reference": "job 7 [workflow key: another]"}
     )
     await client.create_prepared_ticket(**inputs)
     return inputs
+
+
+def token(inputs):
+    return f"[workflow key: create prepared ticket of {inputs['customer_id']}]"
 
 
 def tickets(simulator, inputs):
@@ -52,7 +56,7 @@ async def lost_ticket(vendor, business):
     [ours] = [
         each
         for each in vendor.simulator.records()["tickets"]
-        if (each["vin"], each["preparer_external_reference"]) == (VIN, "job 7 [workflow key]")
+        if (each["vin"], each["preparer_external_reference"]) == (VIN, f"job 7 {token(inputs)}")
     ]
     return inputs, ours
 
@@ -72,7 +76,7 @@ async def test_a_ticket_bears_the_mark_in_one_line_behind_our_reference(vendor, 
 
     bare = await vendor.call("create_prepared_ticket", business, {"customer_id": customer})
 
-    assert "[workflow key]" == bare.preparer_external_reference
+    assert token({"customer_id": customer}) == bare.preparer_external_reference
 
 
 async def test_a_reference_too_long_for_the_mark_is_not_sent(vendor, business):

@@ -371,6 +371,7 @@ CREATE INDEX compensation_steps_business ON compensation_steps (workflow, key);
 CREATE INDEX compensation_steps_compensates ON compensation_steps (compensates);
 CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- as people know it
 CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate = off);
+CREATE INDEX effects_decide ON effects (state, id) WHERE state IN ('uncertain', 'doubled');
 CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');

@@ -1,0 +1,286 @@
+"""One schedule: runs of orders, interleaved step by step, with deaths, lost sessions and time between."""
+
+import contextvars
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from hookline import context
+from hookline.database import DatabaseUnavailable
+from hookline.journal import (
+    Effect,
+    EffectBusy,
+    EffectLanding,
+    EffectUncertain,
+    Journal,
+    fence,
+    journal,
+    late_check,
+)
+from tests.simulation.world import CALL_SECONDS, Blocked, Session, Sleep, Step, Store, VendorFault, World
+
+LANDING = 120.0
+LATE_CHECKS = (60.0, 600.0, 3600.0, 86_400.0)
+SETTINGS: Any = SimpleNamespace(
+    landing_seconds=LANDING, call_seconds=CALL_SECONDS, late_check_seconds=LATE_CHECKS
+)
+MAX_STEPS = 4_000
+RETRIES = 3
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+@dataclass(eq=False)
+class Run:
+    """A run of one order in a process of its own."""
+
+    key: str
+    coroutine: Coroutine[Any, Any, None]
+    context: contextvars.Context
+    sessions: list[Session] = field(default_factory=list)
+    waits: Step | None = None
+    over: bool = False
+
+
+@dataclass
+class Problem(AssertionError):
+    """What must never be."""
+
+    seed: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}: {self.what}"
+
+
+class Schedule:
+    """A schedule of some orders, from its seed alone."""
+
+    def __init__(self, seed: int, *, beyond: bool = False) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.world = World(self.random, LANDING, beyond)
+        self.world.stand_still = self._stand_still
+        self.store = Store(self.world)
+        self.beyond = beyond
+        self.counts = self.random.random() < 0.5
+        self.keys = [f"order-{number}" for number in range(self.random.choice((1, 1, 2, 3)))]
+        self.runs: list[Run] = []
+        self.current: Run | None = None
+        self.deaths = self.random.choice((0, 0, 1, 2, 4))
+
+    def play(self) -> None:
+        """
+        Play it to its end.
+
+        Raises:
+            Problem: an order was done twice, or not at all, or a double is not shown.
+        """
+        with self._patched(), self._ending():
+            for key in self.keys:
+                self._begin(key)
+                if self.random.random() < 0.2:
+                    self._begin(key)  # a second delivery about it
+            for _ in range(MAX_STEPS):
+                if not (running := [run for run in self.runs if not run.over]):
+                    break
+                self._turn(running)
+                self._watch()
+            else:
+                raise Problem(self.seed, "it never ends")
+            self._let_a_week_pass()
+
+    # Turns
+
+    def _turn(self, running: list[Run]) -> None:
+        chance = self.random.random()
+        if self.deaths and chance < 0.02:
+            self.deaths -= 1
+            self._kill(self.random.choice(running))
+        elif self.deaths and chance < 0.04:
+            self.deaths -= 1
+            self._cut(self.random.choice(running))
+        elif chance < 0.06:
+            self.world.pass_time(self.random.choice((0.5, 3, 7, 40, 200, 400)))
+        elif ready := [run for run in running if self._is_ready(run)]:
+            self._resume(self.random.choice(ready))
+        else:
+            self.world.pass_time(self._until_next(running))
+
+    def _is_ready(self, run: Run) -> bool:
+        match run.waits:
+            case Sleep(until):
+                return until <= self.world.now
+            case Blocked(name):
+                return self._is_free(name)
+        return True
+
+    def _is_free(self, name: str) -> bool:
+        holder = self.world.locks.get(name)
+        return holder is None or not holder.alive
+
+    def _until_next(self, running: list[Run]) -> float:
+        times = [run.waits.until for run in running if isinstance(run.waits, Sleep)]
+        times += [at for at, *_ in self.world.on_their_way]
+        return max(0.0, min(times, default=self.world.now + 1) - self.world.now) + 0.001
+
+    def _resume(self, run: Run) -> None:
+        self.current = run
+        try:
+            run.waits = run.context.run(run.coroutine.send, None)
+        except StopIteration:
+            run.over = True
+
+    def _kill(self, run: Run) -> None:
+        """The process dies; another one goes on with its order."""
+        self._end(run)
+        self._begin(run.key, self.random.uniform(0, 40))
+
+    def _end(self, run: Run) -> None:
+        self.current, run.over = run, True
+        with suppress(Killed):
+            run.context.run(run.coroutine.throw, Killed())
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """End every run that is left, while the world is still there."""
+        try:
+            yield
+        finally:
+            for run in self.runs:
+                if not run.over:
+                    self._end(run)
+
+    def _cut(self, run: Run) -> None:
+        """The process loses its sessions and goes on; another one takes its order over, too."""
+        for session in run.sessions:
+            session.alive = False
+        self._begin(run.key, self.random.uniform(0, 40))
+
+    async def _stand_still(self) -> None:
+        """The process of the current run stands still for minutes, and its sessions are lost meanwhile."""
+        if self.deaths and self.current is not None and self.random.random() < 0.1:
+            self.deaths -= 1
+            self._cut(self.current)
+            await Sleep(self.world.now + self.random.uniform(0, 500))
+
+    # Runs
+
+    def _begin(self, key: str, after: float = 0.0) -> None:
+        run = Run(key, self._order(key, after), contextvars.copy_context())
+        self.runs.append(run)
+
+    async def _order(self, key: str, after: float) -> None:
+        """Run an order as a task and people do: retried, replayed, resolved; until it is done."""
+        world, failed = self.world, 0
+        await Sleep(world.now + after)
+        effect = Effect("test", key, "license", key, "vendor.act", {"n": 1}, expected=1, call={})
+        readback = world.by_count() if self.counts else world.by_token(key)
+        while True:
+            try:
+                await Journal(SETTINGS).run(effect, lambda: world.call(key), readback)
+            except EffectLanding as landing:
+                await Sleep(world.now + landing.retry_after)
+            except EffectUncertain as uncertain:
+                await self._ask_a_person(uncertain.effect_id, key)
+            except (VendorFault, DatabaseUnavailable, EffectBusy, context.NotSent) as error:
+                failed += 1
+                asked = getattr(error, "retry_after", None) or 0.0
+                is_retried = getattr(error, "transient", False) and failed % (RETRIES + 1)
+                await Sleep(world.now + max(asked, 2.0 * 5 ** (failed % 3) if is_retried else 300.0))
+            else:
+                return
+
+    async def _ask_a_person(self, number: int, key: str) -> None:
+        """A person looks when all has landed, and says what is there."""
+        await Sleep(self.world.now + 20 * LANDING)
+        row = self.world.rows[number - 1]
+        if row["state"] == "uncertain":
+            known = {each for other in self.world.rows for each in other["reference"]}
+            there = [each for each in self.world.shown(key) if each not in known]
+            self.store.resolve(number, there[:1], LATE_CHECKS[0])
+
+    # What must be
+
+    def _watch(self) -> None:
+        if self.beyond:
+            return
+        # What is counted is all alike: it matters how much there is, and not whose request brought it.
+        for key in [None] if self.counts else self.keys:
+            number = sum(key in (None, of) for _, of, _ in self.world.things)
+            if number > (len(self.keys) if key is None else 1):
+                raise Problem(self.seed, f"{key or 'all'} was done {number} times")
+
+    def _let_a_week_pass(self) -> None:
+        """Let a week pass with its late checks, then compare the journal with the vendor."""
+        for _ in range(60):
+            self.world.pass_time(3 * 3600)
+            for row in self.world.rows:
+                if row["check_at"] is not None and row["check_at"] <= self.world.now:
+                    _finish(self._check(row))
+        for row in self.world.rows:
+            if row["state"] not in ("done", "doubled") or len(row["reference"]) != 1:
+                raise Problem(self.seed, f"{row['key']} ends {row['state']} with {row['reference']}")
+        if self.counts:
+            self._compare(self.world.rows, None)
+        else:
+            for row in self.world.rows:
+                self._compare([row], row["key"])
+
+    async def _check(self, row: dict[str, Any]) -> None:
+        readback = self.world.by_count() if self.counts else self.world.by_token(row["key"])
+        await late_check.check(SETTINGS, row, readback, "")
+
+    def _compare(self, rows: list[dict[str, Any]], key: str | None) -> None:
+        """Compare what the journal shows with what the vendor has: all of it, and each thing once."""
+        there = sorted(reference for reference, of, _ in self.world.things if key in (None, of))
+        shown = sorted(each for row in rows for each in (*row["reference"], *row["surplus"]))
+        doubled = any(row["state"] == "doubled" for row in rows)
+        if there != shown or doubled != (len(there) > len(rows)):
+            states = [row["state"] for row in rows]
+            raise Problem(self.seed, f"{states} with {shown}, and the vendor has {there}")
+
+    # The world around the journal
+
+    @contextmanager
+    def _patched(self) -> Iterator[None]:
+        @asynccontextmanager
+        async def lent(_settings: Any) -> AsyncIterator[Session]:
+            session = Session()
+            if self.current is not None:
+                self.current.sessions.append(session)
+            try:
+                yield session
+            finally:
+                session.alive = False
+
+        async def lock(session: Session, name: str) -> None:
+            while not self._is_free(name):
+                await Blocked(name)
+            if not session.alive:
+                raise DatabaseUnavailable("the session is lost")
+            self.world.locks[name] = session
+
+        locks = SimpleNamespace(lock=lock)
+        with ExitStack() as stack:
+            for module in (journal, late_check):
+                stack.enter_context(patch.object(module, "store", self.store))
+                stack.enter_context(patch.object(module, "locks", locks))
+                stack.enter_context(patch.object(module, "lent", lent))
+            stack.enter_context(patch.object(fence, "now", lambda: self.world.now))
+            yield
+
+
+def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that nobody disturbs."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration:
+        return
