@@ -497,6 +497,7 @@ CREATE TABLE vendor_accounts (                                   -- accounts tha
     tries          integer NOT NULL DEFAULT 0,                   -- probes that failed
     probe_by       text,                                         -- the run that tries it
     probe_until    timestamptz,
+    answered       boolean NOT NULL DEFAULT false,               -- a call of that run was answered
     back_at        timestamptz,
     release        integer NOT NULL DEFAULT 0,                   -- how many that wait are released next
     released_at    timestamptz,
