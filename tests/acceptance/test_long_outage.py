@@ -41,7 +41,7 @@ async def test_a_night_without_zentitle_costs_no_order_no_double_no_click_and_at
 
             began = time.time()
             sandbox.fault("zentitle", operation="create_license_codes", kind="lose", times=5)
-            sandbox.fault("zentitle", operation="*", kind="latency", seconds=600, times=8, skip=20)
+            sandbox.fault("zentitle", operation="*", kind="latency", seconds=3600, times=8, skip=20)
             sandbox.fault("zentitle", operation="*", kind="refuse", times=0, skip=40)
             await asyncio.gather(*(webhook(order) for order in paid))
             await _all_wait(database)
