@@ -14,12 +14,13 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from hookline.database import close_pool, pool
+from hookline.database import pool
+from hookline.database.connection import close_pool
 from hookline.sandbox import paid_orders
 from hookline.sandbox.paid_orders import PaidOrders, measured_sandbox, per_second, webhooks
 
 ORDERS = int(os.environ.get("ORDERS", "5000"))
-BASELINE = max(ORDERS // 10, 50)
+BASELINE = max(ORDERS // 10, 300)
 NIGHT_SECONDS = 60
 SCALED = {
     "HOOKLINE_RETRY_SECONDS": "0.1",
