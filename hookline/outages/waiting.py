@@ -100,7 +100,10 @@ async def _wake_probe(database: asyncpg.Pool, account: str) -> None:
         )
         if woken is not None:
             await connection.execute(
-                "UPDATE vendor_accounts SET probe_by = $2, probe_until = now() + $3 WHERE account = $1",
+                """
+                UPDATE vendor_accounts SET probe_by = $2, probe_until = now() + $3, answered = false
+                WHERE account = $1
+                """,
                 account,
                 run_of(woken),
                 PROBE_LEASE,

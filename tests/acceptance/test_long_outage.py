@@ -14,12 +14,13 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from hookline.database import close_pool, pool
+from hookline.database import pool
+from hookline.database.connection import close_pool
 from hookline.sandbox import paid_orders
 from hookline.sandbox.paid_orders import PaidOrders, measured_sandbox, per_second, webhooks
 
 ORDERS = int(os.environ.get("ORDERS", "5000"))
-BASELINE = max(ORDERS // 10, 50)
+BASELINE = max(ORDERS // 10, 300)
 NIGHT_SECONDS = 60
 SCALED = {
     "HOOKLINE_RETRY_SECONDS": "0.1",
@@ -41,7 +42,7 @@ async def test_a_night_without_zentitle_costs_no_order_no_double_no_click_and_at
 
             began = time.time()
             sandbox.fault("zentitle", operation="create_license_codes", kind="lose", times=5)
-            sandbox.fault("zentitle", operation="*", kind="latency", seconds=600, times=8, skip=20)
+            sandbox.fault("zentitle", operation="*", kind="latency", seconds=3600, times=8, skip=20)
             sandbox.fault("zentitle", operation="*", kind="refuse", times=0, skip=40)
             await asyncio.gather(*(webhook(order) for order in paid))
             await _all_wait(database)

@@ -29,7 +29,7 @@ async def test_the_page_shows_each_cause_once_with_what_to_do(browser, number):
     page = (await browser.get("/issues")).text
 
     assert 1 == page.count(f'href="/issues/{number}"')
-    assert "zentitle.create_license_codes" in page
+    assert "zentitle create_license_codes was refused: Company # does not exist" in page
     assert "Correct what the vendor complains about" in page
 
 

@@ -432,7 +432,10 @@ DECLARE
                                          'VendorGivenUp'), false);
     detail text := CASE WHEN state IN ('uncertain', 'doubled') AND operation IS NOT NULL THEN ''
                         WHEN passes AND operation IS NOT NULL THEN ''
-                        ELSE plain(regexp_replace(said, '^[A-Z][A-Za-z]+: ', '')) END;
+                        ELSE plain(regexp_replace(regexp_replace(said, '^[A-Z][A-Za-z]+: ', ''),
+                                   CASE WHEN call IS NULL THEN '^$' ELSE  -- of a vendor's error: the status, and what to do
+                                   ' \((HTTP|request)[^)]*\)|\. (Fix|Check|Give|Compare|Look) [^.]*(, then do it again|;[^.]*|'
+                                   || ' it)?\.( It may have been done[^.]*\.)?$' END, '', 'g')) END;
     place text := coalesce(route, 'source ' || source);
     known text;
     found bigint;
@@ -451,7 +454,10 @@ BEGIN
     END IF;
     INSERT INTO issues AS i (cause, kind, title, source, route, operation, error, reason, closes_itself)
     VALUES (known, state,
-            concat_ws(': ', coalesce(route, source), operation, error, nullif(detail, '')),
+            concat_ws(': ', coalesce(route, source),
+                      CASE WHEN state = 'uncertain' THEN 'nobody knows whether ' || operation || ' happened' END,
+                      CASE WHEN detail = '' AND state <> 'uncertain' THEN operation || ' (' || error || ')' END,
+                      nullif(detail, '')),
             source, route, operation, error, said, true)
     ON CONFLICT (cause) WHERE closed_at IS NULL DO UPDATE
     SET count = i.count + (i.id IS DISTINCT FROM was)::int, last_at = now(), reason = EXCLUDED.reason
@@ -510,6 +516,7 @@ CREATE TABLE vendor_accounts (                                   -- accounts tha
     tries          integer NOT NULL DEFAULT 0,                   -- probes that failed
     probe_by       text,                                         -- the run that tries it
     probe_until    timestamptz,
+    answered       boolean NOT NULL DEFAULT false,               -- a call of that run was answered
     back_at        timestamptz,
     release        integer NOT NULL DEFAULT 0,                   -- how many that wait are released next
     released_at    timestamptz,
