@@ -31,6 +31,9 @@ COMMANDS = {
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "sources": "Who may send: how each is verified, what it sent, and what was refused.",
     "effects": "The journal of vendor writes: list, show, and resolve what is uncertain.",
+    "hold": "A database that is older than it was: show why all is held, and let it go on.",
+    "backup": "Write both databases and the keys of HOOKLINE_HOME into one file, while everything runs.",
+    "restore": "Put a backup in the place of what is there, while nothing runs.",
     "trace": "Follow one order from the webhook to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as its sender would.",
     "operations": "List every vendor operation.",
@@ -41,7 +44,7 @@ COMMANDS = {
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
-GROUPS = ("inbox", "sources", "effects")
+GROUPS = ("inbox", "sources", "effects", "hold")
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

@@ -22,12 +22,13 @@ from prefect.client.orchestration import PrefectClient
 from hookline.clients import SharedConnections
 from hookline.context import working_on
 from hookline.crash_points import crash_point
-from hookline.database import connect, is_connection_error, pool
+from hookline.database import connect, high_water, is_connection_error, pool
+from hookline.database.connection import outside
 from hookline.engine.batch import Batches, BatchRun
 from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
 from hookline.engine.events import BATCH as EVENTS
-from hookline.engine.events import drop_events, send_events
+from hookline.engine.events import drop_events, send_event_of_hold, send_events
 from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.liveness import alive
 from hookline.engine.loop_watchdog import guard_loop
@@ -59,6 +60,8 @@ EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
 """The interval of polls for the dispatches of dead engines, and for discards."""
 HEARTBEAT_SECONDS = 2.0
+REMEMBER_SECONDS = 1.0
+"""The interval in which it is written down, outside of the database, how far it is."""
 MAX_ATTEMPTS = 5
 """The attempts after which a dispatch fails of an unexpected error, or of an error of Prefect though it is ready."""
 REPORT_WAITS_SECONDS = 0.5
@@ -143,6 +146,7 @@ class Engine:
                 await routing
                 await self._drain()
                 await self.backlog.close()
+                await self.troubles.fenced("remembering how far the database is", self._remember, None)
             finally:
                 for helper in (routing, *helpers):
                     helper.cancel()
@@ -159,6 +163,7 @@ class Engine:
             ("taking over from dead engines", self._take_over, REQUESTS_SECONDS),
             ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
             ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
+            ("remembering how far the database is", self._remember, REMEMBER_SECONDS),
             ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
@@ -339,9 +344,14 @@ class Engine:
         trouble, since = self.troubles.now
         await engines.beat(self.database, self.name, host=host, pid=int(pid), trouble=trouble, since=since)
 
+    async def _remember(self) -> None:
+        """Write down how far the database is, or hold everything if it is older than it was."""
+        await high_water.check(self.database, outside(self.settings), on_disk=True)
+
     async def _send_events(self, client: PrefectClient) -> bool:
         """Send changes of the inbox to Prefect as events; return True if there are more."""
         if self.settings.events:
+            await send_event_of_hold(self.database, client)
             return await send_events(self.database, client, self.hooks, self.settings.body_keys) == EVENTS
         await drop_events(self.database)
         return False

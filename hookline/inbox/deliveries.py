@@ -19,6 +19,9 @@ ROUTING_SECONDS = 10
 LARGE_BODY = 65_536
 """Bytes; a larger body is read only when its delivery is routed."""
 
+NOT_HELD = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL)"
+"""True unless the database is older than it was (`hookline.inbox.holding`)."""
+
 _LEASE = f"interval '{ROUTING_SECONDS} seconds'"
 _MAX_DELAY = "interval '30 seconds'"
 # A later time was written before the database's clock was set back.
@@ -150,7 +153,7 @@ async def claim_received(
                 WHERE d.state = 'received' AND d.source = s.source AND ({_UNCLAIMED} OR d.id = ANY($3))
                 ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED
             ) d
-            WHERE s.source <> ALL($2) AND NOT EXISTS (
+            WHERE s.source <> ALL($2) AND {NOT_HELD} AND NOT EXISTS (
                 SELECT FROM deliveries e WHERE e.state = 'received' AND e.routing_attempts > 0
                 AND e.source = s.source AND e.id <> ALL($3))
         )
@@ -172,6 +175,7 @@ async def claim_suspect(connection: Connection, counted: Collection[UUID] = ()) 
         UPDATE deliveries d SET {_CLAIM} + 1
         FROM (SELECT d.id FROM deliveries d
               WHERE d.state = 'received' AND d.routing_attempts > 0 AND d.id <> ALL($1) AND {_UNCLAIMED}
+                AND {NOT_HELD}
               ORDER BY d.seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen, {_WITHOUT_FSYNC}
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
         """,  # noqa: S608  (constants)
@@ -184,7 +188,7 @@ async def has_suspect(database: asyncpg.Pool, counted: Collection[UUID] = ()) ->
     found: bool = await database.fetchval(
         f"""
         SELECT EXISTS (SELECT FROM deliveries d WHERE d.state = 'received' AND d.routing_attempts > 0
-                       AND d.id <> ALL($1) AND {_UNCLAIMED})
+                       AND d.id <> ALL($1) AND {_UNCLAIMED} AND {NOT_HELD})
         """,  # noqa: S608  (constants)
         list(counted),
     )

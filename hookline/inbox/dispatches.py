@@ -10,7 +10,7 @@ import asyncpg
 
 from hookline import text
 from hookline.database.types import Connection, Row
-from hookline.inbox.deliveries import CHANNEL
+from hookline.inbox.deliveries import CHANNEL, NOT_HELD
 from hookline.states import DISPATCHES, ENDED, Phase, in_sql
 
 QUARANTINE_AT, LAST = 2, 3
@@ -32,7 +32,8 @@ _QUEUED = """state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'di
 # A dispatch whose turn it is under its ordering key.
 _FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN {_OPEN})"""
-_NOT_PAUSED = "source NOT IN (SELECT source FROM pauses)"
+# Nothing starts where the database is older than it was.
+_NOT_PAUSED = f"source NOT IN (SELECT source FROM pauses) AND {NOT_HELD}"  # noqa: S608  (constants)
 
 
 @dataclass(frozen=True)

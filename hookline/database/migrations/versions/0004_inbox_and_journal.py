@@ -92,7 +92,9 @@ CREATE TABLE effects (
     generation     integer NOT NULL DEFAULT 0,                   -- of what is compensated as a whole; 0: part of none
     created_at     timestamptz NOT NULL DEFAULT now(),
     attempted_at   timestamptz,                                  -- of the attempt whose end is not known yet
-    finished_at    timestamptz
+    finished_at    timestamptz,
+    mark           bigint,                                       -- of the last attempt: grows with each (trigger)
+    looked         text CHECK (looked IN ('found', 'absent'))    -- after a restore, before its first attempt
 )
 """
 
@@ -129,7 +131,7 @@ CHANGES = """
 CREATE TABLE changes (                                           -- the audit trail, written by triggers alone
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at             timestamptz NOT NULL DEFAULT clock_timestamp(),
-    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source')),
+    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source', 'database')),
     delivery_id    uuid REFERENCES deliveries ON DELETE CASCADE,
     dispatch_id    uuid,
     effect_id      bigint,
@@ -186,6 +188,74 @@ CREATE TABLE configuration_problems (                            -- parts of a p
     event_due      boolean NOT NULL DEFAULT true,                -- Prefect has no event of it yet
     PRIMARY KEY (process, kind, name)
 )
+"""
+
+# Going back in time (hookline.database.high_water) ---------------------------------------------------------------
+
+LINEAGE = """
+CREATE TABLE lineage (                                           -- one row: the history that this database has
+    single           boolean PRIMARY KEY DEFAULT true CHECK (single),
+    id               uuid NOT NULL DEFAULT gen_random_uuid(),    -- another one each time that an older copy goes on
+    before           uuid[] NOT NULL DEFAULT '{}',               -- its earlier ids
+    changes_floor    bigint NOT NULL DEFAULT 0,                  -- the highest of the rows that were deleted
+    attempts_floor   bigint NOT NULL DEFAULT 0,
+    held_since       timestamptz,                                -- it is older than it was: nothing starts
+    held_reason      text,
+    look_first_since timestamptz,                                -- a person let it go on: writes are looked for first
+    look_first_actor text,
+    event_due        boolean NOT NULL DEFAULT false              -- Prefect has no event of it yet
+)
+"""
+
+MARK = """
+CREATE FUNCTION mark_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.mark := nextval('effects_mark');
+    RETURN NEW;
+END $$
+"""
+
+LINEAGE_CHANGED = """
+CREATE FUNCTION lineage_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, was, became, actor, reason)
+    VALUES ('database', CASE WHEN OLD.held_since IS NOT NULL THEN 'held'
+                             WHEN OLD.look_first_since IS NOT NULL THEN 'looks first' END,
+            CASE WHEN NEW.held_since IS NOT NULL THEN 'held'
+                 WHEN NEW.look_first_since IS NOT NULL THEN 'looks first' ELSE 'as usual' END,
+            actor(), why(NEW.held_reason));
+    RETURN NULL;
+END $$
+"""
+
+# What is deleted has been there: the marks of a database never fall while it goes forward.
+KEEP_FLOOR = """
+CREATE FUNCTION keep_floor() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed bigint := coalesce((SELECT max(id) FROM changes), 0);
+    attempted bigint := coalesce((SELECT max(mark) FROM effects), 0);
+BEGIN
+    UPDATE lineage
+    SET changes_floor = greatest(changes_floor, changed), attempts_floor = greatest(attempts_floor, attempted)
+    WHERE changes_floor < changed OR attempts_floor < attempted;
+    RETURN NULL;
+END $$
+"""
+
+GOING_BACK = """
+INSERT INTO lineage DEFAULT VALUES;
+CREATE SEQUENCE effects_mark;
+CREATE INDEX effects_mark_order ON effects (mark);
+CREATE TRIGGER lineage_changed AFTER UPDATE OF held_since, look_first_since ON lineage FOR EACH ROW
+    WHEN ((OLD.held_since, OLD.look_first_since) IS DISTINCT FROM (NEW.held_since, NEW.look_first_since))
+    EXECUTE FUNCTION lineage_changed();
+CREATE TRIGGER mark_new_attempt BEFORE INSERT ON effects FOR EACH ROW
+    WHEN (NEW.attempted_at IS NOT NULL) EXECUTE FUNCTION mark_attempt();
+CREATE TRIGGER mark_attempt BEFORE UPDATE OF attempted_at ON effects FOR EACH ROW
+    WHEN (NEW.attempted_at IS NOT NULL) EXECUTE FUNCTION mark_attempt();
+CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON deliveries FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
+CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON changes FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
+CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON effects FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
 """
 
 # The transaction says who acts and why, where it is a person; else the connection says which process it is.
@@ -366,9 +436,9 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, LINEAGE)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
-                 REFUSE_TRANSITION)
-    one_a_line = [text for block in (INDEXES, TRIGGERS, TRANSITIONS) for text in block.split(";") if text.strip()]
+                 REFUSE_TRANSITION, MARK, KEEP_FLOOR, LINEAGE_CHANGED)
+    one_a_line = [text for block in (INDEXES, TRIGGERS, TRANSITIONS, GOING_BACK) for text in block.split(";") if text.strip()]
     for statement in (*inbox, *processes, *functions, *one_a_line):
         op.execute(statement)
