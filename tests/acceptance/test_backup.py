@@ -44,7 +44,10 @@ def deliver(home, number):
 
 
 def delivered(home):
-    return [row[0] for row in sql(embedded.url(home, "hookline"), "SELECT external_id FROM deliveries ORDER BY seq")]
+    return [
+        row[0]
+        for row in sql(embedded.url(home, "hookline"), "SELECT external_id FROM deliveries ORDER BY seq")
+    ]
 
 
 def make_prefects(url):
@@ -93,7 +96,9 @@ def home(made):
 
 
 def command(home, *words, code=0, **options):
-    done = run_here(*words, env=os.environ | {"HOOKLINE_HOME": str(home), "HOOKLINE_DATABASE_URL": ""}, **options)
+    done = run_here(
+        *words, env=os.environ | {"HOOKLINE_HOME": str(home), "HOOKLINE_DATABASE_URL": ""}, **options
+    )
     assert code == done.returncode, done.stderr
     return done
 
@@ -114,7 +119,9 @@ def test_a_backup_that_is_restored_brings_back_both_databases_and_the_keys_and_i
     with embedded.alone(home):
         assert ["before"] == delivered(home)
         assert "zealous-otter" == sql(embedded.url(home, "prefect"), "SELECT name FROM flow_run")[0][0]
-        [held] = sql(embedded.url(home, "hookline"), "SELECT held_reason FROM lineage WHERE held_since IS NOT NULL")
+        [held] = sql(
+            embedded.url(home, "hookline"), "SELECT held_reason FROM lineage WHERE held_since IS NOT NULL"
+        )
         old = next(name for name in done["before"] if "hookline_before" in name).removeprefix("database ")
         assert 2 == sql(embedded.url(home, old), "SELECT count(*) FROM deliveries")[0][0]
     assert held[0].startswith("The database was restored from the backup of ")
@@ -246,6 +253,11 @@ def assert_untouched(home):
     assert [] == [path.name for path in home.glob("secrets-*")]
     with embedded.alone(home):
         assert ["before"] == delivered(home)
-        names = sql(embedded.url(home, "postgres"), "SELECT datname FROM pg_database WHERE datname ~ '_(restoring|before)'")
+        names = sql(
+            embedded.url(home, "postgres"),
+            "SELECT datname FROM pg_database WHERE datname ~ '_(restoring|before)'",
+        )
         assert [] == names
-        assert [None] == [row[0] for row in sql(embedded.url(home, "hookline"), "SELECT held_since FROM lineage")]
+        assert [None] == [
+            row[0] for row in sql(embedded.url(home, "hookline"), "SELECT held_since FROM lineage")
+        ]
