@@ -97,6 +97,11 @@ class Outside:
         finally:
             os.close(file)
 
+    def note_attempt(self, lineage: UUID, mark: int) -> None:
+        """Write down that this attempt begins; where it cannot be written, `check` says so."""
+        with suppress(OSError):
+            self.note(lineage, Mark(attempts=mark))
+
     def note_here(self, lineage: UUID) -> None:
         """Write down that this lineage is at this address."""
         if self.lineage_here() == lineage:

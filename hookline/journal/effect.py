@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -52,6 +52,8 @@ class Outcome:
 
     reference: list[str] = field(default_factory=list)
     answer: Any = None
+    is_state: bool = False
+    """True if a read-back found a state as it was wanted: no sign that this effect made it so."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class CountReadback:
 
     scope: str
     count: Callable[[], Awaitable[set[str]]]
+    texts: Callable[[str], Awaitable[Sequence[str]]] | None = field(default=None, kw_only=True)
+    """Returns what the vendor shows with one: a token of ours in it says whose it is."""
 
 
 Send = Callable[[], Awaitable[Outcome]]

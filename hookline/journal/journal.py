@@ -13,9 +13,9 @@ from typing import NoReturn
 from hookline import context
 from hookline.crash_points import crash_point
 from hookline.database import DatabaseUnavailable, lent
-from hookline.database.connection import reaching
+from hookline.database.connection import outside, reaching
 from hookline.database.types import Connection, Row
-from hookline.journal import locks, store
+from hookline.journal import locks, look_first, store
 from hookline.journal.effect import (
     CountReadback,
     Effect,
@@ -103,6 +103,8 @@ class Next(Enum):
     """Look for the earlier attempt at the vendor, and begin another one if it is not there."""
     BEGIN = auto()
     """Write down that an attempt begins, then send."""
+    LOOK_FIRST = auto()
+    """The database has forgotten what was done since its backup: look for it at the vendor, then begin."""
     SEND = auto()
     """Send: that the first attempt begins is written down with the effect itself."""
 
@@ -116,7 +118,7 @@ def next_for(row: Row, *, can_read_back: bool, resend: bool) -> Next:
         case "uncertain", _:
             return Next.ASK
         case _, False:  # new, or known to have changed nothing
-            return Next.BEGIN
+            return Next.LOOK_FIRST if look_first.is_due(row) else Next.BEGIN
         case _ if row["begun"]:
             return Next.SEND
         case _ if can_read_back:
@@ -140,7 +142,7 @@ def state_after(error: Exception, *, may_repeat: bool) -> str | None:
             return None if may_repeat else "uncertain"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Write:
     """One effect that this run works on; its lock is held."""
 
@@ -150,8 +152,12 @@ class _Write:
     row: Row
     readback: Readback | None
     resend: bool
+    mark: int | None = None
+    """Of its attempt, once that has begun here."""
 
     async def run(self, send: Send) -> Outcome:
+        if self.row["held_reason"] and self.row["state"] != "done":
+            raise EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
             case Next.ANSWER:
                 self._ensure_same_request()
@@ -170,7 +176,32 @@ class _Write:
                 await self._ensure_may_begin()
                 await self._renew()
                 await self._begin()
+            case Next.LOOK_FIRST:
+                await self._ensure_may_begin()
+                await self._renew()
+                if (found := await self._look_first()) is not None:
+                    await self._done(found)
+                    return found
+                await self._begin()
+        self._remember()
         return await self._send(send)
+
+    # After a restore
+
+    async def _look_first(self) -> Outcome | None:
+        """Return what was done and forgotten; None if it is known that it was not."""
+        looking = look_first.Looking(self.connection, self.effect, self.row, self.readback)
+        if self.readback is None and self.resend:
+            return None
+        try:
+            return await looking.find()
+        except look_first.Unknown as unknown:
+            await self._ask(str(unknown))
+
+    def _remember(self) -> None:
+        """Write down outside of the database that this attempt began, before its request leaves."""
+        if (mark := self.mark or self.row["mark"]) is not None:
+            outside(self.settings).note_attempt(self.row["lineage"], mark)
 
     # Before it is sent
 
@@ -214,7 +245,9 @@ class _Write:
             for neighbour in await store.open_neighbours(self.connection, self.row["id"], scope):
                 await self._let_land(neighbour)
             baseline = await self.readback.count()
-        await store.begin(self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline)
+        self.mark = await store.begin(
+            self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline
+        )
 
     def _ensure_same_request(self) -> None:
         then, now = self.row["request"], self.effect.request
@@ -274,6 +307,8 @@ class _Write:
         """Return what an earlier attempt brought; None if it is known to have changed nothing."""
         await self._let_land(self.row)
         if isinstance(self.readback, CountReadback):
+            if look_first.is_due(self.row):  # what is new may be of others that are forgotten
+                return await self._look_first()
             return await self._count_new(self.readback)
         return await self.readback() if self.readback else None
 

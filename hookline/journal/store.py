@@ -16,6 +16,11 @@ EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
 """
 
 _AGE = "extract(epoch FROM clock_timestamp() - attempted_at)::float8 AS age"
+_LINEAGE = """
+(SELECT id FROM lineage) AS lineage, (SELECT held_reason FROM lineage) AS held_reason,
+(SELECT look_first_since FROM lineage) AS look_first_since
+"""
+_AS_USUAL = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL OR look_first_since IS NOT NULL)"
 _REQUEST = "label, operation, digest, request, expected, depends_on, generation"
 """The columns of an effect that a person's correction may change."""
 
@@ -52,11 +57,12 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
     Args:
         connection: has the effect's lock, where others may work on it.
         effect: which.
-        begin: its first attempt begins now, too, unless its business is being compensated.
+        begin: its first attempt begins now, too, unless its business is being compensated, or the database was older
+            than it was (`look_first`).
 
     Returns:
         Its row, either way; `being_compensated`: its business is, and this is no step of it; `begun`: its first
-        attempt began.
+        attempt began; `lineage`, `held_reason`, `look_first_since`: the state of the database.
     """
     while True:
         row = await connection.fetchrow(
@@ -64,9 +70,9 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
                    CASE WHEN begins THEN clock_timestamp() END
-            FROM (SELECT $13 AND NOT {_BEING_COMPENSATED}) AS it (begins)
+            FROM (SELECT $13 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
             ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
-            RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun
+            RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun, {_LINEAGE}
             """,  # noqa: S608  (a constant)
             effect.workflow,
             effect.key,
@@ -77,7 +83,7 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             begin,
         ) or await connection.fetchrow(
             f"""
-            SELECT *, false AS begun, {_AGE}, {_BEING_COMPENSATED}
+            SELECT *, false AS begun, {_AGE}, {_LINEAGE}, {_BEING_COMPENSATED}
                    AND NOT EXISTS (SELECT FROM compensation_steps WHERE effect_id = effects.id) AS being_compensated
             FROM effects WHERE workflow = $1 AND key = $2 AND step = $3 AND state NOT IN ('undone', 'kept')
             """,  # noqa: S608  (a constant)
@@ -91,9 +97,9 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
 
 async def begin(
     connection: Connection, effect_id: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
-) -> None:
+) -> int:
     """
-    Write down that an attempt begins now; from here on its end is not known.
+    Write down that an attempt begins now, and return its mark; from here on its end is not known.
 
     Args:
         connection: has the locks.
@@ -102,13 +108,13 @@ async def begin(
         scope: where its read-back counts, if it does.
         baseline: what is there now.
     """
-    await connection.execute(
+    mark: int = await connection.fetchval(
         """
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), reason = NULL,
             baseline = $2, flow_run_id = coalesce($3, flow_run_id), dispatch_id = coalesce($4, dispatch_id),
             scope = coalesce($5, scope)
-        WHERE id = $1
+        WHERE id = $1 RETURNING mark
         """,
         effect_id,
         None if baseline is None else sorted(baseline),
@@ -116,6 +122,7 @@ async def begin(
         effect.dispatch_id,
         scope,
     )
+    return mark
 
 
 async def done(connection: Connection, effect_id: int, outcome: Outcome) -> None:
@@ -175,6 +182,60 @@ async def resolve(
         happened,
         reference,
     )
+
+
+# Looking first, after a restore -----------------------------------------------------------------------------
+
+
+async def looked(connection: Connection, effect_id: int, found: str, scope: str | None) -> None:
+    """Write down what was `found` of an effect before its attempt, and where it counts."""
+    await connection.execute(
+        """
+        UPDATE effects SET looked = $2, looked_at = clock_timestamp(), scope = coalesce($3, scope) WHERE id = $1
+        """,
+        effect_id,
+        found,
+        scope,
+    )
+
+
+async def began_since(connection: Connection, effect: Effect, since: datetime) -> bool:
+    """
+    Return True if the business of an effect began since: all of its rows did, and a step before was not at the vendor.
+
+    A flow takes its steps in one order. So where an earlier one was not done, this one was not, either.
+    """
+    began: bool | None = await connection.fetchval(
+        """
+        SELECT bool_and(created_at >= $4) AND bool_or(looked = 'absent') AND NOT bool_or(looked IN ('found', 'asked'))
+        FROM (SELECT created_at, CASE WHEN looked_at >= $4 THEN coalesce(looked, '') ELSE '' END AS looked
+              FROM effects WHERE workflow = $1 AND key = $2 AND step <> $3) AS steps
+        """,
+        effect.workflow,
+        effect.key,
+        effect.step,
+        since,
+    )
+    return bool(began)
+
+
+async def known_of(connection: Connection, scope: str, since: datetime) -> set[str]:
+    """
+    Return what the journal knows of a scope: what effects brought, and what was there before they began.
+
+    Only those that began before `since`: a later one may have found what nobody knew.
+    """
+    found = await connection.fetchval(
+        """
+        SELECT array_agg(DISTINCT known) FROM (
+            SELECT unnest(reference) AS known FROM effects WHERE scope = $1
+            UNION ALL SELECT jsonb_array_elements_text(baseline) FROM effects
+                      WHERE scope = $1 AND jsonb_typeof(baseline) = 'array' AND attempted_at < $2) AS each
+        """,
+        scope,
+        since,
+    )
+    return set(found or [])
 
 
 # Corrections ------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ TABLES = [
     "dispatches",
     "effects",
     "engines",
+    "lineage",
     "pauses",
     "refusals",
     "sessions",

@@ -94,7 +94,8 @@ CREATE TABLE effects (
     attempted_at   timestamptz,                                  -- of the attempt whose end is not known yet
     finished_at    timestamptz,
     mark           bigint,                                       -- of the last attempt: grows with each (trigger)
-    looked         text CHECK (looked IN ('found', 'absent'))    -- after a restore, before its first attempt
+    looked         text CHECK (looked IN ('found', 'as wanted', 'absent', 'asked')),  -- for it, after a restore
+    looked_at      timestamptz
 )
 """
 
