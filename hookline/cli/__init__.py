@@ -30,7 +30,7 @@ COMMANDS = {
     "apply": "Make the Prefect server match the files and the environment.",
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "sources": "Who may send: how each is verified, what it sent, and what was refused.",
-    "effects": "The journal of vendor writes: list, show, and resolve what is uncertain.",
+    "effects": "The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
     "hold": "A database that is older than it was: show why all is held, and let it go on.",
     "backup": "Write both databases and the keys of HOOKLINE_HOME into one file, while everything runs.",
     "restore": "Put a backup in the place of what is there, while nothing runs.",

@@ -31,7 +31,7 @@ def is_due(row: Row) -> bool:
     return since is not None and (row["looked_at"] is None or row["looked_at"] < since)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Looking:
     """One effect that is looked for; its locks are held."""
 
@@ -39,6 +39,8 @@ class Looking:
     effect: Effect
     row: Row
     readback: Readback | None
+    there: set[str] | None = None
+    """What was counted at the vendor."""
 
     async def find(self) -> Outcome | None:
         """
@@ -57,7 +59,9 @@ class Looking:
 
     async def _note(self, found: str) -> None:
         scope = self.readback.scope if isinstance(self.readback, CountReadback) else None
-        await store.looked(self.connection, self.row["id"], found, scope)
+        # So that a late check takes nothing that was there for something that came too much.
+        baseline = self.there if found == "asked" else None
+        await store.looked(self.connection, self.row["id"], found, scope, baseline)
 
     async def _find(self) -> Outcome | None:
         if isinstance(self.readback, CountReadback):
@@ -72,7 +76,8 @@ class Looking:
 
     async def _find_counted(self, readback: CountReadback) -> Outcome | None:
         since = self.row["look_first_since"]
-        unknown = await readback.count() - await store.known_of(self.connection, readback.scope, since)
+        self.there = await readback.count()
+        unknown = self.there - await store.known_of(self.connection, readback.scope, since)
         ours, unmarked = await self._whose(readback, unknown)
         if not ours and not unmarked:
             return None

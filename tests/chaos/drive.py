@@ -30,7 +30,7 @@ from tests.chaos.shop import Shop
 
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
-    "HOOKLINE_READBACK_GRACE_SECONDS": "1",
+    "HOOKLINE_LANDING_SECONDS": "1",
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
