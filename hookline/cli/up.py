@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from hookline import runtime
 from hookline.catalog import catalog_in_force
 from hookline.database import connect, embedded
+from hookline.engine.liveness import note_fall
 from hookline.errors import HooklineError
 from hookline.gateway.configuration import sources_in_force
 from hookline.health import processes as health
@@ -66,6 +67,7 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     if settings.database_url is None:
         embedded.prepare(settings.home)
     os.environ["TMPDIR"] = str(_temporary_folder(settings))
+    note_fall(settings.home)
     runtime.write_pidfile(settings.home, sandbox=settings.sandbox)
     try:
         supervise(processes(settings), on_change=on_change, home=settings.home)

@@ -60,7 +60,10 @@ IDLE_SECONDS = 5.0
 RECONCILE_SECONDS = 2.0
 EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
-"""The interval of polls for the dispatches of dead engines, and for discards."""
+"""The interval of polls for discards."""
+TAKE_OVER_SECONDS = 0.4
+"""The interval of polls for the dispatches of dead engines."""
+RECONNECT_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2.0
 REMEMBER_SECONDS = 1.0
 """The interval in which it is written down, outside of the database, how far it is."""
@@ -100,6 +103,8 @@ class Engine:
         self.slots = self.leases.slots
         self.quarantine = Quarantine(self.leases, deployments)
         self.troubles = Troubles()
+        self.session: int | None = None
+        """Tells other engines that this one lives; None while it has no connection of its own."""
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
@@ -160,9 +165,9 @@ class Engine:
         report_waits = partial(self.slots.report_waits, database, self.name, self.deployments)
         prune = partial(prune_old, database, self.settings, self.hooks)
         loops = (
-            ("listening to the inbox", self._listen, 1),
+            ("listening to the inbox", self._listen, RECONNECT_SECONDS),
             ("renewing leases", self.leases.renew_all, self.settings.lease_seconds / 3),
-            ("taking over from dead engines", self._take_over, REQUESTS_SECONDS),
+            ("taking over from dead engines", self._take_over, TAKE_OVER_SECONDS),
             ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
             ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
             ("remembering how far the database is", self._remember, REMEMBER_SECONDS),
@@ -323,10 +328,13 @@ class Engine:
         async with AsyncExitStack() as stack:
             connection = await connect(self.settings)
             stack.push_async_callback(connection.close)
+            stack.callback(setattr, self, "session", None)
             closed = asyncio.Event()
             connection.add_termination_listener(lambda *_: closed.set())
             await connection.add_listener(CHANNEL, lambda *_: self._wake())
             await connection.add_listener(RELOAD, lambda *_: self.reload())
+            self.session = await engines.begin_session(connection)
+            await self._beat()
             self._wake()
             await closed.wait()
 
@@ -345,7 +353,15 @@ class Engine:
         """Write this engine's heartbeat, with what it cannot do."""
         host, pid, _ = self.name.rsplit(":", 2)
         trouble, since = self.troubles.now
-        await engines.beat(self.database, self.name, host=host, pid=int(pid), trouble=trouble, since=since)
+        await engines.beat(
+            self.database,
+            self.name,
+            host=host,
+            pid=int(pid),
+            trouble=trouble,
+            since=since,
+            session=self.session,
+        )
 
     async def _remember(self) -> None:
         """Write down how far the database is, or hold everything if it is older than it was."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SUFFIX = ".lock"
+_FELL = ".fell"
 
 
 @contextmanager
@@ -36,9 +37,23 @@ def dead_engines(home: Path) -> list[str]:
     return [path.name.removesuffix(_SUFFIX) for path in _folder(home).glob(f"*{_SUFFIX}") if _is_free(path)]
 
 
+def note_fall(home: Path) -> None:
+    """Note that the engines which are dead now died with all that ran here; call it before anything starts again."""
+    for name in dead_engines(home):
+        path = _folder(home) / f"{name}{_SUFFIX}"
+        with suppress(FileNotFoundError):
+            path.rename(path.with_name(f"{name}{_FELL}"))
+
+
+def fallen_engines(home: Path) -> list[str]:
+    """Return the names of engines that died with all that ran here, until `forget` is called for them."""
+    return [path.name.removesuffix(_FELL) for path in _folder(home).glob(f"*{_FELL}")]
+
+
 def forget(home: Path, name: str) -> None:
     """Remove the file of a dead engine; call it when no dispatch is leased to it any more."""
-    (_folder(home) / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+    for suffix in (_SUFFIX, _FELL):
+        (_folder(home) / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def _folder(home: Path) -> Path:

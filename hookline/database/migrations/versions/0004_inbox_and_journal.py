@@ -53,6 +53,7 @@ CREATE TABLE dispatches (
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
     unbatched      boolean NOT NULL DEFAULT false,               -- must run in a flow run of its own, backlog or not
     engine_deaths  integer NOT NULL DEFAULT 0,                   -- engines that died, or blocked, while they ran it
+    spared         boolean NOT NULL DEFAULT false,               -- one death was not counted: everything died with it
     not_before     timestamptz NOT NULL DEFAULT now(),
     lease_owner    text,
     lease_until    timestamptz,
@@ -159,6 +160,7 @@ CREATE TABLE engines (                                           -- that sent a 
     pid            integer NOT NULL,
     started_at     timestamptz NOT NULL DEFAULT now(),
     seen_at        timestamptz NOT NULL DEFAULT now(),
+    session        bigint,                                       -- an advisory lock that it holds as long as it lives
     trouble        text,                                         -- what fails just now
     trouble_since  timestamptz
 )
