@@ -109,8 +109,8 @@ async def programs_for(connection: asyncpg.Connection) -> Path:
 
 
 def _major(program: str) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r"(\d+)", said.stdout)
+    message = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    found = re.search(r"(\d+)", message.stdout)
     return int(found[1]) if found else 0
 
 
@@ -213,11 +213,11 @@ class _Program:
                 pipe.close()
         code = self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read(_MAX_ERRORS).decode(errors="replace").strip()
+        message = self._errors.read(_MAX_ERRORS).decode(errors="replace").strip()
         self._errors.close()
         if kind is None and code != 0:
             raise HooklineError(
-                f"{Path(self._command[0]).name} failed: {redact(said) or f'exit code {code}'}"
+                f"{Path(self._command[0]).name} failed: {redact(message) or f'exit code {code}'}"
             )
 
     def feed(self, chunks: Iterable[bytes]) -> None:

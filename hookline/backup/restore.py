@@ -83,7 +83,7 @@ def ready(settings: Settings, path: Path, on_bytes: OnBytes) -> Iterator["Restor
         backup.verify(lambda size: on_bytes("checking", size))
         stack.enter_context(only_one(settings.home))
         if settings.database_url is None:
-            stack.enter_context(embedded.alone(settings.home))
+            stack.enter_context(embedded.served(settings.home))
         yield Restoring(settings, backup)
 
 
@@ -226,15 +226,15 @@ class _Move:
         try:
             self.new.rename(self.place)
         except OSError:
-            self._put_back()
+            self._revert()
             raise
 
     def undo(self) -> None:
         """Move both back."""
         self.place.rename(self.new)
-        self._put_back()
+        self._revert()
 
-    def _put_back(self) -> None:
+    def _revert(self) -> None:
         if self.before.exists():
             self.before.rename(self.place)
 

@@ -130,14 +130,14 @@ def _server(settings: Settings) -> AbstractContextManager[None]:
     """Start the embedded PostgreSQL, if it is the one and does not run."""
     if settings.database_url is not None or is_running(settings.home):
         return nullcontext()
-    return _alone(settings.home)
+    return _served(settings.home)
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def _served(home: Path) -> Iterator[None]:
     if not (home / "postgres" / "data").exists():
         raise HooklineError(f"There is nothing to back up: {home} has no database.")
-    with only_one(home), embedded.alone(home):
+    with only_one(home), embedded.served(home):
         yield
 
 

@@ -206,7 +206,7 @@ async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
     remembered = outside(settings)
 
     async def prepare(connection: asyncpg.Connection) -> None:
-        # Whoever puts an older copy in the database's place ends its connections: no new one works unchecked.
+        # An older copy in the place of the database ends its connections: no new one works unchecked.
         await high_water.check(connection, remembered)
         await _use_json(connection)
 

@@ -147,7 +147,7 @@ def programs() -> Path:
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
+def served(home: Path) -> Iterator[None]:
     """
     Run the server by itself, for work that nothing else may see; the caller has the home's lock.
 

@@ -123,7 +123,7 @@ class Leases:
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.claimed: dict[UUID, ClaimedDispatch] = {}
         self.slots = Slots(settings.engine_concurrency, self.claimed)
-        self.settled = self.lease
+        self.stable = self.lease
         """The time after a start of PostgreSQL in which living engines have begun their sessions again."""
         self._sessionless: dict[str, float] = {}
         """Engines without a session, and the time since which they were seen so."""
@@ -202,7 +202,7 @@ class Leases:
     async def _without_session(self, database: asyncpg.Pool) -> list[str]:
         """Return engines, also of other homes and machines, that lost their session a moment ago and began no other."""
         now, before = time.monotonic(), self._sessionless
-        lost = await engines.without_session(database, self.settled) - {self.owner}
+        lost = await engines.without_session(database, self.stable) - {self.owner}
         self._sessionless = {name: before.get(name, now) for name in lost}
         return [name for name, since in self._sessionless.items() if now - since >= SESSION_SECONDS]
 

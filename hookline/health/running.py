@@ -96,7 +96,7 @@ def _held(held: Holding) -> Finding:
     check = "database's age"
     if held.held_since:
         return Finding(check, "problem", held.text, holding.ADVICE)
-    if held.look_first_since:
+    if held.readback_first_since:
         return Finding(check, "warning", held.text, "When that is over: hookline hold close")
     return Finding(check, "ok", "not older than it was")
 

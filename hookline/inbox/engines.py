@@ -25,11 +25,11 @@ async def begin_session(connection: asyncpg.Connection) -> int:
     return session
 
 
-async def without_session(database: asyncpg.Pool, settled: timedelta) -> set[str]:
+async def without_session(database: asyncpg.Pool, stable: timedelta) -> set[str]:
     """
     Return the engines whose session has ended; a living one begins another at once.
 
-    None while PostgreSQL itself was started less than `settled` ago: that ended every session.
+    None while PostgreSQL itself was started less than `stable` ago: that ended every session.
     """
     rows = await database.fetch(
         """
@@ -40,7 +40,7 @@ async def without_session(database: asyncpg.Pool, settled: timedelta) -> set[str
                             AND l.objsubid = 2 AND l.classid::bigint = $1 AND l.objid::bigint = e.session)
         """,
         SESSIONS,
-        settled,
+        stable,
     )
     return {row["name"] for row in rows}
 

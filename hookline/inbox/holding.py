@@ -16,7 +16,7 @@ from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
 
 ADVICE = "Read docs/keeping-and-privacy.md (Going back to a backup), then let it go on: hookline hold release"
-LOOKS_FIRST = (
+READS_BACK_FIRST = (
     "Since {since:%Y-%m-%d %H:%M} UTC, each write that the journal does not know is looked for at the vendor before it "
     "is sent, and a person is asked about what cannot be looked for."
 )
@@ -28,13 +28,13 @@ class Holding:
 
     held_since: datetime | None = None
     held_reason: str | None = None
-    look_first_since: datetime | None = None
-    look_first_actor: str | None = None
+    readback_first_since: datetime | None = None
+    readback_first_actor: str | None = None
 
     @property
     def state(self) -> str:
         """The state in a word."""
-        return "held" if self.held_since else "looks first" if self.look_first_since else "as usual"
+        return "held" if self.held_since else "looks first" if self.readback_first_since else "as usual"
 
     @property
     def text(self) -> str:
@@ -44,13 +44,14 @@ class Holding:
                 f"{self.held_reason} Nothing starts; deliveries are accepted and wait, since "
                 f"{self.held_since:%Y-%m-%d %H:%M} UTC."
             )
-        return LOOKS_FIRST.format(since=self.look_first_since) if self.look_first_since else ""
+        return READS_BACK_FIRST.format(since=self.readback_first_since) if self.readback_first_since else ""
 
 
 async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None = None) -> Holding:
     """Return whether the database is held."""
     row = await database.fetchrow(
-        "SELECT held_since, held_reason, look_first_since, look_first_actor FROM lineage", timeout=seconds
+        "SELECT held_since, held_reason, readback_first_since, readback_first_actor FROM lineage",
+        timeout=seconds,
     )
     return Holding(**row) if row else Holding()
 
@@ -69,7 +70,7 @@ async def release(connection: Connection, *, actor: str, reason: str) -> None:
             """
             UPDATE lineage
             SET before = before || id, id = gen_random_uuid(), held_since = NULL, held_reason = NULL,
-                event_due = false, look_first_since = clock_timestamp(), look_first_actor = $1
+                event_due = false, readback_first_since = clock_timestamp(), readback_first_actor = $1
             WHERE held_since IS NOT NULL RETURNING true
             """,
             actor,
@@ -87,11 +88,11 @@ async def close(connection: Connection, *, actor: str, reason: str) -> None:
         HooklineError: it is held, or does not look first.
     """
     async with acting(connection, actor, reason):
-        closed = await connection.fetchval(
+        ended = await connection.fetchval(
             """
-            UPDATE lineage SET look_first_since = NULL, look_first_actor = NULL
-            WHERE held_since IS NULL AND look_first_since IS NOT NULL RETURNING true
+            UPDATE lineage SET readback_first_since = NULL, readback_first_actor = NULL
+            WHERE held_since IS NULL AND readback_first_since IS NOT NULL RETURNING true
             """
         )
-        if not closed:
+        if not ended:
             raise HooklineError("There is nothing to close: it is held, or as usual. See: hookline hold show")

@@ -16,7 +16,7 @@ from hookline.crash_points import crash_point
 from hookline.database import DatabaseUnavailable, lent
 from hookline.database.connection import outside, reaching
 from hookline.database.types import Connection, Row
-from hookline.journal import late_check, locks, look_first, store
+from hookline.journal import late_check, locks, readback_first, store
 from hookline.journal.effect import (
     CountReadback,
     Effect,
@@ -110,7 +110,7 @@ class Next(Enum):
     """Look for the earlier attempt at the vendor, and begin another one if it is not there and cannot come."""
     BEGIN = auto()
     """Write down that an attempt begins, then send."""
-    LOOK_FIRST = auto()
+    READBACK_FIRST = auto()
     """The database has forgotten what was done since its backup: look for it at the vendor, then begin."""
     SEND = auto()
     """Send: that the first attempt begins is written down with the effect itself."""
@@ -125,7 +125,7 @@ def next_for(row: Row, *, can_read_back: bool, resend: bool) -> Next:
         case "uncertain", _:
             return Next.ASK
         case _, False:  # new, or known to have changed nothing
-            return Next.LOOK_FIRST if look_first.is_due(row) else Next.BEGIN
+            return Next.READBACK_FIRST if readback_first.is_due(row) else Next.BEGIN
         case _ if row["begun"]:
             return Next.SEND
         case _ if can_read_back:
@@ -162,7 +162,7 @@ class _Write:
     fence: Fence
     mark: int | None = None
     """Of its attempt, once that has begun here."""
-    looked: bool = False
+    was_read_back: bool = False
     """True once it was looked for here."""
 
     async def run(self, send: Send) -> Outcome:
@@ -186,10 +186,10 @@ class _Write:
                 await self._ensure_may_begin()
                 await self._renew()
                 await self._begin()
-            case Next.LOOK_FIRST:
+            case Next.READBACK_FIRST:
                 await self._ensure_may_begin()
                 await self._renew()
-                if (found := await self._look_first()) is not None:
+                if (found := await self._read_back_first()) is not None:
                     return await self._adopt_forgotten(found)
                 await self._begin()
         self._remember()
@@ -197,15 +197,15 @@ class _Write:
 
     # After a restore
 
-    async def _look_first(self) -> Outcome | None:
+    async def _read_back_first(self) -> Outcome | None:
         """Return what was done and forgotten; None if it is known that it was not."""
-        self.looked = True
-        looking = look_first.Looking(self.connection, self.effect, self.row, self.readback)
+        self.was_read_back = True
+        first = readback_first.FirstReadback(self.connection, self.effect, self.row, self.readback)
         if self.readback is None and self.resend:
             return None
         try:
-            return await looking.find()
-        except look_first.Unknown as unknown:
+            return await first.find()
+        except readback_first.Unknown as unknown:
             await self._ask(str(unknown))
 
     async def _adopt_forgotten(self, found: Outcome) -> Outcome:
@@ -352,9 +352,9 @@ class _Write:
         """Return what an attempt brought, as far as the vendor shows it by now."""
         if isinstance(self.readback, CountReadback):
             if (
-                look_first.is_due(self.row) and not self.looked
+                readback_first.is_due(self.row) and not self.was_read_back
             ):  # what is new may be of others that are forgotten
-                return await self._look_first()
+                return await self._read_back_first()
             return await self._count_new(self.readback)
         return await self.readback() if self.readback else None
 

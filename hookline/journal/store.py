@@ -25,9 +25,11 @@ extract(epoch FROM clock_timestamp()
 """The seconds since nobody waits for the answer, or, where a process died, since its request may have left last."""
 _LINEAGE = """
 (SELECT id FROM lineage) AS lineage, (SELECT held_reason FROM lineage) AS held_reason,
-(SELECT look_first_since FROM lineage) AS look_first_since
+(SELECT readback_first_since FROM lineage) AS readback_first_since
 """
-_AS_USUAL = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL OR look_first_since IS NOT NULL)"
+_AS_USUAL = (
+    "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL OR readback_first_since IS NOT NULL)"
+)
 _REQUEST = "label, operation, digest, request, expected, depends_on, generation"
 """The columns of an effect that a person's correction may change."""
 
@@ -67,11 +69,11 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
         connection: has the effect's lock, where others may work on it.
         effect: which.
         begin: its first attempt begins now, too, unless its business is being compensated, or the database was older
-            than it was (`look_first`).
+            than it was (`readback_first`).
 
     Returns:
         Its row, either way; `being_compensated`: its business is, and this is no step of it; `begun`: its first
-        attempt began; `lineage`, `held_reason`, `look_first_since`: the state of the database.
+        attempt began; `lineage`, `held_reason`, `readback_first_since`: the state of the database.
     """
     while True:
         row = await connection.fetchrow(
@@ -358,13 +360,13 @@ async def undoubled(connection: Connection, effect_id: int, reason: str) -> Row 
 # Looking first, after a restore -----------------------------------------------------------------------------
 
 
-async def looked(
+async def note_first_readback(
     connection: Connection, effect_id: int, found: str, scope: str | None, baseline: set[str] | None
 ) -> None:
     """Write down what was `found` of an effect before its attempt, and where it counts what was there."""
     await connection.execute(
         """
-        UPDATE effects SET looked = $2, looked_at = clock_timestamp(), scope = coalesce($3, scope),
+        UPDATE effects SET first_readback = $2, first_readback_at = clock_timestamp(), scope = coalesce($3, scope),
             baseline = coalesce($4, baseline)
         WHERE id = $1
         """,
@@ -383,8 +385,9 @@ async def began_since(connection: Connection, effect: Effect, since: datetime) -
     """
     began: bool | None = await connection.fetchval(
         """
-        SELECT bool_and(created_at >= $4) AND bool_or(looked = 'absent') AND NOT bool_or(looked IN ('found', 'asked'))
-        FROM (SELECT created_at, CASE WHEN looked_at >= $4 THEN coalesce(looked, '') ELSE '' END AS looked
+        SELECT bool_and(created_at >= $4) AND bool_or(found = 'absent') AND NOT bool_or(found IN ('found', 'asked'))
+        FROM (SELECT created_at, CASE WHEN first_readback_at >= $4 AND first_readback IS NOT NULL
+                                      THEN first_readback ELSE '' END AS found
               FROM effects WHERE workflow = $1 AND key = $2 AND step <> $3) AS steps
         """,
         effect.workflow,

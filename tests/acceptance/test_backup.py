@@ -78,7 +78,7 @@ def new_home():
 def made():
     """A home with both databases and one delivery, and a backup of it."""
     with new_home() as home:
-        with embedded.alone(home):
+        with embedded.served(home):
             upgrade(Settings(home=home))
             make_prefects(embedded.url(home, "prefect"))
             deliver(home, "before")
@@ -110,13 +110,13 @@ def file(made, home):
 
 
 def test_a_backup_that_is_restored_brings_back_both_databases_and_the_keys_and_is_held(home, file):
-    with embedded.alone(home):
+    with embedded.served(home):
         deliver(home, "after")
     (home / "secrets" / "admin-token").write_text("another token")
 
     done = json.loads(command(home, "restore", str(file), "--yes", "--json").stdout)
 
-    with embedded.alone(home):
+    with embedded.served(home):
         assert ["before"] == delivered(home)
         assert "zealous-otter" == sql(embedded.url(home, "prefect"), "SELECT name FROM flow_run")[0][0]
         [held] = sql(
@@ -136,7 +136,7 @@ def test_a_backup_of_another_home_brings_up_an_empty_one(file):
 
         command(other, "restore", str(file))
 
-        with embedded.alone(other):
+        with embedded.served(other):
             assert ["before"] == delivered(other)
         assert "the key" == (other / "secrets" / "prefect-encryption-key").read_text()
 
@@ -251,7 +251,7 @@ def test_a_restore_that_fails_half_way_leaves_what_was_there(home, file):
 def assert_untouched(home):
     assert KEYS == {path.name: path.read_text() for path in (home / "secrets").iterdir() if path.name in KEYS}
     assert [] == [path.name for path in home.glob("secrets-*")]
-    with embedded.alone(home):
+    with embedded.served(home):
         assert ["before"] == delivered(home)
         names = sql(
             embedded.url(home, "postgres"),

@@ -33,11 +33,15 @@ async def outside(database, database_settings, tmp_path):
     await database.execute(
         "SELECT setval(pg_get_serial_sequence('changes', 'id'), greatest(changes_floor, 1)) FROM lineage"
     )
-    await database.execute("UPDATE lineage SET held_since = NULL, look_first_since = NULL, event_due = false")
+    await database.execute(
+        "UPDATE lineage SET held_since = NULL, readback_first_since = NULL, event_due = false"
+    )
     yield Outside(
         database_settings.model_copy(update={"high_water": tmp_path}), database_url(database_settings)
     )
-    await database.execute("UPDATE lineage SET held_since = NULL, look_first_since = NULL, event_due = false")
+    await database.execute(
+        "UPDATE lineage SET held_since = NULL, readback_first_since = NULL, event_due = false"
+    )
 
 
 @pytest.fixture
@@ -171,7 +175,7 @@ async def test_a_database_that_a_person_let_go_on_is_not_held_again(database, ou
     await holding.release(older, actor="ann", reason="looked at")
 
     assert await high_water.check(older, outside)
-    assert (await holding.read(older)).look_first_since
+    assert (await holding.read(older)).readback_first_since
     await older.close()
 
 
@@ -240,10 +244,10 @@ def test_a_server_that_is_killed_is_no_alarm():
         home = Path(folder) / "home"
         settings = Settings(home=home)
         for _ in range(2):
-            with embedded.alone(home):
+            with embedded.served(home):
                 upgrade(settings)
                 asyncio.run(_work_until_killed(settings, home))
-        with embedded.alone(home):
+        with embedded.served(home):
             upgrade(settings)
 
             assert asyncio.run(_is_usual(settings))

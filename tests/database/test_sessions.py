@@ -58,7 +58,7 @@ async def held(database):
 def leases(database_settings):
     """Those of an engine with a home of its own, for which PostgreSQL has run for long enough."""
     leases = Leases(database_settings, "this one")
-    leases.settled = timedelta(0)
+    leases.stable = timedelta(0)
     return leases
 
 
@@ -148,7 +148,7 @@ async def test_a_restart_of_postgresql_which_ends_every_session_makes_no_engine_
     database, held, leases, clock
 ):
     await beat(database, 4711)
-    leases.settled = timedelta(days=365)  # it was started within them
+    leases.stable = timedelta(days=365)  # it was started within them
 
     await leases.take_over()
     clock(SESSION_SECONDS + 0.1)

@@ -102,8 +102,9 @@ CREATE TABLE effects (
     surplus        text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what is there too often
     undo_actor     text,                                         -- the person who wants the surplus undone
     mark           bigint,                                       -- of the last attempt: grows with each (trigger)
-    looked         text CHECK (looked IN ('found', 'as wanted', 'absent', 'asked')),  -- for it, after a restore
-    looked_at      timestamptz
+    first_readback text                                          -- the result, after a restore
+                   CHECK (first_readback IN ('found', 'as wanted', 'absent', 'asked')),
+    first_readback_at timestamptz
 )
 """
 
@@ -211,8 +212,8 @@ CREATE TABLE lineage (                                           -- one row: the
     attempts_floor   bigint NOT NULL DEFAULT 0,
     held_since       timestamptz,                                -- it is older than it was: nothing starts
     held_reason      text,
-    look_first_since timestamptz,                                -- a person let it go on: writes are looked for first
-    look_first_actor text,
+    readback_first_since timestamptz,                            -- a person let it go on: writes are looked for first
+    readback_first_actor text,
     event_due        boolean NOT NULL DEFAULT false              -- Prefect has no event of it yet
 )
 """
@@ -230,9 +231,9 @@ CREATE FUNCTION lineage_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO changes (subject, was, became, actor, reason)
     VALUES ('database', CASE WHEN OLD.held_since IS NOT NULL THEN 'held'
-                             WHEN OLD.look_first_since IS NOT NULL THEN 'looks first' END,
+                             WHEN OLD.readback_first_since IS NOT NULL THEN 'looks first' END,
             CASE WHEN NEW.held_since IS NOT NULL THEN 'held'
-                 WHEN NEW.look_first_since IS NOT NULL THEN 'looks first' ELSE 'as usual' END,
+                 WHEN NEW.readback_first_since IS NOT NULL THEN 'looks first' ELSE 'as usual' END,
             actor(), why(NEW.held_reason));
     RETURN NULL;
 END $$
@@ -256,8 +257,8 @@ GOING_BACK = """
 INSERT INTO lineage DEFAULT VALUES;
 CREATE SEQUENCE effects_mark;
 CREATE INDEX effects_mark_order ON effects (mark);
-CREATE TRIGGER lineage_changed AFTER UPDATE OF held_since, look_first_since ON lineage FOR EACH ROW
-    WHEN ((OLD.held_since, OLD.look_first_since) IS DISTINCT FROM (NEW.held_since, NEW.look_first_since))
+CREATE TRIGGER lineage_changed AFTER UPDATE OF held_since, readback_first_since ON lineage FOR EACH ROW
+    WHEN ((OLD.held_since, OLD.readback_first_since) IS DISTINCT FROM (NEW.held_since, NEW.readback_first_since))
     EXECUTE FUNCTION lineage_changed();
 CREATE TRIGGER mark_new_attempt BEFORE INSERT ON effects FOR EACH ROW
     WHEN (NEW.attempted_at IS NOT NULL) EXECUTE FUNCTION mark_attempt();

@@ -27,12 +27,12 @@ class Unknown(Exception):
 
 def is_due(row: Row) -> bool:
     """Return True if an effect must be looked for before it is sent, and was not yet."""
-    since = row["look_first_since"]
-    return since is not None and (row["looked_at"] is None or row["looked_at"] < since)
+    since = row["readback_first_since"]
+    return since is not None and (row["first_readback_at"] is None or row["first_readback_at"] < since)
 
 
 @dataclass
-class Looking:
+class FirstReadback:
     """One effect that is looked for; its locks are held."""
 
     connection: Connection
@@ -61,21 +61,21 @@ class Looking:
         scope = self.readback.scope if isinstance(self.readback, CountReadback) else None
         # So that a late check takes nothing that was there for something that came too much.
         baseline = self.there if found == "asked" else None
-        await store.looked(self.connection, self.row["id"], found, scope, baseline)
+        await store.note_first_readback(self.connection, self.row["id"], found, scope, baseline)
 
     async def _find(self) -> Outcome | None:
         if isinstance(self.readback, CountReadback):
             return await self._find_counted(self.readback)
         if self.readback is not None:
             return await self.readback()
-        if await store.began_since(self.connection, self.effect, self.row["look_first_since"]):
+        if await store.began_since(self.connection, self.effect, self.row["readback_first_since"]):
             return None
         raise Unknown(
             "The database went back to an earlier state, and it cannot be looked up whether this was done before."
         )
 
     async def _find_counted(self, readback: CountReadback) -> Outcome | None:
-        since = self.row["look_first_since"]
+        since = self.row["readback_first_since"]
         self.there = await readback.count()
         unknown = self.there - await store.known_of(self.connection, readback.scope, since)
         ours, unmarked = await self._whose(readback, unknown)

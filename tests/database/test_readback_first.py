@@ -9,7 +9,7 @@ from hookline.journal import CountReadback, Effect, EffectBusy, EffectUncertain,
 from hookline.journal.resolution import resolve
 
 AS_USUAL = (
-    "UPDATE lineage SET held_since = NULL, held_reason = NULL, look_first_since = NULL, event_due = false"
+    "UPDATE lineage SET held_since = NULL, held_reason = NULL, readback_first_since = NULL, event_due = false"
 )
 
 
