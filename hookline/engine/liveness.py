@@ -3,7 +3,8 @@ The liveness of engines on one data folder: a file lock tells a dead engine from
 
 Each engine has a lock on a file of its own for as long as it lives; the kernel releases the lock when the process
 dies, in whatever way. Unlike a process id it is never another program's, means the same in every container that shares
-the folder, and needs no clock. An engine on another folder is known by its lease alone.
+the folder, and needs no clock. An engine on another folder is known by its session with PostgreSQL
+(`hookline.inbox.engines.begin_session`), and behind a broken network by its lease.
 """
 
 import fcntl

@@ -1,6 +1,7 @@
 """Backup and restore with real servers: whole or not at all, and what is restored is held."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -14,12 +15,17 @@ import asyncpg
 import pytest
 from commands import run_here
 
+from hookline.backup.postgres import Database
+from hookline.backup.restore import _prefect_revisions
 from hookline.database import embedded
 from hookline.database.migrate import upgrade
 from hookline.settings import Settings
 from hookline.supervisor.lock import only_one
 
-PREFECT = "5f623ddbf7fe"
+ONE_MORE = """
+INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state)
+VALUES ('jiwa', $1, 'POST', '{}', '{}', '', 'received')
+"""
 KEYS = {"prefect-encryption-key": "the key", "admin-token": "a token"}
 
 
@@ -35,12 +41,7 @@ def sql(url, statement, *arguments):
 
 
 def deliver(home, number):
-    sql(
-        embedded.url(home, "hookline"),
-        "INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state) "
-        "VALUES ('jiwa', $1, 'POST', '{}', '{}', '', 'received')",
-        number,
-    )
+    sql(embedded.url(home, "hookline"), ONE_MORE, number)
 
 
 def delivered(home):
@@ -52,15 +53,9 @@ def delivered(home):
 
 def make_prefects(url):
     sql(url, "CREATE TABLE IF NOT EXISTS alembic_version (version_num text)")
-    sql(url, "INSERT INTO alembic_version VALUES ($1)", next(iter(sorted(_known()))))
+    sql(url, "INSERT INTO alembic_version VALUES ($1)", min(_prefect_revisions()))
     sql(url, "CREATE TABLE flow_run (name text)")
     sql(url, "INSERT INTO flow_run VALUES ('zealous-otter')")
-
-
-def _known():
-    from hookline.backup.restore import _prefect_revisions
-
-    return _prefect_revisions()
 
 
 @contextmanager
@@ -234,8 +229,6 @@ def test_a_file_that_was_cut_off_is_refused(home, file, part):
 
 def test_a_restore_that_fails_half_way_leaves_what_was_there(home, file):
     def broken(parts):
-        import hashlib
-
         dump = parts["hookline.dump"]
         dump = dump[: int(len(dump) * 0.9)]
         manifest = json.loads(parts["manifest.json"])
@@ -261,3 +254,44 @@ def assert_untouched(home):
         assert [None] == [
             row[0] for row in sql(embedded.url(home, "hookline"), "SELECT held_since FROM lineage")
         ]
+
+
+def test_a_server_of_ones_own_is_backed_up_and_restored_while_nobody_is_connected(home):
+    url = embedded.url(home, "firm")
+    environment = os.environ | {"HOOKLINE_HOME": str(home.parent / "other"), "HOOKLINE_DATABASE_URL": url}
+    file = home.parent / "firm.backup"
+    with embedded.served(home):
+        for name in ("firm", "firm_prefect"):
+            sql(embedded.url(home, "postgres"), f"CREATE DATABASE {name}")
+        upgrade(Settings(home=home.parent / "other", database_url=url))
+        make_prefects(embedded.url(home, "firm_prefect"))
+        sql(url, ONE_MORE, "before")
+        assert 0 == run_here("backup", str(file), env=environment).returncode
+        sql(url, ONE_MORE, "after")
+
+        refused = asyncio.run(
+            _while_connected(url, lambda: run_here("restore", str(file), "--yes", env=environment))
+        )
+        left = sql(url, "SELECT count(*) FROM deliveries")[0][0]
+        done = run_here("restore", str(file), "--yes", env=environment)
+
+        assert 0 == done.returncode, done.stderr
+        assert "The database firm is in use, by somebody" in refused.stderr
+        assert (2, 1) == (left, sql(url, "SELECT count(*) FROM deliveries")[0][0])
+        assert "zealous-otter" == sql(embedded.url(home, "firm_prefect"), "SELECT name FROM flow_run")[0][0]
+
+
+async def _while_connected(url, run):
+    connection = await asyncpg.connect(url, server_settings={"application_name": "somebody"})
+    try:
+        return await asyncio.to_thread(run)
+    finally:
+        await connection.close()
+
+
+def test_a_password_stands_in_no_command_line():
+    database = Database("postgresql://ann:se%20cret@db.example/hookline?sslmode=require")
+
+    assert "postgresql://ann@db.example/hookline?sslmode=require" == database.address
+    assert "se cret" == database.environment()["PGPASSWORD"]
+    assert "hookline" == database.name
