@@ -61,7 +61,7 @@ class Installation:
         return json.loads(self.run(*words, "--json").splitlines()[-1])
 
     @contextmanager
-    def process(self, *words, ready, stop=signal.SIGTERM):
+    def process(self, *words, ready, stop=signal.SIGTERM, env=None):
         """A command that runs until the end of the context."""
         log = self.folder / f"{words[0]}-{time.monotonic_ns()}.log"
         with log.open("wb") as output:
@@ -71,6 +71,7 @@ class Installation:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env=env,
             )
         try:
             deadline = time.monotonic() + START_SECONDS

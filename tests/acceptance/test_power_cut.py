@@ -1,8 +1,11 @@
-"""Everything is killed at once, as by a power cut; `hookline up` again goes on with what was at work, in its order."""
+"""Engines die by real signals, alone or with everything; what they had at work goes on at once."""
 
+import os
+
+import psutil
 import pytest
 
-from hookline.database import pool
+from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from tests.conftest import until
 from tests.installation import Installation, business, kill_all
@@ -56,4 +59,53 @@ async def begun_again(installation):
             SELECT min(id) FROM changes WHERE subject = 'dispatch' AND was = 'running' AND became = 'dispatched')
         ORDER BY c.id
         """
+    )
+
+
+async def test_an_engine_of_another_home_takes_over_before_the_lease_ends(tmp_path, environment):
+    installation = Installation(
+        tmp_path, environment, HOOKLINE_LEASE_SECONDS="10", HOOKLINE_BATCH_BACKLOG="0"
+    )
+    with installation.sandbox() as sandbox:
+        async with business(sandbox) as firm:
+            with installation.up():
+                installation.run("apply", "--subscribe", "--url", installation.settings.gateway_url)
+                database = await pool(installation.settings)
+                sandbox.fault("zentitle", operation="create_license_codes", kind="latency", seconds=8)
+                order = await firm.order(("LIC-PRO", 1))
+                await until(lambda: sandbox.faults("zentitle") == [], "the license was not asked for")
+                with other_engine(installation):
+                    await until(lambda: listed(database, 2), "the other engine does not begin")
+                    [row] = await database.fetch(
+                        "SELECT * FROM dispatches WHERE state = 'running' ORDER BY seq LIMIT 1"
+                    )
+                    psutil.Process(int(row["lease_owner"].split(":")[1])).kill()
+                    taken = await until(lambda: taken_over(database, row["id"]), "nobody takes over")
+                    await firm.noted(order)
+                    await close_pool()
+
+            assert taken["at"] < row["lease_until"]
+            assert 1 == firm.counts(order)["licenses"]
+
+
+def other_engine(installation):
+    """An engine with a home of its own, on the same database and Prefect server."""
+    home = installation.settings.home
+    environment = os.environ | {
+        "HOOKLINE_HOME": str(installation.folder / "other"),
+        "HOOKLINE_DATABASE_URL": embedded.url(home, "hookline"),
+        "PREFECT_API_URL": installation.settings.own_prefect_api_url,
+        "PREFECT_API_AUTH_STRING": (home / "secrets" / "prefect-auth").read_text(),
+    }
+    return installation.process("engine", ready=lambda _log: True, env=environment)
+
+
+async def listed(database, engines):
+    return engines == await database.fetchval("SELECT count(*) FROM engines WHERE session IS NOT NULL")
+
+
+async def taken_over(database, dispatch_id):
+    return await database.fetchrow(
+        "SELECT at FROM changes WHERE dispatch_id = $1 AND was = 'running' AND became = 'dispatched'",
+        dispatch_id,
     )
