@@ -89,7 +89,7 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
 
 def check(running: Running) -> list[Finding]:
     """Return the findings of `hookline doctor` about the work."""
-    return [_held(running.holding), _engines(running), _received(running), *_files(running)]
+    return [_engines(running), _received(running), *_files(running), _held(running.holding)]
 
 
 def _held(held: Holding) -> Finding:
