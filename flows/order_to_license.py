@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
 
 from prefect import flow
@@ -14,38 +13,20 @@ from prefect.states import Completed
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
+from flows.licenses import Customer, Licensing, LineItem
 from flows.mail import Mailer, contact_of
 from flows.report import is_unbatched
-from hookline.catalog import Catalog, Product, load_catalog
+from hookline.catalog import Catalog, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
 from hookline.clients.jiwa.queries import MAX_TAKE, SalesOrderRow
-from hookline.clients.sensorpro.models import NewContact
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from hookline.text import markdown, one_line
 from tasks import jiwa as jiwa_tasks
-from tasks import zentitle as zentitle_tasks
 from tasks.effects import BusinessKey
 
 WORKFLOW = "order-to-license"
-
-
-@dataclass(frozen=True)
-class Customer:
-    """The customer of an order, and the contact that the licenses are sent to."""
-
-    account: Account
-    contact: NewContact
-
-
-@dataclass(frozen=True)
-class LineItem:
-    """One line of an order that calls for licenses."""
-
-    step: str
-    product: Product
-    quantity: int
 
 
 # No stored results: the journal keeps what matters, and asking for their storage costs two calls a run.
@@ -84,22 +65,23 @@ async def _licensed(invoice_id: str, jiwa: str, zentitle: str, sensorpro: str) -
 
     zentitle_account = await ZentitleCredentials.named(zentitle)
     company = await company_of(zentitle_account, customer.account, line_items[0].product.product_id)
-    codes: dict[str, list[str]] = {}
-    for line in line_items:
-        codes[line.step] = await _license(zentitle_account, business, order, customer, company, line, catalog)
+    licensing = Licensing(zentitle_account, catalog, business, order, customer, company)
+    codes = {line.step: await licensing.license_line(line) for line in line_items}
 
+    # What was added later is told once more, with all that there is.
+    later = f" ({', '.join(licensing.enlarged)})" if licensing.enlarged else ""
     listing = _listing(line_items, codes)
     mailer = Mailer(await SensorproCredentials.named(sensorpro), customer.contact)
-    await mailer.send(business.step("mail"), catalog.mail, order=order.InvoiceNo, licenses=listing)
+    await mailer.send(business.step(f"mail{later}"), catalog.mail, order=order.InvoiceNo, licenses=listing)
     await jiwa_tasks.create_sales_order_note(
         jiwa_account,
-        business.step("order note"),
+        business.step(f"order note{later}"),
         InvoiceID=order.InvoiceID,
-        NoteText=f"Licenses allocated and mailed:\n{listing}",
+        NoteText=f"Licenses allocated and mailed{later}:\n{listing}",
     )
     await _report(order, customer, line_items, codes)
     return Completed(
-        message=f"{label} for {customer.account.name}: {sum(map(len, codes.values()))} license codes."
+        message=f"{label} for {customer.account.name}: {sum(map(len, codes.values()))} license codes{later}."
     )
 
 
@@ -199,64 +181,6 @@ async def _customer(jiwa: JiwaCredentials, order: SalesOrder) -> Customer:
         so_far="Nothing was allocated.",
     )
     return Customer(Account(order.DebtorAccountNo, order.DebtorName, email), contact)
-
-
-async def _license(
-    zentitle: ZentitleCredentials,
-    business: BusinessKey,
-    order: SalesOrder,
-    customer: Customer,
-    company: int,
-    line: LineItem,
-    catalog: Catalog,
-) -> list[str]:
-    """Allocate and set up what one line calls for; return its license codes."""
-    product = line.product
-    codes = await zentitle_tasks.create_license_codes(
-        zentitle,
-        business.step(line.step, depends_on=[company]),
-        productid=product.product_id,
-        companyid=company,
-        numcodes=product.codes(line.quantity),
-        profilename=product.profile,
-        reference=f"{business.label} {line.step}",
-    )
-    for code in codes:
-        await zentitle_tasks.set_license_terms(
-            zentitle,
-            business,
-            product.product_id,
-            code,
-            clients=product.clients(line.quantity),
-            days=product.days,
-        )
-        await zentitle_tasks.create_license_note(
-            zentitle,
-            business.step(f"license note of {code}"),
-            productid=product.product_id,
-            licensecode=code,
-            description=f"Order {order.InvoiceNo}",
-        )
-        await zentitle_tasks.create_consumer_data(
-            zentitle,
-            business.step(f"consumer record of {code}"),
-            productid=product.product_id,
-            licensecode=code,
-            computerid=_computer_id(catalog, order),
-            clientinfo={
-                "firstname": customer.contact.FirstName or "",
-                "company": customer.account.name,
-                "email": customer.account.email,
-                "order": order.InvoiceNo,
-            },
-        )
-    return codes
-
-
-def _computer_id(catalog: Catalog, order: SalesOrder) -> str:
-    field = catalog.computer_id_field
-    contents = [value.Contents for value in order.CustomFieldValues if field and value.SettingID == field]
-    return next(filter(None, contents), order.InvoiceID)
 
 
 def _listing(line_items: list[LineItem], codes: dict[str, list[str]]) -> str:

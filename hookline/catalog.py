@@ -40,6 +40,8 @@ class Product(_Strict):
     license_type: Literal["perpetual", "subscription"]
     days: int | None = Field(None, ge=1, le=5000)
     profile: str | None = None
+    import_codes: bool = False
+    """Choose the codes here and import them, so that one that is sent twice is one; Zentitle generates them else."""
 
     @model_validator(mode="after")
     def _days_fit_the_type(self) -> Self:
@@ -120,6 +122,8 @@ class Catalog(_Strict):
     """The whole of `catalog.yaml`."""
 
     paid_when: Literal["payments", "allocated", "either"] = "either"
+    when_enlarged: Literal["stop", "license"] = "stop"
+    """What becomes of an order to which licenses were added after it was licensed."""
     computer_id_field: str = ""
     mail: Mail
     products: list[Product] = Field(min_length=1)

@@ -1,7 +1,7 @@
 """The journal for tasks: the business key that a write belongs to, and how it is compensated."""
 
 import inspect
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ from blocks import BLOCKS, VendorCredentials
 from hookline import context, journal
 from hookline.database.types import Row
 from hookline.errors import HooklineError
-from hookline.journal import BusinessFailure, CompensationStep, Effect, Journal, Outcome, Readback, Send
+from hookline.journal import BusinessFailure, CompensationStep, Effect, Journal, Outcome, Readback, Send, Step
 from hookline.settings import settings
 
 PYDANTIC_MASK: Final = str(SecretStr("secret"))
@@ -250,6 +250,28 @@ async def run_write(
 async def outcome_of(business: BusinessKey) -> Outcome | None:
     """Return the outcome of the write at this step, where the journal knows that it is done."""
     return await Journal(settings()).outcome_of(business.workflow, business.key, business.step_name)
+
+
+async def remembered(business: BusinessKey, step: str, choose: Callable[[], list[str]]) -> list[str]:
+    """
+    Return what was chosen at this step of a business; choose it the first time, and whatever dies, never again.
+
+    Args:
+        business: what it is for.
+        step: which choice.
+        choose: makes it; nothing outside may change by that.
+    """
+
+    async def send() -> Outcome:
+        return Outcome(choose())
+
+    outcome = await run_write(business, step, "hookline.choose", {}, send, readback=_never_found, landing=0.0)
+    return outcome.reference
+
+
+async def steps_of(business: BusinessKey, prefix: str) -> list[Step]:
+    """Return the steps of a business that begin so and were written down, the oldest first."""
+    return await Journal(settings()).steps(business.workflow, business.key, prefix)
 
 
 async def correct_reference(business: BusinessKey, reference: str) -> None:

@@ -24,7 +24,7 @@ get_license_code = _zentitle.call(ZentitleClient.get_license_code)
 create_license_codes = _zentitle.write_task(
     ZentitleClient.create_license_codes,
     of=("productid", "companyid"),
-    identity=("productid", "companyid", "numcodes"),
+    identity=("productid", "companyid", "numcodes", "licensecodes"),
     count_readback=readback.codes_of,
     readback=readback.imported_codes,
     expected=readback.codes_expected,

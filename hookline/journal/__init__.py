@@ -36,7 +36,7 @@ from hookline.journal.effect import (
     Send,
 )
 from hookline.journal.exclusive import LOCK_TIMEOUT_SECONDS, BusinessBusy, ensure_exclusive, exclusive
-from hookline.journal.journal import Journal
+from hookline.journal.journal import Journal, Step
 
 __all__ = [
     "LOCK_TIMEOUT_SECONDS",
@@ -55,6 +55,7 @@ __all__ = [
     "Readback",
     "Saga",
     "Send",
+    "Step",
     "ensure_exclusive",
     "exclusive",
 ]

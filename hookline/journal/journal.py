@@ -6,10 +6,11 @@ anything depends on it, and a run that finds `intended` reads back before it sen
 counts at once; what it does not find may still be on its way, until the vendor's landing time is over.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hookline import context
 from hookline.crash_points import crash_point
@@ -33,6 +34,19 @@ from hookline.journal.effect import (
 from hookline.journal.fence import Fence
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
+
+DONE = ("done", "doubled")
+"""The states of an effect that happened."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a business as the journal knows it."""
+
+    name: str
+    is_done: bool
+    request: Mapping[str, Any]
+    reference: list[str]
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,19 @@ class Journal:
         async with lent(self.settings) as connection:
             row = await store.current(connection, workflow, key, step)
         return None if row is None else _outcome(row)
+
+    async def steps(self, workflow: str, key: str, prefix: str) -> list[Step]:
+        """
+        Return the steps of a business that begin so and were written down, the oldest first.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL is away.
+        """
+        async with lent(self.settings) as connection:
+            rows = await store.steps(connection, workflow, key, prefix)
+        return [
+            Step(row["step"], row["state"] in DONE, row["request"], list(row["reference"])) for row in rows
+        ]
 
     async def correct_reference(self, workflow: str, key: str, step: str, reference: str) -> None:
         """
@@ -160,10 +187,6 @@ class _Write:
     readback: Readback | None
     resend: bool
     fence: Fence
-    mark: int | None = None
-    """Of its attempt, once that has begun here."""
-    was_read_back: bool = False
-    """True once it was looked for here."""
 
     async def run(self, send: Send) -> Outcome:
         if self.row["held_reason"] and self.row["state"] != "done":
@@ -199,7 +222,6 @@ class _Write:
 
     async def _read_back_first(self) -> Outcome | None:
         """Return what was done and forgotten; None if it is known that it was not."""
-        self.was_read_back = True
         first = readback_first.FirstReadback(self.connection, self.effect, self.row, self.readback)
         if self.readback is None and self.resend:
             return None
@@ -217,8 +239,7 @@ class _Write:
 
     def _remember(self) -> None:
         """Write down outside of the database that this attempt began, before its request leaves."""
-        if (mark := self.mark or self.row["mark"]) is not None:
-            outside(self.settings).note_attempt(self.row["lineage"], mark)
+        outside(self.settings).note_attempt(self.row["lineage"], self.row["mark"])
 
     # Before it is sent
 
@@ -266,7 +287,7 @@ class _Write:
                 )
             baseline = await self.readback.count()
         self.fence.begin()
-        self.mark = await store.begin(
+        self.row = await store.begin(
             self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline
         )
 
@@ -300,8 +321,8 @@ class _Write:
             await self._ask(
                 f"{expected} were asked for and {len(outcome.reference)} came: {outcome.reference}."
             )
-        is_first = self.row["begun"] or self.row["attempts"] == 0
-        await self._done(outcome, check_after=None if is_first else late_check.delay(self.settings, 0))
+        check_after = late_check.delay(self.settings, 0) if self._is_repeat else None
+        await self._done(outcome, check_after=check_after)
         crash_point(f"done {operation}")
         return outcome
 
@@ -310,20 +331,28 @@ class _Write:
         Write down what an error means; return the outcome if the write is found at once.
 
         After an answer that cannot be read, it is looked for at once. Where it is not there, it may be on its way, and
-        the error is one to try again after.
+        the error is one to try again after. So it is where a later attempt is refused: the vendor may have done an
+        earlier one by then, and refuse to do it twice.
         """
         state = state_after(error, may_repeat=self.readback is not None or self.resend)
         if state == "uncertain":
             await self._ask(str(error), error)
         if state is not None:
-            await store.not_applied(self.connection, self.row["id"], state=state, reason=str(error))
-            return None
+            found = await self._read_back() if state == "failed" and self._is_repeat else None
+            if found is None:
+                await store.not_applied(self.connection, self.row["id"], state=state, reason=str(error))
+            return found
         await store.give_up(self.connection, self.row["id"], str(error), self.effect)
         if self.readback is None or not isinstance(error, Retryable) or error.transient:
             return None
         if (found := await self._read_back()) is None:
             error.transient, error.retry_after = True, self._landing_seconds
         return found
+
+    @property
+    def _is_repeat(self) -> bool:
+        """True if there was an attempt before the current one."""
+        return bool(self.row["attempts"] > 1)
 
     async def _adopt(self, found: Outcome) -> Outcome:
         """Take what was found at the vendor for the outcome; where it is there more than once, see at once to that."""
@@ -351,9 +380,7 @@ class _Write:
     async def _read_back(self) -> Outcome | None:
         """Return what an attempt brought, as far as the vendor shows it by now."""
         if isinstance(self.readback, CountReadback):
-            if (
-                readback_first.is_due(self.row) and not self.was_read_back
-            ):  # what is new may be of others that are forgotten
+            if readback_first.is_due(self.row):  # what is new may be of others that are forgotten
                 return await self._read_back_first()
             return await self._count_new(self.readback)
         return await self.readback() if self.readback else None

@@ -108,9 +108,9 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
 
 async def begin(
     connection: Connection, effect_id: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
-) -> int:
+) -> Row:
     """
-    Write down that an attempt begins now, and return its mark; from here on its end is not known.
+    Write down that an attempt begins now, and return the row; from here on its end is not known.
 
     Args:
         connection: has the locks.
@@ -119,15 +119,15 @@ async def begin(
         scope: where its read-back counts, if it does.
         baseline: what is there now.
     """
-    mark: int = await connection.fetchval(
-        """
+    row = await connection.fetchrow(
+        f"""
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
             call = CASE WHEN attempts > 0 THEN $6 ELSE call END
-        WHERE id = $1 RETURNING mark
-        """,
+        WHERE id = $1 RETURNING *, false AS begun, {_LINEAGE}
+        """,  # noqa: S608  (a constant)
         effect_id,
         None if baseline is None else sorted(baseline),
         effect.flow_run_id,
@@ -135,7 +135,9 @@ async def begin(
         scope,
         effect.call,
     )
-    return mark
+    if row is None:
+        raise LookupError(f"effect {effect_id} is gone")
+    return row
 
 
 async def leaves_now(connection: Connection, effect_id: int) -> None:
@@ -463,6 +465,19 @@ async def current(connection: Connection, workflow: str, key: str, step: str) ->
         workflow,
         key,
         step,
+    )
+
+
+async def steps(connection: Connection, workflow: str, key: str, prefix: str) -> Sequence[Row]:
+    """Return the effects of a business whose steps begin so, the oldest first, without what was undone."""
+    return await connection.fetch(
+        """
+        SELECT * FROM effects
+        WHERE workflow = $1 AND key = $2 AND starts_with(step, $3) AND state NOT IN ('undone', 'kept') ORDER BY id
+        """,
+        workflow,
+        key,
+        prefix,
     )
 
 

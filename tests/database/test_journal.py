@@ -206,6 +206,34 @@ async def test_what_is_not_found_after_an_answer_that_cannot_be_read_is_tried_ag
     assert ((True, database_settings.landing_seconds), ["thing-1"]) == (again, done.reference)
 
 
+async def test_what_a_count_finds_after_an_answer_that_cannot_be_read_is_only_what_is_new(
+    database, database_settings, vendor
+):
+    vendor.things = ["somebody's"]
+    vendor.fail = [Unreadable()]
+    readback = CountReadback("things of company 1", vendor.count)
+
+    found = await Journal(database_settings).run(
+        effect("license", expected=1), vendor.send, readback=readback
+    )
+
+    assert (["thing-2"], "done") == (found.reference, await state_of(database))
+
+
+async def test_a_later_attempt_that_is_refused_because_an_earlier_one_landed_is_done(database, slow, vendor):
+    with pytest.raises(Lost):
+        await slow.run(effect(), lost_on_the_way, readback=vendor.find)
+    await let_pass(database, 61)
+
+    async def refused_as_there():
+        vendor.things.append("landed just now")
+        raise RefusedByVendor("is there already")
+
+    found = await slow.run(effect(), refused_as_there, readback=vendor.find)
+
+    assert (["landed just now"], "done") == (found.reference, await state_of(database))
+
+
 # Time -------------------------------------------------------------------------------------------------------
 
 
