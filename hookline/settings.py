@@ -275,11 +275,11 @@ class Settings(FromEnvironment):
         default_text="60,600,3600,86400",
     )
 
-    @field_validator("home")
+    @field_validator("home", "high_water")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
+    def _absolute(cls, folder: Path | None) -> Path | None:
         try:
-            return home.expanduser().resolve()
+            return folder and folder.expanduser().resolve()
         except RuntimeError as error:
             raise ValueError(str(error)) from None
 

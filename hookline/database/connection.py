@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -72,7 +73,12 @@ def database_url(settings: Settings) -> str:
 
 def outside(settings: Settings) -> high_water.Outside:
     """Return what is remembered outside of Hookline's own database of how far it was."""
-    return high_water.Outside(settings, database_url(settings))
+    return _outside(settings.high_water or settings.home / "high-water", database_url(settings))
+
+
+@cache
+def _outside(folder: Path, url: str) -> high_water.Outside:
+    return high_water.Outside(folder, url)
 
 
 def prefect_database_url(settings: Settings) -> str:

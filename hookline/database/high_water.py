@@ -24,7 +24,6 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from hookline.database.types import Connection
-from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +66,8 @@ class Position:
 class Outside:
     """The files that remember how far the database was."""
 
-    def __init__(self, settings: Settings, url: str) -> None:
-        self.folder = settings.high_water or settings.home / "high-water"
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
         address = url.partition("@")[2] or url  # without the password
         self._address = self.folder / f"database-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
 
@@ -84,8 +83,7 @@ class Outside:
 
     def note(self, lineage: UUID, mark: Mark, *, on_disk: bool = False) -> None:
         """Write down how far the database is; several processes may do so at once, and it never falls."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._file(lineage), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._open(lineage)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             data = os.pread(file, _FORMAT.size, 0)
@@ -112,8 +110,13 @@ class Outside:
         draft.chmod(0o600)
         draft.replace(self._address)
 
-    def _file(self, lineage: UUID) -> Path:
-        return self.folder / f"{lineage}{_SUFFIX}"
+    def _open(self, lineage: UUID) -> int:
+        path, flags = f"{self.folder}/{lineage}{_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(path, flags, 0o600)
 
 
 def older(then: UUID | None, mark: Mark | None, now: Position) -> str | None:

@@ -136,7 +136,12 @@ class Engine:
             self.database, self.runs = database, FlowRuns(database, client, self.deployments)
             self.backlog = Batches(self.settings, database, client, self.hooks, self.deployments)
             self.router = Router(
-                database, self.hooks, self.deployments, self.settings.body_keys, on_routed=self.wake.set
+                database,
+                self.hooks,
+                self.deployments,
+                self.settings.body_keys,
+                owner=self.name,
+                on_routed=self.wake.set,
             )
             routing = asyncio.create_task(self.router.serve())
             loop = asyncio.get_running_loop()

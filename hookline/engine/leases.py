@@ -22,7 +22,7 @@ from hookline.database import pool
 from hookline.database.connection import reaching
 from hookline.engine.liveness import dead_engines, fallen_engines, forget
 from hookline.engine.slots import DispatchSlot, Slots
-from hookline.inbox import dispatches, engines
+from hookline.inbox import deliveries, dispatches, engines
 from hookline.prefect_adapter.control import Stop
 from hookline.settings import Settings
 
@@ -188,6 +188,7 @@ class Leases:
                 row["engine_deaths"],
             )
         if dead:
+            await deliveries.release_routing_of(database, dead)
             await engines.forget(database, dead)
             for name in dead:
                 forget(home, name)

@@ -120,7 +120,12 @@ async def accept_all(
 
 
 async def claim_received(
-    connection: Connection, limit: int, *, busy: Collection[str] = (), counted: Collection[UUID] = ()
+    connection: Connection,
+    limit: int,
+    *,
+    busy: Collection[str] = (),
+    counted: Collection[UUID] = (),
+    owner: str | None = None,
 ) -> list[asyncpg.Record]:
     """
     Claim deliveries that are to be routed, in order of arrival; sources take turns.
@@ -133,6 +138,7 @@ async def claim_received(
         limit: of the number.
         busy: sources that are left out.
         counted: deliveries whose attempt by this same process was counted before; it is alive.
+        owner: the engine's name.
 
     Returns:
         The deliveries; `body` is None where it is large (`body_of`).
@@ -157,22 +163,25 @@ async def claim_received(
                 SELECT FROM deliveries e WHERE e.state = 'received' AND e.routing_attempts > 0
                 AND e.source = s.source AND e.id <> ALL($3))
         )
-        UPDATE deliveries d SET {_CLAIM} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
+        UPDATE deliveries d SET routing_owner = $4, {_CLAIM} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
         FROM (SELECT id FROM due ORDER BY turn, seq LIMIT $1) AS chosen, {_WITHOUT_FSYNC}
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
         """,  # noqa: S608  (constants)
         limit,
         list(busy),
         list(counted),
+        owner,
     )
     return sorted(claimed, key=itemgetter("seq"))
 
 
-async def claim_suspect(connection: Connection, counted: Collection[UUID] = ()) -> asyncpg.Record | None:
+async def claim_suspect(
+    connection: Connection, counted: Collection[UUID] = (), *, owner: str | None = None
+) -> asyncpg.Record | None:
     """Claim the first delivery whose routing an engine began and did not end, to be routed with no other beside it."""
     return await connection.fetchrow(
         f"""
-        UPDATE deliveries d SET {_CLAIM} + 1
+        UPDATE deliveries d SET routing_owner = $2, {_CLAIM} + 1
         FROM (SELECT d.id FROM deliveries d
               WHERE d.state = 'received' AND d.routing_attempts > 0 AND d.id <> ALL($1) AND {_UNCLAIMED}
                 AND {NOT_HELD}
@@ -180,6 +189,23 @@ async def claim_suspect(connection: Connection, counted: Collection[UUID] = ()) 
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
         """,  # noqa: S608  (constants)
         list(counted),
+        owner,
+    )
+
+
+async def release_routing_of(database: asyncpg.Pool, dead: Collection[str]) -> None:
+    """Release deliveries that these engines were routing when they died; their attempts stay counted."""
+    await database.execute(
+        """
+        WITH released AS (
+            UPDATE deliveries SET routing_until = NULL
+            WHERE state = 'received' AND routing_attempts > 0 AND routing_until IS NOT NULL AND routing_owner = ANY($1)
+            RETURNING 1
+        )
+        SELECT pg_notify($2, '') FROM released
+        """,
+        list(dead),
+        CHANNEL,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from hookline.backup.postgres import Database, dump, load
 from hookline.database import embedded, high_water
 from hookline.database.connection import close_pool, database_url, pool
+from hookline.database.connection import outside as outside_of
 from hookline.database.high_water import Mark, Outside
 from hookline.database.migrate import upgrade
 from hookline.errors import HooklineError
@@ -36,9 +37,7 @@ async def outside(database, database_settings, tmp_path):
     await database.execute(
         "UPDATE lineage SET held_since = NULL, readback_first_since = NULL, event_due = false"
     )
-    yield Outside(
-        database_settings.model_copy(update={"high_water": tmp_path}), database_url(database_settings)
-    )
+    yield Outside(tmp_path, database_url(database_settings))
     await database.execute(
         "UPDATE lineage SET held_since = NULL, readback_first_since = NULL, event_due = false"
     )
@@ -255,7 +254,7 @@ def test_a_server_that_is_killed_is_no_alarm():
 
 async def _work_until_killed(settings, home):
     database = await pool(settings)
-    remembered = Outside(settings, database_url(settings))
+    remembered = outside_of(settings)
     lineage = (await high_water.position(database)).lineage
     for number in range(40):
         await accept(database, arrival())

@@ -14,7 +14,7 @@ from hookline.database import connect
 from hookline.database.connection import database_url
 from hookline.engine.leases import SESSION_SECONDS, Leases
 from hookline.engine.liveness import dead_engines, fallen_engines, note_fall
-from hookline.inbox import dispatches, engines
+from hookline.inbox import deliveries, dispatches, engines
 
 LEASE = timedelta(seconds=30)
 ENGINE = """
@@ -112,6 +112,24 @@ async def test_a_killed_engine_of_another_home_is_known_dead_by_its_session(
     assert ("running", 0, False) == while_it_lives == at_first
     assert ("dispatched", 1, False) == await held()
     assert 0 == await database.fetchval("SELECT count(*) FROM engines")
+
+
+async def test_what_a_dead_engine_was_routing_is_free_at_once(database, database_settings, held, tmp_path):
+    async with database.acquire() as connection:
+        await database.execute(
+            "INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state) "
+            "VALUES ('other', '1', 'POST', '{}', '{}', '', 'received')"
+        )
+        [claimed] = await deliveries.claim_received(connection, 1, busy=["jiwa"], owner="other")
+        before = await deliveries.claim_suspect(connection)
+        (tmp_path / "engines").mkdir()
+        (tmp_path / "engines" / "other.lock").touch()
+        elsewhere = {"home": tmp_path, "database_url": SecretStr(database_url(database_settings))}
+
+        await Leases(database_settings.model_copy(update=elsewhere), "this one").take_over()
+
+        suspect = await deliveries.claim_suspect(connection)
+    assert (None, claimed["id"], 2) == (before, suspect["id"], suspect["routing_attempts"])
 
 
 async def test_an_engine_that_begins_another_session_is_not_dead(

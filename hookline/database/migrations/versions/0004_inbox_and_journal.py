@@ -29,6 +29,7 @@ CREATE TABLE deliveries (
     only_route     text,                                         -- replayed to this route, whatever its condition
     routing_attempts integer NOT NULL DEFAULT 0,                 -- counted before each: the third is the last
     routing_until  timestamptz,                                  -- an engine routes it, or it waits, until then
+    routing_owner  text,                                         -- that engine
     duplicates     integer NOT NULL DEFAULT 0,
     duplicate_at   timestamptz,
     UNIQUE (source, external_id)
