@@ -127,6 +127,11 @@ class Settings(FromEnvironment):
         default_text="the embedded one, under HOOKLINE_HOME",
         example="postgresql://hookline:password@db.example.com/hookline",
     )
+    high_water: Path | None = _setting(
+        None,
+        "Folder that remembers how far the database was, better on another disk than it.",
+        default_text="`high-water` in HOOKLINE_HOME",
+    )
     gateway_host: str = _setting(
         "127.0.0.1",
         "Address the gateway listens on; 0.0.0.0 is every address of this machine.",
@@ -285,11 +290,11 @@ class Settings(FromEnvironment):
         default_text="60,600,3600,86400",
     )
 
-    @field_validator("home")
+    @field_validator("home", "high_water")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
+    def _absolute(cls, folder: Path | None) -> Path | None:
         try:
-            return home.expanduser().resolve()
+            return folder and folder.expanduser().resolve()
         except RuntimeError as error:
             raise ValueError(str(error)) from None
 

@@ -345,7 +345,7 @@ async def set_license_terms(
         async def find() -> Outcome | None:
             existing = await read()
             is_set = existing.enabledforuse and existing.clientsallowed == clients and _lasts(existing, days)
-            return Outcome([code]) if is_set else None
+            return Outcome([code], is_state=True) if is_set else None
 
         request = {"code": code, "clients": clients, "days": days}
         operation = "zentitle.update_license_code"

@@ -33,6 +33,9 @@ COMMANDS = {
     "effects": "The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
     "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
     "vendors": "The health of each vendor account: which is away, since when, and what waits for it.",
+    "hold": "A database that is older than it was: show why all is held, and let it go on.",
+    "backup": "Write both databases and the keys of HOOKLINE_HOME into one file, while everything runs.",
+    "restore": "Put a backup in the place of what is there, while nothing runs.",
     "trace": "Follow one order from the webhook to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as its sender would.",
     "operations": "List every vendor operation.",
@@ -43,7 +46,7 @@ COMMANDS = {
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
-GROUPS = ("inbox", "sources", "issues", "effects")
+GROUPS = ("inbox", "sources", "issues", "effects", "hold")
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

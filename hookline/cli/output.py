@@ -2,11 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
@@ -72,6 +74,33 @@ def confirm(question: str) -> bool:
         return Confirm.ask(question, console=console(stderr=True), default=False)
     except EOFError:
         return False
+
+
+class Steps:
+    """The progress of a long command on the terminal: what is done, and how many bytes of it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, size: int) -> None:
+        """Show so many bytes more."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=None)
+        self._progress.advance(self._tasks[what], size)
+
+    def pause(self) -> None:
+        """Stop drawing, for a question."""
+        self._progress.stop()
+
+
+@contextmanager
+def steps() -> Iterator[Steps]:
+    """Show progress on stderr, if that is a terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+    screen = console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        yield Steps(progress)
 
 
 def print_json(value: Any) -> None:

@@ -1,25 +1,34 @@
 """`hookline up`: run all processes in the foreground."""
 
+import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+import asyncpg
 from cyclopts import Parameter
 
 from hookline import runtime
 from hookline.catalog import catalog_in_force
-from hookline.database import embedded
+from hookline.database import connect, embedded
+from hookline.engine.liveness import note_fall
+from hookline.errors import HooklineError
 from hookline.gateway.configuration import sources_in_force
 from hookline.health import processes as health
+from hookline.inbox import holding
+from hookline.inbox.holding import ADVICE, Holding
 from hookline.settings import VENDORS, Settings
 from hookline.supervisor import Port, Process, file_ready, http_ready, only_one, require_free, supervise
 from hookline.supervisor.ready import READY_FILE
 from hookline.supervisor.supervisor import Troubles
 
 START_SECONDS = 180
+HELD_SECONDS = 3.0
 
 
 def up(
@@ -58,6 +67,7 @@ def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
     if settings.database_url is None:
         embedded.prepare(settings.home)
     os.environ["TMPDIR"] = str(_temporary_folder(settings))
+    note_fall(settings.home)
     runtime.write_pidfile(settings.home, sandbox=settings.sandbox)
     try:
         supervise(processes(settings), on_change=on_change, home=settings.home)
@@ -201,3 +211,21 @@ def _print_ready(settings: Settings) -> None:
         where = str(settings.home / "secrets" / "admin-token")
     print(f"hookline ready\n  inbox     {settings.base_url}/   (token: {where})")  # noqa: T201
     print(f"  Prefect   {settings.prefect_ui_url}/", flush=True)  # noqa: T201
+    if held := _held(settings):
+        print(f"  HELD      {held.text}\n            {ADVICE}", flush=True)  # noqa: T201
+
+
+def _held(settings: Settings) -> Holding | None:
+    """Return why everything is held, if it is; this process has a loop already, so it asks in a thread."""
+
+    async def read() -> Holding:
+        connection = await connect(settings)
+        try:
+            return await holding.read(connection, seconds=HELD_SECONDS)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread, suppress(HooklineError, OSError, asyncpg.PostgresError):
+        held = thread.submit(asyncio.run, read()).result()
+        return held if held.held_since else None
+    return None

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import SecretStr
 
-from hookline.database import embedded
+from hookline.database import embedded, high_water
 from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.settings import Settings
@@ -70,6 +71,16 @@ def database_url(settings: Settings) -> str:
     return embedded.url(settings.home, "hookline")
 
 
+def outside(settings: Settings) -> high_water.Outside:
+    """Return what is remembered outside of Hookline's own database of how far it was."""
+    return _outside(settings.high_water or settings.home / "high-water", database_url(settings))
+
+
+@cache
+def _outside(folder: Path, url: str) -> high_water.Outside:
+    return high_water.Outside(folder, url)
+
+
 def prefect_database_url(settings: Settings) -> str:
     """
     Return the address of Prefect's database, in Prefect's notation.
@@ -83,6 +94,14 @@ def prefect_database_url(settings: Settings) -> str:
     address, _, query = settings.database_url.get_secret_value().partition("?")
     beside = f"{address}_prefect" + (f"?{query}" if query else "")
     return for_sqlalchemy(beside)
+
+
+def prefect_postgres_url(settings: Settings) -> str | None:
+    """Return the address of Prefect's database for asyncpg; None where another server or database system has it."""
+    url = prefect_database_url(settings)
+    if not settings.has_own_prefect or not url.startswith("postgres"):
+        return None
+    return re.sub(r"(?<=[?&])ssl=", "sslmode=", url.replace("+asyncpg", "", 1))
 
 
 def for_sqlalchemy(url: str) -> str:
@@ -119,7 +138,7 @@ async def pool(settings: Settings) -> asyncpg.Pool:
     if making is None:
         # A run may use two, and a batch has twice as many; ten times as many may wait, with one each.
         size = 14 * settings.engine_concurrency + 10
-        making = pools[address] = asyncio.ensure_future(_make_pool(database_url(settings), size))
+        making = pools[address] = asyncio.ensure_future(_make_pool(settings, size))
     try:
         return await asyncio.shield(making)
     except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
@@ -188,10 +207,17 @@ async def close_pool() -> None:
                 await (await made).close()
 
 
-async def _make_pool(url: str, size: int) -> asyncpg.Pool:
-    named = {"application_name": process_name()}
+async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
+    url, named = database_url(settings), {"application_name": process_name()}
+    remembered = outside(settings)
+
+    async def prepare(connection: asyncpg.Connection) -> None:
+        # An older copy in the place of the database ends its connections: no new one works unchecked.
+        await high_water.check(connection, remembered)
+        await _use_json(connection)
+
     return await asyncpg.create_pool(
-        url, min_size=1, max_size=size, timeout=10, init=_use_json, server_settings=named
+        url, min_size=1, max_size=size, timeout=10, init=prepare, server_settings=named
     )
 
 

@@ -20,8 +20,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
@@ -38,6 +38,7 @@ STOP_SIGNAL = signal.SIGINT  # a "fast" shutdown: clients are sent away, everyth
 
 _SYSTEM_USER = "pgserver"
 _STOP_TIMEOUT_SECONDS = 15.0  # of an old server
+_START_TIMEOUT_SECONDS = 60.0
 _PORT = 5432  # only part of the socket's name
 _MAX_SOCKET = 103  # macOS; Linux allows 107
 _PLAIN_PATH = re.compile(
@@ -138,6 +139,49 @@ def command(home: Path) -> list[str]:
     settings = _SETTINGS | {"unix_socket_directories": str(socket_dir(home))}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return _runnable(_owner(home)[0], [str(_binary("postgres")), "-D", str(_data(home)), *options])
+
+
+def programs() -> Path:
+    """Return the folder with PostgreSQL's own programs, such as `pg_dump`."""
+    return _binary("pg_dump").parent
+
+
+@contextmanager
+def served(home: Path) -> Iterator[None]:
+    """
+    Run the server by itself, for work that nothing else may see; the caller has the home's lock.
+
+    Raises:
+        HooklineError: it does not start; says why.
+    """
+    prepare(home)
+    run = process(home)
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen(  # noqa: S603
+            run["command"],
+            env=run["env"],
+            cwd=run["cwd"],
+            user=run["user"],
+            group=run["group"],
+            extra_groups=None if run["user"] is None else [],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C is for us: the server is stopped last
+        )
+        try:
+            deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+            while _status(_data(home)) != "ready" or _server(_data(home)) is None:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise HooklineError(
+                        f"PostgreSQL does not start: {log.read().decode(errors='replace').strip()}"
+                    )
+                time.sleep(0.02)
+            yield
+        finally:
+            _stop_leftover(_data(home))
+            server.wait(_STOP_TIMEOUT_SECONDS)
 
 
 def url(home: Path, database: str) -> str:

@@ -7,9 +7,11 @@ from urllib.parse import unquote
 
 import asyncpg
 
+from hookline.database import high_water
 from hookline.database.connection import (
     database_url,
     for_sqlalchemy,
+    outside,
     prefect_database_url,
     unreachable,
 )
@@ -33,6 +35,7 @@ def upgrade(settings: Settings) -> None:
     except (OSError, asyncpg.PostgresError) as error:
         raise unreachable(settings, error) from None
     if current == head():
+        asyncio.run(_check_high_water(settings))
         return
     if current is not None and current not in _revisions():
         raise HooklineError(
@@ -47,6 +50,7 @@ def upgrade(settings: Settings) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = for_sqlalchemy(database_url(settings))
     command.upgrade(config, "head")
+    asyncio.run(_check_high_water(settings))
 
 
 async def _prepare(settings: Settings) -> str | None:
@@ -61,6 +65,15 @@ async def _prepare(settings: Settings) -> str | None:
         return None
     else:
         return revision
+    finally:
+        await connection.close()
+
+
+async def _check_high_water(settings: Settings) -> None:
+    """Hold everything, before any process begins, if the database is older than it was."""
+    connection = await asyncpg.connect(database_url(settings), timeout=10)
+    try:
+        await high_water.check(connection, outside(settings))
     finally:
         await connection.close()
 

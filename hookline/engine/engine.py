@@ -23,12 +23,13 @@ from hookline.clients import SharedConnections
 from hookline.clients.errors import VendorAway
 from hookline.context import working_on
 from hookline.crash_points import crash_point
-from hookline.database import connect, is_connection_error, pool
+from hookline.database import connect, high_water, is_connection_error, pool
+from hookline.database.connection import outside
 from hookline.engine.batch import Batches, BatchRun
 from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
 from hookline.engine.events import BATCH as EVENTS
-from hookline.engine.events import drop_events, send_events
+from hookline.engine.events import drop_events, send_event_of_hold, send_events
 from hookline.engine.late_checks import SECONDS as LATE_CHECK_SECONDS
 from hookline.engine.late_checks import check_late
 from hookline.engine.leases import ClaimedDispatch, Leases
@@ -64,10 +65,15 @@ IDLE_SECONDS = 5.0
 RECONCILE_SECONDS = 2.0
 EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
-"""The interval of polls for the dispatches of dead engines, and for discards."""
+"""The interval of polls for discards."""
+TAKE_OVER_SECONDS = 0.4
+"""The interval of polls for the dispatches of dead engines."""
+RECONNECT_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2.0
 VENDORS_SECONDS = 1.0
 """The interval at which what waits for a vendor goes on, and issues are closed."""
+REMEMBER_SECONDS = 1.0
+"""The interval in which it is written down, outside of the database, how far it is."""
 MAX_ATTEMPTS = 5
 """The attempts after which a dispatch fails of an unexpected error, or of an error of Prefect though it is ready."""
 REPORT_WAITS_SECONDS = 0.5
@@ -104,6 +110,8 @@ class Engine:
         self.slots = self.leases.slots
         self.quarantine = Quarantine(self.leases, deployments)
         self.troubles = Troubles()
+        self.session: int | None = None
+        """Tells other engines that this one lives; None while it has no connection of its own."""
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
@@ -138,7 +146,12 @@ class Engine:
             self.database, self.runs = database, FlowRuns(database, client, self.deployments)
             self.backlog = Batches(self.settings, database, client, self.hooks, self.deployments)
             self.router = Router(
-                database, self.hooks, self.deployments, self.settings.body_keys, on_routed=self.wake.set
+                database,
+                self.hooks,
+                self.deployments,
+                self.settings.body_keys,
+                owner=self.name,
+                on_routed=self.wake.set,
             )
             routing = asyncio.create_task(self.router.serve())
             loop = asyncio.get_running_loop()
@@ -155,6 +168,7 @@ class Engine:
                 await routing
                 await self._drain()
                 await self.backlog.close()
+                await self.troubles.fenced("remembering how far the database is", self._remember, None)
             finally:
                 for helper in (routing, *helpers):
                     helper.cancel()
@@ -166,11 +180,12 @@ class Engine:
         report_waits = partial(self.slots.report_waits, database, self.name, self.deployments)
         prune = partial(prune_old, database, self.settings, self.hooks)
         loops = (
-            ("listening to the inbox", self._listen, 1),
+            ("listening to the inbox", self._listen, RECONNECT_SECONDS),
             ("renewing leases", self.leases.renew_all, self.settings.lease_seconds / 3),
-            ("taking over from dead engines", self._take_over, REQUESTS_SECONDS),
+            ("taking over from dead engines", self._take_over, TAKE_OVER_SECONDS),
             ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
             ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
+            ("remembering how far the database is", self._remember, REMEMBER_SECONDS),
             ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
@@ -344,10 +359,13 @@ class Engine:
         async with AsyncExitStack() as stack:
             connection = await connect(self.settings)
             stack.push_async_callback(connection.close)
+            stack.callback(setattr, self, "session", None)
             closed = asyncio.Event()
             connection.add_termination_listener(lambda *_: closed.set())
             await connection.add_listener(CHANNEL, lambda *_: self._wake())
             await connection.add_listener(RELOAD, lambda *_: self.reload())
+            self.session = await engines.begin_session(connection)
+            await self._beat()
             self._wake()
             await closed.wait()
 
@@ -371,12 +389,25 @@ class Engine:
         """Write this engine's heartbeat, with what it cannot do."""
         host, pid, _ = self.name.rsplit(":", 2)
         trouble, since = self.troubles.now
-        await engines.beat(self.database, self.name, host=host, pid=int(pid), trouble=trouble, since=since)
+        await engines.beat(
+            self.database,
+            self.name,
+            host=host,
+            pid=int(pid),
+            trouble=trouble,
+            since=since,
+            session=self.session,
+        )
+
+    async def _remember(self) -> None:
+        """Write down how far the database is, or hold everything if it is older than it was."""
+        await high_water.check(self.database, outside(self.settings), on_disk=True)
 
     async def _send_events(self, client: PrefectClient) -> bool:
         """Send changes of the inbox to Prefect as events; return True if there are more."""
         if self.settings.events:
             await send_notices(self.database, client, self.settings.base_url)
+            await send_event_of_hold(self.database, client)
             return await send_events(self.database, client, self.hooks, self.settings.body_keys) == EVENTS
         await drop_notices(self.database)
         await drop_events(self.database)

@@ -15,6 +15,7 @@ from hookline import text
 from hookline.hooks import Hooks
 from hookline.hooks.bodies import parse
 from hookline.inbox.bodies import unseal
+from hookline.inbox.holding import ADVICE
 from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, message
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,29 @@ def event_id(what: str) -> str:
 async def drop_events(database: asyncpg.Pool) -> None:
     """Let no event be due; for an engine that sends none."""
     await database.execute("UPDATE changes SET event_due = false WHERE event_due")
+
+
+async def send_event_of_hold(database: asyncpg.Pool, client: PrefectClient) -> None:
+    """
+    Send the event that everything is held, once, by which people are notified.
+
+    Raises:
+        httpx.HTTPError: Prefect is unavailable; it stays due.
+    """
+    row = await database.fetchrow("SELECT id, held_since, held_reason FROM lineage WHERE event_due")
+    if row is None:
+        return
+    since = row["held_since"].isoformat()
+    event = {
+        "id": str(uuid5(NAMESPACE_URL, f"hookline:held:{row['id']}:{since}")),
+        "occurred": since,
+        "event": "hookline.database.held",
+        "resource": {"prefect.resource.id": f"hookline.database.{row['id']}"},
+        "related": [],
+        "payload": {"what": f"{row['held_reason']} Nothing starts. {ADVICE}"},
+    }
+    (await client.request("POST", "/events", json=[event])).raise_for_status()
+    await database.execute("UPDATE lineage SET event_due = false WHERE held_since = $1", row["held_since"])
 
 
 def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, object]:

@@ -20,14 +20,17 @@ import asyncpg
 from hookline.context import RunStopped
 from hookline.database import pool
 from hookline.database.connection import reaching
-from hookline.engine.liveness import dead_engines, forget
+from hookline.engine.liveness import dead_engines, fallen_engines, forget
 from hookline.engine.slots import DispatchSlot, Slots
-from hookline.inbox import dispatches, engines
+from hookline.inbox import deliveries, dispatches, engines
 from hookline.prefect_adapter.control import Stop
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+SESSION_SECONDS = 0.8
+"""The time in which a living engine that lost its session begins another."""
 
 
 class ClaimedDispatch:
@@ -120,6 +123,10 @@ class Leases:
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.claimed: dict[UUID, ClaimedDispatch] = {}
         self.slots = Slots(settings.engine_concurrency, self.claimed)
+        self.stable = self.lease
+        """The time after a start of PostgreSQL in which living engines have begun their sessions again."""
+        self._sessionless: dict[str, float] = {}
+        """Engines without a session, and the time since which they were seen so."""
         self._too_long: dict[tuple[UUID, datetime], float] = {}
         """Leases that last for too long, and the time since which they were seen unchanged."""
 
@@ -166,9 +173,10 @@ class Leases:
     async def take_over(self) -> None:
         """Requeue the dispatches of engines that died or fell silent."""
         database, home = await pool(self.settings), self.settings.home
-        dead = dead_engines(home)
+        fallen = fallen_engines(home)
+        dead = [*fallen, *dead_engines(home), *await self._without_session(database)]
         requeued = await dispatches.take_over(
-            database, dead=dead, silent=await self._silent(database), claimed_ids=self.claimed
+            database, dead=dead, fallen=fallen, silent=await self._silent(database), claimed_ids=self.claimed
         )
         for row in requeued:
             logger.warning(
@@ -180,6 +188,7 @@ class Leases:
                 row["engine_deaths"],
             )
         if dead:
+            await deliveries.release_routing_of(database, dead)
             await engines.forget(database, dead)
             for name in dead:
                 forget(home, name)
@@ -190,6 +199,13 @@ class Leases:
             for dispatch_id in await dispatches.to_be_discarded(await pool(self.settings), self.claimed):
                 if claimed := self.claimed.get(dispatch_id):
                     claimed.request_stop(Stop.DISCARDED)
+
+    async def _without_session(self, database: asyncpg.Pool) -> list[str]:
+        """Return engines, also of other homes and machines, that lost their session a moment ago and began no other."""
+        now, before = time.monotonic(), self._sessionless
+        lost = await engines.without_session(database, self.stable) - {self.owner}
+        self._sessionless = {name: before.get(name, now) for name in lost}
+        return [name for name, since in self._sessionless.items() if now - since >= SESSION_SECONDS]
 
     async def _silent(self, database: asyncpg.Pool) -> list[UUID]:
         """

@@ -3,7 +3,8 @@ The liveness of engines on one data folder: a file lock tells a dead engine from
 
 Each engine has a lock on a file of its own for as long as it lives; the kernel releases the lock when the process
 dies, in whatever way. Unlike a process id it is never another program's, means the same in every container that shares
-the folder, and needs no clock. An engine on another folder is known by its lease alone.
+the folder, and needs no clock. An engine on another folder is known by its session with PostgreSQL
+(`hookline.inbox.engines.begin_session`), and behind a broken network by its lease.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SUFFIX = ".lock"
+_FELL = ".fell"
 
 
 @contextmanager
@@ -36,9 +38,23 @@ def dead_engines(home: Path) -> list[str]:
     return [path.name.removesuffix(_SUFFIX) for path in _folder(home).glob(f"*{_SUFFIX}") if _is_free(path)]
 
 
+def note_fall(home: Path) -> None:
+    """Note that the engines which are dead now died with all that ran here; call it before anything starts again."""
+    for name in dead_engines(home):
+        path = _folder(home) / f"{name}{_SUFFIX}"
+        with suppress(FileNotFoundError):
+            path.rename(path.with_name(f"{name}{_FELL}"))
+
+
+def fallen_engines(home: Path) -> list[str]:
+    """Return the names of engines that died with all that ran here, until `forget` is called for them."""
+    return [path.name.removesuffix(_FELL) for path in _folder(home).glob(f"*{_FELL}")]
+
+
 def forget(home: Path, name: str) -> None:
     """Remove the file of a dead engine; call it when no dispatch is leased to it any more."""
-    (_folder(home) / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+    for suffix in (_SUFFIX, _FELL):
+        (_folder(home) / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def _folder(home: Path) -> Path:

@@ -80,6 +80,7 @@ class Router:
         deployments: Mapping[str, Deployment],
         body_keys: Sequence[SecretStr] = (),
         *,
+        owner: str | None = None,
         confined: Confined | None = None,
         on_routed: Callable[[], object] = lambda: None,
     ) -> None:
@@ -87,6 +88,7 @@ class Router:
         self.hooks = hooks
         self.deployments = deployments
         self.body_keys = body_keys
+        self.owner = owner
         self.confined = confined or Confined(processes=PROCESSES, modules=[match_routes.__module__])
         self.wake = asyncio.Event()
         self._on_routed = on_routed
@@ -135,7 +137,7 @@ class Router:
         """Claim deliveries and begin to route them, each source by itself; return True if there were any."""
         async with self.database.acquire() as connection:
             claimed = await deliveries.claim_received(
-                connection, BATCH, busy=self._running.keys(), counted=self._counted
+                connection, BATCH, busy=self._running.keys(), counted=self._counted, owner=self.owner
             )
         by_source = itemgetter("source")
         for source, group in groupby(sorted(claimed, key=by_source), key=by_source):
@@ -168,7 +170,7 @@ class Router:
             return False
         await self._finish_running()
         async with self.database.acquire() as connection:
-            suspect = await deliveries.claim_suspect(connection, self._counted)
+            suspect = await deliveries.claim_suspect(connection, self._counted, owner=self.owner)
         if suspect is None:
             return False
         if suspect["routing_attempts"] > MAX_ATTEMPTS:

@@ -2,16 +2,23 @@
 
 import asyncio
 import signal
+from collections.abc import Container
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 
 from hookline.database import pool
 from hookline.engine import worker_runs
 from hookline.engine.worker_runs import WORK_POOL, worker_name
+from hookline.inbox import holding
 from hookline.prefect_adapter.worker import DrainableWorker
 from hookline.settings import Settings
 
+NOTIFIES = "notify"
+"""The flow that tells people, also that nothing starts."""
 DRAIN_SECONDS = 20.0
 """The time that runs have to end after SIGTERM; as long as an engine's."""
 
@@ -26,7 +33,17 @@ async def serve(settings: Settings) -> None:
         await worker_runs.close_abandoned(client, await pool(settings), name)
         await worker_runs.requeue_unstarted(client, name)
         await worker_runs.free_slots(client)
-        worker = DrainableWorker(WORK_POOL, name)
+        database = await pool(settings)
+
+        async def allowed() -> Container[UUID] | None:
+            """Return the flows that may start: while everything is held, only the one that notifies people."""
+            if not (await holding.read(database)).held_since:
+                return None
+            with suppress(ObjectNotFound):
+                return {(await client.read_flow_by_name(NOTIFIES)).id}
+            return ()
+
+        worker = DrainableWorker(WORK_POOL, name, allowed)
         serving = asyncio.create_task(worker.start(with_healthcheck=True))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -9,7 +9,8 @@ import asyncpg
 
 from hookline.database.types import Connection
 from hookline.health.finding import Finding
-from hookline.inbox import configuration
+from hookline.inbox import configuration, holding
+from hookline.inbox.holding import Holding
 from hookline.issues.store import count_open
 from hookline.outages.store import Account, health
 
@@ -44,11 +45,13 @@ class Running:
     """The vendor accounts that ever failed."""
     issues: Mapping[str, int] = field(default_factory=dict)
     """The number of open issues of each kind."""
+    holding: Holding = field(default=Holding())
+    """Whether everything is held, because the database is older than it was."""
 
     @property
     def waits_too_long(self) -> str | None:
         """The delivery that waits too long to be routed, in words; None if none does."""
-        if self.oldest is None or self.waits_seconds <= MAX_WAIT_SECONDS:
+        if self.oldest is None or self.waits_seconds <= MAX_WAIT_SECONDS or self.holding.held_since:
             return None
         engines = "although an engine is alive" if self.engines else "and no engine is alive"
         return f"delivery {self.oldest} has waited {self.waits_seconds:.0f} s to be routed, {engines}"
@@ -56,6 +59,7 @@ class Running:
     def warnings(self, processes: Mapping[str, str]) -> list[str]:
         """Return warnings that anybody may read: without any text of people or files."""
         return [
+            *(["nothing starts: the database is older than it was"] if self.holding.held_since else []),
             *([self.waits_too_long] if self.waits_too_long else []),
             *(f"a part of engine {trouble.engine} fails" for trouble in self.troubles),
             *(f"the process {name} keeps ending" for name in processes),
@@ -87,12 +91,29 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
         problems=await configuration.problems(database),
         vendors=await health(database),
         issues=await count_open(database),
+        holding=await holding.read(database, seconds=seconds),
     )
 
 
 def check(running: Running) -> list[Finding]:
     """Return the findings of `hookline doctor` about the work."""
-    return [_engines(running), _received(running), *_files(running), *_vendors(running), _issues(running)]
+    return [
+        _engines(running),
+        _received(running),
+        *_files(running),
+        *_vendors(running),
+        _issues(running),
+        _held(running.holding),
+    ]
+
+
+def _held(held: Holding) -> Finding:
+    check = "database's age"
+    if held.held_since:
+        return Finding(check, "problem", held.text, holding.ADVICE)
+    if held.readback_first_since:
+        return Finding(check, "warning", held.text, "When that is over: hookline hold close")
+    return Finding(check, "ok", "not older than it was")
 
 
 def _engines(running: Running) -> Finding:

@@ -19,6 +19,9 @@ ROUTING_SECONDS = 10
 LARGE_BODY = 65_536
 """Bytes; a larger body is read only when its delivery is routed."""
 
+NOT_HELD = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL)"
+"""True unless the database is older than it was (`hookline.inbox.holding`)."""
+
 _LEASE = f"interval '{ROUTING_SECONDS} seconds'"
 _MAX_DELAY = "interval '30 seconds'"
 # A later time was written before the database's clock was set back.
@@ -117,7 +120,12 @@ async def accept_all(
 
 
 async def claim_received(
-    connection: Connection, limit: int, *, busy: Collection[str] = (), counted: Collection[UUID] = ()
+    connection: Connection,
+    limit: int,
+    *,
+    busy: Collection[str] = (),
+    counted: Collection[UUID] = (),
+    owner: str | None = None,
 ) -> list[asyncpg.Record]:
     """
     Claim deliveries that are to be routed, in order of arrival; sources take turns.
@@ -130,6 +138,7 @@ async def claim_received(
         limit: of the number.
         busy: sources that are left out.
         counted: deliveries whose attempt by this same process was counted before; it is alive.
+        owner: the engine's name.
 
     Returns:
         The deliveries; `body` is None where it is large (`body_of`).
@@ -150,32 +159,53 @@ async def claim_received(
                 WHERE d.state = 'received' AND d.source = s.source AND ({_UNCLAIMED} OR d.id = ANY($3))
                 ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED
             ) d
-            WHERE s.source <> ALL($2) AND NOT EXISTS (
+            WHERE s.source <> ALL($2) AND {NOT_HELD} AND NOT EXISTS (
                 SELECT FROM deliveries e WHERE e.state = 'received' AND e.routing_attempts > 0
                 AND e.source = s.source AND e.id <> ALL($3))
         )
-        UPDATE deliveries d SET {_CLAIM} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
+        UPDATE deliveries d SET routing_owner = $4, {_CLAIM} + CASE WHEN d.id = ANY($3) THEN 0 ELSE 1 END
         FROM (SELECT id FROM due ORDER BY turn, seq LIMIT $1) AS chosen, {_WITHOUT_FSYNC}
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
         """,  # noqa: S608  (constants)
         limit,
         list(busy),
         list(counted),
+        owner,
     )
     return sorted(claimed, key=itemgetter("seq"))
 
 
-async def claim_suspect(connection: Connection, counted: Collection[UUID] = ()) -> asyncpg.Record | None:
+async def claim_suspect(
+    connection: Connection, counted: Collection[UUID] = (), *, owner: str | None = None
+) -> asyncpg.Record | None:
     """Claim the first delivery whose routing an engine began and did not end, to be routed with no other beside it."""
     return await connection.fetchrow(
         f"""
-        UPDATE deliveries d SET {_CLAIM} + 1
+        UPDATE deliveries d SET routing_owner = $2, {_CLAIM} + 1
         FROM (SELECT d.id FROM deliveries d
               WHERE d.state = 'received' AND d.routing_attempts > 0 AND d.id <> ALL($1) AND {_UNCLAIMED}
+                AND {NOT_HELD}
               ORDER BY d.seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen, {_WITHOUT_FSYNC}
         WHERE d.id = chosen.id RETURNING {_TO_ROUTE}
         """,  # noqa: S608  (constants)
         list(counted),
+        owner,
+    )
+
+
+async def release_routing_of(database: asyncpg.Pool, dead: Collection[str]) -> None:
+    """Release deliveries that these engines were routing when they died; their attempts stay counted."""
+    await database.execute(
+        """
+        WITH released AS (
+            UPDATE deliveries SET routing_until = NULL
+            WHERE state = 'received' AND routing_attempts > 0 AND routing_until IS NOT NULL AND routing_owner = ANY($1)
+            RETURNING 1
+        )
+        SELECT pg_notify($2, '') FROM released
+        """,
+        list(dead),
+        CHANNEL,
     )
 
 
@@ -184,7 +214,7 @@ async def has_suspect(database: asyncpg.Pool, counted: Collection[UUID] = ()) ->
     found: bool = await database.fetchval(
         f"""
         SELECT EXISTS (SELECT FROM deliveries d WHERE d.state = 'received' AND d.routing_attempts > 0
-                       AND d.id <> ALL($1) AND {_UNCLAIMED})
+                       AND d.id <> ALL($1) AND {_UNCLAIMED} AND {NOT_HELD})
         """,  # noqa: S608  (constants)
         list(counted),
     )

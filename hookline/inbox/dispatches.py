@@ -10,7 +10,7 @@ import asyncpg
 
 from hookline import text
 from hookline.database.types import Connection, Row
-from hookline.inbox.deliveries import CHANNEL
+from hookline.inbox.deliveries import CHANNEL, NOT_HELD
 from hookline.states import DISPATCHES, ENDED, Phase, in_sql
 
 QUARANTINE_AT, LAST = 2, 3
@@ -32,7 +32,8 @@ _QUEUED = """state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'di
 # A dispatch whose turn it is under its ordering key.
 FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN {_OPEN})"""
-_NOT_PAUSED = "source NOT IN (SELECT source FROM pauses)"
+# Nothing starts where the database is older than it was.
+_NOT_PAUSED = f"source NOT IN (SELECT source FROM pauses) AND {NOT_HELD}"  # noqa: S608  (constants)
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ async def take_over(
     database: asyncpg.Pool,
     *,
     dead: Collection[str] = (),
+    fallen: Collection[str] = (),
     silent: Collection[UUID] = (),
     claimed_ids: Collection[UUID] = (),
 ) -> list[asyncpg.Record]:
@@ -147,25 +149,29 @@ async def take_over(
     Args:
         database: where the inbox is.
         dead: engines that are known to have died; of the others, dispatches whose lease has expired.
+        fallen: those of the dead that died with all that ran beside them: whatever the cause was, it is hardly one of
+            these. A dispatch's first such death is not counted: it keeps its turn.
         silent: dispatches whose lease nobody renews, though by the clock it lasts.
         claimed_ids: dispatches that the calling engine works on, even if it was too late to renew their leases.
     """
     return await database.fetch(
         """
         WITH lost AS (
-            SELECT id, lease_owner AS engine FROM dispatches
+            SELECT id, lease_owner AS engine, lease_owner = ANY($8) AND NOT spared AS is_spared,
+                   engine_deaths + (lease_owner <> ALL($8) OR spared)::int AS deaths
+            FROM dispatches
             WHERE state = 'running' AND lease_owner IS NOT NULL AND id <> ALL($3)
               AND (lease_until < now() OR lease_owner = ANY($1) OR id = ANY($2))
             FOR UPDATE SKIP LOCKED
         ), taken_over AS (
             UPDATE dispatches d
-            SET engine_deaths = engine_deaths + 1, not_before = now(), lease_until = NULL,
+            SET engine_deaths = deaths, spared = spared OR is_spared, not_before = now(), lease_until = NULL,
                 state = CASE WHEN discard_reason IS NOT NULL THEN 'discarded'
-                             WHEN engine_deaths + 1 >= $4 THEN 'failed' ELSE 'dispatched' END,
+                             WHEN deaths >= $4 THEN 'failed' ELSE 'dispatched' END,
                 reason = CASE WHEN discard_reason IS NOT NULL THEN discard_reason
-                              WHEN engine_deaths + 1 >= $4 THEN $5 ELSE $6 END,
-                lease_owner = CASE WHEN discard_reason IS NOT NULL OR engine_deaths + 1 < $4 THEN lease_owner END,
-                finished_at = CASE WHEN discard_reason IS NOT NULL OR engine_deaths + 1 >= $4 THEN now() END
+                              WHEN deaths >= $4 THEN $5 ELSE $6 END,
+                lease_owner = CASE WHEN discard_reason IS NOT NULL OR deaths < $4 THEN lease_owner END,
+                finished_at = CASE WHEN discard_reason IS NOT NULL OR deaths >= $4 THEN now() END
             FROM lost WHERE d.id = lost.id RETURNING d.id, d.delivery_id, d.state, d.engine_deaths, lost.engine
         )
         SELECT taken_over.*, pg_notify($7, '') FROM taken_over
@@ -177,6 +183,7 @@ async def take_over(
         GAVE_UP,
         TAKEN_OVER,
         CHANNEL,
+        list(fallen),
     )
 
 

@@ -9,8 +9,51 @@ SILENT = timedelta(minutes=10)
 """After so long without a heartbeat an engine is no longer listed."""
 
 
+SESSIONS = 1_212_370_763
+"""The first number of the advisory locks that engines hold; the second says which."""
+
+
+async def begin_session(connection: asyncpg.Connection) -> int:
+    """
+    Lock a new number until this connection ends, however it does; return it.
+
+    PostgreSQL knows at once when a process of its own machine has died. A number is never locked twice, for the end of
+    an earlier connection of a living engine may not have been noticed yet.
+    """
+    session: int = await connection.fetchval("SELECT (random() * 2147483647)::int")
+    await connection.execute("SELECT pg_advisory_lock($1::int, $2::int)", SESSIONS, session)
+    return session
+
+
+async def without_session(database: asyncpg.Pool, stable: timedelta) -> set[str]:
+    """
+    Return the engines whose session has ended; a living one begins another at once.
+
+    None while PostgreSQL itself was started less than `stable` ago: that ended every session.
+    """
+    rows = await database.fetch(
+        """
+        SELECT name FROM engines e
+        WHERE session IS NOT NULL AND now() - pg_postmaster_start_time() > $2::interval
+          AND NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                          WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
+                            AND l.objsubid = 2 AND l.classid::bigint = $1 AND l.objid::bigint = e.session)
+        """,
+        SESSIONS,
+        stable,
+    )
+    return {row["name"] for row in rows}
+
+
 async def beat(
-    database: asyncpg.Pool, name: str, *, host: str, pid: int, trouble: str | None, since: datetime | None
+    database: asyncpg.Pool,
+    name: str,
+    *,
+    host: str,
+    pid: int,
+    trouble: str | None,
+    since: datetime | None,
+    session: int | None = None,
 ) -> None:
     """Store a heartbeat of this engine; delete engines that are silent for long, or whose clock was ahead."""
     await database.execute(
@@ -18,9 +61,10 @@ async def beat(
         WITH silent AS (
             DELETE FROM engines WHERE name <> $1 AND (seen_at < now() - $6::interval OR seen_at > now() + $6)
         )
-        INSERT INTO engines (name, host, pid, trouble, trouble_since) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO engines (name, host, pid, trouble, trouble_since, session) VALUES ($1, $2, $3, $4, $5, $7)
         ON CONFLICT (name) DO UPDATE
-        SET seen_at = now(), trouble = excluded.trouble, trouble_since = excluded.trouble_since
+        SET seen_at = now(), session = excluded.session, trouble = excluded.trouble,
+            trouble_since = excluded.trouble_since
         """,
         name,
         host,
@@ -28,6 +72,7 @@ async def beat(
         trouble,
         since,
         SILENT,
+        session,
     )
 
 

@@ -6,6 +6,7 @@ The journal: every vendor write that must happen once is written down before it 
 | `journal` | `Journal.run`, the one door: what to do about an effect by its row, and what its end means |
 | `effect` | the effect, its outcome, its read-back, its errors |
 | `store` | the SQL of effects; all transitions between their states stand together at its top |
+| `readback_first` | after a restore: what the journal does not know is looked for before it is sent |
 | `compensation` | what a business does as a whole, and how it is undone where a rule says no |
 | `compensation_steps` | the SQL of compensation steps |
 | `late_check` | looking again for a day at what may have happened twice |

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
@@ -58,6 +58,8 @@ class Outcome:
     answer: Any = None
     copies: list[str] = field(default_factory=list)
     """Of a read-back: the references of all that is there for this one write; more than were expected are too many."""
+    is_state: bool = False
+    """True if a read-back found a state as it was wanted: no sign that this effect made it so."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class CountReadback:
 
     scope: str
     count: Callable[[], Awaitable[set[str]]]
+    texts: Callable[[str], Awaitable[Sequence[str]]] | None = field(default=None, kw_only=True)
+    """Returns what the vendor shows with one: a token of ours in it says whose it is."""
 
 
 Send = Callable[[], Awaitable[Outcome]]

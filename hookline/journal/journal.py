@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 from hookline import context
 from hookline.crash_points import crash_point
 from hookline.database import DatabaseUnavailable, lent
-from hookline.database.connection import reaching
+from hookline.database.connection import outside, reaching
 from hookline.database.types import Connection, Row
-from hookline.journal import late_check, locks, store
+from hookline.journal import late_check, locks, readback_first, store
 from hookline.journal.effect import (
     CountReadback,
     Effect,
@@ -138,6 +138,8 @@ class Next(Enum):
     """Look for the earlier attempt at the vendor, and begin another one if it is not there and cannot come."""
     BEGIN = auto()
     """Write down that an attempt begins, then send."""
+    READBACK_FIRST = auto()
+    """The database has forgotten what was done since its backup: look for it at the vendor, then begin."""
     SEND = auto()
     """Send: that the first attempt begins is written down with the effect itself."""
 
@@ -151,7 +153,7 @@ def next_for(row: Row, *, can_read_back: bool, resend: bool) -> Next:
         case "uncertain", _:
             return Next.ASK
         case _, False:  # new, or known to have changed nothing
-            return Next.BEGIN
+            return Next.READBACK_FIRST if readback_first.is_due(row) else Next.BEGIN
         case _ if row["begun"]:
             return Next.SEND
         case _ if can_read_back:
@@ -192,6 +194,8 @@ class _Write:
     """When the attempt before the current one was made and given up, if its end is not known."""
 
     async def run(self, send: Send) -> Outcome:
+        if self.row["held_reason"] and self.row["state"] not in DONE:
+            raise EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
             case Next.ANSWER:
                 self._ensure_same_request()
@@ -213,7 +217,38 @@ class _Write:
                 await self._ensure_may_begin()
                 await self._renew()
                 await self._begin()
+            case Next.READBACK_FIRST:
+                await self._ensure_may_begin()
+                await self._renew()
+                if (found := await self._read_back_first()) is not None:
+                    return await self._adopt_forgotten(found)
+                await self._begin()
+        self._remember()
         return await self._send(send)
+
+    # After a restore
+
+    async def _read_back_first(self) -> Outcome | None:
+        """Return what was done and forgotten; None if it is known that it was not."""
+        first = readback_first.FirstReadback(self.connection, self.effect, self.row, self.readback)
+        if self.readback is None and self.resend:
+            return None
+        try:
+            return await first.find()
+        except readback_first.Unknown as unknown:
+            await self._ask(str(unknown))
+
+    async def _adopt_forgotten(self, found: Outcome) -> Outcome:
+        """Take what was found for the outcome; nothing is sent, so nothing can land late."""
+        if found.copies:
+            return await self._adopt(found)
+        if not await self._done(found, check_after=None):
+            raise self._done_by_another()
+        return found
+
+    def _remember(self) -> None:
+        """Write down outside of the database that this attempt began, before its request leaves."""
+        outside(self.settings).note_attempt(self.row["lineage"], self.row["mark"])
 
     # Before it is sent
 
@@ -383,6 +418,8 @@ class _Write:
     async def _read_back(self) -> Outcome | None:
         """Return what an attempt brought, as far as the vendor shows it by now."""
         if isinstance(self.readback, CountReadback):
+            if readback_first.is_due(self.row):  # what is new may be of others that are forgotten
+                return await self._read_back_first()
             return await self._count_new(self.readback)
         return await self.readback() if self.readback else None
 

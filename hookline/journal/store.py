@@ -23,6 +23,13 @@ extract(epoch FROM clock_timestamp() - coalesce(given_up_at, attempted_at))::flo
        given_up_at IS NOT NULL AS ended
 """
 """The seconds since nobody waits for the answer; where a process died (not `ended`), since its attempt began."""
+_LINEAGE = """
+(SELECT id FROM lineage) AS lineage, (SELECT held_reason FROM lineage) AS held_reason,
+(SELECT readback_first_since FROM lineage) AS readback_first_since
+"""
+_AS_USUAL = (
+    "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL OR readback_first_since IS NOT NULL)"
+)
 _REQUEST = "label, operation, digest, request, expected, depends_on, generation"
 """The columns of an effect that a person's correction may change."""
 
@@ -61,11 +68,12 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
     Args:
         connection: has the effect's lock, where others may work on it.
         effect: which.
-        begin: its first attempt begins now, too, unless its business is being compensated.
+        begin: its first attempt begins now, too, unless its business is being compensated, or the database was older
+            than it was (`readback_first`).
 
     Returns:
         Its row, either way; `being_compensated`: its business is, and this is no step of it; `begun`: its first
-        attempt began.
+        attempt began; `lineage`, `held_reason`, `readback_first_since`: the state of the database.
     """
     while True:
         row = await connection.fetchrow(
@@ -73,9 +81,9 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
                    CASE WHEN begins THEN clock_timestamp() END
-            FROM (SELECT $13 AND NOT {_BEING_COMPENSATED}) AS it (begins)
+            FROM (SELECT $13 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
             ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
-            RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun
+            RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun, {_LINEAGE}
             """,  # noqa: S608  (a constant)
             effect.workflow,
             effect.key,
@@ -86,7 +94,7 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             begin,
         ) or await connection.fetchrow(
             f"""
-            SELECT *, false AS begun, {_AGE}, {_BEING_COMPENSATED}
+            SELECT *, false AS begun, {_AGE}, {_LINEAGE}, {_BEING_COMPENSATED}
                    AND NOT EXISTS (SELECT FROM compensation_steps WHERE effect_id = effects.id) AS being_compensated
             FROM effects WHERE workflow = $1 AND key = $2 AND step = $3 AND state NOT IN ('undone', 'kept')
             """,  # noqa: S608  (a constant)
@@ -114,14 +122,14 @@ async def begin(
         baseline: what is there now.
     """
     return await connection.fetchrow(
-        """
+        f"""
         UPDATE effects
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
             call = CASE WHEN attempts > 0 THEN $6 ELSE call END
-        WHERE id = $1 AND state IN ('intended', 'failed') RETURNING *, false AS begun
-        """,
+        WHERE id = $1 AND state IN ('intended', 'failed') RETURNING *, false AS begun, {_LINEAGE}
+        """,  # noqa: S608  (a constant)
         effect_id,
         None if baseline is None else sorted(baseline),
         effect.flow_run_id,
@@ -367,6 +375,66 @@ async def undoubled(connection: Connection, effect_id: int, reason: str) -> Row 
         effect_id,
         reason,
     )
+
+
+# Looking first, after a restore -----------------------------------------------------------------------------
+
+
+async def note_first_readback(
+    connection: Connection, effect_id: int, found: str, scope: str | None, baseline: set[str] | None
+) -> None:
+    """Write down what was `found` of an effect before its attempt, and where it counts what was there."""
+    await connection.execute(
+        """
+        UPDATE effects SET first_readback = $2, first_readback_at = clock_timestamp(), scope = coalesce($3, scope),
+            baseline = coalesce($4, baseline)
+        WHERE id = $1
+        """,
+        effect_id,
+        found,
+        scope,
+        None if baseline is None else sorted(baseline),
+    )
+
+
+async def began_since(connection: Connection, effect: Effect, since: datetime) -> bool:
+    """
+    Return True if the business of an effect began since: all of its rows did, and a step before was not at the vendor.
+
+    A flow takes its steps in one order. So where an earlier one was not done, this one was not, either.
+    """
+    began: bool | None = await connection.fetchval(
+        """
+        SELECT bool_and(created_at >= $4) AND bool_or(found = 'absent') AND NOT bool_or(found IN ('found', 'asked'))
+        FROM (SELECT created_at, CASE WHEN first_readback_at >= $4 AND first_readback IS NOT NULL
+                                      THEN first_readback ELSE '' END AS found
+              FROM effects WHERE workflow = $1 AND key = $2 AND step <> $3) AS steps
+        """,
+        effect.workflow,
+        effect.key,
+        effect.step,
+        since,
+    )
+    return bool(began)
+
+
+async def known_of(connection: Connection, scope: str, since: datetime) -> set[str]:
+    """
+    Return what the journal knows of a scope: what effects brought, and what was there before they began.
+
+    Only those that began before `since`: a later one may have found what nobody knew.
+    """
+    found = await connection.fetchval(
+        """
+        SELECT array_agg(DISTINCT known) FROM (
+            SELECT unnest(reference) AS known FROM effects WHERE scope = $1
+            UNION ALL SELECT jsonb_array_elements_text(baseline) FROM effects
+                      WHERE scope = $1 AND jsonb_typeof(baseline) = 'array' AND attempted_at < $2) AS each
+        """,
+        scope,
+        since,
+    )
+    return set(found or [])
 
 
 # Corrections ------------------------------------------------------------------------------------------------

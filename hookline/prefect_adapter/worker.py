@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Container
 from typing import Final
 from uuid import UUID
 
 import anyio
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 from typing_extensions import override
 
@@ -18,10 +20,14 @@ POLL_SECONDS: Final = 0.1
 class DrainableWorker(ProcessWorker):
     """A process worker that knows what it runs, and can be drained."""
 
-    def __init__(self, work_pool: str, name: str) -> None:
+    def __init__(
+        self, work_pool: str, name: str, allowed: Callable[[], Awaitable[Container[UUID] | None]]
+    ) -> None:
+        """`allowed` returns the flows that may start now; None: all."""
         super().__init__(work_pool_name=work_pool, name=name, create_pool_if_not_found=False)
         self.running: set[UUID] = set()
         self.stopping = False
+        self._allowed = allowed
 
     @classmethod
     @override
@@ -47,6 +53,13 @@ class DrainableWorker(ProcessWorker):
             return await super().run(flow_run, configuration, task_status)
         finally:
             self.running.discard(flow_run.id)
+
+    @override
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """Return the due runs of those flows that may start now."""
+        due = await super()._get_scheduled_flow_runs()
+        flows = await self._allowed() if due else None
+        return due if flows is None else [each for each in due if each.flow_run.flow_id in flows]
 
     async def drain(self, seconds: float) -> set[UUID]:
         """Take nothing more and wait for what runs; return the ids of what did not end in time."""

@@ -97,7 +97,11 @@ def _codes(client: ZentitleClient, product: str, company: int | None) -> CountRe
         rows = pages(client.list_license_codes, productid=product, companyId=company)
         return {row.licenseCode async for row in rows if company or not row.company}
 
-    return CountReadback(f"zentitle codes of product {product}, company {company}", count)
+    async def texts(code: str) -> list[str]:
+        notes = await client.list_license_notes(productid=product, licensecode=code)
+        return [note.description for note in notes]
+
+    return CountReadback(f"zentitle codes of product {product}, company {company}", count, texts=texts)
 
 
 # Terms ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ TABLES = [
     "effects",
     "engines",
     "issues",
+    "lineage",
     "pauses",
     "refusals",
     "sessions",

@@ -273,6 +273,8 @@ class Schedule:
                 stack.enter_context(patch.object(module, "store", self.store))
                 stack.enter_context(patch.object(module, "locks", locks))
                 stack.enter_context(patch.object(module, "lent", lent))
+            remembers_nothing = SimpleNamespace(note_attempt=lambda *_: None)
+            stack.enter_context(patch.object(journal, "outside", lambda _settings: remembers_nothing))
             stack.enter_context(patch.object(fence, "now", lambda: self.world.now))
             yield
 

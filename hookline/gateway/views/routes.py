@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hookline.gateway.views import bulk, delivery, inbox, issues, login, sources, uncertain
+from hookline.gateway.views import bulk, delivery, hold, inbox, issues, login, sources, uncertain
 from hookline.gateway.views.base import AdminViews, Handler, answering, not_found
 from hookline.gateway.views.rendering import STATIC
 from hookline.hooks import Hooks
@@ -45,6 +45,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/sources", sources.show),
     ("POST", "/sources/{source}/pause", sources.pause),
     ("POST", "/sources/{source}/resume", sources.resume),
+    ("POST", "/hold/release", hold.release),
+    ("POST", "/hold/close", hold.close),
     ("GET", "/login", login.show),
     ("POST", "/login", login.log_in),
     ("POST", "/logout", login.log_out),

@@ -18,6 +18,7 @@ from hookline.gateway.views.rendering import TEMPLATES
 from hookline.gateway.views.sources import Card
 from hookline.health.running import Running, Trouble
 from hookline.inbox import dry_run, stats
+from hookline.inbox.holding import Holding
 from hookline.inbox.refusals import Refusal
 from hookline.inbox.search import Filter, Listing, Selection
 from hookline.outages.store import Account
@@ -136,7 +137,15 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
         "inbox": {
             "counts": dict.fromkeys((*queries.COUNTED_STATES, "uncertain"), 3),
-            "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong], [away]),
+            "running": Running(
+                1,
+                [Trouble(text, text, moment)],
+                DELIVERY,
+                45.0,
+                [wrong],
+                vendors=[away],
+                holding=Holding(moment, text),
+            ),
             "processes": {text: text},
             "pauses": [pause],
             "sources": ["s"],

@@ -29,6 +29,7 @@ CREATE TABLE deliveries (
     only_route     text,                                         -- replayed to this route, whatever its condition
     routing_attempts integer NOT NULL DEFAULT 0,                 -- counted before each: the third is the last
     routing_until  timestamptz,                                  -- an engine routes it, or it waits, until then
+    routing_owner  text,                                         -- that engine
     duplicates     integer NOT NULL DEFAULT 0,
     duplicate_at   timestamptz,
     issue_id       bigint,                                       -- the issue that it belongs to, or did last
@@ -54,6 +55,7 @@ CREATE TABLE dispatches (
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
     unbatched      boolean NOT NULL DEFAULT false,               -- must run in a flow run of its own, backlog or not
     engine_deaths  integer NOT NULL DEFAULT 0,                   -- engines that died, or blocked, while they ran it
+    spared         boolean NOT NULL DEFAULT false,               -- one death was not counted: everything died with it
     not_before     timestamptz NOT NULL DEFAULT now(),
     lease_owner    text,
     lease_until    timestamptz,
@@ -104,7 +106,11 @@ CREATE TABLE effects (
     check_at       timestamptz,                                  -- the next late check
     checks         integer NOT NULL DEFAULT 0,                   -- late checks so far
     surplus        text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what is there too often
-    undo_actor     text                                          -- the person who wants the surplus undone
+    undo_actor     text,                                         -- the person who wants the surplus undone
+    mark           bigint,                                       -- of the last attempt: grows with each (trigger)
+    first_readback text                                          -- the result, after a restore
+                   CHECK (first_readback IN ('found', 'as wanted', 'absent', 'asked')),
+    first_readback_at timestamptz
 )
 """
 
@@ -141,7 +147,7 @@ CHANGES = """
 CREATE TABLE changes (                                           -- the audit trail, written by triggers alone
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at             timestamptz NOT NULL DEFAULT clock_timestamp(),
-    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source')),
+    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source', 'database')),
     delivery_id    uuid REFERENCES deliveries ON DELETE CASCADE,
     dispatch_id    uuid,
     effect_id      bigint,
@@ -161,6 +167,7 @@ CREATE TABLE engines (                                           -- that sent a 
     pid            integer NOT NULL,
     started_at     timestamptz NOT NULL DEFAULT now(),
     seen_at        timestamptz NOT NULL DEFAULT now(),
+    session        bigint,                                       -- an advisory lock that it holds as long as it lives
     trouble        text,                                         -- what fails just now
     trouble_since  timestamptz
 )
@@ -198,6 +205,74 @@ CREATE TABLE configuration_problems (                            -- parts of a p
     event_due      boolean NOT NULL DEFAULT true,                -- Prefect has no event of it yet
     PRIMARY KEY (process, kind, name)
 )
+"""
+
+# Going back in time (hookline.database.high_water) ---------------------------------------------------------------
+
+LINEAGE = """
+CREATE TABLE lineage (                                           -- one row: the history that this database has
+    single           boolean PRIMARY KEY DEFAULT true CHECK (single),
+    id               uuid NOT NULL DEFAULT gen_random_uuid(),    -- another one each time that an older copy goes on
+    before           uuid[] NOT NULL DEFAULT '{}',               -- its earlier ids
+    changes_floor    bigint NOT NULL DEFAULT 0,                  -- the highest of the rows that were deleted
+    attempts_floor   bigint NOT NULL DEFAULT 0,
+    held_since       timestamptz,                                -- it is older than it was: nothing starts
+    held_reason      text,
+    readback_first_since timestamptz,                            -- a person let it go on: writes are looked for first
+    readback_first_actor text,
+    event_due        boolean NOT NULL DEFAULT false              -- Prefect has no event of it yet
+)
+"""
+
+MARK = """
+CREATE FUNCTION mark_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.mark := nextval('effects_mark');
+    RETURN NEW;
+END $$
+"""
+
+LINEAGE_CHANGED = """
+CREATE FUNCTION lineage_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, was, became, actor, reason)
+    VALUES ('database', CASE WHEN OLD.held_since IS NOT NULL THEN 'held'
+                             WHEN OLD.readback_first_since IS NOT NULL THEN 'looks first' END,
+            CASE WHEN NEW.held_since IS NOT NULL THEN 'held'
+                 WHEN NEW.readback_first_since IS NOT NULL THEN 'looks first' ELSE 'as usual' END,
+            actor(), why(NEW.held_reason));
+    RETURN NULL;
+END $$
+"""
+
+# What is deleted has been there: the marks of a database never fall while it goes forward.
+KEEP_FLOOR = """
+CREATE FUNCTION keep_floor() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed bigint := coalesce((SELECT max(id) FROM changes), 0);
+    attempted bigint := coalesce((SELECT max(mark) FROM effects), 0);
+BEGIN
+    UPDATE lineage
+    SET changes_floor = greatest(changes_floor, changed), attempts_floor = greatest(attempts_floor, attempted)
+    WHERE changes_floor < changed OR attempts_floor < attempted;
+    RETURN NULL;
+END $$
+"""
+
+GOING_BACK = """
+INSERT INTO lineage DEFAULT VALUES;
+CREATE SEQUENCE effects_mark;
+CREATE INDEX effects_mark_order ON effects (mark);
+CREATE TRIGGER lineage_changed AFTER UPDATE OF held_since, readback_first_since ON lineage FOR EACH ROW
+    WHEN ((OLD.held_since, OLD.readback_first_since) IS DISTINCT FROM (NEW.held_since, NEW.readback_first_since))
+    EXECUTE FUNCTION lineage_changed();
+CREATE TRIGGER mark_new_attempt BEFORE INSERT ON effects FOR EACH ROW
+    WHEN (NEW.attempted_at IS NOT NULL) EXECUTE FUNCTION mark_attempt();
+CREATE TRIGGER mark_attempt BEFORE UPDATE OF attempted_at ON effects FOR EACH ROW
+    WHEN (NEW.attempted_at IS NOT NULL) EXECUTE FUNCTION mark_attempt();
+CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON deliveries FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
+CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON changes FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
+CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON effects FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
 """
 
 # The transaction says who acts and why, where it is a person; else the connection says which process it is.
@@ -533,10 +608,10 @@ CREATE INDEX dispatches_claimable ON dispatches (source, seq) WHERE state = 'dis
 
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, LINEAGE)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
-                 REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE)
-    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES)
+                 REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED)
+    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES, GOING_BACK)
     one_a_line = [text for block in blocks for text in block.split(";") if text.strip()]
     for statement in (*inbox, *processes, *functions, *one_a_line):
         op.execute(statement)

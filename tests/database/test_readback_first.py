@@ -1,0 +1,243 @@
+"""After a restore, what the journal does not know is looked for before it is sent, and never guessed."""
+
+import pytest
+
+from hookline.database import high_water
+from hookline.database.connection import outside
+from hookline.inbox import holding
+from hookline.journal import CountReadback, Effect, EffectBusy, EffectUncertain, Journal, Outcome
+from hookline.journal.resolution import resolve
+
+AS_USUAL = (
+    "UPDATE lineage SET held_since = NULL, held_reason = NULL, readback_first_since = NULL, event_due = false"
+)
+
+
+class Vendor:
+    """A vendor that has things with notes on them, and counts what it is sent."""
+
+    def __init__(self):
+        self.notes = {}
+        self.sent = []
+
+    def send(self, name="new", note=""):
+        async def send():
+            self.sent.append(name)
+            self.notes[name] = note
+            return Outcome([name])
+
+        return send
+
+    def find(self, name):
+        async def find():
+            return Outcome([name]) if name in self.notes else None
+
+        return find
+
+    @property
+    def count(self):
+        async def count():
+            return set(self.notes)
+
+        async def texts(each):
+            return [self.notes[each]]
+
+        return CountReadback("things of the firm", count, texts=texts)
+
+
+@pytest.fixture
+def vendor():
+    return Vendor()
+
+
+@pytest.fixture
+async def journal(database, database_settings):
+    """The journal of a database that went back in time, and that a person let go on."""
+    await database.execute(AS_USUAL)
+    yield Journal(database_settings)
+    await database.execute(AS_USUAL)
+
+
+@pytest.fixture
+async def restored(database):
+    async def restored():
+        await high_water.hold(database, "It is old.")
+        async with database.acquire() as connection:
+            await holding.release(connection, actor="ann", reason="looked at")
+
+    return restored
+
+
+def effect(step="license", key="order-1", expected=0):
+    return Effect("test", key, step, f"order {key}", "vendor.act", {"to": "a"}, expected)
+
+
+async def test_what_is_at_the_vendor_is_adopted_and_not_sent(journal, restored, vendor):
+    vendor.notes["lost"] = ""
+    await restored()
+
+    outcome = await journal.run(effect(), vendor.send(), vendor.find("lost"))
+
+    assert (["lost"], []) == (outcome.reference, vendor.sent)
+    assert ["lost"] == (await journal.outcome_of("test", "order-1", "license")).reference
+
+
+async def test_what_is_not_there_is_sent_once(journal, restored, vendor):
+    await restored()
+
+    for _ in range(2):
+        await journal.run(effect(), vendor.send(), vendor.find("lost"))
+
+    assert ["new"] == vendor.sent
+
+
+async def test_what_cannot_be_looked_for_asks_and_a_persons_word_counts(
+    journal, restored, vendor, database_settings
+):
+    await restored()
+    for _ in range(2):
+        with pytest.raises(EffectUncertain, match="went back to an earlier state"):
+            await journal.run(effect("mail"), vendor.send())
+
+    await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
+    await journal.run(effect("mail"), vendor.send())
+
+    assert ["new"] == vendor.sent
+
+
+async def test_a_business_that_began_since_is_not_asked_about(journal, restored, vendor):
+    await restored()
+
+    await journal.run(effect("license"), vendor.send(), vendor.find("lost"))
+    await journal.run(effect("mail"), vendor.send("mail"))
+
+    assert ["new", "mail"] == vendor.sent
+
+
+async def test_a_business_of_which_a_step_was_found_is_asked_about(journal, restored, vendor):
+    vendor.notes["lost"] = ""
+    await restored()
+    await journal.run(effect("license 1"), vendor.send(), vendor.find("other"))
+    await journal.run(effect("license 2"), vendor.send(), vendor.find("lost"))
+
+    with pytest.raises(EffectUncertain):
+        await journal.run(effect("mail"), vendor.send("mail"))
+
+
+async def test_a_business_that_began_before_the_restore_is_asked_about(journal, restored, vendor):
+    await journal.run(effect("license"), vendor.send(), vendor.find("lost"))
+    await restored()
+    await journal.run(effect("note"), vendor.send("note"), vendor.find("lost"))
+
+    with pytest.raises(EffectUncertain):
+        await journal.run(effect("mail"), vendor.send("mail"))
+
+
+async def test_what_was_refused_before_is_looked_for_too(journal, restored, vendor):
+    async def refused():
+        raise Refused
+
+    with pytest.raises(Refused):
+        await journal.run(effect(), refused, vendor.find("lost"))
+    vendor.notes["lost"] = ""
+    await restored()
+
+    assert ["lost"] == (await journal.run(effect(), vendor.send(), vendor.find("lost"))).reference
+
+
+class Refused(Exception):
+    transient = False
+    maybe_applied = False
+
+
+async def test_of_what_is_counted_what_says_that_it_is_ours_is_adopted(journal, restored, vendor):
+    vendor.notes |= {
+        "ours": "Order 1\n[test order-1: note of ours]",
+        "other": "[test order-12: note of other]",
+    }
+    await restored()
+
+    outcome = await journal.run(effect(expected=1), vendor.send(), vendor.count)
+
+    assert (["ours"], []) == (outcome.reference, vendor.sent)
+
+
+async def test_of_what_is_counted_what_is_anothers_is_left_alone(journal, restored, vendor):
+    vendor.notes["other"] = "[test order-12: note of other]"
+    await restored()
+
+    await journal.run(effect(expected=1), vendor.send(), vendor.count)
+
+    assert ["new"] == vendor.sent
+
+
+@pytest.mark.parametrize("notes", [["nobody's"], ["nobody's", "[test order-1]", "[test order-1: two]"]])
+async def test_of_what_is_counted_what_says_nothing_asks(journal, restored, vendor, notes):
+    vendor.notes |= {f"thing {number}": note for number, note in enumerate(notes)}
+    await restored()
+
+    with pytest.raises(EffectUncertain, match="neither the journal nor the vendor says whose"):
+        await journal.run(effect(expected=1), vendor.send(), vendor.count)
+
+    assert [] == vendor.sent
+
+
+async def test_what_was_there_before_the_backup_is_nobodys_that_is_forgotten(journal, restored, vendor):
+    vendor.notes["old"] = "by hand"
+    await journal.run(effect(key="order-0", expected=1), vendor.send("first"), vendor.count)
+    await restored()
+
+    await journal.run(effect(expected=1), vendor.send("second"), vendor.count)
+
+    assert ["first", "second"] == vendor.sent
+
+
+async def test_what_nobody_knew_and_a_later_write_found_is_still_unknown(
+    journal, restored, vendor, database_settings
+):
+    vendor.notes["nobody's"] = ""
+    await restored()
+    with pytest.raises(EffectUncertain):
+        await journal.run(effect(key="order-2", expected=1), vendor.send("second"), vendor.count)
+    await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
+    await journal.run(effect(key="order-2", expected=1), vendor.send("second"), vendor.count)
+
+    with pytest.raises(EffectUncertain, match="nobody's"):
+        await journal.run(effect(expected=1), vendor.send(), vendor.count)
+
+
+async def test_while_it_is_held_nothing_is_sent(journal, database, vendor):
+    await high_water.hold(database, "It is old.")
+
+    with pytest.raises(EffectBusy, match="It is old"):
+        await journal.run(effect(), vendor.send(), vendor.find("lost"))
+
+    assert [] == vendor.sent
+
+
+async def test_once_it_is_closed_nothing_is_looked_for(journal, restored, database, vendor):
+    await restored()
+    async with database.acquire() as connection:
+        await holding.close(connection, actor="ann", reason="all compared")
+
+    await journal.run(effect("mail"), vendor.send("mail"))
+
+    assert ["mail"] == vendor.sent
+
+
+async def test_an_attempt_is_remembered_outside_before_it_is_sent(journal, database, database_settings):
+    async def send():
+        remembered = outside(database_settings).marks()
+        position = await high_water.position(database)
+        seen.append(position.mark.attempts == remembered[position.lineage].attempts)
+        return Outcome()
+
+    seen = []
+    await journal.run(effect("mail"), send)
+    await journal.run(effect("other"), send, CountReadback("scope", _nothing))
+
+    assert [True, True] == seen
+
+
+async def _nothing():
+    return set()
