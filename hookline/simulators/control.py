@@ -90,8 +90,8 @@ class Call:
     """Rows that came before the page that is asked for, since the page before it was read."""
 
     def start(self, offset: int) -> int:
-        """Return where the page at an offset begins, after the rows shifted."""
-        return max(0, offset - self.shift)
+        """Return where the page at an offset begins, after the rows shifted; no row comes before the first page."""
+        return max(0, offset - self.shift) if offset else 0
 
     @property
     def query(self) -> QueryParams:

@@ -10,11 +10,12 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import httpx
@@ -24,20 +25,21 @@ from hookline.runtime import prefect_auth
 from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from tests.chaos.blows import Havoc, SecondEngine
 from tests.chaos.check import Evidence, Verdict, judge
-from tests.chaos.plan import Plan
+from tests.chaos.plan import LANDING_SECONDS, Plan
 from tests.chaos.repair import see_to_all
 from tests.chaos.shop import Shop
 
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
-    "HOOKLINE_READBACK_GRACE_SECONDS": "1",
+    "HOOKLINE_READBACK_GRACE_SECONDS": str(LANDING_SECONDS),
+    "HOOKLINE_LANDING_SECONDS": str(LANDING_SECONDS),
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
     "HOOKLINE_BATCH_BACKLOG": "5",  # so that there are many lanes
 }
-WITHOUT_JOURNAL = {"PYTHONPATH": str(Path(__file__).parent / "without_journal")}
-"""Each process of the stack imports the `sitecustomize` in there, which patches the journal."""
+Without = Literal["journal", "landing-time"]
+"""What is patched away in each process of the stack, by the `sitecustomize` in the folder of this name."""
 VENDORS = ("jiwa", "zentitle", "sensorpro")
 FLOWS = {"order-to-license": False, "backlog": True}
 """The flows of the orders, and whether a run of theirs carries those of many deliveries (docs/daily-work.md)."""
@@ -61,6 +63,8 @@ class Outcome:
     """What was there when a person had seen to what stood."""
     struck: dict[str, int]
     """How often each blow found its process alive."""
+    met: Counter[str]
+    """How many calls met each kind of fault."""
     seconds: float
     kept: Path | None = None
     """The folder with the logs and all the evidence, where something was found."""
@@ -72,7 +76,7 @@ class Outcome:
         return [*self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
 
 
-def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False) -> Outcome:
+def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None) -> Outcome:
     """
     Carry out a plan on a sandbox of its own.
 
@@ -80,12 +84,15 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
         plan: what is done.
         patience: seconds in which something must end of the work that is left, when nothing is wrong any more.
         say: hears what happens, with the time.
-        without_journal: switch the journal off, to see that the check finds what comes of it.
+        without: switch this off, to see that the check finds what comes of it.
     """
-    with sandbox_stack(
-        **ENVIRONMENT, **own_ports(), **(WITHOUT_JOURNAL if without_journal else {})
-    ) as sandbox:
-        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, repair=not without_journal))
+    patched = {"PYTHONPATH": str(_patches(without))} if without else {}
+    with sandbox_stack(**ENVIRONMENT, **own_ports(), **patched) as sandbox:
+        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, repair=not without))
+
+
+def _patches(without: Without) -> Path:
+    return Path(__file__).with_name(f"without_{without.replace('-', '_')}")
 
 
 class _Run:
@@ -111,7 +118,7 @@ class _Run:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        outcome = Outcome(verdict, fixed, havoc.struck, time.monotonic() - self.began)
+        outcome = Outcome(verdict, fixed, havoc.struck, await self._met(), time.monotonic() - self.began)
         return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
 
     async def _all_at_once(self, shop: Shop, havoc: Havoc, patience: float) -> None:
@@ -121,9 +128,7 @@ class _Run:
                 group.create_task(shop.take(self.plan.orders))
                 group.create_task(havoc.strike(self.plan.blows))
                 group.create_task(havoc.misbehave(self.plan.misdeeds))
-        for vendor in VENDORS:
-            await asyncio.to_thread(self.sandbox.clear_faults, vendor)
-        self.say(f"{len(shop.placed)} orders are given and sent; nothing is wrong any more")
+        self.say(f"{len(shop.placed)} orders are given and sent; what the vendors will do wrong is all told")
 
     async def _judge(self, shop: Shop, patience: float, *, fixed: bool = False) -> tuple[Evidence, Verdict]:
         unfinished = await self._until_quiet(patience)
@@ -133,9 +138,17 @@ class _Run:
         return evidence, verdict
 
     async def _mend(self, shop: Shop, evidence: Evidence, patience: float) -> Verdict:
+        for vendor in VENDORS:  # what nobody has met
+            await asyncio.to_thread(self.sandbox.clear_faults, vendor)
         self.say(await see_to_all(evidence))
         _, verdict = await self._judge(shop, patience, fixed=True)
         return verdict
+
+    async def _met(self) -> Counter[str]:
+        logs = [await asyncio.to_thread(self.sandbox.requests, vendor) for vendor in VENDORS]
+        return Counter(
+            f"{entry['operation']}: {entry['fault']}" for log in logs for entry in log if entry["fault"]
+        )
 
     async def _until_quiet(self, patience: float) -> list[str]:
         """Wait until nothing is open; what still is when for all our patience nothing more has ended."""
@@ -144,7 +157,7 @@ class _Run:
         while quiet < QUIET_LOOKS:
             if time.monotonic() > deadline:
                 return [
-                    f"{still_open} deliveries and flow runs are open, and none has ended for {patience:g} s"
+                    f"{still_open} deliveries, flow runs and calls on their way are open, and none has ended for {patience:g} s"
                 ]
             before = still_open
             with suppress(*AWAY):
@@ -153,12 +166,16 @@ class _Run:
                 fewest, deadline = still_open, time.monotonic() + patience
             quiet = quiet + 1 if still_open == 0 else 0
             if still_open // 20 != before // 20:
-                self.say(f"{still_open} deliveries and flow runs are open")
+                self.say(f"{still_open} deliveries, flow runs and calls on their way are open")
             await asyncio.sleep(1)
         return []
 
     async def _open(self) -> int:
-        """How many deliveries are open, and flow runs: one that an engine left open is closed some seconds later."""
+        """
+        How many deliveries are open, flow runs, and calls that have yet to land at a vendor.
+
+        A flow run that an engine left open is closed some seconds later.
+        """
         async with self._inbox() as inbox:
             deliveries: int = await inbox.fetchval(
                 "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
@@ -169,7 +186,9 @@ class _Run:
                 "flow_runs": {"state": {"type": {"any_": OPEN_RUNS}}},
             }
             answer = await prefect.post("/flow_runs/count", json=asked)
-            return deliveries + int(answer.raise_for_status().json())
+            flow_runs = int(answer.raise_for_status().json())
+        landing = [await asyncio.to_thread(self.sandbox.landing, vendor) for vendor in VENDORS]
+        return deliveries + flow_runs + sum(map(len, landing))
 
     async def _evidence(self, shop: Shop) -> Evidence:
         zentitle, jiwa, sensorpro = [

@@ -41,9 +41,31 @@ READS = {
     "zentitle": ("list_license_codes", "get_license_code", "get_company"),
     "jiwa": ("get_sales_order", "list_sales_order_notes"),
 }
-KINDS = ("latency", "refuse", "lose", "throttle", "garble")
-SURE_TO_COST = ("zentitle", "create_license_codes", "lose", 2, 1)
-"""In each round: without the journal, it doubles licenses."""
+LISTS = {"zentitle": ("list_license_codes", "list_companies_products"), "jiwa": ("query_sales_orders",)}
+KINDS = ("latency", "refuse", "lose", "throttle", "garble", "late", "show_late")
+ANSWERS = ("break", "error", "hold")
+CALL_SECONDS = 30.0
+"""As long do our clients wait for an answer; one that is held longer lands when they have given up."""
+LANDING_SECONDS = 5.0
+"""No call of a plan lands later than so long after our side has stopped waiting for it."""
+
+
+@dataclass(frozen=True)
+class Sure:
+    """A fault that each round has, since without it the run would prove less."""
+
+    kind: str
+    answer: str = "break"
+    vendor: str = "zentitle"
+    operation: str = "create_license_codes"
+    times: int = 2
+    skip: int = 1
+    seconds: float | None = None
+    """None: drawn."""
+
+
+SURE_TO_COST = (Sure("lose"), Sure("late", "hold", seconds=CALL_SECONDS + LANDING_SECONDS - 0.5))
+"""Without the journal, the first doubles licenses; the second does where the wait before a read-back is too short."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +135,20 @@ class Misdeed:
     skip: int
     seconds: float
     status: int
+    answer: str = "break"
+    rows: int = 1
 
     @property
     def fault(self) -> dict[str, object]:
         """As the simulator takes it."""
         return {
-            name: getattr(self, name) for name in ("operation", "kind", "times", "skip", "seconds", "status")
+            name: getattr(self, name)
+            for name in ("operation", "kind", "times", "skip", "seconds", "status", "answer", "rows")
         }
 
     def __str__(self) -> str:
-        return f"{self.vendor} {self.operation}: {self.kind}, {self.times} times after {self.skip}"
+        how = f" ({self.answer}, {self.seconds:g} s)" if self.kind == "late" else ""
+        return f"{self.vendor} {self.operation}: {self.kind}{how}, {self.times} times after {self.skip}"
 
 
 T = TypeVar("T", Blow, Misdeed)
@@ -225,16 +251,36 @@ def _blows(_random: Random) -> list[Blow]:
 
 
 def _misdeeds(random: Random) -> list[Misdeed]:
-    writes = [(vendor, operation) for vendor, operations in WRITES.items() for operation in operations]
-    reads = [(vendor, operation) for vendor, operations in READS.items() for operation in operations]
-    struck = [
-        (*which, kind, random.randint(1, 2), 0)
+    writes, reads, lists = (
+        [(vendor, operation) for vendor, operations in kind.items() for operation in operations]
+        for kind in (WRITES, READS, LISTS)
+    )
+    misdeeds = [
+        _misdeed(random, *which, kind, random.choice(ANSWERS))
         for kind in KINDS
         for which in (*random.sample(writes, 3), random.choice(reads))
     ]
-    return [
-        Misdeed(
-            0, *each, seconds=round(random.uniform(0.3, 4), 1), status=random.choice((400, 500, 502, 503))
-        )
-        for each in (*struck, SURE_TO_COST)
+    misdeeds += [
+        replace(_misdeed(random, *which, "shift"), skip=1, rows=rows) for which in lists for rows in (1, -1)
     ]
+    misdeeds += [
+        replace(drawn, times=sure.times, skip=sure.skip, seconds=sure.seconds or drawn.seconds)
+        for sure in SURE_TO_COST
+        for drawn in (_misdeed(random, sure.vendor, sure.operation, sure.kind, sure.answer),)
+    ]
+    return misdeeds
+
+
+def _misdeed(random: Random, vendor: str, operation: str, kind: str, answer: str = "break") -> Misdeed:
+    held = CALL_SECONDS if (kind, answer) == ("late", "hold") else 0
+    return Misdeed(
+        at=0,
+        vendor=vendor,
+        operation=operation,
+        kind=kind,
+        times=random.randint(1, 2),
+        skip=0,
+        seconds=round(held + random.uniform(0.3, LANDING_SECONDS - 1), 1),
+        status=random.choice((500, 502, 503) if kind == "late" else (400, 500, 502, 503)),
+        answer=answer,
+    )
