@@ -206,7 +206,14 @@ class Landing:
     """What is still to land: calls whose answers were lost, and that are done later."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, tuple[dict[str, Any], asyncio.TimerHandle]] = {}
+        self._waiting: dict[int, tuple[dict[str, Any], asyncio.TimerHandle | None]] = {}
+
+    def __contains__(self, entry: dict[str, Any]) -> bool:
+        return entry["seq"] in self._waiting
+
+    def hold(self, entry: dict[str, Any]) -> None:
+        """Note a logged request that waits for its caller to hang up."""
+        self._waiting[entry["seq"]] = (entry, None)
 
     def add(self, entry: dict[str, Any], seconds: float, act: Callable[[], None]) -> None:
         """Let a logged request be acted on after so many seconds."""
@@ -220,14 +227,19 @@ class Landing:
     def clear(self) -> None:
         """Let none of it happen."""
         for _, handle in self._waiting.values():
-            handle.cancel()
+            if handle is not None:
+                handle.cancel()
         self._waiting.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return what is to land, as JSON objects, with the seconds that are left."""
-        now = asyncio.get_running_loop().time()
+        """Return what is to land, as JSON objects; `seconds_left` is null while its caller is still there."""
+        now = time.monotonic()  # as the event loop's clock
         return [
-            {"seq": seq, "operation": entry["operation"], "seconds_left": max(0.0, handle.when() - now)}
+            {
+                "seq": seq,
+                "operation": entry["operation"],
+                "seconds_left": handle and max(0.0, handle.when() - now),
+            }
             for seq, (entry, handle) in self._waiting.items()
         ]
 
@@ -416,18 +428,19 @@ class Simulator(ABC):
         return value if isinstance(value, Response) else self.render(call, value)
 
     async def _act_late(self, call: Call, fault: Fault, entry: dict[str, Any]) -> Response | None:
-        """Do it after the fault's seconds, whatever the caller does; meanwhile lose the answer."""
+        """Lose the answer, and do it the fault's seconds later, whatever the caller does."""
 
         def land() -> None:
             self._act(call)
             entry["landed_at"] = time.time()
 
-        self.landing.add(entry, fault.seconds, land)
-        if fault.answer == "error":
-            return self._error(fault.status, "do this call late")
         if fault.answer == "hold":
+            self.landing.hold(entry)
             await self._until_hung_up(call.request)
-        return None
+            if entry not in self.landing:  # forgotten meanwhile
+                return None
+        self.landing.add(entry, fault.seconds, land)
+        return self._error(fault.status, "do this call late") if fault.answer == "error" else None
 
     async def _until_hung_up(self, request: Request) -> None:
         """Wait until the caller hangs up, or the simulator closes."""

@@ -39,7 +39,7 @@ class Fault:
     seconds: float = 2.0
     """Wait of `latency`; the `Retry-After` of `throttle`; how late `late` does it and `show_late` shows it."""
     answer: Answer = "break"
-    """How `late` loses the answer: `break` ends the connection at once, `hold` waits for the caller to hang up,
+    """How `late` loses the answer: `break` ends the connection at once, `hold` when the caller hangs up,
     `error` answers `status` at once."""
     rows: int = 1
     """Rows that came before the page that `shift` answers; less than 0: so many went away."""

@@ -44,8 +44,6 @@ READS = {
 LISTS = {"zentitle": ("list_license_codes", "list_companies_products"), "jiwa": ("query_sales_orders",)}
 KINDS = ("latency", "refuse", "lose", "throttle", "garble", "late", "show_late")
 ANSWERS = ("break", "error", "hold")
-CALL_SECONDS = 30.0
-"""As long do our clients wait for an answer; one that is held longer lands when they have given up."""
 LANDING_SECONDS = 5.0
 """No call of a plan lands later than so long after our side has stopped waiting for it."""
 
@@ -64,7 +62,7 @@ class Sure:
     """None: drawn."""
 
 
-SURE_TO_COST = (Sure("lose"), Sure("late", "hold", seconds=CALL_SECONDS + LANDING_SECONDS - 0.5))
+SURE_TO_COST = (Sure("lose"), Sure("late", "hold", seconds=LANDING_SECONDS - 0.5))
 """Without the journal, the first doubles licenses; the second does where the wait before a read-back is too short."""
 
 
@@ -272,7 +270,6 @@ def _misdeeds(random: Random) -> list[Misdeed]:
 
 
 def _misdeed(random: Random, vendor: str, operation: str, kind: str, answer: str = "break") -> Misdeed:
-    held = CALL_SECONDS if (kind, answer) == ("late", "hold") else 0
     return Misdeed(
         at=0,
         vendor=vendor,
@@ -280,7 +277,7 @@ def _misdeed(random: Random, vendor: str, operation: str, kind: str, answer: str
         kind=kind,
         times=random.randint(1, 2),
         skip=0,
-        seconds=round(held + random.uniform(0.3, LANDING_SECONDS - 1), 1),
+        seconds=round(random.uniform(0.3, LANDING_SECONDS - 1), 1),
         status=random.choice((500, 502, 503) if kind == "late" else (400, 500, 502, 503)),
         answer=answer,
     )

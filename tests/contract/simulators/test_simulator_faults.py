@@ -126,11 +126,15 @@ async def test_a_late_call_loses_its_answer_and_lands_afterwards(sandbox, zentit
 async def test_a_late_call_that_is_held_lands_though_its_caller_hung_up(sandbox, zentitle):
     await order_fault(zentitle, operation="create_license_codes", kind="late", answer="hold", seconds=0.3)
 
+    held = asyncio.create_task(zentitle.post("/api/LicenseCode", json=DRAW, timeout=0.4))
+    await arrived(sandbox.zentitle)
+    [waiting] = sandbox.zentitle.landing.listed()
     with pytest.raises(httpx.ReadTimeout):
-        await zentitle.post("/api/LicenseCode", json=DRAW, timeout=0.1)
+        await held
     before = len(sandbox.zentitle.records()["licenses"])
 
-    assert (0, 1) == (before, await licenses_when(sandbox, 1))
+    assert (None, 0) == (waiting["seconds_left"], before)
+    assert 1 == await licenses_when(sandbox, 1)
 
 
 async def test_a_late_call_may_be_answered_with_an_error_and_lands_all_the_same(sandbox, zentitle):
@@ -165,6 +169,7 @@ async def test_closing_lets_go_of_what_is_held_and_of_what_is_to_land(caplog):
 
         with pytest.raises(httpx.TransportError):
             await held
+        await asyncio.sleep(0)
 
     assert [] == sandbox.zentitle.landing.listed()
     assert [] == sandbox.zentitle.records()["licenses"]
