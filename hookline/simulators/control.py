@@ -186,6 +186,7 @@ class RequestLog:
             "path": path,
             "status": None,
             "fault": None,
+            "held": False,
             "landed_at": None,
         }
         self._entries.append(entry)
@@ -435,6 +436,7 @@ class Simulator(ABC):
             entry["landed_at"] = time.time()
 
         if fault.answer == "hold":
+            entry["held"] = True
             self.landing.hold(entry)
             await self._until_hung_up(call.request)
             if entry not in self.landing:  # forgotten meanwhile

@@ -11,9 +11,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +22,11 @@ import httpx
 
 from hookline.database import CONNECTION_ERRORS, connect
 from hookline.runtime import prefect_auth
-from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
-from tests.chaos.blows import Havoc, SecondEngine
-from tests.chaos.check import Evidence, Verdict, judge
+from hookline.sandbox.stack import SandboxStack, free_port, own_ports, sandbox_stack
+from tests.chaos.blows import Clock, Havoc, Kept
+from tests.chaos.check import Evidence, Verdict, judge, never
+from tests.chaos.lines import Lines
+from tests.chaos.people import People
 from tests.chaos.plan import LANDING_SECONDS, Plan
 from tests.chaos.repair import see_to_all
 from tests.chaos.shop import Shop
@@ -47,6 +49,7 @@ SOURCES = ["jiwa", "standard"]
 OPEN = ["received", "held", "dispatched", "running"]
 OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 PAGE = 200
+WATCH_SECONDS = 1.0
 QUIET_LOOKS = 3
 """So many looks one after another must find nothing open."""
 AWAY = (*CONNECTION_ERRORS, httpx.HTTPError)
@@ -61,6 +64,8 @@ class Outcome:
     verdict: Verdict
     fixed: Verdict | None
     """What was there when a person had seen to what stood."""
+    seen: list[str]
+    """What was seen during the run that may never be."""
     struck: dict[str, int]
     """How often each blow found its process alive."""
     met: Counter[str]
@@ -73,7 +78,8 @@ class Outcome:
     def violations(self) -> list[str]:
         """Everything that should not be; then what should not be any more, once it was seen to."""
         afterwards = self.fixed.violations if self.fixed else []
-        return [*self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
+        meanwhile = (f"meanwhile: {each}" for each in self.seen)
+        return [*meanwhile, *self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
 
 
 def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None) -> Outcome:
@@ -99,36 +105,85 @@ class _Run:
     def __init__(self, plan: Plan, sandbox: SandboxStack, say: Say) -> None:
         self.plan = plan
         self.sandbox = sandbox
-        self.second_log = sandbox.log.with_name("second-engine.log")
+        self.logs = sandbox.log.parent
+        self.havoc = Havoc(sandbox, self.say)
+        self.people = People(sandbox, self.say)
         self.began = time.monotonic()
         self._say = say
+        self.looks = 0
+        self.seen: list[str] = []
+        """What was seen during the run that may never be."""
 
     def say(self, text: str) -> None:
         self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
 
     async def carry_out(self, patience: float, *, repair: bool) -> Outcome:
-        second = SecondEngine(self.second_log)
-        havoc = Havoc(self.sandbox, second, self.say)
-        keeper = asyncio.create_task(second.keep())
-        try:
-            async with Shop.open(self.sandbox.settings.gateway_url, self.plan) as shop:
-                await self._all_at_once(shop, havoc, patience)
-                evidence, verdict = await self._judge(shop, patience)
-                fixed = await self._mend(shop, evidence, patience) if repair else None
-        finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
-        outcome = Outcome(verdict, fixed, havoc.struck, await self._met(), time.monotonic() - self.began)
-        return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
+        async with AsyncExitStack() as stack:
+            gateways = await self._more_processes(stack)
+            shop = await stack.enter_async_context(Shop.open(gateways, self.plan))
+            await stack.enter_async_context(_beside(self._watch(shop)))
+            await self._all_at_once(shop, patience)
+            evidence, verdict = await self._judge(shop, patience)
+            fixed = await self._mend(shop, evidence, patience) if repair else None
+            verdict.figures["times it was looked at meanwhile"] = self.looks
+            struck = self.havoc.struck | self.people.done
+            outcome = Outcome(
+                verdict, fixed, self.seen, struck, await self._met(), time.monotonic() - self.began
+            )
+            return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
 
-    async def _all_at_once(self, shop: Shop, havoc: Havoc, patience: float) -> None:
+    async def _more_processes(self, stack: AsyncExitStack) -> tuple[str, ...]:
+        """Start two engines and a gateway beside the supervisor's; return the addresses of both gateways."""
+        self.havoc.lines = {"third engine": await stack.enter_async_context(Lines.open(self.sandbox))}
+        clock = Clock.of(self.logs / "third-engine.clock")
+        self.havoc.clocks = {"third engine": clock} if clock else {}
+        port = str(free_port())
+        environments = {
+            "second engine": {},
+            "third engine": self.havoc.lines["third engine"].environment
+            | (clock.environment if clock else {}),
+            "second gateway": {"HOOKLINE_GATEWAY_PORT": port},
+        }
+        for name, environment in environments.items():
+            kept = Kept(self.logs / f"{name.replace(' ', '-')}.log", name.split()[-1], **environment)
+            self.havoc.kept[name] = kept
+            await stack.enter_async_context(_beside(kept.keep()))
+        return (self.sandbox.settings.gateway_url, f"http://127.0.0.1:{port}")
+
+    async def _all_at_once(self, shop: Shop, patience: float) -> None:
         """Orders, blows and faults, until all of them are through; senders that nobody hears give up in the end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.plan.seconds + patience), asyncio.TaskGroup() as group:
                 group.create_task(shop.take(self.plan.orders))
-                group.create_task(havoc.strike(self.plan.blows))
-                group.create_task(havoc.misbehave(self.plan.misdeeds))
+                group.create_task(self.havoc.strike(self.plan.blows))
+                group.create_task(self.havoc.misbehave(self.plan.misdeeds))
+                group.create_task(self.people.act(self.plan.deeds))
         self.say(f"{len(shop.placed)} orders are given and sent; what the vendors will do wrong is all told")
+
+    async def _watch(self, shop: Shop) -> None:
+        """Look every second, whatever is away: what may never be must not be even for a moment."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            with suppress(*AWAY):
+                for violation in never(await self._glance(shop)):
+                    if violation not in self.seen:
+                        self.seen.append(violation)
+                        self.say(f"VIOLATION: {violation}")
+                self.looks += 1
+
+    async def _glance(self, shop: Shop) -> Evidence:
+        """What there is right now; of what was sent, what was acknowledged before we looked."""
+        sent = [replace(each, ids=set(each.ids)) for each in shop.sent]
+        zentitle, jiwa, sensorpro = [
+            await asyncio.to_thread(self.sandbox.records, vendor)
+            for vendor in ("zentitle", "jiwa", "sensorpro")
+        ]
+        excused, placed, misled = await self._excused(), list(shop.placed), Counter(self.people.misled)
+        async with self._inbox() as inbox:
+            deliveries = [dict(row) for row in await inbox.fetch("SELECT id FROM deliveries")]
+        return Evidence(
+            placed, sent, zentitle, jiwa, sensorpro, deliveries, [], [], excused=excused, misled=misled
+        )
 
     async def _judge(self, shop: Shop, patience: float, *, fixed: bool = False) -> tuple[Evidence, Verdict]:
         unfinished = await self._until_quiet(patience)
@@ -145,10 +200,23 @@ class _Run:
         return verdict
 
     async def _met(self) -> Counter[str]:
-        logs = [await asyncio.to_thread(self.sandbox.requests, vendor) for vendor in VENDORS]
+        return Counter([f"{operation}: {entry['fault']}" async for operation, entry in self._struck_calls()])
+
+    async def _excused(self) -> Counter[str]:
         return Counter(
-            f"{entry['operation']}: {entry['fault']}" for log in logs for entry in log if entry["fault"]
+            [
+                operation
+                async for operation, entry in self._struck_calls()
+                if entry["fault"] == "twice" or entry["held"]
+            ]
         )
+
+    async def _struck_calls(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """The vendors' calls that met a fault, by the operation's full name."""
+        for vendor in VENDORS:
+            for entry in await asyncio.to_thread(self.sandbox.requests, vendor):
+                if entry["fault"]:
+                    yield f"{vendor}.{entry['operation']}", entry
 
     async def _until_quiet(self, patience: float) -> list[str]:
         """Wait until nothing is open; what still is when for all our patience nothing more has ended."""
@@ -198,6 +266,7 @@ class _Run:
         async with self._inbox() as inbox:
             deliveries = await inbox.fetch("SELECT * FROM deliveries WHERE source = ANY($1)", SOURCES)
             dispatches = await inbox.fetch("SELECT * FROM dispatches WHERE source = ANY($1)", SOURCES)
+            doubled = await inbox.fetch("SELECT * FROM effects WHERE state = 'doubled'")
         return Evidence(
             placed=shop.placed,
             sent=shop.sent,
@@ -207,6 +276,9 @@ class _Run:
             deliveries=[dict(row) for row in deliveries],
             dispatches=[dict(row) for row in dispatches],
             flow_runs=await self._flow_runs(),
+            doubled=[dict(row) for row in doubled],
+            excused=await self._excused(),
+            misled=Counter(self.people.misled),
         )
 
     async def _flow_runs(self) -> list[dict[str, Any]]:
@@ -232,10 +304,27 @@ class _Run:
     def _keep(self, evidence: Evidence) -> Path:
         """Save the logs and the evidence, for anyone who wants to know what happened."""
         folder = Path(tempfile.mkdtemp(prefix="hookline-chaos-"))
-        for log in (self.sandbox.log, self.second_log):
+        for log in self.logs.glob("*.log"):
             shutil.copy(log, folder)
-        (folder / "evidence.json").write_text(json.dumps(asdict(evidence), default=str, indent=1))
+        (folder / "evidence.json").write_text(json.dumps(vars(evidence), default=_plain, indent=1))
         return folder
+
+
+def _plain(value: Any) -> Any:
+    """As JSON."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Within, something else goes on; what it raises is raised at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _pages(prefect: httpx.AsyncClient, flow: str) -> AsyncIterator[dict[str, Any]]:

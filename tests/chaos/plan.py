@@ -18,14 +18,34 @@ LONGER_THAN_A_LEASE = 7.0
 
 BURSTS = (1, 1, 1, 1, 2, 3, 5, 8, 13)
 """How many orders come at once."""
-PROCESSES = ("engine", "second engine", "gateway", "worker", "prefect", "postgres", "a session of postgres")
-PAUSES = {
-    "engine": LONGER_THAN_A_LEASE,
-    "second engine": LONGER_THAN_A_LEASE,
-    "gateway": 4.0,
-    "prefect": 4.0,
-    "postgres": 3.0,
-}
+KILL, PAUSE, RESTART, CUT, END, EXHAUST, SET_CLOCK = (
+    "kill", "pause", "restart", "cut the lines of", "end", "use up", "set the clock of"
+)  # fmt: skip
+BLOWS = (
+    (KILL, "engine", 0.0),
+    (KILL, "second engine", 0.0),
+    (KILL, "third engine", 0.0),
+    (KILL, "gateway", 0.0),
+    (KILL, "second gateway", 0.0),
+    (KILL, "worker", 0.0),
+    (KILL, "prefect", 0.0),
+    (KILL, "postgres", 0.0),
+    (KILL, "a session of postgres", 0.0),
+    (PAUSE, "engine", LONGER_THAN_A_LEASE),
+    (PAUSE, "second engine", LONGER_THAN_A_LEASE),
+    (PAUSE, "gateway", 4.0),
+    (PAUSE, "prefect", 4.0),
+    (PAUSE, "postgres", 3.0),
+    (RESTART, "engine", 0.0),
+    (RESTART, "gateway", 0.0),
+    (CUT, "third engine", LONGER_THAN_A_LEASE),
+    (END, "all sessions of postgres", 0.0),
+    (EXHAUST, "the connections of postgres", 3.0),
+    (SET_CLOCK, "third engine", 90.0),
+    (SET_CLOCK, "third engine", -90.0),
+)
+"""What a round does, to what, and for how many seconds; a clock is set by so many seconds."""
+DEEDS = ("click replay twice", "cancel a run", "retry a run", "pause a source", "resolve wrongly")
 WRITES = {
     "zentitle": (
         "create_company",
@@ -110,15 +130,25 @@ class Order:
 
 @dataclass(frozen=True)
 class Blow:
-    """Something that is done to a process: killed, or stopped for some seconds."""
+    """Something that is done to a process, to its network or its clock."""
 
     at: float
+    how: str
     target: str
-    pause: float
-    """0: killed."""
+    seconds: float
 
     def __str__(self) -> str:
-        return f"pause {self.target} for {self.pause:g} s" if self.pause else f"kill {self.target}"
+        if self.how == SET_CLOCK:
+            return f"{self.how} {self.target} by {self.seconds:+g} s"
+        return f"{self.how} {self.target}" + (f" for {self.seconds:g} s" if self.seconds else "")
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that a person does meanwhile."""
+
+    at: float
+    what: str
 
 
 @dataclass(frozen=True)
@@ -149,7 +179,7 @@ class Misdeed:
         return f"{self.vendor} {self.operation}: {self.kind}{how}, {self.times} times after {self.skip}"
 
 
-T = TypeVar("T", Blow, Misdeed)
+T = TypeVar("T", Blow, Deed, Misdeed)
 
 
 @dataclass(frozen=True)
@@ -162,6 +192,7 @@ class Plan:
     orders: tuple[Order, ...]
     blows: tuple[Blow, ...]
     misdeeds: tuple[Misdeed, ...]
+    deeds: tuple[Deed, ...]
 
 
 def plan(seed: int, orders: int) -> Plan:
@@ -177,6 +208,7 @@ def plan(seed: int, orders: int) -> Plan:
         orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, 0.9 * seconds)),
         blows=tuple(_rounds(random, rounds, seconds, _blows)),
         misdeeds=tuple(_rounds(random, rounds, seconds, _misdeeds)),
+        deeds=tuple(_rounds(random, rounds, seconds, _deeds)),
     )
 
 
@@ -243,9 +275,11 @@ def _rounds(random: Random, rounds: int, seconds: float, one: Callable[[Random],
 
 
 def _blows(_random: Random) -> list[Blow]:
-    return [
-        Blow(0, target, pause) for target, pause in (*((each, 0.0) for each in PROCESSES), *PAUSES.items())
-    ]
+    return [Blow(0, *each) for each in BLOWS]
+
+
+def _deeds(_random: Random) -> list[Deed]:
+    return [Deed(0, what) for what in DEEDS]
 
 
 def _misdeeds(random: Random) -> list[Misdeed]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.check import Evidence, judge
-from tests.chaos.plan import PAUSES, PROCESSES, Delivery, Line, Order, plan
+from tests.chaos.plan import BLOWS, DEEDS, Delivery, Line, Order, plan
 from tests.chaos.shop import Placed, Sent
 
 CODE = "123456789012345678"
@@ -189,6 +189,7 @@ def test_the_same_seed_is_the_same_plan():
 
 
 def test_each_round_has_every_blow():
-    given = Counter((blow.target, blow.pause) for blow in plan(7, 300).blows)
+    given = Counter((blow.how, blow.target, blow.seconds) for blow in plan(7, 300).blows)
 
-    assert dict.fromkeys([*((each, 0.0) for each in PROCESSES), *PAUSES.items()], 2) == given
+    assert dict.fromkeys(BLOWS, 2) == given
+    assert dict.fromkeys(DEEDS, 2) == Counter(deed.what for deed in plan(7, 300).deeds)
