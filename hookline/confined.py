@@ -102,7 +102,9 @@ class Confined:
             await asyncio.to_thread(self._bring_up)
         try:
             future = self._pool.schedule(work, timeout=self.seconds)
-        except RuntimeError as error:  # a thread of the pool has ended: whatever it was, it is not the work's doing
+        except (
+            RuntimeError
+        ) as error:  # a thread of the pool has ended: whatever it was, it is not the work's doing
             raise BrokenProcessPool(str(error)) from error
         result: T = await asyncio.wrap_future(future)
         return result

@@ -1,6 +1,6 @@
 """The context of a run: its delivery and dispatch, its permit to write, and its slot in the engine."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -23,6 +23,10 @@ class RunStopped(HooklineError):
     """The run here must not go on (it was cancelled, or another engine has it); nothing was sent."""
 
     transient = False
+
+
+class NotSent(HooklineError):
+    """A request did not leave, because of something on our side; nothing was done."""
 
 
 class Permit(Protocol):
@@ -52,6 +56,8 @@ class _Context:
 
 
 _context: ContextVar[_Context | None] = ContextVar("hookline_context", default=None)
+fence: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("hookline_fence", default=None)
+"""Called before the first byte of each request leaves; raises `NotSent` where it must not."""
 _vendor_slots: ContextVar[frozenset[str]] = ContextVar("hookline_vendor_slots", default=frozenset())
 
 
@@ -155,6 +161,17 @@ async def vendor_slot(vendor: str, address: str) -> AsyncIterator[None]:
             yield
         finally:
             _vendor_slots.reset(token)
+
+
+async def leaving() -> None:
+    """
+    Pass the fence, right before the first byte of a request.
+
+    Raises:
+        NotSent: it must not leave.
+    """
+    if (may_leave := fence.get()) is not None:
+        await may_leave()
 
 
 def _slot() -> Slot | None:

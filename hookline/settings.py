@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -255,11 +256,18 @@ class Settings(FromEnvironment):
         ge=0.1,
         le=3600,
     )
-    readback_grace_seconds: float = _setting(
-        5,
-        "Seconds to wait for a write that may still arrive, before it is read back from the vendor.",
+    landing_seconds: float = _setting(
+        120,
+        "Seconds after which a write whose answer was lost can no longer appear at a vendor, where its account does "
+        "not say; until then it is not sent again.",
         ge=0,
-        le=600,
+        le=86_400,
+    )
+    late_check_seconds: tuple[float, ...] = _setting(
+        (60, 600, 3600, 86_400),
+        "Seconds after which a write that took more than one attempt is looked for again, in case it happened twice; "
+        "separated by commas.",
+        default_text="60,600,3600,86400",
     )
 
     @field_validator("home")
@@ -292,6 +300,19 @@ class Settings(FromEnvironment):
                 f"must have at least {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
             )
         return token
+
+    @field_validator("late_check_seconds", mode="before")
+    @classmethod
+    def _ascending(cls, raw: object) -> object:
+        if not isinstance(raw, str):
+            return raw
+        try:
+            seconds = tuple(float(part) for part in raw.split(",") if part.strip())
+        except ValueError:
+            seconds = (-1.0,)
+        if any(each < 0 or not isfinite(each) for each in seconds) or list(seconds) != sorted(set(seconds)):
+            raise ValueError("must be seconds that grow, such as 60,600,3600")
+        return seconds
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -390,6 +411,13 @@ class VendorSettings(FromEnvironment):
     )
     calls_per_second: float | None = Field(
         None, gt=0, le=1000, description="Most calls a second, from all processes; empty for no limit."
+    )
+    landing_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a write whose answer was lost can no longer appear here; empty for "
+        "HOOKLINE_LANDING_SECONDS.",
     )
 
 

@@ -154,6 +154,13 @@ STATES = {
             Colour.AMBER,
         ),
         State(
+            "doubled",
+            "Done twice",
+            "It was done, and the service shows it once more than it was wanted. Say what is to be taken back.",
+            Phase.NEEDS_A_PERSON,
+            Colour.AMBER,
+        ),
+        State(
             "rejected",
             "Rejected",
             "It does not fit what its source or route asks for. Fix the cause, then replay it.",
@@ -175,16 +182,18 @@ def _transition(event: str, before: str, after: str, by: By) -> Transition:
 
 DISPATCHES = Machine(
     "dispatches",
-    states=("dispatched", "running", "held", "done", "failed", "uncertain", "discarded"),
+    states=("dispatched", "running", "held", "done", "failed", "uncertain", "doubled", "discarded"),
     initial=("dispatched",),
     transitions=(
         _transition("claim", "dispatched", "running", By.ENGINE),
         _transition("requeue", "running", "dispatched", By.ENGINE),
-        _transition("end", "running", "done failed uncertain", By.ENGINE),
+        _transition("end", "running", "done failed uncertain doubled", By.ENGINE),
+        _transition("find it doubled", "done", "doubled", By.ENGINE),
+        _transition("undo the double", "doubled", "done", By.ENGINE),
         _transition("ask a person", "running", "held", By.ENGINE),
         _transition("stop for a discard", "running", "discarded", By.PERSON),
-        _transition("discard", "dispatched held failed uncertain", "discarded", By.PERSON),
-        _transition("replay", "done failed uncertain discarded", "dispatched", By.PERSON),
+        _transition("discard", "dispatched held failed uncertain doubled", "discarded", By.PERSON),
+        _transition("replay", "done failed uncertain doubled discarded", "dispatched", By.PERSON),
         _transition("resolve", "uncertain", "dispatched", By.PERSON),
         _transition("answer", "held", "dispatched running done failed uncertain", By.PREFECT),
         _transition("retry", "failed uncertain discarded", "running held done", By.PREFECT),
@@ -192,7 +201,7 @@ DISPATCHES = Machine(
     ),
 )
 
-WORST_FIRST = ("uncertain", "failed", "held", "running", "dispatched", "done", "discarded")
+WORST_FIRST = ("uncertain", "failed", "doubled", "held", "running", "dispatched", "done", "discarded")
 """Of several dispatches, the one whose state a delivery has: first the one that needs a person."""
 
 
@@ -224,6 +233,7 @@ DELIVERIES = Machine(
         "done",
         "failed",
         "uncertain",
+        "doubled",
         "rejected",
         "discarded",
         "unrouted",
@@ -240,7 +250,7 @@ DELIVERIES = Machine(
         _transition("discard", "received held rejected unrouted", "discarded", By.PERSON),
         _transition(
             "replay",
-            "dispatched running done failed uncertain rejected discarded unrouted",
+            "dispatched running done failed uncertain doubled rejected discarded unrouted",
             "received",
             By.PERSON,
         ),
@@ -250,7 +260,7 @@ DELIVERIES = Machine(
 
 EFFECTS = Machine(
     "effects",
-    states=("intended", "done", "failed", "uncertain", "undone", "kept"),
+    states=("intended", "done", "failed", "uncertain", "doubled", "undone", "kept"),
     initial=("intended",),
     transitions=(
         _transition("send again", "failed", "intended", By.RUN),
@@ -258,6 +268,8 @@ EFFECTS = Machine(
         _transition("fail", "intended", "failed", By.RUN),
         _transition("lose the answer", "intended", "uncertain", By.RUN),
         _transition("resolve", "uncertain", "done intended", By.PERSON),
+        _transition("find it doubled", "done", "doubled", By.ENGINE),
+        _transition("undo the double", "doubled", "done", By.ENGINE),
         _transition("compensate", "intended done failed", "undone", By.RUN),
         _transition("skip compensation", "intended failed", "kept", By.RUN),
     ),

@@ -209,6 +209,8 @@ async def run_write(
     readback: Readback | None = None,
     expected: int = 0,
     resend: bool = False,
+    landing: float | None = None,
+    call: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """
     Do one write of a business once, through the journal; see `hookline.journal.Journal.run`.
@@ -222,6 +224,8 @@ async def run_write(
         readback: finds it at the vendor if an answer was lost.
         expected: how many vendor references it must bring.
         resend: without a read-back, send again instead of asking a person.
+        landing: seconds after which it can no longer appear once its answer was lost; None: HOOKLINE_LANDING_SECONDS.
+        call: the task, its account and its inputs, by which a later check looks for it again.
     """
     effect = Effect(
         workflow=business.workflow,
@@ -234,6 +238,8 @@ async def run_write(
         flow_run_id=_flow_run_id(),
         dispatch_id=context.dispatch_id(),
         depends_on=business.depends_on,
+        landing_seconds=landing,
+        call=call,
         generation=business.generation,
     )
     await journal.ensure_exclusive()

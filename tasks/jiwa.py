@@ -53,7 +53,12 @@ delete_sales_order_line = _jiwa.write_task(
 list_sales_order_notes = _jiwa.call(JiwaClient.list_sales_order_notes)
 get_sales_order_note = _jiwa.call(JiwaClient.get_sales_order_note)
 create_sales_order_note = _jiwa.write_task(
-    JiwaClient.create_sales_order_note, readback=readback.noted_order, carrier="NoteText", reference="NoteID"
+    JiwaClient.create_sales_order_note,
+    identity=("InvoiceID",),
+    wording=("NoteText",),
+    readback=readback.noted_order,
+    carrier="NoteText",
+    reference="NoteID",
 )
 update_sales_order_note = _jiwa.call(JiwaClient.update_sales_order_note)
 delete_sales_order_note = _jiwa.write_task(
@@ -63,7 +68,7 @@ list_sales_order_payments = _jiwa.call(JiwaClient.list_sales_order_payments)
 create_sales_order_payment = _jiwa.write_task(
     JiwaClient.create_sales_order_payment,
     of=("InvoiceHistoryID", "PaymentRef"),
-    essential=("InvoiceID", "InvoiceHistoryID", "PaymentRef", "AmountPaid"),
+    identity=("InvoiceID", "InvoiceHistoryID", "PaymentRef", "AmountPaid"),
     readback=readback.payment_of_delivery,
     reference="PaymentRef",
 )
@@ -100,7 +105,7 @@ get_api_key_debtor = _jiwa.call(JiwaClient.get_api_key_debtor)
 create_debtor = _jiwa.write_task(
     JiwaClient.create_debtor,
     of="AccountNo",
-    essential=("AccountNo", "Name"),
+    identity=("AccountNo", "Name"),
     readback=readback.debtor_of_account,
     reference="DebtorID",
 )

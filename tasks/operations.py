@@ -5,11 +5,13 @@ A task's inputs are the operation's; its retries follow from what a repeat would
 repeat become calls. The others become writes through the journal, which reads back before it sends again.
 """
 
+import hashlib
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, get_origin
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, get_origin
 
 from prefect import Task
 from pydantic_core import to_jsonable_python
@@ -23,7 +25,7 @@ from hookline.errors import HooklineError
 from hookline.journal import CountReadback, Outcome
 from hookline.redaction import MASK
 from tasks.effects import BusinessKey, run_write
-from tasks.policies import vendor_task
+from tasks.policies import VendorTask, vendor_task
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,7 +94,8 @@ class VendorTasks(Generic[C]):
         readback: FindReadback[Any, Any] | None = None,
         count_readback: CountFactory[Any, Any] | None = None,
         of: str | tuple[str, ...] = (),
-        essential: tuple[str, ...] = (),
+        identity: tuple[str, ...] | None = None,
+        wording: tuple[str, ...] = (),
         found_by: tuple[str, ...] = (),
         carrier: str | None = None,
         add_token: AddToken = lambda text, token: f"{text or ''}\n{token}".lstrip(),
@@ -108,8 +111,10 @@ class VendorTasks(Generic[C]):
             count_readback: in its place, for a write without a token: counts before and after.
             of: the inputs that tell one write of a business from the next, where its path does not; they name
                 the step, unless the business is at a `step`.
-            essential: the inputs that make it this write and no other: the same step with others is refused;
-                all, unless said.
+            identity: the inputs that make it this write and no other: the same step with others is refused.
+                Texts, templates and the like are wording, and do not belong here. All inputs, unless said.
+            wording: the inputs that say how, not which; where the business names no step, they tell one write
+                from the next all the same.
             found_by: inputs by which `readback` finds the write; one of them is required.
             carrier: the input to whose text the token of the business is added, for `readback` to find.
             add_token: adds it where that input is no text.
@@ -117,7 +122,7 @@ class VendorTasks(Generic[C]):
                 `of`, unless it is counted.
             expected: how many references the write must bring; a `RecordReadback` says it itself.
         """
-        _expect(operation, "readback", *_names(of), *essential, *found_by)
+        _expect(operation, "readback", *_names(of), *(identity or ()), *wording, *found_by)
         if readback is None and count_readback is None:
             raise TypeError(f"{operation!r} needs a read-back.")
         if reference is None and count_readback is None:
@@ -125,24 +130,51 @@ class VendorTasks(Generic[C]):
 
         async def run(credentials: C, business: BusinessKey, /, *args: P.args, **kwargs: P.kwargs) -> T:
             inputs = operation.validate(*args, **kwargs)
-            if carrier is not None:
-                kwargs[carrier] = add_token(getattr(inputs, carrier), business.token)
-                inputs = operation.validate(*args, **kwargs)
+            call = self._call_of(operation, credentials, inputs)
+            business = _at_step(operation, inputs, business, _names(of), wording)
+            inputs = with_token(inputs, business)
             if found_by and not any(getattr(inputs, name) for name in found_by):
                 raise InvalidInput(
                     f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
                     "can be found again if its answer is lost."
                 )
             async with credentials.get_client() as client, client.slot():
-                counts = count_readback and count_readback(client, inputs)
-                write = _Write(operation, client, inputs, business, readback, counts, reference)
+                write = write_of(client, inputs, business)
+                counts = write.count_readback
                 brings = counts.expected if isinstance(counts, RecordReadback) else expected(inputs)
-                return await write.answer(await write.run(of, essential, expected=brings))
+                landing = credentials.landing_seconds
+                outcome = await write.run(identity, expected=brings, landing=landing, call=call)
+                return await write.answer(outcome)
 
-        return self._task(operation, run, [self._account(operation), _BUSINESS])
+        validate = cast("Callable[..., Input]", operation.validate)
+
+        def with_token(inputs: Input, business: BusinessKey) -> Input:
+            if carrier is None:
+                return inputs
+            token = {carrier: add_token(getattr(inputs, carrier), business.token)}
+            return validate(**(dict(inputs) | token))
+
+        def write_of(client: VendorClient, inputs: Input, business: BusinessKey) -> _Write[T]:
+            counts = count_readback and count_readback(client, inputs)
+            return _Write(operation, client, inputs, business, readback, counts, reference)
+
+        def reopen(
+            client: VendorClient, inputs: Mapping[str, Any], business: BusinessKey
+        ) -> journal.Readback | None:
+            again = with_token(validate(**inputs), business)
+            return write_of(client, again, business).journal_readback()
+
+        task = self._task(operation, run, [self._account(operation), _BUSINESS])
+        task.reopen = reopen
+        return task
 
     def blind_write_task(
-        self, operation: Operation[P, T], *, of: str | tuple[str, ...] = (), essential: tuple[str, ...] = ()
+        self,
+        operation: Operation[P, T],
+        *,
+        of: str | tuple[str, ...] = (),
+        identity: tuple[str, ...] | None = None,
+        wording: tuple[str, ...] = (),
     ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T | None]]:
         """
         Make the task of an operation that must not happen twice and cannot be read back: done once for its business.
@@ -150,17 +182,31 @@ class VendorTasks(Generic[C]):
         If its answer is lost, it is *uncertain* until a person resolves it; the vendor's answer is then not known,
         and the task returns None. See `write_task`.
         """
-        _expect(operation, "never", *_names(of), *essential)
+        _expect(operation, "never", *_names(of), *(identity or ()), *wording)
 
         async def run(
             credentials: C, business: BusinessKey, /, *args: P.args, **kwargs: P.kwargs
         ) -> T | None:
             inputs = operation.validate(*args, **kwargs)
+            business = _at_step(operation, inputs, business, _names(of), wording)
             async with credentials.get_client() as client, client.slot():
-                outcome = await _Write(operation, client, inputs, business).run(of, essential)
+                outcome = await _Write(operation, client, inputs, business).run(identity)
             return None if outcome.answer is None else operation.load(outcome.answer)
 
         return self._task(operation, run, [self._account(operation), _BUSINESS])
+
+    def _call_of(
+        self, operation: Operation[..., Any], credentials: C, inputs: Input
+    ) -> dict[str, Any] | None:
+        """Return what is stored to look for a write again; None where the account or an input is not stored."""
+        if not credentials.stored_as or inputs.secrets():
+            return None
+        return {
+            "task": f"{self.module}:{operation.name}",
+            "vendor": operation.vendor,
+            "account": credentials.stored_as,
+            "inputs": inputs.model_dump(mode="json", exclude_none=True),
+        }
 
     def _account(self, operation: Operation[..., Any]) -> inspect.Parameter:
         return inspect.Parameter(operation.vendor, _FIRST, annotation=self.credentials)
@@ -170,7 +216,7 @@ class VendorTasks(Generic[C]):
         operation: Operation[..., Any],
         run: Callable[P, Coroutine[Any, Any, T]],
         first: list[inspect.Parameter],
-    ) -> Task[P, Coroutine[Any, Any, T]]:
+    ) -> VendorTask[P, Coroutine[Any, Any, T]]:
         """Make the task of this function, which Prefect and people see as if it were written out."""
         answer = operation.answer | None if operation.repeat == "never" else operation.answer
         signature = inspect.Signature([*first, *_inputs(operation.input)], return_annotation=answer)
@@ -198,18 +244,25 @@ class _Write(Generic[T]):
     """The last count before the write was sent."""
 
     async def run(
-        self, of: str | tuple[str, ...], essential: tuple[str, ...], *, expected: int = 0
+        self,
+        identity: tuple[str, ...] | None,
+        *,
+        expected: int = 0,
+        landing: float | None = None,
+        call: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Do it, unless the journal knows that it is done."""
         return await run_write(
             self.business,
-            self._step(_names(of)),
+            self.business.step_name,
             f"{self.operation.vendor}.{self.operation.name}",
-            _request(self.inputs, essential),
+            _request(self.inputs, identity),
             self._send,
-            readback=self._readback(),
+            readback=self.journal_readback(),
             expected=expected,
             resend=self.business.resend,
+            landing=landing,
+            call=call,
         )
 
     async def answer(self, outcome: Outcome) -> T:
@@ -230,7 +283,8 @@ class _Write(Generic[T]):
             )
         return self.operation.load(self.operation.dump(record))
 
-    def _readback(self) -> journal.Readback | None:
+    def journal_readback(self) -> journal.Readback | None:
+        """Return the read-back as the journal takes it."""
         count_readback = self.count_readback
         if count_readback is None:
             return self._find if self.readback else None
@@ -251,7 +305,9 @@ class _Write(Generic[T]):
 
     async def _find(self) -> Outcome | None:
         found = await self._found()
-        return found if found is None or found.reference else self._outcome(found.answer)
+        if found is None or found.reference:
+            return found
+        return replace(self._outcome(found.answer), copies=found.copies)
 
     async def _read(self, reference: list[str]) -> Any:
         if isinstance(self.count_readback, RecordReadback):
@@ -278,14 +334,28 @@ class _Write(Generic[T]):
         reference = getattr(answer, name, None) or getattr(self.inputs, name, None)
         return [str(reference)] if reference else []
 
-    def _step(self, names: tuple[str, ...]) -> str:
-        values = (getattr(self.inputs, name, None) for name in names or self.operation.placeholders)
-        which = ", ".join(str(each) for each in values if each not in (None, ""))
-        return f"{self.operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
-
 
 _FIRST = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _BUSINESS = inspect.Parameter("business", _FIRST, annotation=BusinessKey)
+
+
+def _at_step(
+    operation: Operation[..., Any],
+    inputs: Input,
+    business: BusinessKey,
+    names: tuple[str, ...],
+    wording: tuple[str, ...],
+) -> BusinessKey:
+    """Return the business at its step: the one it names, or one named after what is done and to what."""
+    if business.step_name:
+        return business
+    values = (getattr(inputs, name, None) for name in names or operation.placeholders)
+    which = ", ".join(str(each) for each in values if each not in (None, ""))
+    step = f"{operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
+    if wording:
+        texts = json.dumps(_request(inputs, wording), sort_keys=True)
+        step += f" ({hashlib.sha256(texts.encode()).hexdigest()[:8]})"
+    return replace(business, step_name=step)
 
 
 def _expect(operation: Operation[..., Any], repeat: Repeat, *inputs: str) -> None:
@@ -323,9 +393,10 @@ def _inputs(model: type[Input]) -> list[inspect.Parameter]:
     return parameters
 
 
-def _request(inputs: Input, names: tuple[str, ...]) -> dict[str, Any]:
+def _request(inputs: Input, names: tuple[str, ...] | None) -> dict[str, Any]:
     """Return inputs, all or those of these names, as the journal may store them: secrets as asterisks."""
-    plain = to_jsonable_python(inputs.model_dump(exclude_none=True, include=set(names) or None))
+    include = None if names is None else set(names)
+    plain = to_jsonable_python(inputs.model_dump(exclude_none=True, include=include))
     masked: dict[str, Any] = _masked(plain, inputs.secrets())
     return masked
 

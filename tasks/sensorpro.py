@@ -23,17 +23,20 @@ forget_contact = _sensorpro.write_task(
     SensorproClient.forget_contact, of="PersonalEMail", readback=readback.forgotten
 )
 
-# Mail and campaigns. The address of a mail may be corrected between attempts, as long as none has been sent.
+# Mail and campaigns. A mail is known by its step: to whom it goes, and in which words, may be corrected.
 trigger_email = _sensorpro.blind_write_task(
     SensorproClient.trigger_email,
     of=("CampId", "BroadcastId"),
-    essential=("CampId", "BroadcastId", "NamedPairsParameters"),
+    identity=(),
+    wording=("NamedPairsParameters",),
 )
-send_email = _sensorpro.blind_write_task(SensorproClient.send_email, of="Subject", essential=("Subject",))
+send_email = _sensorpro.blind_write_task(
+    SensorproClient.send_email, of="Subject", identity=(), wording=("HTMLMessageEncoded", "PlainTextMessage")
+)
 add_broadcast = _sensorpro.blind_write_task(
     SensorproClient.add_broadcast,
     of=("CampaignId", "DesignId", "SegmentId"),
-    essential=("CampaignId", "DesignId", "SegmentId"),
+    identity=("CampaignId", "DesignId", "SegmentId"),
 )
 get_broadcast_status = _sensorpro.call(SensorproClient.get_broadcast_status)
 get_campaign_results = _sensorpro.call(SensorproClient.get_campaign_results)

@@ -24,6 +24,7 @@ get_license_code = _zentitle.call(ZentitleClient.get_license_code)
 create_license_codes = _zentitle.write_task(
     ZentitleClient.create_license_codes,
     of=("productid", "companyid"),
+    identity=("productid", "companyid", "numcodes"),
     count_readback=readback.codes_of,
     readback=readback.imported_codes,
     expected=readback.codes_expected,
@@ -67,6 +68,8 @@ list_license_notes = _zentitle.call(ZentitleClient.list_license_notes)
 create_license_note = _zentitle.write_task(
     ZentitleClient.create_license_note,
     of="licensecode",
+    identity=("productid", "licensecode"),
+    wording=("description",),
     readback=readback.noted_license,
     carrier="description",
 )
@@ -128,7 +131,7 @@ list_consumer_data = _zentitle.call(ZentitleClient.list_consumer_data)
 create_consumer_data = _zentitle.write_task(
     ZentitleClient.create_consumer_data,
     of=("licensecode", "computerid"),
-    essential=("productid", "licensecode", "computerid"),
+    identity=("productid", "licensecode", "computerid"),
     readback=readback.recorded_consumer,
     carrier="clientinfo",
     add_token=readback.user_with_token,
@@ -158,7 +161,7 @@ get_company = _zentitle.call(ZentitleClient.get_company)
 create_company = _zentitle.write_task(
     ZentitleClient.create_company,
     of="company",
-    essential=("company", "productid", "global_", "search1", "search2", "search3"),
+    identity=("company", "productid", "global_", "search1", "search2", "search3"),
     readback=customers.created_company,
     found_by=("search1", "search2", "search3"),
 )
@@ -182,7 +185,7 @@ get_group_user = _zentitle.call(ZentitleClient.get_group_user)
 create_group_user = _zentitle.write_task(
     ZentitleClient.create_group_user,
     of="username",
-    essential=("groupid", "username"),
+    identity=("groupid", "username"),
     readback=customers.created_user,
 )
 update_group_user = _zentitle.call(ZentitleClient.update_group_user)
@@ -202,7 +205,7 @@ unassign_group_license_code = _zentitle.write_task(
 create_group_user_license = _zentitle.write_task(
     ZentitleClient.create_group_user_license,
     of=("groupname", "username", "licensecode"),
-    essential=("groupname", "productid", "licensecode", "username"),
+    identity=("groupname", "productid", "licensecode", "username"),
     readback=customers.licensed_user,
     reference="licensecode",
 )
@@ -276,7 +279,15 @@ async def add_company(
             return Outcome()
 
         request = {"company": name, "account": account_no}
-        done = await run_write(business, "company", "zentitle.create_company", request, send, readback=find)
+        done = await run_write(
+            business,
+            "company",
+            "zentitle.create_company",
+            request,
+            send,
+            readback=find,
+            landing=zentitle.landing_seconds,
+        )
         found = done if done.reference else await find()
     if found is None:
         raise HooklineError(
@@ -337,7 +348,10 @@ async def set_license_terms(
 
         request = {"code": code, "clients": clients, "days": days}
         operation = "zentitle.update_license_code"
-        await run_write(business, f"terms of {code}", operation, request, send, readback=find)
+        landing = zentitle.landing_seconds
+        await run_write(
+            business, f"terms of {code}", operation, request, send, readback=find, landing=landing
+        )
 
 
 def _lasts(existing: LicenseCode, days: int | None) -> bool:

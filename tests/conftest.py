@@ -110,7 +110,7 @@ def everything() -> Iterator[SandboxStack]:
     with sandbox_stack(
         **own_ports(),
         HOOKLINE_LEASE_SECONDS="3",
-        HOOKLINE_READBACK_GRACE_SECONDS="0.5",
+        HOOKLINE_LANDING_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         PREFECT_WORKER_QUERY_SECONDS="1",
         PREFECT_API_AUTH_STRING=PREFECT_AUTH,
@@ -189,7 +189,7 @@ def database_settings():
             stdout=log,
             stderr=log,
         )
-    settings = Settings(home=home, readback_grace_seconds=0.2)
+    settings = Settings(home=home, landing_seconds=0.2)
     _until_migrated(settings)
     yield settings
     server.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint: nobody will read it again

@@ -30,7 +30,7 @@ COMMANDS = {
     "apply": "Make the Prefect server match the files and the environment.",
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "sources": "Who may send: how each is verified, what it sent, and what was refused.",
-    "effects": "The journal of vendor writes: list, show, and resolve what is uncertain.",
+    "effects": "The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
     "trace": "Follow one order from the webhook to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as its sender would.",
     "operations": "List every vendor operation.",

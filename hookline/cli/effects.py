@@ -1,4 +1,4 @@
-"""`hookline effects`: the journal of vendor writes, and how a person resolves what is uncertain."""
+"""`hookline effects`: the journal of vendor writes, and a person's word on what is uncertain or doubled."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -8,15 +8,20 @@ from cyclopts import App, Parameter
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
-from hookline.cli.output import AsJson, console, show, show_record
+from hookline.cli.output import AsJson, confirm, console, show, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
+from hookline.journal.resolution import keep
 from hookline.journal.resolution import resolve as resolve_effect
+from hookline.journal.resolution import undo as undo_effect
 
-app = App(name="effects", help="The journal of vendor writes: list, show, and resolve what is uncertain.")
+app = App(
+    name="effects",
+    help="The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
+)
 
 COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
-State = Literal["intended", "done", "failed", "uncertain", "undone", "kept"]
+State = Literal["intended", "done", "failed", "uncertain", "doubled", "undone", "kept"]
 
 
 @app.command(name="list")
@@ -84,6 +89,38 @@ def resolve(
         resolve_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
     )
     console().print(message)
+
+
+@app.command
+def undo(
+    number: Annotated[int, Parameter(help="The effect's number.")],
+    *,
+    keep_it: Annotated[
+        bool,
+        Parameter(
+            name="--keep", negative="", help="It is no double, or was put right by hand: undo nothing."
+        ),
+    ] = False,
+    yes: Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")] = False,
+) -> None:
+    """
+    Undo what a doubled effect brought too often, such as a second license; an engine does it.
+
+    Look at the vendor first: what a person made there by hand can look like a double.
+
+    Try:
+        hookline effects list --state doubled
+        hookline effects undo 17
+        hookline effects undo 17 --keep
+    """
+    settings = runtime.bootstrap()
+    row = on_database(lambda database: _read(database, number))
+    if row["state"] == "doubled" and not yes:
+        console(stderr=True).print(row["reason"])
+        if not confirm("Keep it all, and undo nothing?" if keep_it else f"Undo {', '.join(row['surplus'])}?"):
+            raise HooklineError("Nothing was changed.")
+    decide = keep if keep_it else undo_effect
+    console().print(asyncio.run(decide(settings, number, actor=runtime.person())))
 
 
 async def _find(database: asyncpg.Pool, state: str | None, key: str | None) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import httpx
 from pydantic import SecretStr
 
+from hookline import context
 from hookline.clients.errors import NotAllowed, NotAuthenticated, Refused, VendorError
 from hookline.clients.operation import Operation
 from hookline.errors import ConfigurationError
@@ -39,8 +40,15 @@ class Exchange:
         return exchange if isinstance(exchange, cls) else None
 
     async def trace(self, event: str, _info: dict[str, Any]) -> None:
-        """Note that the request has begun to leave; httpcore calls this at each step."""
-        self.sending = self.sending or event.endswith("send_request_headers.started")
+        """
+        Note that the request begins to leave; httpcore calls this at each step.
+
+        Raises:
+            NotSent: it must not leave.
+        """
+        if event.endswith("send_request_headers.started"):
+            await context.leaving()
+            self.sending = True
 
 
 class VendorAuth(httpx.Auth):

@@ -241,7 +241,7 @@ class Operation(Generic[P, T_co]):
             facts["request_id"] = facts.get("request_id") or request_id(response)
         unsure = kind.may_have_acted and self.repeat != "safe"
         error = kind(vendor=self.vendor, operation=self.name, detail=detail, maybe_applied=unsure, **facts)
-        error.transient = kind.transient or (isinstance(error, UnexpectedAnswer) and self.reads)
+        error.transient = kind.transient or (isinstance(error, UnexpectedAnswer) and self.repeat == "safe")
         return error
 
     @cached_property

@@ -26,7 +26,7 @@ from hookline.clients.errors import AnswerLost, UnexpectedAnswer, Unreachable, V
 from hookline.clients.models import Input
 from hookline.clients.operation import Operation
 from hookline.clients.redaction import in_vendor_call
-from hookline.context import vendor_slot, waiting, waiting_for_next_attempt
+from hookline.context import NotSent, vendor_slot, waiting, waiting_for_next_attempt
 from hookline.errors import ConfigurationError
 from hookline.redaction import learn, redact
 
@@ -207,6 +207,8 @@ class VendorClient:
             self._vendor_date = response.headers.get("date"), datetime.now(UTC)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
             raise _error_for(failure, exchange) from None
+        except NotSent as failure:
+            raise exchange.operation.error(Unreachable, None, str(failure)) from failure
         else:
             return response
         finally:

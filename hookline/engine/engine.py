@@ -28,6 +28,8 @@ from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import drop_events, send_events
+from hookline.engine.late_checks import SECONDS as LATE_CHECK_SECONDS
+from hookline.engine.late_checks import check_late
 from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.liveness import alive
 from hookline.engine.loop_watchdog import guard_loop
@@ -162,6 +164,7 @@ class Engine:
             ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
+            ("looking again", partial(check_late, database, self.settings), LATE_CHECK_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]

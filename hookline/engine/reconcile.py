@@ -61,6 +61,7 @@ CLOSED = {
     "done": StateType.COMPLETED,
     "failed": StateType.FAILED,
     "uncertain": StateType.FAILED,
+    "doubled": StateType.COMPLETED,
     "discarded": StateType.CANCELLED,
 }
 """The last state of a flow run that was left open, by the state of its dispatch."""

@@ -25,6 +25,7 @@ ACK_SECONDS = Histogram(
 DELIVERIES = Gauge("hookline_deliveries", "Deliveries that are open or need a person.", ["source", "state"])
 OLDEST_SECONDS = Gauge("hookline_oldest_open_seconds", "Age of the oldest open delivery.")
 UNCERTAIN = Gauge("hookline_effects_uncertain", "Effects that wait for a person to resolve them.")
+DOUBLED = Gauge("hookline_effects_doubled", "Effects that a vendor shows more often than they were wanted.")
 OLDEST_RECEIVED_SECONDS = Gauge(
     "hookline_oldest_received_seconds", "Age of the oldest delivery that no engine has routed yet."
 )
@@ -65,7 +66,8 @@ async def exposition(settings: Settings) -> bytes:
             """
             SELECT (SELECT extract(epoch FROM now() - min(received_at))::float FROM deliveries
                     WHERE state = ANY ($1)) AS oldest,
-                   (SELECT count(*) FROM effects WHERE state = 'uncertain') AS uncertain
+                   (SELECT count(*) FROM effects WHERE state = 'uncertain') AS uncertain,
+                   (SELECT count(*) FROM effects WHERE state = 'doubled') AS doubled
             """,
             OPEN,
             timeout=DATABASE_SECONDS,
@@ -77,6 +79,7 @@ async def exposition(settings: Settings) -> bytes:
         DELIVERIES.labels(count["source"], count["state"]).set(count["n"])
     OLDEST_SECONDS.set(row["oldest"] or 0)
     UNCERTAIN.set(row["uncertain"])
+    DOUBLED.set(row["doubled"])
     return generate_latest(REGISTRY)
 
 

@@ -62,10 +62,11 @@ async def check_open_work(connection: asyncpg.Connection) -> Finding:
     rows = await connection.fetch(
         """
         SELECT 'inbox' AS place, state, count(*) AS n FROM deliveries
-        WHERE state IN ('failed', 'uncertain', 'rejected')
+        WHERE state IN ('failed', 'uncertain', 'doubled', 'rejected')
               OR (state = 'held' AND source NOT IN (SELECT source FROM pauses))   -- its flow waits for an answer
         GROUP BY state
-        UNION ALL SELECT 'effects', state, count(*) FROM effects WHERE state = 'uncertain' GROUP BY state
+        UNION ALL SELECT 'effects', state, count(*) FROM effects
+        WHERE state IN ('uncertain', 'doubled') GROUP BY state
         """
     )
     paused = await connection.fetch("SELECT source FROM pauses ORDER BY source")

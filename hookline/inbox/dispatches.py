@@ -253,7 +253,10 @@ async def finish(
                 discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
                 engine_deaths = 0, lease_owner = NULL, lease_until = NULL
             FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
-                                  THEN 'discarded' ELSE $3 END AS state
+                                  THEN 'discarded'
+                                  WHEN $3 = 'done' AND EXISTS (SELECT FROM effects
+                                                               WHERE dispatch_id = $1 AND state = 'doubled')
+                                  THEN 'doubled' ELSE $3 END AS state
                   FROM dispatches WHERE id = $1 FOR UPDATE) AS ends
             WHERE d.id = ends.id AND lease_owner = $2 AND d.state = 'running' RETURNING 1
         )

@@ -8,7 +8,9 @@ The journal: every vendor write that must happen once is written down before it 
 | `store` | the SQL of effects; all transitions between their states stand together at its top |
 | `compensation` | what a business does as a whole, and how it is undone where a rule says no |
 | `compensation_steps` | the SQL of compensation steps |
-| `resolution` | a person's word on an uncertain effect |
+| `late_check` | looking again for a day at what may have happened twice |
+| `fence` | the last check before a request leaves |
+| `resolution` | a person's word on an uncertain or doubled effect |
 | `exclusive` | one run at a time for a business key |
 | `locks` | the SQL of advisory locks |
 
@@ -26,6 +28,7 @@ from hookline.journal.effect import (
     EffectBusy,
     EffectConflict,
     EffectError,
+    EffectLanding,
     EffectUncertain,
     Outcome,
     Readback,
@@ -44,6 +47,7 @@ __all__ = [
     "EffectBusy",
     "EffectConflict",
     "EffectError",
+    "EffectLanding",
     "EffectUncertain",
     "Journal",
     "Outcome",

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from hookline.errors import HooklineError
@@ -30,6 +30,10 @@ class Effect:
     """The dispatch that started it, where a delivery did."""
     depends_on: tuple[str, ...] = ()
     """The same vendor's references of other effects that it needs: from now on, nobody undoes those."""
+    landing_seconds: float | None = None
+    """The seconds after which it can no longer appear at the vendor once nobody waits for its answer; None: as set."""
+    call: Mapping[str, Any] | None = None
+    """The task, its account and its inputs, by which a later check reads it back; None: nothing does."""
     generation: int = 0
     """The try of its business that is compensated as a whole, from 1; 0: it is part of none.
 
@@ -52,6 +56,8 @@ class Outcome:
 
     reference: list[str] = field(default_factory=list)
     answer: Any = None
+    copies: list[str] = field(default_factory=list)
+    """Of a read-back: the references of all that is there for this one write; more than were expected are too many."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,14 @@ Send = Callable[[], Awaitable[Outcome]]
 
 Readback = Callable[[], Awaitable[Outcome | None]] | CountReadback
 """Finds the write at the vendor (None: it is not there), or counts."""
+
+
+@runtime_checkable
+class Retryable(Protocol):
+    """An error of a vendor's, which says whether and when to try again."""
+
+    transient: bool
+    retry_after: float | None
 
 
 class EffectError(HooklineError):
@@ -98,6 +112,26 @@ class EffectUncertain(EffectError):
 
 class EffectConflict(EffectError):
     """The same step was already done, or begun, with another request."""
+
+
+class EffectLanding(EffectError):
+    """An earlier attempt may still appear at the vendor; after `retry_after` seconds it can be looked for again."""
+
+    transient = True
+    is_wait = True
+    """Nothing failed: this uses up no attempt."""
+
+    def __init__(self, what: str, why: str, retry_after: float) -> None:
+        super().__init__(
+            f"{what} waits {retry_after:.0f} s: {why}, and it may still appear at the vendor. Then it is looked for "
+            "once more, and sent again if it is not there."
+        )
+        self.retry_after = retry_after
+        self.arguments = (what, why, retry_after)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, float]]:
+        """Pickle by its arguments: Prefect stores the error of a failed run."""
+        return type(self), self.arguments
 
 
 class EffectBusy(EffectError):

@@ -2,12 +2,13 @@
 The journal: do a vendor write once.
 
 The order of things is the whole point: `intended` is on disk before the request leaves, `done` is on disk before
-anything depends on it, and a run that finds `intended` reads back before it sends again.
+anything depends on it, and a run that finds `intended` reads back before it sends again. What the read-back finds
+counts at once; what it does not find may still be on its way, until the vendor's landing time is over.
 """
 
-import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import NoReturn
 
 from hookline import context
@@ -15,18 +16,22 @@ from hookline.crash_points import crash_point
 from hookline.database import DatabaseUnavailable, lent
 from hookline.database.connection import reaching
 from hookline.database.types import Connection, Row
-from hookline.journal import locks, store
+from hookline.journal import late_check, locks, store
 from hookline.journal.effect import (
     CountReadback,
     Effect,
     EffectBusy,
     EffectConflict,
     EffectError,
+    EffectLanding,
     EffectUncertain,
     Outcome,
     Readback,
+    Retryable,
     Send,
 )
+from hookline.journal.fence import Fence
+from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
 
 
@@ -35,7 +40,7 @@ class Journal:
     """The one door to vendor writes that must happen once."""
 
     settings: Settings
-    """The settings with the database, and the grace given to a write before it is read back."""
+    """The settings with the database, and the landing time of vendors whose accounts do not say."""
 
     async def run(
         self, effect: Effect, send: Send, readback: Readback | None = None, *, resend: bool = False
@@ -57,6 +62,7 @@ class Journal:
             EffectUncertain: nobody can know whether it happened.
             EffectConflict: the step was done, or may have been, with another request.
             EffectBusy: another run works on it, or undoes what it depends on; try again.
+            EffectLanding: an earlier attempt may still appear at the vendor; says when to try again.
             EffectError: what it depends on was undone, or its own business is being undone.
             DatabaseUnavailable: PostgreSQL is away; try again, and what was begun is read back.
         """
@@ -65,8 +71,9 @@ class Journal:
                 await locks.lock(connection, f"effect {effect}")
             # Where nothing has to be read before: both in one, on disk before the request leaves.
             at_once = not isinstance(readback, CountReadback) and not effect.depends_on
+            fence = Fence()
             row = await store.intend(connection, effect, begin=at_once)
-            return await _Write(self.settings, connection, effect, row, readback, resend).run(send)
+            return await _Write(self.settings, connection, effect, row, readback, resend, fence).run(send)
 
     async def outcome_of(self, workflow: str, key: str, step: str) -> Outcome | None:
         """
@@ -100,7 +107,7 @@ class Next(Enum):
     ASK = auto()
     """Ask a person: nobody can know."""
     READ_BACK = auto()
-    """Look for the earlier attempt at the vendor, and begin another one if it is not there."""
+    """Look for the earlier attempt at the vendor, and begin another one if it is not there and cannot come."""
     BEGIN = auto()
     """Write down that an attempt begins, then send."""
     SEND = auto()
@@ -111,7 +118,7 @@ def next_for(row: Row, *, can_read_back: bool, resend: bool) -> Next:
     """Return what to do about an effect of which the journal says this."""
     end_is_unknown = row["attempted_at"] is not None
     match row["state"], end_is_unknown:
-        case "done", _:
+        case "done" | "doubled", _:
             return Next.ANSWER
         case "uncertain", _:
             return Next.ASK
@@ -150,6 +157,7 @@ class _Write:
     row: Row
     readback: Readback | None
     resend: bool
+    fence: Fence
 
     async def run(self, send: Send) -> Outcome:
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
@@ -163,8 +171,8 @@ class _Write:
                 await self._ensure_may_begin()
                 self._ensure_same_request()
                 if (found := await self._read_back()) is not None:
-                    await self._done(found)
-                    return found
+                    return await self._adopt(found)
+                self._ensure_landed(self.row, f"the answer to attempt {self.row['attempts']} was lost")
                 await self._begin()
             case Next.BEGIN:
                 await self._ensure_may_begin()
@@ -212,8 +220,12 @@ class _Write:
         if isinstance(self.readback, CountReadback):
             scope = self.readback.scope
             for neighbour in await store.open_neighbours(self.connection, self.row["id"], scope):
-                await self._let_land(neighbour)
+                other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
+                self._ensure_landed(
+                    neighbour, f"the answer to {other} was lost, from which it could not be told"
+                )
             baseline = await self.readback.count()
+        self.fence.begin()
         await store.begin(self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline)
 
     def _ensure_same_request(self) -> None:
@@ -235,34 +247,58 @@ class _Write:
         operation, expected = self.effect.operation, self.effect.expected
         crash_point(f"intended {operation}")
         try:
-            outcome = await send()
+            with self.fence.around(partial(store.leaves_now, self.connection, self.row["id"])):
+                outcome = await send()
         except Exception as error:
-            await self._failed(error)
-            raise
+            if (found := await self._failed(error)) is None:
+                raise
+            return await self._adopt(found)
         crash_point(f"sent {operation}")
         if len(outcome.reference) < expected:
             await self._ask(
                 f"{expected} were asked for and {len(outcome.reference)} came: {outcome.reference}."
             )
-        await self._done(outcome)
+        is_first = self.row["begun"] or self.row["attempts"] == 0
+        await self._done(outcome, check_after=None if is_first else late_check.delay(self.settings, 0))
         crash_point(f"done {operation}")
         return outcome
 
-    async def _failed(self, error: Exception) -> None:
+    async def _failed(self, error: Exception) -> Outcome | None:
+        """
+        Write down what an error means; return the outcome if the write is found at once.
+
+        After an answer that cannot be read, it is looked for at once. Where it is not there, it may be on its way, and
+        the error is one to try again after.
+        """
         state = state_after(error, may_repeat=self.readback is not None or self.resend)
         if state == "uncertain":
             await self._ask(str(error), error)
-        elif state is not None:
+        if state is not None:
             await store.not_applied(self.connection, self.row["id"], state=state, reason=str(error))
+            return None
+        await store.give_up(self.connection, self.row["id"], str(error), self.effect)
+        if self.readback is None or not isinstance(error, Retryable) or error.transient:
+            return None
+        if (found := await self._read_back()) is None:
+            error.transient, error.retry_after = True, self._landing_seconds
+        return found
 
-    async def _done(self, outcome: Outcome) -> None:
+    async def _adopt(self, found: Outcome) -> Outcome:
+        """Take what was found at the vendor for the outcome; where it is there more than once, see at once to that."""
+        is_doubled = len(found.copies) > max(self.effect.expected, 1)
+        await self._done(found, check_after=0 if is_doubled else late_check.delay(self.settings, 0))
+        return found
+
+    async def _done(self, outcome: Outcome, *, check_after: float | None) -> None:
         """Write the outcome down; by another connection where ours is lost, for later nobody may find it out."""
+        call = None if check_after is None else self.effect.call
+        check_after = None if call is None else check_after
         try:
             with reaching(self.settings):
-                await store.done(self.connection, self.row["id"], outcome)
+                await store.done(self.connection, self.row["id"], outcome, call=call, check_after=check_after)
         except DatabaseUnavailable:
             async with lent(self.settings) as connection:
-                await store.done(connection, self.row["id"], outcome)
+                await store.done(connection, self.row["id"], outcome, call=call, check_after=check_after)
 
     async def _ask(self, why: str, cause: Exception | None = None) -> NoReturn:
         await store.uncertain(self.connection, self.row["id"], why, self.effect)
@@ -271,15 +307,28 @@ class _Write:
     # Read-back
 
     async def _read_back(self) -> Outcome | None:
-        """Return what an earlier attempt brought; None if it is known to have changed nothing."""
-        await self._let_land(self.row)
+        """Return what an attempt brought, as far as the vendor shows it by now."""
         if isinstance(self.readback, CountReadback):
             return await self._count_new(self.readback)
         return await self.readback() if self.readback else None
 
-    async def _let_land(self, row: Row) -> None:
-        with context.waiting(f"waits until an earlier attempt of {self.effect} has landed"):
-            await asyncio.sleep(self.settings.readback_grace_seconds - row["age"])
+    def _ensure_landed(self, row: Row, why: str) -> None:
+        """
+        Raise while an attempt may still appear at the vendor, to be tried again when it cannot any more.
+
+        A clock of the database that was set back makes this wait no longer than the landing time.
+        """
+        seconds = self._landing_seconds - row["age"]
+        if seconds > 0:
+            raise self._landing(min(seconds, self._landing_seconds + MAY_LEAVE_SECONDS), why)
+
+    def _landing(self, seconds: float, why: str) -> EffectLanding:
+        return EffectLanding(str(self.effect), why, seconds)
+
+    @property
+    def _landing_seconds(self) -> float:
+        own = self.effect.landing_seconds
+        return self.settings.landing_seconds if own is None else own
 
     async def _count_new(self, readback: CountReadback) -> Outcome | None:
         began = self.row["attempted_at"]

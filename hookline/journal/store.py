@@ -1,6 +1,6 @@
 """The journal's SQL for effects: one function a statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,14 @@ EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
         WHERE s.workflow = $1 AND s.key = $2 AND o.state NOT IN ('done', 'kept'))
 """
 
-_AGE = "extract(epoch FROM clock_timestamp() - attempted_at)::float8 AS age"
+MAY_LEAVE_SECONDS = 5.0
+"""The time from the beginning of an attempt until its request has left, or no longer leaves: see `fence`."""
+
+_AGE = f"""
+extract(epoch FROM clock_timestamp()
+        - coalesce(given_up_at, attempted_at + interval '{MAY_LEAVE_SECONDS} seconds'))::float8 AS age
+"""
+"""The seconds since nobody waits for the answer, or, where a process died, since its request may have left last."""
 _REQUEST = "label, operation, digest, request, expected, depends_on, generation"
 """The columns of an effect that a person's correction may change."""
 
@@ -41,6 +48,8 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
 #   intended               not_applied: known to have changed nothing           intended (transient) or failed
 #   intended, uncertain    uncertain: nobody can know                           uncertain
 #   uncertain              resolve: a person says so                            done or intended
+#   done                   doubled: a late check found more than was wanted     doubled
+#   doubled                undoubled: the surplus is undone, or is no double    done
 #   intended               compensation.skip: another business depends on it    kept
 #   done, failed, intended compensation (a trigger, effect_compensated)         undone
 
@@ -105,9 +114,10 @@ async def begin(
     await connection.execute(
         """
         UPDATE effects
-        SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), reason = NULL,
-            baseline = $2, flow_run_id = coalesce($3, flow_run_id), dispatch_id = coalesce($4, dispatch_id),
-            scope = coalesce($5, scope)
+        SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
+            reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
+            dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
+            call = CASE WHEN attempts > 0 THEN $6 ELSE call END
         WHERE id = $1
         """,
         effect_id,
@@ -115,27 +125,65 @@ async def begin(
         effect.flow_run_id,
         effect.dispatch_id,
         scope,
+        effect.call,
     )
 
 
-async def done(connection: Connection, effect_id: int, outcome: Outcome) -> None:
-    """Write down the outcome."""
+async def leaves_now(connection: Connection, effect_id: int) -> None:
+    """Write down that the request of the open attempt leaves only now, or another one of it does."""
+    await connection.execute(
+        "UPDATE effects SET attempted_at = clock_timestamp() WHERE id = $1 AND attempted_at IS NOT NULL",
+        effect_id,
+    )
+
+
+async def give_up(connection: Connection, effect_id: int, reason: str, effect: Effect) -> None:
+    """Write down that nobody waits any longer for the answer of the open attempt."""
+    await connection.execute(
+        "UPDATE effects SET given_up_at = clock_timestamp(), reason = $2, call = $3 WHERE id = $1",
+        effect_id,
+        reason,
+        effect.call,
+    )
+
+
+async def done(
+    connection: Connection,
+    effect_id: int,
+    outcome: Outcome,
+    *,
+    call: Mapping[str, Any] | None = None,
+    check_after: float | None = None,
+) -> None:
+    """
+    Write down the outcome.
+
+    Args:
+        connection: has the effect's lock.
+        effect_id: which.
+        outcome: what it brought.
+        call: how it is looked for again.
+        check_after: the seconds until it is looked for again, if an attempt before this one may have worked too.
+    """
     await connection.execute(
         """
         UPDATE effects
-        SET state = 'done', reference = $2, answer = $3, reason = NULL, finished_at = clock_timestamp()
+        SET state = 'done', reference = $2, answer = $3, reason = NULL, finished_at = clock_timestamp(), checks = 0,
+            check_at = clock_timestamp() + make_interval(secs => $4), call = coalesce($5, call)
         WHERE id = $1
         """,
         effect_id,
         outcome.reference,
         outcome.answer,
+        check_after,
+        call,
     )
 
 
 async def not_applied(connection: Connection, effect_id: int, *, state: str, reason: str) -> None:
     """Write down that the attempt changed nothing: the effect may be sent again without a read-back."""
     await connection.execute(
-        "UPDATE effects SET state = $2, reason = $3, attempted_at = NULL WHERE id = $1",
+        "UPDATE effects SET state = $2, reason = $3, attempted_at = NULL, given_up_at = NULL WHERE id = $1",
         effect_id,
         state,
         reason,
@@ -146,7 +194,8 @@ async def uncertain(connection: Connection, effect_id: int, reason: str, effect:
     """Write down that nobody can know, and which flow run and dispatch wait for a person's word on it."""
     await connection.execute(
         """
-        UPDATE effects SET state = 'uncertain', reason = $2,
+        UPDATE effects SET state = 'uncertain', reason = $2, call = $5,
+            given_up_at = coalesce(given_up_at, clock_timestamp()),
             waiting = ARRAY(SELECT DISTINCT each FROM unnest(waiting || ARRAY[$3, $4]::uuid[]) AS each
                             WHERE each IS NOT NULL)
         WHERE id = $1
@@ -155,25 +204,147 @@ async def uncertain(connection: Connection, effect_id: int, reason: str, effect:
         reason,
         effect.flow_run_id,
         effect.dispatch_id,
+        effect.call,
     )
 
 
 async def resolve(
-    connection: Connection, effect_id: int, *, happened: bool, reference: list[str]
+    connection: Connection,
+    effect_id: int,
+    *,
+    happened: bool,
+    reference: list[str],
+    check_after: float | None,
 ) -> Row | None:
-    """Write down a person's word; return None if the effect is not uncertain (any more)."""
+    """
+    Write down a person's word; return None if the effect is not uncertain (any more).
+
+    A person may be wrong: an effect that can be looked for is, after so many seconds.
+    """
     return await connection.fetchrow(
         """
         UPDATE effects SET waiting = '{}', state = CASE WHEN $2 THEN 'done' ELSE 'intended' END,
             reason = CASE WHEN $2 THEN 'resolved by a person' ELSE 'to be sent again: resolved by a person' END,
             reference = CASE WHEN $2 THEN $3 ELSE reference END,
             finished_at = CASE WHEN $2 THEN clock_timestamp() ELSE finished_at END,
-            attempted_at = CASE WHEN $2 THEN attempted_at END
+            attempted_at = CASE WHEN $2 THEN attempted_at END,
+            check_at = CASE WHEN $2 THEN clock_timestamp() + make_interval(secs => $4) END
         WHERE id = $1 AND state = 'uncertain' RETURNING *
         """,
         effect_id,
         happened,
         reference,
+        check_after,
+    )
+
+
+# Late checks ------------------------------------------------------------------------------------------------
+
+
+async def claim_checks(database: "Connection | asyncpg.Pool", limit: int, lease: float) -> Sequence[Row]:
+    """Claim effects whose late check is due, for so many seconds: after that, another process may have them."""
+    return await database.fetch(
+        """
+        UPDATE effects SET check_at = clock_timestamp() + make_interval(secs => $2)
+        WHERE id IN (SELECT id FROM effects WHERE check_at <= clock_timestamp() AND state IN ('done', 'doubled')
+                     ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING *, check_at AS claimed_until
+        """,
+        limit,
+        lease,
+    )
+
+
+async def postpone_check(connection: Connection, effect_id: int, seconds: float) -> None:
+    """Write down that a late check could say nothing, and is made in so many seconds."""
+    await connection.execute(
+        "UPDATE effects SET check_at = clock_timestamp() + make_interval(secs => $2) WHERE id = $1",
+        effect_id,
+        seconds,
+    )
+
+
+async def checked(connection: Connection, effect_id: int, *, next_after: float | None) -> None:
+    """Write down that a late check found no more than was wanted, and when the next one is due."""
+    await connection.execute(
+        """
+        UPDATE effects SET checks = checks + 1, check_at = clock_timestamp() + make_interval(secs => $2)
+        WHERE id = $1
+        """,
+        effect_id,
+        next_after,
+    )
+
+
+async def doubled(
+    connection: Connection, effect_id: int, surplus: Sequence[str], reason: str, *, next_after: float | None
+) -> bool:
+    """
+    Write down that the vendor has more than was wanted; return False if the effect is not done (any more).
+
+    Its dispatch needs a person too, unless it is open again.
+    """
+    found = await connection.fetchval(
+        """
+        WITH found AS (
+            UPDATE effects SET state = 'doubled', reason = $3, checks = checks + 1,
+                check_at = clock_timestamp() + make_interval(secs => $4),
+                surplus = ARRAY(SELECT DISTINCT unnest(surplus || $2::text[]) ORDER BY 1)
+            WHERE id = $1 AND state IN ('done', 'doubled') RETURNING dispatch_id
+        ), its_dispatch AS (
+            UPDATE dispatches SET state = 'doubled', reason = $3, waits_for = $1
+            WHERE id = (SELECT dispatch_id FROM found) AND state = 'done'
+        )
+        SELECT true FROM found
+        """,
+        effect_id,
+        list(surplus),
+        reason,
+        next_after,
+    )
+    return found is not None
+
+
+async def request_undo(connection: Connection, effect_id: int, actor: str) -> Row | None:
+    """Write down that a person wants the surplus undone; return None if the effect is not doubled (any more)."""
+    return await connection.fetchrow(
+        "UPDATE effects SET undo_actor = $2 WHERE id = $1 AND state = 'doubled' RETURNING *", effect_id, actor
+    )
+
+
+async def requested_undos(database: "Connection | asyncpg.Pool") -> Sequence[Row]:
+    """Return the effects whose surplus a person wants undone, the oldest first."""
+    return await database.fetch(
+        "SELECT * FROM effects WHERE undo_actor IS NOT NULL AND state = 'doubled' ORDER BY id LIMIT 20"
+    )
+
+
+async def undo_failed(connection: Connection, effect_id: int, reason: str) -> None:
+    """Write down why the surplus could not be undone; a person decides again."""
+    await connection.execute(
+        "UPDATE effects SET undo_actor = NULL, reason = $2 WHERE id = $1 AND state = 'doubled'",
+        effect_id,
+        reason,
+    )
+
+
+async def undoubled(connection: Connection, effect_id: int, reason: str) -> Row | None:
+    """Write down that the surplus is undone or is no double; return None if the effect is not doubled (any more)."""
+    return await connection.fetchrow(
+        """
+        WITH effect AS (
+            UPDATE effects SET state = 'done', reason = $2, undo_actor = NULL
+            WHERE id = $1 AND state = 'doubled' RETURNING *
+        ), its_dispatch AS (
+            UPDATE dispatches d SET state = 'done', reason = NULL, waits_for = NULL
+            FROM effect e
+            WHERE d.id = e.dispatch_id AND d.state = 'doubled'
+              AND NOT EXISTS (SELECT FROM effects o WHERE o.dispatch_id = d.id AND o.state = 'doubled' AND o.id <> $1)
+        )
+        SELECT * FROM effect
+        """,
+        effect_id,
+        reason,
     )
 
 
@@ -194,7 +365,7 @@ async def correct(connection: Connection, workflow: str, key: str, step: str, re
     await connection.execute(
         """
         UPDATE effects SET reference = $4
-        WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done' AND reference <> $4
+        WHERE workflow = $1 AND key = $2 AND step = $3 AND state IN ('done', 'doubled') AND reference <> $4
         """,
         workflow,
         key,
@@ -212,11 +383,11 @@ async def read(connection: Connection, effect_id: int) -> Row | None:
 
 
 async def current(connection: Connection, workflow: str, key: str, step: str) -> Row | None:
-    """Return an effect that is done, unless the vendor has refused what depends on it: it may be gone."""
+    """Return an effect that is done, or doubled, unless the vendor has refused what depends on it: it may be gone."""
     return await connection.fetchrow(
         """
         SELECT * FROM effects e
-        WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done'
+        WHERE workflow = $1 AND key = $2 AND step = $3 AND state IN ('done', 'doubled')
           AND NOT EXISTS (SELECT FROM effects f
                           WHERE f.depends_on <> '{}' AND f.depends_on && e.reference AND f.state = 'failed')
         """,
@@ -262,10 +433,22 @@ async def references_of_others(connection: Connection, scope: str, since: dateti
         """
         SELECT array_agg(DISTINCT reference) FROM
             (SELECT unnest(reference) AS reference FROM effects
-             WHERE scope = $1 AND (state = 'done' OR (state = 'undone' AND finished_at > $2))) AS done
+             WHERE scope = $1 AND (state IN ('done', 'doubled') OR (state = 'undone' AND finished_at > $2))) AS done
         """,
         scope,
         since,
+    )
+    return set(found or [])
+
+
+async def references(connection: Connection, scope: str) -> set[str]:
+    """Return all of the scope that belongs to an effect, wanted or too much."""
+    found = await connection.fetchval(
+        """
+        SELECT array_agg(DISTINCT reference)
+        FROM (SELECT unnest(reference || surplus) AS reference FROM effects WHERE scope = $1) AS known
+        """,
+        scope,
     )
     return set(found or [])
 

@@ -1,6 +1,7 @@
 """Retries of a task that calls a vendor: the error decides if there is one, and after how many seconds."""
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, SupportsIndex, TypedDict
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -9,17 +10,45 @@ from prefect.client.schemas.objects import State
 from hookline.settings import settings
 
 RETRIES: Final = 3
+"""The attempts after the first one that fail; waits do not count."""
+ENDLESS: Final = 10_000
+"""The retries that Prefect allows, for it counts waits too."""
 GROWTH: Final = 5
 """The factor from one delay to the next."""
 
-_retry_after: ContextVar[float] = ContextVar("retry_after", default=0.0)
+
+@dataclass(frozen=True)
+class _Attempts:
+    """The attempts at one task run, in this process."""
+
+    task_run_id: object
+    failed: int = 0
+    seconds: float = 0.0
+    """The time to the next one, as the error or our growing delay says."""
 
 
-async def when_transient(task: object, run: object, state: State[Any]) -> bool:  # noqa: ARG001
-    """Return True if the error is transient; for reads, and for writes in the journal, which reads back first."""
+_attempts: ContextVar[_Attempts | None] = ContextVar("attempts", default=None)
+
+
+async def when_transient(task: object, run: Any, state: State[Any]) -> bool:  # noqa: ARG001
+    """
+    Return True if the error is transient, and its task has not failed too often.
+
+    For reads, and for writes in the journal, which reads back first. An error that `is_wait` is no failure.
+    """
     error = await state.aresult(raise_on_failure=False)
-    _retry_after.set(getattr(error, "retry_after", None) or 0.0)
-    return bool(getattr(error, "transient", False))
+    run_id = getattr(run, "id", None)
+    before = _attempts.get()
+    failed = (
+        before.failed if before is not None and run_id is not None and before.task_run_id == run_id else 0
+    )
+    asked = getattr(error, "retry_after", None) or 0.0
+    if getattr(error, "is_wait", False):
+        _attempts.set(_Attempts(run_id, failed, asked))
+        return True
+    ours = settings().retry_seconds * GROWTH ** min(failed, RETRIES - 1)
+    _attempts.set(_Attempts(run_id, failed + 1, max(ours, asked)))
+    return bool(getattr(error, "transient", False)) and failed < RETRIES
 
 
 class RetryDelays(list[float]):
@@ -34,9 +63,10 @@ class RetryDelays(list[float]):
         super().__init__(GROWTH**attempt for attempt in range(RETRIES))
 
     def __getitem__(self, attempt: SupportsIndex | slice) -> Any:
-        """Return the delay before this attempt, in seconds."""
+        """Return the delay before the next attempt, in seconds."""
         growth: Any = super().__getitem__(attempt)
-        return max(settings().retry_seconds * growth, _retry_after.get())
+        current = _attempts.get()
+        return settings().retry_seconds * growth if current is None else current.seconds
 
 
 class Policy(TypedDict):
@@ -50,7 +80,7 @@ class Policy(TypedDict):
 
 # No cache: two credentials that differ only in their secret would be one to Prefect.
 VENDOR_CALL = Policy(
-    retries=RETRIES,
+    retries=ENDLESS,
     retry_delay_seconds=RetryDelays(),
     retry_condition_fn=when_transient,
     cache_policy=NO_CACHE,

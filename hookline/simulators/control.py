@@ -405,7 +405,9 @@ class Simulator(ABC):
         if fault.kind == "shift":
             call.shift = fault.rows
         response = self._act(call)
-        if fault.kind == "lose":
+        if fault.kind == "twice" and fault.answer == "error":
+            return self._error(fault.status, "do this call twice")
+        if fault.kind == "lose" or (fault.kind == "twice" and fault.answer is not None):
             return None
         return _garbled(response) if fault.kind == "garble" else response
 

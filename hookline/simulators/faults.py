@@ -38,9 +38,9 @@ class Fault:
     """Status that `refuse` answers, and `late` where its answer is an error."""
     seconds: float = 2.0
     """Wait of `latency`; the `Retry-After` of `throttle`; how late `late` does it and `show_late` shows it."""
-    answer: Answer = "break"
-    """How `late` loses the answer: `break` ends the connection at once, `hold` when the caller hangs up,
-    `error` answers `status` at once."""
+    answer: Answer | None = None
+    """How `late` and `twice` lose the answer: `break` ends the connection at once, `hold` when the caller hangs up,
+    `error` answers `status` at once. None: `late` breaks, and `twice` answers."""
     rows: int = 1
     """Rows that came before the page that `shift` answers; less than 0: so many went away."""
     skip: int = 0
@@ -60,7 +60,11 @@ class Fault:
         _require(is_number(self.seconds), "seconds", "must be a number, 0 or more")
         soon = self.kind not in ("late", "show_late") or self.seconds <= MAX_LATE_SECONDS
         _require(soon, "seconds", f"of {self.kind} must be 0 to {MAX_LATE_SECONDS:g}")
-        _require(self.answer in get_args(Answer), "answer", f"must be one of {', '.join(get_args(Answer))}")
+        _require(
+            self.answer in (None, *get_args(Answer)),
+            "answer",
+            f"must be one of {', '.join(get_args(Answer))}",
+        )
         moved = isinstance(self.rows, int) and is_number(self.rows, -MAX_ROWS, MAX_ROWS)
         _require(moved, "rows", f"must be a whole number, -{MAX_ROWS} to {MAX_ROWS}")
 
@@ -93,7 +97,7 @@ class Faults:
         times: int = 1,
         status: int = 503,
         seconds: float = 2.0,
-        answer: Answer = "break",
+        answer: Answer | None = None,
         rows: int = 1,
         skip: int = 0,
     ) -> Fault:

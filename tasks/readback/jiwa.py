@@ -259,12 +259,11 @@ async def payment_of_delivery(
     return None
 
 
-async def noted_order(client: JiwaClient, inputs: NewSalesOrderNote, _token: str) -> Outcome | None:
-    """Find a note on the order of the same text, with the token: the business may have written other notes."""
-    for note in await client.list_sales_order_notes(InvoiceID=inputs.InvoiceID):
-        if _has_text(note.NoteText, inputs):
-            return Outcome(answer=note)
-    return None
+async def noted_order(client: JiwaClient, inputs: NewSalesOrderNote, token: str) -> Outcome | None:
+    """Find a note on the order with the token, whatever else it says; Jiwa lists notes in the order they came."""
+    notes = await client.list_sales_order_notes(InvoiceID=inputs.InvoiceID)
+    ours = [note for note in notes if token in note.NoteText]
+    return Outcome(answer=ours[0], copies=[note.NoteID for note in ours]) if ours else None
 
 
 def _is_invoiced(delivery: SalesOrderHistory) -> bool:

@@ -7,6 +7,7 @@ from hookline.clients import ZentitleClient, pages
 from hookline.clients.models import Input
 from hookline.clients.zentitle.customers import (
     ActivationRequest,
+    ConsumerData,
     DeactivationRequest,
     NewConsumerData,
     OnComputer,
@@ -163,7 +164,8 @@ def _deleted(existing: Sequence[LicenseNote], notes: Sequence[NoteChange]) -> bo
 async def noted_license(client: ZentitleClient, inputs: NewLicenseNote, token: str) -> Outcome | None:
     """Find a note on the license with the token."""
     notes = await client.list_license_notes(productid=inputs.productid, licensecode=inputs.licensecode)
-    return Outcome() if _has_token(notes, token) else None
+    ours = [str(note.noteID) for note in notes if token in note.description]
+    return Outcome(copies=ours) if ours else None
 
 
 async def deleted_note(client: ZentitleClient, inputs: DeletedLicenseNote, _token: str) -> Outcome | None:
@@ -199,12 +201,17 @@ async def recorded_consumer(client: ZentitleClient, inputs: NewConsumerData, tok
     records = pages(
         client.list_consumer_data, productid=inputs.productid, computerid=inputs.computerid, justlast=False
     )
-    async for record in records:
-        info = record.clientInfo
-        of_license = record.licenseCode == (inputs.licensecode or "")
-        if of_license and isinstance(info, dict) and info.get(CARRIER) == token:
-            return Outcome()
-    return None
+    ours = [
+        f"record of {each.created or each.computerID}"
+        async for each in records
+        if _is_ours(each, inputs, token)
+    ]
+    return Outcome(copies=ours) if ours else None
+
+
+def _is_ours(record: ConsumerData, inputs: NewConsumerData, token: str) -> bool:
+    info, code = record.clientInfo, inputs.licensecode or ""
+    return record.licenseCode == code and isinstance(info, dict) and info.get(CARRIER) == token
 
 
 async def deleted_trial(client: ZentitleClient, inputs: OnComputer, _token: str) -> Outcome | None:

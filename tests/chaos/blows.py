@@ -6,7 +6,9 @@ The supervisor starts again what is killed; nothing is told that it was.
 
 import asyncio
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -34,34 +36,35 @@ WORDS = {
 }
 """The command line of each of the supervisor's processes holds these."""
 AWAY = (*CONNECTION_ERRORS, HooklineError)
-FAKETIME = "*/faketime/libfaketime.so.1"
-"""Debian's package `libfaketime`."""
 
 Say = Callable[[str], None]
 
 
 class Clock:
-    """The clock of one process, which can be set; only where libfaketime is installed."""
+    """A clock that can be set, of all processes that are started with its environment; a C compiler makes it."""
 
-    def __init__(self, library: str, file: Path) -> None:
+    def __init__(self, library: Path, file: Path) -> None:
         self.file = file
-        self.file.write_text("+0")
-        self.environment = {
-            "LD_PRELOAD": library,
-            "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_CACHE_DURATION": "1",
-            "DONT_FAKE_MONOTONIC": "1",  # no clock that is set moves this one
-        }
+        self.environment = {"LD_PRELOAD": str(library)}
 
     @classmethod
-    def of(cls, file: Path) -> "Clock | None":
-        """A clock whose time is in a file; None where there is no libfaketime."""
-        found = [*Path("/usr/lib").glob(FAKETIME)]
-        return cls(str(found[0]), file) if found else None
+    def made(cls, folder: Path) -> "Clock | None":
+        """A clock of its own, in a folder; None where there is no compiler."""
+        compiler = shutil.which("cc")
+        if compiler is None:
+            return None
+        folder.mkdir(mode=0o755)
+        library, file = folder / "clock.so", folder / "seconds"
+        source = str(Path(__file__).with_name("clock.c"))
+        options = ("-shared", "-fPIC", "-O2", f'-DSECONDS="{file}"', "-o", str(library))
+        subprocess.run([compiler, *options, source, "-ldl"], check=True)
+        clock = cls(library, file)
+        clock.set(0)
+        return clock
 
     def set(self, seconds: float) -> bool:
-        """Let it be so many seconds ahead from now on."""
-        self.file.write_text(f"{seconds:+g}")
+        """Let it be so many seconds ahead from now on; less than 0: behind."""
+        self.file.write_bytes(struct.pack("q", round(seconds * 1e9)))
         return True
 
 
@@ -100,7 +103,7 @@ class Havoc:
         self.kept: dict[str, Kept] = {}
         self.say = say
         self.lines: Mapping[str, Lines] = {}
-        self.clocks: Mapping[str, Clock] = {}
+        self.clocks: dict[str, Clock] = {}
         self.struck: dict[str, int] = {}
         """How often each blow found what it was meant for."""
 

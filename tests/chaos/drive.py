@@ -6,13 +6,14 @@ Simulators are not killed: their memory is the witness.
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -33,8 +34,8 @@ from tests.chaos.shop import Shop
 
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
-    "HOOKLINE_READBACK_GRACE_SECONDS": str(LANDING_SECONDS),
     "HOOKLINE_LANDING_SECONDS": str(LANDING_SECONDS),
+    "HOOKLINE_LATE_CHECK_SECONDS": "4,12",
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
@@ -93,8 +94,27 @@ def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None
         without: switch this off, to see that the check finds what comes of it.
     """
     patched = {"PYTHONPATH": str(_patches(without))} if without else {}
-    with sandbox_stack(**ENVIRONMENT, **own_ports(), **patched) as sandbox:
-        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, repair=not without))
+    with tempfile.TemporaryDirectory(prefix="hookline-clock-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
+        clock = Clock.made(Path(folder) / "machine")
+        moved = clock.environment if clock else {}
+        with (
+            _set_only_below(moved),
+            sandbox_stack(**ENVIRONMENT, **own_ports(), **patched, **moved) as sandbox,
+        ):
+            one_run = _Run(plan, sandbox, say)
+            one_run.havoc.clocks |= {"the machine": clock} if clock else {}
+            return asyncio.run(one_run.carry_out(patience, repair=not without))
+
+
+@contextmanager
+def _set_only_below(environment: Mapping[str, str]) -> Iterator[None]:
+    """Take variables out of this process's environment again: its own children are not of the sandbox."""
+    try:
+        yield
+    finally:
+        for name in environment:
+            os.environ.pop(name, None)
 
 
 def _patches(without: Without) -> Path:
@@ -135,8 +155,8 @@ class _Run:
     async def _more_processes(self, stack: AsyncExitStack) -> tuple[str, ...]:
         """Start two engines and a gateway beside the supervisor's; return the addresses of both gateways."""
         self.havoc.lines = {"third engine": await stack.enter_async_context(Lines.open(self.sandbox))}
-        clock = Clock.of(self.logs / "third-engine.clock")
-        self.havoc.clocks = {"third engine": clock} if clock else {}
+        clock = Clock.made(self.logs / "third-engine-clock")
+        self.havoc.clocks |= {"third engine": clock} if clock else {}
         port = str(free_port())
         environments = {
             "second engine": {},
@@ -225,7 +245,7 @@ class _Run:
         while quiet < QUIET_LOOKS:
             if time.monotonic() > deadline:
                 return [
-                    f"{still_open} deliveries, flow runs and calls on their way are open, and none has ended for {patience:g} s"
+                    f"{still_open} deliveries, flow runs, checks and calls on their way are open, and none has ended for {patience:g} s"
                 ]
             before = still_open
             with suppress(*AWAY):
@@ -234,19 +254,22 @@ class _Run:
                 fewest, deadline = still_open, time.monotonic() + patience
             quiet = quiet + 1 if still_open == 0 else 0
             if still_open // 20 != before // 20:
-                self.say(f"{still_open} deliveries, flow runs and calls on their way are open")
+                self.say(f"{still_open} deliveries, flow runs, checks and calls on their way are open")
             await asyncio.sleep(1)
         return []
 
     async def _open(self) -> int:
         """
-        How many deliveries are open, flow runs, and calls that have yet to land at a vendor.
+        How many deliveries are open, flow runs, late checks, undos, and calls that have yet to land at a vendor.
 
         A flow run that an engine left open is closed some seconds later.
         """
         async with self._inbox() as inbox:
             deliveries: int = await inbox.fetchval(
                 "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
+            )
+            effects: int = await inbox.fetchval(
+                "SELECT count(*) FROM effects WHERE check_at IS NOT NULL OR state = 'doubled' AND undo_actor IS NOT NULL"
             )
         async with self._prefect() as prefect:
             asked = {
@@ -256,7 +279,7 @@ class _Run:
             answer = await prefect.post("/flow_runs/count", json=asked)
             flow_runs = int(answer.raise_for_status().json())
         landing = [await asyncio.to_thread(self.sandbox.landing, vendor) for vendor in VENDORS]
-        return deliveries + flow_runs + sum(map(len, landing))
+        return deliveries + effects + flow_runs + sum(map(len, landing))
 
     async def _evidence(self, shop: Shop) -> Evidence:
         zentitle, jiwa, sensorpro = [

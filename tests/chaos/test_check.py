@@ -189,7 +189,7 @@ def test_the_same_seed_is_the_same_plan():
 
 
 def test_each_round_has_every_blow():
-    given = Counter((blow.how, blow.target, blow.seconds) for blow in plan(7, 300).blows)
+    given = Counter((blow.how, blow.target, blow.seconds) for blow in plan(7, 600).blows)
 
     assert dict.fromkeys(BLOWS, 2) == given
-    assert dict.fromkeys(DEEDS, 2) == Counter(deed.what for deed in plan(7, 300).deeds)
+    assert dict.fromkeys(DEEDS, 2) == Counter(deed.what for deed in plan(7, 600).deeds)

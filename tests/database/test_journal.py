@@ -1,6 +1,7 @@
 """The journal: intended, sent, done, and everything that can happen between."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
+from hookline import context
 from hookline.database import DatabaseUnavailable, embedded, lent, pool
 from hookline.errors import HooklineError
 from hookline.journal import (
@@ -15,9 +17,11 @@ from hookline.journal import (
     Effect,
     EffectBusy,
     EffectConflict,
+    EffectLanding,
     EffectUncertain,
     Journal,
     Outcome,
+    fence,
     locks,
     store,
 )
@@ -86,6 +90,15 @@ def effect(step="mail", key="order-1", expected=0, **request):
     )
 
 
+async def landed(journal, *args, **options):
+    """Run an effect as a task does, which tries again once an earlier attempt can no longer appear."""
+    while True:
+        try:
+            return await journal.run(*args, **options)
+        except EffectLanding as landing:
+            await asyncio.sleep(landing.retry_after)
+
+
 async def state_of(database, number=1):
     async with database.acquire() as connection:
         return (await store.read(connection, number))["state"]
@@ -115,7 +128,7 @@ async def test_what_a_readback_does_not_find_is_sent_again(database, database_se
     with pytest.raises(Lost):
         await Journal(database_settings).run(effect(), lost_on_the_way, readback=vendor.find)
 
-    done = await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
+    done = await landed(Journal(database_settings), effect(), vendor.send, readback=vendor.find)
 
     assert ["thing-1"] == done.reference == vendor.things
 
@@ -162,40 +175,192 @@ async def test_after_an_error_that_says_nothing_of_itself_the_write_is_read_back
     assert (1, ["thing-1"]) == (vendor.sent, found.reference)
 
 
+class Unreadable(Lost):
+    """The answer came, and nobody can read it."""
+
+    transient = False
+    retry_after = None
+
+
+async def test_after_an_answer_that_cannot_be_read_the_write_is_looked_for_at_once(
+    database, database_settings, vendor
+):
+    vendor.fail = [Unreadable()]
+
+    found = await Journal(database_settings).run(effect(), vendor.send, readback=vendor.find)
+
+    assert (1, ["thing-1"], "done") == (vendor.sent, found.reference, await state_of(database))
+
+
+async def test_what_is_not_found_after_an_answer_that_cannot_be_read_is_tried_again_when_it_would_have_landed(
+    database, database_settings, vendor
+):
+    async def refused_in_words():
+        raise Unreadable
+
+    with pytest.raises(Unreadable) as unreadable:
+        await Journal(database_settings).run(effect(), refused_in_words, readback=vendor.find)
+    done = await landed(Journal(database_settings), effect(), vendor.send, readback=vendor.find)
+
+    again = (unreadable.value.transient, unreadable.value.retry_after)
+    assert ((True, database_settings.landing_seconds), ["thing-1"]) == (again, done.reference)
+
+
+# Time -------------------------------------------------------------------------------------------------------
+
+
 @pytest.fixture
 def slow(database_settings):
-    """A journal that gives a write in flight time to land."""
-    return Journal(database_settings.model_copy(update={"readback_grace_seconds": 1.0}))
+    """A journal of vendors whose writes may appear a minute after nobody waits for them any more."""
+    return Journal(database_settings.model_copy(update={"landing_seconds": 60.0}))
 
 
-async def lands_late(vendor):
-    """Lose the answer to a write that the vendor makes only a moment later."""
-    asyncio.get_running_loop().call_later(0.3, vendor.things.append, f"late-{vendor.sent}")
+async def lost_on_the_way():
     raise Lost
 
 
-async def test_what_lands_after_its_answer_was_lost_is_given_time_before_it_is_read_back(
-    database, slow, vendor
-):
+async def let_pass(database, seconds):
+    """Let so many seconds pass for all that is written down."""
+    await database.execute(
+        """
+        UPDATE effects SET attempted_at = attempted_at - make_interval(secs => $1),
+            given_up_at = given_up_at - make_interval(secs => $1), check_at = check_at - make_interval(secs => $1)
+        """,
+        seconds,
+    )
+
+
+async def test_what_is_not_there_yet_is_not_sent_again_before_it_can_no_longer_come(database, slow, vendor):
     with pytest.raises(Lost):
-        await slow.run(effect(), lambda: lands_late(vendor), readback=vendor.find)
+        await slow.run(effect(), lost_on_the_way, readback=vendor.find)
+    await let_pass(database, 55)
+    with pytest.raises(EffectLanding) as landing:
+        await slow.run(effect(), vendor.send, readback=vendor.find)
+    sent_before = vendor.sent
+    await let_pass(database, 6)
+
+    done = await slow.run(effect(), vendor.send, readback=vendor.find)
+
+    assert (0, True, ["thing-1"]) == (sent_before, 3 < landing.value.retry_after <= 5, done.reference)
+
+
+async def test_what_lands_late_is_adopted_the_moment_it_is_there(database, slow, vendor):
+    with pytest.raises(Lost):
+        await slow.run(effect(), lost_on_the_way, readback=vendor.find)
+    vendor.things.append("late")
 
     found = await slow.run(effect(), vendor.send, readback=vendor.find)
 
-    assert (["late-0"], 0) == (found.reference, vendor.sent)
+    assert (["late"], 0) == (found.reference, vendor.sent)
+
+
+async def test_the_wait_counts_from_when_our_side_stopped_waiting(database, slow, vendor):
+    """A call that hung for longer than the landing time has not landed for that."""
+
+    async def hangs():
+        await let_pass(database, 300)
+        raise Lost
+
+    with pytest.raises(Lost):
+        await slow.run(effect(), hangs, readback=vendor.find)
+
+    with pytest.raises(EffectLanding) as landing:
+        await slow.run(effect(), vendor.send, readback=vendor.find)
+    assert landing.value.retry_after > 55
+
+
+async def test_of_a_dead_process_it_counts_from_when_its_request_could_have_left_last(database, slow, vendor):
+    async def killed():
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await slow.run(effect(), killed, readback=vendor.find)
+    await let_pass(database, store.MAY_LEAVE_SECONDS + 57)
+    with pytest.raises(EffectLanding):
+        await slow.run(effect(), vendor.send, readback=vendor.find)
+    await let_pass(database, 4)
+
+    done = await slow.run(effect(), vendor.send, readback=vendor.find)
+
+    assert ["thing-1"] == done.reference
+
+
+async def test_a_clock_that_was_set_back_an_hour_makes_no_wait_longer_than_the_landing_time(
+    database, slow, vendor
+):
+    with pytest.raises(Lost):
+        await slow.run(effect(), lost_on_the_way, readback=vendor.find)
+    await let_pass(database, -3600)
+
+    with pytest.raises(EffectLanding) as landing:
+        await slow.run(effect(), vendor.send, readback=vendor.find)
+
+    assert 60 <= landing.value.retry_after <= 60 + store.MAY_LEAVE_SECONDS
+
+
+async def test_a_vendor_s_own_landing_time_goes_before_the_common_one(database, slow, vendor):
+    quick = replace(effect(), landing_seconds=0.0)
+    with pytest.raises(Lost):
+        await slow.run(quick, lost_on_the_way, readback=vendor.find)
+
+    done = await slow.run(quick, vendor.send, readback=vendor.find)
+
+    assert ["thing-1"] == done.reference
 
 
 async def test_what_lands_late_of_one_order_is_not_counted_for_the_next(database, slow, vendor):
     readback = CountReadback("things of company 1", vendor.count)
     with pytest.raises(Lost):
-        await slow.run(effect("license", "order-1", 1), lambda: lands_late(vendor), readback=readback)
-    vendor.fail = [Lost()]
-    with pytest.raises(Lost):
+        await slow.run(effect("license", "order-1", 1), lost_on_the_way, readback=readback)
+    with pytest.raises(EffectLanding, match="order-1"):
         await slow.run(effect("license", "order-2", 1), vendor.send, readback=readback)
+    vendor.things.append("late-1")
+    await let_pass(database, 61)
 
-    found = await slow.run(effect("license", "order-2", 1), vendor.send, readback=readback)
+    second = await slow.run(effect("license", "order-2", 1), vendor.send, readback=readback)
+    first = await slow.run(effect("license", "order-1", 1), vendor.send, readback=readback)
 
-    assert (["thing-2"], 1) == (found.reference, vendor.sent)
+    assert (["late-1"], ["thing-2"], 1) == (first.reference, second.reference, vendor.sent)
+
+
+async def test_a_request_leaves_only_while_the_journal_can_say_when(
+    database, database_settings, vendor, monkeypatch
+):
+    """A process that stood still goes on where it was, and its session at PostgreSQL is gone."""
+
+    async def stands_still():
+        monkeypatch.setattr(fence, "now", lambda: time.monotonic() + 3600)
+        await database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        )
+        await asyncio.sleep(0.1)
+        await context.leaving()
+        return await vendor.send()
+
+    monkeypatch.setattr(fence, "now", time.monotonic)
+    with pytest.raises(DatabaseUnavailable):
+        await Journal(database_settings).run(effect(), stands_still, readback=vendor.find)
+
+    assert 0 == vendor.sent
+
+
+async def test_a_request_that_leaves_late_is_written_down_again_first(database, slow, vendor):
+    async def late_and_lost():
+        await let_pass(database, 50)
+        fence_now = fence.now
+        fence.now = lambda: fence_now() + 50
+        try:
+            await context.leaving()
+        finally:
+            fence.now = fence_now
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await slow.run(effect(), late_and_lost, readback=vendor.find)
+
+    with pytest.raises(EffectLanding) as landing:
+        await slow.run(effect(), vendor.send, readback=vendor.find)
+    assert landing.value.retry_after > 60
 
 
 async def test_every_run_that_met_an_uncertain_effect_waits_for_its_number_until_it_is_resolved(
@@ -472,12 +637,12 @@ async def test_a_count_does_not_take_what_another_order_got_meanwhile(database, 
         await Journal(database_settings).run(
             effect("license", "order-1", 1), lost_on_the_way, readback=readback
         )
-    other = await Journal(database_settings).run(
-        effect("license", "order-2", 1), vendor.send, readback=readback
+    other = await landed(
+        Journal(database_settings), effect("license", "order-2", 1), vendor.send, readback=readback
     )
 
-    own = await Journal(database_settings).run(
-        effect("license", "order-1", 1), vendor.send, readback=readback
+    own = await landed(
+        Journal(database_settings), effect("license", "order-1", 1), vendor.send, readback=readback
     )
 
     assert (["thing-1"], ["thing-2"]) == (other.reference, own.reference)
@@ -495,15 +660,17 @@ async def test_a_count_waits_for_a_later_write_that_is_not_resolved(database, da
         )
     vendor.fail = [Lost()]
     with pytest.raises(Lost):
-        await Journal(database_settings).run(effect("license", "order-2", 1), vendor.send, readback=readback)
+        await landed(
+            Journal(database_settings), effect("license", "order-2", 1), vendor.send, readback=readback
+        )
 
     with pytest.raises(EffectBusy, match="order-2"):
         await Journal(database_settings).run(effect("license", "order-1", 1), vendor.send, readback=readback)
     later = await Journal(database_settings).run(
         effect("license", "order-2", 1), vendor.send, readback=readback
     )
-    earlier = await Journal(database_settings).run(
-        effect("license", "order-1", 1), vendor.send, readback=readback
+    earlier = await landed(
+        Journal(database_settings), effect("license", "order-1", 1), vendor.send, readback=readback
     )
 
     assert (["thing-1"], ["thing-2"]) == (later.reference, earlier.reference)

@@ -28,7 +28,7 @@ NUMBERS = {
     "batch_size": (1, 10_000),
     "lease_seconds": (1, 3600),
     "blocked_seconds": (1, 3600),
-    "readback_grace_seconds": (0, 600),
+    "landing_seconds": (0, 86_400),
     "retry_seconds": (0.1, 3600),
     "send_seconds": (0.1, 300),
     "max_connections": (1, 10_000),

@@ -30,7 +30,7 @@ READBACK = gone(JiwaClient.get_sales_order)
             "not take InvoiceId",
         ),
         (
-            lambda: JIWA.write_task(JiwaClient.delete_sales_order, readback=READBACK, essential=("Invoice",)),
+            lambda: JIWA.write_task(JiwaClient.delete_sales_order, readback=READBACK, identity=("Invoice",)),
             "not take Invoice",
         ),
         (
@@ -39,7 +39,7 @@ READBACK = gone(JiwaClient.get_sales_order)
         ),
         (lambda: SENSORPRO.blind_write_task(SensorproClient.send_email, of="subject"), "not take subject"),
         (
-            lambda: SENSORPRO.blind_write_task(SensorproClient.send_email, essential=("Subject", "Body")),
+            lambda: SENSORPRO.blind_write_task(SensorproClient.send_email, identity=("Subject", "Body")),
             "not take Body",
         ),
     ],

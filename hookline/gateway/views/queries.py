@@ -17,6 +17,8 @@ MAX_CHANGES = 500
 MAX_REQUEST = 8_000
 """Characters of an effect's request that are shown."""
 
+EFFECT_STATES = ("uncertain", "doubled")
+"""States of effects that a person decides about, on a page of their own."""
 COUNTED_STATES = (*OPEN, *NEED_A_PERSON, "unrouted")
 
 # The states stand in the SQL as they are: as parameters they would be planned for the average state.
@@ -24,20 +26,20 @@ _COUNTS = ", ".join(
     f"(SELECT count(*) FROM (SELECT FROM deliveries WHERE state = '{state}' ORDER BY seq LIMIT {MAX_COUNT + 1}) n)"
     f" AS {state}"
     for state in COUNTED_STATES
-    if state != "uncertain"  # the effects are counted instead
+    if state not in EFFECT_STATES  # the effects are counted instead
+)
+
+_EFFECT_COUNTS = ", ".join(
+    f"(SELECT count(*) FROM (SELECT FROM effects WHERE state = '{state}' LIMIT {MAX_COUNT + 1}) n) AS {state}"
+    for state in EFFECT_STATES
 )
 
 _REQUEST = f"left(jsonb_pretty(e.request), {MAX_REQUEST}) AS request"
 
 
 async def counts(database: asyncpg.Pool) -> dict[str, int]:
-    """Count the deliveries in each open or unwanted state, and the uncertain effects; up to `MAX_COUNT`."""
-    row = await database.fetchrow(
-        f"""
-        SELECT {_COUNTS}, (SELECT count(*) FROM (SELECT FROM effects WHERE state = 'uncertain' LIMIT {MAX_COUNT + 1}) n)
-                          AS uncertain
-        """
-    )
+    """Count the deliveries in each open or unwanted state, and the effects to decide about; up to `MAX_COUNT`."""
+    row = await database.fetchrow(f"SELECT {_COUNTS}, {_EFFECT_COUNTS}")
     return dict(row or {})
 
 
@@ -57,12 +59,13 @@ async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[
 
 
 async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
-    """Return the uncertain effects, the oldest first, each with its delivery if it has one."""
+    """Return the uncertain and the doubled effects, the oldest first, each with its delivery if it has one."""
     return await database.fetch(
         f"""
-        SELECT e.id, e.label, e.step, e.operation, e.reason, e.expected, e.attempted_at, e.flow_run_id, {_REQUEST},
+        SELECT e.id, e.state, e.label, e.step, e.operation, e.reason, e.reference, e.surplus, e.undo_actor, e.expected,
+               e.attempted_at, e.flow_run_id, {_REQUEST},
                (SELECT p.delivery_id FROM dispatches p
                 WHERE p.id = e.dispatch_id OR p.flow_run_id = e.flow_run_id LIMIT 1) AS delivery_id
-        FROM effects e WHERE e.state = 'uncertain' ORDER BY e.id LIMIT {PAGE}
+        FROM effects e WHERE e.state IN ('uncertain', 'doubled') ORDER BY e.id LIMIT {PAGE}
         """
     )

@@ -35,6 +35,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/deliveries/{delivery_id}/discard", delivery.discard),
     ("GET", "/uncertain", uncertain.show),
     ("POST", "/effects/{effect_id}/resolve", uncertain.resolve),
+    ("POST", "/effects/{effect_id}/undo", uncertain.undo),
     ("GET", "/sources", sources.show),
     ("POST", "/sources/{source}/pause", sources.pause),
     ("POST", "/sources/{source}/resume", sources.resume),

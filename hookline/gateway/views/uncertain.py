@@ -1,4 +1,4 @@
-"""The page of uncertain effects, and their resolution by a person."""
+"""The page of effects that a person decides about: uncertain ones, and doubled ones."""
 
 import re
 
@@ -10,7 +10,9 @@ from hookline.errors import HooklineError
 from hookline.gateway.views import queries
 from hookline.gateway.views.addresses import local
 from hookline.gateway.views.base import AdminViews, Refused, not_found
+from hookline.journal.resolution import keep
 from hookline.journal.resolution import resolve as resolve_effect
+from hookline.journal.resolution import undo as undo_effect
 from hookline.text import typed
 
 
@@ -39,4 +41,20 @@ async def resolve(views: AdminViews, request: Request) -> Response:
         )
     except HooklineError as error:
         raise Refused(409, "Not resolved", str(error)) from None
+    return views.redirect(request, local(form.get("back", "")), sentence)
+
+
+async def undo(views: AdminViews, request: Request) -> Response:
+    """Undo what a doubled effect brought too often, or keep it, as a person confirms."""
+    form = await views.form(request)
+    effect_id, choice = request.path_params["effect_id"], form.get("undo")
+    if choice not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
+        raise not_found("effect")
+    if choice == "yes" and form.get("confirmed") != "yes":
+        raise Refused(409, "Not undone", "Tick what is to be undone first: it cannot be taken back here.")
+    decide = undo_effect if choice == "yes" else keep
+    try:
+        sentence = await decide(views.settings, int(effect_id), actor=views.actor(request))
+    except HooklineError as error:
+        raise Refused(409, "Not undone", str(error)) from None
     return views.redirect(request, local(form.get("back", "")), sentence)

@@ -24,7 +24,7 @@ CREATE TABLE deliveries (
     altered        text[] NOT NULL DEFAULT '{}',                 -- what was done to the body: redacted, encrypted, removed
     state          text NOT NULL
                    CHECK (state IN ('received', 'held', 'dispatched', 'running', 'done', 'failed', 'uncertain',
-                                    'rejected', 'discarded', 'unrouted')),
+                                    'doubled', 'rejected', 'discarded', 'unrouted')),
     reason         text,
     only_route     text,                                         -- replayed to this route, whatever its condition
     routing_attempts integer NOT NULL DEFAULT 0,                 -- counted before each: the third is the last
@@ -46,7 +46,8 @@ CREATE TABLE dispatches (
     parameters     jsonb NOT NULL,
     key            text,                                         -- ordering key: one at a time, in order
     state          text NOT NULL DEFAULT 'dispatched'
-                   CHECK (state IN ('dispatched', 'running', 'held', 'done', 'failed', 'uncertain', 'discarded')),
+                   CHECK (state IN ('dispatched', 'running', 'held', 'done', 'failed', 'uncertain', 'doubled',
+                                    'discarded')),
     reason         text,
     attempts       integer NOT NULL DEFAULT 0,
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
@@ -75,7 +76,7 @@ CREATE TABLE effects (
     label          text NOT NULL,                                -- the key in a person's words
     operation      text NOT NULL,                                -- vendor.operation
     state          text NOT NULL DEFAULT 'intended'
-                   CHECK (state IN ('intended', 'done', 'failed', 'uncertain', 'undone', 'kept')),
+                   CHECK (state IN ('intended', 'done', 'failed', 'uncertain', 'doubled', 'undone', 'kept')),
     digest         text NOT NULL,                                -- of the request
     request        jsonb NOT NULL,
     scope          text,                                         -- the place at the vendor that a read-back counts
@@ -92,7 +93,13 @@ CREATE TABLE effects (
     generation     integer NOT NULL DEFAULT 0,                   -- of what is compensated as a whole; 0: part of none
     created_at     timestamptz NOT NULL DEFAULT now(),
     attempted_at   timestamptz,                                  -- of the attempt whose end is not known yet
-    finished_at    timestamptz
+    given_up_at    timestamptz,                                  -- since when nobody waits for its answer, if we know
+    finished_at    timestamptz,
+    call           jsonb,                                        -- the task, its account and its inputs: to look again
+    check_at       timestamptz,                                  -- the next late check
+    checks         integer NOT NULL DEFAULT 0,                   -- late checks so far
+    surplus        text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what is there too often
+    undo_actor     text                                          -- the person who wants the surplus undone
 )
 """
 
@@ -218,11 +225,11 @@ BEGIN
     INSERT INTO changes (subject, delivery_id, dispatch_id, source, was, became, actor, reason, event_due)
     VALUES ('dispatch', NEW.delivery_id, NEW.id, NEW.source, CASE TG_OP WHEN 'UPDATE' THEN OLD.state END,
             NEW.state, coalesce(CASE NEW.state WHEN 'discarded' THEN NEW.discard_actor END, actor()),   -- who asked for it
-            why(NEW.reason), NEW.state IN ('held', 'failed', 'uncertain', 'discarded'));
+            why(NEW.reason), NEW.state IN ('held', 'failed', 'uncertain', 'doubled', 'discarded'));
     PERFORM FROM deliveries WHERE id = NEW.delivery_id FOR NO KEY UPDATE;   -- two dispatches may end at once
     UPDATE deliveries d SET state = worst.state, reason = worst.reason, only_route = NULL
     FROM (SELECT p.state, p.reason FROM dispatches p WHERE p.delivery_id = NEW.delivery_id
-          ORDER BY array_position('{uncertain,failed,held,running,dispatched,done,discarded}', p.state), p.seq
+          ORDER BY array_position('{uncertain,failed,doubled,held,running,dispatched,done,discarded}', p.state), p.seq
           LIMIT 1) AS worst
     WHERE d.id = NEW.delivery_id AND (TG_OP = 'INSERT' OR d.only_route IS NULL)   -- that one is still to be routed
       AND (d.state, d.reason) IS DISTINCT FROM (worst.state, worst.reason);
@@ -237,7 +244,7 @@ BEGIN
     VALUES ('effect', NEW.id, NEW.dispatch_id,
             (SELECT p.delivery_id FROM dispatches p WHERE p.id = NEW.dispatch_id), OLD.state, NEW.state, actor(),
             why(concat_ws(': ', NEW.step || ' of ' || NEW.label,
-                          CASE WHEN NEW.state IN ('undone', 'kept') THEN NEW.reason END)));
+                          CASE WHEN NEW.state IN ('doubled', 'undone', 'kept') THEN NEW.reason END)));
     RETURN NULL;
 END $$
 """
@@ -288,33 +295,36 @@ END $$
 TRANSITIONS = """
 CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
-        WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,rejected,discarded,unrouted}'::text[]
-        WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,discarded}'::text[]
-        WHEN 'dispatched' THEN '{received,held,running,done,discarded}'::text[]
-        WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,discarded}'::text[]
-        WHEN 'done' THEN '{received,held,dispatched,running}'::text[]
-        WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,discarded}'::text[]
-        WHEN 'uncertain' THEN '{received,held,dispatched,running,done,failed,discarded}'::text[]
-        WHEN 'rejected' THEN '{received,held,dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,doubled,rejected,discarded,unrouted}'::text[]
+        WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
+        WHEN 'dispatched' THEN '{received,held,running,done,doubled,discarded}'::text[]
+        WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,doubled,discarded}'::text[]
+        WHEN 'done' THEN '{received,held,dispatched,running,doubled}'::text[]
+        WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,doubled,discarded}'::text[]
+        WHEN 'uncertain' THEN '{received,held,dispatched,running,done,failed,doubled,discarded}'::text[]
+        WHEN 'doubled' THEN '{received,held,dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'rejected' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'discarded' THEN '{received,held,dispatched,running,done}'::text[]
-        WHEN 'unrouted' THEN '{received,held,dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'unrouted' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
         WHEN 'dispatched' THEN '{running,discarded}'::text[]
-        WHEN 'running' THEN '{dispatched,held,done,failed,uncertain,discarded}'::text[]
+        WHEN 'running' THEN '{dispatched,held,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'held' THEN '{dispatched,running,done,failed,uncertain,discarded}'::text[]
-        WHEN 'done' THEN '{dispatched}'::text[]
+        WHEN 'done' THEN '{dispatched,doubled}'::text[]
         WHEN 'failed' THEN '{dispatched,running,held,done,discarded}'::text[]
         WHEN 'uncertain' THEN '{dispatched,running,held,done,discarded}'::text[]
+        WHEN 'doubled' THEN '{dispatched,done,discarded}'::text[]
         WHEN 'discarded' THEN '{dispatched,running,held,done}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
         WHEN 'intended' THEN '{done,failed,uncertain,undone,kept}'::text[]
-        WHEN 'done' THEN '{undone}'::text[]
+        WHEN 'done' THEN '{doubled,undone}'::text[]
         WHEN 'failed' THEN '{intended,done,undone,kept}'::text[]
         WHEN 'uncertain' THEN '{intended,done}'::text[]
+        WHEN 'doubled' THEN '{done}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 """
 
@@ -327,7 +337,7 @@ CREATE TRIGGER dispatch_made AFTER INSERT ON dispatches FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER dispatch_changed AFTER UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION dispatch_changed();
 CREATE TRIGGER effect_resolved AFTER UPDATE OF state ON effects FOR EACH ROW
-    WHEN (OLD.state <> NEW.state AND (OLD.state = 'uncertain' OR NEW.state IN ('undone', 'kept')))
+    WHEN (OLD.state <> NEW.state AND ('uncertain' = OLD.state OR 'doubled' IN (OLD.state, NEW.state) OR NEW.state IN ('undone', 'kept')))
     EXECUTE FUNCTION effect_resolved();
 CREATE TRIGGER effect_compensated AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.generation > 0 AND NEW.state IN ('done', 'kept'))
@@ -356,6 +366,8 @@ CREATE INDEX compensation_steps_business ON compensation_steps (workflow, key);
 CREATE INDEX compensation_steps_compensates ON compensation_steps (compensates);
 CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- as people know it
 CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate = off);
+CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
 CREATE INDEX effects_dispatch ON effects (dispatch_id);

@@ -1,0 +1,72 @@
+"""Late checks: an engine looks again for writes that may have happened twice, and undoes what a person wants undone."""
+
+import logging
+from contextlib import AbstractAsyncContextManager
+from pkgutil import resolve_name
+from typing import Final, Protocol
+
+import asyncpg
+
+from hookline.database.types import Row
+from hookline.inbox.audit import acting
+from hookline.journal import Readback, late_check, store
+from hookline.settings import Settings
+from hookline.text import reason
+
+logger = logging.getLogger(__name__)
+
+SECONDS: Final = 2.0
+"""The interval of looks for what is due."""
+AT_ONCE: Final = 10
+LEASE_SECONDS: Final = 300.0
+"""The time after which a check whose engine died, or whose vendor did not answer, is made again."""
+TASKS: Final = "tasks.late_checks"
+
+
+class Tasks(Protocol):
+    """What `tasks.late_checks` offers."""
+
+    def reopened(self, row: Row) -> AbstractAsyncContextManager[tuple[Readback | None, str]]:
+        """Surround a check."""
+
+    async def undo(self, row: Row) -> str:
+        """Undo a surplus."""
+
+
+async def check_late(database: asyncpg.Pool, settings: Settings) -> None:
+    """Make the late checks that are due, and the undos that a person asked for."""
+    for row in await store.requested_undos(database):
+        await _undo(database, row)
+    for row in await store.claim_checks(database, AT_ONCE, LEASE_SECONDS):
+        await _check(settings, row)
+
+
+async def _check(settings: Settings, row: Row) -> None:
+    what = f"{row['step']} of {row['label']} (effect {row['id']})"
+    try:
+        async with _tasks().reopened(row) as (readback, proposal):
+            surplus = [] if readback is None else await late_check.check(settings, row, readback, proposal)
+    except Exception as error:  # noqa: BLE001  (one effect that cannot be checked stops no other)
+        logger.warning(
+            "%s could not be checked, and is again in %d s: %s", what, LEASE_SECONDS, reason(str(error))
+        )
+        return
+    if surplus:
+        logger.error("%s is doubled: %s", what, ", ".join(surplus))
+
+
+async def _undo(database: asyncpg.Pool, row: Row) -> None:
+    actor = row["undo_actor"]
+    try:
+        done = await _tasks().undo(row)
+    except Exception as error:  # noqa: BLE001  (the person who asked is told)
+        async with database.acquire() as connection:
+            await store.undo_failed(connection, row["id"], reason(f"It could not be undone: {error}"))
+        return
+    async with database.acquire() as connection, acting(connection, actor, done):
+        await store.undoubled(connection, row["id"], done)
+
+
+def _tasks() -> Tasks:
+    tasks: Tasks = resolve_name(TASKS)
+    return tasks

@@ -1,0 +1,129 @@
+"""
+Late checks and their undo, for the engine: the read-back of a stored write, and what takes its surplus back.
+
+The engine finds both functions by their names: it knows effects and no tasks.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Any, Final, cast
+
+from prefect import Task
+
+from blocks import BLOCKS, JiwaCredentials, VendorCredentials
+from hookline.clients import pages
+from hookline.database.types import Row
+from hookline.errors import HooklineError
+from hookline.journal import Readback
+from tasks import jiwa, zentitle
+from tasks.effects import BusinessKey, perform
+
+BY_HAND: Final = "No operation of the vendor takes it back: put it right there by hand"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """The task that takes back what a write brought too often."""
+
+    task: Task[..., Any]
+    inputs: Callable[[VendorCredentials, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
+    """Returns the task's inputs, from the account, the inputs of the write and the reference of the surplus."""
+    summary: str
+    """What is done, before the references."""
+
+
+async def _disabled_code(
+    _account: VendorCredentials, written: Mapping[str, Any], code: str
+) -> dict[str, Any]:
+    return {"productid": written["productid"], "licensecode": code, "enabledforuse": False}
+
+
+async def _license_note(_account: VendorCredentials, written: Mapping[str, Any], note: str) -> dict[str, Any]:
+    return {"productid": written["productid"], "licensecode": written["licensecode"], "noteid": int(note)}
+
+
+async def _order_note(_account: VendorCredentials, written: Mapping[str, Any], note: str) -> dict[str, Any]:
+    return {"InvoiceID": written["InvoiceID"], "NoteID": note}
+
+
+async def _order(account: VendorCredentials, _written: Mapping[str, Any], number: str) -> dict[str, Any]:
+    async with cast("JiwaCredentials", account).get_client() as client:
+        async for row in pages(client.query_sales_orders, InvoiceNo=number):
+            if row.InvoiceNo == number:
+                return {"InvoiceID": row.InvoiceID}
+    raise HooklineError(f"Jiwa does not show the order {number}.")
+
+
+REMEDIES: Final = {
+    "zentitle.create_license_codes": Remedy(
+        zentitle.update_license_code, _disabled_code, "disable the license code"
+    ),
+    "zentitle.take_next_license_codes": Remedy(
+        zentitle.update_license_code, _disabled_code, "disable the license code"
+    ),
+    "zentitle.create_license_note": Remedy(
+        zentitle.delete_license_note, _license_note, "delete the note of the license"
+    ),
+    "jiwa.create_sales_order_note": Remedy(
+        jiwa.delete_sales_order_note, _order_note, "delete the note of the order"
+    ),
+    "jiwa.create_sales_order": Remedy(jiwa.delete_sales_order, _order, "delete the order"),
+}
+
+
+@asynccontextmanager
+async def reopened(row: Row) -> AsyncIterator[tuple[Readback | None, str]]:
+    """
+    Surround a late check: the read-back of a stored write, with its client open, and what would undo a surplus.
+
+    Args:
+        row: the effect, with its `call`.
+
+    Raises:
+        VendorError: the account cannot log in.
+    """
+    call = row["call"]
+    account = await BLOCKS[call["vendor"]].named(call["account"])
+    task = resolve_name(call["task"])
+    async with account.get_client() as client, client.slot():
+        yield task.reopen(client, call["inputs"], _business(row)), proposal(row)
+
+
+def proposal(row: Row) -> str:
+    """Return what would undo the surplus of an effect, in a sentence for people."""
+    remedy, number = REMEDIES.get(row["operation"]), row["id"]
+    done_by_hand = f"Where it is no double, or once it is put right: hookline effects undo {number} --keep"
+    if remedy is None:
+        return f"{BY_HAND}. {done_by_hand}"
+    return f"To {remedy.summary} that is too much: hookline effects undo {number}. {done_by_hand}"
+
+
+async def undo(row: Row) -> str:
+    """
+    Undo the surplus of a doubled effect, each by an effect of its own.
+
+    Returns:
+        What was done, in a sentence.
+
+    Raises:
+        HooklineError: nothing takes it back, or a vendor refused.
+    """
+    remedy = REMEDIES.get(row["operation"])
+    if remedy is None:
+        raise HooklineError(f"{BY_HAND}, then say so: hookline effects undo {row['id']} --keep")
+    call = row["call"]
+    account = await BLOCKS[call["vendor"]].named(call["account"])
+    for reference in row["surplus"]:
+        inputs = await remedy.inputs(account, call["inputs"], reference)
+        step = f"undo of effect {row['id']}: {reference}"
+        task = f"{remedy.task.fn.__module__}:{remedy.task.fn.__name__}"
+        await perform(_business(row, step), {**call, "task": task, "inputs": inputs})
+    return f"Undone: {remedy.summary} {', '.join(row['surplus'])}"
+
+
+def _business(row: Row, step: str | None = None) -> BusinessKey:
+    return BusinessKey(
+        row["workflow"], row["key"], row["label"], step or row["step"], generation=row["generation"]
+    )
