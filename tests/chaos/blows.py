@@ -21,7 +21,7 @@ import asyncpg
 import httpx
 import psutil
 
-from hookline.database import CONNECTION_ERRORS, connect
+from hookline.database import CONNECTION_ERRORS, DatabaseUnavailable, connect
 from hookline.errors import HooklineError
 from hookline.sandbox.stack import SandboxStack
 from tests.chaos import plan
@@ -168,7 +168,7 @@ class Havoc:
         """Hold every connection that PostgreSQL gives, for so long."""
         held: list[asyncpg.Connection] = []
         try:
-            with suppress(asyncpg.TooManyConnectionsError):
+            with suppress(DatabaseUnavailable):  # there are no more
                 while True:
                     held.append(await connect(self.sandbox.settings))
             await asyncio.sleep(seconds)

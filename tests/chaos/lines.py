@@ -69,13 +69,15 @@ class Lines:
 
     def _joined(self, connect: Callable[[], Awaitable[Streams]]) -> Callable[..., Awaitable[None]]:
         async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._whole.wait()
-            try:
-                there, back = await connect()
-            except OSError:
-                writer.transport.abort()
-                return
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+            # asyncio of Python 3.11 logs it as an error where a connection is closed by cancelling this.
+            with suppress(asyncio.CancelledError):
+                await self._whole.wait()
+                try:
+                    there, back = await connect()
+                except OSError:
+                    writer.transport.abort()
+                    return
+                await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
 
         return join
 
