@@ -64,7 +64,8 @@ READS = {
     "jiwa": ("get_sales_order", "list_sales_order_notes"),
 }
 LISTS = {"zentitle": ("list_license_codes", "list_companies_products"), "jiwa": ("query_sales_orders",)}
-KINDS = ("latency", "refuse", "lose", "throttle", "garble", "late", "show_late")
+KINDS = ("latency", "refuse", "lose", "throttle", "garble")
+KINDS_OF_WRITES = ("late", "show_late")
 ANSWERS = ("break", "error", "hold")
 LANDING_SECONDS = 5.0
 """No call of a plan lands later than so long after our side has stopped waiting for it."""
@@ -294,9 +295,10 @@ def _misdeeds(random: Random) -> list[Misdeed]:
     )
     misdeeds = [
         _misdeed(random, *which, kind, random.choice(ANSWERS))
-        for kind in KINDS
-        for which in (*random.sample(writes, 3), random.choice(reads))
+        for kind in (*KINDS, *KINDS_OF_WRITES)
+        for which in random.sample(writes, 3)
     ]
+    misdeeds += [_misdeed(random, *random.choice(reads), kind) for kind in KINDS]
     misdeeds += [
         replace(_misdeed(random, *which, "shift"), skip=1, rows=rows) for which in lists for rows in (1, -1)
     ]
