@@ -16,6 +16,8 @@ from tests.chaos.shop import Placed, Sent
 
 REFERENCE = re.compile(r"order (\S+) ")
 """The order's number in the reference of a license."""
+NAMED = re.compile(r"'(\d{17,19})'")
+"""A license code in the reason of an effect that a person is asked about, since more than expected are there."""
 STANDS = ("failed", "uncertain", "doubled", "discarded")
 FINAL = ("done", *STANDS)
 BY_A_VENDOR = re.compile(r"\w+: (jiwa|zentitle|sensorpro) \w+ |EffectUncertain: ")
@@ -41,8 +43,8 @@ class Evidence:
     deliveries: list[Row]
     dispatches: list[Row]
     flow_runs: list[Row]
-    doubled: list[Row] = field(default_factory=list)
-    """The effects that Hookline shows as doubled."""
+    shown: list[Row] = field(default_factory=list)
+    """The effects that Hookline shows as doubled, or as uncertain."""
     excused: Counter[str] = field(default_factory=Counter)
     """By operation, the calls that were sent twice on their way, or landed later than any landing time allows for."""
     misled: Counter[str] = field(default_factory=Counter)
@@ -206,12 +208,13 @@ def _too_many(order: Order, held: Held) -> Counter[str]:
 
 
 def _shown(evidence: Evidence, placed: Placed) -> Counter[str]:
-    """By operation, how much of this order Hookline shows as doubled; once it was seen to, nothing counts."""
+    """By operation, how much of this order Hookline shows as too much; once it was seen to, nothing counts."""
     shown: Counter[str] = Counter()
-    for effect in evidence.doubled:
+    for effect in evidence.shown:
         if effect["label"] == f"order {placed.invoice_no}" and not evidence.fixed:
-            shown[effect["operation"]] += len(effect["surplus"])
-    return shown
+            named = len(NAMED.findall(effect["reason"] or "")) - effect["expected"]
+            shown[effect["operation"]] += len(effect["surplus"]) if effect["state"] == "doubled" else named
+    return +shown
 
 
 def _asked_for(evidence: Evidence, placed: Placed) -> Counter[str]:

@@ -296,7 +296,7 @@ class _Run:
         async with self._inbox() as inbox:
             deliveries = await inbox.fetch("SELECT * FROM deliveries WHERE source = ANY($1)", SOURCES)
             dispatches = await inbox.fetch("SELECT * FROM dispatches WHERE source = ANY($1)", SOURCES)
-            doubled = await inbox.fetch("SELECT * FROM effects WHERE state = 'doubled'")
+            shown = await inbox.fetch("SELECT * FROM effects WHERE state IN ('doubled', 'uncertain')")
         return Evidence(
             placed=shop.placed,
             sent=shop.sent,
@@ -306,7 +306,7 @@ class _Run:
             deliveries=[dict(row) for row in deliveries],
             dispatches=[dict(row) for row in dispatches],
             flow_runs=await self._flow_runs(),
-            doubled=[dict(row) for row in doubled],
+            shown=[dict(row) for row in shown],
             excused=await self._excused(),
             misled=Counter(self.people.misled),
         )

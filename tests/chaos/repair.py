@@ -22,7 +22,8 @@ async def see_to_all(evidence: Evidence) -> str:
     Raises:
         HooklineError: a command failed.
     """
-    for effect in evidence.doubled:
+    doubled = [effect for effect in evidence.shown if effect["state"] == "doubled"]
+    for effect in doubled:
         await hookline("effects", "undo", str(effect["id"]), "--yes")
     uncertain = json.loads(await hookline("effects", "list", "--state", "uncertain", "--json"))
     for effect in uncertain:
@@ -31,7 +32,7 @@ async def see_to_all(evidence: Evidence) -> str:
         await hookline("inbox", "replay", "--state", state, "--yes")
     await hookline("inbox", "replay", "--state", "done", "--limit", str(DONE_REPLAYED), "--yes")
     return (
-        f"{len(evidence.doubled)} doubles are undone, {len(uncertain)} uncertain effects are resolved, what failed or was "
+        f"{len(doubled)} doubles are undone, {len(uncertain)} uncertain effects are resolved, what failed or was "
         f"cancelled and {DONE_REPLAYED} done are replayed"
     )
 

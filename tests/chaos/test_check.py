@@ -194,7 +194,8 @@ def doubled(evidence):
     first = evidence.zentitle["licenses"][0]
     evidence.zentitle["licenses"].append(first | {"licenseCode": SECOND})
     end(evidence, "doubled", reason="zentitle shows a code too many")
-    evidence.doubled.append({"label": "order 100123", "operation": LICENSES, "surplus": [SECOND]})
+    shown = {"label": "order 100123", "operation": LICENSES, "state": "doubled", "expected": 1}
+    evidence.shown.append(shown | {"surplus": [SECOND], "reason": None})
     evidence.excused[LICENSES] = 1
     return evidence
 
@@ -204,8 +205,15 @@ def test_a_double_that_could_not_be_helped_and_is_shown_is_right(doubled):
     assert [] == never(doubled)
 
 
+@pytest.mark.parametrize(("named", "found"), [([CODE, SECOND], False), ([CODE], True)])
+def test_a_double_may_be_a_question_that_names_all_that_is_there(named, found, doubled):
+    doubled.shown[0] |= {"state": "uncertain", "surplus": [], "reason": f"1 were asked for; new are {named}."}
+
+    assert found == any("licenses doubled" in violation for violation in judge(doubled).violations)
+
+
 def test_a_double_that_is_not_shown_is_found(doubled):
-    doubled.doubled.clear()
+    doubled.shown.clear()
 
     assert any("licenses doubled: 1 too many" in violation for violation in judge(doubled).violations)
 
@@ -229,7 +237,7 @@ def test_a_double_is_gone_when_it_is_disabled(doubled):
     end(doubled, "done", reason=None)
     doubled.flow_runs[0] |= {"state_type": "COMPLETED", "state_name": "Completed"}
 
-    assert [] == judge(replace(doubled, fixed=True, doubled=[], excused=Counter())).violations
+    assert [] == judge(replace(doubled, fixed=True, shown=[], excused=Counter())).violations
 
 
 def test_a_mail_that_a_person_let_be_sent_again_is_no_double_of_ours(evidence):
