@@ -51,7 +51,7 @@ OPEN = ["received", "held", "dispatched", "running"]
 OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 PAGE = 200
 WATCH_SECONDS = 1.0
-MOST_MENDS = 4
+MAX_MENDS = 4
 """How often a person comes to see to what stands; then nothing may."""
 QUIET_LOOKS = 3
 """So many looks one after another must find nothing open."""
@@ -223,7 +223,7 @@ class _Run:
             self.say(await see_to_all(evidence))
             self.mends += 1
             evidence, verdict = await self._judge(shop, patience, fixed=True)
-            if self.mends == MOST_MENDS or not verdict.standing:
+            if self.mends == MAX_MENDS or not verdict.standing:
                 return verdict
 
     async def _met(self) -> Counter[str]:
