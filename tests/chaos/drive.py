@@ -104,9 +104,15 @@ def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None
             _set_only_below(moved),
             sandbox_stack(**ENVIRONMENT, **own_ports(), **patched, **moved) as sandbox,
         ):
-            one_run = _Run(plan, sandbox, say)
+            one_run = _Run(_helpable(plan) if without else plan, sandbox, say)
+            one_run.excuses = not without
             one_run.havoc.clocks |= {"the machine": clock} if clock else {}
             return asyncio.run(one_run.carry_out(patience, repair=not without))
+
+
+def _helpable(plan: Plan) -> Plan:
+    """The plan without what doubles in any case: what is doubled then, is so for what is patched away."""
+    return replace(plan, misdeeds=tuple(each for each in plan.misdeeds if each.kind != "twice"))
 
 
 @contextmanager
@@ -132,6 +138,8 @@ class _Run:
         self.people = People(sandbox, self.say)
         self.began = time.monotonic()
         self._say = say
+        self.excuses = True
+        """False: no double is excused, and none is forgiven because it is shown."""
         self.looks = 0
         self.mends = 0
         self.seen: list[str] = []
@@ -234,7 +242,7 @@ class _Run:
             [
                 operation
                 async for operation, entry in self._struck_calls()
-                if entry["fault"] == "twice" or entry["held"]
+                if self.excuses and (entry["fault"] == "twice" or entry["held"])
             ]
         )
 
@@ -306,7 +314,7 @@ class _Run:
             deliveries=[dict(row) for row in deliveries],
             dispatches=[dict(row) for row in dispatches],
             flow_runs=await self._flow_runs(),
-            shown=[dict(row) for row in shown],
+            shown=[dict(row) for row in shown if self.excuses],
             excused=await self._excused(),
             misled=Counter(self.people.misled),
         )
