@@ -248,7 +248,9 @@ def _binary(name: str) -> Path:
 
 def _environment() -> dict[str, str]:
     """Return an environment without secrets of ours and without PG… variables of the user's shell."""
-    passed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    passed = {
+        name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD") if name in os.environ
+    }
     return {"LC_ALL": "C", **passed}
 
 

@@ -62,6 +62,10 @@ class SandboxStack:
         """Remove the vendor's faults."""
         self.http.delete(f"{self.simulator(vendor)}/_sandbox/faults").raise_for_status()
 
+    def landing(self, vendor: str) -> list[dict[str, Any]]:
+        """Return the calls whose answers were lost and that the vendor has yet to carry out."""
+        return list(self.http.get(f"{self.simulator(vendor)}/_sandbox/landing").raise_for_status().json())
+
     def requests(self, vendor: str, since: int = 0) -> list[dict[str, Any]]:
         """Return the requests to the vendor, each with its time in seconds since the epoch."""
         answer = self.http.get(f"{self.simulator(vendor)}/_sandbox/requests", params={"since": since})

@@ -10,6 +10,7 @@ A handler is plain code without `await`, so each call changes the state as a who
 """
 
 import asyncio
+import copy
 import json
 import math
 import re
@@ -35,6 +36,7 @@ SENT_HEADERS = "hookline.sent_headers"
 """Name of the ASGI extension that holds a request's headers, their names in the case in which they were sent."""
 
 REMEMBERED_REQUESTS = 50_000
+LISTS = ("list_", "query_")
 MASK = "***"
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
@@ -55,6 +57,11 @@ class Operation:
     """True for an order to the simulator itself: it meets no fault and no log-in, and is not logged."""
     name: str = ""
     """The name that it has in the simulator's class."""
+
+    @property
+    def lists(self) -> bool:
+        """True if it answers a list, as its name says; what it answers may be behind what is stored."""
+        return self.name.startswith(LISTS)
 
 
 def operation(*verbs_and_path: str, public: bool = False) -> Callable[[Handler], Operation]:
@@ -79,6 +86,12 @@ class Call:
     content: bytes
     set_cookies: dict[str, str] = field(default_factory=dict)
     """Cookies that the response sets, whatever it is."""
+    shift: int = 0
+    """Rows that came before the page that is asked for, since the page before it was read."""
+
+    def start(self, offset: int) -> int:
+        """Return where the page at an offset begins, after the rows shifted; no row comes before the first page."""
+        return max(0, offset - self.shift) if offset else 0
 
     @property
     def query(self) -> QueryParams:
@@ -173,6 +186,8 @@ class RequestLog:
             "path": path,
             "status": None,
             "fault": None,
+            "held": False,
+            "landed_at": None,
         }
         self._entries.append(entry)
         return entry
@@ -186,6 +201,57 @@ class RequestLog:
     def clear(self) -> None:
         """Forget the entries; numbering goes on, so that a reader's last number stays good."""
         self._entries.clear()
+
+
+class Landing:
+    """What is still to land: calls whose answers were lost, and that are done later."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, tuple[dict[str, Any], asyncio.TimerHandle | None]] = {}
+
+    def __contains__(self, entry: dict[str, Any]) -> bool:
+        return entry["seq"] in self._waiting
+
+    def hold(self, entry: dict[str, Any]) -> None:
+        """Note a logged request that waits for its caller to hang up."""
+        self._waiting[entry["seq"]] = (entry, None)
+
+    def add(self, entry: dict[str, Any], seconds: float, act: Callable[[], None]) -> None:
+        """Let a logged request be acted on after so many seconds."""
+
+        def land() -> None:
+            del self._waiting[entry["seq"]]
+            act()
+
+        self._waiting[entry["seq"]] = (entry, asyncio.get_running_loop().call_later(seconds, land))
+
+    def clear(self) -> None:
+        """Let none of it happen."""
+        for _, handle in self._waiting.values():
+            if handle is not None:
+                handle.cancel()
+        self._waiting.clear()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return what is to land, as JSON objects; `seconds_left` is null while its caller is still there."""
+        now = time.monotonic()  # as the event loop's clock
+        return [
+            {
+                "seq": seq,
+                "operation": entry["operation"],
+                "seconds_left": handle and max(0.0, handle.when() - now),
+            }
+            for seq, (entry, handle) in self._waiting.items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A copy of what a simulator stored once, from which lists are answered until its time is over."""
+
+    until: float
+    """On the clock of `time.monotonic`."""
+    holder: "Simulator"
 
 
 class Simulator(ABC):
@@ -216,6 +282,8 @@ class Simulator(ABC):
         """Base address, without a trailing slash; set by the server before the first request."""
         self.faults = Faults(self.operations)
         self.log = RequestLog()
+        self.landing = Landing()
+        self._replicas: list[Replica] = []
         self._closing = asyncio.Event()
         self.seed()
 
@@ -249,12 +317,18 @@ class Simulator(ABC):
     def end_sessions(self) -> None:  # noqa: B027  (a vendor without sessions has none to end)
         """Let every session and token lapse at once, as if its time were over."""
 
+    def shared(self) -> Iterable[object]:
+        """Return the parts that a copy of what is stored has in common with it, such as sessions and senders."""
+        return ()
+
     # In-process control, for tests
 
     def reset(self) -> None:
         """Return to the seed data: no faults, an empty request log, nobody logged in."""
         self.faults.clear()
         self.log.clear()
+        self.landing.clear()
+        self._replicas.clear()
         self.seed()
 
     def requests(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
@@ -268,6 +342,7 @@ class Simulator(ABC):
 
     async def __aexit__(self, *_: object) -> None:
         self._closing.set()
+        self.landing.clear()
 
     # The way of a request
 
@@ -300,35 +375,98 @@ class Simulator(ABC):
         else:
             fault = self.faults.strike(found.name)
             entry["fault"] = fault and fault.kind
-            response = await self._perform(Call(found, request, values, content), fault)
+            response = await self._perform(Call(found, request, values, content), fault, entry)
         entry["status"] = response and response.status_code
         return response
 
-    async def _perform(self, call: Call, fault: Fault | None) -> Response | None:
+    async def _perform(self, call: Call, fault: Fault | None, entry: dict[str, Any]) -> Response | None:
         if fault is None:
             return self._act(call)
-        if fault.kind == "refuse":
-            return self.refusal(RefusedError(fault.status, "The sandbox was told to refuse this call."))
-        if fault.kind == "throttle":
-            response = self.refusal(RefusedError(429, "The sandbox was told to throttle this call."))
-            response.headers["Retry-After"] = str(math.ceil(fault.seconds))
-            return response
-        if fault.kind == "latency":
-            return self._act(call) if await self._wait(fault.seconds) else None
+        match fault.kind:
+            case "refuse":
+                return self._error(fault.status, "refuse")
+            case "throttle":
+                response = self._error(429, "throttle")
+                response.headers["Retry-After"] = str(math.ceil(fault.seconds))
+                return response
+            case "late":
+                return await self._act_late(call, fault, entry)
+            case _:
+                return await self._act_struck(call, fault)
+
+    async def _act_struck(self, call: Call, fault: Fault) -> Response | None:
+        """Do it once or twice, and answer what is left of the answer."""
+        if fault.kind == "latency" and not await self._wait(fault.seconds):
+            return None
+        if fault.kind == "show_late":
+            self._replicas.append(Replica(time.monotonic() + fault.seconds, self._copy()))
+        if fault.kind == "twice":
+            self._act(call)
+        if fault.kind == "shift":
+            call.shift = fault.rows
         response = self._act(call)
-        return _garbled(response) if fault.kind == "garble" else None
+        if fault.kind == "twice" and fault.answer == "error":
+            return self._error(fault.status, "do this call twice")
+        if fault.kind == "lose" or (fault.kind == "twice" and fault.answer is not None):
+            return None
+        return _garbled(response) if fault.kind == "garble" else response
+
+    def _error(self, status: int, told_to: str) -> Response:
+        return self.refusal(RefusedError(status, f"The sandbox was told to {told_to} this call."))
 
     def _act(self, call: Call) -> Response:
         try:
             if not call.operation.public:
                 self.authorize(call)
-            value = call.operation.handler(self, call)
-            response = value if isinstance(value, Response) else self.render(call, value)
+            response = self._handle(call)
         except RefusedError as error:
             response = self.refusal(error)
         for name, cookie in call.set_cookies.items():
             response.set_cookie(name, cookie, httponly=True, samesite=None)
         return response
+
+    def _handle(self, call: Call) -> Response:
+        holder = self._behind() if call.operation.lists else self
+        value = call.operation.handler(holder, call)
+        return value if isinstance(value, Response) else self.render(call, value)
+
+    async def _act_late(self, call: Call, fault: Fault, entry: dict[str, Any]) -> Response | None:
+        """Lose the answer, and do it the fault's seconds later, whatever the caller does."""
+
+        def land() -> None:
+            self._act(call)
+            entry["landed_at"] = time.time()
+
+        if fault.answer == "hold":
+            entry["held"] = True
+            self.landing.hold(entry)
+            await self._until_hung_up(call.request)
+            if entry not in self.landing:  # forgotten meanwhile
+                return None
+        self.landing.add(entry, fault.seconds, land)
+        return self._error(fault.status, "do this call late") if fault.answer == "error" else None
+
+    async def _until_hung_up(self, request: Request) -> None:
+        """Wait until the caller hangs up, or the simulator closes."""
+        waits = [asyncio.ensure_future(each) for each in (request.receive(), self._closing.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    # Copies that are behind, from which lists are answered
+
+    def _copy(self) -> Self:
+        """Return a copy of what is stored; all else that it has is the simulator's own."""
+        own = (self.faults, self.log, self.landing, self._replicas, self._closing, *self.shared())
+        return copy.deepcopy(self, {id(each): each for each in own})
+
+    def _behind(self) -> "Simulator":
+        """Return what lists are answered from: the oldest copy whose time is not over, or what is stored."""
+        now = time.monotonic()
+        self._replicas[:] = [each for each in self._replicas if each.until > now]
+        return self._replicas[0].holder if self._replicas else self
 
     async def _wait(self, seconds: float) -> bool:
         """Wait; return False when the simulator closed meanwhile, so that closing need not wait too."""
@@ -376,6 +514,10 @@ class Simulator(ABC):
     @control("DELETE", "/_sandbox/faults")
     def _clear_faults(self, _: Call) -> None:
         self.faults.clear()
+
+    @control("GET", "/_sandbox/landing")
+    def _list_landing(self, _: Call) -> Any:
+        return self.landing.listed()
 
     @control("GET", "/_sandbox/requests")
     def _list_requests(self, call: Call) -> Any:

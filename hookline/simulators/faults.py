@@ -5,8 +5,11 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-Kind = Literal["refuse", "lose", "garble", "latency", "throttle"]
+Kind = Literal["refuse", "lose", "garble", "latency", "throttle", "late", "show_late", "twice", "shift"]
+Answer = Literal["break", "hold", "error"]
 ANY = "*"
+MAX_LATE_SECONDS = 600.0
+MAX_ROWS = 1000
 
 
 class InvalidControlError(ValueError):
@@ -21,16 +24,25 @@ class Fault:
     """Name of the operation it waits for; `*` for all of them."""
     kind: Kind
     """
-    What happens to the call: `refuse` answers an error and does nothing; `lose` does it, then breaks the
-    connection; `garble` does it, then answers what nobody can read; `latency` waits before doing it; `throttle`
-    answers 429 with `Retry-After` and does nothing.
+    What happens to the call.
+
+    `refuse` answers an error and does nothing; `lose` does it, then breaks the connection; `garble` does it, then
+    answers what nobody can read; `latency` waits before doing it; `throttle` answers 429 with `Retry-After` and does
+    nothing; `late` loses the answer, and does it later; `show_late` does it, and lists stay for a while as they were
+    before; `twice` does it two times and answers once, as where a proxy sends it again; `shift` answers a page before
+    which a row came or went.
     """
     times: int = 1
     """Calls that it strikes; 0 for every one until the faults are cleared."""
     status: int = 503
-    """Status that `refuse` answers."""
+    """Status that `refuse` answers, and `late` where its answer is an error."""
     seconds: float = 2.0
-    """Wait of `latency`, and the `Retry-After` of `throttle`."""
+    """Wait of `latency`; the `Retry-After` of `throttle`; how late `late` does it and `show_late` shows it."""
+    answer: Answer | None = None
+    """How `late` and `twice` lose the answer: `break` ends the connection at once, `hold` when the caller hangs up,
+    `error` answers `status` at once. None: `late` breaks, and `twice` answers."""
+    rows: int = 1
+    """Rows that came before the page that `shift` answers; less than 0: so many went away."""
     skip: int = 0
     """Matching calls that pass before the first is struck."""
     seen: int = field(default=0, init=False)
@@ -46,6 +58,15 @@ class Fault:
         is_error = _is_count(self.status) and 400 <= self.status <= 599  # noqa: PLR2004
         _require(is_error, "status", "must be an HTTP error status, 400 to 599")
         _require(is_number(self.seconds), "seconds", "must be a number, 0 or more")
+        soon = self.kind not in ("late", "show_late") or self.seconds <= MAX_LATE_SECONDS
+        _require(soon, "seconds", f"of {self.kind} must be 0 to {MAX_LATE_SECONDS:g}")
+        _require(
+            self.answer in (None, *get_args(Answer)),
+            "answer",
+            f"must be one of {', '.join(get_args(Answer))}",
+        )
+        moved = isinstance(self.rows, int) and is_number(self.rows, -MAX_ROWS, MAX_ROWS)
+        _require(moved, "rows", f"must be a whole number, -{MAX_ROWS} to {MAX_ROWS}")
 
     @property
     def spent(self) -> bool:
@@ -76,6 +97,8 @@ class Faults:
         times: int = 1,
         status: int = 503,
         seconds: float = 2.0,
+        answer: Answer | None = None,
+        rows: int = 1,
         skip: int = 0,
     ) -> Fault:
         """
@@ -84,7 +107,7 @@ class Faults:
         Raises:
             InvalidControlError: a value makes no sense; the text names it.
         """
-        fault = Fault(operation, kind, times, status, seconds, skip)
+        fault = Fault(operation, kind, times, status, seconds, answer, rows, skip)
         if operation != ANY and operation not in self._operations:
             raise InvalidControlError(f"operation: there is no operation {operation!r} here")
         self._waiting.append(fault)
@@ -105,7 +128,7 @@ class Faults:
         return strikes
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Forget every fault; what is already on its way stays."""
         self._waiting.clear()
 
     def listed(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hookline.cli.output import console
-from tests.chaos.drive import Outcome, run
+from tests.chaos.drive import Outcome, Without, run
 from tests.chaos.plan import plan
 
 PATIENCE_PER_ORDER = 1.0
@@ -35,9 +35,9 @@ def chaos(
     patience: Annotated[
         float | None, Parameter(help="Seconds in which some of the work must end, when it is quiet.")
     ] = None,
-    without_journal: Annotated[
-        bool, Parameter(negative="", help="Switch the journal off, to see that the check finds the doubles.")
-    ] = False,
+    without: Annotated[
+        Without | None, Parameter(help="Switch this off, to see that the check finds the doubles.")
+    ] = None,
 ) -> None:
     """Drive orders through a sandbox while everything dies, then check what the vendors hold."""
     chosen = random.randrange(1_000_000) if seed is None else seed
@@ -48,7 +48,7 @@ def chaos(
         plan(chosen, orders),
         patience=patience or max(MIN_PATIENCE, orders * PATIENCE_PER_ORDER),
         say=lambda text: out.print(text, markup=False),
-        without_journal=without_journal,
+        without=without,
     )
     _show(out, outcome)
     if not outcome.violations:
@@ -63,6 +63,7 @@ def chaos(
 
 def _show(out: Console, outcome: Outcome) -> None:
     out.print(_table(("what was done to it", "times"), sorted(outcome.struck.items())))
+    out.print(_table(("what vendors did", "calls"), sorted(outcome.met.items())))
     out.print(_table(("what was there", ""), outcome.verdict.figures.items()))
     out.print(f"\n{len(outcome.verdict.standing)} dispatches stood, for a person to see to:")
     for standing in outcome.verdict.standing:

@@ -6,18 +6,26 @@ The supervisor starts again what is killed; nothing is told that it was.
 
 import asyncio
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
+import asyncpg
 import httpx
 import psutil
 
+from hookline.database import CONNECTION_ERRORS, DatabaseUnavailable, connect
+from hookline.errors import HooklineError
 from hookline.sandbox.stack import SandboxStack
+from tests.chaos import plan
+from tests.chaos.lines import Lines
 from tests.chaos.plan import Blow, Misdeed
 
 WORDS = {
@@ -27,24 +35,53 @@ WORDS = {
     "prefect": ("hookline.prefect_adapter.server",),
 }
 """The command line of each of the supervisor's processes holds these."""
+AWAY = (*CONNECTION_ERRORS, HooklineError)
 
 Say = Callable[[str], None]
 
 
-class SecondEngine:
-    """An engine beside the supervisor's, started again whenever it dies."""
+class Clock:
+    """A clock that can be set, of all processes that are started with its environment; a C compiler makes it."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, library: Path, file: Path) -> None:
+        self.file = file
+        self.environment = {"LD_PRELOAD": str(library)}
+
+    @classmethod
+    def made(cls, folder: Path) -> "Clock | None":
+        """A clock of its own, in a folder; None where there is no compiler."""
+        compiler = shutil.which("cc")
+        if compiler is None:
+            return None
+        folder.mkdir(mode=0o755)
+        library, file = folder / "clock.so", folder / "seconds"
+        source = str(Path(__file__).with_name("clock.c"))
+        options = ("-shared", "-fPIC", "-O2", f'-DSECONDS="{file}"', "-o", str(library))
+        subprocess.run([compiler, *options, source, "-ldl"], check=True)
+        clock = cls(library, file)
+        clock.set(0)
+        return clock
+
+    def set(self, seconds: float) -> bool:
+        """Let it be so many seconds ahead from now on; less than 0: behind."""
+        self.file.write_bytes(struct.pack("q", round(seconds * 1e9)))
+        return True
+
+
+class Kept:
+    """A process beside the supervisor's, started again whenever it ends."""
+
+    def __init__(self, log: Path, *words: str, **environment: str) -> None:
         self.log = log
+        self.words = words
+        self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 
     async def keep(self) -> None:
         """Let it live, for ever."""
         with self.log.open("ab") as output:
             while True:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", "hookline", "engine"], stdout=output, stderr=output
-                )
+                self.process = await asyncio.to_thread(self._start, output)
                 try:
                     while self.process.poll() is None:
                         await asyncio.sleep(0.1)
@@ -53,34 +90,91 @@ class SecondEngine:
                     self.process.wait()
                 await asyncio.sleep(1)
 
+    def _start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "hookline", *self.words]
+        return subprocess.Popen(command, env=os.environ | self.environment, stdout=output, stderr=output)
+
 
 class Havoc:
     """Does to a sandbox what the plan says."""
 
-    def __init__(self, sandbox: SandboxStack, second: SecondEngine, say: Say) -> None:
+    def __init__(self, sandbox: SandboxStack, say: Say) -> None:
         self.sandbox = sandbox
-        self.second = second
+        self.kept: dict[str, Kept] = {}
         self.say = say
+        self.lines: Mapping[str, Lines] = {}
+        self.clocks: dict[str, Clock] = {}
         self.struck: dict[str, int] = {}
-        """How often each blow found its process alive."""
+        """How often each blow found what it was meant for."""
 
     async def strike(self, blows: tuple[Blow, ...]) -> None:
         """Strike each blow at its time, or when the one before is over."""
         began = time.monotonic()
         for blow in blows:
             await asyncio.sleep(max(0, began + blow.at - time.monotonic()))
-            process = self._find(blow.target)
-            if process is None:
-                self.say(f"{blow}: it is down already")
+            try:
+                struck = await self._strike(blow)
+            except AWAY as error:
+                self.say(f"{blow}: {type(error).__name__}")
                 continue
-            self.say(f"{blow} (pid {process.pid})")
-            self.struck[str(blow)] = self.struck.get(str(blow), 0) + 1
-            if blow.pause:
+            self.say(str(blow) if struck else f"{blow}: it is not there")
+            self.struck[str(blow)] = self.struck.get(str(blow), 0) + struck
+
+    async def _strike(self, blow: Blow) -> bool:
+        """Strike one blow; return False where there was nothing to strike."""
+        match blow.how:
+            case plan.CUT:
+                async with self.lines[blow.target].cut():
+                    await asyncio.sleep(blow.seconds)
+                return True
+            case plan.SET_CLOCK:
+                clock = self.clocks.get(blow.target)
+                return clock is not None and clock.set(blow.seconds)
+            case plan.END:
+                return await self._end_sessions()
+            case plan.EXHAUST:
+                return await self._use_up_connections(blow.seconds)
+            case _:
+                return await self._strike_process(blow)
+
+    async def _strike_process(self, blow: Blow) -> bool:
+        process = self._find(blow.target)
+        if process is None:
+            return False
+        with suppress(psutil.NoSuchProcess):
+            if blow.how == plan.PAUSE:
                 with _stopped(process):
-                    await asyncio.sleep(blow.pause)
+                    await asyncio.sleep(blow.seconds)
+            elif blow.how == plan.RESTART:
+                process.terminate()
             else:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+                process.kill()
+        return True
+
+    async def _end_sessions(self) -> bool:
+        """End all sessions of PostgreSQL as an administrator does; the server itself goes on."""
+        connection = await connect(self.sandbox.settings)
+        try:
+            return bool(
+                await connection.fetchval(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+                )
+            )
+        finally:
+            await connection.close()
+
+    async def _use_up_connections(self, seconds: float) -> bool:
+        """Hold every connection that PostgreSQL gives, for so long."""
+        held: list[asyncpg.Connection] = []
+        try:
+            with suppress(DatabaseUnavailable):  # there are no more
+                while True:
+                    held.append(await connect(self.sandbox.settings))
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.gather(*(each.close() for each in held), return_exceptions=True)
+        return bool(held)
 
     async def misbehave(self, misdeeds: tuple[Misdeed, ...]) -> None:
         """Let each vendor misbehave from the planned time on, as often as planned."""
@@ -96,9 +190,9 @@ class Havoc:
 
     def _find(self, target: str) -> psutil.Process | None:
         """The process of this name, if it lives."""
-        if target == "second engine":
-            engine = self.second.process
-            return psutil.Process(engine.pid) if engine is not None and engine.poll() is None else None
+        if target in self.kept:
+            process = self.kept[target].process
+            return psutil.Process(process.pid) if process is not None and process.poll() is None else None
         if target == "a session of postgres":
             return self._session()
         supervised = psutil.Process(self.sandbox.process.pid).children()

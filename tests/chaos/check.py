@@ -16,11 +16,13 @@ from tests.chaos.shop import Placed, Sent
 
 REFERENCE = re.compile(r"order (\S+) ")
 """The order's number in the reference of a license."""
-STANDS = ("failed", "uncertain")
+NAMED = re.compile(r"'(\d{17,19})'")
+"""A license code in the reason of an effect that a person is asked about, since more than expected are there."""
+STANDS = ("failed", "uncertain", "doubled", "discarded")
 FINAL = ("done", *STANDS)
 BY_A_VENDOR = re.compile(r"\w+: (jiwa|zentitle|sensorpro) \w+ |EffectUncertain: ")
 """How the reason begins of what may stand: whatever of our own was killed, no order fails for it."""
-OVER = {"COMPLETED": "done", "FAILED": "failed or uncertain"}
+OVER = {"CANCELLED": "discarded", "COMPLETED": "done or doubled", "FAILED": "failed, uncertain or doubled"}
 """How a flow run may end, and what its dispatch may say then."""
 
 INTERRUPTED = "Interrupted"
@@ -41,6 +43,12 @@ class Evidence:
     deliveries: list[Row]
     dispatches: list[Row]
     flow_runs: list[Row]
+    shown: list[Row] = field(default_factory=list)
+    """The effects that Hookline shows as doubled, or as uncertain."""
+    excused: Counter[str] = field(default_factory=Counter)
+    """By operation, the calls that were sent twice on their way, or landed later than any landing time allows for."""
+    misled: Counter[str] = field(default_factory=Counter)
+    """By the order's number, mails that a person let be sent again although they had been sent."""
     fixed: bool = False
     """A person has seen to everything that stood: now nothing may."""
 
@@ -55,11 +63,16 @@ class Verdict:
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Check everything; nothing is wrong if there are no violations."""
+    """Check everything, when it is quiet; nothing is wrong if there are no violations."""
     verdict = Verdict(standing=sorted(_standing(evidence)))
-    for part in (_orders, _strangers, _inbox, _prefect):
+    for part in (_orders, _beyond_excuses, _strangers, _inbox, _prefect):
         verdict.violations += part(evidence, verdict.figures)
     return verdict
+
+
+def never(evidence: Evidence) -> list[str]:
+    """Check what may not be at any moment, whatever is going on: too much of something, or an answer forgotten."""
+    return [*_beyond_excuses(evidence, {}), *_strangers(evidence, {}), *_forgotten(evidence)]
 
 
 # Orders ----------------------------------------------------------------------------------------------------
@@ -96,7 +109,8 @@ def _orders(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
                 yield f"{name} calls for nothing and has {_counts(mine)}"
             continue
         tally["paid orders that call for licenses"] += 1
-        yield from (f"{name}: {problem}" for problem in _doubled(placed.order, mine))
+        hidden = _too_many(placed.order, mine) - _shown(evidence, placed) - _asked_for(evidence, placed)
+        yield from (f"{name}: {problem}" for problem in _doubled(placed.order, mine, hidden))
         missing = [*_missing(placed.order, mine)]
         if not missing:
             tally["licensed, recorded, mailed and noted"] += 1
@@ -126,16 +140,32 @@ def _held(evidence: Evidence) -> dict[str, Held]:
     notes = {row["InvoiceNo"]: row["Notes"] for row in evidence.jiwa["orders"]}
     records = Counter(row["licenseCode"] for row in evidence.zentitle["consumer_records"])
     license_notes = Counter(row["licenseCode"] for row in evidence.zentitle["notes"])
+    in_use = {
+        placed.invoice_no: _in_use(placed.order, licenses[placed.invoice_no]) for placed in evidence.placed
+    }
     return {
         number: Held(
-            licenses=licenses[number],
-            consumer_records=_of(records, licenses[number]),
-            license_notes=_of(license_notes, licenses[number]),
+            licenses=mine,
+            consumer_records=_of(records, mine),
+            license_notes=_of(license_notes, mine),
             mails=mails[number],
             notes=notes.get(number) or [],
         )
-        for number in (placed.invoice_no for placed in evidence.placed)
+        for number, mine in in_use.items()
     }
+
+
+def _in_use(order: Order, licenses: Iterable[Row]) -> list[Row]:
+    """An order's licenses, without those beyond what was ordered that were taken back: disabled."""
+    wanted, _ = _wanted(order)
+    there = Counter(row["productID"] for row in licenses)
+    in_use = []
+    for row in licenses:
+        if row["enabledforuse"] != "True" and there[row["productID"]] > wanted[row["productID"]]:
+            there[row["productID"]] -= 1
+        else:
+            in_use.append(row)
+    return in_use
 
 
 def _of(counted: Counter[str], licenses: Iterable[Row]) -> Counter[str]:
@@ -162,18 +192,70 @@ def _wanted(order: Order) -> tuple[Counter[str], Counter[str]]:
     return codes, seats
 
 
-def _doubled(order: Order, held: Held) -> Iterator[str]:
-    """Whatever there is more than once, or more of than was ordered."""
+def _too_many(order: Order, held: Held) -> Counter[str]:
+    """By operation, how much there is more than once, or more than was ordered."""
     wanted, _ = _wanted(order)
     there = Counter(row["productID"] for row in held.licenses)
-    for product, number in (there - wanted).items():
-        yield f"licenses doubled: {number} too many of product {product} ({there[product]} codes)"
-    for what, counted in (("consumer records", held.consumer_records), ("license notes", held.license_notes)):
-        if twice := [code for code, number in counted.items() if number > 1]:
-            yield f"{what} doubled: of {', '.join(twice)}"
-    for what, rows in (("mails", held.mails), ("notes", held.notes)):
-        if len(rows) > 1:
+    return +Counter(
+        {
+            "zentitle.create_license_codes": (there - wanted).total(),
+            "zentitle.create_consumer_data": sum(number - 1 for number in (+held.consumer_records).values()),
+            "zentitle.create_license_note": sum(number - 1 for number in (+held.license_notes).values()),
+            "sensorpro.trigger_email": max(0, len(held.mails) - 1),
+            "jiwa.create_sales_order_note": max(0, len(held.notes) - 1),
+        }
+    )
+
+
+def _shown(evidence: Evidence, placed: Placed) -> Counter[str]:
+    """By operation, how much of this order Hookline shows as too much; once it was seen to, nothing counts."""
+    shown: Counter[str] = Counter()
+    for effect in evidence.shown:
+        if effect["label"] == f"order {placed.invoice_no}" and not evidence.fixed:
+            named = len(NAMED.findall(effect["reason"] or "")) - effect["expected"]
+            shown[effect["operation"]] += len(effect["surplus"]) if effect["state"] == "doubled" else named
+    return +shown
+
+
+def _asked_for(evidence: Evidence, placed: Placed) -> Counter[str]:
+    """By operation, what a person has let be done again, and was wrong."""
+    return Counter({"sensorpro.trigger_email": evidence.misled[placed.invoice_no]})
+
+
+def _doubled(order: Order, held: Held, hidden: Counter[str]) -> Iterator[str]:
+    """What there is too much of, and not shown as such."""
+    wanted, _ = _wanted(order)
+    if hidden["zentitle.create_license_codes"]:
+        there = Counter(row["productID"] for row in held.licenses)
+        for product, number in (there - wanted).items():
+            yield f"licenses doubled: {number} too many of product {product} ({there[product]} codes)"
+    for what, operation, counted in (
+        ("consumer records", "zentitle.create_consumer_data", held.consumer_records),
+        ("license notes", "zentitle.create_license_note", held.license_notes),
+    ):
+        if hidden[operation]:
+            yield f"{what} doubled: of {', '.join(code for code, number in counted.items() if number > 1)}"
+    for what, operation, rows in (
+        ("mails", "sensorpro.trigger_email", held.mails),
+        ("notes", "jiwa.create_sales_order_note", held.notes),
+    ):
+        if hidden[operation]:
             yield f"{what} doubled: there are {len(rows)}"
+
+
+def _beyond_excuses(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
+    """Whatever was done more often than vendors, proxies and people have made inevitable."""
+    held = _held(evidence)
+    too_many: Counter[str] = Counter()
+    for placed in evidence.placed:
+        # One call may bring several codes, so orders are counted.
+        too_many.update(
+            (_too_many(placed.order, held[placed.invoice_no]) - _asked_for(evidence, placed)).keys()
+        )
+    for operation, number in too_many.items():
+        figures[f"doubled: {operation}"] = number
+        if number > evidence.excused[operation]:
+            yield f"{operation}: doubled in {number} orders, and {evidence.excused[operation]} could not be helped"
 
 
 def _missing(order: Order, held: Held) -> Iterator[str]:
@@ -237,6 +319,14 @@ def _standing(evidence: Evidence) -> Iterator[str]:
             yield f"{row['state']}: order {numbers[row['parameters']['invoice_id']]}: {row['reason']}"
 
 
+def _forgotten(evidence: Evidence) -> Iterator[str]:
+    """What was acknowledged and is not there."""
+    there = {str(row["id"]) for row in evidence.deliveries}
+    for sent in evidence.sent:
+        if sent.ids - there:
+            yield f"delivery of {sent.source} about order {sent.placed.invoice_no}: was acknowledged and is not in the inbox"
+
+
 # The inbox -------------------------------------------------------------------------------------------------
 
 
@@ -280,7 +370,7 @@ def _kept(sent: Sent, row: Row | None, dispatches: Collection[Row]) -> Iterator[
     if len(dispatches) != 1:
         yield f"has {len(dispatches)} dispatches"
     for dispatch in dispatches:
-        if dispatch["state"] in STANDS and not BY_A_VENDOR.match(dispatch["reason"] or ""):
+        if dispatch["state"] in ("failed", "uncertain") and not BY_A_VENDOR.match(dispatch["reason"] or ""):
             yield f"is {dispatch['state']}, by no vendor's doing: {dispatch['reason']}"
 
 

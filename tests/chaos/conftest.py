@@ -7,7 +7,7 @@ import pytest
 
 from hookline.clients.paging import pages
 from hookline.sandbox.stack import own_ports, sandbox_stack
-from tests.chaos.blows import SecondEngine
+from tests.chaos.blows import Kept
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def everything(crash_file):
 @pytest.fixture(scope="session")
 async def second_engine(everything):
     """Takes over what an engine leaves that dies; and may be the one that dies."""
-    keeper = asyncio.create_task(SecondEngine(everything.log.with_name("second-engine.log")).keep())
+    keeper = asyncio.create_task(Kept(everything.log.with_name("second-engine.log"), "engine").keep())
     yield
     keeper.cancel()
     await asyncio.gather(keeper, return_exceptions=True)

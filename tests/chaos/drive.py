@@ -6,38 +6,43 @@ Simulators are not killed: their memory is the witness.
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import httpx
 
 from hookline.database import CONNECTION_ERRORS, connect
 from hookline.runtime import prefect_auth
-from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
-from tests.chaos.blows import Havoc, SecondEngine
-from tests.chaos.check import Evidence, Verdict, judge
-from tests.chaos.plan import Plan
+from hookline.sandbox.stack import SandboxStack, free_port, own_ports, sandbox_stack
+from tests.chaos.blows import Clock, Havoc, Kept
+from tests.chaos.check import Evidence, Verdict, judge, never
+from tests.chaos.lines import Lines
+from tests.chaos.people import People
+from tests.chaos.plan import LANDING_SECONDS, Plan
 from tests.chaos.repair import see_to_all
 from tests.chaos.shop import Shop
 
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
-    "HOOKLINE_LANDING_SECONDS": "1",
+    "HOOKLINE_LANDING_SECONDS": str(LANDING_SECONDS),
+    "HOOKLINE_LATE_CHECK_SECONDS": "4,12",
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
     "HOOKLINE_BATCH_BACKLOG": "5",  # so that there are many lanes
 }
-WITHOUT_JOURNAL = {"PYTHONPATH": str(Path(__file__).parent / "without_journal")}
-"""Each process of the stack imports the `sitecustomize` in there, which patches the journal."""
+Without = Literal["journal", "landing-time"]
+"""What is patched away in each process of the stack, by the `sitecustomize` in the folder of this name."""
 VENDORS = ("jiwa", "zentitle", "sensorpro")
 FLOWS = {"order-to-license": False, "backlog": True}
 """The flows of the orders, and whether a run of theirs carries those of many deliveries (docs/daily-work.md)."""
@@ -45,6 +50,9 @@ SOURCES = ["jiwa", "standard"]
 OPEN = ["received", "held", "dispatched", "running"]
 OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
 PAGE = 200
+WATCH_SECONDS = 1.0
+MAX_MENDS = 4
+"""How often a person comes to see to what stands; then nothing may."""
 QUIET_LOOKS = 3
 """So many looks one after another must find nothing open."""
 AWAY = (*CONNECTION_ERRORS, httpx.HTTPError)
@@ -59,8 +67,12 @@ class Outcome:
     verdict: Verdict
     fixed: Verdict | None
     """What was there when a person had seen to what stood."""
+    seen: list[str]
+    """What was seen during the run that may never be."""
     struck: dict[str, int]
     """How often each blow found its process alive."""
+    met: Counter[str]
+    """How many calls met each kind of fault."""
     seconds: float
     kept: Path | None = None
     """The folder with the logs and all the evidence, where something was found."""
@@ -69,10 +81,11 @@ class Outcome:
     def violations(self) -> list[str]:
         """Everything that should not be; then what should not be any more, once it was seen to."""
         afterwards = self.fixed.violations if self.fixed else []
-        return [*self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
+        meanwhile = (f"meanwhile: {each}" for each in self.seen)
+        return [*meanwhile, *self.verdict.violations, *(f"afterwards: {each}" for each in afterwards)]
 
 
-def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False) -> Outcome:
+def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None) -> Outcome:
     """
     Carry out a plan on a sandbox of its own.
 
@@ -80,50 +93,128 @@ def run(plan: Plan, *, patience: float, say: Say, without_journal: bool = False)
         plan: what is done.
         patience: seconds in which something must end of the work that is left, when nothing is wrong any more.
         say: hears what happens, with the time.
-        without_journal: switch the journal off, to see that the check finds what comes of it.
+        without: switch this off, to see that the check finds what comes of it.
     """
-    with sandbox_stack(
-        **ENVIRONMENT, **own_ports(), **(WITHOUT_JOURNAL if without_journal else {})
-    ) as sandbox:
-        return asyncio.run(_Run(plan, sandbox, say).carry_out(patience, repair=not without_journal))
+    patched = {"PYTHONPATH": str(_patches(without))} if without else {}
+    with tempfile.TemporaryDirectory(prefix="hookline-clock-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
+        clock = Clock.made(Path(folder) / "machine")
+        moved = clock.environment if clock else {}
+        with (
+            _set_only_below(moved),
+            sandbox_stack(**ENVIRONMENT, **own_ports(), **patched, **moved) as sandbox,
+        ):
+            one_run = _Run(_helpable(plan) if without else plan, sandbox, say)
+            one_run.excuses = not without
+            one_run.havoc.clocks |= {"the machine": clock} if clock else {}
+            return asyncio.run(one_run.carry_out(patience, repair=not without))
+
+
+def _helpable(plan: Plan) -> Plan:
+    """The plan without what doubles in any case: what is doubled then, is so for what is patched away."""
+    return replace(plan, misdeeds=tuple(each for each in plan.misdeeds if each.kind != "twice"))
+
+
+@contextmanager
+def _set_only_below(environment: Mapping[str, str]) -> Iterator[None]:
+    """Take variables out of this process's environment again: its own children are not of the sandbox."""
+    try:
+        yield
+    finally:
+        for name in environment:
+            os.environ.pop(name, None)
+
+
+def _patches(without: Without) -> Path:
+    return Path(__file__).with_name(f"without_{without.replace('-', '_')}")
 
 
 class _Run:
     def __init__(self, plan: Plan, sandbox: SandboxStack, say: Say) -> None:
         self.plan = plan
         self.sandbox = sandbox
-        self.second_log = sandbox.log.with_name("second-engine.log")
+        self.logs = sandbox.log.parent
+        self.havoc = Havoc(sandbox, self.say)
+        self.people = People(sandbox, self.say)
         self.began = time.monotonic()
         self._say = say
+        self.excuses = True
+        """False: no double is excused, and none is forgiven because it is shown."""
+        self.looks = 0
+        self.mends = 0
+        self.seen: list[str] = []
+        """What was seen during the run that may never be."""
 
     def say(self, text: str) -> None:
         self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
 
     async def carry_out(self, patience: float, *, repair: bool) -> Outcome:
-        second = SecondEngine(self.second_log)
-        havoc = Havoc(self.sandbox, second, self.say)
-        keeper = asyncio.create_task(second.keep())
-        try:
-            async with Shop.open(self.sandbox.settings.gateway_url, self.plan) as shop:
-                await self._all_at_once(shop, havoc, patience)
-                evidence, verdict = await self._judge(shop, patience)
-                fixed = await self._mend(shop, evidence, patience) if repair else None
-        finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
-        outcome = Outcome(verdict, fixed, havoc.struck, time.monotonic() - self.began)
-        return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
+        async with AsyncExitStack() as stack:
+            gateways = await self._more_processes(stack)
+            shop = await stack.enter_async_context(Shop.open(gateways, self.plan))
+            await stack.enter_async_context(_beside(self._watch(shop)))
+            await self._all_at_once(shop, patience)
+            evidence, verdict = await self._judge(shop, patience)
+            fixed = await self._mend(shop, evidence, patience) if repair else None
+            verdict.figures["times it was looked at meanwhile"] = self.looks
+            struck = self.havoc.struck | self.people.done
+            outcome = Outcome(
+                verdict, fixed, self.seen, struck, await self._met(), time.monotonic() - self.began
+            )
+            return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
 
-    async def _all_at_once(self, shop: Shop, havoc: Havoc, patience: float) -> None:
+    async def _more_processes(self, stack: AsyncExitStack) -> tuple[str, ...]:
+        """Start two engines and a gateway beside the supervisor's; return the addresses of both gateways."""
+        self.havoc.lines = {"third engine": await stack.enter_async_context(Lines.open(self.sandbox))}
+        clock = Clock.made(self.logs / "third-engine-clock")
+        self.havoc.clocks |= {"third engine": clock} if clock else {}
+        port = str(free_port())
+        environments = {
+            "second engine": {},
+            "third engine": self.havoc.lines["third engine"].environment
+            | (clock.environment if clock else {}),
+            "second gateway": {"HOOKLINE_GATEWAY_PORT": port},
+        }
+        for name, environment in environments.items():
+            kept = Kept(self.logs / f"{name.replace(' ', '-')}.log", name.split()[-1], **environment)
+            self.havoc.kept[name] = kept
+            await stack.enter_async_context(_beside(kept.keep()))
+        return (self.sandbox.settings.gateway_url, f"http://127.0.0.1:{port}")
+
+    async def _all_at_once(self, shop: Shop, patience: float) -> None:
         """Orders, blows and faults, until all of them are through; senders that nobody hears give up in the end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.plan.seconds + patience), asyncio.TaskGroup() as group:
                 group.create_task(shop.take(self.plan.orders))
-                group.create_task(havoc.strike(self.plan.blows))
-                group.create_task(havoc.misbehave(self.plan.misdeeds))
-        for vendor in VENDORS:
-            await asyncio.to_thread(self.sandbox.clear_faults, vendor)
-        self.say(f"{len(shop.placed)} orders are given and sent; nothing is wrong any more")
+                group.create_task(self.havoc.strike(self.plan.blows))
+                group.create_task(self.havoc.misbehave(self.plan.misdeeds))
+                group.create_task(self.people.act(self.plan.deeds))
+        self.say(f"{len(shop.placed)} orders are given and sent; what the vendors will do wrong is all told")
+
+    async def _watch(self, shop: Shop) -> None:
+        """Look every second, whatever is away: what may never be must not be even for a moment."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            with suppress(*AWAY):
+                for violation in never(await self._glance(shop)):
+                    if violation not in self.seen:
+                        self.seen.append(violation)
+                        self.say(f"VIOLATION: {violation}")
+                self.looks += 1
+
+    async def _glance(self, shop: Shop) -> Evidence:
+        """What there is right now; of what was sent, what was acknowledged before we looked."""
+        sent = [replace(each, ids=set(each.ids)) for each in shop.sent]
+        zentitle, jiwa, sensorpro = [
+            await asyncio.to_thread(self.sandbox.records, vendor)
+            for vendor in ("zentitle", "jiwa", "sensorpro")
+        ]
+        excused, placed, misled = await self._excused(), list(shop.placed), Counter(self.people.misled)
+        async with self._inbox() as inbox:
+            deliveries = [dict(row) for row in await inbox.fetch("SELECT id FROM deliveries")]
+        return Evidence(
+            placed, sent, zentitle, jiwa, sensorpro, deliveries, [], [], excused=excused, misled=misled
+        )
 
     async def _judge(self, shop: Shop, patience: float, *, fixed: bool = False) -> tuple[Evidence, Verdict]:
         unfinished = await self._until_quiet(patience)
@@ -133,9 +224,34 @@ class _Run:
         return evidence, verdict
 
     async def _mend(self, shop: Shop, evidence: Evidence, patience: float) -> Verdict:
-        self.say(await see_to_all(evidence))
-        _, verdict = await self._judge(shop, patience, fixed=True)
-        return verdict
+        for vendor in VENDORS:  # what nobody has met
+            await asyncio.to_thread(self.sandbox.clear_faults, vendor)
+        # What a person says, or what is done again, may show a double some seconds later: to be seen to in its turn.
+        while True:
+            self.say(await see_to_all(evidence))
+            self.mends += 1
+            evidence, verdict = await self._judge(shop, patience, fixed=True)
+            if self.mends == MAX_MENDS or not verdict.standing:
+                return verdict
+
+    async def _met(self) -> Counter[str]:
+        return Counter([f"{operation}: {entry['fault']}" async for operation, entry in self._struck_calls()])
+
+    async def _excused(self) -> Counter[str]:
+        return Counter(
+            [
+                operation
+                async for operation, entry in self._struck_calls()
+                if self.excuses and (entry["fault"] == "twice" or entry["held"])
+            ]
+        )
+
+    async def _struck_calls(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """The vendors' calls that met a fault, by the operation's full name."""
+        for vendor in VENDORS:
+            for entry in await asyncio.to_thread(self.sandbox.requests, vendor):
+                if entry["fault"]:
+                    yield f"{vendor}.{entry['operation']}", entry
 
     async def _until_quiet(self, patience: float) -> list[str]:
         """Wait until nothing is open; what still is when for all our patience nothing more has ended."""
@@ -144,7 +260,7 @@ class _Run:
         while quiet < QUIET_LOOKS:
             if time.monotonic() > deadline:
                 return [
-                    f"{still_open} deliveries and flow runs are open, and none has ended for {patience:g} s"
+                    f"{still_open} deliveries, flow runs, checks and calls on their way are open, and none has ended for {patience:g} s"
                 ]
             before = still_open
             with suppress(*AWAY):
@@ -153,15 +269,22 @@ class _Run:
                 fewest, deadline = still_open, time.monotonic() + patience
             quiet = quiet + 1 if still_open == 0 else 0
             if still_open // 20 != before // 20:
-                self.say(f"{still_open} deliveries and flow runs are open")
+                self.say(f"{still_open} deliveries, flow runs, checks and calls on their way are open")
             await asyncio.sleep(1)
         return []
 
     async def _open(self) -> int:
-        """How many deliveries are open, and flow runs: one that an engine left open is closed some seconds later."""
+        """
+        How many deliveries are open, flow runs, late checks, undos, and calls that have yet to land at a vendor.
+
+        A flow run that an engine left open is closed some seconds later.
+        """
         async with self._inbox() as inbox:
             deliveries: int = await inbox.fetchval(
                 "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
+            )
+            effects: int = await inbox.fetchval(
+                "SELECT count(*) FROM effects WHERE check_at IS NOT NULL OR state = 'doubled' AND undo_actor IS NOT NULL"
             )
         async with self._prefect() as prefect:
             asked = {
@@ -169,7 +292,9 @@ class _Run:
                 "flow_runs": {"state": {"type": {"any_": OPEN_RUNS}}},
             }
             answer = await prefect.post("/flow_runs/count", json=asked)
-            return deliveries + int(answer.raise_for_status().json())
+            flow_runs = int(answer.raise_for_status().json())
+        landing = [await asyncio.to_thread(self.sandbox.landing, vendor) for vendor in VENDORS]
+        return deliveries + effects + flow_runs + sum(map(len, landing))
 
     async def _evidence(self, shop: Shop) -> Evidence:
         zentitle, jiwa, sensorpro = [
@@ -179,6 +304,7 @@ class _Run:
         async with self._inbox() as inbox:
             deliveries = await inbox.fetch("SELECT * FROM deliveries WHERE source = ANY($1)", SOURCES)
             dispatches = await inbox.fetch("SELECT * FROM dispatches WHERE source = ANY($1)", SOURCES)
+            shown = await inbox.fetch("SELECT * FROM effects WHERE state IN ('doubled', 'uncertain')")
         return Evidence(
             placed=shop.placed,
             sent=shop.sent,
@@ -188,6 +314,9 @@ class _Run:
             deliveries=[dict(row) for row in deliveries],
             dispatches=[dict(row) for row in dispatches],
             flow_runs=await self._flow_runs(),
+            shown=[dict(row) for row in shown if self.excuses],
+            excused=await self._excused(),
+            misled=Counter(self.people.misled),
         )
 
     async def _flow_runs(self) -> list[dict[str, Any]]:
@@ -213,10 +342,27 @@ class _Run:
     def _keep(self, evidence: Evidence) -> Path:
         """Save the logs and the evidence, for anyone who wants to know what happened."""
         folder = Path(tempfile.mkdtemp(prefix="hookline-chaos-"))
-        for log in (self.sandbox.log, self.second_log):
+        for log in self.logs.glob("*.log"):
             shutil.copy(log, folder)
-        (folder / "evidence.json").write_text(json.dumps(asdict(evidence), default=str, indent=1))
+        (folder / "evidence.json").write_text(json.dumps(vars(evidence), default=_plain, indent=1))
         return folder
+
+
+def _plain(value: Any) -> Any:
+    """As JSON."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Within, something else goes on; what it raises is raised at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _pages(prefect: httpx.AsyncClient, flow: str) -> AsyncIterator[dict[str, Any]]:

@@ -11,21 +11,43 @@ from random import Random
 from typing import TypeVar
 
 SECONDS_PER_ORDER = 0.4
-SHORTEST = 60.0
+SHORTEST = 90.0
 """A round of blows takes as long; so does the shortest run."""
-ORDERS_A_ROUND = 150
+ORDERS_A_ROUND = 300
 LONGER_THAN_A_LEASE = 7.0
 
 BURSTS = (1, 1, 1, 1, 2, 3, 5, 8, 13)
 """How many orders come at once."""
-PROCESSES = ("engine", "second engine", "gateway", "worker", "prefect", "postgres", "a session of postgres")
-PAUSES = {
-    "engine": LONGER_THAN_A_LEASE,
-    "second engine": LONGER_THAN_A_LEASE,
-    "gateway": 4.0,
-    "prefect": 4.0,
-    "postgres": 3.0,
-}
+KILL, PAUSE, RESTART, CUT, END, EXHAUST, SET_CLOCK = (
+    "kill", "pause", "restart", "cut the lines of", "end", "use up", "set the clock of"
+)  # fmt: skip
+BLOWS = (
+    (KILL, "engine", 0.0),
+    (KILL, "second engine", 0.0),
+    (KILL, "third engine", 0.0),
+    (KILL, "gateway", 0.0),
+    (KILL, "second gateway", 0.0),
+    (KILL, "worker", 0.0),
+    (KILL, "prefect", 0.0),
+    (KILL, "postgres", 0.0),
+    (KILL, "a session of postgres", 0.0),
+    (PAUSE, "engine", LONGER_THAN_A_LEASE),
+    (PAUSE, "second engine", LONGER_THAN_A_LEASE),
+    (PAUSE, "gateway", 4.0),
+    (PAUSE, "prefect", 4.0),
+    (PAUSE, "postgres", 3.0),
+    (RESTART, "engine", 0.0),
+    (RESTART, "gateway", 0.0),
+    (CUT, "third engine", LONGER_THAN_A_LEASE),
+    (END, "all sessions of postgres", 0.0),
+    (EXHAUST, "the connections of postgres", 3.0),
+    (SET_CLOCK, "third engine", 90.0),
+    (SET_CLOCK, "third engine", -90.0),
+    (SET_CLOCK, "the machine", 20.0),
+    (SET_CLOCK, "the machine", -20.0),
+)
+"""What a round does, to what, and for how many seconds; a clock is set by so many seconds."""
+DEEDS = ("click replay twice", "cancel a run", "retry a run", "pause a source", "resolve wrongly")
 WRITES = {
     "zentitle": (
         "create_company",
@@ -41,9 +63,33 @@ READS = {
     "zentitle": ("list_license_codes", "get_license_code", "get_company"),
     "jiwa": ("get_sales_order", "list_sales_order_notes"),
 }
+LISTS = {"zentitle": ("list_license_codes", "list_companies_products"), "jiwa": ("query_sales_orders",)}
 KINDS = ("latency", "refuse", "lose", "throttle", "garble")
-SURE_TO_COST = ("zentitle", "create_license_codes", "lose", 2, 1)
-"""In each round: without the journal, it doubles licenses."""
+KINDS_OF_WRITES = ("late", "show_late")
+ANSWERS = ("break", "error", "hold")
+LANDING_SECONDS = 5.0
+"""No call of a plan lands later than so long after our side has stopped waiting for it."""
+
+
+@dataclass(frozen=True)
+class Sure:
+    """A fault that each round has, since without it the run would prove less."""
+
+    kind: str
+    answer: str = "break"
+    vendor: str = "zentitle"
+    operation: str = "create_license_codes"
+    times: int = 2
+    skip: int = 1
+    seconds: float | None = None
+    """None: drawn."""
+
+
+SURE_TO_COST = (Sure("lose"), Sure("twice", times=1), Sure("late", "hold", seconds=LANDING_SECONDS - 0.5))
+"""
+Without the journal, the first doubles licenses. The second does in any case, so it has to be found and undone; its
+answer is lost, for where it is not, nobody looks for more. The third doubles where the wait before sending is too short.
+"""
 
 
 @dataclass(frozen=True)
@@ -90,15 +136,25 @@ class Order:
 
 @dataclass(frozen=True)
 class Blow:
-    """Something that is done to a process: killed, or stopped for some seconds."""
+    """Something that is done to a process, to its network or its clock."""
 
     at: float
+    how: str
     target: str
-    pause: float
-    """0: killed."""
+    seconds: float
 
     def __str__(self) -> str:
-        return f"pause {self.target} for {self.pause:g} s" if self.pause else f"kill {self.target}"
+        if self.how == SET_CLOCK:
+            return f"{self.how} {self.target} by {self.seconds:+g} s"
+        return f"{self.how} {self.target}" + (f" for {self.seconds:g} s" if self.seconds else "")
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that a person does meanwhile."""
+
+    at: float
+    what: str
 
 
 @dataclass(frozen=True)
@@ -113,19 +169,23 @@ class Misdeed:
     skip: int
     seconds: float
     status: int
+    answer: str = "break"
+    rows: int = 1
 
     @property
     def fault(self) -> dict[str, object]:
         """As the simulator takes it."""
         return {
-            name: getattr(self, name) for name in ("operation", "kind", "times", "skip", "seconds", "status")
+            name: getattr(self, name)
+            for name in ("operation", "kind", "times", "skip", "seconds", "status", "answer", "rows")
         }
 
     def __str__(self) -> str:
-        return f"{self.vendor} {self.operation}: {self.kind}, {self.times} times after {self.skip}"
+        how = f" ({self.answer}, {self.seconds:g} s)" if self.kind == "late" else ""
+        return f"{self.vendor} {self.operation}: {self.kind}{how}, {self.times} times after {self.skip}"
 
 
-T = TypeVar("T", Blow, Misdeed)
+T = TypeVar("T", Blow, Deed, Misdeed)
 
 
 @dataclass(frozen=True)
@@ -138,6 +198,7 @@ class Plan:
     orders: tuple[Order, ...]
     blows: tuple[Blow, ...]
     misdeeds: tuple[Misdeed, ...]
+    deeds: tuple[Deed, ...]
 
 
 def plan(seed: int, orders: int) -> Plan:
@@ -153,6 +214,7 @@ def plan(seed: int, orders: int) -> Plan:
         orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, 0.9 * seconds)),
         blows=tuple(_rounds(random, rounds, seconds, _blows)),
         misdeeds=tuple(_rounds(random, rounds, seconds, _misdeeds)),
+        deeds=tuple(_rounds(random, rounds, seconds, _deeds)),
     )
 
 
@@ -219,22 +281,44 @@ def _rounds(random: Random, rounds: int, seconds: float, one: Callable[[Random],
 
 
 def _blows(_random: Random) -> list[Blow]:
-    return [
-        Blow(0, target, pause) for target, pause in (*((each, 0.0) for each in PROCESSES), *PAUSES.items())
-    ]
+    return [Blow(0, *each) for each in BLOWS]
+
+
+def _deeds(_random: Random) -> list[Deed]:
+    return [Deed(0, what) for what in DEEDS]
 
 
 def _misdeeds(random: Random) -> list[Misdeed]:
-    writes = [(vendor, operation) for vendor, operations in WRITES.items() for operation in operations]
-    reads = [(vendor, operation) for vendor, operations in READS.items() for operation in operations]
-    struck = [
-        (*which, kind, random.randint(1, 2), 0)
-        for kind in KINDS
-        for which in (*random.sample(writes, 3), random.choice(reads))
+    writes, reads, lists = (
+        [(vendor, operation) for vendor, operations in kind.items() for operation in operations]
+        for kind in (WRITES, READS, LISTS)
+    )
+    misdeeds = [
+        _misdeed(random, *which, kind, random.choice(ANSWERS))
+        for kind in (*KINDS, *KINDS_OF_WRITES)
+        for which in random.sample(writes, 3)
     ]
-    return [
-        Misdeed(
-            0, *each, seconds=round(random.uniform(0.3, 4), 1), status=random.choice((400, 500, 502, 503))
-        )
-        for each in (*struck, SURE_TO_COST)
+    misdeeds += [_misdeed(random, *random.choice(reads), kind) for kind in KINDS]
+    misdeeds += [
+        replace(_misdeed(random, *which, "shift"), skip=1, rows=rows) for which in lists for rows in (1, -1)
     ]
+    misdeeds += [
+        replace(drawn, times=sure.times, skip=sure.skip, seconds=sure.seconds or drawn.seconds)
+        for sure in SURE_TO_COST
+        for drawn in (_misdeed(random, sure.vendor, sure.operation, sure.kind, sure.answer),)
+    ]
+    return misdeeds
+
+
+def _misdeed(random: Random, vendor: str, operation: str, kind: str, answer: str = "break") -> Misdeed:
+    return Misdeed(
+        at=0,
+        vendor=vendor,
+        operation=operation,
+        kind=kind,
+        times=random.randint(1, 2),
+        skip=0,
+        seconds=round(random.uniform(0.3, LANDING_SECONDS - 1), 1),
+        status=random.choice((500, 502, 503) if kind == "late" else (400, 500, 502, 503)),
+        answer=answer,
+    )

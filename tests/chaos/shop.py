@@ -59,10 +59,10 @@ class Sent:
 class Shop:
     """Gives the plan's orders, and sends its webhooks."""
 
-    def __init__(self, jiwa: JiwaClient, http: httpx.AsyncClient, gateway: str) -> None:
+    def __init__(self, jiwa: JiwaClient, http: httpx.AsyncClient, gateways: tuple[str, ...]) -> None:
         self.jiwa = jiwa
         self.http = http
-        self.gateway = gateway
+        self.gateways = gateways
         self.placed: list[Placed] = []
         self.sent: list[Sent] = []
         self.customers: list[tuple[str, str]] = []
@@ -70,13 +70,13 @@ class Shop:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, gateway: str, plan: Plan):
+    async def open(cls, gateways: tuple[str, ...], plan: Plan):
         """The shop with its customers, of whom nobody but itself tells the gateway."""
         given = JiwaSettings.from_environment()
         async with AsyncExitStack() as stack:
             jiwa = await stack.enter_async_context(JiwaClient(given.base_url, JiwaKey(given.api_key)))
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=ANSWER_SECONDS))
-            shop = cls(jiwa, http, gateway)
+            shop = cls(jiwa, http, gateways)
             for subscriber in [row async for row in pages(jiwa.list_webhook_subscribers)]:
                 await jiwa.delete_webhook_subscriber(SubscriberID=subscriber.SubscriberID)
             for number in range(plan.customers):
@@ -132,7 +132,7 @@ class Shop:
         await asyncio.sleep(wait)
         while not sent.refusals:
             sent.attempts += 1
-            answer = await self._post(letter)
+            answer = await self._post(letter, self.gateways[sent.attempts % len(self.gateways)])
             if answer is None or answer.status_code in ASKED_AGAIN:
                 await asyncio.sleep(AGAIN_SECONDS)
             elif answer.is_success:
@@ -142,11 +142,11 @@ class Shop:
             else:
                 sent.refusals.append(f"{answer.status_code} {answer.text}")
 
-    async def _post(self, letter: "Letter") -> httpx.Response | None:
+    async def _post(self, letter: "Letter", gateway: str) -> httpx.Response | None:
         """The gateway's answer, if it came."""
         with suppress(httpx.TransportError):
             return await self.http.post(
-                f"{self.gateway}/hooks/{letter.source}", content=letter.body, headers=letter.headers()
+                f"{gateway}/hooks/{letter.source}", content=letter.body, headers=letter.headers()
             )
         return None
 

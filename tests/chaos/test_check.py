@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.check import Evidence, judge
-from tests.chaos.plan import PAUSES, PROCESSES, Delivery, Line, Order, plan
+from tests.chaos.check import Evidence, judge, never
+from tests.chaos.plan import BLOWS, DEEDS, Delivery, Line, Order, plan
 from tests.chaos.shop import Placed, Sent
 
 CODE = "123456789012345678"
@@ -184,11 +184,85 @@ def test_an_order_that_lacks_something_must_stand_so_in_its_last_dispatch(eviden
     assert any("it stands as done" in violation for violation in judge(evidence).violations)
 
 
+SECOND = "876543210987654321"
+LICENSES = "zentitle.create_license_codes"
+
+
+@pytest.fixture
+def doubled(evidence):
+    """The order has a second license, which Hookline shows as doubled; a proxy sent the call twice."""
+    first = evidence.zentitle["licenses"][0]
+    evidence.zentitle["licenses"].append(first | {"licenseCode": SECOND})
+    end(evidence, "doubled", reason="zentitle shows a code too many")
+    shown = {"label": "order 100123", "operation": LICENSES, "state": "doubled", "expected": 1}
+    evidence.shown.append(shown | {"surplus": [SECOND], "reason": None})
+    evidence.excused[LICENSES] = 1
+    return evidence
+
+
+def test_a_double_that_could_not_be_helped_and_is_shown_is_right(doubled):
+    assert [] == judge(doubled).violations
+    assert [] == never(doubled)
+
+
+@pytest.mark.parametrize(("named", "found"), [([CODE, SECOND], False), ([CODE], True)])
+def test_a_double_may_be_a_question_that_names_all_that_is_there(named, found, doubled):
+    doubled.shown[0] |= {"state": "uncertain", "surplus": [], "reason": f"1 were asked for; new are {named}."}
+
+    assert found == any("licenses doubled" in violation for violation in judge(doubled).violations)
+
+
+def test_a_double_that_is_not_shown_is_found(doubled):
+    doubled.shown.clear()
+
+    assert any("licenses doubled: 1 too many" in violation for violation in judge(doubled).violations)
+
+
+def test_a_double_for_which_there_is_no_excuse_is_found_at_any_moment(doubled):
+    doubled.excused.clear()
+    complaint = f"{LICENSES}: doubled in 1 orders, and 0 could not be helped"
+
+    assert complaint in judge(doubled).violations
+    assert [complaint] == never(doubled)
+
+
+def test_once_a_person_has_seen_to_it_no_double_may_be_there(doubled):
+    assert any(
+        "licenses doubled" in violation for violation in judge(replace(doubled, fixed=True)).violations
+    )
+
+
+def test_a_double_is_gone_when_it_is_disabled(doubled):
+    doubled.zentitle["licenses"][-1]["enabledforuse"] = "False"
+    end(doubled, "done", reason=None)
+    doubled.flow_runs[0] |= {"state_type": "COMPLETED", "state_name": "Completed"}
+
+    assert [] == judge(replace(doubled, fixed=True, shown=[], excused=Counter())).violations
+
+
+def test_a_mail_that_a_person_let_be_sent_again_is_no_double_of_ours(evidence):
+    evidence.sensorpro["mails"] *= 2
+    found = [*never(evidence), *judge(evidence).violations]
+    evidence.misled["100123"] = 1
+
+    assert any("mails doubled" in violation for violation in found)
+    assert [] == [*never(evidence), *judge(evidence).violations]
+
+
+def test_an_acknowledged_delivery_that_is_not_there_is_found_at_any_moment(evidence):
+    evidence.deliveries.clear()
+
+    assert ["delivery of jiwa about order 100123: was acknowledged and is not in the inbox"] == never(
+        evidence
+    )
+
+
 def test_the_same_seed_is_the_same_plan():
     assert plan(7, 100) == plan(7, 100) != replace(plan(8, 100), seed=7)
 
 
 def test_each_round_has_every_blow():
-    given = Counter((blow.target, blow.pause) for blow in plan(7, 300).blows)
+    given = Counter((blow.how, blow.target, blow.seconds) for blow in plan(7, 600).blows)
 
-    assert dict.fromkeys([*((each, 0.0) for each in PROCESSES), *PAUSES.items()], 2) == given
+    assert dict.fromkeys(BLOWS, 2) == given
+    assert dict.fromkeys(DEEDS, 2) == Counter(deed.what for deed in plan(7, 600).deeds)

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from hookline.simulators.control import RefusedError
+from hookline.simulators.control import Call, RefusedError
 from hookline.simulators.records import Document
 
 MAX_ROWS = 1000
@@ -37,18 +37,19 @@ def invalid(field: str, message: str) -> RefusedError:
     return RefusedError(400, message, field)
 
 
-def envelope(query: QueryParams, rows: Iterable[Document], filters: Filters) -> Document:
+def envelope(call: Call, rows: Iterable[Document], filters: Filters) -> Document:
     """
     Return the page asked for, the parameters that were applied, and the number of rows in all.
 
     Raises:
         RefusedError: a value cannot be read.
     """
+    query = call.query
     offset, limit = number(query, "offset", 0, high=INT64), number(query, "limit", USUAL_ROWS)
-    matched = matching(query, rows, filters)
+    matched, start = matching(query, rows, filters), call.start(offset)
     return {
         "query": applied(query, filters) | {"limit": limit, "offset": offset},
-        "result": matched[offset : offset + limit],
+        "result": matched[start : start + limit],
         "total": len(matched),
     }
 

@@ -167,7 +167,7 @@ class JifelineSimulator(RecordSimulator):
     def listed(self, call: Call, listing: Listing) -> Document:
         """Answer a page of a list; of tickets the newest first."""
         found = self.select(listing)
-        return envelope(call.query, found[::-1] if listing.table == "tickets" else found, listing.filters)
+        return envelope(call, found[::-1] if listing.table == "tickets" else found, listing.filters)
 
     @operation("POST", "/oauth2/token", public=True)
     def fetch_token(self, call: Call) -> Response:
@@ -330,7 +330,7 @@ class JifelineSimulator(RecordSimulator):
     @operation("GET", "/v2/open-obd/sessions")
     def list_openobd_sessions(self, call: Call) -> Any:
         """Answer sessions; the token of one that has begun is used up (assumed to be none)."""
-        answer = envelope(call.query, copy.deepcopy(list(self.tables["sessions"])), SESSIONS)
+        answer = envelope(call, copy.deepcopy(list(self.tables["sessions"])), SESSIONS)
         for session in answer["result"]:
             self._interrupt_polled(session["id"])
         return answer

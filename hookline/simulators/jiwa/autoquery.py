@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.datastructures import QueryParams
-
-from hookline.simulators.control import RefusedError
+from hookline.simulators.control import Call, RefusedError
 from hookline.simulators.records import names
 
 Row = Mapping[str, Any]
@@ -56,19 +54,20 @@ def columns(text: str = "", number: str = "", flag: str = "", date: str = "") ->
     return {name: kind for kind, fields in kinds.items() for name in fields.split()}
 
 
-def answer(rows: Iterable[Row], fields: Mapping[str, type], query: QueryParams) -> dict[str, Any]:
+def answer(rows: Iterable[Row], fields: Mapping[str, type], call: Call) -> dict[str, Any]:
     """
     Return the query response: the page asked for, and the total only where `Include=Total` asks for it.
 
     Raises:
         RefusedError: a value cannot be read, or there is no such field to order by.
     """
-    params = {name.lower(): value for name, value in query.multi_items()}
+    params = {name.lower(): value for name, value in call.query.multi_items()}
     tests = _tests(params, fields)
     found = [row for row in rows if all(test(row[name]) for name, test in tests)]
     _order(found, params, fields)
     skip, take = _count(params, "skip", 0), _count(params, "take", MAX_ROWS)
-    page = found[skip : skip + min(take, MAX_ROWS)]
+    start = call.start(skip)
+    page = found[start : start + min(take, MAX_ROWS)]
     wants_total = "total" in params.get("include", "").lower().split(",")
     return {
         "Offset": skip,

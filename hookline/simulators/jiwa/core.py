@@ -4,7 +4,7 @@ import hmac
 import secrets
 import time
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
@@ -76,6 +76,10 @@ class JiwaCore(Simulator):
         """Let every session lapse; records in work are gone."""
         self._sessions.clear()
         self._key_sessions.clear()
+
+    def shared(self) -> Iterable[object]:
+        """Return the subscribers with what is sent to them."""
+        return (self.webhooks,)
 
     def next_number(self) -> str:
         """Return a document's number. Counted from the clock: a restarted sandbox must not use one twice."""

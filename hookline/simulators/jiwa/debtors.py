@@ -186,7 +186,7 @@ class DebtorRoutes(JiwaCore):
         """Answer a list of debtors."""
         documents = map(self._debtor_document, self.debtors)
         rows = ({name: each[name] for name in DEBTOR_LIST} for each in documents)
-        return autoquery.answer(rows, DEBTOR_LIST, call.query)
+        return autoquery.answer(rows, DEBTOR_LIST, call)
 
     @operation("GET", "/Queries/DebtorTransactionList")
     def query_debtor_transactions(self, call: Call) -> Any:
@@ -194,7 +194,7 @@ class DebtorRoutes(JiwaCore):
         rows = (
             row for debtor in self.debtors.seen_by(self.caller(call)) for row in self.transactions(debtor)
         )
-        return autoquery.answer(rows, DEBTOR_TRANSACTION_LIST, call.query)
+        return autoquery.answer(rows, DEBTOR_TRANSACTION_LIST, call)
 
     def account(self, account: str) -> Debtor | None:
         """Return the debtor with an account number."""

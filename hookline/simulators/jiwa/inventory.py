@@ -108,7 +108,7 @@ class InventoryRoutes(JiwaCore):
     @operation("GET", "/Queries/InventoryItemList")
     def query_inventory_items(self, call: Call) -> Any:
         """Answer inventory items, each with its picture unless Fields leaves it out."""
-        return autoquery.answer(map(_row, self.items), INVENTORY_ITEM_LIST, call.query)
+        return autoquery.answer(map(_row, self.items), INVENTORY_ITEM_LIST, call)
 
     def _check_part(self, part: str) -> None:
         if self.items.of_part(part):

@@ -146,7 +146,7 @@ class Sales:
             """Answer a row for each history of each document."""
             seen = documents.sales[self.kind].seen_by(documents.caller(call))
             rows = (row for document in seen for row in documents.rows_of(document))
-            return autoquery.answer(rows, columns, call.query)
+            return autoquery.answer(rows, columns, call)
 
         return operation("GET", path)(handler)
 

@@ -40,7 +40,7 @@ class SubscriberRoutes(JiwaCore):
     def list_webhook_subscribers(self, call: Call) -> Any:
         """Answer the subscribers, as a query."""
         rows = (each.row for each in self.webhooks.subscribers.values())
-        return autoquery.answer(rows, SUBSCRIBER_LIST, call.query)
+        return autoquery.answer(rows, SUBSCRIBER_LIST, call)
 
     @operation("POST", "/Webhooks/Subscribers/")
     def create_webhook_subscriber(self, call: Call) -> Any:
@@ -130,7 +130,7 @@ class SubscriberRoutes(JiwaCore):
     def list_webhook_messages(self, call: Call) -> Any:
         """Answer a subscriber's messages with their bodies, as a query: the way to read what was missed."""
         rows = (each.row for each in self._subscriber(call).messages)
-        return autoquery.answer(rows, MESSAGE_LIST, call.query)
+        return autoquery.answer(rows, MESSAGE_LIST, call)
 
     def _subscriber(self, call: Call) -> Subscriber:
         subscriber = self.webhooks.subscribers.get(call.path["SubscriberID"].lower())

@@ -141,9 +141,9 @@ class ContactRoutes(SensorproCore):
         number, size = whole(body, "PageNumber", 1), whole(body, "PageSize", PAGE_SIZE)
         if not number or not size:
             raise bad_request("PageNumber and PageSize begin with 1.")
-        found = self._found(body)
+        found, start = self._found(body), call.start((number - 1) * size)
         return {
-            "Contact": found[(number - 1) * size : number * size],
+            "Contact": found[start : start + size],
             "PageNumber": number,
             "PageSize": size,
             "TotalPages": math.ceil(len(found) / size),

@@ -145,13 +145,14 @@ def failure(description: str) -> RefusedError:
     return RefusedError(200, description)
 
 
-def page(inputs: Inputs, found: Sequence[Any], row: Callable[[Any], dict[str, Any]]) -> Any:
+def page(call: Call, inputs: Inputs, found: Sequence[Any], row: Callable[[Any], dict[str, Any]]) -> Any:
     """Return the rows of a page; on page 0, which is what leaving it out means, only how many there are."""
     number, size = inputs.whole("pagenumber"), inputs.whole("pagesize") or PAGE
     if not number:
         return len(found)
     size = min(size, PAGE)
-    return [row(each) for each in found[(number - 1) * size : number * size]]
+    start = call.start((number - 1) * size)
+    return [row(each) for each in found[start : start + size]]
 
 
 def escaped(value: Any) -> str:

@@ -87,7 +87,7 @@ class Licenses(Account):
             for each in self._candidates(inputs)
             if matches(each) and (profiles is None or each.profile in profiles)
         ]
-        return page(inputs, found, lambda each: self._listed(each, functions=functions))
+        return page(call, inputs, found, lambda each: self._listed(each, functions=functions))
 
     @operation("GET", "/api/NextLicenseCode")
     def take_next_license_codes(self, call: Call) -> Any:

@@ -73,7 +73,7 @@ class Profiles(Account):
         product, functions = inputs.text("productid"), inputs.bit("getsfs")
         found = [each for each in self._profiles.values() if product in ("", each.product)]
         return page(
-            inputs, found, lambda each: _listed(each, self._products[each.product], functions=functions)
+            call, inputs, found, lambda each: _listed(each, self._products[each.product], functions=functions)
         )
 
     def _check_profile_name(self, product: str, name: str) -> None:

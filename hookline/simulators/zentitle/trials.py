@@ -51,7 +51,7 @@ class Trials(Account):
         """Answer a page of trials, or their number on page 0."""
         inputs = inputs_of(call)
         matches = _filter(inputs)
-        return page(inputs, [each for each in self._trials.values() if matches(each)], trial_row)
+        return page(call, inputs, [each for each in self._trials.values() if matches(each)], trial_row)
 
     def _trial(self, inputs: Inputs) -> Document | None:
         return self._trials.get((self._product(inputs).product, inputs.required("computerid")))
@@ -92,7 +92,7 @@ class Trials(Account):
         ]
         if inputs.truth("justlast") is not False:
             rows = list({row["computerID"]: row for row in rows}.values())
-        return page(inputs, rows, dict)
+        return page(call, inputs, rows, dict)
 
     @operation("POST", "/api/ConsumerData")
     def create_consumer_data(self, call: Call) -> Any:

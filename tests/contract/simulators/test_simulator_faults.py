@@ -99,6 +99,172 @@ async def test_latency_waits_before_it_acts(sandbox, zentitle):
     assert 1 == len(sandbox.zentitle.records()["licenses"])
 
 
+async def licenses_when(sandbox, number):
+    """Wait until there are so many licenses; how many there are."""
+    for _ in range(1000):
+        if number == len(found := sandbox.zentitle.records()["licenses"]):
+            break
+        await asyncio.sleep(0.01)
+    return len(found)
+
+
+async def test_a_late_call_loses_its_answer_and_lands_afterwards(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="late", seconds=0.2)
+
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await draw(zentitle)
+    before = len(sandbox.zentitle.records()["licenses"])
+    landing = (await zentitle.get("/_sandbox/landing")).json()
+
+    assert (0, ["create_license_codes"]) == (before, [each["operation"] for each in landing])
+    assert 1 == await licenses_when(sandbox, 1)
+    assert [] == sandbox.zentitle.landing.listed()
+    [entry] = sandbox.zentitle.requests()
+    assert entry["at"] < entry["landed_at"]
+
+
+async def test_a_late_call_that_is_held_lands_though_its_caller_hung_up(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="late", answer="hold", seconds=0.3)
+
+    held = asyncio.create_task(zentitle.post("/api/LicenseCode", json=DRAW, timeout=0.4))
+    await arrived(sandbox.zentitle)
+    [waiting] = sandbox.zentitle.landing.listed()
+    with pytest.raises(httpx.ReadTimeout):
+        await held
+    before = len(sandbox.zentitle.records()["licenses"])
+
+    assert (None, 0) == (waiting["seconds_left"], before)
+    assert 1 == await licenses_when(sandbox, 1)
+
+
+async def test_a_late_call_may_be_answered_with_an_error_and_lands_all_the_same(sandbox, zentitle):
+    await order_fault(
+        zentitle, operation="create_license_codes", kind="late", answer="error", status=504, seconds=0.1
+    )
+
+    response = await draw(zentitle)
+
+    assert (504, 1) == (response.status_code, await licenses_when(sandbox, 1))
+
+
+async def test_what_is_to_land_stays_when_the_faults_are_cleared_and_is_forgotten_at_a_reset(
+    sandbox, zentitle
+):
+    sandbox.zentitle.faults.add("create_license_codes", "late", answer="error", seconds=600)
+    await draw(zentitle)
+    await zentitle.delete("/_sandbox/faults")
+    left = [each["operation"] for each in sandbox.zentitle.landing.listed()]
+
+    sandbox.reset()
+
+    assert (["create_license_codes"], []) == (left, sandbox.zentitle.landing.listed())
+
+
+async def test_closing_lets_go_of_what_is_held_and_of_what_is_to_land(caplog):
+    async with httpx.AsyncClient(headers={"Authorization": "bearer 1234:sandbox-zentitle-key"}) as client:
+        async with running() as sandbox:
+            sandbox.zentitle.faults.add("create_license_codes", "late", answer="hold", seconds=600)
+            held = asyncio.create_task(client.post(f"{sandbox.zentitle.url}/api/LicenseCode", json=DRAW))
+            await arrived(sandbox.zentitle)
+
+        with pytest.raises(httpx.TransportError):
+            await held
+        await asyncio.sleep(0)
+
+    assert [] == sandbox.zentitle.landing.listed()
+    assert [] == sandbox.zentitle.records()["licenses"]
+    assert "" == caplog.text
+
+
+async def listed_codes(zentitle):
+    answer = await zentitle.request(
+        "GET", "/api/LicenseCodes", json={"productid": PRODUCT, "pagenumber": 1, "pagesize": 100}
+    )
+    return {row["licenseCode"] for row in answer.json()}
+
+
+async def test_a_list_shows_a_new_row_late_and_a_read_by_its_key_at_once(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "show_late", seconds=0.5)
+    before = await listed_codes(zentitle)
+    answer = (await draw(zentitle)).json()
+    code = answer.rpartition(" ")[2]
+
+    during = await listed_codes(zentitle)
+    read = await zentitle.request("GET", "/api/LicenseCode", json={"licensecode": code})
+    for _ in range(1000):
+        if code in (after := await listed_codes(zentitle)):
+            break
+        await asyncio.sleep(0.01)
+
+    assert code not in before
+    assert before == during
+    assert [code] == [row["licenseCode"] for row in read.json()]
+    assert before | {code} == after
+
+
+@pytest.mark.parametrize("vendor", ["jiwa", "zentitle", "sensorpro", "jetadvice", "jifeline"])
+def test_each_vendor_can_be_behind_and_its_copy_does_not_change_with_it(vendor, sandbox):
+    simulator = getattr(sandbox, vendor)
+    before = simulator.records()
+
+    copied = simulator._copy()
+    simulator.seed()
+
+    assert before == copied.records()
+    assert copied.faults is simulator.faults
+
+
+async def test_what_a_proxy_sends_twice_is_done_twice_and_answered_once(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="twice")
+
+    response = await draw(zentitle)
+
+    records = sandbox.zentitle.records()["licenses"]
+    assert (200, 2) == (response.status_code, len(records))
+    assert response.json().rpartition(" ")[2] == records[-1]["licenseCode"]
+    assert 1 == len(sandbox.zentitle.requests())
+
+
+async def test_the_answer_to_what_a_proxy_sends_twice_may_be_lost(sandbox, zentitle):
+    sandbox.zentitle.faults.add("create_license_codes", "twice", answer="break")
+    sandbox.zentitle.faults.add("create_license_codes", "twice", answer="error", status=502)
+
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await draw(zentitle)
+    response = await draw(zentitle)
+
+    assert (502, 4) == (response.status_code, len(sandbox.zentitle.records()["licenses"]))
+
+
+@pytest.mark.parametrize(("rows", "starts"), [(1, 1), (-1, 3), (-3, 5), (5, 0)])
+async def test_a_page_shifts_by_the_rows_that_came_or_went_before_it(rows, starts, sandbox, zentitle):
+    async def page(number):
+        asked = {"productid": PRODUCT, "pagenumber": number, "pagesize": 2}
+        answer = await zentitle.request("GET", "/api/LicenseCodes", json=asked)
+        return [row["licenseCode"] for row in answer.json()]
+
+    await zentitle.post("/api/LicenseCode", json=DRAW | {"numcodes": 9})
+    everything = [code for number in range(1, 8) for code in await page(number)]
+    sandbox.zentitle.faults.add("list_license_codes", "shift", rows=rows, skip=1)
+
+    first, second = await page(1), await page(2)
+    sandbox.zentitle.faults.add("list_license_codes", "shift", rows=rows)
+
+    assert [everything[:2]] * 2 == [first, await page(1)]
+    assert everything[starts : starts + 2] == second
+
+
+async def test_a_page_shifts_in_jiwas_lists_too(sandbox, jiwa):
+    async def page(skip):
+        answer = await jiwa.get("/Queries/SalesOrderList", params={"Skip": skip, "Take": 1})
+        return [row["InvoiceNo"] for row in answer.json()["Results"]]
+
+    numbers = [*await page(0), *await page(1)]
+    sandbox.jiwa.faults.add("query_sales_orders", "shift")
+
+    assert (numbers[:1], numbers[1:]) == (await page(1), await page(1))
+
+
 async def test_closing_lets_go_of_held_calls_without_acting(caplog):
     async with httpx.AsyncClient(headers={"Authorization": "bearer 1234:sandbox-zentitle-key"}) as client:
         async with running() as sandbox:
@@ -162,6 +328,8 @@ async def test_waiting_faults_are_listed_with_what_they_did(sandbox, zentitle):
             "times": 3,
             "status": 503,
             "seconds": 2.0,
+            "answer": None,
+            "rows": 1,
             "skip": 0,
             "seen": 1,
             "struck": 1,
@@ -183,6 +351,12 @@ async def test_waiting_faults_are_listed_with_what_they_did(sandbox, zentitle):
         ({"seconds": -0.1}, "seconds"),
         ({"seconds": "soon"}, "seconds"),
         ({"skip": 1.5}, "skip"),
+        ({"kind": "late", "seconds": 601}, "seconds"),
+        ({"kind": "show_late", "seconds": 601}, "seconds"),
+        ({"kind": "late", "answer": "later"}, "answer"),
+        ({"kind": "shift", "rows": "1"}, "rows"),
+        ({"kind": "shift", "rows": True}, "rows"),
+        ({"kind": "shift", "rows": 1001}, "rows"),
         ({"tmies": 2}, "tmies"),
     ],
 )
