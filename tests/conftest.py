@@ -206,7 +206,7 @@ async def session_pool(database_settings):
 async def database(session_pool):
     """That PostgreSQL, emptied."""
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals RESTART IDENTITY"
+        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, polls, poll_items RESTART IDENTITY"
     )
     return session_pool
 

@@ -44,6 +44,7 @@ from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
+from hookline.polling.poller import OpenClient, Poller
 from hookline.prefect_adapter import errors, storable, waits
 from hookline.prefect_adapter.client import shared_client
 from hookline.prefect_adapter.control import Stop
@@ -59,6 +60,8 @@ EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
 """The interval of polls for the dispatches of dead engines, and for discards."""
 HEARTBEAT_SECONDS = 2.0
+POLL_SECONDS = 1.0
+"""The interval of looks for polled sources that are due."""
 MAX_ATTEMPTS = 5
 """The attempts after which a dispatch fails of an unexpected error, or of an error of Prefect though it is ready."""
 REPORT_WAITS_SECONDS = 0.5
@@ -85,9 +88,11 @@ class Engine:
         hooks: Hooks,
         deployments: Mapping[str, Deployment],
         configuration: Configuration | None = None,
+        open_client: OpenClient | None = None,
     ) -> None:
         self.settings = settings
         self.configuration = configuration
+        self.open_client = open_client
         self.hooks = hooks
         self.deployments = deployments
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -98,6 +103,7 @@ class Engine:
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
+        self.poller: Poller | None = None
 
     def stop(self) -> None:
         """Claim nothing more; runs are given time to end."""
@@ -146,6 +152,8 @@ class Engine:
             finally:
                 for helper in (routing, *helpers):
                     helper.cancel()
+                if self.poller:
+                    await self.poller.stop()
                 await asyncio.gather(routing, *helpers, return_exceptions=True)
                 await self.troubles.fenced("leaving", partial(engines.forget, database, [self.name]), None)
 
@@ -165,6 +173,10 @@ class Engine:
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
+        if self.open_client and self.settings.polls:
+            self.poller = Poller(database, self.settings, self.hooks, self.name, self.open_client)
+            polling = self.troubles.for_ever("polling", self.poller.poll_due, POLL_SECONDS)
+            helpers.append(asyncio.create_task(polling))
         helpers.append(asyncio.create_task(watch_worker_and_schedules(client, database, self.settings)))
         if self.configuration:
             helpers.append(asyncio.create_task(self.configuration.report_problems(database, client)))

@@ -5,6 +5,7 @@ import logging
 import asyncpg
 
 from hookline.hooks import Hooks
+from hookline.inbox import polls
 from hookline.inbox.retention import prune
 from hookline.settings import Settings
 
@@ -25,3 +26,4 @@ async def prune_old(database: asyncpg.Pool, settings: Settings, hooks: Hooks) ->
                 pruned.bodies,
                 pruned.keep_bodies_days,
             )
+    await polls.prune(database)

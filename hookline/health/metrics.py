@@ -38,6 +38,7 @@ CONFIG_PROBLEMS = Gauge(
 PROCESS_TROUBLE = Gauge(
     "hookline_process_trouble", "1 for a process of `hookline up` that keeps ending.", ["process"]
 )
+POLL_TROUBLE = Gauge("hookline_poll_trouble", "1 for a polled source whose list cannot be read.", ["source"])
 
 COUNTED = (*OPEN, *NEED_A_PERSON)
 
@@ -83,11 +84,13 @@ async def exposition(settings: Settings) -> bytes:
 def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
     OLDEST_RECEIVED_SECONDS.set(current.waits_seconds)
     ENGINES.set(current.engines)
-    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE):
+    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE, POLL_TROUBLE):
         gauge.clear()
     for trouble in current.troubles:
         ENGINE_TROUBLE.labels(trouble.engine).set(1)
     for problem in current.problems:
         CONFIG_PROBLEMS.labels(problem["kind"], problem["name"]).set(1)
+    for poll in current.failing_polls:
+        POLL_TROUBLE.labels(poll["source"]).set(1)
     for process in troubles:
         PROCESS_TROUBLE.labels(process).set(1)

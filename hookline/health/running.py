@@ -9,7 +9,7 @@ import asyncpg
 
 from hookline.database.types import Connection
 from hookline.health.finding import Finding
-from hookline.inbox import configuration
+from hookline.inbox import configuration, polls
 
 ALIVE = timedelta(seconds=10)
 """Time since the last heartbeat within which an engine counts as alive."""
@@ -38,6 +38,8 @@ class Running:
     """Seconds that it has waited."""
     problems: Sequence[asyncpg.Record]
     """Mistakes in the files of running processes; see `configuration.problems`."""
+    failing_polls: Sequence[asyncpg.Record] = ()
+    """Polled sources whose list cannot be read."""
 
     @property
     def waits_too_long(self) -> str | None:
@@ -54,6 +56,7 @@ class Running:
             *(f"a part of engine {trouble.engine} fails" for trouble in self.troubles),
             *(f"the process {name} keeps ending" for name in processes),
             *([f"{len(self.problems)} things in the files are wrong"] if self.problems else []),
+            *(f"the list of {row['source']} cannot be read" for row in self.failing_polls),
         ]
 
 
@@ -79,12 +82,15 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
         oldest=oldest["id"] if oldest else None,
         waits_seconds=oldest["seconds"] if oldest else 0.0,
         problems=await configuration.problems(database),
+        failing_polls=[
+            row for row in (await polls.all_polls(database, seconds=seconds)).values() if row["error"]
+        ],
     )
 
 
 def check(running: Running) -> list[Finding]:
     """Return the findings of `hookline doctor` about the work."""
-    return [_engines(running), _received(running), *_files(running)]
+    return [_engines(running), _received(running), *_files(running), *_polls(running)]
 
 
 def _engines(running: Running) -> Finding:
@@ -116,3 +122,16 @@ def _files(running: Running) -> list[Finding]:
         Finding("files in force", "problem", f"{row['detail']} ({', '.join(row['processes'])})", advice)
         for row in running.problems
     ] or [Finding("files in force", "ok", "running processes use their files completely")]
+
+
+def _polls(running: Running) -> list[Finding]:
+    """Return a finding for each polled source whose list cannot be read."""
+    return [
+        Finding(
+            f"poll of {row['source']}",
+            "warning",
+            f"fails since {row['failing_since']:%Y-%m-%d %H:%M:%S} UTC, {row['failures']} times: {row['error']}",
+            f"It is tried again by itself; try it now with: hookline poll {row['source']}",
+        )
+        for row in running.failing_polls
+    ] or [Finding("polls", "ok", "every list that is polled can be read")]

@@ -24,6 +24,8 @@ TABLES = [
     "effects",
     "engines",
     "pauses",
+    "poll_items",
+    "polls",
     "refusals",
     "sessions",
 ]

@@ -188,6 +188,37 @@ CREATE TABLE configuration_problems (                            -- parts of a p
 )
 """
 
+# Polled sources -------------------------------------------------------------------------------------------------
+
+POLLS = """
+CREATE TABLE polls (                                             -- one polled source each
+    source         text PRIMARY KEY,
+    kind           text NOT NULL CHECK (kind IN ('time', 'position', 'list')),
+    began_at       timestamptz NOT NULL,                         -- what is older was never asked for
+    cursor         text,                                         -- all before it was read: a time, or an id
+    trail          jsonb NOT NULL DEFAULT '[]',                  -- earlier ids with their times, for the overlap
+    place          jsonb,                                        -- where the reading goes on, if not at its beginning
+    next_at        timestamptz NOT NULL DEFAULT now(),
+    claim          bigint NOT NULL DEFAULT 0,                    -- counted up by each poll, which tells it from a late one
+    claimed_by     text,
+    claimed_until  timestamptz,
+    polled_at      timestamptz,                                  -- the last poll that was read to its end
+    items          bigint NOT NULL DEFAULT 0,                    -- that became deliveries
+    failures       integer NOT NULL DEFAULT 0,                   -- one after another
+    error          text,
+    failing_since  timestamptz
+)
+"""
+
+POLL_ITEMS = """
+CREATE TABLE poll_items (                                        -- of lists without a cursor: what was in them before
+    source         text NOT NULL,
+    external_id    text NOT NULL,
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, external_id)
+)
+"""
+
 # The transaction says who acts and why, where it is a person; else the connection says which process it is.
 ACTOR = """
 CREATE FUNCTION actor() RETURNS text LANGUAGE sql STABLE AS $$
@@ -367,8 +398,9 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
     processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS)
+    polled = (POLLS, POLL_ITEMS)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
                  REFUSE_TRANSITION)
     one_a_line = [text for block in (INDEXES, TRIGGERS, TRANSITIONS) for text in block.split(";") if text.strip()]
-    for statement in (*inbox, *processes, *functions, *one_a_line):
+    for statement in (*inbox, *processes, *polled, *functions, *one_a_line):
         op.execute(statement)
