@@ -13,7 +13,8 @@ from prefect.concurrency.asyncio import concurrency, rate_limit
 from pydantic import HttpUrl
 
 from hookline.clients import VendorClient
-from hookline.settings import VendorSettings
+from hookline.outages.watch import AccountWatch, watch
+from hookline.settings import VendorSettings, settings
 
 CACHE_SECONDS: Final = 30.0
 _loaded: dict[tuple[type, str], tuple[float, Any]] = {}
@@ -79,6 +80,10 @@ class VendorCredentials(CredentialsBlock, VendorSettings):
         """Return what each call of a client enters first; nothing, unless these are stored credentials with a limit."""
         limits = self.limits(self.stored_as) if self.stored_as else []
         return (lambda: _slots(limits)) if limits else nullcontext
+
+    def watch(self) -> AccountWatch | None:
+        """Return the watch over the health of stored credentials' account; of others, none is kept."""
+        return watch(settings(), self.vendor, self.stored_as) if self.stored_as else None
 
     @abstractmethod
     def get_client(self) -> VendorClient:

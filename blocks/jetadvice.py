@@ -34,7 +34,7 @@ class JetadviceCredentials(JetadviceSettings, VendorCredentials):
 
     def get_client(self) -> JetadviceClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.jetadvice(self, self.limiter())
+        return accounts.jetadvice(self, self.limiter(), self.watch())
 
     async def check_connection(self) -> Connection:
         """Log in and list the customers that the user may see."""

@@ -34,7 +34,7 @@ class JifelineCredentials(JifelineSettings, VendorCredentials):
 
     def get_client(self) -> JifelineClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.jifeline(self, self.limiter())
+        return accounts.jifeline(self, self.limiter(), self.watch())
 
     async def check_connection(self) -> Connection:
         """Read how many customers the credentials open."""

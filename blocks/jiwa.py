@@ -35,7 +35,7 @@ class JiwaCredentials(JiwaSettings, VendorCredentials):
 
     def get_client(self) -> JiwaClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.jiwa(self, self.limiter())
+        return accounts.jiwa(self, self.limiter(), self.watch())
 
     async def check_connection(self) -> Connection:
         """Read the session of our user, and the time at Jiwa."""

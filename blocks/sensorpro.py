@@ -34,7 +34,7 @@ class SensorproCredentials(SensorproSettings, VendorCredentials):
 
     def get_client(self) -> SensorproClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.sensorpro(self, self.limiter())
+        return accounts.sensorpro(self, self.limiter(), self.watch())
 
     async def check_connection(self) -> Connection:
         """Sign in."""

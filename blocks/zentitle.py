@@ -34,7 +34,7 @@ class ZentitleCredentials(ZentitleSettings, VendorCredentials):
 
     def get_client(self) -> ZentitleClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.zentitle(self, self.limiter())
+        return accounts.zentitle(self, self.limiter(), self.watch())
 
     async def check_connection(self) -> Connection:
         """List our products at Zentitle."""

@@ -20,6 +20,7 @@ from hookline.clients import (
     ZentitleClient,
     ZentitleKey,
 )
+from hookline.clients.transport import Watch
 from hookline.settings import (
     VENDORS,
     JetadviceSettings,
@@ -32,38 +33,46 @@ from hookline.settings import (
 Limiter = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def jiwa(account: JiwaSettings, limiter: Limiter = nullcontext) -> JiwaClient:
+def jiwa(account: JiwaSettings, limiter: Limiter = nullcontext, watch: Watch | None = None) -> JiwaClient:
     """Return a client of Jiwa, with the API key if there is one."""
     auth: JiwaKey | JiwaUser
     if account.api_key is not None:
         auth = JiwaKey(account.api_key)
     else:
         auth = JiwaUser(account.username or "", account.password or SecretStr(""))
-    return JiwaClient(account.base_url, auth, limiter=limiter)
+    return JiwaClient(account.base_url, auth, limiter=limiter, watch=watch)
 
 
-def zentitle(account: ZentitleSettings, limiter: Limiter = nullcontext) -> ZentitleClient:
+def zentitle(
+    account: ZentitleSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
+) -> ZentitleClient:
     """Return a client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
-    return ZentitleClient(account.base_url, key, limiter=limiter)
+    return ZentitleClient(account.base_url, key, limiter=limiter, watch=watch)
 
 
-def sensorpro(account: SensorproSettings, limiter: Limiter = nullcontext) -> SensorproClient:
+def sensorpro(
+    account: SensorproSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
+) -> SensorproClient:
     """Return a client of Sensorpro."""
     auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
-    return SensorproClient(account.base_url, auth, limiter=limiter)
+    return SensorproClient(account.base_url, auth, limiter=limiter, watch=watch)
 
 
-def jetadvice(account: JetadviceSettings, limiter: Limiter = nullcontext) -> JetadviceClient:
+def jetadvice(
+    account: JetadviceSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
+) -> JetadviceClient:
     """Return a client of JetAdvice."""
     auth = JetadviceUser(account.username, account.password)
-    return JetadviceClient(account.base_url, auth, limiter=limiter)
+    return JetadviceClient(account.base_url, auth, limiter=limiter, watch=watch)
 
 
-def jifeline(account: JifelineSettings, limiter: Limiter = nullcontext) -> JifelineClient:
+def jifeline(
+    account: JifelineSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
+) -> JifelineClient:
     """Return a client of Jifeline."""
     auth = JifelineApp(account.client_id, account.client_secret, account.token_url, account.api_key)
-    return JifelineClient(account.base_url, auth, limiter=limiter)
+    return JifelineClient(account.base_url, auth, limiter=limiter, watch=watch)
 
 
 _CLIENTS: Final[dict[str, Callable[[Any], VendorClient]]] = {

@@ -256,6 +256,18 @@ class Settings(FromEnvironment):
         ge=0.1,
         le=3600,
     )
+    probe_seconds: float = _setting(
+        240,
+        "Longest time in seconds between two tries of a vendor that is away.",
+        ge=0.1,
+        le=3600,
+    )
+    give_up_hours: float = _setting(
+        72,
+        "Hours for which a delivery waits for a vendor that is away; then it is failed.",
+        gt=0,
+        le=1000,
+    )
     readback_grace_seconds: float = _setting(
         5,
         "Seconds to wait for a write that may still arrive, before it is read back from the vendor.",

@@ -67,6 +67,7 @@ STORIES = (
     "tests/acceptance/test_main_job.py",
     "tests/acceptance/test_closed.py",
     "tests/acceptance/test_restart.py",
+    "tests/acceptance/test_vendor_outage.py",
     "tests/acceptance/test_worker.py",
     "tests/browser/test_prefect_ui.py",
     "tests/browser/test_other_origins.py",
@@ -112,6 +113,7 @@ def everything() -> Iterator[SandboxStack]:
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_READBACK_GRACE_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
+        HOOKLINE_PROBE_SECONDS="1",
         PREFECT_WORKER_QUERY_SECONDS="1",
         PREFECT_API_AUTH_STRING=PREFECT_AUTH,
     ) as running:
@@ -206,7 +208,7 @@ async def session_pool(database_settings):
 async def database(session_pool):
     """That PostgreSQL, emptied."""
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, polls, poll_items RESTART IDENTITY"
+        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, polls, poll_items RESTART IDENTITY"
     )
     return session_pool
 

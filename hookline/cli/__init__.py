@@ -31,6 +31,8 @@ COMMANDS = {
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "sources": "Who may send and what is polled: what came of each, and what was refused.",
     "poll": "Read a polled source now: what is new at the vendor becomes deliveries.",
+    "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
+    "vendors": "The health of each vendor account: which is away, since when, and what waits for it.",
     "effects": "The journal of vendor writes: list, show, and resolve what is uncertain.",
     "trace": "Follow one order from the webhook to each vendor's reference, and back.",
     "send": "Sign a file and post it to the gateway, as its sender would.",
@@ -42,7 +44,7 @@ COMMANDS = {
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
-GROUPS = ("inbox", "sources", "effects")
+GROUPS = ("inbox", "sources", "issues", "effects")
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

@@ -7,6 +7,7 @@ vendor may have acted, and doing it again would act again). A call whose operati
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from hookline.errors import HooklineError
@@ -197,6 +198,44 @@ class AnswerLost(VendorError):
     may_have_acted = True
     happened = "got no answer"
     advice = "Try again later."
+
+
+class VendorAway(VendorError):
+    """
+    The vendor's account is away, and another run tries it; this one waits, and goes on by itself.
+
+    Attributes:
+        account: the account, as `hookline vendors` names it.
+        since: since when it is away.
+        next_try: when it is tried again.
+    """
+
+    transient = True
+    happened = "waits, for the vendor is away"
+    advice = "It goes on by itself once the vendor is back."
+
+    def __init__(self, *, account: str, since: datetime, next_try: datetime, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.account = account
+        self.since = since
+        self.next_try = next_try
+
+    def __str__(self) -> str:
+        """Return a text for the inbox and the Prefect UI: since when, why, and when it is tried again."""
+        return f"{self.reason}. Next try at {self.next_try:%Y-%m-%d %H:%M:%S} UTC; it goes on by itself."
+
+    @property
+    def reason(self) -> str:
+        """The reason why a dispatch waits, without what changes with each try."""
+        why = f": {_short(self.detail)}" if self.detail else ""
+        return f"waits for {self.account}, away since {self.since:%Y-%m-%d %H:%M} UTC{why}"
+
+
+class VendorGivenUp(VendorError):
+    """The vendor was away for longer than is waited; nothing was sent."""
+
+    happened = "was given up"
+    advice = "Replay what waited once the vendor is back."
 
 
 class UnexpectedAnswer(VendorError):

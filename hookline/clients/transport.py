@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import httpx
 
@@ -51,6 +51,20 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
 )
+
+
+class Watch(Protocol):
+    """The watch over the health of an account."""
+
+    async def before(self, operation: str) -> None:
+        """Let a call begin; raise `VendorAway` where it should wait."""
+
+    async def succeeded(self, operation: str) -> None:
+        """Note that a call was answered."""
+
+    async def failed(self, operation: str, error: VendorError) -> None:
+        """Note that a call failed; raise `VendorAway` in place of the error where the account is away."""
+
 
 _shared: ContextVar["SharedConnections | None"] = ContextVar("shared_connections", default=None)
 
@@ -109,6 +123,7 @@ class VendorClient:
         timeout: seconds a call may take in all, log-in included; waiting for the limiter is not counted.
         connect_timeout: seconds to wait for a connection.
         transport: another way to the network, for tests.
+        watch: asked before each call, and told of its end; None: a call is made whatever the health of the account.
     """
 
     vendor: ClassVar[str]
@@ -124,6 +139,7 @@ class VendorClient:
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.base_url = checked_address(base_url)
         self.auth = auth
@@ -132,6 +148,7 @@ class VendorClient:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.transport = transport
+        self.watch = watch
         self._vendor_date: tuple[str | None, datetime] | None = None
         self._http: httpx.AsyncClient | None = None
         self._shared: SharedConnections | None = None
@@ -164,8 +181,26 @@ class VendorClient:
         raise NotImplementedError
 
     async def send(self, operation: Operation[..., T], inputs: Input) -> T:
-        """Send one call and return its answer; wait once if the vendor asks for two seconds at most."""
+        """
+        Send one call and return its answer; wait once if the vendor asks for two seconds at most.
+
+        Raises:
+            VendorAway: the account is away; nothing was sent, or the answer was lost.
+            VendorError: any other failure.
+        """
         self.auth.permit(operation)
+        if self.watch is None:
+            return await self._send_patiently(operation, inputs)
+        await self.watch.before(operation.name)
+        try:
+            answer = await self._send_patiently(operation, inputs)
+        except VendorError as error:
+            await self.watch.failed(operation.name, error)
+            raise
+        await self.watch.succeeded(operation.name)
+        return answer
+
+    async def _send_patiently(self, operation: Operation[..., T], inputs: Input) -> T:
         try:
             return await self._send_once(operation, inputs)
         except VendorError as error:
@@ -186,6 +221,8 @@ class VendorClient:
         request.extensions |= {"hookline": exchange, "trace": exchange.trace, "timeout": timeout}
         try:
             async with self.slot(), self.limiter():
+                if self.watch is not None:  # again: the wait for the slot may have been long
+                    await self.watch.before(operation.name)
                 response = await self._exchange(request, exchange)
             return operation.read(response)
         except VendorError as error:

@@ -14,6 +14,7 @@ The engine: turns deliveries into flow runs, and runs them here, in one warm pro
 | `outcomes` | the closed union of results between runs and engine |
 | `reconcile` | polls Prefect, and makes it and the inbox agree |
 | `events` | changes of deliveries, sent to Prefect as events |
+| `notices` | issues, and vendors that are away or back, sent to Prefect as events |
 | `configuration` | the files of an engine, read again on request |
 | `caretaker` | closes runs of dead workers, reports overdue schedules |
 | `worker`, `worker_runs` | the worker process, and the runs that a dead one left |

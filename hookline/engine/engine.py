@@ -20,6 +20,7 @@ import asyncpg
 from prefect.client.orchestration import PrefectClient
 
 from hookline.clients import SharedConnections
+from hookline.clients.errors import VendorAway
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import connect, is_connection_error, pool
@@ -32,6 +33,7 @@ from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.liveness import alive
 from hookline.engine.loop_watchdog import guard_loop
 from hookline.engine.maintenance import PRUNE_SECONDS, prune_old
+from hookline.engine.notices import drop_notices, send_notices
 from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Outcome, Requeue, Unbatch
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.reconcile import Reconciler
@@ -44,8 +46,11 @@ from hookline.inbox import dispatches, engines
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
+from hookline.issues import store as issues
+from hookline.outages import store as outages
+from hookline.outages import waiting
 from hookline.polling.poller import OpenClient, Poller
-from hookline.prefect_adapter import errors, storable, waits
+from hookline.prefect_adapter import errors, storable, vendor_waits, waits
 from hookline.prefect_adapter.client import shared_client
 from hookline.prefect_adapter.control import Stop
 from hookline.provisioning.deployments import Deployment
@@ -62,6 +67,8 @@ REQUESTS_SECONDS = 1.0
 HEARTBEAT_SECONDS = 2.0
 POLL_SECONDS = 1.0
 """The interval of looks for polled sources that are due."""
+VENDORS_SECONDS = 1.0
+"""The interval at which what waits for a vendor goes on, and issues are closed."""
 MAX_ATTEMPTS = 5
 """The attempts after which a dispatch fails of an unexpected error, or of an error of Prefect though it is ready."""
 REPORT_WAITS_SECONDS = 0.5
@@ -104,6 +111,8 @@ class Engine:
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
         self.poller: Poller | None = None
+        self.vendor_is_away = False
+        """True if any vendor's account was away a second ago."""
 
     def stop(self) -> None:
         """Claim nothing more; runs are given time to end."""
@@ -126,6 +135,7 @@ class Engine:
             stack.enter_context(alive(self.settings.home, self.name))
             storable.install()
             waits.install()
+            vendor_waits.install()
             client = await stack.enter_async_context(shared_client())
             await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
@@ -170,6 +180,7 @@ class Engine:
             ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
+            ("watching over vendors", self._watch_vendors, VENDORS_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
@@ -245,7 +256,9 @@ class Engine:
         logger.info("%s starts (%s, key %s)", claimed, dispatch["deployment"], dispatch["key"])
         crash_point("dispatch claimed")
         try:
-            await self._write(claimed, await self._outcome(claimed, batch))
+            outcome = await self._outcome(claimed, batch)
+            await self._write(claimed, outcome, in_batch=batch is not None)
+            await self._note_probe(claimed, outcome)
         finally:
             self.leases.release(claimed)
 
@@ -256,6 +269,8 @@ class Engine:
                 if batch is None:
                     return await self.runs.run(claimed)
                 return await batch.run(claimed, self.deployments[dispatch["deployment"]])
+        except VendorAway as away:
+            return Requeue(away.reason, account=away.account)
         except Exception as error:  # noqa: BLE001  (whatever it is, the delivery must not be lost to it)
             return await self._outcome_of_error(claimed, error)
 
@@ -282,7 +297,16 @@ class Engine:
         often = claimed.dispatch["attempts"] >= MAX_ATTEMPTS
         return often and errors.failed_inside(error) and await errors.is_ready(self.runs.client)
 
-    async def _write(self, claimed: ClaimedDispatch, outcome: Outcome) -> None:
+    async def _note_probe(self, claimed: ClaimedDispatch, outcome: Outcome) -> None:
+        """Let a vendor's account be back if this run tried it and is through; else another run may try it."""
+        if isinstance(outcome, LeaseLost):
+            return
+        done = isinstance(outcome, NewState) and outcome.state == "done"
+        ended = partial(outages.ended, self.database, waiting.run_of(claimed.id), done=done)
+        if self.vendor_is_away or claimed.dispatch["probed_at"]:
+            await self.troubles.fenced("noting the health of vendors", ended, None)
+
+    async def _write(self, claimed: ClaimedDispatch, outcome: Outcome, *, in_batch: bool) -> None:
         """Write the outcome to the inbox, unless another engine may have the dispatch."""
         level = logging.INFO if isinstance(outcome, NewState) else logging.WARNING
         logger.log(level, "%s: %s", claimed, outcome)
@@ -294,6 +318,8 @@ class Engine:
             case NewState():
                 crash_point("flow run ended")
                 await self._finish(claimed, outcome)
+            case Requeue(reason, _, str(account)):
+                await waiting.wait(self.database, claimed.id, self.name, account, reason, in_batch=in_batch)
             case Requeue():
                 await self._requeue(claimed, outcome)
             case Unbatch():
@@ -345,6 +371,11 @@ class Engine:
         if self.quarantine.max_deaths:
             self.wake.set()
 
+    async def _watch_vendors(self) -> None:
+        """Try vendors that are away, release what waits for one that is back, and close issues that are over."""
+        self.vendor_is_away = await waiting.go_on(self.database, timedelta(hours=self.settings.give_up_hours))
+        await issues.close_done(self.database)
+
     async def _beat(self) -> None:
         """Write this engine's heartbeat, with what it cannot do."""
         host, pid, _ = self.name.rsplit(":", 2)
@@ -354,7 +385,9 @@ class Engine:
     async def _send_events(self, client: PrefectClient) -> bool:
         """Send changes of the inbox to Prefect as events; return True if there are more."""
         if self.settings.events:
+            await send_notices(self.database, client, self.settings.base_url)
             return await send_events(self.database, client, self.hooks, self.settings.body_keys) == EVENTS
+        await drop_notices(self.database)
         await drop_events(self.database)
         return False
 

@@ -56,14 +56,14 @@ async def send_events(
             MAX_BODY,
         )
         if rows:
-            await _send(client, [_event(row, body_keys) for row in rows])
+            await post_events(client, [_event(row, body_keys) for row in rows])
             await connection.execute(
                 "UPDATE changes SET event_due = false WHERE id = ANY($1)", [row["id"] for row in rows]
             )
     return len(rows)
 
 
-async def _send(client: PrefectClient, events: Sequence[dict[str, object]]) -> None:
+async def post_events(client: PrefectClient, events: Sequence[dict[str, object]]) -> None:
     """Send events together, and each by itself where Prefect refuses them together."""
     try:
         await client.request("POST", "/events", json=events)
@@ -77,7 +77,12 @@ async def _send(client: PrefectClient, events: Sequence[dict[str, object]]) -> N
             )
             return
         for event in events:
-            await _send(client, [event])
+            await post_events(client, [event])
+
+
+def event_id(what: str) -> str:
+    """Return the id of an event: the same each time that it is sent."""
+    return str(uuid5(NAMESPACE_URL, f"hookline:{what}"))
 
 
 async def drop_events(database: asyncpg.Pool) -> None:
@@ -92,7 +97,7 @@ def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, obj
         related.append({"prefect.resource.id": flow_run, "prefect.resource.role": "flow-run"})
     facts = ("source", "external_id", "was", "reason", "actor", "route", "deployment", "key")
     return {
-        "id": str(uuid5(NAMESPACE_URL, f"hookline:change:{row['delivery_id']}:{row['id']}")),
+        "id": event_id(f"change:{row['delivery_id']}:{row['id']}"),
         "occurred": row["at"].isoformat(),
         "event": f"hookline.delivery.{row['became']}",
         "resource": {

@@ -1,12 +1,14 @@
 """Maintenance: an engine prunes the inbox, so that it does not grow for ever."""
 
 import logging
+from datetime import timedelta
 
 import asyncpg
 
 from hookline.hooks import Hooks
 from hookline.inbox import polls
 from hookline.inbox.retention import prune
+from hookline.issues import store as issues
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -15,7 +17,8 @@ PRUNE_SECONDS = 3600.0
 
 
 async def prune_old(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> None:
-    """Prune what `hookline inbox prune` would."""
+    """Prune what `hookline inbox prune` would, and issues that were closed as long ago."""
+    await issues.prune(database, timedelta(days=settings.keep_days))
     for pruned in await prune(database, settings, hooks):
         if pruned.deliveries or pruned.bodies:
             logger.info(

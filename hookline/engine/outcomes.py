@@ -27,6 +27,8 @@ class Requeue:
     reason: str
     seconds: int | None = None
     """The time until then; None: longer with each attempt."""
+    account: str | None = None
+    """The vendor's account that it waits for, unclaimed until that is tried again."""
 
     def __str__(self) -> str:
         return f"waits: {self.reason}"

@@ -19,6 +19,7 @@ from hookline.engine.slots import WAITS
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import store as effects
+from hookline.prefect_adapter import vendor_waits
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
 from hookline.prefect_adapter.result_storage import ResultStorage
@@ -111,6 +112,8 @@ class FlowRuns:
         return None if answer.status == SetStateStatus.ACCEPT else ELSEWHERE
 
     async def _execute(self, claimed: ClaimedDispatch, flow_run: FlowRun) -> Outcome:
+        if flow_run.state is not None and flow_run.state.name == vendor_waits.NAME:
+            await vendor_waits.close_waiting_tasks(self.client, flow_run.id)
         mark_for_engine(flow_run)
         await self.storage.refresh(self.client)
         flow = self.deployments[claimed.dispatch["deployment"]].flow()

@@ -30,7 +30,7 @@ _ENDED = in_sql(ENDED)
 _QUEUED = """state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END,
                 finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END, engine_deaths = 0"""
 # A dispatch whose turn it is under its ordering key.
-_FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
+FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN {_OPEN})"""
 _NOT_PAUSED = "source NOT IN (SELECT source FROM pauses)"
 
@@ -107,11 +107,11 @@ async def claim(
             SELECT d.*, row_number() OVER (PARTITION BY s.source ORDER BY d.seq) AS turn
             FROM sources s CROSS JOIN LATERAL (
                 SELECT d.id, d.seq, d.lease_owner FROM dispatches d
-                WHERE d.source = s.source AND d.state = 'dispatched'
+                WHERE d.source = s.source AND d.state = 'dispatched' AND d.waits_account IS NULL
                   AND (d.not_before <= now() OR d.not_before > now() + $6::interval)
                   AND d.engine_deaths BETWEEN $7 AND $8
                   AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
-                  AND {_FIRST_OF_KEY}
+                  AND {FIRST_OF_KEY}
                 ORDER BY d.seq LIMIT $2 FOR UPDATE OF d SKIP LOCKED
             ) d
             WHERE s.{_NOT_PAUSED}
@@ -364,8 +364,9 @@ async def say_why_unclaimed(database: asyncpg.Pool, deployments: Collection[str]
             f"""
             UPDATE dispatches SET reason = $2 WHERE id IN (
                 SELECT d.id FROM dispatches d
-                WHERE d.state = 'dispatched' AND d.reason IS NULL AND d.not_before <= now() AND d.deployment = ANY($1)
-                  AND d.{_NOT_PAUSED} AND {_FIRST_OF_KEY}
+                WHERE d.state = 'dispatched' AND d.waits_account IS NULL AND d.reason IS NULL
+                  AND d.not_before <= now() AND d.deployment = ANY($1)
+                  AND d.{_NOT_PAUSED} AND {FIRST_OF_KEY}
                 ORDER BY d.seq LIMIT 500 FOR UPDATE SKIP LOCKED)
             RETURNING delivery_id
             """,  # noqa: S608  (constants)
@@ -393,8 +394,8 @@ async def backlog(database: asyncpg.Pool, count_cap: int) -> int:
     count: int = await database.fetchval(
         f"""
         SELECT count(*) FROM (
-            SELECT FROM dispatches WHERE state = 'dispatched' AND not_before <= now() AND engine_deaths = 0
-              AND {_NOT_PAUSED} LIMIT $1
+            SELECT FROM dispatches WHERE state = 'dispatched' AND waits_account IS NULL AND not_before <= now()
+              AND engine_deaths = 0 AND {_NOT_PAUSED} LIMIT $1
         ) AS due
         """,  # noqa: S608  (constants)
         count_cap,
@@ -407,7 +408,7 @@ async def seconds_to_next(database: asyncpg.Pool) -> float | None:
     seconds: float | None = await database.fetchval(
         """
         SELECT extract(epoch FROM min(not_before) - now())::float
-        FROM dispatches WHERE state = 'dispatched' AND not_before > now()
+        FROM dispatches WHERE state = 'dispatched' AND waits_account IS NULL AND not_before > now()
         """
     )
     return seconds

@@ -13,11 +13,13 @@ from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.results import ResultStore
 from typing_extensions import override
 
+from hookline.clients.errors import VendorAway
 from hookline.context import waiting_for_next_attempt
 from hookline.database import DatabaseUnavailable
 from hookline.errors import HooklineError
 from hookline.prefect_adapter.control import Control, Stop
 from hookline.prefect_adapter.errors import PrefectUnavailable, causes, is_from_prefect, message
+from hookline.prefect_adapter.vendor_waits import awaiting_retry, vendor_away
 
 
 class FlowExits(HooklineError):
@@ -132,10 +134,13 @@ class DispatchFlowRun(FlowRunEngine):
     async def handle_exception(
         self, exc: Exception, msg: str | None = None, result_store: ResultStore | None = None
     ) -> State[Any]:
-        """Fail the run, unless it was stopped, or Prefect or PostgreSQL was unavailable: then it goes on later."""
+        """Fail the run, unless it was stopped, or a vendor, Prefect or PostgreSQL is away: then it goes on later."""
         if self.control.stop is not None:
             await self._report_cancellation(exc)
             raise Abort(self.control.stop.value)
+        if (away := vendor_away(exc)) is not None:
+            await self._wait_for_vendor(away)
+            raise away
         for cause in causes(exc):
             if isinstance(cause, DatabaseUnavailable):
                 raise cause
@@ -150,6 +155,11 @@ class DispatchFlowRun(FlowRunEngine):
             await super().handle_crash(exc)
         else:
             await self._report_cancellation(exc)
+
+    async def _wait_for_vendor(self, away: VendorAway) -> None:
+        """Set the flow run to AwaitingRetry, unless another engine may have it by now."""
+        if await self.control.ensure_lease():
+            await self.client.set_flow_run_state(self._flow_run_id, awaiting_retry(away), force=True)
 
     async def _report_cancellation(self, exc: BaseException) -> None:
         if self.control.stop is Stop.CANCELLED:

@@ -4,22 +4,31 @@ from contextvars import ContextVar
 from typing import Any, Final, SupportsIndex, TypedDict
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRun
 
+from hookline.clients.errors import VendorAway
 from hookline.settings import settings
 
 RETRIES: Final = 3
+RETRIES_WHILE_AWAY: Final = 100_000
+"""The retries of a run in Prefect's worker while a vendor is away; `HOOKLINE_GIVE_UP_HOURS` ends them."""
 GROWTH: Final = 5
 """The factor from one delay to the next."""
 
 _retry_after: ContextVar[float] = ContextVar("retry_after", default=0.0)
 
 
-async def when_transient(task: object, run: object, state: State[Any]) -> bool:  # noqa: ARG001
-    """Return True if the error is transient; for reads, and for writes in the journal, which reads back first."""
+async def when_transient(task: object, run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+    """
+    Return True if the error is transient; for reads, and for writes in the journal, which reads back first.
+
+    Where a vendor is away, a run in Prefect's worker waits for as long as it takes; one in an engine leaves it.
+    """
     error = await state.aresult(raise_on_failure=False)
     _retry_after.set(getattr(error, "retry_after", None) or 0.0)
-    return bool(getattr(error, "transient", False))
+    if isinstance(error, VendorAway):
+        return True
+    return bool(getattr(error, "transient", False)) and run.run_count <= RETRIES
 
 
 class RetryDelays(list[float]):
@@ -50,7 +59,7 @@ class Policy(TypedDict):
 
 # No cache: two credentials that differ only in their secret would be one to Prefect.
 VENDOR_CALL = Policy(
-    retries=RETRIES,
+    retries=RETRIES_WHILE_AWAY,
     retry_delay_seconds=RetryDelays(),
     retry_condition_fn=when_transient,
     cache_policy=NO_CACHE,

@@ -31,6 +31,7 @@ CREATE TABLE deliveries (
     routing_until  timestamptz,                                  -- an engine routes it, or it waits, until then
     duplicates     integer NOT NULL DEFAULT 0,
     duplicate_at   timestamptz,
+    issue_id       bigint,                                       -- the issue that it belongs to, or did last
     UNIQUE (source, external_id)
 )
 """
@@ -59,6 +60,10 @@ CREATE TABLE dispatches (
     waits_for      bigint,                                       -- the uncertain effect that a person must resolve
     discard_reason text,                                         -- a person discards it while it runs: its engine
     discard_actor  text,                                         -- stops it before its next effect
+    issue_id       bigint,                                       -- the issue that it belongs to, or did last
+    waits_account  text,                                         -- the vendor's account that it waits for, unclaimed
+    vendor_wait_since timestamptz,                               -- since when it waits for vendors, without success
+    probed_at      timestamptz,                                  -- when it was last woken to try that account
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
@@ -395,12 +400,143 @@ CREATE INDEX changes_event_due ON changes (id) WHERE event_due;
 """
 
 
+# ---- Issues (hookline.issues) ----
+
+ISSUES = """
+CREATE TABLE issues (                                            -- one cause of what needs a person, however often
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    cause           text NOT NULL,                               -- without what differs from one delivery to the next
+    kind            text NOT NULL,                               -- a state that needs a person, or what it was reported as
+    title           text NOT NULL,
+    advice          text,                                        -- NULL: it follows from the kind and the error
+    source          text,
+    route           text,
+    operation       text,
+    error           text,                                        -- the kind of error, as its class is named
+    reason          text,                                        -- of the latest
+    count           bigint NOT NULL DEFAULT 1,                   -- deliveries that came to it, or reports
+    first_at        timestamptz NOT NULL DEFAULT now(),
+    last_at         timestamptz NOT NULL DEFAULT now(),
+    acknowledged_by text,
+    acknowledged_at timestamptz,
+    closes_itself   boolean NOT NULL DEFAULT false,              -- once all that belongs to it is done or discarded
+    closed_at       timestamptz,
+    event_due       boolean NOT NULL DEFAULT true                -- Prefect has no event of it yet
+)
+"""
+
+# A reason without what differs between deliveries: quoted values, ids, numbers, times, addresses.
+PLAIN = r"""
+CREATE FUNCTION plain(reason text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT left(regexp_replace(regexp_replace(regexp_replace(
+        left(reason, 400),
+        '"[^"]*"|(?<!\w)''[^'']*''(?!\w)|`[^`]*`|«[^»]*»|“[^”]*”', '#', 'g'),
+        '[^\s(\[,;:]*[0-9@][^\s)\],;:]*', '#', 'g'),
+        '(#[\s.,;:/-]*){2,}', '# ', 'g'), 160)
+$$
+"""
+
+# In the transaction that sets the state, so that no way to a state can miss its issue. What differs between outages of
+# a vendor (its texts, the network's) is left out of the cause.
+ISSUE_OF = r"""
+CREATE FUNCTION issue_of(state text, source text, route text, reason text, known_operation text, was bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    said text := regexp_replace(coalesce(reason, ''), '^retried in the Prefect UI: ', '');
+    error text := substring(said from '^([A-Z][A-Za-z]+): ');
+    call text[] := regexp_match(said, '^[A-Z][A-Za-z]+: ([a-z]+) ([a-z_]+) (was|is|met|got|came|could|found|failed)\M');
+    operation text := coalesce(known_operation, call[1] || '.' || call[2]);
+    passes boolean := coalesce(error IN ('Unavailable', 'Unreachable', 'AnswerLost', 'RateLimited', 'VendorAway',
+                                         'VendorGivenUp'), false);
+    detail text := CASE WHEN state IN ('uncertain', 'doubled') AND operation IS NOT NULL THEN ''
+                        WHEN passes AND operation IS NOT NULL THEN ''
+                        ELSE plain(regexp_replace(said, '^[A-Z][A-Za-z]+: ', '')) END;
+    found bigint;
+BEGIN
+    IF error IN ('VendorAway', 'VendorGivenUp') THEN
+        operation := call[1];                                    -- whichever call met it first
+    END IF;
+    INSERT INTO issues AS i (cause, kind, title, source, route, operation, error, reason, closes_itself)
+    VALUES (concat_ws(' | ', state, coalesce(route, 'source ' || source), operation, error, detail), state,
+            concat_ws(': ', coalesce(route, source), operation, error, nullif(detail, '')),
+            source, route, operation, error, said, true)
+    ON CONFLICT (cause) WHERE closed_at IS NULL DO UPDATE
+    SET count = i.count + (i.id IS DISTINCT FROM was)::int, last_at = now(), reason = EXCLUDED.reason
+    RETURNING i.id INTO found;
+    RETURN found;
+END $$
+"""
+
+DISPATCH_ISSUE = """
+CREATE FUNCTION dispatch_issue() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.issue_id := issue_of(NEW.state, NEW.source, NEW.route, NEW.reason,
+                             (SELECT e.operation FROM effects e WHERE e.id = NEW.waits_for), OLD.issue_id);
+    RETURN NEW;
+END $$
+"""
+
+DELIVERY_ISSUE = """
+CREATE FUNCTION delivery_issue() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.issue_id := issue_of(NEW.state, NEW.source, NULL, NEW.reason, NULL, OLD.issue_id);
+    RETURN NEW;
+END $$
+"""
+
+ISSUE_INDEXES = """
+CREATE UNIQUE INDEX issues_open ON issues (cause) WHERE closed_at IS NULL;
+CREATE INDEX issues_last ON issues (last_at);
+CREATE INDEX issues_event_due ON issues (id) WHERE event_due;
+CREATE INDEX dispatches_issue ON dispatches (issue_id, seq) WHERE issue_id IS NOT NULL;
+CREATE INDEX deliveries_issue ON deliveries (issue_id, seq) WHERE issue_id IS NOT NULL;
+"""
+
+# The names come after those of the triggers that refuse a transition: PostgreSQL calls them in this order.
+ISSUE_TRIGGERS = """
+CREATE TRIGGER dispatches_within_issue BEFORE UPDATE OF state ON dispatches FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state IN ('failed', 'uncertain', 'doubled')) EXECUTE FUNCTION dispatch_issue();
+CREATE TRIGGER deliveries_within_issue BEFORE UPDATE OF state ON deliveries FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state = 'rejected') EXECUTE FUNCTION delivery_issue();
+"""
+
+
+# ---- The health of vendor accounts (hookline.outages) ----
+
+VENDOR_ACCOUNTS = """
+CREATE TABLE vendor_accounts (                                   -- accounts that ever failed
+    account        text PRIMARY KEY,                             -- vendor/block
+    vendor         text NOT NULL,
+    failing        jsonb NOT NULL DEFAULT '{}',                  -- operations, each with the runs of its failures in a row
+    suspected      text[] NOT NULL DEFAULT '{}',                 -- runs that took it away, or failed to bring it back
+    blamed         text[] NOT NULL DEFAULT '{}',                 -- runs that took it away all alone: they count no more
+    reason         text,
+    failed_at      timestamptz,
+    away_since     timestamptz,                                  -- NULL: it is up
+    next_try_at    timestamptz,
+    tries          integer NOT NULL DEFAULT 0,                   -- probes that failed
+    probe_by       text,                                         -- the run that tries it
+    probe_until    timestamptz,
+    back_at        timestamptz,
+    release        integer NOT NULL DEFAULT 0,                   -- how many that wait are released next
+    notified       boolean NOT NULL DEFAULT false,               -- people are told that it is away
+    event_due      text CHECK (event_due IN ('away', 'back'))    -- Prefect has no event of it yet
+)
+"""
+
+OUTAGE_INDEXES = """
+CREATE INDEX dispatches_waits_account ON dispatches (waits_account, seq) WHERE waits_account IS NOT NULL;
+CREATE INDEX dispatches_claimable ON dispatches (source, seq) WHERE state = 'dispatched' AND waits_account IS NULL;
+"""
+
+
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS)
-    polled = (POLLS, POLL_ITEMS)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS,
+                 POLLS, POLL_ITEMS)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
-                 REFUSE_TRANSITION)
-    one_a_line = [text for block in (INDEXES, TRIGGERS, TRANSITIONS) for text in block.split(";") if text.strip()]
-    for statement in (*inbox, *processes, *polled, *functions, *one_a_line):
+                 REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE)
+    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES)
+    one_a_line = [text for block in blocks for text in block.split(";") if text.strip()]
+    for statement in (*inbox, *processes, *functions, *one_a_line):
         op.execute(statement)

@@ -1,0 +1,195 @@
+"""`hookline issues`: what needs a person, grouped by its cause."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import asyncpg
+from cyclopts import App, Parameter, validators
+
+from hookline import runtime
+from hookline.cli.inbox.filters import on_database
+from hookline.cli.output import AsJson, confirm, console, print_json, show, show_record
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.issues import commands, store
+from hookline.issues.advice import advice_for
+from hookline.issues.commands import Acted
+
+app = App(
+    name="issues", help="What needs a person, one entry for each cause: list, acknowledge, replay, discard."
+)
+
+COLUMNS = ["id", "kind", "title", "count", "waiting", "first_at", "last_at", "acknowledged_by"]
+MEMBERS = ["delivery_id", "external_id", "route", "state", "received_at", "reason"]
+
+Number = Annotated[int, Parameter(help="The issue's number.")]
+Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    closed: Annotated[bool, Parameter(negative="", help="Those that are closed, too.")] = False,
+    limit: Annotated[
+        int, Parameter(help="Most issues.", validator=validators.Number(gte=1, lte=10_000))
+    ] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """
+    List the issues, the latest first.
+
+    An issue closes itself once all that belongs to it is done or discarded.
+
+    Try:
+        hookline issues list
+        hookline issues list --closed --json
+    """
+    rows = on_database(lambda database: store.find(database, closed=closed, limit=limit))
+    show([row | {"advice": advice_for(row)} for row in rows], COLUMNS, as_json=as_json)
+
+
+@app.command(name="show")
+def show_(
+    number: Number,
+    *,
+    limit: Annotated[
+        int, Parameter(help="Most deliveries.", validator=validators.Number(gte=1, lte=10_000))
+    ] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Show one issue: what to do, and the deliveries that belong to it.
+
+    Try:
+        hookline issues show 3
+    """
+
+    async def find(database: asyncpg.Pool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return await _read(database, number), await store.members(database, number, limit=limit)
+
+    issue, members = on_database(find)
+    issue["advice"] = advice_for(issue)
+    if as_json:
+        print_json(issue | {"deliveries": members})
+        return
+    show_record({name: value for name, value in issue.items() if value is not None and name != "cause"})
+    console().print()
+    show(members, MEMBERS, as_json=False, title="Deliveries")
+
+
+@app.command
+def ack(number: Number) -> None:
+    """
+    Note that you take care of an issue; others see your name.
+
+    Try:
+        hookline issues ack 3
+    """
+    actor = runtime.person()
+
+    async def acknowledge(database: asyncpg.Pool) -> bool:
+        await _read(database, number)
+        return await store.acknowledge(database, number, actor)
+
+    if not on_database(acknowledge):
+        raise HooklineError(f"Issue {number} is closed already.")
+    console().print(f"Noted: {actor} takes care of issue {number}.")
+
+
+@app.command
+def replay(
+    number: Number,
+    *,
+    reason: Annotated[str, Parameter(help="Reason for the audit trail.")] = "replayed",
+    yes: Yes = False,
+) -> None:
+    """
+    Run all deliveries of an issue again that wait for a person; what is done at the vendors is not repeated.
+
+    Try:
+        hookline issues replay 3
+        hookline issues replay 3 --reason "key renewed" --yes
+    """
+    actor = runtime.person()
+    _act(
+        number,
+        "Replay",
+        lambda database: commands.replay(database, number, actor=actor, reason=reason),
+        "replayed",
+        yes=yes,
+    )
+
+
+@app.command
+def discard(
+    number: Number, *, reason: Annotated[str, Parameter(help="Reason, stored with each.")], yes: Yes = False
+) -> None:
+    """
+    Set all deliveries of an issue aside that wait for a person; a replay undoes it.
+
+    Try:
+        hookline issues discard 3 --reason "test orders"
+    """
+    if not reason.strip():
+        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
+    actor = runtime.person()
+    _act(
+        number,
+        "Discard",
+        lambda database: commands.discard(database, number, actor=actor, reason=reason),
+        "discarded",
+        yes=yes,
+    )
+
+
+@app.command
+def resolve(
+    number: Number,
+    *,
+    happened: Annotated[bool, Parameter(negative="", help="The vendor did each of them.")] = False,
+    send_again: Annotated[
+        bool, Parameter(negative="", help="The vendor did none of them: send each again.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """
+    Say of all uncertain effects of an issue what happened to them; their runs then go on.
+
+    Check at the vendor first. Where one brought references, such as license codes, resolve each by itself:
+    hookline effects resolve.
+
+    Try:
+        hookline issues resolve 3 --send-again
+        hookline issues resolve 3 --happened
+    """
+    if happened == send_again:
+        raise ConfigurationError("Use either --happened or --send-again.")
+    settings, actor = runtime.bootstrap(), runtime.person()
+    _act(
+        number,
+        "Resolve",
+        lambda database: commands.resolve(settings, database, number, happened=happened, actor=actor),
+        "resolved",
+        yes=yes,
+    )
+
+
+def _act(
+    number: int, verb: str, act: Callable[[asyncpg.Pool], Awaitable[Acted]], done: str, *, yes: bool
+) -> None:
+    """Do it to all deliveries of an issue, after confirmation."""
+    issue = on_database(lambda database: _read(database, number))
+    waiting = issue["waiting"]
+    if not waiting:
+        raise HooklineError(f"Nothing of issue {number} waits for a person.")
+    if not yes and not confirm(f"{verb} {waiting:,} of issue {number}: {issue['title']}?"):
+        raise HooklineError(f"Nothing was {done}. Without a terminal, add --yes.")
+    acted = on_database(act)
+    left = f" Left: {acted.left:,}." if acted.left else ""
+    console().print(f"{acted.done:,} {done}.{left}")
+
+
+async def _read(database: asyncpg.Pool, number: int) -> dict[str, Any]:
+    issue = await store.read(database, number)
+    if issue is None:
+        raise HooklineError(f"There is no issue {number}. See: hookline issues list")
+    return issue

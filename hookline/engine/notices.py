@@ -1,0 +1,95 @@
+"""Events about issues and vendors, by which people are notified: one when it begins, one when a vendor is back."""
+
+import asyncpg
+from prefect.client.orchestration import PrefectClient
+
+from hookline import text
+from hookline.database.types import Row
+from hookline.engine.events import event_id, post_events
+from hookline.issues.advice import advice_for
+
+BATCH = 100
+
+
+async def send_notices(database: asyncpg.Pool, client: PrefectClient, base_url: str) -> None:
+    """
+    Send the events of issues and vendors that are due.
+
+    Raises:
+        httpx.HTTPError: Prefect is unavailable; they stay due.
+    """
+    async with database.acquire() as connection, connection.transaction():
+        issues = await connection.fetch(
+            "SELECT * FROM issues WHERE event_due ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED", BATCH
+        )
+        accounts = await connection.fetch(
+            "SELECT * FROM vendor_accounts WHERE event_due IS NOT NULL FOR UPDATE SKIP LOCKED"
+        )
+        events = [_of_issue(row, base_url) for row in issues] + [_of_account(row) for row in accounts]
+        if not events:
+            return
+        await post_events(client, events)
+        await connection.execute(
+            "UPDATE issues SET event_due = false WHERE id = ANY($1)", [row["id"] for row in issues]
+        )
+        await connection.execute(
+            "UPDATE vendor_accounts SET event_due = NULL WHERE account = ANY($1)",
+            [row["account"] for row in accounts],
+        )
+
+
+async def drop_notices(database: asyncpg.Pool) -> None:
+    """Let no such event be due; for an engine that sends none."""
+    await database.execute("UPDATE issues SET event_due = false WHERE event_due")
+    await database.execute("UPDATE vendor_accounts SET event_due = NULL WHERE event_due IS NOT NULL")
+
+
+def _of_issue(row: Row, base_url: str) -> dict[str, object]:
+    advice = advice_for(dict(row))
+    facts = ("kind", "title", "source", "route", "operation", "error", "reason", "count")
+    return {
+        "id": event_id(f"issue:{row['id']}:{row['first_at']}"),
+        "occurred": row["first_at"].isoformat(),
+        "event": "hookline.issue.opened",
+        "resource": {
+            "prefect.resource.id": f"hookline.issue.{row['id']}",
+            "prefect.resource.name": row["title"],
+        },
+        "related": [],
+        "payload": {
+            "id": row["id"],
+            **{fact: row[fact] for fact in facts},
+            "advice": advice,
+            "what": text.one_line(
+                f"{row['title']} ({row['kind']}). {row['reason'] or ''} {advice} {base_url}/issues/{row['id']}",
+                1500,
+            ),
+        },
+    }
+
+
+def _of_account(row: Row) -> dict[str, object]:
+    is_away = row["event_due"] == "away"
+    at = (row["away_since"] if is_away else row["back_at"]) or row["failed_at"]
+    what = (
+        f"{row['account']} is away since {at:%Y-%m-%d %H:%M} UTC: {row['reason']}. What needs it waits and goes on "
+        "by itself; nothing is to be done in Hookline."
+        if is_away
+        else f"{row['account']} is back since {at:%Y-%m-%d %H:%M} UTC. What waited goes on by itself."
+    )
+    return {
+        "id": event_id(f"vendor:{row['account']}:{row['event_due']}:{at}"),
+        "occurred": at.isoformat(),
+        "event": f"hookline.vendor.{row['event_due']}",
+        "resource": {
+            "prefect.resource.id": f"hookline.vendor.{row['account'].replace('/', '.')}",
+            "prefect.resource.name": row["account"],
+        },
+        "related": [],
+        "payload": {
+            "account": row["account"],
+            "vendor": row["vendor"],
+            "reason": row["reason"],
+            "what": what,
+        },
+    }

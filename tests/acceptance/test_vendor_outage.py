@@ -1,0 +1,61 @@
+"""A vendor's bad night: what needs it waits, the rest goes on, and afterwards all is done, once, without a click."""
+
+import asyncio
+
+import pytest
+
+from hookline.database import pool
+
+ORDERS = 24
+GOOD = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
+
+
+@pytest.fixture
+async def inbox(sandbox):
+    return await pool(sandbox.settings)
+
+
+async def _waiting(inbox):
+    return await inbox.fetchval("SELECT count(*) FROM dispatches WHERE waits_account = 'zentitle/default'")
+
+
+async def test_orders_of_a_vendors_bad_night_wait_and_are_done_once_when_it_is_back(
+    sandbox, business, inbox, until, prefect_api
+):
+    last_change = await inbox.fetchval("SELECT coalesce(max(id), 0) FROM changes")
+    issues_before = await inbox.fetchval("SELECT count(*) FROM issues")
+    # The first codes are made, and nobody hears of it; then nothing is answered any more.
+    sandbox.fault("zentitle", operation="create_license_codes", kind="lose", times=2)
+    sandbox.fault("zentitle", operation="*", kind="refuse", times=0, skip=8)
+    orders = [await business.order(("LIC-PRO", 1)) for _ in range(ORDERS)]
+    try:
+        await until(lambda: _waits(inbox, ORDERS - 2), "the orders do not wait for Zentitle")
+        away = business.cli("vendors", "--json")
+        states = await inbox.fetch("SELECT DISTINCT reason FROM deliveries WHERE state = 'dispatched'")
+    finally:
+        sandbox.clear_faults("zentitle")
+    for order in orders:
+        await business.noted(order)
+    await business.finished(orders[-1])
+    await until(lambda: _is_up(business), "Zentitle is not back")
+    became = {
+        row["became"]
+        for row in await inbox.fetch("SELECT DISTINCT became FROM changes WHERE id > $1", last_change)
+    }
+
+    [zentitle] = [account for account in away if account["account"] == "zentitle/default"]
+    assert "away" == zentitle["health"]
+    assert ORDERS - 2 <= zentitle["waiting"]
+    assert ["waits for zentitle/default, away since"] == sorted({row["reason"][:38] for row in states})
+    assert [GOOD] * ORDERS == [business.counts(order) for order in orders]
+    assert set() == became & {"failed", "uncertain", "rejected", "held"}
+    assert issues_before == await inbox.fetchval("SELECT count(*) FROM issues")
+
+
+async def _waits(inbox, least):
+    await asyncio.sleep(0.2)
+    return await _waiting(inbox) >= least
+
+
+def _is_up(business):
+    return all(account["health"] == "up" for account in business.cli("vendors", "--json"))
