@@ -20,7 +20,7 @@ from hookline.hooks.poll import duration, in_words
 from hookline.inbox import polls
 from hookline.inbox.polls import ClaimLost
 from hookline.polling.fit import misfits
-from hookline.polling.poller import Poller, why
+from hookline.polling.poller import NoAccount, Poller, why
 
 MAX_SHOWN = 20
 
@@ -77,7 +77,7 @@ async def client_of_block(vendor: str, account: str) -> VendorClient:
     Return a client for the stored credentials of this name.
 
     Raises:
-        HooklineError: there are none.
+        NoAccount: there are none.
     """
     from blocks import BLOCKS  # Prefect's settings
 
@@ -86,7 +86,7 @@ async def client_of_block(vendor: str, account: str) -> VendorClient:
         return (await kind.named(account)).get_client()
     except ValueError:
         slug = kind.get_block_type_slug()
-        raise HooklineError(
+        raise NoAccount(
             f"There is no block {slug}/{account}. Set the variables of {vendor}, then: hookline apply"
         ) from None
 

@@ -56,7 +56,7 @@ def sources(*, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     show([row | {"deliveries": _counts(row)} for row in rows], COLUMNS, as_json=False)
-    if failing := [row for row in rows if row["poll"] and row["poll"]["error"]]:
+    if failing := [row for row in rows if row["poll"] and row["poll"]["failures"]]:
         lines = [{"source": row["source"], **row["poll"]} for row in failing]
         console().print()
         show(lines, FAILING, as_json=False, title="Polls that fail")

@@ -83,7 +83,7 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
         waits_seconds=oldest["seconds"] if oldest else 0.0,
         problems=await configuration.problems(database),
         failing_polls=[
-            row for row in (await polls.all_polls(database, seconds=seconds)).values() if row["error"]
+            row for row in (await polls.all_polls(database, seconds=seconds)).values() if row["failures"]
         ],
     )
 

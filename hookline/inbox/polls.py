@@ -171,11 +171,23 @@ async def store(
     return stored
 
 
-async def note_failure(database: asyncpg.Pool, claimed: Claim, reason: str, *, wait: timedelta) -> None:
-    """Note that a poll failed, and let it be tried again: after `wait`, and twice as long after each failure."""
+async def note_failure(
+    database: asyncpg.Pool, claimed: Claim, reason: str, *, wait: timedelta, counts: bool = True
+) -> None:
+    """
+    Note that a poll failed, and let it be tried again: after `wait`, and twice as long after each failure.
+
+    Args:
+        database: of the inbox.
+        claimed: the poll.
+        reason: why, for people.
+        wait: the time until it is tried again, the first time.
+        counts: False where it only waits for something, such as credentials.
+    """
     await database.execute(
         """
-        UPDATE polls SET failures = failures + 1, error = $3, failing_since = coalesce(failing_since, now()),
+        UPDATE polls SET failures = failures + $6::int, error = $3,
+            failing_since = CASE WHEN $6::int = 1 THEN coalesce(failing_since, now()) END,
             claimed_by = NULL, claimed_until = NULL,
             next_at = now() + least(greatest($4::interval, $5::interval), $4::interval * power(2, least(failures, 10)))
         WHERE source = $1 AND claim = $2
@@ -185,6 +197,7 @@ async def note_failure(database: asyncpg.Pool, claimed: Claim, reason: str, *, w
         text.reason(reason),
         wait,
         MAX_WAIT,
+        int(counts),
     )
 
 

@@ -12,6 +12,7 @@ import asyncpg
 
 from hookline.clients import VendorClient, VendorError
 from hookline.database import is_connection_error
+from hookline.errors import HooklineError
 from hookline.hooks import Hooks, Source
 from hookline.hooks.poll import Poll
 from hookline.inbox import bodies, polls, refusals
@@ -30,8 +31,13 @@ POLL_SECONDS = 300.0
 """The longest time that one poll may take."""
 PEER = "poll"
 
+
+class NoAccount(HooklineError):
+    """An account has no stored credentials, such as that of a vendor that this firm does not use."""
+
+
 OpenClient = Callable[[str, str], Awaitable[VendorClient]]
-"""Returns a client for an account: of a vendor, and by the name of its stored credentials."""
+"""Returns a client for an account: of a vendor, and by the name of its stored credentials; raises NoAccount."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +169,12 @@ class Poller:
                 logger.info("%s: %d new of %d items that were read", claimed.source, polled.new, polled.rows)
 
     async def _note(self, claimed: Claim, source: Source, error: Exception) -> None:
-        reason = why(error)
-        logger.warning("the poll of %s fails, and is tried again: %s", claimed.source, reason)
+        reason, is_failure = why(error), not isinstance(error, NoAccount)
+        if is_failure:
+            logger.warning("the poll of %s fails, and is tried again: %s", claimed.source, reason)
         wait = max(_poll(source).every, timedelta(seconds=_retry_after(error)))
         try:
-            await polls.note_failure(self.database, claimed, reason, wait=wait)
+            await polls.note_failure(self.database, claimed, reason, wait=wait, counts=is_failure)
         except Exception as second:
             if not is_connection_error(second):
                 logger.exception("the failed poll of %s cannot be noted", claimed.source)
