@@ -42,7 +42,7 @@ from hookline.engine.runs import FlowRuns
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
-from hookline.inbox import dispatches, engines
+from hookline.inbox import dispatches, engines, silences
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
@@ -65,6 +65,7 @@ EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
 """The interval of polls for the dispatches of dead engines, and for discards."""
 HEARTBEAT_SECONDS = 2.0
+SILENCE_SECONDS = 30.0
 POLL_SECONDS = 1.0
 """The interval of looks for polled sources that are due."""
 VENDORS_SECONDS = 1.0
@@ -181,6 +182,7 @@ class Engine:
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
             ("watching over vendors", self._watch_vendors, VENDORS_SECONDS),
+            ("looking for silent sources", partial(silences.look, database, self.hooks), SILENCE_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]

@@ -10,6 +10,7 @@ from hookline.database import pool
 from hookline.engine import worker_runs
 from hookline.engine.worker_runs import WORK_POOL, worker_name
 from hookline.prefect_adapter.worker import DrainableWorker
+from hookline.provisioning.missed import skip_missed_now
 from hookline.settings import Settings
 
 DRAIN_SECONDS = 20.0
@@ -26,6 +27,7 @@ async def serve(settings: Settings) -> None:
         await worker_runs.close_abandoned(client, await pool(settings), name)
         await worker_runs.requeue_unstarted(client, name)
         await worker_runs.free_slots(client)
+        await skip_missed_now(client, settings.deployments)
         worker = DrainableWorker(WORK_POOL, name)
         serving = asyncio.create_task(worker.start(with_healthcheck=True))
         stopped = asyncio.create_task(stop.wait())

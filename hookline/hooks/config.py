@@ -111,6 +111,8 @@ class Hooks:
             return "hooks.yaml switches it off"
         if source.poll is not None:
             return None if self.takes(name) else "no route takes its deliveries, so it is not polled"
+        if source.internal:
+            return None
         return None if webhook_secrets(name) else "it has no secret"
 
     def takes(self, name: str) -> bool:

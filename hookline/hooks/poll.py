@@ -164,4 +164,6 @@ class Polled(AuthScheme):
 
     def describe(self, source: str) -> str:  # noqa: ARG002
         """Return how its deliveries come."""
-        return "nobody sends here: an engine reads a list at the vendor."
+        return (
+            "nobody sends here: Hookline itself makes its deliveries, from a list at a vendor or by a flow."
+        )

@@ -133,6 +133,9 @@ class Source(BaseModel):
     poll: Poll | None = Field(
         default=None, description="The list at a vendor that an engine reads, where nobody sends."
     )
+    internal: bool = Field(
+        default=False, description="Nobody sends here: its deliveries are made by Hookline itself."
+    )
     silent_after: Annotated[timedelta, PlainValidator(duration)] | None = Field(
         default=None, description="Without a delivery for so long, it is an issue."
     )
@@ -164,6 +167,17 @@ class Source(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _one_origin(self) -> "Source":
+        if self.poll and self.internal:
+            raise ValueError("it is polled or internal, not both")
+        return self
+
+    @property
+    def takes_requests(self) -> bool:
+        """Return True if senders may send to it."""
+        return self.poll is None and not self.internal
+
+    @model_validator(mode="after")
     def _only_what_can_be_redacted(self) -> "Source":
         if self.redact and (odd := sorted({"xml", "any"} & set(self.accept))):
             raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be stored")
@@ -172,6 +186,11 @@ class Source(BaseModel):
     spec: str = Field(
         default="", repr=False, description="All of it as JSON, schema included: `source_of` reads it."
     )
+
+    @classmethod
+    def ours(cls) -> "Source":
+        """Return a source whose deliveries Hookline makes itself."""
+        return cls(auth_scheme=Polled(), internal=True)
 
     def accepts(self, content_type: str) -> bool:
         """Return True if the source accepts bodies of this content type."""
@@ -205,9 +224,9 @@ def read_source(raw: Mapping[str, Any], folder: Path) -> Source:
         Mistakes: has every mistake.
     """
     filled = _with_schema(_with_preset(raw), folder)
-    polled = "poll" in filled
+    polled = "poll" in filled or filled.get("internal") is True
     if polled and (ours_alone := sorted(_OF_REQUESTS & set(filled))):
-        raise Mistakes([f".{ours_alone[0]}: nobody sends to a polled source; leave it out"])
+        raise Mistakes([f".{ours_alone[0]}: nobody sends to this source; leave it out"])
     scheme = Polled if polled else _scheme(filled.get("scheme"))
     ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
     auth_scheme, problems = _checked(

@@ -23,11 +23,14 @@ TABLES = [
     "dispatches",
     "effects",
     "engines",
+    "issues",
     "pauses",
     "poll_items",
     "polls",
     "refusals",
     "sessions",
+    "silences",
+    "vendor_accounts",
 ]
 
 

@@ -100,7 +100,7 @@ POLL = "poll: {operation: jiwa.query_sales_orders"
             POLL + ", inputs: {InvoiceID: '{{ body.a }}'}}",
             "uses body, but only since, position, now are defined",
         ),
-        (POLL + "}, scheme: hmac", ".scheme: nobody sends to a polled source; leave it out"),
+        (POLL + "}, scheme: hmac", ".scheme: nobody sends to this source; leave it out"),
         ("poll: {operation: everything}", "poll.operation: String should match pattern"),
     ],
 )

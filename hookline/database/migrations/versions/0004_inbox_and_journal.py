@@ -224,6 +224,18 @@ CREATE TABLE poll_items (                                        -- of lists wit
 )
 """
 
+SILENCES = """
+CREATE TABLE silences (                                          -- how long each source was ever silent
+    source         text PRIMARY KEY,
+    since          timestamptz NOT NULL DEFAULT now(),           -- it is looked at since then
+    looked_at      timestamptz NOT NULL DEFAULT now(),
+    quiet_since    timestamptz NOT NULL DEFAULT now(),           -- its latest delivery, or when it could send again
+    longest        interval,
+    gaps           bigint NOT NULL DEFAULT 0,
+    reported       boolean NOT NULL DEFAULT false                -- its silence is an open issue
+)
+"""
+
 # The transaction says who acts and why, where it is a person; else the connection says which process it is.
 ACTOR = """
 CREATE FUNCTION actor() RETURNS text LANGUAGE sql STABLE AS $$
@@ -533,7 +545,7 @@ CREATE INDEX dispatches_claimable ON dispatches (source, seq) WHERE state = 'dis
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
     processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS,
-                 POLLS, POLL_ITEMS)
+                 POLLS, POLL_ITEMS, SILENCES)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
                  REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE)
     blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES)
