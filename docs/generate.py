@@ -119,6 +119,8 @@ def settings_tables() -> Iterator[str]:
 
 def _secrets() -> Iterator[Variable]:
     for name, source in load_hooks(ROOT / "deployments" / "hooks.yaml").sources.items():
+        if not source.takes_requests:
+            continue
         meaning = SECRET_MEANINGS[source.auth_scheme.name].format(name)
         yield Variable(secret_variable(name), meaning, "refused")
 

@@ -6,23 +6,21 @@ from decimal import Decimal
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
 from flows.customers import Account, company_of
 from flows.licenses import Customer, Licensing, LineItem
 from flows.mail import Mailer, contact_of
-from flows.report import is_unbatched
+from flows.report import is_unbatched, name_run
 from hookline.catalog import Catalog, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.models import SalesOrder
 from hookline.clients.jiwa.queries import MAX_TAKE, SalesOrderRow
 from hookline.errors import HooklineError
 from hookline.settings import settings
-from hookline.text import markdown, one_line
+from hookline.text import markdown
 from tasks import jiwa as jiwa_tasks
 from tasks.effects import BusinessKey
 
@@ -216,8 +214,4 @@ async def _report(
 
 
 async def _name_run(name: str, order: SalesOrder) -> None:
-    if not is_unbatched():
-        return
-    async with get_client() as client:
-        tags = {*flow_run.tags, f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"}
-        await client.update_flow_run(flow_run.id, name=one_line(name), tags=sorted(map(one_line, tags)))
+    await name_run(name, (f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"))

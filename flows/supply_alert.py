@@ -1,4 +1,4 @@
-"""Supply orders for JetAdvice cartridges that run out: one Jiwa order and one mail, until the cartridge is replaced."""
+"""Supply orders for a printer's cartridges that run out: one Jiwa order and one mail each, until it is replaced."""
 
 import re
 from dataclasses import asdict, dataclass, replace
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from prefect import flow
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.variables import Variable
 
@@ -25,7 +24,6 @@ from tasks.effects import BusinessKey
 WORKFLOW: Final = "supply-alert"
 VARIABLES: Final = "supply-alert-"
 """The prefix of variables in Prefect, one for each cartridge that is ordered and not yet replaced."""
-PAGE: Final = 200
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,21 @@ class Order:
 
 @flow(name=WORKFLOW, persist_result=False)
 async def supply_alert(
-    jetadvice: str = "default", jiwa: str = "default", sensorpro: str = "default"
+    device_id: str,
+    customer_id: str,
+    jetadvice: str = "default",
+    jiwa: str = "default",
+    sensorpro: str = "default",
 ) -> State[None]:
     """
-    Order each cartridge that is nearly used up, once until it is replaced.
+    Order each cartridge of a printer that is nearly used up, once until it is replaced.
 
-    A cartridge that cannot be ordered does not stop the others: the run ends Failed and says why, and the next
-    run tries it again. What is done is not repeated.
+    A cartridge that cannot be ordered does not stop the others: the run ends Failed and says why. Run again, it
+    tries what is missing, and repeats nothing.
 
     Args:
+        device_id: JetAdvice's id of the printer.
+        customer_id: JetAdvice's id of the customer whose printer it is.
         jetadvice: name of the JetAdvice Credentials block.
         jiwa: name of the Jiwa Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
@@ -87,50 +91,46 @@ async def supply_alert(
         await JiwaCredentials.named(jiwa),
         await SensorproCredentials.named(sensorpro),
     )
-    orders = await _orders()
     rows = []
-    for cartridge in await _cartridges(accounts.jetadvice, rules):
-        order = orders.get(cartridge.variable)
-        level = cartridge.supply.levelPercent or 0
-        if order is not None and level > rules.replaced_above:
-            await Variable.aunset(cartridge.variable)
-        elif (order is None and level <= rules.below) or (order is not None and not order.number):
-            rows.append(await _ordered(accounts, rules, cartridge, order or Order(_now())))
+    async with BusinessKey(WORKFLOW, device_id, f"device {device_id}").exclusive():
+        for cartridge in await _cartridges(accounts.jetadvice, rules, device_id, customer_id):
+            order = await _open_order(cartridge)
+            level = cartridge.supply.levelPercent or 0
+            if order is not None and level > rules.replaced_above:
+                await Variable.aunset(cartridge.variable)
+            elif (order is None and level <= rules.below) or (order is not None and not order.number):
+                rows.append(await _ordered(accounts, rules, cartridge, order or Order(_now())))
     return await conclude(WORKFLOW, rows, nothing="Nothing runs out")
 
 
-async def _orders() -> dict[str, Order]:
-    """Return the open orders, by the names of the variables."""
-    found: dict[str, Any] = {}
-    async with get_client() as client:
-        while True:
-            query = {"variables": {"name": {"like_": VARIABLES}}, "limit": PAGE, "offset": len(found)}
-            rows = (await client.request("POST", "/variables/filter", json=query)).json()
-            found |= {row["name"]: row["value"] for row in rows}
-            if len(rows) < PAGE:
-                return {
-                    name: Order(value["since"], value["number"])
-                    for name, value in found.items()
-                    if _is_order(value)
-                }
+async def _open_order(cartridge: Cartridge) -> Order | None:
+    """Return the order of a cartridge that is not replaced yet, by the variable that remembers it."""
+    value: Any = await Variable.aget(cartridge.variable)
+    # One that a person named alike is not ours.
+    if isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("since", "number")):
+        return Order(value["since"], value["number"])
+    return None
 
 
-def _is_order(value: Any) -> bool:
-    """Return True if the variable is ours, and not one that a person named alike."""
-    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("since", "number"))
-
-
-async def _cartridges(jetadvice: JetadviceCredentials, rules: Supplies) -> list[Cartridge]:
-    """Return the cartridges whose level is known, in printers that have reported lately."""
-    customers = {each.customerId: each for each in await jetadvice_tasks.list_customers(jetadvice)}
+async def _cartridges(
+    jetadvice: JetadviceCredentials, rules: Supplies, device_id: str, customer_id: str
+) -> list[Cartridge]:
+    """Return the cartridges of a printer whose level is known, if it has reported lately."""
+    devices = await jetadvice_tasks.list_devices(jetadvice, customerId=customer_id)
+    device = next((each for each in devices if each.deviceId == device_id), None)
     reported_since = datetime.now(UTC) - timedelta(days=rules.silent_days)
-    return [
-        Cartridge(device, supply, customers.get(device.customerId) or Customer(customerId=device.customerId))
-        for device in await jetadvice_tasks.list_devices(jetadvice)
-        if device.lastReport is not None and _utc(device.lastReport) > reported_since
+    if device is None or device.lastReport is None or _utc(device.lastReport) <= reported_since:
+        return []
+    supplies = [
+        supply
         for supply in device.supplies
         if supply.type.lower() in rules.types and supply.levelPercent is not None
     ]
+    if not supplies:
+        return []
+    customers = {each.customerId: each for each in await jetadvice_tasks.list_customers(jetadvice)}
+    customer = customers.get(device.customerId) or Customer(customerId=device.customerId)
+    return [Cartridge(device, supply, customer) for supply in supplies]
 
 
 async def _ordered(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> Row:

@@ -1,17 +1,18 @@
-"""Jiwa sales orders for closed Jifeline tickets, and a survey for the workshop."""
+"""A Jiwa sales order for a closed Jifeline ticket, and a survey for the workshop."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Final, cast
+from datetime import UTC
+from typing import Final
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.variables import Variable
+from prefect.states import Completed
 
 from blocks import JifelineCredentials, JiwaCredentials, SensorproCredentials
 from flows.mail import Mailer, contact_of
-from flows.report import Row, conclude
+from flows.report import name_run
 from hookline.catalog import Mail, Tickets, load_catalog
+from hookline.clients import NotFound
 from hookline.clients.jifeline.models import Customer, ProductLine, Ticket
 from hookline.clients.jiwa.models import NewLine
 from hookline.errors import HooklineError
@@ -21,11 +22,6 @@ from tasks import jiwa as jiwa_tasks
 from tasks.effects import BusinessKey
 
 WORKFLOW: Final = "ticket-to-invoice"
-CURSOR: Final = "ticket-to-invoice-closed-since"
-"""The variable in Prefect with a time: every ticket that was closed before it is done."""
-OVERLAP: Final = timedelta(days=1)
-"""The time that is read again: a ticket may be listed later than it was closed."""
-PAGE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,15 @@ class Accounts:
 
 @flow(name=WORKFLOW, persist_result=False)
 async def ticket_to_invoice(
-    jifeline: str = "default", jiwa: str = "default", sensorpro: str = "default"
+    ticket_id: str, jifeline: str = "default", jiwa: str = "default", sensorpro: str = "default"
 ) -> State[None]:
     """
-    Bill every closed ticket that is not marked as processed.
+    Bill a closed ticket that is not marked as processed.
 
-    A ticket that cannot be billed does not stop the others: the run ends Failed and says why, and the next run
-    tries it again. What is done is not repeated.
+    Run again, it completes what is missing and repeats nothing.
 
     Args:
+        ticket_id: Jifeline's id of the ticket.
         jifeline: name of the Jifeline Credentials block.
         jiwa: name of the Jiwa Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
@@ -60,56 +56,36 @@ async def ticket_to_invoice(
         await JiwaCredentials.named(jiwa),
         await SensorproCredentials.named(sensorpro),
     )
-    tickets = await _closed_tickets(accounts.jifeline, await _cursor(rules))
-    rows = [await _billed(accounts, rules, ticket) for ticket in tickets]
-    await _move_cursor(tickets, rows)
-    return await conclude(WORKFLOW, rows, nothing="Nothing to bill")
-
-
-async def _cursor(rules: Tickets) -> datetime:
-    """Return the time since which closed tickets are read."""
-    start = datetime.combine(rules.closed_since, time(), UTC)
-    stored = cast("str | None", await Variable.aget(CURSOR))
-    return max(start, datetime.fromisoformat(stored) - OVERLAP) if stored else start
-
-
-async def _move_cursor(tickets: list[Ticket], rows: list[Row]) -> None:
-    """Move the cursor to the first ticket that is left over, or past them all."""
-    closed = [
-        (ticket.finished_at, row) for ticket, row in zip(tickets, rows, strict=True) if ticket.finished_at
-    ]
-    left = [finished for finished, row in closed if row.problem]
-    if closed:
-        reached = min(left) if left else max(finished for finished, _ in closed)
-        await Variable.aset(CURSOR, reached.isoformat(), overwrite=True)
-
-
-async def _closed_tickets(jifeline: JifelineCredentials, since: datetime) -> list[Ticket]:
-    """Read the closed tickets that are not processed, all before one is marked: that would shift the pages."""
-    found: list[Ticket] = []
-    while True:
-        page = await jifeline_tasks.list_closed_tickets(
-            jifeline, finished_after=since, externally_processed=False, limit=PAGE, offset=len(found)
-        )
-        found += page.Results
-        if len(page.Results) < PAGE:
-            # Whether Jifeline knows these two filters is not documented: take none but ours.
-            return [
-                ticket
-                for ticket in found
-                if not ticket.externally_processed and ticket.finished_at and ticket.finished_at >= since
-            ]
-
-
-async def _billed(accounts: Accounts, rules: Tickets, ticket: Ticket) -> Row:
-    what = f"ticket {ticket.ticket_number}"
-    customer = ticket.customer_id
-    try:
+    async with BusinessKey(WORKFLOW, ticket_id, f"ticket {ticket_id}").exclusive():
+        ticket = await _ticket(accounts.jifeline, ticket_id)
+        label = f"ticket {ticket.ticket_number}"
+        if reason := _nothing_to_do(rules, ticket):
+            await name_run(f"{label}: {reason}")
+            return Completed(name="Nothing to bill", message=f"{label}: {reason}; nothing was done.")
         workshop = await jifeline_tasks.get_customer(accounts.jifeline, id=ticket.customer_id)
-        customer = workshop.name
-        return Row(what, customer, result=await _bill(accounts, rules, ticket, workshop))
-    except HooklineError as error:
-        return Row(what, customer, problem=str(error))
+        await name_run(f"{label} of {workshop.name}")
+        order = await _bill(accounts, rules, ticket, workshop)
+        return Completed(message=f"{label} of {workshop.name}: {order}")
+
+
+async def _ticket(jifeline: JifelineCredentials, ticket_id: str) -> Ticket:
+    try:
+        return await jifeline_tasks.get_ticket(jifeline, id=ticket_id)
+    except NotFound:
+        raise HooklineError(
+            f"Jifeline has no ticket with the id {ticket_id!r}. It may be another account's."
+        ) from None
+
+
+def _nothing_to_do(rules: Tickets, ticket: Ticket) -> str | None:
+    """Return the reason why a ticket is not billed; None if it is."""
+    if ticket.externally_processed:
+        return "processed already"
+    if ticket.finished_at is None:
+        return "not closed"
+    if ticket.finished_at.astimezone(UTC).date() < rules.closed_since:
+        return "closed before the day in the catalog"
+    return None
 
 
 async def _bill(accounts: Accounts, rules: Tickets, ticket: Ticket, workshop: Customer) -> str:

@@ -226,6 +226,7 @@ class Settings(FromEnvironment):
         "Fernet keys that encrypt bodies in the database: the new key first, then the old ones.",
         default_text="bodies are stored as they came",
     )
+    polls: bool = _setting(default=True, description="Let the engine read the lists of polled sources.")
     events: bool = _setting(
         default=True, description="Report to Prefect, as events, what happens to deliveries."
     )

@@ -209,7 +209,7 @@ async def session_pool(database_settings):
 async def database(session_pool):
     """That PostgreSQL, emptied."""
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts RESTART IDENTITY"
+        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, polls, poll_items, silences RESTART IDENTITY"
     )
     return session_pool
 

@@ -85,6 +85,7 @@ def apply(
 
 def _all_files(settings: Settings) -> "_Files":
     """Read the files, none of which may be wrong; raises ConfigurationError."""
+    from hookline.polling.fit import wrong_polls
     from hookline.provisioning.automations import load_automations  # Prefect's settings
     from hookline.provisioning.deployments import check_routes, load_deployments
 
@@ -92,6 +93,8 @@ def _all_files(settings: Settings) -> "_Files":
     read_catalog(settings.catalog)
     deployments = load_deployments(settings.deployments)
     check_routes(hooks, deployments)
+    if wrong := wrong_polls(hooks):
+        raise ConfigurationError(f"{settings.hooks} is not right:\n  " + "\n  ".join(wrong.values()))
     return deployments, load_automations(settings.automations), []
 
 

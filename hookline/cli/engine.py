@@ -32,6 +32,7 @@ def engine() -> None:
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
 
+    from hookline.cli.poll import client_of_block
     from hookline.engine.configuration import Configuration  # Prefect's settings
     from hookline.engine.engine import Engine
 
@@ -39,7 +40,7 @@ def engine() -> None:
     upgrade(settings)
     runtime.tune_gc()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    worker = Engine(settings, configuration.hooks, configuration.deployments, configuration)
+    worker = Engine(settings, configuration.hooks, configuration.deployments, configuration, client_of_block)
     uvloop.run(_serve(worker))
 
 

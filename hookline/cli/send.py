@@ -56,6 +56,9 @@ def send(
     found = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(source)
     if found is None:
         raise ConfigurationError(f"{settings.hooks} has no source {source!r}.")
+    if not found.takes_requests:
+        instead = f" Read it now: hookline poll {source}" if found.poll else ""
+        raise ConfigurationError(f"Nobody sends to {source}: Hookline makes its deliveries itself.{instead}")
     own = {"Content-Type": content_type} | _headers(header)
     body = _body(file)
     identifier = delivery_id or f"msg_{uuid4().hex}"

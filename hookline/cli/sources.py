@@ -1,4 +1,4 @@
-"""`hookline sources`: who may send, what each sent, and what was refused."""
+"""`hookline sources`: who may send and what is polled, what came of each, and what was refused."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,14 +11,16 @@ from hookline import runtime
 from hookline.cli.inbox.filters import on_database
 from hookline.cli.inbox.pausing import SourceName
 from hookline.cli.output import AsJson, console, print_json, show
+from hookline.database.types import Row
 from hookline.hooks import Hooks, load_hooks
-from hookline.inbox import refusals, stats
+from hookline.inbox import polls, refusals, stats
 from hookline.inbox.refusals import Refusal
 
-app = App(name="sources", help="Who may send: how each is verified, what it sent, and what was refused.")
+app = App(name="sources", help="Who may send and what is polled: what came of each, and what was refused.")
 
 COLUMNS = ["source", "is", "verified", "deliveries", "last_received"]
 REFUSED = ["source", "status", "count", "last_at", "peer", "reason"]
+FAILING = ["source", "failing_since", "failures", "next_at", "error"]
 HINT = (
     "A refused request is not stored: fix the cause, and let the sender send again. "
     "Clear it with: hookline sources forget SOURCE"
@@ -41,9 +43,12 @@ def sources(*, as_json: AsJson = False) -> None:
     async def find(database: asyncpg.Pool) -> list[dict[str, Any]]:
         sent = {each.source: each for each in await stats.by_source(database)}
         refused = await refusals.by_source(database)
+        polled = await polls.all_polls(database)
         names = sorted({*hooks.sources, *sent, *refused})
         return [
-            _row(hooks, name, sent.get(name) or stats.Source(name), refused.get(name, [])) for name in names
+            _row(hooks, name, sent.get(name) or stats.Source(name), refused.get(name, []))
+            | {"poll": _poll(polled.get(name)) if _is_polled(hooks, name) else None}
+            for name in names
         ]
 
     rows = on_database(find)
@@ -51,6 +56,10 @@ def sources(*, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     show([row | {"deliveries": _counts(row)} for row in rows], COLUMNS, as_json=False)
+    if failing := [row for row in rows if row["poll"] and row["poll"]["failures"]]:
+        lines = [{"source": row["source"], **row["poll"]} for row in failing]
+        console().print()
+        show(lines, FAILING, as_json=False, title="Polls that fail")
     if refused := [_line(each) for row in rows for each in row["refusals"]]:
         console().print()
         show(refused, REFUSED, as_json=False, title="Refused requests")
@@ -80,6 +89,19 @@ def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]
         "last_received": f"{sent.last_received:%Y-%m-%d %H:%M:%S}" if sent.last_received else None,
         "refusals": [asdict(each) for each in refused],
     }
+
+
+def _is_polled(hooks: Hooks, name: str) -> bool:
+    return name in hooks.sources and hooks.sources[name].poll is not None
+
+
+def _poll(row: Row | None) -> dict[str, Any]:
+    """Return how a polled source stands; one that was never polled has no row."""
+    times = ("polled_at", "next_at", "failing_since")
+    if row is None:
+        return dict.fromkeys((*times, "cursor", "error", "failures"))
+    written = {name: f"{row[name]:%Y-%m-%d %H:%M:%S}" if row[name] else None for name in times}
+    return {**written, "cursor": row["cursor"], "error": row["error"], "failures": row["failures"]}
 
 
 def _counts(row: dict[str, Any]) -> str:

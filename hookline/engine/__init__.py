@@ -22,6 +22,8 @@ The engine: turns deliveries into flow runs, and runs them here, in one warm pro
 | `trouble` | loops that fail, logged once and part of the heartbeat |
 | `maintenance` | prunes the inbox |
 
+Polled sources are read by `hookline.polling`, whose `Poller` is one more helper here.
+
 Never: an import of `tasks`, `flows` or `blocks`; SQL about deliveries, dispatches or effects (that is `hookline.inbox`
 and `hookline.journal`); a private name of Prefect (that is `hookline.prefect_adapter`); a change to a flow run or a
 dispatch without `ClaimedDispatch.ensure_lease`; a call that blocks the event loop.

@@ -13,6 +13,7 @@ from hookline.database import CONNECTION_ERRORS
 from hookline.hooks import Hooks, hooks_in_force
 from hookline.in_force import Problem
 from hookline.inbox import configuration
+from hookline.polling.fit import wrong_polls
 from hookline.provisioning.deployments import Deployments, deployments_in_force, fit_routes
 from hookline.provisioning.flow_files import IMPORT_SECONDS, REIMPORT_SECONDS
 from hookline.reloading import Reloadable
@@ -20,6 +21,8 @@ from hookline.settings import Settings
 from hookline.source_secrets import require_usable
 
 logger = logging.getLogger(__name__)
+
+NOT_POLLED = "it is not polled"
 
 
 class Configuration(Reloadable):
@@ -74,7 +77,8 @@ class Configuration(Reloadable):
         deployments = deployments_in_force(current.deployments, current.home, seconds)
         fit_routes(hooks, deployments, current.home)
         _, catalog = catalog_in_force(current.catalog, current.home)
-        problems = [*hooks.problems, *deployments.problems]
+        polls = [Problem("source", name, detail, NOT_POLLED) for name, detail in wrong_polls(hooks).items()]
+        problems = [*hooks.problems, *deployments.problems, *polls]
         for problem in problems:
             logger.error("%s", problem)
         self.problems = [*problems, *([catalog] if catalog else [])]  # which the catalog itself logs

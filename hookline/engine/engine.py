@@ -45,13 +45,14 @@ from hookline.engine.runs import FlowRuns
 from hookline.engine.trouble import Troubles
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
-from hookline.inbox import dispatches, engines
+from hookline.inbox import dispatches, engines, silences
 from hookline.inbox.audit import acting
 from hookline.inbox.configuration import RELOAD
 from hookline.inbox.deliveries import CHANNEL
 from hookline.issues import store as issues
 from hookline.outages import store as outages
 from hookline.outages import waiting
+from hookline.polling.poller import OpenClient, Poller
 from hookline.prefect_adapter import errors, storable, vendor_waits, waits
 from hookline.prefect_adapter.client import shared_client
 from hookline.prefect_adapter.control import Stop
@@ -70,6 +71,9 @@ TAKE_OVER_SECONDS = 0.4
 """The interval of polls for the dispatches of dead engines."""
 RECONNECT_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2.0
+SILENCE_SECONDS = 30.0
+POLL_SECONDS = 1.0
+"""The interval of looks for polled sources that are due."""
 VENDORS_SECONDS = 1.0
 """The interval at which what waits for a vendor goes on, and issues are closed."""
 REMEMBER_SECONDS = 1.0
@@ -100,9 +104,11 @@ class Engine:
         hooks: Hooks,
         deployments: Mapping[str, Deployment],
         configuration: Configuration | None = None,
+        open_client: OpenClient | None = None,
     ) -> None:
         self.settings = settings
         self.configuration = configuration
+        self.open_client = open_client
         self.hooks = hooks
         self.deployments = deployments
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -115,6 +121,7 @@ class Engine:
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
+        self.poller: Poller | None = None
         self.vendor_is_away = False
         """True if any vendor's account was away a second ago."""
 
@@ -172,6 +179,8 @@ class Engine:
             finally:
                 for helper in (routing, *helpers):
                     helper.cancel()
+                if self.poller:
+                    await self.poller.stop()
                 await asyncio.gather(routing, *helpers, return_exceptions=True)
                 await self.troubles.fenced("leaving", partial(engines.forget, database, [self.name]), None)
 
@@ -191,9 +200,14 @@ class Engine:
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
             ("looking again", partial(check_late, database, self.settings), LATE_CHECK_SECONDS),
             ("watching over vendors", self._watch_vendors, VENDORS_SECONDS),
+            ("looking for silent sources", partial(silences.look, database, self.hooks), SILENCE_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
+        if self.open_client and self.settings.polls:
+            self.poller = Poller(database, self.settings, self.hooks, self.name, self.open_client)
+            polling = self.troubles.for_ever("polling", self.poller.poll_due, POLL_SECONDS)
+            helpers.append(asyncio.create_task(polling))
         helpers.append(asyncio.create_task(watch_worker_and_schedules(client, database, self.settings)))
         if self.configuration:
             helpers.append(asyncio.create_task(self.configuration.report_problems(database, client)))

@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 
 from hookline.hooks import Hooks
+from hookline.inbox import polls
 from hookline.inbox.retention import prune
 from hookline.issues import store as issues
 from hookline.settings import Settings
@@ -28,3 +29,4 @@ async def prune_old(database: asyncpg.Pool, settings: Settings, hooks: Hooks) ->
                 pruned.bodies,
                 pruned.keep_bodies_days,
             )
+    await polls.prune(database)

@@ -15,6 +15,7 @@ from hookline.engine import worker_runs
 from hookline.engine.worker_runs import WORK_POOL, worker_name
 from hookline.inbox import holding
 from hookline.prefect_adapter.worker import DrainableWorker
+from hookline.provisioning.missed import skip_missed_now
 from hookline.settings import Settings
 
 NOTIFIES = "notify"
@@ -43,6 +44,7 @@ async def serve(settings: Settings) -> None:
                 return {(await client.read_flow_by_name(NOTIFIES)).id}
             return ()
 
+        await skip_missed_now(client, settings.deployments)
         worker = DrainableWorker(WORK_POOL, name, allowed)
         serving = asyncio.create_task(worker.start(with_healthcheck=True))
         stopped = asyncio.create_task(stop.wait())

@@ -91,7 +91,12 @@ def resolve_request(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> I
     """Return the request with its source; None without such a source, one that is on, or the method."""
     name, path_secret = scope["path_params"]["source"], scope["path_params"].get("secret", "")
     source = hooks.sources.get(name)
-    if source is None or not source.enabled or not (secrets := webhook_secrets(name)):
+    if (
+        source is None
+        or not source.takes_requests
+        or not source.enabled
+        or not (secrets := webhook_secrets(name))
+    ):
         return None
     if scope["method"] not in {"POST", *(each.method for each in source.handshakes)}:
         return None

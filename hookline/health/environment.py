@@ -39,6 +39,7 @@ def check_secrets(hooks: Hooks | None) -> list[Finding]:
     return [
         source_secrets.check_secrets(name, source.auth_scheme, source_secrets.webhook_secrets(name))
         for name, source in hooks.sources.items()
+        if source.takes_requests
     ]
 
 

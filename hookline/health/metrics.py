@@ -42,6 +42,7 @@ VENDOR_WAITING = Gauge("hookline_vendor_waiting", "Dispatches that wait for a ve
 PROCESS_TROUBLE = Gauge(
     "hookline_process_trouble", "1 for a process of `hookline up` that keeps ending.", ["process"]
 )
+POLL_TROUBLE = Gauge("hookline_poll_trouble", "1 for a polled source whose list cannot be read.", ["source"])
 
 COUNTED = (*OPEN, *NEED_A_PERSON)
 
@@ -89,7 +90,8 @@ async def exposition(settings: Settings) -> bytes:
 def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
     OLDEST_RECEIVED_SECONDS.set(current.waits_seconds)
     ENGINES.set(current.engines)
-    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE, ISSUES, VENDOR_AWAY, VENDOR_WAITING):
+    by_label = (ISSUES, VENDOR_AWAY, VENDOR_WAITING, POLL_TROUBLE)
+    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE, *by_label):
         gauge.clear()
     for kind, number in current.issues.items():
         ISSUES.labels(kind).set(number)
@@ -100,5 +102,7 @@ def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
         ENGINE_TROUBLE.labels(trouble.engine).set(1)
     for problem in current.problems:
         CONFIG_PROBLEMS.labels(problem["kind"], problem["name"]).set(1)
+    for poll in current.failing_polls:
+        POLL_TROUBLE.labels(poll["source"]).set(1)
     for process in troubles:
         PROCESS_TROUBLE.labels(process).set(1)

@@ -9,7 +9,7 @@ import asyncpg
 
 from hookline.database.types import Connection
 from hookline.health.finding import Finding
-from hookline.inbox import configuration, holding
+from hookline.inbox import configuration, holding, polls
 from hookline.inbox.holding import Holding
 from hookline.issues.store import count_open
 from hookline.outages.store import Account, health
@@ -47,6 +47,8 @@ class Running:
     """The number of open issues of each kind."""
     holding: Holding = field(default=Holding())
     """Whether everything is held, because the database is older than it was."""
+    failing_polls: Sequence[asyncpg.Record] = ()
+    """Polled sources whose list cannot be read."""
 
     @property
     def waits_too_long(self) -> str | None:
@@ -64,6 +66,7 @@ class Running:
             *(f"a part of engine {trouble.engine} fails" for trouble in self.troubles),
             *(f"the process {name} keeps ending" for name in processes),
             *([f"{len(self.problems)} things in the files are wrong"] if self.problems else []),
+            *(f"the list of {row['source']} cannot be read" for row in self.failing_polls),
         ]
 
 
@@ -92,6 +95,9 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
         vendors=await health(database),
         issues=await count_open(database),
         holding=await holding.read(database, seconds=seconds),
+        failing_polls=[
+            row for row in (await polls.all_polls(database, seconds=seconds)).values() if row["failures"]
+        ],
     )
 
 
@@ -104,6 +110,7 @@ def check(running: Running) -> list[Finding]:
         *_vendors(running),
         _issues(running),
         _held(running.holding),
+        *_polls(running),
     ]
 
 
@@ -167,3 +174,16 @@ def _issues(running: Running) -> Finding:
         return Finding("issues", "ok", "none is open")
     detail = ", ".join(f"{kind}: {number}" for kind, number in sorted(running.issues.items()))
     return Finding("issues", "warning", detail, "hookline issues list")
+
+
+def _polls(running: Running) -> list[Finding]:
+    """Return a finding for each polled source whose list cannot be read."""
+    return [
+        Finding(
+            f"poll of {row['source']}",
+            "warning",
+            f"fails since {row['failing_since']:%Y-%m-%d %H:%M:%S} UTC, {row['failures']} times: {row['error']}",
+            f"It is tried again by itself; try it now with: hookline poll {row['source']}",
+        )
+        for row in running.failing_polls
+    ] or [Finding("polls", "ok", "every list that is polled can be read")]

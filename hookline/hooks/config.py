@@ -109,7 +109,15 @@ class Hooks:
             return wrong[0] if wrong else "hooks.yaml does not have it"
         if not source.enabled:
             return "hooks.yaml switches it off"
+        if source.poll is not None:
+            return None if self.takes(name) else "no route takes its deliveries, so it is not polled"
+        if source.internal:
+            return None
         return None if webhook_secrets(name) else "it has no secret"
+
+    def takes(self, name: str) -> bool:
+        """Return True if a route is of this source."""
+        return any(route.source == name for route in self.routes)
 
     def replace_by(self, other: "Hooks") -> None:
         """Put the other's content in force, in one step."""

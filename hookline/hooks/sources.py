@@ -1,7 +1,8 @@
-"""A source of `hooks.yaml`: how its sender authenticates, what is accepted, and how the gateway answers."""
+"""A source of `hooks.yaml`: how its sender authenticates, or what is polled; what is accepted, and the answer."""
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -17,6 +18,7 @@ from pydantic import (
 )
 
 from hookline.hooks.bodies import kind
+from hookline.hooks.poll import Poll, Polled, duration
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
@@ -29,6 +31,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_MAX_BODY = 1_048_576
 CONTENT_TYPE = r"^[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?$"
+_OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes"}
+"""The fields of a source that only a sender's request needs."""
 NOT_IN_REQUESTS = {"delivery_id", "received_at"}
 """The template values that exist only once a delivery is stored."""
 
@@ -120,12 +124,21 @@ class Handshake(Strict):
 
 
 class Source(BaseModel):
-    """A sender: how it authenticates, and what is done with its deliveries."""
+    """A sender, or a vendor's list that is polled: how it authenticates, and what is done with its deliveries."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     auth_scheme: AuthScheme
-    enabled: bool = Field(default=True, description="False: its address answers 404.")
+    enabled: bool = Field(default=True, description="False: its address answers 404, and it is not polled.")
+    poll: Poll | None = Field(
+        default=None, description="The list at a vendor that an engine reads, where nobody sends."
+    )
+    internal: bool = Field(
+        default=False, description="Nobody sends here: its deliveries are made by Hookline itself."
+    )
+    silent_after: Annotated[timedelta, PlainValidator(duration)] | None = Field(
+        default=None, description="Without a delivery for so long, it is an issue."
+    )
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
     accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
         default=("json",), min_length=1, description="The kinds of content that are accepted."
@@ -154,6 +167,17 @@ class Source(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _one_origin(self) -> "Source":
+        if self.poll and self.internal:
+            raise ValueError("it is polled or internal, not both")
+        return self
+
+    @property
+    def takes_requests(self) -> bool:
+        """Return True if senders may send to it."""
+        return self.poll is None and not self.internal
+
+    @model_validator(mode="after")
     def _only_what_can_be_redacted(self) -> "Source":
         if self.redact and (odd := sorted({"xml", "any"} & set(self.accept))):
             raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be stored")
@@ -162,6 +186,11 @@ class Source(BaseModel):
     spec: str = Field(
         default="", repr=False, description="All of it as JSON, schema included: `source_of` reads it."
     )
+
+    @classmethod
+    def ours(cls) -> "Source":
+        """Return a source whose deliveries Hookline makes itself."""
+        return cls(auth_scheme=Polled(), internal=True)
 
     def accepts(self, content_type: str) -> bool:
         """Return True if the source accepts bodies of this content type."""
@@ -195,7 +224,10 @@ def read_source(raw: Mapping[str, Any], folder: Path) -> Source:
         Mistakes: has every mistake.
     """
     filled = _with_schema(_with_preset(raw), folder)
-    scheme = _scheme(filled.get("scheme"))
+    polled = "poll" in filled or filled.get("internal") is True
+    if polled and (ours_alone := sorted(_OF_REQUESTS & set(filled))):
+        raise Mistakes([f".{ours_alone[0]}: nobody sends to this source; leave it out"])
+    scheme = Polled if polled else _scheme(filled.get("scheme"))
     ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
     auth_scheme, problems = _checked(
         scheme, {name: value for name, value in filled.items() if name not in {"scheme", *ours}}

@@ -62,12 +62,17 @@ class TemplateError(ValueError):
 class Template:
     """One template of `hooks.yaml`, compiled and checked when made."""
 
-    def __init__(self, text: str, *, expression: bool = False) -> None:
+    def __init__(self, text: str, *, expression: bool = False, values: Mapping[str, str] = CONTEXT) -> None:
         """
         Compile a template; with `expression`, the text is a bare Jinja2 expression, such as a condition.
 
+        Args:
+            text: the template.
+            expression: True for a condition.
+            values: the names that it may use; unless given, those of a delivery.
+
         Raises:
-            TemplateError: it cannot be compiled, or uses a name that no delivery has.
+            TemplateError: it cannot be compiled, or uses another name.
         """
         self.text = text
         self.is_condition = expression
@@ -90,10 +95,9 @@ class Template:
             raise TemplateError(f"cannot be read: {error.message}: {text}") from None
         self.variables = frozenset(meta.find_undeclared_variables(tree))
         """The values of a delivery that it uses."""
-        if unknown := sorted(self.variables - set(CONTEXT)):
-            raise TemplateError(
-                f"uses {', '.join(unknown)}, but only {', '.join(CONTEXT)} are defined: {text}"
-            )
+        if unknown := sorted(self.variables - set(values)):
+            defined = f"only {', '.join(values)} {'are' if len(values) > 1 else 'is'} defined"
+            raise TemplateError(f"uses {', '.join(unknown)}, but {defined}: {text}")
 
     def render(self, context: Mapping[str, Any]) -> Any:
         """

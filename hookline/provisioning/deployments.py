@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -101,7 +101,7 @@ class Deployment(BaseModel):
             ConfigurationError: one cannot be read.
         """
         try:
-            return [_schedule(entry) for entry in self.schedules]
+            return [schedule_of(entry) for entry in self.schedules]
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"schedules: {error}") from None
 
@@ -169,7 +169,22 @@ class Deployments(dict[str, Deployment]):
         self.broken, self.problems = other.broken, other.problems
 
 
-class _Entries(BaseModel):
+def missed_policy(entry: Mapping[str, Any]) -> Literal["all", "latest", "none"]:
+    """Return which of the runs that a schedule missed are made up for; raises ValueError for anything else."""
+    match entry.get("missed", "latest"):
+        case "all":
+            return "all"
+        case "latest":
+            return "latest"
+        case "none":
+            return "none"
+        case other:
+            raise ValueError(f"missed: {other!r} is none of all, latest, none")
+
+
+class Entries(BaseModel):
+    """The deployments of `prefect.yaml`, each as it is written."""
+
     model_config = ConfigDict(extra="allow")
 
     deployments: list[Any]
@@ -210,7 +225,7 @@ def _last_good(record: LastGood) -> dict[str, Deployment]:
 def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Problem]) -> Iterator[Deployment]:
     """Yield the entries that can be read, and the last good versions of the others."""
     try:
-        entries = read_yaml(path, _Entries).deployments
+        entries = read_yaml(path, Entries).deployments
     except ConfigurationError as error:
         if not before:
             raise
@@ -328,8 +343,11 @@ def _wrong(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
         return [f"routes.{route.name}: {type(error).__name__}: {one_line(error)}"]
 
 
-def _schedule(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:
-    details = {name: value for name, value in entry.items() if name not in ("active", "slug", "parameters")}
+def schedule_of(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:
+    """Return a schedule of `prefect.yaml` in the form of Prefect's API; raises ValueError or TypeError."""
+    missed_policy(entry)
+    ours = ("active", "slug", "parameters", "missed")
+    details = {name: value for name, value in entry.items() if name not in ours}
     rest = {name: entry[name] for name in ("active", "slug", "parameters") if name in entry}
     return DeploymentScheduleCreate(schedule=construct_schedule(**details), **rest)
 

@@ -139,6 +139,7 @@ def _environment(home: Path) -> dict[str, str]:
         "HOOKLINE_DEPLOYMENTS": "deployments/prefect.yaml",
         "HOOKLINE_SECRET_JIWA": "",
         "HOOKLINE_SECRET_STANDARD": "",
+        "HOOKLINE_POLLS": "false",  # what happens is what the caller does
         "PREFECT_API_URL": f"http://127.0.0.1:{ports['HOOKLINE_PREFECT_PORT']}/api",
         "HOOKLINE_SANDBOX_PORT": str(first),
         **ports,

@@ -26,8 +26,11 @@ TABLES = [
     "issues",
     "lineage",
     "pauses",
+    "poll_items",
+    "polls",
     "refusals",
     "sessions",
+    "silences",
     "vendor_accounts",
 ]
 

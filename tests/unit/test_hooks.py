@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
 from hookline.hooks.templates import CONTEXT, MAX_OUTPUT, Template
+from hookline.polling.fit import wrong_polls
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.standard_webhooks import StandardWebhooks
 
@@ -68,9 +69,56 @@ def test_the_hooks_that_are_shipped_are_right(repository):
         {"jiwa": SharedSecret, "standard": StandardWebhooks},
         {"order-to-license/default", "license-on-loan/default"},
     ) == (
-        {name: type(source.auth_scheme) for name, source in hooks.sources.items()},
+        {name: type(source.auth_scheme) for name, source in hooks.sources.items() if not source.poll},
         hooks.deployments,
     )
+
+
+def test_the_polls_that_are_shipped_fit_their_operations(repository):
+    hooks = load_hooks(repository / "deployments/hooks.yaml")
+    polled = [name for name, source in hooks.sources.items() if source.poll]
+
+    assert {} == wrong_polls(hooks)
+    assert ["jiwa-orders", "jiwa-payments"] == polled[:2]
+    assert [None, "no route takes its deliveries, so it is not polled"] == [
+        hooks.why_off(name) for name in ("jiwa-orders", "zentitle-trials")
+    ]
+
+
+POLL = "poll: {operation: jiwa.query_sales_orders"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (POLL + ", every: 0s}", "poll.every: Value error, must be from 1s to 7d"),
+        (POLL + ", every: soon}", "poll.every: Value error, write a duration such as 60s, 10m, 6h or 7d"),
+        (POLL + ", time: '{{ body.a }}', position: '{{ body.b }}'}", "give time or position, not both"),
+        (POLL + ", ordered: true}", "ordered needs time"),
+        (POLL + ", time: '{{ body.a }}', window: 1d}", "window is for a list without a cursor"),
+        (
+            POLL + ", inputs: {InvoiceID: '{{ body.a }}'}}",
+            "uses body, but only since, position, now are defined",
+        ),
+        (POLL + "}, scheme: hmac", ".scheme: nobody sends to this source; leave it out"),
+        ("poll: {operation: everything}", "poll.operation: String should match pattern"),
+    ],
+)
+def test_a_poll_with_a_mistake_is_refused_with_its_place(load, text, problem):
+    with pytest.raises(ConfigurationError) as refused:
+        load(f"sources: {{orders: {{{text}}}}}")
+
+    assert problem in str(refused.value)
+
+
+def test_a_poll_that_does_not_fit_its_operation_is_told_with_its_place(load):
+    hooks = load("sources: {orders: {" + POLL + ", inputs: {Invoice: 1}}, id: {header: X-Id}}}")
+
+    assert (
+        "sources.orders.poll.inputs.Invoice: jiwa.query_sales_orders has no such input"
+        in wrong_polls(hooks)["orders"]
+    )
+    assert "sources.orders.id: an item has no headers; give a template" in wrong_polls(hooks)["orders"]
 
 
 def test_what_is_left_out_has_its_default(load):

@@ -6,9 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hookline.database import pool
+from hookline.database.types import Row
 from hookline.gateway.views.addresses import local
 from hookline.gateway.views.base import AdminViews, Refused, not_found, reason_of
-from hookline.inbox import commands, configuration, refusals, search, stats
+from hookline.hooks.poll import Poll
+from hookline.inbox import commands, configuration, polls, refusals, search, stats
 from hookline.inbox.refusals import Refusal
 
 
@@ -26,6 +28,10 @@ class Card:
     """Their names, and the deployments that they start."""
     refused: list[Refusal] = field(default_factory=list)
     """The refused requests, the latest first."""
+    poll: Poll | None = None
+    """The list that is read, where nobody sends."""
+    polled: Row | None = None
+    """How far it was read; None if it never was."""
 
 
 async def show(views: AdminViews, request: Request) -> Response:
@@ -61,6 +67,7 @@ async def _cards(views: AdminViews) -> list[Card]:
     database = await pool(views.settings)
     sent = {each.source: each for each in await stats.by_source(database)}
     refused = await refusals.by_source(database)
+    polled = await polls.all_polls(database)
     return [
         Card(
             name=name,
@@ -73,6 +80,8 @@ async def _cards(views: AdminViews) -> list[Card]:
                 if route.source == name
             ],
             refused=refused.get(name, []),
+            poll=views.hooks.sources[name].poll if name in views.hooks.sources else None,
+            polled=polled.get(name),
         )
         for name in sorted({*views.hooks.sources, *sent, *refused, *views.hooks.wrong_sources})
     ]

@@ -275,6 +275,49 @@ CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON changes FOR EACH STATEMEN
 CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON effects FOR EACH STATEMENT EXECUTE FUNCTION keep_floor();
 """
 
+# Polled sources -------------------------------------------------------------------------------------------------
+
+POLLS = """
+CREATE TABLE polls (                                             -- one polled source each
+    source         text PRIMARY KEY,
+    kind           text NOT NULL CHECK (kind IN ('time', 'position', 'list')),
+    began_at       timestamptz NOT NULL,                         -- what is older was never asked for
+    cursor         text,                                         -- all before it was read: a time, or an id
+    trail          jsonb NOT NULL DEFAULT '[]',                  -- earlier ids with their times, for the overlap
+    place          jsonb,                                        -- where the reading goes on, if not at its beginning
+    next_at        timestamptz NOT NULL DEFAULT now(),
+    claim          bigint NOT NULL DEFAULT 0,                    -- counted up by each poll, which tells it from a late one
+    claimed_by     text,
+    claimed_until  timestamptz,
+    polled_at      timestamptz,                                  -- the last poll that was read to its end
+    items          bigint NOT NULL DEFAULT 0,                    -- that became deliveries
+    failures       integer NOT NULL DEFAULT 0,                   -- one after another
+    error          text,
+    failing_since  timestamptz
+)
+"""
+
+POLL_ITEMS = """
+CREATE TABLE poll_items (                                        -- of lists without a cursor: what was in them before
+    source         text NOT NULL,
+    external_id    text NOT NULL,
+    seen_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, external_id)
+)
+"""
+
+SILENCES = """
+CREATE TABLE silences (                                          -- how long each source was ever silent
+    source         text PRIMARY KEY,
+    since          timestamptz NOT NULL DEFAULT now(),           -- it is looked at since then
+    looked_at      timestamptz NOT NULL DEFAULT now(),
+    quiet_since    timestamptz NOT NULL DEFAULT now(),           -- its latest delivery, or when it could send again
+    longest        interval,
+    gaps           bigint NOT NULL DEFAULT 0,
+    reported       boolean NOT NULL DEFAULT false                -- its silence is an open issue
+)
+"""
+
 # The transaction says who acts and why, where it is a person; else the connection says which process it is.
 ACTOR = """
 CREATE FUNCTION actor() RETURNS text LANGUAGE sql STABLE AS $$
@@ -608,7 +651,8 @@ CREATE INDEX dispatches_claimable ON dispatches (source, seq) WHERE state = 'dis
 
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, LINEAGE)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, LINEAGE, POLLS,
+                 POLL_ITEMS, SILENCES)
     functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
                  REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED)
     blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES, GOING_BACK)

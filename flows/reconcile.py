@@ -1,0 +1,313 @@
+"""Paid orders in Jiwa, the journal, and the licenses in Zentitle compared, both ways; and repaired if asked for."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from prefect import flow
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from blocks import JiwaCredentials, ZentitleCredentials
+from flows.order_to_license import WORKFLOW as ORDER_TO_LICENSE
+from flows.order_to_license import paid_by_allocation, paid_by_payments
+from hookline import issues
+from hookline.catalog import Catalog, load_catalog
+from hookline.clients import JiwaClient, NotFound, ZentitleClient, pages
+from hookline.clients.jiwa.models import SalesOrder
+from hookline.clients.jiwa.queries import FilterValue, SalesOrderRow
+from hookline.database import lent
+from hookline.database.types import Connection
+from hookline.hooks import Source
+from hookline.inbox import bodies
+from hookline.inbox.deliveries import Arrival, accept_all
+from hookline.journal.compare import ExpectedCodes, Journaled, of_keys
+from hookline.settings import settings
+from hookline.text import markdown
+
+WORKFLOW: Final = "reconcile"
+SOURCE: Final = "reconcile"
+"""The source of the deliveries by which what is missing is repaired."""
+MAX_SHOWN: Final = 500
+PAGE: Final = 100
+SETTLED: Final = timedelta(minutes=15)
+"""An order that was saved later than this may be in work at a place that nobody sees."""
+CAUSE: Final = "differences found by reconcile"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is at one place and not at the other."""
+
+    what: str
+    problem: str
+    invoice_id: str = ""
+    """Of an order that `order-to-license` may complete; "" where a person must look."""
+
+
+@dataclass
+class Tally:
+    """What was counted, and the differences."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
+    """The first of them."""
+    number: int = 0
+    to_repair: list[str] = field(default_factory=list)
+
+    def add(self, difference: Difference) -> None:
+        """Add a difference; beyond the first ones only their number and what can be repaired is kept."""
+        self.number += 1
+        if len(self.differences) < MAX_SHOWN:
+            self.differences.append(difference)
+        if difference.invoice_id:
+            self.to_repair.append(difference.invoice_id)
+
+    def line(self) -> str:
+        """Return the result in one line."""
+        counted = ", ".join(f"{self.counts[name]:,} {name}" for name in ("paid", "licensed", "mailed"))
+        in_work = f", {self.counts['in work']:,} in work" if self.counts["in work"] else ""
+        return f"{counted}{in_work}; differences: {f'{self.number:,}' if self.number else 'none'}"
+
+
+@flow(name=WORKFLOW, persist_result=False)
+async def reconcile(
+    days: Annotated[int, Field(ge=1, le=3650, description="How far back orders were entered.")] = 14,
+    until: Annotated[datetime | None, Field(description="The end of the window; none: now.")] = None,
+    repair: Annotated[
+        bool, Field(description="Let order-to-license complete what is missing; else it is only reported.")
+    ] = False,
+    jiwa: str = "default",
+    zentitle: str = "default",
+) -> State[None]:
+    """
+    Compare the paid orders of a window with the journal and with Zentitle, both ways.
+
+    It reads only. With `repair`, each order that lacks something becomes a delivery of the source `reconcile`, which
+    starts order-to-license: what the journal has as done is not repeated.
+    """
+    catalog = load_catalog(settings().catalog)
+    end = (until or datetime.now(UTC)).astimezone(UTC)
+    begin = end - timedelta(days=days)
+    accounts = await JiwaCredentials.named(jiwa), await ZentitleCredentials.named(zentitle)
+    tally = Tally()
+    async with lent(settings()) as connection:
+        codes = ExpectedCodes(connection)
+        await codes.make()
+        async with accounts[0].get_client() as client:
+            await _compare_orders(client, catalog, (begin, end), codes, tally)
+        async with accounts[1].get_client() as client:
+            await _compare_licenses(client, catalog, (begin, end), codes, tally)
+        if repair and tally.to_repair:
+            tally.counts["repaired"] = await _repair(connection, tally.to_repair)
+        await _report_issue(connection, tally, repaired=repair)
+    return await _conclude(tally, begin, end)
+
+
+# Jiwa and the journal
+
+
+async def _compare_orders(
+    jiwa: JiwaClient, catalog: Catalog, window: tuple[datetime, datetime], codes: ExpectedCodes, tally: Tally
+) -> None:
+    """Compare each order of the window with the journal, a page of orders at a time."""
+    page: list[list[SalesOrderRow]] = []
+    async for order in _orders(jiwa, window):
+        page.append(order)
+        if len(page) >= PAGE:
+            await _compare_page(jiwa, catalog, page, codes, tally)
+            page = []
+    if page:
+        await _compare_page(jiwa, catalog, page, codes, tally)
+
+
+async def _orders(jiwa: JiwaClient, window: tuple[datetime, datetime]) -> AsyncIterator[list[SalesOrderRow]]:
+    """Yield the rows of each order: one for each of its deliveries."""
+    between: dict[str, FilterValue | list[FilterValue]] = {
+        "InvoiceInitDateBetween": [window[0].date(), window[1].date()],
+        "CreditNote": False,
+    }
+    rows: list[SalesOrderRow] = []
+    async for row in pages(jiwa.query_sales_orders, where=between):
+        if rows and row.InvoiceID != rows[0].InvoiceID:
+            yield rows
+            rows = []
+        if row.InvoiceHistoryID not in [each.InvoiceHistoryID for each in rows]:
+            rows.append(row)
+    if rows:
+        yield rows
+
+
+async def _compare_page(
+    jiwa: JiwaClient, catalog: Catalog, page: list[list[SalesOrderRow]], codes: ExpectedCodes, tally: Tally
+) -> None:
+    keys = [rows[0].InvoiceID for rows in page]
+    known = await of_keys(codes.connection, ORDER_TO_LICENSE, keys, step="license ", ordering="jiwa order ")
+    for rows in page:
+        await _compare_order(jiwa, catalog, rows, known[rows[0].InvoiceID], codes, tally)
+
+
+async def _compare_order(
+    jiwa: JiwaClient,
+    catalog: Catalog,
+    rows: list[SalesOrderRow],
+    known: Journaled,
+    codes: ExpectedCodes,
+    tally: Tally,
+) -> None:
+    try:
+        order = await jiwa.get_sales_order(InvoiceID=rows[0].InvoiceID)
+    except NotFound:
+        return  # deleted while the list was read
+    what = f"order {order.InvoiceNo}"
+    await codes.add(what, known.codes)
+    calls_for = 0 if order.CreditNote else _codes_of(catalog, order)
+    if not calls_for and not known.codes:
+        return
+    if not _is_paid(catalog, order, rows):
+        if known.codes:
+            tally.add(Difference(what, f"not paid, and {len(known.codes)} licenses were given"))
+        return
+    if calls_for:
+        tally.counts["paid"] += 1
+        _judge(order, calls_for, known, tally)
+
+
+def _judge(order: SalesOrder, calls_for: int, known: Journaled, tally: Tally) -> None:
+    """Count a paid order that calls for licenses, or add what it lacks."""
+    what = f"order {order.InvoiceNo}"
+    is_licensed, is_mailed = len(known.codes) >= calls_for, "mail" in known.done
+    is_noted = "order note" in known.done
+    tally.counts["licensed"] += is_licensed
+    tally.counts["mailed"] += is_mailed
+    if len(known.codes) > calls_for:
+        tally.add(Difference(what, f"{len(known.codes)} licenses were given; it calls for {calls_for}"))
+    if is_licensed and is_mailed and is_noted:
+        return
+    if known.in_work or _is_young(order):
+        tally.counts["in work"] += 1
+        return
+    parts = (
+        ("no license" if not known.codes else f"{len(known.codes)} of {calls_for} licenses", is_licensed),
+        ("no mail", is_mailed),
+        ("no note", is_noted),
+    )
+    lacks = "paid, with " + ", ".join(part for part, is_there in parts if not is_there)
+    if known.needs_a_person:
+        tally.add(Difference(what, f"{lacks}; its delivery is {known.needs_a_person}: see the inbox"))
+    else:
+        tally.add(Difference(what, lacks, order.InvoiceID))
+
+
+def _codes_of(catalog: Catalog, order: SalesOrder) -> int:
+    """Return how many license codes an order calls for."""
+    products = ((catalog.product(line.PartNo), line.QuantityOrdered) for line in order.Lines)
+    return sum(product.codes(int(quantity)) for product, quantity in products if product and quantity > 0)
+
+
+def _is_paid(catalog: Catalog, order: SalesOrder, rows: list[SalesOrderRow]) -> bool:
+    by_payments = catalog.paid_when != "allocated" and paid_by_payments(order)
+    return by_payments or (catalog.paid_when != "payments" and paid_by_allocation(rows))
+
+
+def _is_young(order: SalesOrder) -> bool:
+    saved = order.LastSavedDateTime
+    return saved is not None and datetime.now(UTC) - _utc(saved) < SETTLED
+
+
+# Zentitle and the journal
+
+
+async def _compare_licenses(
+    zentitle: ZentitleClient,
+    catalog: Catalog,
+    window: tuple[datetime, datetime],
+    codes: ExpectedCodes,
+    tally: Tally,
+) -> None:
+    """Compare the codes of the catalog's products with the journal, both ways, a part of a page at a time."""
+    for product in sorted({product.product_id for product in catalog.products}):
+        made_here: list[str] = []
+        async for code in pages(zentitle.list_license_codes, productid=product):
+            made_here.append(code.licenseCode)
+            in_window = code.created is not None and window[0] <= _utc(code.created) <= window[1]
+            if code.companyID and in_window and await codes.unknown([code.licenseCode]):
+                tally.add(
+                    Difference(
+                        f"license {code.licenseCode}",
+                        f"given to {code.company or code.companyID} at Zentitle, and not in the journal: made by "
+                        "hand, or twice",
+                    )
+                )
+            if len(made_here) >= PAGE:
+                await codes.seen(made_here)
+                made_here = []
+        await codes.seen(made_here)
+    number, first = await codes.left(MAX_SHOWN)
+    tally.number += max(0, number - len(first))
+    for business, gone in first:
+        tally.add(Difference(business, f"license {gone} is in the journal, and no more at Zentitle"))
+
+
+# What comes of it
+
+
+async def _repair(connection: Connection, invoices: list[str]) -> int:
+    """Let each order that lacks something be a delivery of ours; return how many are new."""
+    run, made = str(flow_run.id or datetime.now(UTC).isoformat()), 0
+    for start in range(0, len(invoices), PAGE):
+        page = invoices[start : start + PAGE]
+        receipts = await accept_all(connection, [_delivery(invoice, run) for invoice in page])
+        made += sum(not receipt.duplicate for receipt in receipts)
+    return made
+
+
+def _delivery(invoice: str, run: str) -> Arrival:
+    body = json.dumps({"InvoiceID": invoice}).encode()
+    stored, altered = bodies.seal(Source.ours(), settings().body_keys, "application/json", body)
+    return Arrival(SOURCE, f"{invoice} {run}", "POST", {}, {}, "application/json", stored, altered)
+
+
+async def _report_issue(connection: Connection, tally: Tally, *, repaired: bool) -> None:
+    left = tally.number - (tally.counts["repaired"] if repaired else 0)
+    if left <= 0:
+        await issues.close(connection, cause=CAUSE)
+        return
+    await issues.report(
+        connection,
+        cause=CAUSE,
+        title=f"reconcile: {tally.line()}",
+        advice="See the table `reconcile` under Artifacts in the Prefect UI. Run reconcile with repair for what is "
+        "missing; look at the vendor for the rest.",
+        kind=WORKFLOW,
+    )
+
+
+async def _conclude(tally: Tally, begin: datetime, end: datetime) -> State[None]:
+    """Make the table and the final state."""
+    line = tally.line()
+    if tally.counts["repaired"]:
+        line += f"; {tally.counts['repaired']:,} given to order-to-license"
+    rows = [
+        {"what": markdown(each.what), "problem": markdown(each.problem), "repairable": bool(each.invoice_id)}
+        for each in tally.differences
+    ]
+    await acreate_table_artifact(
+        key=WORKFLOW,
+        description=f"Orders from {begin:%Y-%m-%d} to {end:%Y-%m-%d}: {line}",
+        table=rows or [{"what": "all", "problem": "none", "repairable": False}],
+    )
+    if tally.number:
+        first = "\n".join(f"{each.what}: {each.problem}" for each in tally.differences[:20])
+        return Failed(name="Differences", message=f"{line}\n{first}")
+    return Completed(name="No differences", message=line)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

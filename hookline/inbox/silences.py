@@ -1,0 +1,134 @@
+"""
+Sources that are silent for longer than they ever were: what should have come and did not.
+
+The longest gap of each source is kept beyond its deliveries, and nothing is learned of a time in which nobody could
+see: while the source was paused or off, and while no engine was there.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from hookline import issues
+from hookline.database.types import Connection, Row
+from hookline.hooks import Hooks
+from hookline.hooks.poll import in_words
+
+UNSEEN = timedelta(minutes=5)
+"""After so long without a look, nothing is known of the time in between."""
+HISTORY = timedelta(days=14)
+"""The time for which a source must have been seen before its silence means anything: two weekends."""
+MIN_GAPS = 20
+LEAST = timedelta(hours=1)
+"""A shorter silence is never an issue, unless `silent_after` says so."""
+MARGIN = 1.25
+"""The factor by which a silence must be longer than the longest: a record alone is no reason to wake anybody."""
+
+
+async def look(database: asyncpg.Pool, hooks: Hooks) -> None:
+    """Look at each source: learn its gaps, report its silence as an issue, and close that when it is over."""
+    for name, source in hooks.sources.items():
+        if source.internal:
+            continue
+        is_on = hooks.why_off(name) is None
+        async with database.acquire() as connection, connection.transaction():
+            await _look_at(connection, name, source.silent_after, is_on=is_on)
+
+
+async def all_silences(database: "asyncpg.Pool | Connection") -> Mapping[str, Row]:
+    """Return what is known of the gaps of each source, by its name."""
+    return {row["source"]: row for row in await database.fetch("SELECT * FROM silences ORDER BY source")}
+
+
+async def _look_at(connection: Connection, name: str, allowed: timedelta | None, *, is_on: bool) -> None:
+    await connection.execute("INSERT INTO silences (source) VALUES ($1) ON CONFLICT DO NOTHING", name)
+    row = await connection.fetchrow(
+        """
+        SELECT s.*, now() AS now, EXISTS (SELECT FROM pauses p WHERE p.source = s.source) AS paused,
+               (SELECT d.received_at FROM deliveries d
+                WHERE d.source = s.source ORDER BY d.seq DESC LIMIT 1) AS latest
+        FROM silences s WHERE source = $1 FOR UPDATE SKIP LOCKED
+        """,
+        name,
+    )
+    if row is None:
+        return  # another engine looks at it
+    unseen = row["now"] - row["looked_at"] > UNSEEN
+    if not is_on or row["paused"] or unseen:
+        await _begin_again(connection, row)
+    elif row["latest"] and row["latest"] > row["quiet_since"]:
+        await _learn(connection, row)
+    else:
+        await _judge(connection, row, allowed)
+
+
+async def _begin_again(connection: Connection, row: Row) -> None:
+    """Count the silence from now on: of the time before, nothing is known."""
+    await connection.execute(
+        "UPDATE silences SET quiet_since = now(), looked_at = now() WHERE source = $1", row["source"]
+    )
+    if row["reported"]:
+        await _close(connection, row["source"])
+
+
+async def _learn(connection: Connection, row: Row) -> None:
+    """Note the gap before the first delivery since the last look."""
+    await connection.execute(
+        """
+        UPDATE silences s SET gaps = gaps + 1, quiet_since = $2, looked_at = now(),
+            longest = greatest(longest, (
+                SELECT min(d.received_at) FROM deliveries d
+                WHERE d.source = s.source AND d.received_at > s.quiet_since) - s.quiet_since)
+        WHERE source = $1
+        """,
+        row["source"],
+        row["latest"],
+    )
+    if row["reported"]:
+        await _close(connection, row["source"])
+
+
+async def _judge(connection: Connection, row: Row, allowed: timedelta | None) -> None:
+    """Report a silence that lasts for too long, once."""
+    await connection.execute("UPDATE silences SET looked_at = now() WHERE source = $1", row["source"])
+    most = allowed or learned(row)
+    silent = row["now"] - row["quiet_since"]
+    if row["reported"] or most is None or silent <= most:
+        return
+    why = (
+        f"`silent_after` allows {in_words(allowed)}" if allowed else f"never before longer than {_text(row)}"
+    )
+    await issues.report(
+        connection,
+        cause=cause(row["source"]),
+        title=f"{row['source']} has been silent since {row['quiet_since']:%Y-%m-%d %H:%M} UTC; {why}",
+        advice=f"See if its sender still sends, and whether its requests are refused: hookline sources. If it may be "
+        f"silent for so long, set silent_after of {row['source']} in hooks.yaml.",
+        kind="silence",
+    )
+    await connection.execute("UPDATE silences SET reported = true WHERE source = $1", row["source"])
+
+
+def learned(row: Row) -> timedelta | None:
+    """Return the longest silence that is nothing special; None while too little is known."""
+    since: datetime = row["since"]
+    if row["longest"] is None or row["gaps"] < MIN_GAPS or row["now"] - since < HISTORY:
+        return None
+    longest: timedelta = row["longest"]
+    return max(LEAST, MARGIN * longest)
+
+
+def cause(source: str) -> str:
+    """Return the cause of the issue about the silence of a source."""
+    return f"silence of {source}"
+
+
+async def _close(connection: Connection, source: str) -> None:
+    await issues.close(connection, cause=cause(source))
+    await connection.execute("UPDATE silences SET reported = false WHERE source = $1", source)
+
+
+def _text(row: Row) -> str:
+    minutes = round(row["longest"].total_seconds() / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"  # noqa: PLR2004

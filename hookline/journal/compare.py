@@ -1,0 +1,117 @@
+"""What the journal has of many businesses, for a comparison with the vendors; each question is bounded by its page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from hookline.database.types import Connection
+from hookline.states import DISPATCHES, Phase
+
+_OPEN = list(DISPATCHES.of(Phase.OPEN))
+_NEEDS_A_PERSON = list(DISPATCHES.of(Phase.NEEDS_A_PERSON))
+
+
+@dataclass(frozen=True)
+class Journaled:
+    """What the journal and the inbox have of one business."""
+
+    done: Sequence[str] = ()
+    """Its steps that are done."""
+    codes: Sequence[str] = ()
+    """The vendor's references that steps with the asked beginning brought."""
+    in_work: bool = False
+    """A delivery of it waits or runs."""
+    needs_a_person: str | None = None
+    """The state of a delivery of it that a person must see to."""
+
+
+async def of_keys(
+    connection: Connection, workflow: str, keys: Sequence[str], *, step: str, ordering: str
+) -> dict[str, Journaled]:
+    """
+    Return what there is of these business keys.
+
+    Args:
+        connection: to the inbox.
+        workflow: whose businesses they are.
+        keys: a page of them.
+        step: the beginning of the steps whose references are the codes.
+        ordering: the beginning of the ordering key of their deliveries.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT asked.key,
+               (SELECT array_agg(e.step) FROM effects e
+                WHERE e.workflow = $1 AND e.key = asked.key AND e.state = 'done') AS done,
+               (SELECT array_agg(code) FROM effects e CROSS JOIN unnest(e.reference) AS code
+                WHERE e.workflow = $1 AND e.key = asked.key AND e.state = 'done'
+                  AND starts_with(e.step, $3) AND e.expected > 0) AS codes,
+               (SELECT array_agg(DISTINCT p.state) FROM dispatches p
+                WHERE split_part(p.key, ' ', -1) = asked.key AND starts_with(p.key, $4)) AS states
+        FROM unnest($2::text[]) AS asked (key)
+        """,
+        workflow,
+        list(keys),
+        step,
+        ordering,
+    )
+    return {row["key"]: _journaled(row) for row in rows}
+
+
+def _journaled(row: asyncpg.Record) -> Journaled:
+    states = row["states"] or []
+    needs = [state for state in states if state in _NEEDS_A_PERSON]
+    return Journaled(
+        done=row["done"] or (),
+        codes=row["codes"] or (),
+        in_work=any(state in _OPEN for state in states),
+        needs_a_person=needs[0] if needs else None,
+    )
+
+
+class ExpectedCodes:
+    """The codes that should be at a vendor, in a table that lasts as long as its connection: memory stays bounded."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def make(self) -> None:
+        """Make the table, empty."""
+        await self.connection.execute(
+            """
+            CREATE TEMP TABLE IF NOT EXISTS expected_codes (code text PRIMARY KEY, business text NOT NULL);
+            TRUNCATE expected_codes
+            """
+        )
+
+    async def add(self, business: str, codes: Sequence[str]) -> None:
+        """Add the codes of one business."""
+        await self.connection.execute(
+            "INSERT INTO expected_codes SELECT code, $1 FROM unnest($2::text[]) AS code ON CONFLICT DO NOTHING",
+            business,
+            list(codes),
+        )
+
+    async def seen(self, codes: Sequence[str]) -> None:
+        """Take away the codes that the vendor has."""
+        await self.connection.execute("DELETE FROM expected_codes WHERE code = ANY($1)", list(codes))
+
+    async def left(self, most: int) -> tuple[int, list[tuple[str, str]]]:
+        """Return how many codes the vendor does not have, and the first of them with their businesses."""
+        number: int = await self.connection.fetchval("SELECT count(*) FROM expected_codes")
+        rows = await self.connection.fetch(
+            "SELECT business, code FROM expected_codes ORDER BY business, code LIMIT $1", most
+        )
+        return number, [(row["business"], row["code"]) for row in rows]
+
+    async def unknown(self, codes: Sequence[str]) -> list[str]:
+        """Return those of these codes that no effect of the journal brought."""
+        rows = await self.connection.fetch(
+            """
+            SELECT asked.code FROM unnest($1::text[]) AS asked (code)
+            WHERE NOT EXISTS (SELECT FROM effects e WHERE e.reference @> ARRAY[asked.code]) ORDER BY asked.code
+            """,
+            list(codes),
+        )
+        return [row["code"] for row in rows]

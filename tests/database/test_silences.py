@@ -1,0 +1,136 @@
+"""A source that is silent for longer than it ever was, or than it may be, is an issue; until it sends again."""
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from hookline.hooks import Hooks
+from hookline.hooks.sources import read_source
+from hookline.inbox import commands, silences
+from hookline.inbox.deliveries import Arrival, accept
+
+SHOP = {"scheme": "shared-secret"}
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch):
+    monkeypatch.setenv("HOOKLINE_SECRET_SHOP", "a-secret-of-the-shop-1234")
+
+
+@pytest.fixture
+def look(database):
+    """Look at the source once; the open issue about it."""
+
+    async def look(**fields):
+        hooks = Hooks(Path("hooks.yaml"), {"shop": read_source(SHOP | fields, Path())})
+        await silences.look(database, hooks)
+        return await database.fetchrow("SELECT * FROM issues WHERE kind = 'silence' AND closed_at IS NULL")
+
+    return look
+
+
+@pytest.fixture
+def send(database):
+    async def send():
+        await accept(database, Arrival("shop", uuid4().hex, "POST", {}, {}, "application/json", b"{}"))
+
+    return send
+
+
+@pytest.fixture
+def known(database):
+    """What is known of the source: since when, its longest gap, how many, and since when it is silent."""
+
+    async def known(*, since, longest, gaps, quiet):
+        await database.execute(
+            """
+            UPDATE silences SET since = now() - $1::interval, longest = $2, gaps = $3,
+                quiet_since = now() - $4::interval WHERE source = 'shop'
+            """,
+            since,
+            longest,
+            gaps,
+            quiet,
+        )
+
+    return known
+
+
+async def test_a_silence_longer_than_ever_is_one_issue_and_is_over_with_the_next_delivery(look, send, known):
+    await look()
+    await known(since=30 * DAY, longest=4 * HOUR, gaps=100, quiet=6 * HOUR)
+
+    first, second = await look(), await look()
+    await send()
+    after = await look()
+
+    assert first["title"].startswith("shop has been silent since")
+    assert "never before longer than 4 h" in first["title"]
+    assert (first["id"], 1) == (second["id"], second["count"])
+    assert after is None
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {"since": 13 * DAY, "longest": HOUR, "gaps": 100, "quiet": 9 * DAY},  # seen for too short a time
+        {"since": 30 * DAY, "longest": HOUR, "gaps": 19, "quiet": 9 * DAY},  # too seldom
+        {"since": 30 * DAY, "longest": 8 * HOUR, "gaps": 100, "quiet": 9 * HOUR},  # hardly longer
+        {"since": 30 * DAY, "longest": timedelta(seconds=9), "gaps": 100, "quiet": HOUR / 2},  # short
+    ],
+)
+async def test_a_silence_of_which_too_little_is_known_or_that_is_nothing_special_is_no_issue(
+    look, known, history
+):
+    await look()
+    await known(**history)
+
+    assert await look() is None
+
+
+async def test_a_source_that_says_how_long_it_may_be_silent_is_an_issue_without_any_history(look, known):
+    await look(silent_after="2h")
+    await known(since=HOUR, longest=None, gaps=0, quiet=3 * HOUR)
+
+    assert "`silent_after` allows 2h" in (await look(silent_after="2h"))["title"]
+
+
+async def test_the_longest_gap_is_learned_from_what_comes(look, send, known, database):
+    await look()
+    await known(since=30 * DAY, longest=HOUR, gaps=5, quiet=7 * HOUR)
+    await send()
+    await look()
+
+    row = await database.fetchrow("SELECT * FROM silences")
+    assert (6, 7) == (row["gaps"], round(row["longest"] / HOUR))
+    await look()
+    assert 6 == await database.fetchval("SELECT gaps FROM silences")
+
+
+async def test_while_it_is_paused_or_nobody_looks_nothing_counts_as_silence(look, send, known, database):
+    await look()
+    async with database.acquire() as connection:
+        await commands.pause(connection, "shop", actor="ann", reason="stock-taking")
+        await known(since=30 * DAY, longest=HOUR, gaps=100, quiet=50 * HOUR)
+        paused = await look()
+        await commands.resume(connection, "shop", actor="ann")
+    resumed = await look()
+    await known(since=30 * DAY, longest=HOUR, gaps=100, quiet=50 * HOUR)
+    await database.execute("UPDATE silences SET looked_at = now() - interval '6 minutes'")
+    unseen = await look()
+    await send()
+    await look()
+
+    assert [None, None, None] == [paused, resumed, unseen]
+    assert HOUR == await database.fetchval("SELECT longest FROM silences")
+
+
+async def test_a_source_that_is_off_is_not_looked_for(look, known, monkeypatch):
+    await look()
+    await known(since=30 * DAY, longest=HOUR, gaps=100, quiet=50 * HOUR)
+    monkeypatch.delenv("HOOKLINE_SECRET_SHOP")
+
+    assert await look() is None
