@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 
 from blocks import JiwaCredentials, ZentitleCredentials
@@ -36,7 +36,7 @@ SOURCE: Final = "reconcile"
 """The source of the deliveries by which what is missing is repaired."""
 MAX_SHOWN: Final = 500
 PAGE: Final = 100
-SETTLED: Final = timedelta(minutes=15)
+IN_WORK_FOR: Final = timedelta(minutes=15)
 """An order that was saved later than this may be in work at a place that nobody sees."""
 CAUSE: Final = "differences found by reconcile"
 
@@ -52,7 +52,7 @@ class Difference:
 
 
 @dataclass
-class Tally:
+class Comparison:
     """What was counted, and the differences."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -78,11 +78,9 @@ class Tally:
 
 @flow(name=WORKFLOW, persist_result=False)
 async def reconcile(
-    days: Annotated[int, Field(ge=1, le=3650, description="How far back orders were entered.")] = 14,
-    until: Annotated[datetime | None, Field(description="The end of the window; none: now.")] = None,
-    repair: Annotated[
-        bool, Field(description="Let order-to-license complete what is missing; else it is only reported.")
-    ] = False,
+    days: Annotated[int, Field(ge=1, le=3650)] = 14,
+    until: datetime | None = None,
+    repair: bool = False,
     jiwa: str = "default",
     zentitle: str = "default",
 ) -> State[None]:
@@ -91,40 +89,51 @@ async def reconcile(
 
     It reads only. With `repair`, each order that lacks something becomes a delivery of the source `reconcile`, which
     starts order-to-license: what the journal has as done is not repeated.
+
+    Args:
+        days: how far back orders were entered.
+        until: the end of the window; none: now.
+        repair: let order-to-license complete what is missing; else it is only reported.
+        jiwa: name of the Jiwa Credentials block.
+        zentitle: name of the Zentitle Credentials block.
     """
     catalog = load_catalog(settings().catalog)
     end = (until or datetime.now(UTC)).astimezone(UTC)
     begin = end - timedelta(days=days)
     accounts = await JiwaCredentials.named(jiwa), await ZentitleCredentials.named(zentitle)
-    tally = Tally()
+    found = Comparison()
     async with lent(settings()) as connection:
         codes = ExpectedCodes(connection)
         await codes.make()
         async with accounts[0].get_client() as client:
-            await _compare_orders(client, catalog, (begin, end), codes, tally)
+            await _compare_orders(client, catalog, (begin, end), codes, found)
         async with accounts[1].get_client() as client:
-            await _compare_licenses(client, catalog, (begin, end), codes, tally)
-        if repair and tally.to_repair:
-            tally.counts["repaired"] = await _repair(connection, tally.to_repair)
-        await _report_issue(connection, tally, repaired=repair)
-    return await _conclude(tally, begin, end)
+            await _compare_licenses(client, catalog, (begin, end), codes, found)
+        if repair and found.to_repair:
+            found.counts["repaired"] = await _repair(connection, found.to_repair)
+        await _report_issue(connection, found, repaired=repair)
+    return await _conclude(found, begin, end)
 
 
 # Jiwa and the journal
 
 
 async def _compare_orders(
-    jiwa: JiwaClient, catalog: Catalog, window: tuple[datetime, datetime], codes: ExpectedCodes, tally: Tally
+    jiwa: JiwaClient,
+    catalog: Catalog,
+    window: tuple[datetime, datetime],
+    codes: ExpectedCodes,
+    found: Comparison,
 ) -> None:
     """Compare each order of the window with the journal, a page of orders at a time."""
     page: list[list[SalesOrderRow]] = []
     async for order in _orders(jiwa, window):
         page.append(order)
         if len(page) >= PAGE:
-            await _compare_page(jiwa, catalog, page, codes, tally)
+            await _compare_page(jiwa, catalog, page, codes, found)
             page = []
     if page:
-        await _compare_page(jiwa, catalog, page, codes, tally)
+        await _compare_page(jiwa, catalog, page, codes, found)
 
 
 async def _orders(jiwa: JiwaClient, window: tuple[datetime, datetime]) -> AsyncIterator[list[SalesOrderRow]]:
@@ -145,12 +154,16 @@ async def _orders(jiwa: JiwaClient, window: tuple[datetime, datetime]) -> AsyncI
 
 
 async def _compare_page(
-    jiwa: JiwaClient, catalog: Catalog, page: list[list[SalesOrderRow]], codes: ExpectedCodes, tally: Tally
+    jiwa: JiwaClient,
+    catalog: Catalog,
+    page: list[list[SalesOrderRow]],
+    codes: ExpectedCodes,
+    found: Comparison,
 ) -> None:
     keys = [rows[0].InvoiceID for rows in page]
     known = await of_keys(codes.connection, ORDER_TO_LICENSE, keys, step="license ", ordering="jiwa order ")
     for rows in page:
-        await _compare_order(jiwa, catalog, rows, known[rows[0].InvoiceID], codes, tally)
+        await _compare_order(jiwa, catalog, rows, known[rows[0].InvoiceID], codes, found)
 
 
 async def _compare_order(
@@ -159,7 +172,7 @@ async def _compare_order(
     rows: list[SalesOrderRow],
     known: Journaled,
     codes: ExpectedCodes,
-    tally: Tally,
+    found: Comparison,
 ) -> None:
     try:
         order = await jiwa.get_sales_order(InvoiceID=rows[0].InvoiceID)
@@ -172,26 +185,26 @@ async def _compare_order(
         return
     if not _is_paid(catalog, order, rows):
         if known.codes:
-            tally.add(Difference(what, f"not paid, and {len(known.codes)} licenses were given"))
+            found.add(Difference(what, f"not paid, and {len(known.codes)} licenses were given"))
         return
     if calls_for:
-        tally.counts["paid"] += 1
-        _judge(order, calls_for, known, tally)
+        found.counts["paid"] += 1
+        _judge(order, calls_for, known, found)
 
 
-def _judge(order: SalesOrder, calls_for: int, known: Journaled, tally: Tally) -> None:
+def _judge(order: SalesOrder, calls_for: int, known: Journaled, found: Comparison) -> None:
     """Count a paid order that calls for licenses, or add what it lacks."""
     what = f"order {order.InvoiceNo}"
     is_licensed, is_mailed = len(known.codes) >= calls_for, "mail" in known.done
     is_noted = "order note" in known.done
-    tally.counts["licensed"] += is_licensed
-    tally.counts["mailed"] += is_mailed
+    found.counts["licensed"] += is_licensed
+    found.counts["mailed"] += is_mailed
     if len(known.codes) > calls_for:
-        tally.add(Difference(what, f"{len(known.codes)} licenses were given; it calls for {calls_for}"))
+        found.add(Difference(what, f"{len(known.codes)} licenses were given; it calls for {calls_for}"))
     if is_licensed and is_mailed and is_noted:
         return
     if known.in_work or _is_young(order):
-        tally.counts["in work"] += 1
+        found.counts["in work"] += 1
         return
     parts = (
         ("no license" if not known.codes else f"{len(known.codes)} of {calls_for} licenses", is_licensed),
@@ -200,9 +213,9 @@ def _judge(order: SalesOrder, calls_for: int, known: Journaled, tally: Tally) ->
     )
     lacks = "paid, with " + ", ".join(part for part, is_there in parts if not is_there)
     if known.needs_a_person:
-        tally.add(Difference(what, f"{lacks}; its delivery is {known.needs_a_person}: see the inbox"))
+        found.add(Difference(what, f"{lacks}; its delivery is {known.needs_a_person}: see the inbox"))
     else:
-        tally.add(Difference(what, lacks, order.InvoiceID))
+        found.add(Difference(what, lacks, order.InvoiceID))
 
 
 def _codes_of(catalog: Catalog, order: SalesOrder) -> int:
@@ -218,7 +231,7 @@ def _is_paid(catalog: Catalog, order: SalesOrder, rows: list[SalesOrderRow]) -> 
 
 def _is_young(order: SalesOrder) -> bool:
     saved = order.LastSavedDateTime
-    return saved is not None and datetime.now(UTC) - _utc(saved) < SETTLED
+    return saved is not None and datetime.now(UTC) - _utc(saved) < IN_WORK_FOR
 
 
 # Zentitle and the journal
@@ -229,7 +242,7 @@ async def _compare_licenses(
     catalog: Catalog,
     window: tuple[datetime, datetime],
     codes: ExpectedCodes,
-    tally: Tally,
+    found: Comparison,
 ) -> None:
     """Compare the codes of the catalog's products with the journal, both ways, a part of a page at a time."""
     for product in sorted({product.product_id for product in catalog.products}):
@@ -237,8 +250,8 @@ async def _compare_licenses(
         async for code in pages(zentitle.list_license_codes, productid=product):
             made_here.append(code.licenseCode)
             in_window = code.created is not None and window[0] <= _utc(code.created) <= window[1]
-            if code.companyID and in_window and await codes.unknown([code.licenseCode]):
-                tally.add(
+            if (code.company or code.companyID) and in_window and await codes.unknown([code.licenseCode]):
+                found.add(
                     Difference(
                         f"license {code.licenseCode}",
                         f"given to {code.company or code.companyID} at Zentitle, and not in the journal: made by "
@@ -250,9 +263,9 @@ async def _compare_licenses(
                 made_here = []
         await codes.seen(made_here)
     number, first = await codes.left(MAX_SHOWN)
-    tally.number += max(0, number - len(first))
+    found.number += max(0, number - len(first))
     for business, gone in first:
-        tally.add(Difference(business, f"license {gone} is in the journal, and no more at Zentitle"))
+        found.add(Difference(business, f"license {gone} is in the journal, and no more at Zentitle"))
 
 
 # What comes of it
@@ -274,38 +287,38 @@ def _delivery(invoice: str, run: str) -> Arrival:
     return Arrival(SOURCE, f"{invoice} {run}", "POST", {}, {}, "application/json", stored, altered)
 
 
-async def _report_issue(connection: Connection, tally: Tally, *, repaired: bool) -> None:
-    left = tally.number - (tally.counts["repaired"] if repaired else 0)
+async def _report_issue(connection: Connection, found: Comparison, *, repaired: bool) -> None:
+    left = found.number - (found.counts["repaired"] if repaired else 0)
     if left <= 0:
         await issues.close(connection, cause=CAUSE)
         return
     await issues.report(
         connection,
         cause=CAUSE,
-        title=f"reconcile: {tally.line()}",
+        title=f"reconcile: {found.line()}",
         advice="See the table `reconcile` under Artifacts in the Prefect UI. Run reconcile with repair for what is "
         "missing; look at the vendor for the rest.",
         kind=WORKFLOW,
     )
 
 
-async def _conclude(tally: Tally, begin: datetime, end: datetime) -> State[None]:
+async def _conclude(found: Comparison, begin: datetime, end: datetime) -> State[None]:
     """Make the table and the final state."""
-    line = tally.line()
-    if tally.counts["repaired"]:
-        line += f"; {tally.counts['repaired']:,} given to order-to-license"
+    line = found.line()
+    if found.counts["repaired"]:
+        line += f"; {found.counts['repaired']:,} given to order-to-license"
     rows = [
         {"what": markdown(each.what), "problem": markdown(each.problem), "repairable": bool(each.invoice_id)}
-        for each in tally.differences
+        for each in found.differences
     ]
     await acreate_table_artifact(
         key=WORKFLOW,
         description=f"Orders from {begin:%Y-%m-%d} to {end:%Y-%m-%d}: {line}",
         table=rows or [{"what": "all", "problem": "none", "repairable": False}],
     )
-    if tally.number:
-        first = "\n".join(f"{each.what}: {each.problem}" for each in tally.differences[:20])
-        return Failed(name="Differences", message=f"{line}\n{first}")
+    if found.number:
+        first = "\n".join(f"{each.what}: {each.problem}" for each in found.differences[:20])
+        return Completed(name="Differences", message=f"{line}\n{first}")
     return Completed(name="No differences", message=line)
 
 

@@ -200,7 +200,7 @@ class Engine:
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
             ("looking again", partial(check_late, database, self.settings), LATE_CHECK_SECONDS),
             ("watching over vendors", self._watch_vendors, VENDORS_SECONDS),
-            ("looking for silent sources", partial(silences.look, database, self.hooks), SILENCE_SECONDS),
+            ("looking for silent sources", partial(silences.watch, database, self.hooks), SILENCE_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]

@@ -20,20 +20,20 @@ UNSEEN = timedelta(minutes=5)
 HISTORY = timedelta(days=14)
 """The time for which a source must have been seen before its silence means anything: two weekends."""
 MIN_GAPS = 20
-LEAST = timedelta(hours=1)
+MIN_SILENCE = timedelta(hours=1)
 """A shorter silence is never an issue, unless `silent_after` says so."""
 MARGIN = 1.25
 """The factor by which a silence must be longer than the longest: a record alone is no reason to wake anybody."""
 
 
-async def look(database: asyncpg.Pool, hooks: Hooks) -> None:
+async def watch(database: asyncpg.Pool, hooks: Hooks) -> None:
     """Look at each source: learn its gaps, report its silence as an issue, and close that when it is over."""
     for name, source in hooks.sources.items():
         if source.internal:
             continue
         is_on = hooks.why_off(name) is None
         async with database.acquire() as connection, connection.transaction():
-            await _look_at(connection, name, source.silent_after, is_on=is_on)
+            await _watch_one(connection, name, source.silent_after, is_on=is_on)
 
 
 async def all_silences(database: "asyncpg.Pool | Connection") -> Mapping[str, Row]:
@@ -41,7 +41,7 @@ async def all_silences(database: "asyncpg.Pool | Connection") -> Mapping[str, Ro
     return {row["source"]: row for row in await database.fetch("SELECT * FROM silences ORDER BY source")}
 
 
-async def _look_at(connection: Connection, name: str, allowed: timedelta | None, *, is_on: bool) -> None:
+async def _watch_one(connection: Connection, name: str, allowed: timedelta | None, *, is_on: bool) -> None:
     await connection.execute("INSERT INTO silences (source) VALUES ($1) ON CONFLICT DO NOTHING", name)
     row = await connection.fetchrow(
         """
@@ -116,7 +116,7 @@ def learned(row: Row) -> timedelta | None:
     if row["longest"] is None or row["gaps"] < MIN_GAPS or row["now"] - since < HISTORY:
         return None
     longest: timedelta = row["longest"]
-    return max(LEAST, MARGIN * longest)
+    return max(MIN_SILENCE, MARGIN * longest)
 
 
 def cause(source: str) -> str:

@@ -161,7 +161,7 @@ def test_the_home_is_its_owner_s_alone(sandbox):
 async def test_what_prefect_s_worker_writes_beside_is_in_the_home(business, sandbox, until, prefect_api):
     home = sandbox.settings.home
     of_the_worker = {
-        "flows": {"name": {"any_": ["ticket-to-invoice"]}},
+        "flows": {"name": {"any_": ["reconcile"]}},
         "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
     }
     await until(

@@ -13,34 +13,36 @@ from hookline.database import pool
 from hookline.engine import worker_runs
 from hookline.provisioning import schedules
 
-TICKETS = "ticket-to-invoice"
+COMPARISON = "reconcile"
+NO_ORDERS = {"days": 1, "until": "2026-01-31T00:00:00+00:00"}
 
 
 @pytest.fixture
-async def tickets(prefect_api, sandbox, until):
+async def comparisons(prefect_api, sandbox, until):
     """The deployment with one slot, with no run but the test's, whose vendor may answer late, so that a run lasts."""
-    tickets = Tickets(prefect_api, sandbox, until)
-    place = f"deployments/{tickets.deployment()['id']}"
+    comparisons = Comparisons(prefect_api, sandbox, until)
+    place = f"deployments/{comparisons.deployment()['id']}"
     prefect_api.post(f"{place}/pause_deployment").raise_for_status()
-    await until(lambda: tickets.taken_slots() == 0, "a run still has the slot")
-    yield tickets
-    sandbox.clear_faults("jifeline")
+    await until(lambda: comparisons.taken_slots() == 0, "a run still has the slot")
+    yield comparisons
+    sandbox.clear_faults("jiwa")
     prefect_api.post(f"{place}/resume_deployment").raise_for_status()
 
 
-class Tickets:
+class Comparisons:
     def __init__(self, prefect_api, sandbox, until):
         self.api, self.sandbox, self.until = prefect_api, sandbox, until
 
     def slow(self, seconds):
-        self.sandbox.fault("jifeline", operation="*", kind="latency", seconds=seconds, times=1)
+        self.sandbox.fault("jiwa", operation="*", kind="latency", seconds=seconds, times=1)
 
     def deployment(self):
-        return self.api.get(f"deployments/name/{TICKETS}/default").raise_for_status().json()
+        return self.api.get(f"deployments/name/{COMPARISON}/default").raise_for_status().json()
 
     def begin(self):
         answer = self.api.post(
-            f"deployments/{self.deployment()['id']}/create_flow_run", json={"state": {"type": "SCHEDULED"}}
+            f"deployments/{self.deployment()['id']}/create_flow_run",
+            json={"state": {"type": "SCHEDULED"}, "parameters": NO_ORDERS},
         )
         return answer.raise_for_status().json()["id"]
 
@@ -60,61 +62,65 @@ class Tickets:
         return self.deployment()["global_concurrency_limit"]["active_slots"]
 
 
-async def running(tickets, seconds):
-    tickets.slow(seconds)
-    flow_run_id = tickets.begin()
-    await tickets.comes_to(flow_run_id, "RUNNING")
+async def running(comparisons, seconds):
+    comparisons.slow(seconds)
+    flow_run_id = comparisons.begin()
+    await comparisons.comes_to(flow_run_id, "RUNNING")
     return flow_run_id
 
 
-async def test_a_run_whose_worker_was_killed_is_crashed_and_the_next_one_runs(tickets, business):
-    flow_run_id = await running(tickets, 60)
+async def test_a_run_whose_worker_was_killed_is_crashed_and_the_next_one_runs(comparisons, business):
+    flow_run_id = await running(comparisons, 60)
 
     business.process("hookline", "worker").send_signal(signal.SIGKILL)
 
-    assert "its process has gone" in (await tickets.comes_to(flow_run_id, "CRASHED"))["message"].lower()
-    tickets.sandbox.clear_faults("jifeline")
-    await tickets.comes_to(tickets.begin(), "COMPLETED")
-    assert 0 == tickets.taken_slots()
+    assert "its process has gone" in (await comparisons.comes_to(flow_run_id, "CRASHED"))["message"].lower()
+    comparisons.sandbox.clear_faults("jiwa")
+    await comparisons.comes_to(comparisons.begin(), "COMPLETED")
+    assert 0 == comparisons.taken_slots()
 
 
-async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(tickets, business):
-    flow_run_id = await running(tickets, 60)
+async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(comparisons, business):
+    flow_run_id = await running(comparisons, 60)
     worker = business.process("hookline", "worker")
     worker.send_signal(signal.SIGSTOP)  # nobody enforces the wish
 
     cancelling = {"state": {"type": "CANCELLING"}, "force": True}
-    tickets.api.post(f"flow_runs/{flow_run_id}/set_state", json=cancelling).raise_for_status()
+    comparisons.api.post(f"flow_runs/{flow_run_id}/set_state", json=cancelling).raise_for_status()
     worker.send_signal(signal.SIGKILL)
 
-    assert "Cancelled" == (await tickets.comes_to(flow_run_id, "CANCELLED"))["name"]
-    assert 0 == tickets.taken_slots()
+    assert "Cancelled" == (await comparisons.comes_to(flow_run_id, "CANCELLED"))["name"]
+    assert 0 == comparisons.taken_slots()
 
 
-async def test_a_worker_that_is_asked_to_stop_lets_its_run_end(tickets, business):
-    flow_run_id = await running(tickets, 4)
+async def test_a_worker_that_is_asked_to_stop_lets_its_run_end(comparisons, business):
+    flow_run_id = await running(comparisons, 4)
 
     business.process("hookline", "worker").send_signal(signal.SIGTERM)
 
-    assert "COMPLETED" == (await tickets.comes_to(flow_run_id, "COMPLETED", "CRASHED", "SCHEDULED"))["type"]
+    assert (
+        "COMPLETED" == (await comparisons.comes_to(flow_run_id, "COMPLETED", "CRASHED", "SCHEDULED"))["type"]
+    )
 
 
-async def test_what_does_not_end_in_time_begins_again_with_the_next_worker(tickets, business, until):
-    flow_run_id = await running(tickets, 120)
+async def test_what_does_not_end_in_time_begins_again_with_the_next_worker(comparisons, business, until):
+    flow_run_id = await running(comparisons, 120)
 
     asked_at = time.monotonic()
     business.process("hookline", "worker").send_signal(signal.SIGTERM)
-    await tickets.until(lambda: tickets.state(flow_run_id)["type"] != "RUNNING", "it still runs")
-    tickets.sandbox.clear_faults("jifeline")
+    await comparisons.until(lambda: comparisons.state(flow_run_id)["type"] != "RUNNING", "it still runs")
+    comparisons.sandbox.clear_faults("jiwa")
 
     assert time.monotonic() - asked_at > 15
-    await tickets.comes_to(flow_run_id, "COMPLETED")
-    run = tickets.api.get(f"flow_runs/{flow_run_id}").json()
+    await comparisons.comes_to(flow_run_id, "COMPLETED")
+    run = comparisons.api.get(f"flow_runs/{flow_run_id}").json()
     assert 2 == run["run_count"]
 
 
-async def test_a_run_with_a_process_and_a_run_of_another_worker_are_left_alone(tickets, sandbox, business):
-    flow_run_id = await running(tickets, 8)
+async def test_a_run_with_a_process_and_a_run_of_another_worker_are_left_alone(
+    comparisons, sandbox, business
+):
+    flow_run_id = await running(comparisons, 8)
     with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
         async with get_client() as client:
             database = await pool(sandbox.settings)
@@ -123,25 +129,25 @@ async def test_a_run_with_a_process_and_a_run_of_another_worker_are_left_alone(t
             closed = [await worker_runs.close_abandoned(client, database, each) for each in (name, "another")]
 
     assert [[], []] == closed
-    await tickets.comes_to(flow_run_id, "COMPLETED")
+    await comparisons.comes_to(flow_run_id, "COMPLETED")
 
 
-async def test_slots_that_nobody_holds_are_freed(tickets, sandbox):
-    limit = tickets.deployment()["global_concurrency_limit"]["id"]
-    tickets.api.patch(f"v2/concurrency_limits/{limit}", json={"active_slots": 1}).raise_for_status()
+async def test_slots_that_nobody_holds_are_freed(comparisons, sandbox):
+    limit = comparisons.deployment()["global_concurrency_limit"]["id"]
+    comparisons.api.patch(f"v2/concurrency_limits/{limit}", json={"active_slots": 1}).raise_for_status()
 
     with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
         async with get_client() as client:
             await worker_runs.free_slots(client)
 
-    assert 0 == tickets.taken_slots()
+    assert 0 == comparisons.taken_slots()
 
 
 async def test_a_schedule_of_which_no_run_completes_is_overdue(sandbox):
     with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
         async with get_client() as client:
             soon = await schedules.overdue(client, datetime.now(UTC))
-            later = await schedules.overdue(client, datetime.now(UTC) + timedelta(hours=2))
+            later = await schedules.overdue(client, datetime.now(UTC) + timedelta(days=10))
 
     assert [] == soon
-    assert "ticket-to-invoice/default" in [each.deployment for each in later]
+    assert "reconcile/default" in [each.deployment for each in later]

@@ -26,7 +26,7 @@ def look(database):
 
     async def look(**fields):
         hooks = Hooks(Path("hooks.yaml"), {"shop": read_source(SHOP | fields, Path())})
-        await silences.look(database, hooks)
+        await silences.watch(database, hooks)
         return await database.fetchrow("SELECT * FROM issues WHERE kind = 'silence' AND closed_at IS NULL")
 
     return look

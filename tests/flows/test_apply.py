@@ -4,12 +4,12 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blocks import JifelineCredentials
+from blocks import ZentitleCredentials
 from hookline.provisioning.apply import apply as apply_to_prefect
 from hookline.provisioning.automations import load_automations
 from hookline.provisioning.deployments import load_deployments
 
-TICKETS = "ticket-to-invoice/default"
+COMPARISON = "reconcile/default"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def apply(sandbox, repository, prefect):
 
 
 async def scheduled(prefect):
-    deployment = await prefect.read_deployment_by_name(TICKETS)
+    deployment = await prefect.read_deployment_by_name(COMPARISON)
     return [schedule.active for schedule in deployment.schedules]
 
 
@@ -58,9 +58,9 @@ async def test_gateways_and_engines_are_told_to_read_their_files_again(apply, sa
 
 
 async def test_a_schedule_is_off_until_all_its_vendors_are_set(prefect, apply, monkeypatch):
-    for name in ("BASE_URL", "CLIENT_ID", "CLIENT_SECRET"):
-        monkeypatch.delenv(f"JIFELINE_{name}")
-    block = await prefect.read_block_document_by_name("default", JifelineCredentials.get_block_type_slug())
+    for name in ("BASE_URL", "CUSTOMER_ID", "API_KEY"):
+        monkeypatch.delenv(f"ZENTITLE_{name}")
+    block = await prefect.read_block_document_by_name("default", ZentitleCredentials.get_block_type_slug())
     await prefect.delete_block_document(block.id)
 
     without = await apply()
@@ -68,6 +68,6 @@ async def test_a_schedule_is_off_until_all_its_vendors_are_set(prefect, apply, m
     monkeypatch.undo()
     again = await apply()
 
-    assert "off: there is no default of jifeline" == without["schedule", TICKETS]
+    assert "off: there is no default of zentitle" == without["schedule", COMPARISON]
     assert ([False], [True]) == (off, await scheduled(prefect))
-    assert ("changed", None) == (again["deployment", TICKETS], again.get(("schedule", TICKETS)))
+    assert ("changed", None) == (again["deployment", COMPARISON], again.get(("schedule", COMPARISON)))

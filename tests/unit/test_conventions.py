@@ -78,7 +78,7 @@ def test_the_tasks_and_flows_are_found():
     """Else what follows would hold for none."""
     assert {name.rpartition(".")[0] for name in TASKS} == VENDOR_TASKS
     processes = {"order-to-license", "license-on-loan", "ticket-to-invoice", "supply-alert"}
-    assert processes | {"notify"} == {flow.name for flow in FLOWS.values()}
+    assert processes | {"reconcile", "notify"} == {flow.name for flow in FLOWS.values()}
 
 
 # Tasks -----------------------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ def test_the_deployments_that_are_shipped_fit_the_routes_that_are_shipped(reposi
         "license-on-loan/default": "flows/license_on_loan.py:license_on_loan",
         "ticket-to-invoice/default": "flows/ticket_to_invoice.py:ticket_to_invoice",
         "supply-alert/default": "flows/supply_alert.py:supply_alert",
+        "reconcile/default": "flows/reconcile.py:reconcile",
         "notify/default": "flows/notify.py:notify",
     } == {name: one.entrypoint for name, one in deployments.items()}
 

@@ -67,9 +67,14 @@ def test_the_hooks_that_are_shipped_are_right(repository):
 
     assert (
         {"jiwa": SharedSecret, "standard": StandardWebhooks},
-        {"order-to-license/default", "license-on-loan/default"},
+        {
+            "order-to-license/default",
+            "license-on-loan/default",
+            "ticket-to-invoice/default",
+            "supply-alert/default",
+        },
     ) == (
-        {name: type(source.auth_scheme) for name, source in hooks.sources.items() if not source.poll},
+        {name: type(source.auth_scheme) for name, source in hooks.sources.items() if source.takes_requests},
         hooks.deployments,
     )
 

@@ -1,0 +1,185 @@
+"""The comparison of reconcile, on the simulators and a journal: both ways, in pages."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from flows.reconcile import Comparison, _compare_licenses, _compare_orders
+from hookline.catalog import load_catalog
+from hookline.clients import JiwaClient, JiwaKey, ZentitleClient, ZentitleKey
+from hookline.clients.jiwa.models import NewLine
+from hookline.journal.compare import ExpectedCodes
+from hookline.simulators.server import running
+
+PRO = "6453300110"
+
+
+@pytest.fixture(scope="module")
+async def simulators():
+    async with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def vendors(simulators):
+    simulators.reset()
+    key = ZentitleKey("1234", SecretStr("sandbox-zentitle-key"))
+    async with (
+        JiwaClient(simulators.jiwa.url, JiwaKey(SecretStr("sandbox-jiwa-key"))) as jiwa,
+        ZentitleClient(simulators.zentitle.url, key) as zentitle,
+    ):
+        yield jiwa, zentitle
+
+
+@pytest.fixture
+def compare(database, vendors, repository, monkeypatch):
+    """Compare the last day; what was found about what is named."""
+    monkeypatch.setattr("flows.reconcile.IN_WORK_FOR", timedelta(days=-1))
+    monkeypatch.setattr("flows.reconcile.PAGE", 3)
+    catalog = load_catalog(repository / "deployments/catalog.yaml")
+
+    async def compare(*about):
+        found, now = Comparison(), datetime.now(UTC)
+        window = (now - timedelta(days=1), now + timedelta(minutes=1))
+        async with database.acquire() as connection:
+            codes = ExpectedCodes(connection)
+            await codes.make()
+            await _compare_orders(vendors[0], catalog, window, codes, found)
+            await _compare_licenses(vendors[1], catalog, window, codes, found)
+        return found, [each for each in found.differences if any(name in each.what for name in about)]
+
+    return compare
+
+
+@pytest.fixture
+def order(vendors):
+    async def order(*, paid=True):
+        made = await vendors[0].create_sales_order(
+            DebtorAccountNo="1001", Lines=[NewLine(PartNo="LIC-PRO", QuantityOrdered=1)]
+        )
+        if paid:
+            [history] = made.Histories
+            await vendors[0].create_sales_order_payment(
+                InvoiceID=made.InvoiceID,
+                InvoiceHistoryID=history.InvoiceHistoryID,
+                AmountPaid=history.HistoryTotal,
+                PaymentRef="1",
+            )
+        return made
+
+    return order
+
+
+@pytest.fixture
+def journaled(database, vendors):
+    """Write into the journal, and do at Zentitle, what order-to-license does for an order; return the code."""
+
+    async def journaled(order, *steps, at_zentitle=True):
+        code = "777777777777777777"
+        if at_zentitle:
+            company = (await vendors[1].list_companies_products())[0].companyID
+            [code] = await vendors[1].create_license_codes(productid=PRO, companyid=company, numcodes=1)
+        for step in steps:
+            reference = [code] if step.startswith("license") else []
+            await database.execute(
+                """
+                INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, expected, reference)
+                VALUES ('order-to-license', $1, $2, $2, 'zentitle.x', 'done', '', '{}', $3, $4)
+                """,
+                order.InvoiceID,
+                step,
+                len(reference),
+                reference,
+            )
+        return code
+
+    return journaled
+
+
+ALL = ("license LIC-PRO", "mail", "order note")
+
+
+async def test_orders_of_many_pages_that_are_licensed_are_no_difference(compare, order, journaled):
+    before, _ = await compare()
+    orders = [await order() for _ in range(7)]
+    for each in orders:
+        await journaled(each, *ALL)
+
+    found, about = await compare(*(each.InvoiceNo for each in orders))
+
+    assert [] == about
+    assert [7, 7, 7] == [found.counts[name] - before.counts[name] for name in ("paid", "licensed", "mailed")]
+
+
+@pytest.mark.parametrize(
+    ("done", "problem"),
+    [
+        ((), "paid, with no license, no mail, no note"),
+        (("license LIC-PRO",), "paid, with no mail, no note"),
+        (("license LIC-PRO", "mail"), "paid, with no note"),
+    ],
+)
+async def test_what_a_paid_order_lacks_is_a_difference_that_may_be_repaired(
+    compare, order, journaled, done, problem
+):
+    made = await order()
+    await journaled(made, *done)
+
+    found, [difference] = await compare(made.InvoiceNo)
+
+    assert (problem, made.InvoiceID) == (difference.problem, difference.invoice_id)
+    assert made.InvoiceID in found.to_repair
+
+
+async def test_what_is_in_work_or_needs_a_person_is_not_repaired(compare, order, database):
+    made = [await order(), await order()]
+    for each, state in zip(made, ("running", "failed"), strict=True):
+        delivery = await database.fetchval(
+            "INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state)"
+            " VALUES ('jiwa', $1, 'POST', '{}', '{}', '', 'received') RETURNING id",
+            each.InvoiceID,
+        )
+        await database.execute(
+            "INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key, state)"
+            " VALUES ($1, 'jiwa', 'r', 'f/d', '{}', 'jiwa order ' || $2, $3)",
+            delivery,
+            each.InvoiceID,
+            state,
+        )
+
+    found, [difference] = await compare(*(each.InvoiceNo for each in made))
+
+    assert (f"order {made[1].InvoiceNo}", "") == (difference.what, difference.invoice_id)
+    assert "its delivery is failed: see the inbox" in difference.problem
+    assert 1 == found.counts["in work"]
+
+
+async def test_a_license_for_an_order_that_is_not_paid_is_a_difference(compare, order, journaled):
+    made = await order(paid=False)
+    await journaled(made, *ALL)
+
+    _, [difference] = await compare(made.InvoiceNo)
+
+    assert ("not paid, and 1 licenses were given", "") == (difference.problem, difference.invoice_id)
+
+
+async def test_codes_that_only_one_side_has_are_differences_both_ways(compare, order, journaled):
+    gone, extra = await order(), await order()
+    await journaled(gone, *ALL, at_zentitle=False)
+    await journaled(extra, *ALL)
+    unknown = await journaled(extra)  # at Zentitle alone
+
+    found, about = await compare(gone.InvoiceNo, unknown)
+
+    assert {f"order {gone.InvoiceNo}", f"license {unknown}"} == {each.what for each in about}
+    assert "differences: none" not in found.line()
+    assert json.dumps(found.line())
+
+
+async def test_the_result_is_one_line():
+    found = Comparison()
+    found.counts.update(paid=1204, licensed=1204, mailed=1204)
+
+    assert "1,204 paid, 1,204 licensed, 1,204 mailed; differences: none" == found.line()
