@@ -30,41 +30,48 @@ SCALED = {
 }
 
 
+@pytest.fixture
+def night():
+    """A sandbox of its own, with the waits of a night scaled."""
+    with measured_sandbox(Console(file=io.StringIO()), **SCALED) as made:
+        yield made
+
+
 @pytest.mark.long
-async def test_a_night_without_zentitle_costs_no_order_no_double_no_click_and_at_most_half_the_rate():
-    with measured_sandbox(Console(file=io.StringIO()), **SCALED) as (sandbox, progress):
-        database = await pool(sandbox.settings)
-        async with PaidOrders.of(sandbox, progress) as orders, webhooks(sandbox) as webhook:
-            await orders.warm_up(webhook)
-            usual = per_second(await orders.at_once("the usual rate", webhook, BASELINE))
-            paid = await orders._pay_orders("orders of the night", ORDERS)
-            before = await database.fetchval("SELECT max(id) FROM changes")
+async def test_a_night_without_zentitle_costs_no_order_no_double_no_click_and_at_most_half_the_rate(night):
+    sandbox, progress = night
+    database = await pool(sandbox.settings)
+    async with PaidOrders.of(sandbox, progress) as orders, webhooks(sandbox) as webhook:
+        await orders.warm_up(webhook)
+        usual = per_second(await orders.at_once("the usual rate", webhook, BASELINE))
+        paid = await orders._pay_orders("orders of the night", ORDERS)
+        before = await database.fetchval("SELECT max(id) FROM changes")
 
-            began = time.time()
-            sandbox.fault("zentitle", operation="create_license_codes", kind="lose", times=5)
-            sandbox.fault("zentitle", operation="*", kind="latency", seconds=3600, times=8, skip=20)
-            sandbox.fault("zentitle", operation="*", kind="refuse", times=0, skip=40)
-            await asyncio.gather(*(webhook(order) for order in paid))
-            await _all_wait(database)
-            await asyncio.sleep(max(0, began + NIGHT_SECONDS - time.time()))
-            calls = len(sandbox.requests("zentitle"))
-            away = await database.fetchrow("SELECT * FROM vendor_accounts WHERE vendor = 'zentitle'")
+        began = time.time()
+        sandbox.fault("zentitle", operation="create_license_codes", kind="lose", times=5)
+        sandbox.fault("zentitle", operation="*", kind="latency", seconds=3600, times=8, skip=20)
+        sandbox.fault("zentitle", operation="*", kind="refuse", times=0, skip=40)
+        await asyncio.gather(*(webhook(order) for order in paid))
+        await _all_wait(database)
+        await asyncio.sleep(max(0, began + NIGHT_SECONDS - time.time()))
+        calls = len(sandbox.requests("zentitle"))
+        away = await database.fetchrow("SELECT * FROM vendor_accounts WHERE vendor = 'zentitle'")
 
-            sandbox.clear_faults("zentitle")
-            back = time.time()
-            await orders._until_done("after the night", [order.InvoiceID for order in paid])
-            last = max(orders.log.last[order.InvoiceID] for order in paid)
-            await _all_done(database)
-        rate = ORDERS / (last - back)
-        became = Counter(
-            row["became"]
-            for row in await database.fetch(
-                "SELECT became FROM changes WHERE id > $1 AND subject = 'dispatch'", before
-            )
+        sandbox.clear_faults("zentitle")
+        back = time.time()
+        await orders._until_done("after the night", [order.InvoiceID for order in paid])
+        last = max(orders.log.last[order.InvoiceID] for order in paid)
+        await _all_done(database)
+    rate = ORDERS / (last - back)
+    became = Counter(
+        row["became"]
+        for row in await database.fetch(
+            "SELECT became FROM changes WHERE id > $1 AND subject = 'dispatch'", before
         )
-        issues = await database.fetchval("SELECT count(*) FROM issues")
-        records = {name: sandbox.records(name) for name in ("zentitle", "sensorpro", "jiwa")}
-        await close_pool()
+    )
+    issues = await database.fetchval("SELECT count(*) FROM issues")
+    records = {name: sandbox.records(name) for name in ("zentitle", "sensorpro", "jiwa")}
+    await close_pool()
     print(  # noqa: T201
         f"{usual:.1f} orders a second usually, {rate:.1f} after the night; {calls} calls; {dict(became)}"
     )

@@ -30,11 +30,11 @@ def feed(prefect_api, until):
     """Wait for so many events about something of this name, the oldest first."""
 
     async def feed(name, count=1):
-        about = {"event": {"prefix": ["hookline.issue", "hookline.vendor"]}, "order": "ASC"}
+        about = {"event": {"prefix": ["hookline.issue", "hookline.vendor"]}, "order": "DESC"}
 
         def found():
-            events = prefect_api.post("events/filter", json={"filter": about, "limit": 200}).json()["events"]
-            mine = [event for event in events if name == event["resource"]["prefect.resource.name"]]
+            events = prefect_api.post("events/filter", json={"filter": about}).json()["events"]
+            mine = [event for event in reversed(events) if name == event["resource"]["prefect.resource.name"]]
             return mine if len(mine) >= count else None
 
         return await until(found, f"no {count} events about {name}")
