@@ -63,26 +63,28 @@ async def begun_again(installation):
 
 
 async def test_an_engine_of_another_home_takes_over_before_the_lease_ends(tmp_path, environment):
-    installation = Installation(
-        tmp_path, environment, HOOKLINE_LEASE_SECONDS="10", HOOKLINE_BATCH_BACKLOG="0"
-    )
+    settings = {
+        "HOOKLINE_LEASE_SECONDS": "10",
+        "HOOKLINE_BATCH_BACKLOG": "0",
+        "HOOKLINE_LANDING_SECONDS": "8",
+    }
+    installation = Installation(tmp_path, environment, **settings)
     with installation.sandbox() as sandbox:
         async with business(sandbox) as firm:
-            with installation.up():
+            with installation.up(), other_engine(installation):
                 installation.run("apply", "--subscribe", "--url", installation.settings.gateway_url)
                 database = await pool(installation.settings)
-                sandbox.fault("zentitle", operation="create_license_codes", kind="latency", seconds=8)
+                await until(lambda: listed(database, 2), "the other engine does not begin")
+                sandbox.fault("zentitle", operation="create_license_codes", kind="latency", seconds=4)
                 order = await firm.order(("LIC-PRO", 1))
                 await until(lambda: sandbox.faults("zentitle") == [], "the license was not asked for")
-                with other_engine(installation):
-                    await until(lambda: listed(database, 2), "the other engine does not begin")
-                    [row] = await database.fetch(
-                        "SELECT * FROM dispatches WHERE state = 'running' ORDER BY seq LIMIT 1"
-                    )
-                    psutil.Process(int(row["lease_owner"].split(":")[1])).kill()
-                    taken = await until(lambda: taken_over(database, row["id"]), "nobody takes over")
-                    await firm.noted(order)
-                    await close_pool()
+                [row] = await database.fetch(
+                    "SELECT * FROM dispatches WHERE state = 'running' ORDER BY seq LIMIT 1"
+                )
+                psutil.Process(int(row["lease_owner"].split(":")[1])).kill()
+                taken = await until(lambda: taken_over(database, row["id"]), "nobody takes over")
+                await firm.noted(order)
+                await close_pool()
 
             assert taken["at"] < row["lease_until"]
             assert 1 == firm.counts(order)["licenses"]
