@@ -100,13 +100,7 @@ class Confined:
     async def _done(self, work: Callable[[], T]) -> T:
         if self._up is not self._pool or not self._pool.active:
             await asyncio.to_thread(self._bring_up)
-        try:
-            future = self._pool.schedule(work, timeout=self.seconds)
-        except (
-            RuntimeError
-        ) as error:  # a thread of the pool has ended: whatever it was, it is not the work's doing
-            raise BrokenProcessPool(str(error)) from error
-        result: T = await asyncio.wrap_future(future)
+        result: T = await asyncio.wrap_future(self._pool.schedule(work, timeout=self.seconds))
         return result
 
     def _bring_up(self) -> None:
