@@ -101,6 +101,7 @@ class VendorTasks(Generic[C]):
         add_token: AddToken = lambda text, token: f"{text or ''}\n{token}".lstrip(),
         reference: str | None = None,
         expected: Callable[[Any], int] = lambda _inputs: 0,
+        named: Callable[[Any], list[str]] = lambda _inputs: [],
         harmless: bool = False,
     ) -> Task[Concatenate[C, BusinessKey, P], Coroutine[Any, Any, T]]:
         """
@@ -122,6 +123,7 @@ class VendorTasks(Generic[C]):
             reference: the name, in the answer or else in the inputs, of the vendor's id for it; the first of
                 `of`, unless it is counted.
             expected: how many references the write must bring; a `RecordReadback` says it itself.
+            named: returns the references that the inputs name themselves; they go before any other.
             harmless: in place of a read-back, where a repeat changes nothing: it is sent again at once.
         """
         _expect(operation, "readback", *_names(of), *(identity or ()), *wording, *found_by)
@@ -159,7 +161,7 @@ class VendorTasks(Generic[C]):
 
         def write_of(client: VendorClient, inputs: Input, business: BusinessKey) -> _Write[T]:
             counts = count_readback and count_readback(client, inputs)
-            return _Write(operation, client, inputs, business, readback, counts, reference)
+            return _Write(operation, client, inputs, business, readback, counts, reference, named)
 
         def reopen(
             client: VendorClient, inputs: Mapping[str, Any], business: BusinessKey
@@ -243,6 +245,7 @@ class _Write(Generic[T]):
     readback: FindReadback[Any, Any] | None = None
     count_readback: CountReadback | None = None
     reference: str | None = None
+    named: Callable[[Any], list[str]] = lambda _inputs: []
     before: set[str] = field(default_factory=set)
     """The last count before the write was sent."""
 
@@ -329,6 +332,8 @@ class _Write(Generic[T]):
         return Outcome(self._references(answer), stored)
 
     def _references(self, answer: Any) -> list[str]:
+        if own := self.named(self.inputs):
+            return own
         if isinstance(self.count_readback, RecordReadback):
             return sorted(self.count_readback.counted(answer) - self.before)
         if isinstance(answer, list) and all(isinstance(each, str) for each in answer):

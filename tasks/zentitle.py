@@ -28,6 +28,7 @@ create_license_codes = _zentitle.write_task(
     count_readback=readback.codes_of,
     readback=readback.imported_codes,
     expected=readback.codes_expected,
+    named=readback.codes_imported,
 )
 update_license_code = _zentitle.write_task(
     ZentitleClient.update_license_code,

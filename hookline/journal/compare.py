@@ -43,9 +43,9 @@ async def of_keys(
         """
         SELECT asked.key,
                (SELECT array_agg(e.step) FROM effects e
-                WHERE e.workflow = $1 AND e.key = asked.key AND e.state = 'done') AS done,
+                WHERE e.workflow = $1 AND e.key = asked.key AND e.state IN ('done', 'doubled')) AS done,
                (SELECT array_agg(code) FROM effects e CROSS JOIN unnest(e.reference) AS code
-                WHERE e.workflow = $1 AND e.key = asked.key AND e.state = 'done'
+                WHERE e.workflow = $1 AND e.key = asked.key AND e.state IN ('done', 'doubled')
                   AND starts_with(e.step, $3) AND e.expected > 0) AS codes,
                (SELECT array_agg(DISTINCT p.state) FROM dispatches p
                 WHERE split_part(p.key, ' ', -1) = asked.key AND starts_with(p.key, $4)) AS states
@@ -110,7 +110,9 @@ class ExpectedCodes:
         rows = await self.connection.fetch(
             """
             SELECT asked.code FROM unnest($1::text[]) AS asked (code)
-            WHERE NOT EXISTS (SELECT FROM effects e WHERE e.reference @> ARRAY[asked.code]) ORDER BY asked.code
+            WHERE NOT EXISTS (SELECT FROM effects e WHERE e.reference @> ARRAY[asked.code])
+              AND NOT EXISTS (SELECT FROM effects e WHERE e.surplus <> '{}' AND e.surplus @> ARRAY[asked.code])
+            ORDER BY asked.code
             """,
             list(codes),
         )

@@ -57,15 +57,19 @@ def codes_behind(client: ZentitleClient, inputs: NewPassiveLicense | NewMasterLi
 
 
 def codes_expected(inputs: CreateLicenseCodes) -> int:
-    """Return the number of codes in the answer; the answer to an import has none."""
-    return inputs.numcodes or 0
+    """Return the number of codes that are generated or imported."""
+    return inputs.numcodes or len(codes_imported(inputs))
+
+
+def codes_imported(inputs: CreateLicenseCodes) -> list[str]:
+    """Return the codes of an import; none where they are generated."""
+    return [code.strip() for code in (inputs.licensecodes or "").split(",") if code.strip()]
 
 
 async def imported_codes(client: ZentitleClient, inputs: CreateLicenseCodes, _token: str) -> Outcome | None:
     """Find all codes of the import, at the company."""
-    imported = {code.strip() for code in (inputs.licensecodes or "").split(",")} - {""}
     existing = await _codes(client, inputs.productid, inputs.companyid).count()
-    return Outcome() if imported <= existing else None
+    return Outcome() if set(codes_imported(inputs)) <= existing else None
 
 
 def codes_acquired(client: ZentitleClient, inputs: TakeLicenseCodes) -> CountReadback:

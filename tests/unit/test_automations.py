@@ -26,7 +26,7 @@ def test_ours_can_be_read_and_names_what_it_starts(repository):
     automations = load_automations(repository / "deployments/automations.yaml")
 
     things = [("deployment", "notify/default")]
-    names = ("notify", "notify-of-vendors", "notify-of-files", "notify-of-schedules")
+    names = ("notify", "notify-of-vendors", "notify-of-files", "notify-of-schedules", "notify-of-hold")
     assert dict.fromkeys(names, things) == {automation.name: automation.things for automation in automations}
 
 

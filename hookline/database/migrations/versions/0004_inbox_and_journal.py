@@ -491,6 +491,7 @@ CREATE INDEX effects_label_end ON effects (split_part(label, ' ', -1));     -- a
 CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate = off);
 CREATE INDEX effects_decide ON effects (state, id) WHERE state IN ('uncertain', 'doubled');
 CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX effects_surplus ON effects USING gin (surplus) WHERE surplus <> '{}';
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
