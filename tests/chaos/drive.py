@@ -49,6 +49,14 @@ FLOWS = {"order-to-license": False, "backlog": True}
 SOURCES = ["jiwa", "standard"]
 OPEN = ["received", "held", "dispatched", "running"]
 OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
+CHECKS_AND_UNDOS = """
+SELECT count(*) FROM effects e
+WHERE (state = 'doubled' AND undo_actor IS NOT NULL)
+   OR (check_at IS NOT NULL AND NOT EXISTS (
+           SELECT FROM effects o
+           WHERE o.scope = e.scope AND o.id <> e.id AND o.state IN ('intended', 'uncertain') AND o.attempted_at IS NOT NULL))
+"""
+"""Late checks to come, and undos that a person wants; a check waits for whatever it could be mistaken for."""
 PAGE = 200
 WATCH_SECONDS = 1.0
 MAX_MENDS = 4
@@ -283,9 +291,7 @@ class _Run:
             deliveries: int = await inbox.fetchval(
                 "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
             )
-            effects: int = await inbox.fetchval(
-                "SELECT count(*) FROM effects WHERE check_at IS NOT NULL OR state = 'doubled' AND undo_actor IS NOT NULL"
-            )
+            effects: int = await inbox.fetchval(CHECKS_AND_UNDOS)
         async with self._prefect() as prefect:
             asked = {
                 "flows": {"name": {"any_": [*FLOWS]}},
