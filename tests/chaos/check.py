@@ -20,7 +20,9 @@ NAMED = re.compile(r"'(\d{17,19})'")
 """A license code in the reason of an effect that a person is asked about, since more than expected are there."""
 STANDS = ("failed", "uncertain", "doubled", "discarded")
 FINAL = ("done", *STANDS)
-BY_A_VENDOR = re.compile(r"\w+: (jiwa|zentitle|sensorpro) \w+ |EffectUncertain: ")
+BY_A_VENDOR = re.compile(
+    r"(retried in the Prefect UI: )?(\w+: (jiwa|zentitle|sensorpro) \w+ |EffectUncertain: )"
+)
 """How the reason begins of what may stand: whatever of our own was killed, no order fails for it."""
 OVER = {"CANCELLED": "discarded", "COMPLETED": "done or doubled", "FAILED": "failed, uncertain or doubled"}
 """How a flow run may end, and what its dispatch may say then."""

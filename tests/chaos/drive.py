@@ -49,6 +49,14 @@ FLOWS = {"order-to-license": False, "backlog": True}
 SOURCES = ["jiwa", "standard"]
 OPEN = ["received", "held", "dispatched", "running"]
 OPEN_RUNS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"]
+CHECKS_AND_UNDOS = """
+SELECT count(*) FROM effects e
+WHERE (state = 'doubled' AND undo_actor IS NOT NULL)
+   OR (check_at IS NOT NULL AND NOT EXISTS (
+           SELECT FROM effects o
+           WHERE o.scope = e.scope AND o.id <> e.id AND o.state IN ('intended', 'uncertain') AND o.attempted_at IS NOT NULL))
+"""
+"""Late checks to come, and undos that a person wants; a check waits for whatever it could be mistaken for."""
 PAGE = 200
 WATCH_SECONDS = 1.0
 MAX_MENDS = 4
@@ -104,15 +112,22 @@ def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None
             _set_only_below(moved),
             sandbox_stack(**ENVIRONMENT, **own_ports(), **patched, **moved) as sandbox,
         ):
-            one_run = _Run(_helpable(plan) if without else plan, sandbox, say)
+            one_run = _Run(_helpable(plan, without) if without else plan, sandbox, say)
             one_run.excuses = not without
             one_run.havoc.clocks |= {"the machine": clock} if clock else {}
             return asyncio.run(one_run.carry_out(patience, repair=not without))
 
 
-def _helpable(plan: Plan) -> Plan:
-    """The plan without what doubles in any case: what is doubled then, is so for what is patched away."""
-    return replace(plan, misdeeds=tuple(each for each in plan.misdeeds if each.kind != "twice"))
+def _helpable(plan: Plan, without: Without) -> Plan:
+    """
+    The plan without what doubles in any case: what is doubled then, is so for what is patched away.
+
+    Where that is the landing time, nothing is killed and nobody interferes: time alone doubles.
+    """
+    misdeeds = tuple(each for each in plan.misdeeds if each.kind != "twice")
+    if without == "landing-time":
+        return replace(plan, misdeeds=misdeeds, blows=(), deeds=())
+    return replace(plan, misdeeds=misdeeds)
 
 
 @contextmanager
@@ -283,9 +298,7 @@ class _Run:
             deliveries: int = await inbox.fetchval(
                 "SELECT count(*) FROM deliveries WHERE state = ANY($1) AND source = ANY($2)", OPEN, SOURCES
             )
-            effects: int = await inbox.fetchval(
-                "SELECT count(*) FROM effects WHERE check_at IS NOT NULL OR state = 'doubled' AND undo_actor IS NOT NULL"
-            )
+            effects: int = await inbox.fetchval(CHECKS_AND_UNDOS)
         async with self._prefect() as prefect:
             asked = {
                 "flows": {"name": {"any_": [*FLOWS]}},

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
-SECONDS_PER_ORDER = 0.4
-SHORTEST = 90.0
+SECONDS_PER_ORDER = 0.5
+SHORTEST = 120.0
 """A round of blows takes as long; so does the shortest run."""
 ORDERS_A_ROUND = 300
 LONGER_THAN_A_LEASE = 7.0
