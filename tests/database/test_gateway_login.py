@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from hookline.database import high_water
 from hookline.gateway import views
 from hookline.gateway.views import base, session
 from hookline.gateway.views.session import SESSION, Sessions
 from hookline.hooks import load_hooks
+from hookline.inbox import holding
 from hookline.settings import Settings
 
 TOKEN = "the-admin-token-of-these-tests"
@@ -26,6 +28,8 @@ ACTIONS = (
     "/effects/1/resolve",
     "/sources/jiwa/pause",
     "/sources/jiwa/resume",
+    "/hold/release",
+    "/hold/close",
     "/replay",
     "/discard",
     "/logout",
@@ -406,3 +410,20 @@ async def test_a_sentence_of_one_session_is_not_shown_in_another(browser):
     another = (await browser.get("/uncertain")).text
 
     assert (True, False) == ("Owned" in own, "Owned" in another)
+
+
+async def test_a_person_lets_an_older_database_go_on_and_ends_reading_back_first(browser, database):
+    await high_water.hold(database, "The database was restored.")
+    await browser.log_in()
+
+    held = (await browser.get("/")).text
+    without_reason = await browser.post("/hold/release")
+    released = await browser.post("/hold/release", {"reason": "it was looked at"})
+    looking = (await browser.get("/")).text
+    again = await browser.post("/hold/release", {"reason": "it was looked at"})
+    ended = await browser.post("/hold/close", {"reason": "all compared"})
+
+    assert "The database was restored. Nothing starts" in held
+    assert "each write that the journal does not know is looked for" in looking
+    assert [400, 303, 409, 303] == [each.status_code for each in (without_reason, released, again, ended)]
+    assert "as usual" == (await holding.read(database)).state
