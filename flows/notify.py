@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 # A message that comes twice does no harm, so it needs no journal.
 @flow(name="notify", retries=3, retry_delay_seconds=60, persist_result=False)
-async def notify(what: str) -> State[None]:
+async def notify(what: str, title: str = "Hookline needs a person") -> State[None]:
     """
     Send a message about what happened and all else that waits for a person.
 
     Args:
         what: what happened, in words.
+        title: the title of the message.
     """
     import apprise  # 150 services, which engines that import this flow need not load
 
@@ -46,7 +47,7 @@ async def notify(what: str) -> State[None]:
     lines = [what, "", "Waiting for a person:", *waiting, ""]
     sent = [
         await group.async_notify(
-            title="Hookline needs a person",
+            title=one_line(title),
             body="\n".join([*map(write, lines), current.base_url]),
             body_format=body_format,
         )

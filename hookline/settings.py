@@ -265,7 +265,7 @@ class Settings(FromEnvironment):
     give_up_hours: float = _setting(
         72,
         "Hours for which a delivery waits for a vendor that is away; then it is failed.",
-        gt=0,
+        ge=0.001,
         le=1000,
     )
     readback_grace_seconds: float = _setting(

@@ -7,7 +7,7 @@ vendor may have acted, and doing it again would act again). A call whose operati
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from hookline.errors import HooklineError
@@ -211,24 +211,32 @@ class VendorAway(VendorError):
     """
 
     transient = True
-    happened = "waits, for the vendor is away"
+    happened = "waits for the vendor"
     advice = "It goes on by itself once the vendor is back."
 
-    def __init__(self, *, account: str, since: datetime, next_try: datetime, **facts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        account: str = "",
+        since: datetime | None = None,
+        next_try: datetime | None = None,
+        **facts: Any,
+    ) -> None:
         super().__init__(**facts)
-        self.account = account
-        self.since = since
-        self.next_try = next_try
+        self.account = account or self.vendor
+        self.since = since or datetime.now(UTC)
+        self.next_try = next_try or self.since
 
     def __str__(self) -> str:
-        """Return a text for the inbox and the Prefect UI: since when, why, and when it is tried again."""
-        return f"{self.reason}. Next try at {self.next_try:%Y-%m-%d %H:%M:%S} UTC; it goes on by itself."
+        """Return a text for the Prefect UI: since when, why, and when it is tried again."""
+        head = f"{self.vendor} {self.operation} {self.reason}"
+        return f"{head}. It is tried again at {self.next_try:%Y-%m-%d %H:%M:%S} UTC. {self.advice}"
 
     @property
     def reason(self) -> str:
         """The reason why a dispatch waits, without what changes with each try."""
         why = f": {_short(self.detail)}" if self.detail else ""
-        return f"waits for {self.account}, away since {self.since:%Y-%m-%d %H:%M} UTC{why}"
+        return f"waits for {self.account}, away since {self.since:%Y-%m-%d %H:%M} UTC{why}".rstrip(". ")
 
 
 class VendorGivenUp(VendorError):

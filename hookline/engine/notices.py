@@ -90,6 +90,7 @@ def _of_account(row: Row) -> dict[str, object]:
             "account": row["account"],
             "vendor": row["vendor"],
             "reason": row["reason"],
+            "title": f"{row['vendor']} is {'away' if is_away else 'back'}",
             "what": what,
         },
     }

@@ -35,6 +35,9 @@ CONFIG_PROBLEMS = Gauge(
     "1 for each thing in the files of running processes that cannot be used.",
     ["kind", "name"],
 )
+ISSUES = Gauge("hookline_issues_open", "Issues that are open: causes of what needs a person.", ["kind"])
+VENDOR_AWAY = Gauge("hookline_vendor_away", "1 for a vendor account that is away.", ["account"])
+VENDOR_WAITING = Gauge("hookline_vendor_waiting", "Dispatches that wait for a vendor account.", ["account"])
 PROCESS_TROUBLE = Gauge(
     "hookline_process_trouble", "1 for a process of `hookline up` that keeps ending.", ["process"]
 )
@@ -84,8 +87,14 @@ async def exposition(settings: Settings) -> bytes:
 def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
     OLDEST_RECEIVED_SECONDS.set(current.waits_seconds)
     ENGINES.set(current.engines)
-    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE, POLL_TROUBLE):
+    by_label = (ISSUES, VENDOR_AWAY, VENDOR_WAITING, POLL_TROUBLE)
+    for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE, *by_label):
         gauge.clear()
+    for kind, number in current.issues.items():
+        ISSUES.labels(kind).set(number)
+    for account in current.vendors:
+        VENDOR_AWAY.labels(account.account).set(account.health == "away")
+        VENDOR_WAITING.labels(account.account).set(account.waiting)
     for trouble in current.troubles:
         ENGINE_TROUBLE.labels(trouble.engine).set(1)
     for problem in current.problems:

@@ -1,7 +1,7 @@
 """The state of the work: engines with a heartbeat, the oldest delivery not yet routed, wrong files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +10,8 @@ import asyncpg
 from hookline.database.types import Connection
 from hookline.health.finding import Finding
 from hookline.inbox import configuration, polls
+from hookline.issues.store import count_open
+from hookline.outages.store import Account, health
 
 ALIVE = timedelta(seconds=10)
 """Time since the last heartbeat within which an engine counts as alive."""
@@ -40,6 +42,10 @@ class Running:
     """Mistakes in the files of running processes; see `configuration.problems`."""
     failing_polls: Sequence[asyncpg.Record] = ()
     """Polled sources whose list cannot be read."""
+    vendors: Sequence[Account] = ()
+    """The vendor accounts that ever failed."""
+    issues: Mapping[str, int] = field(default_factory=dict)
+    """The number of open issues of each kind."""
 
     @property
     def waits_too_long(self) -> str | None:
@@ -85,12 +91,15 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
         failing_polls=[
             row for row in (await polls.all_polls(database, seconds=seconds)).values() if row["failures"]
         ],
+        vendors=await health(database),
+        issues=await count_open(database),
     )
 
 
 def check(running: Running) -> list[Finding]:
     """Return the findings of `hookline doctor` about the work."""
-    return [_engines(running), _received(running), *_files(running), *_polls(running)]
+    found = [_engines(running), _received(running), *_files(running), *_polls(running)]
+    return [*found, *_vendors(running), _issues(running)]
 
 
 def _engines(running: Running) -> Finding:
@@ -135,3 +144,25 @@ def _polls(running: Running) -> list[Finding]:
         )
         for row in running.failing_polls
     ] or [Finding("polls", "ok", "every list that is polled can be read")]
+
+
+def _vendors(running: Running) -> list[Finding]:
+    """Return a warning for each account that is away: what needs it waits, and goes on by itself."""
+    return [
+        Finding(
+            "vendor health",
+            "warning",
+            f"{each.account} is away since {each.since:%Y-%m-%d %H:%M} UTC: {each.reason}; dispatches that "
+            f"wait for it: {each.waiting}",
+            "It is tried again by itself; see: hookline vendors",
+        )
+        for each in running.vendors
+        if each.health == "away"
+    ] or [Finding("vendor health", "ok", "no vendor is away")]
+
+
+def _issues(running: Running) -> Finding:
+    if not running.issues:
+        return Finding("issues", "ok", "none is open")
+    detail = ", ".join(f"{kind}: {number}" for kind, number in sorted(running.issues.items()))
+    return Finding("issues", "warning", detail, "hookline issues list")

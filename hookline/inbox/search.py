@@ -67,7 +67,7 @@ _SEQ_OF_TIMES = """
 # All but the body, which may be large: `bodies.read` has it.
 COLUMNS = """
     d.id, d.seq, d.source, d.external_id, d.received_at, d.method, d.content_type, d.state, d.reason, d.altered,
-    d.duplicates, d.duplicate_at"""
+    d.duplicates, d.duplicate_at, d.issue_id"""
 _HEX = re.compile(r"[0-9a-fA-F]{1,32}")
 MIN_OF_AN_ID = 8
 """Characters; fewer could be an order's number."""
@@ -197,7 +197,7 @@ async def with_dispatches(database: "asyncpg.Pool | Connection", rows: Sequence[
     dispatches = await database.fetch(
         """
         SELECT id, delivery_id, route, deployment, parameters, key, state, reason, attempts, replays, flow_run_id,
-               created_at, started_at, finished_at, not_before
+               created_at, started_at, finished_at, not_before, issue_id, waits_account
         FROM dispatches WHERE delivery_id = ANY($1) ORDER BY seq
         """,
         [row["id"] for row in rows],

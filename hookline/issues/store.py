@@ -13,6 +13,7 @@ from hookline.states import DISPATCHES, NEED_A_PERSON, Phase, in_sql
 
 MAX_CAUSE = 300
 COUNT_CAP = 10_000
+CLOSED_AT_ONCE = 200
 
 _OPEN = in_sql(DISPATCHES.of(Phase.OPEN, Phase.NEEDS_A_PERSON))
 _NEEDS = in_sql(NEED_A_PERSON)
@@ -83,7 +84,11 @@ async def close_done(database: asyncpg.Pool) -> int:
     async with database.acquire() as connection, connection.transaction():
         # Locked first, in a statement of its own: what comes to one of them meanwhile is seen, or opens a new one.
         locked = await connection.fetch(
-            "SELECT id FROM issues WHERE closed_at IS NULL AND closes_itself ORDER BY id FOR UPDATE SKIP LOCKED"
+            """
+            SELECT id FROM issues WHERE closed_at IS NULL AND closes_itself ORDER BY random() LIMIT $1
+            FOR UPDATE SKIP LOCKED
+            """,
+            CLOSED_AT_ONCE,
         )
         if not locked:
             return 0

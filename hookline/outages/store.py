@@ -125,11 +125,12 @@ def with_failure(failing: Mapping[str, list[str]], failure: Failure) -> dict[str
 
 async def _probe_failed(connection: Connection, row: Row, failure: Failure, intervals: Intervals) -> None:
     tries = row["tries"] + 1
-    tell = tries >= NOTIFY_AT and not row["notified"]
+    notify = tries >= NOTIFY_AT and not row["notified"]
     await connection.execute(
         """
         UPDATE vendor_accounts
-        SET failing = $2, failed_at = now(), reason = $3, tries = $4, probe_by = NULL, probe_until = NULL,
+        SET failing = $2, failed_at = now(), reason = $3, tries = $4,
+            probe_by = NULL, probe_until = NULL, answered = false,
             next_try_at = now() + least($5::interval, $6::interval), notified = notified OR $7,
             event_due = CASE WHEN $7 THEN 'away' ELSE event_due END, suspected = $8
         WHERE account = $1
@@ -140,7 +141,7 @@ async def _probe_failed(connection: Connection, row: Row, failure: Failure, inte
         tries,
         timedelta(seconds=max(intervals.after(tries), failure.wait)),
         MAX_WAIT,
-        tell,
+        notify,
         sorted({*row["suspected"], failure.by})[:MAX_BLAMED],
     )
 
@@ -169,24 +170,29 @@ async def succeeded(
         failing = {name: runs for name, runs in row["failing"].items() if name != operation}
         if row["away_since"] is not None and ends_probe and not failing:
             await _back(connection, row, by)
-        elif failing != row["failing"]:
+        else:
             await connection.execute(
-                "UPDATE vendor_accounts SET failing = $2 WHERE account = $1", account, failing
+                "UPDATE vendor_accounts SET failing = $2, answered = away_since IS NOT NULL WHERE account = $1",
+                account,
+                failing,
             )
 
 
 async def ended(database: asyncpg.Pool, by: str, *, done: bool) -> None:
-    """Note that a run is over: where it was a probe and met no failure, the account is back; else another probes."""
+    """Note that a run is over: where it was a probe and was answered, the account is back; else another probes."""
     async with database.acquire() as connection, connection.transaction():
         rows = await connection.fetch(
             "SELECT * FROM vendor_accounts WHERE probe_by = $1 AND away_since IS NOT NULL FOR UPDATE", by
         )
         for row in rows:
-            if done or not row["failing"]:
+            if row["answered"] and (done or not row["failing"]):
                 await _back(connection, row, by)
             else:
                 await connection.execute(
-                    "UPDATE vendor_accounts SET probe_by = NULL, probe_until = NULL WHERE account = $1",
+                    """
+                    UPDATE vendor_accounts SET probe_by = NULL, probe_until = NULL, answered = false
+                    WHERE account = $1
+                    """,
                     row["account"],
                 )
 
@@ -198,7 +204,8 @@ async def _back(connection: Connection, row: Row, by: str) -> None:
         """
         UPDATE vendor_accounts
         SET away_since = NULL, back_at = now(), next_try_at = NULL, tries = 0, failing = '{}', suspected = '{}',
-            reason = NULL, probe_by = NULL, probe_until = NULL, release = $2, blamed = $3, notified = false,
+            reason = NULL, probe_by = NULL, probe_until = NULL, answered = false, release = $2, blamed = $3,
+            notified = false,
             event_due = CASE WHEN notified AND event_due IS DISTINCT FROM 'away' THEN 'back' END
         WHERE account = $1
         """,
@@ -213,7 +220,8 @@ async def may_call(database: asyncpg.Pool, account: str, by: str) -> bool:
     allowed: bool | None = await database.fetchval(
         """
         WITH probing AS (
-            UPDATE vendor_accounts SET probe_by = $2, probe_until = now() + $3
+            UPDATE vendor_accounts
+            SET answered = answered AND probe_by IS NOT DISTINCT FROM $2, probe_by = $2, probe_until = now() + $3
             WHERE account = $1 AND away_since IS NOT NULL
               AND (probe_by = $2 OR (next_try_at <= now() AND coalesce(probe_until <= now(), true)))
             RETURNING true

@@ -12,6 +12,8 @@ from hookline.outages.store import FIRST_RELEASED, PROBE_LEASE
 GIVEN_UP_AT_ONCE = 100
 """The dispatches whose time is over that are run once more, to fail, each second."""
 MAX_RELEASED = 100_000
+RELEASE_EVERY = timedelta(seconds=0.9)
+"""The least time between two steps: engines ask each second."""
 
 
 async def wait(
@@ -98,7 +100,10 @@ async def _wake_probe(database: asyncpg.Pool, account: str) -> None:
         )
         if woken is not None:
             await connection.execute(
-                "UPDATE vendor_accounts SET probe_by = $2, probe_until = now() + $3 WHERE account = $1",
+                """
+                UPDATE vendor_accounts SET probe_by = $2, probe_until = now() + $3, answered = false
+                WHERE account = $1
+                """,
                 account,
                 run_of(woken),
                 PROBE_LEASE,
@@ -111,14 +116,17 @@ async def _release(database: asyncpg.Pool, account: str) -> None:
     async with database.acquire() as connection, connection.transaction():
         number = await connection.fetchval(
             """
-            UPDATE vendor_accounts SET release = least(greatest(release, $2) * 2, $3)
-            WHERE account = (SELECT account FROM vendor_accounts WHERE account = $1 AND away_since IS NULL
+            UPDATE vendor_accounts SET release = least(greatest(release, $2) * 2, $3), released_at = now()
+            WHERE account = (SELECT account FROM vendor_accounts
+                             WHERE account = $1 AND away_since IS NULL
+                               AND coalesce(released_at < now() - $4::interval, true)   -- by whichever engine
                              FOR UPDATE SKIP LOCKED)
             RETURNING release / 2
             """,
             account,
             FIRST_RELEASED,
             MAX_RELEASED,
+            RELEASE_EVERY,
         )
         if number is None:
             return

@@ -16,6 +16,7 @@ GROWTH: Final = 5
 """The factor from one delay to the next."""
 
 _retry_after: ContextVar[float] = ContextVar("retry_after", default=0.0)
+_is_away: ContextVar[bool] = ContextVar("is_away", default=False)
 
 
 async def when_transient(task: object, run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
@@ -26,6 +27,7 @@ async def when_transient(task: object, run: TaskRun, state: State[Any]) -> bool:
     """
     error = await state.aresult(raise_on_failure=False)
     _retry_after.set(getattr(error, "retry_after", None) or 0.0)
+    _is_away.set(isinstance(error, VendorAway))
     if isinstance(error, VendorAway):
         return True
     return bool(getattr(error, "transient", False)) and run.run_count <= RETRIES
@@ -33,7 +35,7 @@ async def when_transient(task: object, run: TaskRun, state: State[Any]) -> bool:
 
 class RetryDelays(list[float]):
     """
-    Seconds before each new attempt: ours, or the vendor's `Retry-After` if that is longer.
+    Seconds before each new attempt: ours, or the vendor's `Retry-After` if that is longer; of one away, its next try.
 
     Prefect reads the delay from the task right after `when_transient` has seen the error, in the same context;
     it has no means of its own to let an error say how long. The run is AwaitingRetry until then.
@@ -45,7 +47,7 @@ class RetryDelays(list[float]):
     def __getitem__(self, attempt: SupportsIndex | slice) -> Any:
         """Return the delay before this attempt, in seconds."""
         growth: Any = super().__getitem__(attempt)
-        return max(settings().retry_seconds * growth, _retry_after.get())
+        return max(settings().retry_seconds * (1 if _is_away.get() else growth), _retry_after.get())
 
 
 class Policy(TypedDict):

@@ -146,6 +146,18 @@ async def test_what_is_reported_is_counted_and_stays_until_it_is_closed(database
     assert (first, [2], True, False, []) == (again, counts, closed, late, await store.find(database))
 
 
+async def test_too_many_causes_of_one_route_are_one_issue(database):
+    """A vendor that never says the same sentence twice must not send a person a message for each."""
+    words = [f"{first}{second}" for first in "abcdefgh" for second in "abcdefgh"]
+    for word in words:
+        await fail(database, word, f"Refused: zentitle get_company was refused: {word} is wrong.")
+    await fail(database, "known", "Refused: zentitle get_company was refused: aa is wrong.")
+    found = await store.find(database)
+
+    assert 51 == len(found)
+    assert {1, 2, len(words) - 50} == {each["count"] for each in found}
+
+
 async def test_an_issue_is_acknowledged_by_a_name(database):
     await fail(database, "a", REFUSED.format(n=1))
     [found] = await store.find(database)

@@ -140,6 +140,14 @@ async def test_a_probe_that_ends_without_an_answer_leaves_the_try_to_another(dat
     assert (True, True) == (await is_away(database), await store.may_call(database, ZENTITLE, "b"))
 
 
+async def test_a_run_that_did_not_call_the_account_says_nothing_of_it(database):
+    await fail(database, "a", times=4)
+    await store.may_call(database, ZENTITLE, "a")
+    await store.ended(database, "a", done=True)
+
+    assert await is_away(database)
+
+
 async def test_in_prefects_worker_the_call_itself_ends_the_probe(database):
     await fail(database, "process 1", times=4)
     await store.may_call(database, ZENTITLE, "process 1")
@@ -226,7 +234,9 @@ async def test_what_waited_follows_at_a_rising_rate_in_its_order(database):
     steps = []
     for _ in range(4):
         await waiting.go_on(database, GIVE_UP)
+        await waiting.go_on(database, GIVE_UP)  # another engine asks in the same second
         steps.append(await claimable(database))
+        await database.execute("UPDATE vendor_accounts SET released_at = now() - interval '1 second'")
 
     assert [4, 8, 16, 1] == [len(step) for step in steps]
     assert [id_ for id_ in waited if id_ != probe] == [
@@ -240,6 +250,7 @@ async def test_while_it_is_away_again_the_rest_goes_on_waiting(database):
         await waiting_dispatch(database, f"d{number}")
     await waiting.go_on(database, GIVE_UP)
     [probe] = await claimable(database)
+    await store.succeeded(database, ZENTITLE, "get_company", waiting.run_of(probe), ends_probe=False)
     await store.ended(database, waiting.run_of(probe), done=True)
     await waiting.go_on(database, GIVE_UP)
     released = await claimable(database)

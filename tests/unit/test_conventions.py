@@ -7,6 +7,7 @@ import pkgutil
 import re
 from importlib.metadata import entry_points
 from itertools import chain
+from types import SimpleNamespace
 from typing import get_args, get_type_hints
 
 import pytest
@@ -24,7 +25,8 @@ import flows
 import tasks
 from blocks import BLOCKS, VendorCredentials
 from hookline.clients import CLIENTS, VendorClient, operations
-from hookline.clients.errors import VendorError
+from hookline.clients.errors import VendorAway, VendorError
+from hookline.prefect_adapter.retries import VENDOR_CALL
 from hookline.settings import VENDORS
 from tasks.operations import AFTERWARDS
 
@@ -148,9 +150,22 @@ async def test_a_task_is_tried_again_only_for_what_may_pass():
 
     async def again(task):
         failures = (*errors, ValueError("a bug"))
-        return [await task.retry_condition_fn(task, None, Failed(data=error)) for error in failures]
+        first = SimpleNamespace(run_count=1)
+        return [await task.retry_condition_fn(task, first, Failed(data=error)) for error in failures]
 
     assert [] == [name for name, task in TASKS.items() if await again(task) != expected]
+
+
+async def test_only_a_vendor_that_is_away_is_waited_for_longer_than_three_retries():
+    last = SimpleNamespace(run_count=4)
+    errors = [kind(vendor="v", operation="o") for kind in VendorError.__subclasses__()]
+    again = [
+        type(error)
+        for error in errors
+        if await VENDOR_CALL["retry_condition_fn"](None, last, Failed(data=error))
+    ]
+
+    assert [VendorAway] == again
 
 
 def test_a_task_is_never_answered_from_a_cache():

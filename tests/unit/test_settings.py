@@ -30,6 +30,8 @@ NUMBERS = {
     "blocked_seconds": (1, 3600),
     "readback_grace_seconds": (0, 600),
     "retry_seconds": (0.1, 3600),
+    "probe_seconds": (0.1, 3600),
+    "give_up_hours": (0.001, 1000),
     "send_seconds": (0.1, 300),
     "max_connections": (1, 10_000),
     "max_address_connections": (1, 10_000),

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hookline.gateway.views import bulk, delivery, inbox, login, sources, uncertain
+from hookline.gateway.views import bulk, delivery, inbox, issues, login, sources, uncertain
 from hookline.gateway.views.base import AdminViews, Handler, answering, not_found
 from hookline.gateway.views.rendering import STATIC
 from hookline.hooks import Hooks
@@ -33,6 +33,12 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/deliveries/{delivery_id}/body", delivery.body),
     ("POST", "/deliveries/{delivery_id}/replay", delivery.replay),
     ("POST", "/deliveries/{delivery_id}/discard", delivery.discard),
+    ("GET", "/issues", issues.show),
+    ("GET", "/issues/{number}", issues.show_one),
+    ("POST", "/issues/{number}/ack", issues.acknowledge),
+    ("POST", "/issues/{number}/replay", issues.replay),
+    ("POST", "/issues/{number}/discard", issues.discard),
+    ("POST", "/issues/{number}/resolve", issues.resolve),
     ("GET", "/uncertain", uncertain.show),
     ("POST", "/effects/{effect_id}/resolve", uncertain.resolve),
     ("GET", "/sources", sources.show),

@@ -20,6 +20,7 @@ from hookline.health.running import Running, Trouble
 from hookline.inbox import dry_run, stats
 from hookline.inbox.refusals import Refusal
 from hookline.inbox.search import Filter, Listing, Selection
+from hookline.outages.store import Account
 from hookline.states import DELIVERIES
 from hookline.text import typed
 
@@ -81,6 +82,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "started_at": moment,
         "finished_at": moment,
         "not_before": moment,
+        "issue_id": 7,
     }
     effect = {
         "id": 1,
@@ -107,7 +109,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
     delivery = {
         "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "uncertain",
         "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment,
-        "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch],
+        "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch], "issue_id": None,
     }  # fmt: skip
     common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "flash": text, "known": True}
     typed = text.encode(errors="replace").decode()  # as Starlette decodes it
@@ -115,6 +117,12 @@ def pages_of(body, *, headers, text, content_type="application/json"):
     sent = stats.Source("s", {"failed": 3}, ["failed"], moment, moment, 1, pause)
     refused = Refusal("s", 400, typed, 3, moment, moment, typed, {typed: typed})
     source = Card("s", None, text, sent, [("r", "f/d")], [refused])
+    issue = {
+        "id": 7, "kind": "failed", "title": text, "advice": text, "reason": text, "count": 3, "waiting": 2,
+        "before": 1, "first_at": moment, "last_at": moment, "acknowledged_by": text, "acknowledged_at": moment,
+        "closes_itself": True, "closed_at": None,
+    }  # fmt: skip
+    away = Account("zentitle/default", "zentitle", "away", moment, text, moment, 3, 12)
     html = {
         "delivery": {
             "delivery": delivery,
@@ -128,7 +136,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
         "inbox": {
             "counts": dict.fromkeys((*queries.COUNTED_STATES, "uncertain"), 3),
-            "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong]),
+            "running": Running(1, [Trouble(text, text, moment)], DELIVERY, 45.0, [wrong], [away]),
             "processes": {text: text},
             "pauses": [pause],
             "sources": ["s"],
@@ -145,6 +153,23 @@ def pages_of(body, *, headers, text, content_type="application/json"):
             "filter": filter_,
             "reason": text,
             "back": "/",
+        },
+        "issues": {"issues": [issue], "closed": False, "accounts": [away]},
+        "issue": {
+            "issue": issue,
+            "members": [
+                {
+                    "delivery_id": DELIVERY,
+                    "source": "s",
+                    "external_id": text,
+                    "route": None,
+                    "state": "failed",
+                    "reason": text,
+                    "waits_for": None,
+                    "received_at": moment,
+                },
+            ],
+            "MAX_MEMBERS": 100,
         },
     }
     rendered = [

@@ -462,15 +462,32 @@ DECLARE
                                          'VendorGivenUp'), false);
     detail text := CASE WHEN state IN ('uncertain', 'doubled') AND operation IS NOT NULL THEN ''
                         WHEN passes AND operation IS NOT NULL THEN ''
-                        ELSE plain(regexp_replace(said, '^[A-Z][A-Za-z]+: ', '')) END;
+                        ELSE plain(regexp_replace(regexp_replace(said, '^[A-Z][A-Za-z]+: ', ''),
+                                   CASE WHEN call IS NULL THEN '^$' ELSE  -- of a vendor's error: the status, and what to do
+                                   ' \((HTTP|request)[^)]*\)|\. (Fix|Check|Give|Compare|Look) [^.]*(, then do it again|;[^.]*|'
+                                   || ' it)?\.( It may have been done[^.]*\.)?$' END, '', 'g')) END;
+    place text := coalesce(route, 'source ' || source);
+    known text;
     found bigint;
 BEGIN
     IF error IN ('VendorAway', 'VendorGivenUp') THEN
         operation := call[1];                                    -- whichever call met it first
     END IF;
+    known := concat_ws(' | ', state, place, operation, error, detail);
+    IF (SELECT count(*) FROM (SELECT FROM issues o WHERE o.closed_at IS NULL AND o.kind = state
+                              AND coalesce(o.route, 'source ' || o.source) = place LIMIT 50) AS open_now) >= 50
+       AND NOT EXISTS (SELECT FROM issues o WHERE o.closed_at IS NULL AND o.cause = known) THEN
+        operation := NULL;                                       -- too many to be told of each
+        error := NULL;
+        detail := 'many other causes';
+        known := concat_ws(' | ', state, place, detail);
+    END IF;
     INSERT INTO issues AS i (cause, kind, title, source, route, operation, error, reason, closes_itself)
-    VALUES (concat_ws(' | ', state, coalesce(route, 'source ' || source), operation, error, detail), state,
-            concat_ws(': ', coalesce(route, source), operation, error, nullif(detail, '')),
+    VALUES (known, state,
+            concat_ws(': ', coalesce(route, source),
+                      CASE WHEN state = 'uncertain' THEN 'nobody knows whether ' || operation || ' happened' END,
+                      CASE WHEN detail = '' AND state <> 'uncertain' THEN operation || ' (' || error || ')' END,
+                      nullif(detail, '')),
             source, route, operation, error, said, true)
     ON CONFLICT (cause) WHERE closed_at IS NULL DO UPDATE
     SET count = i.count + (i.id IS DISTINCT FROM was)::int, last_at = now(), reason = EXCLUDED.reason
@@ -529,8 +546,10 @@ CREATE TABLE vendor_accounts (                                   -- accounts tha
     tries          integer NOT NULL DEFAULT 0,                   -- probes that failed
     probe_by       text,                                         -- the run that tries it
     probe_until    timestamptz,
+    answered       boolean NOT NULL DEFAULT false,               -- a call of that run was answered
     back_at        timestamptz,
     release        integer NOT NULL DEFAULT 0,                   -- how many that wait are released next
+    released_at    timestamptz,
     notified       boolean NOT NULL DEFAULT false,               -- people are told that it is away
     event_due      text CHECK (event_due IN ('away', 'back'))    -- Prefect has no event of it yet
 )
