@@ -65,7 +65,8 @@ def poll(
         except ClaimLost:
             raise HooklineError(f"An engine reads {source} now, so nothing was stored here.") from None
         except Exception as error:
-            await polls.note_failure(database, claimed, why(error), wait=_of(found).every)
+            counts = not isinstance(error, NoAccount)
+            await polls.note_failure(database, claimed, why(error), wait=_of(found).every, counts=counts)
             raise
 
     result = on_database(read)

@@ -128,6 +128,9 @@ class Poll(Strict):
         default=timedelta(0), description="How far back the first poll reads."
     )
     max_items: int = Field(default=500, ge=1, le=10_000, description="New items of one poll.")
+    page_size: int | None = Field(
+        default=None, ge=1, le=10_000, description="Rows of a page; else as the operation has them."
+    )
     max_pages: int = Field(default=20, ge=1, le=1000, description="Pages that one poll reads.")
 
     @property

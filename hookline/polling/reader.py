@@ -27,6 +27,8 @@ from hookline.polling.lists import Page, page_of
 MAX_ID: Final = 256
 MAX_RESTARTS: Final = 3
 MAX_TRAIL: Final = 50
+_SIZES: Final = ("Take", "limit", "pagesize", "pageSize")
+"""The vendors' names for the rows of a page."""
 
 Unknown = Callable[[Sequence[str]], Awaitable[set[str]]]
 """Returns those ids that no poll has stored."""
@@ -180,7 +182,10 @@ class Reader:
         if self._paged is None:
             return {}
         start = at.start - 1 if at.start and self._by_offset else at.start
-        return self._paged.page(start, at.number, None) or {}
+        place = self._paged.page(start, at.number, None) or {}
+        if self.poll.page_size:
+            place |= {name: self.poll.page_size for name in _SIZES if name in place}
+        return place
 
     async def _take(self, page: Page, at: _At) -> bool:
         """Take the rows of a page, and move on; return True at the end of the list."""
@@ -238,7 +243,7 @@ class Reader:
             return True
         if page.total and self.poll.kind != "position":
             return through >= page.total
-        size = self._paged.page_size
+        size = self.poll.page_size or self._paged.page_size
         return size is not None and len(page.rows) < size
 
     # The result

@@ -184,6 +184,15 @@ def test_more_rows_of_one_moment_than_a_poll_reads_do_not_hold_it_up():
     assert "last" == polls.came[-1].split()[0]
 
 
+def test_pages_are_as_long_as_the_poll_says():
+    jiwa = Jiwa({f"{number:03}": minutes(number) for number in range(1, 30)}, size=25)
+    polls = Polls(changed(ORDERS, page_size=25), jiwa, now=minutes(60))
+    polls.to_the_end()
+
+    assert {25} == {asked["Take"] for asked in jiwa.asked}
+    assert 29 == len(polls.came)
+
+
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("ordered", [True, False])
 def test_rows_that_move_while_the_list_is_read_are_neither_lost_nor_doubled(seed, ordered):
