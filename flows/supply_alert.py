@@ -13,6 +13,7 @@ from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
 from flows.mail import Mailer, contact_of
 from flows.report import Row, conclude
 from hookline.catalog import Supplies, load_catalog
+from hookline.clients.errors import VendorAway
 from hookline.clients.jetadvice.models import Customer, Device, Supply
 from hookline.clients.jiwa.models import NewLine
 from hookline.errors import HooklineError
@@ -139,6 +140,8 @@ async def _ordered(accounts: Accounts, rules: Supplies, cartridge: Cartridge, or
         await Variable.aset(cartridge.variable, asdict(order), overwrite=True)
         number = await _order(accounts, rules, cartridge, order)
         await Variable.aset(cartridge.variable, asdict(replace(order, number=number)), overwrite=True)
+    except VendorAway:  # nothing failed: the run waits
+        raise
     except HooklineError as error:
         return Row(str(cartridge), cartridge.customer.name, problem=str(error))
     return Row(str(cartridge), cartridge.customer.name, result=f"order {number}")

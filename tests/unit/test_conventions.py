@@ -1,5 +1,6 @@
 """What every task, block and flow has in common, anyone who writes the next one."""
 
+import ast
 import csv
 import importlib
 import inspect
@@ -376,3 +377,30 @@ def test_prefect_finds_the_blocks_by_their_entry_point():
 
     assert ("blocks", blocks) == (ours.value, load_prefect_collections()["hookline"])
     assert list(BLOCKS.values()) == [lookup_type(Block, f"{vendor}-credentials") for vendor in BLOCKS]
+
+
+def swallowed(handlers):
+    """The handlers that end an error of ours without raising again, before which no vendor that is away was let by."""
+    let_by = False
+    for handler in handlers:
+        caught = ast.unparse(handler.type) if handler.type else "BaseException"
+        raises = any(isinstance(each, ast.Raise) for each in ast.walk(handler))
+        if "VendorAway" in caught and raises:
+            let_by = True
+        elif any(name in caught for name in ("HooklineError", "VendorError", "Exception")) and not (
+            raises or let_by
+        ):
+            yield handler.lineno
+
+
+def test_no_flow_takes_a_vendor_that_is_away_for_a_failure(repository):
+    """Its run waits instead; a flow that goes on after each error would end it."""
+    found = [
+        f"{path.name}:{line}"
+        for path in sorted((repository / "flows").glob("*.py"))
+        for each in ast.walk(ast.parse(path.read_text()))
+        if isinstance(each, ast.Try)
+        for line in swallowed(each.handlers)
+    ]
+
+    assert [] == found
