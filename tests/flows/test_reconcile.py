@@ -105,13 +105,13 @@ async def test_a_license_that_the_journal_does_not_know_and_one_that_is_gone_are
     row = await database.fetchrow(
         "SELECT id, reference FROM effects WHERE key = $1 AND step = 'license LIC-PRO'", order.InvoiceID
     )
+    code, other = row["reference"][0], "9" * 18
+    swap = "UPDATE effects SET reference = array_replace(reference, $2, $3) WHERE key = $1"
     try:  # as if another code had been noted than the one that was given
-        await database.execute(
-            "UPDATE effects SET reference = '{999999999999999999}' WHERE id = $1", row["id"]
-        )
-        state, rows = await compare(row["reference"][0], order.InvoiceNo)
+        await database.execute(swap, order.InvoiceID, code, other)
+        state, rows = await compare(code, order.InvoiceNo)
     finally:
-        await database.execute("UPDATE effects SET reference = $2 WHERE id = $1", row["id"], row["reference"])
+        await database.execute(swap, order.InvoiceID, other, code)
 
     assert "Differences" == state.name
     assert {
