@@ -112,7 +112,6 @@ def everything() -> Iterator[SandboxStack]:
         **own_ports(),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_LANDING_SECONDS="0.5",
-        HOOKLINE_CALL_SECONDS="6",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_PROBE_SECONDS="1",
         PREFECT_WORKER_QUERY_SECONDS="1",

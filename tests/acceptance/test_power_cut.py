@@ -10,6 +10,8 @@ from hookline.database.connection import close_pool
 from tests.conftest import until
 from tests.installation import Installation, business, kill_all
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def installation(tmp_path, environment):
@@ -27,7 +29,7 @@ async def test_what_was_at_work_goes_on_at_once_and_is_not_overtaken(installatio
                 await until(lambda: sandbox.faults("zentitle") == [], "the license was not asked for")
                 later = [await firm.order(("LIC-PRO", 1)) for _ in range(2)]
                 await until(lambda: waiting(installation, later), "they do not wait")
-                await close_pool()
+                await close_pool(installation.settings)
                 kill_all(process)
 
             with installation.up():
@@ -38,7 +40,7 @@ async def test_what_was_at_work_goes_on_at_once_and_is_not_overtaken(installatio
                 assert order.InvoiceID in begun[0]["parameters"].values(), begun
                 assert begun[0]["engine_deaths"] == 0
                 assert [1, 1, 1] == [firm.counts(each)["licenses"] for each in (order, *later)]
-                await close_pool()
+                await close_pool(installation.settings)
 
 
 async def waiting(installation, orders):
@@ -84,7 +86,7 @@ async def test_an_engine_of_another_home_takes_over_before_the_lease_ends(tmp_pa
                 psutil.Process(int(row["lease_owner"].split(":")[1])).kill()
                 taken = await until(lambda: taken_over(database, row["id"]), "nobody takes over")
                 await firm.noted(order)
-                await close_pool()
+                await close_pool(installation.settings)
 
             assert taken["at"] < row["lease_until"]
             assert 1 == firm.counts(order)["licenses"]

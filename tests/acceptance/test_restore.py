@@ -7,6 +7,8 @@ from hookline.database.connection import close_pool
 from tests.conftest import until
 from tests.installation import Installation, business
 
+pytestmark = pytest.mark.alone
+
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 
 
