@@ -198,6 +198,7 @@ class _Write:
             raise EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
             case Next.ANSWER:
+                self._ensure_decided()
                 self._ensure_same_request()
                 return _outcome(self.row)
             case Next.ASK:
@@ -296,6 +297,10 @@ class _Write:
                 )
             # What was there when it was looked for: what has come since may be ours.
             baseline = await self.readback.count() if self.counted is None else self.counted
+            if self._is_sent_again_for_a_person and self.row["baseline"] is not None:
+                baseline = baseline & set(
+                    self.row["baseline"]
+                )  # a person may be wrong: it may have come already
         self.earlier = self.row["attempted_at"], self.row["given_up_at"]
         self.fence.begin()
         begun = await store.begin(
@@ -304,6 +309,15 @@ class _Write:
         if begun is None:
             raise self._done_by_another()
         self.row = begun
+
+    def _ensure_decided(self) -> None:
+        """Raise if it was undone with an earlier try of its business, but for a surplus."""
+        if self.row["state"] == "doubled" and 0 < self.row["generation"] < self.effect.generation:
+            number = self.row["id"]
+            raise EffectError(
+                f"{self.effect} is doubled (effect {number}), and an earlier try of its business was undone. Decide "
+                f"first about the surplus: hookline effects undo {number}. Then run this again."
+            )
 
     def _ensure_same_request(self) -> None:
         then, now = self.row["request"], self.effect.request
@@ -367,6 +381,11 @@ class _Write:
         return found
 
     @property
+    def _is_sent_again_for_a_person(self) -> bool:
+        """True if an attempt before may have worked, though a person says that it did not."""
+        return self.row["attempted_at"] is None and self.row["given_up_at"] is not None
+
+    @property
     def _is_repeat(self) -> bool:
         """True if there was an attempt before the current one."""
         return bool(self.row["attempts"] > 1)
@@ -382,7 +401,7 @@ class _Write:
         """Write down what came of our request beside what another process has written down, if it is another thing."""
         async with lent(self.settings) as connection:
             row = await store.read(connection, self.row["id"])
-            known = [] if row is None else [*row["reference"], *row["surplus"]]
+            known = [] if row is None else [*row["reference"], *row["surplus"], *row["settled"]]
             if surplus := [each for each in outcome.reference if each not in known]:
                 await late_check.note(self.settings, connection, row or self.row, surplus)
 

@@ -22,6 +22,7 @@ from hookline.journal import (
     Journal,
     Outcome,
     fence,
+    late_check,
     locks,
     store,
 )
@@ -768,3 +769,26 @@ async def test_what_is_done_is_not_resolved(database, database_settings, vendor)
 
     with pytest.raises(HooklineError, match="only uncertain ones are resolved"):
         await resolve(database_settings, 1, happened=True, reference=[], actor="ann")
+
+
+async def test_a_person_who_was_wrong_to_send_a_counted_write_again_is_found_out(
+    database, database_settings, vendor
+):
+    """The code was there when a person said that it was not: the next attempt must not take it for an old one."""
+    readback = CountReadback("things of company 1", vendor.count)
+    write = replace(effect("license", expected=1), call={"task": "any"})
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await Journal(database_settings).run(write, vendor.send, readback=readback)
+    vendor.things.append("made-by-hand-meanwhile")
+    with pytest.raises(EffectUncertain):
+        await Journal(database_settings).run(write, vendor.send, readback=readback)
+    vendor.things.remove("made-by-hand-meanwhile")
+    await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
+
+    await Journal(database_settings).run(write, vendor.send, readback=readback)
+    async with database.acquire() as connection:
+        row = await store.read(connection, 1)
+    surplus = await late_check.check(database_settings, row, readback, "undo it")
+
+    assert (["thing-2"], ["thing-1"]) == (row["reference"], surplus)

@@ -197,6 +197,7 @@ class Store:
             "checks": 0,
             "check_at": None,
             "surplus": [],
+            "settled": [],
             "being_compensated": False,
             **WHOLE,
         }

@@ -1,17 +1,20 @@
 """What happened twice is found when it is looked for again, and what happened once is left alone."""
 
 import time
+from pkgutil import resolve_name
 
 import pytest
 
-from blocks import base
+from blocks import BLOCKS, base
 from hookline.clients import VendorError
+from hookline.engine import late_checks
 from hookline.engine.late_checks import check_late
 from hookline.journal import EffectLanding, EffectUncertain, store
 from hookline.journal.late_check import delay
 from hookline.journal.resolution import keep, resolve, undo
 from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks
+from tasks import late_checks as tasks_of_late_checks
 from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
 
@@ -261,7 +264,73 @@ async def test_what_a_person_says_may_stay_is_no_double_any_more(sandbox, databa
     await look_again(database)
 
     row = await effect(database, "license")
-    assert ("done", [by_hand], True) == (row["state"], row["surplus"], by_hand in sentence)
+    assert ("done", [by_hand], True) == (row["state"], row["settled"], by_hand in sentence)
+
+
+@pytest.fixture
+def without_prefect(monkeypatch):
+    """Undo without a server for the task runs."""
+
+    async def perform(business, call):
+        account = await BLOCKS[call["vendor"]].named(call["account"])
+        await resolve_name(call["task"]).fn(account, business, **call["inputs"])
+
+    monkeypatch.setattr(tasks_of_late_checks, "perform", perform)
+
+
+@pytest.mark.usefixtures("without_prefect")
+async def test_what_may_stay_is_not_undone_with_what_comes_later(sandbox, database, zentitle, business):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    [by_hand] = await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    await keep(settings(), number, actor="ann")
+    [late] = await land(zentitle)
+    await look_again(database)
+
+    sentence = await undo(settings(), number, actor="ann")
+    await check_late(database, settings())
+
+    row = await effect(database, "license")
+    assert ("done", f"Undone: disable the license code {late}") == (row["state"], row["reason"])
+    assert by_hand not in sentence
+    assert ([], [by_hand, late]) == (row["surplus"], row["settled"])
+    assert await is_enabled(zentitle, by_hand)
+    assert not await is_enabled(zentitle, late)
+
+
+async def is_enabled(zentitle, code):
+    async with zentitle.get_client() as client:
+        return (await client.get_license_code(productid=PRODUCT, licensecode=code)).enabledforuse
+
+
+@pytest.mark.usefixtures("without_prefect")
+async def test_what_is_found_while_an_earlier_surplus_is_undone_is_not_forgotten(
+    sandbox, database, zentitle, business
+):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    await undo(settings(), number, actor="ann")
+    [then] = await store.requested_undos(database)
+    [late] = await land(zentitle)
+    await look_again_elsewhere(database)
+
+    await late_checks._undo(database, then)
+
+    row = await effect(database, "license")
+    assert ("doubled", [late], then["surplus"]) == (row["state"], row["surplus"], row["settled"])
+    assert late in row["reason"]
+
+
+async def look_again_elsewhere(database):
+    """Another engine makes the check that is due, while the undo is on its way."""
+    await database.execute("UPDATE effects SET check_at = now() - interval '1 s'")
+    for row in await store.claim_checks(database, 10, 300):
+        await late_checks._check(settings(), row)
 
 
 async def test_what_cannot_be_undone_says_what_a_person_does(sandbox, database, zentitle, business):
