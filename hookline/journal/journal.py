@@ -46,6 +46,8 @@ class Step:
 
     name: str
     is_done: bool
+    may_be_done: bool
+    """False where it is known that nothing was done, such as after a refusal."""
     request: Mapping[str, Any]
     reference: list[str]
 
@@ -58,7 +60,13 @@ class Journal:
     """The settings with the database, and the landing time of vendors whose accounts do not say."""
 
     async def run(
-        self, effect: Effect, send: Send, readback: Readback | None = None, *, resend: bool = False
+        self,
+        effect: Effect,
+        send: Send,
+        readback: Readback | None = None,
+        *,
+        resend: bool = False,
+        first_look: CountReadback | None = None,
     ) -> Outcome:
         """
         Send the write unless it is done; if the end of an earlier attempt is unknown, read back first.
@@ -69,6 +77,7 @@ class Journal:
             readback: finds the write at the vendor, or counts; None: it cannot be found, and an attempt whose end is
                 unknown is *uncertain*.
             resend: without a read-back, send again instead of asking a person: the flow has chosen so.
+            first_look: without a read-back, counts what was done and forgotten, once the database went back in time.
 
         Returns:
             The outcome: of now, of then, or as found at the vendor.
@@ -88,7 +97,8 @@ class Journal:
             at_once = not isinstance(readback, CountReadback) and not effect.depends_on
             fence = Fence()
             row = await store.intend(connection, effect, begin=at_once)
-            return await _Write(self.settings, connection, effect, row, readback, resend, fence).run(send)
+            write = _Write(self.settings, connection, effect, row, readback, resend, fence, first_look)
+            return await write.run(send)
 
     async def outcome_of(self, workflow: str, key: str, step: str) -> Outcome | None:
         """
@@ -113,7 +123,8 @@ class Journal:
         async with lent(self.settings) as connection:
             rows = await store.steps(connection, workflow, key, prefix)
         return [
-            Step(row["step"], row["state"] in DONE, row["request"], list(row["reference"])) for row in rows
+            Step(row["step"], row["state"] in DONE, _may_be_done(row), row["request"], list(row["reference"]))
+            for row in rows
         ]
 
     async def correct_reference(self, workflow: str, key: str, step: str, reference: str) -> None:
@@ -188,6 +199,7 @@ class _Write:
     readback: Readback | None
     resend: bool
     fence: Fence
+    first_look: CountReadback | None = None
     counted: set[str] | None = None
     """What was there when it was looked for here."""
     earlier: tuple[datetime | None, datetime | None] = (None, None)
@@ -231,8 +243,9 @@ class _Write:
 
     async def _read_back_first(self) -> Outcome | None:
         """Return what was done and forgotten; None if it is known that it was not."""
-        first = readback_first.FirstReadback(self.connection, self.effect, self.row, self.readback)
-        if self.readback is None and self.resend:
+        look = self.readback or self.first_look
+        first = readback_first.FirstReadback(self.connection, self.effect, self.row, look)
+        if look is None and self.resend:
             return None
         try:
             return await first.find()
@@ -484,6 +497,10 @@ class _Write:
 
 def _outcome(row: Row) -> Outcome:
     return Outcome(list(row["reference"]), row["answer"])
+
+
+def _may_be_done(row: Row) -> bool:
+    return row["state"] in (*DONE, "uncertain") or row["attempted_at"] is not None
 
 
 def _says_the_same(row: Row, effect: Effect) -> bool:
