@@ -36,6 +36,8 @@ from hookline.journal.fence import Fence
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
 
+LOOK_AGAIN_SECONDS = 10.0
+"""The time until an effect looks again that waits for a later one of its scope, or for a held database."""
 DONE = ("done", "doubled")
 """The states of an effect that happened."""
 
@@ -207,7 +209,8 @@ class _Write:
 
     async def run(self, send: Send) -> Outcome:
         if self.row["held_reason"] and self.row["state"] not in DONE:
-            raise EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
+            held = EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
+            raise held.as_wait(LOOK_AGAIN_SECONDS)
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
             case Next.ANSWER:
                 self._ensure_decided()
@@ -492,7 +495,8 @@ class _Write:
         other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
         if neighbour["state"] == "uncertain":
             await self._ask(f"It cannot be distinguished from {other}, which is uncertain too.")
-        raise EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
+        busy = EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
+        raise busy.as_wait(LOOK_AGAIN_SECONDS) if neighbour["goes_on"] else busy
 
 
 def _outcome(row: Row) -> Outcome:

@@ -533,10 +533,15 @@ async def uncertain_of(database: "Connection | asyncpg.Pool", flow_run_id: UUID 
 
 
 async def open_neighbours(connection: Connection, effect_id: int, scope: str) -> Sequence[Row]:
-    """Return other effects of the scope that were sent and whose end is not known, the latest first."""
+    """
+    Return other effects of the scope that were sent and whose end is not known, the latest first.
+
+    `goes_on`: a dispatch of the inbox works on it, or waits for its turn or its vendor.
+    """
     return await connection.fetch(
         f"""
-        SELECT *, {_AGE} FROM effects
+        SELECT *, {_AGE}, EXISTS (SELECT FROM dispatches d WHERE d.id = effects.dispatch_id
+                                  AND d.state IN ('dispatched', 'running')) AS goes_on FROM effects
         WHERE scope = $2 AND id <> $1 AND state IN ('intended', 'uncertain') AND attempted_at IS NOT NULL
         ORDER BY attempted_at DESC
         """,  # noqa: S608  (a constant)

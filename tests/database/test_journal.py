@@ -792,3 +792,34 @@ async def test_a_person_who_was_wrong_to_send_a_counted_write_again_is_found_out
     surplus = await late_check.check(database_settings, row, readback, "undo it")
 
     assert (["thing-2"], ["thing-1"]) == (row["reference"], surplus)
+
+
+@pytest.mark.parametrize(("state", "is_wait"), [("dispatched", True), ("failed", False)])
+async def test_waiting_for_a_later_write_that_goes_on_by_itself_uses_up_no_attempt(
+    database, database_settings, vendor, state, is_wait
+):
+    """As in a vendor's bad night: the later order waits for hours, and the earlier one must not fail of it."""
+    readback = CountReadback("things of company 1", vendor.count)
+    earlier, later = effect("license", "order-1", 1), effect("license", "order-2", 1)
+    dispatch_id = await database.fetchval(
+        """
+        WITH delivery AS (
+            INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state)
+            VALUES ('s', '1', 'POST', '{}', '{}', '', 'running') RETURNING id)
+        INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, state)
+        SELECT id, 's', 'r', 'f/d', '{}', $1 FROM delivery RETURNING id
+        """,
+        state,
+    )
+
+    async def lost_on_the_way():
+        raise Lost
+
+    for write in (earlier, replace(later, dispatch_id=dispatch_id)):
+        with pytest.raises(Lost):
+            await landed(Journal(database_settings), write, lost_on_the_way, readback=readback)
+
+    with pytest.raises(EffectBusy, match="order-2") as busy:
+        await Journal(database_settings).run(earlier, vendor.send, readback=readback)
+
+    assert is_wait == busy.value.is_wait

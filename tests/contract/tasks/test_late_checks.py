@@ -1,5 +1,6 @@
 """What happened twice is found when it is looked for again, and what happened once is left alone."""
 
+import asyncio
 import time
 from pkgutil import resolve_name
 
@@ -324,6 +325,38 @@ async def test_what_is_found_while_an_earlier_surplus_is_undone_is_not_forgotten
     row = await effect(database, "license")
     assert ("doubled", [late], then["surplus"]) == (row["state"], row["surplus"], row["settled"])
     assert late in row["reason"]
+
+
+async def test_an_undo_that_waits_for_its_vendor_keeps_no_check_of_another_waiting(
+    sandbox, database, zentitle, business, monkeypatch
+):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    vendor_is_back, begun = asyncio.Event(), []
+
+    async def waits(row):
+        begun.append(row["id"])
+        await vendor_is_back.wait()
+        return "Undone"
+
+    monkeypatch.setattr(tasks_of_late_checks, "undo", waits)
+    monkeypatch.setattr(late_checks, "UNDO_SECONDS", 0.1)
+    await undo(settings(), number, actor="ann")
+    await land(zentitle)
+
+    for _ in range(2):
+        await asyncio.wait_for(look_again(database), 5)
+
+    assert (2, [number]) == (len((await effect(database, "license"))["surplus"]), begun)
+    vendor_is_back.set()
+    await asyncio.gather(*late_checks.undoing.values())
+    assert ("doubled", 1) == (
+        (row := await effect(database, "license"))["state"],
+        len(row["surplus"]),
+    )
 
 
 async def look_again_elsewhere(database):
