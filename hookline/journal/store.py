@@ -276,7 +276,7 @@ async def claim_checks(database: "Connection | asyncpg.Pool", limit: int, lease:
         """
         UPDATE effects SET check_at = clock_timestamp() + make_interval(secs => $2)
         WHERE id IN (SELECT id FROM effects WHERE check_at <= clock_timestamp() AND state IN ('done', 'doubled')
-                     ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                       AND call IS NOT NULL ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING *, check_at AS claimed_until
         """,
         limit,

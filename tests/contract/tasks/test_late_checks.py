@@ -388,6 +388,23 @@ async def test_what_cannot_be_undone_says_what_a_person_does(sandbox, database, 
     assert f"put it right there by hand, then say so: hookline effects undo {number} --keep" in row["reason"]
 
 
+async def test_what_no_check_can_look_for_is_put_right_by_hand(sandbox, database, zentitle, business):
+    """Two processes did it, and the account is not stored: nothing can reopen it."""
+    zentitle._block_document_name = None
+    await license_of(zentitle, business)
+    number = (await effect(database, "license"))["id"]
+    async with database.acquire() as connection:
+        await store.doubled(connection, number, ["late"], "too many", next_after=0)
+        assert [] == await store.claim_checks(connection, 10, 300)
+    await undo(settings(), number, actor="ann")
+
+    await check_late(database, settings())
+
+    assert (
+        f"then say so: hookline effects undo {number} --keep" in (await effect(database, "license"))["reason"]
+    )
+
+
 def test_the_times_of_the_checks_count_from_the_end_of_the_write():
     waits = [delay(settings(), checks) for checks in range(5)]
 
