@@ -269,7 +269,7 @@ EFFECTS = Machine(
         _transition("lose the answer", "intended", "uncertain", By.RUN),
         _transition("resolve", "uncertain", "done intended", By.PERSON),
         _transition("find it doubled", "done", "doubled", By.ENGINE),
-        _transition("undo the double", "doubled", "done", By.ENGINE),
+        _transition("undo the double", "doubled", "done undone", By.ENGINE),
         _transition("compensate", "intended done failed", "undone", By.RUN),
         _transition("skip compensation", "intended failed", "kept", By.RUN),
     ),

@@ -111,7 +111,7 @@ async def undo(row: Row) -> str:
         HooklineError: nothing takes it back, or a vendor refused.
     """
     remedy = REMEDIES.get(row["operation"])
-    if remedy is None:
+    if remedy is None or row["call"] is None:
         raise HooklineError(f"{BY_HAND}, then say so: hookline effects undo {row['id']} --keep")
     call = row["call"]
     account = await BLOCKS[call["vendor"]].named(call["account"])

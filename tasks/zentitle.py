@@ -1,5 +1,6 @@
 """Tasks on Zentitle, one an operation; and, below, those that take more than one operation."""
 
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,7 @@ from hookline.clients import NotFound, VendorError, ZentitleClient
 from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
-from tasks.effects import BusinessKey, run_write
+from tasks.effects import BusinessKey, remembered, run_write
 from tasks.operations import VendorTasks
 from tasks.policies import vendor_task
 from tasks.readback import gone
@@ -296,6 +297,30 @@ async def add_company(
             f"Zentitle does not show the company {name!r}, which was created. Run this again."
         )
     return int(found.reference[0])
+
+
+@vendor_task
+async def choose_license_codes(
+    zentitle: ZentitleCredentials,
+    business: BusinessKey,
+    step: str,
+    product_id: str,
+    company: int,
+    number: int,
+) -> list[str]:
+    """
+    Choose the license codes to import at a step of a business, once: 18 digits, as Zentitle's own look.
+
+    Where the database has forgotten what was chosen, they are looked for at the company.
+    """
+    async with zentitle.get_client() as client, client.slot():
+        return await remembered(
+            business,
+            f"{number} codes of {step}",
+            lambda: [str(10**17 + secrets.randbelow(9 * 10**17)) for _ in range(number)],
+            expected=number,
+            first_look=readback.codes_at(client, product_id, company),
+        )
 
 
 @vendor_task

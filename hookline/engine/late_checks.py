@@ -1,7 +1,9 @@
 """Late checks: an engine looks again for writes that may have happened twice, and undoes what a person wants undone."""
 
+import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pkgutil import resolve_name
 from typing import Final, Protocol
 
@@ -23,6 +25,12 @@ LEASE_SECONDS: Final = 300.0
 TASKS: Final = "tasks.late_checks"
 
 
+UNDO_SECONDS: Final = 5.0
+"""The longest time that checks wait for undos."""
+undoing: Final[dict[int, "asyncio.Task[None]"]] = {}
+"""The undos that are made in this process, by their effects."""
+
+
 class Tasks(Protocol):
     """What `tasks.late_checks` offers."""
 
@@ -36,7 +44,11 @@ class Tasks(Protocol):
 async def check_late(database: asyncpg.Pool, settings: Settings) -> None:
     """Make the late checks that are due, and the undos that a person asked for."""
     for row in await store.requested_undos(database):
-        await _undo(database, row)
+        if row["id"] not in undoing:
+            undoing[row["id"]] = task = asyncio.create_task(_undo(database, row))
+            task.add_done_callback(partial(_undone, row["id"]))
+    if undoing:  # one whose vendor is away waits for it, and nothing else does
+        await asyncio.wait(undoing.values(), timeout=UNDO_SECONDS)
     for row in await store.claim_checks(database, AT_ONCE, LEASE_SECONDS):
         await _check(settings, row)
 
@@ -55,6 +67,12 @@ async def _check(settings: Settings, row: Row) -> None:
         logger.error("%s is doubled: %s", what, ", ".join(surplus))
 
 
+def _undone(effect_id: int, task: "asyncio.Task[None]") -> None:
+    del undoing[effect_id]
+    if not task.cancelled() and (error := task.exception()):
+        logger.warning("what came of the undo of effect %d could not be noted: %r", effect_id, error)
+
+
 async def _undo(database: asyncpg.Pool, row: Row) -> None:
     actor = row["undo_actor"]
     try:
@@ -64,7 +82,7 @@ async def _undo(database: asyncpg.Pool, row: Row) -> None:
             await store.undo_failed(connection, row["id"], reason(f"It could not be undone: {error}"))
         return
     async with database.acquire() as connection, acting(connection, actor, done):
-        await store.undoubled(connection, row["id"], done)
+        await store.undoubled(connection, row["id"], row["surplus"], done)
 
 
 def _tasks() -> Tasks:

@@ -258,7 +258,7 @@ async def finish(
                 finished_at = CASE WHEN ends.state IN {_ENDED} THEN now() END,
                 discard_reason = CASE ends.state WHEN 'running' THEN discard_reason END,
                 discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
-                engine_deaths = 0, lease_owner = NULL, lease_until = NULL
+                engine_deaths = 0, lease_owner = NULL, lease_until = NULL, vendor_wait_since = NULL
             FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
                                   THEN 'discarded'
                                   WHEN $3 = 'done' AND EXISTS (SELECT FROM effects

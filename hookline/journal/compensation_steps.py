@@ -32,7 +32,7 @@ async def candidate(
     return await connection.fetchrow(
         """
         SELECT *, coalesce(flow_run_id = $4, false) AS is_own FROM effects
-        WHERE workflow = $1 AND key = $2 AND step = $3 AND state = 'done'
+        WHERE workflow = $1 AND key = $2 AND step = $3 AND state IN ('done', 'doubled')
         """,
         workflow,
         key,
@@ -69,7 +69,7 @@ async def dependent(connection: Connection, step: Row) -> str | None:
         SELECT e.step || ' of ' || e.label FROM effects x JOIN effects e ON e.depends_on && x.reference
         WHERE x.id = $1 AND e.depends_on <> '{}'
           AND split_part(e.operation, '.', 1) = split_part(x.operation, '.', 1)
-          AND e.state IN ('intended', 'done', 'uncertain') AND (e.workflow, e.key) <> ($2, $3)
+          AND e.state IN ('intended', 'done', 'doubled', 'uncertain') AND (e.workflow, e.key) <> ($2, $3)
         ORDER BY e.id LIMIT 1
         """,
         step["compensates"],

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from hookline.errors import HooklineError
@@ -142,3 +142,11 @@ class EffectBusy(EffectError):
     """Another run works on this effect, or on one that must be resolved before it; trying again helps."""
 
     transient = True
+    is_wait = False
+    """True where this uses up no attempt: what it waits for goes on by itself, or by a person's word for all."""
+    retry_after: float | None = None
+
+    def as_wait(self, seconds: float) -> Self:
+        """Return it as one that uses up no attempt, and is tried again after so many seconds."""
+        self.is_wait, self.retry_after = True, seconds
+        return self

@@ -36,6 +36,8 @@ from hookline.journal.fence import Fence
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
 
+LOOK_AGAIN_SECONDS = 10.0
+"""The time until an effect looks again that waits for a later one of its scope, or for a held database."""
 DONE = ("done", "doubled")
 """The states of an effect that happened."""
 
@@ -46,6 +48,8 @@ class Step:
 
     name: str
     is_done: bool
+    may_be_done: bool
+    """False where it is known that nothing was done, such as after a refusal."""
     request: Mapping[str, Any]
     reference: list[str]
 
@@ -58,7 +62,13 @@ class Journal:
     """The settings with the database, and the landing time of vendors whose accounts do not say."""
 
     async def run(
-        self, effect: Effect, send: Send, readback: Readback | None = None, *, resend: bool = False
+        self,
+        effect: Effect,
+        send: Send,
+        readback: Readback | None = None,
+        *,
+        resend: bool = False,
+        first_look: CountReadback | None = None,
     ) -> Outcome:
         """
         Send the write unless it is done; if the end of an earlier attempt is unknown, read back first.
@@ -69,6 +79,7 @@ class Journal:
             readback: finds the write at the vendor, or counts; None: it cannot be found, and an attempt whose end is
                 unknown is *uncertain*.
             resend: without a read-back, send again instead of asking a person: the flow has chosen so.
+            first_look: without a read-back, counts what was done and forgotten, once the database went back in time.
 
         Returns:
             The outcome: of now, of then, or as found at the vendor.
@@ -88,7 +99,8 @@ class Journal:
             at_once = not isinstance(readback, CountReadback) and not effect.depends_on
             fence = Fence()
             row = await store.intend(connection, effect, begin=at_once)
-            return await _Write(self.settings, connection, effect, row, readback, resend, fence).run(send)
+            write = _Write(self.settings, connection, effect, row, readback, resend, fence, first_look)
+            return await write.run(send)
 
     async def outcome_of(self, workflow: str, key: str, step: str) -> Outcome | None:
         """
@@ -113,7 +125,8 @@ class Journal:
         async with lent(self.settings) as connection:
             rows = await store.steps(connection, workflow, key, prefix)
         return [
-            Step(row["step"], row["state"] in DONE, row["request"], list(row["reference"])) for row in rows
+            Step(row["step"], row["state"] in DONE, _may_be_done(row), row["request"], list(row["reference"]))
+            for row in rows
         ]
 
     async def correct_reference(self, workflow: str, key: str, step: str, reference: str) -> None:
@@ -188,6 +201,7 @@ class _Write:
     readback: Readback | None
     resend: bool
     fence: Fence
+    first_look: CountReadback | None = None
     counted: set[str] | None = None
     """What was there when it was looked for here."""
     earlier: tuple[datetime | None, datetime | None] = (None, None)
@@ -195,9 +209,11 @@ class _Write:
 
     async def run(self, send: Send) -> Outcome:
         if self.row["held_reason"] and self.row["state"] not in DONE:
-            raise EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
+            held = EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
+            raise held.as_wait(LOOK_AGAIN_SECONDS)
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
             case Next.ANSWER:
+                self._ensure_decided()
                 self._ensure_same_request()
                 return _outcome(self.row)
             case Next.ASK:
@@ -230,8 +246,9 @@ class _Write:
 
     async def _read_back_first(self) -> Outcome | None:
         """Return what was done and forgotten; None if it is known that it was not."""
-        first = readback_first.FirstReadback(self.connection, self.effect, self.row, self.readback)
-        if self.readback is None and self.resend:
+        look = self.readback or self.first_look
+        first = readback_first.FirstReadback(self.connection, self.effect, self.row, look)
+        if look is None and self.resend:
             return None
         try:
             return await first.find()
@@ -296,6 +313,10 @@ class _Write:
                 )
             # What was there when it was looked for: what has come since may be ours.
             baseline = await self.readback.count() if self.counted is None else self.counted
+            if self._is_sent_again_for_a_person and self.row["baseline"] is not None:
+                baseline = baseline & set(
+                    self.row["baseline"]
+                )  # a person may be wrong: it may have come already
         self.earlier = self.row["attempted_at"], self.row["given_up_at"]
         self.fence.begin()
         begun = await store.begin(
@@ -304,6 +325,15 @@ class _Write:
         if begun is None:
             raise self._done_by_another()
         self.row = begun
+
+    def _ensure_decided(self) -> None:
+        """Raise if it was undone with an earlier try of its business, but for a surplus."""
+        if self.row["state"] == "doubled" and 0 < self.row["generation"] < self.effect.generation:
+            number = self.row["id"]
+            raise EffectError(
+                f"{self.effect} is doubled (effect {number}), and an earlier try of its business was undone. Decide "
+                f"first about the surplus: hookline effects undo {number}. Then run this again."
+            )
 
     def _ensure_same_request(self) -> None:
         then, now = self.row["request"], self.effect.request
@@ -367,6 +397,11 @@ class _Write:
         return found
 
     @property
+    def _is_sent_again_for_a_person(self) -> bool:
+        """True if an attempt before may have worked, though a person says that it did not."""
+        return self.row["attempted_at"] is None and self.row["given_up_at"] is not None
+
+    @property
     def _is_repeat(self) -> bool:
         """True if there was an attempt before the current one."""
         return bool(self.row["attempts"] > 1)
@@ -382,7 +417,7 @@ class _Write:
         """Write down what came of our request beside what another process has written down, if it is another thing."""
         async with lent(self.settings) as connection:
             row = await store.read(connection, self.row["id"])
-            known = [] if row is None else [*row["reference"], *row["surplus"]]
+            known = [] if row is None else [*row["reference"], *row["surplus"], *row["settled"]]
             if surplus := [each for each in outcome.reference if each not in known]:
                 await late_check.note(self.settings, connection, row or self.row, surplus)
 
@@ -460,11 +495,16 @@ class _Write:
         other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
         if neighbour["state"] == "uncertain":
             await self._ask(f"It cannot be distinguished from {other}, which is uncertain too.")
-        raise EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
+        busy = EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
+        raise busy.as_wait(LOOK_AGAIN_SECONDS) if neighbour["goes_on"] else busy
 
 
 def _outcome(row: Row) -> Outcome:
     return Outcome(list(row["reference"]), row["answer"])
+
+
+def _may_be_done(row: Row) -> bool:
+    return row["state"] in (*DONE, "uncertain") or row["attempted_at"] is not None
 
 
 def _says_the_same(row: Row, effect: Effect) -> bool:

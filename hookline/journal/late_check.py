@@ -48,7 +48,7 @@ async def check(settings: Settings, row: Row, readback: Readback, proposal: str)
         if surplus is None:
             await store.postpone_check(connection, row["id"], POSTPONED_SECONDS)
             return []
-        if new := [each for each in surplus if each not in row["surplus"]]:
+        if new := [each for each in surplus if each not in {*row["surplus"], *row["settled"]}]:
             await note(settings, connection, row, new, proposal)
         else:
             await store.checked(connection, row["id"], next_after=delay(settings, row["checks"] + 1))
@@ -60,7 +60,7 @@ async def note(
 ) -> None:
     """Write down that an effect is doubled, with these references of what is too much."""
     advice = proposal or f"See: hookline effects undo {row['id']}"
-    reason = _reason(row, surplus, advice)
+    reason = _reason(row, [*row["surplus"], *surplus], advice)
     after = delay(settings, row["checks"] + 1)
     await store.doubled(connection, row["id"], surplus, reason, next_after=after)
 

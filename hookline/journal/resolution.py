@@ -104,7 +104,9 @@ async def keep(settings: Settings, effect_id: int, *, actor: str) -> str:
     """
     async with lent(settings) as connection, acting(connection, actor, "nothing is undone"):
         row = await _doubled(connection, effect_id)
-        await store.undoubled(connection, effect_id, "A person says that nothing is to be undone.")
+        await store.undoubled(
+            connection, effect_id, row["surplus"], "A person says that nothing is to be undone."
+        )
     return f"Noted for {row['step']} of {row['label']}: {', '.join(row['surplus'])} may stay."
 
 

@@ -56,7 +56,7 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
 #   intended, uncertain    uncertain: nobody can know                           uncertain
 #   uncertain              resolve: a person says so                            done or intended
 #   done                   doubled: a late check found more than was wanted     doubled
-#   doubled                undoubled: the surplus is undone, or is no double    done
+#   doubled                undoubled: the surplus is undone, or is no double    done, or undone if it was compensated
 #   intended               compensation.skip: another business depends on it    kept
 #   done, failed, intended compensation (a trigger, effect_compensated)         undone
 
@@ -276,7 +276,7 @@ async def claim_checks(database: "Connection | asyncpg.Pool", limit: int, lease:
         """
         UPDATE effects SET check_at = clock_timestamp() + make_interval(secs => $2)
         WHERE id IN (SELECT id FROM effects WHERE check_at <= clock_timestamp() AND state IN ('done', 'doubled')
-                     ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                       AND call IS NOT NULL ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING *, check_at AS claimed_until
         """,
         limit,
@@ -357,23 +357,43 @@ async def undo_failed(connection: Connection, effect_id: int, reason: str) -> No
     )
 
 
-async def undoubled(connection: Connection, effect_id: int, reason: str) -> Row | None:
-    """Write down that the surplus is undone or is no double; return None if the effect is not doubled (any more)."""
+async def undoubled(
+    connection: Connection, effect_id: int, surplus: Sequence[str], reason: str
+) -> Row | None:
+    """
+    Write down that this surplus is undone or is no double; return None if the effect is not doubled (any more).
+
+    What was found meanwhile is still too much. What was compensated meanwhile is undone from now on.
+    """
     return await connection.fetchrow(
         """
-        WITH effect AS (
-            UPDATE effects SET state = 'done', reason = $2, undo_actor = NULL
-            WHERE id = $1 AND state = 'doubled' RETURNING *
+        WITH rest AS (
+            SELECT array(SELECT each FROM unnest(surplus) AS each WHERE each <> ALL($3)) AS of_surplus,
+                   EXISTS (SELECT FROM compensation_steps s
+                           WHERE s.workflow = e.workflow AND s.key = e.key AND s.generation = e.generation)
+                   AND NOT EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
+                                   WHERE s.workflow = e.workflow AND s.key = e.key AND s.generation = e.generation
+                                     AND (o.state NOT IN ('done', 'kept')
+                                          OR (s.compensates = e.id AND o.state = 'kept'))) AS is_undone
+            FROM effects e WHERE id = $1
+        ), effect AS (
+            UPDATE effects
+            SET state = CASE WHEN of_surplus <> '{}' THEN state WHEN is_undone THEN 'undone' ELSE 'done' END,
+                reason = CASE WHEN of_surplus = '{}' THEN $2 ELSE reason END, undo_actor = NULL,
+                surplus = of_surplus,
+                settled = settled || ARRAY(SELECT each FROM unnest(surplus) AS each WHERE each = ANY($3))
+            FROM rest WHERE id = $1 AND state = 'doubled' RETURNING effects.*
         ), its_dispatch AS (
             UPDATE dispatches d SET state = 'done', reason = NULL, waits_for = NULL
             FROM effect e
-            WHERE d.id = e.dispatch_id AND d.state = 'doubled'
+            WHERE d.id = e.dispatch_id AND d.state = 'doubled' AND e.state <> 'doubled'
               AND NOT EXISTS (SELECT FROM effects o WHERE o.dispatch_id = d.id AND o.state = 'doubled' AND o.id <> $1)
         )
         SELECT * FROM effect
         """,
         effect_id,
         reason,
+        list(surplus),
     )
 
 
@@ -513,10 +533,15 @@ async def uncertain_of(database: "Connection | asyncpg.Pool", flow_run_id: UUID 
 
 
 async def open_neighbours(connection: Connection, effect_id: int, scope: str) -> Sequence[Row]:
-    """Return other effects of the scope that were sent and whose end is not known, the latest first."""
+    """
+    Return other effects of the scope that were sent and whose end is not known, the latest first.
+
+    `goes_on`: a dispatch of the inbox works on it, or waits for its turn or its vendor.
+    """
     return await connection.fetch(
         f"""
-        SELECT *, {_AGE} FROM effects
+        SELECT *, {_AGE}, EXISTS (SELECT FROM dispatches d WHERE d.id = effects.dispatch_id
+                                  AND d.state IN ('dispatched', 'running')) AS goes_on FROM effects
         WHERE scope = $2 AND id <> $1 AND state IN ('intended', 'uncertain') AND attempted_at IS NOT NULL
         ORDER BY attempted_at DESC
         """,  # noqa: S608  (a constant)
@@ -548,7 +573,7 @@ async def references(connection: Connection, scope: str) -> set[str]:
     found = await connection.fetchval(
         """
         SELECT array_agg(DISTINCT reference)
-        FROM (SELECT unnest(reference || surplus) AS reference FROM effects WHERE scope = $1) AS known
+        FROM (SELECT unnest(reference || surplus || settled) AS reference FROM effects WHERE scope = $1) AS known
         """,
         scope,
     )

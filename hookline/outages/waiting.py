@@ -30,7 +30,9 @@ async def wait(
         SET state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END,
             finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END,
             reason = coalesce(discard_reason, $4), waits_account = $3,
-            vendor_wait_since = coalesce(vendor_wait_since, now()), attempts = greatest(attempts - 1, 0),
+            vendor_wait_since = greatest(coalesce(vendor_wait_since, now()),    -- an earlier wait was for another
+                                         (SELECT away_since FROM vendor_accounts WHERE account = $3)),
+            attempts = greatest(attempts - 1, 0),
             engine_deaths = 0, not_before = now(), lease_until = NULL,
             flow_run_id = CASE WHEN $5 THEN NULL ELSE flow_run_id END,
             lease_owner = CASE WHEN $5 THEN NULL ELSE lease_owner END

@@ -43,7 +43,7 @@ def one(_inputs: Input) -> int:
 
 def codes_of(client: ZentitleClient, inputs: CreateLicenseCodes) -> CountReadback | None:
     """Count the codes among which new ones will be; none for an import, whose codes are known."""
-    return None if inputs.licensecodes else _codes(client, inputs.productid, inputs.companyid)
+    return None if inputs.licensecodes else codes_at(client, inputs.productid, inputs.companyid)
 
 
 def codes_behind(client: ZentitleClient, inputs: NewPassiveLicense | NewMasterLicense) -> CountReadback:
@@ -53,7 +53,7 @@ def codes_behind(client: ZentitleClient, inputs: NewPassiveLicense | NewMasterLi
     Zentitle shows a certificate once, and another costs another code. So the count expects none: a code that is found
     is no answer, but makes the effect uncertain.
     """
-    return _codes(client, inputs.productid, inputs.companyid)
+    return codes_at(client, inputs.productid, inputs.companyid)
 
 
 def codes_expected(inputs: CreateLicenseCodes) -> int:
@@ -68,7 +68,7 @@ def codes_imported(inputs: CreateLicenseCodes) -> list[str]:
 
 async def imported_codes(client: ZentitleClient, inputs: CreateLicenseCodes, _token: str) -> Outcome | None:
     """Find all codes of the import, at the company."""
-    existing = await _codes(client, inputs.productid, inputs.companyid).count()
+    existing = await codes_at(client, inputs.productid, inputs.companyid).count()
     return Outcome() if set(codes_imported(inputs)) <= existing else None
 
 
@@ -93,7 +93,7 @@ def codes_to_take(inputs: TakeLicenseCodes) -> int:
     return inputs.amount or 1
 
 
-def _codes(client: ZentitleClient, product: str, company: int | None) -> CountReadback:
+def codes_at(client: ZentitleClient, product: str, company: int | None) -> CountReadback:
     """Count the codes of the product that belong to the company, or to none."""
     company = company or None  # 0 is none too
 

@@ -21,7 +21,7 @@ from hookline.journal import (
     Saga,
     store,
 )
-from hookline.journal.resolution import resolve
+from hookline.journal.resolution import keep, resolve
 
 RULE = "the customer is over its credit limit"
 NO = BusinessFailure(RULE)
@@ -640,3 +640,63 @@ async def test_two_that_undo_at_once_do_each_step_once(order, vendor):
 
     assert [BusinessFailure] * 3 == [type(each) for each in ended]
     assert ["remove chair", "remove code"] == vendor.log[2:]
+
+
+async def doubled(database, step, surplus):
+    """What a late check writes down."""
+    async with database.acquire() as connection:
+        number = await connection.fetchval("SELECT id FROM effects WHERE step = $1", step)
+        await store.doubled(connection, number, [surplus], "too many", next_after=None)
+    return number
+
+
+async def test_what_was_found_doubled_is_undone_all_the_same_and_its_surplus_stays_to_be_decided(
+    database, database_settings, order, vendor, states
+):
+    run = order()
+    await license_and_seat(run)
+    number = await doubled(database, "license", "late-code")
+
+    failure = await run.refuse()
+
+    assert ["remove chair", "remove code"] == vendor.log[2:]
+    assert "license of order-1 (code)" in str(failure)
+    assert "license: doubled" in await states()
+    again = order()
+    await again.enter()
+    with pytest.raises(EffectError, match=f"hookline effects undo {number}"):
+        await again.make("license", "code")
+    await keep(database_settings, number, actor="ann")
+    assert "license: undone" in await states()
+    await again.make("license", "code")
+    assert ["code"] == vendor.things
+
+
+async def test_what_is_found_doubled_while_it_is_being_undone_does_not_stop_that(
+    database, order, vendor, states
+):
+    run = order()
+    await license_and_seat(run)
+    vendor.break_off("remove", "chair", Killed())
+    with pytest.raises(Killed):
+        await run.refuse()
+    await doubled(database, "license", "late-code")
+
+    with pytest.raises(BusinessFailure):
+        await run.enter()
+
+    assert [] == vendor.things
+    assert {"license: doubled", "undo 1: remove: done"} <= {*await states()}
+
+
+async def test_what_a_doubled_effect_depends_on_is_kept(database, order, vendor, states):
+    run, other = order(), order("order-2")
+    await run.enter()
+    await run.make("company", "ACME")
+    await other.make("license", "code", depends_on=("ACME",), compensated=False)
+    await doubled(database, "license", "late-code")
+
+    failure = await run.refuse()
+
+    assert ["code", "ACME"] == sorted(vendor.things, reverse=True)
+    assert "Kept" in str(failure)

@@ -22,6 +22,7 @@ from hookline.journal import (
     Journal,
     Outcome,
     fence,
+    late_check,
     locks,
     store,
 )
@@ -768,3 +769,57 @@ async def test_what_is_done_is_not_resolved(database, database_settings, vendor)
 
     with pytest.raises(HooklineError, match="only uncertain ones are resolved"):
         await resolve(database_settings, 1, happened=True, reference=[], actor="ann")
+
+
+async def test_a_person_who_was_wrong_to_send_a_counted_write_again_is_found_out(
+    database, database_settings, vendor
+):
+    """The code was there when a person said that it was not: the next attempt must not take it for an old one."""
+    readback = CountReadback("things of company 1", vendor.count)
+    write = replace(effect("license", expected=1), call={"task": "any"})
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await Journal(database_settings).run(write, vendor.send, readback=readback)
+    vendor.things.append("made-by-hand-meanwhile")
+    with pytest.raises(EffectUncertain):
+        await Journal(database_settings).run(write, vendor.send, readback=readback)
+    vendor.things.remove("made-by-hand-meanwhile")
+    await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
+
+    await Journal(database_settings).run(write, vendor.send, readback=readback)
+    async with database.acquire() as connection:
+        row = await store.read(connection, 1)
+    surplus = await late_check.check(database_settings, row, readback, "undo it")
+
+    assert (["thing-2"], ["thing-1"]) == (row["reference"], surplus)
+
+
+@pytest.mark.parametrize(("state", "is_wait"), [("dispatched", True), ("failed", False)])
+async def test_waiting_for_a_later_write_that_goes_on_by_itself_uses_up_no_attempt(
+    database, database_settings, vendor, state, is_wait
+):
+    """As in a vendor's bad night: the later order waits for hours, and the earlier one must not fail of it."""
+    readback = CountReadback("things of company 1", vendor.count)
+    earlier, later = effect("license", "order-1", 1), effect("license", "order-2", 1)
+    dispatch_id = await database.fetchval(
+        """
+        WITH delivery AS (
+            INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state)
+            VALUES ('s', '1', 'POST', '{}', '{}', '', 'running') RETURNING id)
+        INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, state)
+        SELECT id, 's', 'r', 'f/d', '{}', $1 FROM delivery RETURNING id
+        """,
+        state,
+    )
+
+    async def lost_on_the_way():
+        raise Lost
+
+    for write in (earlier, replace(later, dispatch_id=dispatch_id)):
+        with pytest.raises(Lost):
+            await landed(Journal(database_settings), write, lost_on_the_way, readback=readback)
+
+    with pytest.raises(EffectBusy, match="order-2") as busy:
+        await Journal(database_settings).run(earlier, vendor.send, readback=readback)
+
+    assert is_wait == busy.value.is_wait

@@ -283,3 +283,36 @@ async def test_a_dispatch_that_a_person_discards_while_it_runs_is_discarded_and_
     await waiting.wait(database, id_, "e", ZENTITLE, "waits", in_batch=False)
 
     assert "discarded" == await database.fetchval("SELECT state FROM dispatches")
+
+
+async def test_the_wait_for_one_account_does_not_count_for_the_next(database):
+    """Woken to try Zentitle after 71 hours, the dispatch gets on, and meets Jiwa, which is away since a minute."""
+    await fail(database, "a", times=4)
+    id_ = await waiting_dispatch(database, "d")
+    await database.execute("UPDATE dispatches SET vendor_wait_since = now() - interval '71 hours'")
+    await waiting.go_on(database, GIVE_UP)
+    assert [id_] == await claimable(database)
+    jiwa = failure("b", wait=3600)
+    await store.failed(database, "jiwa/default", "jiwa", jiwa, LATER)
+
+    await waiting.wait(database, id_, "e", "jiwa/default", "waits for jiwa", in_batch=False)
+
+    waited = await database.fetchval("SELECT now() - vendor_wait_since FROM dispatches")
+    assert waited < timedelta(minutes=5)
+
+
+async def test_a_dispatch_that_was_given_up_and_is_retried_in_prefect_waits_anew(database):
+    await fail(database, "a", times=4, intervals=LATER)
+    id_ = await waiting_dispatch(database, "d")
+    await database.execute(
+        "UPDATE dispatches SET vendor_wait_since = now() - interval '73 hours', flow_run_id = $1", uuid4()
+    )
+    await waiting.go_on(database, GIVE_UP)
+    [id_] = await claimable(database)
+    await dispatches.finish(database, id_, "e", "failed", "was given up")
+
+    async with database.acquire() as connection:
+        row = await connection.fetchrow("SELECT * FROM dispatches")
+        await dispatches.sync_from_prefect(connection, row, "dispatched", None)
+
+    assert not await store.has_given_up(database, id_, GIVE_UP)

@@ -197,6 +197,7 @@ class Store:
             "checks": 0,
             "check_at": None,
             "surplus": [],
+            "settled": [],
             "being_compensated": False,
             **WHOLE,
         }
@@ -270,7 +271,7 @@ class Store:
     async def open_neighbours(self, session: Session, number: int, scope: str) -> list[dict[str, Any]]:
         await self._statement(session)
         found = [
-            self._age(row)
+            self._age(row) | {"goes_on": False}
             for row in self.world.rows
             if row["scope"] == scope
             and row["id"] != number

@@ -1,17 +1,21 @@
 """What happened twice is found when it is looked for again, and what happened once is left alone."""
 
+import asyncio
 import time
+from pkgutil import resolve_name
 
 import pytest
 
-from blocks import base
+from blocks import BLOCKS, base
 from hookline.clients import VendorError
+from hookline.engine import late_checks
 from hookline.engine.late_checks import check_late
 from hookline.journal import EffectLanding, EffectUncertain, store
 from hookline.journal.late_check import delay
 from hookline.journal.resolution import keep, resolve, undo
 from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks
+from tasks import late_checks as tasks_of_late_checks
 from tasks import sensorpro as sensorpro_tasks
 from tasks import zentitle as zentitle_tasks
 
@@ -261,7 +265,105 @@ async def test_what_a_person_says_may_stay_is_no_double_any_more(sandbox, databa
     await look_again(database)
 
     row = await effect(database, "license")
-    assert ("done", [by_hand], True) == (row["state"], row["surplus"], by_hand in sentence)
+    assert ("done", [by_hand], True) == (row["state"], row["settled"], by_hand in sentence)
+
+
+@pytest.fixture
+def without_prefect(monkeypatch):
+    """Undo without a server for the task runs."""
+
+    async def perform(business, call):
+        account = await BLOCKS[call["vendor"]].named(call["account"])
+        await resolve_name(call["task"]).fn(account, business, **call["inputs"])
+
+    monkeypatch.setattr(tasks_of_late_checks, "perform", perform)
+
+
+@pytest.mark.usefixtures("without_prefect")
+async def test_what_may_stay_is_not_undone_with_what_comes_later(sandbox, database, zentitle, business):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    [by_hand] = await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    await keep(settings(), number, actor="ann")
+    [late] = await land(zentitle)
+    await look_again(database)
+
+    sentence = await undo(settings(), number, actor="ann")
+    await check_late(database, settings())
+
+    row = await effect(database, "license")
+    assert ("done", f"Undone: disable the license code {late}") == (row["state"], row["reason"])
+    assert by_hand not in sentence
+    assert ([], [by_hand, late]) == (row["surplus"], row["settled"])
+    assert await is_enabled(zentitle, by_hand)
+    assert not await is_enabled(zentitle, late)
+
+
+async def is_enabled(zentitle, code):
+    async with zentitle.get_client() as client:
+        return (await client.get_license_code(productid=PRODUCT, licensecode=code)).enabledforuse
+
+
+@pytest.mark.usefixtures("without_prefect")
+async def test_what_is_found_while_an_earlier_surplus_is_undone_is_not_forgotten(
+    sandbox, database, zentitle, business
+):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    await undo(settings(), number, actor="ann")
+    [then] = await store.requested_undos(database)
+    [late] = await land(zentitle)
+    await look_again_elsewhere(database)
+
+    await late_checks._undo(database, then)
+
+    row = await effect(database, "license")
+    assert ("doubled", [late], then["surplus"]) == (row["state"], row["surplus"], row["settled"])
+    assert late in row["reason"]
+
+
+async def test_an_undo_that_waits_for_its_vendor_keeps_no_check_of_another_waiting(
+    sandbox, database, zentitle, business, monkeypatch
+):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    vendor_is_back, begun = asyncio.Event(), []
+
+    async def waits(row):
+        begun.append(row["id"])
+        await vendor_is_back.wait()
+        return "Undone"
+
+    monkeypatch.setattr(tasks_of_late_checks, "undo", waits)
+    monkeypatch.setattr(late_checks, "UNDO_SECONDS", 0.1)
+    await undo(settings(), number, actor="ann")
+    await land(zentitle)
+
+    for _ in range(2):
+        await asyncio.wait_for(look_again(database), 5)
+
+    assert (2, [number]) == (len((await effect(database, "license"))["surplus"]), begun)
+    vendor_is_back.set()
+    await asyncio.gather(*late_checks.undoing.values())
+    assert ("doubled", 1) == (
+        (row := await effect(database, "license"))["state"],
+        len(row["surplus"]),
+    )
+
+
+async def look_again_elsewhere(database):
+    """Another engine makes the check that is due, while the undo is on its way."""
+    await database.execute("UPDATE effects SET check_at = now() - interval '1 s'")
+    for row in await store.claim_checks(database, 10, 300):
+        await late_checks._check(settings(), row)
 
 
 async def test_what_cannot_be_undone_says_what_a_person_does(sandbox, database, zentitle, business):
@@ -284,6 +386,23 @@ async def test_what_cannot_be_undone_says_what_a_person_does(sandbox, database, 
     row = await effect(database, "record")
     assert ("doubled", None) == (row["state"], row["undo_actor"])
     assert f"put it right there by hand, then say so: hookline effects undo {number} --keep" in row["reason"]
+
+
+async def test_what_no_check_can_look_for_is_put_right_by_hand(sandbox, database, zentitle, business):
+    """Two processes did it, and the account is not stored: nothing can reopen it."""
+    zentitle._block_document_name = None
+    await license_of(zentitle, business)
+    number = (await effect(database, "license"))["id"]
+    async with database.acquire() as connection:
+        await store.doubled(connection, number, ["late"], "too many", next_after=0)
+        assert [] == await store.claim_checks(connection, 10, 300)
+    await undo(settings(), number, actor="ann")
+
+    await check_late(database, settings())
+
+    assert (
+        f"then say so: hookline effects undo {number} --keep" in (await effect(database, "license"))["reason"]
+    )
 
 
 def test_the_times_of_the_checks_count_from_the_end_of_the_write():

@@ -106,6 +106,7 @@ CREATE TABLE effects (
     check_at       timestamptz,                                  -- the next late check
     checks         integer NOT NULL DEFAULT 0,                   -- late checks so far
     surplus        text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what is there too often
+    settled        text[] NOT NULL DEFAULT '{}',                 -- those of them that were undone, or may stay
     undo_actor     text,                                         -- the person who wants the surplus undone
     mark           bigint,                                       -- of the last attempt: grows with each (trigger)
     first_readback text                                          -- the result, after a restore
@@ -373,6 +374,7 @@ END $$
 """
 
 # What all its steps have undone is undone; and, once no step is left, so is whatever else the generation did.
+# What is doubled is so once a person has decided about its surplus, which nothing has undone yet.
 EFFECT_COMPENSATED = """
 CREATE FUNCTION effect_compensated() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -383,7 +385,7 @@ BEGIN
         RETURN NULL;
     END IF;
     UPDATE effects SET state = 'undone', reason = step.rule
-    WHERE id = step.compensates
+    WHERE id = step.compensates AND state <> 'doubled'
       AND NOT EXISTS (SELECT FROM compensation_steps s JOIN effects e ON e.id = s.effect_id
                       WHERE s.compensates = step.compensates AND s.generation = step.generation AND e.state <> 'done');
     UPDATE effects e SET state = 'undone', reason = step.rule
@@ -447,7 +449,7 @@ CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
         WHEN 'done' THEN '{doubled,undone}'::text[]
         WHEN 'failed' THEN '{intended,done,undone,kept}'::text[]
         WHEN 'uncertain' THEN '{intended,done}'::text[]
-        WHEN 'doubled' THEN '{done}'::text[]
+        WHEN 'doubled' THEN '{done,undone}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 """
 
@@ -492,6 +494,7 @@ CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate
 CREATE INDEX effects_decide ON effects (state, id) WHERE state IN ('uncertain', 'doubled');
 CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX effects_surplus ON effects USING gin (surplus) WHERE surplus <> '{}';
+CREATE INDEX effects_settled ON effects USING gin (settled) WHERE settled <> '{}';
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
