@@ -143,7 +143,9 @@ async def test_the_tiles_count_what_needs_a_person_and_lead_there(inbox, page):
     await follow(page, tiles.filter(has_text="Rejected").click())
 
     states = ("failed", "rejected", "held", "unrouted", "received", "dispatched", "running")
-    assert {"/uncertain": "1"} | {f"/?state={state}": "1" for state in states} == said
+    assert {"/uncertain": "1", "/uncertain#doubled": "0"} | {
+        f"/?state={state}": "1" for state in states
+    } == said
     assert [str(found["rejected"])] == await listed(page)
 
 
@@ -214,6 +216,7 @@ async def test_each_state_is_told_in_words_and_offers_what_can_be_done(inbox, pa
         "done": f"{replay} {other}",
         "failed": f"{replay} {other} {aside}",
         "uncertain": f"{replay} {other} {aside}",
+        "doubled": f"{replay} {other} {aside}",
         "rejected": f"{replay} {other} {aside}",
         "discarded": f"{replay} {other}",
         "unrouted": f"{replay} {other} {aside}",
@@ -481,7 +484,15 @@ async def test_every_page_needs_no_script_fits_a_phone_and_names_its_fields(inbo
     await inbox.database.execute("INSERT INTO pauses VALUES ('jiwa', now(), $1, $1)", "why" * 100)
     page = await new_page(java_script_enabled=False, viewport={"width": 360, "height": 740})
     found = {}
-    for path in ("/", "/?text=x", "/uncertain", "/sources", "/replay?source=jiwa", f"/deliveries/{delivery}"):
+    for path in (
+        "/",
+        "/?text=x",
+        "/uncertain",
+        "/sources",
+        "/issues",
+        "/replay?source=jiwa",
+        f"/deliveries/{delivery}",
+    ):
         await page.goto(path)
         await page.evaluate(
             "() => document.querySelectorAll('details').forEach(each => { each.open = true })"
@@ -572,3 +583,38 @@ async def requeue(inbox, delivery, by):
         await inbox.database.execute(
             f"UPDATE {table} SET {column} = {column} - $2::interval WHERE {of} = $1", delivery, by
         )
+
+
+async def test_a_doubled_effect_is_undone_only_once_that_is_ticked(inbox, page):
+    """What was read before can no longer be undone by mistake: the button needs a tick that names it."""
+    _, effect = await one_uncertain(inbox)
+    await inbox.database.execute(
+        "UPDATE effects SET state = 'done', reference = '{c-1}' WHERE id = $1", effect
+    )
+    await inbox.database.execute(
+        "UPDATE effects SET state = 'doubled', surplus = '{c-2}', reason = $2 WHERE id = $1",
+        effect,
+        "zentitle shows c-2 beside c-1, which was wanted.",
+    )
+    await page.goto("/uncertain")
+    await page.get_by_role("button", name="Undo it").click()  # the browser asks for the tick
+    asked_before = await inbox.database.fetchval("SELECT undo_actor FROM effects WHERE id = $1", effect)
+    await page.get_by_label("Undo c-2, and leave c-1").check()
+    await follow(page, page.get_by_role("button", name="Undo it").click())
+
+    asked = await inbox.database.fetchval("SELECT undo_actor FROM effects WHERE id = $1", effect)
+    assert (None, True) == (asked_before, asked.startswith("admin token at "))
+    await expect(page.get_by_role("status")).to_contain_text("An engine undoes it now: c-2")
+
+
+async def test_a_double_that_may_stay_is_done_with(inbox, page):
+    _, effect = await one_uncertain(inbox)
+    await inbox.database.execute("UPDATE effects SET state = 'done' WHERE id = $1", effect)
+    await inbox.database.execute(
+        "UPDATE effects SET state = 'doubled', surplus = '{c-2}' WHERE id = $1", effect
+    )
+    await page.goto("/uncertain#doubled")
+
+    await follow(page, page.get_by_role("button", name="Keep both").click())
+
+    assert "done" == await inbox.database.fetchval("SELECT state FROM effects WHERE id = $1", effect)
