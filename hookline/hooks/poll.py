@@ -52,8 +52,16 @@ def in_words(span: timedelta) -> str:
     return f"{seconds}s"
 
 
+def reach(value: object) -> timedelta:
+    """Read how far back a poll begins, such as `7d`; raises ValueError."""
+    found = duration(value)
+    if found > 10 * _YEAR:
+        raise ValueError(f"must be {in_words(10 * _YEAR)} at most")
+    return found
+
+
 def _since(value: object) -> "timedelta | Literal['ever']":
-    return "ever" if value == "ever" else duration(value)
+    return "ever" if value == "ever" else reach(value)
 
 
 def _of_item(value: object) -> Template:

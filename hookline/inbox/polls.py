@@ -139,7 +139,7 @@ async def store(
         claimed: this poll.
         arrivals: what is new, oldest first.
         reading: how far the list is read with them.
-        seen: ids in a list without a cursor, which are known from now on.
+        seen: ids that are known from now on: those in a list without a cursor, and those that cannot be stored.
         wait: the time until the next poll.
 
     Returns:
@@ -211,17 +211,24 @@ async def release(database: asyncpg.Pool, claimed: Claim) -> None:
 
 
 async def begin_again(connection: Connection, source: str, kind: str, since: datetime) -> None:
-    """Let a source be read from a time on, as if it were polled for the first time; what is stored stays."""
+    """
+    Let a source be read from a time on, as if it were polled for the first time; what is stored stays.
+
+    What could not be stored is tried again. Of a list without a cursor, what came since the last poll is still news.
+    """
+    if kind != "list":
+        await connection.execute("DELETE FROM poll_items WHERE source = $1", source)
     await connection.execute(
         """
-        INSERT INTO polls (source, kind, began_at) VALUES ($1, $2, $3)
-        ON CONFLICT (source) DO UPDATE SET kind = $2, began_at = $3, cursor = NULL, trail = '[]', place = NULL,
+        INSERT INTO polls (source, kind, began_at, cursor) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (source) DO UPDATE SET kind = $2, began_at = $3, cursor = $4, trail = '[]', place = NULL,
             claim = polls.claim + 1, claimed_by = NULL, claimed_until = NULL, next_at = now(),
             failures = 0, error = NULL, failing_since = NULL
         """,
         source,
         kind,
         since,
+        since.isoformat() if kind == "list" else None,
     )
 
 
@@ -231,9 +238,22 @@ async def all_polls(database: "asyncpg.Pool | Connection", *, seconds: float | N
     return {row["source"]: row for row in rows}
 
 
-async def prune(database: asyncpg.Pool) -> None:
-    """Delete what has not been in its list for long."""
-    await database.execute("DELETE FROM poll_items WHERE seen_at < now() - $1::interval", FORGOTTEN)
+async def prune(database: asyncpg.Pool, polled: Collection[str]) -> None:
+    """
+    Delete what was not in its list for long, up to the last poll: while nobody reads it, nothing is forgotten.
+
+    Args:
+        database: of the inbox.
+        polled: the sources that are polled; of others it is no trouble any more that the last poll failed.
+    """
+    await database.execute(
+        "UPDATE polls SET failures = 0, error = NULL, failing_since = NULL WHERE failures > 0 AND source <> ALL($1)",
+        list(polled),
+    )
+    await database.execute(
+        "DELETE FROM poll_items i USING polls p WHERE p.source = i.source AND i.seen_at < p.polled_at - $1::interval",
+        FORGOTTEN,
+    )
 
 
 async def _lock(connection: Connection, claimed: Claim) -> None:

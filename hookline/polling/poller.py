@@ -120,6 +120,7 @@ class Poller:
                     now=datetime.now(UTC),
                     unknown=partial(polls.unknown, self.database, claimed.source),
                     on_page=partial(polls.renew, self.database, claimed),
+                    seconds=POLL_SECONDS / 2,
                 )
                 found = await reader.read(claimed)
             new = tuple(item.id for item in found.new)
@@ -130,20 +131,20 @@ class Poller:
         return Polled(claimed.source, found.rows, stored, found.more, new)
 
     async def _store(self, claimed: Claim, source: Source, found: Found) -> int:
-        arrivals, refused = [], []
+        arrivals, refused, unfit = [], [], []
         for item in found.new:
             try:
                 arrivals.append(self._arrival(claimed.source, source, item))
             except ValueError as error:
                 refused.append(_refusal(claimed.source, item, error))
+                unfit.append(item.id)
         wait = timedelta(0) if found.more else _poll(source).every
-        stored = await polls.store(
-            self.database, claimed, arrivals, found.reading, seen=found.seen, wait=wait
-        )
-        if refused:
+        if refused:  # first: once stored as seen, they come no more
             async with self.database.acquire() as connection:
                 await refusals.add_all(connection, refused)
-        return stored
+        return await polls.store(
+            self.database, claimed, arrivals, found.reading, seen=[*found.seen, *unfit], wait=wait
+        )
 
     def _arrival(self, name: str, source: Source, item: Item) -> Arrival:
         """Return an item as a delivery; raises ValueError where it cannot be stored."""

@@ -9,6 +9,7 @@ row of the page before, and if that is another one, the list is read from its be
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from hookline.clients.operation import Operation, Sender
-from hookline.clients.paging import Paged
+from hookline.clients.paging import SHORT, Paged
 from hookline.errors import HooklineError
 from hookline.hooks.poll import Poll
 from hookline.hooks.sources import Source
@@ -121,6 +122,8 @@ class Reader:
     unknown: Unknown
     on_page: Callable[[], Awaitable[None]]
     """Called after each page."""
+    seconds: float = 120.0
+    """After so long no other page is read; the next poll goes on from there."""
     _new: list[Item] = field(default_factory=list)
     _seen: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
@@ -134,8 +137,10 @@ class Reader:
             HooklineError: the vendor does not answer, or its list cannot be read as the poll says.
         """
         began = self._begin(claimed)
-        at, pages, ended = replace(began), 0, False
+        at, pages, ended, until = replace(began), 0, False, time.monotonic() + self.seconds
         while not ended and pages < self.poll.max_pages and len(self._new) <= self.poll.max_items:
+            if pages and time.monotonic() >= until:
+                break
             page = await self._page(at)
             ended = await self._take(page, at)
             pages += 1
@@ -211,8 +216,9 @@ class Reader:
 
     def _move(self, page: Page, items: Sequence[Item], at: _At, *, nothing_new: bool) -> bool:
         times = [item.time for item in items if item.time]
-        if times:
-            at.reached = max(at.reached or times[0], *times)
+        # A time in the future would hide all that comes before it.
+        if past := [each for each in times if each <= self.now]:
+            at.reached = max(at.reached or past[0], *past)
         if self.poll.kind == "position":
             return self._move_position(page, items, at)
         if self.poll.ordered:
@@ -243,7 +249,11 @@ class Reader:
             return True
         if page.total and self.poll.kind != "position":
             return through >= page.total
-        size = self.poll.page_size or self._paged.page_size
+        size = self._paged.page_size
+        if self.poll.page_size and size is not None:
+            size = min(
+                SHORT, size, self.poll.page_size
+            )  # the vendor may give shorter pages than it was asked for
         return size is not None and len(page.rows) < size
 
     # The result
@@ -264,7 +274,7 @@ class Reader:
         """Return the place from which what was left over is found again; what was kept is known by then."""
         last = kept[-1]
         if self.poll.ordered and last.time:
-            return _At(since=last.time, reached=last.time)
+            return _At(since=last.time, reached=min(last.time, self.now))
         if self.poll.kind == "position" and last.position:
             return _At(position=last.position)
         return began
@@ -274,9 +284,7 @@ class Reader:
             case "time":
                 cursor = before.cursor
                 if (ended or self.poll.ordered) and at.reached:
-                    # A time in the future would hide all that comes before it.
-                    reached = min(at.reached, self.now)
-                    cursor = _written(max(moment(cursor) or reached, reached))
+                    cursor = _written(max(moment(cursor) or at.reached, at.reached))
                 return Reading(cursor, (), None if ended else at.stored())
             case "position":
                 cursor = at.position or before.cursor
@@ -295,7 +303,8 @@ class Reader:
             grown.append((self.now.isoformat(), cursor))
         old = [place for place, (at, _) in enumerate(grown) if _age(at, self.now) >= self.poll.overlap]
         grown = grown[old[-1] :] if old else grown
-        return [grown[0], *grown[1:][-MAX_TRAIL:]]
+        # Where it grows too long, it becomes coarser: were its older part cut off, its first id would never move on.
+        return grown if len(grown) <= MAX_TRAIL else [*grown[:-1:2], grown[-1]]
 
     # Items
 
@@ -337,9 +346,9 @@ def moment(value: Any) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _written(value: datetime | None) -> str | None:

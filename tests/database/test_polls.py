@@ -275,7 +275,7 @@ async def test_what_is_gone_from_a_list_for_long_is_forgotten(database, shipped)
     await database.execute(
         "UPDATE poll_items SET seen_at = now() - interval '31 days' WHERE external_id = 'a'"
     )
-    await polls.prune(database)
+    await polls.prune(database, [])
 
     assert {"a", "c"} == await polls.unknown(database, "jiwa-payments", ["a", "b", "c"])
 
@@ -293,3 +293,57 @@ async def test_nobody_can_send_to_a_polled_source(
 
     assert 404 == answer.status_code
     assert [] == await stats.by_source(database)
+
+
+async def test_a_list_that_is_begun_again_by_a_person_loses_nothing_that_came_since(
+    database, jiwa, poll_now, sandbox
+):
+    made = await order(jiwa)
+    await poll_now("jiwa-payments")
+    sandbox.jiwa.allocate(made.InvoiceID)
+    async with database.acquire() as connection:
+        await polls.begin_again(connection, "jiwa-payments", "list", datetime.now(UTC) - 30 * HOUR)
+    again = await poll_now("jiwa-payments")
+
+    assert 1 == again.new
+
+
+async def test_what_was_in_a_list_is_not_forgotten_while_it_is_not_read(database, jiwa, poll_now, sandbox):
+    made = await order(jiwa)
+    sandbox.jiwa.allocate(made.InvoiceID)
+    await poll_now("jiwa-payments")
+    await database.execute("UPDATE poll_items SET seen_at = now() - interval '40 days'")
+    await database.execute("UPDATE polls SET polled_at = now() - interval '40 days'")
+    await polls.prune(database, [])
+
+    assert 0 == (await poll_now("jiwa-payments")).new
+
+
+async def test_items_that_cannot_be_stored_do_not_hold_up_those_behind_them(
+    database, jiwa, shipped, poll_now
+):
+    poll = shipped.sources[SOURCE].poll.model_copy(update={"max_items": 1, "ordered": False})
+    source = shipped.sources[SOURCE].model_copy(update={"poll": poll, "max_body": 10})
+    await poll_now(source=source)
+    made, later = await order(jiwa), await order(jiwa)
+    for _ in range(4):
+        await poll_now(source=source)
+
+    refused = (await refusals.by_source(database))[SOURCE]
+    assert [1, 1] == [each.count for each in refused]
+    assert {made.InvoiceID, later.InvoiceID} == {each.reason.split()[0] for each in refused}
+    async with database.acquire() as connection:
+        await polls.begin_again(connection, SOURCE, "time", datetime.now(UTC) - HOUR)
+    await poll_now()
+    assert {made.InvoiceID, later.InvoiceID} <= {body["InvoiceID"] for body in await bodies_of(database)}
+
+
+async def test_a_source_that_is_polled_no_more_fails_no_more(database, shipped):
+    for name in (SOURCE, "gone"):
+        claimed = await polls.claim(database, name, shipped.sources[SOURCE].poll, "engine")
+        await polls.note_failure(database, claimed, "no answer", wait=HOUR)
+    await polls.prune(database, [SOURCE])
+
+    assert {SOURCE: 1, "gone": 0} == {
+        name: row["failures"] for name, row in (await polls.all_polls(database)).items()
+    }
