@@ -99,7 +99,10 @@ async def discard(
     async with acting(connection, actor, reason):
         # All of them before any delivery, in the order in which an engine locks: so neither waits for the other.
         await connection.execute(
-            "SELECT FROM dispatches WHERE delivery_id = ANY($1) AND route = coalesce($2, route) ORDER BY seq FOR UPDATE",
+            """
+            SELECT FROM dispatches WHERE delivery_id = ANY($1) AND route = coalesce($2, route)
+            ORDER BY seq FOR UPDATE
+            """,
             delivery_ids,
             route,
         )
