@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from hookline import text
+from hookline import issues, text
 from hookline.database.types import Connection
 from hookline.hooks.poll import Poll
 from hookline.inbox.deliveries import Arrival, accept_all
@@ -20,6 +20,8 @@ SEEN_AGAIN = timedelta(days=1)
 """An item of a list is noted as still there as rarely as this."""
 FORGOTTEN = timedelta(days=30)
 """An item that was in a list no more for so long is forgotten."""
+TOLD_AT = 3
+"""After so many failures, one after another, that no waiting mends, a poll is an issue."""
 EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -168,11 +170,18 @@ async def store(
             wait,
             stored,
         )
+        await issues.close(connection, cause=f"poll of {claimed.source}")
     return stored
 
 
 async def note_failure(
-    database: asyncpg.Pool, claimed: Claim, reason: str, *, wait: timedelta, counts: bool = True
+    database: asyncpg.Pool,
+    claimed: Claim,
+    reason: str,
+    *,
+    wait: timedelta,
+    counts: bool = True,
+    mends: bool = True,
 ) -> None:
     """
     Note that a poll failed, and let it be tried again: after `wait`, and twice as long after each failure.
@@ -183,14 +192,31 @@ async def note_failure(
         reason: why, for people.
         wait: the time until it is tried again, the first time.
         counts: False where it only waits for something, such as credentials.
+        mends: False where a person must act, as of a key that is refused: then it becomes an issue.
     """
-    await database.execute(
+    async with database.acquire() as connection, connection.transaction():
+        failures = await _note_failure(connection, claimed, reason, wait, counts=counts)
+        if counts and not mends and (failures or 0) >= TOLD_AT:
+            await issues.report(
+                connection,
+                cause=f"poll of {claimed.source}",
+                title=f"{claimed.source} cannot be read: {reason}",
+                advice=f"Correct what it says, then: hookline poll {claimed.source}. Nothing new comes from it until "
+                "then.",
+                kind="poll",
+            )
+
+
+async def _note_failure(
+    connection: Connection, claimed: Claim, reason: str, wait: timedelta, *, counts: bool
+) -> int | None:
+    failures: int | None = await connection.fetchval(
         """
         UPDATE polls SET failures = failures + $6::int, error = $3,
             failing_since = CASE WHEN $6::int = 1 THEN coalesce(failing_since, now()) END,
             claimed_by = NULL, claimed_until = NULL,
             next_at = now() + least(greatest($4::interval, $5::interval), $4::interval * power(2, least(failures, 10)))
-        WHERE source = $1 AND claim = $2
+        WHERE source = $1 AND claim = $2 RETURNING failures
         """,
         claimed.source,
         claimed.number,
@@ -199,6 +225,7 @@ async def note_failure(
         MAX_WAIT,
         int(counts),
     )
+    return failures
 
 
 async def release(database: asyncpg.Pool, claimed: Claim) -> None:
@@ -246,10 +273,16 @@ async def prune(database: asyncpg.Pool, polled: Collection[str]) -> None:
         database: of the inbox.
         polled: the sources that are polled; of others it is no trouble any more that the last poll failed.
     """
-    await database.execute(
-        "UPDATE polls SET failures = 0, error = NULL, failing_since = NULL WHERE failures > 0 AND source <> ALL($1)",
+    gone = await database.fetch(
+        """
+        UPDATE polls SET failures = 0, error = NULL, failing_since = NULL
+        WHERE failures > 0 AND source <> ALL($1) RETURNING source
+        """,
         list(polled),
     )
+    async with database.acquire() as connection:
+        for row in gone:
+            await issues.close(connection, cause=f"poll of {row['source']}")
     await database.execute(
         "DELETE FROM poll_items i USING polls p WHERE p.source = i.source AND i.seen_at < p.polled_at - $1::interval",
         FORGOTTEN,

@@ -175,7 +175,9 @@ class Poller:
             logger.warning("the poll of %s fails, and is tried again: %s", claimed.source, reason)
         wait = max(_poll(source).every, timedelta(seconds=_retry_after(error)))
         try:
-            await polls.note_failure(self.database, claimed, reason, wait=wait, counts=is_failure)
+            await polls.note_failure(
+                self.database, claimed, reason, wait=wait, counts=is_failure, mends=mends(error)
+            )
         except Exception as second:
             if not is_connection_error(second):
                 logger.exception("the failed poll of %s cannot be noted", claimed.source)
@@ -196,6 +198,11 @@ def why(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"it took longer than {POLL_SECONDS:g} s"
     return one_line(error, 500) or type(error).__name__
+
+
+def mends(error: BaseException) -> bool:
+    """Return True if waiting may mend a failure: that of a vendor who is away, or of our own side."""
+    return error.transient if isinstance(error, VendorError) else not isinstance(error, HooklineError)
 
 
 def _retry_after(error: Exception) -> float:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JiwaClient, JiwaKey
+from hookline.clients import JiwaClient, JiwaKey, NotAuthenticated, Unavailable
 from hookline.clients.jiwa.models import NewLine
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.sources import read_source
 from hookline.inbox import commands, polls, refusals, stats
 from hookline.inbox.deliveries import Arrival
 from hookline.inbox.polls import Claim, ClaimLost, Reading
-from hookline.polling.poller import Poller
+from hookline.polling.poller import Poller, mends
+from hookline.polling.reader import NotInOrder
 from hookline.provisioning.deployments import load_deployments
 from hookline.settings import Settings
 from hookline.simulators.server import running
@@ -347,3 +348,34 @@ async def test_a_source_that_is_polled_no_more_fails_no_more(database, shipped):
     assert {SOURCE: 1, "gone": 0} == {
         name: row["failures"] for name, row in (await polls.all_polls(database)).items()
     }
+
+
+async def test_a_poll_that_no_waiting_mends_is_one_issue_until_the_list_can_be_read(database, shipped):
+    async def open_issues():
+        return [
+            row["title"] for row in await database.fetch("SELECT title FROM issues WHERE closed_at IS NULL")
+        ]
+
+    poll = shipped.sources[SOURCE].poll
+
+    async def fails(**how):
+        claimed = await polls.claim(database, SOURCE, poll, "engine", now=True)
+        await polls.note_failure(database, claimed, "the key is refused", wait=HOUR, **how)
+        return await open_issues()
+
+    away = [await fails() for _ in range(4)]
+    refused = [await fails(mends=False) for _ in range(2)]
+    claimed = await polls.claim(database, SOURCE, poll, "engine", now=True)
+    await polls.store(database, claimed, [], Reading(), wait=HOUR)
+
+    assert [[]] * 4 == away
+    assert [[f"{SOURCE} cannot be read: the key is refused"]] * 2 == refused
+    assert [] == await open_issues()
+
+
+def test_what_waiting_mends_is_no_issue():
+    facts = {"vendor": "jiwa", "operation": "query_sales_orders"}
+    told = [NotAuthenticated(**facts), NotInOrder("no order")]
+    waits = [Unavailable(**facts), TimeoutError(), OSError()]
+
+    assert [False, False, True, True, True] == [mends(error) for error in (*told, *waits)]
