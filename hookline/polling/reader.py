@@ -86,7 +86,7 @@ class _At:
     reached: datetime | None = None
     """The latest time that was read."""
     baseline: bool = False
-    """What is in the list now is no news: it is the first reading."""
+    """What is in the list now is no news, or what is older than our beginning is none: it is the first reading."""
     restarts: int = 0
 
     def stored(self) -> dict[str, Any]:
@@ -128,6 +128,7 @@ class Reader:
     _seen: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _rows: int = 0
+    _began_at: datetime | None = None
 
     async def read(self, claimed: Claim) -> Found:
         """
@@ -136,7 +137,7 @@ class Reader:
         Raises:
             HooklineError: the vendor does not answer, or its list cannot be read as the poll says.
         """
-        began = self._begin(claimed)
+        began, self._began_at = self._begin(claimed), claimed.began_at
         at, pages, ended, until = replace(began), 0, False, time.monotonic() + self.seconds
         while not ended and pages < self.poll.max_pages and len(self._new) <= self.poll.max_items:
             if pages and time.monotonic() >= until:
@@ -154,8 +155,10 @@ class Reader:
         match self.poll.kind:
             case "time":
                 cursor = moment(reading.cursor)
-                since = claimed.began_at if cursor is None else cursor - self.poll.overlap
-                return _At(since=max(since, claimed.began_at))
+                # The vendor's clock may be slow: what is new although it is older than our beginning is found, too.
+                earliest = claimed.began_at - self.poll.overlap
+                since = earliest if cursor is None else max(cursor - self.poll.overlap, earliest)
+                return _At(since=since, baseline=cursor is None)
             case "position":
                 position = reading.trail[0][1] if reading.trail else reading.cursor
                 return _At(since=claimed.began_at if position is None else None, position=position)
@@ -209,7 +212,12 @@ class Reader:
         chosen = [item for item in fresh.values() if item.fulfils]
         if self.poll.kind == "list":
             self._seen += [item.id for item in chosen]
-        if at.baseline or not chosen:
+            chosen = [] if at.baseline else chosen
+        elif at.baseline and self._began_at:
+            old = [item.id for item in chosen if item.time and item.time < self._began_at]
+            self._seen += old
+            chosen = [item for item in chosen if item.id not in old]
+        if not chosen:
             return
         new = await self.unknown([item.id for item in chosen])
         self._new += [item for item in chosen if item.id in new]
@@ -285,6 +293,8 @@ class Reader:
                 cursor = before.cursor
                 if (ended or self.poll.ordered) and at.reached:
                     cursor = _written(max(moment(cursor) or at.reached, at.reached))
+                elif ended and cursor is None:
+                    cursor = _written(self._began_at)
                 return Reading(cursor, (), None if ended else at.stored())
             case "position":
                 cursor = at.position or before.cursor

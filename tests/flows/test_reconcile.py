@@ -102,20 +102,20 @@ async def test_a_license_that_the_journal_does_not_know_and_one_that_is_gone_are
     order = await business.order(("LIC-PRO", 1))
     await run(order)
     database = await pool(sandbox.settings)
-    row = await database.fetchrow(
-        "SELECT id, reference FROM effects WHERE key = $1 AND step = 'license LIC-PRO'", order.InvoiceID
+    [code] = await database.fetchval(
+        "SELECT reference FROM effects WHERE key = $1 AND step = 'license LIC-PRO'", order.InvoiceID
     )
+    other = "999999999999999999"
+    noted = "UPDATE effects SET reference = array_replace(reference, $2, $3) WHERE key = $1"
     try:  # as if another code had been noted than the one that was given
-        await database.execute(
-            "UPDATE effects SET reference = '{999999999999999999}' WHERE id = $1", row["id"]
-        )
-        state, rows = await compare(row["reference"][0], order.InvoiceNo)
+        await database.execute(noted, order.InvoiceID, code, other)
+        state, rows = await compare(code, order.InvoiceNo)
     finally:
-        await database.execute("UPDATE effects SET reference = $2 WHERE id = $1", row["id"], row["reference"])
+        await database.execute(noted, order.InvoiceID, other, code)
 
     assert "Differences" == state.name
     assert {
-        f"license {row['reference'][0]}",
+        f"license {code}",
         f"order {order.InvoiceNo}",
     } == {each["what"] for each in rows}
     assert any("and no more at Zentitle" in each["problem"] for each in rows)

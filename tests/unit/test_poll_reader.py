@@ -141,7 +141,8 @@ def test_the_first_poll_takes_nothing_of_before():
     polls.poll()
 
     assert [f"new {minutes(1).isoformat().replace('+00:00', 'Z')}"] == polls.came
-    assert BEGAN.isoformat() == jiwa.asked[0]["LastSavedDateTimeGreaterThanOrEqualTo"].replace("Z", "+00:00")
+    earliest = jiwa.asked[0]["LastSavedDateTimeGreaterThanOrEqualTo"]
+    assert minutes(-5).isoformat() == earliest.replace("Z", "+00:00")  # the overlap, for a clock that is slow
 
 
 def test_an_item_comes_once_although_the_overlap_reads_it_again_and_again_when_it_is_saved_again():
@@ -427,3 +428,14 @@ def test_a_poll_that_has_no_time_left_keeps_what_it_read_and_goes_on_from_there(
     polls.to_the_end()
 
     assert 50 == len(polls.came)
+
+
+def test_a_vendor_whose_clock_is_slow_loses_nothing_at_the_first_start():
+    jiwa = Jiwa({"before": minutes(-20)})
+    polls = Polls(ORDERS, jiwa, now=minutes(0))
+    polls.poll()
+    jiwa.save("new", minutes(-1))  # saved after we began, by a clock that is two minutes slow
+    polls.now = minutes(1)
+    polls.poll()
+
+    assert ["new"] == [each.split()[0] for each in polls.came]
