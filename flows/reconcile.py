@@ -199,11 +199,11 @@ def _judge(order: SalesOrder, calls_for: int, known: Journaled, found: Compariso
     what = f"order {order.InvoiceNo}"
     is_licensed, is_mailed = len(known.codes) >= calls_for, "mail" in known.done
     is_noted = "order note" in known.done
-    # What was added to it later is told of once more.
+    # What was added to it later is mailed and noted once more.
     for added in (step for step in known.done if step.startswith("license ") and UP_TO in step):
-        told = [step for step in known.done if f"{added})" in step or f"{added}," in step]
-        is_mailed = is_mailed and any(step.startswith("mail") for step in told)
-        is_noted = is_noted and any(step.startswith("order note") for step in told)
+        reported = [step for step in known.done if f"{added})" in step or f"{added}," in step]
+        is_mailed = is_mailed and any(step.startswith("mail") for step in reported)
+        is_noted = is_noted and any(step.startswith("order note") for step in reported)
     found.counts["licensed"] += is_licensed
     found.counts["mailed"] += is_mailed
     if len(known.codes) > calls_for:

@@ -116,7 +116,7 @@ async def _begin_again(database: asyncpg.Pool, name: str, source: Source, since:
     except ValueError as error:
         raise ConfigurationError(f"--since {since!r}: {error}.") from None
     async with database.acquire() as connection:
-        await polls.begin_again(connection, name, _of(source).kind, datetime.now(UTC) - back)
+        await polls.begin_again(connection, name, _of(source).cursor_of, datetime.now(UTC) - back)
     console(stderr=True).print(f"{name} begins again, {in_words(back)} back.", markup=False)
 
 

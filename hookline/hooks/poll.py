@@ -151,6 +151,11 @@ class Poll(Strict):
         """What its cursor is; `list`: none, and all of the list is read each time."""
         return "time" if self.time else "position" if self.position else "list"
 
+    @property
+    def cursor_of(self) -> str:
+        """What its cursor holds for: a time for any list, an id and what was seen only for one list of one account."""
+        return self.kind if self.kind == "time" else f"{self.kind} {self.operation} {self.account}"
+
     @model_validator(mode="after")
     def _one_cursor(self) -> "Poll":
         if self.time and self.position:

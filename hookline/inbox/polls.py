@@ -21,7 +21,7 @@ SEEN_AGAIN = timedelta(days=1)
 FORGOTTEN = timedelta(days=30)
 """An item that was in a list no more for so long is forgotten."""
 TOLD_AT = 3
-"""After so many failures, one after another, that no waiting mends, a poll is an issue."""
+"""After so many failures, one after another, that no waiting helps, a poll is an issue."""
 EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -65,7 +65,7 @@ async def claim(
     Args:
         database: of the inbox.
         source: its name.
-        poll: as `hooks.yaml` describes it; a cursor of another kind is begun again.
+        poll: as `hooks.yaml` describes it; a cursor of another kind, list or account is begun again.
         owner: the engine.
         now: make it although it is not due.
     """
@@ -88,7 +88,7 @@ async def claim(
         RETURNING *
         """,
         source,
-        poll.kind,
+        poll.cursor_of,
         reach,
         EVER,
         owner,
@@ -181,7 +181,7 @@ async def note_failure(
     *,
     wait: timedelta,
     counts: bool = True,
-    mends: bool = True,
+    passes: bool = True,
 ) -> None:
     """
     Note that a poll failed, and let it be tried again: after `wait`, and twice as long after each failure.
@@ -192,11 +192,11 @@ async def note_failure(
         reason: why, for people.
         wait: the time until it is tried again, the first time.
         counts: False where it only waits for something, such as credentials.
-        mends: False where a person must act, as of a key that is refused: then it becomes an issue.
+        passes: False where a person must act, as of a key that is refused: then it becomes an issue.
     """
     async with database.acquire() as connection, connection.transaction():
         failures = await _note_failure(connection, claimed, reason, wait, counts=counts)
-        if counts and not mends and (failures or 0) >= TOLD_AT:
+        if counts and not passes and (failures or 0) >= TOLD_AT:
             await issues.report(
                 connection,
                 cause=f"poll of {claimed.source}",
@@ -243,7 +243,8 @@ async def begin_again(connection: Connection, source: str, kind: str, since: dat
 
     What could not be stored is tried again. Of a list without a cursor, what came since the last poll is still news.
     """
-    if kind != "list":
+    is_list = kind.startswith("list")
+    if not is_list:
         await connection.execute("DELETE FROM poll_items WHERE source = $1", source)
     await connection.execute(
         """
@@ -255,7 +256,7 @@ async def begin_again(connection: Connection, source: str, kind: str, since: dat
         source,
         kind,
         since,
-        since.isoformat() if kind == "list" else None,
+        since.isoformat() if is_list else None,
     )
 
 

@@ -176,7 +176,7 @@ class Poller:
         wait = max(_poll(source).every, timedelta(seconds=_retry_after(error)))
         try:
             await polls.note_failure(
-                self.database, claimed, reason, wait=wait, counts=is_failure, mends=mends(error)
+                self.database, claimed, reason, wait=wait, counts=is_failure, passes=passes(error)
             )
         except Exception as second:
             if not is_connection_error(second):
@@ -200,8 +200,8 @@ def why(error: BaseException) -> str:
     return one_line(error, 500) or type(error).__name__
 
 
-def mends(error: BaseException) -> bool:
-    """Return True if waiting may mend a failure: that of a vendor who is away, or of our own side."""
+def passes(error: BaseException) -> bool:
+    """Return True if waiting may help: that of a vendor who is away, or of our own side."""
     return error.transient if isinstance(error, VendorError) else not isinstance(error, HooklineError)
 
 

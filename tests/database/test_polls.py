@@ -16,7 +16,7 @@ from hookline.hooks.sources import read_source
 from hookline.inbox import commands, polls, refusals, stats
 from hookline.inbox.deliveries import Arrival
 from hookline.inbox.polls import Claim, ClaimLost, Reading
-from hookline.polling.poller import Poller, mends
+from hookline.polling.poller import Poller, passes
 from hookline.polling.reader import NotInOrder
 from hookline.provisioning.deployments import load_deployments
 from hookline.settings import Settings
@@ -255,7 +255,10 @@ async def test_another_kind_of_cursor_is_begun_again(database, shipped):
     other = await polls.claim(database, SOURCE, shipped.sources["jifeline-events"].poll, "engine", now=True)
 
     assert isinstance(other, Claim)
-    assert (None, "position") == (other.reading.cursor, await database.fetchval("SELECT kind FROM polls"))
+    assert (None, "position jifeline.list_system_events default") == (
+        other.reading.cursor,
+        await database.fetchval("SELECT kind FROM polls"),
+    )
 
 
 async def test_a_source_begun_again_by_a_person_stores_nothing_twice(database, jiwa, poll_now, shipped):
@@ -297,13 +300,14 @@ async def test_nobody_can_send_to_a_polled_source(
 
 
 async def test_a_list_that_is_begun_again_by_a_person_loses_nothing_that_came_since(
-    database, jiwa, poll_now, sandbox
+    database, jiwa, poll_now, sandbox, shipped
 ):
     made = await order(jiwa)
     await poll_now("jiwa-payments")
     sandbox.jiwa.allocate(made.InvoiceID)
+    of = shipped.sources["jiwa-payments"].poll.cursor_of
     async with database.acquire() as connection:
-        await polls.begin_again(connection, "jiwa-payments", "list", datetime.now(UTC) - 30 * HOUR)
+        await polls.begin_again(connection, "jiwa-payments", of, datetime.now(UTC) - 30 * HOUR)
     again = await poll_now("jiwa-payments")
 
     assert 1 == again.new
@@ -350,7 +354,7 @@ async def test_a_source_that_is_polled_no_more_fails_no_more(database, shipped):
     }
 
 
-async def test_a_poll_that_no_waiting_mends_is_one_issue_until_the_list_can_be_read(database, shipped):
+async def test_a_poll_that_no_waiting_helps_is_one_issue_until_the_list_can_be_read(database, shipped):
     async def open_issues():
         return [
             row["title"] for row in await database.fetch("SELECT title FROM issues WHERE closed_at IS NULL")
@@ -364,7 +368,7 @@ async def test_a_poll_that_no_waiting_mends_is_one_issue_until_the_list_can_be_r
         return await open_issues()
 
     away = [await fails() for _ in range(4)]
-    refused = [await fails(mends=False) for _ in range(2)]
+    refused = [await fails(passes=False) for _ in range(2)]
     claimed = await polls.claim(database, SOURCE, poll, "engine", now=True)
     await polls.store(database, claimed, [], Reading(), wait=HOUR)
 
@@ -373,9 +377,20 @@ async def test_a_poll_that_no_waiting_mends_is_one_issue_until_the_list_can_be_r
     assert [] == await open_issues()
 
 
-def test_what_waiting_mends_is_no_issue():
+def test_what_waiting_helps_is_no_issue():
     facts = {"vendor": "jiwa", "operation": "query_sales_orders"}
     told = [NotAuthenticated(**facts), NotInOrder("no order")]
     waits = [Unavailable(**facts), TimeoutError(), OSError()]
 
-    assert [False, False, True, True, True] == [mends(error) for error in (*told, *waits)]
+    assert [False, False, True, True, True] == [passes(error) for error in (*told, *waits)]
+
+
+async def test_another_list_or_account_of_a_source_is_begun_again(database, shipped):
+    poll = shipped.sources["jifeline-events"].poll
+    claimed = await polls.claim(database, "feed", poll, "engine")
+    await polls.store(
+        database, claimed, [], Reading("9999", [("2026-01-01T00:00:00+00:00", "9999")]), wait=HOUR
+    )
+    other = await polls.claim(database, "feed", poll.model_copy(update={"account": "b"}), "engine", now=True)
+
+    assert (None, []) == (other.reading.cursor, list(other.reading.trail))
