@@ -15,6 +15,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from blocks import JiwaCredentials, ZentitleCredentials
+from flows.licenses import UP_TO
 from flows.order_to_license import WORKFLOW as ORDER_TO_LICENSE
 from flows.order_to_license import paid_by_allocation, paid_by_payments
 from hookline import issues
@@ -111,7 +112,8 @@ async def reconcile(
             await _compare_licenses(client, catalog, (begin, end), codes, found)
         if repair and found.to_repair:
             found.counts["repaired"] = await _repair(connection, found.to_repair)
-        await _report_issue(connection, found, repaired=repair)
+        about = f"{days} days{f' until {until}' if until else ''}, {jiwa}, {zentitle}"
+        await _report_issue(connection, found, about, repaired=repair)
     return await _conclude(found, begin, end)
 
 
@@ -197,6 +199,11 @@ def _judge(order: SalesOrder, calls_for: int, known: Journaled, found: Compariso
     what = f"order {order.InvoiceNo}"
     is_licensed, is_mailed = len(known.codes) >= calls_for, "mail" in known.done
     is_noted = "order note" in known.done
+    # What was added to it later is mailed and noted once more.
+    for added in (step for step in known.done if step.startswith("license ") and UP_TO in step):
+        reported = [step for step in known.done if f"{added})" in step or f"{added}," in step]
+        is_mailed = is_mailed and any(step.startswith("mail") for step in reported)
+        is_noted = is_noted and any(step.startswith("order note") for step in reported)
     found.counts["licensed"] += is_licensed
     found.counts["mailed"] += is_mailed
     if len(known.codes) > calls_for:
@@ -245,7 +252,8 @@ async def _compare_licenses(
     found: Comparison,
 ) -> None:
     """Compare the codes of the catalog's products with the journal, both ways, a part of a page at a time."""
-    for product in sorted({product.product_id for product in catalog.products}):
+    # A code of a product that the catalog has no more is not gone for that.
+    for product in sorted({product.product_id for product in catalog.products} | await codes.products()):
         made_here: list[str] = []
         async for code in pages(zentitle.list_license_codes, productid=product):
             made_here.append(code.licenseCode)
@@ -287,14 +295,16 @@ def _delivery(invoice: str, run: str) -> Arrival:
     return Arrival(SOURCE, f"{invoice} {run}", "POST", {}, {}, "application/json", stored, altered)
 
 
-async def _report_issue(connection: Connection, found: Comparison, *, repaired: bool) -> None:
+async def _report_issue(connection: Connection, found: Comparison, about: str, *, repaired: bool) -> None:
+    """Report what is left, or close the issue; a look at another window or account says nothing of this one."""
+    cause = f"{CAUSE}: {about}"
     left = found.number - (found.counts["repaired"] if repaired else 0)
     if left <= 0:
-        await issues.close(connection, cause=CAUSE)
+        await issues.close(connection, cause=cause)
         return
     await issues.report(
         connection,
-        cause=CAUSE,
+        cause=cause,
         title=f"reconcile: {found.line()}",
         advice="See the table `reconcile` under Artifacts in the Prefect UI. Run reconcile with repair for what is "
         "missing; look at the vendor for the rest.",

@@ -16,7 +16,7 @@ from hookline.cli.output import AsJson, console, print_json
 from hookline.clients import VendorClient
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import Hooks, Source, load_hooks
-from hookline.hooks.poll import duration, in_words
+from hookline.hooks.poll import in_words, reach
 from hookline.inbox import polls
 from hookline.inbox.polls import ClaimLost
 from hookline.polling.fit import misfits
@@ -51,6 +51,10 @@ def poll(
     found = _polled(hooks, source)
     if since and dry_run:
         raise ConfigurationError("--since changes where the source is read from: leave --dry-run out.")
+    if since and (window := _of(found).window):
+        raise ConfigurationError(
+            f"{source} has no cursor: each poll reads it {in_words(window)} back. Leave --since out."
+        )
 
     async def read(database: asyncpg.Pool) -> dict[str, Any]:
         if since:
@@ -108,12 +112,12 @@ def _of(source: Source) -> Any:
 
 async def _begin_again(database: asyncpg.Pool, name: str, source: Source, since: str) -> None:
     try:
-        reach = duration(since)
+        back = reach(since)
     except ValueError as error:
         raise ConfigurationError(f"--since {since!r}: {error}.") from None
     async with database.acquire() as connection:
-        await polls.begin_again(connection, name, _of(source).kind, datetime.now(UTC) - reach)
-    console(stderr=True).print(f"{name} begins again, {in_words(reach)} back.", markup=False)
+        await polls.begin_again(connection, name, _of(source).cursor_of, datetime.now(UTC) - back)
+    console(stderr=True).print(f"{name} begins again, {in_words(back)} back.", markup=False)
 
 
 def _show(source: str, result: dict[str, Any], *, dry_run: bool) -> None:

@@ -29,4 +29,5 @@ async def prune_old(database: asyncpg.Pool, settings: Settings, hooks: Hooks) ->
                 pruned.bodies,
                 pruned.keep_bodies_days,
             )
-    await polls.prune(database)
+    polled = [name for name, source in hooks.sources.items() if source.poll and hooks.why_off(name) is None]
+    await polls.prune(database, polled)

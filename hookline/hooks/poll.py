@@ -52,8 +52,16 @@ def in_words(span: timedelta) -> str:
     return f"{seconds}s"
 
 
+def reach(value: object) -> timedelta:
+    """Read how far back a poll begins, such as `7d`; raises ValueError."""
+    found = duration(value)
+    if found > 10 * _YEAR:
+        raise ValueError(f"must be {in_words(10 * _YEAR)} at most")
+    return found
+
+
 def _since(value: object) -> "timedelta | Literal['ever']":
-    return "ever" if value == "ever" else duration(value)
+    return "ever" if value == "ever" else reach(value)
 
 
 def _of_item(value: object) -> Template:
@@ -142,6 +150,11 @@ class Poll(Strict):
     def kind(self) -> Literal["time", "position", "list"]:
         """What its cursor is; `list`: none, and all of the list is read each time."""
         return "time" if self.time else "position" if self.position else "list"
+
+    @property
+    def cursor_of(self) -> str:
+        """What its cursor holds for: a time for any list, an id and what was seen only for one list of one account."""
+        return self.kind if self.kind == "time" else f"{self.kind} {self.operation} {self.account}"
 
     @model_validator(mode="after")
     def _one_cursor(self) -> "Poll":

@@ -79,10 +79,15 @@ async def replay(
 
 
 async def discard(
-    connection: Connection, delivery_ids: Collection[UUID], *, actor: str, reason: str
+    connection: Connection,
+    delivery_ids: Collection[UUID],
+    *,
+    actor: str,
+    reason: str,
+    route: str | None = None,
 ) -> set[UUID]:
     """
-    Set deliveries aside, with the reason.
+    Set deliveries aside, with the reason; with a route, only what it started of them.
 
     A dispatch that runs is stopped before its next effect, by its engine, and is discarded then; it is done after all
     if it ends before that. Where its engine is dead or blocked, it is discarded when another one takes it over.
@@ -94,27 +99,35 @@ async def discard(
     async with acting(connection, actor, reason):
         # All of them before any delivery, in the order in which an engine locks: so neither waits for the other.
         await connection.execute(
-            "SELECT FROM dispatches WHERE delivery_id = ANY($1) ORDER BY seq FOR UPDATE", delivery_ids
+            """
+            SELECT FROM dispatches WHERE delivery_id = ANY($1) AND route = coalesce($2, route)
+            ORDER BY seq FOR UPDATE
+            """,
+            delivery_ids,
+            route,
         )
         running = await connection.fetch(
             """
             UPDATE dispatches
             SET discard_reason = $2, discard_actor = $3,
                 reason = left('stops before its next step, to be discarded: ' || $2, $4)
-            WHERE delivery_id = ANY($1) AND state = 'running' RETURNING delivery_id
+            WHERE delivery_id = ANY($1) AND route = coalesce($5, route) AND state = 'running' RETURNING delivery_id
             """,
             delivery_ids,
             reason,
             actor,
             text.MAX_REASON,
+            route,
         )
         dispatches = await connection.fetch(
             f"""
             UPDATE dispatches SET state = 'discarded', reason = $2, finished_at = now()
-            WHERE delivery_id = ANY($1) AND state IN {_DISCARDED_AT_ONCE} RETURNING delivery_id
+            WHERE delivery_id = ANY($1) AND route = coalesce($3, route) AND state IN {_DISCARDED_AT_ONCE}
+            RETURNING delivery_id
             """,  # noqa: S608  (constants)
             delivery_ids,
             reason,
+            route,
         )
         deliveries = await connection.fetch(
             """

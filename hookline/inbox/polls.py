@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from hookline import text
+from hookline import issues, text
 from hookline.database.types import Connection
 from hookline.hooks.poll import Poll
 from hookline.inbox.deliveries import Arrival, accept_all
@@ -20,6 +20,8 @@ SEEN_AGAIN = timedelta(days=1)
 """An item of a list is noted as still there as rarely as this."""
 FORGOTTEN = timedelta(days=30)
 """An item that was in a list no more for so long is forgotten."""
+TOLD_AT = 3
+"""After so many failures, one after another, that no waiting helps, a poll is an issue."""
 EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -63,7 +65,7 @@ async def claim(
     Args:
         database: of the inbox.
         source: its name.
-        poll: as `hooks.yaml` describes it; a cursor of another kind is begun again.
+        poll: as `hooks.yaml` describes it; a cursor of another kind, list or account is begun again.
         owner: the engine.
         now: make it although it is not due.
     """
@@ -86,7 +88,7 @@ async def claim(
         RETURNING *
         """,
         source,
-        poll.kind,
+        poll.cursor_of,
         reach,
         EVER,
         owner,
@@ -139,7 +141,7 @@ async def store(
         claimed: this poll.
         arrivals: what is new, oldest first.
         reading: how far the list is read with them.
-        seen: ids in a list without a cursor, which are known from now on.
+        seen: ids that are known from now on: those in a list without a cursor, and those that cannot be stored.
         wait: the time until the next poll.
 
     Returns:
@@ -168,11 +170,18 @@ async def store(
             wait,
             stored,
         )
+        await issues.close(connection, cause=f"poll of {claimed.source}")
     return stored
 
 
 async def note_failure(
-    database: asyncpg.Pool, claimed: Claim, reason: str, *, wait: timedelta, counts: bool = True
+    database: asyncpg.Pool,
+    claimed: Claim,
+    reason: str,
+    *,
+    wait: timedelta,
+    counts: bool = True,
+    passes: bool = True,
 ) -> None:
     """
     Note that a poll failed, and let it be tried again: after `wait`, and twice as long after each failure.
@@ -183,14 +192,31 @@ async def note_failure(
         reason: why, for people.
         wait: the time until it is tried again, the first time.
         counts: False where it only waits for something, such as credentials.
+        passes: False where a person must act, as of a key that is refused: then it becomes an issue.
     """
-    await database.execute(
+    async with database.acquire() as connection, connection.transaction():
+        failures = await _note_failure(connection, claimed, reason, wait, counts=counts)
+        if counts and not passes and (failures or 0) >= TOLD_AT:
+            await issues.report(
+                connection,
+                cause=f"poll of {claimed.source}",
+                title=f"{claimed.source} cannot be read: {reason}",
+                advice=f"Correct what it says, then: hookline poll {claimed.source}. Nothing new comes from it until "
+                "then.",
+                kind="poll",
+            )
+
+
+async def _note_failure(
+    connection: Connection, claimed: Claim, reason: str, wait: timedelta, *, counts: bool
+) -> int | None:
+    failures: int | None = await connection.fetchval(
         """
         UPDATE polls SET failures = failures + $6::int, error = $3,
             failing_since = CASE WHEN $6::int = 1 THEN coalesce(failing_since, now()) END,
             claimed_by = NULL, claimed_until = NULL,
             next_at = now() + least(greatest($4::interval, $5::interval), $4::interval * power(2, least(failures, 10)))
-        WHERE source = $1 AND claim = $2
+        WHERE source = $1 AND claim = $2 RETURNING failures
         """,
         claimed.source,
         claimed.number,
@@ -199,6 +225,7 @@ async def note_failure(
         MAX_WAIT,
         int(counts),
     )
+    return failures
 
 
 async def release(database: asyncpg.Pool, claimed: Claim) -> None:
@@ -211,17 +238,25 @@ async def release(database: asyncpg.Pool, claimed: Claim) -> None:
 
 
 async def begin_again(connection: Connection, source: str, kind: str, since: datetime) -> None:
-    """Let a source be read from a time on, as if it were polled for the first time; what is stored stays."""
+    """
+    Let a source be read from a time on, as if it were polled for the first time; what is stored stays.
+
+    What could not be stored is tried again. Of a list without a cursor, what came since the last poll is still news.
+    """
+    is_list = kind.startswith("list")
+    if not is_list:
+        await connection.execute("DELETE FROM poll_items WHERE source = $1", source)
     await connection.execute(
         """
-        INSERT INTO polls (source, kind, began_at) VALUES ($1, $2, $3)
-        ON CONFLICT (source) DO UPDATE SET kind = $2, began_at = $3, cursor = NULL, trail = '[]', place = NULL,
+        INSERT INTO polls (source, kind, began_at, cursor) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (source) DO UPDATE SET kind = $2, began_at = $3, cursor = $4, trail = '[]', place = NULL,
             claim = polls.claim + 1, claimed_by = NULL, claimed_until = NULL, next_at = now(),
             failures = 0, error = NULL, failing_since = NULL
         """,
         source,
         kind,
         since,
+        since.isoformat() if is_list else None,
     )
 
 
@@ -231,9 +266,28 @@ async def all_polls(database: "asyncpg.Pool | Connection", *, seconds: float | N
     return {row["source"]: row for row in rows}
 
 
-async def prune(database: asyncpg.Pool) -> None:
-    """Delete what has not been in its list for long."""
-    await database.execute("DELETE FROM poll_items WHERE seen_at < now() - $1::interval", FORGOTTEN)
+async def prune(database: asyncpg.Pool, polled: Collection[str]) -> None:
+    """
+    Delete what was not in its list for long, up to the last poll: while nobody reads it, nothing is forgotten.
+
+    Args:
+        database: of the inbox.
+        polled: the sources that are polled; of others it is no trouble any more that the last poll failed.
+    """
+    gone = await database.fetch(
+        """
+        UPDATE polls SET failures = 0, error = NULL, failing_since = NULL
+        WHERE failures > 0 AND source <> ALL($1) RETURNING source
+        """,
+        list(polled),
+    )
+    async with database.acquire() as connection:
+        for row in gone:
+            await issues.close(connection, cause=f"poll of {row['source']}")
+    await database.execute(
+        "DELETE FROM poll_items i USING polls p WHERE p.source = i.source AND i.seen_at < p.polled_at - $1::interval",
+        FORGOTTEN,
+    )
 
 
 async def _lock(connection: Connection, claimed: Claim) -> None:

@@ -34,6 +34,11 @@ async def watch(database: asyncpg.Pool, hooks: Hooks) -> None:
         is_on = hooks.why_off(name) is None
         async with database.acquire() as connection, connection.transaction():
             await _watch_one(connection, name, source.silent_after, is_on=is_on)
+    async with database.acquire() as connection, connection.transaction():
+        watched = [name for name, source in hooks.sources.items() if not source.internal]
+        gone = "SELECT source FROM silences WHERE reported AND source <> ALL($1) FOR UPDATE SKIP LOCKED"
+        for row in await connection.fetch(gone, watched):
+            await _close(connection, row["source"])
 
 
 async def all_silences(database: "asyncpg.Pool | Connection") -> Mapping[str, Row]:
@@ -94,7 +99,11 @@ async def _judge(connection: Connection, row: Row, allowed: timedelta | None) ->
     await connection.execute("UPDATE silences SET looked_at = now() WHERE source = $1", row["source"])
     most = allowed or learned(row)
     silent = row["now"] - row["quiet_since"]
-    if row["reported"] or most is None or silent <= most:
+    if most is None or silent <= most:
+        if row["reported"]:  # hooks.yaml allows more by now
+            await _close(connection, row["source"])
+        return
+    if row["reported"]:
         return
     why = (
         f"`silent_after` allows {in_words(allowed)}" if allowed else f"never before longer than {_text(row)}"

@@ -54,10 +54,11 @@ async def discard(
     while (limit is None or len(seen) < limit) and (
         rows := await store.waiting(database, number, limit=BATCH, skip=seen)
     ):
-        ids = [row["delivery_id"] for row in rows]
-        async with database.acquire() as connection:
-            done |= await commands.discard(connection, ids, actor=actor, reason=reason)
-        seen |= {*ids}
+        for route in {row["route"] for row in rows}:
+            ids = [row["delivery_id"] for row in rows if row["route"] == route]
+            async with database.acquire() as connection:
+                done |= await commands.discard(connection, ids, actor=actor, reason=reason, route=route)
+        seen |= {row["delivery_id"] for row in rows}
     return Acted(len(done), await _left(database, number))
 
 

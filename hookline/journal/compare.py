@@ -97,6 +97,16 @@ class ExpectedCodes:
         """Take away the codes that the vendor has."""
         await self.connection.execute("DELETE FROM expected_codes WHERE code = ANY($1)", list(codes))
 
+    async def products(self) -> set[str]:
+        """Return the vendor's products that the journal gave these codes of."""
+        rows = await self.connection.fetch(
+            """
+            SELECT DISTINCT e.request ->> 'productid' AS product FROM expected_codes c
+            JOIN effects e ON e.reference @> ARRAY[c.code] WHERE e.request ? 'productid'
+            """
+        )
+        return {row["product"] for row in rows}
+
     async def left(self, most: int) -> tuple[int, list[tuple[str, str]]]:
         """Return how many codes the vendor does not have, and the first of them with their businesses."""
         number: int = await self.connection.fetchval("SELECT count(*) FROM expected_codes")

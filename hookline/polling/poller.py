@@ -120,6 +120,7 @@ class Poller:
                     now=datetime.now(UTC),
                     unknown=partial(polls.unknown, self.database, claimed.source),
                     on_page=partial(polls.renew, self.database, claimed),
+                    seconds=POLL_SECONDS / 2,
                 )
                 found = await reader.read(claimed)
             new = tuple(item.id for item in found.new)
@@ -130,20 +131,20 @@ class Poller:
         return Polled(claimed.source, found.rows, stored, found.more, new)
 
     async def _store(self, claimed: Claim, source: Source, found: Found) -> int:
-        arrivals, refused = [], []
+        arrivals, refused, unfit = [], [], []
         for item in found.new:
             try:
                 arrivals.append(self._arrival(claimed.source, source, item))
             except ValueError as error:
                 refused.append(_refusal(claimed.source, item, error))
+                unfit.append(item.id)
         wait = timedelta(0) if found.more else _poll(source).every
-        stored = await polls.store(
-            self.database, claimed, arrivals, found.reading, seen=found.seen, wait=wait
-        )
-        if refused:
+        if refused:  # first: once stored as seen, they come no more
             async with self.database.acquire() as connection:
                 await refusals.add_all(connection, refused)
-        return stored
+        return await polls.store(
+            self.database, claimed, arrivals, found.reading, seen=[*found.seen, *unfit], wait=wait
+        )
 
     def _arrival(self, name: str, source: Source, item: Item) -> Arrival:
         """Return an item as a delivery; raises ValueError where it cannot be stored."""
@@ -174,7 +175,9 @@ class Poller:
             logger.warning("the poll of %s fails, and is tried again: %s", claimed.source, reason)
         wait = max(_poll(source).every, timedelta(seconds=_retry_after(error)))
         try:
-            await polls.note_failure(self.database, claimed, reason, wait=wait, counts=is_failure)
+            await polls.note_failure(
+                self.database, claimed, reason, wait=wait, counts=is_failure, passes=passes(error)
+            )
         except Exception as second:
             if not is_connection_error(second):
                 logger.exception("the failed poll of %s cannot be noted", claimed.source)
@@ -195,6 +198,11 @@ def why(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"it took longer than {POLL_SECONDS:g} s"
     return one_line(error, 500) or type(error).__name__
+
+
+def passes(error: BaseException) -> bool:
+    """Return True if waiting may help: that of a vendor who is away, or of our own side."""
+    return error.transient if isinstance(error, VendorError) else not isinstance(error, HooklineError)
 
 
 def _retry_after(error: Exception) -> float:

@@ -9,6 +9,7 @@ row of the page before, and if that is another one, the list is read from its be
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from hookline.clients.operation import Operation, Sender
-from hookline.clients.paging import Paged
+from hookline.clients.paging import SHORT, Paged
 from hookline.errors import HooklineError
 from hookline.hooks.poll import Poll
 from hookline.hooks.sources import Source
@@ -85,7 +86,7 @@ class _At:
     reached: datetime | None = None
     """The latest time that was read."""
     baseline: bool = False
-    """What is in the list now is no news: it is the first reading."""
+    """What is in the list now is no news, or what is older than our beginning is none: it is the first reading."""
     restarts: int = 0
 
     def stored(self) -> dict[str, Any]:
@@ -121,10 +122,13 @@ class Reader:
     unknown: Unknown
     on_page: Callable[[], Awaitable[None]]
     """Called after each page."""
+    seconds: float = 120.0
+    """After so long no other page is read; the next poll goes on from there."""
     _new: list[Item] = field(default_factory=list)
     _seen: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _rows: int = 0
+    _began_at: datetime | None = None
 
     async def read(self, claimed: Claim) -> Found:
         """
@@ -133,9 +137,11 @@ class Reader:
         Raises:
             HooklineError: the vendor does not answer, or its list cannot be read as the poll says.
         """
-        began = self._begin(claimed)
-        at, pages, ended = replace(began), 0, False
+        began, self._began_at = self._begin(claimed), claimed.began_at
+        at, pages, ended, until = replace(began), 0, False, time.monotonic() + self.seconds
         while not ended and pages < self.poll.max_pages and len(self._new) <= self.poll.max_items:
+            if pages and time.monotonic() >= until:
+                break
             page = await self._page(at)
             ended = await self._take(page, at)
             pages += 1
@@ -149,8 +155,10 @@ class Reader:
         match self.poll.kind:
             case "time":
                 cursor = moment(reading.cursor)
-                since = claimed.began_at if cursor is None else cursor - self.poll.overlap
-                return _At(since=max(since, claimed.began_at))
+                # The vendor's clock may be slow: what is new although it is older than our beginning is found, too.
+                earliest = claimed.began_at - self.poll.overlap
+                since = earliest if cursor is None else max(cursor - self.poll.overlap, earliest)
+                return _At(since=since, baseline=cursor is None)
             case "position":
                 position = reading.trail[0][1] if reading.trail else reading.cursor
                 return _At(since=claimed.began_at if position is None else None, position=position)
@@ -204,15 +212,21 @@ class Reader:
         chosen = [item for item in fresh.values() if item.fulfils]
         if self.poll.kind == "list":
             self._seen += [item.id for item in chosen]
-        if at.baseline or not chosen:
+            chosen = [] if at.baseline else chosen
+        elif at.baseline and self._began_at:
+            old = [item.id for item in chosen if item.time and item.time < self._began_at]
+            self._seen += old
+            chosen = [item for item in chosen if item.id not in old]
+        if not chosen:
             return
         new = await self.unknown([item.id for item in chosen])
         self._new += [item for item in chosen if item.id in new]
 
     def _move(self, page: Page, items: Sequence[Item], at: _At, *, nothing_new: bool) -> bool:
         times = [item.time for item in items if item.time]
-        if times:
-            at.reached = max(at.reached or times[0], *times)
+        # A time in the future would hide all that comes before it.
+        if past := [each for each in times if each <= self.now]:
+            at.reached = max(at.reached or past[0], *past)
         if self.poll.kind == "position":
             return self._move_position(page, items, at)
         if self.poll.ordered:
@@ -243,7 +257,11 @@ class Reader:
             return True
         if page.total and self.poll.kind != "position":
             return through >= page.total
-        size = self.poll.page_size or self._paged.page_size
+        size = self._paged.page_size
+        if self.poll.page_size and size is not None:
+            size = min(
+                SHORT, size, self.poll.page_size
+            )  # the vendor may give shorter pages than it was asked for
         return size is not None and len(page.rows) < size
 
     # The result
@@ -264,7 +282,7 @@ class Reader:
         """Return the place from which what was left over is found again; what was kept is known by then."""
         last = kept[-1]
         if self.poll.ordered and last.time:
-            return _At(since=last.time, reached=last.time)
+            return _At(since=last.time, reached=min(last.time, self.now))
         if self.poll.kind == "position" and last.position:
             return _At(position=last.position)
         return began
@@ -274,9 +292,9 @@ class Reader:
             case "time":
                 cursor = before.cursor
                 if (ended or self.poll.ordered) and at.reached:
-                    # A time in the future would hide all that comes before it.
-                    reached = min(at.reached, self.now)
-                    cursor = _written(max(moment(cursor) or reached, reached))
+                    cursor = _written(max(moment(cursor) or at.reached, at.reached))
+                elif ended and cursor is None:
+                    cursor = _written(self._began_at)
                 return Reading(cursor, (), None if ended else at.stored())
             case "position":
                 cursor = at.position or before.cursor
@@ -295,7 +313,8 @@ class Reader:
             grown.append((self.now.isoformat(), cursor))
         old = [place for place, (at, _) in enumerate(grown) if _age(at, self.now) >= self.poll.overlap]
         grown = grown[old[-1] :] if old else grown
-        return [grown[0], *grown[1:][-MAX_TRAIL:]]
+        # Where it grows too long, it becomes coarser: were its older part cut off, its first id would never move on.
+        return grown if len(grown) <= MAX_TRAIL else [*grown[:-1:2], grown[-1]]
 
     # Items
 
@@ -337,9 +356,9 @@ def moment(value: Any) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _written(value: datetime | None) -> str | None:

@@ -31,12 +31,13 @@ async def test_what_was_done_after_the_backup_is_found_and_only_the_mail_asks(in
                 installation.run("backup", file)
                 order = await firm.order(("LIC-PRO", 1))
                 await firm.noted(order)
-                await close_pool()
+                await close_pool(installation.settings)
             assert ONE_OF_EACH == firm.counts(order)
             installation.run("restore", file, "--yes")
 
             with installation.up() as (_, log):
-                assert "HELD      The database was restored from the backup of" in log.read_text()
+                held = "HELD      The database was restored from the backup of"
+                await until(lambda: held in log.read_text(), "nobody is told that all is held")
                 await edit(firm, order)
                 await until(lambda: deliveries(installation, "received"), "the delivery is not stored")
                 assert ONE_OF_EACH == firm.counts(order)
@@ -56,7 +57,7 @@ async def test_what_was_done_after_the_backup_is_found_and_only_the_mail_asks(in
                 assert ONE_OF_EACH == firm.counts(order)
                 assert ONE_OF_EACH == firm.counts(after)
                 assert [] == installation.json("effects", "list", "--state", "uncertain")
-                await close_pool()
+                await close_pool(installation.settings)
 
 
 async def edit(firm, order):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from flows.reconcile import Comparison, _compare_licenses, _compare_orders
+from flows.reconcile import Comparison, Difference, _compare_licenses, _compare_orders, _report_issue
 from hookline.catalog import load_catalog
 from hookline.clients import JiwaClient, JiwaKey, ZentitleClient, ZentitleKey
 from hookline.clients.jiwa.models import NewLine
@@ -40,7 +40,7 @@ def compare(database, vendors, repository, monkeypatch):
     monkeypatch.setattr("flows.reconcile.PAGE", 3)
     catalog = load_catalog(repository / "deployments/catalog.yaml")
 
-    async def compare(*about):
+    async def compare(*about, catalog=catalog):
         found, now = Comparison(), datetime.now(UTC)
         window = (now - timedelta(days=1), now + timedelta(minutes=1))
         async with database.acquire() as connection:
@@ -86,12 +86,13 @@ def journaled(database, vendors):
             await database.execute(
                 """
                 INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, expected, reference)
-                VALUES ('order-to-license', $1, $2, $2, 'zentitle.x', 'done', '', '{}', $3, $4)
+                VALUES ('order-to-license', $1, $2, $2, 'zentitle.x', 'done', '', $5, $3, $4)
                 """,
                 order.InvoiceID,
                 step,
                 len(reference),
                 reference,
+                {"productid": PRO},
             )
         return code
 
@@ -183,3 +184,42 @@ async def test_the_result_is_one_line():
     found.counts.update(paid=1204, licensed=1204, mailed=1204)
 
     assert "1,204 paid, 1,204 licensed, 1,204 mailed; differences: none" == found.line()
+
+
+async def test_a_code_of_a_product_that_the_catalog_has_no_more_is_not_gone(
+    compare, order, journaled, repository
+):
+    made = await order()
+    await journaled(made, *ALL)
+    catalog = load_catalog(repository / "deployments/catalog.yaml")
+    others = [product for product in catalog.products if product.product_id != PRO]
+
+    _, about = await compare(made.InvoiceNo, catalog=catalog.model_copy(update={"products": others}))
+
+    assert [] == [each for each in about if "no more at Zentitle" in each.problem]
+
+
+async def test_licenses_that_were_added_and_not_told_of_are_a_difference(compare, order, journaled):
+    told, untold = await order(), await order()
+    added = "license LIC-PRO up to 2"
+    for each, steps in ((told, (f"mail ({added})", f"order note ({added})")), (untold, ())):
+        await journaled(each, *ALL, added, *steps)
+
+    _, about = await compare(told.InvoiceNo, untold.InvoiceNo)
+
+    assert [f"order {untold.InvoiceNo}"] == [
+        each.what for each in about if "no mail, no note" in each.problem
+    ]
+
+
+async def test_a_look_at_another_window_closes_no_issue(database):
+    async with database.acquire() as connection:
+        found = Comparison()
+        found.add(Difference("order 1", "paid, with no license"))
+        await _report_issue(connection, found, "14 days", repaired=False)
+        await _report_issue(connection, Comparison(), "1 days", repaired=False)
+        other = await connection.fetchval("SELECT count(*) FROM issues WHERE closed_at IS NULL")
+        await _report_issue(connection, Comparison(), "14 days", repaired=False)
+        same = await connection.fetchval("SELECT count(*) FROM issues WHERE closed_at IS NULL")
+
+    assert (1, 0) == (other, same)

@@ -8,6 +8,7 @@ from test_outages import waiting_dispatch
 
 from hookline.errors import HooklineError
 from hookline.health import running
+from hookline.inbox import dispatches
 from hookline.issues import commands, store
 from hookline.issues.advice import BY_ERROR, BY_KIND, advice_for
 from hookline.states import NEED_A_PERSON
@@ -153,3 +154,13 @@ async def test_another_route_of_the_same_delivery_is_left_to_its_own_issue(datab
     await commands.replay(database, three, actor=ANN, reason="key renewed")
 
     assert ["failed", "dispatched", "dispatched", "failed"] == await states(database)
+
+
+async def test_setting_an_issue_aside_leaves_what_other_routes_make_of_its_deliveries(database):
+    delivery = await fail(database, "one", REFUSED.format(n=1))
+    async with database.acquire() as connection:
+        other = dispatches.NewDispatch(delivery, route="other", deployment="f/d", parameters={}, key=None)
+        await dispatches.add_all(connection, [other])
+    await commands.discard(database, (await issue(database))["id"], actor=ANN, reason="known")
+
+    assert ["discarded", "dispatched"] == await states(database)

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JiwaClient, JiwaKey
+from hookline.clients import JiwaClient, JiwaKey, NotAuthenticated, Unavailable
 from hookline.clients.jiwa.models import NewLine
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.sources import read_source
 from hookline.inbox import commands, polls, refusals, stats
 from hookline.inbox.deliveries import Arrival
 from hookline.inbox.polls import Claim, ClaimLost, Reading
-from hookline.polling.poller import Poller
+from hookline.polling.poller import Poller, passes
+from hookline.polling.reader import NotInOrder
 from hookline.provisioning.deployments import load_deployments
 from hookline.settings import Settings
 from hookline.simulators.server import running
@@ -254,7 +255,10 @@ async def test_another_kind_of_cursor_is_begun_again(database, shipped):
     other = await polls.claim(database, SOURCE, shipped.sources["jifeline-events"].poll, "engine", now=True)
 
     assert isinstance(other, Claim)
-    assert (None, "position") == (other.reading.cursor, await database.fetchval("SELECT kind FROM polls"))
+    assert (None, "position jifeline.list_system_events default") == (
+        other.reading.cursor,
+        await database.fetchval("SELECT kind FROM polls"),
+    )
 
 
 async def test_a_source_begun_again_by_a_person_stores_nothing_twice(database, jiwa, poll_now, shipped):
@@ -275,7 +279,7 @@ async def test_what_is_gone_from_a_list_for_long_is_forgotten(database, shipped)
     await database.execute(
         "UPDATE poll_items SET seen_at = now() - interval '31 days' WHERE external_id = 'a'"
     )
-    await polls.prune(database)
+    await polls.prune(database, [])
 
     assert {"a", "c"} == await polls.unknown(database, "jiwa-payments", ["a", "b", "c"])
 
@@ -293,3 +297,100 @@ async def test_nobody_can_send_to_a_polled_source(
 
     assert 404 == answer.status_code
     assert [] == await stats.by_source(database)
+
+
+async def test_a_list_that_is_begun_again_by_a_person_loses_nothing_that_came_since(
+    database, jiwa, poll_now, sandbox, shipped
+):
+    made = await order(jiwa)
+    await poll_now("jiwa-payments")
+    sandbox.jiwa.allocate(made.InvoiceID)
+    of = shipped.sources["jiwa-payments"].poll.cursor_of
+    async with database.acquire() as connection:
+        await polls.begin_again(connection, "jiwa-payments", of, datetime.now(UTC) - 30 * HOUR)
+    again = await poll_now("jiwa-payments")
+
+    assert 1 == again.new
+
+
+async def test_what_was_in_a_list_is_not_forgotten_while_it_is_not_read(database, jiwa, poll_now, sandbox):
+    made = await order(jiwa)
+    sandbox.jiwa.allocate(made.InvoiceID)
+    await poll_now("jiwa-payments")
+    await database.execute("UPDATE poll_items SET seen_at = now() - interval '40 days'")
+    await database.execute("UPDATE polls SET polled_at = now() - interval '40 days'")
+    await polls.prune(database, [])
+
+    assert 0 == (await poll_now("jiwa-payments")).new
+
+
+async def test_items_that_cannot_be_stored_do_not_hold_up_those_behind_them(
+    database, jiwa, shipped, poll_now
+):
+    poll = shipped.sources[SOURCE].poll.model_copy(update={"max_items": 1, "ordered": False})
+    source = shipped.sources[SOURCE].model_copy(update={"poll": poll, "max_body": 10})
+    await poll_now(source=source)
+    made, later = await order(jiwa), await order(jiwa)
+    for _ in range(4):
+        await poll_now(source=source)
+
+    refused = (await refusals.by_source(database))[SOURCE]
+    assert [1, 1] == [each.count for each in refused]
+    assert {made.InvoiceID, later.InvoiceID} == {each.reason.split()[0] for each in refused}
+    async with database.acquire() as connection:
+        await polls.begin_again(connection, SOURCE, "time", datetime.now(UTC) - HOUR)
+    await poll_now()
+    assert {made.InvoiceID, later.InvoiceID} <= {body["InvoiceID"] for body in await bodies_of(database)}
+
+
+async def test_a_source_that_is_polled_no_more_fails_no_more(database, shipped):
+    for name in (SOURCE, "gone"):
+        claimed = await polls.claim(database, name, shipped.sources[SOURCE].poll, "engine")
+        await polls.note_failure(database, claimed, "no answer", wait=HOUR)
+    await polls.prune(database, [SOURCE])
+
+    assert {SOURCE: 1, "gone": 0} == {
+        name: row["failures"] for name, row in (await polls.all_polls(database)).items()
+    }
+
+
+async def test_a_poll_that_no_waiting_helps_is_one_issue_until_the_list_can_be_read(database, shipped):
+    async def open_issues():
+        return [
+            row["title"] for row in await database.fetch("SELECT title FROM issues WHERE closed_at IS NULL")
+        ]
+
+    poll = shipped.sources[SOURCE].poll
+
+    async def fails(**how):
+        claimed = await polls.claim(database, SOURCE, poll, "engine", now=True)
+        await polls.note_failure(database, claimed, "the key is refused", wait=HOUR, **how)
+        return await open_issues()
+
+    away = [await fails() for _ in range(4)]
+    refused = [await fails(passes=False) for _ in range(2)]
+    claimed = await polls.claim(database, SOURCE, poll, "engine", now=True)
+    await polls.store(database, claimed, [], Reading(), wait=HOUR)
+
+    assert [[]] * 4 == away
+    assert [[f"{SOURCE} cannot be read: the key is refused"]] * 2 == refused
+    assert [] == await open_issues()
+
+
+def test_what_waiting_helps_is_no_issue():
+    facts = {"vendor": "jiwa", "operation": "query_sales_orders"}
+    told = [NotAuthenticated(**facts), NotInOrder("no order")]
+    waits = [Unavailable(**facts), TimeoutError(), OSError()]
+
+    assert [False, False, True, True, True] == [passes(error) for error in (*told, *waits)]
+
+
+async def test_another_list_or_account_of_a_source_is_begun_again(database, shipped):
+    poll = shipped.sources["jifeline-events"].poll
+    claimed = await polls.claim(database, "feed", poll, "engine")
+    await polls.store(
+        database, claimed, [], Reading("9999", [("2026-01-01T00:00:00+00:00", "9999")]), wait=HOUR
+    )
+    other = await polls.claim(database, "feed", poll.model_copy(update={"account": "b"}), "engine", now=True)
+
+    assert (None, []) == (other.reading.cursor, list(other.reading.trail))

@@ -134,3 +134,20 @@ async def test_a_source_that_is_off_is_not_looked_for(look, known, monkeypatch):
     monkeypatch.delenv("HOOKLINE_SECRET_SHOP")
 
     assert await look() is None
+
+
+async def test_a_silence_that_hooks_yaml_allows_since_then_is_no_issue_any_more(look, known):
+    await look()
+    await known(since=30 * DAY, longest=HOUR, gaps=100, quiet=6 * HOUR)
+
+    assert await look()
+    assert await look(silent_after="7d") is None
+
+
+async def test_a_silence_of_a_source_that_hooks_yaml_has_no_more_is_no_issue_any_more(look, known, database):
+    await look()
+    await known(since=30 * DAY, longest=HOUR, gaps=100, quiet=6 * HOUR)
+    await look()
+    await silences.watch(database, Hooks(Path("hooks.yaml"), {}))
+
+    assert [] == await database.fetch("SELECT FROM issues WHERE closed_at IS NULL")

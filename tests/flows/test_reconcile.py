@@ -68,7 +68,7 @@ async def test_a_paid_order_that_nobody_noticed_is_a_difference_and_only_reporte
     database = await pool(sandbox.settings)
     assert 0 == await database.fetchval("SELECT count(*) FROM deliveries WHERE source = 'reconcile'")
     assert "reconcile: " in await database.fetchval(
-        "SELECT title FROM issues WHERE cause = $1 AND closed_at IS NULL", reconciled.CAUSE
+        "SELECT title FROM issues WHERE starts_with(cause, $1) AND closed_at IS NULL", reconciled.CAUSE
     )
 
 
@@ -102,20 +102,20 @@ async def test_a_license_that_the_journal_does_not_know_and_one_that_is_gone_are
     order = await business.order(("LIC-PRO", 1))
     await run(order)
     database = await pool(sandbox.settings)
-    row = await database.fetchrow(
-        "SELECT id, reference FROM effects WHERE key = $1 AND step = 'license LIC-PRO'", order.InvoiceID
+    [code] = await database.fetchval(
+        "SELECT reference FROM effects WHERE key = $1 AND step = 'license LIC-PRO'", order.InvoiceID
     )
-    code, other = row["reference"][0], "9" * 18
-    swap = "UPDATE effects SET reference = array_replace(reference, $2, $3) WHERE key = $1"
+    other = "999999999999999999"
+    noted = "UPDATE effects SET reference = array_replace(reference, $2, $3) WHERE key = $1"
     try:  # as if another code had been noted than the one that was given
-        await database.execute(swap, order.InvoiceID, code, other)
+        await database.execute(noted, order.InvoiceID, code, other)
         state, rows = await compare(code, order.InvoiceNo)
     finally:
-        await database.execute(swap, order.InvoiceID, other, code)
+        await database.execute(noted, order.InvoiceID, other, code)
 
     assert "Differences" == state.name
     assert {
-        f"license {row['reference'][0]}",
+        f"license {code}",
         f"order {order.InvoiceNo}",
     } == {each["what"] for each in rows}
     assert any("and no more at Zentitle" in each["problem"] for each in rows)

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 
 from hookline.clients import JetadviceClient, JifelineClient
 from hookline.hooks.sources import read_source
@@ -63,6 +64,7 @@ class Polls:
     known: set = field(default_factory=set)
     reading: Reading = field(default_factory=Reading)
     rows: int = 0
+    seconds: float = 60
 
     def poll(self):
         source = read_source(self.text, Path())
@@ -82,6 +84,7 @@ class Polls:
                 now=self.now,
                 unknown=unknown,
                 on_page=on_page,
+                seconds=self.seconds,
             )
             return await reader.read(Claim("orders", 1, BEGAN, self.reading))
 
@@ -138,7 +141,8 @@ def test_the_first_poll_takes_nothing_of_before():
     polls.poll()
 
     assert [f"new {minutes(1).isoformat().replace('+00:00', 'Z')}"] == polls.came
-    assert BEGAN.isoformat() == jiwa.asked[0]["LastSavedDateTimeGreaterThanOrEqualTo"].replace("Z", "+00:00")
+    earliest = jiwa.asked[0]["LastSavedDateTimeGreaterThanOrEqualTo"]
+    assert minutes(-5).isoformat() == earliest.replace("Z", "+00:00")  # the overlap, for a clock that is slow
 
 
 def test_an_item_comes_once_although_the_overlap_reads_it_again_and_again_when_it_is_saved_again():
@@ -342,3 +346,96 @@ def test_an_operation_is_a_read_or_no_poll():
             operation_of(source.poll)
     assert JetadviceClient.list_devices is operation_of(read_source(DEVICES, Path()).poll)
     assert JifelineClient.list_system_events is operation_of(read_source(EVENTS, Path()).poll)
+
+
+def test_levels_that_come_again_after_a_new_cartridge_are_news(repository):
+    """Used up, replaced and used up again within the time for which ids are remembered: each is to be ordered."""
+    text = yaml.safe_load((repository / "deployments/hooks.yaml").read_text())["sources"]["jetadvice-devices"]
+    devices = Levels()
+    polls = Polls(text, devices)
+    for day, level in enumerate((14, 100, 14)):
+        devices.level, devices.day = level, day
+        polls.poll()
+        polls.poll()
+
+    assert 3 == len(polls.came)
+
+
+@dataclass
+class Levels:
+    """A printer that reports each day."""
+
+    level: int = 0
+    day: int = 0
+
+    def between_pages(self):
+        pass
+
+    async def send(self, operation, inputs):
+        supply = {"type": "toner", "color": "black", "levelPercent": self.level}
+        reported = (BEGAN + timedelta(days=self.day)).isoformat()
+        return [{"deviceId": "d", "customerId": "c", "lastReport": reported, "supplies": [supply]}]
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_a_time_that_no_clock_can_have_stops_nothing_behind_it(time):
+    assert moment(time) is None
+
+
+def test_a_time_in_the_future_does_not_hide_what_a_vendor_with_a_slow_clock_saves_next():
+    jiwa = Jiwa({"a": minutes(1), "wrong clock": minutes(60 * 24 * 365)})
+    polls = Polls(ORDERS, jiwa, now=minutes(120))
+    polls.poll()
+    jiwa.save("next", minutes(2))
+    polls.now = minutes(121)
+    polls.poll()
+
+    assert "next" in [each.split()[0] for each in polls.came]
+
+
+def test_a_vendor_that_gives_shorter_pages_than_it_was_asked_for_is_read_to_the_end():
+    jiwa = Jiwa({f"{number:04}": minutes(1) for number in range(350)}, size=100)
+    send = jiwa.send
+
+    async def without_total(operation, inputs):
+        return await send(operation, inputs) | {"Total": None}
+
+    jiwa.send = without_total
+    polls = Polls(changed(ORDERS, page_size=500), jiwa, now=minutes(2))
+    polls.to_the_end()
+
+    assert 350 == len(polls.came)
+
+
+def test_the_overlap_of_a_feed_moves_on_however_many_polls_are_in_it():
+    feed = Feed([])
+    polls = Polls(changed(EVENTS, overlap="2h"), feed)
+    for minute in range(600):
+        polls.now = minutes(minute)
+        feed.ids.append(f"{minute:04}")
+        polls.poll()
+
+    assert 600 == len(polls.came)
+    assert 250 > polls.rows
+    assert 100 > len(polls.reading.trail)
+
+
+def test_a_poll_that_has_no_time_left_keeps_what_it_read_and_goes_on_from_there():
+    jiwa = Jiwa({f"{number:03}": minutes(1 + number) for number in range(50)}, size=10)
+    polls = Polls(ORDERS, jiwa, now=minutes(90), seconds=0)
+    found = polls.poll()
+    assert (10, True) == (len(found.new), found.more)
+    polls.to_the_end()
+
+    assert 50 == len(polls.came)
+
+
+def test_a_vendor_whose_clock_is_slow_loses_nothing_at_the_first_start():
+    jiwa = Jiwa({"before": minutes(-20)})
+    polls = Polls(ORDERS, jiwa, now=minutes(0))
+    polls.poll()
+    jiwa.save("new", minutes(-1))  # saved after we began, by a clock that is two minutes slow
+    polls.now = minutes(1)
+    polls.poll()
+
+    assert ["new"] == [each.split()[0] for each in polls.came]

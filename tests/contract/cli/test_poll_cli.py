@@ -108,6 +108,8 @@ async def test_a_source_is_read_further_back_when_a_person_says_so(hookline, sim
         (["jiwa"], 2, "has no polled source 'jiwa'; there are: jiwa-orders"),
         (["jiwa-orders", "--since", "soon"], 2, "write a duration such as 60s, 10m, 6h or 7d"),
         (["jiwa-orders", "--since", "1d", "--dry-run"], 2, "leave --dry-run out"),
+        (["jiwa-orders", "--since", "999999d"], 2, "must be 3660d at most"),
+        (["zentitle-trials", "--since", "7d"], 2, "each poll reads it 90d back"),
         (["zentitle-trials"], 1, "There is no block zentitle-credentials/default"),
     ],
 )

@@ -281,7 +281,7 @@ CREATE TRIGGER keep_floor BEFORE DELETE OR TRUNCATE ON effects FOR EACH STATEMEN
 POLLS = """
 CREATE TABLE polls (                                             -- one polled source each
     source         text PRIMARY KEY,
-    kind           text NOT NULL CHECK (kind IN ('time', 'position', 'list')),
+    kind           text NOT NULL CHECK (kind ~ '^(time|position|list)( |$)'), -- of its cursor, and what that holds for
     began_at       timestamptz NOT NULL,                         -- what is older was never asked for
     cursor         text,                                         -- all before it was read: a time, or an id
     trail          jsonb NOT NULL DEFAULT '[]',                  -- earlier ids with their times, for the overlap
