@@ -115,12 +115,12 @@ async def undo(row: Row) -> str:
         raise HooklineError(f"{BY_HAND}, then say so: hookline effects undo {row['id']} --keep")
     call = row["call"]
     account = await BLOCKS[call["vendor"]].named(call["account"])
-    for reference in row["surplus"]:
+    for reference in row["undo_surplus"]:
         inputs = await remedy.inputs(account, call["inputs"], reference)
         step = f"undo of effect {row['id']}: {reference}"
         task = f"{remedy.task.fn.__module__}:{remedy.task.fn.__name__}"
         await perform(_business(row, step), {**call, "task": task, "inputs": inputs})
-    return f"Undone: {remedy.summary} {', '.join(row['surplus'])}"
+    return f"Undone: {remedy.summary} {', '.join(row['undo_surplus'])}"
 
 
 def _business(row: Row, step: str | None = None) -> BusinessKey:

@@ -119,8 +119,12 @@ def undo(
         console(stderr=True).print(row["reason"])
         if not confirm("Keep it all, and undo nothing?" if keep_it else f"Undo {', '.join(row['surplus'])}?"):
             raise HooklineError("Nothing was changed.")
-    decide = keep if keep_it else undo_effect
-    console().print(asyncio.run(decide(settings, number, actor=runtime.person())))
+    actor = runtime.person()
+    if keep_it:
+        message = asyncio.run(keep(settings, number, actor=actor))
+    else:
+        message = asyncio.run(undo_effect(settings, number, surplus=row["surplus"], actor=actor))
+    console().print(message)
 
 
 async def _find(database: asyncpg.Pool, state: str | None, key: str | None) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ async def _undo(database: asyncpg.Pool, row: Row) -> None:
             await store.undo_failed(connection, row["id"], reason(f"It could not be undone: {error}"))
         return
     async with database.acquire() as connection, acting(connection, actor, done):
-        await store.undoubled(connection, row["id"], row["surplus"], done)
+        await store.undoubled(connection, row["id"], row["undo_surplus"], done)
 
 
 def _tasks() -> Tasks:

@@ -4,6 +4,8 @@ A person's word on an effect: whether an uncertain one happened, and whether the
 Every run that waited for an uncertain effect goes on afterwards.
 """
 
+from collections.abc import Sequence
+
 from hookline.database import lent
 from hookline.database.types import Connection, Row
 from hookline.errors import HooklineError
@@ -63,13 +65,14 @@ def _ensure_resolvable(row: Row, *, happened: bool, reference: list[str]) -> Non
         )
 
 
-async def undo(settings: Settings, effect_id: int, *, actor: str) -> str:
+async def undo(settings: Settings, effect_id: int, *, surplus: Sequence[str], actor: str) -> str:
     """
     Ask for the surplus of a doubled effect to be undone; an engine does it, by an effect of its own.
 
     Args:
         settings: where the journal is.
         effect_id: the effect's number.
+        surplus: what is to be undone, as the person saw it: more may be found meanwhile.
         actor: who wants it, for the audit trail.
 
     Returns:
@@ -80,9 +83,13 @@ async def undo(settings: Settings, effect_id: int, *, actor: str) -> str:
     """
     async with lent(settings) as connection:
         row = await _doubled(connection, effect_id)
-        await store.request_undo(connection, effect_id, actor)
+        if await store.request_undo(connection, effect_id, actor, surplus) is None:
+            raise HooklineError(
+                f"Effect {effect_id} has {', '.join(row['surplus'])} too much, and not {', '.join(surplus) or 'this'}: "
+                "look at it again. Nothing was changed."
+            )
     return (
-        f"An engine undoes it now: {', '.join(row['surplus'])} of {row['step']} of {row['label']}. "
+        f"An engine undoes it now: {', '.join(surplus)} of {row['step']} of {row['label']}. "
         f"See: hookline effects show {effect_id}"
     )
 

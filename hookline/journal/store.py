@@ -334,10 +334,18 @@ async def doubled(
     return found is not None
 
 
-async def request_undo(connection: Connection, effect_id: int, actor: str) -> Row | None:
-    """Write down that a person wants the surplus undone; return None if the effect is not doubled (any more)."""
+async def request_undo(
+    connection: Connection, effect_id: int, actor: str, surplus: Sequence[str]
+) -> Row | None:
+    """Write down what a person wants undone; return None if that is no surplus of the effect (any more)."""
     return await connection.fetchrow(
-        "UPDATE effects SET undo_actor = $2 WHERE id = $1 AND state = 'doubled' RETURNING *", effect_id, actor
+        """
+        UPDATE effects SET undo_actor = $2, undo_surplus = $3
+        WHERE id = $1 AND state = 'doubled' AND surplus @> $3 AND $3 <> '{}' RETURNING *
+        """,
+        effect_id,
+        actor,
+        list(surplus),
     )
 
 

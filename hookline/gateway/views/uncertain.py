@@ -52,9 +52,12 @@ async def undo(views: AdminViews, request: Request) -> Response:
         raise not_found("effect")
     if choice == "yes" and form.get("confirmed") != "yes":
         raise Refused(409, "Not undone", "Tick what is to be undone first: it cannot be taken back here.")
-    decide = undo_effect if choice == "yes" else keep
+    surplus, actor = form.get("surplus", "").splitlines(), views.actor(request)
     try:
-        sentence = await decide(views.settings, int(effect_id), actor=views.actor(request))
+        if choice == "yes":
+            sentence = await undo_effect(views.settings, int(effect_id), surplus=surplus, actor=actor)
+        else:
+            sentence = await keep(views.settings, int(effect_id), actor=actor)
     except HooklineError as error:
         raise Refused(409, "Not undone", str(error)) from None
     return views.redirect(request, local(form.get("back", "")), sentence)

@@ -10,6 +10,7 @@ from blocks import BLOCKS, base
 from hookline.clients import VendorError
 from hookline.engine import late_checks
 from hookline.engine.late_checks import check_late
+from hookline.errors import HooklineError
 from hookline.journal import EffectLanding, EffectUncertain, store
 from hookline.journal.late_check import delay
 from hookline.journal.resolution import keep, resolve, undo
@@ -33,6 +34,10 @@ def stored(zentitle, jiwa, sensorpro, monkeypatch):
 
 async def effect(database, step):
     return await database.fetchrow("SELECT * FROM effects WHERE step = $1", step)
+
+
+async def surplus_of(database, number):
+    return await database.fetchval("SELECT surplus FROM effects WHERE id = $1", number)
 
 
 async def look_again(database, seconds=DAY):
@@ -290,7 +295,7 @@ async def test_what_may_stay_is_not_undone_with_what_comes_later(sandbox, databa
     [late] = await land(zentitle)
     await look_again(database)
 
-    sentence = await undo(settings(), number, actor="ann")
+    sentence = await undo(settings(), number, surplus=await surplus_of(database, number), actor="ann")
     await check_late(database, settings())
 
     row = await effect(database, "license")
@@ -315,7 +320,7 @@ async def test_what_is_found_while_an_earlier_surplus_is_undone_is_not_forgotten
     await land(zentitle)
     await look_again(database, 60)
     number = (await effect(database, "license"))["id"]
-    await undo(settings(), number, actor="ann")
+    await undo(settings(), number, surplus=await surplus_of(database, number), actor="ann")
     [then] = await store.requested_undos(database)
     [late] = await land(zentitle)
     await look_again_elsewhere(database)
@@ -344,7 +349,7 @@ async def test_an_undo_that_waits_for_its_vendor_keeps_no_check_of_another_waiti
 
     monkeypatch.setattr(tasks_of_late_checks, "undo", waits)
     monkeypatch.setattr(late_checks, "UNDO_SECONDS", 0.1)
-    await undo(settings(), number, actor="ann")
+    await undo(settings(), number, surplus=await surplus_of(database, number), actor="ann")
     await land(zentitle)
 
     for _ in range(2):
@@ -379,7 +384,7 @@ async def test_what_cannot_be_undone_says_what_a_person_does(sandbox, database, 
     await again_and_again(lambda: write(zentitle, business.step("record"), **inputs))
     await database.execute("UPDATE effects SET state = 'doubled', surplus = '{x}'")
     number = (await effect(database, "record"))["id"]
-    await undo(settings(), number, actor="ann")
+    await undo(settings(), number, surplus=await surplus_of(database, number), actor="ann")
 
     await check_late(database, settings())
 
@@ -396,7 +401,7 @@ async def test_what_no_check_can_look_for_is_put_right_by_hand(sandbox, database
     async with database.acquire() as connection:
         await store.doubled(connection, number, ["late"], "too many", next_after=0)
         assert [] == await store.claim_checks(connection, 10, 300)
-    await undo(settings(), number, actor="ann")
+    await undo(settings(), number, surplus=await surplus_of(database, number), actor="ann")
 
     await check_late(database, settings())
 
@@ -409,3 +414,36 @@ def test_the_times_of_the_checks_count_from_the_end_of_the_write():
     waits = [delay(settings(), checks) for checks in range(5)]
 
     assert [60, 540, 3000, DAY - 3600, None] == waits
+
+
+@pytest.mark.usefixtures("without_prefect")
+async def test_only_what_the_person_saw_is_undone(sandbox, database, zentitle, business):
+    """A code that is found between the confirmation and the undo is one that nobody has looked at."""
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    [seen] = await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+    await undo(settings(), number, surplus=[seen], actor="ann")
+    [later] = await land(zentitle)
+    await look_again_elsewhere(database)
+    [asked] = await store.requested_undos(database)
+
+    await late_checks._undo(database, asked)
+
+    assert [later] == (await effect(database, "license"))["surplus"]
+    assert (False, True) == (await is_enabled(zentitle, seen), await is_enabled(zentitle, later))
+
+
+@pytest.mark.parametrize("surplus", [[], ["another"]])
+async def test_what_is_no_surplus_is_not_undone(sandbox, database, zentitle, business, surplus):
+    lose(sandbox.zentitle, "create_license_codes", "refuse")
+    await license_of(zentitle, business)
+    await land(zentitle)
+    await look_again(database, 60)
+    number = (await effect(database, "license"))["id"]
+
+    with pytest.raises(HooklineError, match="look at it again"):
+        await undo(settings(), number, surplus=surplus, actor="ann")
+
+    assert (await effect(database, "license"))["undo_actor"] is None

@@ -107,7 +107,8 @@ CREATE TABLE effects (
     checks         integer NOT NULL DEFAULT 0,                   -- late checks so far
     surplus        text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what is there too often
     settled        text[] NOT NULL DEFAULT '{}',                 -- those of them that were undone, or may stay
-    undo_actor     text,                                         -- the person who wants the surplus undone
+    undo_actor     text,                                         -- the person who wants it undone
+    undo_surplus   text[] NOT NULL DEFAULT '{}',                 -- what of it, as that person saw it
     mark           bigint,                                       -- of the last attempt: grows with each (trigger)
     first_readback text                                          -- the result, after a restore
                    CHECK (first_readback IN ('found', 'as wanted', 'absent', 'asked')),
