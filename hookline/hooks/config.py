@@ -4,15 +4,17 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
+from hookline.hooks.poll import duration
 from hookline.hooks.sources import Mistakes, Source, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem
@@ -27,6 +29,11 @@ Check: TypeAlias = Callable[[str, Source], None]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
+def _as_duration(text: str) -> str:
+    duration(text)
+    return text
+
+
 class _RouteText(Strict):
     source: str
     when: str = "true"
@@ -34,6 +41,7 @@ class _RouteText(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     key: str | None = None
     unbatched: bool = False
+    silent_after: Annotated[str, AfterValidator(_as_duration)] | None = None
 
 
 class _File(Strict):
@@ -57,6 +65,8 @@ class Route:
     """The whole route as JSON, which `route_of` reads."""
     unbatched: bool = False
     """Each dispatch has a flow run of its own, however many wait."""
+    silent_after: timedelta | None = None
+    """The time after which it is an issue that nothing came for it."""
     off: str | None = None
     """The reason that it is off now: deliveries that match it wait."""
     blind: bool = False
@@ -322,6 +332,7 @@ def _route(name: str, text: _RouteText) -> Route:
         parameters={key: _templates(f"parameters.{key}", value) for key, value in text.parameters.items()},
         key=None if text.key is None else _template("key", text.key),
         unbatched=text.unbatched,
+        silent_after=None if text.silent_after is None else duration(text.silent_after),
     )
 
 

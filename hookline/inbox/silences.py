@@ -6,6 +6,7 @@ see: while the source was paused or off, and while no engine was there.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -26,16 +27,40 @@ MARGIN = 1.25
 """The factor by which a silence must be longer than the longest: a record alone is no reason to wake anybody."""
 
 
+@dataclass(frozen=True)
+class Watched:
+    """A source, or a route that says how long nothing may come for it."""
+
+    source: str
+    allowed: timedelta | None
+    is_on: bool
+    route: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name by which its silence is kept; no source has a blank in its name."""
+        return self.source if self.route is None else f"route {self.route}"
+
+
+def watched_of(hooks: Hooks) -> list[Watched]:
+    """Return what is watched: each source but our own, and the routes with a time of their own."""
+    on = {name: hooks.why_off(name) is None for name, source in hooks.sources.items() if not source.internal}
+    sources = [Watched(name, hooks.sources[name].silent_after, is_on) for name, is_on in on.items()]
+    return sources + [
+        Watched(route.source, route.silent_after, on[route.source] and not route.off, route.name)
+        for route in hooks.routes
+        if route.silent_after and route.source in on
+    ]
+
+
 async def watch(database: asyncpg.Pool, hooks: Hooks) -> None:
     """Look at each source: learn its gaps, report its silence as an issue, and close that when it is over."""
-    for name, source in hooks.sources.items():
-        if source.internal:
-            continue
-        is_on = hooks.why_off(name) is None
+    all_watched = watched_of(hooks)
+    for each in all_watched:
         async with database.acquire() as connection, connection.transaction():
-            await _watch_one(connection, name, source.silent_after, is_on=is_on)
+            await _watch_one(connection, each)
     async with database.acquire() as connection, connection.transaction():
-        watched = [name for name, source in hooks.sources.items() if not source.internal]
+        watched = [each.name for each in all_watched]
         gone = "SELECT source FROM silences WHERE reported AND source <> ALL($1) FOR UPDATE SKIP LOCKED"
         for row in await connection.fetch(gone, watched):
             await _close(connection, row["source"])
@@ -46,26 +71,30 @@ async def all_silences(database: "asyncpg.Pool | Connection") -> Mapping[str, Ro
     return {row["source"]: row for row in await database.fetch("SELECT * FROM silences ORDER BY source")}
 
 
-async def _watch_one(connection: Connection, name: str, allowed: timedelta | None, *, is_on: bool) -> None:
-    await connection.execute("INSERT INTO silences (source) VALUES ($1) ON CONFLICT DO NOTHING", name)
+async def _watch_one(connection: Connection, watched: Watched) -> None:
+    await connection.execute("INSERT INTO silences (source) VALUES ($1) ON CONFLICT DO NOTHING", watched.name)
     row = await connection.fetchrow(
         """
-        SELECT s.*, now() AS now, EXISTS (SELECT FROM pauses p WHERE p.source = s.source) AS paused,
-               (SELECT d.received_at FROM deliveries d
-                WHERE d.source = s.source ORDER BY d.seq DESC LIMIT 1) AS latest
-        FROM silences s WHERE source = $1 FOR UPDATE SKIP LOCKED
+        SELECT s.*, now() AS now, EXISTS (SELECT FROM pauses p WHERE p.source = $2) AS paused,
+               CASE WHEN $3::text IS NULL
+                    THEN (SELECT d.received_at FROM deliveries d WHERE d.source = $2 ORDER BY d.seq DESC LIMIT 1)
+                    ELSE (SELECT max(d.received_at) FROM deliveries d JOIN dispatches p ON p.delivery_id = d.id
+                          WHERE d.source = $2 AND d.received_at > s.quiet_since AND p.route = $3) END AS latest
+        FROM silences s WHERE source = $1 FOR UPDATE OF s SKIP LOCKED
         """,
-        name,
+        watched.name,
+        watched.source,
+        watched.route,
     )
     if row is None:
         return  # another engine looks at it
     unseen = row["now"] - row["looked_at"] > UNSEEN
-    if not is_on or row["paused"] or unseen:
+    if not watched.is_on or row["paused"] or unseen:
         await _begin_again(connection, row)
     elif row["latest"] and row["latest"] > row["quiet_since"]:
         await _learn(connection, row)
     else:
-        await _judge(connection, row, allowed)
+        await _judge(connection, row, watched.allowed)
 
 
 async def _begin_again(connection: Connection, row: Row) -> None:

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from hookline.errors import ConfigurationError
 from hookline.hooks import Hooks
+from hookline.hooks.config import load_hooks
 from hookline.hooks.sources import read_source
 from hookline.inbox import commands, silences
 from hookline.inbox.deliveries import Arrival, accept
@@ -151,3 +153,54 @@ async def test_a_silence_of_a_source_that_hooks_yaml_has_no_more_is_no_issue_any
     await silences.watch(database, Hooks(Path("hooks.yaml"), {}))
 
     assert [] == await database.fetch("SELECT FROM issues WHERE closed_at IS NULL")
+
+
+async def test_a_route_that_says_how_long_nothing_may_come_for_it_is_an_issue_though_its_source_sends(
+    database, send, tmp_path
+):
+    path = tmp_path / "hooks.yaml"
+    path.write_text(
+        """
+        sources: {shop: {scheme: shared-secret}}
+        routes:
+          paid: {source: shop, when: body.paid, deployment: f/d, silent_after: 2h}
+          all: {source: shop, deployment: f/d}
+        """
+    )
+    hooks = load_hooks(path)
+
+    async def look():
+        await silences.watch(database, hooks)
+        return await database.fetchval(
+            "SELECT title FROM issues WHERE kind = 'silence' AND closed_at IS NULL"
+        )
+
+    async def route(name):
+        await send()
+        await database.execute(
+            """
+            INSERT INTO dispatches (delivery_id, source, route, deployment, parameters)
+            SELECT id, source, $1, 'f/d', '{}' FROM deliveries ORDER BY seq DESC LIMIT 1
+            """,
+            name,
+        )
+
+    await look()
+    await database.execute("UPDATE silences SET quiet_since = now() - interval '3 h'")
+    await route("all")
+    silent = await look()
+    await route("paid")
+
+    assert silent.startswith("route paid has been silent since")
+    assert await look() is None
+
+
+def test_a_route_whose_time_cannot_be_read_is_refused_with_its_place(tmp_path):
+    path = tmp_path / "hooks.yaml"
+    path.write_text(
+        "sources: {shop: {scheme: shared-secret}}\n"
+        "routes: {paid: {source: shop, deployment: f/d, silent_after: soon}}\n"
+    )
+
+    with pytest.raises(ConfigurationError, match=r"routes\.paid\.silent_after"):
+        load_hooks(path)
