@@ -19,7 +19,7 @@ GROWTH: Final = 5
 
 @dataclass(frozen=True)
 class _Attempts:
-    """The attempts at one task run, in this process."""
+    """The attempts at one task run, in this process; those at the tasks around it stay below."""
 
     task_run_id: object
     failed: int = 0
@@ -27,7 +27,9 @@ class _Attempts:
     """The time to the next one, as the error or our growing delay says."""
 
 
-_attempts: ContextVar[_Attempts | None] = ContextVar("attempts", default=None)
+_attempts: ContextVar[tuple[_Attempts, ...]] = ContextVar("attempts", default=())
+"""Of the task runs that failed last, the latest first: a task may call another."""
+MAX_NESTED: Final = 20
 
 
 async def when_transient(task: object, run: Any, state: State[Any]) -> bool:  # noqa: ARG001
@@ -38,16 +40,15 @@ async def when_transient(task: object, run: Any, state: State[Any]) -> bool:  # 
     """
     error = await state.aresult(raise_on_failure=False)
     run_id = getattr(run, "id", None)
-    before = _attempts.get()
-    failed = (
-        before.failed if before is not None and run_id is not None and before.task_run_id == run_id else 0
-    )
+    others = tuple(each for each in _attempts.get() if each.task_run_id != run_id)[: MAX_NESTED - 1]
+    own = [each for each in _attempts.get() if run_id is not None and each.task_run_id == run_id]
+    failed = own[0].failed if own else 0
     asked = getattr(error, "retry_after", None) or 0.0
     if getattr(error, "is_wait", False):
-        _attempts.set(_Attempts(run_id, failed, asked or settings().retry_seconds))
+        _attempts.set((_Attempts(run_id, failed, asked or settings().retry_seconds), *others))
         return True
     ours = settings().retry_seconds * GROWTH ** min(failed, RETRIES - 1)
-    _attempts.set(_Attempts(run_id, failed + 1, max(ours, asked)))
+    _attempts.set((_Attempts(run_id, failed + 1, max(ours, asked)), *others))
     return bool(getattr(error, "transient", False)) and failed < RETRIES
 
 
@@ -66,7 +67,7 @@ class RetryDelays(list[float]):
         """Return the delay before the next attempt, in seconds."""
         growth: Any = super().__getitem__(attempt)
         current = _attempts.get()
-        return settings().retry_seconds * growth if current is None else current.seconds
+        return current[0].seconds if current else settings().retry_seconds * growth
 
 
 class Policy(TypedDict):

@@ -26,7 +26,7 @@ import flows
 import tasks
 from blocks import BLOCKS, VendorCredentials
 from hookline.clients import CLIENTS, VendorClient, operations
-from hookline.clients.errors import VendorAway, VendorError
+from hookline.clients.errors import Unavailable, VendorAway, VendorError
 from hookline.journal import EffectLanding
 from hookline.prefect_adapter.retries import VENDOR_CALL
 from hookline.settings import VENDORS
@@ -171,6 +171,16 @@ async def test_only_waits_are_waited_for_longer_than_three_retries():
 
     assert {VendorAway, EffectLanding} == {kind for kind, each in again.items() if all(each)}
     assert all(each in ([True] * 3 + [False] * 2, [False] * 5, [True] * 5) for each in again.values())
+
+
+async def test_a_task_within_another_does_not_begin_its_count_anew():
+    error = Failed(data=Unavailable(vendor="v", operation="o"))
+    again = VENDOR_CALL["retry_condition_fn"]
+    outer, inner = SimpleNamespace(id="outer"), [SimpleNamespace(id=f"inner {number}") for number in range(4)]
+
+    counted = [(await again(None, within, error), await again(None, outer, error)) for within in inner]
+
+    assert [(True, True)] * 3 + [(True, False)] == counted
 
 
 def test_a_task_is_never_answered_from_a_cache():
