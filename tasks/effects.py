@@ -221,7 +221,7 @@ async def run_write(
     resend: bool = False,
     landing: float | None = None,
     call: Mapping[str, Any] | None = None,
-    first_look: CountReadback | None = None,
+    forgotten: CountReadback | None = None,
 ) -> Outcome:
     """
     Do one write of a business once, through the journal; see `hookline.journal.Journal.run`.
@@ -237,7 +237,7 @@ async def run_write(
         resend: without a read-back, send again instead of asking a person.
         landing: seconds after which it can no longer appear once its answer was lost; None: HOOKLINE_LANDING_SECONDS.
         call: the task, its account and its inputs, by which a later check looks for it again.
-        first_look: without a read-back, counts what was done and forgotten, once the database went back in time.
+        forgotten: without a read-back, counts what was done and forgotten, once the database went back in time.
     """
     effect = Effect(
         workflow=business.workflow,
@@ -256,7 +256,7 @@ async def run_write(
     )
     await journal.ensure_exclusive()
     async with context.write_permit():
-        return await Journal(settings()).run(effect, send, readback, resend=resend, first_look=first_look)
+        return await Journal(settings()).run(effect, send, readback, resend=resend, forgotten=forgotten)
 
 
 async def outcome_of(business: BusinessKey) -> Outcome | None:
@@ -270,7 +270,7 @@ async def remembered(
     choose: Callable[[], list[str]],
     *,
     expected: int = 0,
-    first_look: CountReadback | None = None,
+    forgotten: CountReadback | None = None,
 ) -> list[str]:
     """
     Return what was chosen at this step of a business; choose it the first time, and whatever dies, never again.
@@ -280,14 +280,14 @@ async def remembered(
         step: which choice.
         choose: makes it; nothing outside may change by that.
         expected: the number of things that are chosen.
-        first_look: counts at the vendor what was chosen and forgotten, once the database went back in time.
+        forgotten: counts at the vendor what was chosen and forgotten, once the database went back in time.
     """
 
     async def send() -> Outcome:
         return Outcome(choose())
 
     outcome = await run_write(
-        business, step, "hookline.choose", {}, send, expected=expected, resend=True, first_look=first_look
+        business, step, "hookline.choose", {}, send, expected=expected, resend=True, forgotten=forgotten
     )
     return outcome.reference
 

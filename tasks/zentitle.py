@@ -319,7 +319,7 @@ async def choose_license_codes(
             f"{number} codes of {step}",
             lambda: [str(10**17 + secrets.randbelow(9 * 10**17)) for _ in range(number)],
             expected=number,
-            first_look=readback.codes_at(client, product_id, company),
+            forgotten=readback.codes_at(client, product_id, company),
         )
 
 

@@ -122,7 +122,7 @@ class ExpectedCodes:
             SELECT asked.code FROM unnest($1::text[]) AS asked (code)
             WHERE NOT EXISTS (SELECT FROM effects e WHERE e.reference @> ARRAY[asked.code])
               AND NOT EXISTS (SELECT FROM effects e WHERE e.surplus <> '{}' AND e.surplus @> ARRAY[asked.code])
-              AND NOT EXISTS (SELECT FROM effects e WHERE e.settled <> '{}' AND e.settled @> ARRAY[asked.code])
+              AND NOT EXISTS (SELECT FROM effects e WHERE e.decided <> '{}' AND e.decided @> ARRAY[asked.code])
             ORDER BY asked.code
             """,
             list(codes),

@@ -36,7 +36,7 @@ from hookline.journal.fence import Fence
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
 
-LOOK_AGAIN_SECONDS = 10.0
+READBACK_AGAIN_SECONDS = 10.0
 """The time until an effect looks again that waits for a later one of its scope, or for a held database."""
 DONE = ("done", "doubled")
 """The states of an effect that happened."""
@@ -68,7 +68,7 @@ class Journal:
         readback: Readback | None = None,
         *,
         resend: bool = False,
-        first_look: CountReadback | None = None,
+        forgotten: CountReadback | None = None,
     ) -> Outcome:
         """
         Send the write unless it is done; if the end of an earlier attempt is unknown, read back first.
@@ -79,7 +79,7 @@ class Journal:
             readback: finds the write at the vendor, or counts; None: it cannot be found, and an attempt whose end is
                 unknown is *uncertain*.
             resend: without a read-back, send again instead of asking a person: the flow has chosen so.
-            first_look: without a read-back, counts what was done and forgotten, once the database went back in time.
+            forgotten: without a read-back, counts what was done and forgotten, once the database went back in time.
 
         Returns:
             The outcome: of now, of then, or as found at the vendor.
@@ -99,7 +99,7 @@ class Journal:
             at_once = not isinstance(readback, CountReadback) and not effect.depends_on
             fence = Fence()
             row = await store.intend(connection, effect, begin=at_once)
-            write = _Write(self.settings, connection, effect, row, readback, resend, fence, first_look)
+            write = _Write(self.settings, connection, effect, row, readback, resend, fence, forgotten)
             return await write.run(send)
 
     async def outcome_of(self, workflow: str, key: str, step: str) -> Outcome | None:
@@ -201,7 +201,7 @@ class _Write:
     readback: Readback | None
     resend: bool
     fence: Fence
-    first_look: CountReadback | None = None
+    forgotten: CountReadback | None = None
     counted: set[str] | None = None
     """What was there when it was looked for here."""
     earlier: tuple[datetime | None, datetime | None] = (None, None)
@@ -210,7 +210,7 @@ class _Write:
     async def run(self, send: Send) -> Outcome:
         if self.row["held_reason"] and self.row["state"] not in DONE:
             held = EffectBusy(f"{self.effect} waits: {self.row['held_reason']} See: hookline hold show")
-            raise held.as_wait(LOOK_AGAIN_SECONDS)
+            raise held.as_wait(READBACK_AGAIN_SECONDS)
         match next_for(self.row, can_read_back=self.readback is not None, resend=self.resend):
             case Next.ANSWER:
                 self._ensure_decided()
@@ -246,9 +246,9 @@ class _Write:
 
     async def _read_back_first(self) -> Outcome | None:
         """Return what was done and forgotten; None if it is known that it was not."""
-        look = self.readback or self.first_look
-        first = readback_first.FirstReadback(self.connection, self.effect, self.row, look)
-        if look is None and self.resend:
+        readback = self.readback or self.forgotten
+        first = readback_first.FirstReadback(self.connection, self.effect, self.row, readback)
+        if readback is None and self.resend:
             return None
         try:
             return await first.find()
@@ -417,7 +417,7 @@ class _Write:
         """Write down what came of our request beside what another process has written down, if it is another thing."""
         async with lent(self.settings) as connection:
             row = await store.read(connection, self.row["id"])
-            known = [] if row is None else [*row["reference"], *row["surplus"], *row["settled"]]
+            known = [] if row is None else [*row["reference"], *row["surplus"], *row["decided"]]
             if surplus := [each for each in outcome.reference if each not in known]:
                 await late_check.note(self.settings, connection, row or self.row, surplus)
 
@@ -496,7 +496,7 @@ class _Write:
         if neighbour["state"] == "uncertain":
             await self._ask(f"It cannot be distinguished from {other}, which is uncertain too.")
         busy = EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")
-        raise busy.as_wait(LOOK_AGAIN_SECONDS) if neighbour["goes_on"] else busy
+        raise busy.as_wait(READBACK_AGAIN_SECONDS) if neighbour["goes_on"] else busy
 
 
 def _outcome(row: Row) -> Outcome:

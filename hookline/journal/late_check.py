@@ -48,7 +48,7 @@ async def check(settings: Settings, row: Row, readback: Readback, proposal: str)
         if surplus is None:
             await store.postpone_check(connection, row["id"], POSTPONED_SECONDS)
             return []
-        if new := [each for each in surplus if each not in {*row["surplus"], *row["settled"]}]:
+        if new := [each for each in surplus if each not in {*row["surplus"], *row["decided"]}]:
             await note(settings, connection, row, new, proposal)
         else:
             await store.checked(connection, row["id"], next_after=delay(settings, row["checks"] + 1))

@@ -389,7 +389,7 @@ async def undoubled(
             SET state = CASE WHEN of_surplus <> '{}' THEN state WHEN is_undone THEN 'undone' ELSE 'done' END,
                 reason = CASE WHEN of_surplus = '{}' THEN $2 ELSE reason END, undo_actor = NULL,
                 surplus = of_surplus,
-                settled = settled || ARRAY(SELECT each FROM unnest(surplus) AS each WHERE each = ANY($3))
+                decided = decided || ARRAY(SELECT each FROM unnest(surplus) AS each WHERE each = ANY($3))
             FROM rest WHERE id = $1 AND state = 'doubled' RETURNING effects.*
         ), its_dispatch AS (
             UPDATE dispatches d SET state = 'done', reason = NULL, waits_for = NULL
@@ -581,7 +581,7 @@ async def references(connection: Connection, scope: str) -> set[str]:
     found = await connection.fetchval(
         """
         SELECT array_agg(DISTINCT reference)
-        FROM (SELECT unnest(reference || surplus || settled) AS reference FROM effects WHERE scope = $1) AS known
+        FROM (SELECT unnest(reference || surplus || decided) AS reference FROM effects WHERE scope = $1) AS known
         """,
         scope,
     )

@@ -197,7 +197,7 @@ class Store:
             "checks": 0,
             "check_at": None,
             "surplus": [],
-            "settled": [],
+            "decided": [],
             "being_compensated": False,
             **WHOLE,
         }

@@ -270,7 +270,7 @@ async def test_what_a_person_says_may_stay_is_no_double_any_more(sandbox, databa
     await look_again(database)
 
     row = await effect(database, "license")
-    assert ("done", [by_hand], True) == (row["state"], row["settled"], by_hand in sentence)
+    assert ("done", [by_hand], True) == (row["state"], row["decided"], by_hand in sentence)
 
 
 @pytest.fixture
@@ -301,7 +301,7 @@ async def test_what_may_stay_is_not_undone_with_what_comes_later(sandbox, databa
     row = await effect(database, "license")
     assert ("done", f"Undone: disable the license code {late}") == (row["state"], row["reason"])
     assert by_hand not in sentence
-    assert ([], [by_hand, late]) == (row["surplus"], row["settled"])
+    assert ([], [by_hand, late]) == (row["surplus"], row["decided"])
     assert await is_enabled(zentitle, by_hand)
     assert not await is_enabled(zentitle, late)
 
@@ -328,7 +328,7 @@ async def test_what_is_found_while_an_earlier_surplus_is_undone_is_not_forgotten
     await late_checks._undo(database, then)
 
     row = await effect(database, "license")
-    assert ("doubled", [late], then["surplus"]) == (row["state"], row["surplus"], row["settled"])
+    assert ("doubled", [late], then["surplus"]) == (row["state"], row["surplus"], row["decided"])
     assert late in row["reason"]
 
 

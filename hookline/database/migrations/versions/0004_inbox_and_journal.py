@@ -106,7 +106,7 @@ CREATE TABLE effects (
     check_at       timestamptz,                                  -- the next late check
     checks         integer NOT NULL DEFAULT 0,                   -- late checks so far
     surplus        text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what is there too often
-    settled        text[] NOT NULL DEFAULT '{}',                 -- those of them that were undone, or may stay
+    decided        text[] NOT NULL DEFAULT '{}',                 -- those of them that were undone, or may stay
     undo_actor     text,                                         -- the person who wants it undone
     undo_surplus   text[] NOT NULL DEFAULT '{}',                 -- what of it, as that person saw it
     mark           bigint,                                       -- of the last attempt: grows with each (trigger)
@@ -495,7 +495,7 @@ CREATE INDEX effects_reference ON effects USING gin (reference) WITH (fastupdate
 CREATE INDEX effects_decide ON effects (state, id) WHERE state IN ('uncertain', 'doubled');
 CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX effects_surplus ON effects USING gin (surplus) WHERE surplus <> '{}';
-CREATE INDEX effects_settled ON effects USING gin (settled) WHERE settled <> '{}';
+CREATE INDEX effects_decided ON effects USING gin (decided) WHERE decided <> '{}';
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
