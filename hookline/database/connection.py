@@ -118,7 +118,8 @@ async def connect(settings: Settings) -> asyncpg.Connection:
         DatabaseUnavailable: no server answers, or it refuses; says which and what to do.
     """
     try:
-        connection = await asyncpg.connect(database_url(settings), timeout=10)
+        named = {"application_name": process_name()}
+        connection = await asyncpg.connect(database_url(settings), timeout=10, server_settings=named)
     except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
         raise unreachable(settings, error) from None
     await _use_json(connection)

@@ -615,14 +615,13 @@ async def test_a_database_that_is_away_is_told_with_what_to_do(hookline, environ
 
 
 async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, database, database_settings):
-    before = await database.fetchval(LISTENING)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hookline", "inbox", "tail", "--source", "jiwa", "--json"),
         env=os.environ | {"HOOKLINE_HOME": str(database_settings.home)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    await _listened_to(database, before)
+    await _listened_to(database, process)
     await put(source="shop")
     number = await put(dispatch="failed")
     async with database.acquire() as connection:
@@ -641,13 +640,14 @@ async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, databa
     assert (0, b"", b"") == (process.returncode, rest, err)
 
 
-LISTENING = """SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN "hookline"'"""
-
-
-async def _listened_to(database, before):
-    """Wait until one more listens to the inbox than before: a tail looks from before that on."""
-    async with asyncio.timeout(30):
-        while await database.fetchval(LISTENING) <= before:
+async def _listened_to(database, process):
+    """Wait until a tail listens to the inbox: it looks from before that on."""
+    listening = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE query = 'LISTEN "hookline"' AND application_name LIKE '% ' || $1 || ' at %'
+    """
+    async with asyncio.timeout(60):
+        while not await database.fetchval(listening, str(process.pid)):
             await asyncio.sleep(0.05)
 
 
