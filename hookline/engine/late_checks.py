@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 SECONDS: Final = 2.0
 """The interval of looks for what is due."""
 AT_ONCE: Final = 10
-LEASE_SECONDS: Final = 300.0
+LEASE_SECONDS: Final = 60.0
 """The time after which a check whose engine died, or whose vendor did not answer, is made again."""
 TASKS: Final = "tasks.late_checks"
 

@@ -11,6 +11,7 @@ The journal: every vendor write that must happen once is written down before it 
 | `compensation_steps` | the SQL of compensation steps |
 | `late_check` | looking again for a day at what may have happened twice |
 | `fence` | the last check before a request leaves |
+| `clock` | a clock that nobody sets |
 | `resolution` | a person's word on an uncertain or doubled effect |
 | `exclusive` | one run at a time for a business key |
 | `locks` | the SQL of advisory locks |

@@ -7,11 +7,11 @@ that did not leave soon after its attempt began is written down again first, by 
 where that session is gone, nothing leaves.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from hookline import context
+from hookline.journal.clock import now
 from hookline.journal.store import MAY_LEAVE_SECONDS
 
 FRESH_SECONDS = 1.0
@@ -53,8 +53,3 @@ class Fence:
             yield
         finally:
             context.fence.reset(token)
-
-
-def now() -> float:
-    """Return seconds of a clock that goes on while this machine sleeps, and that nobody sets."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -19,6 +19,7 @@ from hookline.database import DatabaseUnavailable, lent
 from hookline.database.connection import outside, reaching
 from hookline.database.types import Connection, Row
 from hookline.journal import late_check, locks, readback_first, store
+from hookline.journal.clock import seconds_since
 from hookline.journal.effect import (
     CountReadback,
     Effect,
@@ -204,7 +205,7 @@ class _Write:
     forgotten: CountReadback | None = None
     counted: set[str] | None = None
     """What was there when it was looked for here."""
-    earlier: tuple[datetime | None, datetime | None] = (None, None)
+    earlier: tuple[datetime | None, datetime | None, str | None] = (None, None, None)
     """When the attempt before the current one was made and given up, if its end is not known."""
 
     async def run(self, send: Send) -> Outcome:
@@ -317,7 +318,7 @@ class _Write:
                 baseline = baseline & set(
                     self.row["baseline"]
                 )  # a person may be wrong: it may have come already
-        self.earlier = self.row["attempted_at"], self.row["given_up_at"]
+        self.earlier = self.row["attempted_at"], self.row["given_up_at"], self.row["clock"]
         self.fence.begin()
         begun = await store.begin(
             self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline
@@ -462,12 +463,14 @@ class _Write:
         """
         Raise while an attempt may still appear at the vendor, to be tried again when it cannot any more.
 
-        A clock of the database that was set back makes this wait no longer than the landing time.
+        On one machine a clock counts that nobody sets. Else that of the database does, and where it was set back, this
+        waits no longer than the landing time.
         """
         # A process that died may have sent its request late, and another may hold the call that it lost to it.
         waited = 0.0 if row["ended"] else MAY_LEAVE_SECONDS + self.settings.call_seconds
         longest = self._landing_seconds + waited
-        if (seconds := longest - row["age"]) > 0:
+        age = row["age"] if (on_this_machine := seconds_since(row["clock"])) is None else on_this_machine
+        if (seconds := longest - age) > 0:
             raise self._landing(min(seconds, longest), why)
 
     def _landing(self, seconds: float, why: str) -> EffectLanding:

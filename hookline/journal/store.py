@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from hookline.database.types import Connection, Row
+from hookline.journal.clock import stamp
 from hookline.journal.effect import Effect, Outcome
 
 _BEING_COMPENSATED = """
@@ -78,9 +79,10 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
     while True:
         row = await connection.fetchrow(
             f"""
-            INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at)
+            INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at,
+                                 clock)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
-                   CASE WHEN begins THEN clock_timestamp() END
+                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $14 END
             FROM (SELECT $13 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
             ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
             RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun, {_LINEAGE}
@@ -92,6 +94,7 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             effect.flow_run_id,
             effect.dispatch_id,
             begin,
+            stamp(),
         ) or await connection.fetchrow(
             f"""
             SELECT *, false AS begun, {_AGE}, {_LINEAGE}, {_BEING_COMPENSATED}
@@ -127,7 +130,7 @@ async def begin(
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
-            call = CASE WHEN attempts > 0 THEN $6 ELSE call END
+            call = CASE WHEN attempts > 0 THEN $6 ELSE call END, clock = $7
         WHERE id = $1 AND state IN ('intended', 'failed') RETURNING *, false AS begun, {_LINEAGE}
         """,  # noqa: S608  (a constant)
         effect_id,
@@ -136,24 +139,27 @@ async def begin(
         effect.dispatch_id,
         scope,
         effect.call,
+        stamp(),
     )
 
 
 async def leaves_now(connection: Connection, effect_id: int) -> None:
     """Write down that the request of the open attempt leaves only now, or another one of it does."""
     await connection.execute(
-        "UPDATE effects SET attempted_at = clock_timestamp() WHERE id = $1 AND attempted_at IS NOT NULL",
+        "UPDATE effects SET attempted_at = clock_timestamp(), clock = $2 WHERE id = $1 AND attempted_at IS NOT NULL",
         effect_id,
+        stamp(),
     )
 
 
 async def give_up(connection: Connection, effect_id: int, reason: str, effect: Effect) -> None:
     """Write down that nobody waits any longer for the answer of the open attempt."""
     await connection.execute(
-        "UPDATE effects SET given_up_at = clock_timestamp(), reason = $2, call = $3 WHERE id = $1",
+        "UPDATE effects SET given_up_at = clock_timestamp(), reason = $2, call = $3, clock = $4 WHERE id = $1",
         effect_id,
         reason,
         effect.call,
+        stamp(),
     )
 
 
@@ -197,7 +203,7 @@ async def not_applied(
     *,
     state: str,
     reason: str,
-    earlier: tuple[datetime | None, datetime | None] = (None, None),
+    earlier: tuple[datetime | None, datetime | None, str | None] = (None, None, None),
 ) -> None:
     """
     Write down that the attempt changed nothing.
@@ -207,11 +213,11 @@ async def not_applied(
         effect_id: which.
         state: what it is now.
         reason: why.
-        earlier: `attempted_at` and `given_up_at` of an attempt before it, whose end is as unknown as it was; without
-            one, the effect may be sent again without a read-back.
+        earlier: `attempted_at`, `given_up_at` and `clock` of an attempt before it, whose end is as unknown as it was;
+            without one, the effect may be sent again without a read-back.
     """
     await connection.execute(
-        "UPDATE effects SET state = $2, reason = $3, attempted_at = $4, given_up_at = $5 WHERE id = $1",
+        "UPDATE effects SET state = $2, reason = $3, attempted_at = $4, given_up_at = $5, clock = $6 WHERE id = $1",
         effect_id,
         state,
         reason,

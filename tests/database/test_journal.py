@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -253,7 +254,8 @@ async def let_pass(database, seconds):
     await database.execute(
         """
         UPDATE effects SET attempted_at = attempted_at - make_interval(secs => $1),
-            given_up_at = given_up_at - make_interval(secs => $1), check_at = check_at - make_interval(secs => $1)
+            given_up_at = given_up_at - make_interval(secs => $1), check_at = check_at - make_interval(secs => $1),
+            clock = NULL   -- as if another machine looked
         """,
         seconds,
     )
@@ -327,6 +329,20 @@ async def test_a_clock_that_was_set_back_an_hour_makes_no_wait_longer_than_the_l
         await slow.run(effect(), vendor.send, readback=vendor.find)
 
     assert 60 <= landing.value.retry_after <= 60 + store.MAY_LEAVE_SECONDS
+
+
+async def test_on_one_machine_no_clock_that_is_set_shortens_or_lengthens_the_wait(database, slow, vendor):
+    with pytest.raises(Lost):
+        await slow.run(effect(), lost_on_the_way, readback=vendor.find)
+    waits = []
+    for hours in (1, -2):
+        set_forward = "UPDATE effects SET given_up_at = given_up_at - $1::interval"
+        await database.execute(set_forward, timedelta(hours=hours))
+        with pytest.raises(EffectLanding) as landing:
+            await slow.run(effect(), vendor.send, readback=vendor.find)
+        waits.append(landing.value.retry_after)
+
+    assert all(55 < each <= 60 for each in waits)
 
 
 async def test_a_vendor_s_own_landing_time_goes_before_the_common_one(database, slow, vendor):

@@ -194,6 +194,7 @@ class Store:
             "attempts": int(begin),
             "attempted_at": self.world.now if begin else None,
             "given_up_at": None,
+            "clock": None,
             "checks": 0,
             "check_at": None,
             "surplus": [],

@@ -101,6 +101,7 @@ CREATE TABLE effects (
     created_at     timestamptz NOT NULL DEFAULT now(),
     attempted_at   timestamptz,                                  -- of the attempt whose end is not known yet
     given_up_at    timestamptz,                                  -- since when nobody waits for its answer, if we know
+    clock          text,                                         -- a clock that nobody sets, as of the later of these
     finished_at    timestamptz,
     call           jsonb,                                        -- the task, its account and its inputs: to look again
     check_at       timestamptz,                                  -- the next late check
