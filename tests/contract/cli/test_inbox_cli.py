@@ -617,6 +617,8 @@ async def test_a_database_that_is_away_is_told_with_what_to_do(hookline, environ
 async def test_a_tail_follows_what_is_wanted_and_ends_well_on_ctrl_c(put, database, database_settings):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hookline", "inbox", "tail", "--source", "jiwa", "--json"),
+        # Tests that a script began behind its back have it ignored, and so would what they begin.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         env=os.environ | {"HOOKLINE_HOME": str(database_settings.home)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
