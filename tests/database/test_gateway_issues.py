@@ -47,6 +47,13 @@ async def test_one_click_replays_all_of_it(browser, database, number):
     assert ["dispatched"] * 2 == await states(database)
 
 
+async def test_an_issue_of_doubles_leads_to_the_decisions_and_offers_no_replay(browser, database, number):
+    await database.execute("UPDATE issues SET kind = 'doubled'")
+    page = (await browser.get(f"/issues/{number}")).text
+
+    assert ("/uncertain#doubled" in page, "/replay" in page) == (True, False)
+
+
 async def test_one_click_sets_all_of_it_aside_with_a_reason(browser, database, number):
     refused = await browser.post(f"/issues/{number}/discard")
     await browser.post(f"/issues/{number}/discard", {"reason": "test orders"})
