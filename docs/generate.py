@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
+from hookline.facts import facts_of
 from hookline.hooks import load_hooks
 from hookline.settings import VENDORS, FromEnvironment, Settings
 from hookline.source_secrets import secret_variable
@@ -27,6 +28,7 @@ from hookline.states import MACHINES, STATES, WORST_FIRST, Machine, Phase, Trans
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
+FACTS, END_OF_FACTS = "<!-- facts: run docs/generate.py -->", "<!-- end of the facts -->"
 SOURCES = {"seed": "vendor", "public": "public"}
 
 
@@ -67,6 +69,12 @@ def pages() -> dict[Path, str]:
         docs / "states.md": state_sections(),
     } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
     written = {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
+    for vendor in CLIENTS:
+        page, account = docs / "vendors" / f"{vendor}.md", docs / "first-account" / f"{vendor}.md"
+        written[page] = _with(written[page], "\n".join(fact_table(vendor)), FACTS, END_OF_FACTS)
+        if account.exists():
+            text = account.read_text(encoding="utf-8")
+            written[account] = _with(text, "\n".join(to_confirm(vendor)), FACTS, END_OF_FACTS)
     return {ROOT / ".env.example": "\n".join(env_example()), **written}
 
 
@@ -163,6 +171,34 @@ def operation_table(client: type[VendorClient]) -> Iterator[str]:
     yield from map(_operation_row, operations(client).values())
 
 
+def fact_table(vendor: str) -> Iterator[str]:
+    """Yield a row for each fact about a vendor, and the sources below."""
+    known = facts_of(vendor)
+    yield "| fact | known as | source | if it is not so |\n| --- | --- | --- | --- |"
+    for fact in known.facts:
+        trust = fact.trust if fact.trust != "assumed" else "**assumed**"
+        yield _cells(fact.fact, f"`{fact.id}`", f"{trust}: {fact.source}", fact.breaks)
+    if known.sources:
+        yield "\nThe sources:\n"
+    for code, source in known.sources.items():
+        seen = f", read on {source.seen}" if source.seen else ""
+        yield f"- {code}: {source.title}{f', <{source.url}>' if source.url else ''}{seen}"
+
+
+def to_confirm(vendor: str) -> Iterator[str]:
+    """Yield a row for each assumption about a vendor: how an account confirms it."""
+    yield "| assumed | known as | how an account confirms it | by `hookline probe` |\n| --- | --- | --- | --- |"
+    for fact in facts_of(vendor).facts:
+        if fact.trust == "assumed":
+            yield _cells(
+                fact.fact, f"`{fact.id}`", fact.confirm, f"step `{fact.probe}`" if fact.probe else "no"
+            )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
 def state_sections() -> Iterator[str]:
     """A figure and two tables for each machine of states."""
     for machine in MACHINES.values():
@@ -202,7 +238,7 @@ def _operation_row(operation: Operation[..., Any]) -> str:
         operation.effect.rstrip("."),
         operation.repeat,
         SOURCES[operation.trust],
-        operation.assumed,
+        ", ".join(f"`{fact.id}`" for fact in operation.assumed) or operation.assumption,
     )
     return f"| {' | '.join(cells)} |"
 
@@ -224,9 +260,9 @@ def _row(argument: Argument) -> str:
     return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} | {text} |"
 
 
-def _with(page: str, part: str) -> str:
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{part.strip()}\n\n{END}{rest.partition(END)[2]}"
+def _with(page: str, part: str, begin: str = BEGIN, end: str = END) -> str:
+    before, mark, rest = page.partition(begin)
+    return f"{before}{begin}\n\n{part.strip()}\n\n{end}{rest.partition(end)[2]}" if mark else page
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from hookline.clients.answers import (
 )
 from hookline.clients.errors import InvalidInput, UnexpectedAnswer, VendorError
 from hookline.clients.models import Input
+from hookline.facts import Fact, facts_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,7 +114,6 @@ class Operation(Generic[P, T_co]):
         trust: its source: the vendor's own document (`seed`) or other public material (`public`).
         session: whether it uses, opens or ends a log-in session.
         confirmation: the sentence that the vendor answers when it worked, where it documents one.
-        assumed: the part of it that is our assumption, to be confirmed with the vendor; "" if none.
         headers: the headers of the request, beside the credentials.
         max_bytes: the longest answer that is read, unpacked.
     """
@@ -142,14 +142,13 @@ class Operation(Generic[P, T_co]):
         self.trust: Trust = options.get("trust", "seed")
         self.session: Session = options.get("session", "uses")
         self.confirmation = options.get("confirmation", "")
-        self.assumed = options.get("assumed", "")
+        self.assumption = options.get("assumed", "")
         self.headers = HEADERS | dict(options.get("headers", {}))
         self.max_bytes = options.get("max_bytes", MAX_ANSWER_BYTES)
 
     def __set_name__(self, owner: type[Vendor], name: str) -> None:
         self.owner, self.vendor, self.name = owner, owner.vendor, name
-        unsure = f" Assumed: {self.assumed}." if self.assumed else ""
-        source = f"Source: {owner.reference}, {self.verb} {self.path} [{self.trust}].{unsure}"
+        source = f"Source: {owner.reference}, {self.verb} {self.path} [{self.trust}]."
         self.__doc__ = f"{self.effect}\n\n{source}"
 
     @overload
@@ -166,6 +165,11 @@ class Operation(Generic[P, T_co]):
     def reads(self) -> bool:
         """Return True if the operation changes nothing."""
         return self.verb == "GET" and self.repeat == "safe"
+
+    @property
+    def assumed(self) -> list[Fact]:
+        """Return what is assumed about it: the first account confirms it or not."""
+        return list(facts_of(self.vendor).assumed_about(self.name))
 
     @property
     def placeholders(self) -> list[str]:

@@ -27,6 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hookline.simulators.dialect import Dialect
 from hookline.simulators.faults import FIELDS, Fault, Faults, InvalidControlError
 
 ABORT = "hookline.abort"
@@ -277,9 +278,11 @@ class Simulator(ABC):
         cls._routes = Routes(cls.operations.values())
         cls._control_routes = Routes(one for one in declared.values() if one.control)
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: int = 0) -> None:
         self.url = ""
         """Base address, without a trailing slash; set by the server before the first request."""
+        self._first_dialect = dialect
+        self.dialect = Dialect(self.vendor, dialect)
         self.faults = Faults(self.operations)
         self.log = RequestLog()
         self.landing = Landing()
@@ -324,11 +327,12 @@ class Simulator(ABC):
     # In-process control, for tests
 
     def reset(self) -> None:
-        """Return to the seed data: no faults, an empty request log, nobody logged in."""
+        """Return to the seed data: no faults, the first dialect, an empty request log, nobody logged in."""
         self.faults.clear()
         self.log.clear()
         self.landing.clear()
         self._replicas.clear()
+        self.dialect.draw(self._first_dialect)
         self.seed()
 
     def requests(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
@@ -459,7 +463,15 @@ class Simulator(ABC):
 
     def _copy(self) -> Self:
         """Return a copy of what is stored; all else that it has is the simulator's own."""
-        own = (self.faults, self.log, self.landing, self._replicas, self._closing, *self.shared())
+        own = (
+            self.dialect,
+            self.faults,
+            self.log,
+            self.landing,
+            self._replicas,
+            self._closing,
+            *self.shared(),
+        )
         return copy.deepcopy(self, {id(each): each for each in own})
 
     def _behind(self) -> "Simulator":
@@ -514,6 +526,23 @@ class Simulator(ABC):
     @control("DELETE", "/_sandbox/faults")
     def _clear_faults(self, _: Call) -> None:
         self.faults.clear()
+
+    @control("GET", "/_sandbox/dialect")
+    def _report_dialect(self, _: Call) -> Any:
+        return self.dialect.listed()
+
+    @control("POST", "/_sandbox/dialect")
+    def _speak(self, call: Call) -> Any:
+        order = control_order(call, "seed", "facts")
+        seed, facts = order.get("seed", self.dialect.seed), order.get("facts", {})
+        if type(seed) is not int:
+            raise InvalidControlError("seed: must be a whole number")
+        if not isinstance(facts, dict):
+            raise InvalidControlError("facts: must be an object, of the variant of each fact by its id")
+        if "seed" in order:
+            self.dialect.draw(seed)
+        self.dialect.speak(facts)
+        return self.dialect.listed()
 
     @control("GET", "/_sandbox/landing")
     def _list_landing(self, _: Call) -> Any:
