@@ -44,7 +44,7 @@ class Exchange:
             return None
 
     def recorded(self, secrets: Sequence[str]) -> dict[str, Any]:
-        """Return it as it may be masked to others."""
+        """Return it without secrets and without anybody's data."""
         value = self.json
         return {
             "operation": self.operation,
