@@ -48,7 +48,7 @@ MAX_MESSAGE = 200
 """The most characters of an error that is not ours."""
 FATAL = f"its routing did not come to an end {MAX_ATTEMPTS} times: the engine died or hung of it"
 
-WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], context={})
+WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], context={"headers": {}})
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hookline.gateway.intake import (
     is_plain,
     read_request,
     reply_unverified,
+    unread,
 )
 from hookline.gateway.request_parsing import Rejection, retry_later
 from hookline.hooks.sources import Source
@@ -62,11 +63,19 @@ class Reader:
         """Call `intake.reply_unverified`, in a confined process unless it is sure to be cheap."""
         if is_plain(request.spec):
             return reply_unverified(request)
-        return await self._run(source, reply_unverified, request)
+        try:
+            return await self._run(source, reply_unverified, request)
+        except TooCostly as error:
+            raise Rejection(413, f"The request is refused: {error}.") from None
 
     async def read(self, source: str, request: RequestData) -> Intake:
-        """Call `intake.read_request`, in a confined process unless it is sure to be cheap."""
-        return read_request(request) if is_cheap(request) else await self._run(source, read_request, request)
+        """Call `intake.read_request`, in a confined process unless it is sure to be cheap; keep what is too costly."""
+        if is_cheap(request):
+            return read_request(request)
+        try:
+            return await self._run(source, read_request, request)
+        except TooCostly:
+            return unread(request)
 
     def close(self) -> None:
         """End the processes."""
@@ -81,8 +90,6 @@ class Reader:
             raise retry_later() from None
         try:
             return await self._processes.run(function, request)
-        except TooCostly as error:
-            raise Rejection(413, f"The body is refused: {error}.") from None
         finally:
             turn.release()
 

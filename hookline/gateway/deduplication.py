@@ -16,7 +16,7 @@ MAX_ID = 256
 
 
 def external_id(
-    source: Source, request: SignedRequest, context: Mapping[str, Any], known: Sequence[SecretStr] = ()
+    source: Source, request: SignedRequest, context: Mapping[str, Any] | None, known: Sequence[SecretStr] = ()
 ) -> str:
     """
     Return the delivery's id: what `id` of the source gives, else the scheme's own, else a digest.
@@ -27,7 +27,7 @@ def external_id(
     Args:
         source: where the id may be found.
         request: as it came.
-        context: what a template may use.
+        context: what a template may use; None where the body is too costly to read, and no template may.
         known: secrets; an id that holds one is stored as its digest.
     """
     found = _chosen(source.id, request, context) or _header(request, source.auth_scheme.delivery_id_header)
@@ -37,12 +37,14 @@ def external_id(
     return found if fits else _digest(octets(found))
 
 
-def _chosen(place: IdHeader | Template | None, request: SignedRequest, context: Mapping[str, Any]) -> str:
+def _chosen(
+    place: IdHeader | Template | None, request: SignedRequest, context: Mapping[str, Any] | None
+) -> str:
     match place:
         case IdHeader():
             return _header(request, place.header)
         case Template():
-            return _rendered(place, context)
+            return "" if context is None else _rendered(place, context)
         case None:
             return ""
 

@@ -5,6 +5,7 @@ Pure: what comes in and goes out can be handed to a confined process, where time
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,12 +24,6 @@ from hookline.schemes import SignedRequest
 
 CHEAP_BYTES = 262_144
 """Bytes of JSON or a form that are parsed within a few hundredths of a second, whatever they hold."""
-CONTENT_TYPES = {
-    "json": "application/json",
-    "form": "application/x-www-form-urlencoded",
-    "xml": "application/xml",
-    "any": "anything",
-}
 
 
 @dataclass(frozen=True)
@@ -65,26 +60,37 @@ def reply_unverified(request: RequestData) -> Reply | None:
 
 
 def read_request(request: RequestData) -> Intake:
-    """Read the request of a verified sender; raises NotVerified or Rejection."""
-    source, body = source_of(request.spec), request.signed.body
+    """
+    Read the request of a verified sender; raises NotVerified or Rejection.
+
+    A body that cannot be parsed is a delivery all the same: the engine rejects it where people see it, and it can be
+    replayed.
+    """
+    source = source_of(request.spec)
     context = {**request.context, "body": _parsed(source, request)}
     if reply := handshake(source, request.method, request.tokens, context, verified=True):
         return Intake(reply)
     if request.method != "POST":
         raise Rejection(404, "Not Found")
+    return _delivery(source, request, context)
+
+
+def unread(request: RequestData) -> Intake:
+    """Return the delivery of a request that is too costly to read; raises Rejection where it must be redacted."""
+    source = source_of(request.spec)
+    if source.redact or request.method != "POST":
+        raise Rejection(413, "The body is too costly to read.")
+    return _delivery(source, request, None)
+
+
+def _delivery(source: Source, request: RequestData, context: Mapping[str, Any] | None) -> Intake:
+    body = request.signed.body
     try:
         stored, altered = bodies.seal(source, request.body_keys, request.content_type, body)
     except ValueError as error:
         raise Rejection(400, str(error)) from None
     key = external_id(source, request.signed, context, request.confidential)
     return Intake(None, key, None if stored is body else stored, altered)
-
-
-def require_accepted(source: Source, content_type: str) -> None:
-    """Raise Rejection where the source does not accept content of this type."""
-    if not source.accepts(content_type):
-        accepted = " or ".join(CONTENT_TYPES[kind] for kind in source.accept)
-        raise Rejection(415, f"Send {accepted}, not {content_type.partition(';')[0] or 'nothing'}.")
 
 
 def is_cheap(request: RequestData) -> bool:
@@ -104,19 +110,16 @@ def is_plain(spec: str) -> bool:
 
 
 def _parsed(source: Source, request: RequestData) -> Any:
-    """Return the parsed body; raises Rejection where it cannot be parsed."""
+    """Return the parsed body; None where it cannot be parsed, or no template reads it."""
     if request.method != "POST":
         return None
     if kind(request.content_type) == "other" and not any(
         "body" in each.variables for each in _templates(source)
     ):
-        return None  # no template reads it
-    try:
+        return None
+    with suppress(ValueError):
         return parse(request.content_type, request.signed.body)
-    except ValueError as error:
-        if "any" in source.accept:
-            return None  # it is stored as bytes, whatever its content type
-        raise Rejection(400, str(error)) from None
+    return None
 
 
 def _templates(source: Source) -> list[Template]:

@@ -55,7 +55,6 @@ _RECEIVE: dict[str, Any] = {
         "404": _refused("There is no such source, or it accepts no such request."),
         "408": _refused("The body came too slowly."),
         "413": _refused("The body is too long."),
-        "415": _refused("The source does not accept this content, or it is compressed."),
         "429": _later("This address failed to authenticate too often."),
         "431": {"description": "The headers are too long."},
         "503": _later("It cannot be stored now; send it again."),

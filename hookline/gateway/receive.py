@@ -13,14 +13,13 @@ from hookline.database import is_connection_error
 from hookline.gateway.body_reader import Reader
 from hookline.gateway.handshakes import NO_SNIFFING, NotVerified, Reply
 from hookline.gateway.incoming import IncomingRequest, resolve_request
-from hookline.gateway.intake import Intake, RequestData, require_accepted
+from hookline.gateway.intake import Intake, RequestData
 from hookline.gateway.refusals import Refusals
 from hookline.gateway.request_parsing import (
     IncompleteBody,
     InFlight,
     Rejection,
     read_body,
-    require_plain,
     retry_later,
 )
 from hookline.gateway.writer import Writer
@@ -127,7 +126,6 @@ class Receiver:
     async def _body(
         self, incoming: IncomingRequest, receive: Receive, reserve: Callable[[int], None]
     ) -> bytes:
-        require_plain(incoming.headers)
         if self._pressure.reason:
             raise retry_later()
         return await read_body(
@@ -140,8 +138,6 @@ class Receiver:
 
     async def _process(self, incoming: IncomingRequest, body: bytes) -> Response:
         """Answer a handshake, or store a delivery."""
-        if incoming.method == "POST":
-            require_accepted(incoming.source, incoming.content_type)
         intake = await self.reader.read(incoming.name, self._data(incoming, body))
         if intake.reply:
             return _handshake_response(intake.reply)

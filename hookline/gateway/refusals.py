@@ -14,7 +14,7 @@ from hookline.text import one_line, reason
 
 logger = logging.getLogger(__name__)
 
-NOTED = {400, 401, 408, 413, 415, 429}
+NOTED = {400, 401, 408, 413, 429}
 """Statuses that sending again does not change. A missing source has no page to show it, and 503 is our own fault."""
 WRITE_SECONDS = 1.0
 MAX_HEADER = 200

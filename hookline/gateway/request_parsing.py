@@ -129,18 +129,6 @@ async def _chunks(receive: Receive, limit: int, reserve: Callable[[int], None]) 
     return chunks
 
 
-def require_plain(headers: Mapping[str, str]) -> None:
-    """
-    Check that the body is not compressed: the bytes that came are signed and stored, and nothing is unpacked.
-
-    Raises:
-        Rejection: it is.
-    """
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"", "identity"}:
-        raise Rejection(415, "Send the body as it is, without a Content-Encoding.")
-
-
 def retry_later(detail: str = "Cannot store this now; send it again.") -> Rejection:
     """Return the answer to a request that cannot be stored just now."""
     return Rejection(503, detail, {"Retry-After": RETRY_AFTER})

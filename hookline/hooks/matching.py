@@ -80,9 +80,13 @@ def match_routes(
         ValueError: it cannot be routed; names the place.
     """
     body = unseal({"body": delivery.body, "altered": delivery.altered}, body_keys) or b""
+    source = None if delivery.source is None else source_of(delivery.source)
+    _require_plain(delivery.context["headers"])
+    if source is not None:
+        source.require_accepted(delivery.content_type)
     parsed = parse(delivery.content_type, body)
-    if delivery.source is not None:
-        _require_fit(source_of(delivery.source), parsed)
+    if source is not None:
+        _require_fit(source, parsed)
     context = {**delivery.context, "body": parsed}
     matches = []
     for candidate in candidates:
@@ -103,6 +107,15 @@ def bounded_and_judged(
     """
     stored = bounded(parameters)
     return stored, _refused(candidate, stored)
+
+
+def _require_plain(headers: Mapping[str, str]) -> None:
+    """Raise ValueError where a body is compressed: the bytes that came are stored, and nothing is unpacked."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise ValueError(
+            f"The body is compressed ({one_line(encoding, 20)}); let the sender send it as it is."
+        )
 
 
 def _require_fit(source: Source, body: Any) -> None:

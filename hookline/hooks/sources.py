@@ -31,6 +31,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_MAX_BODY = 1_048_576
 CONTENT_TYPE = r"^[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?$"
+CONTENT_TYPES = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "xml": "application/xml",
+}
 _OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes"}
 """The fields of a source that only a sender's request needs."""
 NOT_IN_REQUESTS = {"delivery_id", "received_at"}
@@ -192,9 +197,12 @@ class Source(BaseModel):
         """Return a source whose deliveries Hookline makes itself."""
         return cls(auth_scheme=Polled(), internal=True)
 
-    def accepts(self, content_type: str) -> bool:
-        """Return True if the source accepts bodies of this content type."""
-        return "any" in self.accept or kind(content_type) in self.accept
+    def require_accepted(self, content_type: str) -> None:
+        """Raise ValueError, for people, where the source does not accept bodies of this content type."""
+        if "any" not in self.accept and kind(content_type) not in self.accept:
+            accepted = " or ".join(CONTENT_TYPES[kind] for kind in self.accept)
+            came = content_type.partition(";")[0] or "nothing"
+            raise ValueError(f"The content type is {came}; `accept` of the source says {accepted}.")
 
     def redacted(self, content_type: str, body: bytes) -> bytes:
         """Return the body without the values that are never stored; raises ValueError, for people, where it cannot."""

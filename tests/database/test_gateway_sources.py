@@ -174,18 +174,18 @@ async def test_a_source_answers_as_its_sender_wants_it(gateway, database, caplog
     [
         ("forms", "application/x-www-form-urlencoded", b"number=12", 202),
         ("forms", "text/xml", b"<order><number>12</number></order>", 202),
-        ("forms", "application/json", b"{}", 415),
-        ("forms", "text/xml", b"<order", 400),
-        ("forms", "text/xml", b'<!DOCTYPE o [<!ENTITY a "b">]><o>&a;</o>', 400),
+        ("forms", "application/json", b"{}", 202),
+        ("forms", "text/xml", b"<order", 202),
+        ("forms", "text/xml", b'<!DOCTYPE o [<!ENTITY a "b">]><o>&a;</o>', 202),
         ("all", "image/png", b"\x89PNG\0\xff", 202),
         ("all", "application/json", b"no JSON", 202),
         ("plain", "application/vnd.firm+json; charset=utf-8", b"{}", 202),
-        ("plain", "", b"{}", 415),
+        ("plain", "", b"{}", 202),
         ("small", "application/json", b'"12345678"', 202),
         ("small", "application/json", b'"123456789"', 413),
     ],
 )
-async def test_a_source_takes_the_kinds_of_content_that_it_names(
+async def test_whatever_a_proven_sender_sends_within_the_limit_is_kept_as_it_came(
     gateway, database, name, content_type, body, status
 ):
     answer = await gateway.post(f"/hooks/{name}", content=body, headers={**KEY, "Content-Type": content_type})

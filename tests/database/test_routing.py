@@ -136,6 +136,56 @@ async def test_a_replay_after_the_route_was_mended_goes_through(
     assert ["rejected", "dispatched"] == states
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "why"),
+    [
+        (b"{not json", "application/json", "The body is not JSON: "),
+        (
+            b"[" * 100_000,
+            "application/json",
+            "The body is not JSON that we accept: more than 100 values within",
+        ),
+        (b"InvoiceID=1", "application/x-www-form-urlencoded", "`accept` of the source says application/json"),
+        (b'{"InvoiceID": "1"}', "", "The content type is nothing"),
+    ],
+    ids=["text", "deep", "form", "nothing"],
+)
+async def test_what_nobody_can_read_is_rejected_with_the_reason(
+    route, hooks, deployments, body, content_type, why
+):
+    row = await route(hooks, deployments, body, content_type=content_type)
+
+    assert "rejected" == row["state"]
+    assert why in row["reason"]
+
+
+async def test_what_was_sent_in_another_form_is_routed_once_the_source_accepts_that(
+    database, deployments, tmp_path: Path, route, route_received
+):
+    text = (
+        "sources: {{jiwa: {{scheme: shared-secret, accept: {}}}}}\n"
+        "routes: {{r: {{source: jiwa, deployment: order-to-license/default, "
+        "parameters: {{invoice_id: '{{{{ body.InvoiceID }}}}'}}}}}}\n"
+    )
+    strict, open_ = tmp_path / "strict.yaml", tmp_path / "open.yaml"
+    strict.write_text(text.format("[json]"))
+    open_.write_text(text.format("[json, form]"))
+    rejected = await route(
+        load_hooks(strict), deployments, b"InvoiceID=7", content_type="application/x-www-form-urlencoded"
+    )
+
+    async with database.acquire() as connection:
+        await commands.replay(connection, [rejected["id"]], actor="ann")
+    await route_received(load_hooks(open_), deployments)
+
+    dispatch = await database.fetchrow("SELECT state, parameters FROM dispatches")
+    assert ("rejected", "dispatched", {"invoice_id": "7"}) == (
+        rejected["state"],
+        dispatch["state"],
+        dispatch["parameters"],
+    )
+
+
 WITH_SCHEMA = """
 sources:
   jiwa:
