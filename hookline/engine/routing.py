@@ -1,5 +1,5 @@
 """
-Routing: turns a delivery into dispatches, one for every route whose condition is true.
+Routing: turns a delivery into dispatches, one for every route whose condition is true; a bundle into its items.
 
 Around each delivery is a fence: any error of its body, its templates or its flows' types ends it alone, as `rejected`.
 Bodies are parsed and matched in a confined process, and sources are routed side by side, so that no source delays
@@ -25,8 +25,17 @@ from hookline.database import CONNECTION_ERRORS, is_connection_error
 from hookline.engine.leases import is_cancelled
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import Hooks, Route
-from hookline.hooks.matching import Candidate, Incoming, Match, bounded_and_judged, match_routes
+from hookline.hooks.bundles import JSON, Item
+from hookline.hooks.matching import (
+    Candidate,
+    Incoming,
+    Match,
+    bounded_and_judged,
+    match_routes,
+    split_bundle,
+)
 from hookline.inbox import deliveries, dispatches
+from hookline.inbox.deliveries import Arrival
 from hookline.inbox.dispatches import NewDispatch
 from hookline.prefect_adapter.parameter_schema import server_schema
 from hookline.provisioning.deployments import Deployment
@@ -57,6 +66,8 @@ class _Outcome:
 
     delivery: asyncpg.Record
     new: Sequence[NewDispatch] = field(default_factory=list)
+    items: Sequence[Arrival] = field(default_factory=list)
+    """Of a bundle."""
     state: str | None = None
     reason: str | None = None
     costly: bool = False
@@ -206,6 +217,8 @@ class Router:
         if body is None and delivery["has_body"]:
             body = await deliveries.body_of(self.database, delivery["id"])
         try:
+            if self._is_bundle(delivery):
+                return await self._split(delivery, body)
             new = await self._dispatches(delivery, body)
         except _RouteOff as off:
             return _Outcome(delivery, state="held", reason=str(off))
@@ -223,16 +236,32 @@ class Router:
             return _Outcome(delivery, state="unrouted", reason="no route's condition holds")
         return _Outcome(delivery, new)
 
-    async def _dispatches(self, delivery: asyncpg.Record, body: bytes | None) -> list[NewDispatch]:
+    def _incoming(self, delivery: asyncpg.Record, body: bytes | None) -> Incoming:
         source = self.hooks.sources.get(delivery["source"])
-        incoming = Incoming(
+        return Incoming(
             content_type=delivery["content_type"],
             body=body,
             altered=delivery["altered"],
             context=deliveries.template_context(delivery, None),
             source=source.spec if source else None,
+            is_item=delivery["envelope"] is not None,
             only_route=delivery["only_route"],
         )
+
+    def _is_bundle(self, delivery: asyncpg.Record) -> bool:
+        source = self.hooks.sources.get(delivery["source"])
+        return delivery["envelope"] is None and source is not None and source.split is not None
+
+    async def _split(self, delivery: asyncpg.Record, body: bytes | None) -> _Outcome:
+        """Make a delivery of each item of a bundle; those that came before are found by their ids."""
+        items = await self.confined.run(split_bundle, self._incoming(delivery, body), self.body_keys)
+        if not items:
+            return _Outcome(delivery, state="unrouted", reason="`split` of the source finds no item in it")
+        arrivals = [_arrival(delivery, item) for item in items]
+        return _Outcome(delivery, items=arrivals, state="split", reason=f"items: {len(items)}")
+
+    async def _dispatches(self, delivery: asyncpg.Record, body: bytes | None) -> list[NewDispatch]:
+        incoming = self._incoming(delivery, body)
         routes = [route for route in self.hooks.routes if route.source == delivery["source"]]
         blind = [route for route in routes if route.blind]
         candidates = {
@@ -313,6 +342,11 @@ class Router:
             ours = [each for each in outcomes if each.delivery["id"] in locked]
             if new := [dispatch for each in ours for dispatch in each.new]:
                 await dispatches.add_all(connection, new)
+            items: dict[tuple[str, str], Arrival] = {}
+            for arrival in (item for each in ours for item in each.items):
+                items.setdefault(arrival.key, arrival)
+            if items:
+                await deliveries.accept_all(connection, list(items.values()))
             for each in ours:
                 if each.state == "received":
                     await deliveries.postpone_routing(connection, each.delivery["id"], each.reason or "")
@@ -336,6 +370,22 @@ def _require_switched_on(routes: Sequence[Route]) -> None:
     for route in routes:
         if route.off:
             raise _RouteOff(f"route {route.name} {route.off}")
+
+
+def _arrival(delivery: asyncpg.Record, item: Item) -> Arrival:
+    """Return an item of a bundle as it is to be stored."""
+    return Arrival(
+        source=delivery["source"],
+        external_id=item.external_id,
+        method=delivery["method"],
+        query=delivery["query"],
+        headers=delivery["headers"],
+        content_type=JSON,
+        body=item.body,
+        altered=item.altered,
+        bundle_id=delivery["id"],
+        envelope=item.envelope,
+    )
 
 
 def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:

@@ -6,7 +6,7 @@ The gateway: verifies a request, stores its delivery, answers; and serves the pa
 | `app`, `server` | the ASGI application; uvicorn with limits against hostile clients |
 | `receive` | `/hooks/{source}`, step by step: resolve, verify, read, store, answer |
 | `incoming`, `request_parsing` | one request: its source, headers and query; a body within limits |
-| `handshakes`, `deduplication` | a challenge and its reply; the delivery's id |
+| `handshakes` | a challenge and its reply |
 | `intake`, `body_reader` | reading a body; in a confined process where it may be costly |
 | `writer`, `refusals` | group commit of deliveries; counts of refused requests |
 | `configuration` | the sources in force, reloaded on request |

@@ -13,10 +13,10 @@ from typing import Any
 from jinja2 import Environment, nodes
 from pydantic import SecretStr
 
-from hookline.gateway.deduplication import external_id
 from hookline.gateway.handshakes import Reply, handshake
 from hookline.gateway.request_parsing import Rejection
 from hookline.hooks.bodies import kind, parse
+from hookline.hooks.ids import external_id
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import Template
 from hookline.inbox import bodies
@@ -124,7 +124,8 @@ def _parsed(source: Source, request: RequestData) -> Any:
 
 def _templates(source: Source) -> list[Template]:
     of_handshakes = [each for one in source.handshakes for each in (one.when, one.token, one.reply) if each]
-    return [*of_handshakes, *([source.id] if isinstance(source.id, Template) else [])]
+    of_requests = [source.id] if isinstance(source.id, Template) and source.split is None else []
+    return [*of_handshakes, *of_requests]
 
 
 _PLAIN = (

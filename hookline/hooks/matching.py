@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from referencing import Registry
 
 from hookline.hooks.bodies import parse
+from hookline.hooks.bundles import Item, split
 from hookline.hooks.config import Route, route_of
 from hookline.hooks.limits import bounded, bounded_key, shortened
 from hookline.hooks.sources import Source, source_of
@@ -55,8 +56,18 @@ class Incoming:
     """The values that templates may use of it, but for its body."""
     source: str | None = None
     """The source's `spec`; None where `hooks.yaml` no longer has it."""
+    is_item: bool = False
+    """It is an item of a bundle, written as JSON by us."""
     only_route: str | None = None
     """The route that a person replayed it to, whatever its condition says."""
+
+    def content(self, keys: Sequence[SecretStr]) -> bytes:
+        """Return the body as it was sent; raises ValueError, for people, where its source does not accept it."""
+        body = unseal({"body": self.body, "altered": self.altered}, keys) or b""
+        _require_plain(self.context["headers"])
+        if self.source is not None and not self.is_item:
+            source_of(self.source).require_accepted(self.content_type)
+        return body
 
 
 @dataclass(frozen=True)
@@ -79,14 +90,9 @@ def match_routes(
     Raises:
         ValueError: it cannot be routed; names the place.
     """
-    body = unseal({"body": delivery.body, "altered": delivery.altered}, body_keys) or b""
-    source = None if delivery.source is None else source_of(delivery.source)
-    _require_plain(delivery.context["headers"])
-    if source is not None:
-        source.require_accepted(delivery.content_type)
-    parsed = parse(delivery.content_type, body)
-    if source is not None:
-        _require_fit(source, parsed)
+    parsed = parse(delivery.content_type, delivery.content(body_keys))
+    if delivery.source is not None:
+        _require_fit(source_of(delivery.source), parsed)
     context = {**delivery.context, "body": parsed}
     matches = []
     for candidate in candidates:
@@ -94,6 +100,14 @@ def match_routes(
         if _matches(route, delivery, context):
             matches.append(_match(candidate, route, context))
     return matches
+
+
+def split_bundle(delivery: Incoming, body_keys: Sequence[SecretStr]) -> list[Item]:
+    """Return the items of a bundle, of a source that has `split`; raises ValueError, for people."""
+    content = delivery.content(body_keys)
+    return split(
+        delivery.source or "", delivery.content_type, content, delivery.context, delivery.altered, body_keys
+    )
 
 
 def bounded_and_judged(

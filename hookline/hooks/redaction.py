@@ -1,7 +1,7 @@
 """Redaction of bodies: values that are removed before storing, found by JSONPaths (RFC 9535)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlencode
 
@@ -32,6 +32,11 @@ def compile_path(text: str) -> JSONPath:
     return path
 
 
+def matches(path: JSONPath, value: Any) -> Iterator[jsonpath.JSONPathMatch]:
+    """Yield what a path selects; of a text nothing, in which the library would look for JSON."""
+    return iter(()) if isinstance(value, str) else iter(path.finditer(value))
+
+
 def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
     """
     Return the body of JSON or a form with "[redacted]" in place of each value that a path selects.
@@ -46,7 +51,7 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
     if kind(content_type) == "json":
         json.loads(body, object_pairs_hook=_require_single)
     try:
-        found = [match for path in paths for match in path.finditer(value)]
+        found = [match for path in paths for match in matches(path, value)]
     except jsonpath.JSONPathError as error:
         raise ValueError(f"The body cannot be redacted{_reason(error)}.") from None
     if not found:

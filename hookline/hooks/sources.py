@@ -38,8 +38,8 @@ CONTENT_TYPES = {
 }
 _OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes"}
 """The fields of a source that only a sender's request needs."""
-NOT_IN_REQUESTS = {"delivery_id", "received_at"}
-"""The template values that exist only once a delivery is stored."""
+NOT_IN_REQUESTS = {"delivery_id", "received_at", "envelope"}
+"""The template values that exist only once a delivery is stored, or a bundle split."""
 
 
 def _text(value: object) -> str:
@@ -56,8 +56,8 @@ def _condition(value: object) -> Template:
     return _of_a_request(Template(_text(value), expression=True))
 
 
-def _of_a_request(template: Template) -> Template:
-    if early := sorted(template.variables & NOT_IN_REQUESTS):
+def _of_a_request(template: Template, *, but: str = "") -> Template:
+    if early := sorted((template.variables & NOT_IN_REQUESTS) - {but}):
         raise ValueError(f"uses {', '.join(early)}, which a request does not have yet: {template.text}")
     return template
 
@@ -67,7 +67,9 @@ def _path(value: object) -> JSONPath:
 
 
 def _id(value: object) -> "IdHeader | Template":
-    return IdHeader.model_validate(value) if isinstance(value, Mapping) else _template(value)
+    if isinstance(value, Mapping):
+        return IdHeader.model_validate(value)
+    return _of_a_request(Template(_text(value)), but="envelope")
 
 
 def _schema(value: object) -> Validator:
@@ -151,6 +153,9 @@ class Source(BaseModel):
     id: Annotated[IdHeader | Template, PlainValidator(_id)] | None = Field(
         default=None, description="The place of the sender's id of a delivery."
     )
+    split: Annotated[JSONPath, PlainValidator(_path)] | None = Field(
+        default=None, description="The items of a bundle, each of which is a delivery of its own."
+    )
     response: Response = Response()
     handshakes: tuple[Handshake, ...] = Field(default=(), max_length=10)
     schema_: Annotated[Validator, PlainValidator(_schema)] | None = Field(
@@ -175,6 +180,12 @@ class Source(BaseModel):
     def _one_origin(self) -> "Source":
         if self.poll and self.internal:
             raise ValueError("it is polled or internal, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _only_items_have_an_envelope(self) -> "Source":
+        if self.split is None and isinstance(self.id, Template) and "envelope" in self.id.variables:
+            raise ValueError("id uses envelope, which only the items of a `split` have")
         return self
 
     @property

@@ -25,6 +25,7 @@ CONTEXT = {
     "source": "the source's name",
     "delivery_id": "the sender's id of the delivery, or a digest of its body",
     "received_at": "when the delivery came, ISO 8601 in UTC",
+    "envelope": "of an item of a bundle, the plain values around it",
 }
 MAX_OUTPUT = 20_000
 MAX_MESSAGE = 200

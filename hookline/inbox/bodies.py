@@ -49,10 +49,13 @@ def seal(
         if redacted != body:
             body = redacted
             altered.append("redacted")
-    if keys:
-        body = _fernet(keys).encrypt(body)
-        altered.append("encrypted")
-    return body, altered
+    body, more = sealed(keys, body)
+    return body, altered + more
+
+
+def sealed(keys: Sequence[SecretStr], body: bytes) -> tuple[bytes, list[str]]:
+    """Return a body as it is stored, encrypted if there is a key, and what was done to it."""
+    return (_fernet(keys).encrypt(body), ["encrypted"]) if keys else (body, [])
 
 
 def unseal(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:

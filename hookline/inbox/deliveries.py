@@ -31,7 +31,7 @@ _CLAIM = f"routing_until = now() + {_LEASE}, routing_attempts = d.routing_attemp
 _WITHOUT_FSYNC = "(SELECT set_config('synchronous_commit', 'off', true)) AS without_fsync"
 _TO_ROUTE = f"""
     d.id, d.seq, d.source, d.external_id, d.method, d.query, d.headers, d.content_type, d.altered, d.received_at,
-    d.only_route, d.routing_attempts, d.body IS NOT NULL AS has_body,
+    d.only_route, d.routing_attempts, d.envelope, d.body IS NOT NULL AS has_body,
     CASE WHEN octet_length(d.body) <= {LARGE_BODY} THEN d.body END AS body
 """
 
@@ -49,6 +49,10 @@ class Arrival:
     body: bytes
     altered: Sequence[str] = ()
     """The changes of the body before it was stored (`bodies.seal`)."""
+    bundle_id: UUID | None = None
+    """The delivery that it is an item of."""
+    envelope: Mapping[str, Any] | None = None
+    """The plain values around an item in its bundle; None: it is no item."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -81,7 +85,7 @@ async def accept_all(
     disk. The deliveries of a paused source are held.
 
     Args:
-        connection: not in a transaction.
+        connection: of the inbox.
         arrivals: no two of them with the same key.
         seconds: after these the database counts as dead.
 
@@ -93,23 +97,23 @@ async def accept_all(
         WITH arrived AS (   -- numbered as they came, though not inserted in that order
             SELECT nextval(pg_get_serial_sequence('deliveries', 'seq')) AS seq, a.*
             FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::bytea[],
-                        $8::text[])
-                AS a (source, external_id, method, query, headers, content_type, body, altered)
+                        $8::text[], $9::uuid[], $10::jsonb[])
+                AS a (source, external_id, method, query, headers, content_type, body, altered, bundle_id, envelope)
         ), paused AS (      -- a resume waits, or is waited for
             SELECT source FROM pauses WHERE source = ANY ($1) FOR SHARE
         ), accepted AS (
             INSERT INTO deliveries (seq, source, external_id, method, query, headers, content_type, body, altered,
-                                    state)
+                                    bundle_id, envelope, state)
             OVERRIDING SYSTEM VALUE
             SELECT seq, source, external_id, method, query, headers, content_type, body,
-                   string_to_array(altered, ','),
+                   string_to_array(altered, ','), bundle_id, envelope,
                    CASE WHEN source IN (SELECT source FROM paused) THEN 'held' ELSE 'received' END
             FROM arrived ORDER BY source, external_id   -- so that two gateways do not wait for each other
             ON CONFLICT (source, external_id)
                 DO UPDATE SET duplicates = deliveries.duplicates + 1, duplicate_at = now()
             RETURNING id, source, external_id, xmax <> 0 AS duplicate
         )
-        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($9, '') END FROM accepted
+        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($11, '') END FROM accepted
         """,
         *zip(*map(_columns, arrivals), strict=True),
         CHANNEL,
@@ -313,6 +317,7 @@ def template_context(row: Row, body: Any) -> dict[str, Any]:
         "source": row["source"],
         "delivery_id": row["external_id"],
         "received_at": row["received_at"].isoformat(),
+        "envelope": row["envelope"] or {},
     }
 
 

@@ -152,3 +152,10 @@ def hooks(folder, source):
     path = folder / "hooks.yaml"
     path.write_text(f"sources: {{shop: {{scheme: shared-secret, header: X-Key, {source}}}}}\n")
     return path
+
+
+def test_a_text_that_holds_json_is_a_text():
+    body = json.dumps('{"card": 1}').encode()
+
+    assert body == redacted(body, "$.card")
+    assert b'"no JSON"' == redacted(b'"no JSON"', "$.card")

@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hookline.gateway.deduplication import external_id
+from hookline.hooks.ids import external_id
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.sources import Source, read_source
 from hookline.schemes import REDACTED, SCHEMES, SignedRequest, is_one_of

@@ -1,5 +1,6 @@
 """`hookline inbox show`: one delivery with everything about it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,9 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
         "state": row["state"],
         "reason": row["reason"],
         "repeats": repeats,
+        "item of": row["bundle_id"],
+        "around it": row["envelope"] and json.dumps(row["envelope"], ensure_ascii=False),
+        "its items": f"hookline inbox list --key {row['id']}" if row["state"] == "split" else None,
     }
     show_record({name: value for name, value in facts.items() if value})
     _heading("Request", out)

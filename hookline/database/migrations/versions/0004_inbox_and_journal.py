@@ -22,9 +22,11 @@ CREATE TABLE deliveries (
     content_type   text NOT NULL,
     body           bytea,                                        -- as it came; NULL once its time is over
     altered        text[] NOT NULL DEFAULT '{}',                 -- what was done to the body: redacted, encrypted, removed
+    bundle_id      uuid REFERENCES deliveries ON DELETE SET NULL, -- the request that it is an item of
+    envelope       jsonb,                                        -- the plain values around an item; NULL: it is none
     state          text NOT NULL
                    CHECK (state IN ('received', 'held', 'dispatched', 'running', 'done', 'failed', 'uncertain',
-                                    'doubled', 'rejected', 'discarded', 'unrouted')),
+                                    'doubled', 'rejected', 'discarded', 'unrouted', 'split')),
     reason         text,
     only_route     text,                                         -- replayed to this route, whatever its condition
     routing_attempts integer NOT NULL DEFAULT 0,                 -- counted before each: the third is the last
@@ -422,7 +424,7 @@ END $$
 TRANSITIONS = """
 CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
-        WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,doubled,rejected,discarded,unrouted}'::text[]
+        WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,doubled,rejected,discarded,unrouted,split}'::text[]
         WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'dispatched' THEN '{received,held,running,done,doubled,discarded}'::text[]
         WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,doubled,discarded}'::text[]
@@ -433,6 +435,7 @@ CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EA
         WHEN 'rejected' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'discarded' THEN '{received,held,dispatched,running,done}'::text[]
         WHEN 'unrouted' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
+        WHEN 'split' THEN '{received}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
@@ -476,6 +479,7 @@ INDEXES = """
 CREATE INDEX deliveries_state ON deliveries (state, seq);
 CREATE INDEX deliveries_source ON deliveries (source, seq);
 CREATE INDEX deliveries_received_at ON deliveries (received_at);
+CREATE INDEX deliveries_bundle ON deliveries (bundle_id, seq) WHERE bundle_id IS NOT NULL;
 CREATE INDEX deliveries_received ON deliveries (source, seq) WHERE state = 'received';
 CREATE INDEX deliveries_routing ON deliveries (seq) WHERE state = 'received' AND routing_attempts > 0;
 CREATE INDEX dispatches_open ON dispatches (source, seq) WHERE state IN ('dispatched', 'running');

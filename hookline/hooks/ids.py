@@ -13,6 +13,8 @@ from hookline.schemes import SignedRequest, masked
 from hookline.schemes.crypto import octets
 
 MAX_ID = 256
+BUNDLE = "bundle "
+"""What the id of a request begins with whose items are deliveries of their own, and have ids of their own."""
 
 
 def external_id(
@@ -30,22 +32,30 @@ def external_id(
         context: what a template may use; None where the body is too costly to read, and no template may.
         known: secrets; an id that holds one is stored as its digest.
     """
-    found = _chosen(source.id, request, context) or _header(request, source.auth_scheme.delivery_id_header)
-    if not found:
-        return _digest(_content(source, request))
+    found = _chosen(source, request, context) or _header(request, source.auth_scheme.delivery_id_header)
+    key = _fitting(found, known) if found else _digest(_content(source, request))
+    return key if source.split is None else BUNDLE + key
+
+
+def item_id(source: Source, context: Mapping[str, Any], item: Any) -> str:
+    """Return the id of an item of a bundle: what the template `id` of the source gives, else a digest of the item."""
+    found = _rendered(source.id, context) if isinstance(source.id, Template) else ""
+    return _fitting(found) if found else _digest(json.dumps(item, sort_keys=True).encode())
+
+
+def _fitting(found: str, known: Sequence[SecretStr] = ()) -> str:
+    """Return an id as it can be stored and shown: in place of any other, its digest."""
     fits = len(found) <= MAX_ID and found.isprintable() and masked(found, known) == found
     return found if fits else _digest(octets(found))
 
 
-def _chosen(
-    place: IdHeader | Template | None, request: SignedRequest, context: Mapping[str, Any] | None
-) -> str:
-    match place:
+def _chosen(source: Source, request: SignedRequest, context: Mapping[str, Any] | None) -> str:
+    match source.id:
         case IdHeader():
-            return _header(request, place.header)
-        case Template():
-            return "" if context is None else _rendered(place, context)
-        case None:
+            return _header(request, source.id.header)
+        case Template() if source.split is None and context is not None:
+            return _rendered(source.id, context)
+        case _:
             return ""
 
 
