@@ -99,7 +99,7 @@ async def test_what_is_closed_goes_with_its_dispatches_and_its_trail(database, r
         await received(state, state=state)
     await received("young", days=29)
 
-    assert {"jiwa": (3, 0)} == await prune()
+    assert {"jiwa": (len(CLOSED), 0)} == await prune()
 
     assert ["young"] == await left(database)
     assert 1 == await database.fetchval("SELECT count(*) FROM dispatches")

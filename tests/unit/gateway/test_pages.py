@@ -110,7 +110,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
     delivery = {
         "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "uncertain",
         "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment,
-        "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch], "issue_id": None,
+        "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch], "issue_id": None, "bundle_id": DELIVERY,
     }  # fmt: skip
     common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "flash": text, "known": True}
     typed = text.encode(errors="replace").decode()  # as Starlette decodes it
