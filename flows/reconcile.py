@@ -291,8 +291,8 @@ async def _repair(connection: Connection, invoices: list[str]) -> int:
 
 def _delivery(invoice: str, run: str) -> Arrival:
     body = json.dumps({"InvoiceID": invoice}).encode()
-    stored, altered = bodies.seal(Source.ours(), settings().body_keys, "application/json", body)
-    return Arrival(SOURCE, f"{invoice} {run}", "POST", {}, {}, "application/json", stored, altered)
+    sealed = bodies.seal(Source.ours(), settings().body_keys, "application/json", body)
+    return Arrival(SOURCE, f"{invoice} {run}", "POST", {}, {}, "application/json", *sealed)
 
 
 async def _report_issue(connection: Connection, found: Comparison, about: str, *, repaired: bool) -> None:

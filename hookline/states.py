@@ -246,7 +246,7 @@ DELIVERIES = Machine(
         "unrouted",
         "split",
     ),
-    initial=("received", "held"),
+    initial=("received", "held", "discarded"),
     transitions=(
         _transition("pause", "received", "held", By.PERSON),
         _transition("resume", "held", "received", By.PERSON),

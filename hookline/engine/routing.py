@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -254,10 +255,11 @@ class Router:
 
     async def _split(self, delivery: asyncpg.Record, body: bytes | None) -> _Outcome:
         """Make a delivery of each item of a bundle; those that came before are found by their ids."""
+        within = self.hooks.sources[delivery["source"]].repeats.window
         items = await self.confined.run(split_bundle, self._incoming(delivery, body), self.body_keys)
         if not items:
             return _Outcome(delivery, state="unrouted", reason="`split` of the source finds no item in it")
-        arrivals = [_arrival(delivery, item) for item in items]
+        arrivals = [_arrival(delivery, item, within) for item in items]
         return _Outcome(delivery, items=arrivals, state="split", reason=f"items: {len(items)}")
 
     async def _dispatches(self, delivery: asyncpg.Record, body: bytes | None) -> list[NewDispatch]:
@@ -372,7 +374,7 @@ def _require_switched_on(routes: Sequence[Route]) -> None:
             raise _RouteOff(f"route {route.name} {route.off}")
 
 
-def _arrival(delivery: asyncpg.Record, item: Item) -> Arrival:
+def _arrival(delivery: asyncpg.Record, item: Item, within: timedelta | None) -> Arrival:
     """Return an item of a bundle as it is to be stored."""
     return Arrival(
         source=delivery["source"],
@@ -383,6 +385,8 @@ def _arrival(delivery: asyncpg.Record, item: Item) -> Arrival:
         content_type=JSON,
         body=item.body,
         altered=item.altered,
+        fingerprint=item.fingerprint,
+        within=within,
         bundle_id=delivery["id"],
         envelope=item.envelope,
     )

@@ -52,6 +52,7 @@ class Intake:
     body: bytes | None = None
     """As it is stored; None where that is as it came."""
     altered: list[str] = field(default_factory=list)
+    fingerprint: bytes = b""
 
 
 def reply_unverified(request: RequestData) -> Reply | None:
@@ -86,11 +87,12 @@ def unread(request: RequestData) -> Intake:
 def _delivery(source: Source, request: RequestData, context: Mapping[str, Any] | None) -> Intake:
     body = request.signed.body
     try:
-        stored, altered = bodies.seal(source, request.body_keys, request.content_type, body)
+        stored = bodies.seal(source, request.body_keys, request.content_type, body)
     except ValueError as error:
         raise Rejection(400, str(error)) from None
     key = external_id(source, request.signed, context, request.confidential)
-    return Intake(None, key, None if stored is body else stored, altered)
+    changed = None if stored.body is body else stored.body
+    return Intake(None, key, changed, stored.altered, stored.fingerprint)
 
 
 def is_cheap(request: RequestData) -> bool:

@@ -165,6 +165,8 @@ class Receiver:
             content_type=incoming.masked(incoming.content_type),
             body=body if intake.body is None else intake.body,
             altered=intake.altered,
+            fingerprint=intake.fingerprint,
+            within=incoming.source.repeats.window,
         )
         try:
             receipt = await self._writer.store(arrival)

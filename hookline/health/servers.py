@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
 
@@ -12,6 +13,8 @@ from hookline.errors import HooklineError
 from hookline.health import running
 from hookline.health.finding import CHECK_SECONDS, START, Finding, clock_finding, problem, redacted_line
 from hookline.settings import Settings
+
+SWALLOWED_WITHIN: Final = timedelta(days=7)
 
 
 async def check_database(settings: Settings) -> list[Finding]:
@@ -36,6 +39,7 @@ async def check_database(settings: Settings) -> list[Finding]:
             server,
             Finding(schema, "ok", f"at {revision}, the latest"),
             await check_open_work(connection),
+            *await check_repeats(connection),
             *running.check(await running.read(connection)),
         ]
     finally:
@@ -85,6 +89,30 @@ def open_work(counts: Mapping[tuple[str, str], int], paused: Sequence[str] = ())
     details += [f"{source} is paused" for source in paused]
     advice += [f"hookline inbox resume {source}" for source in paused]
     return Finding("open work", "warning", ", ".join(details), "; ".join(advice))
+
+
+async def check_repeats(connection: asyncpg.Connection) -> list[Finding]:
+    """Name the sources whose ids swallow deliveries: under one that was there came another body."""
+    rows = await connection.fetch(
+        """
+        SELECT source, count(*) AS n FROM deliveries
+        WHERE repeats_id IS NOT NULL AND received_at > now() - $1::interval GROUP BY source ORDER BY source
+        """,
+        SWALLOWED_WITHIN,
+    )
+    days = SWALLOWED_WITHIN.days
+    return [
+        Finding(
+            f"ids of {row['source']}",
+            "warning",
+            f"deliveries in {days} days that came under the id of an earlier one with another body, and were set "
+            f"aside: {row['n']}",
+            f"Look at them (hookline inbox list --source {row['source']} --state discarded). If they are deliveries "
+            "of their own, let `id` of the source name what tells them apart, or set `repeats: by-body`, and replay "
+            "them.",
+        )
+        for row in rows
+    ]
 
 
 async def check_encryption_key(settings: Settings) -> list[Finding]:

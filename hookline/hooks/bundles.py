@@ -28,6 +28,7 @@ class Item:
     external_id: str
     body: bytes
     altered: Sequence[str]
+    fingerprint: bytes
     envelope: Mapping[str, Any]
     """The plain values around it in the bundle, the nearest first: templates have them as `envelope`."""
 
@@ -61,8 +62,8 @@ def split(
         envelope = _envelope(match)
         content = json.dumps(match.obj, ensure_ascii=False).encode(errors="surrogatepass")
         key = item_id(source, {**context, "body": match.obj, "envelope": envelope}, match.obj)
-        stored, more = bodies.sealed(keys, content)
-        items.setdefault(key, Item(key, stored, [*_redacted(altered), *more], envelope))
+        stored = bodies.sealed(keys, content, [each for each in altered if each == "redacted"])
+        items.setdefault(key, Item(key, *stored, envelope))
     return list(items.values())
 
 
@@ -96,7 +97,3 @@ def _envelope(match: jsonpath.JSONPathMatch) -> dict[str, Any]:
 
 def _is_plain(value: Any) -> bool:
     return not isinstance(value, Mapping | list) and len(str(value)) <= MAX_TEXT
-
-
-def _redacted(altered: Sequence[str]) -> list[str]:
-    return [each for each in altered if each == "redacted"]

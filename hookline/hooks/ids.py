@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from pydantic import SecretStr
 
@@ -33,14 +34,21 @@ def external_id(
         known: secrets; an id that holds one is stored as its digest.
     """
     found = _chosen(source, request, context) or _header(request, source.auth_scheme.delivery_id_header)
-    key = _fitting(found, known) if found else _digest(_content(source, request))
-    return key if source.split is None else BUNDLE + key
+    by_body = not found or source.repeats.kind == "by-body"
+    key = _digest(_content(source, request)) if by_body else _fitting(found, known)
+    return _once(source, key if source.split is None else BUNDLE + key)
 
 
 def item_id(source: Source, context: Mapping[str, Any], item: Any) -> str:
     """Return the id of an item of a bundle: what the template `id` of the source gives, else a digest of the item."""
     found = _rendered(source.id, context) if isinstance(source.id, Template) else ""
-    return _fitting(found) if found else _digest(json.dumps(item, sort_keys=True).encode())
+    by_body = not found or source.repeats.kind == "by-body"
+    return _once(source, _digest(json.dumps(item, sort_keys=True).encode()) if by_body else _fitting(found))
+
+
+def _once(source: Source, key: str) -> str:
+    """Return the key, or where nothing is a repeat, one that no other delivery has."""
+    return f"{key} {uuid4().hex}" if source.repeats.kind == "never" else key
 
 
 def _fitting(found: str, known: Sequence[SecretStr] = ()) -> str:

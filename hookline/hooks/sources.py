@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -36,7 +37,7 @@ CONTENT_TYPES = {
     "form": "application/x-www-form-urlencoded",
     "xml": "application/xml",
 }
-_OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes"}
+_OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes", "repeats", "split"}
 """The fields of a source that only a sender's request needs."""
 NOT_IN_REQUESTS = {"delivery_id", "received_at", "envelope"}
 """The template values that exist only once a delivery is stored, or a bundle split."""
@@ -130,6 +131,26 @@ class Handshake(Strict):
         return value if isinstance(value, str) else json.dumps(value)
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """When two deliveries are the same one."""
+
+    kind: Literal["by-id", "by-body", "never", "within"] = "by-id"
+    window: timedelta | None = None
+    """With `within`: for so long after the first one."""
+
+    @classmethod
+    def read(cls, value: object) -> "Repeats":
+        """Read `by-id`, `by-body`, `never` or `{within: 60s}`; raises ValueError."""
+        if isinstance(value, Repeats):
+            return value
+        if isinstance(value, Mapping) and set(value) == {"within"}:
+            return cls("within", duration(value["within"]))
+        if value == "by-id" or value == "by-body" or value == "never":  # noqa: PLR1714  (mypy reads each)
+            return cls(value)
+        raise ValueError("write by-id, by-body, never, or {within: 60s}")
+
+
 class Source(BaseModel):
     """A sender, or a vendor's list that is polled: how it authenticates, and what is done with its deliveries."""
 
@@ -152,6 +173,9 @@ class Source(BaseModel):
     )
     id: Annotated[IdHeader | Template, PlainValidator(_id)] | None = Field(
         default=None, description="The place of the sender's id of a delivery."
+    )
+    repeats: Annotated[Repeats, PlainValidator(Repeats.read)] = Field(
+        default=Repeats(), description="When two deliveries are the same one."
     )
     split: Annotated[JSONPath, PlainValidator(_path)] | None = Field(
         default=None, description="The items of a bundle, each of which is a delivery of its own."

@@ -5,10 +5,12 @@ A delivery's `altered` says what was done to its body: `redacted`, `encrypted`, 
 A body without `encrypted` is read as it is, whatever keys there are.
 """
 
+import hashlib
+import hmac
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -25,9 +27,17 @@ NO_KEY = "the body is encrypted with a key that is not in HOOKLINE_BODY_KEYS; pu
 REMOVED = "the body is no longer stored"
 
 
-def seal(
-    source: "Source", keys: Sequence[SecretStr], content_type: str, body: bytes
-) -> tuple[bytes, list[str]]:
+class Sealed(NamedTuple):
+    """A body as it is stored."""
+
+    body: bytes
+    altered: list[str]
+    """What was done to it."""
+    fingerprint: bytes
+    """Of the body before it was encrypted: repeats of the same content have the same."""
+
+
+def seal(source: "Source", keys: Sequence[SecretStr], content_type: str, body: bytes) -> Sealed:
     """
     Redact and encrypt a body as its source and the settings ask for it.
 
@@ -37,25 +47,20 @@ def seal(
         content_type: of the request.
         body: as it was sent.
 
-    Returns:
-        The body to be stored, and what was done to it: the delivery's `altered`.
-
     Raises:
         ValueError: the body must be redacted, and cannot be; says why.
     """
-    altered = []
-    if source.redact:
-        redacted = source.redacted(content_type, body)
-        if redacted != body:
-            body = redacted
-            altered.append("redacted")
-    body, more = sealed(keys, body)
-    return body, altered + more
+    redacted = source.redacted(content_type, body) if source.redact else body
+    return sealed(keys, redacted, ["redacted"] if redacted != body else [])
 
 
-def sealed(keys: Sequence[SecretStr], body: bytes) -> tuple[bytes, list[str]]:
-    """Return a body as it is stored, encrypted if there is a key, and what was done to it."""
-    return (_fernet(keys).encrypt(body), ["encrypted"]) if keys else (body, [])
+def sealed(keys: Sequence[SecretStr], body: bytes, altered: Sequence[str] = ()) -> Sealed:
+    """Return a body as it is stored, encrypted if there is a key; `altered` was done to it before."""
+    if not keys:
+        return Sealed(body, [*altered], hashlib.sha256(body).digest())
+    # With the key, so that nobody who has only the database can confirm a guess of the body.
+    fingerprint = hmac.digest(keys[0].get_secret_value().encode(), body, "sha256")
+    return Sealed(_fernet(keys).encrypt(body), [*altered, "encrypted"], fingerprint)
 
 
 def unseal(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:

@@ -1,7 +1,8 @@
 """Deliveries: accepted requests, stored as they came, and claimed by an engine for their routing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,9 @@ ROUTING_SECONDS = 10
 LARGE_BODY = 65_536
 """Bytes; a larger body is read only when its delivery is routed."""
 
+OTHER_BODY = (
+    "it came under the id of an earlier delivery with another body; replay it if it is one of its own"
+)
 NOT_HELD = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL)"
 """True unless the database is older than it was (`hookline.inbox.holding`)."""
 
@@ -49,6 +53,12 @@ class Arrival:
     body: bytes
     altered: Sequence[str] = ()
     """The changes of the body before it was stored (`bodies.seal`)."""
+    fingerprint: bytes = b""
+    """Of the body before it was encrypted; a repeat of another one is stored beside the first."""
+    within: timedelta | None = None
+    """Only for so long is another one with its id a repeat of it."""
+    repeats_id: UUID | None = None
+    """The first delivery, where it came under that one's id with another body."""
     bundle_id: UUID | None = None
     """The delivery that it is an item of."""
     envelope: Mapping[str, Any] | None = None
@@ -81,8 +91,8 @@ async def accept_all(
     """
     Store deliveries, or count them as duplicates of stored ones, and wake the engines.
 
-    In one transaction, for PostgreSQL commits transactions that notify one after another, each with a wait for the
-    disk. The deliveries of a paused source are held.
+    In one statement, for PostgreSQL commits transactions that notify one after another, each with a wait for the
+    disk. The deliveries of a paused source are held. A repeat with another body is stored too, and set aside.
 
     Args:
         connection: of the inbox.
@@ -92,35 +102,77 @@ async def accept_all(
     Returns:
         The receipts, in the order of the arrivals.
     """
+    await _end_windows(connection, [each for each in arrivals if each.within], seconds)
+    rows = await _insert(connection, arrivals, seconds)
+    others = [
+        replace(
+            arrival,
+            external_id=f"{arrival.external_id} #{arrival.fingerprint.hex()[:12]}",
+            repeats_id=row["id"],
+        )
+        for arrival in arrivals
+        if (row := rows[arrival.key])["duplicate"]
+        and arrival.fingerprint
+        and row["fingerprint"]
+        and arrival.fingerprint != row["fingerprint"]
+    ]
+    if others:
+        await _insert(connection, others, seconds)
+    return [Receipt(rows[arrival.key]["id"], rows[arrival.key]["duplicate"]) for arrival in arrivals]
+
+
+async def _end_windows(connection: Connection, arrivals: Sequence[Arrival], seconds: float | None) -> None:
+    """Take the ids away from deliveries that came too long ago to be repeated by these."""
+    if arrivals:
+        await connection.execute(
+            """
+            UPDATE deliveries d SET external_id = d.external_id || ' until ' || d.seq
+            FROM unnest($1::text[], $2::text[], $3::interval[]) AS a (source, external_id, within)
+            WHERE d.source = a.source AND d.external_id = a.external_id AND d.received_at < now() - a.within
+            """,
+            [each.source for each in arrivals],
+            [each.external_id for each in arrivals],
+            [each.within for each in arrivals],
+            timeout=seconds,
+        )
+
+
+async def _insert(
+    connection: Connection, arrivals: Sequence[Arrival], seconds: float | None
+) -> dict[tuple[str, str], asyncpg.Record]:
+    """Insert deliveries, or count them as duplicates; return their rows by key."""
     rows = await connection.fetch(
         """
         WITH arrived AS (   -- numbered as they came, though not inserted in that order
             SELECT nextval(pg_get_serial_sequence('deliveries', 'seq')) AS seq, a.*
             FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::bytea[],
-                        $8::text[], $9::uuid[], $10::jsonb[])
-                AS a (source, external_id, method, query, headers, content_type, body, altered, bundle_id, envelope)
+                        $8::text[], $9::bytea[], $10::uuid[], $11::uuid[], $12::jsonb[])
+                AS a (source, external_id, method, query, headers, content_type, body, altered, fingerprint,
+                      repeats_id, bundle_id, envelope)
         ), paused AS (      -- a resume waits, or is waited for
             SELECT source FROM pauses WHERE source = ANY ($1) FOR SHARE
         ), accepted AS (
             INSERT INTO deliveries (seq, source, external_id, method, query, headers, content_type, body, altered,
-                                    bundle_id, envelope, state)
+                                    fingerprint, repeats_id, bundle_id, envelope, state, reason)
             OVERRIDING SYSTEM VALUE
             SELECT seq, source, external_id, method, query, headers, content_type, body,
-                   string_to_array(altered, ','), bundle_id, envelope,
-                   CASE WHEN source IN (SELECT source FROM paused) THEN 'held' ELSE 'received' END
+                   string_to_array(altered, ','), fingerprint, repeats_id, bundle_id, envelope,
+                   CASE WHEN repeats_id IS NOT NULL THEN 'discarded'
+                        WHEN source IN (SELECT source FROM paused) THEN 'held' ELSE 'received' END,
+                   CASE WHEN repeats_id IS NOT NULL THEN $14 END
             FROM arrived ORDER BY source, external_id   -- so that two gateways do not wait for each other
             ON CONFLICT (source, external_id)
                 DO UPDATE SET duplicates = deliveries.duplicates + 1, duplicate_at = now()
-            RETURNING id, source, external_id, xmax <> 0 AS duplicate
+            RETURNING id, source, external_id, fingerprint, xmax <> 0 AS duplicate
         )
-        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($11, '') END FROM accepted
+        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($13, '') END FROM accepted
         """,
         *zip(*map(_columns, arrivals), strict=True),
         CHANNEL,
+        OTHER_BODY,
         timeout=seconds,
     )
-    receipts = {(row["source"], row["external_id"]): Receipt(row["id"], row["duplicate"]) for row in rows}
-    return [receipts[arrival.key] for arrival in arrivals]
+    return {(row["source"], row["external_id"]): row for row in rows}
 
 
 async def claim_received(
@@ -322,7 +374,7 @@ def template_context(row: Row, body: Any) -> dict[str, Any]:
 
 
 def _columns(arrival: Arrival) -> tuple[object, ...]:
-    values = {field.name: getattr(arrival, field.name) for field in fields(arrival)}
+    values = {field.name: getattr(arrival, field.name) for field in fields(arrival) if field.name != "within"}
     return tuple(
         (values | {"altered": ",".join(arrival.altered)}).values()
     )  # a list would be a dimension more

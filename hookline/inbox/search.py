@@ -48,6 +48,7 @@ _BY_KEY = """
     of_key AS MATERIALIZED (
         SELECT id FROM deliveries WHERE id BETWEEN $3 AND $4
         UNION SELECT id FROM deliveries WHERE bundle_id BETWEEN $3 AND $4
+        UNION SELECT id FROM deliveries WHERE repeats_id BETWEEN $3 AND $4
         UNION SELECT id FROM deliveries WHERE source = ANY($5::text[]) AND external_id = $1
         UNION SELECT delivery_id FROM dispatches WHERE id BETWEEN $3 AND $4
         UNION SELECT delivery_id FROM dispatches WHERE flow_run_id BETWEEN $3 AND $4
@@ -68,7 +69,8 @@ _SEQ_OF_TIMES = """
 # All but the body, which may be large: `bodies.read` has it.
 COLUMNS = """
     d.id, d.seq, d.source, d.external_id, d.received_at, d.method, d.content_type, d.state, d.reason, d.altered,
-    d.duplicates, d.duplicate_at, d.issue_id, d.bundle_id, d.envelope"""
+    d.duplicates, d.duplicate_at, d.issue_id, d.repeats_id, d.bundle_id, d.envelope,
+    (SELECT count(*) FROM deliveries o WHERE o.repeats_id = d.id) AS others"""
 _HEX = re.compile(r"[0-9a-fA-F]{1,32}")
 MIN_OF_AN_ID = 8
 """Characters; fewer could be an order's number."""

@@ -150,8 +150,8 @@ class Poller:
         """Return an item as a delivery; raises ValueError where it cannot be stored."""
         if len(item.body) > source.max_body:
             raise ValueError(f"an item of {len(item.body)} bytes; max_body is {source.max_body}")
-        body, altered = bodies.seal(source, self.settings.body_keys, "application/json", item.body)
-        return Arrival(name, item.id, "GET", {}, {}, "application/json", body, altered)
+        sealed = bodies.seal(source, self.settings.body_keys, "application/json", item.body)
+        return Arrival(name, item.id, "GET", {}, {}, "application/json", *sealed)
 
     async def _fenced(self, claimed: Claim, source: Source) -> None:
         """Make a poll; note why it failed, where people see it."""

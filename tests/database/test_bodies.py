@@ -34,7 +34,7 @@ def keep(database, hooks):
 
     async def keep(keys=(), redact=(), body=BODY, name=None):
         source = hooks.sources["jiwa"].model_copy(update={"redact": redact})
-        kept, altered = bodies.seal(source, keys, "application/json", body)
+        kept, altered, _ = bodies.seal(source, keys, "application/json", body)
         receipt = await deliveries.accept(
             database,
             deliveries.Arrival(

@@ -54,10 +54,8 @@ async def send(database, route_received, hooks, deployments):
 
     async def send(body, number=0, *, hooks_=None, content_type="application/json", keys=()):
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        stored, altered = bodies.sealed(keys, content)
-        arrival = Arrival(
-            "events", f"{BUNDLE}{number}", "POST", {"q": "1"}, {}, content_type, stored, altered
-        )
+        sealed = bodies.sealed(keys, content)
+        arrival = Arrival("events", f"{BUNDLE}{number}", "POST", {"q": "1"}, {}, content_type, *sealed)
         await deliveries.accept(database, arrival)
         await route_received(hooks_ or hooks(), deployments, keys)
 

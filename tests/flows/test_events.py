@@ -213,7 +213,7 @@ async def test_a_sealed_body_is_carried_opened_and_one_whose_key_is_gone_says_so
     database, prefect, hooks, feed
 ):
     key = SecretStr(Fernet.generate_key().decode())
-    sealed, altered = bodies.seal(hooks.sources["shop"], [key], "application/json", b'{"no": 17}')
+    sealed, altered, _ = bodies.seal(hooks.sources["shop"], [key], "application/json", b'{"no": 17}')
     received = []
     for keys in ([key], []):
         received.append(await receive(database, sealed))

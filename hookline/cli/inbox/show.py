@@ -51,6 +51,8 @@ def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
 
 def _print(row: Mapping[str, Any], out: Console) -> None:
     repeats = row["duplicates"] and f"{row['duplicates']}, the last at {_when(row['duplicate_at'])}"
+    if row["others"]:
+        repeats += f"; with another body: {row['others']} (hookline inbox list --key {row['id']})"
     facts = {
         "id": row["id"],
         "source": row["source"],
@@ -59,6 +61,7 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
         "state": row["state"],
         "reason": row["reason"],
         "repeats": repeats,
+        "came under the id of": row["repeats_id"],
         "item of": row["bundle_id"],
         "around it": row["envelope"] and json.dumps(row["envelope"], ensure_ascii=False),
         "its items": f"hookline inbox list --key {row['id']}" if row["state"] == "split" else None,

@@ -109,7 +109,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
     wrong = {"kind": text, "name": text, "detail": text, "since": moment, "processes": [text]}
     delivery = {
         "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "uncertain",
-        "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment,
+        "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment, "others": 2, "repeats_id": DELIVERY,
         "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch], "issue_id": None, "bundle_id": DELIVERY,
     }  # fmt: skip
     common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "flash": text, "known": True}

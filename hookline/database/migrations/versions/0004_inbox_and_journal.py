@@ -22,6 +22,8 @@ CREATE TABLE deliveries (
     content_type   text NOT NULL,
     body           bytea,                                        -- as it came; NULL once its time is over
     altered        text[] NOT NULL DEFAULT '{}',                 -- what was done to the body: redacted, encrypted, removed
+    fingerprint    bytea,                                        -- of the body before it was encrypted
+    repeats_id     uuid REFERENCES deliveries ON DELETE SET NULL, -- came under its id with another body
     bundle_id      uuid REFERENCES deliveries ON DELETE SET NULL, -- the request that it is an item of
     envelope       jsonb,                                        -- the plain values around an item; NULL: it is none
     state          text NOT NULL
@@ -479,6 +481,7 @@ INDEXES = """
 CREATE INDEX deliveries_state ON deliveries (state, seq);
 CREATE INDEX deliveries_source ON deliveries (source, seq);
 CREATE INDEX deliveries_received_at ON deliveries (received_at);
+CREATE INDEX deliveries_repeats ON deliveries (repeats_id, seq) WHERE repeats_id IS NOT NULL;
 CREATE INDEX deliveries_bundle ON deliveries (bundle_id, seq) WHERE bundle_id IS NOT NULL;
 CREATE INDEX deliveries_received ON deliveries (source, seq) WHERE state = 'received';
 CREATE INDEX deliveries_routing ON deliveries (seq) WHERE state = 'received' AND routing_attempts > 0;
