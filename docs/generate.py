@@ -1,5 +1,5 @@
 """
-Write `.env.example`, and the generated parts of docs/{glossary,settings,cli,states}.md and docs/vendors/.
+Write `.env.example`, and the generated parts of docs/{glossary,settings,cli,states,senders}.md and docs/vendors/.
 
 Each stands between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings,
 the command line itself of the commands, `hookline.states` of the states, and the clients of the vendors' operations.
@@ -21,7 +21,13 @@ from pydantic_core import PydanticUndefined
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
 from hookline.facts import facts_of
-from hookline.hooks import load_hooks
+from hookline.hooks import Source, load_hooks
+from hookline.hooks.presets import SENDERS
+from hookline.hooks.sources import IdHeader, read_source
+from hookline.hooks.templates import Template
+from hookline.schemes.shared_secret import SharedSecret
+from hookline.schemes.signature import Signature
+from hookline.schemes.url_secret import UrlSecret
 from hookline.settings import VENDORS, FromEnvironment, Settings
 from hookline.source_secrets import secret_variable
 from hookline.states import MACHINES, STATES, WORST_FIRST, Machine, Phase, Transition
@@ -67,6 +73,7 @@ def pages() -> dict[Path, str]:
         docs / "settings.md": settings_tables(),
         docs / "cli.md": command_sections(),
         docs / "states.md": state_sections(),
+        docs / "senders.md": sender_table(),
     } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
     written = {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
     for vendor in CLIENTS:
@@ -111,6 +118,58 @@ def glossary_tables() -> Iterator[str]:
         kind, word = next(iter(entry.items()))
         places = ", ".join(f"`{place}`" for place in entry.get("in", ())) or "everywhere"
         yield f"| `{word.replace('|', chr(92) + '|')}` | {kind} | {entry['use']} | {places} |"
+
+
+def sender_table() -> Iterator[str]:
+    """Yield a table of the presets."""
+    yield "| preset | sender | verified by | the delivery's id | answer | its secret is | to know |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, preset in SENDERS.items():
+        source = read_source({"preset": name}, ROOT)
+        cells = [
+            f"`{name}`",
+            f"[{preset.sender}]({preset.page})",
+            _proof(source),
+            _id_of(source),
+            _answer_of(source),
+            preset.holds,
+            " ".join(part for part in (preset.note, _handshakes_of(source)) if part),
+        ]
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _proof(source: Source) -> str:
+    scheme = source.auth_scheme
+    signs = getattr(scheme, "signs", "{body}")
+    over = "" if signs == "{body}" else f" over `{signs}`"
+    place = {UrlSecret: "the address"}.get(type(scheme)) or f"`{scheme.auth_header or 'webhook-signature'}`"
+    if isinstance(scheme, SharedSecret):
+        shown = {"bearer": "`Authorization`", "basic": "`Authorization`", "query": "the address"}
+        place = shown.get(scheme.place, f"`{scheme.field or scheme.header}`")
+    if isinstance(scheme, Signature) and scheme.field:
+        place = f"`{scheme.field}` of the body"
+    return f"`{scheme.name}` in {place}{over}"
+
+
+def _id_of(source: Source) -> str:
+    match source.id:
+        case Template() as template:
+            return f"`{template.text}`"
+        case IdHeader() as place:
+            return f"the header `{place.header}`"
+        case _:
+            header = source.auth_scheme.delivery_id_header
+            return f"the header `{header}`" if header else "a digest of the body"
+
+
+def _answer_of(source: Source) -> str:
+    declared = source.response
+    return f"{declared.status or 202}" + (f" `{declared.body}`" if declared.body else "")
+
+
+def _handshakes_of(source: Source) -> str:
+    methods = list(dict.fromkeys(each.method for each in source.handshakes))
+    return f"Its check of the address by {' and '.join(methods)} is answered." if methods else ""
 
 
 def settings_tables() -> Iterator[str]:

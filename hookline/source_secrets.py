@@ -87,6 +87,8 @@ def require_strong(scheme: "AuthScheme", secret: str) -> None:
 def check_secrets(source: str, scheme: "AuthScheme", secrets: Sequence[SecretStr]) -> Finding:
     """Return the doctor's finding about the secrets of a source: set, of the scheme's form, and long enough."""
     check, variable = f"secret of {source}", secret_variable(source)
+    if not secrets and not scheme.needs_secret:
+        return Finding(check, "ok", "it needs none")
     if not secrets:
         advice = f"Set {variable}, or leave it so if nobody sends here."
         return Finding(check, "warning", "none, so its endpoint is off", advice)

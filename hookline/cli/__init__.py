@@ -30,6 +30,7 @@ COMMANDS = {
     "apply": "Make the Prefect server match the files and the environment.",
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "effects": "The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
+    "new": "Write a new part of the files: a source, by the preset of its sender.",
     "sources": "Who may send and what is polled: what came of each, and what was refused.",
     "poll": "Read a polled source now: what is new at the vendor becomes deliveries.",
     "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
@@ -48,7 +49,7 @@ COMMANDS = {
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
-GROUPS = ("inbox", "sources", "issues", "effects", "hold")
+GROUPS = ("inbox", "new", "sources", "issues", "effects", "hold")
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

@@ -16,7 +16,7 @@ from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import Source, hooks_in_force
 from hookline.hooks.sources import IdHeader
-from hookline.schemes import RequestAuth
+from hookline.schemes import RequestAuth, SignedRequest
 from hookline.source_secrets import secret_variable, webhook_secrets
 
 if TYPE_CHECKING:
@@ -65,13 +65,18 @@ def send(
     place = _place_of_id(source, found, identifier, chosen=delivery_id is not None)
     try:
         secret = _secret(source, found, private_key)
-        auth = found.auth_scheme.sign(secret, body, identifier=identifier, now=time.time())
+        bare = SignedRequest(
+            headers={name.lower(): value for name, value in own.items()},
+            body=body,
+            url=found.auth_scheme.given_url or f"{settings.base_url}/hooks/{source}",
+        )
+        auth = found.auth_scheme.sign(secret, bare, identifier=identifier, now=time.time())
     except ValueError as error:
         secret_name = private_key or f"The first secret of {source}"
         raise ConfigurationError(f"{secret_name} is {error}.") from None
     answer = _post(
         f"{url or settings.gateway_url}/hooks/{source}",
-        body,
+        body if auth.body is None else auth.body,
         {**place, **auth.headers, **own},
         auth,
     )

@@ -1,18 +1,27 @@
 """Handshakes: a sender's challenge, which is answered at once and makes no delivery."""
 
+import hmac
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import SecretStr
 
 from hookline.gateway.request_parsing import Rejection
-from hookline.hooks.sources import Source
+from hookline.hooks.sources import SIGNATURE, AnswerSignature, Handshake, Source
 from hookline.hooks.templates import Template, TemplateError
 from hookline.schemes import is_one_of
+from hookline.schemes.crypto import encode, octets
 
-NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
-"""A reply repeats what a stranger sent: no browser may take it for a page."""
+NO_PAGE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+"""A reply repeats what a stranger sent: in no browser may it act as a page of ours."""
+SIGNABLE = re.compile(r"[A-Za-z0-9_+/.~-]{1,256}={0,2}", re.ASCII)
+"""What is signed for a stranger: a token, never a text that could be a delivery."""
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{0,1000}", re.ASCII)
 
 
 class NotVerified(Exception):
@@ -26,18 +35,24 @@ class Reply:
     text: str
     status: int
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def handshake(
-    source: Source, method: str, tokens: Sequence[SecretStr], context: Mapping[str, Any], *, verified: bool
+    source: Source,
+    method: str,
+    keys: Mapping[str, Sequence[SecretStr]],
+    context: Mapping[str, Any],
+    *,
+    verified: bool,
 ) -> Reply | None:
     """
     Return the answer to a handshake; None if the request is no handshake.
 
     Args:
-        source: declares the handshakes; one with a token is off where the source has no token.
+        source: declares the handshakes; one that needs a token or a secret is off where the source has none.
         method: of the request.
-        tokens: the tokens of the source, none of which proves a delivery.
+        keys: the source's own by `secret` and `token`; no token proves a delivery.
         context: what templates may use of the request; its body only where `verified`.
         verified: the sender has authenticated; only handshakes that ask for that, or only the others, are tried.
 
@@ -46,17 +61,41 @@ def handshake(
         Rejection: it cannot be answered.
     """
     for each in source.handshakes:
-        if (each.method, each.verified) != (method, verified) or (each.token and not tokens):
+        if (each.method, each.verified) != (method, verified) or not all(
+            keys[name] for name in _needed(each)
+        ):
             continue
         if not _is_true(each.when, context):
             continue
         try:
-            if each.token and not is_one_of(str(each.token.render(context)), tokens):
+            if each.token and not is_one_of(str(each.token.render(context)), keys["token"]):
                 raise NotVerified
-            return Reply(each.answer(context), each.status, each.content_type)
+            return _reply(each, keys, context)
         except TemplateError:
             raise Rejection(400, "The handshake lacks something that its answer needs.") from None
     return None
+
+
+def _needed(each: Handshake) -> set[str]:
+    """Return the kinds of keys without which a handshake is off."""
+    return ({"token"} if each.token else set()) | ({each.sign.by} if each.sign else set())
+
+
+def _reply(each: Handshake, keys: Mapping[str, Sequence[SecretStr]], context: Mapping[str, Any]) -> Reply:
+    if each.sign:
+        key = keys[each.sign.by][0].get_secret_value()
+        context = {**context, SIGNATURE: _signature(each.sign, key, context)}
+    headers = {name: str(value.render(context)) for name, value in each.headers.items()}
+    if not all(HEADER_VALUE.fullmatch(value) for value in headers.values()):
+        raise Rejection(400, "The handshake gives a value that no header can carry.")
+    return Reply(each.answer(context), each.status, each.content_type, headers)
+
+
+def _signature(sign: AnswerSignature, key: str, context: Mapping[str, Any]) -> str:
+    value = str(sign.value.render(context))
+    if not SIGNABLE.fullmatch(value):
+        raise Rejection(400, "The handshake asks to sign what is no token: it could be a delivery.")
+    return encode(hmac.digest(octets(key), octets(value), sign.algorithm), sign.encoding)
 
 
 def _is_true(condition: Template, context: Mapping[str, Any]) -> bool:

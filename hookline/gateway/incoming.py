@@ -15,7 +15,7 @@ from hookline.hooks.sources import Source
 from hookline.peers import peer
 from hookline.schemes import SignedRequest, masked
 from hookline.schemes.base import Redacted
-from hookline.settings import Network
+from hookline.settings import Settings
 from hookline.source_secrets import handshake_tokens, webhook_secrets
 
 
@@ -34,6 +34,8 @@ class IncomingRequest:
     headers: Mapping[str, str]
     query: Mapping[str, str]
     path_secret: str
+    url: str = ""
+    """The whole address, as the sender knows it."""
     verified: bool = False
     """The sender has authenticated."""
 
@@ -77,26 +79,27 @@ class IncomingRequest:
         """Return the text without confidential values."""
         return masked(text, self.confidential)
 
-    def signed(self, body: bytes) -> SignedRequest:
-        """Return the parts by which the sender may authenticate."""
-        return SignedRequest(self.headers, self.query, self.path_secret, body)
+    def signed(self, body: bytes, document: bytes | None = None) -> SignedRequest:
+        """Return the parts by which the sender may authenticate; `document` is what was fetched for it."""
+        return SignedRequest(
+            self.headers, self.query, self.path_secret, body, self.method, self.url, document
+        )
 
-    def verify(self, body: bytes = b"") -> bool:
+    def verify(self, body: bytes = b"", document: bytes | None = None) -> bool:
         """Return True if the sender has authenticated, and note it."""
-        self.verified = self.source.auth_scheme.verify(self.signed(body), self.secrets, now=time.time())
+        request = self.signed(body, document)
+        self.verified = self.source.auth_scheme.verify(request, self.secrets, now=time.time())
         return self.verified
 
 
-def resolve_request(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> IncomingRequest | None:
+def resolve_request(hooks: Hooks, settings: Settings, scope: Scope) -> IncomingRequest | None:
     """Return the request with its source; None without such a source, one that is on, or the method."""
     name, path_secret = scope["path_params"]["source"], scope["path_params"].get("secret", "")
     source = hooks.sources.get(name)
-    if (
-        source is None
-        or not source.takes_requests
-        or not source.enabled
-        or not (secrets := webhook_secrets(name))
-    ):
+    if source is None or not source.takes_requests or not source.enabled:
+        return None
+    secrets = webhook_secrets(name)
+    if not secrets and source.auth_scheme.needs_secret:
         return None
     if scope["method"] not in {"POST", *(each.method for each in source.handshakes)}:
         return None
@@ -108,8 +111,16 @@ def resolve_request(hooks: Hooks, trusted: Sequence[Network], scope: Scope) -> I
         secrets=secrets,
         tokens=handshake_tokens(name),
         method=scope["method"],
-        peer=peer(scope, trusted),
+        peer=peer(scope, settings.trusted_proxies),
         headers=read_headers(scope),
         query=read_query(scope),
         path_secret=path_secret,
+        url=_url(source, settings, scope),
     )
+
+
+def _url(source: Source, settings: Settings, scope: Scope) -> str:
+    """Return the address of a request as its sender knows it, by our settings alone: anyone may write a `Host`."""
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    address = source.auth_scheme.given_url or f"{settings.base_url}{path}"
+    return f"{address}?{query}" if query else address

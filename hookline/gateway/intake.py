@@ -36,7 +36,8 @@ class RequestData:
     content_type: str
     context: Mapping[str, Any]
     """The values that templates may use of it, but for its body."""
-    tokens: Sequence[SecretStr]
+    keys: Mapping[str, Sequence[SecretStr]]
+    """The `secret` and the `token` values that the source holds, the newest first."""
     confidential: Sequence[SecretStr]
     """The values that must not be stored."""
     signed: SignedRequest
@@ -57,7 +58,7 @@ class Intake:
 
 def reply_unverified(request: RequestData) -> Reply | None:
     """Return the reply to a handshake that needs no verified sender; raises NotVerified or Rejection."""
-    return handshake(source_of(request.spec), request.method, request.tokens, request.context, verified=False)
+    return handshake(source_of(request.spec), request.method, request.keys, request.context, verified=False)
 
 
 def read_request(request: RequestData) -> Intake:
@@ -69,7 +70,7 @@ def read_request(request: RequestData) -> Intake:
     """
     source = source_of(request.spec)
     context = {**request.context, "body": _parsed(source, request)}
-    if reply := handshake(source, request.method, request.tokens, context, verified=True):
+    if reply := handshake(source, request.method, request.keys, context, verified=True):
         return Intake(reply)
     if request.method != "POST":
         raise Rejection(404, "Not Found")
@@ -125,7 +126,7 @@ def _parsed(source: Source, request: RequestData) -> Any:
 
 
 def _templates(source: Source) -> list[Template]:
-    of_handshakes = [each for one in source.handshakes for each in (one.when, one.token, one.reply) if each]
+    of_handshakes = [each for one in source.handshakes for each in one.templates]
     of_requests = [source.id] if isinstance(source.id, Template) and source.split is None else []
     return [*of_handshakes, *of_requests]
 
@@ -143,6 +144,7 @@ _PLAIN = (
     nodes.Not,
     nodes.Test,
     nodes.Dict,
+    nodes.List,
     nodes.Pair,
     nodes.Output,
 )

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from hookline.database import is_connection_error
 from hookline.gateway.body_reader import Reader
-from hookline.gateway.handshakes import NO_SNIFFING, NotVerified, Reply
+from hookline.gateway.fetching import KEPT_SECONDS, Fetcher, NotFetched, NotThere
+from hookline.gateway.handshakes import NO_PAGE, NotVerified, Reply
 from hookline.gateway.incoming import IncomingRequest, resolve_request
 from hookline.gateway.intake import Intake, RequestData
 from hookline.gateway.refusals import Refusals
@@ -52,6 +53,7 @@ class Receiver:
         self._attempts = Attempts(settings.max_failed_auth)
         self.refusals = Refusals(settings)
         self.reader = Reader(hooks.sources)
+        self.fetcher = Fetcher()
         self._unverified, self._verified = InFlight(), InFlight()
         self.fit()
 
@@ -67,7 +69,7 @@ class Receiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; 2xx only for a delivery that is on disk, and for handshakes."""
         started = time.perf_counter()
-        incoming = resolve_request(self._hooks, self._settings.trusted_proxies, scope)
+        incoming = resolve_request(self._hooks, self._settings, scope)
         try:
             response = await self._answer(incoming, receive)
         except Rejection as rejection:
@@ -89,12 +91,12 @@ class Receiver:
                 return _handshake_response(reply)
             if not incoming.can_authenticate:
                 raise _not_found()
-            if incoming.source.auth_scheme.signs_body:
+            if incoming.source.auth_scheme.reads_body:
                 body = await self._verified_body(incoming, receive)
                 with self._verified.reserving(incoming.name) as reserve:
                     reserve(len(body))
                     return await self._process(incoming, body)
-            _require_verified(incoming)
+            await self._require_verified(incoming)
             with self._verified.reserving(incoming.name) as reserve:
                 return await self._process(incoming, await self._body(incoming, receive, reserve))
         except NotVerified:
@@ -117,11 +119,33 @@ class Receiver:
             except IncompleteBody:
                 self._count_failure(incoming)
                 raise
-            if len(body) > LONG:
-                await asyncio.to_thread(_require_verified, incoming, body)
-            else:
-                _require_verified(incoming, body)
+            await self._require_verified(incoming, body)
         return body
+
+    async def _require_verified(self, incoming: IncomingRequest, body: bytes = b"") -> None:
+        """Raise NotVerified unless the sender has authenticated, Rejection where that cannot be told now."""
+        address = incoming.source.auth_scheme.address_of(incoming.signed(body))
+        document = await self._fetched(incoming, address) if address else None
+        if await _is_verified(incoming, body, document):
+            return
+        if address and self.fetcher.is_renewable(address):  # it may sign with another key by now
+            document = await self._fetched(incoming, address, newer_than=0)
+            if await _is_verified(incoming, body, document):
+                return
+        raise NotVerified
+
+    async def _fetched(
+        self, incoming: IncomingRequest, address: str, *, newer_than: float = KEPT_SECONDS
+    ) -> bytes | None:
+        """Return what verifies a request; None if it is not there; raises Rejection where it cannot be fetched now."""
+        try:
+            return await self.fetcher.document(address, newer_than=newer_than)
+        except NotThere as error:
+            logger.warning("%s does not verify %s: %s", address, incoming.name, error)
+            return None
+        except NotFetched as error:
+            logger.warning("cannot fetch %s, which verifies %s: %s", address, incoming.name, error)
+            raise retry_later("Cannot fetch now what verifies this; send it again.") from None
 
     async def _body(
         self, incoming: IncomingRequest, receive: Receive, reserve: Callable[[int], None]
@@ -149,7 +173,7 @@ class Receiver:
             method=incoming.method,
             content_type=incoming.content_type,
             context=incoming.context,
-            tokens=incoming.tokens,
+            keys={"secret": incoming.secrets, "token": incoming.tokens},
             confidential=incoming.confidential,
             signed=incoming.signed(body),
             body_keys=self._settings.body_keys,
@@ -204,14 +228,15 @@ class Receiver:
             raise Rejection(429, "Too many failed attempts.", {"Retry-After": str(seconds)})
 
 
-def _require_verified(incoming: IncomingRequest, body: bytes = b"") -> None:
-    """Raise NotVerified unless the sender has authenticated."""
-    if not incoming.verify(body):
-        raise NotVerified
+async def _is_verified(incoming: IncomingRequest, body: bytes, document: bytes | None) -> bool:
+    if len(body) > LONG:
+        return await asyncio.to_thread(incoming.verify, body, document)
+    return incoming.verify(body, document)
 
 
 def _handshake_response(reply: Reply) -> Response:
-    return Response(reply.text, reply.status, NO_SNIFFING, reply.content_type)
+    headers = {**reply.headers, **NO_PAGE}
+    return Response(reply.text, reply.status, headers, reply.content_type)
 
 
 def _not_stored(incoming: IncomingRequest, error: Exception) -> Rejection:

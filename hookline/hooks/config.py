@@ -123,7 +123,8 @@ class Hooks:
             return None if self.takes(name) else "no route takes its deliveries, so it is not polled"
         if source.internal:
             return None
-        return None if webhook_secrets(name) else "it has no secret"
+        has_proof = webhook_secrets(name) or not source.auth_scheme.needs_secret
+        return None if has_proof else "it has no secret"
 
     def takes(self, name: str) -> bool:
         """Return True if a route is of this source."""

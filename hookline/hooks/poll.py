@@ -174,7 +174,7 @@ class Polled(AuthScheme):
         """Return False: its deliveries are read at the vendor, by an engine."""
         return False
 
-    def sign(self, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
+    def sign(self, secret: SecretStr, request: SignedRequest, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
         """Raise ValueError: nobody can send here."""
         raise ValueError("it is polled: nobody can send to it")
 

@@ -23,9 +23,10 @@ from hookline.hooks.poll import Poll, Polled, duration
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
-from hookline.hooks.templates import Template
+from hookline.hooks.templates import CONTEXT, Template
 from hookline.schemes import SCHEMES, AuthScheme
 from hookline.schemes.base import HeaderName, Strict
+from hookline.schemes.crypto import Encoding
 from hookline.schemes.url_secret import UrlSecret
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,6 +42,8 @@ _OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes", "repeats
 """The fields of a source that only a sender's request needs."""
 NOT_IN_REQUESTS = {"delivery_id", "received_at", "envelope"}
 """The template values that exist only once a delivery is stored, or a bundle split."""
+SIGNATURE = "signature"
+"""The template value of a handshake's answer that is an HMAC of ours."""
 
 
 def _text(value: object) -> str:
@@ -55,6 +58,10 @@ def _template(value: object) -> Template:
 
 def _condition(value: object) -> Template:
     return _of_a_request(Template(_text(value), expression=True))
+
+
+def _answer(value: object) -> Template:
+    return _of_a_request(Template(_text(value), values=CONTEXT | {SIGNATURE: "what `sign` gives"}))
 
 
 def _of_a_request(template: Template, *, but: str = "") -> Template:
@@ -78,6 +85,7 @@ def _schema(value: object) -> Validator:
 
 
 RequestTemplate: TypeAlias = Annotated[Template, PlainValidator(_template)]
+AnswerTemplate: TypeAlias = Annotated[Template, PlainValidator(_answer)]
 Condition: TypeAlias = Annotated[Template, PlainValidator(_condition)]
 
 
@@ -101,28 +109,62 @@ class Response(Strict):
     )
 
 
+class AnswerSignature(Strict):
+    """An HMAC of a value of the request, by which the answer to a handshake proves that we hold the secret."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    value: RequestTemplate = Field(description="A template of what is signed.")
+    by: Literal["secret", "token"] = Field(
+        default="secret", description="The key: the source's secret, or its token."
+    )
+    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
+    encoding: Encoding = Field(default="hex", description="How the signature is written.")
+
+
 class Handshake(Strict):
     """A request that is answered at once and makes no delivery, such as a challenge."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    method: Literal["GET", "POST"]
-    when: Condition = Field(description="A request that does not fulfil this condition is no handshake.")
+    method: Literal["GET", "POST", "HEAD", "OPTIONS"]
+    when: Condition = Field(
+        default=Template("true", expression=True),
+        description="A request that does not fulfil this condition is no handshake.",
+    )
     token: RequestTemplate | None = Field(
         default=None, description="Must give the source's token, `HOOKLINE_TOKEN_<SOURCE>`."
     )
-    reply: RequestTemplate = Field(description="A template of the answer's body.")
+    sign: AnswerSignature | None = Field(
+        default=None, description="Makes an HMAC, which the answer's templates name `signature`."
+    )
+    reply: AnswerTemplate = Field(default=Template(""), description="A template of the answer's body.")
+    headers: dict[HeaderName, AnswerTemplate] = Field(
+        default_factory=dict, max_length=10, description="Templates of the answer's own headers, by name."
+    )
     status: int = Field(default=200, ge=200, le=299)
-    content_type: Literal["text/plain", "application/json"] = "text/plain"
+    content_type: str = Field(default="text/plain", max_length=100, pattern=CONTENT_TYPE)
     verified: bool = Field(default=True, description="The sender must authenticate first.")
+
+    @property
+    def templates(self) -> list[Template]:
+        """All of its templates."""
+        signed = [self.sign.value] if self.sign else []
+        return [self.when, *([self.token] if self.token else []), *signed, self.reply, *self.headers.values()]
 
     @model_validator(mode="after")
     def _unverified_bodies_stay_unread(self) -> "Handshake":
-        used = self.when.variables | self.reply.variables | (self.token.variables if self.token else set())
-        if not self.verified and "body" in used:
+        if not self.verified and any("body" in each.variables for each in self.templates):
             raise ValueError(
                 "without `verified` it cannot use the body, which is not read before the sender is verified"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _signs_what_it_names(self) -> "Handshake":
+        named = any(SIGNATURE in each.variables for each in (self.reply, *self.headers.values()))
+        if named != bool(self.sign):
+            raise ValueError("a signature needs both: `sign`, and signature in reply or in a header")
         return self
 
     def answer(self, context: Mapping[str, Any]) -> str:
@@ -266,7 +308,7 @@ def read_source(raw: Mapping[str, Any], folder: Path) -> Source:
     Raises:
         Mistakes: has every mistake.
     """
-    filled = _with_schema(_with_preset(raw), folder)
+    filled = _with_keys(_with_schema(_with_preset(raw), folder), folder)
     polled = "poll" in filled or filled.get("internal") is True
     if polled and (ours_alone := sorted(_OF_REQUESTS & set(filled))):
         raise Mistakes([f".{ours_alone[0]}: nobody sends to this source; leave it out"])
@@ -276,6 +318,8 @@ def read_source(raw: Mapping[str, Any], folder: Path) -> Source:
         scheme, {name: value for name, value in filled.items() if name not in {"scheme", *ours}}
     )
     rest = {name: value for name, value in filled.items() if name in ours}
+    if auth_scheme and auth_scheme.secret_in_body:
+        rest["redact"] = [*rest.get("redact", ()), auth_scheme.secret_in_body]
     spec = json.dumps(filled, default=str, sort_keys=True)
     source, more = _checked(Source, rest | {"auth_scheme": auth_scheme or UrlSecret(), "spec": spec})
     if auth_scheme is None or source is None:
@@ -291,6 +335,17 @@ def _with_schema(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
         return {**fields, "schema": read_schema(folder / path)}
     except ValueError as error:
         raise Mistakes([f".schema: {error}"]) from None
+
+
+def _with_keys(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the fields with the sender's public keys themselves in place of their path."""
+    jwks = fields.get("jwks")
+    if not isinstance(jwks, str) or "://" in jwks:
+        return fields
+    try:
+        return {**fields, "jwks": read_schema(folder / jwks)}
+    except ValueError as error:
+        raise Mistakes([f".jwks: {error}"]) from None
 
 
 def _with_preset(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,17 +3,19 @@ The schemes by which senders authenticate: one class in one module each, registe
 
 | module | scheme |
 | --- | --- |
-| `asymmetric` | `asymmetric`: ed25519, RSA or ECDSA signatures in a header |
-| `hmacs` | `hmac`: a digest with a shared secret in a header |
-| `shared_secret` | `shared-secret`: the secret itself in a header, log-in or parameter |
+| `asymmetric` | `asymmetric`: ed25519, RSA or ECDSA signatures |
+| `certificates` | `certificate`: RSA signatures by a certificate at an address that is allowed |
+| `hmacs` | `hmac` and `digest`: digests with a shared secret |
+| `jwts` | `jwt`: a JSON Web Token in a header |
+| `shared_secret` | `shared-secret`: the secret itself in a header, log-in, parameter or field of the body |
 | `standard_webhooks` | `standard-webhooks`: v1 and v1a of standardwebhooks.com |
 | `url_secret` | `url-secret`: the secret as the last part of the address |
 
 A new scheme is one more module here, with one subclass of `AuthScheme`. `base` says what it declares: `verify`,
-`sign`, `redact`, `describe`. `header_signature`, `crypto` and `redaction` are what several schemes need.
+`sign`, `redact`, `describe`. `signature`, `fields`, `crypto` and `redaction` are what several schemes need.
 
-Pure: bytes in, a verdict out. Nothing that a stranger sends makes it raise, and neither Starlette nor Prefect is
-loaded.
+Pure: bytes in, a verdict out; what must be fetched for it, such as a certificate, its caller fetches. Nothing that
+a stranger sends makes it raise, and neither Starlette nor Prefect is loaded.
 """
 
 import pkgutil

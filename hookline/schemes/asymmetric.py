@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from pydantic import Field
 
-from hookline.schemes.header_signature import Claim, HeaderSignature
+from hookline.schemes.signature import Claim, Signature
 
 MIN_RSA = 2048
 """Bits."""
@@ -46,7 +46,7 @@ PRIVATE_KEYS: dict[str, type[PrivateKey]] = {
 }
 
 
-class Asymmetric(HeaderSignature):
+class Asymmetric(Signature):
     """The sender signs with its private key, whose public half we hold."""
 
     name: ClassVar[str] = "asymmetric"
@@ -61,8 +61,8 @@ class Asymmetric(HeaderSignature):
     )
 
     def describe(self, source: str) -> str:
-        """Return the algorithm and the header."""
-        return f"An {self.algorithm} signature in the header {self.header}, with the public key of {source}."
+        """Return the algorithm and the place."""
+        return f"An {self.algorithm} signature in {self.place}, with the public key of {source}."
 
     def secret_length(self, secret: str) -> None:
         """Check the public key; raises ValueError if it is none of the algorithm."""
@@ -73,9 +73,8 @@ class Asymmetric(HeaderSignature):
         return True
 
     def _is_by_any(self, claim: Claim, keys: Sequence[str]) -> bool:
-        return any(
-            self._is_signed(key, signature, claim.content) for key in keys for signature in claim.signatures
-        )
+        content = claim.content(b"")
+        return any(self._is_signed(key, signature, content) for key in keys for signature in claim.signatures)
 
     def _is_signed(self, text: str, signature: bytes, content: bytes) -> bool:
         try:

@@ -27,6 +27,16 @@ class SignedRequest:
     path_secret: str = ""
     """The segment of the path after the source."""
     body: bytes = b""
+    method: str = "POST"
+    url: str = ""
+    """The whole address, with its query, as the sender knows it: never from a header of the request."""
+    document: bytes | None = None
+    """What stands at the scheme's `address_of` this request, such as a certificate; fetched by the caller."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type that the sender names, without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,8 @@ class RequestAuth:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     path_secret: str = ""
+    body: bytes | None = None
+    """The body with the proof in it; None where the body stays as it was."""
 
 
 class Redacted(NamedTuple):
@@ -64,8 +76,6 @@ class AuthScheme(Strict, ABC):
 
     name: ClassVar[str]
     """The scheme's name in `hooks.yaml`."""
-    signs_body: ClassVar[bool] = True
-    """False: the sender is verified before a byte of the body is read, and the address tells deliveries apart."""
     in_path: ClassVar[bool] = False
     """The secret is a part of the address."""
     key_pairs: ClassVar[Literal["never", "possible", "always"]] = "never"
@@ -84,13 +94,13 @@ class AuthScheme(Strict, ABC):
         """Return True if the request proves one of the secrets; `now` in seconds since 1970. Never raises."""
 
     @abstractmethod
-    def sign(self, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> RequestAuth:
+    def sign(self, secret: SecretStr, request: SignedRequest, *, identifier: str, now: float) -> RequestAuth:
         """
         Return what a sender would add to its request.
 
         Args:
             secret: the shared secret, or the sender's private key.
-            body: the raw body.
+            request: as it is without a proof.
             identifier: the delivery's id, in schemes that have one.
             now: seconds since 1970.
 
@@ -119,6 +129,35 @@ class AuthScheme(Strict, ABC):
                 for name, value in query.items()
             },
         )
+
+    @property
+    def signs_body(self) -> bool:
+        """False: the proof is not over the body, so that the address, too, tells deliveries apart."""
+        return True
+
+    @property
+    def reads_body(self) -> bool:
+        """False: the sender is verified before a byte of the body is read."""
+        return True
+
+    @property
+    def needs_secret(self) -> bool:
+        """False: what proves the sender is fetched, or stands in `hooks.yaml`."""
+        return True
+
+    @property
+    def secret_in_body(self) -> str | None:
+        """The JSONPath of a secret that stands in the body, and so is never stored."""
+        return None
+
+    @property
+    def given_url(self) -> str | None:
+        """The address that the sender was given, where it is not the one that the settings make."""
+        return None
+
+    def address_of(self, request: SignedRequest) -> str | None:  # noqa: ARG002  (a subclass looks at it)
+        """Return the address of the document that verifies this request, one that `hooks.yaml` allows; else None."""
+        return None
 
     @property
     def auth_header(self) -> str | None:

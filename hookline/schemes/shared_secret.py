@@ -8,15 +8,15 @@ from pydantic import Field, SecretStr, model_validator
 
 from hookline.schemes.base import AuthScheme, HeaderName, RequestAuth, SignedRequest, plain
 from hookline.schemes.crypto import any_equal, decode, is_one_of, octets
+from hookline.schemes.fields import FieldPath, items_at, read_body, text_at, with_text
 
 
 class SharedSecret(AuthScheme):
     """The sender puts our secret into each request, as it is."""
 
     name: ClassVar[str] = "shared-secret"
-    signs_body: ClassVar[bool] = False
 
-    place: Literal["header", "bearer", "basic", "query"] = Field(
+    place: Literal["header", "bearer", "basic", "query", "body"] = Field(
         default="header", alias="in", description="The place of the secret."
     )
     header: HeaderName = Field(default="X-Hookline-Key", description="With `in: header`: carries the secret.")
@@ -28,14 +28,46 @@ class SharedSecret(AuthScheme):
     parameter: str = Field(
         default="key", pattern=r"^[A-Za-z0-9._~-]{1,64}$", description="With `in: query`: carries the secret."
     )
+    field: FieldPath | None = Field(
+        default=None, description="With `in: body`: the field that is the secret; it is never stored."
+    )
+    each: FieldPath | None = Field(
+        default=None, description="With `in: body`: the list of which every item has the field."
+    )
 
     @model_validator(mode="after")
     def _no_idle_field(self) -> "SharedSecret":
-        used_by = {"header": "header", "username": "basic", "parameter": "query"}
+        used_by = {
+            "header": "header",
+            "username": "basic",
+            "parameter": "query",
+            "field": "body",
+            "each": "body",
+        }
         for field in sorted(self.model_fields_set & set(used_by)):
             if self.place != used_by[field]:
                 raise ValueError(f"{field} is for `in: {used_by[field]}`, and this is `in: {self.place}`")
+        if self.place == "body" and not self.field:
+            raise ValueError("with `in: body`, name the field that is the secret")
         return self
+
+    @property
+    def signs_body(self) -> bool:
+        """Return False: the secret stands by itself, also in a body."""
+        return False
+
+    @property
+    def reads_body(self) -> bool:
+        """Return True if the secret stands in the body."""
+        return self.place == "body"
+
+    @property
+    def secret_in_body(self) -> str | None:
+        """The JSONPath of the secret, with `in: body`."""
+        if self.field is None:
+            return None
+        list_of = f"{_json_path(self.each)}[*]" if self.each else ""
+        return f"${list_of}{_json_path(self.field)}"
 
     def verify(self, request: SignedRequest, secrets: Sequence[SecretStr], *, now: float) -> bool:  # noqa: ARG002
         """Return True if one of the secrets is in its place."""
@@ -49,8 +81,10 @@ class SharedSecret(AuthScheme):
                 return any_equal([received], [self._login(secret) for secret in plain(secrets)])
             case "query":
                 return is_one_of(request.query.get(self.parameter, ""), secrets)
+            case "body":
+                return self._is_in_body(request, secrets)
 
-    def sign(self, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
+    def sign(self, secret: SecretStr, request: SignedRequest, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
         """Return the secret in its place."""
         text = secret.get_secret_value()
         match self.place:
@@ -63,6 +97,9 @@ class SharedSecret(AuthScheme):
                 return RequestAuth(headers={"Authorization": f"Basic {login}"})
             case "query":
                 return RequestAuth(query={self.parameter: text})
+            case "body":
+                body = with_text(request.content_type, request.body, str(self.field), text, each=self.each)
+                return RequestAuth(body=body)
 
     def describe(self, source: str) -> str:
         """Return the place of the secret."""
@@ -71,6 +108,7 @@ class SharedSecret(AuthScheme):
             "bearer": "as a bearer token",
             "basic": f"as the password of {self.username}",
             "query": f"in the query parameter {self.parameter}",
+            "body": f"in the field {self.field} of the body",
         }[self.place]
         return f"The shared secret of {source}, {place}."
 
@@ -89,6 +127,12 @@ class SharedSecret(AuthScheme):
         plain_text = secret.isascii() and secret.isprintable()
         return None if plain_text else "holds a character that no header can carry"
 
+    def _is_in_body(self, request: SignedRequest, secrets: Sequence[SecretStr]) -> bool:
+        """Return True if the field is one of the secrets; with `each`, in every item."""
+        items = items_at(read_body(request.content_type, request.body), self.each)
+        found = [is_one_of(text_at(item, str(self.field)) or "", secrets) for item in items]
+        return bool(found) and all(found)
+
     def _login(self, secret: str) -> bytes:
         return octets(f"{self.username}:{secret}")
 
@@ -96,6 +140,10 @@ class SharedSecret(AuthScheme):
 def _is_in_header(received: str, secrets: Sequence[SecretStr]) -> bool:
     """Return True if a header is one of the secrets; it comes as Latin-1, whatever encoding its sender meant."""
     return any_equal([received.encode("latin-1", "replace")], [octets(secret) for secret in plain(secrets)])
+
+
+def _json_path(path: str) -> str:
+    return "".join(f"[{name}]" if name.isdecimal() else f"['{name}']" for name in path.split("."))
 
 
 def _credentials(request: SignedRequest, kind: str) -> str:

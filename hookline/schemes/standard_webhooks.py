@@ -52,14 +52,14 @@ class StandardWebhooks(AuthScheme):
         )
         return shared or _any_public(_of_version("v1a", signatures), content, texts)
 
-    def sign(self, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> RequestAuth:
+    def sign(self, secret: SecretStr, request: SignedRequest, *, identifier: str, now: float) -> RequestAuth:
         """Return the three headers of a message; with a `whsk_` key its signature is of v1a."""
         text, timestamp = secret.get_secret_value(), str(int(now))
         if text.startswith(PRIVATE_KEY):
-            signed = _private_key(text).sign(_content(identifier, timestamp, body))
+            signed = _private_key(text).sign(_content(identifier, timestamp, request.body))
             signature = f"v1a,{base64.b64encode(signed).decode()}"
         else:
-            signature = f"v1,{sign_standard_webhooks(text, identifier, timestamp, body)}"
+            signature = f"v1,{sign_standard_webhooks(text, identifier, timestamp, request.body)}"
         values = {"id": identifier, "timestamp": timestamp, "signature": signature}
         return RequestAuth(headers={f"{self.header_prefix}-{name}": value for name, value in values.items()})
 

@@ -17,14 +17,23 @@ class UrlSecret(AuthScheme):
     """The secret is the last segment of the address that the sender was given."""
 
     name: ClassVar[str] = "url-secret"
-    signs_body: ClassVar[bool] = False
     in_path: ClassVar[bool] = True
+
+    @property
+    def signs_body(self) -> bool:
+        """Return False: the secret stands by itself."""
+        return False
+
+    @property
+    def reads_body(self) -> bool:
+        """Return False: the address is enough."""
+        return False
 
     def verify(self, request: SignedRequest, secrets: Sequence[SecretStr], *, now: float) -> bool:  # noqa: ARG002
         """Return True if the last segment is one of the secrets."""
         return is_one_of(request.path_secret, secrets)
 
-    def sign(self, secret: SecretStr, body: bytes, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
+    def sign(self, secret: SecretStr, request: SignedRequest, *, identifier: str, now: float) -> RequestAuth:  # noqa: ARG002
         """Return the secret as the last segment."""
         return RequestAuth(path_secret=secret.get_secret_value())
 

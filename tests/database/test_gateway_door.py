@@ -15,6 +15,7 @@ from hookline.gateway.app import create_app
 from hookline.gateway.body_reader import Reader
 from hookline.inbox import refusals
 from hookline.inbox.refusals import MAX_OF_SOURCE, Refusal
+from hookline.schemes import SignedRequest
 from hookline.schemes.hmacs import Hmac
 
 SECRET = "a-secret/with+signs-of-these-sources"
@@ -201,7 +202,7 @@ async def test_an_id_that_a_template_works_out_is_the_same_in_another_process(ga
 
 async def test_a_handshake_s_token_signs_no_delivery(gateway, database):
     scheme = Hmac(header="X-Hub-Signature-256", prefix="sha256=")
-    proof = scheme.sign(SecretStr(TOKEN), b"{}", identifier="1", now=time.time())
+    proof = scheme.sign(SecretStr(TOKEN), SignedRequest({}, body=b"{}"), identifier="1", now=time.time())
     forged = await gateway.post("/hooks/meta", content=b"{}", headers={**JSON, **proof.headers})
     greeted = await gateway.get("/hooks/meta", params={"token": TOKEN})
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from hookline.hooks import load_hooks
+from hookline.schemes import SignedRequest
 
 SECRET = "a-secret-that-all-these-sources-share"
 TOKEN = "a-token-that-travels-in-addresses"
@@ -62,7 +63,9 @@ async def gateway(database_settings, serve, tmp_path_factory):
 
 async def signed(gateway, name, body, at=None, **headers):
     now = time.time() if at is None else at
-    proof = gateway.sources[name].auth_scheme.sign(SecretStr(SECRET), body, identifier="msg_1", now=now)
+    proof = gateway.sources[name].auth_scheme.sign(
+        SecretStr(SECRET), SignedRequest({}, body=body), identifier="msg_1", now=now
+    )
     return await gateway.post(f"/hooks/{name}", content=body, headers={**JSON, **proof.headers, **headers})
 
 

@@ -75,7 +75,7 @@ def test_the_official_vector_of_v1a_is_believed_by_its_public_key():
 
 
 def test_the_official_vector_of_v1a_is_what_its_private_key_signs():
-    proof = STANDARD.sign(SecretStr(PRIVATE), BODY, identifier=IDENTIFIER, now=AT)
+    proof = STANDARD.sign(SecretStr(PRIVATE), SignedRequest({}, body=BODY), identifier=IDENTIFIER, now=AT)
 
     assert ED25519 == proof.headers["webhook-signature"]
 

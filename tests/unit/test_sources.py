@@ -12,6 +12,13 @@ from hookline.hooks.sources import IdHeader, Source
 from hookline.schemes import SCHEMES
 
 HMAC = {"scheme": "hmac", "header": "X-Signature"}
+CERTIFICATE = {
+    "scheme": "certificate",
+    "header": "X-S",
+    "address_header": "X-C",
+    "addresses": ["https://a.example/*.pem"],
+    "signs": "{secret}{body}",
+}
 PARTS = {"timestamp": "t", "signature": "v1"}
 META = {
     "method": "GET",
@@ -85,13 +92,19 @@ def test_all_that_can_be_said_of_a_source_is_kept(read):
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_says_how_its_sender_was_verified(name):
-    needed = {"header": "X-S", "algorithm": "sha256" if name == "hmac" else "ed25519"}
-    scheme = SCHEMES[name]
-    fields = {
-        field: needed[field] for field in needed if field in scheme.model_fields and name != "shared-secret"
+    needed = {
+        "hmac": {"header": "X-S"},
+        "digest": {"header": "X-S", "signs": "{secret}{body}"},
+        "asymmetric": {"header": "X-S", "algorithm": "ed25519"},
+        "certificate": {
+            "header": "X-S",
+            "address_header": "X-C",
+            "addresses": ["https://a.example/*.pem"],
+            "signs": "{secret}{body}",
+        },
     }
 
-    proof = scheme.model_validate(fields)
+    proof = SCHEMES[name].model_validate(needed.get(name, {}))
 
     assert (name, True) == (proof.name, " of shop" in proof.describe("shop"))
 
@@ -138,7 +151,7 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
 @pytest.mark.parametrize(
     ("fields", "place"),
     [
-        ({}, "scheme: is missing; name one of asymmetric, hmac"),
+        ({}, "scheme: is missing; name one of asymmetric, certificate, hmac"),
         ({"scheme": "magic"}, "scheme: there is no scheme 'magic'; there are: asymmetric"),
         ({"scheme": ["hmac"]}, "scheme: there is no scheme ['hmac']"),
         ({"preset": "strip"}, "preset: there is no preset 'strip'; there are: stripe, github"),
@@ -146,19 +159,33 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
         ({"preset": "stripe", "scheme": "hmac"}, "scheme: the preset stripe has one already"),
         ({"preset": "stripe", "heder": "X"}, "heder: Extra inputs"),
         ({"scheme": "url-secret", "proof": {}}, "proof: Extra inputs"),
-        ({"scheme": "hmac"}, "header: Field required"),
+        ({"scheme": "hmac"}, "the signature stands in header or in field: name one of them"),
         ({**HMAC, "header": "X:Y"}, "header: String should match"),
         ({**HMAC, "algorithm": "md5"}, "algorithm: Input should be 'sha1', 'sha256'"),
         ({**HMAC, "encoding": "base32"}, "encoding: Input should be 'hex'"),
-        ({**HMAC, "signs": "{timestamp}"}, "signs: Value error, must hold {body} once"),
-        ({**HMAC, "signs": "{body}{body}"}, "signs: Value error, must hold {body} once"),
-        ({**HMAC, "signs": "{url}{body}"}, "signs: Value error, uses {url}, but only"),
+        ({**HMAC, "signs": "{timestamp}"}, "signs: Value error, must hold {body}, {form}, {fields} or {crc32} once"),
+        ({**HMAC, "signs": "{body}{crc32}"}, "signs: Value error, must hold {body}, {form}, {fields} or {crc32} once"),
+        ({**HMAC, "signs": "{uri}{body}"}, "signs: Value error, uses {uri}, but only"),
+        ({**HMAC, "signs": "{secret}{body}"}, "signs: Value error, uses {secret}, but only"),
+        ({**HMAC, "url": "https://a.example/x"}, "url is for a signature over {url} or {path}"),
+        ({**HMAC, "signs": "{url}{body}", "url": "https://a.example/x?y"}, "url: String should match"),
+        ({**HMAC, "field": "signature"}, "the signature stands in header or in field: name one of them"),
+        ({"scheme": "hmac", "field": "a b"}, "field: String should match"),
+        ({"scheme": "hmac", "field": "a", "parts": {"signature": "v1"}}, "parts is for a signature in a header"),
+        ({**HMAC, "signs": "{fields}"}, "signed fields need both: {fields} in signs, and fields"),
+        ({**HMAC, "fields": {"names": ["a"]}}, "signed fields need both: {fields} in signs, and fields"),
+        ({**HMAC, "signs": "{fields}", "fields": {"names": []}}, "fields.names: Tuple should have at least 1 item"),
+        ({**HMAC, "signs": "{fields}", "fields": {"names": ["a"], "written": "x"}}, "fields.written: Value error, must hold {value} once"),
+        ({**HMAC, "each": "items"}, "each is for a signature of {fields} that stands in field"),
+        ({**HMAC, "signs": "{crc32}", "timestamp_field": "at"}, "timestamp_field must be signed"),
+        ({**HMAC, "secret_encoding": "base32"}, "secret_encoding: Input should be 'text', 'hex'"),
+        ({"scheme": "digest", "header": "X-S"}, "signs must hold {secret} once"),
         ({**HMAC, "signs": "{timestamp}{body}"}, "a timestamp needs both"),
         ({**HMAC, "timestamp_header": "X-T"}, "a timestamp needs both"),
         ({**HMAC, "parts": PARTS}, "a timestamp needs both"),
         (
             {**HMAC, "parts": PARTS, "timestamp_header": "X-T", "signs": "{timestamp}{body}"},
-            "in timestamp_header or in parts.timestamp, not in both",
+            "the timestamp stands in timestamp_header, in parts.timestamp or in timestamp_field",
         ),
         ({**HMAC, "id_header": "X-Id"}, "an id needs both"),
         ({**HMAC, "signs": "{id}{body}"}, "an id needs both"),
@@ -167,7 +194,18 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
         ({**HMAC, "parts": {"signature": "v 1"}}, "parts.signature: String should match"),
         ({"scheme": "asymmetric", "header": "X"}, "algorithm: Field required"),
         ({"scheme": "asymmetric", "header": "X", "algorithm": "rsa"}, "algorithm: Input should be 'ed25519'"),
-        ({"scheme": "shared-secret", "in": "body"}, "in: Input should be 'header', 'bearer'"),
+        ({"scheme": "shared-secret", "in": "cookie"}, "in: Input should be 'header', 'bearer'"),
+        ({"scheme": "shared-secret", "in": "body"}, "with `in: body`, name the field that is the secret"),
+        ({"scheme": "shared-secret", "field": "a"}, "field is for `in: body`"),
+        ({"scheme": "jwt", "jwks": "https://a.example/keys"}, "jwks holds public keys: name the algorithm"),
+        ({"scheme": "jwt", "jwks": "http://a.example/keys", "algorithm": "RS256"}, "jwks"),
+        ({"scheme": "jwt", "jwks": "nothing.json", "algorithm": "RS256"}, "jwks: cannot read "),
+        ({"scheme": "jwt", "body_encoding": "hex"}, "body_encoding is for body_claim"),
+        ({**CERTIFICATE, "address_field": "a"}, "the address stands in address_header or in address_field"),
+        ({**CERTIFICATE, "addresses": ["https://*/x.pem"]}, "addresses.0: String should match"),
+        ({**CERTIFICATE, "addresses": ["http://a.example/x.pem"]}, "addresses.0: String should match"),
+        ({**CERTIFICATE, "signs": "{body}"}, "what is ours stands in signs as {secret}, or in identity_field"),
+        ({**CERTIFICATE, "signs": "{crc32}", "identity_field": "topic"}, "identity_field must be signed"),
         ({"scheme": "shared-secret", "in": "bearer", "header": "X"}, "header is for `in: header`"),
         ({"scheme": "shared-secret", "parameter": "x"}, "parameter is for `in: query`"),
         ({"scheme": "shared-secret", "in": "basic", "username": "a:b"}, "username: String should match"),
@@ -194,8 +232,24 @@ def test_a_source_takes_the_kinds_that_it_accepts(read, accept, content_type, ve
             "handshakes.0.reply: Value error, uses received_at, which a request does not have yet",
         ),
         (
-            {"scheme": "url-secret", "handshakes": [{**META, "content_type": "text/html"}]},
-            "handshakes.0.content_type: Input should be 'text/plain' or 'application/json'",
+            {"scheme": "url-secret", "handshakes": [{**META, "content_type": "text/html\r\nX: y"}]},
+            "handshakes.0.content_type: String should match",
+        ),
+        (
+            {"scheme": "url-secret", "handshakes": [{**META, "headers": {"X Y": "a"}}]},
+            "handshakes.0.headers.X Y.[key]: String should match",
+        ),
+        (
+            {"scheme": "url-secret", "handshakes": [{**META, "reply": "{{ signature }}"}]},
+            "handshakes.0: Value error, a signature needs both",
+        ),
+        (
+            {"scheme": "url-secret", "handshakes": [{**META, "sign": {"value": "{{ query.a }}"}}]},
+            "handshakes.0: Value error, a signature needs both",
+        ),
+        (
+            {"scheme": "url-secret", "handshakes": [{**META, "when": "signature is defined"}]},
+            "handshakes.0.when: Value error, uses signature, but only",
         ),
         ({"scheme": "url-secret", "schema": {"type": "objct"}}, "schema: Value error, is not a JSON Schema: $.type: "),
         ({"scheme": "url-secret", "schema": {"pattern": "("}}, "schema: Value error, is not a JSON Schema: $.pattern: "),
@@ -234,7 +288,9 @@ def test_what_does_not_fit_is_said_with_its_place(read, fields, place):
 
 def test_everything_that_does_not_fit_is_told_at_once(tmp_path):
     path = tmp_path / "hooks.yaml"
-    path.write_text("sources: {a: {scheme: hmac, max_body: 0, keep_days: 0}, b: {scheme: nothing}}")
+    path.write_text(
+        "sources: {a: {scheme: hmac, header: 'X:Y', max_body: 0, keep_days: 0}, b: {scheme: nothing}}"
+    )
 
     with pytest.raises(ConfigurationError) as raised:
         load_hooks(path)

@@ -1,0 +1,192 @@
+"""
+Fetching of what verifies a sender, such as its certificate or its public keys, and visits that confirm an address.
+
+Only https, only from public addresses, the one that was checked (so that no name can lead elsewhere in between), no
+redirects, few bytes, a few seconds, few at a time; what was fetched is kept.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import time
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+
+MAX_BYTES = 262_144
+SECONDS = 5.0
+"""For all of one fetch."""
+KEPT_SECONDS = 3600.0
+STALE_SECONDS = 86_400.0
+"""What is kept is used so long where it cannot be fetched again."""
+RENEWED_SECONDS = 60.0
+"""After so long it is fetched again for a request that it does not verify: the sender may have another key."""
+MAX_KEPT = 64
+MAX_IN_MINUTE = 60
+"""Fetches in a minute; a stranger may name addresses, if only allowed ones."""
+AT_ONCE = 4
+HTTPS = 443
+
+Addresses = Callable[[str, int], Awaitable[list[str]]]
+"""Returns the IP addresses of a host."""
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class NotFetched(Exception):
+    """A document that could not be fetched now; the text says why, for people."""
+
+
+class NotThere(NotFetched):
+    """A document that its server does not have, or an address that must not be fetched."""
+
+
+@dataclass
+class _Fetched:
+    content: bytes
+    at: float
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the IP addresses of a host."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def is_public(address: str) -> bool:
+    """Return True for an address of the Internet: neither of this machine nor of a network behind it."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    real: Address = mapped or parsed
+    return real.is_global and not real.is_multicast and not _leads_to_ipv4(real)
+
+
+def _leads_to_ipv4(address: Address) -> bool:
+    """Return True for an IPv6 address that a gateway turns into an IPv4 one, which was not checked."""
+    return isinstance(address, ipaddress.IPv6Address) and (
+        address.sixtofour is not None or address.teredo is not None or address in NAT64
+    )
+
+
+class Fetcher:
+    """Fetches documents and keeps them."""
+
+    def __init__(
+        self,
+        *,
+        trust: ssl.SSLContext | None = None,
+        addresses: Addresses = resolve,
+        allows: Callable[[str], bool] = is_public,
+    ) -> None:
+        """
+        Make a fetcher; it connects on the first fetch.
+
+        Args:
+            trust: the authorities whose certificates are believed; unless given, those of httpx.
+            addresses: finds the addresses of a host.
+            allows: tells which of them may be connected to.
+        """
+        self._trust = trust
+        self._addresses = addresses
+        self._allows = allows
+        self._documents: OrderedDict[str, _Fetched] = OrderedDict()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._begun: deque[float] = deque()
+
+    async def document(self, address: str, *, newer_than: float = KEPT_SECONDS) -> bytes:
+        """
+        Return what stands at an address, kept for no longer than `newer_than` seconds; in an outage, for a day.
+
+        Raises:
+            NotThere: its server does not have it, or it must not be fetched.
+            NotFetched: it cannot be fetched now.
+        """
+        async with self._locks[address]:
+            if (found := self._younger(address, newer_than)) is not None:
+                return found
+            try:
+                content = await self.visit(address)
+            except NotThere:
+                raise
+            except NotFetched:
+                if (stale := self._younger(address, STALE_SECONDS)) is not None:
+                    return stale
+                raise
+            finally:
+                self._forget_idle_locks()
+            self._keep(address, content)
+        return content
+
+    def is_renewable(self, address: str) -> bool:
+        """Return True if what is kept of an address is so old that another document may stand there."""
+        return self._younger(address, RENEWED_SECONDS) is None
+
+    async def visit(self, address: str) -> bytes:
+        """Return what stands at an address now; raises NotThere or NotFetched."""
+        self._count()
+        try:
+            async with asyncio.timeout(SECONDS), self._slots:
+                return await self._get(httpx.URL(address))
+        except TimeoutError:
+            raise NotFetched(f"it took longer than {SECONDS:g} seconds") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise NotFetched(str(error) or type(error).__name__) from None
+        except (httpx.InvalidURL, ValueError) as error:
+            raise NotThere(f"its address cannot be read: {error}") from None
+
+    async def _get(self, url: httpx.URL) -> bytes:
+        if url.scheme != "https" or not url.host or url.userinfo:
+            raise NotThere("only addresses that begin with https, without a user, are fetched")
+        found = await self._addresses(url.host, url.port or HTTPS)
+        if not found or not all(self._allows(each) for each in found):
+            raise NotThere(f"{url.host} leads to an address that is not a public one")
+        headers = {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+        extensions = {"sni_hostname": url.host}  # the certificate must be of the name, not of the address
+        async with (
+            httpx.AsyncClient(
+                verify=self._trust or True, trust_env=False, follow_redirects=False, timeout=SECONDS
+            ) as client,
+            client.stream(
+                "GET", url.copy_with(host=found[0]), headers=headers, extensions=extensions
+            ) as answer,
+        ):
+            return await _content(answer)
+
+    def _keep(self, address: str, content: bytes) -> None:
+        self._documents[address] = _Fetched(content, time.monotonic())
+        self._documents.move_to_end(address)
+        while len(self._documents) > MAX_KEPT:
+            self._documents.popitem(last=False)
+
+    def _younger(self, address: str, seconds: float) -> bytes | None:
+        found = self._documents.get(address)
+        return found.content if found and time.monotonic() - found.at < seconds else None
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        while self._begun and now - self._begun[0] > 60:  # noqa: PLR2004  (a minute)
+            self._begun.popleft()
+        if len(self._begun) >= MAX_IN_MINUTE:
+            raise NotFetched(f"more than {MAX_IN_MINUTE} fetches in a minute")
+        self._begun.append(now)
+
+    def _forget_idle_locks(self) -> None:
+        if len(self._locks) > MAX_KEPT:
+            for address in [each for each, lock in self._locks.items() if not lock.locked()]:
+                del self._locks[address]
+
+
+async def _content(answer: httpx.Response) -> bytes:
+    if not answer.is_success:
+        may_change = answer.is_server_error or answer.status_code in {408, 429}
+        raise (NotFetched if may_change else NotThere)(f"its server answers {answer.status_code}")
+    content = b""
+    async for chunk in answer.aiter_raw():  # nothing is unpacked
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise NotThere(f"it is longer than {MAX_BYTES} bytes")
+    return content
