@@ -454,6 +454,7 @@ CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
         WHEN 'failed' THEN '{intended,done,undone,kept}'::text[]
         WHEN 'uncertain' THEN '{intended,done}'::text[]
         WHEN 'doubled' THEN '{done,undone}'::text[]
+        WHEN 'undone' THEN '{doubled}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 """
 
@@ -501,7 +502,7 @@ CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX effects_surplus ON effects USING gin (surplus) WHERE surplus <> '{}';
 CREATE INDEX effects_decided ON effects USING gin (decided) WHERE decided <> '{}';
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
-CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
+CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain', 'failed');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
 CREATE INDEX effects_dispatch ON effects (dispatch_id);
 CREATE INDEX changes_delivery ON changes (delivery_id, id);
