@@ -55,17 +55,18 @@ async def check(settings: Settings, row: Row, readback: Readback, proposal: str)
     """
     async with lent(settings) as connection:
         found = await _found(connection, row, readback)
-        if found is not None and row["state"] in _OPEN:
-            return await _find_late(settings, connection, row, found, proposal)
-        if new := [each for each in found or () if each not in {*row["surplus"], *row["decided"]}]:
-            if (shown_at := await _shown_at(connection, row)) is not None:
-                await note(settings, connection, shown_at, new, proposal if shown_at is row else "")
-                return new
-        elif found is not None:
-            await store.checked(connection, row["id"], next_after=delay(settings, row["checks"] + 1))
+        current = await _current(connection, row) if found else row
+        if found is None or current["state"] == "uncertain":  # a person decides
+            await store.postpone_check(connection, row["id"], POSTPONED_SECONDS)
             return []
-        await store.postpone_check(connection, row["id"], POSTPONED_SECONDS)
-        return []
+        new = [each for each in found if each not in {*row["surplus"], *row["decided"]}]
+        if current is not row or not new:
+            await store.checked(connection, row["id"], next_after=delay(settings, row["checks"] + 1))
+        if new and current["state"] in _OPEN:
+            return await _find_late(settings, connection, current, new, proposal if current is row else "")
+        if new:
+            await note(settings, connection, current, new, proposal if current is row else "")
+        return new
 
 
 async def note(
@@ -130,18 +131,10 @@ async def _find_late(
     return surplus
 
 
-async def _shown_at(connection: Connection, row: Row) -> Row | None:
-    """Return the effect that has the surplus: of one that was undone, what came in its place; None: it is not done."""
-    if row["state"] != "undone":
-        return row
-    others = await store.others_at_step(connection, row)
-    current = [each for each in others if each["state"] not in ("undone", "kept")]
-    if not current:
-        return row
-    if current[0]["state"] in _HAPPENED:
-        return current[0]
-    await store.hurry_checks(connection, [current[0]["id"]])  # what is there is what it would bring
-    return None
+async def _current(connection: Connection, row: Row) -> Row:
+    """Return the effect that has what is found now: of one that was undone, what came in its place."""
+    others = [] if row["state"] != "undone" else await store.others_at_step(connection, row)
+    return next((each for each in others if each["state"] not in ("undone", "kept")), row)
 
 
 def _reason(row: Row, surplus: Sequence[str], proposal: str) -> str:
