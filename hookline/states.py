@@ -274,10 +274,11 @@ EFFECTS = Machine(
     transitions=(
         _transition("send again", "failed", "intended", By.RUN),
         _transition("record", "intended failed uncertain", "done", By.RUN),
+        _transition("find it late", "intended failed", "done", By.ENGINE),
         _transition("fail", "intended", "failed", By.RUN),
         _transition("lose the answer", "intended", "uncertain", By.RUN),
         _transition("resolve", "uncertain", "done intended", By.PERSON),
-        _transition("find it doubled", "done", "doubled", By.ENGINE),
+        _transition("find it doubled", "done undone", "doubled", By.ENGINE),
         _transition("undo the double", "doubled", "done undone", By.ENGINE),
         _transition("compensate", "intended done failed", "undone", By.RUN),
         _transition("skip compensation", "intended failed", "kept", By.RUN),

@@ -280,7 +280,7 @@ class Batches:
             or dispatch["flow_run_id"] is not None
         ):
             return None
-        if dispatch["engine_deaths"]:
+        if dispatch["takeovers"]:
             return None
         unbatched = {route.name for route in self.hooks.routes if route.unbatched}
         if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():

@@ -182,7 +182,7 @@ class Engine:
                 if self.poller:
                     await self.poller.stop()
                 await asyncio.gather(routing, *helpers, return_exceptions=True)
-                await self.troubles.fenced("leaving", partial(engines.forget, database, [self.name]), None)
+                await self.troubles.fenced("leaving", self._leave, None)
 
     def _start_helpers(self, database: asyncpg.Pool, client: PrefectClient) -> list[asyncio.Task[None]]:
         reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
@@ -391,7 +391,7 @@ class Engine:
         """Requeue the dispatches of dead engines, and count the suspects among those that wait."""
         await self.leases.take_over()
         await self.quarantine.refresh(self.database)
-        if self.quarantine.max_deaths:
+        if self.quarantine.max_takeovers:
             self.wake.set()
 
     async def _watch_vendors(self) -> None:
@@ -412,6 +412,11 @@ class Engine:
             since=since,
             session=self.session,
         )
+        await dispatches.is_alive(self.database, self.name)
+
+    async def _leave(self) -> None:
+        await dispatches.is_alive(self.database, self.name)
+        await engines.forget(self.database, [self.name])
 
     async def _remember(self) -> None:
         """Write down how far the database is, or hold everything if it is older than it was."""

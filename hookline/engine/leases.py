@@ -131,9 +131,9 @@ class Leases:
         """Leases that last for too long, and the time since which they were seen unchanged."""
 
     async def claim(
-        self, limit: int, deployments: Collection[str], engine_deaths: tuple[int, int] = (0, 0)
+        self, limit: int, deployments: Collection[str], takeovers: tuple[int, int] = (0, 0)
     ) -> list[ClaimedDispatch]:
-        """Claim due dispatches of these deployments, by the number of engines that died while they ran them."""
+        """Claim due dispatches of these deployments, by how often they were taken over."""
         until = self._end_of_lease()
         claimed = await dispatches.claim(
             await pool(self.settings),
@@ -142,7 +142,7 @@ class Leases:
             lease=self.lease,
             claimed_ids=self.claimed,
             deployments=deployments,
-            engine_deaths=engine_deaths,
+            takeovers=takeovers,
         )
         all_claimed = [ClaimedDispatch(dispatch, self, until) for dispatch in claimed]
         self.claimed |= {claimed.id: claimed for claimed in all_claimed}
@@ -174,21 +174,29 @@ class Leases:
         """Requeue the dispatches of engines that died or fell silent."""
         database, home = await pool(self.settings), self.settings.home
         fallen = fallen_engines(home)
-        dead = [*fallen, *dead_engines(home), *await self._without_session(database)]
+        dead, unheard = [*fallen, *dead_engines(home)], await self._without_session(database)
         requeued = await dispatches.take_over(
-            database, dead=dead, fallen=fallen, silent=await self._silent(database), claimed_ids=self.claimed
+            database,
+            dead=dead,
+            fallen=fallen,
+            unheard=unheard,
+            silent=await self._silent(database),
+            claimed_ids=self.claimed,
         )
+        await dispatches.count_deaths(database, dead=dead, fallen=fallen)
         for row in requeued:
             logger.warning(
-                "dispatch %s of delivery %s is %s: engine %s died or fell silent; engines that died running it: %d",
+                "dispatch %s of delivery %s is %s: engine %s died or fell silent; taken over %d times, deaths: %d",
                 row["id"],
                 row["delivery_id"],
                 row["state"],
                 row["engine"],
+                row["takeovers"],
                 row["engine_deaths"],
             )
+        if dead or unheard:
+            await deliveries.release_routing_of(database, [*dead, *unheard])
         if dead:
-            await deliveries.release_routing_of(database, dead)
             await engines.forget(database, dead)
             for name in dead:
                 forget(home, name)

@@ -53,7 +53,8 @@ async def replay(
             )
             UPDATE dispatches p
             SET replays = replays + ended.starts_new::int, state = 'dispatched', reason = NULL, unbatched = true,
-                engine_deaths = least(engine_deaths, $3), discard_reason = NULL, discard_actor = NULL,
+                engine_deaths = least(engine_deaths, $3), takeovers = least(takeovers, $3), lost_by = '{{}}',
+                discard_reason = NULL, discard_actor = NULL,
                 flow_run_id = CASE WHEN ended.starts_new THEN NULL ELSE flow_run_id END,
                 not_before = now(), finished_at = NULL, waits_account = NULL, vendor_wait_since = NULL
             FROM ended WHERE p.id = ended.id RETURNING p.delivery_id

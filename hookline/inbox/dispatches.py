@@ -14,7 +14,9 @@ from hookline.inbox.deliveries import CHANNEL, NOT_HELD
 from hookline.states import DISPATCHES, ENDED, Phase, in_sql
 
 QUARANTINE_AT, LAST = 2, 3
-"""After so many deaths of its engine a dispatch is run with no other beside it; after so many, no more."""
+"""Lost by so many engines a dispatch is run with no other beside it; after so many of them died, no more."""
+LOST_TOO_OFTEN = 10
+"""Taken over so often without an end in between a dispatch is run no more, though its engines may all live."""
 MAX_DELAY = timedelta(minutes=2)
 """A longer delay was written before the database's clock was set back: the dispatch is due."""
 
@@ -22,13 +24,22 @@ GAVE_UP = (
     f"The engine died, or had to be ended, {LAST} times while this ran, the last time by itself. It may need too much "
     "memory, or block the engine; the log of that time says more. Correct its flow, then replay it, or discard it."
 )
+LOST_EACH_TIME = (
+    f"Its engine was lost {LOST_TOO_OFTEN} times while this ran, at last by itself. It may block the engine for "
+    "longer than a lease; the log of that time says more. Correct its flow, then replay it, or discard it."
+)
 TAKEN_OVER = "its engine died, or sent no heartbeat, while this ran; it begins again"
+FATE_UNKNOWN = (
+    f"{LAST} engines died, or sent no heartbeat, while this ran; it begins again when one is known to live"
+)
 
 _OPEN = in_sql(DISPATCHES.of(Phase.OPEN))
 _ENDED = in_sql(ENDED)
+ACQUITTED = "engine_deaths = 0, takeovers = 0, lost_by = '{}'"
+"""What the engine survived is suspected of nothing."""
 # What would be queued again ends instead, where a person discards it.
-_QUEUED = """state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END,
-                finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END, engine_deaths = 0"""
+_QUEUED = f"""state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END,
+                finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END, {ACQUITTED}"""
 # A dispatch whose turn it is under its ordering key.
 FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN {_OPEN})"""
@@ -75,7 +86,7 @@ async def claim(
     lease: timedelta,
     claimed_ids: Collection[UUID] = (),
     deployments: Collection[str] | None = None,
-    engine_deaths: tuple[int, int] = (0, 0),
+    takeovers: tuple[int, int] = (0, 0),
 ) -> list[asyncpg.Record]:
     """
     Claim dispatches that may run now: queued, and first of their ordering key.
@@ -90,7 +101,7 @@ async def claim(
         lease: for how long, by the database's clock.
         claimed_ids: dispatches that this engine still works on, though they were taken over.
         deployments: only dispatches for these; absent: for all.
-        engine_deaths: only those after so many deaths of their engines, at least and at most.
+        takeovers: only those that were taken over so often, at least and at most.
 
     Returns:
         The dispatches as they are now; `left_by` is the engine that left its flow run open, if one did.
@@ -110,7 +121,8 @@ async def claim(
                 SELECT d.id, d.seq, d.lease_owner FROM dispatches d
                 WHERE d.source = s.source AND d.state = 'dispatched' AND d.waits_account IS NULL
                   AND (d.not_before <= now() OR d.not_before > now() + $6::interval)
-                  AND d.engine_deaths BETWEEN $7 AND $8
+                  AND d.takeovers BETWEEN $7 AND $8
+                  AND (d.lost_by = '{{}}' OR d.engine_deaths + cardinality(d.lost_by) < {LAST})
                   AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
                   AND {FIRST_OF_KEY}
                 ORDER BY d.seq LIMIT $2 FOR UPDATE OF d SKIP LOCKED
@@ -129,7 +141,7 @@ async def claim(
         list(claimed_ids),
         None if deployments is None else list(deployments),
         MAX_DELAY,
-        *engine_deaths,
+        *takeovers,
     )
 
 
@@ -138,52 +150,118 @@ async def take_over(
     *,
     dead: Collection[str] = (),
     fallen: Collection[str] = (),
+    unheard: Collection[str] = (),
     silent: Collection[UUID] = (),
     claimed_ids: Collection[UUID] = (),
 ) -> list[asyncpg.Record]:
     """
-    Queue dispatches again whose engine died or sends no heartbeat, count that as its death, and wake the engines.
+    Queue dispatches again whose engine died or sends no heartbeat, and wake the engines.
 
-    After the last death that is allowed a dispatch is failed. One that a person discards is discarded.
+    A death is counted if it is known; else the engine is noted, for `count_deaths` and `is_alive`. After the last death
+    that is allowed a dispatch is failed. One that a person discards is discarded.
 
     Args:
         database: where the inbox is.
         dead: engines that are known to have died; of the others, dispatches whose lease has expired.
         fallen: those of the dead that died with all that ran beside them: whatever the cause was, it is hardly one of
             these. A dispatch's first such death is not counted: it keeps its turn.
+        unheard: engines that lost their session, and may live behind a broken network.
         silent: dispatches whose lease nobody renews, though by the clock it lasts.
         claimed_ids: dispatches that the calling engine works on, even if it was too late to renew their leases.
     """
     return await database.fetch(
         """
         WITH lost AS (
-            SELECT id, lease_owner AS engine, lease_owner = ANY($8) AND NOT spared AS is_spared,
-                   engine_deaths + (lease_owner <> ALL($8) OR spared)::int AS deaths
+            SELECT *, lease_owner AS engine, lease_owner = ANY($1) AS died,
+                   lease_owner = ANY($2) AND NOT spared AS is_spared
             FROM dispatches
-            WHERE state = 'running' AND lease_owner IS NOT NULL AND id <> ALL($3)
-              AND (lease_until < now() OR lease_owner = ANY($1) OR id = ANY($2))
+            WHERE state = 'running' AND lease_owner IS NOT NULL AND id <> ALL($5)
+              AND (lease_until < now() OR lease_owner = ANY($1) OR lease_owner = ANY($3) OR id = ANY($4))
             FOR UPDATE SKIP LOCKED
+        ), suspected AS (
+            SELECT id, engine, is_spared, engine_deaths + (died AND NOT is_spared)::int AS deaths,
+                   takeovers + (NOT is_spared)::int AS times,
+                   array_remove(lost_by, engine) || CASE WHEN died THEN '{}' ELSE ARRAY[engine] END AS unknown
+            FROM lost
+        ), judged AS (
+            SELECT *, CASE WHEN deaths >= $6 THEN $8 WHEN times >= $7 THEN $9 END AS verdict,
+                   CASE WHEN deaths + cardinality(unknown) >= $6 AND unknown <> '{}' THEN $11 ELSE $10 END AS why
+            FROM suspected
         ), taken_over AS (
             UPDATE dispatches d
-            SET engine_deaths = deaths, spared = spared OR is_spared, not_before = now(), lease_until = NULL,
+            SET engine_deaths = deaths, takeovers = times, lost_by = unknown, spared = spared OR is_spared,
+                not_before = now(), lease_until = NULL,
                 state = CASE WHEN discard_reason IS NOT NULL THEN 'discarded'
-                             WHEN deaths >= $4 THEN 'failed' ELSE 'dispatched' END,
-                reason = CASE WHEN discard_reason IS NOT NULL THEN discard_reason
-                              WHEN deaths >= $4 THEN $5 ELSE $6 END,
-                lease_owner = CASE WHEN discard_reason IS NOT NULL OR deaths < $4 THEN lease_owner END,
-                finished_at = CASE WHEN discard_reason IS NOT NULL OR deaths >= $4 THEN now() END
-            FROM lost WHERE d.id = lost.id RETURNING d.id, d.delivery_id, d.state, d.engine_deaths, lost.engine
+                             WHEN verdict IS NOT NULL THEN 'failed' ELSE 'dispatched' END,
+                reason = coalesce(discard_reason, verdict, why),
+                lease_owner = CASE WHEN discard_reason IS NOT NULL OR verdict IS NULL THEN lease_owner END,
+                finished_at = CASE WHEN discard_reason IS NOT NULL OR verdict IS NOT NULL THEN now() END
+            FROM judged WHERE d.id = judged.id
+            RETURNING d.id, d.delivery_id, d.state, d.engine_deaths, d.takeovers, judged.engine
         )
-        SELECT taken_over.*, pg_notify($7, '') FROM taken_over
+        SELECT taken_over.*, pg_notify($12, '') FROM taken_over
         """,
         list(dead),
+        list(fallen),
+        list(unheard),
         list(silent),
         list(claimed_ids),
         LAST,
+        LOST_TOO_OFTEN,
         GAVE_UP,
+        LOST_EACH_TIME,
         TAKEN_OVER,
+        FATE_UNKNOWN,
         CHANNEL,
+    )
+
+
+async def count_deaths(
+    database: asyncpg.Pool, *, dead: Collection[str] = (), fallen: Collection[str] = ()
+) -> None:
+    """
+    Count the deaths of engines from which dispatches were taken over earlier, if they are known by now.
+
+    Those of `engines.beat` that are no longer listed are dead; the fallen are counted against nothing.
+    """
+    await database.execute(
+        """
+        WITH unknown AS (
+            SELECT id, lost_by FROM dispatches
+            WHERE lost_by <> '{}' AND state IN ('dispatched', 'running') ORDER BY id FOR UPDATE SKIP LOCKED
+        ), known AS (
+            SELECT id, count(*) FILTER (WHERE is_dead AND name <> ALL($2)) AS deaths,
+                   coalesce(array_agg(name) FILTER (WHERE NOT is_dead), '{}') AS still_unknown
+            FROM unknown CROSS JOIN LATERAL (
+                SELECT name, name = ANY($1) OR NOT EXISTS (SELECT FROM engines e WHERE e.name = names.name) AS is_dead
+                FROM unnest(lost_by) AS names (name)
+            ) AS engine
+            GROUP BY id HAVING bool_or(is_dead)
+        )
+        UPDATE dispatches d
+        SET engine_deaths = engine_deaths + deaths, lost_by = still_unknown,
+            reason = CASE WHEN reason = $3 THEN $4 ELSE reason END
+        FROM known WHERE d.id = known.id
+        """,
+        list(dead),
         list(fallen),
+        FATE_UNKNOWN,
+        TAKEN_OVER,
+    )
+
+
+async def is_alive(database: asyncpg.Pool, engine: str) -> None:
+    """Clear dispatches that were taken over from this engine of its death: it lives."""
+    await database.execute(
+        """
+        UPDATE dispatches
+        SET lost_by = array_remove(lost_by, $1), reason = CASE WHEN reason = $2 THEN $3 ELSE reason END
+        WHERE id IN (SELECT id FROM dispatches WHERE lost_by <> '{}' AND $1 = ANY(lost_by)
+                     ORDER BY id FOR UPDATE SKIP LOCKED)
+        """,
+        engine,
+        FATE_UNKNOWN,
+        TAKEN_OVER,
     )
 
 
@@ -196,11 +274,11 @@ async def leased_for_too_long(database: asyncpg.Pool, lease: timedelta) -> list[
 
 
 async def suspects(database: asyncpg.Pool) -> int:
-    """Return the largest number of engine deaths of a queued dispatch."""
-    deaths: int | None = await database.fetchval(
-        "SELECT max(engine_deaths) FROM dispatches WHERE state = 'dispatched' AND engine_deaths > 0"
+    """Return how often the queued dispatch was taken over that was so most often."""
+    takeovers: int | None = await database.fetchval(
+        "SELECT max(takeovers) FROM dispatches WHERE state = 'dispatched' AND takeovers > 0"
     )
-    return deaths or 0
+    return takeovers or 0
 
 
 async def to_be_discarded(database: asyncpg.Pool, claimed_ids: Collection[UUID]) -> set[UUID]:
@@ -258,7 +336,7 @@ async def finish(
                 finished_at = CASE WHEN ends.state IN {_ENDED} THEN now() END,
                 discard_reason = CASE ends.state WHEN 'running' THEN discard_reason END,
                 discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
-                engine_deaths = 0, lease_owner = NULL, lease_until = NULL, vendor_wait_since = NULL
+                {ACQUITTED}, lease_owner = NULL, lease_until = NULL, vendor_wait_since = NULL
             FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
                                   THEN 'discarded'
                                   WHEN $3 = 'done' AND EXISTS (SELECT FROM effects
@@ -286,11 +364,11 @@ async def stopped(database: asyncpg.Pool, dispatch_id: UUID, owner: str) -> None
     Its owner stays stored: its flow run is still to be cancelled.
     """
     await database.execute(
-        """
-        UPDATE dispatches SET state = 'discarded', reason = discard_reason, engine_deaths = 0, finished_at = now(),
+        f"""
+        UPDATE dispatches SET state = 'discarded', reason = discard_reason, {ACQUITTED}, finished_at = now(),
             lease_until = NULL
         WHERE id = $1 AND lease_owner = $2 AND state = 'running' AND discard_reason IS NOT NULL
-        """,
+        """,  # noqa: S608  (constants)
         dispatch_id,
         owner,
     )
@@ -405,7 +483,7 @@ async def backlog(database: asyncpg.Pool, count_cap: int) -> int:
         f"""
         SELECT count(*) FROM (
             SELECT FROM dispatches WHERE state = 'dispatched' AND waits_account IS NULL AND not_before <= now()
-              AND engine_deaths = 0 AND {_NOT_PAUSED} LIMIT $1
+              AND takeovers = 0 AND {_NOT_PAUSED} LIMIT $1
         ) AS due
         """,  # noqa: S608  (constants)
         count_cap,
@@ -479,7 +557,7 @@ async def sync_from_prefect(
         WITH changed AS (
             UPDATE dispatches
             SET state = $4, reason = $5, waits_for = $6, unbatched = unbatched OR $4 = 'dispatched', not_before = now(),
-                engine_deaths = 0, lease_owner = NULL, lease_until = NULL, discard_reason = NULL,
+                {ACQUITTED}, lease_owner = NULL, lease_until = NULL, discard_reason = NULL,
                 discard_actor = CASE WHEN $4 = 'discarded' THEN discard_actor END,
                 finished_at = CASE WHEN $4 IN {_ENDED} THEN now() END
             WHERE id = $1 AND state = $2 AND flow_run_id = $3 RETURNING 1

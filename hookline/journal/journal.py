@@ -99,7 +99,9 @@ class Journal:
             # Where nothing has to be read before: both in one, on disk before the request leaves.
             at_once = not isinstance(readback, CountReadback) and not effect.depends_on
             fence = Fence()
-            row = await store.intend(connection, effect, begin=at_once)
+            row = await store.intend(
+                connection, effect, begin=at_once, check_after=late_check.delay_of_attempt(self.settings)
+            )
             write = _Write(self.settings, connection, effect, row, readback, resend, fence, forgotten)
             return await write.run(send)
 
@@ -321,7 +323,12 @@ class _Write:
         self.earlier = self.row["attempted_at"], self.row["given_up_at"], self.row["clock"]
         self.fence.begin()
         begun = await store.begin(
-            self.connection, self.row["id"], self.effect, scope=scope, baseline=baseline
+            self.connection,
+            self.row["id"],
+            self.effect,
+            scope=scope,
+            baseline=baseline,
+            check_after=late_check.delay_of_attempt(self.settings),
         )
         if begun is None:
             raise self._done_by_another()
@@ -387,10 +394,21 @@ class _Write:
             found = await self._read_back() if state == "failed" and self._is_repeat else None
             if found is None:
                 await store.not_applied(
-                    self.connection, self.row["id"], state=state, reason=str(error), earlier=self.earlier
+                    self.connection,
+                    self.row["id"],
+                    state=state,
+                    reason=str(error),
+                    earlier=self.earlier,
+                    check_after=late_check.delay(self.settings, 0),
                 )
             return found
-        await store.give_up(self.connection, self.row["id"], str(error), self.effect)
+        await store.give_up(
+            self.connection,
+            self.row["id"],
+            str(error),
+            self.effect,
+            check_after=late_check.delay(self.settings, 0),
+        )
         if self.readback is None or not isinstance(error, Retryable) or error.transient:
             return None
         if (found := await self._read_back()) is None:
@@ -493,9 +511,12 @@ class _Write:
             await self._ask(f"{self.effect.expected} were asked for; new at the vendor are {new}.")
         return Outcome(new, "found at the vendor after the answer was lost") if new else None
 
-    async def _stop_for(self, neighbour: Row) -> NoReturn:
+    async def _stop_for(self, neighbour: Row) -> None:
         """Raise: a later write of the same scope is the only one that could be mistaken for this one."""
         other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
+        if neighbour["state"] == "failed":  # nobody goes on with it; once it can no longer appear, it did not
+            self._ensure_landed(neighbour, f"an answer to {other} was lost, from which it could not be told")
+            return
         if neighbour["state"] == "uncertain":
             await self._ask(f"It cannot be distinguished from {other}, which is uncertain too.")
         busy = EffectBusy(f"{self.effect} waits for {other}, which must be resolved first.")

@@ -56,13 +56,16 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
 #   intended               not_applied: known to have changed nothing           intended (transient) or failed
 #   intended, uncertain    uncertain: nobody can know                           uncertain
 #   uncertain              resolve: a person says so                            done or intended
-#   done                   doubled: a late check found more than was wanted     doubled
+#   intended, failed       found_late: a late check found it                    done
+#   done, undone           doubled: a late check found more than was wanted     doubled
 #   doubled                undoubled: the surplus is undone, or is no double    done, or undone if it was compensated
 #   intended               compensation.skip: another business depends on it    kept
 #   done, failed, intended compensation (a trigger, effect_compensated)         undone
 
 
-async def intend(connection: Connection, effect: Effect, *, begin: bool = False) -> Row:
+async def intend(
+    connection: Connection, effect: Effect, *, begin: bool = False, check_after: float | None = None
+) -> Row:
     """
     Write the effect down as intended, unless it is there already.
 
@@ -71,6 +74,7 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
         effect: which.
         begin: its first attempt begins now, too, unless its business is being compensated, or the database was older
             than it was (`readback_first`).
+        check_after: the seconds until that attempt is looked for, should nobody go on with it.
 
     Returns:
         Its row, either way; `being_compensated`: its business is, and this is no step of it; `begun`: its first
@@ -80,9 +84,11 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
         row = await connection.fetchrow(
             f"""
             INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at,
-                                 clock)
+                                 clock, call, check_at)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
-                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $14 END
+                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $14 END, $15::jsonb,
+                   CASE WHEN begins AND $15::jsonb IS NOT NULL
+                        THEN clock_timestamp() + make_interval(secs => $16) END
             FROM (SELECT $13 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
             ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
             RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun, {_LINEAGE}
@@ -95,6 +101,8 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
             effect.dispatch_id,
             begin,
             stamp(),
+            effect.call,
+            check_after,
         ) or await connection.fetchrow(
             f"""
             SELECT *, false AS begun, {_AGE}, {_LINEAGE}, {_BEING_COMPENSATED}
@@ -110,7 +118,13 @@ async def intend(connection: Connection, effect: Effect, *, begin: bool = False)
 
 
 async def begin(
-    connection: Connection, effect_id: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
+    connection: Connection,
+    effect_id: int,
+    effect: Effect,
+    *,
+    scope: str | None,
+    baseline: set[str] | None,
+    check_after: float | None,
 ) -> Row | None:
     """
     Write down that an attempt begins now, and return the row; from here on its end is not known.
@@ -123,6 +137,7 @@ async def begin(
         effect: what is sent, and by which run.
         scope: where its read-back counts, if it does.
         baseline: what is there now.
+        check_after: the seconds until the attempt is looked for, should nobody go on with it.
     """
     return await connection.fetchrow(
         f"""
@@ -130,7 +145,8 @@ async def begin(
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
-            call = CASE WHEN attempts > 0 THEN $6 ELSE call END, clock = $7
+            call = $6, clock = $7, checks = 0,
+            check_at = CASE WHEN $6::jsonb IS NOT NULL THEN clock_timestamp() + make_interval(secs => $8) END
         WHERE id = $1 AND state IN ('intended', 'failed') RETURNING *, false AS begun, {_LINEAGE}
         """,  # noqa: S608  (a constant)
         effect_id,
@@ -140,6 +156,7 @@ async def begin(
         scope,
         effect.call,
         stamp(),
+        check_after,
     )
 
 
@@ -152,14 +169,25 @@ async def leaves_now(connection: Connection, effect_id: int) -> None:
     )
 
 
-async def give_up(connection: Connection, effect_id: int, reason: str, effect: Effect) -> None:
-    """Write down that nobody waits any longer for the answer of the open attempt."""
+async def give_up(
+    connection: Connection, effect_id: int, reason: str, effect: Effect, *, check_after: float | None
+) -> None:
+    """
+    Write down that nobody waits any longer for the answer of the open attempt.
+
+    It is looked for after so many seconds, should nobody have gone on with it: its order may be set aside by then.
+    """
     await connection.execute(
-        "UPDATE effects SET given_up_at = clock_timestamp(), reason = $2, call = $3, clock = $4 WHERE id = $1",
+        """
+        UPDATE effects SET given_up_at = clock_timestamp(), reason = $2, call = $3, clock = $4, checks = 0,
+            check_at = CASE WHEN $3::jsonb IS NOT NULL THEN clock_timestamp() + make_interval(secs => $5) END
+        WHERE id = $1
+        """,
         effect_id,
         reason,
         effect.call,
         stamp(),
+        check_after,
     )
 
 
@@ -185,7 +213,8 @@ async def done(
         """
         UPDATE effects
         SET state = 'done', reference = $2, answer = $3, reason = NULL, finished_at = clock_timestamp(), checks = 0,
-            check_at = clock_timestamp() + make_interval(secs => $4), call = coalesce($5, call)
+            check_at = clock_timestamp() + make_interval(secs => $4),
+            call = CASE WHEN $4::float8 IS NOT NULL OR attempts > 1 THEN coalesce($5, call) END
         WHERE id = $1 AND state IN ('intended', 'failed', 'uncertain') RETURNING true
         """,
         effect_id,
@@ -204,6 +233,7 @@ async def not_applied(
     state: str,
     reason: str,
     earlier: tuple[datetime | None, datetime | None, str | None] = (None, None, None),
+    check_after: float | None = None,
 ) -> None:
     """
     Write down that the attempt changed nothing.
@@ -215,13 +245,21 @@ async def not_applied(
         reason: why.
         earlier: `attempted_at`, `given_up_at` and `clock` of an attempt before it, whose end is as unknown as it was;
             without one, the effect may be sent again without a read-back.
+        check_after: the seconds until that one is looked for, should nobody go on with the effect.
     """
     await connection.execute(
-        "UPDATE effects SET state = $2, reason = $3, attempted_at = $4, given_up_at = $5, clock = $6 WHERE id = $1",
+        """
+        UPDATE effects
+        SET state = $2, reason = $3, attempted_at = $4::timestamptz, given_up_at = $5::timestamptz, clock = $6,
+            checks = 0, check_at = CASE WHEN coalesce($4::timestamptz, $5::timestamptz) IS NOT NULL AND call IS NOT NULL
+                            THEN clock_timestamp() + make_interval(secs => $7) END
+        WHERE id = $1
+        """,
         effect_id,
         state,
         reason,
         *earlier,
+        check_after,
     )
 
 
@@ -263,7 +301,7 @@ async def resolve(
             reference = CASE WHEN $2 THEN $3 ELSE reference END,
             finished_at = CASE WHEN $2 THEN clock_timestamp() ELSE finished_at END,
             attempted_at = CASE WHEN $2 THEN attempted_at END,
-            check_at = CASE WHEN $2 THEN clock_timestamp() + make_interval(secs => $4) END
+            check_at = clock_timestamp() + make_interval(secs => $4)
         WHERE id = $1 AND state = 'uncertain' RETURNING *
         """,
         effect_id,
@@ -277,16 +315,62 @@ async def resolve(
 
 
 async def claim_checks(database: "Connection | asyncpg.Pool", limit: int, lease: float) -> Sequence[Row]:
-    """Claim effects whose late check is due, for so many seconds: after that, another process may have them."""
+    """
+    Claim effects whose late check is due, for so many seconds: after that, another process may have them.
+
+    What happened, or was undone since; and what may have happened, once nobody waits for its answer.
+    """
     return await database.fetch(
         """
         UPDATE effects SET check_at = clock_timestamp() + make_interval(secs => $2)
-        WHERE id IN (SELECT id FROM effects WHERE check_at <= clock_timestamp() AND state IN ('done', 'doubled')
-                       AND call IS NOT NULL ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        WHERE id IN (SELECT id FROM effects
+                     WHERE check_at <= clock_timestamp() AND call IS NOT NULL
+                       AND state IN ('done', 'doubled', 'undone', 'failed', 'intended')
+                     ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING *, check_at AS claimed_until
         """,
         limit,
         lease,
+    )
+
+
+async def hurry_checks(connection: Connection, effect_ids: Sequence[int]) -> None:
+    """Write down that these effects are looked for now: what is there may be of one of them."""
+    await connection.execute(
+        "UPDATE effects SET check_at = clock_timestamp() WHERE id = ANY($1) AND state IN ('intended', 'failed')",
+        list(effect_ids),
+    )
+
+
+async def found_late(
+    connection: Connection, row: Row, reference: Sequence[str], reason: str, *, next_after: float | None
+) -> bool:
+    """Write down what a late check found of an effect with which nobody went on; return False if somebody has."""
+    found = await connection.fetchval(
+        """
+        UPDATE effects
+        SET state = 'done', reference = $2, reason = $3, finished_at = clock_timestamp(), checks = checks + 1,
+            check_at = clock_timestamp() + make_interval(secs => $4)
+        WHERE id = $1 AND state = $5 AND attempts = $6 RETURNING true
+        """,
+        row["id"],
+        list(reference),
+        reason,
+        next_after,
+        row["state"],
+        row["attempts"],
+    )
+    return found is not None
+
+
+async def others_at_step(connection: Connection, row: Row) -> Sequence[Row]:
+    """Return the other effects of the same step, from earlier and later tries of its business."""
+    return await connection.fetch(
+        "SELECT * FROM effects WHERE workflow = $1 AND key = $2 AND step = $3 AND id <> $4 ORDER BY id",
+        row["workflow"],
+        row["key"],
+        row["step"],
+        row["id"],
     )
 
 
@@ -315,7 +399,7 @@ async def doubled(
     connection: Connection, effect_id: int, surplus: Sequence[str], reason: str, *, next_after: float | None
 ) -> bool:
     """
-    Write down that the vendor has more than was wanted; return False if the effect is not done (any more).
+    Write down that the vendor has more than was wanted; return False if the effect is neither done nor undone.
 
     Its dispatch needs a person too, unless it is open again.
     """
@@ -325,7 +409,7 @@ async def doubled(
             UPDATE effects SET state = 'doubled', reason = $3, checks = checks + 1,
                 check_at = clock_timestamp() + make_interval(secs => $4),
                 surplus = ARRAY(SELECT DISTINCT unnest(surplus || $2::text[]) ORDER BY 1)
-            WHERE id = $1 AND state IN ('done', 'doubled') RETURNING dispatch_id
+            WHERE id = $1 AND state IN ('done', 'doubled', 'undone') RETURNING dispatch_id
         ), its_dispatch AS (
             UPDATE dispatches SET state = 'doubled', reason = $3, waits_for = $1
             WHERE id = (SELECT dispatch_id FROM found) AND state = 'done'
@@ -556,7 +640,7 @@ async def open_neighbours(connection: Connection, effect_id: int, scope: str) ->
         f"""
         SELECT *, {_AGE}, EXISTS (SELECT FROM dispatches d WHERE d.id = effects.dispatch_id
                                   AND d.state IN ('dispatched', 'running')) AS goes_on FROM effects
-        WHERE scope = $2 AND id <> $1 AND state IN ('intended', 'uncertain') AND attempted_at IS NOT NULL
+        WHERE scope = $2 AND id <> $1 AND state IN ('intended', 'uncertain', 'failed') AND attempted_at IS NOT NULL
         ORDER BY attempted_at DESC
         """,  # noqa: S608  (a constant)
         effect_id,
@@ -566,14 +650,14 @@ async def open_neighbours(connection: Connection, effect_id: int, scope: str) ->
 
 async def references_of_others(connection: Connection, scope: str, since: datetime) -> set[str]:
     """
-    Return the vendor's references of the scope that belong to effects done, or done since and undone.
+    Return the vendor's references of the scope that belong to effects done, wanted or not, or done since and undone.
 
     What was undone before either is in the baseline or had left the scope, and may have come back since.
     """
     found = await connection.fetchval(
         """
         SELECT array_agg(DISTINCT reference) FROM
-            (SELECT unnest(reference) AS reference FROM effects
+            (SELECT unnest(reference || surplus || decided) AS reference FROM effects
              WHERE scope = $1 AND (state IN ('done', 'doubled') OR (state = 'undone' AND finished_at > $2))) AS done
         """,
         scope,

@@ -6,7 +6,7 @@ import asyncpg
 
 from hookline import text
 from hookline.inbox.deliveries import CHANNEL
-from hookline.inbox.dispatches import FIRST_OF_KEY
+from hookline.inbox.dispatches import ACQUITTED, FIRST_OF_KEY
 from hookline.outages.store import FIRST_RELEASED, PROBE_LEASE
 
 GIVEN_UP_AT_ONCE = 100
@@ -25,7 +25,7 @@ async def wait(
     Its owner stays stored, without a lease: the flow run was left open by an engine. One of a batch has none.
     """
     await database.execute(
-        """
+        f"""
         UPDATE dispatches
         SET state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'discarded' END,
             finished_at = CASE WHEN discard_reason IS NOT NULL THEN now() END,
@@ -33,11 +33,11 @@ async def wait(
             vendor_wait_since = greatest(coalesce(vendor_wait_since, now()),    -- an earlier wait was for another
                                          (SELECT away_since FROM vendor_accounts WHERE account = $3)),
             attempts = greatest(attempts - 1, 0),
-            engine_deaths = 0, not_before = now(), lease_until = NULL,
+            {ACQUITTED}, not_before = now(), lease_until = NULL,
             flow_run_id = CASE WHEN $5 THEN NULL ELSE flow_run_id END,
             lease_owner = CASE WHEN $5 THEN NULL ELSE lease_owner END
         WHERE id = $1 AND lease_owner = $2 AND state = 'running'
-        """,
+        """,  # noqa: S608  (constants)
         dispatch_id,
         owner,
         account,

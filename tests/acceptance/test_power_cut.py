@@ -38,7 +38,7 @@ async def test_what_was_at_work_goes_on_at_once_and_is_not_overtaken(installatio
                 begun = await begun_again(installation)
 
                 assert order.InvoiceID in begun[0]["parameters"].values(), begun
-                assert begun[0]["engine_deaths"] == 0
+                assert begun[0]["takeovers"] == 0
                 assert [1, 1, 1] == [firm.counts(each)["licenses"] for each in (order, *later)]
                 await close_pool(installation.settings)
 
@@ -56,7 +56,7 @@ async def begun_again(installation):
     database = await pool(installation.settings)
     return await database.fetch(
         """
-        SELECT d.parameters, d.engine_deaths FROM changes c JOIN dispatches d ON d.id = c.dispatch_id
+        SELECT d.parameters, d.takeovers FROM changes c JOIN dispatches d ON d.id = c.dispatch_id
         WHERE c.became = 'running' AND c.subject = 'dispatch' AND c.id > (
             SELECT min(id) FROM changes WHERE subject = 'dispatch' AND was = 'running' AND became = 'dispatched')
         ORDER BY c.id

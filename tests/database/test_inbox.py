@@ -105,10 +105,10 @@ async def test_what_a_silent_engine_held_passes_to_another(database):
     await dispatch(database, "held")
     await claim(database, "dead-engine", lease=EXPIRED)
 
-    before = await claim(database, "engine-2", engine_deaths=ANY)
+    before = await claim(database, "engine-2", takeovers=ANY)
     await dispatches.take_over(database)
 
-    assert ([], ["held"]) == (before, await claim(database, "engine-2", engine_deaths=ANY))
+    assert ([], ["held"]) == (before, await claim(database, "engine-2", takeovers=ANY))
 
 
 async def test_a_renewed_lease_keeps_others_away(database):
@@ -123,7 +123,7 @@ async def test_an_engine_that_lost_its_dispatch_cannot_end_it(database):
     await dispatch(database, "held")
     [lost] = await dispatches.claim(database, "slow-engine", limit=1, lease=EXPIRED)
     await dispatches.take_over(database)
-    await claim(database, "engine-2", engine_deaths=ANY)
+    await claim(database, "engine-2", takeovers=ANY)
 
     await dispatches.finish(database, lost["id"], "slow-engine", "failed", "too late")
 

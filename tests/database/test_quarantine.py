@@ -1,4 +1,4 @@
-"""What took its engine with it runs last, then by itself, then no more; what only was beside it loses nothing."""
+"""What took its engine with it runs last, then by itself, then no more; what only was beside it loses its turn."""
 
 import asyncio
 import subprocess
@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import pytest
 from clocks import set_clock
+from pydantic import SecretStr
 
+from hookline.database.connection import database_url
 from hookline.engine import quarantine as quarantine_module
 from hookline.engine.leases import Leases
 from hookline.engine.liveness import alive, dead_engines
@@ -54,6 +56,19 @@ class Bench:
         """What its successor does first."""
         return await dispatches.take_over(self.database, dead=[name])
 
+    async def is_lost(self, name):
+        """Nobody hears of it, dead or not; until now it sent heartbeats."""
+        await _listed(self.database, name)
+        return await dispatches.take_over(self.database, unheard=[name])
+
+    async def runs_in_each(self, names):
+        """It begins in each of these engines, which are lost with it; how often it began."""
+        begun = 0
+        for name in names:
+            begun += len(await dispatches.claim(self.database, name, limit=1, lease=LEASE, takeovers=(0, 99)))
+            await self.is_lost(name)
+        return begun
+
     async def row(self, delivery):
         return await self.database.fetchrow("SELECT * FROM dispatches WHERE delivery_id = $1", delivery)
 
@@ -90,7 +105,7 @@ async def test_after_one_death_all_that_was_claimed_runs_again_when_nothing_else
 
 async def test_after_two_deaths_each_runs_by_itself_and_nothing_is_begun_beside_it(bench):
     for number in range(2):
-        await bench.dispatch(f"d{number}", engine_deaths=2)
+        await bench.dispatch(f"d{number}", takeovers=2)
     leases, quarantine = await bench.engine()
 
     first = await quarantine.claim(9)
@@ -103,7 +118,7 @@ async def test_after_two_deaths_each_runs_by_itself_and_nothing_is_begun_beside_
 
 async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_ever(bench, monkeypatch):
     await bench.dispatch("innocent")
-    await bench.dispatch("suspect", engine_deaths=2)
+    await bench.dispatch("suspect", takeovers=2)
     leases, quarantine = await bench.engine()
     [innocent] = await leases.claim(9, ["f/d"])
 
@@ -117,7 +132,7 @@ async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_
 
 
 async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute_only(bench, monkeypatch):
-    await bench.dispatch("suspect", engine_deaths=2)
+    await bench.dispatch("suspect", takeovers=2)
     _, quarantine = await bench.engine()
     await quarantine.claim(9)
     monkeypatch.setattr(quarantine_module, "MAX_ISOLATED_SECONDS", 0)
@@ -126,7 +141,7 @@ async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute
 
 
 async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_itself(bench, database):
-    delivery = await bench.dispatch("suspect", engine_deaths=2, flow_run_id="gen_random_uuid()")
+    delivery = await bench.dispatch("suspect", takeovers=2, engine_deaths=2, flow_run_id="gen_random_uuid()")
     _, quarantine = await bench.engine()
     await quarantine.claim(9)
 
@@ -137,7 +152,8 @@ async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_
 
     assert ("failed", 3, "engine") == (taken["state"], taken["engine_deaths"], taken["engine"])
     assert ("failed", dispatches.GAVE_UP, None) == (row["state"], row["reason"], row["lease_owner"])
-    assert ({delivery}, 2) == (replayed, (await bench.row(delivery))["engine_deaths"])
+    row = await bench.row(delivery)
+    assert ({delivery}, 2, 2) == (replayed, row["engine_deaths"], row["takeovers"])
 
 
 async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_one_alone(bench):
@@ -158,7 +174,7 @@ async def test_an_engine_that_dies_again_and_again_with_one_of_five_ends_that_on
 
 @pytest.mark.parametrize("how", ["done", "put back", "begun again"])
 async def test_whatever_its_engine_survives_acquits_it(bench, how):
-    delivery = await bench.dispatch("suspect", engine_deaths=1)
+    delivery = await bench.dispatch("suspect", takeovers=1, engine_deaths=1, lost_by="ARRAY['gone']")
     _, quarantine = await bench.engine()
     [claimed] = await quarantine.claim(9)
 
@@ -170,7 +186,97 @@ async def test_whatever_its_engine_survives_acquits_it(bench, how):
         case "begun again":
             await dispatches.unbatch(bench.database, claimed.id, "engine", "not well")
 
-    assert 0 == (await bench.row(delivery))["engine_deaths"]
+    row = await bench.row(delivery)
+    assert (0, 0, []) == (row["engine_deaths"], row["takeovers"], row["lost_by"])
+
+
+async def test_an_engine_that_is_lost_and_lives_has_not_died(bench, database):
+    delivery = await bench.dispatch("innocent")
+
+    begun = await bench.runs_in_each(["first", "second", "third", "fourth"])
+    waits = await bench.row(delivery)
+    await dispatches.is_alive(database, "second")
+    _, quarantine = await bench.engine("second")
+    again = await quarantine.claim(9)
+    goes_on = await bench.row(delivery)
+
+    assert (3, "dispatched", dispatches.FATE_UNKNOWN) == (begun, waits["state"], waits["reason"])
+    assert (["first", "second", "third"], 0) == (waits["lost_by"], waits["engine_deaths"])
+    assert (["innocent"], True, dispatches.TAKEN_OVER) == (
+        names(again),
+        quarantine.is_closed,
+        goes_on["reason"],
+    )
+    assert (["first", "third"], 3) == (goes_on["lost_by"], goes_on["takeovers"])
+
+
+@pytest.mark.parametrize("how", ["its lock is free", "it was silent for so long that it is no longer listed"])
+async def test_a_death_that_is_known_only_later_is_counted_then(bench, database, how):
+    delivery = await bench.dispatch("suspect")
+    await bench.runs_in_each(["first", "second"])
+
+    await dispatches.count_deaths(database)
+    before = (await bench.row(delivery))["engine_deaths"]
+    if how == "its lock is free":
+        await dispatches.count_deaths(database, dead=["second"])
+    else:
+        await engines.forget(database, ["second"])
+        await dispatches.count_deaths(database)
+    await dispatches.is_alive(database, "second")  # what was on its way when it died
+
+    row = await bench.row(delivery)
+    assert (0, 1, ["first"]) == (before, row["engine_deaths"], row["lost_by"])
+
+
+async def test_an_engine_that_was_lost_and_dies_with_the_same_dispatch_later_has_died_once(bench, database):
+    delivery = await bench.dispatch("suspect")
+    await bench.runs_in_each(["first"])
+
+    await dispatches.claim(database, "first", limit=1, lease=LEASE, takeovers=(0, 99))
+    await bench.dies("first")
+    await dispatches.count_deaths(database, dead=["first"])
+
+    row = await bench.row(delivery)
+    assert (1, 2, []) == (row["engine_deaths"], row["takeovers"], row["lost_by"])
+
+
+async def test_an_engine_that_fell_with_all_beside_it_after_it_was_lost_counts_against_nothing(
+    bench, database
+):
+    delivery = await bench.dispatch("innocent")
+    await bench.runs_in_each(["first"])
+
+    await dispatches.count_deaths(database, dead=["first"], fallen=["first"])
+
+    row = await bench.row(delivery)
+    assert (0, []) == (row["engine_deaths"], row["lost_by"])
+
+
+async def test_what_three_engines_died_of_is_run_no_more_though_that_is_known_late(bench, database):
+    delivery = await bench.dispatch("poison")
+
+    begun = await bench.runs_in_each(["first", "second", "third", "fourth"])
+    await dispatches.count_deaths(database, dead=["first", "second", "third"])
+    begun_again = await bench.runs_in_each(["fifth"])
+
+    row = await bench.row(delivery)
+    assert (3, 1, "failed", dispatches.GAVE_UP) == (begun, begun_again, row["state"], row["reason"])
+
+
+async def test_what_its_engine_is_lost_with_each_time_is_not_run_for_ever_though_they_live(bench, database):
+    delivery = await bench.dispatch("blocks its engine for a while")
+
+    begun = 0
+    for life in range(99):
+        begun += await bench.runs_in_each([f"life {life}"])
+        await dispatches.is_alive(database, f"life {life}")
+
+    row = await bench.row(delivery)
+    assert (dispatches.LOST_TOO_OFTEN, "failed", dispatches.LOST_EACH_TIME) == (
+        begun,
+        row["state"],
+        row["reason"],
+    )
 
 
 async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_lasts(bench, database, closing):
@@ -199,6 +305,28 @@ async def test_what_a_killed_engine_held_passes_on_at_once_though_its_lease_last
     row = await bench.row(delivery)
     assert ("dispatched", 1) == (row["state"], row["engine_deaths"])
     assert ([], 0) == (dead_engines(home), await database.fetchval("SELECT count(*) FROM engines"))
+
+
+async def test_a_living_engine_of_this_home_whose_lease_ran_out_has_died_when_its_lock_is_free(
+    bench, database, tmp_path, closing
+):
+    delivery = await bench.dispatch("held")
+    elsewhere = {"home": tmp_path, "database_url": SecretStr(database_url(bench.settings))}
+    leases = Leases(bench.settings.model_copy(update=elsewhere), "next")
+    await _listed(database, "lost")
+    await dispatches.claim(database, "lost", limit=1, lease=timedelta(0))
+
+    with alive(tmp_path, "lost"):
+        await leases.take_over()
+        while_it_lives = await bench.row(delivery)
+    (tmp_path / "engines" / "lost.lock").touch()  # as it is left by a process that dies
+    await leases.take_over()
+
+    row = await bench.row(delivery)
+    assert ("dispatched", 1, 0) == tuple(
+        while_it_lives[name] for name in ("state", "takeovers", "engine_deaths")
+    )
+    assert (1, 1, []) == (row["takeovers"], row["engine_deaths"], row["lost_by"])
 
 
 def test_an_engine_that_ends_in_order_is_not_taken_for_dead(tmp_path):

@@ -48,7 +48,7 @@ async def held(database):
     await dispatches.claim(database, "other", limit=1, lease=LEASE)
 
     async def state():
-        row = await database.fetchrow("SELECT state, engine_deaths, spared FROM dispatches")
+        row = await database.fetchrow("SELECT state, takeovers, spared FROM dispatches")
         return tuple(row.values())
 
     return state
@@ -111,7 +111,7 @@ async def test_a_killed_engine_of_another_home_is_known_dead_by_its_session(
 
     assert ("running", 0, False) == while_it_lives == at_first
     assert ("dispatched", 1, False) == await held()
-    assert 0 == await database.fetchval("SELECT count(*) FROM engines")
+    assert (0, ["other"]) == tuple(await database.fetchrow("SELECT engine_deaths, lost_by FROM dispatches"))
 
 
 async def test_what_a_dead_engine_was_routing_is_free_at_once(database, database_settings, held, tmp_path):
@@ -189,7 +189,7 @@ async def test_the_first_death_with_all_else_takes_no_turn_away_and_the_second_c
         assert ([], ["other"]) == (dead_engines(tmp_path), fallen_engines(tmp_path))
         await leases.take_over()
         found.append(await held())
-        await dispatches.claim(database, "other", limit=1, lease=LEASE, engine_deaths=(0, 9))
+        await dispatches.claim(database, "other", limit=1, lease=LEASE, takeovers=(0, 9))
 
     assert [("dispatched", 0, True), ("dispatched", 1, True)] == found
     assert [] == await asyncio.to_thread(os.listdir, tmp_path / "engines")

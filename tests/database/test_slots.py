@@ -199,7 +199,7 @@ async def test_what_an_engine_said_before_it_died_is_taken_back_by_the_next(data
 
     other = leases(4)
     await other.take_over()
-    await database.execute("UPDATE dispatches SET engine_deaths = 0")
+    await database.execute("UPDATE dispatches SET takeovers = 0")
     [again] = await other.claim(1, ["f/d"])
     await other.slots.report_waits(database, "engine", ["f/d"])
 

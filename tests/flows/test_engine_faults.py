@@ -20,6 +20,7 @@ from hookline.engine.batch import NAME
 from hookline.engine.leases import Leases
 from hookline.engine.outcomes import LeaseLost
 from hookline.engine.runs import FlowRuns
+from hookline.inbox import dispatches
 from hookline.inbox.dispatches import LAST
 from hookline.journal.resolution import resolve
 from hookline.prefect_adapter.control import Stop
@@ -150,6 +151,23 @@ async def test_a_run_whose_lease_is_lost_is_neither_ended_nor_gone_on_with(admin
     assert (Stop.LEASE_LOST, "running", "another") == (claimed.stop, left["state"], left["lease_owner"])
     assert (["first"], "RUNNING") == (written, state)
     assert (["first", "second"], "COMPLETED") == (work.written, (await work.flow_run()).state_type.value)
+
+
+async def test_an_engine_that_was_lost_and_lives_has_not_died_of_what_it_ran(admin, until):
+    work = await admin.dispatch("steps")
+    async with admin.engine() as engine:
+        await work.has_written("first")
+        await dispatches.take_over(admin.database, unheard=[engine.name])
+        lost_by = [(await work.row())["lost_by"]]
+
+        while lost_by[-1]:
+            lost_by.append((await work.row())["lost_by"])
+            await asyncio.sleep(0.1)
+        deaths = (await work.row())["engine_deaths"]
+        work.open()
+        await work.is_("done")
+
+    assert ([engine.name], [], 0) == (lost_by[0], lost_by[-1], deaths)
 
 
 async def test_an_engine_that_slept_through_its_lease_forces_nothing_upon_the_run_of_another(admin):

@@ -30,6 +30,11 @@ SETTINGS: Any = SimpleNamespace(
 )
 MAX_STEPS = 4_000
 RETRIES = 3
+SET_ASIDE, UNDONE = 0.05, 0.1
+"""How often an order is given up after an error, and after it was done."""
+
+OVER = ("intended", "failed", "uncertain", "undone")
+"""How an effect may end that is done, or doubled, in an order that nobody gave up."""
 
 
 class Killed(BaseException):
@@ -74,6 +79,8 @@ class Schedule:
         self.runs: list[Run] = []
         self.current: Run | None = None
         self.deaths = self.random.choice((0, 0, 1, 2, 4))
+        self.set_aside: set[str] = set()
+        """The orders that a person set aside, or that were undone: nobody goes on with them."""
 
     def play(self) -> None:
         """
@@ -182,7 +189,7 @@ class Schedule:
         await Sleep(world.now + after)
         effect = Effect("test", key, "license", key, "vendor.act", {"n": 1}, expected=1, call={})
         readback = world.by_count() if self.counts else world.by_token(key)
-        while True:
+        while key not in self.set_aside:
             try:
                 await Journal(SETTINGS).run(effect, lambda: world.call(key), readback)
             except EffectLanding as landing:
@@ -191,11 +198,22 @@ class Schedule:
                 await self._ask_a_person(uncertain.effect_id, key)
             except (VendorFault, DatabaseUnavailable, EffectBusy, context.NotSent) as error:
                 failed += 1
+                if self.random.random() < SET_ASIDE:
+                    self._end_business(key)
                 asked = getattr(error, "retry_after", None) or 0.0
                 is_retried = getattr(error, "transient", False) and failed % (RETRIES + 1)
                 await Sleep(world.now + max(asked, 2.0 * 5 ** (failed % 3) if is_retried else 300.0))
             else:
+                if self.random.random() < UNDONE:
+                    await Sleep(world.now + self.random.uniform(0, 100))
+                    self._end_business(key)
                 return
+
+    def _end_business(self, key: str) -> None:
+        """A person sets the order aside, or a rule of it says no and what was done is given back."""
+        self.set_aside.add(key)
+        if self.random.random() < 0.7:
+            self.store.undo(key)
 
     async def _ask_a_person(self, number: int, key: str) -> None:
         """A person looks when all has landed, and says what is there."""
@@ -221,17 +239,17 @@ class Schedule:
         """Let a week pass with its late checks, then compare the journal with the vendor."""
         for _ in range(60):
             self.world.pass_time(3 * 3600)
-            for row in self.world.rows:
-                if row["check_at"] is not None and row["check_at"] <= self.world.now:
-                    _finish(self._check(row))
+            for row in self.store.due_checks():
+                _finish(self._check(row))
         for row in self.world.rows:
-            if row["state"] not in ("done", "doubled") or len(row["reference"]) != 1:
+            is_over = row["key"] in self.set_aside and (row["state"] in OVER or row["was_undone"])
+            if not is_over and (row["state"] not in ("done", "doubled") or len(row["reference"]) != 1):
                 raise Problem(self.seed, f"{row['key']} ends {row['state']} with {row['reference']}")
         if self.counts:
             self._compare(self.world.rows, None)
         else:
-            for row in self.world.rows:
-                self._compare([row], row["key"])
+            for key in self.keys:
+                self._compare([row for row in self.world.rows if row["key"] == key], key)
 
     async def _check(self, row: dict[str, Any]) -> None:
         readback = self.world.by_count() if self.counts else self.world.by_token(row["key"])
@@ -240,9 +258,9 @@ class Schedule:
     def _compare(self, rows: list[dict[str, Any]], key: str | None) -> None:
         """Compare what the journal shows with what the vendor has: all of it, and each thing once."""
         there = sorted(reference for reference, of, _ in self.world.things if key in (None, of))
-        shown = sorted(each for row in rows for each in (*row["reference"], *row["surplus"]))
+        shown = sorted(each for row in rows for each in (*_wanted(row), *row["surplus"]))
         doubled = any(row["state"] == "doubled" for row in rows)
-        if there != shown or doubled != (len(there) > len(rows)):
+        if there != shown or doubled != (len(there) > sum(len(_wanted(row)) for row in rows)):
             states = [row["state"] for row in rows]
             raise Problem(self.seed, f"{states} with {shown}, and the vendor has {there}")
 
@@ -277,6 +295,11 @@ class Schedule:
             stack.enter_context(patch.object(journal, "outside", lambda _settings: remembers_nothing))
             stack.enter_context(patch.object(fence, "now", lambda: self.world.now))
             yield
+
+
+def _wanted(row: dict[str, Any]) -> list[str]:
+    """Return what an effect brought that was not given back."""
+    return [] if row["was_undone"] else row["reference"]
 
 
 def _finish(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -176,10 +176,12 @@ class Store:
             "ended": row["given_up_at"] is not None,
         }
 
-    async def intend(self, session: Session, effect: Effect, *, begin: bool = False) -> dict[str, Any]:
+    async def intend(
+        self, session: Session, effect: Effect, *, begin: bool = False, check_after: float | None = None
+    ) -> dict[str, Any]:
         await self._statement(session)
         for row in self.world.rows:
-            if (row["workflow"], row["key"], row["step"]) == (effect.workflow, effect.key, effect.step):
+            if row["state"] != "undone" and row["key"] == effect.key:
                 return {**self._age(row), "begun": False}
         row = {
             **{name: getattr(effect, name) for name in COPIED},
@@ -196,10 +198,12 @@ class Store:
             "given_up_at": None,
             "clock": None,
             "checks": 0,
-            "check_at": None,
+            "check_at": self._after(check_after) if begin else None,
             "surplus": [],
             "decided": [],
             "being_compensated": False,
+            "was_undone": False,
+            "finished_at": float("-inf"),
             **WHOLE,
         }
         self.world.rows.append(row)
@@ -207,13 +211,21 @@ class Store:
         return {**row, "begun": begin}
 
     async def begin(
-        self, session: Session, number: int, effect: Effect, *, scope: str | None, baseline: set[str] | None
+        self,
+        session: Session,
+        number: int,
+        effect: Effect,
+        *,
+        scope: str | None,
+        baseline: set[str] | None,
+        check_after: float | None,
     ) -> dict[str, Any] | None:
         await self._statement(session)
         row = self._row(number)
         if row["state"] not in ("intended", "failed"):
             return None
         changes = {"attempts": row["attempts"] + 1, "scope": scope or row["scope"]}
+        row |= {"checks": 0, "check_at": self._after(check_after)}
         row |= changes | {"state": "intended", "attempted_at": self.world.now, "given_up_at": None}
         row["baseline"] = None if baseline is None else sorted(baseline)
         await Step()
@@ -223,9 +235,11 @@ class Store:
         await self._statement(session)
         self._row(number)["attempted_at"] = self.world.now
 
-    async def give_up(self, session: Session, number: int, reason: str, effect: Effect) -> None:
+    async def give_up(
+        self, session: Session, number: int, reason: str, effect: Effect, *, check_after: float | None
+    ) -> None:
         await self._statement(session)
-        self._row(number)["given_up_at"] = self.world.now
+        self._row(number).update(given_up_at=self.world.now, checks=0, check_at=self._after(check_after))
 
     async def done(
         self,
@@ -239,9 +253,12 @@ class Store:
         await self._statement(session)
         if self._row(number)["state"] not in ("intended", "failed", "uncertain"):
             return False
-        check_at = None if check_after is None else self.world.now + check_after
         self._row(number).update(
-            state="done", reference=outcome.reference, checks=0, check_at=check_at, finished_at=self.world.now
+            state="done",
+            reference=outcome.reference,
+            checks=0,
+            check_at=self._after(check_after),
+            finished_at=self.world.now,
         )
         return True
 
@@ -256,10 +273,14 @@ class Store:
         *,
         state: str,
         reason: str,
-        earlier: tuple[Any, Any] = (None, None),
+        earlier: tuple[Any, Any, Any] = (None, None, None),
+        check_after: float | None = None,
     ) -> None:
         await self._statement(session)
-        self._row(number).update(state=state, attempted_at=earlier[0], given_up_at=earlier[1])
+        check_at = None if earlier[:2] == (None, None) else self._after(check_after)
+        self._row(number).update(
+            state=state, attempted_at=earlier[0], given_up_at=earlier[1], checks=0, check_at=check_at
+        )
 
     async def uncertain(self, session: Session, number: int, reason: str, effect: Effect) -> None:
         await self._statement(session)
@@ -276,7 +297,7 @@ class Store:
             for row in self.world.rows
             if row["scope"] == scope
             and row["id"] != number
-            and row["state"] in ("intended", "uncertain")
+            and row["state"] in ("intended", "uncertain", "failed")
             and row["attempted_at"] is not None
         ]
         return sorted(found, key=lambda row: -row["attempted_at"])
@@ -288,14 +309,55 @@ class Store:
     async def references_of_others(self, session: Session, scope: str, since: float) -> set[str]:
         await self._statement(session)
         rows = (
-            row for row in self.world.rows if row["scope"] == scope and row["state"] in ("done", "doubled")
+            row
+            for row in self.world.rows
+            if row["scope"] == scope
+            and (
+                row["state"] in ("done", "doubled")
+                or (row["state"] == "undone" and row["finished_at"] > since)
+            )
         )
-        return {each for row in rows for each in row["reference"]}
+        return {each for row in rows for each in (*row["reference"], *row["surplus"])}
 
     async def references(self, session: Session, scope: str) -> set[str]:
         await self._statement(session)
         rows = (row for row in self.world.rows if row["scope"] == scope)
         return {each for row in rows for each in (*row["reference"], *row["surplus"])}
+
+    async def hurry_checks(self, session: Session, numbers: list[int]) -> None:
+        for number in numbers:
+            if self._row(number)["state"] in ("intended", "failed"):
+                self._row(number)["check_at"] = self.world.now
+
+    async def found_late(
+        self,
+        session: Session,
+        row: dict[str, Any],
+        reference: list[str],
+        reason: str,
+        *,
+        next_after: float | None,
+    ) -> bool:
+        await self._statement(session)
+        current = self._row(row["id"])
+        if (current["state"], current["attempts"]) != (row["state"], row["attempts"]):
+            return False
+        current.update(state="done", reference=reference, finished_at=self.world.now)
+        await self.checked(session, row["id"], next_after=next_after)
+        return True
+
+    async def others_at_step(self, session: Session, row: dict[str, Any]) -> list[dict[str, Any]]:
+        return [each for each in self.world.rows if each["key"] == row["key"] and each["id"] != row["id"]]
+
+    def due_checks(self) -> list[dict[str, Any]]:
+        """Return what the late checks that are due look for."""
+        return [
+            dict(row)
+            for row in self.world.rows
+            if row["check_at"] is not None
+            and row["check_at"] <= self.world.now
+            and row["state"] in LOOKED_FOR
+        ]
 
     async def postpone_check(self, session: Session, number: int, seconds: float) -> None:
         self._row(number)["check_at"] = self.world.now + seconds
@@ -308,8 +370,10 @@ class Store:
     async def doubled(
         self, session: Session, number: int, surplus: list[str], reason: str, *, next_after: float | None
     ) -> bool:
-        await self.checked(session, number, next_after=next_after)
         row = self._row(number)
+        if row["state"] not in ("done", "doubled", "undone"):
+            return False
+        await self.checked(session, number, next_after=next_after)
         row.update(state="doubled", surplus=sorted({*row["surplus"], *surplus}))
         return True
 
@@ -317,9 +381,19 @@ class Store:
         """Write down a person's word: it happened, with this reference, or it is to be sent again."""
         row = self._row(number)
         if reference:
-            row.update(state="done", reference=reference, check_at=self.world.now + check_after)
+            row.update(state="done", reference=reference, check_at=self._after(check_after))
         else:
-            row.update(state="intended", attempted_at=None)
+            row.update(state="intended", attempted_at=None, check_at=self._after(check_after))
+
+    def undo(self, key: str) -> None:
+        """Write down that what is done of a business is undone; at the vendor, it is gone."""
+        for row in self.world.rows:
+            if row["key"] == key and row["state"] in ("done", "failed"):
+                self.world.things = [each for each in self.world.things if each[0] not in row["reference"]]
+                row.update(state="undone", was_undone=True)
+
+    def _after(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self.world.now + seconds
 
     def _row(self, number: int) -> dict[str, Any]:
         return self.world.rows[number - 1]
@@ -337,6 +411,8 @@ COPIED = (
     "generation",
     "call",
 )
+LOOKED_FOR = ("done", "doubled", "undone", "failed", "intended")
+"""The states of what late checks look for."""
 WHOLE = {
     "lineage": None,
     "held_reason": None,

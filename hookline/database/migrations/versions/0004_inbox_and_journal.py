@@ -58,7 +58,9 @@ CREATE TABLE dispatches (
     attempts       integer NOT NULL DEFAULT 0,
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
     unbatched      boolean NOT NULL DEFAULT false,               -- must run in a flow run of its own, backlog or not
-    engine_deaths  integer NOT NULL DEFAULT 0,                   -- engines that died, or blocked, while they ran it
+    takeovers      integer NOT NULL DEFAULT 0,                   -- from engines that died, or were lost, running it
+    engine_deaths  integer NOT NULL DEFAULT 0,                   -- those of these engines that are known to have died
+    lost_by        text[] NOT NULL DEFAULT '{}',                 -- those of which it is not known if they live
     spared         boolean NOT NULL DEFAULT false,               -- one death was not counted: everything died with it
     not_before     timestamptz NOT NULL DEFAULT now(),
     lease_owner    text,
@@ -457,6 +459,7 @@ CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
         WHEN 'failed' THEN '{intended,done,undone,kept}'::text[]
         WHEN 'uncertain' THEN '{intended,done}'::text[]
         WHEN 'doubled' THEN '{done,undone}'::text[]
+        WHEN 'undone' THEN '{doubled}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 """
 
@@ -492,7 +495,8 @@ CREATE INDEX dispatches_key_end ON dispatches (split_part(key, ' ', -1));   -- t
 CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
 CREATE INDEX dispatches_waits_for ON dispatches (waits_for) WHERE state = 'uncertain';
 CREATE INDEX dispatches_leases ON dispatches (lease_until) WHERE state = 'running';
-CREATE INDEX dispatches_suspects ON dispatches (engine_deaths) WHERE state = 'dispatched' AND engine_deaths > 0;
+CREATE INDEX dispatches_suspects ON dispatches (takeovers) WHERE state = 'dispatched' AND takeovers > 0;
+CREATE INDEX dispatches_lost_by ON dispatches (id) WHERE lost_by <> '{}';
 CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NOT IN ('undone', 'kept');
 CREATE INDEX effects_key ON effects (key);
 CREATE INDEX effects_depends_on ON effects USING gin (depends_on) WITH (fastupdate = off) WHERE depends_on <> '{}';
@@ -505,7 +509,7 @@ CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX effects_surplus ON effects USING gin (surplus) WHERE surplus <> '{}';
 CREATE INDEX effects_decided ON effects USING gin (decided) WHERE decided <> '{}';
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
-CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain');
+CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain', 'failed');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
 CREATE INDEX effects_dispatch ON effects (dispatch_id);
 CREATE INDEX changes_delivery ON changes (delivery_id, id);
