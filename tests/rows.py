@@ -1,6 +1,15 @@
-"""Rows of the database in a state, reached by transitions that the database accepts."""
+"""Requests as the gateway stores them; rows in a state, reached by transitions that the database accepts."""
 
+from typing import Any
+
+from hookline.inbox.deliveries import Arrival
 from hookline.states import MACHINES, Machine
+
+
+def arrival(external_id: str, source: str = "jiwa", **fields: Any) -> Arrival:
+    """A request of a source, as it is stored; its `fields` as far as they matter."""
+    plain = {"method": "POST", "query": {}, "headers": {}, "content_type": "application/json", "body": b"{}"}
+    return Arrival(source, external_id, **(plain | fields))
 
 
 def way(machine: Machine, before: str, after: str) -> list[str]:

@@ -160,10 +160,7 @@ class Slots:
 
     def share(self, vendor: str, address: str) -> VendorShare:
         """Return the share of a vendor's address."""
-        share = self._shares.get(address)
-        return share or self._shares.setdefault(
-            address, VendorShare(vendor, lambda: max(1, self.at_once // 2))
-        )
+        return self._shares.setdefault(address, VendorShare(vendor, lambda: max(1, self.at_once // 2)))
 
     def note_progress(self) -> None:
         """Note that a dispatch was claimed or has ended."""

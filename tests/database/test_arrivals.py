@@ -2,12 +2,9 @@
 
 import asyncio
 
-from hookline.inbox.deliveries import Arrival, accept_all
+from rows import arrival
 
-
-def arrival(external_id, source="jiwa", **other):
-    fields = {"method": "POST", "query": {}, "headers": {}, "content_type": "application/json", "body": b"{}"}
-    return Arrival(source=source, external_id=external_id, **(fields | other))
+from hookline.inbox.deliveries import accept_all
 
 
 async def test_they_are_numbered_as_they_came_and_answered_in_that_order(database):

@@ -5,6 +5,7 @@ import json
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
+from rows import arrival
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
@@ -37,16 +38,7 @@ def keep(database, hooks):
         kept, altered, _ = bodies.seal(source, keys, "application/json", body)
         receipt = await deliveries.accept(
             database,
-            deliveries.Arrival(
-                source="jiwa",
-                external_id=name or str(keys),
-                method="POST",
-                query={},
-                headers={},
-                content_type="application/json",
-                body=kept,
-                altered=altered,
-            ),
+            arrival(name or str(keys), body=kept, altered=altered),
         )
         return receipt.id
 

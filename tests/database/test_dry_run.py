@@ -1,7 +1,7 @@
 """A dry run does what the command does, and takes it back."""
 
 import pytest
-from rows import bring
+from rows import arrival, bring
 
 from hookline.errors import HooklineError
 from hookline.inbox import commands, deliveries, dispatches, dry_run
@@ -17,15 +17,7 @@ def put(database):
     async def put(state=None, external_id="one", **routes):
         receipt = await deliveries.accept(
             database,
-            deliveries.Arrival(
-                source="jiwa",
-                external_id=external_id,
-                method="POST",
-                query={},
-                headers={},
-                content_type="application/json",
-                body=b"{}",
-            ),
+            arrival(external_id),
         )
         async with database.acquire() as connection:
             for route, state_of in routes.items():

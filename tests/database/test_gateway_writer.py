@@ -4,13 +4,10 @@ import asyncio
 
 import asyncpg
 import pytest
+from rows import arrival
 
 from hookline.gateway.writer import MAX_AT_ONCE, MAX_BYTES_AT_ONCE, Writer
-from hookline.inbox.deliveries import Arrival, Receipt
-
-
-def arrival(external_id, body=b"{}"):
-    return Arrival("jiwa", external_id, "POST", {}, {}, "application/json", body)
+from hookline.inbox.deliveries import Receipt
 
 
 async def test_one_that_cannot_be_kept_takes_no_other_with_it(database, database_settings):
@@ -52,6 +49,6 @@ async def test_all_that_arrive_are_kept_however_many_and_large_they_are(
     database, database_settings, number, size
 ):
     writer = Writer(database_settings)
-    await asyncio.gather(*(writer.store(arrival(str(each), b"x" * size)) for each in range(number)))
+    await asyncio.gather(*(writer.store(arrival(str(each), body=b"x" * size)) for each in range(number)))
 
     assert number == await database.fetchval("SELECT count(*) FROM deliveries WHERE length(body) = $1", size)

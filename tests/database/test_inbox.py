@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from rows import bring
+from rows import arrival, bring
 
 from hookline.inbox import deliveries, dispatches
 
@@ -15,15 +15,7 @@ ANY = (0, dispatches.LAST)
 async def accept(database, external_id="one", source="jiwa", body=b"{}"):
     return await deliveries.accept(
         database,
-        deliveries.Arrival(
-            source=source,
-            external_id=external_id,
-            method="POST",
-            query={},
-            headers={"host": "here"},
-            content_type="application/json",
-            body=body,
-        ),
+        arrival(external_id, source=source, headers={"host": "here"}, body=body),
     )
 
 

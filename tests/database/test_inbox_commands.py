@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from rows import bring
+from rows import arrival, bring
 
 from hookline.inbox import audit, commands, deliveries, dispatches, search
 
@@ -15,15 +15,7 @@ LEASE = timedelta(seconds=30)
 async def accept(database, external_id="one", source="jiwa"):
     receipt = await deliveries.accept(
         database,
-        deliveries.Arrival(
-            source=source,
-            external_id=external_id,
-            method="POST",
-            query={},
-            headers={},
-            content_type="application/json",
-            body=b"{}",
-        ),
+        arrival(external_id, source=source),
     )
     return receipt.id
 
@@ -252,6 +244,9 @@ async def test_nothing_of_a_paused_source_is_started(database):
 
 async def test_a_pause_is_made_and_ended_once_and_both_stand_in_the_trail(database):
     paused = [await act(database, commands.pause, "jiwa", reason="upgrade") for _ in range(2)]
+    assert [("jiwa", ANN, "upgrade")] == [
+        tuple(row) for row in await database.fetch("SELECT source, actor, reason FROM pauses")
+    ]
     resumed = [await act(database, commands.resume, "jiwa") for _ in range(2)]
 
     rows = await database.fetch("SELECT became, actor, reason FROM changes WHERE source = 'jiwa' ORDER BY id")

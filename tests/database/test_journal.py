@@ -759,9 +759,10 @@ async def test_a_person_resolves_that_it_is_to_be_sent_again(database, database_
     with pytest.raises(EffectUncertain):
         await Journal(database_settings).run(effect(), vendor.send)
 
-    await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
+    noted = await resolve(database_settings, 1, happened=False, reference=[], actor="ann")
     await Journal(database_settings).run(effect(), vendor.send)
 
+    assert "it is to be sent again. Retry its run in the Prefect UI to go on" in noted
     assert (2, "done") == (vendor.sent, await state_of(database))
 
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from rows import bring
+from rows import arrival, bring
 
 from hookline.context import RunStopped
 from hookline.engine.leases import Leases
@@ -30,15 +30,7 @@ def engine(database, database_settings):
 async def dispatch(database, external_id="one", deployment="f/d"):
     receipt = await deliveries.accept(
         database,
-        deliveries.Arrival(
-            source="jiwa",
-            external_id=external_id,
-            method="POST",
-            query={},
-            headers={},
-            content_type="application/json",
-            body=b"{}",
-        ),
+        arrival(external_id),
     )
     async with database.acquire() as connection:
         await dispatches.add_all(

@@ -228,6 +228,7 @@ async def test_a_poll_that_fails_waits_twice_as_long_each_time_but_no_longer_tha
         await polls.note_failure(database, claimed, "no answer", wait=timedelta(minutes=1))
         waits.append(await database.fetchval("SELECT extract(epoch FROM next_at - now())::float FROM polls"))
 
+    assert "no answer" == await database.fetchval("SELECT error FROM polls")
     assert [60, 120, 240, 480, 900, 900] == [round(wait, -1) for wait in waits[:6]]
     assert 900 >= max(waits)
 

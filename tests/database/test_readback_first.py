@@ -206,6 +206,20 @@ async def test_what_nobody_knew_and_a_later_write_found_is_still_unknown(
         await journal.run(effect(expected=1), vendor.send(), vendor.count)
 
 
+async def test_what_a_person_says_was_done_is_not_taken_for_what_another_order_brought(
+    journal, restored, vendor, database_settings
+):
+    vendor.notes["second"] = ""
+    await restored()
+    with pytest.raises(EffectUncertain):
+        await journal.run(effect(key="order-2", expected=1), vendor.send(), vendor.count)
+    await resolve(database_settings, 1, happened=True, reference=["second"], actor="ann")
+
+    await journal.run(effect(expected=1), vendor.send("first"), vendor.count)
+
+    assert ["first"] == vendor.sent
+
+
 async def test_while_it_is_held_nothing_is_sent(journal, database, vendor):
     await high_water.hold(database, "It is old.")
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from rows import bring
+from rows import arrival, bring
 
 from hookline.hooks import load_hooks
 from hookline.inbox import audit, bodies, commands, deliveries, dispatches, retention
@@ -65,15 +65,7 @@ def received(database):
 async def accept(database, name="one", source="jiwa", body=b"{}"):
     return await deliveries.accept(
         database,
-        deliveries.Arrival(
-            source=source,
-            external_id=name,
-            method="POST",
-            query={},
-            headers={},
-            content_type="application/json",
-            body=body,
-        ),
+        arrival(name, source=source, body=body),
     )
 
 

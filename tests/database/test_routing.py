@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from prefect.utilities.schema_tools.validation import validate
+from rows import arrival
 
 from hookline.engine.routing import FATAL, MAX_ATTEMPTS, Router
 from hookline.hooks import load_hooks
@@ -38,12 +39,9 @@ def route(database, route_received):
     ):
         receipt = await deliveries.accept(
             database,
-            deliveries.Arrival(
+            arrival(
+                uuid4().hex,
                 source=source,
-                external_id=uuid4().hex,
-                method="POST",
-                query={},
-                headers={},
                 content_type=content_type,
                 body=body if isinstance(body, bytes) else json.dumps(body).encode(),
             ),

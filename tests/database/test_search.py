@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import bring
+from rows import arrival, bring
 
 from hookline.database.connection import database_url
 from hookline.gateway.views import queries
-from hookline.inbox import deliveries, dispatches, search
+from hookline.inbox import deliveries, dispatches, full_rows, search
 from hookline.inbox.search import Filter, Selection
 from hookline.states import DELIVERIES
 
@@ -25,15 +25,7 @@ async def put(database, state="received", *, source="jiwa", at=None, body=b"{}",
     """A delivery in this state; its id."""
     receipt = await deliveries.accept(
         database,
-        deliveries.Arrival(
-            source=source,
-            external_id=uuid4().hex,
-            method="POST",
-            query={},
-            headers={},
-            content_type="application/json",
-            body=body,
-        ),
+        arrival(uuid4().hex, source=source, body=body),
     )
     if key is not None:
         async with database.acquire() as connection:
@@ -118,6 +110,21 @@ async def test_a_delivery_is_read_by_the_beginning_of_its_id_unless_several_begi
     [(digit, many)] = Counter(delivery.hex[0] for delivery in ids).most_common(1)
     assert many > 1
     assert None is await search.read(database, digit)
+
+
+@pytest.mark.parametrize("by", ["dispatch_id", "flow_run_id", "key"])
+async def test_the_effects_of_a_dispatch_are_found_by_what_they_have_in_common_with_it(database, by):
+    await put(database, key="jiwa order 5244dd")
+    dispatch = dict(await database.fetchrow("UPDATE dispatches SET flow_run_id = $1 RETURNING *", uuid4()))
+    its_own = {"key": "5244dd", "dispatch_id": dispatch["id"], "flow_run_id": dispatch["flow_run_id"]}
+    for label, common in (("its own", {by: its_own[by]}), ("another's", {})):
+        row = {"key": label, "dispatch_id": None, "flow_run_id": None} | common
+        made_by = {"id": row["dispatch_id"], "flow_run_id": row["flow_run_id"]}
+        await effect(database, made_by, key=row["key"], label=label)
+
+    found = await full_rows.effects(database, [dispatch])
+
+    assert ["its own"] == [row["label"] for row in found]
 
 
 STATES = (

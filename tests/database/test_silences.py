@@ -5,13 +5,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from rows import arrival
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import Hooks
 from hookline.hooks.config import load_hooks
 from hookline.hooks.sources import read_source
 from hookline.inbox import commands, silences
-from hookline.inbox.deliveries import Arrival, accept
+from hookline.inbox.deliveries import accept
 
 SHOP = {"scheme": "shared-secret"}
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -37,7 +38,7 @@ def look(database):
 @pytest.fixture
 def send(database):
     async def send():
-        await accept(database, Arrival("shop", uuid4().hex, "POST", {}, {}, "application/json", b"{}"))
+        await accept(database, arrival(uuid4().hex, source="shop"))
 
     return send
 

@@ -92,6 +92,13 @@ async def test_a_wait_of_which_nobody_knows_how_long_it_is_gives_its_slot_back_o
         assert (3, 4) == (before, slots.free_now())
 
 
+async def test_of_two_waits_the_later_one_is_the_reason(claim):
+    _, [claimed] = await claim(1)
+
+    with at(claimed), context.waiting("waits for its key", grace=0), context.waiting("waits", grace=0):
+        assert "waits" == claimed.slot.reason()
+
+
 async def test_a_vendor_has_half_of_the_slots_and_at_least_one(claim):
     for at_once, share in ((4, 2), (1, 1), (9, 4)):
         slots, _ = await claim(1, at_once)
@@ -240,6 +247,16 @@ async def test_however_many_of_one_deployment_wait_there_is_room_for_others(data
 
     assert ["f/other"] == slots.open_to(["f/d", "f/other"])
     assert 1 == slots.free_now()
+
+
+async def test_the_last_room_is_for_a_deployment_of_which_nothing_is_claimed(database, leases):
+    for deployment, number in (("f/d", CLAIMED_PER_SLOT - 2), ("f/other", 1)):
+        for _ in range(number):
+            await dispatch(database, deployment)
+    engine = leases(1)
+    await engine.claim(CLAIMED_PER_SLOT, ["f/d", "f/other"])
+
+    assert ["f/third"] == engine.slots.open_to(["f/d", "f/other", "f/third"])
 
 
 async def test_no_more_are_claimed_than_an_engine_can_hold(claim):

@@ -18,8 +18,8 @@ async def a_flow_that_hogs_the_loop():
 
 
 async def test_a_blocked_loop_is_logged_once_with_what_is_claimed_and_where_it_is_blocked(caplog):
-    with guard_loop(lambda: "dispatch 4711", WARN_SECONDS, 60):
-        await asyncio.sleep(WARN_SECONDS)
+    with guard_loop(lambda: "dispatch 4711", WARN_SECONDS, 25 * WARN_SECONDS):
+        await asyncio.sleep(4 * WARN_SECONDS)
         await a_flow_that_hogs_the_loop()
         at_once = logged(caplog, logging.ERROR)
         await asyncio.sleep(3 * WARN_SECONDS)

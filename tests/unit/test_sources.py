@@ -109,6 +109,21 @@ def test_every_scheme_says_how_its_sender_was_verified(name):
     assert (name, True) == (proof.name, " of shop" in proof.describe("shop"))
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("header", "in the header X-Hookline-Key"),
+        ("bearer", "as a bearer token"),
+        ("basic", "as the password of hookline"),
+        ("query", "in the query parameter key"),
+    ],
+)
+def test_a_shared_secret_says_where_it_is_expected(place, said):
+    scheme = SCHEMES["shared-secret"].model_validate({"in": place})
+
+    assert f"The shared secret of shop, {said}." == scheme.describe("shop")
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_the_same_as_its_fields_written_out(read, name):
     short, long = read(preset=name), read(**PRESETS[name])

@@ -105,7 +105,7 @@ async def test_a_loop_goes_on_after_any_error_and_waits_only_where_there_is_no_m
     troubles, calls = Troubles(), []
 
     async def sometimes():
-        calls.append(len(calls))
+        calls.append(troubles.now[0])
         if len(calls) == 2:
             raise RecursionError("too deep")
         if len(calls) == 4:
@@ -116,7 +116,21 @@ async def test_a_loop_goes_on_after_any_error_and_waits_only_where_there_is_no_m
     with pytest.raises(asyncio.CancelledError):
         await loop
 
-    assert [0, 1, 2, 3] == calls
+    assert [None, None, "telling: too deep", None] == calls
+
+
+async def test_a_loop_does_not_wait_while_there_is_more():
+    calls, enough = [], asyncio.Event()
+
+    async def find_more():
+        calls.append("more")
+        if len(calls) == 3:
+            enough.set()
+        return True
+
+    loop = asyncio.create_task(Troubles().for_ever("telling", find_more, 600))
+    await asyncio.wait_for(enough.wait(), 20)
+    loop.cancel()
 
 
 async def test_what_fails_is_told_on_one_line_that_can_be_stored(caplog):
