@@ -13,7 +13,7 @@ from blocks import (
 from hookline.simulators.server import running
 from tasks.effects import BusinessKey
 
-pytest.register_assert_rewrite("writes")
+pytest.register_assert_rewrite("writes", "main_flow")
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +72,12 @@ def jifeline(sandbox):
     return JifelineCredentials(
         base_url=sandbox.jifeline.url, client_id="sandbox-jifeline", client_secret=secret
     )
+
+
+@pytest.fixture
+def shop(sandbox, jiwa, zentitle, sensorpro):
+    """A firm whose orders the main flow works on."""
+    from main_flow import Shop, stored
+
+    with stored(jiwa, zentitle, sensorpro):
+        yield Shop(sandbox, jiwa)
