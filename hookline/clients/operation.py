@@ -31,6 +31,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hookline.clients.answers import (
     MAX_ANSWER_BYTES,
+    absent_from,
     giant_in,
     may_hold_giants,
     request_id,
@@ -94,6 +95,7 @@ class Options(TypedDict, total=False):
     session: Session
     confirmation: str
     assumed: str
+    shows: str
     headers: Mapping[str, str]
     max_bytes: int
 
@@ -114,6 +116,8 @@ class Operation(Generic[P, T_co]):
         trust: its source: the vendor's own document (`seed`) or other public material (`public`).
         session: whether it uses, opens or ends a log-in session.
         confirmation: the sentence that the vendor answers when it worked, where it documents one.
+        shows: the fields that every good answer has, where flows and read-backs decide by them: one that was left out
+            would be taken for "no" or for none. See `answers.absent_from`.
         headers: the headers of the request, beside the credentials.
         max_bytes: the longest answer that is read, unpacked.
     """
@@ -143,6 +147,7 @@ class Operation(Generic[P, T_co]):
         self.session: Session = options.get("session", "uses")
         self.confirmation = options.get("confirmation", "")
         self.assumption = options.get("assumed", "")
+        self.shows = options.get("shows", "")
         self.headers = HEADERS | dict(options.get("headers", {}))
         self.max_bytes = options.get("max_bytes", MAX_ANSWER_BYTES)
 
@@ -215,6 +220,8 @@ class Operation(Generic[P, T_co]):
         """Return the answer in the response; raise a `VendorError`, and nothing else, for any other response."""
         value = self.owner.decode(self, response)
         answer = self._validated(value, response)
+        if response.content.strip() and (absent := absent_from(value, self.shows)):
+            raise self.error(UnexpectedAnswer, response, f"it has no {absent}")
         if not may_hold_giants(response) or self._giant_in(answer) is None:
             return answer
         # An integer beyond 64 bits becomes a text where the field is no number.

@@ -12,7 +12,7 @@ What comes in the place of an answer.
 
 `cut` is half of it, followed by what is no text; `html` a page of something between, with status 200; `redirect` the
 way to a log-in page; `sentence` words that nobody documents; `new_field`, `missing_field` and `changed_type` the answer
-with a field more, less or of another type.
+with a field more, less or of another type. Of a text, these make nothing or an object.
 """
 
 FORMS: Final = get_args(Form)
@@ -55,7 +55,10 @@ def misshapen(response: Response, form: Form, field: str = "") -> Response:
         value = json.loads(response.body)
     except ValueError:  # an empty answer has no fields
         return response
-    _through(value, field.split(".") if field else [], _CHANGES[form])
+    if isinstance(value, dict | list):
+        _through(value, field.split(".") if field else [], _CHANGES[form])
+    else:
+        value = None if form == "missing_field" else {"value": value}
     return JSONResponse(value, response.status_code)
 
 

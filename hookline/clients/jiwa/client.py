@@ -65,7 +65,10 @@ class JiwaClient(VendorClient):
     create_sales_order = post("/SalesOrders", models.NewSalesOrder, models.SalesOrder,
         "Create an order; a repeat creates another.", repeat="readback")
     get_sales_order = get("/SalesOrders/{InvoiceID}", models.OneSalesOrder, models.SalesOrder,
-        "Read an order with its lines, notes, payments and deliveries.", repeat="safe")
+        "Read an order with its lines, notes, payments and deliveries.", repeat="safe",
+        shows="InvoiceID InvoiceNo CreditNote DebtorAccountNo DebtorName Histories Histories.HistoryTotal "
+        "Histories.AmountPaid Lines Lines.PartNo|CommentLine Lines.QuantityOrdered|CommentLine "
+        "Payments.AmountPaid Payments.AuthorisationStatus")
     update_sales_order = patch("/SalesOrders/{InvoiceID}", models.ChangedSalesOrder, models.SalesOrder,
         "Change the given fields of an order; lines and notes without an id are appended.", repeat="readback",
         assumed="what a change of Status does, and that Payments are taken")
@@ -101,11 +104,11 @@ class JiwaClient(VendorClient):
         "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", models.OneSalesOrderLine,
         type(None), "Remove a line from a delivery.", repeat="readback")
     list_sales_order_notes = get("/SalesOrders/{InvoiceID}/Notes", models.OneSalesOrder, list[models.Note],
-        "Read the notes of an order.", repeat="safe")
+        "Read the notes of an order.", repeat="safe", shows="NoteID NoteText")
     get_sales_order_note = get("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote, models.Note,
         "Read a note of an order.", repeat="safe")
     create_sales_order_note = post("/SalesOrders/{InvoiceID}/Notes", models.NewSalesOrderNote, models.Note,
-        "Add a note to an order; a repeat adds another.", repeat="readback")
+        "Add a note to an order; a repeat adds another.", repeat="readback", shows="NoteID")
     update_sales_order_note = patch("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.ChangedSalesOrderNote,
         models.Note, "Change the given fields of a note.", repeat="safe", assumed="what RowHash does")
     delete_sales_order_note = delete("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote,

@@ -44,7 +44,8 @@ class ZentitleClient(VendorClient):
     # fmt: off
     # Licences: https://my.nalpeiron.com/api, article 1500001412902
     get_license_code = get("/api/LicenseCode", models.GetLicenseCode, models.LicenseCode,
-        "Read a licence, with its notes where getnotes=1.", repeat="safe")
+        "Read a licence, with its notes where getnotes=1.", repeat="safe",
+        shows="licenseType subscriptionPeriod clientsAllowed enabledForUse")
     create_license_codes = post("/api/LicenseCode", models.CreateLicenseCodes, list[str],
         "Generate licence codes and return them, or import given ones and return none; a repeat makes more.",
         repeat="readback", confirmation="License Codes Created Successfully")
@@ -74,7 +75,7 @@ class ZentitleClient(VendorClient):
 
     # Notes of a licence
     list_license_notes = get("/api/LicenseNote", models.OneLicenseCode, list[models.LicenseNote],
-        "Read the notes of a licence.", repeat="safe")
+        "Read the notes of a licence.", repeat="safe", shows="description")
     create_license_note = post("/api/LicenseNote", models.NewLicenseNote, str,
         "Add a note to a licence; a repeat adds another.", repeat="readback", assumed=ANSWER)
     update_license_note = put("/api/LicenseNote", models.ChangedLicenseNote, str,
@@ -134,7 +135,7 @@ class ZentitleClient(VendorClient):
     # End users, trials and computers
     list_consumer_data = get("/api/ConsumerData", customers.ListConsumerData,
         CountedPage[customers.ConsumerData], "Read a page of user records, or count them on page 0.",
-        repeat="safe", assumed=COUNT)
+        repeat="safe", assumed=COUNT, shows="Results.licenseCode Results.clientInfo")
     create_consumer_data = post("/api/ConsumerData", customers.NewConsumerData, str,
         "Add a user record; a repeat adds another.", repeat="readback", assumed=ANSWER)
     get_trial = get("/api/Trial", customers.OnComputer, str,
@@ -153,7 +154,7 @@ class ZentitleClient(VendorClient):
 
     # Companies
     get_company = get("/api/Company", customers.OneCompany, customers.Company,
-        "Read a company.", repeat="safe")
+        "Read a company.", repeat="safe", shows="search1")
     create_company = post("/api/Company", customers.NewCompany, str,
         "Create a company, whose id get_company_id finds; a repeat may create another.", repeat="readback",
         assumed=ANSWER)
@@ -164,7 +165,8 @@ class ZentitleClient(VendorClient):
     get_company_id = get("/api/CompanyID", customers.NamedCompany, customers.CompanyID,
         "Find a company's id by its exact name.", repeat="safe")
     list_companies_products = get("/api/CompaniesProducts", NoInput, list[customers.CompanyID],
-        "Read the ids of all companies with their products.", repeat="safe")
+        "Read the ids of all companies with their products.", repeat="safe",
+        shows="company companyID productID")
 
     # Groups
     get_group = get("/api/Group", customers.OneGroup, customers.Group,

@@ -75,8 +75,10 @@ def jifeline(sandbox):
 
 
 @pytest.fixture
-def shop(sandbox, jiwa, zentitle, sensorpro):
-    """A firm whose orders the main flow works on."""
+def shop(sandbox, environment, jiwa, zentitle, sensorpro):
+    """A firm whose orders the main flow works on; a vendor that is away is tried again at once."""
+    environment.setenv("HOOKLINE_RETRY_SECONDS", "0.1")
+    environment.setenv("HOOKLINE_PROBE_SECONDS", "0.1")
     from main_flow import Shop, stored
 
     with stored(jiwa, zentitle, sensorpro):

@@ -21,7 +21,7 @@ from hookline.settings import settings
 TERMS = {"LIC-PRO": ("Perpetual", 0), "LIC-TEAM": ("SubscriptionPeriod", 365)}
 """The kind and the days of a license of each part."""
 NUMBER = re.compile(r"(?<=^Order )\S*")
-MAX_WAITS = 200
+MAX_WAITS = 50
 
 
 @contextmanager
@@ -82,7 +82,7 @@ class Shop:
                 )
         return order
 
-    async def run(self, order):
+    async def run(self, order, max_waits=MAX_WAITS):
         """Run the flow as an engine does: again after errors that may pass, and for as long as it is to wait."""
         end, waits = End(), 0
         while True:
@@ -90,25 +90,34 @@ class Shop:
                 with context.working_on(uuid4(), uuid4(), in_batch=True):
                     end.state, end.error = await order_to_license.fn(order.InvoiceID), None
                     return end
-            except Exception as error:  # whatever a run ends with
+            except Exception as error:  # noqa: BLE001  (whatever a run ends with)
                 end.error = error
-            if getattr(end.error, "is_wait", False) and waits < MAX_WAITS:
+            if getattr(end.error, "is_wait", False) and waits < max_waits:
                 waits += 1
-                await asyncio.sleep(min(end.error.retry_after or 0.01, 0.1))
+                await asyncio.sleep(end.error.retry_after or 0.01)
                 continue
             if not getattr(end.error, "transient", False) or end.attempts >= RETRIES:
                 return end
             end.attempts += 1
 
     async def decide(self, end, order):
-        """Say of an uncertain write what is true, as a person does who looks at the vendor."""
-        error = end.error
-        assert isinstance(error, EffectUncertain), end
-        happened = any(
-            mail["parameters"].get("order") == order.InvoiceNo
-            for mail in self.sandbox.sensorpro.records()["mails"]
-        )
-        await resolve(settings(), error.effect_id, happened=happened, reference=[], actor="ann")
+        """Say of an uncertain write what is true, as a person does who looks at the vendor; nothing, if there is none."""
+        if isinstance(end.error, EffectUncertain):
+            mails = self._held(order)["mails"]
+            await resolve(settings(), end.error.effect_id, happened=bool(mails), reference=[], actor="ann")
+
+    def misbehave(self, case):
+        """Let a vendor answer badly."""
+        getattr(self.sandbox, case.vendor).faults.add(case.operation, "garble", **case.fault)
+
+    def behave(self):
+        """Let all vendors answer well."""
+        for simulator in self.sandbox:
+            simulator.faults.clear()
+
+    def forget_requests(self):
+        for simulator in self.sandbox:
+            simulator.log.clear()
 
     def wrong(self, order, *lines):
         """What the vendors hold about an order that is not as it was ordered, by their own records."""
