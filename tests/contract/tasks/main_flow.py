@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+import httpx
+
 from blocks import base
 from flows.order_to_license import order_to_license
 from hookline import context
@@ -60,7 +62,7 @@ class Shop:
         self.sandbox = sandbox
         self.jiwa = jiwa
 
-    async def paid_order(self, *lines, pay=True):
+    async def paid_order(self, *lines, by="payment"):
         number = uuid4().hex[:8]
         async with self.jiwa.get_client() as client:
             debtor = await client.create_debtor(
@@ -73,13 +75,16 @@ class Shop:
                 ],
             )
             [delivery] = order.Histories
-            if pay:
+            if by == "payment":
                 await client.create_sales_order_payment(
                     InvoiceID=order.InvoiceID,
                     InvoiceHistoryID=delivery.InvoiceHistoryID,
                     AmountPaid=delivery.HistoryTotal,
                     PaymentRef=number,
                 )
+        if by == "ledger":
+            async with httpx.AsyncClient(base_url=self.sandbox.jiwa.url) as http:
+                await http.post(f"/_sandbox/orders/{order.InvoiceID}/allocate", json={})
         return order
 
     async def run(self, order, max_waits=MAX_WAITS):

@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from flows.order_to_license import DECIDING
 from hookline.clients import CLIENTS, operations
 from hookline.simulators.forms import FORMS, OF_FIELDS
 
@@ -61,6 +62,10 @@ class Case:
 
 
 ALWAYS_BAD = 0
+
+
+def operation_of(vendor, name):
+    return operations(CLIENTS[vendor])[name]
 
 
 def cases(calls, **more):
@@ -127,14 +132,73 @@ async def test_while_answers_stay_bad_an_order_stands_and_says_why_and_then_it_e
 def is_for_people(end, case):
     """Whether an error says which vendor and operation it is, and what to do."""
     text = str(end.error)
-    return case.vendor in text and case.operation in text and len(text.split(". ")) > 1
+    return case.vendor in text.lower() and case.operation in text and len(text.split(". ")) > 1
+
+
+# Where an answer is lost, too ---------------------------------------------------------------------------------
+
+READ_BACKS = {
+    ("zentitle", "create_company"): ("get_company_id", 1),
+    ("zentitle", "create_license_codes"): ("list_license_codes", 1),
+    ("zentitle", "update_license_code"): ("get_license_code", 0),
+    ("zentitle", "create_license_note"): ("list_license_notes", 0),
+    ("zentitle", "create_consumer_data"): ("list_consumer_data", 0),
+    ("jiwa", "create_sales_order_note"): ("list_sales_order_notes", 0),
+}
+"""By which call each write is looked for once its answer is lost, and how many such calls come before that."""
+
+
+def read_back_cases():
+    """Each read-back in each form, and without each field that it must have."""
+    for (vendor, write), (name, skip) in READ_BACKS.items():
+        yield from (
+            pytest.param(write, Case(vendor, name, form, skip), id=f"{write} {form}") for form in FORMS
+        )
+        for field in operation_of(vendor, name).shows.replace("Results.", "").split():
+            case = Case(vendor, name, "missing_field", skip, field=field)
+            yield pytest.param(write, case, id=f"{write} without {field}")
+
+
+@pytest.mark.parametrize(("write", "case"), list(read_back_cases()))
+async def test_a_write_whose_answer_was_lost_is_not_done_again_for_a_bad_answer_to_its_read_back(
+    shop, write, case
+):
+    order = await shop.paid_order(*LINES)
+    getattr(shop.sandbox, case.vendor).faults.add(write, "lose")
+    shop.misbehave(case)
+
+    end = await shop.run(order)
+
+    if case.form == "sentence" and case.vendor == "zentitle" and not end.is_done:
+        assert is_for_people(end, case), end
+        end = await shop.run(order)
+    assert (True, []) == (end.is_done, shop.wrong(order, *LINES)), end
+
+
+# Orders that are paid in the ledger -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *cases({("jiwa", "query_sales_orders"): 1}),
+        *(Case("jiwa", "query_sales_orders", "missing_field", field=f"Results.{name}") for name in DECIDING),
+    ],
+    ids=str,
+)
+async def test_an_order_that_is_paid_in_the_ledger_is_not_taken_for_an_unpaid_one(shop, case):
+    order = await shop.paid_order(*LINES, by="ledger")
+    shop.misbehave(case)
+
+    end = await shop.run(order)
+
+    if not end.is_done:
+        assert is_for_people(end, case), end
+        end = await shop.run(order)
+    assert (True, []) == (end.is_done, shop.wrong(order, *LINES)), end
 
 
 # Single fields ----------------------------------------------------------------------------------------------
-
-
-def operation_of(vendor, name):
-    return operations(CLIENTS[vendor])[name]
 
 
 def fields_of(kind, *, deep=True) -> Iterator[str]:
