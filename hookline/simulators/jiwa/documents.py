@@ -315,9 +315,10 @@ class SalesDocument(ABC):
         Change a note.
 
         Raises:
-            RefusedError: the request names a row version, and the note has another by now (assumed).
+            RefusedError: the request names a row version, and the note has another by now.
         """
         note = self.note(key)
+        # fact: note-row-hash
         if read_fields(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]:
             raise conflict(f"Note {key}")
         return _write_note(note, body)

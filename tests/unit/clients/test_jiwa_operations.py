@@ -268,7 +268,7 @@ def test_the_data_of_a_card_is_never_sent_and_never_shown(field):
         (JiwaClient.query_sales_orders, {"OrderNoStartsWith": "PO"}, "PO"),
         (JiwaClient.query_sales_orders, {"CreditNote": False}, "false"),
         (JiwaClient.query_sales_orders, {"StatusLessThan": 1}, "1"),
-        (JiwaClient.query_sales_quotes, {"InvoiceTotalGreaterThan": Decimal("0.01")}, "0.01"),
+        (JiwaClient.query_sales_quotes, {"LocalInvoiceTotalIncTaxGreaterThan": Decimal("0.01")}, "0.01"),
         (
             JiwaClient.query_debtors,
             {"LastSavedDateTimeLessThan": datetime(2025, 7, 1, tzinfo=UTC)},
