@@ -44,24 +44,28 @@ def rotate(
     """
     settings = runtime.bootstrap()
     address = url or (settings.gateway_url if settings.sandbox else settings.base_url)
-    outcomes = asyncio.run(_rotate(settings, address, dry_run=dry_run))
+    outcomes = asyncio.run(_rotate(settings, vendor, address, dry_run=dry_run))
     rows = [each.row() | {"old": list(each.old)} for each in outcomes]
     if as_json:
         show(rows, COLUMNS, as_json=True)
     else:
-        show([row | {"old": len(each.old)} for row, each in zip(rows, outcomes, strict=True)], COLUMNS, as_json=False)
+        show(
+            [row | {"old": len(each.old)} for row, each in zip(rows, outcomes, strict=True)],
+            COLUMNS,
+            as_json=False,
+        )
         console().print(_advice(outcomes, dry_run=dry_run), soft_wrap=True)
     return int(any(each.old for each in outcomes))
 
 
-async def _rotate(settings: Settings, url: str, *, dry_run: bool) -> list[Outcome]:
+async def _rotate(settings: Settings, source: str, url: str, *, dry_run: bool) -> list[Outcome]:
     await require_accepted(settings, url, secret_header(settings))
     planned = await subscriptions(settings, url, dry_run=True)
-    if any(each.result not in (AS_IT_IS, MADE) for each in planned) and len(webhook_secrets("jiwa")) == 1:
+    if any(each.result not in (AS_IT_IS, MADE) for each in planned) and len(webhook_secrets(source)) == 1:
         raise ConfigurationError(
-            "HOOKLINE_SECRET_JIWA holds one secret, and Jiwa still sends another: what waits there would be refused. Set "
-            "it to the new secret and the old one, separated by a comma, and stop and start `hookline up`. If the old "
-            "one is lost or leaked: hookline apply --subscribe"
+            "HOOKLINE_SECRET_JIWA holds one secret, and Jiwa still sends another: what waits there would be "
+            "refused. Set it to the new secret and the old one, separated by a comma, and stop and start "
+            "`hookline up`. If the old one is lost or leaked: hookline apply --subscribe"
         )
     return planned if dry_run else await subscriptions(settings, url, dry_run=False, renew_unseen=True)
 
@@ -82,7 +86,9 @@ async def require_accepted(settings: Settings, url: str, header: Header) -> None
             )
         if status is not None:
             return
-    raise ConfigurationError(f"The gateway answers neither at {url} nor at {settings.gateway_url}: start it first.")
+    raise ConfigurationError(
+        f"The gateway answers neither at {url} nor at {settings.gateway_url}: start it first."
+    )
 
 
 async def _status(address: str, header: Header) -> int | None:

@@ -101,7 +101,9 @@ async def subscriptions(
         place = _Place(client, subscriber, address, header, dry_run, renew_unseen)
         existing = await client.list_webhook_subscriptions(SubscriberID=subscriber)
         return [
-            await place.settle(event, [row for row in existing if (row.EventName, row.URL) == (event, address)])
+            await place.settle(
+                event, [row for row in existing if (row.EventName, row.URL) == (event, address)]
+            )
             for event in EVENTS
         ]
 

@@ -3,10 +3,9 @@
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
@@ -16,6 +15,7 @@ from hookline.clients.jiwa.models import ZERO, DebtorFacts
 from hookline.clients.models import Answer, Flag, IntOrNone, Moment, Money
 from hookline.clients.paging import Paged
 from hookline.facts import facts_of
+from hookline.text import do_you_mean
 
 R = TypeVar("R")
 
@@ -193,13 +193,6 @@ def _suffixes_of(kind: Any) -> tuple[str, ...]:
     return _OF_TEXT if kind is str else _OF_NUMBERS
 
 
-def _like(name: str, known: Iterable[str]) -> str:
-    """Return a question that names the nearest known name; "" if none is near."""
-    folded = {each.lower(): each for each in known}
-    near = get_close_matches(name.lower(), folded, n=1)
-    return f"; do you mean {folded[near[0]]}?" if near else ""
-
-
 class Query(SkipTake):
     """
     A query: the usual filters by name, any other in `where`, as `{"InvoiceNoStartsWith": "10"}`.
@@ -220,10 +213,12 @@ class Query(SkipTake):
         filters = dict(self.where or {})
         for name in filters:
             if name not in known:
-                raise ValueError(f"this list has no filter {name}: Jiwa would return everything{_like(name, known)}")
+                raise ValueError(
+                    f"this list has no filter {name}: Jiwa would return everything{do_you_mean(name, known)}"
+                )
         for name in (*_listed(self.Fields), *_listed(self.OrderBy), *_listed(self.OrderByDesc)):
             if name not in _columns(self.row):
-                raise ValueError(f"this list has no column {name}{_like(name, _columns(self.row))}")
+                raise ValueError(f"this list has no column {name}{do_you_mean(name, _columns(self.row))}")
         for name, value in filters.items():
             _check_value_count(name, known[name], value)
         named = {name: getattr(self, name) for name in type(self).model_fields if name in known}

@@ -9,6 +9,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError
@@ -86,8 +87,7 @@ def _tests(params: Mapping[str, str], fields: Mapping[str, type]) -> list[tuple[
     return [
         (known[name][0], _test(known[name][1], fields[known[name][0]], name, value))
         for name, value in params.items()
-        # fact: unknown-filter-ignored
-        if name not in CONTROLS and name in known and value
+        if name not in CONTROLS and name in known and value  # fact: unknown-filter-ignored
     ]
 
 
@@ -139,10 +139,12 @@ def _order(found: list[Row], params: Mapping[str, str], fields: Mapping[str, typ
         field = names.get(name.lstrip("-").lower())
         if field is None:
             raise RefusedError(400, f"Could not find field '{name}'.", "ArgumentException")
-        found.sort(
-            key=lambda row, by=field: (row[by] is not None, row[by]),
-            reverse=descending != name.startswith("-"),
-        )
+        found.sort(key=partial(_rank, field), reverse=descending != name.startswith("-"))
+
+
+def _rank(field: str, row: Row) -> tuple[bool, Any]:
+    """Return what a row is sorted by; nulls come first."""
+    return row[field] is not None, row[field]
 
 
 def _count(params: Mapping[str, str], name: str, default: int) -> int:

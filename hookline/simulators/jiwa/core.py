@@ -173,8 +173,7 @@ class JiwaCore(Simulator):
             status = RULE_STATUS[self.dialect["business-rule-status"]]
         if error.code == CLASH:
             message = f"{message} {CLASH_WORDS[self.dialect['clash-words']]}"
-        # fact: error-body
-        return JSONResponse(
+        return JSONResponse(  # fact: error-body
             {"ResponseStatus": {"ErrorCode": error.code or str(status), "Message": message}}, status
         )
 

@@ -318,8 +318,9 @@ class SalesDocument(ABC):
             RefusedError: the request names a row version, and the note has another by now.
         """
         note = self.note(key)
-        # fact: note-row-hash
-        if read_fields(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]:
+        if (
+            read_fields(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]
+        ):  # fact: note-row-hash
             raise conflict(f"Note {key}")
         return _write_note(note, body)
 

@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hookline.simulators.control import Call, RefusedError, Operation, control, control_order, operation
+from hookline.simulators.control import Call, Operation, RefusedError, control, control_order, operation
 from hookline.simulators.faults import InvalidControlError, is_number
-from hookline.simulators.jiwa import autoquery
 from hookline.simulators.jiwa.debtors import Debtor, DebtorRoutes
 from hookline.simulators.jiwa.documents import SalesDocument
 from hookline.simulators.jiwa.inventory import InventoryRoutes

@@ -88,8 +88,7 @@ class SubscriberRoutes(JiwaCore):
     @operation("POST", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", public=True)
     def create_webhook_subscription(self, call: Call) -> Any:
         """Subscribe to an event; twice the same means two messages for each event."""
-        # fact: subscriptions-may-repeat
-        subscriber, body = self._subscriber(call), body_of(call)
+        subscriber, body = self._subscriber(call), body_of(call)  # fact: subscriptions-may-repeat
         inputs = read_fields(body, ("URL", "EventName"))
         if not inputs.get("URL") or not inputs.get("EventName"):
             raise RefusedError(400, "URL and EventName must be given.", "ArgumentException")
@@ -135,8 +134,7 @@ class SubscriberRoutes(JiwaCore):
         """End a subscription; what is still unsent is not sent."""
         subscription = self._subscription(call)
         self.webhooks.stop(subscription)
-        # fact: waiting-messages-deleted
-        self.webhooks.drop_messages(subscription)
+        self.webhooks.drop_messages(subscription)  # fact: waiting-messages-deleted
         del subscription.subscriber.subscriptions[subscription.key]
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Messages", public=True)
@@ -178,7 +176,10 @@ class SubscriberRoutes(JiwaCore):
     def _shown(self, subscription: Subscription) -> Document:
         """Return a subscription as it is read by itself; nulls are left out."""
         row = subscription.row | subscription.last
-        shown = {"SubscriptionID": row.pop("RecID"), "SubscriberID": row.pop("SY_WebhookSubscriber_RecID")} | row
+        shown = {
+            "SubscriptionID": row.pop("RecID"),
+            "SubscriberID": row.pop("SY_WebhookSubscriber_RecID"),
+        } | row
         if self.dialect["subscription-headers-shown"] == "shown":
             shown[self.dialect["subscription-headers-field"]] = subscription.headers
         return {name: value for name, value in shown.items() if value is not None}

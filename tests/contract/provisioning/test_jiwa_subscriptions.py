@@ -89,7 +89,11 @@ async def patient():
 async def jiwa(patient, monkeypatch):
     """An open client of an account that the environment describes."""
     patient.reset()
-    for name, value in {"JIWA_BASE_URL": patient.url, "JIWA_API_KEY": KEY, "HOOKLINE_SECRET_JIWA": OLD}.items():
+    for name, value in {
+        "JIWA_BASE_URL": patient.url,
+        "JIWA_API_KEY": KEY,
+        "HOOKLINE_SECRET_JIWA": OLD,
+    }.items():
         monkeypatch.setenv(name, value)
     async with JiwaClient(patient.url, JiwaKey(SecretStr(KEY))) as client:
         yield client
@@ -149,7 +153,9 @@ def results(outcomes):
 async def nothing_waits(jiwa):
     [subscriber] = [each async for each in pages(jiwa.list_webhook_subscribers)]
     for _ in range(1000):
-        rows = [each async for each in pages(jiwa.list_webhook_messages, SubscriberID=subscriber.SubscriberID)]
+        rows = [
+            each async for each in pages(jiwa.list_webhook_messages, SubscriberID=subscriber.SubscriberID)
+        ]
         if all(each.LastMessageResponseHTTPCode == httpx.codes.ACCEPTED for each in rows):
             break
         await asyncio.sleep(0.01)
@@ -268,7 +274,7 @@ async def test_a_jiwa_that_takes_no_header_is_refused_aloud_however_often_and_lo
     monkeypatch.setattr(type(patient), "_headers", lambda _self, _body: [])
 
     for _ in range(2):
-        with pytest.raises(SecretNotSent, match="salesorder.created .* not the header X-Hookline-Key"):
+        with pytest.raises(SecretNotSent, match=r"salesorder\.created .* not the header X-Hookline-Key"):
             await settle()
 
     assert [(EVENTS[0], "")] == secrets_sent(patient)

@@ -370,7 +370,9 @@ async def test_a_message_that_waits_is_sent_with_the_headers_by_then_or_with_tho
     subscription = await subscribe(RequestHeaders=[{"Name": "X-Key", "Value": "old"}])
     await note(jiwa, order)
     first, _ = await receiver.receive()
-    await jiwa.put(f"{subscription}RequestHeaders/", json={"RequestHeaders": [{"Name": "X-Key", "Value": "new"}]})
+    await jiwa.put(
+        f"{subscription}RequestHeaders/", json={"RequestHeaders": [{"Name": "X-Key", "Value": "new"}]}
+    )
 
     again, _ = await receiver.receive()
 
