@@ -7,7 +7,7 @@ this value, for tests, docs and the command line; read on a client it is a call 
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import (
@@ -22,12 +22,13 @@ from typing import (
     TypeVar,
     Unpack,
     cast,
+    get_args,
     overload,
 )
 from urllib.parse import quote, unquote
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hookline.clients.answers import (
     MAX_ANSWER_BYTES,
@@ -41,6 +42,7 @@ from hookline.clients.answers import (
 from hookline.clients.errors import InvalidInput, UnexpectedAnswer, VendorError
 from hookline.clients.models import Input
 from hookline.facts import Fact, facts_of
+from hookline.text import do_you_mean
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -200,7 +202,8 @@ class Operation(Generic[P, T_co]):
         try:
             return self.input(**inputs)
         except ValidationError as error:
-            problems = "; ".join(_problem(problem) for problem in error.errors(include_input=False))
+            known = _names_in(self.input)
+            problems = "; ".join(_problem(problem, known) for problem in error.errors(include_input=False))
             raise InvalidInput(f"{self.vendor} {self.name} was not sent: {problems}.") from None
 
     def request(self, base_url: str, /, *args: P.args, **inputs: P.kwargs) -> httpx.Request:
@@ -313,7 +316,17 @@ def is_one_segment(value: str) -> bool:
         value = decoded
 
 
-def _problem(problem: Any) -> str:
+def _names_in(kind: Any) -> set[str]:
+    """Return the names of the fields of a model, and of the models in it."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        inner = (_names_in(field.annotation) for field in kind.model_fields.values())
+        return set(kind.model_fields).union(*inner)
+    return set().union(*(_names_in(each) for each in get_args(kind)))
+
+
+def _problem(problem: Any, known: Collection[str] = ()) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"there is no such input{do_you_mean(str(problem['loc'][-1]), known)}"
     return f"{where}: {message}" if where else message
