@@ -21,6 +21,7 @@ from hookline.clients import (
     ZentitleKey,
 )
 from hookline.clients.transport import Watch
+from hookline.clients.zentitle import Sentences
 from hookline.settings import (
     VENDORS,
     JetadviceSettings,
@@ -54,7 +55,8 @@ def zentitle(
 ) -> ZentitleClient:
     """Return a client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
-    return ZentitleClient(account.base_url, key, **_options(limiter, watch))
+    sentences = Sentences.of(account.done_sentences, account.refused_sentences, account.absent_sentences)
+    return ZentitleClient(account.base_url, key, sentences=sentences, **_options(limiter, watch))
 
 
 def sensorpro(

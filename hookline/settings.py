@@ -476,6 +476,30 @@ class ZentitleSettings(VendorSettings):
     )
     customer_id: str = Field(description="Your customer id at Zentitle.")
     api_key: SecretStr = Field(description="A WebAPI READ-WRITE key.")
+    done_sentences: str | None = Field(
+        None,
+        description="Sentences by which Zentitle says that a write was done, beside the documented ones; a semicolon "
+        "stands between two, and * for anything.",
+        examples=["Company has been added; Note * saved"],
+    )
+    refused_sentences: str | None = Field(
+        None, description="The same, for those that say that nothing was done.", examples=["Quota exceeded*"]
+    )
+    absent_sentences: str | None = Field(
+        None,
+        description="The same, for those that say that something is not there.",
+        examples=["No company *"],
+    )
+
+    @field_validator("done_sentences", "refused_sentences", "absent_sentences")
+    @classmethod
+    def _are_sentences(cls, setting: str | None) -> str | None:
+        for each in (setting or "").split(";"):
+            if each.strip() and not any(map(str.isalnum, each)):
+                raise ValueError(
+                    f"{each.strip()!r} would fit any answer: write the sentence, * only for what changes"
+                )
+        return setting
 
 
 class SensorproSettings(VendorSettings):

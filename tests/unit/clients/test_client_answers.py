@@ -239,8 +239,10 @@ def test_codes_are_read_from_the_vendors_sentence(text, codes):
     assert codes == ZentitleClient.create_license_codes.read(answer(text))
 
 
-@pytest.mark.parametrize("text", ["Not enough codes in the code bank", "Product not found", ""])
-def test_any_other_sentence_is_a_refusal_where_the_good_one_is_known(text):
+@pytest.mark.parametrize(
+    "text", ["Not enough codes in the code bank", "Product not found", "Error: No codes."]
+)
+def test_a_sentence_that_says_no_is_a_refusal_where_the_good_one_is_known(text):
     with pytest.raises(Refused) as failure:
         ZentitleClient.create_license_codes.read(answer(text))
 
