@@ -41,6 +41,7 @@ COMMANDS = {
     "send": "Sign a file and post it to the gateway, as its sender would.",
     "operations": "List every vendor operation.",
     "call": "Send one vendor operation and print the answer.",
+    "probe": "Try a vendor's real account: which assumptions hold there, and what to set where not.",
     "bench": "Measure how fast the main job is, and compare it with the bare calls.",
     "sandbox": "Run only the simulated vendors.",
     "gateway": "Run only the gateway, which receives webhooks.",

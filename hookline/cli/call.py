@@ -86,7 +86,7 @@ def _call_operation(found: Operation[..., Any], inputs: Input, *, yes: bool, blo
             "confirmation. Nothing was sent; to send it, add --yes."
         )
     runtime.bootstrap()
-    client = _from_block(found.vendor, block) if block else from_environment(found.vendor)
+    client = client_of(found.vendor, block)
     found.build(client.base_url, inputs)  # fails before the question if the request cannot be sent
     if asks:
         _ask(found, inputs, client.base_url)
@@ -108,6 +108,17 @@ def _ask(found: Operation[..., Any], inputs: Input, base_url: str) -> None:
         screen.print(f"  {name} = {value}")
     if not confirm("Send it?"):
         raise HooklineError("Nothing was sent.")
+
+
+def client_of(vendor: str, block: str | None) -> VendorClient:
+    """
+    Return a client for the account of a Prefect block, or without one for that of the environment.
+
+    Raises:
+        ConfigurationError: there is no such block, or a variable is missing or not right.
+        HooklineError: Prefect does not answer.
+    """
+    return _from_block(vendor, block) if block else from_environment(vendor)
 
 
 def _from_block(vendor: str, name: str) -> VendorClient:

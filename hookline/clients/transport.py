@@ -149,6 +149,8 @@ class VendorClient:
         self.connect_timeout = connect_timeout
         self.transport = transport
         self.watch = watch
+        self.heard: Callable[[httpx.Response], None] | None = None
+        """Told of each answer before it is read; for a probe."""
         self._vendor_date: tuple[str | None, datetime] | None = None
         self._http: httpx.AsyncClient | None = None
         self._shared: SharedConnections | None = None
@@ -241,6 +243,8 @@ class VendorClient:
                 async with asyncio.timeout(self.timeout):
                     response = await self._http.send(request, auth=self.auth)
             outcome = str(response.status_code)
+            if self.heard is not None:
+                self.heard(response)
             self._vendor_date = response.headers.get("date"), datetime.now(UTC)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
             raise _error_for(failure, exchange) from None

@@ -1,0 +1,45 @@
+"""Mask answers: names of fields, types, lengths and punctuation stay, and the vendor's own sentences; no data does."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from hookline.redaction import redact
+
+MAX_TEXT: Final = 200
+MAX_ROWS: Final = 3
+"""Rows of a list that are recorded; the others look alike."""
+
+FEW: Final = 10
+"""Numbers below it say how many or which way, and nothing about anybody."""
+
+_SPEAKING = re.compile(r"(?i)(message|error|errorcode|detail|title|status|state|code|result|event\w*|type)$")
+_SENTENCE = re.compile(r"[A-Za-z]{2,}")
+_PERSONAL = re.compile(r"\S+@\S+|\d{4,}")
+
+
+def shape(value: Any, name: str = "", secrets: Collection[str] = ()) -> Any:
+    """Return a JSON value with letters as `a` and `A` and digits as `9`; sentences of the vendor's stay, masked."""
+    match value:
+        case Mapping():
+            return {key: shape(inner, key, secrets) for key, inner in value.items()}
+        case list():
+            rows = [shape(inner, name, secrets) for inner in value[:MAX_ROWS]]
+            return rows if len(value) <= MAX_ROWS else [*rows, f"and {len(value) - MAX_ROWS} more"]
+        case str():
+            speaks = (name == "" or _SPEAKING.search(name)) and _SENTENCE.search(value)
+            return sentence(value, secrets) if speaks else _letters(value)
+        case int() | float() if not isinstance(value, bool) and abs(value) >= FEW:
+            return type(value)(re.sub(r"\d", "9", str(value)[:15]))
+        case _:
+            return value
+
+
+def sentence(text: str, secrets: Collection[str] = ()) -> str:
+    """Return a vendor's sentence without secrets, addresses and long numbers, at most 200 characters of it."""
+    return _PERSONAL.sub(lambda found: _letters(found[0]), redact(text, secrets))[:MAX_TEXT]
+
+
+def _letters(text: str) -> str:
+    text = re.sub(r"[^\W\d_]", lambda found: "A" if found[0].isupper() else "a", text)
+    return re.sub(r"\d", "9", text)[:MAX_TEXT]
