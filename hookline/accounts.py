@@ -63,7 +63,14 @@ def sensorpro(
     account: SensorproSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
 ) -> SensorproClient:
     """Return a client of Sensorpro."""
-    auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
+    auth = SensorproUser(
+        account.organization,
+        account.user,
+        account.password,
+        account.api_key,
+        account.sign_in,
+        account.session_ended,
+    )
     return SensorproClient(account.base_url, auth, **_options(limiter, watch))
 
 
@@ -71,7 +78,7 @@ def jetadvice(
     account: JetadviceSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
 ) -> JetadviceClient:
     """Return a client of JetAdvice."""
-    auth = JetadviceUser(account.username, account.password)
+    auth = JetadviceUser(account.username, account.password, account.login)
     return JetadviceClient(account.base_url, auth, **_options(limiter, watch))
 
 

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import load_dotenv
@@ -520,6 +520,12 @@ class SensorproSettings(VendorSettings):
     user: str = Field(description="An API user; ordinary users cannot use the API.")
     password: SecretStr = Field(description="Password of the API user.")
     api_key: SecretStr = Field(description="The organization's API key.")
+    sign_in: Literal["sign_in", "log_in"] = Field(
+        "sign_in", description="`log_in` for the older form, whose address holds the password."
+    )
+    session_ended: str | None = Field(
+        None, description="Text or code of the error of an ended session, where `hookline probe` says so."
+    )
 
 
 class JetadviceSettings(VendorSettings):
@@ -536,6 +542,9 @@ class JetadviceSettings(VendorSettings):
     )
     username: str = Field(description="User name of the JetAdvice Manager; the user needs the API role.")
     password: SecretStr = Field(description="Password of that user.")
+    login: Literal["basic", "query"] = Field(
+        "basic", description="`query` to log in by the address, where `hookline probe` says so."
+    )
 
 
 class JifelineSettings(VendorSettings):
