@@ -41,11 +41,10 @@ def stored(*blocks):
 
 @dataclass
 class End:
-    """How a run of the flow ended: with a state, or an error; after so many attempts."""
+    """How a run of the flow ended: with a state, or an error."""
 
     state: object = None
     error: Exception | None = None
-    attempts: int = 0
 
     @property
     def is_done(self):
@@ -89,7 +88,7 @@ class Shop:
 
     async def run(self, order, max_waits=MAX_WAITS):
         """Run the flow as an engine does: again after errors that may pass, and for as long as it is to wait."""
-        end, waits = End(), 0
+        end, failed, waits = End(), Counter(), 0
         while True:
             try:
                 with context.working_on(uuid4(), uuid4(), in_batch=True):
@@ -101,9 +100,10 @@ class Shop:
                 waits += 1
                 await asyncio.sleep(end.error.retry_after or 0.01)
                 continue
-            if not getattr(end.error, "transient", False) or end.attempts >= RETRIES:
+            call = getattr(end.error, "operation", None)
+            if not getattr(end.error, "transient", False) or failed[call] >= RETRIES:
                 return end
-            end.attempts += 1
+            failed[call] += 1
 
     async def decide(self, end, order):
         """Say of an uncertain write what is true, as a person does who looks at the vendor; nothing, if there is none."""
