@@ -279,11 +279,11 @@ class Simulator(ABC):
         cls._routes = Routes(cls.operations.values())
         cls._control_routes = Routes(one for one in declared.values() if one.control)
 
-    def __init__(self, dialect: int = 0) -> None:
+    def __init__(self) -> None:
         self.url = ""
         """Base address, without a trailing slash; set by the server before the first request."""
-        self._first_dialect = dialect
-        self.dialect = Dialect(self.vendor, dialect)
+        self._first_dialect = 0
+        self.dialect = Dialect(self.vendor)
         self.faults = Faults(self.operations)
         self.log = RequestLog()
         self.landing = Landing()
@@ -335,6 +335,11 @@ class Simulator(ABC):
         self._replicas.clear()
         self.dialect.draw(self._first_dialect)
         self.seed()
+
+    def speak(self, seed: int) -> None:
+        """Speak the dialect that a seed draws, after each reset too; 0: what is likeliest."""
+        self._first_dialect = seed
+        self.dialect.draw(seed)
 
     def requests(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the request log after `since`, of one operation if named."""

@@ -17,8 +17,9 @@ pytest.register_assert_rewrite("writes", "main_flow")
 
 
 @pytest.fixture(scope="session")
-async def simulators():
+async def simulators(dialect):
     async with running() as sandbox:
+        sandbox.speak(dialect)
         yield sandbox
 
 
