@@ -10,6 +10,7 @@ from hookline import runtime
 from hookline.cli.output import AsJson, console, show
 from hookline.clients.jiwa.webhooks import Header
 from hookline.errors import ConfigurationError
+from hookline.gateway.request_parsing import CHECK_ENCODING
 from hookline.provisioning.changes import AS_IT_IS, MADE
 from hookline.provisioning.subscriptions import Outcome, address_of, secret_header, subscriptions
 from hookline.settings import Settings
@@ -79,23 +80,24 @@ async def require_accepted(settings: Settings, url: str, header: Header) -> None
     """
     for base in dict.fromkeys((url, settings.gateway_url)):  # the public address may not lead back here
         status = await _status(address_of(base), header)
-        if status == httpx.codes.UNAUTHORIZED:
-            raise ConfigurationError(
-                f"The gateway at {base} does not accept the first secret of HOOKLINE_SECRET_JIWA yet: stop and start "
-                "`hookline up`, which reads the variable when it starts."
-            )
-        if status is not None:
+        if status == httpx.codes.UNSUPPORTED_MEDIA_TYPE:
             return
+        if status is not None:
+            raise ConfigurationError(
+                f"The gateway at {base} does not accept the first secret of HOOKLINE_SECRET_JIWA yet (HTTP {status}): "
+                "stop and start `hookline up`, which reads the variable when it starts."
+            )
     raise ConfigurationError(
         f"The gateway answers neither at {url} nor at {settings.gateway_url}: start it first."
     )
 
 
 async def _status(address: str, header: Header) -> int | None:
-    """Return the status of a GET, which is never a delivery; None if nothing answers."""
+    """Return the status of a request that asks if a secret is accepted; None if nothing answers."""
+    headers = {header.Name: header.Value, "Content-Encoding": CHECK_ENCODING}
     try:
         async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
-            return (await client.get(address, headers={header.Name: header.Value})).status_code
+            return (await client.post(address, headers=headers, content=b"")).status_code
     except httpx.HTTPError:
         return None
 

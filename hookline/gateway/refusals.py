@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hookline.database import is_connection_error, pool
 from hookline.gateway.incoming import IncomingRequest
-from hookline.gateway.request_parsing import Rejection
+from hookline.gateway.request_parsing import CHECK_ENCODING, Rejection
 from hookline.health.pressure import DATABASE_SECONDS
 from hookline.inbox.refusals import MAX_OF_SOURCE, Refusal, add_all
 from hookline.settings import Settings
@@ -32,7 +32,7 @@ class Refusals:
 
     def note(self, incoming: IncomingRequest, rejection: Rejection) -> None:
         """Count a refused request; of an unverified one, only the names of its headers are stored."""
-        if rejection.status not in NOTED:
+        if rejection.status not in NOTED or _only_asked(incoming):
             return
         now = datetime.now(UTC)
         key = incoming.name, rejection.status, reason(incoming.masked(rejection.detail))
@@ -69,6 +69,11 @@ class Refusals:
 
     def _reasons_of(self, source: str) -> int:
         return sum(key[0] == source for key in self._gathered)
+
+
+def _only_asked(incoming: IncomingRequest) -> bool:
+    """Return True for a request of ours that asked if its secret is accepted, where it is."""
+    return incoming.verified and incoming.headers.get("content-encoding") == CHECK_ENCODING
 
 
 def _headers(incoming: IncomingRequest) -> dict[str, str]:

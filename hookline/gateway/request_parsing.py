@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.responses import JSONResponse
@@ -127,6 +128,10 @@ async def _chunks(receive: Receive, limit: int, reserve: Callable[[int], None]) 
             raise IncompleteBody(413, _too_long(limit))
         unfinished = message.get("more_body", False)
     return chunks
+
+
+CHECK_ENCODING: Final = "hookline-check"
+"""Of a request that only asks if its secret is accepted: it is refused after that, and delivers nothing."""
 
 
 def require_plain(headers: Mapping[str, str]) -> None:

@@ -253,6 +253,11 @@ class JiwaCore(Simulator):
     @operation("GET", "/RestPaths")
     def list_rest_paths(self, _: Call) -> Any:
         """Answer the routes of this installation."""  # fact: rest-paths
+        missing = set()
+        if self.dialect["order-deletion"] == "no-route":
+            missing.add("delete_sales_order")
+        if self.dialect["request-headers-replaced"] == "missing":
+            missing.add("replace_webhook_request_headers")
         return [
             {
                 "Path": each.path,
@@ -261,6 +266,7 @@ class JiwaCore(Simulator):
                 "AllowedVerbs": verb,
             }
             for each in sorted(self.operations.values(), key=lambda one: one.path)
+            if each.name not in missing
             for verb in each.verbs
         ]
 
