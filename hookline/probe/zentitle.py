@@ -23,7 +23,7 @@ async def products(probe: Probe) -> None:
     """See that the key and the body of a GET arrive, and how names are spelled."""
     exchange = await probe.call(ZentitleClient.list_products)
     if exchange.answer is None:
-        probe.fails("key-in-each-call", _said(exchange))
+        probe.fails("key-in-each-call", _message(exchange))
         return
     probe.holds("key-in-each-call", f"{len(exchange.answer)} products")
     if not exchange.answer:
@@ -34,7 +34,7 @@ async def products(probe: Probe) -> None:
     else:
         probe.saw("case-of-names", "lower" if all(map(str.islower, names)) else "upper", ", ".join(names[:2]))
     one = await probe.call(ZentitleClient.get_product, productid=exchange.answer[0].productId)
-    (probe.holds if one.answer is not None else probe.fails)("inputs-in-a-body", _said(one))
+    (probe.holds if one.answer is not None else probe.fails)("inputs-in-a-body", _message(one))
 
 
 @step(
@@ -45,19 +45,19 @@ async def products(probe: Probe) -> None:
 async def refusals(probe: Probe) -> None:
     """See how an error and an absence look."""
     exchange = await probe.call(ZentitleClient.get_license_code, licensecode=NOBODY)
-    said, is_text = _said(exchange), isinstance(exchange.json, str)
+    message, is_text = _message(exchange), isinstance(exchange.json, str)
     if exchange.status is None or exchange.answer is not None:
         return
     if is_text:
-        probe.holds("error-in-the-answers-place", said)
-        probe.saw("error-status", "error" if said.lower().startswith("error") else "sentence", said)
+        probe.holds("error-in-the-answers-place", message)
+        probe.saw("error-status", "error" if message.lower().startswith("error") else "sentence", message)
     elif exchange.status == 400:  # noqa: PLR2004
-        probe.fails("error-in-the-answers-place", said)
-        probe.saw("error-status", "status-400", said)
+        probe.fails("error-in-the-answers-place", message)
+        probe.saw("error-status", "status-400", message)
     if isinstance(exchange.error, NotFound):
-        probe.holds("absence-sentences", said)
+        probe.holds("absence-sentences", message)
     elif isinstance(exchange.error, Refused):
-        probe.fails("absence-sentences", said)
+        probe.fails("absence-sentences", message)
 
 
 @step(
@@ -68,19 +68,19 @@ async def licenses(probe: Probe) -> None:
     counted = await probe.call(ZentitleClient.list_license_codes, pagenumber=0)
     total = counted.answer.Total if isinstance(counted.answer, CountedPage) else None
     if total is None:
-        probe.fails("page-0-counts", _said(counted))
+        probe.fails("page-0-counts", _message(counted))
     else:
         probe.holds("page-0-counts", f"{total} license codes")
         probe.saw("form-of-the-count", "text" if isinstance(counted.json, str) else "number")
     empty = await probe.call(ZentitleClient.list_license_codes, company=probe.marker)
     match empty:
         case Exchange(status=404):
-            probe.saw("nothing-to-list", "status-404", _said(empty))
+            probe.saw("nothing-to-list", "status-404", _message(empty))
         case Exchange(json=[]):
             probe.saw("nothing-to-list", "list")
-        case Exchange(json=str(said)) if said.strip() and not said.strip().isdigit():
+        case Exchange(json=str(message)) if message.strip() and not message.strip().isdigit():
             variant = "sentence" if isinstance(empty.error, NotFound) else "other"
-            probe.saw("nothing-to-list", variant, said)
+            probe.saw("nothing-to-list", variant, message)
         case Exchange(status=200 | 204, text="" | "null" | '""'):
             probe.saw("nothing-to-list", "nothing")
 
@@ -91,14 +91,14 @@ async def companies(probe: Probe) -> None:
     nobody = await probe.call(ZentitleClient.get_company_id, company=probe.marker)
     match nobody:
         case Exchange(status=404):
-            probe.saw("no-such-company", "status-404", _said(nobody))
+            probe.saw("no-such-company", "status-404", _message(nobody))
         case Exchange(status=400) | Exchange(json=str()) if nobody.text.strip('" '):
             variant = "sentence" if isinstance(nobody.error, NotFound) else "other"
-            probe.saw("no-such-company", variant, _said(nobody))
+            probe.saw("no-such-company", variant, _message(nobody))
         case Exchange(json=[]):
             probe.saw("no-such-company", "empty")
         case Exchange(json=dict()):
-            probe.saw("no-such-company", "zero", _said(nobody))
+            probe.saw("no-such-company", "zero", _message(nobody))
         case Exchange(status=200 | 204, text="" | "null" | '""'):
             probe.saw("no-such-company", "nothing")
     listed = await probe.call(ZentitleClient.list_companies_products)
@@ -137,14 +137,14 @@ async def company(probe: Probe) -> None:
         listed = await probe.call(ZentitleClient.list_companies_products)
         ours = [each for each in listed.answer or [] if each.company == probe.marker]
         ids = [each.companyID for each in ours]
-        said = f"{len(ours)} listed"
+        message = f"{len(ours)} listed"
         if not isinstance(made.error, Refused):
-            (probe.holds if ours else probe.fails)("all-companies-are-listed", said)
+            (probe.holds if ours else probe.fails)("all-companies-are-listed", message)
         if ours:
             is_global = ours[0].productID == "0"
             (probe.holds if is_global else probe.fails)("global-companies", f"product {ours[0].productID}")
             is_silent = isinstance(made.json, str | None)
-            (probe.holds if is_silent else probe.fails)("id-of-a-new-company", _said(made))
+            (probe.holds if is_silent else probe.fails)("id-of-a-new-company", _message(made))
     finally:
         for number in ids:
             await probe.call(ZentitleClient.delete_company, companyid=number)
@@ -176,9 +176,9 @@ async def license_code(probe: Probe) -> None:
     )
     codes = made.answer or []
     if made.error is None and codes:
-        probe.holds("codes-are-named-once", _said(made))
+        probe.holds("codes-are-named-once", _message(made))
     elif not isinstance(made.error, Refused):
-        probe.fails("codes-are-named-once", _said(made))
+        probe.fails("codes-are-named-once", _message(made))
         probe.leaves(
             f"perhaps a license code of product {probe.inputs['product']}, reference {probe.marker!r}"
         )
@@ -190,7 +190,7 @@ async def license_code(probe: Probe) -> None:
             off = await probe.call(ZentitleClient.update_license_code, **one, enabledforuse=False)
             read = await probe.call(ZentitleClient.get_license_code, **one)
             is_off = read.answer is not None and not read.answer.enabledforuse
-            state = "disabled" if is_off else f"enabled still ({_said(off)})"
+            state = "disabled" if is_off else f"enabled still ({_message(off)})"
             probe.leaves(f"the license code {code}, {state}: version 1 cannot delete it")
 
 
@@ -225,9 +225,9 @@ async def _try_license(probe: Probe, one: dict[str, Any]) -> None:
         )
         days.append(await _days(probe, one))
     if changed.error is None:
-        probe.holds("documented-sentences", _said(changed))
+        probe.holds("documented-sentences", _message(changed))
     elif not isinstance(changed.error, Refused):
-        probe.fails("documented-sentences", _said(changed))
+        probe.fails("documented-sentences", _message(changed))
     seen = f"{DAYS} days twice: {days[0]}, then {days[1]}"
     if days[0] and days[1] in (days[0], days[0] + DAYS):
         probe.saw("subscription-days", "set" if days[1] == days[0] else "added", seen)
@@ -259,20 +259,20 @@ def _saw_sentence(probe: Probe, exchange: Exchange) -> None:
         return
     before = probe.seen.get("undocumented-sentences")
     if exchange.text in ("", "null", '""'):
-        variant, said = "nothing", ""
+        variant, message = "nothing", ""
     elif isinstance(exchange.json, str):
         # For a setting: what changes from call to call is anything, and a semicolon would end the sentence.
-        said = re.sub(r"\d+|;", "*", exchange.json)
-        variant = "ok" if said.strip().upper() == "OK" else "successfully" if exchange.answer else "other"
+        message = re.sub(r"\d+|;", "*", exchange.json)
+        variant = "ok" if message.strip().upper() == "OK" else "successfully" if exchange.answer else "other"
     else:
         return
     if before and before.variant == "other":
-        new = variant == "other" and said not in before.evidence
-        variant, said = "other", f"{before.evidence}; {said}" if new else before.evidence
-    probe.saw("undocumented-sentences", variant, said)
+        new = variant == "other" and message not in before.evidence
+        variant, message = "other", f"{before.evidence}; {message}" if new else before.evidence
+    probe.saw("undocumented-sentences", variant, message)
 
 
-def _said(exchange: Exchange) -> str:
+def _message(exchange: Exchange) -> str:
     """Return what was answered, as evidence."""
     value = exchange.json
     text = value if isinstance(value, str) else exchange.text or "nothing"

@@ -10,11 +10,11 @@ from hookline.simulators import running
 
 PRO = "6453300110"
 STEPS = steps_of("zentitle")
-SETTLED = {name for each in STEPS for name in each.confirms}
+CONFIRMED = {name for each in STEPS for name in each.confirms}
 VARIANTS = [
     (fact.id, variant)
     for fact in facts_of("zentitle").facts
-    if fact.id in SETTLED
+    if fact.id in CONFIRMED
     for variant in fact.variants
 ]
 
@@ -69,7 +69,7 @@ async def test_a_probe_that_writes_leaves_a_disabled_code_and_says_so(zentitle):
     [left] = held["licenses"]
     assert ("False", [], []) == (left["enabledforuse"], held["companies"], held["notes"])
     assert [f"the license code {left['licenseCode']}, disabled: version 1 cannot delete it"] == probe.left
-    assert SETTLED == set(probe.seen)
+    assert CONFIRMED == set(probe.seen)
 
 
 async def test_a_sentence_that_nobody_knows_is_written_into_the_setting(zentitle):
