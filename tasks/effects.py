@@ -31,7 +31,7 @@ from hookline.journal import (
     Step,
 )
 from hookline.settings import settings
-from tasks.sentences import told
+from tasks.sentences import reporting
 
 PYDANTIC_MASK: Final = str(SecretStr("secret"))
 
@@ -256,7 +256,7 @@ async def run_write(
         generation=business.generation,
     )
     await journal.ensure_exclusive()
-    async with context.write_permit(), told(send) as sending:
+    async with context.write_permit(), reporting(send) as sending:
         return await Journal(settings()).run(effect, sending, readback, resend=resend, forgotten=forgotten)
 
 

@@ -1,4 +1,4 @@
-"""A sentence of a vendor's that nobody knows is told once, with the setting to which it can be added."""
+"""A sentence of a vendor's that nobody knows is reported once, with the setting to which it can be added."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def told(send: Send) -> AsyncIterator[Send]:
-    """Give the same `send`; whatever comes of it, an unknown sentence that it met is told at the end."""
+async def reporting(send: Send) -> AsyncIterator[Send]:
+    """Give the same `send`; whatever comes of it, an unknown sentence that it met is reported at the end."""
     met: list[UnknownSentence] = []
 
     async def noting() -> Outcome:
@@ -29,10 +29,10 @@ async def told(send: Send) -> AsyncIterator[Send]:
         yield noting
     finally:
         for each in met:
-            await _tell(each)
+            await _report(each)
 
 
-async def _tell(error: UnknownSentence) -> None:
+async def _report(error: UnknownSentence) -> None:
     """Open an issue for it, or count one more; the write itself must not suffer from that."""
     call = f"{error.vendor} {error.operation}"
     logger.warning("%s", error)

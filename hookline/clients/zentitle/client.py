@@ -226,7 +226,10 @@ class ZentitleClient(VendorClient):
         refusal. A text after a write is what its sentence says, and where nobody knows it, the write may be done.
         """
         if not response.is_success:
-            raise operation.error(kind_of(response.status_code), response, _error_text(response))
+            kind, text = kind_of(response.status_code), _error_text(response)
+            if kind is Refused and operation.reads and _sentences(response).says_absent(text):
+                kind = NotFound
+            raise operation.error(kind, response, text)
         try:
             value = json_value(response) if response.content.strip() else None
         except ValueError:
