@@ -499,9 +499,9 @@ class ListSystemEvents(Paged):
 
     @model_validator(mode="after")
     def _has_one_filter(self) -> Self:
-        given = [name for name in ("after_id", "occurred_after", "type") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"Jifeline takes one filter of events a call: give {' or '.join(given)}")
+        filters = [name for name in ("after_id", "occurred_after", "type") if getattr(self, name) is not None]
+        if len(filters) > 1:
+            raise ValueError(f"Jifeline takes one filter of events a call: give {' or '.join(filters)}")
         return self
 
     @classmethod

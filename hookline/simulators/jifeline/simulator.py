@@ -211,7 +211,7 @@ class JifelineSimulator(RecordSimulator):
             filters = BY_NUMBER
         page = envelope(call, found[::-1], filters)
         fields = tickets.FIELDS_IN[state] if state else tickets.FIELDS
-        return page | {"result": [_shown(each, fields) for each in page["result"]]}
+        return page | {"result": [_with_fields(each, fields) for each in page["result"]]}
 
     @operation("POST", "/oauth2/token", public=True)
     def fetch_token(self, call: Call) -> Response:
@@ -241,7 +241,7 @@ class JifelineSimulator(RecordSimulator):
     @operation("GET", "/v2/tickets/tickets/{id}")
     def get_ticket(self, call: Call) -> Any:
         """Answer a ticket, without what is its own in one state."""
-        return _shown(self.tables["tickets"].one(call.path["id"].lower()), tickets.FIELDS)
+        return _with_fields(self.tables["tickets"].one(call.path["id"].lower()), tickets.FIELDS)
 
     @operation("GET", "/v2/tickets/product-lines")
     def list_product_lines(self, call: Call) -> Any:
@@ -270,7 +270,7 @@ class JifelineSimulator(RecordSimulator):
             case "see-other":
                 return _see(ticket)
             case _:
-                return _shown(ticket, tickets.FIELDS)
+                return _with_fields(ticket, tickets.FIELDS)
 
     @operation("POST", "/v2/tickets/prepared-tickets")
     def create_prepared_ticket(self, call: Call) -> Any:
@@ -452,7 +452,7 @@ class JifelineSimulator(RecordSimulator):
         return {"query": applied(call.query, EVENTS) | {"limit": limit}, "result": found[:limit]}
 
 
-def _shown(ticket: Document, fields: Sequence[str]) -> Document:
+def _with_fields(ticket: Document, fields: Sequence[str]) -> Document:
     return {name: ticket.get(name) for name in fields}
 
 

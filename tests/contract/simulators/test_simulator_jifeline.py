@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from hookline.simulators import InvalidControlError, JifelineSimulator, Sandbox, running
+from hookline.simulators.jifeline import tickets
 
 FORM = {
     "grant_type": "client_credentials",
@@ -853,7 +854,8 @@ async def test_a_customer_s_new_ticket_is_pending_and_told(jifeline, customer):
         ticket["vin"],
         ticket["vehicle_model_id"],
     )
-    assert ticket == (await results(jifeline, "/v2/tickets/pending-tickets"))[0]
+    waiting = (await results(jifeline, "/v2/tickets/pending-tickets"))[0]
+    assert waiting == {name: ticket[name] for name in waiting}
     assert [("tickets.ticket.created", ticket["id"])] == [
         (each["type"], each["payload"]["ticket"]["id"])
         for each in await results(jifeline, EVENTS, after_id=last)
@@ -863,16 +865,21 @@ async def test_a_customer_s_new_ticket_is_pending_and_told(jifeline, customer):
 async def test_a_ticket_is_closed_with_what_was_done_and_told(sandbox, jifeline):
     number = sandbox.jifeline.create_ticket("3001")["ticket_number"]
     last = (await results(jifeline, EVENTS))[-1]["id"]
-    lines = [{"product": "DIAG-INIT"}, {"product": "Code a control unit", "quantity": 2, "price": None}]
+    lines = [{"product": "DIAG-INIT"}, {"product": "Code a control unit", "quantity": 2, "price": 99.5}]
 
     made = await jifeline.post(f"/_sandbox/tickets/{number}/close", json={"product_lines": lines})
 
     ticket = made.json()
-    assert ("closed", [("Initialise trailer module", 1, 85.0), ("Code a control unit", 2, None)]) == (
+    done = await results(jifeline, LINES, ticket_id=ticket["id"])
+    assert ("closed", [(1, 85.0, 85.0), (2, 99.5, 199.0)]) == (
         ticket["state"],
-        [(each["name"], each["quantity"], each["price"]) for each in ticket["product_lines"]],
+        [
+            (each["quantity"], each["unit_gross_price"]["amount"], each["gross_price"]["amount"])
+            for each in done
+        ],
     )
-    assert ticket == (await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="false"))[0]
+    assert ["Initialise trailer module", "Code a control unit"] == await services(jifeline, ticket)
+    assert ticket["id"] == (await results(jifeline, CLOSED, externally_processed="false"))[0]["id"]
     assert ["product_added", "product_added", "closed"] == [
         each["type"].removeprefix("tickets.ticket.")
         for each in await results(jifeline, EVENTS, after_id=last)
@@ -886,7 +893,7 @@ async def test_a_ticket_in_any_open_state_can_be_closed(sandbox, jifeline, state
     sandbox.jifeline.close_ticket(ticket["id"])
 
     closed = (await jifeline.get(f"{TICKETS}/{ticket['id']}")).json()
-    assert ("closed", []) == (closed["state"], closed["product_lines"])
+    assert ("closed", []) == (closed["state"], await results(jifeline, LINES, ticket_id=ticket["id"]))
     assert closed["customer_channel_id"]
 
 
@@ -911,7 +918,16 @@ async def test_a_ticket_number_means_one_ticket_also_across_a_reset(sandbox):
 
 
 async def test_seeded_things_have_the_same_ids_in_every_sandbox(sandbox):
-    kinds = ["tickets", "customers", "connectors", "products", "providers", "vehicles", "sessions"]
+    kinds = [
+        "tickets",
+        "customers",
+        "employees",
+        "connectors",
+        "products",
+        "providers",
+        "vehicles",
+        "sessions",
+    ]
     before = sandbox.jifeline.records()
     sandbox.jifeline.create_ticket("3001")
     sandbox.jifeline.reset()
@@ -932,5 +948,8 @@ async def test_the_records_are_what_the_api_shows(sandbox, jifeline):
     records = (await jifeline.get("/_sandbox/records")).json()
 
     assert records == sandbox.jifeline.records()
-    assert await results(jifeline, TICKETS) == records["tickets"][::-1]
+    assert await results(jifeline, TICKETS) == [
+        {name: ticket[name] for name in tickets.FIELDS} for ticket in records["tickets"][::-1]
+    ]
+    assert await results(jifeline, LINES) == records["product_lines"]
     assert await results(jifeline, EVENTS) == records["events"]
