@@ -92,7 +92,7 @@ class SensorproClient(VendorClient):
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
         """Return the JSON of a good answer: one with a good status and a `Result` without errors."""
         value = loose_json(response)
-        result = _result(value)
+        result = result_of(value)
         if result is not None and result.TotalErrors:
             raise _failure(operation, response, result)
         if not response.is_success:
@@ -171,12 +171,12 @@ class SensorproUser(SessionAuth):
         """Return True for a 401, or a body with one error that may be about the token."""
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             return True
-        result = _result(loose_json(answer))
+        result = result_of(loose_json(answer))
         if result is None or len(result.ErrorMessages) != 1:
             return False
         [row] = result.ErrorMessages
         said = {row.Description.casefold(), row.Code.casefold()}
-        return bool(_PERHAPS_ABOUT_IT.search(_words(row))) or (self.ended or "\0").casefold() in said
+        return bool(ending(row)) or (self.ended or "\0").casefold() in said
 
 
 def is_trusted_endpoint(endpoint: str, base_url: str) -> bool:
@@ -198,7 +198,8 @@ def is_trusted_endpoint(endpoint: str, base_url: str) -> bool:
     )
 
 
-def _result(value: Any) -> models.Outcome | None:
+def result_of(value: Any) -> models.Outcome | None:
+    """Return the `Result` in an answer; None if it has none."""
     if not isinstance(value, Mapping):
         return None
     result = next((part for name, part in value.items() if name.lower() == "result"), None)
@@ -210,13 +211,14 @@ def _result(value: Any) -> models.Outcome | None:
         return None
 
 
-def _is_about_the_session(result: models.Outcome) -> bool:
-    return len(result.ErrorMessages) == 1 and bool(_ABOUT_THE_SESSION.search(_words(result.ErrorMessages[0])))
-
-
-def _words(row: models.ResultRow) -> str:
-    """Return what an error says, the words of its code included: TOKEN_INVALID, TokenInvalid."""
-    return re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", f"{row.Description} {row.Code}")
+def ending(row: models.ResultRow) -> Literal["token", "rights", ""]:
+    """Return what an error is about: the token or session, the caller's rights (as it may be worded), or neither."""
+    words = re.sub(
+        r"_|(?<=[a-z])(?=[A-Z])", " ", f"{row.Description} {row.Code}"
+    )  # TOKEN_INVALID, TokenInvalid
+    if _ABOUT_THE_SESSION.search(words):
+        return "token"
+    return "rights" if _PERHAPS_ABOUT_IT.search(words) else ""
 
 
 def _failure(operation: Operation[..., Any], response: httpx.Response, result: models.Outcome) -> Exception:
@@ -225,7 +227,8 @@ def _failure(operation: Operation[..., Any], response: httpx.Response, result: m
     detail = "; ".join(texts) or f"{result.TotalErrors} errors"
     request_id = result.RequestId or None
     kind = Refused if response.is_success else kind_of(response.status_code)
-    if operation.session == "opens" or _is_about_the_session(result):
+    about_the_session = len(result.ErrorMessages) == 1 and ending(result.ErrorMessages[0]) == "token"
+    if operation.session == "opens" or about_the_session:
         kind = NotAuthenticated
     if kind is Refused:
         return operation.error(Refused, response, detail, rows=rows, request_id=request_id)
