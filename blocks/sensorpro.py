@@ -39,5 +39,6 @@ class SensorproCredentials(SensorproSettings, VendorCredentials):
     async def check_connection(self) -> Connection:
         """Sign in."""
         async with self.get_client() as client:
-            await client.sign_in(Organization=self.organization, User=self.user, Password=self.password)
+            sign_in = client.sign_in if self.sign_in == "sign_in" else client.log_in
+            await sign_in(Organization=self.organization, User=self.user, Password=self.password)
             return Connection(f"{self.user} of {self.organization}", client.clock_ahead)

@@ -31,7 +31,7 @@ class Account:
 async def company_of(zentitle: ZentitleCredentials, account: Account, product_id: str) -> int:
     """Return the id of the customer's company at Zentitle, found or created. Writes that need it name it."""
     company = account.company_at(zentitle)
-    if (created := await outcome_of(company)) is not None and created.reference:
+    if (created := await outcome_of(company)) is not None and created.reference not in ([], ["0"]):
         return int(created.reference[0])
     found = await zentitle_tasks.find_company(zentitle, account.name, account.account_no)
     if found.id is not None:

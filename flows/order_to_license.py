@@ -25,6 +25,8 @@ from tasks import jiwa as jiwa_tasks
 from tasks.effects import BusinessKey
 
 WORKFLOW = "order-to-license"
+DECIDING = ("InvoiceID", "LocalInvoiceTotalIncTax", "TotalAllocated")
+"""The fields of an order in Jiwa's list by which it is paid; left out, they would be read as 0."""
 
 
 # No stored results: the journal keeps what matters, and asking for their storage costs two calls a run.
@@ -116,7 +118,13 @@ async def _is_paid(catalog: Catalog, jiwa: JiwaCredentials, order: SalesOrder) -
         jiwa, InvoiceID=order.InvoiceID, OrderBy="InvoiceHistoryID", Take=MAX_TAKE
     )
     # Jiwa ignores a filter that it does not know: take none but ours.
-    return paid_by_allocation([row for row in found.Results if row.InvoiceID == order.InvoiceID])
+    rows = [row for row in found.Results if row.InvoiceID == order.InvoiceID]
+    if not rows or any(not row.model_fields_set.issuperset(DECIDING) for row in rows):
+        raise HooklineError(
+            f"Jiwa's query_sales_orders does not show {', '.join(DECIDING)} of order {order.InvoiceNo}, so it is not "
+            "known whether it is paid. Compare the answer with Jiwa's reference, then run this again."
+        )
+    return paid_by_allocation(rows)
 
 
 def paid_by_payments(order: SalesOrder) -> bool:

@@ -1,8 +1,9 @@
 """A Jiwa sales order for a closed Jifeline ticket, and a survey for the workshop."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -13,13 +14,24 @@ from flows.mail import Mailer, contact_of
 from flows.report import name_run
 from hookline.catalog import Mail, Tickets, load_catalog
 from hookline.clients import NotFound
-from hookline.clients.jifeline.models import Customer, ProductLine, Ticket
+from hookline.clients.jifeline.models import (
+    MAX_LIMIT,
+    ContactPoint,
+    Customer,
+    Employee,
+    Envelope,
+    Product,
+    ProductLine,
+    Ticket,
+)
 from hookline.clients.jiwa.models import NewLine
 from hookline.errors import HooklineError
 from hookline.settings import settings
 from tasks import jifeline as jifeline_tasks
 from tasks import jiwa as jiwa_tasks
 from tasks.effects import BusinessKey
+
+R = TypeVar("R")
 
 WORKFLOW: Final = "ticket-to-invoice"
 
@@ -31,6 +43,19 @@ class Accounts:
     jifeline: JifelineCredentials
     jiwa: JiwaCredentials
     sensorpro: SensorproCredentials
+
+
+@dataclass(frozen=True)
+class Service:
+    """A product that was done on a ticket, and how many times."""
+
+    product: Product
+    quantity: int
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        return self.product.name or self.product.id
 
 
 @flow(name=WORKFLOW, persist_result=False)
@@ -62,10 +87,10 @@ async def ticket_to_invoice(
         if reason := _nothing_to_do(rules, ticket):
             await name_run(f"{label}: {reason}")
             return Completed(name="Nothing to bill", message=f"{label}: {reason}; nothing was done.")
-        workshop = await jifeline_tasks.get_customer(accounts.jifeline, id=ticket.customer_id)
-        await name_run(f"{label} of {workshop.name}")
+        workshop = await _workshop(accounts.jifeline, ticket)
+        await name_run(f"{label} of {workshop.company_name}")
         order = await _bill(accounts, rules, ticket, workshop)
-        return Completed(message=f"{label} of {workshop.name}: {order}")
+        return Completed(message=f"{label} of {workshop.company_name}: {order}")
 
 
 async def _ticket(jifeline: JifelineCredentials, ticket_id: str) -> Ticket:
@@ -75,6 +100,15 @@ async def _ticket(jifeline: JifelineCredentials, ticket_id: str) -> Ticket:
         raise HooklineError(
             f"Jifeline has no ticket with the id {ticket_id!r}. It may be another account's."
         ) from None
+
+
+async def _workshop(jifeline: JifelineCredentials, ticket: Ticket) -> Customer:
+    if not ticket.customer_id:
+        raise HooklineError(
+            "It has no customer: another provider may have given it to you. Bill it by hand, then mark it as "
+            f"processed: {_mark_by_hand(ticket)}"
+        )
+    return await jifeline_tasks.get_customer(jifeline, id=ticket.customer_id)
 
 
 def _nothing_to_do(rules: Tickets, ticket: Ticket) -> str | None:
@@ -91,56 +125,132 @@ def _nothing_to_do(rules: Tickets, ticket: Ticket) -> str | None:
 async def _bill(accounts: Accounts, rules: Tickets, ticket: Ticket, workshop: Customer) -> str:
     """Make the order, send the survey, then mark the ticket as processed; return what was done, in words."""
     business = BusinessKey(WORKFLOW, ticket.id, f"ticket {ticket.ticket_number}")
+    services = await _services(accounts.jifeline, ticket)
     order = await jiwa_tasks.create_sales_order(
         accounts.jiwa,
         business.step("invoice"),
         DebtorAccountNo=_debtor(rules, workshop),
         OrderNo=f"JF-{ticket.ticket_number}",
-        Lines=[_line(rules, line) for line in _product_lines(ticket)],
+        Lines=[_line(rules, service) for service in services],
     )
-    if rules.survey is not None and workshop.email:
-        await _send_survey(accounts.sensorpro, business, rules.survey, ticket, workshop)
+    if rules.survey is not None:
+        await _send_survey(accounts, business, rules.survey, ticket, workshop, services)
     await jifeline_tasks.mark_ticket_processed(
         accounts.jifeline, id=ticket.id, external_reference=order.InvoiceNo, externally_processed=True
     )
     return f"order {order.InvoiceNo}"
 
 
+async def _services(jifeline: JifelineCredentials, ticket: Ticket) -> list[Service]:
+    """Return what was done on a ticket, by its product lines; lines of other tickets are left out."""
+    lines = [
+        line
+        async for line in _rows(jifeline_tasks.list_product_lines, jifeline, ticket_id=ticket.id)
+        if line.ticket_id.lower() == ticket.id.lower()
+    ]
+    if not lines:
+        raise HooklineError(
+            "It was closed without a product, so it is not known what to bill. Bill it by hand, then mark it as "
+            f"processed: {_mark_by_hand(ticket)}"
+        )
+    return [await _service(jifeline, line) for line in lines]
+
+
+async def _service(jifeline: JifelineCredentials, line: ProductLine) -> Service:
+    try:
+        product = await jifeline_tasks.get_product(jifeline, id=line.product_id)
+    except NotFound:  # no longer in the catalog of products, and it was done all the same
+        product = Product(id=line.product_id)
+    return Service(product, line.quantity)
+
+
 def _debtor(rules: Tickets, workshop: Customer) -> str:
-    account = rules.debtors.get(workshop.id) or workshop.debtor_number
+    account = rules.debtors.get(workshop.id) or workshop.reference
     if not account:
         raise HooklineError(
-            f"{workshop.name} has no debtor number in Jifeline. Enter it there, or add `{workshop.id}: ` and the "
-            "account number in Jiwa to tickets.debtors in catalog.yaml."
+            f"{workshop.company_name} has no reference in Jifeline. Enter its account number in Jiwa there, or add "
+            f"`{workshop.id}: ` and the account number to tickets.debtors in catalog.yaml."
         )
     return account
 
 
-def _product_lines(ticket: Ticket) -> list[ProductLine]:
-    if not ticket.product_lines:
-        raise HooklineError(
-            "It was closed without a product, so it is not known what to bill. Bill it by hand, then mark it as "
-            "processed: hookline call jifeline mark_ticket_processed "
-            f"id={ticket.id} externally_processed=true"
-        )
-    return ticket.product_lines
-
-
-def _line(rules: Tickets, line: ProductLine) -> NewLine:
-    part_no = rules.services.get(line.name) or rules.services.get(line.product_id)
+def _line(rules: Tickets, service: Service) -> NewLine:
+    product = service.product
+    known_as = (product.name, product.product_number, product.id)
+    part_no = next((rules.services[name] for name in known_as if name in rules.services), None)
     if part_no is None:
         raise HooklineError(
-            f"catalog.yaml names no part for {line.name!r} ({line.product_id}). Add it to tickets.services."
+            f"catalog.yaml names no part for {service.name!r} ({product.id}). Add it to tickets.services."
         )
-    return NewLine(PartNo=part_no, QuantityOrdered=line.quantity or 1)
+    return NewLine(PartNo=part_no, QuantityOrdered=service.quantity)
 
 
 async def _send_survey(
-    sensorpro: SensorproCredentials, business: BusinessKey, survey: Mail, ticket: Ticket, workshop: Customer
+    accounts: Accounts,
+    business: BusinessKey,
+    survey: Mail,
+    ticket: Ticket,
+    workshop: Customer,
+    services: list[Service],
 ) -> None:
+    """Ask somebody at the workshop; nobody if none of its people has an address."""
+    asked = await _whom_to_ask(accounts.jifeline, workshop)
+    if asked is None:
+        return
     contact = contact_of(
-        workshop.name, workshop.email, workshop.name, kept_in="Jifeline", so_far="The order is made already."
+        workshop.company_name,
+        asked.email_address,
+        workshop.company_name,
+        kept_in="Jifeline",
+        so_far="The order is made already.",
     )
-    services = ", ".join(line.name for line in ticket.product_lines)
-    mailer = Mailer(sensorpro, contact)
-    await mailer.send(business.step("survey"), survey, ticket=str(ticket.ticket_number), services=services)
+    done = ", ".join(service.name for service in services)
+    mailer = Mailer(accounts.sensorpro, contact)
+    await mailer.send(business.step("survey"), survey, ticket=str(ticket.ticket_number), services=done)
+
+
+async def _whom_to_ask(jifeline: JifelineCredentials, workshop: Customer) -> ContactPoint | None:
+    """
+    Return the address to write to, the same each time: that of an employee, at the main location if there is one.
+
+    A workshop none of whose employees has an address is asked at any that it has.
+    """
+    points = {
+        point.id: point
+        async for point in _rows(jifeline_tasks.list_contact_points, jifeline, customer_id=workshop.id)
+        if point.customer_id == workshop.id and point.email_address
+    }
+    people = [
+        person
+        async for person in _rows(jifeline_tasks.list_employees, jifeline, customer_id=workshop.id)
+        if person.customer_id == workshop.id and person.enabled and person.contact_point_id in points
+    ]
+
+    def elsewhere(point: ContactPoint) -> bool:
+        return not point.location_id or point.location_id != workshop.primary_location_id
+
+    def place(person: Employee) -> tuple[bool, str, str, str]:
+        point = points[person.contact_point_id]
+        return elsewhere(point), person.family_name, person.given_name, person.id
+
+    if people:
+        return points[min(people, key=place).contact_point_id]
+    return min(points.values(), key=lambda point: (elsewhere(point), point.label, point.id), default=None)
+
+
+async def _rows(
+    task: Callable[..., Awaitable[Envelope[R]]], jifeline: JifelineCredentials, **filters: Any
+) -> AsyncIterator[R]:
+    """Yield the rows of a list, read by its task, with the longest pages that there are."""
+    read = 0
+    while True:
+        page = await task(jifeline, limit=MAX_LIMIT, offset=read, **filters)
+        for row in page.result:
+            yield row
+        read += len(page.result)
+        if not page.result or read >= (page.total or 0):
+            return
+
+
+def _mark_by_hand(ticket: Ticket) -> str:
+    return f"hookline call jifeline mark_ticket_processed id={ticket.id} externally_processed=true"

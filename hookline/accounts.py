@@ -21,6 +21,7 @@ from hookline.clients import (
     ZentitleKey,
 )
 from hookline.clients.transport import Watch
+from hookline.clients.zentitle import Sentences
 from hookline.settings import (
     VENDORS,
     JetadviceSettings,
@@ -54,14 +55,22 @@ def zentitle(
 ) -> ZentitleClient:
     """Return a client of Zentitle."""
     key = ZentitleKey(account.customer_id, account.api_key)
-    return ZentitleClient(account.base_url, key, **_options(limiter, watch))
+    sentences = Sentences.of(account.done_sentences, account.refused_sentences, account.absent_sentences)
+    return ZentitleClient(account.base_url, key, sentences=sentences, **_options(limiter, watch))
 
 
 def sensorpro(
     account: SensorproSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
 ) -> SensorproClient:
     """Return a client of Sensorpro."""
-    auth = SensorproUser(account.organization, account.user, account.password, account.api_key)
+    auth = SensorproUser(
+        account.organization,
+        account.user,
+        account.password,
+        account.api_key,
+        account.sign_in,
+        account.session_ended,
+    )
     return SensorproClient(account.base_url, auth, **_options(limiter, watch))
 
 
@@ -69,7 +78,7 @@ def jetadvice(
     account: JetadviceSettings, limiter: Limiter = nullcontext, watch: Watch | None = None
 ) -> JetadviceClient:
     """Return a client of JetAdvice."""
-    auth = JetadviceUser(account.username, account.password)
+    auth = JetadviceUser(account.username, account.password, account.login)
     return JetadviceClient(account.base_url, auth, **_options(limiter, watch))
 
 

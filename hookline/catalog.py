@@ -64,9 +64,9 @@ class Tickets(_Strict):
     closed_since: date
     """Tickets closed before this day (UTC) are left alone: they were billed in another way."""
     services: dict[str, str] = Field(min_length=1)
-    """Jiwa's PartNo for each product of Jifeline, by its name or id."""
+    """Jiwa's PartNo for each product of Jifeline, by its name, number or id."""
     debtors: dict[str, str] = Field(default_factory=dict)
-    """Jiwa's AccountNo for customers whose debtor number is not in Jifeline, by their Jifeline id."""
+    """Jiwa's AccountNo for customers whose reference in Jifeline is another, by their Jifeline id."""
     survey: Mail | None = None
     """The mail that asks the customer how it went; without it, nobody is asked."""
 

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import load_dotenv
@@ -476,6 +476,30 @@ class ZentitleSettings(VendorSettings):
     )
     customer_id: str = Field(description="Your customer id at Zentitle.")
     api_key: SecretStr = Field(description="A WebAPI READ-WRITE key.")
+    done_sentences: str | None = Field(
+        None,
+        description="Sentences by which Zentitle says that a write was done, beside the documented ones; a semicolon "
+        "stands between two, and * for anything.",
+        examples=["Company has been added; Note * saved"],
+    )
+    refused_sentences: str | None = Field(
+        None, description="The same, for those that say that nothing was done.", examples=["Quota exceeded*"]
+    )
+    absent_sentences: str | None = Field(
+        None,
+        description="The same, for those that say that something is not there.",
+        examples=["No company *"],
+    )
+
+    @field_validator("done_sentences", "refused_sentences", "absent_sentences")
+    @classmethod
+    def _are_sentences(cls, setting: str | None) -> str | None:
+        for each in (setting or "").split(";"):
+            if each.strip() and not any(map(str.isalnum, each)):
+                raise ValueError(
+                    f"{each.strip()!r} would fit any answer: write the sentence, * only for what changes"
+                )
+        return setting
 
 
 class SensorproSettings(VendorSettings):
@@ -496,6 +520,12 @@ class SensorproSettings(VendorSettings):
     user: str = Field(description="An API user; ordinary users cannot use the API.")
     password: SecretStr = Field(description="Password of the API user.")
     api_key: SecretStr = Field(description="The organization's API key.")
+    sign_in: Literal["sign_in", "log_in"] = Field(
+        "sign_in", description="`log_in` for the older form, whose address holds the password."
+    )
+    session_ended: str | None = Field(
+        None, description="Text or code of the error of an ended session, where `hookline probe` says so."
+    )
 
 
 class JetadviceSettings(VendorSettings):
@@ -512,6 +542,9 @@ class JetadviceSettings(VendorSettings):
     )
     username: str = Field(description="User name of the JetAdvice Manager; the user needs the API role.")
     password: SecretStr = Field(description="Password of that user.")
+    login: Literal["basic", "query"] = Field(
+        "basic", description="`query` to log in by the address, where `hookline probe` says so."
+    )
 
 
 class JifelineSettings(VendorSettings):

@@ -98,3 +98,9 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     by_lower = {each.lower(): each for each in known}
     found = get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
+
+
+def do_you_mean(name: str, known: Collection[str]) -> str:
+    """Return the end of a sentence about an unknown name, which names the nearest known one; "" if none is near."""
+    near = nearest(name, known)
+    return f"; do you mean {near}?" if near else ""

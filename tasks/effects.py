@@ -31,6 +31,7 @@ from hookline.journal import (
     Step,
 )
 from hookline.settings import settings
+from tasks.sentences import reporting
 
 PYDANTIC_MASK: Final = str(SecretStr("secret"))
 
@@ -255,8 +256,8 @@ async def run_write(
         generation=business.generation,
     )
     await journal.ensure_exclusive()
-    async with context.write_permit():
-        return await Journal(settings()).run(effect, send, readback, resend=resend, forgotten=forgotten)
+    async with context.write_permit(), reporting(send) as sending:
+        return await Journal(settings()).run(effect, sending, readback, resend=resend, forgotten=forgotten)
 
 
 async def outcome_of(business: BusinessKey) -> Outcome | None:

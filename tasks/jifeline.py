@@ -27,11 +27,18 @@ list_outsourced_tickets = _jifeline.call(JifelineClient.list_outsourced_tickets)
 list_closed_tickets = _jifeline.call(JifelineClient.list_closed_tickets)
 list_cancelled_tickets = _jifeline.call(JifelineClient.list_cancelled_tickets)
 mark_ticket_processed = _jifeline.call(JifelineClient.mark_ticket_processed)
+list_product_lines = _jifeline.call(JifelineClient.list_product_lines)
 list_channel_messages = _jifeline.call(JifelineClient.list_channel_messages)
 
-# Customers and their connectors
+# Customers, their places and people, and their connectors
 list_customers = _jifeline.call(JifelineClient.list_customers)
 get_customer = _jifeline.call(JifelineClient.get_customer)
+list_locations = _jifeline.call(JifelineClient.list_locations)
+get_location = _jifeline.call(JifelineClient.get_location)
+list_employees = _jifeline.call(JifelineClient.list_employees)
+get_employee = _jifeline.call(JifelineClient.get_employee)
+list_contact_points = _jifeline.call(JifelineClient.list_contact_points)
+get_contact_point = _jifeline.call(JifelineClient.get_contact_point)
 list_connectors = _jifeline.call(JifelineClient.list_connectors)
 get_connector = _jifeline.call(JifelineClient.get_connector)
 
@@ -42,7 +49,10 @@ list_providers = _jifeline.call(JifelineClient.list_providers)
 get_provider = _jifeline.call(JifelineClient.get_provider)
 list_vehicles = _jifeline.call(JifelineClient.list_vehicles)
 get_vehicle = _jifeline.call(JifelineClient.get_vehicle)
+list_vehicle_models = _jifeline.call(JifelineClient.list_vehicle_models)
 get_vehicle_model = _jifeline.call(JifelineClient.get_vehicle_model)
+list_vehicle_makes = _jifeline.call(JifelineClient.list_vehicle_makes)
+get_vehicle_make = _jifeline.call(JifelineClient.get_vehicle_make)
 
 # openOBD sessions
 list_openobd_sessions = _jifeline.call(JifelineClient.list_openobd_sessions)

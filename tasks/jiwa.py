@@ -145,6 +145,7 @@ create_webhook_subscription = _jiwa.write_task(
 )
 get_webhook_subscription = _jiwa.call(JiwaClient.get_webhook_subscription)
 update_webhook_subscription = _jiwa.call(JiwaClient.update_webhook_subscription)
+replace_webhook_request_headers = _jiwa.call(JiwaClient.replace_webhook_request_headers)
 delete_webhook_subscription = _jiwa.write_task(
     JiwaClient.delete_webhook_subscription,
     of="SubscriptionID",

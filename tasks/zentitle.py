@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from blocks import ZentitleCredentials
-from hookline.clients import NotFound, VendorError, ZentitleClient
+from hookline.clients import UnexpectedAnswer, VendorError, ZentitleClient
 from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
@@ -244,9 +244,13 @@ async def find_company(zentitle: ZentitleCredentials, name: str, account_no: str
     """
     async with zentitle.get_client() as client:
         for candidate in (name, f"{name} ({account_no})"):
-            found, owner = await _company(client, candidate)
-            if found is None or owner in ("", account_no):
-                return FoundCompany(candidate, found)
+            is_taken = False
+            async for found, owner in customers.companies_named(client, candidate):
+                if owner in ("", account_no):
+                    return FoundCompany(candidate, found)
+                is_taken = True
+            if not is_taken:
+                return FoundCompany(candidate, None)
     raise HooklineError(
         f"Zentitle has companies named {name!r} and '{name} ({account_no})', and both belong to other accounts "
         f"than {account_no} (their field search1). Put {account_no} into search1 of the right one."
@@ -266,8 +270,10 @@ async def add_company(
     async with zentitle.get_client() as client, client.slot():
 
         async def find() -> Outcome | None:
-            found, owner = await _company(client, name)
-            return Outcome([str(found)]) if found is not None and owner == account_no else None
+            async for found, owner in customers.companies_named(client, name):
+                if owner == account_no:
+                    return Outcome([str(found)])
+            return None
 
         async def send() -> Outcome:
             await client.create_company(
@@ -351,10 +357,17 @@ async def set_license_terms(
             existing = await read()
             lasts = _lasts(existing, days)
             if existing.licensetype.lower() == SUBSCRIPTION and not lasts:
+                await make_perpetual()
+            return lasts
+
+        async def make_perpetual() -> None:
+            try:
                 await client.update_license_code(
                     productid=product_id, licensecode=code, licensetype="perpetual"
                 )
-            return lasts
+            except UnexpectedAnswer:  # whatever it says, the license shows whether it was done
+                if not _lasts(await read(), None):
+                    raise
 
         async def send() -> Outcome:
             lasts = await lasts_already()
@@ -386,12 +399,3 @@ def _lasts(existing: LicenseCode, days: int | None) -> bool:
     if days is None:
         return existing.licensetype.lower() == "perpetual"
     return existing.licensetype.lower() == SUBSCRIPTION and existing.subscriptionperiod == days
-
-
-async def _company(client: ZentitleClient, name: str) -> tuple[int | None, str]:
-    """Return the id of the company of this name, if there is one, and the account that it belongs to."""
-    try:
-        found = (await client.get_company_id(company=name)).companyID
-    except NotFound:
-        return None, ""
-    return found, (await client.get_company(companyid=found)).search1

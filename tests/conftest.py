@@ -77,6 +77,18 @@ SANDBOXED = (*RUNS, *STORIES)
 """What needs a sandbox, which takes long to start: two processes have one each, while others run beside them."""
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--dialect", type=int, default=0, help="the seed of the dialect that simulators of contract tests speak"
+    )
+
+
+@pytest.fixture(scope="session")
+def dialect(pytestconfig) -> int:
+    """The seed of the dialect that simulators speak; 0: what is likeliest."""
+    return pytestconfig.getoption("dialect")
+
+
 class TwoSandboxes(LoadScopeScheduling):
     """Hands out whole files of tests, and all that share a sandbox as if they were one."""
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "sources": "Who may send and what is polled: what came of each, and what was refused.",
     "poll": "Read a polled source now: what is new at the vendor becomes deliveries.",
     "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
+    "secrets": "Give a vendor that sends webhooks another secret, while messages wait there.",
     "vendors": "The health of each vendor account: which is away, since when, and what waits for it.",
     "hold": "A database that is older than it was: show why all is held, and let it go on.",
     "backup": "Write both databases and the keys of HOOKLINE_HOME into one file, while everything runs.",
@@ -49,7 +50,7 @@ COMMANDS = {
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
-GROUPS = ("inbox", "new", "sources", "issues", "effects", "hold")
+GROUPS = ("inbox", "new", "sources", "issues", "effects", "hold", "secrets")
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

@@ -20,6 +20,7 @@ from hookline.clients.errors import (
     Refused,
     Unavailable,
     UnexpectedAnswer,
+    UnknownSentence,
     Unreachable,
     VendorError,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "SharedConnections",
     "Unavailable",
     "UnexpectedAnswer",
+    "UnknownSentence",
     "Unreachable",
     "VendorClient",
     "VendorError",

@@ -208,6 +208,30 @@ def giant_in(value: Any, place: tuple[str, ...] = ()) -> str | None:
     return next(filter(None, (giant_in(inner, (*place, str(name))) for name, inner in parts)), None)
 
 
+def absent_from(value: Any, fields: str) -> str | None:
+    """
+    Return the first of these fields that a JSON value does not have; None if it has them all.
+
+    Args:
+        value: an object, or a list of them: it is enough that one has the field, and an empty one lacks nothing.
+        fields: names in any case, with blanks between; `Lines.PartNo` is a field of what `Lines` has, if there is any;
+            of `PartNo|CommentLine`, the second is enough where it is true.
+    """
+    return next((field for field in fields.split() if not _has(value, field.lower().split("."))), None)
+
+
+def _has(value: Any, names: list[str]) -> bool:
+    if isinstance(value, list):
+        return not value or any(_has(each, names) for each in value)
+    if not isinstance(value, dict):
+        return False
+    own = {name.lower(): each for name, each in value.items()}
+    if len(names) == 1:
+        name, *instead = names[0].split("|")
+        return name in own or any(own.get(each) for each in instead)
+    return own.get(names[0]) is None or _has(own[names[0]], names[1:])
+
+
 def loose_json(response: httpx.Response) -> Any:
     """Return the body as JSON, or None if it is none."""
     with suppress(ValueError):

@@ -260,6 +260,29 @@ class UnexpectedAnswer(VendorError):
     advice = "Compare it with the vendor's reference: it may have changed, or the address may be wrong."
 
 
+class UnknownSentence(UnexpectedAnswer):
+    """
+    The vendor answered a write by a sentence that nobody knows: the write may have been applied, or refused.
+
+    Args:
+        settings: the variables to which the sentence can be added, by what it means.
+    """
+
+    happened = "was answered by a sentence that is not known"
+    advice = "Look at the vendor whether it was done."
+
+    def __init__(self, *, settings: Mapping[str, str] | None = None, **facts: Any) -> None:
+        super().__init__(**facts)
+        if settings:
+            add = (f"If it says that it {meaning}, add it to {name}." for meaning, name in settings.items())
+            self.advice = " ".join([self.advice, *add])  # type: ignore[misc]
+
+    @property
+    def sentence(self) -> str:
+        """Return what the vendor said."""
+        return self.detail
+
+
 def kind_of(status: int) -> type[VendorError]:
     """Return the kind of error for a status that is no success."""
     by_status: dict[int, type[VendorError]] = {

@@ -7,7 +7,7 @@ this value, for tests, docs and the command line; read on a client it is a call 
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import (
@@ -22,15 +22,17 @@ from typing import (
     TypeVar,
     Unpack,
     cast,
+    get_args,
     overload,
 )
 from urllib.parse import quote, unquote
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hookline.clients.answers import (
     MAX_ANSWER_BYTES,
+    absent_from,
     giant_in,
     may_hold_giants,
     request_id,
@@ -40,6 +42,7 @@ from hookline.clients.answers import (
 from hookline.clients.errors import InvalidInput, UnexpectedAnswer, VendorError
 from hookline.clients.models import Input
 from hookline.facts import Fact, facts_of
+from hookline.text import do_you_mean
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,6 +97,7 @@ class Options(TypedDict, total=False):
     session: Session
     confirmation: str
     assumed: str
+    shows: str
     headers: Mapping[str, str]
     max_bytes: int
 
@@ -114,6 +118,8 @@ class Operation(Generic[P, T_co]):
         trust: its source: the vendor's own document (`seed`) or other public material (`public`).
         session: whether it uses, opens or ends a log-in session.
         confirmation: the sentence that the vendor answers when it worked, where it documents one.
+        shows: the fields that every good answer has, where flows and read-backs decide by them: one that was left out
+            would be taken for "no" or for none. See `answers.absent_from`.
         headers: the headers of the request, beside the credentials.
         max_bytes: the longest answer that is read, unpacked.
     """
@@ -143,6 +149,7 @@ class Operation(Generic[P, T_co]):
         self.session: Session = options.get("session", "uses")
         self.confirmation = options.get("confirmation", "")
         self.assumption = options.get("assumed", "")
+        self.shows = options.get("shows", "")
         self.headers = HEADERS | dict(options.get("headers", {}))
         self.max_bytes = options.get("max_bytes", MAX_ANSWER_BYTES)
 
@@ -195,7 +202,8 @@ class Operation(Generic[P, T_co]):
         try:
             return self.input(**inputs)
         except ValidationError as error:
-            problems = "; ".join(_problem(problem) for problem in error.errors(include_input=False))
+            known = _names_in(self.input)
+            problems = "; ".join(_problem(problem, known) for problem in error.errors(include_input=False))
             raise InvalidInput(f"{self.vendor} {self.name} was not sent: {problems}.") from None
 
     def request(self, base_url: str, /, *args: P.args, **inputs: P.kwargs) -> httpx.Request:
@@ -215,6 +223,8 @@ class Operation(Generic[P, T_co]):
         """Return the answer in the response; raise a `VendorError`, and nothing else, for any other response."""
         value = self.owner.decode(self, response)
         answer = self._validated(value, response)
+        if response.content.strip() and (absent := absent_from(value, self.shows)):
+            raise self.error(UnexpectedAnswer, response, f"it has no {absent}")
         if not may_hold_giants(response) or self._giant_in(answer) is None:
             return answer
         # An integer beyond 64 bits becomes a text where the field is no number.
@@ -306,7 +316,17 @@ def is_one_segment(value: str) -> bool:
         value = decoded
 
 
-def _problem(problem: Any) -> str:
+def _names_in(kind: Any) -> set[str]:
+    """Return the names of the fields of a model, and of the models in it."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        inner = (_names_in(field.annotation) for field in kind.model_fields.values())
+        return set(kind.model_fields).union(*inner)
+    return set().union(*(_names_in(each) for each in get_args(kind)))
+
+
+def _problem(problem: Any, known: Collection[str] = ()) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"there is no such input{do_you_mean(str(problem['loc'][-1]), known)}"
     return f"{where}: {message}" if where else message

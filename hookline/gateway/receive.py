@@ -17,6 +17,7 @@ from hookline.gateway.incoming import IncomingRequest, resolve_request
 from hookline.gateway.intake import Intake, RequestData
 from hookline.gateway.refusals import Refusals
 from hookline.gateway.request_parsing import (
+    CHECK_HEADER,
     IncompleteBody,
     InFlight,
     Rejection,
@@ -161,7 +162,9 @@ class Receiver:
         )
 
     async def _process(self, incoming: IncomingRequest, body: bytes) -> Response:
-        """Answer a handshake, or store a delivery."""
+        """Answer a handshake or a question, or store a delivery."""
+        if CHECK_HEADER in incoming.headers:
+            return Response(status_code=NO_CONTENT)
         intake = await self.reader.read(incoming.name, self._data(incoming, body))
         if intake.reply:
             return _handshake_response(intake.reply)

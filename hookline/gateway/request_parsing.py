@@ -4,11 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope
 
+CHECK_HEADER = "x-hookline-check"
+"""Of a request that asks if its secret is accepted: it is verified, answered 204, and delivers nothing."""
 MAX_PARAMETERS = 1_000
 RETRY_AFTER = "5"
 """Seconds, for senders that should try again."""

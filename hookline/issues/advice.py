@@ -13,6 +13,8 @@ BY_ERROR: Final = {
     "AnswerLost": "Check whether the vendor is up again, then replay the issue: what was sent is read back first.",
     "RateLimited": "Lower the calls per second in the vendor's block, then replay the issue.",
     "UnexpectedAnswer": "Compare the answer with the vendor's reference; it may have changed. Then replay the issue.",
+    "UnknownSentence": "Look at the vendor whether it was done. Add the sentence to the setting that the error names, "
+    "then replay the issue.",
     "VendorGivenUp": "The vendor was away for too long. Once `hookline vendors` says that it is up, replay the issue.",
     "EffectConflict": "Correct the difference at the vendor by hand, then replay or discard the issue.",
     "BusinessFailure": "A rule of the business said no, and what was done is undone. Talk to the customer.",

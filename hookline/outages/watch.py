@@ -110,7 +110,9 @@ class AccountWatch:
             await self.succeeded(operation)
             return
         wait = error.retry_after or 0.0
-        reason = f"{type(error).__name__} at {operation}" + (f": {error.detail}" if error.detail else "")
+        reason = f"{type(error).__name__} at {error.operation}" + (
+            f": {error.detail}" if error.detail else ""
+        )
         failure = Failure(operation, reason, _this_run(), wait, is_long=wait >= LONG_WAIT)
         intervals = Intervals(self.settings.retry_seconds, self.settings.probe_seconds)
         try:

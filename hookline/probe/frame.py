@@ -43,15 +43,15 @@ class Exchange:
         except (ValueError, RecursionError):
             return None
 
-    def recorded(self, secrets: Sequence[str]) -> dict[str, Any]:
-        """Return it without secrets and without anybody's data."""
-        value = self.json
+    def recorded(self, secrets: Sequence[str], *, opens: bool = False) -> dict[str, Any]:
+        """Return it without secrets and without anybody's data; with `opens` the whole answer may be a token."""
+        value, whole = (self.json, "") if not opens else (self.json or self.text, "-")
         return {
             "operation": self.operation,
             "inputs": shape(self.inputs, "-", secrets),
             "status": self.status,
             "headers": {name: sentence(text, secrets) for name, text in self.headers.items()},
-            "answer": shape(value, "", secrets) if value is not None else sentence(self.text, secrets),
+            "answer": shape(value, whole, secrets) if value is not None else sentence(self.text, secrets),
             "error": sentence(str(self.error), secrets) if self.error else None,
         }
 
@@ -149,7 +149,8 @@ class Probe:
             answer,
             failure,
         )
-        self.exchanges.append(exchange.recorded([*self.secrets, *checked.secrets()]))
+        secrets = [*self.secrets, *checked.secrets()]
+        self.exchanges.append(exchange.recorded(secrets, opens=operation.session == "opens"))
         return exchange
 
     @property

@@ -1,10 +1,21 @@
-"""The webhook subscriptions at Jiwa: one for each event, to our gateway, with our secret."""
+"""
+The webhook subscriptions at Jiwa: one for each event, to our gateway, with our secret.
+
+Nothing is deleted that Jiwa still has to send: deleting a subscription deletes the messages that wait in it. So the
+headers of a subscription are changed where it stands; where Jiwa cannot do that, another one is made beside it, and the
+old one goes once nothing waits in it. After each change it is read whether the secret is there.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from blocks import JiwaCredentials
+from hookline.clients import NotFound, Refused
 from hookline.clients.jiwa import JiwaClient
-from hookline.clients.jiwa.webhooks import Header, WebhookSubscription
+from hookline.clients.jiwa.webhooks import Header, RequestHeader, WebhookSubscription
 from hookline.clients.paging import pages
-from hookline.errors import ConfigurationError
+from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import hooks_in_force
 from hookline.provisioning.changes import AS_IT_IS, MADE, Change, unchanged
 from hookline.schemes.shared_secret import SharedSecret
@@ -14,6 +25,36 @@ from hookline.source_secrets import webhook_secrets
 SOURCE = "jiwa"
 SUBSCRIBER = "Hookline"
 EVENTS = ("salesorder.created", "salesorder.updated")
+
+GIVEN = "given the current secret"
+MADE_BESIDE = "another made with the current secret"
+UNSEEN = "Jiwa does not show which secret it sends: change an order, and look if it comes in"
+
+ARRIVED = range(200, 300)
+PAGE_OF_MESSAGES = "MessageID,SubscriptionID,LastMessageResponseHTTPCode"
+
+Sends = Literal["current", "other", "not shown"]
+
+
+class SecretNotSent(HooklineError):
+    """Jiwa does not send our secret, whatever we tried: its webhooks would be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done about the subscription to one event."""
+
+    event: str
+    address: str
+    result: str
+    waiting: int = 0
+    """Messages that got no good answer yet, and may carry the secret of before."""
+    old: tuple[str, ...] = ()
+    """Subscriptions with another secret that stay, because messages wait in them."""
+
+    def row(self) -> dict[str, object]:
+        """Return it as a row of a table."""
+        return asdict(self)
 
 
 async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list[Change]:
@@ -27,30 +68,53 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
 
     Raises:
         ConfigurationError: the source jiwa has no secret, or none that Jiwa could send.
+        SecretNotSent: Jiwa takes the subscription and not the secret.
         VendorError: Jiwa refuses it.
     """
-    header = _secret_header(settings)
-    address = f"{url.rstrip('/')}/hooks/{SOURCE}"
+    outcomes = await subscriptions(settings, url, dry_run=dry_run)
+    return [unchanged("subscription", f"{each.event} to {each.address}", _told(each)) for each in outcomes]
+
+
+async def subscriptions(
+    settings: Settings, url: str, *, dry_run: bool, renew_unseen: bool = False
+) -> list[Outcome]:
+    """
+    Make each event have a subscription that sends the current secret; say what was done, and what waits.
+
+    Args:
+        settings: lead to hooks.yaml.
+        url: address under which Jiwa reaches the gateway.
+        dry_run: change nothing.
+        renew_unseen: make another subscription where Jiwa neither shows nor changes the headers of one.
+
+    Raises:
+        ConfigurationError: the source jiwa has no secret, or none that Jiwa could send.
+        SecretNotSent: Jiwa takes the subscription and not the secret.
+        VendorError: Jiwa refuses it.
+    """
+    header = secret_header(settings)
+    address = address_of(url)
     async with JiwaCredentials.from_environment().get_client() as client:
         subscriber = await _subscriber(client, dry_run=dry_run)
-        existing = [] if not subscriber else await client.list_webhook_subscriptions(SubscriberID=subscriber)
-        changes = []
-        for event in EVENTS:
-            ours = [row for row in existing if (row.EventName, row.URL) == (event, address)]
-            result = _result(ours, header)
-            if subscriber and result != AS_IT_IS and not dry_run:
-                for outdated in ours:
-                    await client.delete_webhook_subscription(
-                        SubscriberID=subscriber, SubscriptionID=outdated.SubscriptionID
-                    )
-                await client.create_webhook_subscription(
-                    SubscriberID=subscriber, URL=address, EventName=event, RequestHeaders=[header]
-                )
-            changes.append(unchanged("subscription", f"{event} to {address}", result))
-    return changes
+        if subscriber is None:
+            return [Outcome(event, address, MADE) for event in EVENTS]
+        place = _Place(client, subscriber, address, header, dry_run, renew_unseen)
+        existing = await client.list_webhook_subscriptions(SubscriberID=subscriber)
+        return [
+            await place.settle(
+                event, [row for row in existing if (row.EventName, row.URL) == (event, address)]
+            )
+            for event in EVENTS
+        ]
 
 
-def _secret_header(settings: Settings) -> Header:
+def address_of(url: str) -> str:
+    """Return the address of the source jiwa at a gateway."""
+    return f"{url.rstrip('/')}/hooks/{SOURCE}"
+
+
+def secret_header(settings: Settings) -> Header:
+    """Return the header with the current secret that the source jiwa wants; raise ConfigurationError."""
     source = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(SOURCE)
     scheme = source.auth_scheme if source else None
     if not isinstance(scheme, SharedSecret) or scheme.place != "header":
@@ -73,17 +137,133 @@ async def _subscriber(client: JiwaClient, *, dry_run: bool) -> str | None:
     return None if dry_run else (await client.create_webhook_subscriber(Name=SUBSCRIBER)).SubscriberID
 
 
-def _result(ours: list[WebhookSubscription], header: Header) -> str:
-    if not ours:
-        return MADE
-    if len(ours) == 1 and _sends(ours[0], header):
-        return AS_IT_IS
-    return "made again with the current secret"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Our subscriber at Jiwa, and what its subscriptions are to send."""
+
+    client: JiwaClient
+    subscriber: str
+    address: str
+    header: Header
+    dry_run: bool
+    renew_unseen: bool
+
+    async def settle(self, event: str, listed: Sequence[WebhookSubscription]) -> Outcome:
+        """Make one subscription to an event send the current secret, and let the others go."""
+        read = [await self._read(each.SubscriptionID) for each in listed]
+        sends = {each.SubscriptionID: self._sends(each.RequestHeaders) for each in read}
+        good = [each for each in read if sends[each.SubscriptionID] == "current"]
+        others = [each for each in read if sends[each.SubscriptionID] != "current"]
+        result = AS_IT_IS
+        if not read:
+            result = await self._make(event, MADE)
+        elif not good:
+            result = await self._change(event, others[0], sends[others[0].SubscriptionID])
+            others = {GIVEN: others[1:], UNSEEN: []}.get(result, others)
+        waiting = await self._waiting([each.SubscriptionID for each in read])
+        old = await self._let_go([each.SubscriptionID for each in others], waiting)
+        return Outcome(event, self.address, result, sum(waiting.values()), old)
+
+    async def _change(self, event: str, subscription: WebhookSubscription, sends: Sends) -> str:
+        """Let an existing subscription send the current secret, or make another beside it."""
+        if self.dry_run:
+            return UNSEEN if sends == "not shown" else GIVEN
+        if await self._replace_headers(subscription):
+            return GIVEN
+        if sends == "not shown" and not self.renew_unseen:
+            return UNSEEN
+        return await self._make(event, MADE_BESIDE)
+
+    async def _make(self, event: str, result: str) -> str:
+        """Make a subscription, and check that it sends the secret; raise SecretNotSent."""
+        if self.dry_run:
+            return result
+        made = await self.client.create_webhook_subscription(
+            SubscriberID=self.subscriber, URL=self.address, EventName=event, RequestHeaders=[self.header]
+        )
+        read = await self._read(made.SubscriptionID)
+        sends = self._sends(read.RequestHeaders)
+        if sends == "current" or await self._replace_headers(read):
+            return result
+        if sends == "not shown":
+            return f"{result}; {UNSEEN}"
+        if result == MADE_BESIDE:  # the one before still has all messages; a first one stays and keeps them
+            await self._delete(made.SubscriptionID)
+        raise SecretNotSent(
+            f"Jiwa takes the subscription of {event} to {self.address}, but not the header {self.header.Name}: each "
+            "webhook would be refused with 401. Nothing that was there before was changed. Set the header in Jiwa, at "
+            "the subscriptions of the subscriber Hookline, and run this again."
+        )
+
+    async def _replace_headers(self, subscription: WebhookSubscription) -> bool:
+        """Give a subscription the current secret beside its other headers; return True if it has it then."""
+        others = [
+            Header(Name=each.Name, Value=each.Value.get_secret_value())
+            for each in subscription.RequestHeaders or ()
+            if each.Name.lower() != self.header.Name.lower()
+        ]
+        try:
+            answered = await self.client.replace_webhook_request_headers(
+                SubscriberID=self.subscriber,
+                SubscriptionID=subscription.SubscriptionID,
+                RequestHeaders=[*others, self.header],
+            )
+        except (NotFound, Refused):  # this version has no such route
+            return False
+        read = (await self._read(subscription.SubscriptionID)).RequestHeaders
+        return self._sends(answered if read is None else read) == "current"
+
+    async def _read(self, subscription: str) -> WebhookSubscription:
+        return await self.client.get_webhook_subscription(
+            SubscriberID=self.subscriber, SubscriptionID=subscription
+        )
+
+    def _sends(self, headers: Sequence[RequestHeader] | None) -> Sends:
+        if headers is None:
+            return "not shown"
+        ours = (self.header.Name.lower(), self.header.Value)
+        return "current" if ours in _pairs(headers) else "other"
+
+    async def _waiting(self, subscriptions: Sequence[str]) -> dict[str, int]:
+        """Count the messages of each subscription that got no good answer yet."""
+        counts = dict.fromkeys(subscriptions, 0)
+        if not subscriptions:
+            return counts
+        async for subscription in self._unanswered():
+            if subscription in counts:
+                counts[subscription] += 1
+        return counts
+
+    async def _unanswered(self) -> AsyncIterator[str]:
+        messages = self.client.list_webhook_messages
+        async for each in pages(messages, SubscriberID=self.subscriber, Fields=PAGE_OF_MESSAGES):
+            if each.LastMessageResponseHTTPCode not in ARRIVED:
+                yield each.SubscriptionID
+
+    async def _let_go(self, subscriptions: Sequence[str], waiting: dict[str, int]) -> tuple[str, ...]:
+        """Delete subscriptions with another secret; return those that stay, as messages wait in them."""
+        old = []
+        for each in subscriptions:
+            if waiting[each]:
+                old.append(each)
+            elif not self.dry_run:
+                await self._delete(each)
+        return tuple(old)
+
+    async def _delete(self, subscription: str) -> None:
+        await self.client.delete_webhook_subscription(
+            SubscriberID=self.subscriber, SubscriptionID=subscription
+        )
 
 
-def _sends(subscription: WebhookSubscription, header: Header) -> bool:
-    """Return True if Jiwa sends our current secret, or does not show which it sends."""
-    headers = (subscription.model_extra or {}).get("RequestHeaders")
-    return headers is None or any(
-        (each.get("Name"), each.get("Value")) == (header.Name, header.Value) for each in headers
+def _pairs(headers: Sequence[RequestHeader]) -> list[tuple[str, str]]:
+    return [(each.Name.lower(), each.Value.get_secret_value()) for each in headers]
+
+
+def _told(outcome: Outcome) -> str:
+    if not outcome.old:
+        return outcome.result
+    return (
+        f"{outcome.result}; the one with the old secret stays until the messages that wait in it have come in: "
+        "then run this again"
     )

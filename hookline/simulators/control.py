@@ -24,11 +24,12 @@ from urllib.parse import unquote
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hookline.simulators.dialect import Dialect
 from hookline.simulators.faults import FIELDS, Fault, Faults, InvalidControlError
+from hookline.simulators.forms import LOGIN_PAGE, misshapen, page
 
 ABORT = "hookline.abort"
 """Name of the ASGI extension (`server.AbortableProtocol`) that breaks the connection under a request."""
@@ -278,11 +279,11 @@ class Simulator(ABC):
         cls._routes = Routes(cls.operations.values())
         cls._control_routes = Routes(one for one in declared.values() if one.control)
 
-    def __init__(self, dialect: int = 0) -> None:
+    def __init__(self) -> None:
         self.url = ""
         """Base address, without a trailing slash; set by the server before the first request."""
-        self._first_dialect = dialect
-        self.dialect = Dialect(self.vendor, dialect)
+        self._first_dialect = 0
+        self.dialect = Dialect(self.vendor)
         self.faults = Faults(self.operations)
         self.log = RequestLog()
         self.landing = Landing()
@@ -334,6 +335,11 @@ class Simulator(ABC):
         self._replicas.clear()
         self.dialect.draw(self._first_dialect)
         self.seed()
+
+    def speak(self, seed: int) -> None:
+        """Speak the dialect that a seed draws, after each reset too; 0: what is likeliest."""
+        self._first_dialect = seed
+        self.dialect.draw(seed)
 
     def requests(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the request log after `since`, of one operation if named."""
@@ -408,29 +414,30 @@ class Simulator(ABC):
             self._act(call)
         if fault.kind == "shift":
             call.shift = fault.rows
-        response = self._act(call)
+        response = self._act(call, None if fault.done else self._copy())
         if fault.kind == "twice" and fault.answer == "error":
             return self._error(fault.status, "do this call twice")
         if fault.kind == "lose" or (fault.kind == "twice" and fault.answer is not None):
             return None
-        return _garbled(response) if fault.kind == "garble" else response
+        return misshapen(response, fault.form, fault.field) if fault.kind == "garble" else response
 
     def _error(self, status: int, told_to: str) -> Response:
         return self.refusal(RefusedError(status, f"The sandbox was told to {told_to} this call."))
 
-    def _act(self, call: Call) -> Response:
+    def _act(self, call: Call, holder: "Simulator | None" = None) -> Response:
+        """Do it, or only answer it: `holder` is a copy of what is stored, that nobody sees."""
         try:
             if not call.operation.public:
                 self.authorize(call)
-            response = self._handle(call)
+            response = self._handle(call, holder)
         except RefusedError as error:
             response = self.refusal(error)
         for name, cookie in call.set_cookies.items():
             response.set_cookie(name, cookie, httponly=True, samesite=None)
         return response
 
-    def _handle(self, call: Call) -> Response:
-        holder = self._behind() if call.operation.lists else self
+    def _handle(self, call: Call, holder: "Simulator | None" = None) -> Response:
+        holder = holder or (self._behind() if call.operation.lists else self)
         value = call.operation.handler(holder, call)
         return value if isinstance(value, Response) else self.render(call, value)
 
@@ -506,8 +513,8 @@ class Simulator(ABC):
             value = found.handler(self, Call(found, request, values, content))
         except InvalidControlError as error:
             return JSONResponse({"error": str(error)}, 400)
-        if value is None:
-            return Response(status_code=204)
+        if value is None or isinstance(value, Response):
+            return value or Response(status_code=204)
         return JSONResponse(value, 201 if request.method == "POST" else 200)
 
     @control("GET", "/healthz")
@@ -544,6 +551,10 @@ class Simulator(ABC):
         self.dialect.speak(facts)
         return self.dialect.listed()
 
+    @control("GET", LOGIN_PAGE)
+    def _show_login(self, _: Call) -> Response:
+        return HTMLResponse(page("Log in"))
+
     @control("GET", "/_sandbox/landing")
     def _list_landing(self, _: Call) -> Any:
         return self.landing.listed()
@@ -566,12 +577,6 @@ class Simulator(ABC):
     @control("POST", "/_sandbox/reset")
     def _reset(self, _: Call) -> None:
         self.reset()
-
-
-def _garbled(response: Response) -> Response:
-    """Return the same answer, cut off in the middle and followed by what is no text."""
-    whole = bytes(response.body)
-    return Response(whole[: len(whole) // 2] + b"\xff", response.status_code, media_type=response.media_type)
 
 
 def folded(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 import sys
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
+from dataclasses import field as counter
 from typing import Any, Literal, get_args
+
+from hookline.simulators.forms import FORMS, OF_FIELDS, Form
 
 Kind = Literal["refuse", "lose", "garble", "latency", "throttle", "late", "show_late", "twice", "shift"]
 Answer = Literal["break", "hold", "error"]
@@ -27,7 +30,7 @@ class Fault:
     What happens to the call.
 
     `refuse` answers an error and does nothing; `lose` does it, then breaks the connection; `garble` does it, then
-    answers what nobody can read; `latency` waits before doing it; `throttle` answers 429 with `Retry-After` and does
+    answers in a bad form; `latency` waits before doing it; `throttle` answers 429 with `Retry-After` and does
     nothing; `late` loses the answer, and does it later; `show_late` does it, and lists stay for a while as they were
     before; `twice` does it two times and answers once, as where a proxy sends it again; `shift` answers a page before
     which a row came or went.
@@ -45,9 +48,15 @@ class Fault:
     """Rows that came before the page that `shift` answers; less than 0: so many went away."""
     skip: int = 0
     """Matching calls that pass before the first is struck."""
-    seen: int = field(default=0, init=False)
+    form: Form = "cut"
+    """The form of the answer of `garble`."""
+    field: str = ""
+    """The field that a form of `garble` changes, as in `Lines.PartNo`; "": each one of the answer."""
+    done: bool = True
+    """False: `garble` answers as if the call were done, and does nothing."""
+    seen: int = counter(default=0, init=False)
     """Matching calls so far, those that another fault struck included."""
-    struck: int = field(default=0, init=False)
+    struck: int = counter(default=0, init=False)
     """Calls that it struck so far."""
 
     def __post_init__(self) -> None:
@@ -65,6 +74,10 @@ class Fault:
             "answer",
             f"must be one of {', '.join(get_args(Answer))}",
         )
+        _require(self.form in FORMS, "form", f"must be one of {', '.join(FORMS)}")
+        named = isinstance(self.field, str) and (not self.field or self.form in OF_FIELDS)
+        _require(named, "field", f"must be a name, and the form one of {', '.join(OF_FIELDS)}")
+        _require(isinstance(self.done, bool), "done", "must be true or false")
         moved = isinstance(self.rows, int) and is_number(self.rows, -MAX_ROWS, MAX_ROWS)
         _require(moved, "rows", f"must be a whole number, -{MAX_ROWS} to {MAX_ROWS}")
 
@@ -100,6 +113,9 @@ class Faults:
         answer: Answer | None = None,
         rows: int = 1,
         skip: int = 0,
+        form: Form = "cut",
+        field: str = "",
+        done: bool = True,
     ) -> Fault:
         """
         Let calls of an operation meet a fault; the fault returned counts how many it struck.
@@ -107,7 +123,7 @@ class Faults:
         Raises:
             InvalidControlError: a value makes no sense; the text names it.
         """
-        fault = Fault(operation, kind, times, status, seconds, answer, rows, skip)
+        fault = Fault(operation, kind, times, status, seconds, answer, rows, skip, form, field, done)
         if operation != ANY and operation not in self._operations:
             raise InvalidControlError(f"operation: there is no operation {operation!r} here")
         self._waiting.append(fault)

@@ -40,15 +40,25 @@ class Sandbox:
     def __iter__(self) -> Iterator[Simulator]:
         return iter((self.jiwa, self.zentitle, self.sensorpro, self.jetadvice, self.jifeline))
 
+    def speak(self, seed: int) -> None:
+        """Speak the dialect that a seed draws, all of them; 0: what is likeliest."""
+        for simulator in self:
+            simulator.speak(seed)
+
     def reset(self) -> None:
         """Return to the seed data, all of them."""
         for simulator in self:
             simulator.reset()
 
 
-async def serve(port: int, host: str = "127.0.0.1") -> None:
+async def serve(port: int, host: str = "127.0.0.1", *, dialect: int = 0) -> None:
     """
     Run Jiwa on `port` and the other vendors on the next ones, until SIGTERM or SIGINT.
+
+    Args:
+        port: the first port.
+        host: the address to listen on.
+        dialect: the seed of the dialect that they speak; 0: what is likeliest.
 
     Raises:
         HooklineError: a port is taken; names vendor and port.
@@ -59,7 +69,9 @@ async def serve(port: int, host: str = "127.0.0.1") -> None:
     for each in signals:
         loop.add_signal_handler(each, stopped.set)
     try:
-        async with running(port, host):
+        sandbox = Sandbox()
+        sandbox.speak(dialect)
+        async with running(port, host, sandbox=sandbox):
             await stopped.wait()
     finally:
         for each in signals:

@@ -35,7 +35,7 @@ from hookline.clients.jiwa.quotes import (
     SalesQuote,
     SalesQuoteLine,
 )
-from hookline.clients.jiwa.webhooks import NewSubscriber, NewSubscription
+from hookline.clients.jiwa.webhooks import NewSubscriber, NewSubscription, WebhookSubscription
 from hookline.journal import Outcome
 from tasks.operations import RecordReadback
 
@@ -305,11 +305,23 @@ async def subscriber_so_named(client: JiwaClient, inputs: NewSubscriber, _token:
 
 
 async def subscribed(client: JiwaClient, inputs: NewSubscription, _token: str) -> Outcome | None:
-    """Find a subscription of the subscriber to the event, at the address."""
+    """Find a subscription of the subscriber to the event, at the address, that sends the headers if Jiwa shows them."""
     for row in await client.list_webhook_subscriptions(SubscriberID=inputs.SubscriberID):
-        if (row.EventName, row.URL) == (inputs.EventName, inputs.URL):
-            return Outcome(answer=row)
+        if (row.EventName, row.URL) != (inputs.EventName, inputs.URL):
+            continue
+        one = await client.get_webhook_subscription(
+            SubscriberID=inputs.SubscriberID, SubscriptionID=row.SubscriptionID
+        )
+        if _sends(one, inputs):
+            return Outcome(answer=one)
     return None
+
+
+def _sends(existing: WebhookSubscription, inputs: NewSubscription) -> bool:
+    if existing.RequestHeaders is None or not inputs.RequestHeaders:
+        return True
+    sent = {(each.Name, each.Value.get_secret_value()) for each in existing.RequestHeaders}
+    return all((each.Name, each.Value) in sent for each in inputs.RequestHeaders)
 
 
 def _same(existing: str, inputs: str | None) -> bool:

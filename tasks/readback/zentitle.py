@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hookline.clients import ZentitleClient, pages
+from hookline.clients import ZentitleClient
 from hookline.clients.models import Input
 from hookline.clients.zentitle.customers import (
     ConsumerData,
@@ -24,7 +24,7 @@ from hookline.clients.zentitle.models import (
     UpdateLicenseCode,
 )
 from hookline.journal import CountReadback, Outcome
-from tasks.readback.zentitle_records import shows, word
+from tasks.readback.zentitle_records import notes_of, rows_of, shows, word
 
 CARRIER: Final = "hookline"
 """The field of a user's data that carries the token of a business."""
@@ -77,7 +77,7 @@ def codes_acquired(client: ZentitleClient, inputs: TakeLicenseCodes) -> CountRea
     profile = word(inputs.profilename or "")
 
     async def count() -> set[str]:
-        rows = pages(
+        rows = rows_of(
             client.list_license_codes,
             productid=inputs.productid,
             profilename=inputs.profilename if profile else None,
@@ -98,12 +98,11 @@ def codes_at(client: ZentitleClient, product: str, company: int | None) -> Count
     company = company or None  # 0 is none too
 
     async def count() -> set[str]:
-        rows = pages(client.list_license_codes, productid=product, companyId=company)
+        rows = rows_of(client.list_license_codes, productid=product, companyId=company)
         return {row.licenseCode async for row in rows if company or not row.company}
 
     async def texts(code: str) -> list[str]:
-        notes = await client.list_license_notes(productid=product, licensecode=code)
-        return [note.description for note in notes]
+        return [note.description for note in await notes_of(client, product, code)]
 
     return CountReadback(f"zentitle codes of product {product}, company {company}", count, texts=texts)
 
@@ -170,14 +169,14 @@ def _deleted(existing: Sequence[LicenseNote], notes: Sequence[NoteChange]) -> bo
 
 async def noted_license(client: ZentitleClient, inputs: NewLicenseNote, token: str) -> Outcome | None:
     """Find a note on the license with the token."""
-    notes = await client.list_license_notes(productid=inputs.productid, licensecode=inputs.licensecode)
+    notes = await notes_of(client, inputs.productid, inputs.licensecode)
     ours = [str(note.noteID) for note in notes if token in note.description]
     return Outcome(copies=ours) if ours else None
 
 
 async def deleted_note(client: ZentitleClient, inputs: DeletedLicenseNote, _token: str) -> Outcome | None:
     """Find that the note is not among those of the license; or that there are none, if all were to go."""
-    notes = await client.list_license_notes(productid=inputs.productid, licensecode=inputs.licensecode)
+    notes = await notes_of(client, inputs.productid, inputs.licensecode)
     left = [note for note in notes if inputs.all_notes or note.noteID == inputs.noteid]
     return None if left else Outcome()
 
@@ -205,7 +204,7 @@ def user_with_token(clientinfo: dict[str, Any], token: str) -> dict[str, Any]:
 
 async def recorded_consumer(client: ZentitleClient, inputs: NewConsumerData, token: str) -> Outcome | None:
     """Find a record of the computer with the token and the license, or none."""
-    records = pages(
+    records = rows_of(
         client.list_consumer_data, productid=inputs.productid, computerid=inputs.computerid, justlast=False
     )
     ours = [
@@ -223,15 +222,16 @@ def _is_ours(record: ConsumerData, inputs: NewConsumerData, token: str) -> bool:
 
 async def deleted_trial(client: ZentitleClient, inputs: OnComputer, _token: str) -> Outcome | None:
     """Find no trial of the product on the computer; by the list, as the words for it elsewhere are not documented."""
-    found = await client.list_trials(productId=inputs.productid, computerId=inputs.computerid)
-    return None if found.Results else Outcome()
+    async for _ in rows_of(client.list_trials, productId=inputs.productid, computerId=inputs.computerid):
+        return None
+    return Outcome()
 
 
 def deactivations(client: ZentitleClient, inputs: DeactivationRequest) -> CountReadback:
     """Count the deactivations of each code: only Zentitle can read of which one a certificate is."""
 
     async def count() -> set[str]:
-        rows = pages(client.list_license_codes, productid=inputs.productid, used=True)
+        rows = rows_of(client.list_license_codes, productid=inputs.productid, used=True)
         return {
             f"{row.licenseCode}, deactivation {number}"
             async for row in rows

@@ -1,10 +1,12 @@
 """Read-backs at Zentitle, for companies, and for groups with their users and license codes."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
-from hookline.clients import NotFound, ZentitleClient
+from hookline.clients import NotFound, Refused, UnexpectedAnswer, ZentitleClient
 from hookline.clients.zentitle.customers import (
     AssignedLicenseCode,
+    CompanyID,
     DeletedCompany,
     Group,
     NewCompany,
@@ -24,11 +26,50 @@ _NOT_IN_COMPANY: Final = frozenset({"productid", "global_", "companydata", "rese
 # Companies --------------------------------------------------------------------------------------------------
 
 
+async def companies_named(client: ZentitleClient, name: str) -> AsyncIterator[tuple[int, str]]:
+    """
+    Yield the id of each company of all products that has this name, with the account that it belongs to.
+
+    Nothing that Zentitle answers by name says for sure that there is none: that a list without it does.
+    """
+    first = await _company_id(client, name)
+    if first is not None:
+        yield first, await _account_of(client, first)
+    for each in await all_companies(client):
+        is_global = each.productID in ("", EVERY_PRODUCT)
+        if is_global and _folded(each.company) == _folded(name) and each.companyID != first:
+            yield each.companyID, await _account_of(client, each.companyID)
+
+
+async def all_companies(client: ZentitleClient) -> list[CompanyID]:
+    """Return all companies; none where Zentitle says that there are none. The id 0 stands for no company."""
+    try:
+        return [each for each in await client.list_companies_products() if each.companyID > 0]
+    except NotFound:
+        return []
+
+
+async def _company_id(client: ZentitleClient, name: str) -> int | None:
+    """Return the id that Zentitle has for a name; whatever else it says is left to the list."""
+    try:
+        return (await client.get_company_id(company=name)).companyID
+    except (NotFound, Refused, UnexpectedAnswer):
+        return None
+
+
+async def _account_of(client: ZentitleClient, company: int) -> str:
+    return (await client.get_company(companyid=company)).search1.strip()
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
 async def created_company(client: ZentitleClient, inputs: NewCompany, _token: str) -> Outcome | None:
     """Find a company of this name with the same search fields: names need not be unique."""
-    for each in await client.list_companies_products():
-        if each.company == inputs.company and each.productID in (EVERY_PRODUCT, inputs.productid):
-            product = None if each.productID == EVERY_PRODUCT else each.productID
+    for each in await all_companies(client):
+        if each.company == inputs.company and each.productID in ("", EVERY_PRODUCT, inputs.productid):
+            product = None if each.productID in ("", EVERY_PRODUCT) else each.productID
             existing = await client.get_company(companyid=each.companyID, productid=product)
             if shows(existing, inputs, but=_NOT_IN_COMPANY):
                 return Outcome()
@@ -37,7 +78,7 @@ async def created_company(client: ZentitleClient, inputs: NewCompany, _token: st
 
 async def deleted_company(client: ZentitleClient, inputs: DeletedCompany, _token: str) -> Outcome | None:
     """Find no company with this id, of any product."""
-    companies = await client.list_companies_products()
+    companies = await all_companies(client)
     return None if any(each.companyID == inputs.companyid for each in companies) else Outcome()
 
 

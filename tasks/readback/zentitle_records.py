@@ -1,16 +1,36 @@
 """The comparison of inputs with Zentitle's records, which have other words for the same values."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
+from hookline.clients import NotFound, Refused, ZentitleClient, pages
 from hookline.clients.models import Answer, Input
+from hookline.clients.zentitle.models import LicenseNote
 
 HOURS: Final = 24
 _NOTHING: Final = ("0", "false", "off", "none", "default", "reset")
 _WORDS: Final = {"on": "true", "consumptiontokens": "consumptiontoken"} | dict.fromkeys(_NOTHING, "")
 _NAMES: Final = {"notes": "featurenotes", "featuregroupname": "featuregroup"}
 _IN_DAYS: Final = "clientofflineleaseperiod"  # hours in the record
+
+
+async def rows_of(call: Any, **inputs: Any) -> AsyncIterator[Any]:
+    """Yield all rows of a list; where a text is in their place, their number says whether there are any."""
+    try:
+        async for row in pages(call, **inputs):
+            yield row
+    except (NotFound, Refused):
+        if (await call(**inputs, **call.operation.input.count)).Total != 0:
+            raise
+
+
+async def notes_of(client: ZentitleClient, product: str, code: str) -> list[LicenseNote]:
+    """Return the notes of a license; where a text is in their place, those that the license itself shows."""
+    try:
+        return await client.list_license_notes(productid=product, licensecode=code)
+    except (NotFound, Refused):
+        return (await client.get_license_code(productid=product, licensecode=code, getnotes=1)).notes
 
 
 def shows(record: Answer, inputs: Input, *, but: Collection[str] = ()) -> bool:

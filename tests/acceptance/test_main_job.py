@@ -9,7 +9,7 @@ import httpx
 import pytest
 from commands import run_here, run_process
 
-from hookline.provisioning.subscriptions import subscribe_jiwa
+from hookline.provisioning.subscriptions import GIVEN, subscribe_jiwa
 
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 
@@ -201,8 +201,18 @@ async def test_a_new_secret_reaches_jiwa_with_the_next_apply_and_the_old_one_is_
     environment.setenv("HOOKLINE_SECRET_JIWA", old)
     back, after = await subscribed(), await subscribed()
 
-    again = ["made again with the current secret"] * 2
-    assert [again, again, ["as it is"] * 2] == [rotated, back, after]
+    assert [[GIVEN] * 2, [GIVEN] * 2, ["as it is"] * 2] == [rotated, back, after]
+
+
+async def test_a_secret_is_not_rotated_before_the_gateway_accepts_the_new_one(environment, sandbox):
+    old = os.environ["HOOKLINE_SECRET_JIWA"]
+    current = run_process("secrets", "rotate", "jiwa", "--json")
+    environment.setenv("HOOKLINE_SECRET_JIWA", f"the-new-secret-of-jiwa,{old}")
+    early = run_process("secrets", "rotate", "jiwa")
+
+    assert ["as it is"] * 2 == [row["result"] for row in json.loads(current.stdout)]
+    assert "does not accept the first secret of HOOKLINE_SECRET_JIWA yet (HTTP 401)" in early.stderr
+    assert (0, 2) == (current.returncode, early.returncode)
 
 
 async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):

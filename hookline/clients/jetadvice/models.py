@@ -1,8 +1,8 @@
 """
 JetAdvice's models.
 
-Its documents name no field of a record except those of the report run: all others are assumed. Names are read in
-any case, unknown fields are kept, and `more` sends fields that are not named here.
+Its documents name no field of a record but the id of a report run; facts.yaml says so of each. Names are read in any
+case, unknown fields are kept, and `more` sends fields that are not named here.
 """
 
 # ruff: noqa: RUF012  (pydantic copies a model's defaults)
@@ -327,12 +327,17 @@ class ReportFile(Answer):
     Size: IntOrNone = None
 
 
+def _named(file: Any) -> Any:
+    """Return a file that comes as its identifier alone as a record."""
+    return {"FileId": file} if isinstance(file, str | int) else file
+
+
 class ReportRun(Answer):
     """The state of a report run (Queued, Running, Completed, Failed or an unknown text) and its files."""
 
     Status: str
     Message: str = ""
-    Files: list[ReportFile] = []
+    Files: list[Annotated[ReportFile, BeforeValidator(_named)]] = []
 
 
 class GetReportFile(Input):

@@ -1,5 +1,6 @@
 """Jifeline's Partner API: tickets for remote services on vehicles, customers, connectors and events."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -16,6 +17,7 @@ from hookline.clients.transport import VendorClient, checked_address
 from hookline.errors import ConfigurationError
 
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed
+_RECORD = re.compile(r"(https?://[^/?#]+)?/v2/([^?#]+/)?(?P<id>[0-9A-Fa-f-]{36})")
 _WRONG_CLIENT = ("invalid_client", "unauthorized_client")
 
 
@@ -32,74 +34,88 @@ class JifelineClient(VendorClient):
 
     # Tickets: https://partner-api-001.redoc.ly
     list_tickets = get("/v2/tickets/tickets", models.ListTickets, models.Envelope[models.Ticket],
-        "Read a page of tickets.", repeat="safe",
-        assumed="the filters but ticket_number and externally_processed")
-    get_ticket = get("/v2/tickets/tickets/{id}", models.ById, models.Ticket,
-        "Read a ticket.", repeat="safe", assumed="the product lines")
-    list_prepared_tickets = get("/v2/tickets/prepared-tickets", models.TicketFilters,
+        "Read a page of tickets.", repeat="safe")
+    get_ticket = get("/v2/tickets/tickets/{id}", models.ById, models.Ticket, "Read a ticket.", repeat="safe")
+    list_prepared_tickets = get("/v2/tickets/prepared-tickets", models.ListPreparedTickets,
         models.Envelope[models.Ticket], "Read a page of the tickets that wait for a workshop.", repeat="safe",
-        trust="public", assumed="the path")
+        trust="public")
     create_prepared_ticket = post("/v2/tickets/prepared-tickets", models.NewPreparedTicket,
         models.ChangedTicket, "Prepare a ticket for a workshop; a repeat prepares another.", repeat="readback",
-        trust="public", assumed="the path, inputs and answer")
-    list_pending_tickets = get("/v2/tickets/pending-tickets", models.TicketFilters,
+        trust="public")
+    list_pending_tickets = get("/v2/tickets/pending-tickets", models.TicketByNumber,
         models.Envelope[models.Ticket], "Read a page of the tickets that wait for an operator.", repeat="safe",
-        trust="public", assumed="the path and the filters")
-    list_in_progress_tickets = get("/v2/tickets/in-progress-tickets", models.TicketFilters,
+        trust="public")
+    list_in_progress_tickets = get("/v2/tickets/in-progress-tickets", models.TicketByNumber,
         models.Envelope[models.Ticket], "Read a page of the tickets in progress.", repeat="safe",
-        trust="public", assumed="the path and the filters but ticket_number")
-    list_outsourced_tickets = get("/v2/tickets/outsourced-tickets", models.TicketFilters,
+        trust="public")
+    list_outsourced_tickets = get("/v2/tickets/outsourced-tickets", models.TicketByNumber,
         models.Envelope[models.Ticket], "Read a page of the tickets that another provider works on.",
-        repeat="safe", trust="public", assumed="the path and the filters but ticket_number")
-    list_closed_tickets = get("/v2/tickets/closed-tickets", models.EndedTicketFilters,
-        models.Envelope[models.Ticket], "Read a page of the tickets that are done, with their product lines.",
-        repeat="safe", trust="public", assumed="the path, the product lines and the filters but ticket_number")
-    list_cancelled_tickets = get("/v2/tickets/cancelled-tickets", models.EndedTicketFilters,
-        models.Envelope[models.Ticket], "Read a page of the cancelled tickets.", repeat="safe",
-        trust="public", assumed="the path and the filters but ticket_number")
+        repeat="safe", trust="public")
+    list_closed_tickets = get("/v2/tickets/closed-tickets", models.ListClosedTickets,
+        models.Envelope[models.Ticket], "Read a page of the tickets that are done.", repeat="safe", trust="public")
+    list_cancelled_tickets = get("/v2/tickets/cancelled-tickets", models.TicketByNumber,
+        models.Envelope[models.Ticket], "Read a page of the cancelled tickets.", repeat="safe", trust="public")
     mark_ticket_processed = put("/v2/tickets/tickets/{id}", models.MarkTicket, models.ChangedTicket,
-        "Set our reference on a ticket, or whether we have processed it.", repeat="safe", trust="public",
-        assumed="verb and path")
+        "Set our reference on a ticket, or whether we have processed it.", repeat="safe", trust="public")
+    list_product_lines = get("/v2/tickets/product-lines", models.ListProductLines,
+        models.Envelope[models.ProductLine], "Read a page of the services on tickets, with their prices.",
+        repeat="safe", trust="public")
     list_channel_messages = get("/v2/tickets/messenger-channel/messages", models.ListChannelMessages,
         models.ChannelMessages, "Read a page of a ticket's chat.", repeat="safe", trust="public")
 
-    # Customers and their connectors
-    list_customers = get("/v2/customers/customers", models.ListNamed, models.Envelope[models.Customer],
-        "Read a page of customers.", repeat="safe", assumed="the path, the filter and the fields")
+    # Customers, their places and people, and their connectors
+    list_customers = get("/v2/customers/customers", models.ListCustomers, models.Envelope[models.Customer],
+        "Read a page of customers.", repeat="safe")
     get_customer = get("/v2/customers/customers/{id}", models.ById, models.Customer,
-        "Read a customer.", repeat="safe", assumed="the path and the fields")
+        "Read a customer.", repeat="safe")
+    list_locations = get("/v2/customers/locations", models.OfCustomer, models.Envelope[models.Location],
+        "Read a page of customers' places.", repeat="safe", trust="public")
+    get_location = get("/v2/customers/locations/{id}", models.ById, models.Location,
+        "Read a customer's place.", repeat="safe", trust="public")
+    list_employees = get("/v2/customers/employees", models.ListEmployees, models.Envelope[models.Employee],
+        "Read a page of customers' employees.", repeat="safe", trust="public")
+    get_employee = get("/v2/customers/employees/{id}", models.ById, models.Employee,
+        "Read a customer's employee.", repeat="safe", trust="public")
+    list_contact_points = get("/v2/customers/contact-points", models.ListContactPoints,
+        models.Envelope[models.ContactPoint], "Read a page of customers' e-mail addresses and phone numbers.",
+        repeat="safe", trust="public")
+    get_contact_point = get("/v2/customers/contact-points/{id}", models.ById, models.ContactPoint,
+        "Read an e-mail address and phone number of a customer.", repeat="safe", trust="public")
     list_connectors = get("/v2/customers/connectors", models.ListConnectors, models.Envelope[models.Connector],
-        "Read a page of connectors.", repeat="safe", assumed="the path")
+        "Read a page of connectors.", repeat="safe")
     get_connector = get("/v2/customers/connectors/{id}", models.ById, models.Connector,
-        "Read a connector.", repeat="safe", assumed="the path")
+        "Read a connector.", repeat="safe")
 
     # Products, providers, vehicles
-    list_products = get("/v2/products/products", models.ListNamed, models.Envelope[models.Product],
-        "Read a page of the services that can be done.", repeat="safe",
-        assumed="the path, the filter and the fields")
+    list_products = get("/v2/products/products", models.ListProducts, models.Envelope[models.Product],
+        "Read a page of the services that can be done.", repeat="safe")
     get_product = get("/v2/products/products/{id}", models.ById, models.Product,
-        "Read a service.", repeat="safe", assumed="the path and the fields")
-    list_providers = get("/v2/providers/providers", models.ListNamed, models.Envelope[models.Provider],
-        "Read a page of the organisations that serve vehicles.", repeat="safe",
-        assumed="the path, the filter and the fields")
+        "Read a service.", repeat="safe")
+    list_providers = get("/v2/providers/providers", models.ListProviders, models.Envelope[models.Provider],
+        "Read a page of the organisations that serve vehicles.", repeat="safe")
     get_provider = get("/v2/providers/providers/{id}", models.ById, models.Provider,
-        "Read an organisation that serves vehicles.", repeat="safe", assumed="the path and the fields")
+        "Read an organisation that serves vehicles.", repeat="safe")
     list_vehicles = get("/v2/vehicles/vehicles", models.ListVehicles, models.Envelope[models.Vehicle],
-        "Read a page of vehicles.", repeat="safe", assumed="the path, the filters and the fields")
+        "Read a page of vehicles.", repeat="safe")
     get_vehicle = get("/v2/vehicles/vehicles/{id}", models.ById, models.Vehicle,
-        "Read a vehicle.", repeat="safe", assumed="the path and the fields")
-    get_vehicle_model = get("/v2/vehicles/models/{id}", models.OneVehicleModel, models.VehicleModel,
-        "Read a vehicle model and its make.", repeat="safe", trust="public", assumed="the fields")
+        "Read a vehicle.", repeat="safe")
+    list_vehicle_models = get("/v2/vehicles/models", models.ListVehicleModels, models.Envelope[models.VehicleModel],
+        "Read a page of vehicle models.", repeat="safe", trust="public")
+    get_vehicle_model = get("/v2/vehicles/models/{id}", models.ByNumber, models.VehicleModel,
+        "Read a vehicle model.", repeat="safe", trust="public")
+    list_vehicle_makes = get("/v2/vehicles/makes", models.ListVehicleMakes, models.Envelope[models.VehicleMake],
+        "Read a page of makes of vehicles.", repeat="safe", trust="public")
+    get_vehicle_make = get("/v2/vehicles/makes/{id}", models.ByNumber, models.VehicleMake,
+        "Read a make of vehicles.", repeat="safe", trust="public")
 
     # openOBD sessions
     list_openobd_sessions = get("/v2/open-obd/sessions", models.ListOpenobdSessions,
-        models.Envelope[models.OpenobdSession], "Read a page of sessions.", repeat="safe",
-        assumed="the path and the filter")
+        models.Envelope[models.OpenobdSession], "Read a page of sessions.", repeat="safe")
     get_openobd_session = get("/v2/open-obd/sessions/{id}", models.ById, models.OpenobdSession,
-        "Read a session.", repeat="safe", assumed="the path")
+        "Read a session.", repeat="safe")
     interrupt_openobd_session = put("/v2/open-obd/sessions/{id}/interrupt", models.ById,
         models.InterruptedSession, "Interrupt a session; it may only be accepted, and done a little later.",
-        repeat="safe", assumed="verb, path and answer")
+        repeat="safe")
 
     # Events
     list_system_events = get("/v2/system/events", models.ListSystemEvents, models.Envelope[models.SystemEvent],
@@ -109,9 +125,11 @@ class JifelineClient(VendorClient):
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
         """Return the JSON of a good answer, which a change may leave out; failures have a problem body."""
+        changes = issubclass(operation.answer, models.Change)
+        if changes and (record := _pointed_to(response)):
+            return {"id": record}
         if not response.is_success:
             raise _failure(operation, response)
-        changes = issubclass(operation.answer, models.Change)
         try:
             value = None if changes and not response.content.strip() else json_value(response)
         except ValueError:
@@ -182,6 +200,14 @@ class JifelineApp(SessionAuth):
         if self.api_key:
             request.headers["x-api-key"] = self.api_key.get_secret_value()
         return request
+
+
+def _pointed_to(response: httpx.Response) -> str | None:
+    """Return the id of the record to which the answer to a change points (303), and not to a page such as a log-in."""
+    if response.status_code != httpx.codes.SEE_OTHER:
+        return None
+    place = _RECORD.fullmatch(response.headers.get("location", ""))
+    return place["id"] if place else None
 
 
 def _failure(operation: Operation[..., Any], response: httpx.Response) -> VendorError:

@@ -17,7 +17,6 @@ MAX_REFERENCE = 255
 MAX_INT = 2**63 - 1
 
 TicketState = Literal["prepared", "pending", "in_progress", "outsourced", "closed", "cancelled"]
-SessionState = Literal["available", "active", "interrupted", "finished", "failed"]
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -108,26 +107,36 @@ class Change(Answer):
 # Tickets ----------------------------------------------------------------------------------------------------
 
 
-class TicketFilters(OffsetPaging):
-    """Filters of the tickets in one state."""
+class ListPreparedTickets(OffsetPaging):
+    """Filters of the tickets that wait for a workshop."""
 
-    ticket_number: Number | None = None
     customer_id: Uuid | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
 
 
-class EndedTicketFilters(TicketFilters):
-    """Filters of the tickets that are closed or cancelled."""
+class TicketByNumber(OffsetPaging):
+    """The one filter of the tickets in any other state."""
+
+    ticket_number: Number | None = None
+
+
+class ListClosedTickets(TicketByNumber):
+    """
+    Filters of the tickets that are done.
+
+    All but `ticket_number` are assumed: expect more rows than they ask for.
+    """
 
     finished_after: Instant | None = None
     finished_before: Instant | None = None
     externally_processed: bool | None = None
 
 
-class ListTickets(TicketFilters):
-    """Filters of the tickets in every state."""
+class ListTickets(TicketByNumber):
+    """Filters of the tickets in every state; `customer_id` is assumed."""
 
+    customer_id: Uuid | None = None
     state: TicketState | None = None
     externally_processed: bool | None = None
 
@@ -160,24 +169,41 @@ class MarkTicket(Input):
         return self
 
 
-class ProductLine(Answer):
-    """A service on a ticket; `price` is in EUR, None if there is none."""
+class ListProductLines(OffsetPaging):
+    """The product lines of a ticket; the filter is assumed, so compare each line's `ticket_id`."""
 
-    id: str
-    product_id: str = ""
-    name: str = ""
-    quantity: Money | None = None
-    price: Money | None = None
+    ticket_id: Uuid | None = None
+
+
+class CustomerMoney(Answer):
+    """An amount in the provider's currency, and the same in the customer's."""
+
+    amount: Money | None = None
+    currency: str = ""
+    customer_amount: Money | None = None
+    customer_currency: str = ""
+
+
+class ProductLine(Answer):
+    """A service on a ticket: a product and how many of it; its price is that of the day on which it was added."""
+
+    ticket_id: str = Field(min_length=1)
+    product_id: str = Field(min_length=1)
+    quantity: int = Field(ge=1, le=2**31 - 1)
+    unit_gross_price: CustomerMoney | None = None
+    gross_price: CustomerMoney | None = None
+    order_debtor_monetary_discount: Money | None = None
+    order_debtor_percentual_discount: Money | None = None
 
 
 class Ticket(Answer):
     """
     A request to serve a vehicle.
 
-    `state` is one of `TicketState`, or an unknown text. Each state has fields of its own: prepared
-    `preparer_external_reference`; in_progress `service_started_at` and `outsourced`; outsourced
-    `outsource_…` and `reclaimable`; closed `vehicle_battery_voltage` and `product_lines`; cancelled
-    `cancel_reason_id`; the last two `finished_at`.
+    `state` is one of `TicketState`, or an unknown text; the lists of one state leave it out, and have fields that
+    a ticket read by its id has not: prepared `preparer_external_reference`; in_progress `service_started_at`;
+    outsourced `outsource_…` and `reclaimable`; closed and cancelled `vehicle_battery_voltage`.
+    `finished_at` and `cancel_reason_id` are there once a ticket has ended. What was done is in its product lines.
     """
 
     id: str
@@ -208,7 +234,6 @@ class Ticket(Answer):
     outsource_provider_id: str = ""
     outsource_ticket_id: str = ""
     reclaimable: Flag = False
-    product_lines: list[ProductLine] = []
 
 
 class ChangedTicket(Ticket, Change):
@@ -254,33 +279,74 @@ class ChannelMessages(Envelope[ChannelMessage]):
 # Customers and connectors -----------------------------------------------------------------------------------
 
 
-class ListNamed(OffsetPaging):
-    """A filter by name."""
-
-    name: str | None = None
+class ListCustomers(OffsetPaging):
+    """A page of the customers: no filter of theirs is known."""
 
 
-class Address(Answer):
-    """A customer's address."""
+class OfCustomer(OffsetPaging):
+    """What belongs to a customer."""
 
-    street: str = ""
-    house_number: str = ""
+    customer_id: Uuid | None = None
+
+
+class ListEmployees(OfCustomer):
+    """Filters of the employees; without `enabled`, those that are not enabled are left out."""
+
+    enabled: bool | None = None
+
+
+class ListContactPoints(OfCustomer):
+    """Filters of the contact points."""
+
+    location_id: Uuid | None = None
+
+
+class Customer(Answer):
+    """A workshop that is served; `reference` is the partner's own for it, or ""."""
+
+    id: str
+    company_name: str = ""
+    locale: str = ""
+    primary_location_id: str = ""
+    reference: str = ""
+    vat_number: str = ""
+
+
+class Location(Answer):
+    """A place of a customer, with its address."""
+
+    id: str
+    customer_id: str = ""
+    label: str = ""
+    street_name: str = ""
+    number: str = ""
     postal_code: str = ""
     city: str = ""
     country: str = ""
 
 
-class Customer(Answer):
-    """A workshop that is served; `debtor_number` is the partner's own number for it, or ""."""
+class Employee(Answer):
+    """A person at a customer; `contact_point_id` tells where to reach it, `username` is for the Customer Portal."""
 
     id: str
-    name: str = ""
-    email: str = ""
-    phone: str = ""
-    address: Address = Address()
-    debtor_number: str = ""
-    branding: str = ""
-    created_at: Moment = None
+    customer_id: str = ""
+    contact_point_id: str = ""
+    correspondence_locale: str = ""
+    enabled: Flag = True
+    family_name: str = ""
+    given_name: str = ""
+    username: str = ""
+
+
+class ContactPoint(Answer):
+    """An e-mail address and a phone number of a customer, at one of its places."""
+
+    id: str
+    customer_id: str = ""
+    email_address: str = ""
+    label: str = ""
+    location_id: str = ""
+    phone_number: str = ""
 
 
 class ListConnectors(OffsetPaging):
@@ -307,14 +373,29 @@ class Connector(Answer):
 # Products, providers, vehicles ------------------------------------------------------------------------------
 
 
+class ListProducts(OffsetPaging):
+    """Filters of the products."""
+
+    product_number: str | None = None
+    type: Literal["base", "custom", "voucher"] | None = None
+
+
 class Product(Answer):
-    """A service that is done remotely; `price` is in EUR."""
+    """
+    A service that is done remotely; what it costs is said by a ticket's product lines.
+
+    `type` is base, custom, or voucher: the discount that a voucher gives.
+    """
 
     id: str
+    enabled: Flag | None = None
     name: str = ""
-    description: str = ""
-    price: Money | None = None
-    active: Flag | None = None
+    product_number: str = ""
+    type: str = ""
+
+
+class ListProviders(OffsetPaging):
+    """A page of the providers: they have no filter."""
 
 
 class Provider(Answer):
@@ -332,7 +413,7 @@ class ListVehicles(OffsetPaging):
 
 
 class Vehicle(Answer):
-    """A vehicle; `get_vehicle_model` reads its model by `vehicle_model_id`."""
+    """A vehicle; `get_vehicle_model` reads its model by `vehicle_model_id`, and `get_vehicle_make` that one's make."""
 
     id: str
     vin: str = ""
@@ -340,32 +421,52 @@ class Vehicle(Answer):
     vehicle_model_id: IntOrNone = None
 
 
-class OneVehicleModel(Input):
-    """A vehicle model by its number."""
+class ByNumber(Input):
+    """A vehicle model or make by its number."""
 
     id: Annotated[Number, PlainSerializer(str)]
 
 
+class ListVehicleModels(OffsetPaging):
+    """Filters of the vehicle models."""
+
+    make_id: Number | None = None
+    model_group_id: Number | None = None
+
+
 class VehicleModel(Answer):
-    """A model and its make."""
+    """A model, and the number of its make; one that is not enabled takes no new tickets."""
 
     id: int
-    name: str = ""
+    enabled: Flag | None = None
     make_id: IntOrNone = None
-    make_name: str = ""
+    manufactured_from: str = ""
+    manufactured_till: str = ""
+    model_group_id: IntOrNone = None
+    name: str = ""
+
+
+class ListVehicleMakes(OffsetPaging):
+    """A page of the makes: they have no filter."""
+
+
+class VehicleMake(Answer):
+    """A make of vehicles."""
+
+    id: int
+    enabled: Flag | None = None
+    name: str = ""
 
 
 # openOBD sessions -------------------------------------------------------------------------------------------
 
 
 class ListOpenobdSessions(OffsetPaging):
-    """A filter of the sessions."""
-
-    state: SessionState | None = None
+    """A page of the sessions: they have no filter."""
 
 
 class OpenobdSession(Answer):
-    """A connection to a vehicle; `state` is one of `SessionState`, or an unknown text."""
+    """A connection to a vehicle; `state` is available, active, interrupted, finished, failed, or an unknown text."""
 
     id: str
     authentication_token: SecretStr | None = None
@@ -383,9 +484,10 @@ class InterruptedSession(OpenobdSession, Change):
 
 class ListSystemEvents(Paged):
     """
-    Events after the one with the id `after_id`, a ULID that is passed unchanged, or after a moment.
+    Events after the one with the id `after_id`, a ULID that is passed unchanged, or after a moment, or of a type.
 
-    Store the last id of each feed and the ids seen: an event may come twice.
+    Jifeline takes one of them a call. Follow the feed by `after_id` and pick the types yourself: events of one type
+    are a single page. Store the last id of each feed and the ids seen: an event may come twice.
     """
 
     after_id: str | None = Field(default=None, min_length=1)
@@ -394,6 +496,13 @@ class ListSystemEvents(Paged):
     limit: int | None = Field(default=None, ge=0, le=MAX_LIMIT)
 
     page_size: ClassVar[int | None] = 250
+
+    @model_validator(mode="after")
+    def _has_one_filter(self) -> Self:
+        filters = [name for name in ("after_id", "occurred_after", "type") if getattr(self, name) is not None]
+        if len(filters) > 1:
+            raise ValueError(f"Jifeline takes one filter of events a call: give {' or '.join(filters)}")
+        return self
 
     @classmethod
     def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:

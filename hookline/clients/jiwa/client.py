@@ -23,7 +23,7 @@ from hookline.clients.errors import (
 )
 from hookline.clients.jiwa import debtors, models, queries, quotes, webhooks
 from hookline.clients.models import Input, NoInput
-from hookline.clients.operation import Operation, delete, get, patch, post
+from hookline.clients.operation import Operation, delete, get, patch, post, put
 from hookline.clients.transport import VendorClient
 from hookline.errors import ConfigurationError
 
@@ -65,22 +65,22 @@ class JiwaClient(VendorClient):
     create_sales_order = post("/SalesOrders", models.NewSalesOrder, models.SalesOrder,
         "Create an order; a repeat creates another.", repeat="readback")
     get_sales_order = get("/SalesOrders/{InvoiceID}", models.OneSalesOrder, models.SalesOrder,
-        "Read an order with its lines, notes, payments and deliveries.", repeat="safe")
+        "Read an order with its lines, notes, payments and deliveries.", repeat="safe",
+        shows="InvoiceID InvoiceNo CreditNote DebtorAccountNo DebtorName Histories Histories.HistoryTotal "
+        "Histories.AmountPaid Lines Lines.PartNo|CommentLine Lines.QuantityOrdered|CommentLine "
+        "Payments.AmountPaid Payments.AuthorisationStatus")
     update_sales_order = patch("/SalesOrders/{InvoiceID}", models.ChangedSalesOrder, models.SalesOrder,
-        "Change the given fields of an order; lines and notes without an id are appended.", repeat="readback",
-        assumed="what a change of Status does, and that Payments are taken")
+        "Change the given fields of an order; lines and notes without an id are appended.", repeat="readback")
     delete_sales_order = delete("/SalesOrders/{InvoiceID}", models.OneSalesOrder, type(None),
-        "Delete an order with all that is on it.", repeat="readback",
-        assumed="that it can be done at all: Jiwa 8 lists no such route")
+        "Delete an order with all that is on it.", repeat="readback")
     process_sales_order = get("/SalesOrders/{InvoiceID}/Process", models.OneSalesOrder, models.SalesOrder,
         "Invoice an order for good: although it reads like a GET, it writes.", repeat="readback",
         trust="public")
     save_sales_order = get("/SalesOrders/{InvoiceID}/Save", models.OneSalesOrder, models.SalesOrder,
         "Write to the database what this session changed of an order; see `editing`.", repeat="readback",
-        headers=STATEFUL, assumed="that Jiwa 8 still has it")
+        headers=STATEFUL)
     abandon_sales_order = delete("/SalesOrders/{InvoiceID}/Abandon", models.OneSalesOrder, type(None),
-        "Drop what this session changed of an order and has not saved.", repeat="safe", headers=STATEFUL,
-        assumed="that Jiwa 8 still has it")
+        "Drop what this session changed of an order and has not saved.", repeat="safe", headers=STATEFUL)
     list_sales_order_histories = get("/SalesOrders/{InvoiceID}/Historys", models.OneSalesOrder,
         list[models.SalesOrderHistory], "Read the deliveries of an order.", repeat="safe", trust="public")
     get_sales_order_history = get("/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}",
@@ -101,13 +101,13 @@ class JiwaClient(VendorClient):
         "/SalesOrders/{InvoiceID}/Historys/{InvoiceHistoryID}/Lines/{InvoiceLineID}", models.OneSalesOrderLine,
         type(None), "Remove a line from a delivery.", repeat="readback")
     list_sales_order_notes = get("/SalesOrders/{InvoiceID}/Notes", models.OneSalesOrder, list[models.Note],
-        "Read the notes of an order.", repeat="safe")
+        "Read the notes of an order.", repeat="safe", shows="NoteID NoteText")
     get_sales_order_note = get("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote, models.Note,
         "Read a note of an order.", repeat="safe")
     create_sales_order_note = post("/SalesOrders/{InvoiceID}/Notes", models.NewSalesOrderNote, models.Note,
-        "Add a note to an order; a repeat adds another.", repeat="readback")
+        "Add a note to an order; a repeat adds another.", repeat="readback", shows="NoteID")
     update_sales_order_note = patch("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.ChangedSalesOrderNote,
-        models.Note, "Change the given fields of a note.", repeat="safe", assumed="what RowHash does")
+        models.Note, "Change the given fields of a note.", repeat="safe")
     delete_sales_order_note = delete("/SalesOrders/{InvoiceID}/Notes/{NoteID}", models.OneSalesOrderNote,
         type(None), "Delete a note of an order.", repeat="readback")
     list_sales_order_payments = get("/SalesOrders/{InvoiceID}/Payments", models.OneSalesOrder,
@@ -131,14 +131,12 @@ class JiwaClient(VendorClient):
     get_sales_quote = get("/SalesQuotes/{QuoteID}", quotes.OneSalesQuote, quotes.SalesQuote,
         "Read a quote with its lines, notes and versions.", repeat="safe")
     update_sales_quote = patch("/SalesQuotes/{QuoteID}", quotes.ChangedSalesQuote, quotes.SalesQuote,
-        "Change the given fields of a quote; lines and notes without an id are appended.", repeat="readback",
-        assumed="what a change of Status does")
+        "Change the given fields of a quote; lines and notes without an id are appended.", repeat="readback")
     save_sales_quote = get("/SalesQuotes/{QuoteID}/Save", quotes.OneSalesQuote, quotes.SalesQuote,
         "Write to the database what this session changed of a quote; see `editing`.", repeat="readback",
-        headers=STATEFUL, assumed="that Jiwa 8 still has it")
+        headers=STATEFUL)
     abandon_sales_quote = delete("/SalesQuotes/{QuoteID}/Abandon", quotes.OneSalesQuote, type(None),
-        "Drop what this session changed of a quote and has not saved.", repeat="safe", headers=STATEFUL,
-        assumed="that Jiwa 8 still has it")
+        "Drop what this session changed of a quote and has not saved.", repeat="safe", headers=STATEFUL)
     create_sales_quote_line = post("/SalesQuotes/{QuoteID}/Historys/{QuoteHistoryID}/Lines",
         quotes.NewSalesQuoteLine, quotes.SalesQuoteLine,
         "Append a line to a version of a quote; a repeat appends another.", repeat="readback")
@@ -152,8 +150,7 @@ class JiwaClient(VendorClient):
 
     # Debtors
     get_api_key_debtor = get("/Debtors", NoInput, debtors.Debtor,
-        "Read the customer whom the API key belongs to; not a list of customers.", repeat="safe",
-        assumed="that a staff member's key gets nothing")
+        "Read the customer whom the API key belongs to; not a list of customers.", repeat="safe")
     create_debtor = post("/Debtors", debtors.NewDebtor, debtors.Debtor,
         "Create a customer.", repeat="readback", trust="public")
     get_debtor = get("/Debtors/{DebtorID}", debtors.OneDebtor, debtors.Debtor,
@@ -162,7 +159,7 @@ class JiwaClient(VendorClient):
         "Change the given fields of a customer.", repeat="safe")
     save_debtor = get("/Debtors/{DebtorID}/Save", debtors.OneDebtor, debtors.Debtor,
         "Write to the database what this session changed of a customer; see `editing`.", repeat="readback",
-        headers=STATEFUL, assumed="the path, the answer, and that Jiwa 8 still has it")
+        headers=STATEFUL)
 
     # Inventory
     create_inventory_item = post("/Inventory", debtors.NewInventoryItem, debtors.InventoryItem,
@@ -185,8 +182,7 @@ class JiwaClient(VendorClient):
         "Find customers.", repeat="safe", trust="public")
     query_inventory_items = get("/Queries/InventoryItemList", queries.QueryInventoryItems,
         queries.QueryResponse[queries.InventoryItemRow],
-        "Find parts and what is in stock, without their pictures.", repeat="safe", trust="public",
-        assumed="a row for each warehouse")
+        "Find parts and what is in stock, without their pictures.", repeat="safe", trust="public")
 
     # Webhooks
     list_webhook_events = get("/Webhooks/Events/", NoInput, list[webhooks.WebhookEvent],
@@ -202,8 +198,7 @@ class JiwaClient(VendorClient):
     update_webhook_subscriber = patch("/Webhooks/Subscribers/{SubscriberID}", webhooks.ChangedSubscriber,
         webhooks.WebhookSubscriber, "Change the given fields of a subscriber.", repeat="safe", trust="public")
     delete_webhook_subscriber = delete("/Webhooks/Subscribers/{SubscriberID}", webhooks.OneSubscriber,
-        type(None), "Delete a subscriber with its subscriptions.", repeat="readback", trust="public",
-        assumed="what happens to its subscriptions")
+        type(None), "Delete a subscriber with its subscriptions.", repeat="readback", trust="public")
     list_webhook_subscriptions = get("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/",
         webhooks.OneSubscriber, list[webhooks.WebhookSubscription], "Read the subscriptions of a subscriber.",
         repeat="safe", trust="public")
@@ -217,6 +212,10 @@ class JiwaClient(VendorClient):
     update_webhook_subscription = patch("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
         webhooks.ChangedSubscription, webhooks.WebhookSubscription, "Change the given fields of a subscription.",
         repeat="safe", trust="public")
+    replace_webhook_request_headers = put(
+        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/RequestHeaders/",
+        webhooks.ReplacedHeaders, list[webhooks.RequestHeader],
+        "Replace all headers that are sent with the messages of a subscription.", repeat="safe", trust="public")
     delete_webhook_subscription = delete("/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/",
         webhooks.OneSubscription, type(None), "Delete a subscription.", repeat="readback", trust="public")
     list_webhook_messages = get("/Webhooks/Subscribers/{SubscriberID}/Messages", webhooks.SubscriberMessages,

@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field, model_validator
 from hookline.clients.jiwa.models import ZERO, DebtorFacts
 from hookline.clients.models import Answer, Flag, IntOrNone, Moment, Money
 from hookline.clients.paging import Paged
+from hookline.facts import facts_of
+from hookline.text import do_you_mean
 
 R = TypeVar("R")
 
@@ -82,8 +84,10 @@ class SalesOrderRow(DocumentRow):
 class SalesQuoteRow(DocumentRow):
     """A row of the quote list; for historical reasons `InvoiceID` and `InvoiceNo` are the quote's id and number."""
 
+    InvoiceHistoryID: str = ""
     QOReference: str = ""
-    InvoiceTotal: Money = ZERO
+    LocalInvoiceTotalIncTax: Money = ZERO
+    FXInvoiceTotalIncTax: Money = ZERO
     BranchID: str = ""
 
 
@@ -166,15 +170,26 @@ class SkipTake(Paged):
 
 
 @cache
+def _columns(row: type[BaseModel]) -> tuple[str, ...]:
+    """Return the columns of such rows, as Jiwa publishes them."""
+    return facts_of("jiwa").records[row.__name__].fields
+
+
+@cache
 def _suffixes(row: type[BaseModel]) -> dict[str, str]:
-    """Return Jiwa's filters on such rows: their names, with the suffix behind the field's name."""
-    fields = {name: field.annotation for name, field in row.model_fields.items()}
-    return {name + suffix: suffix for name, kind in fields.items() for suffix in _suffixes_of(kind)}
+    """Return Jiwa's filters on such rows: their names, with the suffix behind the column's name."""
+    kinds = {name: field.annotation for name, field in row.model_fields.items()}
+    return {
+        name + suffix: suffix for name in _columns(row) for suffix in _suffixes_of(kinds.get(name, object))
+    }
 
 
 def _suffixes_of(kind: Any) -> tuple[str, ...]:
+    """Return what may follow a column's name; of a column that we do not read, the kind is not known."""
     if kind is bool:
         return ("",)
+    if kind is object:
+        return tuple(dict.fromkeys((*_OF_TEXT, *_OF_NUMBERS)))
     return _OF_TEXT if kind is str else _OF_NUMBERS
 
 
@@ -182,8 +197,8 @@ class Query(SkipTake):
     """
     A query: the usual filters by name, any other in `where`, as `{"InvoiceNoStartsWith": "10"}`.
 
-    Jiwa ignores an unknown filter, and an empty one, and returns everything. So only fields of the row are sent, with a
-    suffix that Jiwa has for their type, and none without a value. `In` and `Between` take a list. The row's key is
+    Jiwa ignores an unknown filter, and an empty one, and returns everything. So only columns of the row are sent, with
+    a suffix that Jiwa has for their type, and none without a value. `In` and `Between` take a list. The row's key is
     always among the `Fields`.
     """
 
@@ -196,8 +211,14 @@ class Query(SkipTake):
     def _no_filter_is_ignored(self) -> "Query":
         known = _suffixes(self.row)
         filters = dict(self.where or {})
-        if unknown := sorted(set(filters) - set(known)):
-            raise ValueError(f"this list has no filter {', '.join(unknown)}: Jiwa would return everything")
+        for name in filters:
+            if name not in known:
+                raise ValueError(
+                    f"this list has no filter {name}: Jiwa would return everything{do_you_mean(name, known)}"
+                )
+        for name in (*_listed(self.Fields), *_listed(self.OrderBy), *_listed(self.OrderByDesc)):
+            if name not in _columns(self.row):
+                raise ValueError(f"this list has no column {name}{do_you_mean(name, _columns(self.row))}")
         for name, value in filters.items():
             _check_value_count(name, known[name], value)
         named = {name: getattr(self, name) for name in type(self).model_fields if name in known}
@@ -291,6 +312,11 @@ class QueryInventoryItems(RecentQuery):
 
     row: ClassVar[type[BaseModel]] = InventoryItemRow
     order: ClassVar[dict[str, str]] = {"OrderBy": "InventoryID,IN_LogicalID"}
+
+
+def _listed(names: str | None) -> list[str]:
+    """Return the columns that are named between commas, a minus for "descending" left out."""
+    return [name.strip().lstrip("-") for name in (names or "").split(",") if name.strip()]
 
 
 def _is_blank(value: Any) -> bool:

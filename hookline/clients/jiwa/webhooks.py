@@ -5,7 +5,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from hookline.clients.jiwa.queries import SkipTake
 from hookline.clients.models import Answer, Flag, Input, IntOrNone, Moment
@@ -54,16 +54,36 @@ class OneSubscription(OneSubscriber):
     SubscriptionID: str
 
 
-class NewSubscription(OneSubscriber):
-    """An event and its address; a message does not name its event, so use one address for each."""
+class WithHeaders(Input):
+    """
+    The headers that Jiwa sends with each message.
 
-    URL: WebAddress
-    EventName: str = Field(min_length=1)
+    They are sent under both names: Jiwa 7.2 calls them `Headers`, and each version ignores the name of the other.
+    """
+
     RequestHeaders: list[Header] | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Return the inputs, the headers under both names."""
+        values = super().values()
+        return values | {"Headers": values["RequestHeaders"]} if "RequestHeaders" in values else values
 
     def secrets(self) -> list[str]:
         """Return the values of the headers: our shared secret is among them."""
         return [header.Value for header in self.RequestHeaders or ()]
+
+
+class NewSubscription(WithHeaders, OneSubscriber):
+    """An event and its address; a message does not name its event, so use one address for each."""
+
+    URL: WebAddress
+    EventName: str = Field(min_length=1)
+
+
+class ReplacedHeaders(WithHeaders, OneSubscription):
+    """All headers of a subscription: those that are not given are removed."""
+
+    RequestHeaders: list[Header]
 
 
 class ChangedSubscription(OneSubscription):
@@ -77,6 +97,7 @@ class SubscriberMessages(SkipTake):
     """A page of the messages of a subscriber, the newest last."""
 
     SubscriberID: str
+    Fields: str | None = Field(default=None, description="Names of fields, separated by commas.")
 
     order: ClassVar[dict[str, str]] = {"OrderBy": "AddedDateTime,MessageID"}
 
@@ -88,8 +109,20 @@ class WebhookEvent(Answer):
     Description: str = ""
 
 
+class RequestHeader(Answer):
+    """A header of a subscription; its value is a secret, and shown as asterisks."""
+
+    SubscriptionRequestHeaderID: str = ""
+    Name: str = ""
+    Value: SecretStr = SecretStr("")
+
+
 class WebhookSubscription(Answer):
-    """An event and the address that it is sent to; creation calls the id `RecID`."""
+    """
+    An event and the address that it is sent to.
+
+    Creation and lists call the id `RecID` and show no headers: then `RequestHeaders` is None.
+    """
 
     SubscriptionID: str
     SubscriberID: str = ""
@@ -97,11 +130,14 @@ class WebhookSubscription(Answer):
     URL: str = ""
     LastHTTPResponseCode: IntOrNone = None
     RetryAfterDateTime: Moment = None
+    RequestHeaders: list[RequestHeader] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _either_name(cls, raw: Any) -> Any:
-        return _with_alias(raw, SubscriptionID="RecID", SubscriberID="SY_WebhookSubscriber_RecID")
+        return _with_alias(
+            raw, SubscriptionID="RecID", SubscriberID="SY_WebhookSubscriber_RecID", RequestHeaders="Headers"
+        )
 
 
 class WebhookSubscriber(Answer):

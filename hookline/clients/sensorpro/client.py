@@ -19,11 +19,16 @@ from hookline.clients.transport import VendorClient
 _TOKEN_PLACE = b"/%7BToken%7D"
 _VENDOR_HOSTS = ".sensorpro.net"
 _MARGIN = 60.0  # seconds before its end at which a token is renewed
-_SESSION_ENDED = re.compile(
+_ABOUT_THE_SESSION = re.compile(
     r"(?i)\b(invalid|expired|unknown)\s+((access|session|security|api)\s+)?(token|session)\b"
-    r"|\b(token|session)\s+((is|has|was)\s+)?(not valid|invalid|expired|unknown|not recogni[sz]ed)\b"
+    r"|\b(token|session)\s+((is|has|was)\s+)?(not valid|invalid|expired|ended|unknown|timed out|not recogni[sz]ed)\b"
     r"|\bnot (logged|signed) (in|on)\b"
 )
+_PERHAPS_ABOUT_IT = re.compile(
+    r"(?i)\b(token|session)\b|\b(not|un) ?authori[sz]ed\b|\bauthori[sz]ation\b|\bauthenticat(ed|ion)\b"
+    r"|\baccess (is )?denied\b|\b(log|sign) ?(in|on)\b"
+)
+"""Words that a missing right would have too: worth one new sign-in, as what was refused was not done."""
 
 
 class SensorproClient(VendorClient):
@@ -46,21 +51,17 @@ class SensorproClient(VendorClient):
     upsert_contacts = post("/api/Contact/UpdateAdd/{Token}", models.UpsertContacts, models.Done,
         "Update contacts by their address and add those that are new.", repeat="safe", trust="public")
     add_contacts = post("/api/Contact/Add/{Token}", models.AddContacts, models.Done,
-        "Add contacts that are new; one that exists is an error of its row.", repeat="readback", trust="public",
-        assumed="the inputs are those of UpdateAdd")
+        "Add contacts that are new; one that exists is an error of its row.", repeat="readback", trust="public")
     update_contacts = put("/api/Contact/Update/{Token}", models.UpdateContacts, models.Done,
-        "Update contacts by their address.", repeat="safe", trust="public",
-        assumed="the inputs are those of UpdateAdd")
+        "Update contacts by their address.", repeat="safe", trust="public")
     get_contacts = post("/api/Contact/GetContacts/{Token}", models.GetContacts, models.Contacts,
-        "Read contacts.", repeat="safe", trust="public", assumed="inputs and answer")
+        "Read contacts.", repeat="safe", trust="public")
     get_contacts_paged = post("/api/Contact/GetContactsPaged/{Token}", models.GetContactsPaged,
-        models.ContactsPage, "Read a page of contacts.", repeat="safe", trust="public",
-        assumed="the verb, inputs and answer")
+        models.ContactsPage, "Read a page of contacts.", repeat="safe", trust="public")
     change_opt_out_status = put("/api/Contact/ChangeOptOutStatus/{Token}", models.ChangeOptOutStatus,
-        models.Done, "Set whether a contact has opted out of mails.", repeat="safe", trust="public",
-        assumed="the inputs")
+        models.Done, "Set whether a contact has opted out of mails.", repeat="safe", trust="public")
     forget_contact = post("/api/Contact/ForgetMe/{Token}", models.ForgetContact, models.Done,
-        "Erase a contact for good.", repeat="readback", trust="public", assumed="the verb and inputs")
+        "Erase a contact for good.", repeat="readback", trust="public")
 
     # Mail and campaigns: https://sensorpro.net/api/campaigns.html
     trigger_email = post("/api/Campaign/TriggerEmail/{Token}", models.TriggerEmail, models.Done,
@@ -69,30 +70,29 @@ class SensorproClient(VendorClient):
         "Send a mail; a repeat sends it again.", repeat="never", trust="public")
     add_broadcast = post("/api/Campaign/AddBroadcast/{Token}", models.AddBroadcast, models.Broadcast,
         "Send a stored design to everybody in a segment; a repeat sends it again.", repeat="never",
-        trust="public", assumed="the verb, inputs and answer")
+        trust="public")
     get_broadcast_status = post("/api/Campaign/GetBroadcastStatus/{Token}", models.GetBroadcastStatus,
-        models.BroadcastStatus, "Read the status of a broadcast.", repeat="safe", trust="public",
-        assumed="inputs and answer")
+        models.BroadcastStatus, "Read the status of a broadcast.", repeat="safe", trust="public")
     get_campaign_results = post("/api/Campaign/GetCampaignResults/{Token}", models.OneCampaign,
         models.CampaignResults, "Count how often the mails of a campaign were opened, clicked and returned.",
-        repeat="safe", trust="public", assumed="the answer's fields")
+        repeat="safe", trust="public")
     get_campaign_result_links = post("/api/Campaign/GetCampaignResultsLinks/{Token}", models.OneCampaign,
         models.CampaignLinks, "Count how often each link of a campaign was clicked.", repeat="safe",
-        trust="public", assumed="the answer's fields")
+        trust="public")
 
     # Imports: https://sensorpro.net/api/imports.html
     execute_ftp_import = post("/api/import/ExecuteFTPImport/{Token}", models.ExecuteFTPImport,
         models.StartedImport, "Import contacts from a CSV file on an FTP or SFTP site; a repeat imports again.",
-        repeat="never", trust="public", assumed="how the definition is nested")
+        repeat="never", trust="public")
     get_import_status = post("/api/import/GetImportStatus/{Token}", models.OneImport, models.ImportStatus,
-        "Read the status of an import.", repeat="safe", trust="public", assumed="the answer's fields")
+        "Read the status of an import.", repeat="safe", trust="public")
     # fmt: on
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
         """Return the JSON of a good answer: one with a good status and a `Result` without errors."""
         value = loose_json(response)
-        result = _result(value)
+        result = result_of(value)
         if result is not None and result.TotalErrors:
             raise _failure(operation, response, result)
         if not response.is_success:
@@ -105,7 +105,14 @@ class SensorproClient(VendorClient):
 
 
 class SensorproUser(SessionAuth):
-    """An API user and the organization's API key; `form` chooses the way to sign in."""
+    """
+    An API user and the organization's API key; `form` chooses the way to sign in.
+
+    Args:
+        ended: the text or code of the error by which this account says that a session has ended, beside those known.
+    """
+
+    fresh_is_alive: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -114,12 +121,14 @@ class SensorproUser(SessionAuth):
         password: SecretStr,
         api_key: SecretStr,
         form: Literal["sign_in", "log_in"] = "sign_in",
+        ended: str | None = None,
     ) -> None:
         self.organization = organization
         self.user = user
         self.password = password
         self.api_key = sendable("Sensorpro API key", api_key)
         self.form = form
+        self.ended = ended
 
     def prepare_login(self, request: httpx.Request) -> httpx.Request:
         """Return the sign-in with the organization's key."""
@@ -159,11 +168,15 @@ class SensorproUser(SessionAuth):
         )
 
     def session_ended(self, answer: httpx.Response) -> bool:
-        """Return True for a 401, or a body with one error, about the token."""
+        """Return True for a 401, or a body with one error that may be about the token."""
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             return True
-        result = _result(loose_json(answer))
-        return result is not None and _is_about_the_session(result)
+        result = result_of(loose_json(answer))
+        if result is None or len(result.ErrorMessages) != 1:
+            return False
+        [row] = result.ErrorMessages
+        said = {row.Description.casefold(), row.Code.casefold()}
+        return bool(ending(row)) or (self.ended or "\0").casefold() in said
 
 
 def is_trusted_endpoint(endpoint: str, base_url: str) -> bool:
@@ -185,7 +198,8 @@ def is_trusted_endpoint(endpoint: str, base_url: str) -> bool:
     )
 
 
-def _result(value: Any) -> models.Outcome | None:
+def result_of(value: Any) -> models.Outcome | None:
+    """Return the `Result` in an answer; None if it has none."""
     if not isinstance(value, Mapping):
         return None
     result = next((part for name, part in value.items() if name.lower() == "result"), None)
@@ -197,8 +211,14 @@ def _result(value: Any) -> models.Outcome | None:
         return None
 
 
-def _is_about_the_session(result: models.Outcome) -> bool:
-    return len(result.ErrorMessages) == 1 and bool(_SESSION_ENDED.search(result.ErrorMessages[0].Description))
+def ending(row: models.ResultRow) -> Literal["token", "rights", ""]:
+    """Return what an error is about: the token or session, the caller's rights (as it may be worded), or neither."""
+    words = re.sub(
+        r"_|(?<=[a-z])(?=[A-Z])", " ", f"{row.Description} {row.Code}"
+    )  # TOKEN_INVALID, TokenInvalid
+    if _ABOUT_THE_SESSION.search(words):
+        return "token"
+    return "rights" if _PERHAPS_ABOUT_IT.search(words) else ""
 
 
 def _failure(operation: Operation[..., Any], response: httpx.Response, result: models.Outcome) -> Exception:
@@ -206,8 +226,10 @@ def _failure(operation: Operation[..., Any], response: httpx.Response, result: m
     texts = [f"{row['Description']} {row['Code']}".strip() for row in rows]
     detail = "; ".join(texts) or f"{result.TotalErrors} errors"
     request_id = result.RequestId or None
-    if operation.session == "opens" or _is_about_the_session(result):
-        return operation.error(NotAuthenticated, response, detail, request_id=request_id)
-    if response.is_success:
+    kind = Refused if response.is_success else kind_of(response.status_code)
+    about_the_session = len(result.ErrorMessages) == 1 and ending(result.ErrorMessages[0]) == "token"
+    if operation.session == "opens" or about_the_session:
+        kind = NotAuthenticated
+    if kind is Refused:
         return operation.error(Refused, response, detail, rows=rows, request_id=request_id)
-    return operation.error(kind_of(response.status_code), response, detail, request_id=request_id)
+    return operation.error(kind, response, detail, request_id=request_id)

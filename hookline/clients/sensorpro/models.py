@@ -96,20 +96,32 @@ class NewContact(Input):
     BusinessEmail: str | None = None
 
 
-class AddContacts(Input):
-    """Contacts that are new; `AddToList` holds tags. A welcome mail is sent only if it is asked for."""
+class UpsertOptions(Input):
+    """What UpdateAdd may be told besides; no page says what, and each sample sends it empty."""
 
+    Parameters: dict[str, str] = {}
+    Action: str = ""
+
+
+class AddContacts(Input):
+    """
+    Contacts that are new; `AddToList` holds tags. A welcome mail is sent only if it is asked for.
+
+    All of it is always sent, in the order of the vendor's sample: what is missing there nobody has tried.
+    """
+
+    AddToList: list[str] = []
     Contact: list[NewContact] = Field(min_length=1)
-    AddToList: list[str] | None = None
+    Options: UpsertOptions = UpsertOptions()
+    ReturnFailedRequests: bool = False
+    UpdateByKey: Literal["email"] = "email"
     SendWelcomeEmail: bool = Field(default=False, description="Mail each of them the form's welcome.")
     SignupFormId: str = NO_FORM
-    ReturnFailedRequests: bool = True
 
 
 class UpsertContacts(AddContacts):
     """Contacts to update, or to add; `AddToList` holds tags. No welcome mail: a repeat sends it again."""
 
-    UpdateByKey: Literal["email"] = "email"
     SendWelcomeEmail: Literal[False] = False
 
     @model_validator(mode="before")
@@ -128,7 +140,7 @@ class UpdateContacts(UpsertContacts):
 
 
 class GetContacts(Input):
-    """Filters of the contacts; they are assumed, not documented."""
+    """Filters of the contacts."""
 
     PersonalEMail: str | None = None
     Tag: str | None = None
@@ -150,7 +162,7 @@ class Contacts(Done):
 
 
 class GetContactsPaged(GetContacts, Paged):
-    """Filters of the contacts, with pages from 1; all of it is assumed, not documented."""
+    """Filters of the contacts, with pages from 1."""
 
     PageNumber: int = Field(default=1, ge=1)
     PageSize: int = Field(default=100, ge=1)
@@ -203,12 +215,12 @@ class ForgetContact(Input):
 
 
 class TriggerEmail(Input):
-    """A stored broadcast for one contact. `CampId` is a GUID; the unit of `Delay` is assumed: minutes."""
+    """A stored broadcast for one contact. `CampId` is a GUID; `Delay` is in minutes."""
 
     CampId: str
     BroadcastId: int
-    ContactData: NewContact
     Delay: int = Field(default=0, ge=0)
+    ContactData: NewContact
     NamedPairsParameters: dict[str, str] | None = None
 
 
@@ -231,18 +243,18 @@ class SendEmail(Input):
 
     From: Mailbox
     To: list[Mailbox] = Field(min_length=1)
-    Subject: Line
-    HTMLMessageEncoded: str = ""
-    PlainTextMessage: str = ""
     Cc: list[Mailbox] = []
     Bcc: list[Mailbox] = []
     Headers: dict[Line, Line] = {}
     ReplyTo: Mailbox | None = None
     ReturnPath: Address | None = None
+    Subject: Line
     HTMLMessageStyle: str = ""
+    HTMLMessageEncoded: str = ""
+    PlainTextMessage: str = ""
     MsgType: int = 0
     MailEncoding: str = "UTF8"
-    Schedule: MailSchedule | None = None
+    Schedule: MailSchedule = MailSchedule()
 
 
 class GetBroadcastStatus(Input):
@@ -253,13 +265,13 @@ class GetBroadcastStatus(Input):
 
 
 class BroadcastStatus(Done):
-    """The status of a broadcast; its fields are assumed, others are kept."""
+    """The status of a broadcast; fields that we do not name are kept."""
 
     CampId: str = ""
     BroadcastId: str = ""
     Name: str = ""
     Status: str = ""
-    TotalSent: int | None = None
+    TotalSent: IntOrNone = None
 
 
 # Campaigns --------------------------------------------------------------------------------------------------
@@ -286,7 +298,7 @@ class AddBroadcast(Input):
 
 
 class Broadcast(Done):
-    """A broadcast that was made; its id is assumed."""
+    """A broadcast that was made."""
 
     BroadcastId: IntOrNone = None
 
@@ -298,7 +310,7 @@ class OneCampaign(Input):
 
 
 class CampaignResults(Done):
-    """The results of a campaign; its fields are assumed, others are kept."""
+    """The results of a campaign; fields that we do not name are kept."""
 
     CampaignId: IntOrNone = None
     TotalSent: IntOrNone = None
@@ -317,7 +329,7 @@ class CampaignLink(Answer):
 
 
 class CampaignLinks(Done):
-    """The clicks on each link of a campaign; its fields are assumed, others are kept."""
+    """The clicks on each link of a campaign; fields that we do not name are kept."""
 
     CampaignId: IntOrNone = None
     Links: list[CampaignLink] = []
@@ -393,7 +405,7 @@ class StartedImport(Done):
 
 
 class ImportStatus(Done):
-    """The status of an import; its fields are assumed, others are kept."""
+    """The status of an import; fields that we do not name are kept."""
 
     ImportId: IntOrNone = None
     Status: str = ""

@@ -8,19 +8,24 @@ import httpx
 from pydantic import SecretStr
 
 from hookline.clients.answers import json_value, loose_json, start_of
-from hookline.clients.auth import HeaderKey
-from hookline.clients.errors import NotAllowed, NotFound, Refused, UnexpectedAnswer, kind_of
+from hookline.clients.auth import Exchange, HeaderKey
+from hookline.clients.errors import (
+    NotAllowed,
+    NotFound,
+    Refused,
+    UnexpectedAnswer,
+    UnknownSentence,
+    kind_of,
+)
 from hookline.clients.models import CountedPage, NoInput
 from hookline.clients.operation import Operation, delete, get, post, put
 from hookline.clients.transport import VendorClient
 from hookline.clients.zentitle import customers, models, products
+from hookline.clients.zentitle.sentences import DOCUMENTED, Sentences
 from hookline.errors import ConfigurationError
 
 KeyKind = Literal["read-write", "read-only", "offline", "ds"]
 
-_SUCCESS = re.compile(r"(?i)(?!.*\bnot\b)(ok|.*\bsuccessfully\b.*)")
-_MAYBE_SUCCESS = re.compile(r"(?i)\bsuccessfully\b")
-_MISSING = re.compile(r"(?i)\b(not (be )?found|(does|do) ?n[o']t exist|no such|unknown|no records?)\b")
 _NUMBER = re.compile(r"\d{1,18}")
 _NUMBERS = re.compile(r"\s*\d[\d,\s]*")
 _ACCEPTED = re.compile(r"(?i)\b(ok|true|valid|authenticated|success(ful|fully)?)\b")
@@ -28,10 +33,13 @@ _DENIED = re.compile(
     r"(?i)\b(not|no|false|wrong|invalid|incorrect|denied|fail(s|ed|ure)?|un(known|successful\w*|auth\w+))\b|n't\b"
 )
 
+_LONG_NUMBER = re.compile(r"\d{5}")
 _MAX_CODE = 10**30
+_SENTENCES: Final = "zentitle.sentences"
+"""Where a response holds the sentences of its account."""
 
-ANSWER: Final = "what it answers when it worked"
-COUNT: Final = "how the bare count on page 0 is written"
+_IF_ABSENT: Final = "if it says that there is none, add it to ZENTITLE_ABSENT_SENTENCES"
+SETTINGS: Final = {"was done": "ZENTITLE_DONE_SENTENCES", "was refused": "ZENTITLE_REFUSED_SENTENCES"}
 
 
 class ZentitleClient(VendorClient):
@@ -44,7 +52,8 @@ class ZentitleClient(VendorClient):
     # fmt: off
     # Licences: https://my.nalpeiron.com/api, article 1500001412902
     get_license_code = get("/api/LicenseCode", models.GetLicenseCode, models.LicenseCode,
-        "Read a licence, with its notes where getnotes=1.", repeat="safe")
+        "Read a licence, with its notes where getnotes=1.", repeat="safe",
+        shows="licenseType subscriptionPeriod clientsAllowed enabledForUse")
     create_license_codes = post("/api/LicenseCode", models.CreateLicenseCodes, list[str],
         "Generate licence codes and return them, or import given ones and return none; a repeat makes more.",
         repeat="readback", confirmation="License Codes Created Successfully")
@@ -52,35 +61,34 @@ class ZentitleClient(VendorClient):
         "Change the given fields of a licence; notes and perhaps days are added.", repeat="readback",
         confirmation="License Code Details Updated Successfully")
     list_license_codes = get("/api/LicenseCodes", models.ListLicenseCodes, CountedPage[models.LicenseCode],
-        "Read a page of licences, or count them on page 0.", repeat="safe", assumed=COUNT)
+        "Read a page of licences, or count them on page 0.", repeat="safe")
     take_next_license_codes = get("/api/NextLicenseCode", models.TakeLicenseCodes, list[str],
         "Take unused licence codes, which are then never handed out again; a repeat takes others.",
-        repeat="readback", assumed="how the list of codes is written")
+        repeat="readback")
     list_activated_license_codes = get("/api/ActivatedLicenseCodes", models.OneComputer,
         list[models.ActivatedLicenseCode], "Read which licence codes are active on a computer.", repeat="safe")
     list_license_code_activity = get("/api/LicenseCodeActivity", models.ListActivity, list[models.Activity],
         "Read on which computers a licence code is or was active.", repeat="safe")
     return_license_code_activations = put("/api/LicenseCodeActivity", models.OneLicenseCode, str,
-        "Return all activations of a licence code, on every computer.", repeat="safe", assumed=ANSWER)
+        "Return all activations of a licence code, on every computer.", repeat="safe")
     delete_license_code_activity = delete("/api/LicenseCodeActivity", models.DeletedActivity, str,
-        "Delete the activity of a licence code on one computer, or, if confirmed, on all.", repeat="readback",
-        assumed=ANSWER)
+        "Delete the activity of a licence code on one computer, or, if confirmed, on all.", repeat="readback")
     create_passive_license = post("/api/PassiveLicense", models.NewPassiveLicense, models.Certificate,
         "Make a licence for a client that never comes online; a repeat may make another.", repeat="readback",
         confirmation="Passive License Created Successfully.")
     create_network_master_license = post("/api/NetworkMasterLicense", models.NewMasterLicense,
         models.MasterLicense, "Make the licence of a local network's daemon; a repeat may make another.",
-        repeat="readback", assumed=ANSWER)
+        repeat="readback")
 
     # Notes of a licence
     list_license_notes = get("/api/LicenseNote", models.OneLicenseCode, list[models.LicenseNote],
-        "Read the notes of a licence.", repeat="safe")
+        "Read the notes of a licence.", repeat="safe", shows="description")
     create_license_note = post("/api/LicenseNote", models.NewLicenseNote, str,
-        "Add a note to a licence; a repeat adds another.", repeat="readback", assumed=ANSWER)
+        "Add a note to a licence; a repeat adds another.", repeat="readback")
     update_license_note = put("/api/LicenseNote", models.ChangedLicenseNote, str,
-        "Change a note of a licence.", repeat="safe", assumed=ANSWER)
+        "Change a note of a licence.", repeat="safe")
     delete_license_note = delete("/api/LicenseNote", models.DeletedLicenseNote, str,
-        "Delete a note of a licence, or, if confirmed, all its notes.", repeat="readback", assumed=ANSWER)
+        "Delete a note of a licence, or, if confirmed, all its notes.", repeat="readback")
 
     # Products
     list_products = get("/api/Products", NoInput, list[products.Product],
@@ -88,8 +96,7 @@ class ZentitleClient(VendorClient):
     get_product = get("/api/Product", products.OneProduct, products.Product,
         "Read a product.", repeat="safe")
     create_product = post("/api/Product", products.NewProduct, str,
-        "Create a product, whose id list_products shows; a repeat may create another.", repeat="readback",
-        assumed=ANSWER)
+        "Create a product, whose id list_products shows; a repeat may create another.", repeat="readback")
     update_product = put("/api/Product", products.ChangedProduct, str,
         "Change the given fields of a product.", repeat="safe", confirmation="Product Updated Successfully")
     create_product_feature_groups = post("/api/ProductFeatureGroups", products.NewFeatureGroups, str,
@@ -105,8 +112,7 @@ class ZentitleClient(VendorClient):
         "Add features to a product.", repeat="readback", confirmation="Product Features Created Successfully")
     update_product_features = put("/api/ProductFeatures", products.ChangedFeatures, str,
         "Change features of a product; whether each is available in trials is always set.", repeat="readback",
-        confirmation="Product Features Updated Successfully",
-        assumed="the list is called features, as in the vendor's table, not featureGroups, as in its sample")
+        confirmation="Product Features Updated Successfully")
     delete_product_feature = delete("/api/ProductFeatures", products.OneFeature, str,
         "Delete a feature of a product.", repeat="readback",
         confirmation="Product Feature Deleted Successfully")
@@ -124,26 +130,26 @@ class ZentitleClient(VendorClient):
     get_profile = get("/api/Profile", products.GetProfile, products.Profile,
         "Read a profile.", repeat="safe")
     create_profile = post("/api/Profile", products.NewProfile, str,
-        "Create a profile; a second of the same name should be refused.", repeat="readback", assumed=ANSWER)
+        "Create a profile; a second of the same name should be refused.", repeat="readback")
     update_profile = put("/api/Profile", products.ChangedProfile, str,
         "Change the given fields of a profile, and, if asked, of every licence code in it.", repeat="safe",
         confirmation="Profile Updated Successfully")
     list_profiles = get("/api/Profiles", products.ListProfiles, CountedPage[products.Profile],
-        "Read a page of profiles, or count them on page 0.", repeat="safe", assumed=COUNT)
+        "Read a page of profiles, or count them on page 0.", repeat="safe")
 
     # End users, trials and computers
     list_consumer_data = get("/api/ConsumerData", customers.ListConsumerData,
         CountedPage[customers.ConsumerData], "Read a page of user records, or count them on page 0.",
-        repeat="safe", assumed=COUNT)
+        repeat="safe", shows="Results.licenseCode Results.clientInfo")
     create_consumer_data = post("/api/ConsumerData", customers.NewConsumerData, str,
-        "Add a user record; a repeat adds another.", repeat="readback", assumed=ANSWER)
+        "Add a user record; a repeat adds another.", repeat="readback")
     get_trial = get("/api/Trial", customers.OnComputer, str,
         "Read the state of a trial as the vendor's text, such as `In Trial`.", repeat="safe")
     delete_trial = delete("/api/Trial", customers.OnComputer, str,
         "Reset a trial, so that it may begin again.", repeat="readback",
         confirmation="Trial Deleted Successfully")
     list_trials = get("/api/Trials", customers.ListTrials, CountedPage[customers.Trial],
-        "Read a page of trials, or count them on page 0.", repeat="safe", assumed=COUNT)
+        "Read a page of trials, or count them on page 0.", repeat="safe")
     get_offline_activation = get("/api/OfflineActivation", customers.ActivationRequest, models.Certificate,
         "Activate a program that is offline, and return the certificate that unlocks it.", repeat="readback")
     delete_offline_activation = delete("/api/OfflineActivation", customers.DeactivationRequest, str,
@@ -153,56 +159,63 @@ class ZentitleClient(VendorClient):
 
     # Companies
     get_company = get("/api/Company", customers.OneCompany, customers.Company,
-        "Read a company.", repeat="safe")
+        "Read a company.", repeat="safe", shows="search1")
     create_company = post("/api/Company", customers.NewCompany, str,
-        "Create a company, whose id get_company_id finds; a repeat may create another.", repeat="readback",
-        assumed=ANSWER)
+        "Create a company, whose id get_company_id finds; a repeat may create another.", repeat="readback")
     update_company = put("/api/Company", customers.ChangedCompany, str,
-        "Change the given fields of a company.", repeat="safe", assumed=ANSWER)
+        "Change the given fields of a company.", repeat="safe")
     delete_company = delete("/api/Company", customers.DeletedCompany, str,
-        "Delete a company.", repeat="readback", assumed=ANSWER)
+        "Delete a company.", repeat="readback")
     get_company_id = get("/api/CompanyID", customers.NamedCompany, customers.CompanyID,
         "Find a company's id by its exact name.", repeat="safe")
     list_companies_products = get("/api/CompaniesProducts", NoInput, list[customers.CompanyID],
-        "Read the ids of all companies with their products.", repeat="safe")
+        "Read the ids of all companies with their products.", repeat="safe",
+        shows="company companyID productID")
 
     # Groups
     get_group = get("/api/Group", customers.OneGroup, customers.Group,
         "Read a group with its licence codes, users and subgroups.", repeat="safe")
     create_group = post("/api/Group", customers.NewGroup, str,
-        "Create a group; a second of the same name should be refused.", repeat="readback", assumed=ANSWER)
+        "Create a group; a second of the same name should be refused.", repeat="readback")
     update_group = put("/api/Group", customers.ChangedGroup, str,
-        "Change the given fields of a group.", repeat="safe", assumed=ANSWER)
+        "Change the given fields of a group.", repeat="safe")
     delete_group = delete("/api/Group", customers.OneGroup, str,
-        "Delete a group.", repeat="readback", assumed=ANSWER)
+        "Delete a group.", repeat="readback")
     get_group_user = get("/api/GroupUser", customers.OneGroupUser, customers.GroupUser,
         "Read a user of a group.", repeat="safe")
     create_group_user = post("/api/GroupUser", customers.NewGroupUser, str,
-        "Add a user to a group; a second of the same name should be refused.", repeat="readback",
-        assumed=ANSWER)
+        "Add a user to a group; a second of the same name should be refused.", repeat="readback")
     update_group_user = put("/api/GroupUser", customers.ChangedGroupUser, str,
-        "Change the given fields of a user, and put it into the group named.", repeat="safe", assumed=ANSWER)
+        "Change the given fields of a user, and put it into the group named.", repeat="safe")
     delete_group_user = delete("/api/GroupUser", customers.DeletedGroupUser, str,
-        "Delete a user of a group.", repeat="readback", assumed=ANSWER)
+        "Delete a user of a group.", repeat="readback")
     update_group_user_password = put("/api/GroupUserPassword", customers.UserAndPassword, str,
-        "Set the password of a user.", repeat="safe", assumed=ANSWER)
+        "Set the password of a user.", repeat="safe")
     get_group_license_code = get("/api/GroupLicenseCode", models.OneLicenseCode, customers.GroupLicenseCode,
         "Read which group a licence code is assigned to.", repeat="safe")
     assign_group_license_code = post("/api/GroupLicenseCode", customers.AssignedLicenseCode, str,
-        "Assign a licence code to a group, and to the company and profile named.", repeat="readback",
-        assumed=ANSWER)
+        "Assign a licence code to a group, and to the company and profile named.", repeat="readback")
     unassign_group_license_code = delete("/api/GroupLicenseCode", customers.UnassignedLicenseCode, str,
-        "Take a licence code from a group.", repeat="readback", assumed=ANSWER)
+        "Take a licence code from a group.", repeat="readback")
     create_group_user_license = post("/api/GroupUserLicense", customers.NewGroupUserLicense, str,
         "Create a group with a user and assign a licence code to it; it may be done in part.",
-        repeat="readback", assumed=ANSWER)
+        repeat="readback")
     authenticate_user = get("/api/AuthenticateUser", customers.UserAndPassword, bool,
-        "Check whether a user's password is right.", repeat="safe", assumed="the text of both answers")
+        "Check whether a user's password is right.", repeat="safe")
 
     # Events
     create_datastreamer_event = post("/api/DataStreamer", customers.NewEvent, str,
-        "Put an event of your own into the DataStream; a repeat adds another.", repeat="never", assumed=ANSWER)
+        "Put an event of your own into the DataStream; a repeat adds another.", repeat="never")
     # fmt: on
+
+    def __init__(self, *args: Any, sentences: Sentences = DOCUMENTED, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.sentences = sentences
+
+    async def _exchange(self, request: httpx.Request, exchange: Exchange) -> httpx.Response:
+        response = await super()._exchange(request, exchange)
+        response.extensions[_SENTENCES] = self.sentences
+        return response
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
@@ -210,10 +223,13 @@ class ZentitleClient(VendorClient):
         Return the JSON of a good answer.
 
         Zentitle puts the text of an error in the place of the answer. So a text in the place of a record is a
-        refusal, and so is any text but the documented one where a write has a documented confirmation.
+        refusal. A text after a write is what its sentence says, and where nobody knows it, the write may be done.
         """
         if not response.is_success:
-            raise operation.error(kind_of(response.status_code), response, _error_text(response))
+            kind, text = kind_of(response.status_code), _error_text(response)
+            if kind is Refused and operation.reads and _sentences(response).says_absent(text):
+                kind = NotFound
+            raise operation.error(kind, response, text)
         try:
             value = json_value(response) if response.content.strip() else None
         except ValueError:
@@ -271,20 +287,30 @@ def _error_text(response: httpx.Response) -> str:
     return str(value) if isinstance(value, str) and value else start_of(response)
 
 
+def _sentences(response: httpx.Response) -> Sentences:
+    known: Sentences = response.extensions.get(_SENTENCES, DOCUMENTED)
+    return known
+
+
 # What writes answer -----------------------------------------------------------------------------------------
 
 
 def _read_confirmation(operation: Operation[..., Any], response: httpx.Response, value: Any) -> Any:
-    """Return a write's answer if it confirms the write."""
-    if not isinstance(value, str) or not _SUCCESS.fullmatch(" ".join(value.split())):
-        refusal = isinstance(value, str) and operation.confirmation and not _MAYBE_SUCCESS.search(value)
-        raise operation.error(Refused if refusal else UnexpectedAnswer, response, _error_text(response))
-    return _codes(operation, response, value) if operation.answer == list[str] else value
+    """Return a write's answer if it says that the write was done."""
+    if not isinstance(value, str) or not value.strip():
+        raise operation.error(UnexpectedAnswer, response, _error_text(response))
+    known = _sentences(response)
+    if known.says_done(value):
+        return _codes(operation, response, value) if operation.answer == list[str] else value
+    if known.says_refused(value, is_documented=bool(operation.confirmation)):
+        raise operation.error(Refused, response, value)
+    raise operation.error(UnknownSentence, response, value, settings=SETTINGS)
 
 
 def _codes(operation: Operation[..., Any], response: httpx.Response, text: str) -> list[str]:
-    """Return the codes in a text, after its colon if it has one; `OK` answers an import and holds none."""
-    if text.strip().upper() == "OK":
+    """Return the codes in a text, after its colon if it has one; `OK` and the account's own sentences may hold none."""
+    may_hold_none = text.strip().upper() == "OK" or _sentences(response).is_own(text)
+    if may_hold_none and not _LONG_NUMBER.search(text):
         return []
     codes = [code.strip() for code in text.rpartition(":")[2].split(",")]
     if not all(re.fullmatch(r"[\w-]+", code) for code in codes):
@@ -312,7 +338,9 @@ def _read(operation: Operation[..., Any], response: httpx.Response, value: Any) 
 def _rows(operation: Operation[..., Any], response: httpx.Response, value: Any) -> Any:
     """Return the records, of which a single one may come without a list; a text in their place is an error."""
     if isinstance(value, str) and value.strip():
-        raise operation.error(NotFound if _MISSING.search(value) else Refused, response, value)
+        if _sentences(response).says_absent(value):
+            raise operation.error(NotFound, response, value)
+        raise operation.error(Refused, response, f"{value} ({_IF_ABSENT})")
     return [value] if isinstance(value, Mapping) else value or []
 
 
@@ -321,9 +349,17 @@ def _single(operation: Operation[..., Any], response: httpx.Response, rows: Any)
         return rows
     if len(rows) > 1:
         raise operation.error(UnexpectedAnswer, response, f"{len(rows)} of them; name the product")
-    if not rows:
+    if not rows or _is_nobody(operation, rows[0]):
         raise operation.error(NotFound, response, "an empty answer")
     return rows[0]
+
+
+def _is_nobody(operation: Operation[..., Any], row: Any) -> bool:
+    """Return True for a company without an id, or of the id 0, which stands for none."""
+    if operation.answer is not customers.CompanyID or not isinstance(row, Mapping):
+        return False
+    number = next((value for name, value in row.items() if name.lower() == "companyid"), None)
+    return str(number or "").strip() in ("", "0")
 
 
 def _read_page(operation: Operation[..., Any], response: httpx.Response, value: Any) -> dict[str, Any]:
@@ -336,7 +372,7 @@ def _read_page(operation: Operation[..., Any], response: httpx.Response, value: 
 
 def _read_codes(operation: Operation[..., Any], response: httpx.Response, value: Any) -> Any:
     """Return the codes in any form of list: texts, numbers, records, or a text with commas."""
-    if isinstance(value, str) and (_NUMBERS.fullmatch(value) or _MAYBE_SUCCESS.search(value)):
+    if isinstance(value, str) and (_NUMBERS.fullmatch(value) or _sentences(response).says_done(value)):
         return _codes(operation, response, value)
     rows = _rows(operation, response, value)
     return [_code(row) for row in rows] if isinstance(rows, list) else [_code(rows)]

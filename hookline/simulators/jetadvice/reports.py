@@ -1,8 +1,8 @@
 """
 JetAdvice's reports: a view of the devices, as CSV, XML or JSON, made by a job that is polled.
 
-A job is done after some polls and not after some time, so that nobody who polls needs to wait. The statuses,
-the columns and the XML are assumed.
+A job is done after some polls and not after some time, so that nobody who polls needs to wait. The columns and the XML
+are the sandbox's own.
 """
 
 import csv

@@ -8,7 +8,8 @@ from hookline.simulators.jetadvice.reports import ALERTS, COLORS, COUNTERS, COUN
 from hookline.simulators.records import Document, Kind, Table
 
 LOW_PERCENT = 10
-"""At and below this a device reports that its toner is low (assumed)."""
+# fact: toner-is-low
+"""At and below this a device reports that its toner is low."""
 
 
 def text(name: str, raw: Any) -> str | None:
@@ -158,7 +159,7 @@ def report_level(device: Document, color: str, percent: float, at: datetime) -> 
     """Let a device report the level of a toner it has: it may raise an alert, or end one."""
     supply = next(each for each in device["supplies"] if each["color"] == color)
     supply["levelPercent"] = percent
-    device["lastReport"] = at.strftime("%Y-%m-%dT%H:%M:%S")  # no zone, as the vendor writes it (assumed)
+    device["lastReport"] = at.strftime("%Y-%m-%dT%H:%M:%S")
     code = f"TonerLow{color.capitalize()}"
     raised = any(each["code"] == code for each in device["alerts"])
     if percent > LOW_PERCENT:

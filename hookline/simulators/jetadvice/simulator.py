@@ -2,7 +2,7 @@
 A stand-in for JetAdvice's REST API, version 2: customers and their printers, and reports made by jobs.
 
 Lists are whole, errors are plain text, and a caller who is not let in meets 403. Facts and how far they are known:
-the vendor notes, section 3; the fields of the records are assumed.
+hookline/clients/jetadvice/facts.yaml.
 """
 
 import base64
@@ -22,6 +22,7 @@ from hookline.simulators.control import Call, RefusedError, control, control_ord
 from hookline.simulators.faults import InvalidControlError, is_number
 from hookline.simulators.jetadvice import seed
 from hookline.simulators.jetadvice.reports import OUTPUTS, ReportFile, Run, as_xml, report_rows
+from hookline.simulators.jetadvice.spelling import spelt
 from hookline.simulators.records import (
     Clock,
     Document,
@@ -43,6 +44,8 @@ TOKEN_HEADER = b"X-AuthKey"
 TOKEN_LETTERS = 20
 NO_TOKEN = "The token key is missing or invalid. Log in again."  # noqa: S105
 READS, WRITES = "reads", "writes"
+RUNS = ("request_report_run", "get_report_run")
+"""The calls whose names a page shows: no dialect spells them otherwise."""
 
 
 class JetadviceSimulator(RecordSimulator):
@@ -123,7 +126,30 @@ class JetadviceSimulator(RecordSimulator):
         polls = call.operation.name == "get_report_run"
         if "json" not in accepted and (polls or "xml" in accepted):
             return Response(as_xml(value), media_type="application/xml")
-        return JSONResponse(value, 201 if call.request.method == "POST" else 200)
+        if call.operation.name == "login":
+            return self._handed_out(value)
+        if call.operation.name not in RUNS:
+            value = spelt(self.dialect, value)
+        return self._listed(value) if call.operation.lists else _answered(call, value)
+
+    def _listed(self, rows: list[Document]) -> Response:
+        """Answer a list."""
+        if not rows and self.dialect["empty-lists-come"] == "no-content":
+            return Response(status_code=204)
+        if not rows and self.dialect["empty-lists-come"] == "nothing":
+            return JSONResponse(None)
+        wrapped = self.dialect["lists-come"] == "wrapped"
+        return JSONResponse({"Items": rows, "Count": len(rows)} if wrapped else rows)
+
+    def _handed_out(self, token: str) -> Response:
+        """Answer a token."""
+        match self.dialect["login-answers"]:
+            case "bare-text":
+                return PlainTextResponse(token)
+            case "object":
+                return JSONResponse({"Token": token})
+            case _:
+                return JSONResponse(token)
 
     def refusal(self, error: RefusedError) -> Response:
         """Answer a sentence for a person."""
@@ -156,8 +182,8 @@ class JetadviceSimulator(RecordSimulator):
 
     @operation("GET", "/login", public=True)
     def login(self, call: Call) -> Any:
-        """Answer a token for a user's name and password, in the header or in the query (both assumed)."""
-        name, password = _credentials(call)
+        """Answer a token for a user's name and password."""
+        name, password = _credentials(call, self.dialect["login-takes"])
         opens = None
         for user, secret, rights in ((USER, PASSWORD, WRITES), (READER, READER_PASSWORD, READS)):
             if hmac.compare_digest(f"{name.lower()}\n{password}".encode(), f"{user}\n{secret}".encode()):
@@ -226,7 +252,9 @@ class JetadviceSimulator(RecordSimulator):
         run = self._runs.get(guid.lower())
         if run is None:
             raise RefusedError(404, f"There is no report run {guid}.")
-        state = run.poll(self._rows)
+        state = run.poll(self._rows)  # fact: run-answer
+        if self.dialect["run-files"] == "identifiers":
+            state["Files"] = [each["FileId"] for each in state["Files"]]
         if run.file is None:
             return state
         self._files[run.file.file_id] = run.file
@@ -266,12 +294,14 @@ def _tokens(call: Call) -> list[str]:
     return sent + [value for name, value in call.query.multi_items() if name.lower() == "x-authkey"]
 
 
-def _credentials(call: Call) -> tuple[str, str]:
-    """Return user name and password of a log-in."""
-    scheme, _, encoded = call.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
+def _credentials(call: Call, taken: str) -> tuple[str, str]:
+    """Return user name and password of a log-in, from where they are taken."""
+    if taken == "query":
         query = folded(call.query)
         return query.get("username", ""), query.get("password", "")
+    scheme, _, encoded = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
     try:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
@@ -284,6 +314,10 @@ def _required(query: Mapping[str, str], name: str) -> str:
     if not value:
         raise RefusedError(400, f"{name} must be given.")
     return value
+
+
+def _answered(call: Call, value: Any) -> Response:
+    return JSONResponse(value, 201 if call.request.method == "POST" else 200)
 
 
 def _download(file: ReportFile) -> Response:

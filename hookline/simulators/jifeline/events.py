@@ -20,14 +20,14 @@ class Feed:
         self._last = 0
 
     def emit(self, kind: str, ticket: Document, customer: Document, at: datetime) -> None:
-        """Append an event about a ticket; of the kinds only `tickets.ticket.created` is documented."""
+        """Append an event about a ticket."""
         number = ticket["ticket_number"]
         payload = {
-            "customer": {"id": customer["id"], "name": customer["name"]},
+            "customer": {"id": customer["id"], "name": customer["company_name"]},
             "ticket": {"id": ticket["id"], "number": number, "ticket_number": number},
             "parent_ticket": None,
         }
-        kind = f"tickets.ticket.{kind}"
+        kind = f"tickets.ticket.{kind}"  # fact: event-types
         event = {"id": self._next_id(at), "type": kind, "occurred_at": written(at), "payload": payload}
         self.events.append(event)
 

@@ -1,7 +1,7 @@
 """
 Jifeline's list queries: filters, limit and offset, and the envelope that answers them.
 
-A parameter that is not known is ignored; one whose value cannot be read is a problem that names it (assumed).
+A parameter that is not known is ignored; one whose value cannot be read is a problem.
 """
 
 import operator

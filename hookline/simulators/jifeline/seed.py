@@ -25,21 +25,45 @@ TRUCK_PARTNER = fixed_id("Trailer Remote")
 
 KINDS = {
     "tickets": Kind("ticket", "id"),
-    "customers": Kind("customer", "id name email phone address debtor_number branding created_at"),
+    "customers": Kind("customer", "id company_name locale primary_location_id reference vat_number"),
+    "locations": Kind("location", "id customer_id label street_name number postal_code city country"),
+    "employees": Kind(
+        "employee",
+        "id customer_id contact_point_id correspondence_locale enabled family_name given_name username",
+    ),
+    "contact_points": Kind("contact point", "id customer_id email_address label location_id phone_number"),
     "connectors": Kind("connector", "id customer_id name type hardware_version software_version pin"),
-    "products": Kind("product", "id code name description price active"),
+    "products": Kind("product", "id enabled name product_number type"),
     "providers": Kind("provider", "id name"),
-    "models": Kind("vehicle model", "id name make_id make_name"),
+    "models": Kind(
+        "vehicle model", "id enabled make_id manufactured_from manufactured_till model_group_id name"
+    ),
+    "makes": Kind("vehicle make", "id enabled name"),
     "vehicles": Kind("vehicle", "id vin license_plate vehicle_model_id"),
     "sessions": Kind("session", "id state authentication_token created_at grpc_endpoint"),
 }
 
 # fmt: off
 CUSTOMERS = (
-    (GARAGE, "Mill Road Garage", "office@millroadgarage.example", "+31 20 555 0131",
-     ("Mill Road", "14", "1052 AB", "Amsterdam", "NL"), "3001", 412),
-    (MOTORS, "Elm Street Motors", "workshop@elmstreetmotors.example", "+31 30 555 0178",
-     ("Elm Street", "203b", "3512 KL", "Utrecht", "NL"), "3002", 187),
+    (GARAGE, "Mill Road Garage", "en-GB", fixed_id("Mill Road"), "3001", "NL004495445B01"),
+    (MOTORS, "Elm Street Motors", "nl-NL", fixed_id("Elm Street"), "3002", "NL001234567B02"),
+)
+LOCATIONS = (
+    (fixed_id("Mill Road"), GARAGE, "Workshop", "Mill Road", "14", "1052 AB", "Amsterdam", "NL"),
+    (fixed_id("Quay"), GARAGE, "Paint shop", "Houtkade", "2", "1016 GC", "Amsterdam", "NL"),
+    (fixed_id("Elm Street"), MOTORS, "Elm Street", "Elm Street", "203b", "3512 KL", "Utrecht", "NL"),
+)
+CONTACT_POINTS = (
+    (fixed_id("paint"), GARAGE, "paint@millroadgarage.example", "Paint shop", fixed_id("Quay"), "+31 20 555 0139"),
+    (fixed_id("office"), GARAGE, "office@millroadgarage.example", "Office", fixed_id("Mill Road"), "+31 20 555 0131"),
+    (fixed_id("workshop"), MOTORS, "workshop@elmstreetmotors.example", "Workshop", None, "+31 30 555 0178"),
+    (fixed_id("yard"), MOTORS, None, "Yard", fixed_id("Elm Street"), "+31 30 555 0180"),
+)
+EMPLOYEES = (
+    (fixed_id("Ann"), GARAGE, fixed_id("paint"), "en-GB", True, "Ames", "Ann", None),
+    (fixed_id("Bas"), GARAGE, fixed_id("office"), "nl-NL", True, "Smit", "Bas", "bas@millroadgarage.example"),
+    (fixed_id("Cor"), GARAGE, fixed_id("office"), "nl-NL", False, "Aalders", "Cor", None),  # has left
+    (fixed_id("Dee"), MOTORS, None, "nl-NL", True, "Vos", "Dee", "dee@elmstreetmotors.example"),
 )
 CONNECTORS = (
     (GARAGE, "23568", "physical", "2.1", "4.18.3", "40713"),
@@ -49,22 +73,24 @@ CONNECTORS = (
     (None, "24977", "physical", "2.2", "4.19.0", "60258"),  # on the shelf
 )
 PRODUCTS = (
-    ("DIAG-INIT", "Initialise trailer module", "The module is told of the tow bar.", 85.0, True),
-    ("DIAG-CODE", "Code a control unit", "A replaced unit is coded to the vehicle.", 120.0, True),
-    ("DIAG-CALIB", "Calibrate a camera", "Static calibration of one camera.", 145.0, True),
-    ("DIAG-READ", "Read trouble codes", "Replaced by the connector's own report.", None, False),
+    (True, "Initialise trailer module", "DIAG-INIT", "base"),
+    (True, "Code a control unit", "DIAG-CODE", "base"),
+    (True, "Calibrate a camera", "DIAG-CALIB", "custom"),
+    (False, "Read trouble codes", "DIAG-READ", "custom"),  # replaced by the connector's own report
 )
+PRICES = {"DIAG-INIT": 85.0, "DIAG-CODE": 120.0, "DIAG-CALIB": 145.0, "DIAG-READ": 40.0}
 PROVIDERS = (
     (OUR_PROVIDER, "Hookline Sandbox Diagnostics"),
     (TRUCK_PARTNER, "Trailer Remote"),
     (fixed_id("Camera Works"), "Camera Works"),
 )
 MODELS = (
-    (5101, "Trek 2.0", 51, "Halden"),
-    (5104, "Trek Estate", 51, "Halden"),
-    (6212, "Corvo 1.2", 62, "Bellamy"),
-    (7030, "Haul 350", 70, "Nordvan"),
+    (5101, True, 51, "2010-01-01", "2015-06-30", 5100, "Trek 2.0"),
+    (5104, True, 51, "2012-09-01", None, 5100, "Trek Estate"),
+    (6212, True, 62, "2019-03-01", None, 6210, "Corvo 1.2"),
+    (7030, False, 70, "1998-01-01", "2006-12-31", 7000, "Haul 350"),
 )
+MAKES = ((51, True, "Halden"), (62, True, "Bellamy"), (70, True, "Nordvan"))
 VEHICLES = (
     ("XHDTR20B7NA104466", "J-482-KX", 5101),
     ("XHDTE15C4PA220917", "N-071-GB", 5104),
@@ -88,20 +114,25 @@ TALK: tuple[tuple[Document, str, Document | None], ...] = (
 
 
 class Seed:
-    """The state of a new sandbox: its tables, the messages by channel, and the feed of what happened."""
+    """The state of a new sandbox: its tables, product lines, the messages by channel, and the feed of what happened."""
 
     def __init__(self) -> None:
         self._now = datetime.now(UTC)
         rows: dict[str, tuple[tuple[Any, ...], ...]] = {
-            "customers": tuple(self._customer(*each) for each in CUSTOMERS),
+            "customers": CUSTOMERS,
+            "locations": LOCATIONS,
+            "employees": EMPLOYEES,
+            "contact_points": CONTACT_POINTS,
             "connectors": tuple((fixed_id(f"connector {each[1]}"), *each) for each in CONNECTORS),
-            "products": tuple((fixed_id(each[0]), *each) for each in PRODUCTS),
+            "products": tuple((fixed_id(each[2]), *each) for each in PRODUCTS),
             "providers": PROVIDERS,
             "models": MODELS,
+            "makes": MAKES,
             "vehicles": tuple((fixed_id(each[0]), *each) for each in VEHICLES),
             "sessions": tuple(self._session(*each) for each in SESSIONS),
         }
         self.tables = {name: Table(kind, kind.rows(*rows.get(name, ()))) for name, kind in KINDS.items()}
+        self.lines: list[Document] = []
         self.messages: dict[str, list[Document]] = {}
         self.feed = Feed()
         self._happened: list[tuple[datetime, str, Document]] = []
@@ -116,13 +147,6 @@ class Seed:
 
     def _ago(self, **time: float) -> datetime:
         return self._now - timedelta(**time)
-
-    def _customer(
-        self, key: str, name: str, email: str, phone: str, place: tuple[str, ...], debtor: str, days: int
-    ) -> tuple[Any, ...]:
-        names = ("street", "house_number", "postal_code", "city", "country")
-        address = dict(zip(names, place, strict=True))
-        return key, name, email, phone, address, debtor, "default", written(self._ago(days=days))
 
     def _session(self, state: str, minutes: int) -> tuple[Any, ...]:
         token = new_id() if state == "available" else None
@@ -170,7 +194,10 @@ class Seed:
     def _close(self, ticket: Document, hours: float, *codes: str) -> None:
         at, products = self._ago(hours=hours), self.tables["products"]
         tickets.begin(ticket, at - timedelta(minutes=35))
-        tickets.close(ticket, at, [tickets.product_line(products.one(fixed_id(code))) for code in codes])
+        tickets.close(ticket, at)
+        self.lines += [
+            tickets.product_line(ticket, products.one(fixed_id(code)), 1, PRICES[code]) for code in codes
+        ]
         self._happened += [(at, "product_added", ticket)] * len(codes) + [(at, "closed", ticket)]
 
     def _add_messages(self, ticket: Document, start: datetime) -> None:

@@ -1,7 +1,7 @@
 """
 A stand-in for Jifeline's Partner API: tickets and what belongs to them, its feed of events, openOBD sessions.
 
-Facts and how far they are known: the vendor notes, section 2.
+Records have the fields that the vendor's reference publishes. What is not known stands in the table of facts.
 """
 
 import copy
@@ -10,8 +10,8 @@ import operator
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from http.client import responses
 from typing import Any
 from urllib.parse import parse_qsl
@@ -36,10 +36,11 @@ from hookline.simulators.jifeline.queries import (
     present,
     same,
     truth,
+    value,
     whole,
     word,
 )
-from hookline.simulators.jifeline.seed import Seed
+from hookline.simulators.jifeline.seed import PRICES, Seed
 from hookline.simulators.records import Clock, Document, Listing, RecordSimulator, Tokens, row, rows
 
 CLIENT_ID = "sandbox-jifeline"
@@ -47,27 +48,29 @@ CLIENT_SECRET = "sandbox-jifeline-secret"  # noqa: S105  (opens nothing but the 
 
 FIRST_TICKET = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 MAX_REFERENCE = 255
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VIN = re.compile(r"[0-9A-Z]{17}")
 VOUCHER = re.compile(r"[0-9A-Z]{4,8}")
-SESSION_STATES = ("available", "active", "interrupted", "finished", "failed")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
-LIST = {
-    "ticket_number": Filter("ticket_number", whole()),
-    "customer_id": same("customer_id"),
-    "created_after": after("created_at"),
-    "created_before": before("created_at"),
-}
-PROCESSED = LIST | {"externally_processed": Filter("externally_processed", truth)}
-TICKETS = PROCESSED | {"state": Filter("state", word(*tickets.STATES))}
-ENDED = PROCESSED | {"finished_after": after("finished_at"), "finished_before": before("finished_at")}
-NAMED = {"name": containing("name")}
-CONNECTORS = NAMED | {
+BY_NUMBER = {"ticket_number": Filter("ticket_number", whole())}
+OF_CUSTOMER = {"customer_id": same("customer_id")}
+CREATED = {"created_after": after("created_at"), "created_before": before("created_at")}
+PREPARED = OF_CUSTOMER | CREATED
+PROCESSED = BY_NUMBER | {"externally_processed": Filter("externally_processed", truth)}
+TICKETS = PROCESSED | OF_CUSTOMER | {"state": Filter("state", word(*tickets.STATES))}  # fact: ticket-filters
+CLOSED = PROCESSED | {"finished_after": after("finished_at"), "finished_before": before("finished_at")}
+LINES = {"ticket_id": same("ticket_id")}
+EMPLOYEES = OF_CUSTOMER | {"enabled": Filter("enabled", truth)}
+CONTACT_POINTS = OF_CUSTOMER | {"location_id": same("location_id")}
+CONNECTORS = OF_CUSTOMER | {
+    "name": containing("name"),
     "assigned": present("customer_id"),
-    "customer_id": same("customer_id"),
     "type": Filter("type", word("physical", "virtual")),
 }
-VEHICLES = {"vin": same("vin"), "license_plate": same("license_plate")}
-SESSIONS = {"state": Filter("state", word(*SESSION_STATES))}
+PRODUCTS = {"product_number": same("product_number"), "type": same("type")}
+VEHICLES = {"vin": same("vin"), "license_plate": same("license_plate")}  # fact: vehicles
+MODELS = {"make_id": Filter("make_id", whole()), "model_group_id": Filter("model_group_id", whole())}
 EVENTS = {
     "after_id": Filter("id", ulid, operator.gt),
     "occurred_after": after("occurred_at"),
@@ -81,26 +84,33 @@ class JifelineSimulator(RecordSimulator):
     vendor = "jifeline"
 
     # fmt: off
+    list_prepared_tickets    = rows("/v2/tickets/prepared-tickets", "tickets", PREPARED, state="prepared")
+    list_pending_tickets     = rows("/v2/tickets/pending-tickets", "tickets", BY_NUMBER, state="pending")
+    list_in_progress_tickets = rows("/v2/tickets/in-progress-tickets", "tickets", BY_NUMBER, state="in_progress")
+    list_outsourced_tickets  = rows("/v2/tickets/outsourced-tickets", "tickets", BY_NUMBER, state="outsourced")
+    list_closed_tickets      = rows("/v2/tickets/closed-tickets", "tickets", CLOSED, state="closed")
+    list_cancelled_tickets   = rows("/v2/tickets/cancelled-tickets", "tickets", BY_NUMBER, state="cancelled")
     list_tickets             = rows("/v2/tickets/tickets", "tickets", TICKETS)
-    get_ticket               = row("/v2/tickets/tickets/{id}", "tickets")
-    list_prepared_tickets    = rows("/v2/tickets/prepared-tickets", "tickets", LIST, state="prepared")
-    list_pending_tickets     = rows("/v2/tickets/pending-tickets", "tickets", LIST, state="pending")
-    list_in_progress_tickets = rows("/v2/tickets/in-progress-tickets", "tickets", LIST, state="in_progress")
-    list_outsourced_tickets  = rows("/v2/tickets/outsourced-tickets", "tickets", LIST, state="outsourced")
-    list_closed_tickets      = rows("/v2/tickets/closed-tickets", "tickets", ENDED, state="closed")
-    list_cancelled_tickets   = rows("/v2/tickets/cancelled-tickets", "tickets", ENDED, state="cancelled")
 
-    list_customers    = rows("/v2/customers/customers", "customers", NAMED)
-    get_customer      = row("/v2/customers/customers/{id}", "customers")
-    list_connectors   = rows("/v2/customers/connectors", "connectors", CONNECTORS)
-    get_connector     = row("/v2/customers/connectors/{id}", "connectors")
-    list_products     = rows("/v2/products/products", "products", NAMED)
-    get_product       = row("/v2/products/products/{id}", "products")
-    list_providers    = rows("/v2/providers/providers", "providers", NAMED)
-    get_provider      = row("/v2/providers/providers/{id}", "providers")
-    list_vehicles     = rows("/v2/vehicles/vehicles", "vehicles", VEHICLES)
-    get_vehicle       = row("/v2/vehicles/vehicles/{id}", "vehicles")
-    get_vehicle_model = row("/v2/vehicles/models/{id}", "models")
+    list_customers      = rows("/v2/customers/customers", "customers", {})
+    get_customer        = row("/v2/customers/customers/{id}", "customers")
+    list_locations      = rows("/v2/customers/locations", "locations", OF_CUSTOMER)
+    get_location        = row("/v2/customers/locations/{id}", "locations")
+    get_employee        = row("/v2/customers/employees/{id}", "employees")
+    list_contact_points = rows("/v2/customers/contact-points", "contact_points", CONTACT_POINTS)
+    get_contact_point   = row("/v2/customers/contact-points/{id}", "contact_points")
+    list_connectors     = rows("/v2/customers/connectors", "connectors", CONNECTORS)
+    get_connector       = row("/v2/customers/connectors/{id}", "connectors")
+    list_products       = rows("/v2/products/products", "products", PRODUCTS)
+    get_product         = row("/v2/products/products/{id}", "products")
+    list_providers      = rows("/v2/providers/providers", "providers", {})
+    get_provider        = row("/v2/providers/providers/{id}", "providers")
+    list_vehicles       = rows("/v2/vehicles/vehicles", "vehicles", VEHICLES)
+    get_vehicle         = row("/v2/vehicles/vehicles/{id}", "vehicles")
+    list_vehicle_models = rows("/v2/vehicles/models", "models", MODELS)
+    get_vehicle_model   = row("/v2/vehicles/models/{id}", "models")
+    list_vehicle_makes  = rows("/v2/vehicles/makes", "makes", {})
+    get_vehicle_make    = row("/v2/vehicles/makes/{id}", "makes")
     # fmt: on
 
     def __init__(
@@ -127,7 +137,11 @@ class JifelineSimulator(RecordSimulator):
 
     def records(self) -> Document:
         """Return everything that is stored, and every event."""
-        more = {"messages": self._data.messages, "events": self._data.feed.events}
+        more = {
+            "product_lines": self._data.lines,
+            "messages": self._data.messages,
+            "events": self._data.feed.events,
+        }
         return super().records() | copy.deepcopy(more)
 
     def end_sessions(self) -> None:
@@ -145,17 +159,40 @@ class JifelineSimulator(RecordSimulator):
 
     def render(self, call: Call, value: Any) -> Response:
         """Answer 201 for what was created, otherwise 200."""
-        return JSONResponse(value, 201 if call.request.method == "POST" else 200)
+        return JSONResponse(self._spoken(value), 201 if call.request.method == "POST" else 200)
+
+    def _spoken(self, value: Any) -> Any:
+        """Return a value as this dialect writes its times and what is not set."""
+        match value:
+            case Mapping():
+                left_out = self.dialect["unset-fields"] == "absent"
+                kept = {name: each for name, each in value.items() if not (left_out and each is None)}
+                return {name: self._spoken(each) for name, each in kept.items()}
+            case list():
+                return [self._spoken(each) for each in value]
+            case str() if TIME.fullmatch(value):
+                return self._time(value)
+            case _:
+                return value
+
+    def _time(self, text: str) -> str:
+        match self.dialect["times"]:
+            case "offset":
+                return datetime.fromisoformat(text).astimezone(timezone(timedelta(hours=1))).isoformat()
+            case "fraction":
+                return text.replace("Z", ".000+0000")
+            case _:
+                return text
 
     def refusal(self, error: RefusedError) -> Response:
-        """Answer a problem; one about the input names the field (assumed)."""
+        """Answer a problem; in one dialect, one about the input has a row for the field."""
         problem: Document = {
             "type": "about:blank",
             "title": responses.get(error.status, "Error"),
             "status": error.status,
             "detail": error.message,
         }
-        if error.status == 400:  # noqa: PLR2004
+        if error.status == 400 and self.dialect["refusal-rows"] == "rows":  # noqa: PLR2004
             problem["errors"] = [{"field": error.code, "message": error.message}]
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None  # noqa: PLR2004
         return JSONResponse(problem, error.status, headers, media_type="application/problem+json")
@@ -165,9 +202,16 @@ class JifelineSimulator(RecordSimulator):
         return call.document(lambda why: invalid("body", why))
 
     def listed(self, call: Call, listing: Listing) -> Document:
-        """Answer a page of a list; of tickets the newest first."""
-        found = self.select(listing)
-        return envelope(call, found[::-1] if listing.table == "tickets" else found, listing.filters)
+        """Answer a page of a list, whose rows have the fields of that list; of tickets the newest first."""
+        found, filters = self.select(listing), listing.filters
+        if listing.table != "tickets":
+            return envelope(call, found, filters)
+        state = listing.where.get("state")
+        if state == "closed" and self.dialect["closed-tickets-filters"] == "ignored":
+            filters = BY_NUMBER
+        page = envelope(call, found[::-1], filters)
+        fields = tickets.FIELDS_IN[state] if state else tickets.FIELDS
+        return page | {"result": [_with_fields(each, fields) for each in page["result"]]}
 
     @operation("POST", "/oauth2/token", public=True)
     def fetch_token(self, call: Call) -> Response:
@@ -179,7 +223,9 @@ class JifelineSimulator(RecordSimulator):
             return _oauth_error(400, "unsupported_grant_type")
         credentials = f"{form.get('client_id')}\n{form.get('client_secret')}"
         if not hmac.compare_digest(credentials.encode(), f"{CLIENT_ID}\n{CLIENT_SECRET}".encode()):
-            return _oauth_error(401, "invalid_client")
+            return _oauth_error(
+                401 if self.dialect["wrong-client"] == "unauthorized" else 400, "invalid_client"
+            )
         token = {"access_token": self._token(), "expires_in": self.expires_in, "token_type": "Bearer"}
         return JSONResponse(token, headers={"Cache-Control": "no-store"})
 
@@ -192,9 +238,20 @@ class JifelineSimulator(RecordSimulator):
 
     # Tickets
 
+    @operation("GET", "/v2/tickets/tickets/{id}")
+    def get_ticket(self, call: Call) -> Any:
+        """Answer a ticket, without what is its own in one state."""
+        return _with_fields(self.tables["tickets"].one(call.path["id"].lower()), tickets.FIELDS)
+
+    @operation("GET", "/v2/tickets/product-lines")
+    def list_product_lines(self, call: Call) -> Any:
+        """Answer what was done, on one ticket or on all."""  # fact: product-lines-path
+        filters = LINES if self.dialect["product-lines-filter"] == "filtered" else {}
+        return envelope(call, self._data.lines, filters)
+
     @operation("PUT", "/v2/tickets/tickets/{id}")
     def mark_ticket_processed(self, call: Call) -> Any:
-        """Set what the vendor stores for others and never reads; what is left out stays (assumed)."""
+        """Set what the vendor stores for others and never reads; what is left out stays."""  # fact: mark-path
         ticket = self.tables["tickets"].one(call.path["id"].lower())
         body = self.body(call)
         marks: Document = {}
@@ -205,11 +262,19 @@ class JifelineSimulator(RecordSimulator):
             if not isinstance(marks["externally_processed"], bool):
                 raise invalid("externally_processed", "must be true or false")
         ticket |= marks
-        return ticket
+        match self.dialect["mark-answer"]:
+            case "accepted":
+                return Response(status_code=202)
+            case "empty":
+                return Response(status_code=204)
+            case "see-other":
+                return _see(ticket)
+            case _:
+                return _with_fields(ticket, tickets.FIELDS)
 
     @operation("POST", "/v2/tickets/prepared-tickets")
     def create_prepared_ticket(self, call: Call) -> Any:
-        """Prepare a ticket for a customer's vehicle, another one each time."""
+        """Prepare a ticket for a customer's vehicle, another one each time."""  # fact: prepared-inputs
         body = self.body(call)
         customer_id = str(body.get("customer_id") or "").lower()
         if self.tables["customers"].get(customer_id) is None:
@@ -223,14 +288,15 @@ class JifelineSimulator(RecordSimulator):
             "preparer_external_reference": _reference(body, "preparer_external_reference"),
         }
         voucher = _matched(body, "voucher_code", VOUCHER, "must be 4 to 8 capital letters and digits")
-        return self._open(customer_id, inputs | ({"voucher_code": voucher} if voucher else {}))
+        ticket = self._open(customer_id, inputs | ({"voucher_code": voucher} if voucher else {}))
+        return _see(ticket) if self.dialect["prepared-answer"] == "see-other" else ticket
 
     @operation("GET", "/v2/tickets/messenger-channel/messages")
     def list_channel_messages(self, call: Call) -> Any:
-        """Answer a channel's messages, oldest first, and where to go on; a limit is read too (assumed)."""
+        """Answer a channel's messages, oldest first, and where to go on."""  # fact: message-order
         channel = call.query.get("channel_id", "").lower()
-        if not channel:
-            raise invalid("channel_id", "must be given")
+        if not UUID.fullmatch(channel):
+            raise invalid("channel_id", "must be the id of a channel")
         sides = ("customer_channel_id", "operator_channel_id")
         if not any(channel == each.get(side) for each in self.tables["tickets"] for side in sides):
             raise RefusedError(404, f"There is no channel {channel}.")
@@ -257,6 +323,16 @@ class JifelineSimulator(RecordSimulator):
         customer = self.tables["customers"].one(ticket["customer_id"])
         self._data.feed.emit(kind, ticket, customer, datetime.now(UTC))
 
+    # Customers
+
+    @operation("GET", "/v2/customers/employees")
+    def list_employees(self, call: Call) -> Any:
+        """Answer employees, those who are enabled unless others are asked for."""
+        enabled = value(call.query, "enabled", truth) if "enabled" in call.query else True
+        found = [each for each in self.tables["employees"] if each["enabled"] is enabled]
+        page = envelope(call, found, EMPLOYEES)
+        return page | {"query": page["query"] | {"enabled": enabled}}
+
     # The work of workshops and operators, which the API does not offer
 
     @control("POST", "/_sandbox/tickets")
@@ -269,13 +345,13 @@ class JifelineSimulator(RecordSimulator):
         Let a customer ask for help: a pending ticket, and the event about it.
 
         Args:
-            customer: Id, debtor number or name.
+            customer: Id, reference or name.
             vehicle: Id, VIN or license plate, if it is known.
 
         Raises:
             InvalidControlError: there is no such customer or vehicle.
         """
-        key = self.tables["customers"].named(customer, "id", "debtor_number", "name")["id"]
+        key = self.tables["customers"].named(customer, "id", "reference", "company_name")["id"]
         inputs: Document = {}
         if vehicle is not None:
             car = self.tables["vehicles"].named(vehicle, "id", "vin", "license_plate")
@@ -295,8 +371,8 @@ class JifelineSimulator(RecordSimulator):
 
         Args:
             ticket: Id or ticket number.
-            product_lines: `product` (code, id or name), `quantity` (1 if left out) and `price` in EUR
-                (the product's own if left out; may be none) of each.
+            product_lines: `product` (number, id or name), `quantity` (1 if left out) and `price` of one, in EUR
+                (the product's own if left out), of each.
 
         Raises:
             InvalidControlError: there is no such ticket or product, the ticket has ended, or a line makes
@@ -307,30 +383,31 @@ class JifelineSimulator(RecordSimulator):
             raise InvalidControlError(f"ticket: {ticket} is {open_ticket['state']}")
         if not isinstance(product_lines, list | tuple):
             raise InvalidControlError("product_lines: must be a list")
-        lines = [self._line(each) for each in product_lines]
+        lines = [self._line(open_ticket, each) for each in product_lines]
         for _ in lines:
             self._emit("product_added", open_ticket)
-        tickets.close(open_ticket, datetime.now(UTC), lines)
+        self._data.lines += lines
+        tickets.close(open_ticket, datetime.now(UTC))
         self._emit("closed", open_ticket)
         return copy.deepcopy(open_ticket)
 
-    def _line(self, order: Any) -> Document:
+    def _line(self, ticket: Document, order: Any) -> Document:
         if not isinstance(order, Mapping) or not order.keys() <= {"product", "quantity", "price"}:
             raise InvalidControlError("product_lines: each has product, and may have quantity and price")
-        product = self.tables["products"].named(order.get("product"), "id", "code", "name")
-        quantity, price = order.get("quantity", 1), order.get("price")
-        if not is_number(quantity) or not quantity:
-            raise InvalidControlError("quantity: must be a number above 0")
-        if price is not None and not is_number(price, low=float("-inf")):
-            raise InvalidControlError("price: must be a number, or none")
-        return tickets.product_line(product, quantity, **({"price": price} if "price" in order else {}))
+        product = self.tables["products"].named(order.get("product"), "id", "product_number", "name")
+        quantity, price = order.get("quantity", 1), order.get("price", PRICES[product["product_number"]])
+        if not is_number(quantity, low=1) or not isinstance(quantity, int):
+            raise InvalidControlError("quantity: must be a whole number from 1 on")
+        if not is_number(price, low=float("-inf")):
+            raise InvalidControlError("price: must be a number")
+        return tickets.product_line(ticket, product, quantity, price)
 
     # openOBD sessions
 
     @operation("GET", "/v2/open-obd/sessions")
     def list_openobd_sessions(self, call: Call) -> Any:
-        """Answer sessions; the token of one that has begun is used up (assumed to be none)."""
-        answer = envelope(call, copy.deepcopy(list(self.tables["sessions"])), SESSIONS)
+        """Answer sessions; the token of one that has begun is used up."""  # fact: session-token
+        answer = envelope(call, copy.deepcopy(list(self.tables["sessions"])), {})
         for session in answer["result"]:
             self._interrupt_polled(session["id"])
         return answer
@@ -344,7 +421,7 @@ class JifelineSimulator(RecordSimulator):
 
     @operation("PUT", "/v2/open-obd/sessions/{id}/interrupt")
     def interrupt_openobd_session(self, call: Call) -> Any:
-        """Stop a session: at once if it has not begun, otherwise accepted, and done one poll later (assumed)."""
+        """Stop a session: at once if it has not begun, else one poll after it is accepted."""  # fact: interrupt-path
         session = self._session(call)
         if session["state"] in {"finished", "failed"}:
             raise RefusedError(409, f"The session is {session['state']}.")
@@ -367,10 +444,21 @@ class JifelineSimulator(RecordSimulator):
 
     @operation("GET", "/v2/system/events")
     def list_system_events(self, call: Call) -> Any:
-        """Answer events after an id or a time, oldest first; no total."""
+        """Answer events after an id or a time, or of a type, oldest first; no total."""
+        if len(EVENTS.keys() & call.query.keys()) > 1:
+            raise invalid("", "Only one filter parameter per request can be used.")
         limit = number(call.query, "limit", USUAL_ROWS)
         found = matching(call.query, self._data.feed.events, EVENTS)
         return {"query": applied(call.query, EVENTS) | {"limit": limit}, "result": found[:limit]}
+
+
+def _with_fields(ticket: Document, fields: Sequence[str]) -> Document:
+    return {name: ticket.get(name) for name in fields}
+
+
+def _see(ticket: Document) -> Response:
+    """Answer where a ticket is, in place of the ticket."""
+    return Response(status_code=303, headers={"Location": f"/v2/tickets/tickets/{ticket['id']}"})
 
 
 def _reference(body: Document, name: str) -> str | None:

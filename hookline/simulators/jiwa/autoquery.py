@@ -2,13 +2,14 @@
 Jiwa's list queries: filters by a field's name and a suffix, order, paging and a choice of fields.
 
 A filter whose name is not known is ignored, as at the vendor: a misspelt one returns everything. So does one
-without a value (assumed).
+without a value.
 """
 
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from hookline.simulators.control import Call, RefusedError
@@ -17,8 +18,8 @@ from hookline.simulators.records import names
 Row = Mapping[str, Any]
 Test = Callable[[Any], bool]
 
-MAX_ROWS = 1000
-"""The cap on the rows in one answer. The vendor's is not published; that there is one, is assumed."""
+MAX_ROWS = 1000  # fact: rows-limited
+"""The cap on the rows in one answer."""
 
 CONTROLS = frozenset(names("skip take orderby orderbydesc fields include meta format apikey"))
 
@@ -54,21 +55,23 @@ def columns(text: str = "", number: str = "", flag: str = "", date: str = "") ->
     return {name: kind for kind, fields in kinds.items() for name in fields.split()}
 
 
-def answer(rows: Iterable[Row], fields: Mapping[str, type], call: Call) -> dict[str, Any]:
+def answer(
+    rows: Iterable[Row], fields: Mapping[str, type], call: Call, *, always_counts: bool
+) -> dict[str, Any]:
     """
-    Return the query response: the page asked for, and the total only where `Include=Total` asks for it.
+    Return the query response: the page asked for, and the total where `Include=Total` asks for it, or always.
 
     Raises:
         RefusedError: a value cannot be read, or there is no such field to order by.
     """
     params = {name.lower(): value for name, value in call.query.multi_items()}
     tests = _tests(params, fields)
-    found = [row for row in rows if all(test(row[name]) for name, test in tests)]
+    found = [row for row in rows if all(row[name] is not None and test(row[name]) for name, test in tests)]
     _order(found, params, fields)
     skip, take = _count(params, "skip", 0), _count(params, "take", MAX_ROWS)
     start = call.start(skip)
     page = found[start : start + min(take, MAX_ROWS)]
-    wants_total = "total" in params.get("include", "").lower().split(",")
+    wants_total = always_counts or "total" in params.get("include", "").lower().split(",")
     return {
         "Offset": skip,
         "Total": len(found) if wants_total else 0,
@@ -84,7 +87,7 @@ def _tests(params: Mapping[str, str], fields: Mapping[str, type]) -> list[tuple[
     return [
         (known[name][0], _test(known[name][1], fields[known[name][0]], name, value))
         for name, value in params.items()
-        if name not in CONTROLS and name in known and value
+        if name not in CONTROLS and name in known and value  # fact: unknown-filter-ignored
     ]
 
 
@@ -99,7 +102,7 @@ def _suffixes(kind: type) -> tuple[str, ...]:
 def _test(suffix: str, kind: type, name: str, value: str) -> Test:
     read = _reader(kind, name)
     if suffix == "In":
-        values = {read(part) for part in value.split(",")}
+        values = {read(part) for part in value.split(",")}  # fact: several-values-in-one
         return lambda each: read(each) in values
     if suffix == "Between":
         low, _, high = value.partition(",")
@@ -136,7 +139,12 @@ def _order(found: list[Row], params: Mapping[str, str], fields: Mapping[str, typ
         field = names.get(name.lstrip("-").lower())
         if field is None:
             raise RefusedError(400, f"Could not find field '{name}'.", "ArgumentException")
-        found.sort(key=operator.itemgetter(field), reverse=descending != name.startswith("-"))
+        found.sort(key=partial(_rank, field), reverse=descending != name.startswith("-"))
+
+
+def _rank(field: str, row: Row) -> tuple[bool, Any]:
+    """Return what a row is sorted by; nulls come first."""
+    return row[field] is not None, row[field]
 
 
 def _count(params: Mapping[str, str], name: str, default: int) -> int:
@@ -149,7 +157,6 @@ def _count(params: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _chosen(row: Row, fields: str) -> Row:
-    if not fields:
-        return row
-    chosen = {name.strip().lower() for name in fields.split(",")}
-    return {name: value for name, value in row.items() if name.lower() in chosen}
+    """Return the fields that were asked for; nulls are left out."""
+    chosen = {name.strip().lower() for name in (fields or ",".join(row)).split(",")}
+    return {name: value for name, value in row.items() if name.lower() in chosen and value is not None}

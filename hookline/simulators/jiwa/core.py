@@ -1,18 +1,21 @@
 """Jiwa's manners, which all its calls share: sessions, permissions, answers, errors; and the calls about itself."""
 
 import hmac
+import re
 import secrets
 import time
 from abc import abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from hookline.simulators.control import Call, RefusedError, Simulator, folded, operation
+from hookline.simulators.jiwa import autoquery
+from hookline.simulators.jiwa.autoquery import Row
 from hookline.simulators.jiwa.sessions import Caller, Session
-from hookline.simulators.jiwa.values import STAFF, body_of, now, read_fields, timestamp
+from hookline.simulators.jiwa.values import CLASH, RULE, STAFF, body_of, now, read_fields, timestamp
 from hookline.simulators.jiwa.webhooks import RetryPolicy, Webhooks
 from hookline.simulators.records import Tokens, names
 
@@ -39,10 +42,18 @@ OPEN_TO_DEBTORS = frozenset(
     for act in acts.split()
     for what in whats.split()
 }
-"""The calls that the vendor recommends to open to customers; that the session's own calls are open too, is assumed."""
+"""The calls that the vendor recommends to open to customers."""  # fact: debtor-keys
 
 HIDDEN_FROM_DEBTORS = frozenset(("UnitCost", "LCost"))
-"""The vendor's page says that fields are withheld, and not which: costs are assumed."""
+"""The vendor's page says that fields are withheld, and not which."""
+
+RULE_STATUS: Final = {"conflict": 409, "server-error": 500, "bad-request": 400}
+CLASH_WORDS: Final = {
+    "changed-by-another": "has been changed by another user since it was read.",
+    "modified-since": "has been modified since it was read. Please reload.",
+    "optimistic": "was not saved: optimistic locking failed.",
+}
+_ZONE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7})\+00:00")
 
 
 class JiwaCore(Simulator):
@@ -55,7 +66,9 @@ class JiwaCore(Simulator):
     def __init__(self, *, session_seconds: float = 1200, retries: RetryPolicy | None = None) -> None:
         self.session_seconds = session_seconds
         """Life of a session from log-in or KeepAlive; the vendor's is not known."""
-        self.webhooks = Webhooks(retries or RetryPolicy())
+        self.webhooks = Webhooks(
+            retries or RetryPolicy(), lambda: self.dialect["waiting-messages-headers"] == "kept"
+        )
         self.key_debtor_id = ""
         """The debtor that the customer's key belongs to."""
         self._last_number = 0
@@ -137,18 +150,37 @@ class JiwaCore(Simulator):
     def render(self, call: Call, value: Any) -> Response:
         """Answer 201 for POST, 204 for DELETE and for nothing to say, otherwise 200."""
         verb = call.request.method
-        if verb == "DELETE" or value is None or value == []:
+        is_nothing = value is None or (
+            value == [] and verb == "GET" and self.dialect["empty-lists"] == "no-content"
+        )
+        if verb == "DELETE" or is_nothing:
             return Response(status_code=204)
         if call.query.get("format") != "json" and call.headers.get("accept", "").startswith("text/html"):
             return HTMLResponse("<html><body>Snapshot of the response, for browsers</body></html>")
         if not call.operation.public and _session_of(call).debtor_id:
             value = without(value, HIDDEN_FROM_DEBTORS)
-        return JSONResponse(value, 201 if verb == "POST" else 200)
+        if self.dialect["saved-times"] == "without-zone":
+            value = _without_zone(value)
+        is_created = verb == "POST" and self.dialect["created-status"] == "created"
+        return JSONResponse(value, 201 if is_created else 200)
 
     def refusal(self, error: RefusedError) -> Response:
         """Answer an error as ServiceStack words it."""
-        status = {"ErrorCode": error.code or str(error.status), "Message": error.message}
-        return JSONResponse({"ResponseStatus": status}, error.status)
+        status, message = error.status, error.message
+        if status in (401, 403) and self.dialect["refusals-worded"] == "empty":
+            return Response(status_code=status)
+        if (status, error.code) == (409, RULE):
+            status = RULE_STATUS[self.dialect["business-rule-status"]]
+        if error.code == CLASH:
+            message = f"{message} {CLASH_WORDS[self.dialect['clash-words']]}"
+        return JSONResponse(  # fact: error-body
+            {"ResponseStatus": {"ErrorCode": error.code or str(status), "Message": message}}, status
+        )
+
+    def queried(self, rows: Iterable[Row], fields: Mapping[str, type], call: Call) -> dict[str, Any]:
+        """Return the answer to a query."""
+        always_counts = self.dialect["total-counted"] == "always"
+        return autoquery.answer(rows, fields, call, always_counts=always_counts)
 
     # Sessions
 
@@ -174,7 +206,7 @@ class JiwaCore(Simulator):
 
     @operation("GET", "/KeepAlive")
     def keep_alive(self, call: Call) -> Any:
-        """Extend the session; nothing else does (assumed)."""
+        """Extend the session; nothing else does."""  # fact: session-end
         session = _session_of(call)
         self._sessions.add(session.key, self.session_seconds, session)
 
@@ -220,7 +252,12 @@ class JiwaCore(Simulator):
 
     @operation("GET", "/RestPaths")
     def list_rest_paths(self, _: Call) -> Any:
-        """Answer the routes of this installation; how the vendor names their requests is assumed."""
+        """Answer the routes of this installation."""  # fact: rest-paths
+        missing = set()
+        if self.dialect["order-deletion"] == "no-route":
+            missing.add("delete_sales_order")
+        if self.dialect["request-headers-replaced"] == "missing":
+            missing.add("replace_webhook_request_headers")
         return [
             {
                 "Path": each.path,
@@ -229,8 +266,18 @@ class JiwaCore(Simulator):
                 "AllowedVerbs": verb,
             }
             for each in sorted(self.operations.values(), key=lambda one: one.path)
+            if each.name not in missing
             for verb in each.verbs
         ]
+
+
+def _without_zone(value: Any) -> Any:
+    """Return a JSON value whose times say no zone."""
+    if isinstance(value, dict):
+        return {name: _without_zone(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_zone(each) for each in value]
+    return _ZONE.sub(r"\1", value) if isinstance(value, str) else value
 
 
 def without(value: Any, hidden: Collection[str]) -> Any:

@@ -145,8 +145,10 @@ class DebtorRoutes(JiwaCore):
 
     @operation("GET", "/Debtors")
     def get_api_key_debtor(self, call: Call) -> Any:
-        """Answer the debtor whose API key it is; with any other log-in there is none to return (assumed)."""
+        """Answer the debtor whose API key it is; with any other log-in there is none to return."""
         debtor_id = self.caller(call).session.debtor_id
+        if not debtor_id and self.dialect["staff-key-debtor"] == "not-found":
+            raise missing("The debtor of the API key")
         return self._debtor_document(self.debtors.named(debtor_id)) if debtor_id else None
 
     @operation("GET", "/Debtors/{DebtorID}")
@@ -156,7 +158,7 @@ class DebtorRoutes(JiwaCore):
 
     @operation("POST", "/Debtors")
     def create_debtor(self, call: Call) -> Any:
-        """Add a debtor; an account number in use is refused (assumed)."""
+        """Add a debtor; an account number in use is refused."""  # fact: numbers-unique
         body = body_of(call)
         inputs = read_fields(body, ("AccountNo", "Name"))
         if not inputs.get("AccountNo") or not inputs.get("Name"):
@@ -186,7 +188,7 @@ class DebtorRoutes(JiwaCore):
         """Answer a list of debtors."""
         documents = map(self._debtor_document, self.debtors)
         rows = ({name: each[name] for name in DEBTOR_LIST} for each in documents)
-        return autoquery.answer(rows, DEBTOR_LIST, call)
+        return self.queried(rows, DEBTOR_LIST, call)
 
     @operation("GET", "/Queries/DebtorTransactionList")
     def query_debtor_transactions(self, call: Call) -> Any:
@@ -194,7 +196,7 @@ class DebtorRoutes(JiwaCore):
         rows = (
             row for debtor in self.debtors.seen_by(self.caller(call)) for row in self.transactions(debtor)
         )
-        return autoquery.answer(rows, DEBTOR_TRANSACTION_LIST, call)
+        return self.queried(rows, DEBTOR_TRANSACTION_LIST, call)
 
     def account(self, account: str) -> Debtor | None:
         """Return the debtor with an account number."""

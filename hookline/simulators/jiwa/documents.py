@@ -315,10 +315,12 @@ class SalesDocument(ABC):
         Change a note.
 
         Raises:
-            RefusedError: the request names a row version, and the note has another by now (assumed).
+            RefusedError: the request names a row version, and the note has another by now.
         """
         note = self.note(key)
-        if read_fields(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]:
+        if (
+            read_fields(body, ("RowHash",)).get("RowHash", note["RowHash"]) != note["RowHash"]
+        ):  # fact: note-row-hash
             raise conflict(f"Note {key}")
         return _write_note(note, body)
 

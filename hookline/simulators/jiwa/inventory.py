@@ -83,7 +83,7 @@ class InventoryRoutes(JiwaCore):
 
     @operation("POST", "/Inventory")
     def create_inventory_item(self, call: Call) -> Any:
-        """Add an item; a part number in use is refused (assumed)."""
+        """Add an item; a part number in use is refused."""  # fact: numbers-unique
         body = body_of(call)
         fields = read_fields(body, ITEM)
         if not fields.get("PartNo", "").strip():
@@ -108,7 +108,7 @@ class InventoryRoutes(JiwaCore):
     @operation("GET", "/Queries/InventoryItemList")
     def query_inventory_items(self, call: Call) -> Any:
         """Answer inventory items, each with its picture unless Fields leaves it out."""
-        return autoquery.answer(map(_row, self.items), INVENTORY_ITEM_LIST, call)
+        return self.queried(map(_row, self.items), INVENTORY_ITEM_LIST, call)
 
     def _check_part(self, part: str) -> None:
         if self.items.of_part(part):

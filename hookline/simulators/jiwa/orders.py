@@ -145,7 +145,7 @@ class Order(SalesDocument):
             raise rule_violation("The sales order has been processed.")
 
     def check_deletable(self) -> None:
-        """Refuse to delete an order of which anything was invoiced or paid (assumed)."""
+        """Refuse to delete an order of which anything was invoiced or paid."""  # fact: order-deletion
         self.check_open(self.histories[0])
         if self.payments:
             raise rule_violation("The sales order has payments.")
@@ -311,7 +311,7 @@ def _receipt(history: Document, amount: float) -> Document:
 
 
 def _transaction(debtor: Document, fields: Document, *, credit: bool) -> Document:
-    """Return a row of the debtor ledger; that DebitCredit is true for a credit, is assumed."""
+    """Return a row of the debtor ledger."""  # fact: ledger-sides
     amount = fields["Amount"]
     return fields | {
         "DebtorID": debtor["DebtorID"],

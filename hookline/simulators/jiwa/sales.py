@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hookline.simulators.control import Call, Operation, control, control_order, operation
+from hookline.simulators.control import Call, Operation, RefusedError, control, control_order, operation
 from hookline.simulators.faults import InvalidControlError, is_number
-from hookline.simulators.jiwa import autoquery
 from hookline.simulators.jiwa.debtors import Debtor, DebtorRoutes
 from hookline.simulators.jiwa.documents import SalesDocument
 from hookline.simulators.jiwa.inventory import InventoryRoutes
@@ -146,7 +145,7 @@ class Sales:
             """Answer a row for each history of each document."""
             seen = documents.sales[self.kind].seen_by(documents.caller(call))
             rows = (row for document in seen for row in documents.rows_of(document))
-            return autoquery.answer(rows, columns, call)
+            return documents.queried(rows, columns, call)
 
         return operation("GET", path)(handler)
 
@@ -214,7 +213,9 @@ class SalesRoutes(SalesDocuments):
 
     @operation("DELETE", "/SalesOrders/{InvoiceID}")
     def delete_sales_order(self, call: Call) -> Any:
-        """Delete an order that is not processed; version 8 may have no such call."""
+        """Delete an order that is not processed."""
+        if self.dialect["order-deletion"] == "no-route":
+            raise RefusedError(405, "There is no such route.", "MethodNotAllowed")
         caller, key = self.caller(call), call.path["InvoiceID"]
         self.orders.read(Caller(caller.session, stateful=False), key).check_deletable()
         self.orders.delete(caller, key)

@@ -129,7 +129,7 @@ class Table(Generic[R]):
 
     def save(self, caller: Caller, key: str) -> R:
         """
-        Save what the session has in work; with nothing in work there is nothing to do (assumed).
+        Save what the session has in work; with nothing in work there is nothing to do.
 
         Raises:
             RefusedError: somebody else saved the record meanwhile. It stays in work until it is abandoned.

@@ -40,7 +40,7 @@ class SubscriberRoutes(JiwaCore):
     def list_webhook_subscribers(self, call: Call) -> Any:
         """Answer the subscribers, as a query."""
         rows = (each.row for each in self.webhooks.subscribers.values())
-        return autoquery.answer(rows, SUBSCRIBER_LIST, call)
+        return self.queried(rows, SUBSCRIBER_LIST, call)
 
     @operation("POST", "/Webhooks/Subscribers/")
     def create_webhook_subscriber(self, call: Call) -> Any:
@@ -61,7 +61,7 @@ class SubscriberRoutes(JiwaCore):
     def get_webhook_subscriber(self, call: Call) -> Any:
         """Answer a subscriber with its subscriptions."""
         subscriber = self._subscriber(call)
-        subscriptions = [_subscription_row(each) for each in subscriber.subscriptions.values()]
+        subscriptions = [each.row for each in subscriber.subscriptions.values()]
         return subscriber.row | {"Subscriptions": subscriptions}
 
     @operation("PATCH", "/Webhooks/Subscribers/{SubscriberID}")
@@ -82,55 +82,66 @@ class SubscriberRoutes(JiwaCore):
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", public=True)
     def list_webhook_subscriptions(self, call: Call) -> Any:
-        """Answer a subscriber's subscriptions."""
-        return [_subscription_row(each) for each in self._subscriber(call).subscriptions.values()]
+        """Answer a subscriber's subscriptions as they are stored, without headers and outcomes."""
+        return [each.row for each in self._subscriber(call).subscriptions.values()]
 
     @operation("POST", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/", public=True)
     def create_webhook_subscription(self, call: Call) -> Any:
         """Subscribe to an event; twice the same means two messages for each event."""
-        subscriber, body = self._subscriber(call), body_of(call)
+        subscriber, body = self._subscriber(call), body_of(call)  # fact: subscriptions-may-repeat
         inputs = read_fields(body, ("URL", "EventName"))
         if not inputs.get("URL") or not inputs.get("EventName"):
             raise RefusedError(400, "URL and EventName must be given.", "ArgumentException")
-        key, shared = str(uuid.uuid4()), inputs | {"RowHash": row_hash()}
-        row = shared | {
-            "SubscriptionID": key,
-            "SubscriberID": subscriber.key,
-            "RequestHeaders": _request_headers(body),
-        }
-        subscriber.subscriptions[key] = Subscription(subscriber, row)
-        # Other names than when it is read: the answer to POST is the row as stored.
-        return shared | {
-            "RecID": key,
+        row = inputs | {
+            "RecID": str(uuid.uuid4()),
             "SY_WebhookSubscriber_RecID": subscriber.key,
-            "ItemNo": len(subscriber.subscriptions),
+            "ItemNo": len(subscriber.subscriptions) + 1,
+            "LastSavedDateTime": timestamp(),
+            "RowHash": row_hash(),
         }
+        subscription = Subscription(subscriber, row, self._headers(body))
+        subscriber.subscriptions[subscription.key] = subscription
+        return row
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def get_webhook_subscription(self, call: Call) -> Any:
-        """Answer a subscription, and the outcome of its last message."""
-        return _subscription_row(self._subscription(call))
+        """Answer a subscription with its headers, and the outcome of its last message."""
+        return self._shown(self._subscription(call))
 
     @operation("PATCH", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def update_webhook_subscription(self, call: Call) -> Any:
         """Change a subscription's address or event, for messages to come."""
         subscription = self._subscription(call)
-        inputs = read_fields(body_of(call), ("URL", "EventName"))
-        subscription.row |= inputs | {"RowHash": row_hash()}
-        return _subscription_row(subscription)
+        subscription.row |= read_fields(body_of(call), ("URL", "EventName")) | _saved()
+        return self._shown(subscription)
+
+    @operation(
+        "PUT",
+        "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/RequestHeaders/",
+        public=True,
+    )
+    def replace_webhook_request_headers(self, call: Call) -> Any:
+        """Replace all headers of a subscription."""
+        if self.dialect["request-headers-replaced"] == "missing":
+            raise RefusedError(404, "The resource cannot be found.", "NotFound")
+        subscription = self._subscription(call)
+        subscription.headers = self._headers(body_of(call))
+        subscription.row |= _saved()
+        return subscription.headers
 
     @operation("DELETE", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def delete_webhook_subscription(self, call: Call) -> Any:
         """End a subscription; what is still unsent is not sent."""
         subscription = self._subscription(call)
         self.webhooks.stop(subscription)
+        self.webhooks.drop_messages(subscription)  # fact: waiting-messages-deleted
         del subscription.subscriber.subscriptions[subscription.key]
 
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Messages", public=True)
     def list_webhook_messages(self, call: Call) -> Any:
         """Answer a subscriber's messages with their bodies, as a query: the way to read what was missed."""
         rows = (each.row for each in self._subscriber(call).messages)
-        return autoquery.answer(rows, MESSAGE_LIST, call)
+        return self.queried(rows, MESSAGE_LIST, call)
 
     def _subscriber(self, call: Call) -> Subscriber:
         subscriber = self.webhooks.subscribers.get(call.path["SubscriberID"].lower())
@@ -144,16 +155,35 @@ class SubscriberRoutes(JiwaCore):
             raise missing("The webhook subscription")
         return subscription
 
+    def _headers(self, body: Document) -> list[Document]:
+        """Return the headers that a request names; one under a name of another version is not seen."""
+        field = self.dialect["subscription-headers-field"]
+        inputs = objects(body, field)
+        headers = [read_fields(each, ("Name", "Value")) for each in inputs]
+        if not all(each.get("Name") for each in headers):
+            raise invalid(field, inputs)
+        return [
+            {
+                "SubscriptionRequestHeaderID": str(uuid.uuid4()),
+                "ItemNo": number,
+                "Name": str(each["Name"]),
+                "Value": str(each.get("Value", "")),
+                **_saved(),
+            }
+            for number, each in enumerate(headers, 1)
+        ]
 
-def _request_headers(body: Document) -> list[dict[str, str]]:
-    """Return the headers of a subscription's messages; version 7 called them Headers."""
-    inputs = objects(body, "RequestHeaders") or objects(body, "Headers")
-    headers = [read_fields(each, ("Name", "Value")) for each in inputs]
-    for each in headers:
-        if not each.get("Name"):
-            raise invalid("RequestHeaders", inputs)
-    return [{"Name": str(each["Name"]), "Value": str(each.get("Value", ""))} for each in headers]
+    def _shown(self, subscription: Subscription) -> Document:
+        """Return a subscription as it is read by itself; nulls are left out."""
+        row = subscription.row | subscription.last
+        shown = {
+            "SubscriptionID": row.pop("RecID"),
+            "SubscriberID": row.pop("SY_WebhookSubscriber_RecID"),
+        } | row
+        if self.dialect["subscription-headers-shown"] == "shown":
+            shown[self.dialect["subscription-headers-field"]] = subscription.headers
+        return {name: value for name, value in shown.items() if value is not None}
 
 
-def _subscription_row(each: Subscription) -> Document:
-    return {name: value for name, value in each.row.items() if value is not None}  # nulls are left out
+def _saved() -> Document:
+    return {"LastSavedDateTime": timestamp(), "RowHash": row_hash()}

@@ -19,6 +19,9 @@ LARGEST = 10.0**12
 DECIMALS = 6
 """The limits of a number in the database; it refuses what is larger and rounds what is finer."""
 
+RULE, CLASH = "JiwaException", "ConcurrencyException"
+"""The two kinds of a 409."""
+
 # The setup of this installation
 
 TAX_RATE = 10.0
@@ -229,14 +232,12 @@ def missing(what: str) -> RefusedError:
 
 def rule_violation(why: str) -> RefusedError:
     """Return the error of the business logic: a 409 that a repeat does not cure."""
-    return RefusedError(409, why, "JiwaException")
+    return RefusedError(409, why, RULE)
 
 
 def conflict(what: str) -> RefusedError:
     """Return the error for a record that was saved since it was read: the other kind of 409."""
-    return RefusedError(
-        409, f"{what} has been changed by another user since it was read.", "ConcurrencyException"
-    )
+    return RefusedError(409, what, CLASH)
 
 
 def found(rows: list[Document], name: str, key: str) -> Document:

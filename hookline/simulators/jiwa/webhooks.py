@@ -9,7 +9,7 @@ import asyncio
 import json
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,21 +60,26 @@ class Webhook:
     subscription: "Subscription"
     body: bytes
     row: Document
+    headers: list[Document]
+    """The headers of the subscription when the message was made."""
 
 
 @dataclass(slots=True)
 class Subscription:
-    """A subscriber's subscription to an event, as its row has it."""
+    """A subscriber's subscription to an event, as its row has it, and what only it shows when it is read alone."""
 
     subscriber: "Subscriber"
     row: Document
+    headers: list[Document]
+    last: Document = field(default_factory=dict)
+    """The outcome of the last message."""
     queue: asyncio.Queue[Webhook] = field(default_factory=asyncio.Queue)
     sender: asyncio.Task[None] | None = None
 
     @property
     def key(self) -> str:
-        """The SubscriptionID."""
-        return str(self.row["SubscriptionID"])
+        """The RecID."""
+        return str(self.row["RecID"])
 
 
 @dataclass(slots=True)
@@ -94,8 +99,9 @@ class Subscriber:
 class Webhooks:
     """The subscribers, and the sending to them while it is `open`."""
 
-    def __init__(self, retries: RetryPolicy) -> None:
+    def __init__(self, retries: RetryPolicy, keeps_headers: Callable[[], bool]) -> None:
         self._policy = retries
+        self._keeps_headers = keeps_headers
         self._client: httpx.AsyncClient | None = None
         self._sent = 0
         self.subscribers: dict[str, Subscriber] = {}
@@ -124,6 +130,12 @@ class Webhooks:
         if subscription.sender:
             subscription.sender.cancel()
 
+    def drop_messages(self, subscription: Subscription) -> None:
+        """Delete the messages of a subscription, those that wait too."""
+        subscriber = subscription.subscriber
+        kept = (each for each in subscriber.messages if each.subscription is not subscription)
+        subscriber.messages = deque(kept, maxlen=MAX_MESSAGES)
+
     def notify(self, event: str, document: Any) -> None:
         """Queue a message for each enabled subscription to the event; the document as it is now."""
         body = b""
@@ -132,7 +144,7 @@ class Webhooks:
                 continue
             body = body or json.dumps(document, ensure_ascii=False).encode()
             self._sent += 1
-            webhook = Webhook(each, body, self._new_row(each, event, body))
+            webhook = Webhook(each, body, self._new_row(each, event, body), each.headers)
             each.subscriber.messages.append(webhook)
             each.queue.put_nowait(webhook)
             if self._client and each.sender is None:
@@ -149,8 +161,7 @@ class Webhooks:
             "Status": WAITING,
             "Retries": 0,
             **dict.fromkeys(("AddedDateTime", "LastSavedDateTime"), timestamp()),
-            "LastMessageResponseHTTPCode": 0,
-            "LastMessageResponseMessage": "",
+            **dict.fromkeys(("LastMessageResponseHTTPCode", "LastMessageResponseMessage")),
         }
 
     def _subscriptions(self) -> Iterator[Subscription]:
@@ -181,19 +192,19 @@ class Webhooks:
         row |= {
             "Status": SENT if arrived else WAITING if again else GIVEN_UP,
             "LastSavedDateTime": timestamp(),
-            "LastMessageResponseHTTPCode": code or 0,
+            "LastMessageResponseHTTPCode": code or 0,  # fact: webhook-message-outcome
             "LastMessageResponseMessage": answer,
         }
         wait = self._policy.wait(row["Retries"]) if requested is None else requested
         retry = timestamp(after=wait) if again else None
-        webhook.subscription.row |= {"LastHTTPResponseCode": code, "RetryAfterDateTime": retry}
+        webhook.subscription.last = {"LastHTTPResponseCode": code, "RetryAfterDateTime": retry}
         return wait if again else None
 
     async def _post(self, webhook: Webhook) -> httpx.Response:
         if self._client is None:
             raise RuntimeError("the webhooks are not open")
-        headers = {"Content-Type": "application/json"}
-        headers |= {each["Name"]: each["Value"] for each in webhook.subscription.row["RequestHeaders"]}
+        chosen = webhook.headers if self._keeps_headers() else webhook.subscription.headers
+        headers = {"Content-Type": "application/json"} | {each["Name"]: each["Value"] for each in chosen}
         return await self._client.post(webhook.row["URL"], content=webhook.body, headers=headers)
 
 

@@ -91,16 +91,19 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Campaign/TriggerEmail/{Token}")
     def trigger_email(self, call: Call) -> Any:
-        """Send a stored broadcast to one contact, each time it is asked; that Delay means minutes, is assumed."""
+        """Send a stored broadcast to one contact, each time it is asked."""
         body = body_of(call)
         campaign, number, _ = self._broadcast(body)
         address = address_in(body.get("contactdata"))
         contact = self.contact(address)
         if contact and contact["OptOut"]:
-            raise refused(OPTED_OUT, "The contact takes no mails any more.")
+            if self.dialect["opted-out-mail"] == "refused":
+                raise refused(OPTED_OUT, "The contact takes no mails any more.")
+            if self.dialect["opted-out-mail"] == "dropped":
+                return {}
         parameters = body.get("namedpairsparameters") or {}
         self.do_at(
-            _due(whole(body, "Delay", 0)),
+            _due(whole(body, "Delay", 0)),  # fact: delay-is-in-minutes
             lambda: self.mail(
                 address, kind="triggered", campaign=campaign.camp_id, broadcast=number, parameters=parameters
             ),
@@ -109,8 +112,8 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Email/SendEmail/{Token}")
     def send_email(self, call: Call) -> Any:
-        """Relay a mail given in full, to each of its recipients, whether they opted out or not (assumed)."""
-        body = body_of(call)
+        """Relay a mail given in full, to each of its recipients."""
+        body = body_of(call)  # fact: relayed-to-everybody
         sender, recipients = part_of(body, "From").get("email"), _recipients(body)
         if not body.get("to") or not all(is_address(each) for each in (sender, *recipients)):
             raise bad_request("From and To need e-mail addresses.")
@@ -133,8 +136,8 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Campaign/AddBroadcast/{Token}")
     def add_broadcast(self, call: Call) -> Any:
-        """Send a design to everybody in a segment who has not opted out; the inputs are assumed."""
-        body = body_of(call)
+        """Send a design to everybody in a segment who has not opted out."""
+        body = body_of(call)  # fact: broadcast-inputs
         campaign, due = self._campaign(body), _schedule(body)
         if whole(body, "DesignId") not in DESIGNS:
             raise refused(NO_DESIGN, "There is no such design.")
@@ -156,26 +159,25 @@ class CampaignRoutes(ContactRoutes):
 
     @operation("POST", "/api/Campaign/GetBroadcastStatus/{Token}")
     def get_broadcast_status(self, call: Call) -> Any:
-        """Answer the number of a broadcast's mails; to whom, the vendor does not say. The shape is assumed."""
-        campaign, number, broadcast = self._broadcast(body_of(call))
+        """Answer the number of a broadcast's mails; to whom, the vendor does not say."""
+        campaign, number, broadcast = self._broadcast(body_of(call))  # fact: broadcast-status
         return campaign.ids | {
             "BroadcastId": number,
             "Name": broadcast.name,
             "Status": broadcast.status,
-            "TotalSent": len(self._mails_of(campaign, number)),
+            "TotalSent": self.figure(len(self._mails_of(campaign, number))),
         }
 
     # Results
 
     @operation("POST", "/api/Campaign/GetCampaignResults/{Token}")
     def get_campaign_results(self, call: Call) -> Any:
-        """Answer the results of a campaign's mails; the fields are assumed."""
-        campaign = self._campaign(body_of(call))
+        """Answer the results of a campaign's mails."""
+        campaign = self._campaign(body_of(call))  # fact: campaign-results
         mails = self._mails_of(campaign)
         to = {mail["to"].lower() for mail in mails}
         bounces = sum(bool(mail.get("bounced")) for mail in mails)
-        return campaign.ids | {
-            "Name": campaign.name,
+        figures = {
             "TotalSent": len(mails),
             "TotalDelivered": len(mails) - bounces,
             "TotalOpens": sum(mail.get("opened", 0) for mail in mails),
@@ -187,17 +189,19 @@ class CampaignRoutes(ContactRoutes):
                 each["OptOut"] and each["PersonalEMail"].lower() in to for each in self.contacts()
             ),
         }
+        written = {name: self.figure(number) for name, number in figures.items()}
+        return campaign.ids | {"Name": campaign.name} | written
 
     @operation("POST", "/api/Campaign/GetCampaignResultsLinks/{Token}")
     def get_campaign_result_links(self, call: Call) -> Any:
-        """Answer the clicks on each link of a campaign; the fields are assumed."""
+        """Answer the clicks on each link of a campaign."""
         campaign = self._campaign(body_of(call))
         clicks = [mail.get("clicked", ()) for mail in self._mails_of(campaign)]
         links = [
             {
                 "Url": url,
-                "TotalClicks": sum(each.count(url) for each in clicks),
-                "UniqueClicks": sum(url in each for each in clicks),
+                "TotalClicks": self.figure(sum(each.count(url) for each in clicks)),
+                "UniqueClicks": self.figure(sum(url in each for each in clicks)),
             }
             for url in campaign.links
         ]

@@ -14,8 +14,8 @@ from hookline.simulators.sensorpro.core import (
     bad_request,
     body_of,
     message,
+    part_of,
     refused,
-    result,
     texts,
     whole,
 )
@@ -33,6 +33,7 @@ FIELDS = names("""
 """The fields that the vendor names; it has more, and each organization its own."""
 OURS = frozenset(("contactid", "personalemail", "tags", "optout"))
 PAGE_SIZE = 100
+LISTED = {"contact": "Contact", "contacts": "Contacts"}
 
 
 class ContactRoutes(SensorproCore):
@@ -77,12 +78,15 @@ class ContactRoutes(SensorproCore):
 
     @operation("PUT", "/api/Contact/Update/{Token}")
     def update_contacts(self, call: Call) -> Any:
-        """Update each contact; one that is not there is an error of its row (assumed)."""
+        """Update each contact; one that is not there is an error of its row."""
         return self._write_all(call, self._update)
 
     def _write_all(self, call: Call, write: Callable[[Any, Document], str]) -> Any:
         body = body_of(call)
         texts(body, "AddToList")
+        options = part_of(body, "Options")
+        if self.dialect["upsert-needs-options"] == "needed" and not {"parameters", "action"} <= set(options):
+            raise bad_request("Options must have Parameters and Action.")
         if str(body.get("updatebykey", "email")).lower() != "email":
             raise bad_request("UpdateByKey must be email.")
         rows = body.get("contact")
@@ -95,7 +99,7 @@ class ContactRoutes(SensorproCore):
                 statuses.append(message(sequence, DONE[code], code))
             except RefusedError as error:
                 errors.append(message(sequence, error.message, error.code))
-        answer: Document = {"Result": result(errors, statuses)}
+        answer: Document = {"Result": self.result(errors, statuses)}
         if body.get("returnfailedrequests"):
             answer["FailedRequests"] = [rows[error["Sequence"]] for error in errors]
         return answer
@@ -105,17 +109,18 @@ class ContactRoutes(SensorproCore):
         address = address_in(row)
         code = UPDATED if self.contact(address) else ADDED
         if code == ADDED:
-            # Tags are documented for contacts as they are created, and for no others.
             self._contacts[address.lower()] = {
                 "ContactId": str(uuid.uuid4()),
                 "PersonalEMail": address,
                 "Tags": list(tags),
                 "OptOut": False,
             }
+        elif self.dialect["tags-of-known-contacts"] == "added":
+            known = self._contacts[address.lower()]["Tags"]
+            known += [tag for tag in tags if tag not in known]
         _fill(self._contacts[address.lower()], row)
         if options.get("sendwelcomeemail"):
-            # Each time, as the worst reading of the vendor's page allows: a repeat mails again.
-            self.mail(address, kind="welcome")
+            self.mail(address, kind="welcome")  # fact: welcome-each-time
         return code
 
     def _add(self, row: Any, body: Document) -> str:
@@ -131,24 +136,28 @@ class ContactRoutes(SensorproCore):
 
     @operation("POST", "/api/Contact/GetContacts/{Token}")
     def get_contacts(self, call: Call) -> Any:
-        """Answer the contacts with this address or tag; all of them without a filter. The filter is assumed."""
-        return {"Contact": self._found(body_of(call))}
+        """Answer the contacts with this address or tag; all of them without a filter."""
+        return self._listed(self._found(body_of(call)))  # fact: contacts-filter
 
     @operation("POST", "/api/Contact/GetContactsPaged/{Token}")
     def get_contacts_paged(self, call: Call) -> Any:
-        """Answer a page of the contacts, counted from 1; all of it is assumed."""
-        body = body_of(call)
+        """Answer a page of the contacts, counted from 1."""
+        body = body_of(call)  # fact: contacts-have-pages
         number, size = whole(body, "PageNumber", 1), whole(body, "PageSize", PAGE_SIZE)
         if not number or not size:
             raise bad_request("PageNumber and PageSize begin with 1.")
         found, start = self._found(body), call.start((number - 1) * size)
-        return {
-            "Contact": found[start : start + size],
-            "PageNumber": number,
-            "PageSize": size,
-            "TotalPages": math.ceil(len(found) / size),
-            "TotalRecords": len(found),
-        }
+        page = self._listed(found[start : start + size]) | {"PageNumber": number, "PageSize": size}
+        if self.dialect["pages-are-counted"] == "uncounted":
+            return page
+        return page | {"TotalPages": math.ceil(len(found) / size), "TotalRecords": self.figure(len(found))}
+
+    def _listed(self, contacts: list[Document]) -> Document:
+        none = self.dialect["no-contact-is"]
+        if not contacts and none == "absent":
+            return {}
+        rows = None if not contacts and none == "nothing" else contacts
+        return {LISTED[self.dialect["contacts-are-listed-as"]]: rows}
 
     def _found(self, body: Document) -> list[Document]:
         address = str(body.get("personalemail") or "").lower()
@@ -162,8 +171,8 @@ class ContactRoutes(SensorproCore):
 
     @operation("PUT", "/api/Contact/ChangeOptOutStatus/{Token}")
     def change_opt_out_status(self, call: Call) -> Any:
-        """Opt a contact out of mails, or in again; the inputs are assumed."""
-        body = body_of(call)
+        """Opt a contact out of mails, or in again."""
+        body = body_of(call)  # fact: opting-out
         contact, out = self.known(address_in(body)), body.get("optout")
         if not isinstance(out, bool):
             raise bad_request("OptOut must be true or false.")
@@ -172,8 +181,8 @@ class ContactRoutes(SensorproCore):
 
     @operation("POST", "/api/Contact/ForgetMe/{Token}")
     def forget_contact(self, call: Call) -> Any:
-        """Erase a contact for good; the inputs are assumed."""
-        contact = self.known(address_in(body_of(call)))
+        """Erase a contact for good."""
+        contact = self.known(address_in(body_of(call)))  # fact: forgetting
         del self._contacts[contact["PersonalEMail"].lower()]
         return {}
 

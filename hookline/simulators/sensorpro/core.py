@@ -10,6 +10,7 @@ import math
 import re
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -28,18 +29,20 @@ BAD_LOGIN = "LOGIN_FAILED"
 BAD_TOKEN = "TOKEN_INVALID"  # noqa: S105
 BAD_REQUEST = "REQUEST_INVALID"
 
+UNAUTHORIZED = 401
 NO_LENGTH = 411
 
 
-def result(errors: Sequence[Document] = (), statuses: Sequence[Document] = ()) -> Document:
-    """Return the `Result` that every answer carries: for each row an error, or a status for information."""
-    return {
-        "RequestId": str(uuid.uuid4()),
-        "ErrorMessages": list(errors),
-        "StatusMesssages": list(statuses),  # three s, as the vendor sends it
-        "TotalStatusMessages": len(statuses),
-        "TotalErrors": len(errors),
-    }
+STATUS_MESSAGES = {"three-s": "StatusMesssages", "two-s": "StatusMessages"}
+REFUSED = {"ok": 200, "bad-request": 400}
+ENDED = {
+    "token": ("The token is not valid or has expired.", BAD_TOKEN),
+    "rights": ("You are not authorised to make this request.", "ERR_17"),
+    "code": ("", BAD_TOKEN),
+    "unauthorized": ("", BAD_TOKEN),
+    "other-words": ("Please contact the administrator.", "ERR_17"),
+}
+"""The error of a token that is none, by its text and its code."""
 
 
 def message(sequence: int, description: str, code: str) -> Document:
@@ -48,7 +51,7 @@ def message(sequence: int, description: str, code: str) -> Document:
 
 
 def refused(code: str, why: str) -> RefusedError:
-    """Return an error as the vendor answers it: with status 200."""
+    """Return an error as the vendor answers it."""
     return RefusedError(200, why, code)
 
 
@@ -96,21 +99,53 @@ class SensorproCore(Simulator):
     # The vendor's manners
 
     def authorize(self, call: Call) -> None:
-        """Let a caller with a live token in. How a bad one is answered is not documented: assumed."""
+        """Let a caller with a live token in."""
         check_length(call)
-        if not self._tokens.get(call.path["Token"].lower()):
-            raise refused(BAD_TOKEN, "The token is not valid or has expired.")
+        token = call.path["Token"].lower()
+        if not self._tokens.get(token):
+            ended = self.dialect["session-ended"]
+            text, code = ENDED[ended]
+            raise RefusedError(UNAUTHORIZED, "") if ended == "unauthorized" else refused(code, text)
+        if self.dialect["token-lasts"] == "sliding":
+            self._tokens.add(token, self.expires_in, opens=True)
         self._catch_up()
 
     def render(self, _: Call, value: Any) -> Response:
         """Answer the handler's fields and the `Result`."""
-        return JSONResponse({"Result": result()} | value)
+        return JSONResponse({"Result": self.result()} | value)
 
     def refusal(self, error: RefusedError) -> Response:
-        """Answer an error in the body; the status says 200 for all that the vendor itself refuses."""
+        """Answer an error in the body, whatever the status."""
+        if error.status == UNAUTHORIZED:
+            return Response(status_code=error.status)
         if error.status == NO_LENGTH:
             return HTMLResponse(f"<h2>{error.message}</h2>", error.status)  # by the web server before it
-        return JSONResponse({"Result": result([message(0, error.message, error.code)])}, error.status)
+        status = error.status
+        if status == REFUSED["ok"]:
+            status = REFUSED[self.dialect["refusal-status"]]
+        return JSONResponse({"Result": self.result([message(0, error.message, error.code)])}, status)
+
+    def result(self, errors: Sequence[Document] = (), statuses: Sequence[Document] = ()) -> Document:
+        """Return the `Result` that every answer carries: for each row an error, or a status for information."""
+        return {
+            "RequestId": str(uuid.uuid4()),
+            "ErrorMessages": [self._coded(each) for each in errors],
+            STATUS_MESSAGES[self.dialect["status-messages-are-spelt"]]: [
+                self._coded(each) for each in statuses
+            ],
+            "TotalStatusMessages": len(statuses),
+            "TotalErrors": len(errors),
+        }
+
+    def _coded(self, row: Document) -> Document:
+        """Return an error or a status whose code is a number, in a dialect of numbers."""
+        if self.dialect["codes-are"] == "texts" or self.dialect["session-ended"] == "code":
+            return row
+        return row | {"Code": zlib.crc32(row["Code"].encode()) % 1000}
+
+    def figure(self, number: int) -> int | str:
+        """Return a count as this dialect writes it."""
+        return number if self.dialect["figures-are"] == "numbers" else str(number)
 
     # Deferred work
 

@@ -43,8 +43,8 @@ class Import:
     total: int = 0
 
     def row(self) -> Document:
-        """Return its progress; the fields are assumed."""
-        return {
+        """Return its progress."""
+        return {  # fact: import-status
             "ImportId": self.number,
             "Tag": self.definition.tag,
             "Status": self.status,
@@ -109,8 +109,8 @@ class ImportRoutes(ContactRoutes):
         return job.row()
 
     def _definition(self, body: Document) -> tuple[Definition, bool]:
-        """Return the import that a body asks for, and True if it is to run; the nesting is assumed."""
-        tag = str(body.get("tag") or "")
+        """Return the import that a body asks for, and True if it is to run."""
+        tag = str(body.get("tag") or "")  # fact: import-definition
         inputs = part_of(body, "ImportDefinition")
         if not inputs:
             if tag not in self._definitions:

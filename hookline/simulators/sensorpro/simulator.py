@@ -2,8 +2,8 @@
 A stand-in for Sensorpro.
 
 Errors are in the body of a 200 answer, the token is the last segment of each path, and a mail cannot be
-looked for once it is sent. Facts and how far they are known: the vendor notes, section 1. Each subject's calls
-are in a file of their own.
+looked for once it is sent. Facts and how far they are known: hookline/clients/sensorpro/facts.yaml. Each subject's
+calls are in a file of their own.
 """
 
 from hookline.simulators.sensorpro.campaigns import (

@@ -16,8 +16,7 @@ from hookline.simulators.zentitle.terms import FIRST_HEARTBEAT, with_features_on
 
 PASSIVE_CREATED = "Passive License Created Successfully.\n"
 DEACTIVATED = "OK"
-# The vendor prints no sentence for these; they are assumed.
-MASTER_CREATED = "Network Master License Created Successfully.\n"
+MASTER_CREATED = "Network Master License Created Successfully.\n"  # fact: undocumented-sentences
 ACTIVITY_RETURNED = "License Code Activity Updated Successfully"
 ACTIVITY_DELETED = "License Code Activity Deleted Successfully"
 
@@ -126,8 +125,8 @@ class Activations(Account):
         """
         Allocate a code for a computer that never goes online, and answer its certificate.
 
-        That it takes a code, active from then on, is assumed.
-        """
+        It takes a code, active from then on.
+        """  # fact: passive-license-takes-a-code
         inputs = inputs_of(call)
         product, client = self._product(inputs), inputs.required("clientid")
         if not 10 <= len(client) < 256:  # noqa: PLR2004
@@ -141,7 +140,7 @@ class Activations(Account):
 
     @operation("POST", "/api/NetworkMasterLicense")
     def create_network_master_license(self, call: Call) -> Any:
-        """Allocate a code for a LAN daemon, and answer its certificate; all but the inputs is assumed."""
+        """Allocate a code for a LAN daemon, and answer its certificate."""  # fact: master-license-answer
         inputs = inputs_of(call)
         product, company = self._product(inputs).product, self._company_number(inputs)
         terms = self._starting_terms(product, 0)

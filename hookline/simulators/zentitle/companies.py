@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from hookline.simulators.control import Call, folded, operation
+from hookline.simulators.control import Call, RefusedError, folded, operation
 from hookline.simulators.zentitle.inputs import Inputs, escaped, failure, fresh_number, inputs_of, now
 from hookline.simulators.zentitle.state import GLOBAL, Account, Company
 
-# The vendor prints no sentence for any of these; they are assumed.
-COMPANY_CREATED = "Company Created Successfully"
+COMPANY_CREATED = "Company Created Successfully"  # fact: undocumented-sentences
 COMPANY_UPDATED = "Company Updated Successfully"
 COMPANY_DELETED = "Company Deleted Successfully"
 
@@ -64,7 +63,7 @@ class Companies(Account):
 
     @operation("DELETE", "/api/Company")
     def delete_company(self, call: Call) -> Any:
-        """Delete a company; that its codes and groups then belong to none is assumed."""
+        """Delete a company; its codes and groups then belong to none."""  # fact: codes-of-a-deleted-company
         company = self._company(inputs_of(call))
         for each in list(self._of_company[company.company].values()):
             self._move(each, 0)
@@ -81,15 +80,34 @@ class Companies(Account):
         inputs = inputs_of(call)
         name, product = inputs.required("company"), inputs.text("productid") or GLOBAL
         found = self._named.get((name, product))
-        if not found:
-            raise failure("Company does not exist")
-        return self._company_key(found[0])
+        if not found and self.dialect["names-of-companies"] == "any-case":
+            named = ((each, which) for (each, which), rows in self._named.items() if rows)
+            name = next(
+                (each for each, which in named if (each.lower(), which) == (name.lower(), product)), name
+            )
+            found = self._named.get((name, product))
+        return self._company_key(found[0]) if found else self._no_company(name)
 
     @operation("GET", "/api/CompaniesProducts")
     def list_companies_products(self, call: Call) -> Any:
         """Answer every company with its product."""
         inputs_of(call)
         return [self._company_key(each) for each in self._companies.values()]
+
+    def _no_company(self, name: str) -> Any:
+        match self.dialect["no-such-company"]:
+            case "other":
+                return "There is nobody of that name."
+            case "zero":
+                return {"companyID": 0, "company": name, "productID": GLOBAL, "productName": ""}
+            case "empty":
+                return []
+            case "nothing":
+                return None
+            case "status-404":
+                raise RefusedError(404, "No HTTP resource was found.")
+            case _:
+                raise failure("Company does not exist")
 
     def _company(self, inputs: Inputs, product: str = "") -> Company:
         """Return the company of this number, if it is one of the product or of all."""

@@ -8,8 +8,9 @@ from hookline.simulators.records import Document
 from hookline.simulators.zentitle.inputs import Inputs, failure, fresh_number, inputs_of, now
 from hookline.simulators.zentitle.state import Account, Key, License
 
-# The vendor prints no sentence for any of these; they are assumed.
-CREATED, UPDATED, DELETED = (f"{{}} {done} Successfully" for done in ("Created", "Updated", "Deleted"))
+CREATED, UPDATED, DELETED = (
+    f"{{}} {done} Successfully" for done in ("Created", "Updated", "Deleted")
+)  # fact: undocumented-sentences
 PASSWORD_UPDATED = "Group User Password Updated Successfully"  # noqa: S105  (not a password)
 LICENSE_ASSIGNED = "Group License Code Assigned Successfully"
 LICENSE_UNASSIGNED = "Group License Code Unassigned Successfully"
@@ -71,7 +72,7 @@ class Groups(Account):
 
     @operation("DELETE", "/api/Group")
     def delete_group(self, call: Call) -> Any:
-        """Delete a group with its users; that its codes and subgroups are released is assumed."""
+        """Delete a group with its users; its codes and subgroups are released."""  # fact: groups-that-are-deleted
         number = self._group(inputs_of(call))["groupID"]
         del self._groups[number]
         self._users = {key: each for key, each in self._users.items() if each["groupID"] != number}
@@ -170,8 +171,13 @@ class Groups(Account):
         user, password = self._user_named(inputs.required("username")), inputs.required("password")
         known = user["password"] if user else ""
         if not hmac.compare_digest(known.encode(), password.encode()):
-            raise failure("Invalid username or password")
-        return AUTHENTICATED
+            return self._says(ok=False)
+        return self._says(ok=True)
+
+    def _says(self, *, ok: bool) -> Any:
+        if self.dialect["password-answers"] == "boolean":
+            return ok
+        return AUTHENTICATED if ok else "Invalid username or password"
 
     def _user(self, inputs: Inputs) -> Document:
         return _known(self._users.get(inputs.number("groupuserid")))
@@ -220,7 +226,7 @@ class Groups(Account):
 
     @operation("POST", "/api/GroupUserLicense")
     def create_group_user_license(self, call: Call) -> Any:
-        """Add a group and a user and give them a code: all of it or nothing; a standard group, as assumed."""
+        """Add a standard group, a user and its code: all of it or nothing."""  # fact: group-user-license-in-parts
         inputs = inputs_of(call)
         name = _free_name(self._groups, "groupName", inputs, NEW_GROUP, "Group name already exists")
         found, user = self._unassigned(inputs), self._changed_user(inputs, NEW_USER)

@@ -10,15 +10,14 @@ from hookline.simulators.control import Call, operation
 from hookline.simulators.records import Document
 from hookline.simulators.zentitle.inputs import Inputs, failure, inputs_of, now, page
 from hookline.simulators.zentitle.state import Account, License
-from hookline.simulators.zentitle.terms import CODE, CODES, changed, terms_row
+from hookline.simulators.zentitle.terms import CODE, CODES, Terms, changed, terms_row
 
 MAX_CODES = 10_000
 
 CREATED = "License Codes Created Successfully : "
 IMPORTED = "OK"
 UPDATED = "License Code Details Updated Successfully"
-# The vendor prints no sentence for these; they are assumed.
-NOTE_CREATED = "License Note Created Successfully"
+NOTE_CREATED = "License Note Created Successfully"  # fact: undocumented-sentences
 NOTE_UPDATED = "License Note Updated Successfully"
 NOTE_DELETED = "License Note Deleted Successfully"
 
@@ -68,13 +67,22 @@ class Licenses(Account):
         terms = found.terms
         if inputs.truth("inheritprofile"):
             terms = self._starting_terms(found.product, profile)
-        terms = changed(terms, inputs, self._products[found.product])
+        terms = self._with_days(changed(terms, inputs, self._products[found.product]), found.terms, inputs)
         reference = inputs.text("reference", found.reference)
         notes = self._changed_notes(found.notes, inputs)
         self._move(found, company)
         found.profile, found.terms, found.notes, found.reference = profile, terms, notes, reference
         found.modified = now()
         return UPDATED
+
+    def _with_days(self, terms: Terms, before: Terms, inputs: Inputs) -> Terms:
+        """Return changed terms with the days that a subscription, or what was one, has then."""
+        kind, days = inputs.text("licensetype").lower(), inputs.whole("subscriptionperiod")
+        if kind == "subscriptionperiod" and days and self.dialect["subscription-days"] == "set":
+            return replace(terms, subscriptionperiod=days)
+        if kind == "perpetual" and self.dialect["perpetual-clears-days"] == "kept":
+            return replace(terms, subscriptionperiod=before.subscriptionperiod)
+        return terms
 
     @operation("GET", "/api/LicenseCodes")
     def list_license_codes(self, call: Call) -> Any:
@@ -106,7 +114,14 @@ class Licenses(Account):
         acquired = list(islice(free, amount))
         for each in acquired:
             each.terms, each.modified = replace(each.terms, acquired=True), now()
-        return [each.code for each in acquired]
+        codes = [each.code for each in acquired]
+        match self.dialect["taken-codes"]:
+            case "commas":
+                return ",".join(codes)
+            case "records":
+                return [{"licenseCode": each} for each in codes]
+            case _:
+                return codes
 
     def _profiles_named(self, inputs: Inputs) -> set[int] | None:
         """Return the numbers of the profiles of this name, of any product; none when none is named."""
@@ -136,7 +151,7 @@ class Licenses(Account):
         if len(set(codes)) < len(codes):
             raise failure("License codes must be unique")
         if not all(re.fullmatch(r"[0-9]{17,19}", code) for code in codes):
-            raise failure("License codes must have 17 to 19 digits")
+            raise failure("License codes must have 17 to 19 digits")  # fact: codes-to-import
 
     # Notes
 

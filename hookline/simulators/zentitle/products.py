@@ -22,7 +22,7 @@ from hookline.simulators.zentitle.terms import (
     udf_rows,
 )
 
-PRODUCT_CREATED = "Product Created Successfully"  # the vendor prints no sentence; this one is assumed
+PRODUCT_CREATED = "Product Created Successfully"  # fact: undocumented-sentences
 PRODUCT_UPDATED = "Product Updated Successfully"
 
 TRIAL_DAYS = 30
@@ -53,7 +53,7 @@ def _change_group(product: Product, each: Inputs) -> None:
 
 
 def _delete_group(product: Product, each: Inputs) -> None:
-    """Delete a feature group; that its features fall to the default group is assumed."""
+    """Delete a feature group; its features fall to the default group."""  # fact: features-of-a-deleted-group
     _removed_group(product, _group_in(product, each.required("featuregroupname")), DEFAULT_GROUP)
 
 
@@ -109,9 +109,9 @@ def _switch(product: Product, feature: Feature, each: Inputs) -> None:
     """
     Switch a feature of the product, and with it that of codes to come: on if it is available in trials.
 
-    No answer of the vendor's shows that; that featureAvailability of a product does is assumed.
+    The answers show it as featureAvailability.
     """
-    available = bool(each.truth("availableintrials"))
+    available = bool(each.truth("availableintrials"))  # fact: features-in-trials
     if available and feature.kind != "Normal":
         raise failure("availableInTrials can be true only for the normal featureType")
     switch = replace(product.terms.switch(feature), on=available)

@@ -16,7 +16,7 @@ from hookline.simulators.zentitle.terms import (
     terms_row,
 )
 
-PROFILE_CREATED = "Profile Created Successfully"  # the vendor prints no sentence; this one is assumed
+PROFILE_CREATED = "Profile Created Successfully"  # fact: undocumented-sentences
 PROFILE_UPDATED = "Profile Updated Successfully"
 SMALL = ("enabledForUse", "licenseType", "acquiredByWebservice", "concurrencyMode")
 """Fields whose words GET Profiles answers in lower case."""

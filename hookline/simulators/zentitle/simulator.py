@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from hookline.facts import facts_of
 from hookline.simulators.control import Call, RefusedError, operation
 from hookline.simulators.zentitle import seed as seeded
 from hookline.simulators.zentitle.activations import Activations
@@ -32,9 +33,10 @@ KEYS = {
     "sandbox-zentitle-ds": DS,
 }
 
-EVENT_CREATED = (
-    "DataStreamer Event Created Successfully"  # the vendor prints no sentence; this one is assumed
-)
+EVENT_CREATED = "DataStreamer Event Created Successfully"  # fact: undocumented-sentences
+
+UNDOCUMENTED = set(facts_of("zentitle")["undocumented-sentences"].about)
+MAY_BE_EMPTY = set(facts_of("zentitle")["nothing-to-list"].about)
 
 Rows = dict[Hashable, dict[str, Any]]
 
@@ -104,27 +106,65 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
     # The vendor's manners
 
     def authorize(self, call: Call) -> None:
-        """Let a key in to what its kind opens. The statuses of a refusal are assumed."""
+        """Let a key in to what its kind opens."""
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
         sent = token.strip().encode()
         kinds = [
             kind for key, kind in KEYS.items() if hmac.compare_digest(sent, f"{CUSTOMER}:{key}".encode())
         ]
         if scheme.lower() != "bearer" or not kinds:
-            raise RefusedError(401, "Authorization has been denied for this request.")
+            raise RefusedError(self._status(401), "Authorization has been denied for this request.")
         [kind] = kinds
         openers = _openers(call)
         if kind not in openers:
-            raise RefusedError(403, f"This API key is {kind}; the call needs a {' or '.join(openers)} key.")
+            raise RefusedError(
+                self._status(403), f"This API key is {kind}; the call needs a {' or '.join(openers)} key."
+            )
 
-    def render(self, _: Call, value: Any) -> Response:
+    def _status(self, usual: int) -> int:
+        return {"status-401": usual, "status-403": 403, "sentence": 200}[self.dialect["wrong-key"]]
+
+    def render(self, call: Call, value: Any) -> Response:
         """Answer the value as JSON; a message is a JSON string."""
-        return JSONResponse(value)
+        name = call.operation.name
+        if name in UNDOCUMENTED:
+            value = self._in_other_words(value)
+        elif name in MAY_BE_EMPTY and value == []:
+            return self._nothing_to_list()
+        elif isinstance(value, int) and name in MAY_BE_EMPTY and self.dialect["form-of-the-count"] == "text":
+            value = str(value)
+        return JSONResponse(self._spelled(value))
+
+    def _in_other_words(self, sentence: str) -> str | None:
+        words = {"ok": "OK", "other": "Your request was processed.", "nothing": None}
+        return words.get(self.dialect["undocumented-sentences"], sentence)
+
+    def _nothing_to_list(self) -> Response:
+        variant = self.dialect["nothing-to-list"]
+        texts = {"sentence": "No records found", "other": "The result set is void.", "nothing": None}
+        if variant == "status-404":
+            return JSONResponse({"Message": "No HTTP resource was found."}, 404)
+        return JSONResponse(texts.get(variant, []))
+
+    def _spelled(self, value: Any) -> Any:
+        """Return a value with the names in it as this account spells them."""
+        spelling = self.dialect["case-of-names"]
+        match value:
+            case dict() if spelling != "samples":
+                spell = str.lower if spelling == "lower" else _with_a_capital
+                return {spell(name): self._spelled(inner) for name, inner in value.items()}
+            case list() if spelling != "samples":
+                return [self._spelled(each) for each in value]
+            case _:
+                return value
 
     def refusal(self, error: RefusedError) -> Response:
-        """Answer a description in the answer's place; where HTTP itself refuses, the form of ASP.NET (assumed)."""
+        """Answer a description in the answer's place; where HTTP itself refuses, in the form of ASP.NET."""
+        variant = self.dialect["error-status"]
+        if error.status == 200 and variant != "status-400":  # noqa: PLR2004
+            return JSONResponse(f"Error: {error.message}" if variant == "error" else error.message)
         if error.status == 200:  # noqa: PLR2004
-            return JSONResponse(error.message)
+            return JSONResponse({"Message": error.message}, 400)
         return JSONResponse({"Message": error.message}, error.status)
 
     # Events
@@ -138,6 +178,10 @@ class ZentitleSimulator(Licenses, Activations, Products, Profiles, Trials, Compa
         payload = inputs.json("payload") if "payload" in inputs else ""
         self._events.append({"event": event, "productId": product, "payload": payload, "created": now()})
         return EVENT_CREATED
+
+
+def _with_a_capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _openers(call: Call) -> tuple[str, ...]:

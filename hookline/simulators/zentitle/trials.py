@@ -12,8 +12,7 @@ from hookline.simulators.zentitle.state import Account, consumer_row
 
 IN_TRIAL = "In Trial"
 TRIAL_DELETED = "Trial Deleted Successfully"
-# The vendor says that these messages exist and not how they read; they are assumed.
-NO_TRIAL = "Trial does not exist"
+NO_TRIAL = "Trial does not exist"  # fact: absence-sentences
 EXPIRED = "Trial has expired"
 CONVERTED = "Trial has been activated"
 CONSUMER_CREATED = "Consumer Data Created Successfully"

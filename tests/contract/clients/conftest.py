@@ -25,8 +25,9 @@ PRO = "6453300110"  # a product of the simulator
 
 
 @pytest.fixture(scope="session")
-async def simulators():
+async def simulators(dialect):
     async with running() as sandbox:
+        sandbox.speak(dialect)
         yield sandbox
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from hookline.clients import (
+    NotAuthenticated,
     NotFound,
     RateLimited,
     Refused,
@@ -25,20 +26,26 @@ LISTS_PER_STATE = {
 THINGS = {
     "list_tickets": "get_ticket",
     "list_customers": "get_customer",
+    "list_locations": "get_location",
+    "list_employees": "get_employee",
+    "list_contact_points": "get_contact_point",
     "list_connectors": "get_connector",
     "list_products": "get_product",
     "list_providers": "get_provider",
     "list_vehicles": "get_vehicle",
+    "list_vehicle_models": "get_vehicle_model",
+    "list_vehicle_makes": "get_vehicle_make",
 }
+BY_NUMBER = {"get_vehicle_model", "get_vehicle_make"}
 
 
 async def customer_named(jifeline, name):
-    [customer] = (await jifeline.list_customers(name=name)).result
+    [customer] = [each async for each in pages(jifeline.list_customers) if each.company_name == name]
     return customer
 
 
 async def session_that_is(jifeline, state):
-    [session] = (await jifeline.list_openobd_sessions(state=state)).result
+    [session] = [each async for each in pages(jifeline.list_openobd_sessions) if each.state == state]
     return session
 
 
@@ -66,8 +73,11 @@ async def test_tickets_are_listed_by_their_state(jifeline, state, operation):
     of_all = await jifeline.list_tickets(state=state)
     of_these = await getattr(jifeline, operation)()
 
-    assert (of_all.result, of_all.total) == (of_these.result, of_these.total)
-    assert {state} == {ticket.state for ticket in of_these.result}
+    assert {state} == {ticket.state for ticket in of_all.result}
+    assert ([each.id for each in of_all.result], of_all.total) == (
+        [each.id for each in of_these.result],
+        of_these.total,
+    )
 
 
 async def test_a_ticket_is_prepared_and_found_by_our_reference(sandbox, jifeline):
@@ -86,7 +96,7 @@ async def test_a_ticket_is_prepared_and_found_by_our_reference(sandbox, jifeline
     candidates = await jifeline.list_prepared_tickets(customer_id=customer.id, created_after=started)
     [found] = [each for each in candidates.result if each.preparer_external_reference == "order 100123"]
 
-    assert (made.id, "prepared", False) == (found.id, found.state, made.unfinished)
+    assert (made.id, False) == (found.id, made.unfinished)
     assert (vehicle.vin, "AB12", vehicle.vehicle_model_id) == (
         found.vin,
         found.voucher_code,
@@ -94,22 +104,25 @@ async def test_a_ticket_is_prepared_and_found_by_our_reference(sandbox, jifeline
     )
 
 
-async def test_a_closed_ticket_tells_what_was_done(sandbox, jifeline):
+async def test_the_product_lines_of_a_ticket_tell_what_was_done(sandbox, jifeline):
     ticket = sandbox.jifeline.create_ticket("3001")
     sandbox.jifeline.close_ticket(
-        ticket["id"],
-        [{"product": "DIAG-INIT", "quantity": 2}, {"product": "DIAG-CODE", "price": None}],
+        ticket["id"], [{"product": "DIAG-INIT", "quantity": 2}, {"product": "DIAG-CODE", "price": 99.5}]
     )
 
     [read] = (await jifeline.list_closed_tickets(ticket_number=ticket["ticket_number"])).result
+    first, second = (await jifeline.list_product_lines(ticket_id=read.id)).result
 
-    first, second = read.product_lines
-    assert (Decimal(2), Decimal(85), None) == (first.quantity, first.price, second.price)
-    assert (first.name, Decimal(85)) == (
-        (product := await jifeline.get_product(id=first.product_id)).name,
-        product.price,
+    assert (2, Decimal(85), Decimal(170), "EUR") == (
+        first.quantity,
+        first.unit_gross_price.amount,
+        first.gross_price.amount,
+        first.gross_price.currency,
     )
-    assert read == await jifeline.get_ticket(id=read.id)
+    assert (1, Decimal("99.5")) == (second.quantity, second.unit_gross_price.amount)
+    assert ["Initialise trailer module", "Code a control unit"] == [
+        (await jifeline.get_product(id=line.product_id)).name for line in (first, second)
+    ]
 
 
 async def test_a_ticket_that_is_marked_leaves_the_list_of_those_to_do(jifeline):
@@ -150,7 +163,7 @@ async def test_tickets_are_filtered_by_when_they_ended(jifeline):
 
 
 async def test_the_chat_of_a_ticket_is_read(jifeline):
-    tickets = (await jifeline.list_closed_tickets()).result
+    tickets = (await jifeline.list_tickets(state="closed")).result
     talks = [
         [each async for each in pages(jifeline.list_channel_messages, channel_id=ticket.customer_channel_id)]
         for ticket in tickets
@@ -190,13 +203,26 @@ async def test_a_count_alone_may_be_asked_for(jifeline):
     assert ([], True) == (page.result, page.total > 0)
 
 
-async def test_a_customer_tells_where_it_is_and_the_partners_number_of_it(jifeline):
+async def test_a_customer_is_found_where_it_is_and_by_whom_it_is_reached(jifeline):
     customer = await customer_named(jifeline, "Elm Street Motors")
+    place = await jifeline.get_location(id=customer.primary_location_id)
+    points = (await jifeline.list_contact_points(customer_id=customer.id)).result
+    people = (await jifeline.list_employees(customer_id=customer.id)).result
 
-    assert ("3002", "Utrecht", "203b") == (
-        customer.debtor_number,
-        customer.address.city,
-        customer.address.house_number,
+    assert ("3002", "Utrecht", "203b") == (customer.reference, place.city, place.number)
+    assert ["workshop@elmstreetmotors.example", ""] == [point.email_address for point in points]
+    assert [("Dee", "")] == [(person.given_name, person.contact_point_id) for person in people]
+
+
+async def test_people_who_are_not_enabled_are_listed_when_they_are_asked_for(jifeline):
+    customer = await customer_named(jifeline, "Mill Road Garage")
+
+    usual = await jifeline.list_employees(customer_id=customer.id)
+    others = await jifeline.list_employees(customer_id=customer.id, enabled=False)
+
+    assert (["Ann", "Bas"], ["Cor"]) == (
+        [person.given_name for person in usual.result],
+        [person.given_name for person in others.result],
     )
 
 
@@ -217,9 +243,22 @@ async def test_a_vehicle_is_found_by_its_number_plate_or_vin(jifeline):
     [by_vin] = (await jifeline.list_vehicles(vin="YBLCV12A9MB003381")).result
 
     model = await jifeline.get_vehicle_model(id=by_vin.vehicle_model_id)
+    make = await jifeline.get_vehicle_make(id=model.make_id)
 
     assert by_plate == by_vin
-    assert ("Corvo 1.2", "Bellamy") == (model.name, model.make_name)
+    assert ("Corvo 1.2", "Bellamy") == (model.name, make.name)
+
+
+async def test_models_are_listed_by_their_make(jifeline):
+    models = (await jifeline.list_vehicle_models(make_id=51)).result
+
+    assert ["Trek 2.0", "Trek Estate"] == [model.name for model in models]
+
+
+async def test_a_product_is_found_by_its_number(jifeline):
+    [product] = (await jifeline.list_products(product_number="DIAG-CALIB")).result
+
+    assert ("Calibrate a camera", "custom") == (product.name, product.type)
 
 
 # openOBD sessions -------------------------------------------------------------------------------------------
@@ -284,22 +323,83 @@ async def test_the_feed_is_begun_at_a_moment(jifeline):
 # Unhappy answers --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", [*THINGS.values(), "get_openobd_session", "interrupt_openobd_session"])
+@pytest.mark.parametrize(
+    "operation",
+    [*sorted(set(THINGS.values()) - BY_NUMBER), "get_openobd_session", "interrupt_openobd_session"],
+)
 async def test_what_is_not_there_is_not_found(jifeline, operation):
     with pytest.raises(NotFound, match=NOBODY):
         await getattr(jifeline, operation)(id=NOBODY)
 
 
-async def test_a_model_that_is_not_there_is_not_found(jifeline):
+@pytest.mark.parametrize("operation", sorted(BY_NUMBER))
+async def test_a_model_or_make_that_is_not_there_is_not_found(jifeline, operation):
     with pytest.raises(NotFound):
-        await jifeline.get_vehicle_model(id=1)
+        await getattr(jifeline, operation)(id=1)
 
 
-async def test_a_field_that_is_refused_is_named(jifeline):
+async def test_a_field_that_is_refused_is_named(sandbox, jifeline):
+    sandbox.jifeline.dialect.speak({"refusal-rows": "rows"})
+
     with pytest.raises(Refused, match="customer_id must be the id of a customer") as failure:
         await jifeline.create_prepared_ticket(customer_id=NOBODY)
 
     assert ["customer_id"] == [row["field"] for row in failure.value.rows]
+
+
+# Dialects ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["record", "empty", "accepted", "see-other"])
+async def test_a_mark_is_made_however_it_is_answered(sandbox, jifeline, answer):
+    sandbox.jifeline.dialect.speak({"mark-answer": answer})
+    ticket = (await jifeline.list_closed_tickets(externally_processed=False)).result[0]
+
+    marked = await jifeline.mark_ticket_processed(id=ticket.id, externally_processed=True)
+
+    assert (answer == "accepted", True) == (
+        marked.unfinished,
+        (await jifeline.get_ticket(id=ticket.id)).externally_processed,
+    )
+
+
+@pytest.mark.parametrize("answer", ["record", "see-other"])
+async def test_a_prepared_ticket_is_known_by_its_id_however_it_is_answered(sandbox, jifeline, answer):
+    sandbox.jifeline.dialect.speak({"prepared-answer": answer})
+    customer = await customer_named(jifeline, "Mill Road Garage")
+
+    made = await jifeline.create_prepared_ticket(customer_id=customer.id, preparer_external_reference="7")
+
+    assert "7" == (await jifeline.get_ticket(id=made.id)).preparer_external_reference
+
+
+@pytest.mark.parametrize("status", ["unauthorized", "bad-request"])
+async def test_a_wrong_client_is_not_let_in_by_whichever_status(sandbox, clients, open_clients, status):
+    sandbox.jifeline.dialect.speak({"wrong-client": status})
+    client = await open_clients(clients.jifeline(sandbox, "another-secret"))
+
+    with pytest.raises(NotAuthenticated):
+        await client.list_tickets()
+
+
+async def test_a_filter_that_is_ignored_brings_the_others_too(sandbox, jifeline):
+    sandbox.jifeline.dialect.speak({"product-lines-filter": "ignored", "closed-tickets-filters": "ignored"})
+    ticket = (await jifeline.list_closed_tickets()).result[0]
+
+    lines = (await jifeline.list_product_lines(ticket_id=ticket.id)).result
+    closed = (await jifeline.list_closed_tickets(finished_after=datetime.now(UTC))).result
+
+    assert (3, 3) == (len({line.ticket_id for line in lines}), len(closed))
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_records_are_the_same_in_every_dialect(sandbox, jifeline, seed):
+    usual = [(await getattr(jifeline, listing)()).result for listing in [*THINGS, *LISTS_PER_STATE.values()]]
+    sandbox.jifeline.dialect.draw(seed)
+
+    read = [(await getattr(jifeline, listing)()).result for listing in [*THINGS, *LISTS_PER_STATE.values()]]
+
+    assert usual == read
 
 
 async def test_a_prepared_ticket_that_met_a_fault_may_exist(sandbox, jifeline):

@@ -331,6 +331,9 @@ async def test_waiting_faults_are_listed_with_what_they_did(sandbox, zentitle):
             "answer": None,
             "rows": 1,
             "skip": 0,
+            "form": "cut",
+            "field": "",
+            "done": True,
             "seen": 1,
             "struck": 1,
         }

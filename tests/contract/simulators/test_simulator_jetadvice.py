@@ -96,11 +96,6 @@ async def device(client, key="730101"):
     [
         {"auth": ("api@sandbox.example", "sandbox-jetadvice-password")},
         {"auth": ("API@sandbox.example", "sandbox-jetadvice-password")},
-        {"params": {"Username": "api@sandbox.example", "password": "sandbox-jetadvice-password"}},
-        {
-            "params": {"username": "api@sandbox.example", "password": "sandbox-jetadvice-password"},
-            "headers": {"Authorization": "Bearer something"},
-        },
     ],
 )
 async def test_the_token_is_twenty_capital_letters_in_a_json_string(sandbox, credentials):
@@ -111,6 +106,16 @@ async def test_the_token_is_twenty_capital_letters_in_a_json_string(sandbox, cre
 
     assert re.fullmatch(r"[A-Z]{20}", token)
     assert (200, 200) == (response.status_code, customers.status_code)
+
+
+async def test_a_dialect_takes_the_credentials_in_the_address_alone(sandbox):
+    sandbox.jetadvice.dialect.speak({"login-takes": "query"})
+    account = {"Username": "api@sandbox.example", "password": "sandbox-jetadvice-password"}
+    async with httpx.AsyncClient(base_url=sandbox.jetadvice.url) as client:
+        taken = await client.get("/login", params=account)
+        refused = await client.get("/login", auth=tuple(account.values()))
+
+    assert (200, 403) == (taken.status_code, refused.status_code)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from hookline.simulators import InvalidControlError, JifelineSimulator, Sandbox, running
+from hookline.simulators.jifeline import tickets
 
 FORM = {
     "grant_type": "client_credentials",
@@ -21,7 +22,10 @@ UNKNOWN = (
 )
 TICKETS = "/v2/tickets/tickets"
 PREPARED = "/v2/tickets/prepared-tickets"
+CLOSED = "/v2/tickets/closed-tickets"
+LINES = "/v2/tickets/product-lines"
 CUSTOMERS = "/v2/customers/customers"
+EMPLOYEES = "/v2/customers/employees"
 EVENTS = "/v2/system/events"
 MESSAGES = "/v2/tickets/messenger-channel/messages"
 SESSIONS = "/v2/open-obd/sessions"
@@ -34,22 +38,38 @@ LISTS = {
     "/v2/tickets/outsourced-tickets": 1,
     "/v2/tickets/closed-tickets": 3,
     "/v2/tickets/cancelled-tickets": 1,
+    LINES: 4,
     CUSTOMERS: 2,
+    "/v2/customers/locations": 3,
+    "/v2/customers/contact-points": 4,
     "/v2/customers/connectors": 5,
     "/v2/products/products": 4,
     "/v2/providers/providers": 3,
     "/v2/vehicles/vehicles": 4,
+    "/v2/vehicles/models": 4,
+    "/v2/vehicles/makes": 3,
     SESSIONS: 3,
 }
 WITH_ONE = [
     TICKETS,
     CUSTOMERS,
+    "/v2/customers/locations",
+    EMPLOYEES,
+    "/v2/customers/contact-points",
     "/v2/customers/connectors",
     "/v2/products/products",
     "/v2/providers/providers",
     "/v2/vehicles/vehicles",
+    "/v2/vehicles/models",
+    "/v2/vehicles/makes",
     SESSIONS,
 ]
+
+
+@pytest.fixture(autouse=True)
+def with_rows(sandbox):
+    """A refusal names its field in a row, so that a test can tell which it was."""
+    sandbox.jifeline.dialect.speak({"refusal-rows": "rows"})
 
 
 class Clock:
@@ -279,6 +299,15 @@ async def test_a_limit_or_offset_out_of_bounds_is_a_problem_that_names_it(jifeli
     assert [*query] == await refused_fields(response)
 
 
+async def test_a_refusal_has_a_sentence_and_in_one_dialect_a_row_for_the_field_too(sandbox, jifeline):
+    with_a_row = problem(await jifeline.get(CUSTOMERS, params={"limit": "many"}))
+    sandbox.jifeline.dialect.speak({"refusal-rows": "detail"})
+
+    without = problem(await jifeline.get(CUSTOMERS, params={"limit": "many"}))
+
+    assert with_a_row == without | {"errors": [{"field": "limit", "message": without["detail"]}]}
+
+
 async def test_a_parameter_that_is_not_known_is_ignored_and_not_told_as_applied(jifeline):
     answer = await listed(jifeline, CUSTOMERS, nmae="Mill")
 
@@ -302,38 +331,69 @@ async def test_a_state_s_own_list_is_the_filter_by_state(jifeline, state):
     own = await listed(jifeline, f"/v2/tickets/{state.replace('_', '-')}-tickets")
 
     assert state == filtered["query"]["state"]
-    assert (own["result"], own["total"]) == (filtered["result"], filtered["total"])
-    assert {state} == {each["state"] for each in own["result"]}
+    assert ([each["id"] for each in own["result"]], own["total"]) == (
+        [each["id"] for each in filtered["result"]],
+        filtered["total"],
+    )
+    assert {state} == {each["state"] for each in filtered["result"]}
 
 
 async def test_two_closed_tickets_wait_for_their_invoice(jifeline):
-    waiting = await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="false")
-    finished = await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="true")
+    waiting = await results(jifeline, CLOSED, externally_processed="false")
+    finished = await results(jifeline, CLOSED, externally_processed="true")
 
     assert [["Code a control unit", "Calibrate a camera"], ["Initialise trailer module"]] == [
-        [line["name"] for line in each["product_lines"]] for each in waiting
+        await services(jifeline, each) for each in waiting
     ]
     assert ["billed by hand"] == [each["external_reference"] for each in finished]
 
 
-async def test_a_closed_ticket_s_lines_name_a_product_a_quantity_and_a_price(jifeline):
-    products = {each["id"]: each for each in await results(jifeline, "/v2/products/products")}
-    for ticket in await results(jifeline, "/v2/tickets/closed-tickets"):
-        for line in ticket["product_lines"]:
-            product = products[line["product_id"]]
-            assert (product["name"], 1, product["price"]) == (line["name"], line["quantity"], line["price"])
+async def services(jifeline, ticket):
+    """The names of the products on a ticket."""
+    products = {each["id"]: each["name"] for each in await results(jifeline, "/v2/products/products")}
+    return [products[line["product_id"]] for line in await results(jifeline, LINES, ticket_id=ticket["id"])]
 
 
-async def test_fields_come_with_the_states_they_belong_to(jifeline):
+async def test_lines_name_ticket_product_quantity_and_prices(jifeline):
+    closed = {each["id"] for each in await results(jifeline, CLOSED)}
+    lines = await results(jifeline, LINES)
+
+    assert closed == {line["ticket_id"] for line in lines}
+    for line in lines:
+        price = line["unit_gross_price"]
+        assert price | {"amount": price["amount"] * line["quantity"]} == line["gross_price"]
+        assert {"amount", "currency", "customer_amount", "customer_currency"} == price.keys()
+
+
+FIELDS = {
+    "closed": """id created_at customer_id ticket_number vehicle_model_id vin finished_at externally_processed
+                 external_reference operator_id vehicle_battery_voltage connection_id""",
+    "cancelled": """id created_at customer_id ticket_number vehicle_model_id vin finished_at cancel_reason_id
+                    externally_processed operator_id external_reference vehicle_battery_voltage connection_id""",
+    "outsourced": """id created_at customer_id ticket_number vehicle_model_id vin outsource_provider_id
+                     outsource_ticket_id reclaimable voucher_code connection_id""",
+    "prepared": """id created_at customer_id ticket_number vehicle_model_id vin voucher_code
+                   preparer_external_reference""",
+}
+"""The fields in the vendor's published samples."""
+
+
+@pytest.mark.parametrize("state", FIELDS)
+async def test_a_ticket_in_the_list_of_its_state_has_the_fields_of_the_published_sample(jifeline, state):
+    for ticket in await results(jifeline, f"/v2/tickets/{state}-tickets"):
+        assert set(FIELDS[state].split()) == ticket.keys()
+
+
+async def test_fields_are_set_in_the_states_they_belong_to(jifeline):
     by_state = {each["state"]: each for each in await results(jifeline, TICKETS)}
 
-    assert ["prepared"] == [state for state, each in by_state.items() if "customer_channel_id" not in each]
-    assert {"closed", "cancelled"} == {state for state, each in by_state.items() if "finished_at" in each}
-    assert ["cancelled"] == [state for state, each in by_state.items() if "cancel_reason_id" in each]
-    assert by_state["cancelled"]["operator_id"] is None
-    assert {"outsource_provider_id", "outsource_ticket_id", "reclaimable"} <= by_state["outsourced"].keys()
-    assert {"assigned_at", "service_started_at", "operator_id"} <= by_state["in_progress"].keys()
-    assert by_state["closed"]["vehicle_battery_voltage"] in {"12v", "24v"}
+    def where_set(name):
+        return {state for state, each in by_state.items() if each[name] is not None}
+
+    assert by_state.keys() - {"prepared"} == where_set("customer_channel_id")
+    assert {"closed", "cancelled"} == where_set("finished_at")
+    assert {"cancelled"} == where_set("cancel_reason_id")
+    assert {"in_progress", "outsourced", "closed"} == where_set("operator_id")
 
 
 async def test_tickets_are_found_by_number_customer_and_time(jifeline):
@@ -342,16 +402,21 @@ async def test_tickets_are_found_by_number_customer_and_time(jifeline):
 
     by_number = await results(jifeline, TICKETS, ticket_number=one["ticket_number"])
     by_customer = await results(jifeline, TICKETS, customer_id=one["customer_id"].upper())
-    after = await results(jifeline, TICKETS, created_after=one["created_at"])
-    before = await results(jifeline, TICKETS, created_before=one["created_at"])
 
     assert [one] == by_number
     assert [each for each in tickets if each["customer_id"] == one["customer_id"]] == by_customer
-    assert (tickets[:4], tickets[5:]) == (after, before)
 
 
-@pytest.mark.parametrize("path", ["/v2/tickets/closed-tickets", "/v2/tickets/cancelled-tickets"])
-async def test_tickets_that_have_ended_are_found_by_when_they_did(jifeline, path):
+async def test_prepared_tickets_are_found_by_when_they_were_prepared(jifeline):
+    [ticket] = await results(jifeline, PREPARED)
+
+    assert [ticket] == await results(jifeline, PREPARED, created_after=last_second(ticket["created_at"]))
+    assert [] == await results(jifeline, PREPARED, created_after=ticket["created_at"])
+    assert [] == await results(jifeline, PREPARED, created_before=ticket["created_at"])
+
+
+async def test_closed_tickets_are_found_by_when_they_were_closed(jifeline):
+    path = CLOSED
     ticket = (await results(jifeline, path))[-1]
 
     assert [ticket] == [
@@ -373,8 +438,8 @@ def last_second(text):
 async def test_a_time_without_a_zone_is_utc(jifeline):
     times = ["2020-01-01T00:00:00", "2020-01-01", "2020-01-01T02:00:00+02:00", "2020-01-01T00:00:00Z"]
 
-    assert [8] * 4 == [(await listed(jifeline, TICKETS, created_after=each))["total"] for each in times]
-    assert [0] * 4 == [(await listed(jifeline, TICKETS, created_before=each))["total"] for each in times]
+    assert [1] * 4 == [(await listed(jifeline, PREPARED, created_after=each))["total"] for each in times]
+    assert [0] * 4 == [(await listed(jifeline, PREPARED, created_before=each))["total"] for each in times]
 
 
 @pytest.mark.parametrize(
@@ -383,11 +448,12 @@ async def test_a_time_without_a_zone_is_utc(jifeline):
         (TICKETS, "state", "open"),
         (TICKETS, "ticket_number", "T-7"),
         (TICKETS, "externally_processed", "no"),
-        (TICKETS, "created_after", "yesterday"),
+        (PREPARED, "created_after", "yesterday"),
         ("/v2/tickets/closed-tickets", "finished_before", "2020-13-01"),
         ("/v2/customers/connectors", "assigned", "1"),
         ("/v2/customers/connectors", "type", "wireless"),
-        (SESSIONS, "state", "asleep"),
+        (EMPLOYEES, "enabled", "perhaps"),
+        ("/v2/vehicles/models", "make_id", "Halden"),
         (EVENTS, "after_id", UNKNOWN),
         (EVENTS, "occurred_after", ""),
         (EVENTS, "limit", "1001"),
@@ -402,16 +468,15 @@ async def test_a_filter_that_cannot_be_read_is_a_problem_that_names_it(jifeline,
 @pytest.mark.parametrize(
     ("path", "query", "field", "values"),
     [
-        (CUSTOMERS, {"name": "mill"}, "debtor_number", ["3001"]),
-        (CUSTOMERS, {"name": "street"}, "debtor_number", ["3002"]),
-        ("/v2/products/products", {"name": "camera"}, "code", ["DIAG-CALIB"]),
-        ("/v2/providers/providers", {"name": "trailer"}, "name", ["Trailer Remote"]),
+        (EMPLOYEES, {}, "given_name", ["Ann", "Bas", "Dee"]),
+        (EMPLOYEES, {"enabled": "false"}, "given_name", ["Cor"]),
+        ("/v2/products/products", {"product_number": "diag-calib"}, "name", ["Calibrate a camera"]),
+        ("/v2/vehicles/models", {"model_group_id": "6210"}, "name", ["Corvo 1.2"]),
         ("/v2/customers/connectors", {"name": "23568"}, "name", ["23568"]),
         ("/v2/customers/connectors", {"assigned": "false"}, "name", ["24977"]),
         ("/v2/customers/connectors", {"assigned": "true", "type": "virtual"}, "name", ["90017"]),
         ("/v2/vehicles/vehicles", {"vin": "ybLcv12a9mb003381"}, "license_plate", ["L-955-ZT"]),
         ("/v2/vehicles/vehicles", {"license_plate": "V-306-HN"}, "vin", ["ZNVHL350XRC417702"]),
-        (SESSIONS, {"state": "active"}, "state", ["active"]),
     ],
 )
 async def test_rows_are_found_by_what_they_hold(jifeline, path, query, field, values):
@@ -432,7 +497,8 @@ async def test_a_vehicle_s_model_is_found_by_its_number(jifeline):
     for vehicle in await results(jifeline, "/v2/vehicles/vehicles"):
         model = (await jifeline.get(f"/v2/vehicles/models/{vehicle['vehicle_model_id']}")).json()
         assert vehicle["vehicle_model_id"] == model["id"]
-        assert {"id", "name", "make_id", "make_name"} == model.keys()
+        make = (await jifeline.get(f"/v2/vehicles/makes/{model['make_id']}")).json()
+        assert {"id", "enabled", "name"} == make.keys()
 
 
 @pytest.mark.parametrize("path", [*WITH_ONE, "/v2/vehicles/models"])
@@ -470,13 +536,13 @@ async def test_a_mark_stays_on_the_ticket_and_takes_it_off_the_list_of_the_unpro
 
     response = await jifeline.put(f"{TICKETS}/{first['id']}", json=marks)
 
-    assert (200, first | marks) == (response.status_code, response.json())
+    assert (200, marks) == (response.status_code, {name: response.json()[name] for name in marks})
     assert [second] == await results(jifeline, closed, externally_processed="false")
-    assert first | marks == (await jifeline.get(f"{TICKETS}/{first['id']}")).json()
+    assert response.json() == (await jifeline.get(f"{TICKETS}/{first['id']}")).json()
 
 
 async def test_a_mark_that_is_left_out_stays_and_everything_else_is_not_for_us_to_change(jifeline):
-    ticket = (await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="true"))[0]
+    [ticket] = await results(jifeline, TICKETS, externally_processed="true")
 
     answer = await jifeline.put(f"{TICKETS}/{ticket['id']}", json={"state": "pending", "ticket_number": 1})
     cleared = await jifeline.put(f"{TICKETS}/{ticket['id']}", json={"external_reference": None})
@@ -496,7 +562,7 @@ async def test_a_mark_that_is_left_out_stays_and_everything_else_is_not_for_us_t
     ],
 )
 async def test_a_mark_that_makes_no_sense_changes_nothing(jifeline, body, field):
-    ticket = (await results(jifeline, "/v2/tickets/closed-tickets"))[0]
+    ticket = (await results(jifeline, TICKETS, state="closed"))[0]
 
     response = await jifeline.put(f"{TICKETS}/{ticket['id']}", json=body)
 
@@ -534,7 +600,8 @@ async def test_a_prepared_ticket_waits_for_the_workshop_and_the_feed_tells_of_it
     ticket = response.json()
     assert (201, "prepared", False) == (response.status_code, ticket["state"], ticket["externally_processed"])
     assert inputs == {name: ticket[name] for name in inputs}
-    assert ticket == (await results(jifeline, PREPARED))[0]
+    listed_ = (await results(jifeline, PREPARED))[0]
+    assert listed_ == {name: ticket[name] for name in listed_}
     [event] = await results(jifeline, EVENTS, after_id=last)
     assert ("tickets.ticket.created", ticket["id"], ticket["ticket_number"], "Mill Road Garage") == (
         event["type"],
@@ -639,6 +706,17 @@ async def test_events_are_found_by_kind_and_time(jifeline):
     assert [] == await results(jifeline, EVENTS, type="tickets.ticket.reopened")
 
 
+async def test_two_filters_of_events_are_refused_as_the_vendor_does(jifeline):
+    two = {"type": "tickets.ticket.closed", "occurred_after": "2020-01-01T00:00:00Z"}
+
+    response = await jifeline.get(EVENTS, params=two)
+
+    assert (400, "Only one filter parameter per request can be used.") == (
+        response.status_code,
+        problem(response)["detail"],
+    )
+
+
 async def test_every_ticket_s_life_is_in_the_feed(jifeline):
     events = {}
     for event in await results(jifeline, EVENTS):
@@ -647,7 +725,7 @@ async def test_every_ticket_s_life_is_in_the_feed(jifeline):
         )
 
     for ticket in await results(jifeline, TICKETS):
-        lines = ["product_added"] * len(ticket.get("product_lines", []))
+        lines = ["product_added"] * len(await results(jifeline, LINES, ticket_id=ticket["id"]))
         end = [ticket["state"]] if ticket["state"] in {"closed", "cancelled"} else []
         assert ["created", *lines, *end] == events[ticket["id"]]
 
@@ -657,7 +735,7 @@ async def test_every_ticket_s_life_is_in_the_feed(jifeline):
 
 async def talk(jifeline):
     """The channel in which something was said."""
-    for ticket in await results(jifeline, "/v2/tickets/closed-tickets"):
+    for ticket in await results(jifeline, TICKETS, state="closed"):
         answer = await listed(jifeline, MESSAGES, channel_id=ticket["customer_channel_id"])
         if answer["result"]:
             return ticket["customer_channel_id"], answer
@@ -710,7 +788,7 @@ async def test_messages_need_a_channel_that_there_is_and_a_token_that_was_told(j
 
 
 async def session(jifeline, state):
-    return (await results(jifeline, SESSIONS, state=state))[0]
+    return next(each for each in await results(jifeline, SESSIONS) if each["state"] == state)
 
 
 async def test_a_session_s_token_is_there_until_it_is_used(jifeline):
@@ -776,7 +854,8 @@ async def test_a_customer_s_new_ticket_is_pending_and_told(jifeline, customer):
         ticket["vin"],
         ticket["vehicle_model_id"],
     )
-    assert ticket == (await results(jifeline, "/v2/tickets/pending-tickets"))[0]
+    waiting = (await results(jifeline, "/v2/tickets/pending-tickets"))[0]
+    assert waiting == {name: ticket[name] for name in waiting}
     assert [("tickets.ticket.created", ticket["id"])] == [
         (each["type"], each["payload"]["ticket"]["id"])
         for each in await results(jifeline, EVENTS, after_id=last)
@@ -786,16 +865,21 @@ async def test_a_customer_s_new_ticket_is_pending_and_told(jifeline, customer):
 async def test_a_ticket_is_closed_with_what_was_done_and_told(sandbox, jifeline):
     number = sandbox.jifeline.create_ticket("3001")["ticket_number"]
     last = (await results(jifeline, EVENTS))[-1]["id"]
-    lines = [{"product": "DIAG-INIT"}, {"product": "Code a control unit", "quantity": 2, "price": None}]
+    lines = [{"product": "DIAG-INIT"}, {"product": "Code a control unit", "quantity": 2, "price": 99.5}]
 
     made = await jifeline.post(f"/_sandbox/tickets/{number}/close", json={"product_lines": lines})
 
     ticket = made.json()
-    assert ("closed", [("Initialise trailer module", 1, 85.0), ("Code a control unit", 2, None)]) == (
+    done = await results(jifeline, LINES, ticket_id=ticket["id"])
+    assert ("closed", [(1, 85.0, 85.0), (2, 99.5, 199.0)]) == (
         ticket["state"],
-        [(each["name"], each["quantity"], each["price"]) for each in ticket["product_lines"]],
+        [
+            (each["quantity"], each["unit_gross_price"]["amount"], each["gross_price"]["amount"])
+            for each in done
+        ],
     )
-    assert ticket == (await results(jifeline, "/v2/tickets/closed-tickets", externally_processed="false"))[0]
+    assert ["Initialise trailer module", "Code a control unit"] == await services(jifeline, ticket)
+    assert ticket["id"] == (await results(jifeline, CLOSED, externally_processed="false"))[0]["id"]
     assert ["product_added", "product_added", "closed"] == [
         each["type"].removeprefix("tickets.ticket.")
         for each in await results(jifeline, EVENTS, after_id=last)
@@ -809,7 +893,7 @@ async def test_a_ticket_in_any_open_state_can_be_closed(sandbox, jifeline, state
     sandbox.jifeline.close_ticket(ticket["id"])
 
     closed = (await jifeline.get(f"{TICKETS}/{ticket['id']}")).json()
-    assert ("closed", []) == (closed["state"], closed["product_lines"])
+    assert ("closed", []) == (closed["state"], await results(jifeline, LINES, ticket_id=ticket["id"]))
     assert closed["customer_channel_id"]
 
 
@@ -834,7 +918,16 @@ async def test_a_ticket_number_means_one_ticket_also_across_a_reset(sandbox):
 
 
 async def test_seeded_things_have_the_same_ids_in_every_sandbox(sandbox):
-    kinds = ["tickets", "customers", "connectors", "products", "providers", "vehicles", "sessions"]
+    kinds = [
+        "tickets",
+        "customers",
+        "employees",
+        "connectors",
+        "products",
+        "providers",
+        "vehicles",
+        "sessions",
+    ]
     before = sandbox.jifeline.records()
     sandbox.jifeline.create_ticket("3001")
     sandbox.jifeline.reset()
@@ -855,5 +948,8 @@ async def test_the_records_are_what_the_api_shows(sandbox, jifeline):
     records = (await jifeline.get("/_sandbox/records")).json()
 
     assert records == sandbox.jifeline.records()
-    assert await results(jifeline, TICKETS) == records["tickets"][::-1]
+    assert await results(jifeline, TICKETS) == [
+        {name: ticket[name] for name in tickets.FIELDS} for ticket in records["tickets"][::-1]
+    ]
+    assert await results(jifeline, LINES) == records["product_lines"]
     assert await results(jifeline, EVENTS) == records["events"]

@@ -87,6 +87,10 @@ async def order(jiwa):
     return (await jiwa.post("/SalesOrders", json={"DebtorAccountNo": "1001", "Lines": lines})).json()
 
 
+def headers_of(subscription, name="RequestHeaders"):
+    return [(each["Name"], each["Value"]) for each in subscription[name]]
+
+
 async def messages(jiwa, subscriber):
     return (await jiwa.get(f"{subscriber}/Messages")).json()["Results"]
 
@@ -318,19 +322,70 @@ async def test_an_ended_subscription_sends_nothing_more(jiwa, subscriber, subscr
     assert [] == await messages(jiwa, subscriber)
 
 
-async def test_a_subscription_is_read_by_other_names_than_it_is_made_with(
+async def test_only_one_subscription_read_by_itself_shows_its_headers_and_by_other_names(
     jiwa, subscriber, subscribe, receiver
 ):
-    subscription = await subscribe(Headers=[{"Name": "X-Key", "Value": "v"}])
+    subscription = await subscribe(RequestHeaders=[{"Name": "X-Key", "Value": "v"}])
     await jiwa.patch(subscription, json={"EventName": "inventory.updated"})
 
     found = (await jiwa.get(subscription)).json()
+    [listed] = (await jiwa.get(f"{subscriber}/Subscriptions/")).json()
 
-    assert [found] == (await jiwa.get(f"{subscriber}/Subscriptions/")).json()
-    assert [found] == (await jiwa.get(subscriber)).json()["Subscriptions"]
+    assert [listed] == (await jiwa.get(subscriber)).json()["Subscriptions"]
     assert ("inventory.updated", receiver.url) == (found["EventName"], found["URL"])
-    assert [{"Name": "X-Key", "Value": "v"}] == found["RequestHeaders"]
-    assert subscription.endswith(f"{found['SubscriberID']}/Subscriptions/{found['SubscriptionID']}/")
+    assert [("X-Key", "v")] == headers_of(found)
+    assert listed["RecID"] == found["SubscriptionID"]
+    assert listed["SY_WebhookSubscriber_RecID"] == found["SubscriberID"]
+    assert not {"RequestHeaders", "Headers", "LastHTTPResponseCode"} & set(listed)
+
+
+async def test_headers_are_replaced_all_together(jiwa, subscribe):
+    subscription = await subscribe(RequestHeaders=[{"Name": "X-Key", "Value": "v"}])
+
+    new = {"RequestHeaders": [{"Name": "X-Other", "Value": "w"}]}
+    answered = (await jiwa.put(f"{subscription}RequestHeaders/", json=new)).json()
+    emptied = await jiwa.put(f"{subscription}RequestHeaders/", json={})
+
+    assert [("X-Other", "w")] == headers_of({"RequestHeaders": answered})
+    assert (200, []) == (emptied.status_code, emptied.json())
+    assert [] == headers_of((await jiwa.get(subscription)).json())
+
+
+async def test_a_version_sees_no_header_under_the_name_of_another(quick, jiwa, subscribe):
+    quick.jiwa.dialect.speak({"subscription-headers-field": "Headers"})
+    key = [{"Name": "X-Key", "Value": "v"}]
+
+    blind = (await jiwa.get(await subscribe(RequestHeaders=key))).json()
+    seeing = (await jiwa.get(await subscribe(Headers=key))).json()
+
+    assert ([], [("X-Key", "v")]) == (headers_of(blind, "Headers"), headers_of(seeing, "Headers"))
+
+
+@pytest.mark.parametrize(("variant", "expected"), [("current", "new"), ("kept", "old")])
+async def test_a_message_that_waits_is_sent_with_the_headers_by_then_or_with_those_of_before(
+    quick, jiwa, subscribe, receiver, order, variant, expected
+):
+    quick.jiwa.dialect.speak({"waiting-messages-headers": variant})
+    receiver.answers.append("503 Service Unavailable\r\nRetry-After: 1")
+    subscription = await subscribe(RequestHeaders=[{"Name": "X-Key", "Value": "old"}])
+    await note(jiwa, order)
+    first, _ = await receiver.receive()
+    await jiwa.put(
+        f"{subscription}RequestHeaders/", json={"RequestHeaders": [{"Name": "X-Key", "Value": "new"}]}
+    )
+
+    again, _ = await receiver.receive()
+
+    assert ("old", expected) == (first["x-key"], again["x-key"])
+
+
+async def test_with_a_subscription_its_messages_are_gone(jiwa, subscriber, subscribe, order):
+    subscription = await subscribe(URL="http://127.0.0.1:9/")
+    await note(jiwa, order)
+    before = await messages(jiwa, subscriber)
+    await jiwa.delete(subscription)
+
+    assert (1, []) == (len(before), await messages(jiwa, subscriber))
 
 
 async def test_a_subscriber_needs_a_log_in_but_his_key_is_enough_for_what_is_his(quick, jiwa, subscriber):

@@ -144,6 +144,7 @@ MISTAKES = [
     ("jifeline", TICKET, {"product_lines": [{"product": "TEA"}]}, "product"),
     ("jifeline", TICKET, {"product_lines": [{}]}, "product"),
     ("jifeline", TICKET, {"product_lines": [{"product": "DIAG-INIT", "quantity": 0}]}, "quantity"),
+    ("jifeline", TICKET, {"product_lines": [{"product": "DIAG-INIT", "quantity": 1.5}]}, "quantity"),
     ("jifeline", TICKET, {"product_lines": [{"product": "DIAG-INIT", "price": "a lot"}]}, "price"),
 ]
 # fmt: on

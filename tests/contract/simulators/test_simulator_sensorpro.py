@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ CREDENTIALS = {
     "Password": "sandbox-sensorpro-password",
 }
 API_KEY = {"x-apikey": "00000000-0000-4000-8000-00000000c0de"}
+SAMPLES = Path(__file__).parents[2] / "samples" / "sensorpro"
+OPTIONS = {"Options": {"Parameters": {}, "Action": ""}}
 
 
 def trigger(**changes):
@@ -179,7 +182,7 @@ async def test_a_bad_contact_is_told_by_its_index_and_the_others_are_kept(sandbo
     rows = [{"PersonalEMail": "a@shop.example"}, {"FirstName": "Nobody"}, {"Personalemail": "b@shop.example"}]
 
     response = await sensorpro.post(
-        f"/api/Contact/UpdateAdd/{token}", json={"Contact": rows, "ReturnFailedRequests": True}
+        f"/api/Contact/UpdateAdd/{token}", json=OPTIONS | {"Contact": rows, "ReturnFailedRequests": True}
     )
 
     assert [(1, "CONTACT_INVALID")] == errors(response)
@@ -191,7 +194,8 @@ async def test_a_bad_contact_is_told_by_its_index_and_the_others_are_kept(sandbo
 
 async def test_a_contact_is_updated_by_its_address_and_found_again(sandbox, sensorpro, token):
     for name in ("Ann", "Anna"):
-        body = {"AddToList": ["Buyers"], "Contact": [{"PersonalEMail": "a@shop.example", "FirstName": name}]}
+        row = {"PersonalEMail": "a@shop.example", "FirstName": name}
+        body = OPTIONS | {"AddToList": ["Buyers"], "Contact": [row]}
         await sensorpro.post(f"/api/Contact/UpdateAdd/{token}", json=body)
 
     found = await sensorpro.post(
@@ -202,11 +206,20 @@ async def test_a_contact_is_updated_by_its_address_and_found_again(sandbox, sens
 
 
 async def test_a_welcome_mail_goes_out_at_each_repeat(sandbox, sensorpro, token):
-    body = {"Contact": [{"PersonalEMail": "a@shop.example"}], "SendWelcomeEmail": True}
+    body = OPTIONS | {"Contact": [{"PersonalEMail": "a@shop.example"}], "SendWelcomeEmail": True}
     for _ in range(2):
         await sensorpro.post(f"/api/Contact/UpdateAdd/{token}", json=body)
 
     assert ["welcome", "welcome"] == [mail["kind"] for mail in sandbox.sensorpro.records()["mails"]]
+
+
+@pytest.mark.parametrize("given_", [{}, {"Options": {}}, {"Options": {"Parameters": {}}}])
+async def test_an_upsert_without_its_options_is_refused(fail, sandbox, given_):
+    row = {"PersonalEMail": "a@shop.example"}
+
+    assert [(0, "REQUEST_INVALID")] == await fail("Contact/UpdateAdd", Contact=[row], **given_)
+    sandbox.sensorpro.dialect.speak({"upsert-needs-options": "ignored"})
+    assert [] == await fail("Contact/UpdateAdd", Contact=[row], **given_)
 
 
 @pytest.mark.parametrize("body", [b"nonsense", b"[]", b"\xff", b"[" * 100_000])
@@ -242,7 +255,7 @@ async def test_a_post_without_a_body_is_stopped_by_the_web_server(sandbox, senso
 async def test_what_went_well_is_told_in_status_messages_with_three_s(ask):
     rows = [{"PersonalEMail": "new@shop.example"}, {"PersonalEMail": "accounts@baxterlowe.example"}]
 
-    result = (await ask("Contact/UpdateAdd", Contact=rows))["Result"]
+    result = (await ask("Contact/UpdateAdd", **OPTIONS, Contact=rows))["Result"]
 
     assert (2, 0) == (result["TotalStatusMessages"], result["TotalErrors"])
     assert [(0, "CONTACT_ADDED"), (1, "CONTACT_UPDATED")] == [
@@ -256,7 +269,7 @@ async def test_adding_a_contact_that_is_there_is_an_error_of_its_row(sandbox, as
         {"PersonalEMail": "ACCOUNTS@baxterlowe.example", "FirstName": "Impostor"},
     ]
 
-    found = await fail("Contact/Add", Contact=rows, AddToList=["Buyers"])
+    found = await fail("Contact/Add", **OPTIONS, Contact=rows, AddToList=["Buyers"])
 
     stored = {each["PersonalEMail"]: each for each in sandbox.sensorpro.records()["contacts"]}
     assert [(1, "CONTACT_EXISTS")] == found
@@ -273,7 +286,7 @@ async def test_updating_a_contact_that_is_not_there_is_an_error_of_its_row(ask, 
         {"PersonalEMail": "accounts@baxterlowe.example", "title": "Ms"},
     ]
 
-    found = await fail("Contact/Update", "PUT", Contact=rows, AddToList=["Buyers"])
+    found = await fail("Contact/Update", "PUT", **OPTIONS, Contact=rows, AddToList=["Buyers"])
 
     [contact] = (await ask("Contact/GetContacts", PersonalEMail="accounts@baxterlowe.example"))["Contact"]
     assert [(0, "CONTACT_NOT_FOUND")] == found
@@ -289,7 +302,7 @@ async def test_a_contacts_own_fields_are_not_to_be_overwritten(ask):
         "Size": 9,
         "List": [],
     }
-    await ask("Contact/UpdateAdd", Contact=[row])
+    await ask("Contact/UpdateAdd", **OPTIONS, Contact=[row])
 
     [contact] = (await ask("Contact/GetContacts", PersonalEMail="a@shop.example"))["Contact"]
 
@@ -315,7 +328,7 @@ async def test_contacts_of_a_tag_come_in_pages_too(ask):
 
 async def test_who_opted_out_is_sent_no_broadcast_until_they_opt_in(sandbox, ask, fail):
     buyer = {"PersonalEMail": "buyer@shop.example"}
-    await ask("Contact/UpdateAdd", Contact=[buyer])
+    await ask("Contact/UpdateAdd", **OPTIONS, Contact=[buyer])
     await ask("Contact/ChangeOptOutStatus", "PUT", **buyer, OptOut=True)
     refused = await fail("Campaign/TriggerEmail", **trigger())
     await ask("Contact/ChangeOptOutStatus", "PUT", **buyer, OptOut=False)
@@ -390,7 +403,7 @@ async def test_what_was_put_off_is_done_at_its_time(sandbox, ask):
 async def test_the_results_of_a_campaign_count_what_became_of_its_mails(sandbox, sensorpro, ask):
     help_page = {"url": "https://firm.example/help"}
     for address in ("a@shop.example", "b@shop.example", "c@shop.example"):
-        await ask("Contact/UpdateAdd", Contact=[{"PersonalEMail": address}])
+        await ask("Contact/UpdateAdd", **OPTIONS, Contact=[{"PersonalEMail": address}])
         await ask("Campaign/TriggerEmail", **trigger(ContactData={"PersonalEMail": address}))
     reactions = [(1, "open", {}), (1, "click", help_page), (1, "click", help_page), (2, "click", help_page)]
     for mail, deed, body in [*reactions, (3, "bounce", {})]:
@@ -496,7 +509,9 @@ async def test_a_file_that_is_deleted_after_its_import_cannot_be_imported_again(
 
 
 async def test_an_import_may_drop_who_was_imported_before(quick, ask):
-    await ask("Contact/UpdateAdd", Contact=[{"PersonalEMail": "old@shop.example"}], AddToList=["fleet"])
+    await ask(
+        "Contact/UpdateAdd", **OPTIONS, Contact=[{"PersonalEMail": "old@shop.example"}], AddToList=["fleet"]
+    )
     before = [each["PersonalEMail"] for each in (await ask("Contact/GetContacts", Tag="fleet"))["Contact"]]
 
     await ask("import/ExecuteFTPImport", ImportDefinition=definition({"ClearCrossXRef": True}))
@@ -654,3 +669,33 @@ async def test_no_body_is_too_odd_for_an_answer_with_a_result(quick, sensorpro, 
 
     assert (200, "application/json") == (response.status_code, response.headers["content-type"])
     assert isinstance(response.json()["Result"]["TotalErrors"], int)
+
+
+# The vendor's own samples, with values of our own
+
+
+def sample(name):
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("upsert_contacts", "Contact/UpdateAdd"),
+        ("trigger_email", "Campaign/TriggerEmail"),
+        ("send_email", "Email/SendEmail"),
+        ("execute_ftp_import", "import/ExecuteFTPImport"),
+    ],
+)
+async def test_a_published_sample_is_taken(ask, name, path):
+    await ask(path, **sample(f"{name}.request"))
+
+
+async def test_answers_have_the_names_of_the_published_samples(sensorpro, ask):
+    signed_in = (await sensorpro.post("/auth/sys/signin", json=CREDENTIALS, headers=API_KEY)).json()
+    imported = await ask("import/ExecuteFTPImport", **sample("execute_ftp_import.request"))
+
+    for answer, name in ((signed_in, "sign_in"), (imported, "execute_ftp_import")):
+        published = sample(f"{name}.answer")
+        assert set(published) == set(answer)
+        assert set(published["Result"]) == set(answer["Result"])

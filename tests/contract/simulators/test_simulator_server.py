@@ -12,6 +12,7 @@ import pytest
 
 from hookline.errors import HooklineError
 from hookline.simulators import JiwaSimulator, Sandbox, running
+from hookline.simulators.dialect import Dialect
 
 VENDORS = ["jiwa", "zentitle", "sensorpro", "jetadvice", "jifeline"]
 
@@ -110,3 +111,14 @@ async def health(client, port):
         except httpx.ConnectError:
             await asyncio.sleep(0.05)
     raise AssertionError(f"nothing answers on {port}")
+
+
+async def test_a_sandbox_speaks_its_dialect_after_a_reset_too():
+    sandbox = Sandbox()
+    sandbox.speak(7)
+
+    sandbox.jiwa.dialect.speak({"empty-lists": "empty"})
+    sandbox.reset()
+
+    assert [7] * 5 == [simulator.dialect.seed for simulator in sandbox]
+    assert Dialect("jiwa", 7).spoken == sandbox.jiwa.dialect.spoken != Dialect("jiwa").spoken

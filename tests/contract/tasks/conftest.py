@@ -13,12 +13,13 @@ from blocks import (
 from hookline.simulators.server import running
 from tasks.effects import BusinessKey
 
-pytest.register_assert_rewrite("writes")
+pytest.register_assert_rewrite("writes", "main_flow")
 
 
 @pytest.fixture(scope="session")
-async def simulators():
+async def simulators(dialect):
     async with running() as sandbox:
+        sandbox.speak(dialect)
         yield sandbox
 
 
@@ -72,3 +73,14 @@ def jifeline(sandbox):
     return JifelineCredentials(
         base_url=sandbox.jifeline.url, client_id="sandbox-jifeline", client_secret=secret
     )
+
+
+@pytest.fixture
+def shop(sandbox, environment, jiwa, zentitle, sensorpro):
+    """A firm whose orders the main flow works on; a vendor that is away is tried again at once."""
+    environment.setenv("HOOKLINE_RETRY_SECONDS", "0.1")
+    environment.setenv("HOOKLINE_PROBE_SECONDS", "0.1")
+    from main_flow import Shop, stored
+
+    with stored(jiwa, zentitle, sensorpro):
+        yield Shop(sandbox, jiwa)

@@ -84,7 +84,7 @@ def test_no_answer_that_once_did_raises_anything_but_our_errors(status, body):
 
 
 def test_names_are_read_in_any_case_and_unknown_ones_are_kept():
-    order = JiwaClient.get_sales_order.read(
+    order = JiwaClient.save_sales_order.read(
         answer({"invoiceid": "1", "orderNo": 7, "Carrier": {"Name": "x"}})
     )
 
@@ -92,7 +92,7 @@ def test_names_are_read_in_any_case_and_unknown_ones_are_kept():
 
 
 def test_null_is_read_as_absent_and_a_byte_order_mark_is_skipped():
-    order = JiwaClient.get_sales_order.read(
+    order = JiwaClient.save_sales_order.read(
         httpx.Response(200, content=b'\xef\xbb\xbf{"InvoiceID": "1", "OrderNo": null, "Lines": null}')
     )
 
@@ -110,13 +110,13 @@ def test_null_is_read_as_absent_and_a_byte_order_mark_is_skipped():
     ],
 )
 def test_a_moment_that_means_never_is_none(text, moment):
-    order = JiwaClient.get_sales_order.read(answer({"InvoiceID": "1", "InvoiceInitDate": text}))
+    order = JiwaClient.save_sales_order.read(answer({"InvoiceID": "1", "InvoiceInitDate": text}))
 
     assert moment == order.InvoiceInitDate
 
 
 def test_the_vendors_ticks_are_a_moment():
-    order = JiwaClient.get_sales_order.read(answer({"InvoiceID": "1", "InvoiceInitDate": "/Date(0+1000)/"}))
+    order = JiwaClient.save_sales_order.read(answer({"InvoiceID": "1", "InvoiceInitDate": "/Date(0+1000)/"}))
 
     assert 1970 == order.InvoiceInitDate.year
 
@@ -124,13 +124,13 @@ def test_the_vendors_ticks_are_a_moment():
 def test_money_is_exact():
     lines = [{"LineTotal": 40.7}, {"LineTotal": 0.1}]
 
-    order = JiwaClient.get_sales_order.read(answer({"InvoiceID": "1", "Lines": lines}))
+    order = JiwaClient.save_sales_order.read(answer({"InvoiceID": "1", "Lines": lines}))
 
     assert Decimal("40.8") == sum(line.LineTotal for line in order.Lines)
 
 
 def test_an_order_survives_json():
-    order = JiwaClient.get_sales_order.read(
+    order = JiwaClient.save_sales_order.read(
         answer(
             {
                 "InvoiceID": "1",
@@ -239,8 +239,10 @@ def test_codes_are_read_from_the_vendors_sentence(text, codes):
     assert codes == ZentitleClient.create_license_codes.read(answer(text))
 
 
-@pytest.mark.parametrize("text", ["Not enough codes in the code bank", "Product not found", ""])
-def test_any_other_sentence_is_a_refusal_where_the_good_one_is_known(text):
+@pytest.mark.parametrize(
+    "text", ["Not enough codes in the code bank", "Product not found", "Error: No codes."]
+)
+def test_a_sentence_that_says_no_is_a_refusal_where_the_good_one_is_known(text):
     with pytest.raises(Refused) as failure:
         ZentitleClient.create_license_codes.read(answer(text))
 
@@ -280,8 +282,11 @@ def test_where_no_sentence_is_documented_others_leave_it_open(text):
     assert failure.value.maybe_applied
 
 
+TERMS = {"licenseType": "Perpetual", "subscriptionPeriod": 0, "clientsAllowed": 1}
+
+
 def test_a_record_comes_as_a_list_of_one_or_bare():
-    record = {"licenseCode": 312410225741720791, "productId": 6453300110, "enabledforuse": "True"}
+    record = {"licenseCode": 312410225741720791, "productId": 6453300110, "enabledforuse": "True"} | TERMS
 
     for value in ([record], record):
         read = ZentitleClient.get_license_code.read(answer(value))
@@ -310,14 +315,16 @@ def test_a_text_in_the_place_of_a_record_is_an_error(value, kind):
 
 def test_an_object_in_escaped_text_is_read():
     [record] = ZentitleClient.list_consumer_data.read(
-        answer([{"clientInfo": '{"email":"a@example.com"}'}])
+        answer([{"licenseCode": "1", "clientInfo": '{"email":"a@example.com"}'}])
     ).Results
 
     assert {"email": "a@example.com"} == record.clientInfo
 
 
 def test_an_object_in_broken_text_stays_text():
-    [record] = ZentitleClient.list_consumer_data.read(answer([{"clientInfo": '{"email":'}])).Results
+    [record] = ZentitleClient.list_consumer_data.read(
+        answer([{"licenseCode": "1", "clientInfo": '{"email":'}])
+    ).Results
 
     assert '{"email":' == record.clientInfo
 

@@ -424,8 +424,19 @@ def test_a_device_survives_json():
     assert device == type(device).model_validate_json(device.model_dump_json())
 
 
-@pytest.mark.parametrize("value", [{"customers": []}, None, "none", [{"name": "x"}], [None], ["x"]])
-def test_a_list_is_a_bare_list_of_records_with_ids(value):
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"error": "not now", "details": []},
+        {"customers": [], "levels": []},
+        {},
+        "none",
+        [{"name": "x"}],
+        [None],
+        ["x"],
+    ],
+)
+def test_a_list_is_one_of_records_with_ids(value):
     with pytest.raises(UnexpectedAnswer):
         JetadviceClient.list_customers.read(answer(value))
 

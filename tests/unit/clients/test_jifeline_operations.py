@@ -41,7 +41,7 @@ LISTS = {name: each for name, each in OPERATIONS.items() if "limit" in each.inpu
 BY_UUID = {
     name: each
     for name, each in OPERATIONS.items()
-    if each.placeholders and name not in ("get_vehicle_model", "mark_ticket_processed")
+    if each.placeholders and name not in ("get_vehicle_model", "get_vehicle_make", "mark_ticket_processed")
 }
 
 
@@ -294,7 +294,6 @@ def test_filters_stand_in_the_query_and_moments_are_sent_in_utc():
     request = JifelineClient.list_closed_tickets.request(
         ROOT,
         ticket_number=17386048,
-        customer_id=CUSTOMER,
         finished_after=datetime.fromisoformat("2025-07-01T02:00:00+02:00"),
         externally_processed=False,
         limit=1000,
@@ -304,7 +303,6 @@ def test_filters_stand_in_the_query_and_moments_are_sent_in_utc():
     assert "/v2/tickets/closed-tickets" == request.url.path
     assert {
         "ticket_number": "17386048",
-        "customer_id": CUSTOMER,
         "finished_after": "2025-07-01T00:00:00Z",
         "externally_processed": "false",
         "limit": "1000",
@@ -396,8 +394,12 @@ def test_a_mark_that_says_nothing_or_too_much_is_refused(inputs):
         (JifelineClient.list_connectors, {"type": "wired"}),
         (JifelineClient.list_openobd_sessions, {"state": "closed"}),
         (JifelineClient.list_pending_tickets, {"state": "pending"}),
-        (JifelineClient.list_tickets, {"created_after": "2025-07-01T00:00:00"}),
-        (JifelineClient.list_tickets, {"created_after": "0001-01-01T00:00:00+14:00"}),
+        (JifelineClient.list_customers, {"name": "Mill Road Garage"}),
+        (JifelineClient.list_providers, {"name": "Trailer Remote"}),
+        (JifelineClient.list_products, {"type": "extra"}),
+        (JifelineClient.list_product_lines, {"ticket_id": "17386048"}),
+        (JifelineClient.list_prepared_tickets, {"created_after": "2025-07-01T00:00:00"}),
+        (JifelineClient.list_prepared_tickets, {"created_after": "0001-01-01T00:00:00+14:00"}),
         (JifelineClient.list_vehicles, {"vin": "short"}),
         (JifelineClient.list_channel_messages, {"channel_id": ""}),
         (JifelineClient.list_channel_messages, {}),
@@ -411,7 +413,7 @@ def test_a_filter_that_cannot_be_right_is_refused(operation, inputs):
 # Answers ----------------------------------------------------------------------------------------------------
 
 
-def test_a_closed_ticket_is_read_with_its_product_lines():
+def test_a_closed_ticket_is_read():
     record = {
         "id": TICKET,
         "state": "closed",
@@ -420,22 +422,52 @@ def test_a_closed_ticket_is_read_with_its_product_lines():
         "customer_id": CUSTOMER,
         "externally_processed": None,
         "vehicle_battery_voltage": "12v",
-        "product_lines": [
-            {"id": "1", "product_id": "p-1", "name": "Initialise", "quantity": 2, "price": 40.7},
-            {"id": "2", "price": None},
-        ],
         "language": "nl",
     }
 
     ticket = JifelineClient.get_ticket.read(answer(record))
 
-    first, second = ticket.product_lines
     assert (17386048, datetime(2025, 7, 1, 10, 20, 30, tzinfo=UTC)) == (
         ticket.ticket_number,
         ticket.finished_at,
     )
-    assert (Decimal(2), Decimal("40.7"), None) == (first.quantity, first.price, second.price)
     assert (False, "nl") == (ticket.externally_processed, ticket.language)
+
+
+@pytest.mark.parametrize(
+    "written", ["2025-12-15T16:15:44Z", "2025-12-15T17:15:44+01:00", "2025-12-15T16:15:44.000+0000"]
+)
+def test_a_time_is_read_in_each_way_in_which_the_vendor_writes_it(written):
+    ticket = JifelineClient.get_ticket.read(answer({"id": TICKET, "finished_at": written}))
+
+    assert datetime(2025, 12, 15, 16, 15, 44, tzinfo=UTC) == ticket.finished_at
+
+
+LINE = {"ticket_id": TICKET, "product_id": CUSTOMER, "quantity": 2}
+
+
+def test_a_product_line_tells_what_was_done_how_often_and_for_how_much():
+    price = {"amount": 40.7, "currency": "EUR", "customer_amount": 463.98, "customer_currency": "SEK"}
+
+    [line] = JifelineClient.list_product_lines.read(listed(LINE | {"unit_gross_price": price})).Results
+
+    assert (TICKET, CUSTOMER, 2) == (line.ticket_id, line.product_id, line.quantity)
+    assert (Decimal("40.7"), "EUR", Decimal("463.98"), "SEK", None) == (
+        line.unit_gross_price.amount,
+        line.unit_gross_price.currency,
+        line.unit_gross_price.customer_amount,
+        line.unit_gross_price.customer_currency,
+        line.gross_price,
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"ticket_id": None}, {"product_id": ""}, {"quantity": None}, {"quantity": 0}, {"quantity": 1.5}],
+)
+def test_a_product_line_that_does_not_say_what_to_bill_is_no_answer(wrong):
+    with pytest.raises(UnexpectedAnswer):
+        JifelineClient.list_product_lines.read(listed(LINE | wrong))
 
 
 def test_a_state_that_is_not_known_yet_is_read():
@@ -502,6 +534,36 @@ def test_what_is_secret_in_an_answer_is_hidden():
     assert "once" not in f"{session!r}{session.model_dump_json()}"
 
 
+def elsewhere(place):
+    return answer(None, 303, headers={"location": place})
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/login",
+        "https://id.example/login?next=/v2/tickets/tickets/1",
+        f"/login/{TICKET}",
+        "/v2/tickets/tickets",
+        "//[",
+    ],
+)
+def test_a_change_that_is_answered_with_a_way_to_a_page_is_no_answer(place):
+    with pytest.raises(UnexpectedAnswer):
+        JifelineClient.mark_ticket_processed.read(elsewhere(place))
+
+
+def test_a_ticket_that_is_said_to_be_elsewhere_is_made_and_known_by_its_id():
+    ticket = JifelineClient.create_prepared_ticket.read(elsewhere(f"/v2/tickets/prepared-tickets/{TICKET}"))
+
+    assert (TICKET, False) == (ticket.id, ticket.unfinished)
+
+
+def test_a_read_that_is_answered_with_a_way_to_the_record_is_no_answer():
+    with pytest.raises(UnexpectedAnswer):
+        JifelineClient.get_ticket.read(elsewhere(f"/v2/tickets/tickets/{TICKET}"))
+
+
 CHANGES = [JifelineClient.mark_ticket_processed, JifelineClient.interrupt_openobd_session]
 
 
@@ -514,8 +576,10 @@ CHANGES = [JifelineClient.mark_ticket_processed, JifelineClient.interrupt_openob
         (answer({"message": "accepted"}, 202), ("", "", True)),
         (answer({"id": "1", "state": "interrupted"}), ("1", "interrupted", False)),
         (answer(None, 204), ("", "", False)),
+        (elsewhere(f"/v2/tickets/tickets/{TICKET}"), (TICKET, "", False)),
+        (elsewhere(f"{ROOT}/v2/open-obd/sessions/{TICKET}"), (TICKET, "", False)),
     ],
-    ids=["202 with the record", "202 without", "202 with words", "200", "204"],
+    ids=["202 with the record", "202 without", "202 with words", "200", "204", "303", "303 with the host"],
 )
 def test_a_change_tells_whether_it_is_finished(operation, response, reported):
     changed = operation.read(response)
@@ -622,6 +686,19 @@ async def test_events_are_followed_by_their_last_id_until_a_page_is_not_full():
         {"after_id": ids[249], "limit": "250"},
         {"after_id": ids[499], "limit": "250"},
     ] == requests
+
+
+@pytest.mark.parametrize(
+    "two",
+    [
+        {"after_id": ULID, "type": "tickets.ticket.closed"},
+        {"after_id": ULID, "occurred_after": "2025-07-01T00:00:00Z"},
+        {"occurred_after": "2025-07-01T00:00:00Z", "type": "tickets.ticket.closed"},
+    ],
+)
+def test_events_are_asked_for_by_one_filter_because_the_vendor_refuses_two(two):
+    with pytest.raises(InvalidInput, match="one filter of events a call"):
+        JifelineClient.list_system_events.request(ROOT, **two)
 
 
 def test_an_event_by_which_the_feed_cannot_go_on_is_no_answer():

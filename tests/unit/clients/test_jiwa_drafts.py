@@ -49,7 +49,8 @@ class Office:
         if path in ("/auth", "/Sessions/Current"):
             self.sessions += 1
             return answer({"SessionId": f"session-{self.sessions}", "Id": f"session-{self.sessions}"})
-        return answer({"InvoiceID": "i1", "QuoteID": "q1", "DebtorID": "d1", "InvoiceLineID": "l1"})
+        ids = {"InvoiceID": "i1", "QuoteID": "q1", "DebtorID": "d1", "InvoiceLineID": "l1"}
+        return answer(dict.fromkeys(JiwaClient.get_sales_order.shows.split()) | ids)
 
     def requests(self):
         return [call for call, _, _ in self.calls]

@@ -268,7 +268,7 @@ def test_the_data_of_a_card_is_never_sent_and_never_shown(field):
         (JiwaClient.query_sales_orders, {"OrderNoStartsWith": "PO"}, "PO"),
         (JiwaClient.query_sales_orders, {"CreditNote": False}, "false"),
         (JiwaClient.query_sales_orders, {"StatusLessThan": 1}, "1"),
-        (JiwaClient.query_sales_quotes, {"InvoiceTotalGreaterThan": Decimal("0.01")}, "0.01"),
+        (JiwaClient.query_sales_quotes, {"LocalInvoiceTotalIncTaxGreaterThan": Decimal("0.01")}, "0.01"),
         (
             JiwaClient.query_debtors,
             {"LastSavedDateTimeLessThan": datetime(2025, 7, 1, tzinfo=UTC)},
@@ -289,6 +289,13 @@ def test_a_filter_is_sent_as_jiwa_reads_it(operation, where, sent):
     ("operation", "inputs", "named"),
     [
         (JiwaClient.query_sales_orders, {"where": {"OrderNumber": "1"}}, "OrderNumber"),
+        (
+            JiwaClient.query_sales_quotes,
+            {"where": {"LocalInvoiceTotalGreaterThan": 1}},
+            "LocalInvoiceTotalGreaterThan.*do you mean LocalInvoiceTotalIncTaxGreaterThan",
+        ),
+        (JiwaClient.query_sales_quotes, {"Fields": "InvoiceTotall"}, "no column InvoiceTotall"),
+        (JiwaClient.query_sales_orders, {"OrderBy": "-DueDte"}, "no column DueDte; do you mean DueDate?"),
         (JiwaClient.query_sales_orders, {"where": {"CreditNoteContains": "x"}}, "CreditNoteContains"),
         (JiwaClient.query_sales_orders, {"where": {"CreditNoteLessThan": 1}}, "CreditNoteLessThan"),
         (JiwaClient.query_sales_orders, {"where": {"StatusStartsWith": "1"}}, "StatusStartsWith"),
@@ -315,6 +322,28 @@ def test_a_filter_that_jiwa_would_ignore_is_refused_because_everything_would_com
 ):
     with pytest.raises(InvalidInput, match=named):
         operation.request(ROOT, **inputs)
+
+
+def test_a_column_that_we_do_not_read_can_be_a_filter_as_jiwa_has_it():
+    sent = query_of(JiwaClient.query_sales_orders.request(ROOT, where={"CashSaleNameContains": "Lee"}))
+
+    assert "Lee" == sent["CashSaleNameContains"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named"),
+    [
+        ({"SOReferenc": "x"}, "SOReferenc: there is no such input; do you mean SOReference?"),
+        (
+            {"Lines": [{"PartNumber": "x"}]},
+            r"Lines\.0\.PartNumber: there is no such input; do you mean PartNo",
+        ),
+        ({"zzzzzz": 1}, "zzzzzz: there is no such input."),
+    ],
+)
+def test_an_input_that_jiwa_would_ignore_is_refused_with_the_nearest(inputs, named):
+    with pytest.raises(InvalidInput, match=named):
+        JiwaClient.update_sales_order.request(ROOT, **ORDER, **inputs)
 
 
 def test_the_key_of_a_row_comes_whatever_fields_are_asked_for():

@@ -1,6 +1,7 @@
 """Sensorpro's operations as values: what is sent, what is refused before it, what is read."""
 
 import json
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -11,6 +12,7 @@ from hookline.clients import (
     InvalidInput,
     Refused,
     SensorproClient,
+    SensorproUser,
     UnexpectedAnswer,
     operations,
     pages,
@@ -18,9 +20,17 @@ from hookline.clients import (
 from hookline.clients.sensorpro.models import NO_FORM
 
 ROOT = "https://vendor.example"
+SAMPLES = Path(__file__).parents[2] / "samples" / "sensorpro"
 OPERATIONS = operations(SensorproClient)
 ANN = {"PersonalEMail": "ann@example.com"}
-DEFAULTS = {"SendWelcomeEmail": False, "SignupFormId": NO_FORM, "ReturnFailedRequests": True}
+DEFAULTS = {
+    "AddToList": [],
+    "Options": {"Parameters": {}, "Action": ""},
+    "ReturnFailedRequests": False,
+    "UpdateByKey": "email",
+    "SendWelcomeEmail": False,
+    "SignupFormId": NO_FORM,
+}
 BATCH = {"Contact": [ANN]}
 DEFINITION = {
     "ImportData": {"Name": "orders2030"},
@@ -58,7 +68,7 @@ def read(name, value):
     ("name", "inputs", "body"),
     [
         ("add_contacts", BATCH | {"AddToList": ["a"]}, DEFAULTS | {"Contact": [ANN], "AddToList": ["a"]}),
-        ("update_contacts", BATCH, DEFAULTS | {"Contact": [ANN], "UpdateByKey": "email"}),
+        ("update_contacts", BATCH, DEFAULTS | {"Contact": [ANN]}),
         ("get_contacts_paged", {"Tag": "a"}, {"Tag": "a", "PageNumber": 1, "PageSize": 100}),
         ("change_opt_out_status", ANN | {"OptOut": True}, ANN | {"OptOut": True}),
         ("change_opt_out_status", ANN | {"OptOut": False}, ANN | {"OptOut": False}),
@@ -169,6 +179,69 @@ def test_an_import_destroys_what_is_set():
         reported["ImportData"]["ClearCrossXRef"],
         reported["FTPConfiguration"]["DeleteFileAfterImport"],
     )
+
+
+# What the vendor publishes ---------------------------------------------------------------------------------
+
+
+def sample(name):
+    """A published sample, with values of our own."""
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["sign_in", "upsert_contacts", "trigger_email", "send_email"])
+def test_what_is_sent_has_the_names_of_the_published_sample_in_their_order(name):
+    published = sample(f"{name}.request")
+    given_ = {key: value for key, value in published.items() if value is not None}
+
+    body = OPERATIONS[name].request(ROOT, **given_).content
+
+    assert [*given_.items()] == [*json.loads(body).items()]
+
+
+@pytest.mark.parametrize("name", ["sign_in", "execute_ftp_import"])
+def test_a_published_answer_is_read_whole(name):
+    published = sample(f"{name}.answer")
+
+    answer = read(name, published)
+
+    assert {name for name in published if name != "Result"} <= set(type(answer).model_fields)
+    assert {} == answer.model_extra
+    assert (published["Result"]["RequestId"], 0) == (answer.Result.RequestId, answer.Result.TotalErrors)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "known", "ended"),
+    [
+        ("The token is not valid", "", None, True),
+        ("Session timed out", 4, None, True),
+        ("You are not authorised.", "E1", None, True),
+        ("", "TOKEN_INVALID", None, True),
+        ("", "TokenExpired", None, True),
+        ("Please ask the office", "E17", None, False),
+        ("Please ask the office", "E17", "please ask THE office", True),
+        ("Please ask the office", "E17", "e17", True),
+        ("There is no such campaign", "E18", "E17", False),
+        ("", "", "E17", False),
+    ],
+)
+def test_an_ended_session_is_known_by_words_and_by_what_this_account_is_known_to_say(
+    text, code, known, ended
+):
+    rows = [{"Sequence": 0, "Description": text, "Code": code}]
+    answer = httpx.Response(400, json={"Result": {"ErrorMessages": rows, "TotalErrors": 1}})
+    user = SensorproUser("o", "u", SecretStr("hunter22"), SecretStr("key"), ended=known)
+
+    assert ended == user.session_ended(answer)
+
+
+def test_a_refusal_is_one_whatever_its_status_and_tells_its_rows():
+    answer = httpx.Response(400, json=result((0, "There is no such campaign")))
+
+    with pytest.raises(Refused) as failure:
+        OPERATIONS["trigger_email"].read(answer)
+
+    assert (False, [0]) == (failure.value.maybe_applied, [row["Sequence"] for row in failure.value.rows])
 
 
 # The vendor's limits ----------------------------------------------------------------------------------------

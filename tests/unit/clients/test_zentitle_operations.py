@@ -478,7 +478,7 @@ def test_activity_is_read_alone_or_in_a_list_or_not_at_all():
 def test_the_counts_of_a_feature_are_read_from_their_texts(reported, expected):
     value = [{"licenseCode": "1", "features": [{"featureCode": "F", "featureDetails": reported}]}]
 
-    assert expected == read("get_license_code", value).features[0].featureDetails
+    assert expected == read("list_license_codes", value).Results[0].features[0].featureDetails
 
 
 def test_server_functions_are_read_with_their_empty_parameters():

@@ -20,7 +20,8 @@ NAMES = {
     "jetadvice": """token Key customerId deviceId levelId userId tagId viewId reportId rangeId dataCollectorId counters
                     supplies alerts tagIds total copy levelPercent since lastReport ReportRequestGuid Status Files FileId
                     Size name""",
-    "jifeline": """query result total next_token id state ticket_number created_at product_lines quantity price payload
+    "jifeline": """query result total next_token id state ticket_number created_at ticket_id product_id quantity amount
+                   unit_gross_price company_name email_address contact_point_id enabled payload
                    ticket customer parent_ticket pin address detail title errors field message error error_description
                    access_token expires_in unfinished""",
 }

@@ -1,0 +1,127 @@
+"""The probe of Sensorpro says of each dialect that the simulator speaks what is so there, and leaves nothing."""
+
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from hookline.clients import SensorproClient, SensorproUser
+from hookline.facts import facts_of
+from hookline.probe.frame import Probe, findings, run, steps_of
+from hookline.simulators import running
+from hookline.simulators.sensorpro import simulator
+
+STEPS = steps_of("sensorpro")
+BROADCAST = {"broadcast": f"{simulator.CAMPAIGN}/1", "campaign": "51"}
+SPOKEN = [
+    (fact.id, variant)
+    for fact in facts_of("sensorpro").facts
+    if any(fact.id in each.confirms for each in STEPS)
+    for variant in fact.variants
+]
+
+
+@pytest.fixture(scope="module")
+async def started():
+    async with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(started):
+    started.reset()
+    return started
+
+
+@pytest.fixture
+def probed(sandbox):
+    """Probes the simulator; answers the probe, what came of each step, and what of each fact."""
+
+    async def run_it(*, write=False, form="sign_in", password="sandbox-sensorpro-password", **inputs):
+        key = SecretStr("00000000-0000-4000-8000-00000000c0de")
+        user = SensorproUser("sandbox", "api@sandbox.example", SecretStr(password), key, form)
+        known = user.session(sandbox.sensorpro.url)
+        known.expire(known.token)  # the simulator was set back
+        async with SensorproClient(sandbox.sensorpro.url, user) as client:
+            probe = Probe(client, BROADCAST | inputs)
+            ended = {each.step.name: each.outcome async for each in run(probe, STEPS, write=write)}
+        return probe, ended, {each.fact: each for each in findings(probe, STEPS)}
+
+    return run_it
+
+
+@pytest.mark.parametrize(("fact", "variant"), SPOKEN)
+async def test_each_variant_of_a_fact_that_is_probed_is_seen_as_what_it_is(sandbox, probed, fact, variant):
+    sandbox.sensorpro.dialect.speak({fact: variant})
+
+    _, ended, found = await probed()
+
+    assert variant == found[fact].variant
+    assert "failed" not in ended.values()
+    expected = set() if facts_of("sensorpro")[fact].likeliest == variant else {fact}
+    assert expected == {each.fact for each in found.values() if each.verdict == "otherwise"}
+
+
+async def test_the_words_of_an_ended_session_are_told_with_the_variable_that_takes_them(sandbox, probed):
+    sandbox.sensorpro.dialect.speak({"session-ended": "other-words"})
+
+    _, _, found = await probed()
+
+    assert {"SENSORPRO_SESSION_ENDED": "Please contact the administrator."} == found["session-ended"].settings
+
+
+async def test_a_contact_is_made_and_nothing_of_it_is_left(sandbox, probed):
+    before = sandbox.sensorpro.records()
+
+    probe, ended, found = await probed(write=True)
+
+    after = sandbox.sensorpro.records()
+    made = sandbox.sensorpro.requests(operation="add_contacts")
+    assert (before["contacts"], before["mails"], []) == (after["contacts"], after["mails"], probe.left)
+    assert ("done", "skipped", 2) == (ended["contact"], ended["mail"], len(made))
+    for fact in (
+        "contacts-filter",
+        "contact-fields",
+        "opting-out",
+        "forgetting",
+        "update-and-add-are-like-upsert",
+    ):
+        assert "as assumed" == found[fact].verdict, fact
+
+
+async def test_what_could_not_be_undone_is_told_with_its_mark(sandbox, probed):
+    sandbox.sensorpro.faults.add("forget_contact", "refuse", times=9)
+
+    probe, _, found = await probed(write=True)
+
+    [left] = probe.left
+    assert (True, "otherwise") == (probe.marker in left, found["forgetting"].verdict)
+
+
+async def test_a_mail_goes_to_who_was_named_and_to_nobody_else(sandbox, probed):
+    _, ended, found = await probed(write=True, mail_to="me@firm.example", placeholders="order,licenses")
+
+    [mail] = sandbox.sensorpro.records()["mails"]
+    assert ("me@firm.example", {"order", "licenses"}) == (mail["to"], set(mail["parameters"]))
+    assert ("done", "as assumed") == (ended["mail"], found["trigger-email"].verdict)
+
+
+async def test_nothing_is_recorded_that_opens_anything_or_is_about_anybody(probed):
+    probe, _, _ = await probed(write=True, mail_to="me@firm.example")
+
+    text = json.dumps(probe.exchanges)
+    assert "TotalErrors" in text
+    for hidden in (
+        "sandbox-sensorpro-password",
+        "me@firm.example",
+        "hookline-probe",
+        "baxterlowe",
+        simulator.CAMPAIGN,
+    ):
+        assert hidden not in text
+
+
+async def test_a_user_who_is_not_let_in_is_told_that_neither_form_works(probed):
+    _, _, found = await probed(password="wrong-password")
+
+    assert "neither" in found["sign-in-by-body"].evidence

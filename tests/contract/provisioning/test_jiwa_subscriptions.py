@@ -1,0 +1,288 @@
+"""The secret that Jiwa sends is changed in every dialect, and no message that waits there is lost."""
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from hookline.clients import JiwaClient, JiwaKey, pages
+from hookline.errors import ConfigurationError
+from hookline.provisioning.changes import AS_IT_IS, MADE
+from hookline.provisioning.subscriptions import (
+    EVENTS,
+    GIVEN,
+    MADE_BESIDE,
+    UNSEEN,
+    SecretNotSent,
+    subscribe_jiwa,
+    subscriptions,
+)
+from hookline.settings import Settings
+from hookline.simulators import JiwaSimulator, Sandbox, running
+from hookline.simulators.jiwa.webhooks import RetryPolicy
+
+KEY = "sandbox-jiwa-key"
+OLD, NEW = "the-old-secret-of-jiwa", "the-new-secret-of-jiwa"
+HOOKS = Path(__file__).parents[3] / "deployments" / "hooks.yaml"
+PATIENT = RetryPolicy(first_wait=0.02, longest_wait=0.02, attempts=10_000)
+
+VERSIONS = {
+    "subscription-headers-field": ("RequestHeaders", "Headers"),
+    "subscription-headers-shown": ("shown", "hidden"),
+    "request-headers-replaced": ("replaced", "missing"),
+}
+DIALECTS = [dict(zip(VERSIONS, each, strict=True)) for each in itertools.product(*VERSIONS.values())]
+every_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda each: "-".join(each.values()))
+
+
+class Gateway:
+    """A receiver that takes only what has one of its secrets, while it is up."""
+
+    def __init__(self):
+        self.url = ""
+        self.secrets = {OLD}
+        self.is_up = True
+        self.taken = []
+
+    async def serve(self, reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in head[1:] if line)
+        headers = {name.lower(): value for name, value in headers.items()}
+        body = await reader.readexactly(int(headers["content-length"]))
+        knows = headers.get("x-hookline-key") in self.secrets
+        status = "503 Away" if not self.is_up else "202 Accepted" if knows else "401 Unauthorized"
+        if status == "202 Accepted":
+            self.taken.append(body)
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async def holds(self, count):
+        """What was taken, once so many different bodies are among it."""
+        for _ in range(1000):
+            if len(set(self.taken)) >= count:
+                break
+            await asyncio.sleep(0.01)
+        return set(self.taken)
+
+
+@pytest.fixture
+async def gateway():
+    gateway = Gateway()
+    server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0)
+    gateway.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+async def patient():
+    """A Jiwa that does not give up."""
+    async with running(sandbox=Sandbox(jiwa=JiwaSimulator(retries=PATIENT))) as sandbox:
+        yield sandbox.jiwa
+
+
+@pytest.fixture
+async def jiwa(patient, monkeypatch):
+    """An open client of an account that the environment describes."""
+    patient.reset()
+    for name, value in {
+        "JIWA_BASE_URL": patient.url,
+        "JIWA_API_KEY": KEY,
+        "HOOKLINE_SECRET_JIWA": OLD,
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with JiwaClient(patient.url, JiwaKey(SecretStr(KEY))) as client:
+        yield client
+
+
+@pytest.fixture
+def settle(jiwa, gateway, tmp_path):
+    settings = Settings(home=tmp_path, hooks=HOOKS)
+
+    async def settle(**options):
+        return await subscriptions(settings, gateway.url, **{"dry_run": False} | options)
+
+    settle.settings = settings
+    return settle
+
+
+@pytest.fixture
+def rotated(monkeypatch, gateway):
+    """Gives the gateway a new secret beside the old one."""
+
+    def rotated():
+        monkeypatch.setenv("HOOKLINE_SECRET_JIWA", f"{NEW},{OLD}")
+        gateway.secrets = {NEW, OLD}
+
+    return rotated
+
+
+@pytest.fixture
+async def change(jiwa):
+    """Changes an order, of which Jiwa then tells."""
+    order = await jiwa.create_sales_order(DebtorAccountNo="1001")
+
+    async def change(text):
+        await jiwa.create_sales_order_note(InvoiceID=order.InvoiceID, NoteText=text)
+
+    return change
+
+
+def secrets_sent(patient):
+    """Each subscription at Jiwa with the secret that it sends, whatever Jiwa shows of it."""
+    return sorted(
+        (each.row["EventName"], header["Value"])
+        for subscriber in patient.webhooks.subscribers.values()
+        for each in subscriber.subscriptions.values()
+        for header in each.headers or [{"Value": ""}]
+    )
+
+
+def both(secret):
+    return [(event, secret) for event in EVENTS]
+
+
+def results(outcomes):
+    return [each.result for each in outcomes]
+
+
+async def nothing_waits(jiwa):
+    [subscriber] = [each async for each in pages(jiwa.list_webhook_subscribers)]
+    for _ in range(1000):
+        rows = [
+            each async for each in pages(jiwa.list_webhook_messages, SubscriberID=subscriber.SubscriberID)
+        ]
+        if all(each.LastMessageResponseHTTPCode == httpx.codes.ACCEPTED for each in rows):
+            break
+        await asyncio.sleep(0.01)
+
+
+@every_dialect
+async def test_a_new_subscription_sends_the_secret_whatever_the_version_calls_it(patient, settle, dialect):
+    patient.dialect.speak(dialect)
+
+    made = results(await settle())
+
+    assert [True, True] == [each.startswith(MADE) for each in made]
+    assert both(OLD) == secrets_sent(patient)
+
+
+@every_dialect
+@pytest.mark.parametrize("kept", ["current", "kept"])
+async def test_a_change_of_the_secret_loses_no_message_that_waits(
+    patient, settle, gateway, change, rotated, dialect, kept
+):
+    patient.dialect.speak(dialect | {"waiting-messages-headers": kept})
+    await settle()
+    gateway.is_up = False
+    await change("waits")
+    rotated()
+
+    changed = await settle(renew_unseen=True)
+    gateway.is_up = True
+    waited = await gateway.holds(1)
+    await change("comes later")
+
+    stays = dialect["request-headers-replaced"] == "missing"
+    assert (1, stays) == (sum(each.waiting for each in changed), any(each.old for each in changed))
+    assert (1, 2) == (len(waited), len(await gateway.holds(2)))
+
+
+@every_dialect
+async def test_once_nothing_waits_only_the_new_secret_is_sent(
+    patient, jiwa, settle, gateway, change, rotated, dialect
+):
+    patient.dialect.speak(dialect)
+    await settle()
+    gateway.is_up = False
+    await change("waits")
+    rotated()
+    await settle(renew_unseen=True)
+    gateway.is_up = True
+    await nothing_waits(jiwa)
+
+    again = await settle(renew_unseen=True)
+
+    assert [(0, ()), (0, ())] == [(each.waiting, each.old) for each in again]
+    assert both(NEW) == secrets_sent(patient)
+
+
+async def test_what_is_right_is_left_as_it_is(settle):
+    assert [MADE] * 2 == results(await settle())
+    assert [AS_IT_IS] * 2 == results(await settle())
+
+
+async def test_apply_notices_a_changed_secret_though_the_list_shows_none(patient, settle, gateway, rotated):
+    await settle()
+    rotated()
+
+    told = await subscribe_jiwa(settle.settings, gateway.url, dry_run=False)
+
+    assert [GIVEN] * 2 == [each.change for each in told]
+    assert both(NEW) == secrets_sent(patient)
+
+
+async def test_other_headers_of_a_subscription_stay(patient, settle, rotated):
+    await settle()
+    [subscriber] = patient.webhooks.subscribers.values()
+    for each in subscriber.subscriptions.values():
+        each.headers.append({"Name": "X-Firm", "Value": "ours"})
+    rotated()
+
+    await settle()
+
+    headers = [each["Value"] for one in subscriber.subscriptions.values() for each in one.headers]
+    assert ["ours", NEW] * 2 == headers
+
+
+async def test_a_dry_run_says_what_it_would_do_and_does_nothing(patient, settle, rotated):
+    planned = results(await settle(dry_run=True))
+    await settle()
+    rotated()
+
+    assert ([MADE] * 2, [GIVEN] * 2) == (planned, results(await settle(dry_run=True)))
+    assert both(OLD) == secrets_sent(patient)
+
+
+async def test_where_nothing_is_shown_and_nothing_can_be_changed_apply_says_so_and_makes_no_other(
+    patient, settle
+):
+    patient.dialect.speak({"subscription-headers-shown": "hidden", "request-headers-replaced": "missing"})
+    await settle()
+
+    assert [UNSEEN] * 2 == results(await settle())
+    assert both(OLD) == secrets_sent(patient)
+
+
+async def test_another_is_made_beside_where_headers_cannot_be_changed(patient, settle, rotated):
+    patient.dialect.speak({"request-headers-replaced": "missing"})
+    await settle()
+    rotated()
+
+    assert [MADE_BESIDE] * 2 == results(await settle())
+    assert both(NEW) == secrets_sent(patient)
+
+
+async def test_a_jiwa_that_takes_no_header_is_refused_aloud_however_often_and_loses_nothing(
+    patient, settle, monkeypatch
+):
+    patient.dialect.speak({"request-headers-replaced": "missing"})
+    monkeypatch.setattr(type(patient), "_headers", lambda _self, _body: [])
+
+    for _ in range(2):
+        with pytest.raises(SecretNotSent, match=r"salesorder\.created .* not the header X-Hookline-Key"):
+            await settle()
+
+    assert [(EVENTS[0], "")] == secrets_sent(patient)
+
+
+async def test_a_gateway_without_a_secret_subscribes_to_nothing(patient, settle, monkeypatch):
+    monkeypatch.delenv("HOOKLINE_SECRET_JIWA")
+
+    with pytest.raises(ConfigurationError, match="HOOKLINE_SECRET_JIWA is not set"):
+        await settle()
+    assert {} == patient.webhooks.subscribers

@@ -1,0 +1,203 @@
+"""An order is licensed once in whatever words an account answers, and what nobody knows is told once."""
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from flows.customers import Account, company_of
+from flows.licenses import Licensing, LineItem
+from hookline import context
+from hookline.catalog import Product
+from hookline.clients import Refused, UnknownSentence
+from hookline.facts import facts_of
+from hookline.issues import store
+from hookline.simulators.zentitle.inputs import failure
+from tasks import zentitle as tasks
+
+PRO = "6453300110"
+CUSTOMER = Account("1004", "Fenwick Marine", "office@fenwick.example")
+YEAR = Product(part_no="LIC", product_id=PRO, allocate="codes", license_type="subscription", days=365)
+IMPORTED = YEAR.model_copy(update={"import_codes": True})
+VARIANTS = [(fact.id, variant) for fact in facts_of("zentitle").facts for variant in list(fact.variants)[1:]]
+OTHER = {"undocumented-sentences": "other"}
+
+
+@pytest.fixture(autouse=True)
+def batch():
+    """Let tasks be plain calls, as in a batch."""
+    with context.working_on(uuid4(), uuid4(), in_batch=True):
+        yield
+
+
+async def license_an_order(zentitle, business, product=YEAR):
+    company = await company_of(zentitle, CUSTOMER, PRO)
+    order = SimpleNamespace(InvoiceNo="100123", InvoiceID="i-1", CustomFieldValues=[])
+    contact = SimpleNamespace(FirstName="Ines")
+    catalog = SimpleNamespace(when_enlarged="license", computer_id_field="")
+    customer = SimpleNamespace(account=CUSTOMER, contact=contact)
+    licensing = Licensing(zentitle, catalog, business, order, customer, company)
+    return company, await licensing.license_line(LineItem("license LIC", product, 1))
+
+
+def made(simulator):
+    """What came of it at the vendor, in the words of the samples."""
+    held = simulator.records()
+    return [
+        [(each["company"], each["search1"], each["productID"]) for each in held["companies"]],
+        [
+            (each["licenseCode"], each["companyID"], each["enabledforuse"], each["subscriptionperiod"])
+            for each in held["licenses"]
+        ],
+        [(each["licenseCode"], each["description"].splitlines()[0]) for each in held["notes"]],
+        [(each["licenseCode"], each["email"]) for each in held["consumer_records"]],
+    ]
+
+
+def expected(company, codes):
+    return [
+        [(CUSTOMER.name, CUSTOMER.account_no, "0")],
+        [(code, company, "True", 365) for code in codes],
+        [(code, "Order 100123") for code in codes],
+        [(code, CUSTOMER.email) for code in codes],
+    ]
+
+
+@pytest.mark.parametrize(("fact", "variant"), VARIANTS)
+@pytest.mark.parametrize("product", [YEAR, IMPORTED], ids=["generated", "imported"])
+async def test_an_order_is_licensed_once_in_each_variant(sandbox, zentitle, business, fact, variant, product):
+    sandbox.zentitle.dialect.speak({fact: variant})
+
+    company, codes = await license_an_order(zentitle, business, product)
+    again = await license_an_order(zentitle, business, product)
+
+    assert (1, (company, codes)) == (len(codes), again)
+    assert expected(company, codes) == made(sandbox.zentitle)
+
+
+@pytest.mark.parametrize("seed", range(1, 16))
+async def test_an_order_is_licensed_once_in_each_dialect(sandbox, zentitle, business, seed):
+    sandbox.zentitle.dialect.draw(seed)
+
+    company, codes = await license_an_order(zentitle, business)
+
+    assert expected(company, codes) == made(sandbox.zentitle)
+
+
+# Companies --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", facts_of("zentitle")["no-such-company"].variants)
+async def test_a_company_that_is_not_there_is_known_by_the_list(sandbox, zentitle, variant):
+    sandbox.zentitle.dialect.speak({"no-such-company": variant})
+
+    found = await tasks.find_company.fn(zentitle, "Nobody", "1")
+
+    assert ("Nobody", None) == (found.name, found.id)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Company does not exist",
+        "There is no company with that name.",
+        "No company found",
+        "Invalid company",
+        "0 results",
+        "Company unknown.",
+        "Firma nicht gefunden",
+        "The company could not be located",
+    ],
+)
+async def test_no_word_decides_that_a_company_is_not_there(sandbox, zentitle, monkeypatch, sentence):
+    monkeypatch.setattr(sandbox.zentitle, "_no_company", lambda _: sentence)
+
+    assert (await tasks.find_company.fn(zentitle, "Nobody", "1")).id is None
+
+
+@pytest.mark.parametrize("asked", ["Harrow & Pike", "HARROW  & pike "])
+async def test_a_company_is_found_by_its_name_in_any_case(sandbox, zentitle, asked):
+    async with zentitle.get_client() as client:
+        await client.update_company(companyid=2, productid=PRO, company="Harrow & Pike")
+
+    assert 2 == (await tasks.find_company.fn(zentitle, asked, "2001")).id
+
+
+async def test_of_companies_of_one_name_the_customers_own_is_found(sandbox, zentitle):
+    async with zentitle.get_client() as client:
+        for account in ("1", "2", "3"):
+            await client.create_company(company="Smith", productid=PRO, global_=1, search1=account)
+        numbers = [
+            each.companyID for each in await client.list_companies_products() if each.company == "Smith"
+        ]
+
+    assert numbers[2] == (await tasks.find_company.fn(zentitle, "Smith", "3")).id
+
+
+async def test_an_account_without_any_company_may_say_so_by_a_sentence_of_its_settings(sandbox, zentitle):
+    sandbox.zentitle._companies.clear()
+    sandbox.zentitle._named.clear()
+    sandbox.zentitle.dialect.speak({"nothing-to-list": "other", "no-such-company": "other"})
+
+    with pytest.raises(Refused, match="ZENTITLE_ABSENT_SENTENCES"):
+        await tasks.find_company.fn(zentitle, "Nobody", "1")
+
+    told = zentitle.model_copy(update={"absent_sentences": "Nothing here; the result set is *."})
+    assert (await tasks.find_company.fn(told, "Nobody", "1")).id is None
+
+
+# Sentences that nobody knows --------------------------------------------------------------------------------
+
+
+async def issues(database):
+    return [(each["kind"], each["count"], each["title"]) for each in await store.find(database)]
+
+
+async def test_a_sentence_that_nobody_knows_is_told_once_for_each_call(sandbox, database, zentitle, business):
+    sandbox.zentitle.dialect.speak(OTHER)
+
+    await license_an_order(zentitle, business)
+    [code] = [each["licenseCode"] for each in sandbox.zentitle.records()["licenses"]]
+    note = {"productid": PRO, "licensecode": code, "description": "again"}
+    await tasks.create_license_note(zentitle, business.step("another note"), **note)
+
+    told = "answers “Your request was processed.”, which is no sentence that is known."
+    assert {
+        ("sentence", 1, f"zentitle create_company {told}"),
+        ("sentence", 2, f"zentitle create_license_note {told}"),
+        ("sentence", 1, f"zentitle create_consumer_data {told}"),
+    } == set(await issues(database))
+    [advice] = {each["advice"] for each in await store.find(database)}
+    assert "add it to ZENTITLE_DONE_SENTENCES" in advice
+
+
+async def test_a_sentence_of_the_settings_counts_as_done_and_nothing_is_looked_up(
+    sandbox, database, zentitle, business
+):
+    sandbox.zentitle.dialect.speak(OTHER)
+    told = zentitle.model_copy(update={"done_sentences": "Your request * processed"})
+
+    await license_an_order(told, business)
+
+    assert [] == await issues(database)
+    assert "list_license_notes" not in [each["operation"] for each in sandbox.zentitle.requests()]
+
+
+async def test_a_write_that_was_refused_by_a_sentence_that_nobody_knows_is_not_taken_for_done(
+    sandbox, database, zentitle, business, monkeypatch
+):
+    refusal = "Computer says nay."
+    monkeypatch.setattr(sandbox.zentitle, "_draw", lambda *_: refuse(refusal))
+
+    with pytest.raises(UnknownSentence, match="Computer says nay") as unknown:
+        await license_an_order(zentitle, business)
+
+    assert unknown.value.transient
+    assert [] == sandbox.zentitle.records()["licenses"]
+    told = zentitle.model_copy(update={"refused_sentences": "computer says nay"})
+    with pytest.raises(Refused):
+        await license_an_order(told, business)
+
+
+def refuse(text):
+    raise failure(text)
