@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.responses import JSONResponse
