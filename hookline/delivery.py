@@ -13,7 +13,8 @@ from uuid import UUID
 
 from hookline.database import lent
 from hookline.errors import HooklineError
-from hookline.hooks.bodies import parse
+from hookline.hooks import hooks_in_force
+from hookline.hooks.bodies import AS_NAMED, Part, Reading, parts_of
 from hookline.inbox.bodies import REMOVED, unseal
 from hookline.settings import settings
 
@@ -32,6 +33,8 @@ class Delivery:
     content_type: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    envelope: Mapping[str, Any] | None
+    """Of an item of a bundle, the plain values around it."""
     raw: bytes
     """The bytes of the body, redacted where the source says so."""
 
@@ -41,9 +44,26 @@ class Delivery:
         The parsed body, as templates see it; parsed when first asked for.
 
         Raises:
-            ValueError: it does not match its content type.
+            ValueError: it cannot be read as `hooks.yaml` says.
         """
-        return parse(self.content_type, self.raw)
+        return self._reading.parse(self.content_type, self.raw)
+
+    def files(self) -> list[Part]:
+        """
+        Return the files of a form that was sent with some, each with its `name`, `filename` and `content`.
+
+        Raises:
+            ValueError: it is no such form.
+        """
+        return [part for part in parts_of(self.content_type, self.raw) if part.filename is not None]
+
+    @property
+    def _reading(self) -> Reading:
+        if self.envelope is not None:
+            return AS_NAMED
+        current = settings()
+        source = hooks_in_force(current.hooks, current.home, note=False).sources.get(self.source)
+        return AS_NAMED if source is None else source.reading
 
 
 async def read_delivery(delivery: UUID | str) -> Delivery:
@@ -62,7 +82,7 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
     async with lent(current) as connection:
         row = await connection.fetchrow(
             """
-            SELECT id, source, external_id, content_type, headers, query, body, altered
+            SELECT id, source, external_id, content_type, headers, query, envelope, body, altered
             FROM deliveries WHERE id = $1
             """,
             UUID(str(delivery)),

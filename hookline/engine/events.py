@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from hookline import text
 from hookline.hooks import Hooks
-from hookline.hooks.bodies import parse
+from hookline.hooks.bodies import AS_NAMED
 from hookline.inbox.bodies import unseal
 from hookline.inbox.holding import ADVICE
 from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal, message
@@ -46,7 +46,8 @@ async def send_events(
     async with database.acquire() as connection, connection.transaction():
         rows = await connection.fetch(
             """
-            SELECT c.*, d.external_id, d.source, d.content_type, d.altered, p.route, p.deployment, p.key, p.flow_run_id,
+            SELECT c.*, d.external_id, d.source, d.content_type, d.altered, d.envelope,
+                   p.route, p.deployment, p.key, p.flow_run_id,
                    d.source = ANY($2) AS carries_body, octet_length(d.body) AS size,
                    CASE WHEN d.source = ANY($2) AND octet_length(d.body) <= $3 THEN d.body END AS body
             FROM changes c JOIN deliveries d ON d.id = c.delivery_id LEFT JOIN dispatches p ON p.id = c.dispatch_id
@@ -57,7 +58,7 @@ async def send_events(
             MAX_BODY,
         )
         if rows:
-            await post_events(client, [_event(row, body_keys) for row in rows])
+            await post_events(client, [_event(row, hooks, body_keys) for row in rows])
             await connection.execute(
                 "UPDATE changes SET event_due = false WHERE id = ANY($1)", [row["id"] for row in rows]
             )
@@ -114,7 +115,7 @@ async def send_event_of_hold(database: asyncpg.Pool, client: PrefectClient) -> N
     await database.execute("UPDATE lineage SET event_due = false WHERE held_since = $1", row["held_since"])
 
 
-def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, object]:
+def _event(row: asyncpg.Record, hooks: Hooks, body_keys: Sequence[SecretStr]) -> dict[str, object]:
     related = [{"prefect.resource.id": f"hookline.source.{row['source']}", "prefect.resource.role": "source"}]
     if row["flow_run_id"]:
         flow_run = f"prefect.flow-run.{row['flow_run_id']}"
@@ -134,17 +135,18 @@ def _event(row: asyncpg.Record, body_keys: Sequence[SecretStr]) -> dict[str, obj
             "delivery_id": str(row["delivery_id"]),
             "state": row["became"],
             **{fact: row[fact] for fact in facts},
-            **(_body(row, body_keys) if row["carries_body"] else {}),
+            **(_body(row, hooks, body_keys) if row["carries_body"] else {}),
         },
     }
 
 
-def _body(row: asyncpg.Record, keys: Sequence[SecretStr]) -> dict[str, Any]:
+def _body(row: asyncpg.Record, hooks: Hooks, keys: Sequence[SecretStr]) -> dict[str, Any]:
     """Return the parsed body, or the reason why the event does not carry it."""
     if (row["size"] or 0) > MAX_BODY:
         return {"body_left_out": f"it has {row['size']} bytes; {MAX_BODY} are carried"}
     try:
-        body = parse(row["content_type"], unseal(row, keys) or b"")
+        reading = AS_NAMED if row["envelope"] is not None else hooks.sources[row["source"]].reading
+        body = reading.parse(row["content_type"], unseal(row, keys) or b"")
         _require_storable(body)
     except Exception as error:  # noqa: BLE001  (whatever a body does to its parser, its event is sent)
         return {"body_left_out": text.reason(error)}

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from hookline.gateway.handshakes import Reply, handshake
 from hookline.gateway.request_parsing import Rejection
-from hookline.hooks.bodies import kind, parse
 from hookline.hooks.ids import external_id
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import Template
@@ -100,7 +99,7 @@ def is_cheap(request: RequestData) -> bool:
     """Return True if reading the request is sure to be quick: it is short, and nothing in it can multiply the work."""
     return (
         len(request.signed.body) <= CHEAP_BYTES
-        and kind(request.content_type) != "xml"
+        and source_of(request.spec).reading.kind_of(request.content_type) != "xml"
         and not source_of(request.spec).redact
         and is_plain(request.spec)
     )
@@ -116,12 +115,12 @@ def _parsed(source: Source, request: RequestData) -> Any:
     """Return the parsed body; None where it cannot be parsed, or no template reads it."""
     if request.method != "POST":
         return None
-    if kind(request.content_type) == "other" and not any(
+    if source.reading.kind_of(request.content_type) == "other" and not any(
         "body" in each.variables for each in _templates(source)
     ):
         return None
     with suppress(ValueError):
-        return parse(request.content_type, request.signed.body)
+        return source.reading.parse(request.content_type, request.signed.body)
     return None
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 import jsonpath
 from pydantic import SecretStr
 
-from hookline.hooks.bodies import parse
 from hookline.hooks.ids import item_id
 from hookline.hooks.redaction import matches
 from hookline.hooks.sources import Source, source_of
@@ -56,7 +55,7 @@ def split(
         ValueError: it cannot be parsed or has too many items; for people.
     """
     source = source_of(spec)
-    found = _matches(source, parse(content_type, body))
+    found = _matches(source, source.reading.parse(content_type, body))
     items: dict[str, Item] = {}
     for match in found:
         envelope = _envelope(match)

@@ -17,7 +17,7 @@ from jsonschema.protocols import Validator
 from pydantic import SecretStr
 from referencing import Registry
 
-from hookline.hooks.bodies import parse
+from hookline.hooks.bodies import AS_NAMED, Reading
 from hookline.hooks.bundles import Item, split
 from hookline.hooks.config import Route, route_of
 from hookline.hooks.limits import bounded, bounded_key, shortened
@@ -61,6 +61,11 @@ class Incoming:
     only_route: str | None = None
     """The route that a person replayed it to, whatever its condition says."""
 
+    @property
+    def reading(self) -> Reading:
+        """Return how its body is read."""
+        return AS_NAMED if self.source is None or self.is_item else source_of(self.source).reading
+
     def content(self, keys: Sequence[SecretStr]) -> bytes:
         """Return the body as it was sent; raises ValueError, for people, where its source does not accept it."""
         body = unseal({"body": self.body, "altered": self.altered}, keys) or b""
@@ -90,7 +95,7 @@ def match_routes(
     Raises:
         ValueError: it cannot be routed; names the place.
     """
-    parsed = parse(delivery.content_type, delivery.content(body_keys))
+    parsed = delivery.reading.parse(delivery.content_type, delivery.content(body_keys))
     if delivery.source is not None:
         _require_fit(source_of(delivery.source), parsed)
     context = {**delivery.context, "body": parsed}

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import jsonpath
 
-from hookline.hooks.bodies import kind, parse
+from hookline.hooks.bodies import AS_NAMED, Reading, parameter
 
 REDACTED = "[redacted]"
 
@@ -37,7 +37,7 @@ def matches(path: JSONPath, value: Any) -> Iterator[jsonpath.JSONPathMatch]:
     return iter(()) if isinstance(value, str) else iter(path.finditer(value))
 
 
-def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
+def redact(paths: Sequence[JSONPath], content_type: str, body: bytes, reading: Reading = AS_NAMED) -> bytes:
     """
     Return the body of JSON or a form with "[redacted]" in place of each value that a path selects.
 
@@ -47,8 +47,8 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
         ValueError: it cannot be parsed, is nested more deeply than the paths reach, or has a name twice in one
             object: of two values the paths see the last, and the first would be stored.
     """
-    value = parse(content_type, body)
-    if kind(content_type) == "json":
+    value, form = reading.parse(content_type, body), reading.kind_of(content_type)
+    if form == "json":
         json.loads(body, object_pairs_hook=_require_single)
     try:
         found = [match for path in paths for match in matches(path, value)]
@@ -60,19 +60,15 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes) -> bytes:
         if match.parent is not None:
             around: Any = match.parent.obj
             around[match.parts[-1]] = REDACTED
-    return _serialized(content_type, value)
+    if form == "form":
+        return urlencode(value, doseq=True, encoding=parameter(content_type, "charset") or "utf-8").encode()
+    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def _require_single(pairs: list[tuple[str, Any]]) -> None:
     """Raise ValueError where an object has a name twice."""
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("The body cannot be redacted: an object in it has the same name twice.")
-
-
-def _serialized(content_type: str, value: Any) -> bytes:
-    if kind(content_type) == "form":
-        return urlencode(value, doseq=True).encode()
-    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def _reason(error: Exception) -> str:

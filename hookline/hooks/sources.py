@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from hookline.hooks.bodies import kind
+from hookline.hooks.bodies import Reading, kind
 from hookline.hooks.poll import Poll, Polled, duration
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.redaction import JSONPath, compile_path, redact
@@ -37,8 +37,20 @@ CONTENT_TYPES = {
     "json": "application/json",
     "form": "application/x-www-form-urlencoded",
     "xml": "application/xml",
+    "multipart": "multipart/form-data",
 }
-_OF_REQUESTS = {"scheme", "preset", "accept", "response", "handshakes", "repeats", "split"}
+_OF_REQUESTS = {
+    "scheme",
+    "preset",
+    "accept",
+    "response",
+    "handshakes",
+    "repeats",
+    "split",
+    "parse",
+    "charset",
+    "json_fields",
+}
 """The fields of a source that only a sender's request needs."""
 NOT_IN_REQUESTS = {"delivery_id", "received_at", "envelope"}
 """The template values that exist only once a delivery is stored, or a bundle split."""
@@ -93,6 +105,20 @@ class IdHeader(Strict):
     """The header in which a sender gives its id of a delivery."""
 
     header: HeaderName
+
+
+class CharsetField(Strict):
+    """The field of a form in which a sender names the charset of the others."""
+
+    field: str = Field(min_length=1, max_length=100)
+
+
+def _charset(value: object) -> str | CharsetField:
+    if isinstance(value, Mapping):
+        return CharsetField.model_validate(value)
+    charset = _text(value)
+    Reading(charset=charset).parse("text/plain", b"")
+    return charset
 
 
 class Response(Strict):
@@ -210,8 +236,17 @@ class Source(BaseModel):
         default=None, description="Without a delivery for so long, it is an issue."
     )
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
-    accept: tuple[Literal["json", "form", "xml", "any"], ...] = Field(
+    accept: tuple[Literal["json", "form", "xml", "multipart", "any"], ...] = Field(
         default=("json",), min_length=1, description="The kinds of content that are accepted."
+    )
+    parse: Literal["json", "form", "xml", "multipart", "text"] | None = Field(
+        default=None, description="How bodies are read, whatever their content type says."
+    )
+    charset: Annotated[str | CharsetField, PlainValidator(_charset)] | None = Field(
+        default=None, description="The charset of bodies, or the field of a form that names it."
+    )
+    json_fields: tuple[str, ...] = Field(
+        default=(), max_length=20, description="The fields whose text is JSON, and is read as such."
     )
     id: Annotated[IdHeader | Template, PlainValidator(_id)] | None = Field(
         default=None, description="The place of the sender's id of a delivery."
@@ -261,8 +296,11 @@ class Source(BaseModel):
 
     @model_validator(mode="after")
     def _only_what_can_be_redacted(self) -> "Source":
-        if self.redact and (odd := sorted({"xml", "any"} & set(self.accept))):
+        kinds = {self.parse} if self.parse else set(self.accept)
+        if self.redact and (odd := sorted(kinds - {"json", "form"})):
             raise ValueError(f"redact works on json and form; with {odd[0]} accepted, values would be stored")
+        if self.redact and (self.charset or self.json_fields):
+            raise ValueError("redact does not work with charset or json_fields: values would be stored")
         return self
 
     spec: str = Field(
@@ -274,16 +312,27 @@ class Source(BaseModel):
         """Return a source whose deliveries Hookline makes itself."""
         return cls(auth_scheme=Polled(), internal=True)
 
+    @cached_property
+    def reading(self) -> Reading:
+        """Return how its bodies are read."""
+        of_field = self.charset.field if isinstance(self.charset, CharsetField) else None
+        return Reading(
+            kind="other" if self.parse == "text" else self.parse,
+            charset=self.charset if isinstance(self.charset, str) else None,
+            charset_field=of_field,
+            json_fields=self.json_fields,
+        )
+
     def require_accepted(self, content_type: str) -> None:
         """Raise ValueError, for people, where the source does not accept bodies of this content type."""
-        if "any" not in self.accept and kind(content_type) not in self.accept:
+        if self.parse is None and "any" not in self.accept and kind(content_type) not in self.accept:
             accepted = " or ".join(CONTENT_TYPES[kind] for kind in self.accept)
             came = content_type.partition(";")[0] or "nothing"
             raise ValueError(f"The content type is {came}; `accept` of the source says {accepted}.")
 
     def redacted(self, content_type: str, body: bytes) -> bytes:
         """Return the body without the values that are never stored; raises ValueError, for people, where it cannot."""
-        return redact(self.redact, content_type, body)
+        return redact(self.redact, content_type, body, self.reading)
 
 
 class Mistakes(ValueError):
