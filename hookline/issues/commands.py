@@ -1,11 +1,13 @@
 """One replay, discard or decision for all that belongs to an issue."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import asyncpg
 
+from hookline.errors import HooklineError
 from hookline.inbox import commands
 from hookline.issues import store
 from hookline.journal.resolution import resolve as resolve_effect
@@ -27,39 +29,26 @@ class Acted:
 async def replay(
     database: asyncpg.Pool, number: int, *, actor: str, reason: str, limit: int | None = None
 ) -> Acted:
-    """Replay the deliveries of an issue that wait for a person, the oldest first; each batch in a transaction."""
-    done: set[UUID] = set()
-    seen: set[UUID] = set()
-    while limit is None or len(seen) < limit:
-        rows = await store.waiting(
-            database, number, limit=min(BATCH, (limit or BATCH) - len(seen) if limit else BATCH), skip=seen
+    """
+    Replay the deliveries of an issue that wait for a person, the oldest first; each batch in a transaction.
+
+    Raises:
+        HooklineError: it is an issue of doubles, which a replay does not undo.
+    """
+    issue = await store.read(database, number)
+    if issue is not None and issue["kind"] == "doubled":
+        raise HooklineError(
+            "A replay undoes no double. Undo or keep each by itself: hookline effects list --state doubled"
         )
-        if not rows:
-            break
-        for route in {row["route"] for row in rows}:
-            ids = [row["delivery_id"] for row in rows if row["route"] == route]
-            async with database.acquire() as connection:
-                # A rejected delivery has no route yet; of the others, only the one that has the issue.
-                done |= await commands.replay(connection, ids, actor=actor, reason=reason, route=route)
-        seen |= {row["delivery_id"] for row in rows}
-    return Acted(len(done), await _left(database, number))
+    act = partial(commands.replay, actor=actor, reason=reason)
+    return await _act(database, number, act, limit)
 
 
 async def discard(
     database: asyncpg.Pool, number: int, *, actor: str, reason: str, limit: int | None = None
 ) -> Acted:
     """Set the deliveries of an issue aside that wait for a person, with the reason."""
-    done: set[UUID] = set()
-    seen: set[UUID] = set()
-    while (limit is None or len(seen) < limit) and (
-        rows := await store.waiting(database, number, limit=BATCH, skip=seen)
-    ):
-        for route in {row["route"] for row in rows}:
-            ids = [row["delivery_id"] for row in rows if row["route"] == route]
-            async with database.acquire() as connection:
-                done |= await commands.discard(connection, ids, actor=actor, reason=reason, route=route)
-        seen |= {row["delivery_id"] for row in rows}
-    return Acted(len(done), await _left(database, number))
+    return await _act(database, number, partial(commands.discard, actor=actor, reason=reason), limit)
 
 
 async def resolve(
@@ -72,11 +61,38 @@ async def resolve(
         HooklineError: one needs a reference, so each is to be resolved by itself; those before it are resolved.
     """
     done: set[int] = set()
-    while effects := _effects(await store.waiting(database, number, limit=BATCH)) - done:
+    async for rows in _waiting(database, number, None):
+        effects = _effects(rows) - done
         for effect in sorted(effects):
             await resolve_effect(settings, effect, happened=happened, reference=[], actor=actor)
         done |= effects
     return Acted(len(done), await _left(database, number))
+
+
+async def _act(
+    database: asyncpg.Pool, number: int, act: Callable[..., Awaitable[set[UUID]]], limit: int | None
+) -> Acted:
+    done: set[UUID] = set()
+    async for rows in _waiting(database, number, limit):
+        for route in {row["route"] for row in rows}:
+            ids = [row["delivery_id"] for row in rows if row["route"] == route]
+            async with database.acquire() as connection:
+                # A rejected delivery has no route yet; of the others, only the one that has the issue.
+                done |= await act(connection, ids, route=route)
+    return Acted(len(done), await _left(database, number))
+
+
+async def _waiting(
+    database: asyncpg.Pool, number: int, limit: int | None
+) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield what waits for a person, a batch after another, each delivery once."""
+    seen: set[UUID] = set()
+    while limit is None or len(seen) < limit:
+        at_most = BATCH if limit is None else min(BATCH, limit - len(seen))
+        if not (rows := await store.waiting(database, number, limit=at_most, skip=seen)):
+            return
+        yield rows
+        seen |= {row["delivery_id"] for row in rows}
 
 
 def _effects(rows: Collection[asyncpg.Record]) -> set[int]:

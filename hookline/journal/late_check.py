@@ -63,7 +63,8 @@ async def check(settings: Settings, row: Row, readback: Readback, proposal: str)
         if current is not row or not new:
             await store.checked(connection, row["id"], next_after=delay(settings, row["checks"] + 1))
         if new and current["state"] in _OPEN:
-            return await _find_late(settings, connection, current, new, proposal if current is row else "")
+            advice = proposal if current is row else ""
+            return await _find_late(settings, connection, current, new, row["scope"], advice)
         if new:
             await note(settings, connection, current, new, proposal if current is row else "")
         return new
@@ -115,7 +116,12 @@ def _may_have_brought(neighbour: Row, found: set[str], row: Row) -> bool:
 
 
 async def _find_late(
-    settings: Settings, connection: Connection, row: Row, found: Sequence[str], proposal: str
+    settings: Settings,
+    connection: Connection,
+    row: Row,
+    found: Sequence[str],
+    scope: str | None,
+    proposal: str,
 ) -> list[str]:
     """Take what was found for the outcome of an effect with which nobody went on; return what is too much of it."""
     expected, next_after = max(row["expected"], 1), delay(settings, row["checks"] + 1)
@@ -123,7 +129,7 @@ async def _find_late(
     if len(own) < expected:
         await store.checked(connection, row["id"], next_after=next_after)
         return []
-    is_written = await store.found_late(connection, row, own, _FOUND_LATE, next_after=next_after)
+    is_written = await store.found_late(connection, row, own, _FOUND_LATE, scope=scope, next_after=next_after)
     if not (is_written and surplus):
         return []
     done = await store.read(connection, row["id"])

@@ -343,14 +343,24 @@ async def hurry_checks(connection: Connection, effect_ids: Sequence[int]) -> Non
 
 
 async def found_late(
-    connection: Connection, row: Row, reference: Sequence[str], reason: str, *, next_after: float | None
+    connection: Connection,
+    row: Row,
+    reference: Sequence[str],
+    reason: str,
+    *,
+    scope: str | None,
+    next_after: float | None,
 ) -> bool:
-    """Write down what a late check found of an effect with which nobody went on; return False if somebody has."""
+    """
+    Write down what a late check found of an effect with which nobody went on; return False if somebody has.
+
+    `scope`: where it was counted, for the effect itself may never have begun.
+    """
     found = await connection.fetchval(
         """
         UPDATE effects
         SET state = 'done', reference = $2, reason = $3, finished_at = clock_timestamp(), checks = checks + 1,
-            check_at = clock_timestamp() + make_interval(secs => $4)
+            check_at = clock_timestamp() + make_interval(secs => $4), scope = coalesce(scope, $7)
         WHERE id = $1 AND state = $5 AND attempts = $6 RETURNING true
         """,
         row["id"],
@@ -359,6 +369,7 @@ async def found_late(
         next_after,
         row["state"],
         row["attempts"],
+        scope,
     )
     return found is not None
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,7 +11,7 @@ from functools import partial
 import asyncpg
 
 from hookline.clients import VendorClient, VendorError
-from hookline.database import is_connection_error
+from hookline.database import CONNECTION_ERRORS, is_connection_error
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks, Source
 from hookline.hooks.poll import Poll
@@ -29,6 +29,7 @@ AT_ONCE = 4
 """Polls of one engine at a time."""
 POLL_SECONDS = 300.0
 """The longest time that one poll may take."""
+RENEW_SECONDS = polls.CLAIM_SECONDS / 3
 PEER = "poll"
 
 
@@ -111,7 +112,10 @@ class Poller:
         """
         poll = _poll(source)
         async with asyncio.timeout(POLL_SECONDS):
-            async with await self.open_client(poll.vendor, poll.account) as client:
+            async with (
+                self._renewing(claimed),
+                await self.open_client(poll.vendor, poll.account) as client,
+            ):
                 reader = Reader(
                     client=client,
                     operation=operation_of(poll),
@@ -129,6 +133,22 @@ class Poller:
                 return Polled(claimed.source, found.rows, len(new), found.more, new)
             stored = await self._store(claimed, source, found)
         return Polled(claimed.source, found.rows, stored, found.more, new)
+
+    @asynccontextmanager
+    async def _renewing(self, claimed: Claim) -> AsyncIterator[None]:
+        """Renew a claim for as long as this lasts: one page may take longer than a claim does."""
+        renewing = asyncio.create_task(self._renew_for_ever(claimed))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _renew_for_ever(self, claimed: Claim) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            with suppress(*CONNECTION_ERRORS):
+                await polls.renew(self.database, claimed)
 
     async def _store(self, claimed: Claim, source: Source, found: Found) -> int:
         arrivals, refused, unfit = [], [], []

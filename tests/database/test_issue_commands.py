@@ -103,6 +103,28 @@ async def test_all_uncertain_effects_of_an_issue_are_resolved_at_once(
     assert ["dispatched"] * 2 == await states(database)
 
 
+async def test_all_of_an_issue_is_resolved_whatever_else_of_it_waits_before(
+    database, database_settings, uncertain, monkeypatch
+):
+    monkeypatch.setattr(commands, "BATCH", 1)
+    number = await uncertain()
+    first = await database.fetchval("SELECT min(seq) FROM dispatches")
+    await database.execute("UPDATE dispatches SET waits_for = NULL WHERE seq = $1", first)
+
+    acted = await commands.resolve(database_settings, database, number, happened=True, actor=ANN)
+
+    assert (1, ["uncertain", "dispatched"]) == (acted.done, await states(database))
+
+
+async def test_an_issue_of_doubles_is_not_replayed(database, three):
+    await database.execute("UPDATE issues SET kind = 'doubled' WHERE id = $1", three)
+
+    with pytest.raises(HooklineError, match="hookline effects list --state doubled"):
+        await commands.replay(database, three, actor=ANN, reason="again")
+
+    assert ["failed"] * 3 == await states(database)
+
+
 async def test_effects_that_need_references_are_not_resolved_together(database, database_settings, uncertain):
     with pytest.raises(HooklineError, match="give 1, not 0"):
         await commands.resolve(database_settings, database, await uncertain(1), happened=True, actor=ANN)

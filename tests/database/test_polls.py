@@ -16,6 +16,7 @@ from hookline.hooks.sources import read_source
 from hookline.inbox import commands, polls, refusals, stats
 from hookline.inbox.deliveries import Arrival
 from hookline.inbox.polls import Claim, ClaimLost, Reading
+from hookline.polling import poller as poller_module
 from hookline.polling.poller import Poller, passes
 from hookline.polling.reader import NotInOrder
 from hookline.provisioning.deployments import load_deployments
@@ -187,6 +188,27 @@ async def test_a_paused_source_is_not_polled_and_goes_on_from_its_cursor_when_it
     await poll_now()
 
     assert [made.InvoiceID] == [body["InvoiceID"] for body in await bodies_of(database)]
+
+
+async def test_a_page_that_takes_longer_than_a_claim_loses_it_to_nobody(
+    database, shipped, sandbox, monkeypatch
+):
+    monkeypatch.setattr(poller_module, "RENEW_SECONDS", 0.02)
+
+    async def open_client(_vendor, _account):
+        """As slow as a page may be: until the claim, which is over, was renewed."""
+        await database.execute("UPDATE polls SET claimed_until = now()")
+        async with asyncio.timeout(30):
+            while not await database.fetchval("SELECT claimed_until > now() FROM polls"):
+                await asyncio.sleep(0.01)
+        return JiwaClient(sandbox.jiwa.url, JiwaKey(SecretStr("sandbox-jiwa-key")))
+
+    source = shipped.sources[SOURCE]
+    claimed = await polls.claim(database, SOURCE, source.poll, "engine", now=True)
+
+    polled = await Poller(database, Settings(), shipped, "engine", open_client).poll(claimed, source)
+
+    assert SOURCE == polled.source
 
 
 async def until_polled(database, poller, sources):

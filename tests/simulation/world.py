@@ -336,13 +336,16 @@ class Store:
         reference: list[str],
         reason: str,
         *,
+        scope: str | None,
         next_after: float | None,
     ) -> bool:
         await self._statement(session)
         current = self._row(row["id"])
         if (current["state"], current["attempts"]) != (row["state"], row["attempts"]):
             return False
-        current.update(state="done", reference=reference, finished_at=self.world.now)
+        current.update(
+            state="done", reference=reference, scope=current["scope"] or scope, finished_at=self.world.now
+        )
         await self.checked(session, row["id"], next_after=next_after)
         return True
 

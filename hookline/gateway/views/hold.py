@@ -1,5 +1,8 @@
 """The buttons that let everything go on after the database went back in time, and that end looking first."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,23 +12,27 @@ from hookline.gateway.views.base import AdminViews, Refused, reason_of
 from hookline.inbox import holding
 
 
-async def release(views: AdminViews, request: Request) -> Response:
-    """Let everything go on, looking first."""
+async def _act(
+    views: AdminViews, request: Request, *, act: Callable[..., Awaitable[object]], refused: str, done: str
+) -> Response:
     reason = reason_of(await views.form(request))
     try:
         async with (await pool(views.settings)).acquire() as connection:
-            await holding.release(connection, actor=views.actor(request), reason=reason)
+            await act(connection, actor=views.actor(request), reason=reason)
     except HooklineError as error:
-        raise Refused(409, "Nothing is held", str(error)) from None
-    return views.redirect(request, "/", "It goes on. What the journal does not know is looked for first.")
+        raise Refused(409, refused, str(error)) from None
+    return views.redirect(request, "/", done)
 
 
-async def close(views: AdminViews, request: Request) -> Response:
-    """Look first no more."""
-    reason = reason_of(await views.form(request))
-    try:
-        async with (await pool(views.settings)).acquire() as connection:
-            await holding.close(connection, actor=views.actor(request), reason=reason)
-    except HooklineError as error:
-        raise Refused(409, "Nothing to close", str(error)) from None
-    return views.redirect(request, "/", "As usual again: nothing is looked for before it is sent.")
+release = partial(
+    _act,
+    act=holding.release,
+    refused="Nothing is held",
+    done="It goes on. What the journal does not know is looked for first.",
+)
+close = partial(
+    _act,
+    act=holding.close,
+    refused="Nothing to close",
+    done="As usual again: nothing is looked for before it is sent.",
+)
