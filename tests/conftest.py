@@ -228,7 +228,7 @@ async def database(session_pool):
         "UPDATE lineage SET held_since = NULL, held_reason = NULL, readback_first_since = NULL, event_due = false"
     )
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, polls, poll_items, silences RESTART IDENTITY"
+        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, polls, poll_items, silences RESTART IDENTITY"
     )
     return session_pool
 

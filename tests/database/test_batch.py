@@ -14,6 +14,7 @@ from hookline.engine.batch import Batches, BatchRun, outcome_of
 from hookline.engine.leases import Leases
 from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Requeue, Unbatch
 from hookline.hooks import Hooks
+from hookline.inbox import batches
 from hookline.prefect_adapter.control import Stop
 from tests.database.test_leases import dispatch
 
@@ -43,18 +44,30 @@ def test_the_outcome_of_a_dispatch_in_a_batch(stop, state, outcome):
 
 async def test_a_batch_that_has_carried_as_many_as_it_may_is_closed(database, database_settings):
     client = PrefectClient("http://127.0.0.1:9/api")
-    batches = Batches(database_settings, database, client, Hooks(Path("none"), {}, []), {})
-    batch = batches.batch = BatchRun(database, client, timedelta(seconds=60), size=2)
+    ours = Batches(database_settings, database, client, Hooks(Path("none"), {}, []), {})
+    batch = ours.batch = BatchRun(database, client, timedelta(seconds=60), size=2)
 
     batch.carried = 1
-    await batches.open(more=True)
-    open_still = batches.batch
+    await ours.open(more=True)
+    open_still = ours.batch
     batch.carried = 2
-    await batches.open(more=False)
-    closed = batches.batch
-    await batches.close()
+    await ours.open(more=False)
+    closed = ours.batch
+    await ours.close()
 
     assert (batch, None) == (open_still, closed)
+
+
+async def test_a_batch_is_abandoned_once_its_lease_has_ended_until_it_is_closed(database):
+    lives, dies = uuid4(), uuid4()
+    for batch, lease in ((lives, 60), (dies, 60), (dies, -60)):
+        await batches.renew_lease(database, batch, timedelta(seconds=lease))
+
+    abandoned = await batches.abandoned(database)
+    await batches.close(database, dies)
+
+    assert ([dies], []) == (abandoned, await batches.abandoned(database))
+    assert [lives] == [row["id"] for row in await database.fetch("DELETE FROM batches RETURNING id")]
 
 
 async def test_a_batch_asks_for_the_lease_before_it_notes_its_run_of_a_dispatch(database, database_settings):

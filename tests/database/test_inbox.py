@@ -194,3 +194,30 @@ async def test_two_dispatches_that_end_at_once_leave_the_delivery_where_both_are
         )
 
         assert "done" == await database.fetchval("SELECT state FROM deliveries")
+
+
+async def test_what_ended_some_time_ago_is_told_from_what_ended_just_now_and_from_what_is_open(database):
+    ids = {}
+    for name in ("long ago", "just now", "open"):
+        delivery = await dispatch(database, name)
+        ids[name] = await database.fetchval("SELECT id FROM dispatches WHERE delivery_id = $1", delivery)
+    for name in ("long ago", "just now"):
+        await bring(database, "dispatches", "done", "id = $1", ids[name])
+    await database.execute(
+        "UPDATE dispatches SET finished_at = now() - interval '1 hour' WHERE id = $1", ids["long ago"]
+    )
+
+    async with database.acquire() as connection, connection.transaction():
+        ended = await dispatches.finished_before(connection, ids.values(), since=timedelta(minutes=1))
+
+    assert [(ids["long ago"], "done")] == [(row["id"], row["state"]) for row in ended]
+
+
+async def test_of_deliveries_that_are_routed_only_the_claim_of_these_is_renewed(database):
+    renewed, left = [(await accept(database, name)).id for name in ("renewed", "left")]
+    await database.execute("UPDATE deliveries SET routing_until = now() - interval '1 s'")
+
+    await deliveries.renew_routing(database, [renewed])
+
+    rows = await database.fetch("SELECT id, routing_until > now() AS is_claimed FROM deliveries")
+    assert {renewed: True, left: False} == dict(map(tuple, rows))

@@ -1,6 +1,7 @@
 """The journal: intended, sent, done, and everything that can happen between."""
 
 import asyncio
+import pickle
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -408,6 +409,19 @@ async def test_a_request_that_leaves_late_is_written_down_again_first(database, 
     with pytest.raises(EffectLanding) as landing:
         await slow.run(effect(), vendor.send, readback=vendor.find)
     assert landing.value.retry_after > 60
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EffectUncertain(7, "mail of order 1", "The answer was lost."),
+        EffectLanding("mail of order 1", "the answer was lost", 9.0),
+    ],
+)
+def test_an_error_of_the_journal_survives_being_stored(error):
+    again = pickle.loads(pickle.dumps(error))
+
+    assert (type(error), str(error), vars(error)) == (type(again), str(again), vars(again))
 
 
 async def test_every_run_that_met_an_uncertain_effect_waits_for_its_number_until_it_is_resolved(

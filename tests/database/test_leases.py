@@ -43,6 +43,35 @@ async def ran_out():
     await asyncio.sleep(0.15)
 
 
+async def test_all_that_is_claimed_is_renewed_and_what_another_engine_has_is_stopped(database, engine):
+    for name in ("one", "two"):
+        await dispatch(database, name)
+    slow = engine("slow")
+    [kept, lost] = await slow.claim(2, ["f/d"])
+    await database.execute("UPDATE dispatches SET lease_owner = 'quick' WHERE id = $1", lost.id)
+    slow.lease = LONG
+
+    await slow.renew_all()
+
+    assert (None, Stop.LEASE_LOST) == (kept.stop, lost.stop)
+    assert [kept.id] == [
+        row["id"]
+        for row in await database.fetch("SELECT id FROM dispatches WHERE lease_until > now() + $1", LONG / 2)
+    ]
+
+
+async def test_what_a_person_discards_is_stopped_and_nothing_else(database, engine):
+    for name in ("one", "two"):
+        await dispatch(database, name)
+    ours = engine("ours")
+    [discarded, kept] = await ours.claim(2, ["f/d"])
+    await database.execute("UPDATE dispatches SET discard_reason = 'no' WHERE id = $1", discarded.id)
+
+    await ours.stop_discarded()
+
+    assert (Stop.DISCARDED, None) == (discarded.stop, kept.stop)
+
+
 async def test_a_run_whose_lease_another_engine_has_begins_no_further_effect(database, engine):
     await dispatch(database)
     [claimed] = await engine("slow").claim(1, ["f/d"])

@@ -36,6 +36,16 @@ async def test_what_is_within_reach_is_counted_exactly(database, fill, monkeypat
     assert ({"done": 4}, []) == (shop.states, shop.at_least)
 
 
+async def test_of_a_source_that_waits_are_counted_those_that_nothing_began_with(database, fill):
+    for source, state in (
+        *(("jiwa", state) for state in ("received", "held", "dispatched", "running", "done")),
+        ("shop", "held"),
+    ):
+        await fill(source, state, 1)
+
+    assert 3 == await stats.waiting(database, "jiwa")
+
+
 async def test_a_state_that_nobody_can_tell_of_is_not_told_to_be_empty(database, fill, monkeypatch):
     monkeypatch.setattr(stats, "COUNT_CAP", 5)
     await fill("shop", "unrouted", 6)
