@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -196,6 +197,7 @@ def database_settings():
     yield settings
     server.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint: nobody will read it again
     server.wait(30)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
