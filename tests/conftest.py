@@ -212,7 +212,7 @@ def database_settings():
     yield settings
     server.send_signal(signal.SIGQUIT)  # at once, without a last checkpoint: nobody will read it again
     server.wait(30)
-    shutil.rmtree(home)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

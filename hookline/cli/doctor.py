@@ -90,6 +90,7 @@ def examine() -> list[Finding]:
         catalog_finding,
         *checks.check_flows(flows, hooks),
         *environment.check_secrets(hooks),
+        *environment.check_addresses(hooks, current.public_url),
         processes.check(home),
     ]
     return findings + asyncio.run(_check_servers(current, flows.work_pools or None))

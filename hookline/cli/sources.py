@@ -1,19 +1,23 @@
 """`hookline sources`: who may send and what is polled, what came of each, and what was refused."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
 from hookline.cli.inbox.pausing import SourceName
 from hookline.cli.output import AsJson, console, print_json, show
+from hookline.cli.output import confirm as ask
 from hookline.database.types import Row
+from hookline.errors import ConfigurationError, HooklineError
+from hookline.gateway.fetching import Fetcher, NotFetched
 from hookline.hooks import Hooks, load_hooks
-from hookline.inbox import polls, refusals, stats
+from hookline.inbox import confirmations, polls, refusals, stats
 from hookline.inbox.refusals import Refusal
 
 app = App(name="sources", help="Who may send and what is polled: what came of each, and what was refused.")
@@ -76,6 +80,47 @@ def forget(source: SourceName) -> None:
     """
     forgotten = on_database(lambda database: refusals.forget(database, source))
     console().print(f"{source}: {forgotten} kinds of refusals cleared.", markup=False)
+
+
+@app.command
+def confirm(
+    source: SourceName,
+    *,
+    yes: Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Visit the address by which a sender asks to have ours confirmed, as AWS SNS does.
+
+    The address must be at one of the hosts that `confirm` of the source names, and is fetched by https only.
+
+    Try:
+        hookline sources confirm aws-sns
+    """
+    settings = runtime.bootstrap()
+    found = load_hooks(settings.hooks).sources.get(source)
+    if found is None or found.confirm is None:
+        raise ConfigurationError(f"{settings.hooks}: there is no source {source!r} with `confirm`.")
+    declared, keys = found.confirm, list(settings.body_keys)
+    requests = on_database(lambda database: confirmations.asked(database, source, declared, keys))
+    if not requests:
+        raise HooklineError(
+            f"No delivery of {source} of the last {confirmations.DAYS} days asks for a visit."
+        )
+    latest = requests[0]
+    asked = f"{latest.received_at:%Y-%m-%d %H:%M:%S} UTC, delivery {str(latest.delivery_id)[:8]}"
+    if not yes and not ask(f"Asked at {asked}: visit {latest.address} ?"):
+        raise HooklineError("Nothing was visited.")
+    try:
+        answer = asyncio.run(Fetcher().visit(latest.address))
+    except NotFetched as error:
+        raise HooklineError(f"{source} is not confirmed: {error}. Have the sender ask again.") from None
+    if as_json:
+        print_json(
+            {"source": source, "delivery": str(latest.delivery_id), "answer": answer.decode(errors="replace")}
+        )
+    else:
+        console().print(f"{source} is confirmed.", markup=False)
 
 
 def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]) -> dict[str, Any]:

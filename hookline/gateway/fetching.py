@@ -141,7 +141,8 @@ class Fetcher:
     async def _get(self, url: httpx.URL) -> bytes:
         if url.scheme != "https" or not url.host or url.userinfo:
             raise NotThere("only addresses that begin with https, without a user, are fetched")
-        found = await self._addresses(url.host, url.port or HTTPS)
+        port = url.port or HTTPS
+        found = await self._addresses(url.host, port)
         if not found or not all(self._allows(each) for each in found):
             raise NotThere(f"{url.host} leads to an address that is not a public one")
         headers = {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
@@ -151,7 +152,7 @@ class Fetcher:
                 verify=self._trust or True, trust_env=False, follow_redirects=False, timeout=SECONDS
             ) as client,
             client.stream(
-                "GET", url.copy_with(host=found[0]), headers=headers, extensions=extensions
+                "GET", url.copy_with(host=found[0], port=port), headers=headers, extensions=extensions
             ) as answer,
         ):
             return await _content(answer)

@@ -43,6 +43,20 @@ def check_secrets(hooks: Hooks | None) -> list[Finding]:
     ]
 
 
+def check_addresses(hooks: Hooks | None, public_url: str | None) -> list[Finding]:
+    """Check that the address is known which the senders of some sources sign."""
+    unknown = [
+        name
+        for name, source in (hooks.sources if hooks else {}).items()
+        if source.auth_scheme.signs_address and not source.auth_scheme.given_url and public_url is None
+    ]
+    if not unknown:
+        return []
+    detail = f"not set, and {', '.join(unknown)}: the sender signs the address that it was given"
+    advice = "Set HOOKLINE_PUBLIC_URL to what senders reach, or `url` of the source to its whole address."
+    return [Finding("HOOKLINE_PUBLIC_URL", "warning", detail, advice)]
+
+
 def _correction(name: str, known: set[str]) -> str:
     near = nearest(name, known)
     return f"Rename {name} to {near}." if near else f"Remove {name}."

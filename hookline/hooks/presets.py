@@ -785,8 +785,14 @@ SENDERS: Mapping[str, Preset] = {
             "accept": ["any"],
             "id": {"header": "X-Amz-Sns-Message-Id"},
             "response": EMPTY,
+            "confirm": {
+                "when": "headers['x-amz-sns-message-type'] == 'SubscriptionConfirmation'",
+                "field": "SubscribeURL",
+                "hosts": ["sns.*.amazonaws.com", "sns.*.amazonaws.com.cn"],
+            },
         },
-        note="Set the topic's `SignatureVersion` to 2 (SHA-256).",
+        note="Set the topic's `SignatureVersion` to 2 (SHA-256). Allow the subscription, once it has asked for it: "
+        "`hookline sources confirm`.",
     ),
     "asana": Preset(
         sender="Asana",

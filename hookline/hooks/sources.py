@@ -27,6 +27,7 @@ from hookline.hooks.templates import CONTEXT, Template
 from hookline.schemes import SCHEMES, AuthScheme
 from hookline.schemes.base import HeaderName, Strict
 from hookline.schemes.crypto import Encoding
+from hookline.schemes.fields import FieldPath
 from hookline.schemes.url_secret import UrlSecret
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -50,6 +51,7 @@ _OF_REQUESTS = {
     "parse",
     "charset",
     "json_fields",
+    "confirm",
 }
 """The fields of a source that only a sender's request needs."""
 NOT_IN_REQUESTS = {"delivery_id", "received_at", "envelope"}
@@ -97,6 +99,10 @@ def _schema(value: object) -> Validator:
 
 
 RequestTemplate: TypeAlias = Annotated[Template, PlainValidator(_template)]
+HostPattern: TypeAlias = Annotated[
+    str, Field(max_length=200, pattern=r"^[a-z0-9*-]+(\.[a-z0-9*-]+)*\.[a-z]+$")
+]
+"""A host with `*` for letters, digits and dashes: never for a dot."""
 AnswerTemplate: TypeAlias = Annotated[Template, PlainValidator(_answer)]
 Condition: TypeAlias = Annotated[Template, PlainValidator(_condition)]
 
@@ -219,6 +225,24 @@ class Repeats:
         raise ValueError("write by-id, by-body, never, or {within: 60s}")
 
 
+class Confirmation(Strict):
+    """A delivery by which a sender asks that an address of its own be visited; a person allows it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    when: Condition = Field(description="A delivery that fulfils this condition asks for a visit.")
+    field: FieldPath = Field(description="The field of the body with the address.")
+    hosts: tuple[HostPattern, ...] = Field(
+        min_length=1, max_length=20, description="The hosts that may be visited."
+    )
+
+    @model_validator(mode="after")
+    def _needs_no_body(self) -> "Confirmation":
+        if "body" in self.when.variables:
+            raise ValueError("when cannot use the body; a header tells which delivery asks")
+        return self
+
+
 class Source(BaseModel):
     """A sender, or a vendor's list that is polled: how it authenticates, and what is done with its deliveries."""
 
@@ -259,6 +283,9 @@ class Source(BaseModel):
     )
     response: Response = Response()
     handshakes: tuple[Handshake, ...] = Field(default=(), max_length=10)
+    confirm: Confirmation | None = Field(
+        default=None, description="The deliveries that ask for a visit: `hookline sources confirm`."
+    )
     schema_: Annotated[Validator, PlainValidator(_schema)] | None = Field(
         default=None, alias="schema", description="The JSON Schema that a body must fit."
     )

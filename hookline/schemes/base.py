@@ -151,6 +151,11 @@ class AuthScheme(Strict, ABC):
         return None
 
     @property
+    def signs_address(self) -> bool:
+        """True: the proof is over the address that the sender was given, too."""
+        return False
+
+    @property
     def given_url(self) -> str | None:
         """The address that the sender was given, where it is not the one that the settings make."""
         return None

@@ -190,7 +190,7 @@ class Signature(AuthScheme):
             raise ValueError("each is for a signature of {fields} that stands in field")
         if bool(self.id_header) != self._signs("id"):
             raise ValueError("an id needs both: {id} in signs, and id_header (an unsigned id goes into `id`)")
-        if self.url and not (self._signs("url") or self._signs("path")):
+        if self.url and not self.signs_address:
             raise ValueError("url is for a signature over {url} or {path}")
         return self
 
@@ -282,6 +282,11 @@ class Signature(AuthScheme):
     def place(self) -> str:
         """The place of the signature, in words."""
         return f"the header {self.header}" if self.header else f"the field {self.field} of the body"
+
+    @property
+    def signs_address(self) -> bool:
+        """True where the address is among what is signed."""
+        return self._signs("url") or self._signs("path")
 
     @property
     def given_url(self) -> str | None:

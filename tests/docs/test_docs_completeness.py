@@ -14,7 +14,7 @@ from hookline.clients import CLIENTS, InvalidInput, VendorError, operations
 from hookline.health import metrics
 from hookline.hooks import config
 from hookline.hooks.presets import PRESETS
-from hookline.hooks.sources import AnswerSignature, Handshake, Response, Source
+from hookline.hooks.sources import AnswerSignature, Confirmation, Handshake, Response, Source
 from hookline.hooks.templates import CONTEXT
 from hookline.runtime import prefect_environment
 from hookline.schemes import SCHEMES, SECRET_HEADERS
@@ -96,6 +96,7 @@ def test_every_field_of_a_source_is_documented():
         "hooks.md", section="Sources"
     )
     assert fields_of(Parts) | fields_of(SignedFields) <= rows("hooks.md", section="Scheme `hmac`")
+    assert fields_of(Confirmation) <= rows("hooks.md", section="Visits that confirm")
     assert fields_of(Handshake) | fields_of(AnswerSignature) | fields_of(Response) <= rows(
         "hooks.md", section="Responses and handshakes"
     )

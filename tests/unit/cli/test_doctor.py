@@ -11,11 +11,12 @@ from pydantic import SecretStr
 from hookline.cli.doctor import line
 from hookline.clients import NotAuthenticated
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.health.environment import check_variables
+from hookline.health.environment import check_addresses, check_variables
 from hookline.health.finding import Finding, clock, in_time, problem
 from hookline.health.machine import PYTHONS, check_dotenv, check_home, check_python
 from hookline.health.servers import open_work
 from hookline.hooks import Hooks, Source
+from hookline.hooks.sources import read_source
 from hookline.provisioning.checks import check_vendor
 from hookline.schemes.asymmetric import Asymmetric
 from hookline.schemes.shared_secret import SharedSecret
@@ -120,6 +121,21 @@ def test_a_webhook_secret_is_there_well_formed_and_long(scheme, secrets, expecte
 
     assert expected == finding.state
     assert not [secret for secret in secrets if secret in f"{finding.detail} {finding.advice}"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "public_url", "expected"),
+    [
+        ({"preset": "square"}, None, ["warning"]),
+        ({"preset": "square"}, "https://hooks.example.com", []),
+        ({"preset": "square", "url": "https://proxy.example.com/square"}, None, []),
+        ({"preset": "stripe"}, None, []),
+    ],
+)
+def test_an_address_that_a_sender_signs_must_be_known(fields, public_url, expected):
+    hooks = Hooks(path=Path("hooks.yaml"), sources={"shop": read_source(fields, Path())})
+
+    assert expected == [finding.state for finding in check_addresses(hooks, public_url)]
 
 
 @pytest.mark.parametrize(

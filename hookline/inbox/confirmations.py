@@ -1,0 +1,72 @@
+"""Requests of senders that a person must allow: an address of theirs is visited, which confirms ours."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from pydantic import SecretStr
+
+from hookline.hooks.sources import Confirmation
+from hookline.hooks.templates import TemplateError
+from hookline.inbox import bodies
+from hookline.inbox.deliveries import template_context
+from hookline.schemes.fields import read_body, text_at
+
+DAYS = 7
+MAX_DELIVERIES = 500
+"""The deliveries of a source that are looked at, the latest first."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A delivery that asks for a visit to an address."""
+
+    delivery_id: UUID
+    received_at: datetime
+    address: str
+
+
+async def asked(
+    database: asyncpg.Pool, source: str, confirmation: Confirmation, keys: list[SecretStr]
+) -> list[Visit]:
+    """Return the deliveries of the last days that ask for a visit, the latest first; one for each address."""
+    rows = await database.fetch(
+        """
+        SELECT * FROM deliveries
+        WHERE source = $1 AND received_at > now() - make_interval(days => $2) ORDER BY seq DESC LIMIT $3
+        """,
+        source,
+        DAYS,
+        MAX_DELIVERIES,
+    )
+    found: dict[str, Visit] = {}
+    for row in rows:
+        if not _asks(confirmation, row):
+            continue
+        document = read_body("", bodies.unseal(row, keys) or b"")
+        address = text_at(document, confirmation.field) or ""
+        if is_allowed(address, confirmation.hosts):
+            found.setdefault(address, Visit(row["id"], row["received_at"], address))
+    return list(found.values())
+
+
+def is_allowed(address: str, hosts: tuple[str, ...]) -> bool:
+    """Return True for an address of https at one of the hosts, `*` for letters, digits and dashes."""
+    try:
+        parts = urlsplit(address)
+        has_port = parts.port is not None
+    except ValueError:
+        return False
+    name = parts.hostname or ""
+    at_host = any(re.fullmatch("[a-z0-9-]+".join(map(re.escape, host.split("*"))), name) for host in hosts)
+    return parts.scheme == "https" and at_host and not has_port and "@" not in parts.netloc
+
+
+def _asks(confirmation: Confirmation, row: asyncpg.Record) -> bool:
+    try:
+        return bool(confirmation.when.render(template_context(row, None)))
+    except TemplateError:
+        return False
