@@ -78,7 +78,10 @@ SANDBOXED = (*RUNS, *STORIES)
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--dialect", type=int, default=0, help="the seed of the dialect that simulators of contract tests speak"
+        "--dialect",
+        type=int,
+        default=0,
+        help="the seed of the dialect that simulators of contract tests speak",
     )
 
 
