@@ -52,7 +52,7 @@ def misshapen(response: Response, form: Form, field: str = "") -> Response:
         case "sentence":
             return JSONResponse(SENTENCE, response.status_code)
     try:
-        value = json.loads(response.body)
+        value = json.loads(bytes(response.body))
     except ValueError:  # an empty answer has no fields
         return response
     if isinstance(value, dict | list):
