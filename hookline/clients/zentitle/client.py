@@ -170,7 +170,7 @@ class ZentitleClient(VendorClient):
         "Find a company's id by its exact name.", repeat="safe")
     list_companies_products = get("/api/CompaniesProducts", NoInput, list[customers.CompanyID],
         "Read the ids of all companies with their products.", repeat="safe",
-        shows="company companyID productID")
+        shows="company companyID")
 
     # Groups
     get_group = get("/api/Group", customers.OneGroup, customers.Group,
