@@ -79,7 +79,7 @@ async def licenses(probe: Probe) -> None:
         case Exchange(json=[]):
             probe.saw("nothing-to-list", "list")
         case Exchange(json=str(message)) if message.strip() and not message.strip().isdigit():
-            variant = "sentence" if isinstance(empty.error, NotFound) else "other"
+            variant = "other" if isinstance(empty.error, Refused) else "sentence"
             probe.saw("nothing-to-list", variant, message)
         case Exchange(status=200 | 204, text="" | "null" | '""'):
             probe.saw("nothing-to-list", "nothing")

@@ -13,6 +13,7 @@ from hookline.clients import Refused, UnknownSentence
 from hookline.facts import facts_of
 from hookline.issues import store
 from hookline.simulators.zentitle.inputs import failure
+from hookline.simulators.zentitle.state import GLOBAL, Company
 from tasks import zentitle as tasks
 
 PRO = "6453300110"
@@ -144,6 +145,22 @@ async def test_an_account_without_any_company_may_say_so_by_a_sentence_of_its_se
 
     told = zentitle.model_copy(update={"absent_sentences": "Nothing here; the result set is *."})
     assert (await tasks.find_company.fn(told, "Nobody", "1")).id is None
+
+
+async def test_the_company_0_of_a_list_is_no_company(sandbox, zentitle):
+    nobody = Company(0, GLOBAL, "Nobody", {}, ["", "", ""], 0, "2020-01-01T00:00:00")
+    sandbox.zentitle._companies[0] = nobody
+
+    assert (await tasks.find_company.fn(zentitle, "Nobody", "1")).id is None
+
+
+async def test_a_company_0_that_the_journal_remembers_is_looked_up_again(
+    sandbox, database, zentitle, business
+):
+    company = await company_of(zentitle, CUSTOMER, PRO)
+    await database.execute("UPDATE effects SET reference = '{0}' WHERE step = 'company'")
+
+    assert company == await company_of(zentitle, CUSTOMER, PRO) > 0
 
 
 # Sentences that nobody knows --------------------------------------------------------------------------------
