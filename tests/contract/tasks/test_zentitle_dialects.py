@@ -1,15 +1,17 @@
 """An order is licensed once in whatever words an account answers, and what nobody knows is told once."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from flows.customers import Account, company_of
 from flows.licenses import Licensing, LineItem
 from hookline import context
 from hookline.catalog import Product
-from hookline.clients import Refused, UnknownSentence
+from hookline.clients import Refused, UnknownSentence, VendorError
 from hookline.facts import facts_of
 from hookline.issues import store
 from hookline.simulators.zentitle.inputs import failure
@@ -83,6 +85,53 @@ async def test_an_order_is_licensed_once_in_each_dialect(sandbox, zentitle, busi
     company, codes = await license_an_order(zentitle, business)
 
     assert expected(company, codes) == made(sandbox.zentitle)
+
+
+# Answers that nobody foresaw ---------------------------------------------------------------------------------
+
+CALLS = [
+    "get_company_id",
+    "list_companies_products",
+    "create_company",
+    "list_license_codes",
+    "create_license_codes",
+    "get_license_code",
+    "update_license_code",
+    "create_license_note",
+    "create_consumer_data",
+]
+BAD = {
+    "a page": HTMLResponse("<html>Maintenance</html>"),
+    "a log-in page": RedirectResponse("https://my.nalpeiron.com/login.aspx", 302),
+    "another sentence": JSONResponse("Alles gut."),
+    "another type": JSONResponse(7.5),
+    "no field": JSONResponse({}),
+    "half of it": Response(b'[{"licenseCode": "3', media_type="application/json"),
+}
+TRIES = 3
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_bad_answer_costs_no_order_and_brings_nothing_twice(
+    sandbox, zentitle, business, monkeypatch, name, bad
+):
+    render, spoiled = sandbox.zentitle.render, []
+
+    def spoil(call, value):
+        if call.operation.name != name or spoiled:
+            return render(call, value)
+        spoiled.append(name)
+        return BAD[bad]
+
+    monkeypatch.setattr(sandbox.zentitle, "render", spoil)
+    for _ in range(TRIES):  # as a task that is tried again, or a replay
+        with suppress(VendorError):
+            company, codes = await license_an_order(zentitle, business)
+            break
+
+    assert expected(company, codes) == made(sandbox.zentitle)
+    assert (1, [name]) == (len(codes), spoiled)
 
 
 # Companies --------------------------------------------------------------------------------------------------
