@@ -237,6 +237,18 @@ async def test_a_sentence_that_nobody_knows_is_told_once_for_each_call(sandbox, 
     assert "add it to ZENTITLE_DONE_SENTENCES" in advice
 
 
+async def test_its_issue_is_closed_by_an_answer_that_is_understood(sandbox, database, zentitle, business):
+    sandbox.zentitle.dialect.speak(OTHER)
+    _, [code] = await license_an_order(zentitle, business)
+    note = {"productid": PRO, "licensecode": code, "description": "again"}
+
+    known = zentitle.model_copy(update={"done_sentences": "Your request was processed"})
+    await tasks.create_license_note(known, business.step("another note"), **note)
+
+    names = [title.split(" answers")[0] for _, _, title in await issues(database)]
+    assert ["zentitle create_company", "zentitle create_consumer_data"] == sorted(names)
+
+
 async def test_a_sentence_of_the_settings_counts_as_done_and_nothing_is_looked_up(
     sandbox, database, zentitle, business
 ):
