@@ -273,7 +273,15 @@ def _saw_sentence(probe: Probe, exchange: Exchange) -> None:
 
 
 def _message(exchange: Exchange) -> str:
-    """Return what was answered, as evidence."""
-    value = exchange.json
-    text = value if isinstance(value, str) else exchange.text or "nothing"
-    return text if exchange.status == 200 else f"status {exchange.status}: {text}"  # noqa: PLR2004
+    """Return what was answered, as evidence: a sentence, or of what kind it was, for records are nobody's business."""
+    if exchange.status != 200:  # noqa: PLR2004
+        return f"status {exchange.status}: {exchange.text}"
+    match exchange.json:
+        case str(text):
+            return text
+        case list(rows):
+            return f"a list of {len(rows)}"
+        case dict():
+            return "a record"
+        case value:
+            return "nothing" if value is None else str(value)
