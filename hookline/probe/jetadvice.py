@@ -102,14 +102,14 @@ async def devices(probe: Probe) -> None:
         return
     device = _folded(rows[0])
     lacks = sorted(DEVICE_FIELDS - set(device))
-    _settle(probe, "record-fields", not lacks, f"lacks {', '.join(lacks)}; has {_names(rows[0])}")
+    _judge(probe, "record-fields", not lacks, f"lacks {', '.join(lacks)}; has {_names(rows[0])}")
     supply = _first(_folded(each).get("supplies") for each in rows)
-    _settle(
+    _judge(
         probe, "supplies-in-devices", set(_folded(supply)) >= SUPPLY_FIELDS, f"a supply has {_names(supply)}"
     )
     counters = next((found for each in rows if (found := _folded(_folded(each).get("counters")))), {})
     is_there = "total" in counters and isinstance(device.get("alerts"), list)
-    _settle(probe, "counters-and-alerts-in-devices", is_there, f"counters have {_names(counters)}")
+    _judge(probe, "counters-and-alerts-in-devices", is_there, f"counters have {_names(counters)}")
     if "total" in counters:
         probe.saw("counters-are", "texts" if isinstance(counters["total"], str) else "numbers")
     if reported := device.get("lastreport"):
@@ -127,7 +127,7 @@ async def narrowed(probe: Probe) -> None:
     exchange = await probe.call(JetadviceClient.list_devices, customerId=customer)
     others = [each for each in exchange.answer or () if each.customerId != customer]
     seen = str(exchange.error or f"{len(others)} devices of other customers")
-    _settle(probe, "customer-filter", exchange.error is None and not others, seen)
+    _judge(probe, "customer-filter", exchange.error is None and not others, seen)
 
 
 @step("lists", "Read each other list", confirms=("paths",))
@@ -135,7 +135,7 @@ async def lists(probe: Probe) -> None:
     """See if the paths exist; a right that is missing says nothing of that."""
     statuses = {each.name: (await probe.call(each)).status for each in LISTS}
     missing = [name for name, status in statuses.items() if status in NO_SUCH_PATH]
-    _settle(probe, "paths", not missing, f"not there: {', '.join(missing)}")
+    _judge(probe, "paths", not missing, f"not there: {', '.join(missing)}")
 
 
 @step(
@@ -158,14 +158,14 @@ async def report(probe: Probe) -> None:
     if ended.error is not None:
         probe.fails("run-answer", f"{ended.error}; it has {_names(ended.json)}")
         return
-    _settle(probe, "run-answer", ended.answer.Status in ("Completed", "Failed"), ended.answer.Status)
+    _judge(probe, "run-answer", ended.answer.Status in ("Completed", "Failed"), ended.answer.Status)
     file = _first([_folded(ended.json).get("files")])
     if file is None:
         return
     probe.saw("run-files", "objects" if isinstance(file, Mapping) else "identifiers")
     read = await probe.call(JetadviceClient.get_report_file, fileId=ended.answer.Files[0].FileId)
-    _settle(probe, "run-inputs", read.error is None, str(read.error))
-    _settle(probe, "report-runs", read.error is None, str(read.error))
+    _judge(probe, "run-inputs", read.error is None, str(read.error))
+    _judge(probe, "report-runs", read.error is None, str(read.error))
 
 
 async def _ended(probe: Probe, guid: str) -> Exchange:
@@ -196,7 +196,7 @@ def _kind_of_token(value: Any) -> str:
     return "object" if isinstance(value, Mapping) else "bare-text"
 
 
-def _settle(probe: Probe, fact: str, holds: bool, seen: str) -> None:
+def _judge(probe: Probe, fact: str, holds: bool, seen: str) -> None:
     if holds:
         probe.holds(fact)
     else:

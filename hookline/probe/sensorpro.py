@@ -115,7 +115,7 @@ async def refusal(probe: Probe) -> None:
 async def broadcast(probe: Probe) -> None:
     """See the fields of a broadcast's status."""
     exchange = await probe.call(SensorproClient.get_broadcast_status, **_broadcast(probe))
-    _settle_fields(probe, "broadcast-status", exchange, STATUS_FIELDS)
+    _judge_fields(probe, "broadcast-status", exchange, STATUS_FIELDS)
     for sent in _values(exchange.json, "totalsent"):
         probe.saw("figures-are", "texts" if isinstance(sent, str) else "numbers")
 
@@ -126,7 +126,7 @@ async def results(probe: Probe) -> None:
     exchange = await probe.call(
         SensorproClient.get_campaign_results, CampaignId=int(probe.inputs["campaign"])
     )
-    _settle_fields(probe, "campaign-results", exchange, RESULT_FIELDS)
+    _judge_fields(probe, "campaign-results", exchange, RESULT_FIELDS)
     await probe.call(SensorproClient.get_campaign_result_links, CampaignId=int(probe.inputs["campaign"]))
 
 
@@ -150,7 +150,7 @@ async def contact(probe: Probe) -> None:
         await _add(probe, row)
         await _read(probe, address)
         opted = await probe.call(SensorproClient.change_opt_out_status, PersonalEMail=address, OptOut=True)
-        _settle(probe, "opting-out", opted)
+        _judge(probe, "opting-out", opted)
     finally:
         await _forget(probe, address)
 
@@ -217,7 +217,7 @@ async def mail(probe: Probe) -> None:
         ContactData={"PersonalEMail": probe.inputs["mail_to"]},
         NamedPairsParameters={name: f"{name}: {probe.marker}" for name in names},
     )
-    _settle(probe, "trigger-email", exchange)
+    _judge(probe, "trigger-email", exchange)
 
 
 class _Unrenewed(SensorproUser):
@@ -256,19 +256,19 @@ def _errors(exchange: Exchange) -> list[ResultRow]:
     return result.ErrorMessages if result else []
 
 
-def _settle(probe: Probe, fact: str, exchange: Exchange) -> None:
+def _judge(probe: Probe, fact: str, exchange: Exchange) -> None:
     if exchange.error is None:
         probe.holds(fact)
     else:
         probe.fails(fact, f"status {exchange.status}: {exchange.error.detail}")
 
 
-def _settle_fields(probe: Probe, fact: str, exchange: Exchange, fields: set[str]) -> None:
+def _judge_fields(probe: Probe, fact: str, exchange: Exchange, fields: set[str]) -> None:
     """Tell if an answer has these fields; if not, which it has."""
     if exchange.error is None and not fields <= set(_folded(exchange.json)):
         probe.fails(fact, f"the answer has {_names(exchange.json)}")
     else:
-        _settle(probe, fact, exchange)
+        _judge(probe, fact, exchange)
 
 
 def _listed(exchange: Exchange) -> tuple[str, Any]:
