@@ -9,6 +9,7 @@ import httpx
 from hookline.clients import JetadviceClient, JetadviceUser, Operation
 from hookline.clients.jetadvice.models import Device
 from hookline.probe.frame import Exchange, Probe, step
+from hookline.probe.shapes import folded, names_in
 
 LISTS: Final[tuple[Operation[..., Any], ...]] = (
     JetadviceClient.list_levels,
@@ -71,7 +72,7 @@ async def customers(probe: Probe) -> None:
     """See how a list comes, and how its records are spelt."""
     exchange = await probe.call(JetadviceClient.list_customers)
     if exchange.error is not None:
-        probe.fails("lists-come", f"{exchange.error}; it holds {_names(exchange.json)}")
+        probe.fails("lists-come", f"{exchange.error}; it holds {names_in(exchange.json)}")
         return
     probe.saw("lists-come", "wrapped" if isinstance(exchange.json, Mapping) else "bare")
     for row in _rows(exchange)[:1]:
@@ -96,20 +97,20 @@ async def devices(probe: Probe) -> None:
     exchange = await probe.call(JetadviceClient.list_devices)
     rows = _rows(exchange)
     if exchange.error is not None:
-        probe.fails("record-fields", f"{exchange.error}; a device has {_names(next(iter(rows), None))}")
+        probe.fails("record-fields", f"{exchange.error}; a device has {names_in(next(iter(rows), None))}")
         return
     if not rows:
         return
-    device = _folded(rows[0])
+    device = folded(rows[0])
     lacks = sorted(DEVICE_FIELDS - set(device))
-    _judge(probe, "record-fields", not lacks, f"lacks {', '.join(lacks)}; has {_names(rows[0])}")
-    supply = _first(_folded(each).get("supplies") for each in rows)
+    _judge(probe, "record-fields", not lacks, f"lacks {', '.join(lacks)}; has {names_in(rows[0])}")
+    supply = _first(folded(each).get("supplies") for each in rows)
     _judge(
-        probe, "supplies-in-devices", set(_folded(supply)) >= SUPPLY_FIELDS, f"a supply has {_names(supply)}"
+        probe, "supplies-in-devices", set(folded(supply)) >= SUPPLY_FIELDS, f"a supply has {names_in(supply)}"
     )
-    counters = next((found for each in rows if (found := _folded(_folded(each).get("counters")))), {})
+    counters = next((found for each in rows if (found := folded(folded(each).get("counters")))), {})
     is_there = "total" in counters and isinstance(device.get("alerts"), list)
-    _judge(probe, "counters-and-alerts-in-devices", is_there, f"counters have {_names(counters)}")
+    _judge(probe, "counters-and-alerts-in-devices", is_there, f"counters have {names_in(counters)}")
     if "total" in counters:
         probe.saw("counters-are", "texts" if isinstance(counters["total"], str) else "numbers")
     if reported := device.get("lastreport"):
@@ -156,10 +157,10 @@ async def report(probe: Probe) -> None:
         return
     ended = await _ended(probe, asked.answer.ReportRequestGuid)
     if ended.error is not None:
-        probe.fails("run-answer", f"{ended.error}; it has {_names(ended.json)}")
+        probe.fails("run-answer", f"{ended.error}; it has {names_in(ended.json)}")
         return
     _judge(probe, "run-answer", ended.answer.Status in ("Completed", "Failed"), ended.answer.Status)
-    file = _first([_folded(ended.json).get("files")])
+    file = _first([folded(ended.json).get("files")])
     if file is None:
         return
     probe.saw("run-files", "objects" if isinstance(file, Mapping) else "identifiers")
@@ -214,11 +215,3 @@ def _rows(exchange: Exchange) -> list[dict[str, Any]]:
 def _first(parts: Any) -> Any:
     """Return the first row of the first list that has one; None if there is none."""
     return next((part[0] for part in parts if isinstance(part, list) and part), None)
-
-
-def _folded(value: Any) -> dict[str, Any]:
-    return {name.lower(): part for name, part in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _names(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, Mapping) else type(value).__name__

@@ -1,7 +1,6 @@
 """The probe of Sensorpro: how it signs in, refuses and lists; with `--write` one contact that is forgotten again."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any, cast
 
 import httpx
@@ -10,6 +9,7 @@ from hookline.clients import SensorproClient, SensorproUser
 from hookline.clients.sensorpro.client import ending, result_of
 from hookline.clients.sensorpro.models import ResultRow
 from hookline.probe.frame import Exchange, Probe, step
+from hookline.probe.shapes import folded, names_in
 
 STATUS_FIELDS = {"name", "status", "totalsent"}
 RESULT_FIELDS = {"totalsent", "totalopens", "totalclicks", "totalbounces", "totaloptouts"}
@@ -81,7 +81,7 @@ async def page(probe: Probe) -> None:
         return
     name, contacts = _listed(exchange)
     if contacts is _NOWHERE:
-        probe.fails("contacts-are-listed-as", f"the answer has {_names(exchange.json)}")
+        probe.fails("contacts-are-listed-as", f"the answer has {names_in(exchange.json)}")
         return
     probe.saw("contacts-are-listed-as", name)
     probe.saw("pages-are-counted", "uncounted" if exchange.answer.Total is None else "counted")
@@ -181,7 +181,7 @@ async def _read(probe: Probe, address: str) -> None:
         return
     probe.holds("contacts-filter")
     [seen] = exchange.answer.Contact
-    names = _names(_listed(exchange)[1][0])
+    names = names_in(_listed(exchange)[1][0])
     if seen.LastName == probe.marker and "tags" in names.lower().split(", "):
         probe.holds("contact-fields")
     else:
@@ -265,15 +265,15 @@ def _judge(probe: Probe, fact: str, exchange: Exchange) -> None:
 
 def _judge_fields(probe: Probe, fact: str, exchange: Exchange, fields: set[str]) -> None:
     """Tell if an answer has these fields; if not, which it has."""
-    if exchange.error is None and not fields <= set(_folded(exchange.json)):
-        probe.fails(fact, f"the answer has {_names(exchange.json)}")
+    if exchange.error is None and not fields <= set(folded(exchange.json)):
+        probe.fails(fact, f"the answer has {names_in(exchange.json)}")
     else:
         _judge(probe, fact, exchange)
 
 
 def _listed(exchange: Exchange) -> tuple[str, Any]:
     """Return the name of the list of contacts in small letters, and what stands there."""
-    body = _folded(exchange.json)
+    body = folded(exchange.json)
     return next(((name, body[name]) for name in ("contact", "contacts") if name in body), ("", _NOWHERE))
 
 
@@ -283,13 +283,5 @@ def _values(value: Any, *names: str) -> list[Any]:
         return [found for each in value for found in _values(each, *names)]
     if not names:
         return [value]
-    body = _folded(value)
+    body = folded(value)
     return _values(body[names[0]], *names[1:]) if names[0] in body else []
-
-
-def _folded(value: Any) -> dict[str, Any]:
-    return {name.lower(): part for name, part in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _names(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, Mapping) else type(value).__name__
