@@ -31,6 +31,7 @@ from hookline.inbox.deliveries import Arrival, accept_all
 from hookline.journal.compare import ExpectedCodes, Journaled, of_keys
 from hookline.settings import settings
 from hookline.text import markdown
+from tasks.readback.zentitle_records import rows_of
 
 WORKFLOW: Final = "reconcile"
 SOURCE: Final = "reconcile"
@@ -255,7 +256,7 @@ async def _compare_licenses(
     # A code of a product that the catalog has no more is not gone for that.
     for product in sorted({product.product_id for product in catalog.products} | await codes.products()):
         made_here: list[str] = []
-        async for code in pages(zentitle.list_license_codes, productid=product):
+        async for code in rows_of(zentitle.list_license_codes, productid=product):
             made_here.append(code.licenseCode)
             in_window = code.created is not None and window[0] <= _utc(code.created) <= window[1]
             if (code.company or code.companyID) and in_window and await codes.unknown([code.licenseCode]):

@@ -256,7 +256,7 @@ async def run_write(
         generation=business.generation,
     )
     await journal.ensure_exclusive()
-    async with context.write_permit(), reporting(send) as sending:
+    async with context.write_permit(), reporting(operation, send) as sending:
         return await Journal(settings()).run(effect, sending, readback, resend=resend, forgotten=forgotten)
 
 

@@ -9,6 +9,7 @@ import httpx
 from hookline.clients import JetadviceClient, JetadviceUser, Operation
 from hookline.clients.jetadvice.models import Device
 from hookline.probe.frame import Exchange, Probe, step
+from hookline.probe.shapes import folded, names_in
 
 LISTS: Final[tuple[Operation[..., Any], ...]] = (
     JetadviceClient.list_levels,
@@ -71,7 +72,7 @@ async def customers(probe: Probe) -> None:
     """See how a list comes, and how its records are spelt."""
     exchange = await probe.call(JetadviceClient.list_customers)
     if exchange.error is not None:
-        probe.fails("lists-come", f"{exchange.error}; it holds {_names(exchange.json)}")
+        probe.fails("lists-come", f"{exchange.error}; it holds {names_in(exchange.json)}")
         return
     probe.saw("lists-come", "wrapped" if isinstance(exchange.json, Mapping) else "bare")
     for row in _rows(exchange)[:1]:
@@ -96,20 +97,20 @@ async def devices(probe: Probe) -> None:
     exchange = await probe.call(JetadviceClient.list_devices)
     rows = _rows(exchange)
     if exchange.error is not None:
-        probe.fails("record-fields", f"{exchange.error}; a device has {_names(next(iter(rows), None))}")
+        probe.fails("record-fields", f"{exchange.error}; a device has {names_in(next(iter(rows), None))}")
         return
     if not rows:
         return
-    device = _folded(rows[0])
+    device = folded(rows[0])
     lacks = sorted(DEVICE_FIELDS - set(device))
-    _tell(probe, "record-fields", not lacks, f"lacks {', '.join(lacks)}; has {_names(rows[0])}")
-    supply = _first(_folded(each).get("supplies") for each in rows)
-    _tell(
-        probe, "supplies-in-devices", set(_folded(supply)) >= SUPPLY_FIELDS, f"a supply has {_names(supply)}"
+    _judge(probe, "record-fields", not lacks, f"lacks {', '.join(lacks)}; has {names_in(rows[0])}")
+    supply = _first(folded(each).get("supplies") for each in rows)
+    _judge(
+        probe, "supplies-in-devices", set(folded(supply)) >= SUPPLY_FIELDS, f"a supply has {names_in(supply)}"
     )
-    counters = next((found for each in rows if (found := _folded(_folded(each).get("counters")))), {})
+    counters = next((found for each in rows if (found := folded(folded(each).get("counters")))), {})
     is_there = "total" in counters and isinstance(device.get("alerts"), list)
-    _tell(probe, "counters-and-alerts-in-devices", is_there, f"counters have {_names(counters)}")
+    _judge(probe, "counters-and-alerts-in-devices", is_there, f"counters have {names_in(counters)}")
     if "total" in counters:
         probe.saw("counters-are", "texts" if isinstance(counters["total"], str) else "numbers")
     if reported := device.get("lastreport"):
@@ -123,11 +124,11 @@ async def narrowed(probe: Probe) -> None:
     known = await probe.call(JetadviceClient.list_customers)
     if not known.answer or len(known.answer) == 1:
         return  # of one customer, a list that is not narrowed looks the same
-    wanted = known.answer[0].customerId
-    exchange = await probe.call(JetadviceClient.list_devices, customerId=wanted)
-    others = [each for each in exchange.answer or () if each.customerId != wanted]
+    customer = known.answer[0].customerId
+    exchange = await probe.call(JetadviceClient.list_devices, customerId=customer)
+    others = [each for each in exchange.answer or () if each.customerId != customer]
     seen = str(exchange.error or f"{len(others)} devices of other customers")
-    _tell(probe, "customer-filter", exchange.error is None and not others, seen)
+    _judge(probe, "customer-filter", exchange.error is None and not others, seen)
 
 
 @step("lists", "Read each other list", confirms=("paths",))
@@ -135,7 +136,7 @@ async def lists(probe: Probe) -> None:
     """See if the paths exist; a right that is missing says nothing of that."""
     statuses = {each.name: (await probe.call(each)).status for each in LISTS}
     missing = [name for name, status in statuses.items() if status in NO_SUCH_PATH]
-    _tell(probe, "paths", not missing, f"not there: {', '.join(missing)}")
+    _judge(probe, "paths", not missing, f"not there: {', '.join(missing)}")
 
 
 @step(
@@ -156,16 +157,16 @@ async def report(probe: Probe) -> None:
         return
     ended = await _ended(probe, asked.answer.ReportRequestGuid)
     if ended.error is not None:
-        probe.fails("run-answer", f"{ended.error}; it has {_names(ended.json)}")
+        probe.fails("run-answer", f"{ended.error}; it has {names_in(ended.json)}")
         return
-    _tell(probe, "run-answer", ended.answer.Status in ("Completed", "Failed"), ended.answer.Status)
-    file = _first([_folded(ended.json).get("files")])
+    _judge(probe, "run-answer", ended.answer.Status in ("Completed", "Failed"), ended.answer.Status)
+    file = _first([folded(ended.json).get("files")])
     if file is None:
         return
     probe.saw("run-files", "objects" if isinstance(file, Mapping) else "identifiers")
     read = await probe.call(JetadviceClient.get_report_file, fileId=ended.answer.Files[0].FileId)
-    _tell(probe, "run-inputs", read.error is None, str(read.error))
-    _tell(probe, "report-runs", read.error is None, str(read.error))
+    _judge(probe, "run-inputs", read.error is None, str(read.error))
+    _judge(probe, "report-runs", read.error is None, str(read.error))
 
 
 async def _ended(probe: Probe, guid: str) -> Exchange:
@@ -196,7 +197,7 @@ def _kind_of_token(value: Any) -> str:
     return "object" if isinstance(value, Mapping) else "bare-text"
 
 
-def _tell(probe: Probe, fact: str, holds: bool, seen: str) -> None:
+def _judge(probe: Probe, fact: str, holds: bool, seen: str) -> None:
     if holds:
         probe.holds(fact)
     else:
@@ -214,11 +215,3 @@ def _rows(exchange: Exchange) -> list[dict[str, Any]]:
 def _first(parts: Any) -> Any:
     """Return the first row of the first list that has one; None if there is none."""
     return next((part[0] for part in parts if isinstance(part, list) and part), None)
-
-
-def _folded(value: Any) -> dict[str, Any]:
-    return {name.lower(): part for name, part in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _names(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, Mapping) else type(value).__name__

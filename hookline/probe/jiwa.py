@@ -174,7 +174,7 @@ async def _subscriptions(probe: Probe, subscriber: dict[str, str]) -> None:
     if first.answer is None:
         return
     one = subscriber | {"SubscriptionID": first.answer.SubscriptionID}
-    _look_at_headers(probe, await probe.call(JiwaClient.get_webhook_subscription, **one))
+    _compare_headers(probe, await probe.call(JiwaClient.get_webhook_subscription, **one))
     listed = await probe.call(JiwaClient.list_webhook_subscriptions, **subscriber)
     is_bare = all(row.RequestHeaders is None for row in listed.answer or ())
     (probe.holds if is_bare else probe.fails)("subscriptions-listed-without-headers")
@@ -191,11 +191,11 @@ async def _subscriptions(probe: Probe, subscriber: dict[str, str]) -> None:
     (probe.holds if again.answer else probe.fails)("subscriptions-may-repeat", str(again.status))
 
 
-def _look_at_headers(probe: Probe, read: Exchange) -> None:
-    shown: dict[str, Any] = read.json if isinstance(read.json, dict) else {}
-    fields = [name for name in ("RequestHeaders", "Headers") if name in shown]
+def _compare_headers(probe: Probe, read: Exchange) -> None:
+    answered: dict[str, Any] = read.json if isinstance(read.json, dict) else {}
+    fields = [name for name in ("RequestHeaders", "Headers") if name in answered]
     probe.saw("subscription-headers-shown", "shown" if fields else "hidden")
-    holding = [name for name in fields if any(each.get("Name") == HEADER for each in shown[name])]
+    holding = [name for name in fields if any(each.get("Name") == HEADER for each in answered[name])]
     if holding:
         probe.saw("subscription-headers-field", holding[0])
 

@@ -1,7 +1,6 @@
 """The probe of Sensorpro: how it signs in, refuses and lists; with `--write` one contact that is forgotten again."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any, cast
 
 import httpx
@@ -10,6 +9,7 @@ from hookline.clients import SensorproClient, SensorproUser
 from hookline.clients.sensorpro.client import ending, result_of
 from hookline.clients.sensorpro.models import ResultRow
 from hookline.probe.frame import Exchange, Probe, step
+from hookline.probe.shapes import folded, names_in
 
 STATUS_FIELDS = {"name", "status", "totalsent"}
 RESULT_FIELDS = {"totalsent", "totalopens", "totalclicks", "totalbounces", "totaloptouts"}
@@ -47,9 +47,9 @@ async def session(probe: Probe) -> None:
     elif len(rows) != 1:
         probe.fails("session-ended", f"status {exchange.status} with {len(rows)} errors: {exchange.text}")
     else:
-        said = rows[0].Description or rows[0].Code
+        message = rows[0].Description or rows[0].Code
         about = ending(rows[0])
-        probe.saw("session-ended", _spoken(about, rows[0]), said)
+        probe.saw("session-ended", _spoken(about, rows[0]), message)
 
 
 @step("no-contact", "Look for a contact that nobody is", confirms=("no-contact-is", "contacts-filter"))
@@ -81,7 +81,7 @@ async def page(probe: Probe) -> None:
         return
     name, contacts = _listed(exchange)
     if contacts is _NOWHERE:
-        probe.fails("contacts-are-listed-as", f"the answer has {_names(exchange.json)}")
+        probe.fails("contacts-are-listed-as", f"the answer has {names_in(exchange.json)}")
         return
     probe.saw("contacts-are-listed-as", name)
     probe.saw("pages-are-counted", "uncounted" if exchange.answer.Total is None else "counted")
@@ -115,7 +115,7 @@ async def refusal(probe: Probe) -> None:
 async def broadcast(probe: Probe) -> None:
     """See the fields of a broadcast's status."""
     exchange = await probe.call(SensorproClient.get_broadcast_status, **_broadcast(probe))
-    _tell_fields(probe, "broadcast-status", exchange, STATUS_FIELDS)
+    _judge_fields(probe, "broadcast-status", exchange, STATUS_FIELDS)
     for sent in _values(exchange.json, "totalsent"):
         probe.saw("figures-are", "texts" if isinstance(sent, str) else "numbers")
 
@@ -126,7 +126,7 @@ async def results(probe: Probe) -> None:
     exchange = await probe.call(
         SensorproClient.get_campaign_results, CampaignId=int(probe.inputs["campaign"])
     )
-    _tell_fields(probe, "campaign-results", exchange, RESULT_FIELDS)
+    _judge_fields(probe, "campaign-results", exchange, RESULT_FIELDS)
     await probe.call(SensorproClient.get_campaign_result_links, CampaignId=int(probe.inputs["campaign"]))
 
 
@@ -150,7 +150,7 @@ async def contact(probe: Probe) -> None:
         await _add(probe, row)
         await _read(probe, address)
         opted = await probe.call(SensorproClient.change_opt_out_status, PersonalEMail=address, OptOut=True)
-        _tell(probe, "opting-out", opted)
+        _judge(probe, "opting-out", opted)
     finally:
         await _forget(probe, address)
 
@@ -181,7 +181,7 @@ async def _read(probe: Probe, address: str) -> None:
         return
     probe.holds("contacts-filter")
     [seen] = exchange.answer.Contact
-    names = _names(_listed(exchange)[1][0])
+    names = names_in(_listed(exchange)[1][0])
     if seen.LastName == probe.marker and "tags" in names.lower().split(", "):
         probe.holds("contact-fields")
     else:
@@ -217,7 +217,7 @@ async def mail(probe: Probe) -> None:
         ContactData={"PersonalEMail": probe.inputs["mail_to"]},
         NamedPairsParameters={name: f"{name}: {probe.marker}" for name in names},
     )
-    _tell(probe, "trigger-email", exchange)
+    _judge(probe, "trigger-email", exchange)
 
 
 class _Unrenewed(SensorproUser):
@@ -256,24 +256,24 @@ def _errors(exchange: Exchange) -> list[ResultRow]:
     return result.ErrorMessages if result else []
 
 
-def _tell(probe: Probe, fact: str, exchange: Exchange) -> None:
+def _judge(probe: Probe, fact: str, exchange: Exchange) -> None:
     if exchange.error is None:
         probe.holds(fact)
     else:
         probe.fails(fact, f"status {exchange.status}: {exchange.error.detail}")
 
 
-def _tell_fields(probe: Probe, fact: str, exchange: Exchange, fields: set[str]) -> None:
+def _judge_fields(probe: Probe, fact: str, exchange: Exchange, fields: set[str]) -> None:
     """Tell if an answer has these fields; if not, which it has."""
-    if exchange.error is None and not fields <= set(_folded(exchange.json)):
-        probe.fails(fact, f"the answer has {_names(exchange.json)}")
+    if exchange.error is None and not fields <= set(folded(exchange.json)):
+        probe.fails(fact, f"the answer has {names_in(exchange.json)}")
     else:
-        _tell(probe, fact, exchange)
+        _judge(probe, fact, exchange)
 
 
 def _listed(exchange: Exchange) -> tuple[str, Any]:
     """Return the name of the list of contacts in small letters, and what stands there."""
-    body = _folded(exchange.json)
+    body = folded(exchange.json)
     return next(((name, body[name]) for name in ("contact", "contacts") if name in body), ("", _NOWHERE))
 
 
@@ -283,13 +283,5 @@ def _values(value: Any, *names: str) -> list[Any]:
         return [found for each in value for found in _values(each, *names)]
     if not names:
         return [value]
-    body = _folded(value)
+    body = folded(value)
     return _values(body[names[0]], *names[1:]) if names[0] in body else []
-
-
-def _folded(value: Any) -> dict[str, Any]:
-    return {name.lower(): part for name, part in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _names(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, Mapping) else type(value).__name__

@@ -40,6 +40,16 @@ def sentence(text: str, secrets: Collection[str] = ()) -> str:
     return _PERSONAL.sub(lambda found: _letters(found[0]), redact(text, secrets))[:MAX_TEXT]
 
 
+def folded(value: Any) -> dict[str, Any]:
+    """Return the fields of an object, their names in small letters; none for what is no object."""
+    return {name.lower(): part for name, part in value.items()} if isinstance(value, Mapping) else {}
+
+
+def names_in(value: Any) -> str:
+    """Return the names of an object's fields as they came; the kind of what is no object."""
+    return ", ".join(value) if isinstance(value, Mapping) else type(value).__name__
+
+
 def _letters(text: str) -> str:
     text = re.sub(r"[^\W\d_]", lambda found: "A" if found[0].isupper() else "a", text)
     return re.sub(r"\d", "9", text)[:MAX_TEXT]

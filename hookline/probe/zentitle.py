@@ -79,7 +79,7 @@ async def licenses(probe: Probe) -> None:
         case Exchange(json=[]):
             probe.saw("nothing-to-list", "list")
         case Exchange(json=str(message)) if message.strip() and not message.strip().isdigit():
-            variant = "sentence" if isinstance(empty.error, NotFound) else "other"
+            variant = "other" if isinstance(empty.error, Refused) else "sentence"
             probe.saw("nothing-to-list", variant, message)
         case Exchange(status=200 | 204, text="" | "null" | '""'):
             probe.saw("nothing-to-list", "nothing")
@@ -273,7 +273,15 @@ def _saw_sentence(probe: Probe, exchange: Exchange) -> None:
 
 
 def _message(exchange: Exchange) -> str:
-    """Return what was answered, as evidence."""
-    value = exchange.json
-    text = value if isinstance(value, str) else exchange.text or "nothing"
-    return text if exchange.status == 200 else f"status {exchange.status}: {text}"  # noqa: PLR2004
+    """Return what was answered, as evidence: a sentence, or of what kind it was, for records are nobody's business."""
+    if exchange.status != 200:  # noqa: PLR2004
+        return f"status {exchange.status}: {exchange.text}"
+    match exchange.json:
+        case str(text):
+            return text
+        case list(rows):
+            return f"a list of {len(rows)}"
+        case dict():
+            return "a record"
+        case value:
+            return "nothing" if value is None else str(value)

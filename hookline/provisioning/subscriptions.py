@@ -72,7 +72,9 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
         VendorError: Jiwa refuses it.
     """
     outcomes = await subscriptions(settings, url, dry_run=dry_run)
-    return [unchanged("subscription", f"{each.event} to {each.address}", _told(each)) for each in outcomes]
+    return [
+        unchanged("subscription", f"{each.event} to {each.address}", _reported(each)) for each in outcomes
+    ]
 
 
 async def subscriptions(
@@ -101,7 +103,7 @@ async def subscriptions(
         place = _Place(client, subscriber, address, header, dry_run, renew_unseen)
         existing = await client.list_webhook_subscriptions(SubscriberID=subscriber)
         return [
-            await place.settle(
+            await place.ensure(
                 event, [row for row in existing if (row.EventName, row.URL) == (event, address)]
             )
             for event in EVENTS
@@ -148,8 +150,8 @@ class _Place:
     dry_run: bool
     renew_unseen: bool
 
-    async def settle(self, event: str, listed: Sequence[WebhookSubscription]) -> Outcome:
-        """Make one subscription to an event send the current secret, and let the others go."""
+    async def ensure(self, event: str, listed: Sequence[WebhookSubscription]) -> Outcome:
+        """Make one subscription to an event send the current secret, and release the others."""
         read = [await self._read(each.SubscriptionID) for each in listed]
         sends = {each.SubscriptionID: self._sends(each.RequestHeaders) for each in read}
         good = [each for each in read if sends[each.SubscriptionID] == "current"]
@@ -161,7 +163,7 @@ class _Place:
             result = await self._change(event, others[0], sends[others[0].SubscriptionID])
             others = {GIVEN: others[1:], UNSEEN: []}.get(result, others)
         waiting = await self._waiting([each.SubscriptionID for each in read])
-        old = await self._let_go([each.SubscriptionID for each in others], waiting)
+        old = await self._release([each.SubscriptionID for each in others], waiting)
         return Outcome(event, self.address, result, sum(waiting.values()), old)
 
     async def _change(self, event: str, subscription: WebhookSubscription, sends: Sends) -> str:
@@ -240,7 +242,7 @@ class _Place:
             if each.LastMessageResponseHTTPCode not in ARRIVED:
                 yield each.SubscriptionID
 
-    async def _let_go(self, subscriptions: Sequence[str], waiting: dict[str, int]) -> tuple[str, ...]:
+    async def _release(self, subscriptions: Sequence[str], waiting: dict[str, int]) -> tuple[str, ...]:
         """Delete subscriptions with another secret; return those that stay, as messages wait in them."""
         old = []
         for each in subscriptions:
@@ -260,7 +262,7 @@ def _pairs(headers: Sequence[RequestHeader]) -> list[tuple[str, str]]:
     return [(each.Name.lower(), each.Value.get_secret_value()) for each in headers]
 
 
-def _told(outcome: Outcome) -> str:
+def _reported(outcome: Outcome) -> str:
     if not outcome.old:
         return outcome.result
     return (

@@ -1,9 +1,9 @@
 """
 Stand-ins for the five vendors on real sockets, with faults on demand.
 
-They are part of the product: the demo, the tests and the benchmarks run against them. They know nothing of
-Hookline's code, so a slip in a client's code shows; but both were written from the same notes about the vendors, so
-what was understood wrongly there is wrong in both.
+They are part of the product: the demo, the tests and the benchmarks run against them. They know nothing of the
+clients' code, so a slip in it shows; but both were written from the same table of facts, so what was understood
+wrongly there is wrong in both. Where it holds several ways to answer, a simulator speaks any of them.
 """
 
 from hookline.simulators.control import Simulator

@@ -48,11 +48,11 @@ def route_received(database, confined):
 
 @pytest.fixture(scope="session")
 def serve():
-    """Serves the gateway on a free port of this machine, as `hookline gateway` does."""
+    """Serves the gateway on a free port of this machine, or on this one, as `hookline gateway` does."""
 
     @asynccontextmanager
-    async def serving(settings: Settings, **changed):
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+    async def serving(settings: Settings, port=0, **changed):
+        with socket.create_server(("127.0.0.1", port)) as listening:
             chosen = settings.model_copy(update=changed)
             serving = server(create_app(chosen), chosen)
             running = asyncio.create_task(serving.serve([listening]))

@@ -44,6 +44,14 @@ class Jifeline:
             marked and self.ticket(ticket)["externally_processed"],
         )
 
+    def speak(self, **facts):
+        return self._tell(
+            "/_sandbox/dialect", seed=0, facts={name.replace("_", "-"): facts[name] for name in facts}
+        )
+
+    def products(self):
+        return {row["name"]: row["id"] for row in self.sandbox.records("jifeline")["products"]}
+
     def _tell(self, path, **order):
         return httpx.post(f"{self.url}{path}", json=order, timeout=30).raise_for_status().json()
 
@@ -54,7 +62,9 @@ NOT_BILLED = (0, 0, False)
 
 @pytest.fixture
 def jifeline(sandbox):
-    yield Jifeline(sandbox)
+    jifeline = Jifeline(sandbox)
+    yield jifeline
+    jifeline.speak()
     for vendor in ("jiwa", "sensorpro", "jifeline"):
         sandbox.clear_faults(vendor)
 
@@ -96,6 +106,57 @@ async def test_a_closed_ticket_becomes_an_order_and_a_survey_and_is_marked(run, 
     )
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"product_lines_filter": "ignored", "unset_fields": "absent", "mark_answer": "empty"},
+        {"mark_answer": "accepted", "times": "offset"},
+        {"mark_answer": "see-other", "times": "fraction", "product_lines_filter": "ignored"},
+    ],
+    ids=lambda facts: " ".join(facts.values()),
+)
+async def test_it_is_billed_the_same_however_the_vendor_answers(run, jifeline, facts):
+    jifeline.speak(**facts)
+    jifeline.closed({"product": "DIAG-INIT"})  # whose lines are not this ticket's
+    ticket = jifeline.closed(*LINES)
+
+    state = await run(ticket)
+
+    [order] = jifeline.orders(ticket)
+    assert ("Completed", BILLED) == (state.name, jifeline.held(ticket))
+    assert [("DIAG-CODE", 2), ("DIAG-CALIB", 1)] == [
+        (line["PartNo"], line["QuantityOrdered"]) for line in order["Lines"]
+    ]
+
+
+async def test_a_workshop_none_of_whose_people_has_an_address_is_asked_at_one_of_its_own(run, jifeline):
+    ticket = jifeline.closed(*LINES, customer="3002")
+
+    await run(ticket)
+
+    [mail] = jifeline.surveys(ticket)
+    assert ("workshop@elmstreetmotors.example", "3002") == (
+        mail["to"],
+        jifeline.orders(ticket)[0]["DebtorAccountNo"],
+    )
+
+
+async def test_a_product_that_jifeline_no_longer_knows_is_billed_by_its_id(sandbox, run, jifeline, rules):
+    ticket = jifeline.closed({"product": "DIAG-INIT"})
+    product = jifeline.products()["Initialise trailer module"]
+    rules(services={product: "DIAG-INIT"})
+    sandbox.fault("jifeline", operation="get_product", kind="refuse", status=404)
+
+    state = await run(ticket)
+
+    [mail] = jifeline.surveys(ticket)
+    assert ("Completed", BILLED, product) == (
+        state.name,
+        jifeline.held(ticket),
+        mail["parameters"]["services"],
+    )
+
+
 async def test_running_again_bills_nothing_twice(run, jifeline):
     ticket = jifeline.closed(*LINES)
     await run(ticket)
@@ -112,6 +173,8 @@ async def test_running_again_bills_nothing_twice(run, jifeline):
         ("jiwa", "create_sales_order", "refuse"),
         ("jifeline", "mark_ticket_processed", "lose"),
         ("jifeline", "get_ticket", "refuse"),
+        ("jifeline", "list_product_lines", "refuse"),
+        ("jifeline", "list_employees", "lose"),
     ],
 )
 async def test_what_fails_for_a_moment_is_done_once_all_the_same(

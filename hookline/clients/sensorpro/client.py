@@ -175,8 +175,8 @@ class SensorproUser(SessionAuth):
         if result is None or len(result.ErrorMessages) != 1:
             return False
         [row] = result.ErrorMessages
-        said = {row.Description.casefold(), row.Code.casefold()}
-        return bool(ending(row)) or (self.ended or "\0").casefold() in said
+        messages = {row.Description.casefold(), row.Code.casefold()}
+        return bool(ending(row)) or (self.ended or "\0").casefold() in messages
 
 
 def is_trusted_endpoint(endpoint: str, base_url: str) -> bool:

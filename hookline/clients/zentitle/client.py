@@ -170,7 +170,7 @@ class ZentitleClient(VendorClient):
         "Find a company's id by its exact name.", repeat="safe")
     list_companies_products = get("/api/CompaniesProducts", NoInput, list[customers.CompanyID],
         "Read the ids of all companies with their products.", repeat="safe",
-        shows="company companyID productID")
+        shows="company companyID")
 
     # Groups
     get_group = get("/api/Group", customers.OneGroup, customers.Group,
@@ -279,6 +279,10 @@ def _answers(operation: Operation[..., Any], kind: type) -> bool:
     return isinstance(operation.answer, type) and issubclass(operation.answer, kind)
 
 
+def _lists(operation: Operation[..., Any]) -> bool:
+    return operation.reads and (get_origin(operation.answer) is list or _answers(operation, CountedPage))
+
+
 def _error_text(response: httpx.Response) -> str:
     """Return the vendor's text about a failure: a text, or the `Message` of an object."""
     value = loose_json(response)
@@ -338,6 +342,8 @@ def _read(operation: Operation[..., Any], response: httpx.Response, value: Any) 
 def _rows(operation: Operation[..., Any], response: httpx.Response, value: Any) -> Any:
     """Return the records, of which a single one may come without a list; a text in their place is an error."""
     if isinstance(value, str) and value.strip():
+        if _lists(operation) and _sentences(response).says_empty(value):
+            return []
         if _sentences(response).says_absent(value):
             raise operation.error(NotFound, response, value)
         raise operation.error(Refused, response, f"{value} ({_IF_ABSENT})")

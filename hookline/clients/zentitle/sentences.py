@@ -17,6 +17,7 @@ _DONE = re.compile(r"(?i)(?!.*\bnot\b)(ok|.*\bsuccessfully\b.*)")
 _ABSENT = re.compile(
     r"(?i).*\b(not (be )?found|(does|do) ?n[o']t exist|no such|unknown|no records?|no system info data)\b.*"
 )
+_EMPTY = re.compile(r"(?i)no (\w+ ){0,3}(found|available)|no (records?|results?|rows|data)")
 # Of a write that has a documented sentence. What is none of these is looked up.
 _REFUSED = re.compile(
     r"(?i)(error|not|no|cannot|please|invalid|unknown)\b.*"
@@ -59,6 +60,10 @@ class Sentences:
     def says_absent(self, text: str) -> bool:
         """Return True if a text in the place of a record says that there is none."""
         return _is_one_of(text, self.absent) or bool(_ABSENT.fullmatch(_plain(text)))
+
+    def says_empty(self, text: str) -> bool:
+        """Return True if a text in the place of a list says that it has no rows."""
+        return _is_one_of(text, self.absent) or bool(_EMPTY.fullmatch(_plain(text)))
 
 
 DOCUMENTED: Final = Sentences()

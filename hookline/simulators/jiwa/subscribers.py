@@ -106,14 +106,14 @@ class SubscriberRoutes(JiwaCore):
     @operation("GET", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def get_webhook_subscription(self, call: Call) -> Any:
         """Answer a subscription with its headers, and the outcome of its last message."""
-        return self._shown(self._subscription(call))
+        return self._rendered(self._subscription(call))
 
     @operation("PATCH", "/Webhooks/Subscribers/{SubscriberID}/Subscriptions/{SubscriptionID}/", public=True)
     def update_webhook_subscription(self, call: Call) -> Any:
         """Change a subscription's address or event, for messages to come."""
         subscription = self._subscription(call)
         subscription.row |= read_fields(body_of(call), ("URL", "EventName")) | _saved()
-        return self._shown(subscription)
+        return self._rendered(subscription)
 
     @operation(
         "PUT",
@@ -173,16 +173,16 @@ class SubscriberRoutes(JiwaCore):
             for number, each in enumerate(headers, 1)
         ]
 
-    def _shown(self, subscription: Subscription) -> Document:
+    def _rendered(self, subscription: Subscription) -> Document:
         """Return a subscription as it is read by itself; nulls are left out."""
         row = subscription.row | subscription.last
-        shown = {
+        rendered = {
             "SubscriptionID": row.pop("RecID"),
             "SubscriberID": row.pop("SY_WebhookSubscriber_RecID"),
         } | row
         if self.dialect["subscription-headers-shown"] == "shown":
-            shown[self.dialect["subscription-headers-field"]] = subscription.headers
-        return {name: value for name, value in shown.items() if value is not None}
+            rendered[self.dialect["subscription-headers-field"]] = subscription.headers
+        return {name: value for name, value in rendered.items() if value is not None}
 
 
 def _saved() -> Document:

@@ -2,8 +2,8 @@
 A stand-in for Zentitle's Web API, version 1.
 
 Every input travels in a JSON body, for GET and DELETE too; an error is a JSON string with status 200 in the
-place of the answer; spellings of output fields differ from call to call. Facts and how far they are known:
-the vendor notes, part B.
+place of the answer; spellings of output fields differ from call to call. The facts, and how far they are known:
+`hookline/clients/zentitle/facts.yaml`.
 """
 
 import hmac

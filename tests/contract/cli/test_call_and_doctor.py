@@ -274,7 +274,7 @@ async def test_the_doctor_has_a_line_for_each_vendor_that_says_who_we_are_and_ho
     ("words", "said"),
     [
         (["jetadvice", "list_devices", "customerId=48211"], "CLD4120-0077315"),
-        (["jifeline", "list_closed_tickets", "limit=1"], "closed"),
+        (["jifeline", "list_closed_tickets", "limit=1"], "YBLCV12A9MB003381"),
     ],
 )
 async def test_every_vendor_can_be_called_from_the_shell(hookline, words, said):

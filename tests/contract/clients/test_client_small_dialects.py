@@ -29,7 +29,7 @@ async def sensorpro_here(sandbox):
 
 
 async def uses_sensorpro(sandbox, client):
-    """Does what the workflows and the look-ups do, with a session that ends in between."""
+    """Does what the workflows and the read-backs do, with a session that ends in between."""
     await client.add_contacts(Contact=[ANN], AddToList=["Licensees"])
     await client.upsert_contacts(Contact=[ANN])
     sandbox.sensorpro.end_sessions()

@@ -70,6 +70,7 @@ async def test_a_probe_that_writes_leaves_a_disabled_code_and_says_so(zentitle):
     assert ("False", [], []) == (left["enabledforuse"], held["companies"], held["notes"])
     assert [f"the license code {left['licenseCode']}, disabled: version 1 cannot delete it"] == probe.left
     assert CONFIRMED == set(probe.seen)
+    assert "Draftline" not in "".join(each.evidence for each in probe.seen.values())
 
 
 async def test_a_sentence_that_nobody_knows_is_written_into_the_setting(zentitle):

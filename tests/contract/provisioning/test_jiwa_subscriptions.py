@@ -100,14 +100,14 @@ async def jiwa(patient, monkeypatch):
 
 
 @pytest.fixture
-def settle(jiwa, gateway, tmp_path):
+def ensure(jiwa, gateway, tmp_path):
     settings = Settings(home=tmp_path, hooks=HOOKS)
 
-    async def settle(**options):
+    async def ensure(**options):
         return await subscriptions(settings, gateway.url, **{"dry_run": False} | options)
 
-    settle.settings = settings
-    return settle
+    ensure.settings = settings
+    return ensure
 
 
 @pytest.fixture
@@ -162,10 +162,10 @@ async def nothing_waits(jiwa):
 
 
 @every_dialect
-async def test_a_new_subscription_sends_the_secret_whatever_the_version_calls_it(patient, settle, dialect):
+async def test_a_new_subscription_sends_the_secret_whatever_the_version_calls_it(patient, ensure, dialect):
     patient.dialect.speak(dialect)
 
-    made = results(await settle())
+    made = results(await ensure())
 
     assert [True, True] == [each.startswith(MADE) for each in made]
     assert both(OLD) == secrets_sent(patient)
@@ -174,15 +174,15 @@ async def test_a_new_subscription_sends_the_secret_whatever_the_version_calls_it
 @every_dialect
 @pytest.mark.parametrize("kept", ["current", "kept"])
 async def test_a_change_of_the_secret_loses_no_message_that_waits(
-    patient, settle, gateway, change, rotated, dialect, kept
+    patient, ensure, gateway, change, rotated, dialect, kept
 ):
     patient.dialect.speak(dialect | {"waiting-messages-headers": kept})
-    await settle()
+    await ensure()
     gateway.is_up = False
     await change("waits")
     rotated()
 
-    changed = await settle(renew_unseen=True)
+    changed = await ensure(renew_unseen=True)
     gateway.is_up = True
     waited = await gateway.holds(1)
     await change("comes later")
@@ -194,95 +194,95 @@ async def test_a_change_of_the_secret_loses_no_message_that_waits(
 
 @every_dialect
 async def test_once_nothing_waits_only_the_new_secret_is_sent(
-    patient, jiwa, settle, gateway, change, rotated, dialect
+    patient, jiwa, ensure, gateway, change, rotated, dialect
 ):
     patient.dialect.speak(dialect)
-    await settle()
+    await ensure()
     gateway.is_up = False
     await change("waits")
     rotated()
-    await settle(renew_unseen=True)
+    await ensure(renew_unseen=True)
     gateway.is_up = True
     await nothing_waits(jiwa)
 
-    again = await settle(renew_unseen=True)
+    again = await ensure(renew_unseen=True)
 
     assert [(0, ()), (0, ())] == [(each.waiting, each.old) for each in again]
     assert both(NEW) == secrets_sent(patient)
 
 
-async def test_what_is_right_is_left_as_it_is(settle):
-    assert [MADE] * 2 == results(await settle())
-    assert [AS_IT_IS] * 2 == results(await settle())
+async def test_what_is_right_is_left_as_it_is(ensure):
+    assert [MADE] * 2 == results(await ensure())
+    assert [AS_IT_IS] * 2 == results(await ensure())
 
 
-async def test_apply_notices_a_changed_secret_though_the_list_shows_none(patient, settle, gateway, rotated):
-    await settle()
+async def test_apply_notices_a_changed_secret_though_the_list_shows_none(patient, ensure, gateway, rotated):
+    await ensure()
     rotated()
 
-    told = await subscribe_jiwa(settle.settings, gateway.url, dry_run=False)
+    reported = await subscribe_jiwa(ensure.settings, gateway.url, dry_run=False)
 
-    assert [GIVEN] * 2 == [each.change for each in told]
+    assert [GIVEN] * 2 == [each.change for each in reported]
     assert both(NEW) == secrets_sent(patient)
 
 
-async def test_other_headers_of_a_subscription_stay(patient, settle, rotated):
-    await settle()
+async def test_other_headers_of_a_subscription_stay(patient, ensure, rotated):
+    await ensure()
     [subscriber] = patient.webhooks.subscribers.values()
     for each in subscriber.subscriptions.values():
         each.headers.append({"Name": "X-Firm", "Value": "ours"})
     rotated()
 
-    await settle()
+    await ensure()
 
     headers = [each["Value"] for one in subscriber.subscriptions.values() for each in one.headers]
     assert ["ours", NEW] * 2 == headers
 
 
-async def test_a_dry_run_says_what_it_would_do_and_does_nothing(patient, settle, rotated):
-    planned = results(await settle(dry_run=True))
-    await settle()
+async def test_a_dry_run_says_what_it_would_do_and_does_nothing(patient, ensure, rotated):
+    planned = results(await ensure(dry_run=True))
+    await ensure()
     rotated()
 
-    assert ([MADE] * 2, [GIVEN] * 2) == (planned, results(await settle(dry_run=True)))
+    assert ([MADE] * 2, [GIVEN] * 2) == (planned, results(await ensure(dry_run=True)))
     assert both(OLD) == secrets_sent(patient)
 
 
 async def test_where_nothing_is_shown_and_nothing_can_be_changed_apply_says_so_and_makes_no_other(
-    patient, settle
+    patient, ensure
 ):
     patient.dialect.speak({"subscription-headers-shown": "hidden", "request-headers-replaced": "missing"})
-    await settle()
+    await ensure()
 
-    assert [UNSEEN] * 2 == results(await settle())
+    assert [UNSEEN] * 2 == results(await ensure())
     assert both(OLD) == secrets_sent(patient)
 
 
-async def test_another_is_made_beside_where_headers_cannot_be_changed(patient, settle, rotated):
+async def test_another_is_made_beside_where_headers_cannot_be_changed(patient, ensure, rotated):
     patient.dialect.speak({"request-headers-replaced": "missing"})
-    await settle()
+    await ensure()
     rotated()
 
-    assert [MADE_BESIDE] * 2 == results(await settle())
+    assert [MADE_BESIDE] * 2 == results(await ensure())
     assert both(NEW) == secrets_sent(patient)
 
 
 async def test_a_jiwa_that_takes_no_header_is_refused_aloud_however_often_and_loses_nothing(
-    patient, settle, monkeypatch
+    patient, ensure, monkeypatch
 ):
     patient.dialect.speak({"request-headers-replaced": "missing"})
     monkeypatch.setattr(type(patient), "_headers", lambda _self, _body: [])
 
     for _ in range(2):
         with pytest.raises(SecretNotSent, match=r"salesorder\.created .* not the header X-Hookline-Key"):
-            await settle()
+            await ensure()
 
     assert [(EVENTS[0], "")] == secrets_sent(patient)
 
 
-async def test_a_gateway_without_a_secret_subscribes_to_nothing(patient, settle, monkeypatch):
+async def test_a_gateway_without_a_secret_subscribes_to_nothing(patient, ensure, monkeypatch):
     monkeypatch.delenv("HOOKLINE_SECRET_JIWA")
 
     with pytest.raises(ConfigurationError, match="HOOKLINE_SECRET_JIWA is not set"):
-        await settle()
+        await ensure()
     assert {} == patient.webhooks.subscribers

@@ -23,6 +23,7 @@ LINES = (("LIC-PRO", 1), ("LIC-TEAM", 2))
 READS = {
     ("jiwa", "get_sales_order"): 1,
     ("zentitle", "get_company_id"): 2,
+    ("zentitle", "list_companies_products"): 1,
     ("zentitle", "get_company"): 1,
     ("zentitle", "list_license_codes"): 2,
     ("zentitle", "get_license_code"): 1,

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from writes import ReadBack, Vendor, Write
 
 from hookline.clients import InvalidInput, JiwaClient, JiwaKey, Refused, VendorError, operations
+from hookline.facts import facts_of
 from hookline.journal import EffectConflict
 from tasks import jiwa as tasks
 from tasks.effects import BusinessKey
@@ -298,6 +299,23 @@ def test_every_write_that_is_looked_for_is_tested():
 @pytest.mark.parametrize("write", WRITES, ids=str)
 class TestLookedFor(ReadBack):
     """Each of Jiwa's writes."""
+
+
+OTHER_DIALECT = {
+    fact.id: list(fact.variants)[-1]
+    for fact in facts_of("jiwa").facts
+    if fact.variants and fact.id != "order-deletion"
+}
+"""The last variant of each fact, but that an order cannot be deleted at all."""
+
+
+@pytest.mark.parametrize("write", WRITES, ids=str)
+class TestLookedForInAnotherDialect(ReadBack):
+    """Each of Jiwa's writes, where Jiwa answers otherwise than it likeliest does."""
+
+    @pytest.fixture(autouse=True)
+    def other_dialect(self, sandbox):
+        sandbox.jiwa.dialect.speak(OTHER_DIALECT)
 
 
 # Orders -----------------------------------------------------------------------------------------------------

@@ -1,18 +1,21 @@
 """An order is licensed once in whatever words an account answers, and what nobody knows is told once."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from flows.customers import Account, company_of
 from flows.licenses import Licensing, LineItem
 from hookline import context
 from hookline.catalog import Product
-from hookline.clients import Refused, UnknownSentence
+from hookline.clients import Refused, UnknownSentence, VendorError
 from hookline.facts import facts_of
 from hookline.issues import store
 from hookline.simulators.zentitle.inputs import failure
+from hookline.simulators.zentitle.state import GLOBAL, Company
 from tasks import zentitle as tasks
 
 PRO = "6453300110"
@@ -84,6 +87,53 @@ async def test_an_order_is_licensed_once_in_each_dialect(sandbox, zentitle, busi
     assert expected(company, codes) == made(sandbox.zentitle)
 
 
+# Answers that nobody foresaw ---------------------------------------------------------------------------------
+
+CALLS = [
+    "get_company_id",
+    "list_companies_products",
+    "create_company",
+    "list_license_codes",
+    "create_license_codes",
+    "get_license_code",
+    "update_license_code",
+    "create_license_note",
+    "create_consumer_data",
+]
+BAD = {
+    "a page": HTMLResponse("<html>Maintenance</html>"),
+    "a log-in page": RedirectResponse("https://my.nalpeiron.com/login.aspx", 302),
+    "another sentence": JSONResponse("Alles gut."),
+    "another type": JSONResponse(7.5),
+    "no field": JSONResponse({}),
+    "half of it": Response(b'[{"licenseCode": "3', media_type="application/json"),
+}
+TRIES = 3
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_bad_answer_costs_no_order_and_brings_nothing_twice(
+    sandbox, zentitle, business, monkeypatch, name, bad
+):
+    render, spoiled = sandbox.zentitle.render, []
+
+    def spoil(call, value):
+        if call.operation.name != name or spoiled:
+            return render(call, value)
+        spoiled.append(name)
+        return BAD[bad]
+
+    monkeypatch.setattr(sandbox.zentitle, "render", spoil)
+    for _ in range(TRIES):  # as a task that is tried again, or a replay
+        with suppress(VendorError):
+            company, codes = await license_an_order(zentitle, business)
+            break
+
+    assert expected(company, codes) == made(sandbox.zentitle)
+    assert (1, [name]) == (len(codes), spoiled)
+
+
 # Companies --------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +196,22 @@ async def test_an_account_without_any_company_may_say_so_by_a_sentence_of_its_se
     assert (await tasks.find_company.fn(told, "Nobody", "1")).id is None
 
 
+async def test_the_company_0_of_a_list_is_no_company(sandbox, zentitle):
+    nobody = Company(0, GLOBAL, "Nobody", {}, ["", "", ""], 0, "2020-01-01T00:00:00")
+    sandbox.zentitle._companies[0] = nobody
+
+    assert (await tasks.find_company.fn(zentitle, "Nobody", "1")).id is None
+
+
+async def test_a_company_0_that_the_journal_remembers_is_looked_up_again(
+    sandbox, database, zentitle, business
+):
+    company = await company_of(zentitle, CUSTOMER, PRO)
+    await database.execute("UPDATE effects SET reference = '{0}' WHERE step = 'company'")
+
+    assert company == await company_of(zentitle, CUSTOMER, PRO) > 0
+
+
 # Sentences that nobody knows --------------------------------------------------------------------------------
 
 
@@ -169,6 +235,18 @@ async def test_a_sentence_that_nobody_knows_is_told_once_for_each_call(sandbox, 
     } == set(await issues(database))
     [advice] = {each["advice"] for each in await store.find(database)}
     assert "add it to ZENTITLE_DONE_SENTENCES" in advice
+
+
+async def test_its_issue_is_closed_by_an_answer_that_is_understood(sandbox, database, zentitle, business):
+    sandbox.zentitle.dialect.speak(OTHER)
+    _, [code] = await license_an_order(zentitle, business)
+    note = {"productid": PRO, "licensecode": code, "description": "again"}
+
+    known = zentitle.model_copy(update={"done_sentences": "Your request was processed"})
+    await tasks.create_license_note(known, business.step("another note"), **note)
+
+    names = [title.split(" answers")[0] for _, _, title in await issues(database)]
+    assert ["zentitle create_company", "zentitle create_consumer_data"] == sorted(names)
 
 
 async def test_a_sentence_of_the_settings_counts_as_done_and_nothing_is_looked_up(

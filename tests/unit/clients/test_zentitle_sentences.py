@@ -145,3 +145,11 @@ def test_a_text_with_status_400_says_what_it_says(text, kind):
 
     with pytest.raises(kind):
         ZentitleClient.get_company_id.read(response)
+
+
+@pytest.mark.parametrize("text", ["No records found", "No license codes were found.", "no data"])
+def test_a_text_that_says_so_is_an_empty_list(text):
+    response = httpx.Response(200, json=text)
+
+    assert [] == ZentitleClient.list_license_codes.read(response).Results
+    assert [] == ZentitleClient.list_companies_products.read(response)
