@@ -63,9 +63,7 @@ class JiwaCore(Simulator):
     # A subscriber's key opens its subscriptions and messages to anyone who knows it.
     secret_placeholders: ClassVar[frozenset[str]] = frozenset({"SubscriberID"})
 
-    def __init__(
-        self, dialect: int = 0, *, session_seconds: float = 1200, retries: RetryPolicy | None = None
-    ) -> None:
+    def __init__(self, *, session_seconds: float = 1200, retries: RetryPolicy | None = None) -> None:
         self.session_seconds = session_seconds
         """Life of a session from log-in or KeepAlive; the vendor's is not known."""
         self.webhooks = Webhooks(
@@ -76,7 +74,7 @@ class JiwaCore(Simulator):
         self._last_number = 0
         self._sessions: Tokens[Session] = Tokens()
         self._key_sessions: dict[str, str] = {}
-        super().__init__(dialect)
+        super().__init__()
 
     def seed(self) -> None:
         """Forget everything: nobody is logged in, and there are no subscribers."""
