@@ -79,9 +79,8 @@ def pages() -> dict[Path, str]:
     for vendor in CLIENTS:
         page, account = docs / "vendors" / f"{vendor}.md", docs / "first-account" / f"{vendor}.md"
         written[page] = _with(written[page], "\n".join(fact_table(vendor)), FACTS, END_OF_FACTS)
-        if account.exists():
-            text = account.read_text(encoding="utf-8")
-            written[account] = _with(text, "\n".join(to_confirm(vendor)), FACTS, END_OF_FACTS)
+        text = account.read_text(encoding="utf-8")
+        written[account] = _with(text, "\n".join(to_confirm(vendor)), FACTS, END_OF_FACTS)
     return {ROOT / ".env.example": "\n".join(env_example()), **written}
 
 
@@ -297,7 +296,7 @@ def _operation_row(operation: Operation[..., Any]) -> str:
         operation.effect.rstrip("."),
         operation.repeat,
         SOURCES[operation.trust],
-        ", ".join(f"`{fact.id}`" for fact in operation.assumed) or operation.assumption,
+        ", ".join(f"`{fact.id}`" for fact in operation.assumed),
     )
     return f"| {' | '.join(cells)} |"
 
@@ -320,8 +319,8 @@ def _row(argument: Argument) -> str:
 
 
 def _with(page: str, part: str, begin: str = BEGIN, end: str = END) -> str:
-    before, mark, rest = page.partition(begin)
-    return f"{before}{begin}\n\n{part.strip()}\n\n{end}{rest.partition(end)[2]}" if mark else page
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n\n{part.strip()}\n\n{end}{rest.partition(end)[2]}"
 
 
 if __name__ == "__main__":

@@ -109,8 +109,6 @@ class Facts(_Row):
 def facts_of(vendor: str) -> Facts:
     """Return the table of a vendor; raise `HooklineError` that names the wrong place."""
     path = FOLDER / vendor / "facts.yaml"
-    if not path.exists():
-        return Facts()
     loaded: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  (a safe loader)
     try:
         return Facts.model_validate(loaded)

@@ -70,7 +70,6 @@ def show_inputs(operation: Operation[..., Any], *, as_json: bool) -> None:
         f"call    {usage(operation)}",
         f"source  {operation.owner.reference}, {operation.verb} {operation.path} (from {source})",
         *(f"assumed {fact.fact} To confirm it: {fact.confirm}" for fact in operation.assumed),
-        *([f"assumed {operation.assumption}: confirm it with the vendor"] if operation.assumption else []),
         f"repeat  {_REPEATS[operation.repeat]}",
         f"inputs  {facts['about']}",
         "",

@@ -96,7 +96,6 @@ class Options(TypedDict, total=False):
     trust: Trust
     session: Session
     confirmation: str
-    assumed: str
     shows: str
     headers: Mapping[str, str]
     max_bytes: int
@@ -148,7 +147,6 @@ class Operation(Generic[P, T_co]):
         self.trust: Trust = options.get("trust", "seed")
         self.session: Session = options.get("session", "uses")
         self.confirmation = options.get("confirmation", "")
-        self.assumption = options.get("assumed", "")
         self.shows = options.get("shows", "")
         self.headers = HEADERS | dict(options.get("headers", {}))
         self.max_bytes = options.get("max_bytes", MAX_ANSWER_BYTES)

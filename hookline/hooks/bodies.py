@@ -101,10 +101,10 @@ class Reading:
             _require_charset(named)
             return read(named)
         of_fields = _json(named.encode("latin-1"))
-        wanted = {str(name): str(each) for name, each in of_fields.items()}
-        for each in wanted.values():
+        charsets = {str(name): str(each) for name, each in of_fields.items()}
+        for each in charsets.values():
             _require_charset(each)
-        return read(wanted)
+        return read(charsets)
 
     def _with_json(self, value: Any) -> Any:
         """Return the body with the values of those fields in place of their texts; a text that is no JSON stays."""
