@@ -25,6 +25,17 @@ _KINDS: Final[dict[str, Kind]] = {
     "multipart/form-data": "multipart",
 }
 
+_OF_PYTHON: Final = {
+    "idna",
+    "mbcs",
+    "oem",
+    "palmos",
+    "punycode",
+    "raw-unicode-escape",
+    "undefined",
+    "unicode-escape",
+}
+"""Codecs for other ends than mail and forms; to read `punycode` takes the square of its length."""
 MAX_FIELDS = 1_000
 TOO_DEEP = f"more than {MAX_DEPTH} values within each other"
 
@@ -155,7 +166,8 @@ def parameter(content_type: str, name: str) -> str | None:
 
 def _require_charset(name: str) -> None:
     try:
-        is_text = codecs.lookup(name)._is_text_encoding  # noqa: SLF001  (zip and the like are codecs too)
+        codec = codecs.lookup(name)
+        is_text = codec._is_text_encoding and codec.name not in _OF_PYTHON  # noqa: SLF001  (zip, too, is a codec)
     except (LookupError, ValueError):
         is_text = False
     if not is_text:

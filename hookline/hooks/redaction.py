@@ -10,6 +10,7 @@ import jsonpath
 from hookline.hooks.bodies import AS_NAMED, Reading, parameter
 
 REDACTED = "[redacted]"
+ASCII = "".join(map(chr, range(32, 127)))
 
 JSONPath: TypeAlias = jsonpath.JSONPath
 
@@ -44,10 +45,18 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes, reading: R
     Where no path finds anything it is the same, to the last byte; else it is written again, JSON in UTF-8.
 
     Raises:
-        ValueError: it cannot be parsed, is nested more deeply than the paths reach, or has a name twice in one
-            object: of two values the paths see the last, and the first would be stored.
+        ValueError: it is neither JSON nor a form, whatever the source accepts: its values would be stored. Or it cannot
+            be parsed, is nested more deeply than the paths reach, or has a name twice in one object: of two values the
+            paths see the last, and the first would be stored.
     """
-    value, form = reading.parse(content_type, body), reading.kind_of(content_type)
+    form = reading.kind_of(content_type)
+    if form not in {"json", "form"}:
+        raise ValueError(
+            "The body cannot be redacted: its content type is neither that of JSON nor of a form."
+        )
+    if form == "form" and not _keeps_names(parameter(content_type, "charset") or "utf-8"):
+        raise ValueError("The body cannot be redacted: its charset writes names in another way than ASCII.")
+    value = reading.parse(content_type, body)
     if form == "json":
         json.loads(body, object_pairs_hook=_require_single)
     try:
@@ -63,6 +72,14 @@ def redact(paths: Sequence[JSONPath], content_type: str, body: bytes, reading: R
     if form == "form":
         return urlencode(value, doseq=True, encoding=parameter(content_type, "charset") or "utf-8").encode()
     return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def _keeps_names(charset: str) -> bool:
+    """Return True if the paths find in this charset the names that the scheme found in ASCII."""
+    try:
+        return ASCII.encode().decode(charset) == ASCII
+    except (LookupError, ValueError):
+        return False
 
 
 def _require_single(pairs: list[tuple[str, Any]]) -> None:

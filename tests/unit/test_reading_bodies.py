@@ -109,3 +109,11 @@ def test_xml_may_be_as_deep_as_the_limit():
 def test_whatever_is_sent_is_a_value_of_json_or_a_value_error(content_type, body):
     with contextlib.suppress(ValueError):
         json.dumps(AS_NAMED.parse(content_type, body))
+
+
+@pytest.mark.parametrize(
+    "codec", ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "zip"]
+)
+def test_a_codec_that_is_no_charset_reads_no_body(codec):
+    with pytest.raises(ValueError, match="There is no charset"):
+        AS_NAMED.parse(f"text/plain; charset={codec}", b"a-b9z")

@@ -159,3 +159,19 @@ def test_a_text_that_holds_json_is_a_text():
 
     assert body == redacted(body, "$.card")
     assert b'"no JSON"' == redacted(b'"no JSON"', "$.card")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/plain", b'{"card": 1}'),
+        ("", b'{"card": 1}'),
+        ("application/xml", b"<card>1</card>"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="card"\r\n\r\n1\r\n--x--\r\n'),
+        (f"{FORM}; charset=cp037", b"%63ard=1"),
+        (f"{FORM}; charset=utf-16", b"%63ards=1"),
+    ],
+)  # fmt: skip
+def test_a_body_in_which_no_path_can_look_is_refused_and_never_stored_as_it_is(content_type, body):
+    with pytest.raises(ValueError, match="cannot be redacted"):
+        redacted(body, "$.card", "$.cards", content_type=content_type)
