@@ -9,6 +9,7 @@ another. A delivery that kills this process all the same was counted before (`de
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 BATCH = 50
 TURN_SECONDS = 2.0
 """The longest time for which one source is routed before its outcomes are written."""
+MAX_BYTES = 16 * 1_048_576
+"""Of the items of bundles, after which the outcomes are written, too."""
 IDLE_SECONDS = 5.0
 """The interval of polls of the inbox, should a notification be missed."""
 PAUSE_SECONDS = 2.0
@@ -199,9 +202,13 @@ class Router:
         outcomes: list[_Outcome] = []
         left = list(reversed(group))
         costly = False
-        while left and not costly and (not outcomes or time.monotonic() < until):
+        bytes_of_items = 0
+        while (
+            left and not costly and (not outcomes or time.monotonic() < until) and bytes_of_items < MAX_BYTES
+        ):
             outcomes.append(await self._route(left.pop()))
             costly = outcomes[-1].costly
+            bytes_of_items += sum(len(item.body) for item in outcomes[-1].items)
         await self._write(outcomes)
         if left:
             rest = [row["id"] for row in left]
@@ -344,11 +351,8 @@ class Router:
             ours = [each for each in outcomes if each.delivery["id"] in locked]
             if new := [dispatch for each in ours for dispatch in each.new]:
                 await dispatches.add_all(connection, new)
-            items: dict[tuple[str, str], Arrival] = {}
-            for arrival in (item for each in ours for item in each.items):
-                items.setdefault(arrival.key, arrival)
-            if items:
-                await deliveries.accept_all(connection, list(items.values()))
+            for arrivals in _without_repeats([item for each in ours for item in each.items]):
+                await deliveries.accept_all(connection, arrivals)
             for each in ours:
                 if each.state == "received":
                     await deliveries.postpone_routing(connection, each.delivery["id"], each.reason or "")
@@ -365,6 +369,18 @@ class Router:
             if self._running:
                 with suppress(*CONNECTION_ERRORS):
                     await deliveries.renew_routing(self.database, self._counted)
+
+
+def _without_repeats(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """Return arrivals in lists without a repeat, those of one id in their order: each may have another body."""
+    lists: list[list[Arrival]] = []
+    came: Counter[tuple[str, str]] = Counter()
+    for arrival in arrivals:
+        if came[arrival.key] == len(lists):
+            lists.append([])
+        lists[came[arrival.key]].append(arrival)
+        came[arrival.key] += 1
+    return lists
 
 
 def _require_switched_on(routes: Sequence[Route]) -> None:

@@ -12,11 +12,14 @@ from hookline.hooks.ids import item_id
 from hookline.hooks.redaction import matches
 from hookline.hooks.sources import Source, source_of
 from hookline.inbox import bodies
+from hookline.text import storable_json
 
 MAX_ITEMS: Final = 10_000
 MAX_FIELDS: Final = 100
 MAX_TEXT: Final = 1_000
 """Characters of a text around an item that are stored with it."""
+MAX_BYTES: Final = 64 * 1_048_576
+"""Of all items of a bundle, each with what is stored beside it."""
 JSON: Final = "application/json"
 
 
@@ -41,7 +44,7 @@ def split(
     keys: Sequence[SecretStr],
 ) -> list[Item]:
     """
-    Return the items of a bundle in their order, each once.
+    Return the items of a bundle in their order, each content of an id once.
 
     Args:
         spec: of a source with `split`.
@@ -52,17 +55,22 @@ def split(
         keys: encrypt what is stored, as they do for a request.
 
     Raises:
-        ValueError: it cannot be parsed or has too many items; for people.
+        ValueError: it cannot be parsed, has too many items, or they are too long together; for people.
     """
     source = source_of(spec)
     found = _matches(source, source.reading.parse(content_type, body))
-    items: dict[str, Item] = {}
+    beside = len(json.dumps([context.get("headers"), context.get("query")]))
+    items: dict[tuple[str, bytes], Item] = {}
+    size = 0
     for match in found:
         envelope = _envelope(match)
         content = json.dumps(match.obj, ensure_ascii=False).encode(errors="surrogatepass")
+        size += len(content) + len(json.dumps(envelope)) + beside
+        if size > MAX_BYTES:
+            raise ValueError(f"The items of the bundle have more than {MAX_BYTES:,} bytes together.")
         key = item_id(source, {**context, "body": match.obj, "envelope": envelope}, match.obj)
         stored = bodies.sealed(keys, content, [each for each in altered if each == "redacted"])
-        items.setdefault(key, Item(key, *stored, envelope))
+        items.setdefault((key, stored.fingerprint), Item(key, *stored, envelope))
     return list(items.values())
 
 
@@ -88,10 +96,13 @@ def _envelope(match: jsonpath.JSONPathMatch) -> dict[str, Any]:
     outer = match.parent
     while outer is not None:
         if isinstance(outer.obj, Mapping):
-            plain = {name: value for name, value in outer.obj.items() if _is_plain(value)}
+            plain = {
+                name: value for name, value in outer.obj.items() if len(name) <= MAX_TEXT and _is_plain(value)
+            }
             envelope = plain | envelope
         outer = outer.parent
-    return dict(list(envelope.items())[:MAX_FIELDS])
+    stored: dict[str, Any] = storable_json(dict(list(envelope.items())[:MAX_FIELDS]))
+    return stored
 
 
 def _is_plain(value: Any) -> bool:

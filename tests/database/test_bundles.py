@@ -108,6 +108,39 @@ async def test_an_item_that_is_there_twice_in_one_bundle_is_worked_on_once(datab
     assert ["7-1", "7-2"] == [row["external_id"] for row in (await rows(database))[1:]]
 
 
+async def test_an_item_under_an_id_that_another_item_has_is_kept_beside_it(database, send):
+    first = {"n": 1, "state": "sent"}
+    await send({"object": "page", "entry": [{"id": 7, "changes": [first, {"n": 1, "state": "read"}, first]}]})
+
+    _, item, other = await rows(database)
+    assert ["7-1", "dispatched", None] == [item["external_id"], item["state"], item["reason"]]
+    assert ("discarded", deliveries.OTHER_BODY) == (other["state"], other["reason"])
+    assert {"n": 1, "state": "read"} == json.loads(other["body"])
+
+
+async def test_bundles_that_are_routed_together_lose_no_item_of_one_id(
+    database, send, route_received, hooks, deployments
+):
+    for number, state in enumerate(("sent", "read")):
+        body = json.dumps({"entry": [{"id": 7, "changes": [{"n": 1, "state": state}]}]}).encode()
+        arrival = Arrival(
+            "events", f"{BUNDLE}{number}", "POST", {}, {}, "application/json", *bodies.sealed([], body)
+        )
+        await deliveries.accept(database, arrival)
+    await route_received(hooks(), deployments)
+
+    assert [{"n": 1, "state": "sent"}, {"n": 1, "state": "read"}] == [
+        json.loads(row["body"]) for row in await rows(database) if row["bundle_id"]
+    ]
+
+
+async def test_what_postgresql_cannot_store_around_an_item_does_not_keep_the_item_away(database, send):
+    await send({"object": "pa\x00ge", "half": "\ud800", "entry": [entry(7, 1)]})
+
+    _, item = await rows(database)
+    assert {"id": 7, "object": "pa\ufffdge", "half": "\ufffd"} == item["envelope"]
+
+
 async def test_of_items_without_an_id_the_same_content_is_the_same_item(database, send, hooks):
     without = hooks(HOOKS.replace('    id: "{{ envelope.id }}-{{ body.n }}"\n', ""))
     await send(bundle(entry(7, "A", "B")), hooks_=without)
@@ -226,6 +259,13 @@ def test_a_bundle_of_too_many_items_is_refused_in_words(spec):
         items_of(spec, bundle(entry(1, *range(MAX_ITEMS + 1))))
 
 
+def test_a_bundle_whose_items_would_multiply_it_is_refused_in_words(spec):
+    around = {f"field {number}": "x" * 1_000 for number in range(100)}
+
+    with pytest.raises(ValueError, match="more than 67,108,864 bytes together"):
+        items_of(spec, {**around, **bundle(entry(1, *range(1_000)))})
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: (
@@ -236,12 +276,12 @@ anything = st.recursive(
 )
 
 
-@given(anything)
+@given(anything | anything.map(lambda value: {"entry": [{"id": value, "changes": [value, value]}]}))
 def test_whatever_is_in_a_bundle_its_items_are_told_apart_and_can_be_stored(spec, body):
     items = items_of(spec, body)
 
-    assert len(items) == len({item.external_id for item in items})
+    assert len(items) == len({(item.external_id, item.fingerprint) for item in items})
     for item in items:
         assert item.external_id.isprintable()
         json.loads(item.body)
-        json.dumps(dict(item.around))
+        json.dumps(dict(item.envelope))
