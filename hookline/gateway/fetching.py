@@ -34,6 +34,8 @@ Addresses = Callable[[str, int], Awaitable[list[str]]]
 """Returns the IP addresses of a host."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given to anyone on the Internet; what is outside of it may lead anywhere."""
 
 
 class NotFetched(Exception):
@@ -61,7 +63,8 @@ def is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     real: Address = mapped or parsed
-    return real.is_global and not real.is_multicast and not _leads_to_ipv4(real)
+    given = isinstance(real, ipaddress.IPv4Address) or real in GLOBAL_UNICAST
+    return given and real.is_global and not real.is_multicast and not _leads_to_ipv4(real)
 
 
 def _leads_to_ipv4(address: Address) -> bool:
@@ -123,7 +126,7 @@ class Fetcher:
 
     def is_renewable(self, address: str) -> bool:
         """Return True if what is kept of an address is so old that another document may stand there."""
-        return self._younger(address, RENEWED_SECONDS) is None
+        return address in self._documents and self._younger(address, RENEWED_SECONDS) is None
 
     async def visit(self, address: str) -> bytes:
         """Return what stands at an address now; raises NotThere or NotFetched."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 import asyncpg
 from starlette.responses import JSONResponse, Response
@@ -125,7 +126,7 @@ class Receiver:
 
     async def _require_verified(self, incoming: IncomingRequest, body: bytes = b"") -> None:
         """Raise NotVerified unless the sender has authenticated, Rejection where that cannot be told now."""
-        address = incoming.source.auth_scheme.address_of(incoming.signed(body))
+        address = await _address_of(incoming, body)
         document = await self._fetched(incoming, address) if address else None
         if await _is_verified(incoming, body, document):
             return
@@ -229,6 +230,11 @@ class Receiver:
         """Raise Rejection where the peer failed too often at this source in this minute."""
         if seconds := self._attempts.seconds_to_wait(incoming.peer, time.monotonic(), at=incoming.name):
             raise Rejection(429, "Too many failed attempts.", {"Retry-After": str(seconds)})
+
+
+async def _address_of(incoming: IncomingRequest, body: bytes) -> str | None:
+    find = partial(incoming.source.auth_scheme.address_of, incoming.signed(body))
+    return await asyncio.to_thread(find) if len(body) > LONG else find()
 
 
 async def _is_verified(incoming: IncomingRequest, body: bytes, document: bytes | None) -> bool:

@@ -11,7 +11,7 @@ import jwt
 from jwt.algorithms import get_default_algorithms
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from hookline.schemes.asymmetric import load_private_key, load_public_key
+from hookline.schemes.asymmetric import MIN_RSA, load_private_key, load_public_key
 from hookline.schemes.base import AuthScheme, HeaderName, RequestAuth, SignedRequest, Tolerance, plain
 from hookline.schemes.crypto import Encoding, any_equal, encode, octets
 
@@ -146,7 +146,7 @@ class Jwt(AuthScheme):
         return [
             key
             for each in _keys_of(document)
-            if named in {None, each.get("kid")} and (key := self._public_key(each)) is not None
+            if (named is None or named == each.get("kid")) and (key := self._public_key(each)) is not None
         ]
 
     def _own_key(self, text: str) -> Any:
@@ -161,9 +161,10 @@ class Jwt(AuthScheme):
         if key.get("kty") != KEY_TYPES[self.algorithm] or key.get("use", "sig") != "sig":
             return None
         try:
-            return _algorithm(self.algorithm).from_jwk(dict(key))
+            read = _algorithm(self.algorithm).from_jwk(dict(key))
         except Exception:  # noqa: BLE001  (whatever stands there instead of a key is none)
             return None
+        return read if self.algorithm != "RS256" or read.key_size >= MIN_RSA else None
 
     def _claims(self, token: str, key: Any) -> Mapping[str, Any] | None:
         """Return what a token claims that this key signed; None of any other."""

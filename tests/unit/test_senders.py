@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import warnings
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -599,6 +600,7 @@ def test_a_time_of_iso_8601_has_an_offset_and_any_fraction(written, verdict):
         "https://api.paypal.com:444/v1/notifications/certs/CERT-1",
         "https://api.paypal.com/v1/notifications/certs/",
         "https://api.paypal.com/v1/notifications/certs/CERT-1\n",
+        f"https://api.paypal.com/v1/notifications/certs/{'x' * 500}/../../evil",
         "",
     ],
 )
@@ -733,13 +735,32 @@ def test_a_token_is_verified_by_a_public_key_or_by_a_jwks(algorithm, key):
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"[]", b'{"keys": 7}', b'{"keys": [1, {}, {"kty": "RSA", "n": 7}]}', b"[" * 100_000]
+    "document",
+    [
+        b"",
+        b"[]",
+        b'{"keys": 7}',
+        b'{"keys": [1, {}, {"kty": "RSA", "n": 7}]}',
+        b'{"keys": [{"kid": []}]}',
+        b"[" * 100_000,
+    ],
 )
 def test_whatever_stands_in_the_place_of_a_jwks_verifies_nothing(document):
     scheme = jwt_source(algorithm="RS256", jwks="https://id.example.com/jwks.json")
     wire = token({"exp": NOW + 60}, RSA, "RS256", kid="k1")
 
     assert not scheme.verify(replace(wire, document=document), [], now=NOW)
+
+
+def test_a_key_of_a_jwks_that_could_be_broken_verifies_nothing():
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    keys = {"keys": [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(weak.public_key()))]}
+    scheme = jwt_source(algorithm="RS256", jwks=keys)
+
+    with warnings.catch_warnings(action="ignore"):  # the library warns who signs with it
+        signed = token({"exp": NOW + 60}, weak, "RS256")
+
+    assert not scheme.verify(signed, [], now=NOW)
 
 
 def test_a_jwks_may_stand_in_a_file_beside_hooks_yaml(tmp_path):

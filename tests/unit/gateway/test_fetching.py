@@ -143,6 +143,9 @@ async def test_a_name_that_leads_to_a_private_address_is_not_fetched(served, pri
         ("::ffff:93.184.215.14", True),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("::7f00:1", False),
+        ("fec0::1", False),
+        ("5f00::1", False),
     ],
 )
 def test_an_address_behind_us_is_no_public_one(address, verdict):
@@ -158,6 +161,14 @@ async def test_only_so_many_are_fetched_in_a_minute(served, monkeypatch):
 
     with pytest.raises(NotFetched, match="more than 2 fetches"):
         await ours.document(address(served, "/more"))
+
+
+async def test_what_was_not_there_is_not_asked_for_again_in_the_same_breath(served):
+    ours = fetcher(served)
+    with pytest.raises(NotThere):
+        await ours.document(address(served, "/none"))
+
+    assert not ours.is_renewable(address(served, "/none"))
 
 
 async def test_so_many_documents_are_stored_and_no_more(served, monkeypatch):
