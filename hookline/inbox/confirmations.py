@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
+from hookline.errors import HooklineError
 from hookline.hooks.sources import Confirmation
 from hookline.hooks.templates import TemplateError
 from hookline.inbox import bodies
@@ -32,10 +33,15 @@ class Visit:
 async def asked(
     database: asyncpg.Pool, source: str, confirmation: Confirmation, keys: list[SecretStr]
 ) -> list[Visit]:
-    """Return the deliveries of the last days that ask for a visit, the latest first; one for each address."""
+    """
+    Return the deliveries of the last days that ask for a visit, the latest first; one for each address.
+
+    Raises:
+        HooklineError: the body of one cannot be read.
+    """
     rows = await database.fetch(
         """
-        SELECT * FROM deliveries
+        SELECT id, source, external_id, method, query, headers, received_at, envelope FROM deliveries
         WHERE source = $1 AND received_at > now() - make_interval(days => $2) ORDER BY seq DESC LIMIT $3
         """,
         source,
@@ -46,11 +52,19 @@ async def asked(
     for row in rows:
         if not _asks(confirmation, row):
             continue
-        document = read_body("", bodies.unseal(row, keys) or b"")
-        address = text_at(document, confirmation.field) or ""
+        address = text_at(read_body("", await _body(database, row["id"], keys)), confirmation.field) or ""
         if is_allowed(address, confirmation.hosts):
             found.setdefault(address, Visit(row["id"], row["received_at"], address))
     return list(found.values())
+
+
+async def _body(database: asyncpg.Pool, delivery_id: UUID, keys: list[SecretStr]) -> bytes:
+    """Return one body: all those of a source could be more than there is memory."""
+    row = await database.fetchrow("SELECT body, altered FROM deliveries WHERE id = $1", delivery_id)
+    try:
+        return (row and bodies.unseal(row, keys)) or b""
+    except ValueError as error:
+        raise HooklineError(f"Delivery {str(delivery_id)[:8]} may ask for a visit, but {error}.") from None
 
 
 def is_allowed(address: str, hosts: tuple[str, ...]) -> bool:

@@ -50,7 +50,8 @@ _DELETE_DELIVERIES = f"""
 _DELETE_BODIES = f"""
     WITH {_STEP} AND d.body IS NOT NULL FOR UPDATE OF d SKIP LOCKED
     ), deleted AS (
-        UPDATE deliveries d SET body = NULL, altered = array_append(d.altered, 'removed')
+        UPDATE deliveries d SET body = NULL, altered = array_append(d.altered, 'removed'),
+            envelope = CASE WHEN d.envelope IS NOT NULL THEN '{{}}'::jsonb END   -- values of its bundle's body
         FROM batch b WHERE d.id = b.id RETURNING d.id
     )
     SELECT (SELECT seq FROM last) AS last, (SELECT count(*) FROM deleted) AS deleted

@@ -13,10 +13,12 @@ from functools import partial
 import jwt
 import pytest
 from cryptography import x509
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 from documents_served import documents, here
+from pydantic import SecretStr
 
 from hookline.cli import sources as sources_command
 from hookline.errors import HooklineError
@@ -24,6 +26,7 @@ from hookline.gateway import fetching, receive
 from hookline.gateway.fetching import Fetcher
 from hookline.hooks import load_hooks
 from hookline.inbox import confirmations, deliveries
+from hookline.inbox.bodies import sealed
 from hookline.settings import settings
 
 SECRET = "a-secret-that-all-these-sources-share"
@@ -264,6 +267,19 @@ async def test_what_cannot_be_visited_says_why(database, served, person):
         await person("plain")
     await bring(database, 1, "SubscriptionConfirmation", SUBSCRIBE.replace("2336412f37", "old"))
     with pytest.raises(HooklineError, match="answers 404"):
+        await person()
+
+
+async def test_a_request_that_is_encrypted_with_a_key_that_is_gone_is_told_in_words(database, person):
+    key = [SecretStr(Fernet.generate_key().decode())]
+    body, altered, fingerprint = sealed(key, b"{}")
+    headers = {"x-amz-sns-message-type": "SubscriptionConfirmation"}
+    await deliveries.accept(
+        database,
+        deliveries.Arrival("aws", "1", "POST", {}, headers, "text/plain", body, altered, fingerprint),
+    )
+
+    with pytest.raises(HooklineError, match="may ask for a visit, but the body is encrypted"):
         await person()
 
 

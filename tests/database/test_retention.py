@@ -162,6 +162,15 @@ async def test_a_body_may_go_before_its_delivery_and_that_is_said(database, rece
     assert "the body is no longer stored" == bodies.absence(altered)
 
 
+async def test_what_stood_around_an_item_goes_with_its_body(database, received, prune):
+    item = await received("old", days=8)
+    await database.execute("UPDATE deliveries SET envelope = $1", {"customer": "Ann"})
+
+    await prune(keep_bodies_days=7)
+
+    assert {} == await database.fetchval("SELECT envelope FROM deliveries WHERE id = $1", item)
+
+
 async def test_a_dry_run_tells_what_would_go_and_takes_nothing(database, received, prune, hooks):
     await received("over", source="light", days=100)
     await received("body", source="light", days=8)
