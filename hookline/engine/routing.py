@@ -172,6 +172,8 @@ class Router:
             return
         if is_connection_error(error):
             logger.warning("the routing of %s waits: the database is away: %s", source, one_line(error, 200))
+        elif isinstance(error, asyncpg.TransactionRollbackError):
+            logger.warning("the routing of %s begins again: %s", source, one_line(error, 200))
         else:
             logger.error("the routing of %s broke off", source, exc_info=error)
 
@@ -332,8 +334,8 @@ class Router:
         try:
             await self._write_all(outcomes)
         except Exception as error:
-            if is_connection_error(error):
-                raise
+            if is_connection_error(error) or isinstance(error, asyncpg.TransactionRollbackError):
+                raise  # nothing is wrong with the deliveries: they are claimed again at once
             if len(outcomes) > 1:
                 for each in outcomes:
                     await self._write([each])

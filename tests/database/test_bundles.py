@@ -1,5 +1,6 @@
 """A bundle: each of its items is a delivery of its own, once, however the bundles overlap."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -139,6 +140,23 @@ async def test_what_postgresql_cannot_store_around_an_item_does_not_keep_the_ite
 
     _, item = await rows(database)
     assert {"id": 7, "object": "pa\ufffdge", "half": "\ufffd"} == item["envelope"]
+
+
+async def test_a_deadlock_rejects_no_bundle(database, send):
+    """Somebody has the second item and waits for the first, which the engine has, waiting for the second."""
+    await send(bundle(entry(7, 1, 2)))
+    touch = "UPDATE deliveries SET duplicate_at = now() WHERE external_id = $1"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with database.acquire() as connection, connection.transaction():
+        await connection.execute(touch, "7-2")
+        routing = asyncio.create_task(send(bundle(entry(7, 1, 2, 3)), 1))
+        while not await database.fetchval(waiting):
+            await asyncio.sleep(0.01)
+        await connection.execute(touch, "7-1")
+    await routing
+
+    assert ["split", "split"] == [row["state"] for row in await rows(database) if not row["bundle_id"]]
+    assert 3 == await database.fetchval("SELECT count(*) FROM dispatches")
 
 
 async def test_of_items_without_an_id_the_same_content_is_the_same_item(database, send, hooks):
