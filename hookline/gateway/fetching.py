@@ -26,7 +26,9 @@ RENEWED_SECONDS = 60.0
 """After so long it is fetched again for a request that it does not verify: the sender may have another key."""
 MAX_KEPT = 64
 MAX_IN_MINUTE = 60
-"""Fetches in a minute; a stranger may name addresses, if only allowed ones."""
+"""Fetches in a minute for one source; a stranger may name addresses, if only allowed ones."""
+FAILED_SECONDS = 5.0
+"""After a fetch that failed the address is left alone for so long: who waits for it does not wait for each other."""
 AT_ONCE = 4
 HTTPS = 443
 
@@ -49,6 +51,12 @@ class NotThere(NotFetched):
 @dataclass
 class _Fetched:
     content: bytes
+    at: float
+
+
+@dataclass
+class _Failed:
+    why: str
     at: float
 
 
@@ -98,11 +106,17 @@ class Fetcher:
         self._documents: OrderedDict[str, _Fetched] = OrderedDict()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._begun: deque[float] = deque()
+        self._begun: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._failures: OrderedDict[str, _Failed] = OrderedDict()
 
-    async def document(self, address: str, *, newer_than: float = KEPT_SECONDS) -> bytes:
+    async def document(self, address: str, *, newer_than: float = KEPT_SECONDS, source: str = "") -> bytes:
         """
         Return what stands at an address, kept for no longer than `newer_than` seconds; in an outage, for a day.
+
+        Args:
+            address: of the document.
+            newer_than: fetch it again if what is kept is as old as that.
+            source: for which it is fetched; so many in a minute for each.
 
         Raises:
             NotThere: its server does not have it, or it must not be fetched.
@@ -112,7 +126,7 @@ class Fetcher:
             if (found := self._younger(address, newer_than)) is not None:
                 return found
             try:
-                content = await self.visit(address)
+                content = await self._visit_unless_it_failed(address, source)
             except NotThere:
                 raise
             except NotFetched:
@@ -128,9 +142,24 @@ class Fetcher:
         """Return True if what is kept of an address is so old that another document may stand there."""
         return address in self._documents and self._younger(address, RENEWED_SECONDS) is None
 
-    async def visit(self, address: str) -> bytes:
+    async def _visit_unless_it_failed(self, address: str, source: str) -> bytes:
+        failed = self._failures.get(address)
+        if failed and time.monotonic() - failed.at < FAILED_SECONDS:
+            raise NotFetched(failed.why)
+        try:
+            return await self.visit(address, source)
+        except NotThere:
+            raise
+        except NotFetched as error:
+            self._failures[address] = _Failed(str(error), time.monotonic())
+            self._failures.move_to_end(address)
+            while len(self._failures) > MAX_KEPT:
+                self._failures.popitem(last=False)
+            raise
+
+    async def visit(self, address: str, source: str = "") -> bytes:
         """Return what stands at an address now; raises NotThere or NotFetched."""
-        self._count()
+        self._count(source)
         try:
             async with asyncio.timeout(SECONDS), self._slots:
                 return await self._get(httpx.URL(address))
@@ -170,13 +199,13 @@ class Fetcher:
         found = self._documents.get(address)
         return found.content if found and time.monotonic() - found.at < seconds else None
 
-    def _count(self) -> None:
-        now = time.monotonic()
-        while self._begun and now - self._begun[0] > 60:  # noqa: PLR2004  (a minute)
-            self._begun.popleft()
-        if len(self._begun) >= MAX_IN_MINUTE:
+    def _count(self, source: str) -> None:
+        now, begun = time.monotonic(), self._begun[source]
+        while begun and now - begun[0] > 60:  # noqa: PLR2004  (a minute)
+            begun.popleft()
+        if len(begun) >= MAX_IN_MINUTE:
             raise NotFetched(f"more than {MAX_IN_MINUTE} fetches in a minute")
-        self._begun.append(now)
+        begun.append(now)
 
     def _forget_idle_locks(self) -> None:
         if len(self._locks) > MAX_KEPT:

@@ -141,7 +141,7 @@ class Receiver:
     ) -> bytes | None:
         """Return what verifies a request; None if it is not there; raises Rejection where it cannot be fetched now."""
         try:
-            return await self.fetcher.document(address, newer_than=newer_than)
+            return await self.fetcher.document(address, newer_than=newer_than, source=incoming.name)
         except NotThere as error:
             logger.warning("%s does not verify %s: %s", address, incoming.name, error)
             return None

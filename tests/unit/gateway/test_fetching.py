@@ -163,6 +163,28 @@ async def test_only_so_many_are_fetched_in_a_minute(served, monkeypatch):
         await ours.document(address(served, "/more"))
 
 
+async def test_a_source_for_which_too_much_is_fetched_takes_nothing_from_another(served, monkeypatch):
+    monkeypatch.setattr(fetching, "MAX_IN_MINUTE", 1)
+    ours = fetcher(served)
+    for path in ("/a", "/b"):
+        with pytest.raises(NotFetched):
+            await ours.document(address(served, path), source="named by strangers")
+
+    assert b"the keys" == await ours.document(address(served), source="another")
+    assert ["/a", "/keys"] == served.asked
+
+
+async def test_who_waits_for_a_server_that_fails_does_not_ask_it_again_each(served):
+    served.by_path["/keys"] = 500
+    ours = fetcher(served)
+    answers = [ours.document(address(served)) for _ in range(5)]
+
+    failures = await asyncio.gather(*answers, return_exceptions=True)
+
+    assert ["its server answers 500"] * 5 == [str(failure) for failure in failures]
+    assert ["/keys"] == served.asked
+
+
 async def test_what_was_not_there_is_not_asked_for_again_in_the_same_breath(served):
     ours = fetcher(served)
     with pytest.raises(NotThere):
