@@ -1,6 +1,7 @@
 """Splitting of a bundle: one request with many items, each of which is a delivery of its own."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -61,6 +62,7 @@ def split(
     found = _matches(source, source.reading.parse(content_type, body))
     beside = len(json.dumps([context.get("headers"), context.get("query")]))
     items: dict[tuple[str, bytes], Item] = {}
+    came: Counter[str] = Counter()
     size = 0
     for match in found:
         envelope = _envelope(match)
@@ -68,7 +70,7 @@ def split(
         size += len(content) + len(json.dumps(envelope)) + beside
         if size > MAX_BYTES:
             raise ValueError(f"The items of the bundle have more than {MAX_BYTES:,} bytes together.")
-        key = item_id(source, {**context, "body": match.obj, "envelope": envelope}, match.obj)
+        key = item_id(source, {**context, "body": match.obj, "envelope": envelope}, match.obj, came)
         stored = bodies.sealed(keys, content, [each for each in altered if each == "redacted"])
         items.setdefault((key, stored.fingerprint), Item(key, *stored, envelope))
     return list(items.values())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -39,11 +40,25 @@ def external_id(
     return _once(source, key if source.split is None else BUNDLE + key)
 
 
-def item_id(source: Source, context: Mapping[str, Any], item: Any) -> str:
-    """Return the id of an item of a bundle: what the template `id` of the source gives, else a digest of the item."""
+def item_id(source: Source, context: Mapping[str, Any], item: Any, came: Counter[str]) -> str:
+    """
+    Return the id of an item of a bundle: what the template `id` of the source gives, else a digest of the item.
+
+    Where nothing is a repeat, it is of its bundle alone, so that the bundle's replay brings no item again.
+
+    Args:
+        source: where the id may be found.
+        context: what a template may use.
+        item: as it stands in the bundle.
+        came: counts the ids of the bundle; this one is counted.
+    """
     found = _rendered(source.id, context) if isinstance(source.id, Template) else ""
     by_body = not found or source.repeats.kind == "by-body"
-    return _once(source, _digest(json.dumps(item, sort_keys=True).encode()) if by_body else _fitting(found))
+    key = _digest(json.dumps(item, sort_keys=True).encode()) if by_body else _fitting(found)
+    came[key] += 1
+    if source.repeats.kind != "never":
+        return key
+    return f"{key} {hashlib.sha256(octets(context['delivery_id'])).hexdigest()[:32]} {came[key]}"
 
 
 def _once(source: Source, key: str) -> str:

@@ -213,6 +213,20 @@ async def test_a_replay_of_a_bundle_brings_only_what_was_not_there(
     assert 2 == await database.fetchval("SELECT count(*) FROM dispatches")
 
 
+async def test_where_nothing_is_a_repeat_each_item_of_a_bundle_is_worked_on_and_a_replay_brings_none_again(
+    database, send, hooks, route_received, deployments
+):
+    never = hooks(HOOKS.replace("    split:", "    repeats: never\n    split:"))
+    await send(bundle(entry(7, 1, 1, 2)), hooks_=never)
+    await send(bundle(entry(7, 1)), 1, hooks_=never)
+    whole = next(row for row in await rows(database) if not row["bundle_id"])
+    async with database.acquire() as connection:
+        await commands.replay(connection, [whole["id"]], actor="ann")
+    await route_received(never, deployments)
+
+    assert 4 == await database.fetchval("SELECT count(*) FROM dispatches")
+
+
 async def test_an_item_outlives_its_bundle_and_is_never_split_again(
     database, send, hooks, route_received, deployments
 ):
@@ -269,7 +283,7 @@ def spec(tmp_path_factory):
 
 
 def items_of(spec, body):
-    return split(spec, "application/json", json.dumps(body).encode(), {"headers": {}}, [], [])
+    return split(spec, "application/json", json.dumps(body).encode(), {"delivery_id": BUNDLE}, [], [])
 
 
 def test_a_bundle_of_too_many_items_is_refused_in_words(spec):
