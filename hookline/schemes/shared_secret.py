@@ -143,7 +143,10 @@ def _is_in_header(received: str, secrets: Sequence[SecretStr]) -> bool:
 
 
 def _json_path(path: str) -> str:
-    return "".join(f"[{name}]" if name.isdecimal() else f"['{name}']" for name in path.split("."))
+    """Return what selects all that such a path may lead to: a number names an item of a list, or a field."""
+    return "".join(
+        f"[{int(name)},'{name}']" if name.isdecimal() else f"['{name}']" for name in path.split(".")
+    )
 
 
 def _credentials(request: SignedRequest, kind: str) -> str:

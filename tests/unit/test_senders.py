@@ -585,6 +585,15 @@ def test_a_time_of_iso_8601_has_an_offset_and_any_fraction(written, verdict):
     assert verdict is believed("zendesk", request(headers), KEY, now=NOW)
 
 
+@pytest.mark.parametrize("body", [{"a": [{"t": KEY}]}, {"a": {"0": {"t": KEY}}}])
+def test_a_secret_in_a_body_is_found_for_its_removal_wherever_it_is_believed(body):
+    source = read_source({"scheme": "shared-secret", "in": "body", "field": "a.0.t"}, Path())
+    content = json.dumps(body).encode()
+
+    assert source.auth_scheme.verify(request({}, content), [SecretStr(KEY)], now=NOW)
+    assert KEY.encode() not in source.redacted("application/json", content)
+
+
 # Certificates ----------------------------------------------------------------------------------------------
 
 
