@@ -27,7 +27,7 @@ RENEWED_SECONDS = 60.0
 MAX_KEPT = 64
 MAX_IN_MINUTE = 60
 """Fetches in a minute for one source; a stranger may name addresses, if only allowed ones."""
-FAILED_SECONDS = 5.0
+FAILED_SECONDS = 2.0
 """After a fetch that failed the address is left alone for so long: who waits for it does not wait for each other."""
 AT_ONCE = 4
 HTTPS = 443
@@ -71,8 +71,8 @@ def is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     real: Address = mapped or parsed
-    given = isinstance(real, ipaddress.IPv4Address) or real in GLOBAL_UNICAST
-    return given and real.is_global and not real.is_multicast and not _leads_to_ipv4(real)
+    in_use = isinstance(real, ipaddress.IPv4Address) or real in GLOBAL_UNICAST
+    return in_use and real.is_global and not real.is_multicast and not _leads_to_ipv4(real)
 
 
 def _leads_to_ipv4(address: Address) -> bool:

@@ -20,7 +20,8 @@ NO_PAGE = {
 }
 """A reply repeats what a stranger sent: in no browser may it act as a page of ours."""
 SIGNABLE = re.compile(r"[A-Za-z0-9_+/.~-]{1,256}={0,2}", re.ASCII)
-"""What is signed for a stranger: a token, never a text that could be a delivery."""
+"""What is signed for a stranger: a token. A body that could have been signed so proves nothing."""
+END_OF_SIGNABLE = re.compile(rb"[A-Za-z0-9_+/.~-]{0,256}={0,2}")
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{0,1000}", re.ASCII)
 
 
@@ -74,6 +75,12 @@ def handshake(
         except TemplateError:
             raise Rejection(400, "The handshake lacks something that its answer needs.") from None
     return None
+
+
+def is_signed_for_strangers(source: Source, body: bytes) -> bool:
+    """Return True if anybody could have had a signature over this body from the answer to a handshake."""
+    signs = any(each.sign and each.sign.by == "secret" and not each.verified for each in source.handshakes)
+    return signs and END_OF_SIGNABLE.fullmatch(body) is not None
 
 
 def _needed(each: Handshake) -> set[str]:

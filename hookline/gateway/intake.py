@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, nodes
 from pydantic import SecretStr
 
-from hookline.gateway.handshakes import Reply, handshake
+from hookline.gateway.handshakes import NotVerified, Reply, handshake, is_signed_for_strangers
 from hookline.gateway.request_parsing import Rejection
 from hookline.hooks.ids import external_id
 from hookline.hooks.sources import Source, source_of
@@ -86,6 +86,8 @@ def unread(request: RequestData) -> Intake:
 
 def _delivery(source: Source, request: RequestData, context: Mapping[str, Any] | None) -> Intake:
     body = request.signed.body
+    if is_signed_for_strangers(source, body):
+        raise NotVerified
     try:
         stored = bodies.seal(source, request.body_keys, request.content_type, body)
     except ValueError as error:

@@ -316,6 +316,16 @@ class Source(BaseModel):
             raise ValueError("id uses envelope, which only the items of a `split` have")
         return self
 
+    @model_validator(mode="after")
+    def _signs_no_delivery_for_strangers(self) -> "Source":
+        signs = any(each.sign and each.sign.by == "secret" and not each.verified for each in self.handshakes)
+        if signs and "{body}" not in getattr(self.auth_scheme, "signs", "{body}"):
+            raise ValueError(
+                "a handshake without `verified` signs by the secret what could prove a delivery, for the scheme does "
+                "not sign {body}: sign it by the token"
+            )
+        return self
+
     @property
     def takes_requests(self) -> bool:
         """Return True if senders may send to it."""

@@ -144,6 +144,18 @@ async def test_the_answer_to_a_check_signs_no_delivery(gateway, database):
     assert (400, False) == (forged.status_code, "sha256" in forged.text)
 
 
+async def test_what_was_signed_for_a_stranger_is_no_delivery(gateway, database):
+    """Neither a number, which is JSON, nor a word, which would be stored as one that cannot be read."""
+    answers = []
+    for text in ("123456", "word"):
+        asked = await gateway.get("/hooks/x", params={"crc_token": text})
+        headers = {**JSON, "X-Twitter-Webhooks-Signature": asked.json()["response_token"]}
+        answers.append(await gateway.post("/hooks/x", content=text, headers=headers))
+
+    assert [401, 401] == [answer.status_code for answer in answers]
+    assert [] == await stored(database)
+
+
 async def test_a_secret_that_stands_in_a_body_is_not_stored(gateway, database):
     body = json.dumps({"value": [{"clientState": SECRET, "id": "1"}]}).encode()
     wrong = body.replace(SECRET.encode(), b"x" * 20)
@@ -174,6 +186,7 @@ async def test_keys_at_an_address_are_fetched_and_a_new_key_is_found(gateway, da
     served.by_path["/jwks.json"] = 500
     away = await gateway.post("/hooks/identity", content=BODY, headers=token(KEYS[0], "one"))
     served.by_path["/jwks.json"] = jwks(KEYS[0], "one")
+    monkeypatch.setattr(fetching, "FAILED_SECONDS", 0)
     first = [
         (await gateway.post("/hooks/identity", content=body, headers=token(KEYS[0], "one"))).status_code
         for body in (BODY, BODY, BODY + b" ")

@@ -780,6 +780,18 @@ def test_a_jwks_may_stand_in_a_file_beside_hooks_yaml(tmp_path):
     assert scheme.verify(token({"exp": NOW + 60}, RSA, "RS256", kid="k1"), [], now=NOW)
 
 
+def test_no_handshake_signs_for_strangers_what_proves_fields_alone():
+    handshakes = [
+        {"method": "GET", "verified": False, "sign": {"value": "{{ query.c }}"}, "reply": "{{ signature }}"}
+    ]
+    over_fields = {"signs": "{fields}", "fields": {"names": ["token"]}}
+    source = {"scheme": "hmac", "header": "X-S", "handshakes": handshakes}
+
+    assert read_source(source, Path())
+    with pytest.raises(ValueError, match="sign it by the token"):
+        read_source({**source, **over_fields}, Path())
+
+
 # Handshakes ------------------------------------------------------------------------------------------------
 
 
