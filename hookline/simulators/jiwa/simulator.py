@@ -1,7 +1,7 @@
 """
 A stand-in for Jiwa's REST API: sessions, sales orders, quotes, debtors, inventory, list queries and webhooks.
 
-Facts and how far they are known: the vendor notes, part A. Each subject's calls are in a file of their own.
+What it relies on: `hookline/clients/jiwa/facts.yaml`. Each subject's calls are in a file of their own.
 """
 
 from hookline.simulators.jiwa import seed as jiwa_seed
