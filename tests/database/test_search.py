@@ -99,6 +99,8 @@ async def test_whatever_names_an_order_finds_its_delivery_and_no_other(database)
 
 
 async def test_a_delivery_is_read_by_the_beginning_of_its_id_unless_several_begin_so(database):
+    only = await put(database)
+    assert only == (await search.read(database, only.hex[0]))["id"]
     ids = [await put(database) for _ in range(20)]
 
     whole = await search.read(database, str(ids[0]))

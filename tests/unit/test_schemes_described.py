@@ -440,6 +440,11 @@ def test_one_header_with_no_or_several_timestamps_is_refused(header):
     assert not believed(preset("stripe"), SignedRequest({"stripe-signature": given_header}, body=BODY), KEY)
 
 
+def test_a_header_of_parts_without_a_timestamp_holds_nothing_but_the_signature():
+    assert "v1=ab" == Parts(signature="v1").join("ab", "1700000000")
+    assert "t=1700000000,v1=ab" == Parts(signature="v1", timestamp="t").join("ab", "1700000000")
+
+
 @pytest.mark.parametrize(
     ("written", "verdict"), [("v0={}", True), ("{}", False), ("V0={}", False), ("v1={}", False)]
 )
