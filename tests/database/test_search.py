@@ -114,6 +114,16 @@ async def test_a_delivery_is_read_by_the_beginning_of_its_id_unless_several_begi
     assert None is await search.read(database, digit)
 
 
+async def test_whole_rows_come_in_the_order_of_their_ids_without_those_that_are_gone(database):
+    first, second = [await put(database, body=body) for body in (b'{"n": 1}', b'{"n": 2}')]
+
+    rows = await full_rows.read(database, [second, uuid4(), first], [])
+
+    assert [(second, b'{"n": 2}', []), (first, b'{"n": 1}', [])] == [
+        (row["id"], row["body"], row["dispatches"]) for row in rows
+    ]
+
+
 @pytest.mark.parametrize("by", ["dispatch_id", "flow_run_id", "key"])
 async def test_the_effects_of_a_dispatch_are_found_by_what_they_have_in_common_with_it(database, by):
     await put(database, key="jiwa order 5244dd")
