@@ -258,10 +258,14 @@ def example(block):
         if SecretStr in types_in(field.annotation)
     }
     texts = {
-        name: "x" for name in VENDORS[block.vendor].__annotations__ if str in types_in(block.model_fields[name].annotation)
+        name: "x"
+        for name in VENDORS[block.vendor].__annotations__
+        if str in types_in(block.model_fields[name].annotation)
     }
     addresses = {"base_url": "https://vendor.example", "token_url": "https://tokens.example"}
-    return block(**(texts | {name: each for name, each in addresses.items() if name in block.model_fields} | filled))
+    return block(
+        **(texts | {name: each for name, each in addresses.items() if name in block.model_fields} | filled)
+    )
 
 
 @every_block
