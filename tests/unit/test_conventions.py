@@ -257,13 +257,14 @@ def example(block):
         for name, field in block.model_fields.items()
         if SecretStr in types_in(field.annotation)
     }
+    texts = {
+        name: "x"
+        for name in VENDORS[block.vendor].__annotations__
+        if str in types_in(block.model_fields[name].annotation)
+    }
+    addresses = {"base_url": "https://vendor.example", "token_url": "https://tokens.example"}
     return block(
-        **(
-            {"base_url": "https://vendor.example"}
-            | dict.fromkeys(set(VENDORS[block.vendor].__annotations__) - {"base_url"}, "x")
-            | {"token_url": "https://tokens.example"}
-            | filled
-        )
+        **(texts | {name: each for name, each in addresses.items() if name in block.model_fields} | filled)
     )
 
 
