@@ -131,12 +131,10 @@ async def company(probe: Probe) -> None:
     made = await probe.call(
         ZentitleClient.create_company, company=probe.marker, productid=probe.inputs["product"], global_=1
     )
-    ids: list[int] = []
     try:
         _saw_sentence(probe, made)
         listed = await probe.call(ZentitleClient.list_companies_products)
         ours = [each for each in listed.answer or [] if each.company == probe.marker]
-        ids = [each.companyID for each in ours]
         message = f"{len(ours)} listed"
         if not isinstance(made.error, Refused):
             (probe.holds if ours else probe.fails)("all-companies-are-listed", message)
@@ -146,11 +144,21 @@ async def company(probe: Probe) -> None:
             is_silent = isinstance(made.json, str | None)
             (probe.holds if is_silent else probe.fails)("id-of-a-new-company", _message(made))
     finally:
-        for number in ids:
-            await probe.call(ZentitleClient.delete_company, companyid=number)
-        left = (await probe.call(ZentitleClient.list_companies_products)).answer or []
-        if any(each.company == probe.marker for each in left) or (not ids and made.answer is not None):
-            probe.leaves(f"the company {probe.marker!r}")
+        await _delete_company(probe, made)
+
+
+async def _delete_company(probe: Probe, made: Exchange) -> None:
+    async def ours() -> list[int] | None:
+        listed = await probe.call(ZentitleClient.list_companies_products)
+        rows = listed.answer
+        return None if rows is None else [each.companyID for each in rows if each.company == probe.marker]
+
+    found = await ours()
+    for number in found or ():
+        await probe.call(ZentitleClient.delete_company, companyid=number)
+    was_made = made.answer is not None or (made.error is not None and made.error.maybe_applied)
+    if await ours() or (was_made and not found):
+        probe.leaves(f"the company {probe.marker!r}")
 
 
 @step(
