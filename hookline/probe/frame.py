@@ -153,14 +153,15 @@ class Probe:
         self._response: httpx.Response | None = None
         client.heard = self._hear
 
-    async def call(
-        self, operation: Operation[..., Any], *, tries_access: bool = False, **inputs: Any
-    ) -> Exchange:
-        """
-        Send one call; return what was answered, whatever it was. Raise `InvalidInput` if it cannot be sent.
+    async def call(self, operation: Operation[..., Any], **inputs: Any) -> Exchange:
+        """Send one call; return what was answered, whatever it was. Raise `InvalidInput` if it cannot be sent."""
+        exchange = await self.knock(operation, **inputs)
+        if isinstance(exchange.error, NOT_LET_IN):
+            self.unheard = self.unheard or exchange.error
+        return exchange
 
-        Where we are not let in, nothing is seen of what was asked, unless the step `tries_access`.
-        """
+    async def knock(self, operation: Operation[..., Any], **inputs: Any) -> Exchange:
+        """Send one call as `call` does, where it is an answer too that we are not let in."""
         self._response, answer, failure = None, None, None
         checked = operation.validate(**inputs)
         try:
@@ -179,7 +180,7 @@ class Probe:
             answer,
             failure,
         )
-        if exchange.says_nothing or (isinstance(failure, NOT_LET_IN) and not tries_access):
+        if exchange.says_nothing:
             self.unheard = self.unheard or failure
         secrets = [*self.secrets, *checked.secrets()]
         self.exchanges.append(exchange.recorded(secrets, opens=operation.session == "opens"))

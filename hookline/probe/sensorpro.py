@@ -21,7 +21,7 @@ async def sign_in(probe: Probe) -> None:
     """See which of the two forms lets us in."""
     user = _user(probe)
     account = {"Organization": user.organization, "User": user.user, "Password": user.password}
-    newer = await probe.call(SensorproClient.sign_in, tries_access=True, **account)
+    newer = await probe.knock(SensorproClient.sign_in, **account)
     if newer.error is None:
         probe.holds("sign-in-by-body")
         return
@@ -38,7 +38,7 @@ async def session(probe: Probe) -> None:
     dead.session(probe.client.base_url).open(str(uuid.uuid4()), seconds=60, base_url=probe.client.base_url)
     probe.client.auth = dead
     try:
-        exchange = await probe.call(SensorproClient.get_contacts, tries_access=True, PersonalEMail=_address())
+        exchange = await probe.knock(SensorproClient.get_contacts, PersonalEMail=_address())
     finally:
         probe.client.auth = user
     rows = _errors(exchange)
