@@ -73,8 +73,7 @@ def probe(
     }
     path = record or settings.home / "probes" / f"{vendor}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     masked = [
-        {"step": each.step.name, "outcome": each.outcome, "detail": sentence(each.detail, found.secrets)}
-        for each in steps
+        {"step": each.step.name, "outcome": each.outcome, "detail": sentence(each.detail)} for each in steps
     ]
     _write(path, report | {"steps": masked, "exchanges": found.exchanges})
     if as_json:
