@@ -108,7 +108,9 @@ def _advice(outcomes: list[Outcome], *, dry_run: bool) -> str:
     if any(each.old for each in outcomes):
         return (
             "Messages wait in subscriptions with the old secret, which stay until they have come in: keep the old "
-            "secret, and run this again."
+            "secret, and run this again. One whose messages Jiwa has given up (hookline call jiwa "
+            "list_webhook_messages) stays until you delete it: hookline call jiwa delete_webhook_subscription with the "
+            "subscriber Hookline and an id that --json shows under `old`."
         )
     if any(UNSEEN in each.result for each in outcomes):
         return (
