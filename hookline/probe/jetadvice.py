@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, cast
 
 import httpx
 
-from hookline.clients import JetadviceClient, JetadviceUser, Operation
+from hookline.clients import JetadviceClient, JetadviceUser, NotFound, Operation
 from hookline.clients.jetadvice.models import Device
 from hookline.probe.frame import Exchange, Probe, step
 from hookline.probe.shapes import folded, names_in
@@ -151,6 +151,8 @@ async def report(probe: Probe) -> None:
     asked = await probe.call(
         JetadviceClient.request_report_run, reportId=probe.inputs["report"], OutputFormat=1
     )
+    if isinstance(asked.error, NotFound):
+        raise asked.error  # such as: there is no such report
     if asked.error is not None:
         refused = asked.status is not None and httpx.codes.is_client_error(asked.status)
         probe.fails("run-inputs" if refused else "report-runs", str(asked.error))

@@ -240,9 +240,11 @@ async def order_note(probe: Probe) -> None:
 
 
 def _tell_if_made(probe: Probe, made: Exchange, what: str) -> None:
-    """Tell that a write may have been done whose answer has no id by which it could be undone."""
-    if made.error is not None and made.error.maybe_applied:
-        probe.leaves(f"perhaps {what}, {probe.marker}")
+    """Tell that a write may have been done whose answer has no id by which it could be undone, and end the step."""
+    if made.error is not None:
+        if made.error.maybe_applied:
+            probe.leaves(f"perhaps {what}, {probe.marker}")
+        raise made.error
 
 
 async def _note(probe: Probe, invoice: dict[str, str]) -> None:

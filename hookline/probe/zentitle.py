@@ -132,13 +132,14 @@ async def company(probe: Probe) -> None:
         ZentitleClient.create_company, company=probe.marker, productid=probe.inputs["product"], global_=1
     )
     try:
-        _saw_sentence(probe, made)
+        if isinstance(made.error, Refused | NotFound):
+            raise made.error  # such as: this account has no such product
         listed = await probe.call(ZentitleClient.list_companies_products)
         ours = [each for each in listed.answer or [] if each.company == probe.marker]
         message = f"{len(ours)} listed"
-        if not isinstance(made.error, Refused):
-            (probe.holds if ours else probe.fails)("all-companies-are-listed", message)
-        if ours:
+        (probe.holds if ours else probe.fails)("all-companies-are-listed", message)
+        if ours:  # only then is what it said a sentence of success
+            _saw_sentence(probe, made)
             is_global = ours[0].productID == "0"
             (probe.holds if is_global else probe.fails)("global-companies", f"product {ours[0].productID}")
             is_silent = isinstance(made.json, str | None)
@@ -185,7 +186,9 @@ async def license_code(probe: Probe) -> None:
     codes = made.answer or []
     if made.error is None and codes:
         probe.holds("codes-are-named-once", _message(made))
-    elif not isinstance(made.error, Refused):
+    elif isinstance(made.error, Refused | NotFound):
+        raise made.error  # such as: this account has no such product, or no codes left
+    else:
         probe.fails("codes-are-named-once", _message(made))
         probe.leaves(
             f"perhaps a license code of product {probe.inputs['product']}, reference {probe.marker!r}"
@@ -210,8 +213,9 @@ async def _try_license(probe: Probe, one: dict[str, Any]) -> None:
     (probe.holds if is_listed else probe.fails)("new-codes-are-listed", f"of {total}")
 
     noted = await probe.call(ZentitleClient.create_license_note, **one, description=probe.marker)
-    _saw_sentence(probe, noted)
     notes = (await probe.call(ZentitleClient.list_license_notes, **one)).answer or []
+    if any(note.description == probe.marker for note in notes):
+        _saw_sentence(probe, noted)
     for note in notes:
         if note.description == probe.marker and note.created is not None:
             ahead = (
