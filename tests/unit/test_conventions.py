@@ -250,6 +250,12 @@ def test_a_flow_says_what_it_does_and_what_each_parameter_is():
 # Blocks ----------------------------------------------------------------------------------------------------
 
 
+def chosen(field):
+    """One of the words that a field takes, or any text."""
+    words = [part for part in types_in(field.annotation) if isinstance(part, str)]
+    return words[0] if words else "x"
+
+
 def example(block):
     """A block with something in each of its fields."""
     filled = {
@@ -259,8 +265,11 @@ def example(block):
     }
     return block(
         **(
-            {"base_url": "https://vendor.example"}
-            | dict.fromkeys(set(VENDORS[block.vendor].__annotations__) - {"base_url"}, "x")
+            {
+                name: chosen(VENDORS[block.vendor].model_fields[name])
+                for name in VENDORS[block.vendor].__annotations__
+            }
+            | {"base_url": "https://vendor.example"}
             | {"token_url": "https://tokens.example"}
             | filled
         )
