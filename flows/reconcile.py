@@ -40,6 +40,7 @@ MAX_SHOWN: Final = 500
 PAGE: Final = 100
 IN_WORK_FOR: Final = timedelta(minutes=15)
 """An order that was saved later than this may be in work at a place that nobody sees."""
+Where = dict[str, FilterValue | list[FilterValue]]
 CAUSE: Final = "differences found by reconcile"
 
 
@@ -93,7 +94,7 @@ async def reconcile(
     starts order-to-license: what the journal has as done is not repeated.
 
     Args:
-        days: how far back orders were entered.
+        days: how far back orders were entered, or saved since, as they are when they are paid.
         until: the end of the window; none: now.
         repair: let order-to-license complete what is missing; else it is only reported.
         jiwa: name of the Jiwa Credentials block.
@@ -140,20 +141,24 @@ async def _compare_orders(
 
 
 async def _orders(jiwa: JiwaClient, window: tuple[datetime, datetime]) -> AsyncIterator[list[SalesOrderRow]]:
-    """Yield the rows of each order: one for each of its deliveries."""
-    between: dict[str, FilterValue | list[FilterValue]] = {
-        "InvoiceInitDateBetween": [window[0].date(), window[1].date()],
-        "CreditNote": False,
-    }
-    rows: list[SalesOrderRow] = []
-    async for row in pages(jiwa.query_sales_orders, where=between):
-        if rows and row.InvoiceID != rows[0].InvoiceID:
+    """
+    Yield the rows of each order: one for each of its deliveries.
+
+    Those that were entered in the window; then those that are older, and were saved since it began, as at a payment.
+    """
+    begin, end = window[0].date(), window[1].date()
+    entered: Where = {"InvoiceInitDateBetween": [begin, end]}
+    saved: Where = {"LastSavedDateTimeGreaterThanOrEqualTo": begin, "InvoiceInitDateLessThan": begin}
+    for where in (entered, saved):
+        rows: list[SalesOrderRow] = []
+        async for row in pages(jiwa.query_sales_orders, where={**where, "CreditNote": False}):
+            if rows and row.InvoiceID != rows[0].InvoiceID:
+                yield rows
+                rows = []
+            if row.InvoiceHistoryID not in [each.InvoiceHistoryID for each in rows]:
+                rows.append(row)
+        if rows:
             yield rows
-            rows = []
-        if row.InvoiceHistoryID not in [each.InvoiceHistoryID for each in rows]:
-            rows.append(row)
-    if rows:
-        yield rows
 
 
 async def _compare_page(

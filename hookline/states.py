@@ -195,6 +195,7 @@ DISPATCHES = Machine(
         _transition("claim", "dispatched", "running", By.ENGINE),
         _transition("requeue", "running", "dispatched", By.ENGINE),
         _transition("end", "running", "done failed uncertain doubled", By.ENGINE),
+        _transition("give up", "dispatched", "failed", By.ENGINE),
         _transition("find it doubled", "done", "doubled", By.ENGINE),
         _transition("undo the double", "doubled", "done", By.ENGINE),
         _transition("ask a person", "running", "held", By.ENGINE),

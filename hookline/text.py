@@ -103,4 +103,4 @@ def nearest(name: str, known: Collection[str]) -> str | None:
 def do_you_mean(name: str, known: Collection[str]) -> str:
     """Return the end of a sentence about an unknown name, which names the nearest known one; "" if none is near."""
     near = nearest(name, known)
-    return f"; do you mean {near}?" if near else ""
+    return f" (do you mean {near}?)" if near else ""

@@ -4,7 +4,7 @@ Changes lines of the code where safety lies, one at a time, and tells which chan
 mutmut makes the changes (mutants) and runs the tests that reach each. A change of the words of a sentence is left out:
 texts for people are no matter of safety. A whole run takes hours; `--sample` takes so many mutants of each module.
 
-    python -m tests.mutants [MODULE...] [--sample NUMBER] [--seed NUMBER] [--write]
+    python -m tests.mutants [MODULE...] [--sample NUMBER] [--seed NUMBER] [--again] [--write]
 """
 
 import argparse
@@ -23,18 +23,32 @@ from rich.console import Console
 FOLDER = Path("mutants")
 PAGE = Path("docs/testing.md")
 BEGIN, END = "<!-- mutants: begin -->", "<!-- mutants: end -->"
+RUN = """
+import sys
+from mutmut.__main__ import _run
+from mutmut.workers.isolation import ForkRunner
+ForkRunner.run_clean_tests = lambda *_, **__: 0
+_run(sys.argv[1:], max_children=2)
+"""
+"""Runs mutmut without its second run of all tests: they passed when it learned which reach what, minutes before."""
 NOT_KILLED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
-"""What mutmut's exit code of a mutant means; with any other a test failed, broke or ran out of time: killed."""
+TIMED_OUT = dict.fromkeys((-24, -9, 24, 36, 152, 255), "timed out")
+"""What mutmut's exit code of a mutant means; with any other a test failed or broke: killed. So is what timed out."""
 
 
 def main() -> int:
     """Run mutmut on the chosen mutants, print the survivors, and a line for each module."""
     arguments, show = _arguments(), Console(soft_wrap=True, highlight=False, markup=False).print
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    _mutmut("hookline.clients.paging.x__*")  # makes all mutants, and learns which tests reach which
+    if not arguments.again:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        _mutmut("hookline.clients.paging.x__*")  # makes all mutants, and learns which tests reach which
     chosen = _chosen(arguments)
-    show(f"{len(chosen)} mutants of {len({_module(name) for name in chosen})} modules")
-    _mutmut(*chosen)
+    known = _results()
+    to_run = [name for name in chosen if known[name] in NOT_KILLED]
+    show(
+        f"{len(to_run)} of {len(chosen)} mutants of {len({_module(name) for name in chosen})} modules are run"
+    )
+    _mutmut(*to_run)
     results = {name: code for name, code in _results().items() if name in chosen}
     for name, code in sorted(results.items()):
         if code in NOT_KILLED:
@@ -52,14 +66,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("modules", nargs="*", help="such as hookline.journal; without it, all")
     parser.add_argument("--sample", type=int, help="so many mutants of each module, by chance")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--again", action="store_true", help="go on after the last run: what was killed stays killed"
+    )
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE}")
     return parser.parse_args()
 
 
 def _mutmut(*names: str) -> None:
     with Path("mutants.log").open("ab") as log:
-        command = [Path(sys.executable).with_name("mutmut"), "run", *names]
-        ended = subprocess.run(command, stdout=log, stderr=log)
+        ended = subprocess.run([sys.executable, "-c", RUN, *names], stdout=log, stderr=log)
     if ended.returncode:
         sys.exit(f"mutmut ended with {ended.returncode}; the end of mutants.log says why")
 
@@ -73,22 +89,24 @@ def _results() -> dict[str, int | None]:
 
 def _chosen(arguments: argparse.Namespace) -> list[str]:
     by_module: dict[str, list[str]] = {}
-    for module, name in _meaningful():
-        if not arguments.modules or module.startswith(tuple(arguments.modules)):
-            by_module.setdefault(module, []).append(name)
-    draw = random.Random(arguments.seed)
-    return [
-        name
-        for _, names in sorted(by_module.items())
-        for name in (draw.sample(names, min(arguments.sample, len(names))) if arguments.sample else names)
-    ]
+    for module, name in _meaningful(tuple(arguments.modules) or ("",)):
+        by_module.setdefault(module, []).append(name)
+    known, draw = _results(), random.Random(arguments.seed)
+    chosen = []
+    for _, names in sorted(by_module.items()):
+        draw.shuffle(names)
+        run_before = sorted(names, key=lambda name: known[name] is None) if arguments.again else names
+        chosen += run_before[: arguments.sample]
+    return chosen
 
 
-def _meaningful() -> Iterator[tuple[str, str]]:
-    """Each mutant that changes more than the words of a sentence, with its module."""
+def _meaningful(wanted: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each mutant of these modules that changes more than the words of a sentence, with its module."""
     for meta in sorted(FOLDER.rglob("*.py.meta")):
-        functions = _functions(meta.with_suffix(""))
         module = ".".join(meta.with_suffix("").with_suffix("").relative_to(FOLDER).parts)
+        if not module.startswith(wanted):
+            continue
+        functions = _functions(meta.with_suffix(""))
         for name in json.loads(meta.read_text())["exit_code_by_key"]:
             short = name.removeprefix(f"{module}.")
             original = functions[f"{short.rpartition('__mutmut_')[0]}__mutmut_orig"]
@@ -103,7 +121,15 @@ def _functions(file: Path) -> dict[str, ast.AST]:
 
 
 class _Wordless(ast.NodeTransformer):
-    """Takes sentences, and what is put in their place, for the same."""
+    """Takes sentences, what is put in their place, lines of the log and types for the same."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        called = ast.unparse(node.func)
+        if called.startswith("logger."):
+            return ast.Constant(None)
+        if called == "cast" and len(node.args) == 2:
+            return node.args[1]
+        return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         is_sentence = isinstance(node.value, str) and " " in node.value.strip()
@@ -134,13 +160,16 @@ def _module(name: str) -> str:
 def _table(results: dict[str, int | None]) -> str:
     counts: dict[str, Counter[str]] = {}
     for name, code in results.items():
-        counts.setdefault(_module(name), Counter())[NOT_KILLED.get(code, "killed")] += 1
-    rows = ["| module | mutants | killed | survived | no test |", "| --- | --- | --- | --- | --- |"]
+        outcome = (NOT_KILLED | TIMED_OUT).get(code, "failed")
+        if outcome != "not run":
+            counts.setdefault(_module(name), Counter())[outcome] += 1
+    rows = ["| module | mutants | killed | by a time-out | survived | no test |", "| --- " * 6 + "|"]
     total = sum(counts.values(), Counter())
     for module, count in (*sorted(counts.items()), ("all", total)):
-        number = sum(count.values())
+        number, killed = count.total(), count["failed"] + count["timed out"]
         rows.append(
-            f"| {module} | {number} | {count['killed'] * 100 // number} % | {count['survived']} | {count['no test']} |"
+            f"| {module} | {number} | {killed * 100 // number} % | {count['timed out']} | {count['survived']} "
+            f"| {count['no test']} |"
         )
     return "\n".join(rows)
 

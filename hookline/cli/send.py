@@ -117,7 +117,8 @@ def _secret(name: str, source: Source, private_key: Path | None) -> SecretStr:
         return _private_key(name, source, private_key)
     if able:
         return able[0]
-    if secrets or source.auth_scheme.key_pairs == "always":
+    scheme = source.auth_scheme
+    if secrets or scheme.key_pairs == "always" or not scheme.needs_secret:
         raise ConfigurationError(
             f"{name} is verified by its public key, so only the sender's private key can sign: "
             f"use --private-key FILE."

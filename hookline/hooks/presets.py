@@ -31,6 +31,9 @@ EMPTY = {"status": 200, "body": ""}
 HEAD = {"method": "HEAD", "verified": False}
 """A sender's look whether the address is there at all."""
 
+# eventId alone is not unique, and an item says how often it was tried
+HUBSPOT_ID = "{{ body.subscriptionId }} {{ body.eventId }} {{ body.objectId }} {{ body.occurredAt }}"
+
 SENDERS: Mapping[str, Preset] = {
     "stripe": Preset(
         sender="Stripe",
@@ -56,6 +59,7 @@ SENDERS: Mapping[str, Preset] = {
             "prefix": "sha256=",
             "accept": ["json", "form"],
             "id": {"header": "X-GitHub-Delivery"},
+            "json_fields": ["payload"],
         },
     ),
     "gitlab": Preset(
@@ -130,6 +134,7 @@ SENDERS: Mapping[str, Preset] = {
                     "reply": "{{ body.challenge }}",
                 }
             ],
+            "json_fields": ["payload"],
         },
         note="It answers `url_verification`, and takes commands, which are forms.",
     ),
@@ -150,6 +155,7 @@ SENDERS: Mapping[str, Preset] = {
             "encoding": "base64",
             "response": EMPTY,
             "handshakes": [{"method": "POST", "when": "body.events == []"}],
+            "split": "$.events[*]",
         },
     ),
     "intuit": Preset(
@@ -175,6 +181,8 @@ SENDERS: Mapping[str, Preset] = {
             "timestamp_header": "X-HubSpot-Request-Timestamp",
             "timestamp_unit": "milliseconds",
             "response": EMPTY,
+            "split": "$[*]",
+            "id": HUBSPOT_ID,
         },
         note="It signs the address.",
     ),
@@ -187,6 +195,8 @@ SENDERS: Mapping[str, Preset] = {
             "header": "X-HubSpot-Signature",
             "signs": "{secret}{body}",
             "response": EMPTY,
+            "split": "$[*]",
+            "id": HUBSPOT_ID,
         },
     ),
     "hubspot-v2": Preset(
@@ -226,6 +236,9 @@ SENDERS: Mapping[str, Preset] = {
             "accept": ["form"],
             "response": EMPTY,
             "handshakes": [HEAD],
+            "json_fields": ["mandrill_events"],
+            "split": "$.mandrill_events[*]",
+            "id": "{{ body._id }} {{ body.event }} {{ body.ts }}",
         },
         note="It signs the address.",
     ),
@@ -258,6 +271,8 @@ SENDERS: Mapping[str, Preset] = {
             "signs": "{timestamp}{body}",
             "timestamp_header": "X-Twilio-Email-Event-Webhook-Timestamp",
             "response": EMPTY,
+            "split": "$[*]",
+            "id": "{{ body.sg_event_id }}",
         },
     ),
     "postmark": Preset(
@@ -480,6 +495,7 @@ SENDERS: Mapping[str, Preset] = {
                     "verified": False,
                 }
             ],
+            "split": "$.value[*]",
         },
     ),
     "docusign": Preset(
@@ -511,6 +527,7 @@ SENDERS: Mapping[str, Preset] = {
                     "verified": False,
                 }
             ],
+            "split": "$.entry[*]['changes', 'messaging'][*]",
         },
     ),
     "okta": Preset(
@@ -521,7 +538,6 @@ SENDERS: Mapping[str, Preset] = {
         fields={
             "scheme": "shared-secret",
             "header": "Authorization",
-            "id": "{{ body.eventId }}",
             "response": EMPTY,
             "handshakes": [
                 {
@@ -532,6 +548,8 @@ SENDERS: Mapping[str, Preset] = {
                     "verified": False,
                 }
             ],
+            "split": "$.data.events[*]",
+            "id": "{{ body.uuid }}",
         },
     ),
     "twitch": Preset(
@@ -588,7 +606,6 @@ SENDERS: Mapping[str, Preset] = {
         fields={
             "scheme": "shared-secret",
             "in": "query",
-            "id": "{{ body[0].id }}",
             "response": EMPTY,
             "handshakes": [
                 {
@@ -598,6 +615,8 @@ SENDERS: Mapping[str, Preset] = {
                     "content_type": "application/json",
                 }
             ],
+            "split": "$[*]",
+            "id": "{{ body.id }}",
         },
     ),
     "trello": Preset(
@@ -679,10 +698,9 @@ SENDERS: Mapping[str, Preset] = {
                 ],
                 "separator": ":",
             },
-            "id": "{{ body.notificationItems[0].NotificationRequestItem.pspReference }}"
-            " {{ body.notificationItems[0].NotificationRequestItem.eventCode }}"
-            " {{ body.notificationItems[0].NotificationRequestItem.success }}",
             "response": {"status": 200, "body": "[accepted]"},
+            "split": "$.notificationItems[*].NotificationRequestItem",
+            "id": "{{ body.pspReference }} {{ body.eventCode }} {{ body.success }}",
         },
         note="Only the eight fields are signed: believe no other.",
     ),
@@ -782,7 +800,6 @@ SENDERS: Mapping[str, Preset] = {
                 "https://sns.*.amazonaws.com/SimpleNotificationService-*.pem",
                 "https://sns.*.amazonaws.com.cn/SimpleNotificationService-*.pem",
             ],
-            "accept": ["any"],
             "id": {"header": "X-Amz-Sns-Message-Id"},
             "response": EMPTY,
             "confirm": {
@@ -790,9 +807,82 @@ SENDERS: Mapping[str, Preset] = {
                 "field": "SubscribeURL",
                 "hosts": ["sns.*.amazonaws.com", "sns.*.amazonaws.com.cn"],
             },
+            "parse": "json",
+            "json_fields": ["Message"],
         },
         note="Set the topic's `SignatureVersion` to 2 (SHA-256). Allow the subscription, once it has asked for it: "
         "`hookline sources confirm`.",
+    ),
+    # the bytes are the same for every change of an account
+    "dropbox": Preset(
+        sender="Dropbox",
+        page="https://www.dropbox.com/developers/reference/webhooks",
+        holds="the app's secret",
+        fields={
+            "scheme": "hmac",
+            "header": "X-Dropbox-Signature",
+            "repeats": "never",
+            "response": EMPTY,
+            "handshakes": [
+                {
+                    "method": "GET",
+                    "when": "query.challenge is defined",
+                    "reply": "{{ query.challenge }}",
+                    "verified": False,
+                }
+            ],
+        },
+        note="It says whose files changed, and not which: ask it.",
+    ),
+    # the bytes are the same for every change of a payment
+    "mollie-classic": Preset(
+        sender="Mollie, the webhook of a payment",
+        page="https://docs.mollie.com/reference/webhooks",
+        holds="a secret that you make, the last part of the address",
+        fields={"scheme": "url-secret", "accept": ["form"], "repeats": "never", "response": EMPTY},
+        chosen=True,
+        note="It names the payment alone: ask Mollie for its state.",
+    ),
+    "sendgrid-inbound": Preset(
+        sender="Twilio SendGrid, inbound parse",
+        page="https://www.twilio.com/docs/sendgrid/for-developers/parsing-email/setting-up-the-inbound-parse-webhook",
+        holds="a secret that you make, the last part of the address",
+        fields={
+            "scheme": "url-secret",
+            "accept": ["multipart", "form"],
+            "charset": {"field": "charsets"},
+            "max_body": 31_457_280,
+            "response": EMPTY,
+        },
+        chosen=True,
+        note="A mail may have 30 MB; its files are read in a flow, by `read_delivery`.",
+    ),
+    "jotform": Preset(
+        sender="Jotform",
+        page="https://www.jotform.com/help/245-how-to-setup-a-webhook-with-jotform/",
+        holds="a secret that you make, the last part of the address",
+        fields={
+            "scheme": "url-secret",
+            "accept": ["multipart", "form"],
+            "json_fields": ["rawRequest"],
+            "id": "{{ body.submissionID }}",
+            "response": EMPTY,
+        },
+        chosen=True,
+    ),
+    "paypal-ipn": Preset(
+        sender="PayPal, instant payment notification",
+        page="https://developer.paypal.com/api/nvp-soap/ipn/IPNIntro/",
+        holds="a secret that you make, the last part of the address",
+        fields={
+            "scheme": "url-secret",
+            "accept": ["form"],
+            "charset": {"field": "charset"},
+            "id": "{{ body.ipn_track_id }}",
+            "response": EMPTY,
+        },
+        chosen=True,
+        note="Before you ship, let the flow send it back to PayPal, which answers VERIFIED.",
     ),
     "asana": Preset(
         sender="Asana",
@@ -811,6 +901,7 @@ SENDERS: Mapping[str, Preset] = {
                     "verified": False,
                 }
             ],
+            "split": "$.events[*]",
         },
     ),
     "monday": Preset(

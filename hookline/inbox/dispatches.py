@@ -222,7 +222,8 @@ async def count_deaths(
     """
     Count the deaths of engines from which dispatches were taken over earlier, if they are known by now.
 
-    Those of `engines.beat` that are no longer listed are dead; the fallen are counted against nothing.
+    Those of `engines.beat` that are no longer listed are dead; the fallen are counted against nothing. After the last
+    death that is allowed a dispatch is failed, unless it runs by now.
     """
     await database.execute(
         """
@@ -237,16 +238,24 @@ async def count_deaths(
                 FROM unnest(lost_by) AS names (name)
             ) AS engine
             GROUP BY id HAVING bool_or(is_dead)
+        ), judged AS (
+            SELECT known.*, state = 'dispatched' AND engine_deaths + deaths >= $5 AS is_over
+            FROM known JOIN dispatches USING (id)
         )
         UPDATE dispatches d
         SET engine_deaths = engine_deaths + deaths, lost_by = still_unknown,
-            reason = CASE WHEN reason = $3 THEN $4 ELSE reason END
-        FROM known WHERE d.id = known.id
+            state = CASE WHEN is_over THEN 'failed' ELSE state END,
+            reason = CASE WHEN is_over THEN $6 WHEN reason = $3 THEN $4 ELSE reason END,
+            lease_owner = CASE WHEN NOT is_over THEN lease_owner END,
+            finished_at = CASE WHEN is_over THEN now() END
+        FROM judged WHERE d.id = judged.id
         """,
         list(dead),
         list(fallen),
         FATE_UNKNOWN,
         TAKEN_OVER,
+        LAST,
+        GAVE_UP,
     )
 
 

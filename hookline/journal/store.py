@@ -264,10 +264,10 @@ async def not_applied(
 
 
 async def uncertain(connection: Connection, effect_id: int, reason: str, effect: Effect) -> None:
-    """Write down that nobody can know, and which flow run and dispatch wait for a person's word on it."""
+    """Write down that nobody can know, and which flow run and dispatch wait for a person's word; no late check does."""
     await connection.execute(
         """
-        UPDATE effects SET state = 'uncertain', reason = $2, call = $5,
+        UPDATE effects SET state = 'uncertain', reason = $2, call = $5, check_at = NULL,
             given_up_at = coalesce(given_up_at, clock_timestamp()),
             waiting = ARRAY(SELECT DISTINCT each FROM unnest(waiting || ARRAY[$3, $4]::uuid[]) AS each
                             WHERE each IS NOT NULL)

@@ -84,6 +84,15 @@ async def orders(probe: Probe) -> None:
     probe.saw("total-counted", "always" if exchange.answer.Total else "if-asked", f"{exchange.answer.Total}")
 
 
+@step("deliveries", "An order with two deliveries", confirms=("row-per-delivery",))
+async def deliveries(probe: Probe) -> None:
+    """Look for an order that has two rows in the list."""
+    exchange = await probe.call(JiwaClient.query_sales_orders, Take=MANY, OrderByDesc="LastSavedDateTime")
+    rows = [row.InvoiceID for row in (exchange.answer.Results if exchange.answer else ())]
+    if len(rows) > len(set(rows)):
+        probe.holds("row-per-delivery", f"{len(rows)} rows of {len(set(rows))} orders")
+
+
 @step("order", "A list of an order that has no rows", confirms=("empty-lists",))
 async def order(probe: Probe) -> None:
     """Read the notes and payments of the newest orders until one has none."""

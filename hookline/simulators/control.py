@@ -279,11 +279,11 @@ class Simulator(ABC):
         cls._routes = Routes(cls.operations.values())
         cls._control_routes = Routes(one for one in declared.values() if one.control)
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: int = 0) -> None:
         self.url = ""
         """Base address, without a trailing slash; set by the server before the first request."""
-        self._first_dialect = 0
-        self.dialect = Dialect(self.vendor)
+        self._first_dialect = dialect
+        self.dialect = Dialect(self.vendor, dialect)
         self.faults = Faults(self.operations)
         self.log = RequestLog()
         self.landing = Landing()

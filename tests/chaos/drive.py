@@ -164,6 +164,13 @@ class _Run:
         self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
 
     async def carry_out(self, patience: float, *, repair: bool) -> Outcome:
+        try:
+            return await self._carried_out(patience, repair=repair)
+        except BaseException:
+            self.say(f"it broke off; logs: {self._keep_logs()}")
+            raise
+
+    async def _carried_out(self, patience: float, *, repair: bool) -> Outcome:
         async with AsyncExitStack() as stack:
             gateways = await self._more_processes(stack)
             shop = await stack.enter_async_context(Shop.open(gateways, self.plan))
@@ -352,11 +359,15 @@ class _Run:
         finally:
             await connection.close()
 
-    def _keep(self, evidence: Evidence) -> Path:
-        """Save the logs and the evidence, for anyone who wants to know what happened."""
+    def _keep_logs(self) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="hookline-chaos-"))
         for log in self.logs.glob("*.log"):
             shutil.copy(log, folder)
+        return folder
+
+    def _keep(self, evidence: Evidence) -> Path:
+        """Save the logs and the evidence, for anyone who wants to know what happened."""
+        folder = self._keep_logs()
         (folder / "evidence.json").write_text(json.dumps(vars(evidence), default=_plain, indent=1))
         return folder
 

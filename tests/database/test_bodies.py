@@ -10,7 +10,7 @@ from rows import arrival
 from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
 from hookline.hooks.redaction import compile_path
-from hookline.inbox import bodies, commands, deliveries, search
+from hookline.inbox import bodies, commands, deliveries, full_rows, search
 from hookline.provisioning.deployments import load_deployments
 from hookline.settings import Settings
 
@@ -63,6 +63,7 @@ async def test_with_keys_nothing_of_a_body_stands_in_the_database(database, keep
     assert ["encrypted"] == altered
     assert [] == [word for word in (b"InvoiceID", b"5244dd5e", b"card") if word in body]
     assert {delivery: BODY} == await bodies.read(database, [delivery], [NEW])
+    assert [BODY] == [row["body"] for row in await full_rows.read(database, [delivery], [NEW])]
 
 
 async def test_what_is_redacted_is_not_in_what_is_sealed_either(database, keep):

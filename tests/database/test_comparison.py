@@ -114,6 +114,19 @@ async def test_orders_of_many_pages_that_are_licensed_are_no_difference(compare,
     assert [7, 7, 7] == [found.counts[name] - before.counts[name] for name in ("paid", "licensed", "mailed")]
 
 
+async def test_an_order_that_was_entered_long_ago_and_is_paid_now_is_compared(compare, order, simulators):
+    old = [await order(), await order()]
+    for document in simulators.jiwa.orders:
+        if document.key in {each.InvoiceID for each in old}:
+            document.header["InvoiceInitDate"] = "2001-01-01T00:00:00"
+        if document.key == old[1].InvoiceID:
+            document.header["LastSavedDateTime"] = "2001-01-01T00:00:00"
+
+    _, about = await compare(*(each.InvoiceNo for each in old))
+
+    assert [f"order {old[0].InvoiceNo}"] == [each.what for each in about]
+
+
 @pytest.mark.parametrize(
     ("done", "problem"),
     [

@@ -247,8 +247,8 @@ async def test_the_latest_address_that_asks_is_visited_when_a_person_allows_it(
     database, served, person, capsys
 ):
     served.by_path["/?Action=ConfirmSubscription&Token=2336412f37"] = b"<ConfirmSubscriptionResponse/>"
-    await bring(database, 1, "Notification", SUBSCRIBE.replace("2336412f37", "another"))
-    await bring(database, 2, "SubscriptionConfirmation", SUBSCRIBE)
+    await bring(database, 1, "SubscriptionConfirmation", SUBSCRIBE)
+    await bring(database, 2, "Notification", SUBSCRIBE.replace("2336412f37", "another"))
     await bring(database, 3, "SubscriptionConfirmation", "https://evil.example/?Token=2336412f37")
 
     await person()

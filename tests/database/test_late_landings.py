@@ -156,11 +156,13 @@ async def test_what_a_person_says_to_send_again_is_looked_for_too(database, vend
     async with database.acquire() as connection:
         await vendor.run(effect(), Lost(), readback=vendor.find)
         await store.uncertain(connection, 1, "nobody knows", effect())
+        waits_for_a_person = await rows("check_at")
         await store.resolve(connection, 1, happened=False, reference=[], check_after=0)
     await vendor.act()
 
     await look_again(vendor.find)
 
+    assert [(None,)] == waits_for_a_person
     assert [("done", ["thing-1"])] == await rows("state", "reference")
 
 

@@ -256,11 +256,28 @@ async def test_what_three_engines_died_of_is_run_no_more_though_that_is_known_la
     delivery = await bench.dispatch("poison")
 
     begun = await bench.runs_in_each(["first", "second", "third", "fourth"])
-    await dispatches.count_deaths(database, dead=["first", "second", "third"])
-    begun_again = await bench.runs_in_each(["fifth"])
+    await dispatches.count_deaths(database, dead=["first", "second"])
+    before = (await bench.row(delivery))["state"]
+    await dispatches.count_deaths(database, dead=["third"])
 
     row = await bench.row(delivery)
-    assert (3, 1, "failed", dispatches.GAVE_UP) == (begun, begun_again, row["state"], row["reason"])
+    assert (3, "dispatched", "failed", dispatches.GAVE_UP) == (begun, before, row["state"], row["reason"])
+
+
+async def test_what_three_engines_died_of_while_it_began_once_more_is_failed_at_the_next_loss(
+    bench, database
+):
+    delivery = await bench.dispatch("poison", engine_deaths=1)
+    await bench.runs_in_each(["first", "second"])
+    await dispatches.is_alive(database, "second")
+    await dispatches.claim(database, "third", limit=1, lease=LEASE, takeovers=(0, 99))
+    await database.execute("UPDATE dispatches SET lost_by = '{first,second}'")
+
+    await dispatches.count_deaths(database, dead=["first", "second"])
+    while_it_runs = (await bench.row(delivery))["state"]
+    await bench.is_lost("third")
+
+    assert ("running", "failed") == (while_it_runs, (await bench.row(delivery))["state"])
 
 
 async def test_what_its_engine_is_lost_with_each_time_is_not_run_for_ever_though_they_live(bench, database):

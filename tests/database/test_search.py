@@ -99,6 +99,8 @@ async def test_whatever_names_an_order_finds_its_delivery_and_no_other(database)
 
 
 async def test_a_delivery_is_read_by_the_beginning_of_its_id_unless_several_begin_so(database):
+    only = await put(database)
+    assert only == (await search.read(database, only.hex[0]))["id"]
     ids = [await put(database) for _ in range(20)]
 
     whole = await search.read(database, str(ids[0]))
@@ -110,6 +112,16 @@ async def test_a_delivery_is_read_by_the_beginning_of_its_id_unless_several_begi
     [(digit, many)] = Counter(delivery.hex[0] for delivery in ids).most_common(1)
     assert many > 1
     assert None is await search.read(database, digit)
+
+
+async def test_whole_rows_come_in_the_order_of_their_ids_without_those_that_are_gone(database):
+    first, second = [await put(database, body=body) for body in (b'{"n": 1}', b'{"n": 2}')]
+
+    rows = await full_rows.read(database, [second, uuid4(), first], [])
+
+    assert [(second, b'{"n": 2}', []), (first, b'{"n": 1}', [])] == [
+        (row["id"], row["body"], row["dispatches"]) for row in rows
+    ]
 
 
 @pytest.mark.parametrize("by", ["dispatch_id", "flow_run_id", "key"])

@@ -13,7 +13,7 @@ from hookline.cli.send import send
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.settings import settings
 
-SECRET = "the-secret-of-every-source"
+SECRET = "the-secret-of-every-source-of-all"
 STANDARD = "whsec_" + base64.b64encode(b"k" * 24).decode()
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 PRIVATE = {
@@ -26,9 +26,10 @@ WHSK = "whsk_" + base64.b64encode(ED25519.private_bytes_raw()).decode()
 WHPK = "whpk_" + base64.b64encode(ED25519.public_key().public_bytes_raw()).decode()
 
 SOURCES = {
-    **{name: {"preset": name} for name in ("stripe", "github", "shopify", "slack", "svix", "jiwa", "zentitle2", "hookline")},
+    **{name: {"preset": name} for name in ("stripe", "github", "shopify", "slack", "svix", "jiwa", "zentitle2", "hookline", "square", "trello", "zoom", "hubspot", "hubspot-v1", "fusionauth")},
     **{f"in-{place}": {"scheme": "shared-secret", "in": place} for place in ("header", "bearer", "basic", "query")},
     "hidden": {"scheme": "url-secret"},
+    "published": {"scheme": "jwt", "algorithm": "RS256", "jwks": "https://id.example.com/jwks.json"},
     "plain": {"scheme": "hmac", "header": "X-Signature", "accept": ["any"]},
     "numbered": {
         "scheme": "hmac",
@@ -45,7 +46,7 @@ SOURCES = {
         for name in ("ed25519", "rsa-pkcs1v15", "rsa-pss", "ecdsa")
     },
 }  # fmt: skip
-WITH_SECRET = sorted(set(SOURCES) - set(PRIVATE) - {"public", "off", "polite"})
+WITH_SECRET = sorted(set(SOURCES) - set(PRIVATE) - {"public", "published", "off", "polite"})
 
 
 def public_pem(key):
@@ -80,7 +81,7 @@ def environment(tmp_path_factory):
         **{
             f"HOOKLINE_SECRET_{name.upper().replace('-', '_')}": secret_of(name)
             for name in SOURCES
-            if name != "off"
+            if name not in {"off", "published"}
         },
     }
     settings.cache_clear()
@@ -189,6 +190,7 @@ async def test_an_answer_that_the_source_chose_itself_is_told(post):
     [
         ("ed25519", {}, "ed25519 is verified by its public key, so only the sender's private key can sign"),
         ("public", {}, "public is verified by its public key, so only the sender's private key can sign"),
+        ("published", {}, "published is verified by its public key, so only the sender's private key can sign"),
         ("off", {}, "HOOKLINE_SECRET_OFF is not set"),
         ("jiwa", {"delivery_id": "7"}, "A delivery of jiwa is identified by a digest of the body; leave --id out."),
         ("stripe", {"delivery_id": "7"}, "A delivery of stripe is identified by the value of {{ body.id }}; leave --id out."),

@@ -82,6 +82,24 @@ async def test_every_answer_lost_once_still_brings_one_of_each(run, vendors):
     assert ("Completed", ONE_OF_EACH) == (state.name, vendors.held(order).counts)
 
 
+async def test_every_call_answered_badly_once_still_brings_one_of_each(run, vendors):
+    order = await vendors.order(("LIC-PRO", 1))
+    for vendor, operation, form in (
+        ("jiwa", "get_sales_order", "redirect"),
+        ("zentitle", "create_company", "sentence"),
+        ("zentitle", "create_license_codes", "html"),
+        ("zentitle", "update_license_code", "missing_field"),
+        ("zentitle", "create_license_note", "changed_type"),
+        ("zentitle", "create_consumer_data", "sentence"),
+        ("jiwa", "create_sales_order_note", "redirect"),
+    ):
+        vendors.misbehave(vendor, operation, "garble", form=form)
+
+    state = await run(order)
+
+    assert ("Completed", ONE_OF_EACH) == (state.name, vendors.held(order).counts)
+
+
 async def test_a_subscription_whose_answer_was_lost_is_not_extended_twice(run, vendors):
     order = await vendors.order(("LIC-TEAM", 5))
     vendors.misbehave("zentitle", "update_license_code", skip=1)  # the one that sets the days

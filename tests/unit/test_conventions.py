@@ -250,12 +250,6 @@ def test_a_flow_says_what_it_does_and_what_each_parameter_is():
 # Blocks ----------------------------------------------------------------------------------------------------
 
 
-def chosen(field):
-    """One of the words that a field takes, or any text."""
-    words = [part for part in types_in(field.annotation) if isinstance(part, str)]
-    return words[0] if words else "x"
-
-
 def example(block):
     """A block with something in each of its fields."""
     filled = {
@@ -263,16 +257,14 @@ def example(block):
         for name, field in block.model_fields.items()
         if SecretStr in types_in(field.annotation)
     }
+    texts = {
+        name: "x"
+        for name in VENDORS[block.vendor].__annotations__
+        if str in types_in(block.model_fields[name].annotation)
+    }
+    addresses = {"base_url": "https://vendor.example", "token_url": "https://tokens.example"}
     return block(
-        **(
-            {
-                name: chosen(VENDORS[block.vendor].model_fields[name])
-                for name in VENDORS[block.vendor].__annotations__
-            }
-            | {"base_url": "https://vendor.example"}
-            | {"token_url": "https://tokens.example"}
-            | filled
-        )
+        **(texts | {name: each for name, each in addresses.items() if name in block.model_fields} | filled)
     )
 
 

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -21,10 +21,11 @@ from hookline.hooks.presets import PRESETS
 from hookline.hooks.sources import Source, read_source
 from hookline.schemes import REDACTED, SCHEMES, SignedRequest, is_one_of
 from hookline.schemes.asymmetric import Asymmetric
+from hookline.schemes.crypto import encode
 from hookline.schemes.hmacs import Digest, Hmac
 from hookline.schemes.jwts import Jwt
 from hookline.schemes.shared_secret import SharedSecret
-from hookline.schemes.signature import Parts
+from hookline.schemes.signature import MAX_PARTS, Parts
 from hookline.schemes.standard_webhooks import StandardWebhooks
 from hookline.schemes.url_secret import UrlSecret
 from hookline.source_secrets import require_strong
@@ -438,6 +439,51 @@ def test_one_header_with_no_or_several_timestamps_is_refused(header):
     given_header = header.format(now=NOW, right=right)
 
     assert not believed(preset("stripe"), SignedRequest({"stripe-signature": given_header}, body=BODY), KEY)
+
+
+def test_of_a_flood_of_parts_no_more_are_looked_at():
+    few, many = (",".join(["x=1"] * number + ["v1=ab"]) for number in (MAX_PARTS, MAX_PARTS + 1))
+
+    assert [["ab"], []] == [Parts(signature="v1").split(header)[0] for header in (few, many)]
+
+
+@pytest.mark.parametrize("secret", ["geheim-für-alle", "two\nlines", "tab\there"])
+def test_a_shared_secret_that_no_header_can_carry_says_so(secret):
+    assert "no header can carry" in SharedSecret().unsendable(secret)
+    assert SharedSecret().unsendable("plain-secret 1234!") is None
+
+
+def test_base64url_is_written_without_its_padding():
+    assert ("YQ", "_-8") == (encode(b"a", "base64url"), encode(b"\xff\xef", "base64url"))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "by"),
+    [
+        ("rsa-pkcs1v15", padding.PKCS1v15()),
+        ("rsa-pss", padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)),
+    ],
+)
+def test_what_the_library_signs_with_rsa_is_believed_by_its_own_padding_alone(algorithm, by):
+    key = rsa.generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    request = SignedRequest({"x-signature": key.sign(b"body", by, hashes.SHA256()).hex()}, body=b"body")
+
+    believed = {
+        name: Asymmetric(header="X-Signature", algorithm=name).verify(
+            request, [SecretStr(public.decode())], now=0
+        )
+        for name in ("rsa-pkcs1v15", "rsa-pss")
+    }
+
+    assert {"rsa-pkcs1v15": False, "rsa-pss": False} | {algorithm: True} == believed
+
+
+def test_a_header_of_parts_without_a_timestamp_holds_nothing_but_the_signature():
+    assert "v1=ab" == Parts(signature="v1").join("ab", "1700000000")
+    assert "t=1700000000,v1=ab" == Parts(signature="v1", timestamp="t").join("ab", "1700000000")
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ async def test_everything_that_it_writes_is_marked_and_undone(sandbox, probe):
     ]
 
 
+async def test_what_it_sees_without_variants_is_as_assumed_at_the_simulator(probe):
+    seen = await probed(probe)
+
+    plain = (
+        CONFIRMED - {fact for fact, _ in VARIANTS} - {"row-per-warehouse"}
+    )  # no part is in two warehouses there
+    assert {"as assumed"} == {seen[fact].verdict for fact in plain}
+
+
 async def test_what_it_cannot_undo_is_told(sandbox, probe):
     sandbox.jiwa.dialect.speak({"order-deletion": "no-route"})
 

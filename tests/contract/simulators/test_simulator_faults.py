@@ -8,6 +8,7 @@ import pytest
 
 from hookline.simulators import InvalidControlError, running
 from hookline.simulators.control import REMEMBERED_REQUESTS, RequestLog
+from hookline.simulators.forms import SENTENCE
 
 PRODUCT = "6453300110"
 DRAW = {"productid": PRODUCT, "numcodes": 1}
@@ -315,6 +316,44 @@ async def test_faults_strike_one_at_a_time_in_the_order_added(sandbox, zentitle)
     assert [429, 502, 200] == statuses
 
 
+async def test_an_answer_may_come_as_if_a_call_was_done_that_was_not(sandbox, zentitle):
+    await order_fault(zentitle, operation="create_license_codes", kind="garble", form="sentence", done=False)
+
+    response = await draw(zentitle)
+
+    assert (200, SENTENCE) == (response.status_code, response.json())
+    assert [] == sandbox.zentitle.records()["licenses"]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("missing_field", {"InvoiceNo": True, "PartNo": False}),
+        ("changed_type", {"InvoiceNo": True, "PartNo": {"value": "LIC-PRO"}}),
+    ],
+)
+async def test_a_field_of_the_lines_is_left_out_or_of_another_type_and_all_else_is_as_it_was(
+    jiwa, form, expected
+):
+    lines = [{"PartNo": "LIC-PRO", "QuantityOrdered": 1}]
+    order = (await jiwa.post("/SalesOrders", json={"DebtorAccountNo": "1001", "Lines": lines})).json()
+    await order_fault(jiwa, operation="get_sales_order", kind="garble", form=form, field="lines.partNo")
+
+    bad, good = [(await jiwa.get(f"/SalesOrders/{order['InvoiceID']}")).json() for _ in range(2)]
+
+    assert expected == {"InvoiceNo": "InvoiceNo" in bad, "PartNo": bad["Lines"][0].get("PartNo", False)}
+    assert bad["Lines"][0] | {"PartNo": "LIC-PRO"} == good["Lines"][0]
+
+
+async def test_a_redirect_leads_to_a_page_where_one_logs_in(zentitle):
+    await order_fault(zentitle, operation="list_products", kind="garble", form="redirect")
+
+    there = await zentitle.get("/api/Products", follow_redirects=True)
+
+    assert ([302], 200) == ([each.status_code for each in there.history], there.status_code)
+    assert "Log in" in there.text
+
+
 async def test_waiting_faults_are_listed_with_what_they_did(sandbox, zentitle):
     sandbox.zentitle.faults.add("create_license_codes", "refuse", times=3)
     await draw(zentitle)
@@ -344,6 +383,9 @@ async def test_waiting_faults_are_listed_with_what_they_did(sandbox, zentitle):
     ("change", "field"),
     [
         ({"operation": "make_tea"}, "operation"),
+        ({"form": "verse"}, "form"),
+        ({"form": "html", "field": "Lines"}, "field"),
+        ({"done": 0}, "done"),
         ({"operation": 7}, "operation"),
         ({"operation": None}, "operation"),
         ({"kind": "explode"}, "kind"),

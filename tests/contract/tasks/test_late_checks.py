@@ -128,7 +128,7 @@ async def test_the_licenses_of_other_orders_are_no_doubles(sandbox, database, ze
 
 
 async def test_a_check_waits_while_another_write_may_bring_what_it_would_count(
-    sandbox, database, zentitle, business, environment
+    sandbox, database, zentitle, business, environment, caplog
 ):
     lose(sandbox.zentitle, "create_license_codes", "refuse")
     await license_of(zentitle, business)
@@ -144,6 +144,7 @@ async def test_a_check_waits_while_another_write_may_bring_what_it_would_count(
 
     row = await effect(database, "license")
     assert ("done", 0, True) == (row["state"], row["checks"], row["check_at"] is not None)
+    assert "could not be checked" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -430,7 +430,7 @@ CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EA
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
         WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,doubled,rejected,discarded,unrouted,split}'::text[]
         WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
-        WHEN 'dispatched' THEN '{received,held,running,done,doubled,discarded}'::text[]
+        WHEN 'dispatched' THEN '{received,held,running,done,failed,doubled,discarded}'::text[]
         WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'done' THEN '{received,held,dispatched,running,doubled}'::text[]
         WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,doubled,discarded}'::text[]
@@ -443,7 +443,7 @@ CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EA
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
-        WHEN 'dispatched' THEN '{running,discarded}'::text[]
+        WHEN 'dispatched' THEN '{running,failed,discarded}'::text[]
         WHEN 'running' THEN '{dispatched,held,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'held' THEN '{dispatched,running,done,failed,uncertain,discarded}'::text[]
         WHEN 'done' THEN '{dispatched,doubled}'::text[]
