@@ -241,14 +241,14 @@ async def _whom_to_ask(jifeline: JifelineCredentials, workshop: Customer) -> Con
 async def _rows(
     task: Callable[..., Awaitable[Envelope[R]]], jifeline: JifelineCredentials, **filters: Any
 ) -> AsyncIterator[R]:
-    """Yield the rows of a list, read by its task, with the longest pages that there are."""
+    """Yield the rows of a list, read by its task, with the longest pages that there are; a page may not count them."""
     read = 0
     while True:
         page = await task(jifeline, limit=MAX_LIMIT, offset=read, **filters)
         for row in page.result:
             yield row
         read += len(page.result)
-        if not page.result or read >= (page.total or 0):
+        if not page.result or (page.total is not None and read >= page.total):
             return
 
 

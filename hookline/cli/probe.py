@@ -19,8 +19,16 @@ from hookline.clients import VendorClient
 from hookline.errors import ConfigurationError
 from hookline.probe import frame
 from hookline.probe.frame import Done, Probe, Seen
+from hookline.probe.shapes import sentence
 
-MARKS: Final = {"done": ("✓", "green"), "skipped": ("-", "dim"), "failed": ("✗", "bold red")}
+STOPPED: Final = 130
+"""The exit code of what Ctrl-C stopped."""
+MARKS: Final = {
+    "done": ("✓", "green"),
+    "skipped": ("-", "dim"),
+    "failed": ("✗", "bold red"),
+    "unheard": ("✗", "bold red"),
+}
 
 
 def probe(
@@ -54,7 +62,7 @@ def probe(
     settings = runtime.bootstrap()
     values = _read(inputs)
     client = client_of(vendor, block)
-    found, steps, findings = asyncio.run(_run(client, values, write=write, quiet=as_json))
+    found, steps, findings, is_stopped = asyncio.run(_run(client, values, write=write, quiet=as_json))
     report = {
         "vendor": vendor,
         "address": client.base_url,
@@ -64,26 +72,35 @@ def probe(
         "left": found.left,
     }
     path = record or settings.home / "probes" / f"{vendor}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    _write(path, report | {"exchanges": found.exchanges})
+    masked = [
+        {"step": each.step.name, "outcome": each.outcome, "detail": sentence(each.detail)} for each in steps
+    ]
+    _write(path, report | {"steps": masked, "exchanges": found.exchanges})
     if as_json:
         print_json(report | {"record": str(path)})
     else:
         _show(found, findings, path)
-    is_well = all(each.outcome != "failed" for each in steps) and not found.left
+    if is_stopped:
+        return STOPPED
+    is_well = all(each.outcome in ("done", "skipped") for each in steps) and not found.left
     return int(not is_well or any(each.verdict == "otherwise" for each in findings))
 
 
 async def _run(
     client: VendorClient, inputs: dict[str, str], *, write: bool, quiet: bool
-) -> tuple[Probe, list[Done], list[Seen]]:
-    steps, ended = frame.steps_of(client.vendor), []
+) -> tuple[Probe, list[Done], list[Seen], bool]:
+    """Run all steps; whether it was stopped before the end comes last: what was seen and left is told all the same."""
+    steps, ended, is_stopped = frame.steps_of(client.vendor), [], False
     async with client:
         found = Probe(client, inputs)
-        async for each in frame.run(found, steps, write=write):
-            ended.append(each)
-            if not quiet:
-                _show_step(each)
-    return found, ended, frame.findings(found, steps)
+        try:
+            async for each in frame.run(found, steps, write=write):
+                ended.append(each)
+                if not quiet:
+                    _show_step(each)
+        except asyncio.CancelledError:
+            is_stopped = True
+    return found, ended, frame.findings(found, steps), is_stopped
 
 
 def _show_step(each: Done) -> None:

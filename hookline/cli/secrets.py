@@ -12,7 +12,7 @@ from hookline.clients.jiwa.webhooks import Header
 from hookline.errors import ConfigurationError
 from hookline.gateway.request_parsing import CHECK_HEADER
 from hookline.provisioning.changes import AS_IT_IS, MADE
-from hookline.provisioning.subscriptions import Outcome, address_of, secret_header, subscriptions
+from hookline.provisioning.subscriptions import UNSEEN, Outcome, address_of, secret_header, subscriptions
 from hookline.settings import Settings
 from hookline.source_secrets import webhook_secrets
 
@@ -108,7 +108,14 @@ def _advice(outcomes: list[Outcome], *, dry_run: bool) -> str:
     if any(each.old for each in outcomes):
         return (
             "Messages wait in subscriptions with the old secret, which stay until they have come in: keep the old "
-            "secret, and run this again."
+            "secret, and run this again. One whose messages Jiwa has given up (hookline call jiwa "
+            "list_webhook_messages) stays until you delete it: hookline call jiwa delete_webhook_subscription with the "
+            "subscriber Hookline and an id that --json shows under `old`."
+        )
+    if any(UNSEEN in each.result for each in outcomes):
+        return (
+            "Jiwa does not show whether it sends the current secret: change an order, and look if it comes in. Until "
+            "then keep the old secret."
         )
     if waiting := sum(each.waiting for each in outcomes):
         return (

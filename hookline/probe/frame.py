@@ -1,5 +1,6 @@
 """The frame of a probe: its steps, what a step may do, and what comes of them."""
 
+import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -10,14 +11,27 @@ from typing import Any, Final, Literal
 
 import httpx
 
-from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
+from hookline.clients import (
+    AnswerLost,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    Operation,
+    RateLimited,
+    Unavailable,
+    Unreachable,
+    VendorClient,
+    VendorError,
+)
 from hookline.errors import HooklineError
 from hookline.facts import Fact, facts_of
 from hookline.probe.shapes import sentence, shape
 
 Verdict = Literal["as assumed", "otherwise", "not seen"]
-Outcome = Literal["done", "skipped", "failed"]
+Outcome = Literal["done", "skipped", "failed", "unheard"]
 
+NOT_LET_IN: Final = (NotAuthenticated, NotAllowed)
+AWAY: Final = (AnswerLost, RateLimited, Unavailable, Unreachable)
 SHOWN_HEADERS: Final = ("content-type", "date", "location", "retry-after", "server", "www-authenticate")
 
 
@@ -34,6 +48,14 @@ class Exchange:
     answer: Any
     """The answer as the client reads it; None if it could not."""
     error: VendorError | None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing of the vendor's API can be seen in it: no answer, or a page for people in its place."""
+        if self.error is None or self.status is None:
+            return self.error is not None
+        is_page = "html" in self.headers.get("content-type", "") and httpx.codes.is_success(self.status)
+        return is_page or httpx.codes.is_redirect(self.status) or isinstance(self.error, AWAY)
 
     @property
     def json(self) -> Any:
@@ -126,11 +148,20 @@ class Probe:
         self.seen: dict[str, Seen] = {}
         self.exchanges: list[dict[str, Any]] = []
         self.left: list[str] = []
+        self.unheard: VendorError | None = None
+        """Why a call of the step that runs was not answered; what is noted after it would be a guess."""
         self._response: httpx.Response | None = None
         client.heard = self._hear
 
     async def call(self, operation: Operation[..., Any], **inputs: Any) -> Exchange:
         """Send one call; return what was answered, whatever it was. Raise `InvalidInput` if it cannot be sent."""
+        exchange = await self.knock(operation, **inputs)
+        if isinstance(exchange.error, NOT_LET_IN):
+            self.unheard = self.unheard or exchange.error
+        return exchange
+
+    async def knock(self, operation: Operation[..., Any], **inputs: Any) -> Exchange:
+        """Send one call as `call` does, where it is an answer too that we are not let in."""
         self._response, answer, failure = None, None, None
         checked = operation.validate(**inputs)
         try:
@@ -149,6 +180,8 @@ class Probe:
             answer,
             failure,
         )
+        if exchange.says_nothing:
+            self.unheard = self.unheard or failure
         secrets = [*self.secrets, *checked.secrets()]
         self.exchanges.append(exchange.recorded(secrets, opens=operation.session == "opens"))
         return exchange
@@ -179,6 +212,8 @@ class Probe:
         self.left.append(what)
 
     def _note(self, fact: Fact, verdict: Verdict, variant: str, evidence: str) -> None:
+        if self.unheard:
+            return
         masked = sentence(evidence, self.secrets)
         settings = {
             name: value.replace("{evidence}", masked)
@@ -192,26 +227,40 @@ class Probe:
 
 
 async def run(probe: Probe, steps: Iterable[Step], *, write: bool) -> AsyncIterator[Done]:
-    """Run steps in their order, and yield each when it has ended; what a step meets ends that step only."""
+    """
+    Run steps in their order, and yield each when it has ended; what a step meets ends that step only.
+
+    Only where already the first is not answered, the others are not tried.
+    """
+    first: Done | None = None
     for each in steps:
         missing = [name for name in each.needs if name not in probe.inputs]
-        if each.writes and not write:
+        if first is not None and first.outcome == "unheard":
+            yield Done(each, "skipped", "the account did not answer the first step")
+        elif each.writes and not write:
             yield Done(each, "skipped", "it writes: add --write")
         elif missing:
             yield Done(each, "skipped", f"give {' and '.join(f'{name}=…' for name in missing)}")
         else:
-            yield await _done(each, probe)
+            ended = await _done(each, probe)
+            first = first or ended
+            yield ended
 
 
 async def _done(each: Step, probe: Probe) -> Done:
+    probe.unheard = None
     try:
         await each.run(probe)
+    except asyncio.CancelledError:
+        if each.writes:
+            probe.leaves(f"perhaps what the step {each.name} had begun: look for {probe.marker!r}")
+        raise
     except (HooklineError, InvalidInput) as error:
         return Done(each, "failed", str(error))
     except Exception as error:  # noqa: BLE001  (a vendor's surprise must not end the other steps)
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Done(each, "failed", f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})")
-    return Done(each, "done")
+    return Done(each, "unheard", str(probe.unheard)) if probe.unheard else Done(each, "done")
 
 
 def findings(probe: Probe, steps: Iterable[Step]) -> list[Seen]:

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, cast
 
 import httpx
 
-from hookline.clients import JetadviceClient, JetadviceUser, Operation
+from hookline.clients import JetadviceClient, JetadviceUser, NotFound, Operation
 from hookline.clients.jetadvice.models import Device
 from hookline.probe.frame import Exchange, Probe, step
 from hookline.probe.shapes import folded, names_in
@@ -32,7 +32,7 @@ ASKED: Final = 30
 async def log_in(probe: Probe) -> None:
     """See which of the two ways lets us in; the other steps go on with that."""
     user = cast("JetadviceUser", probe.client.auth)
-    exchange = await probe.call(JetadviceClient.login)
+    exchange = await probe.knock(JetadviceClient.login)
     form = user.form
     if exchange.status is not None and not httpx.codes.is_success(exchange.status):
         refused, form = exchange, _other(user.form)
@@ -58,7 +58,7 @@ async def token(probe: Probe) -> None:
     dead.session(probe.client.base_url).open("NONETOKENNONETOKENNO", seconds=60)
     probe.client.auth = dead
     try:
-        exchange = await probe.call(JetadviceClient.list_customers)
+        exchange = await probe.knock(JetadviceClient.list_customers)
     finally:
         probe.client.auth = user
     if exchange.status == httpx.codes.FORBIDDEN:
@@ -134,7 +134,7 @@ async def narrowed(probe: Probe) -> None:
 @step("lists", "Read each other list", confirms=("paths",))
 async def lists(probe: Probe) -> None:
     """See if the paths exist; a right that is missing says nothing of that."""
-    statuses = {each.name: (await probe.call(each)).status for each in LISTS}
+    statuses = {each.name: (await probe.knock(each)).status for each in LISTS}
     missing = [name for name, status in statuses.items() if status in NO_SUCH_PATH]
     _judge(probe, "paths", not missing, f"not there: {', '.join(missing)}")
 
@@ -151,6 +151,8 @@ async def report(probe: Probe) -> None:
     asked = await probe.call(
         JetadviceClient.request_report_run, reportId=probe.inputs["report"], OutputFormat=1
     )
+    if isinstance(asked.error, NotFound):
+        raise asked.error  # such as: there is no such report
     if asked.error is not None:
         refused = asked.status is not None and httpx.codes.is_client_error(asked.status)
         probe.fails("run-inputs" if refused else "report-runs", str(asked.error))

@@ -139,7 +139,9 @@ async def parts(probe: Probe) -> None:
 async def events(probe: Probe) -> None:
     """Look for the events of orders."""
     exchange = await probe.call(JiwaClient.list_webhook_events)
-    names = {each.Name.lower() for each in exchange.answer or ()}
+    if exchange.answer is None:
+        return
+    names = {each.Name.lower() for each in exchange.answer}
     has_both = set(EVENTS) <= names
     (probe.holds if has_both else probe.fails)("webhook-is-document", f"{len(names)} events")
 
@@ -164,6 +166,7 @@ async def subscription(probe: Probe) -> None:
     """Look how Jiwa takes, shows and changes the headers of a subscription; nothing is ever sent."""
     made = await probe.call(JiwaClient.create_webhook_subscriber, Name=probe.marker, IsEnabled=False)
     if made.answer is None:
+        _tell_if_made(probe, made, "a webhook subscriber")
         return
     probe.saw("created-status", "created" if made.status == httpx.codes.CREATED else "ok", str(made.status))
     subscriber = {"SubscriberID": made.answer.SubscriberID}
@@ -185,8 +188,9 @@ async def _subscriptions(probe: Probe, subscriber: dict[str, str]) -> None:
     one = subscriber | {"SubscriptionID": first.answer.SubscriptionID}
     _compare_headers(probe, await probe.call(JiwaClient.get_webhook_subscription, **one))
     listed = await probe.call(JiwaClient.list_webhook_subscriptions, **subscriber)
-    is_bare = all(row.RequestHeaders is None for row in listed.answer or ())
-    (probe.holds if is_bare else probe.fails)("subscriptions-listed-without-headers")
+    if listed.answer:
+        is_bare = all(row.RequestHeaders is None for row in listed.answer)
+        (probe.holds if is_bare else probe.fails)("subscriptions-listed-without-headers")
     replaced = await probe.call(
         JiwaClient.replace_webhook_request_headers,
         **one,
@@ -233,6 +237,7 @@ async def order_note(probe: Probe) -> None:
         JiwaClient.create_sales_order, DebtorAccountNo=probe.inputs["debtor"], SOReference=probe.marker
     )
     if made.answer is None:
+        _tell_if_made(probe, made, "a sales order without lines")
         return
     invoice = {"InvoiceID": made.answer.InvoiceID}
     try:
@@ -241,6 +246,14 @@ async def order_note(probe: Probe) -> None:
         gone = await probe.call(JiwaClient.delete_sales_order, **invoice)
         if gone.error:
             probe.leaves(f"sales order {made.answer.InvoiceNo} without lines, reference {probe.marker}")
+
+
+def _tell_if_made(probe: Probe, made: Exchange, what: str) -> None:
+    """Tell that a write may have been done whose answer has no id by which it could be undone, and end the step."""
+    if made.error is not None:
+        if made.error.maybe_applied:
+            probe.leaves(f"perhaps {what}, {probe.marker}")
+        raise made.error
 
 
 async def _note(probe: Probe, invoice: dict[str, str]) -> None:

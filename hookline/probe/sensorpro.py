@@ -8,6 +8,7 @@ import httpx
 from hookline.clients import SensorproClient, SensorproUser
 from hookline.clients.sensorpro.client import ending, result_of
 from hookline.clients.sensorpro.models import ResultRow
+from hookline.errors import ConfigurationError
 from hookline.probe.frame import Exchange, Probe, step
 from hookline.probe.shapes import folded, names_in
 
@@ -21,7 +22,7 @@ async def sign_in(probe: Probe) -> None:
     """See which of the two forms lets us in."""
     user = _user(probe)
     account = {"Organization": user.organization, "User": user.user, "Password": user.password}
-    newer = await probe.call(SensorproClient.sign_in, **account)
+    newer = await probe.knock(SensorproClient.sign_in, **account)
     if newer.error is None:
         probe.holds("sign-in-by-body")
         return
@@ -38,7 +39,7 @@ async def session(probe: Probe) -> None:
     dead.session(probe.client.base_url).open(str(uuid.uuid4()), seconds=60, base_url=probe.client.base_url)
     probe.client.auth = dead
     try:
-        exchange = await probe.call(SensorproClient.get_contacts, PersonalEMail=_address())
+        exchange = await probe.knock(SensorproClient.get_contacts, PersonalEMail=_address())
     finally:
         probe.client.auth = user
     rows = _errors(exchange)
@@ -124,7 +125,7 @@ async def broadcast(probe: Probe) -> None:
 async def results(probe: Probe) -> None:
     """See the fields of a campaign's results."""
     exchange = await probe.call(
-        SensorproClient.get_campaign_results, CampaignId=int(probe.inputs["campaign"])
+        SensorproClient.get_campaign_results, CampaignId=_number(probe.inputs["campaign"], "campaign=51")
     )
     _judge_fields(probe, "campaign-results", exchange, RESULT_FIELDS)
     await probe.call(SensorproClient.get_campaign_result_links, CampaignId=int(probe.inputs["campaign"]))
@@ -242,7 +243,13 @@ def _address() -> str:
 
 def _broadcast(probe: Probe) -> dict[str, Any]:
     camp_id, _, number = probe.inputs["broadcast"].partition("/")
-    return {"CampId": camp_id, "BroadcastId": int(number or 1)}
+    return {"CampId": camp_id, "BroadcastId": _number(number or "1", "broadcast=CAMPID/1")}
+
+
+def _number(text: str, example: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ConfigurationError(f"{text!r} is no number: give it as in {example}.")
+    return int(text)
 
 
 def _spoken(about: str, row: ResultRow) -> str:

@@ -13,8 +13,13 @@ MAX_ROWS: Final = 3
 FEW: Final = 10
 """Numbers below it say how many or which way, and nothing about anybody."""
 
-_SPEAKING = re.compile(r"(?i)(message|error|errorcode|detail|title|status|state|code|result|event\w*|type)$")
+_SPEAKING = re.compile(
+    r"(?i)(error\w*|result|event\w*|.*message|.*status|.*type|code|detail|title|state|status_?code|result_?code)"
+)
+"""Names of fields that hold words of the vendor: `code` is one, and the code of a license or a post code is not."""
 _SENTENCE = re.compile(r"[A-Za-z]{2,}")
+_MARKUP = re.compile(r"(?s)<[!/?A-Za-z].*")
+"""A page for people, which may greet somebody by name."""
 _PERSONAL = re.compile(r"\S+@\S+|\d{4,}")
 
 
@@ -27,8 +32,8 @@ def shape(value: Any, name: str = "", secrets: Collection[str] = ()) -> Any:
             rows = [shape(inner, name, secrets) for inner in value[:MAX_ROWS]]
             return rows if len(value) <= MAX_ROWS else [*rows, f"and {len(value) - MAX_ROWS} more"]
         case str():
-            speaks = (name == "" or _SPEAKING.search(name)) and _SENTENCE.search(value)
-            return sentence(value, secrets) if speaks else _letters(value)
+            speaks = (name == "" or _SPEAKING.fullmatch(name)) and _SENTENCE.search(value)
+            return sentence(value, secrets) if speaks else _letters(redact(value, secrets))
         case int() | float() if not isinstance(value, bool) and abs(value) >= FEW:
             return type(value)(re.sub(r"\d", "9", str(value)[:15]))
         case _:
@@ -36,8 +41,9 @@ def shape(value: Any, name: str = "", secrets: Collection[str] = ()) -> Any:
 
 
 def sentence(text: str, secrets: Collection[str] = ()) -> str:
-    """Return a vendor's sentence without secrets, addresses and long numbers, at most 200 characters of it."""
-    return _PERSONAL.sub(lambda found: _letters(found[0]), redact(text, secrets))[:MAX_TEXT]
+    """Return a vendor's sentence without secrets, addresses, long numbers and pages, at most 200 characters of it."""
+    text = _MARKUP.sub(lambda found: _letters(found[0]), redact(text, secrets))
+    return _PERSONAL.sub(lambda found: _letters(found[0]), text)[:MAX_TEXT]
 
 
 def folded(value: Any) -> dict[str, Any]:

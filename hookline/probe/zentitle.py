@@ -131,26 +131,35 @@ async def company(probe: Probe) -> None:
     made = await probe.call(
         ZentitleClient.create_company, company=probe.marker, productid=probe.inputs["product"], global_=1
     )
-    ids: list[int] = []
     try:
-        _saw_sentence(probe, made)
+        if isinstance(made.error, Refused | NotFound):
+            raise made.error  # such as: this account has no such product
         listed = await probe.call(ZentitleClient.list_companies_products)
         ours = [each for each in listed.answer or [] if each.company == probe.marker]
-        ids = [each.companyID for each in ours]
         message = f"{len(ours)} listed"
-        if not isinstance(made.error, Refused):
-            (probe.holds if ours else probe.fails)("all-companies-are-listed", message)
-        if ours:
+        (probe.holds if ours else probe.fails)("all-companies-are-listed", message)
+        if ours:  # only then is what it said a sentence of success
+            _saw_sentence(probe, made)
             is_global = ours[0].productID == "0"
             (probe.holds if is_global else probe.fails)("global-companies", f"product {ours[0].productID}")
             is_silent = isinstance(made.json, str | None)
             (probe.holds if is_silent else probe.fails)("id-of-a-new-company", _message(made))
     finally:
-        for number in ids:
-            await probe.call(ZentitleClient.delete_company, companyid=number)
-        left = (await probe.call(ZentitleClient.list_companies_products)).answer or []
-        if any(each.company == probe.marker for each in left) or (not ids and made.answer is not None):
-            probe.leaves(f"the company {probe.marker!r}")
+        await _delete_company(probe, made)
+
+
+async def _delete_company(probe: Probe, made: Exchange) -> None:
+    async def ours() -> list[int] | None:
+        listed = await probe.call(ZentitleClient.list_companies_products)
+        rows = listed.answer
+        return None if rows is None else [each.companyID for each in rows if each.company == probe.marker]
+
+    found = await ours()
+    for number in found or ():
+        await probe.call(ZentitleClient.delete_company, companyid=number)
+    was_made = made.answer is not None or (made.error is not None and made.error.maybe_applied)
+    if await ours() or (was_made and not found):
+        probe.leaves(f"the company {probe.marker!r}")
 
 
 @step(
@@ -177,7 +186,9 @@ async def license_code(probe: Probe) -> None:
     codes = made.answer or []
     if made.error is None and codes:
         probe.holds("codes-are-named-once", _message(made))
-    elif not isinstance(made.error, Refused):
+    elif isinstance(made.error, Refused | NotFound):
+        raise made.error  # such as: this account has no such product, or no codes left
+    else:
         probe.fails("codes-are-named-once", _message(made))
         probe.leaves(
             f"perhaps a license code of product {probe.inputs['product']}, reference {probe.marker!r}"
@@ -202,8 +213,9 @@ async def _try_license(probe: Probe, one: dict[str, Any]) -> None:
     (probe.holds if is_listed else probe.fails)("new-codes-are-listed", f"of {total}")
 
     noted = await probe.call(ZentitleClient.create_license_note, **one, description=probe.marker)
-    _saw_sentence(probe, noted)
     notes = (await probe.call(ZentitleClient.list_license_notes, **one)).answer or []
+    if any(note.description == probe.marker for note in notes):
+        _saw_sentence(probe, noted)
     for note in notes:
         if note.description == probe.marker and note.created is not None:
             ahead = (

@@ -34,8 +34,9 @@ class JifelineClient(VendorClient):
 
     # Tickets: https://partner-api-001.redoc.ly
     list_tickets = get("/v2/tickets/tickets", models.ListTickets, models.Envelope[models.Ticket],
-        "Read a page of tickets.", repeat="safe")
-    get_ticket = get("/v2/tickets/tickets/{id}", models.ById, models.Ticket, "Read a ticket.", repeat="safe")
+        "Read a page of tickets.", repeat="safe", trust="public")
+    get_ticket = get("/v2/tickets/tickets/{id}", models.ById, models.Ticket, "Read a ticket.", repeat="safe",
+        trust="public")
     list_prepared_tickets = get("/v2/tickets/prepared-tickets", models.ListPreparedTickets,
         models.Envelope[models.Ticket], "Read a page of the tickets that wait for a workshop.", repeat="safe",
         trust="public")
@@ -65,9 +66,9 @@ class JifelineClient(VendorClient):
 
     # Customers, their places and people, and their connectors
     list_customers = get("/v2/customers/customers", models.ListCustomers, models.Envelope[models.Customer],
-        "Read a page of customers.", repeat="safe")
+        "Read a page of customers.", repeat="safe", trust="public")
     get_customer = get("/v2/customers/customers/{id}", models.ById, models.Customer,
-        "Read a customer.", repeat="safe")
+        "Read a customer.", repeat="safe", trust="public")
     list_locations = get("/v2/customers/locations", models.OfCustomer, models.Envelope[models.Location],
         "Read a page of customers' places.", repeat="safe", trust="public")
     get_location = get("/v2/customers/locations/{id}", models.ById, models.Location,
@@ -82,23 +83,23 @@ class JifelineClient(VendorClient):
     get_contact_point = get("/v2/customers/contact-points/{id}", models.ById, models.ContactPoint,
         "Read an e-mail address and phone number of a customer.", repeat="safe", trust="public")
     list_connectors = get("/v2/customers/connectors", models.ListConnectors, models.Envelope[models.Connector],
-        "Read a page of connectors.", repeat="safe")
+        "Read a page of connectors.", repeat="safe", trust="public")
     get_connector = get("/v2/customers/connectors/{id}", models.ById, models.Connector,
-        "Read a connector.", repeat="safe")
+        "Read a connector.", repeat="safe", trust="public")
 
     # Products, providers, vehicles
     list_products = get("/v2/products/products", models.ListProducts, models.Envelope[models.Product],
-        "Read a page of the services that can be done.", repeat="safe")
+        "Read a page of the services that can be done.", repeat="safe", trust="public")
     get_product = get("/v2/products/products/{id}", models.ById, models.Product,
-        "Read a service.", repeat="safe")
+        "Read a service.", repeat="safe", trust="public")
     list_providers = get("/v2/providers/providers", models.ListProviders, models.Envelope[models.Provider],
-        "Read a page of the organisations that serve vehicles.", repeat="safe")
+        "Read a page of the organisations that serve vehicles.", repeat="safe", trust="public")
     get_provider = get("/v2/providers/providers/{id}", models.ById, models.Provider,
-        "Read an organisation that serves vehicles.", repeat="safe")
+        "Read an organisation that serves vehicles.", repeat="safe", trust="public")
     list_vehicles = get("/v2/vehicles/vehicles", models.ListVehicles, models.Envelope[models.Vehicle],
-        "Read a page of vehicles.", repeat="safe")
+        "Read a page of vehicles.", repeat="safe", trust="public")
     get_vehicle = get("/v2/vehicles/vehicles/{id}", models.ById, models.Vehicle,
-        "Read a vehicle.", repeat="safe")
+        "Read a vehicle.", repeat="safe", trust="public")
     list_vehicle_models = get("/v2/vehicles/models", models.ListVehicleModels, models.Envelope[models.VehicleModel],
         "Read a page of vehicle models.", repeat="safe", trust="public")
     get_vehicle_model = get("/v2/vehicles/models/{id}", models.ByNumber, models.VehicleModel,
@@ -110,12 +111,12 @@ class JifelineClient(VendorClient):
 
     # openOBD sessions
     list_openobd_sessions = get("/v2/open-obd/sessions", models.ListOpenobdSessions,
-        models.Envelope[models.OpenobdSession], "Read a page of sessions.", repeat="safe")
+        models.Envelope[models.OpenobdSession], "Read a page of sessions.", repeat="safe", trust="public")
     get_openobd_session = get("/v2/open-obd/sessions/{id}", models.ById, models.OpenobdSession,
-        "Read a session.", repeat="safe")
+        "Read a session.", repeat="safe", trust="public")
     interrupt_openobd_session = put("/v2/open-obd/sessions/{id}/interrupt", models.ById,
         models.InterruptedSession, "Interrupt a session; it may only be accepted, and done a little later.",
-        repeat="safe")
+        repeat="safe", trust="public")
 
     # Events
     list_system_events = get("/v2/system/events", models.ListSystemEvents, models.Envelope[models.SystemEvent],

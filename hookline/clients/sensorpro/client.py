@@ -168,7 +168,9 @@ class SensorproUser(SessionAuth):
         )
 
     def session_ended(self, answer: httpx.Response) -> bool:
-        """Return True for a 401, or a body with one error that may be about the token."""
+        """Return True for a 401, or a body with one error that may be about the token; a fault may have mailed."""
+        if httpx.codes.is_server_error(answer.status_code):
+            return False
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             return True
         result = result_of(loose_json(answer))
@@ -228,6 +230,7 @@ def _failure(operation: Operation[..., Any], response: httpx.Response, result: m
     request_id = result.RequestId or None
     kind = Refused if response.is_success else kind_of(response.status_code)
     about_the_session = len(result.ErrorMessages) == 1 and ending(result.ErrorMessages[0]) == "token"
+    about_the_session = about_the_session and not httpx.codes.is_server_error(response.status_code)
     if operation.session == "opens" or about_the_session:
         kind = NotAuthenticated
     if kind is Refused:

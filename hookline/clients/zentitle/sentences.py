@@ -25,6 +25,12 @@ _REFUSED = re.compile(
     r"|.*\b((is|are) (not|invalid|mandatory|required)|must (be|have)|has (no|been activated|expired))\b.*"
 )
 
+# A fault of the vendor's own: it says neither that a record is not there nor that a write was not done.
+_FAULT = re.compile(
+    r"(?i).*(time[d -]?out\b|\bunknown (error|fault|failure|problem)|\bunexpected|\binternal\b|exception\b|\bdead-?lock"
+    r"|\b(try|retry)\b.*\b(again|later)\b|\btemporar|\bunavailable\b|\bobject reference\b|\bconnection\b).*"
+)
+
 
 def sentences_in(setting: str | None) -> tuple[str, ...]:
     """Return the sentences of a setting."""
@@ -55,11 +61,13 @@ class Sentences:
     def says_refused(self, text: str, *, is_documented: bool) -> bool:
         """Return True if a write's answer says that nothing was done; known beforehand only of documented writes."""
         own = _is_one_of(text, (*self.refused, *self.absent))
-        return own or (is_documented and bool(_REFUSED.fullmatch(_plain(text))))
+        return own or (is_documented and not _is_fault(text) and bool(_REFUSED.fullmatch(_plain(text))))
 
     def says_absent(self, text: str) -> bool:
         """Return True if a text in the place of a record says that there is none."""
-        return _is_one_of(text, self.absent) or bool(_ABSENT.fullmatch(_plain(text)))
+        return _is_one_of(text, self.absent) or (
+            not _is_fault(text) and bool(_ABSENT.fullmatch(_plain(text)))
+        )
 
     def says_empty(self, text: str) -> bool:
         """Return True if a text in the place of a list says that it has no rows."""
@@ -67,6 +75,10 @@ class Sentences:
 
 
 DOCUMENTED: Final = Sentences()
+
+
+def _is_fault(text: str) -> bool:
+    return bool(_FAULT.fullmatch(_plain(text)))
 
 
 def _is_one_of(text: str, sentences: Iterable[str]) -> bool:

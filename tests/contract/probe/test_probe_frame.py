@@ -1,5 +1,6 @@
 """A probe tells what it saw, records no data of anybody, and ends no other step by one that fails."""
 
+import asyncio
 import json
 
 import pytest
@@ -142,3 +143,48 @@ async def test_what_cannot_be_sent_is_told_as_a_mistake_of_the_step(probe):
 )  # fmt: skip
 def test_a_shape_keeps_names_punctuation_and_the_vendor_s_sentences(value, expected):
     assert expected == shape(value)
+
+
+@step("guessing", "Guess", confirms=("session",))
+async def guessing(probe):
+    exchange = await probe.call(JiwaClient.get_current_session)
+    probe.saw("session", "nameless", str(exchange.status))
+
+
+@pytest.mark.parametrize(("kind", "more"), [("refuse", {"status": 401}), ("garble", {"form": "html"}),
+                                            ("garble", {"form": "redirect"}), ("lose", {})])  # fmt: skip
+async def test_of_what_was_not_answered_nothing_is_said_and_the_rest_is_not_tried(monkeypatch, kind, more):
+    monkeypatch.setattr("hookline.probe.frame.facts_of", lambda _: TABLE)
+    async with running() as sandbox, JiwaClient(sandbox.jiwa.url, JiwaKey(SecretStr(KEY))) as client:
+        sandbox.jiwa.faults.add("get_current_session", kind, times=9, **more)
+        probe = Probe(client, {})
+        ended = await done(probe, guessing, surprise)
+
+    assert [("guessing", "unheard"), ("surprise", "skipped")] == [each[:2] for each in ended]
+    assert {} == probe.seen
+
+
+@step("begun", "Begin to write", writes=True)
+async def begun(_probe):
+    raise asyncio.CancelledError
+
+
+async def test_what_ctrl_c_stops_in_the_middle_of_a_write_is_told(probe):
+    with pytest.raises(asyncio.CancelledError):
+        await done(probe, begun, write=True)
+
+    [left] = probe.left
+    assert probe.marker in left
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("<html>\n<b>Zoë</b>, log in", "<aaaa>\n<a>Aaa</a>, aaa aa"),
+        ({"licenseCode": "AB12-CDEF"}, {"licenseCode": "AA99-AAAA"}),
+        ({"postal_code": "9999 AB"}, {"postal_code": "9999 AA"}),
+        ({"errorCode": "TokenException", "Password": "hunter2-x"}, {"errorCode": "TokenException", "Password": "***"}),
+    ],
+)  # fmt: skip
+def test_a_code_that_is_somebody_s_is_no_word_of_the_vendor_and_a_secret_keeps_no_shape(value, expected):
+    assert expected == shape(value, "", ["hunter2-x"])

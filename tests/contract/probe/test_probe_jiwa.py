@@ -87,3 +87,20 @@ async def test_each_step_that_a_fact_names_exists(probe):
     assert set() == {fact.probe for fact in facts_of("jiwa").facts if fact.probe} - {
         each.name for each in STEPS
     }
+
+
+async def test_what_jiwa_refuses_to_make_is_told(sandbox, probe):
+    probe.inputs = {"debtor": "nosuch"}
+
+    ended = [each async for each in run(probe, STEPS, write=True)]
+
+    assert ("order-note", "failed", []) == (ended[-1].step.name, ended[-1].outcome, probe.left)
+
+
+async def test_an_order_that_may_have_been_made_is_told(sandbox, probe):
+    sandbox.jiwa.faults.add("create_sales_order", "garble", form="html", times=9)
+
+    ended = [each async for each in run(probe, STEPS, write=True)]
+
+    assert "failed" == ended[-1].outcome
+    assert [f"perhaps a sales order without lines, {probe.marker}"] == probe.left

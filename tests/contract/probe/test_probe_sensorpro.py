@@ -90,7 +90,7 @@ async def test_a_contact_is_made_and_nothing_of_it_is_left(sandbox, probed):
 
 
 async def test_what_could_not_be_undone_is_told_with_its_mark(sandbox, probed):
-    sandbox.sensorpro.faults.add("forget_contact", "refuse", times=9)
+    sandbox.sensorpro.faults.add("forget_contact", "refuse", status=400, times=9)
 
     probe, _, found = await probed(write=True)
 
@@ -121,7 +121,8 @@ async def test_nothing_is_recorded_that_opens_anything_or_is_about_anybody(probe
         assert hidden not in text
 
 
-async def test_a_user_who_is_not_let_in_is_told_that_neither_form_works(probed):
-    _, _, found = await probed(password="wrong-password")
+async def test_nothing_is_said_of_an_account_that_does_not_let_us_in(probed):
+    _, ended, found = await probed(password="wrong-password")
 
-    assert "neither" in found["sign-in-by-body"].evidence
+    assert ("unheard", {"skipped"}) == (ended.pop("sign-in"), set(ended.values()))
+    assert {"not seen"} == {each.verdict for each in found.values()}

@@ -83,3 +83,18 @@ async def test_a_sentence_that_nobody_knows_is_written_into_the_setting(zentitle
         {"ZENTITLE_DONE_SENTENCES": "Your request was processed."},
         {"ZENTITLE_ABSENT_SENTENCES": "The result set is void."},
     ] == settings
+
+
+async def test_what_is_said_of_a_write_that_was_not_done_is_no_sentence_of_success(zentitle):
+    for operation in ("create_company", "create_license_note"):
+        zentitle.faults.add(operation, "garble", form="sentence", done=False, times=9)
+
+    probe, _ = await probed(zentitle, write=True, product=PRO)
+
+    assert "undocumented-sentences" not in probe.seen
+
+
+async def test_a_product_that_does_not_exist_is_told(zentitle):
+    _, done = await probed(zentitle, write=True, product="nosuch")
+
+    assert ("license", "failed") == done[-1][:2]

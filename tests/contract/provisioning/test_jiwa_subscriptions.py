@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from hookline.cli.secrets import _advice
 from hookline.clients import JiwaClient, JiwaKey, pages
 from hookline.errors import ConfigurationError
 from hookline.provisioning.changes import AS_IT_IS, MADE
@@ -16,6 +17,7 @@ from hookline.provisioning.subscriptions import (
     GIVEN,
     MADE_BESIDE,
     UNSEEN,
+    Outcome,
     SecretNotSent,
     subscribe_jiwa,
     subscriptions,
@@ -286,3 +288,18 @@ async def test_a_gateway_without_a_secret_subscribes_to_nothing(patient, ensure,
     with pytest.raises(ConfigurationError, match="HOOKLINE_SECRET_JIWA is not set"):
         await ensure()
     assert {} == patient.webhooks.subscribers
+
+
+@pytest.mark.parametrize(
+    ("outcome", "advice"),
+    [
+        (Outcome("salesorder.created", "here", f"{MADE_BESIDE}; {UNSEEN}"), "Until then keep the old secret"),
+        (Outcome("salesorder.created", "here", MADE_BESIDE, 1, ("7",)), "delete_webhook_subscription"),
+        (Outcome("salesorder.created", "here", GIVEN), "remove the old secret"),
+    ],
+)
+def test_the_old_secret_may_go_only_where_the_new_one_is_seen(outcome, advice):
+    said = _advice([outcome], dry_run=False)
+
+    assert advice in said
+    assert ("remove the old secret" in said) is (outcome.result == GIVEN)

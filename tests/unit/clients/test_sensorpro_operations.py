@@ -14,6 +14,7 @@ from hookline.clients import (
     SensorproClient,
     SensorproUser,
     UnexpectedAnswer,
+    VendorError,
     operations,
     pages,
 )
@@ -358,3 +359,14 @@ def test_secrets_are_shown_as_asterisks():
     assert "hunter22" not in repr(
         SensorproClient.sign_in.validate(Organization="o", User="u", Password=SecretStr("hunter22"))
     )
+
+
+def test_a_fault_that_speaks_of_the_session_may_have_mailed_and_is_not_sent_again():
+    rows = [{"Sequence": 0, "Description": "Session timed out", "Code": ""}]
+    answer = httpx.Response(500, json={"Result": {"ErrorMessages": rows, "TotalErrors": 1}})
+    user = SensorproUser("o", "u", SecretStr("hunter22"), SecretStr("key"))
+
+    assert not user.session_ended(answer)
+    with pytest.raises(VendorError) as raised:
+        SensorproClient.decode(OPERATIONS["trigger_email"], answer)
+    assert raised.value.maybe_applied

@@ -153,3 +153,20 @@ def test_a_text_that_says_so_is_an_empty_list(text):
 
     assert [] == ZentitleClient.list_license_codes.read(response).Results
     assert [] == ZentitleClient.list_companies_products.read(response)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "An unknown error has occurred.",
+        "Error: Timeout expired. The timeout period elapsed prior to completion.",
+        "Error: Transaction was deadlocked, rerun the transaction",
+        "Please try again later",
+        "Error: Object reference not set to an instance of an object.",
+        "Error: an unexpected fault, no records",
+    ],
+)
+def test_a_fault_of_the_vendor_is_neither_a_refusal_nor_an_absence(sentence):
+    assert not Sentences().says_refused(sentence, is_documented=True), "the write may be done"
+    assert not Sentences().says_absent(sentence), "a second one would be made"
+    assert Sentences.of(refused=sentence).says_refused(sentence, is_documented=True)
