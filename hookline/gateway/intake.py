@@ -77,9 +77,15 @@ def read_request(request: RequestData) -> Intake:
 
 
 def unread(request: RequestData) -> Intake:
-    """Return the delivery of a request that is too costly to read; raises Rejection where it must be redacted."""
+    """
+    Return the delivery of a request that is too costly to read.
+
+    Raises:
+        Rejection: it must be redacted, or has its id in its body: a repeat that is read would not be known as one.
+    """
     source = source_of(request.spec)
-    if source.redact or request.method != "POST":
+    has_id_within = isinstance(source.id, Template) and source.split is None
+    if source.redact or has_id_within or request.method != "POST":
         raise Rejection(413, "The body is too costly to read.")
     return _delivery(source, request, None)
 

@@ -242,7 +242,7 @@ async def test_no_answer_sends_anybody_to_where_the_host_header_says(gateway, pa
         (
             "careful",
             b"a=%e9",
-            {"Content-Type": "application/x-www-form-urlencoded; charset=windows-1252"},
+            {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
             400,
         ),
     ],
