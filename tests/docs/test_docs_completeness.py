@@ -328,5 +328,10 @@ def test_the_number_of_operations_is_right(page):
     assert [str(here)] == re.findall(r"(\d+) operations", prose(ROOT / page))
 
 
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_the_number_of_presets_is_right(page):
+    assert [str(len(PRESETS))] == re.findall(r"(\d+) presets", prose(ROOT / page))
+
+
 def test_secrets_of_sources_are_documented_by_the_form_of_their_name():
     assert SECRET_PREFIX + "<SOURCE>" in names_on("hooks.md")
