@@ -387,7 +387,7 @@ async def test_a_poll_that_no_waiting_helps_is_one_issue_until_the_list_can_be_r
 
     async def fails(**how):
         claimed = await polls.claim(database, SOURCE, poll, "engine", now=True)
-        await polls.note_failure(database, claimed, "the key is refused", wait=HOUR, **how)
+        await polls.note_failure(database, claimed, "the list is refused", wait=HOUR, **how)
         return await open_issues()
 
     away = [await fails() for _ in range(4)]
@@ -396,7 +396,7 @@ async def test_a_poll_that_no_waiting_helps_is_one_issue_until_the_list_can_be_r
     await polls.store(database, claimed, [], Reading(), wait=HOUR)
 
     assert [[]] * 4 == away
-    assert [[f"{SOURCE} cannot be read: the key is refused"]] * 2 == refused
+    assert [[f"{SOURCE} cannot be read: the list is refused"]] * 2 == refused
     assert [] == await open_issues()
 
 

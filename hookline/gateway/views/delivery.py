@@ -97,7 +97,11 @@ async def _can(views: AdminViews, database: asyncpg.Pool, row: dict[str, Any]) -
 
 
 def _routes(views: AdminViews, row: dict[str, Any]) -> set[str]:
-    """Return the routes of `hooks.yaml` for the delivery's source."""
+    """Return the routes of `hooks.yaml` for the delivery's source; of a bundle, only the items have some."""
+    source = views.hooks.sources.get(row["source"])
+    is_bundle = row["envelope"] is None and source is not None and source.split is not None
+    if is_bundle or row["state"] == "split":
+        return set()
     return {route.name for route in views.hooks.routes if route.source == row["source"]}
 
 
