@@ -13,6 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def _named(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
@@ -33,6 +46,8 @@ def _certificate(subject, issuer, key, signed_by, *, authority, names=()):
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signed_by.public_key()), critical=False
         )
     )
+    if authority:  # without it, Python 3.13 trusts none
+        builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
     if names:
         alternatives = [x509.DNSName(name) for name in names]
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)

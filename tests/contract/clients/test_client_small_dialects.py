@@ -69,7 +69,7 @@ async def test_sensorpro_is_used_rightly_in_dialects(sandbox, sensorpro_here, se
 
 
 async def test_an_ended_session_in_words_that_nobody_knows_is_a_refusal_and_no_mail(sandbox, sensorpro):
-    await sensorpro.get_contacts()  # signs in, whoever's session was there
+    await sensorpro.get_contacts()  # signs in: an earlier test's session is gone
     sandbox.sensorpro.dialect.speak({"session-ended": "other-words"})
     sandbox.sensorpro.end_sessions()
 
