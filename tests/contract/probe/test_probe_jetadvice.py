@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from hookline.clients import JetadviceClient, JetadviceUser
 from hookline.facts import facts_of
 from hookline.probe.frame import Probe, findings, run, steps_of
-from hookline.simulators import running
 
 STEPS = steps_of("jetadvice")
 SPOKEN = [
@@ -17,18 +16,6 @@ SPOKEN = [
     if any(fact.id in each.confirms for each in STEPS)
     for variant in fact.variants
 ]
-
-
-@pytest.fixture(scope="module")
-async def started():
-    async with running() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(started):
-    started.reset()
-    return started
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pydantic import SecretStr
 from hookline.clients import JiwaClient, JiwaKey
 from hookline.facts import facts_of
 from hookline.probe.frame import Probe, findings, run, steps_of
-from hookline.simulators import running
 
 STEPS = steps_of("jiwa")
 CONFIRMED = {name for each in STEPS for name in each.confirms}
@@ -15,15 +14,8 @@ VARIANTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-async def sandbox():
-    async with running() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 async def probe(sandbox):
-    sandbox.reset()
     async with JiwaClient(sandbox.jiwa.url, JiwaKey(SecretStr("sandbox-jiwa-key"))) as client:
         yield Probe(client, {"debtor": "1001"})
 

@@ -6,7 +6,6 @@ from pydantic import SecretStr
 from hookline.clients import ZentitleClient, ZentitleKey
 from hookline.facts import facts_of
 from hookline.probe.frame import Probe, findings, run, steps_of
-from hookline.simulators import running
 
 PRO = "6453300110"
 STEPS = steps_of("zentitle")
@@ -19,16 +18,9 @@ VARIANTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-async def simulators():
-    async with running() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def zentitle(simulators):
-    simulators.reset()
-    return simulators.zentitle
+def zentitle(sandbox):
+    return sandbox.zentitle
 
 
 async def probed(zentitle, *, write, **inputs):
