@@ -68,6 +68,7 @@ async def replay(
             UPDATE deliveries d
             SET state = 'received', reason = NULL, only_route = $2, routing_attempts = 0, routing_until = NULL
             WHERE id = ANY($1) AND state NOT IN ('received', 'held') AND body IS NOT NULL
+              AND (state <> 'split' OR $2::text IS NULL)   -- only the items of a bundle have routes
               AND NOT EXISTS (SELECT FROM dispatches p
                               WHERE p.delivery_id = d.id AND p.route = coalesce($2, p.route))
             RETURNING id

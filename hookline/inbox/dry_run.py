@@ -50,11 +50,9 @@ async def discard(database: asyncpg.Pool, delivery_ids: Sequence[UUID]) -> list[
 
 
 def _why_not_replayed(delivery: Row) -> str:
-    return (
-        "its body is no longer stored"
-        if delivery["is_empty"] and delivery["state"] not in OPEN
-        else "waits or runs"
-    )
+    if delivery["is_empty"] and delivery["state"] not in OPEN:
+        return "its body is no longer stored"
+    return "is a bundle: only its items have routes" if delivery["state"] == "split" else "waits or runs"
 
 
 async def _run(

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from hookline.hooks import load_hooks
 from hookline.hooks.bundles import MAX_ITEMS, split
 from hookline.hooks.ids import BUNDLE
-from hookline.inbox import bodies, commands, deliveries
+from hookline.inbox import bodies, commands, deliveries, dry_run
 from hookline.inbox.deliveries import Arrival
 from hookline.provisioning.deployments import load_deployments
 
@@ -225,6 +225,17 @@ async def test_where_nothing_is_a_repeat_each_item_of_a_bundle_is_worked_on_and_
     await route_received(never, deployments)
 
     assert 4 == await database.fetchval("SELECT count(*) FROM dispatches")
+
+
+async def test_a_bundle_is_replayed_to_no_route_for_only_its_items_have_some(database, send):
+    await send(bundle(entry(7, 1)))
+    whole, _ = await rows(database)
+    async with database.acquire() as connection:
+        replayed = await commands.replay(connection, [whole["id"]], route="event", actor="ann")
+
+    [part] = await dry_run.replay(database, [whole["id"]], "event")
+    assert (set(), "split") == (replayed, (await rows(database))[0]["state"])
+    assert "is a bundle: only its items have routes" == part.left_alone
 
 
 async def test_an_item_outlives_its_bundle_and_is_never_split_again(
