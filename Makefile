@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(VENV)/ready ## Make .venv with what Hookline runs on, pinned (done by the other verbs when needed)
+setup: $(VENV)/installed ## Make .venv with what Hookline runs on, pinned (done by the other verbs when needed)
 
 $(VENV)/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo 'Hookline needs Python 3.11 to 3.13; name one with: make PYTHON=python3.11 …'; exit 2; }
@@ -26,10 +26,13 @@ $(VENV)/ready: requirements.lock
 	@sed -n '/^uv==/,/[^\]$$/p' requirements.lock >$(VENV)/uv.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+$(VENV)/installed: pyproject.toml $(VENV)/ready # again for new entry points
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-dev: $(VENV)/dev ## Add what tests and checks need to it (done by the other verbs when needed)
+dev: $(VENV)/dev $(VENV)/installed ## Add what tests and checks need to it (done by the other verbs when needed)
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/ready
 	@echo 'Adding what tests and checks need'

@@ -1,29 +1,12 @@
-"""The Prefect blocks: credentials of the vendors. Prefect finds them through its `prefect.collections` entry point."""
+"""The Prefect blocks: credentials of the vendors, each in the module of its vendor."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from blocks.base import VendorCredentials
-from blocks.jetadvice import JetadviceCredentials
-from blocks.jifeline import JifelineCredentials
-from blocks.jiwa import JiwaCredentials
-from blocks.sensorpro import SensorproCredentials
-from blocks.zentitle import ZentitleCredentials
+from hookline.vendors import Parts
 
-BLOCKS: dict[str, type[VendorCredentials]] = {
-    block.vendor: block
-    for block in (
-        JiwaCredentials,
-        ZentitleCredentials,
-        SensorproCredentials,
-        JetadviceCredentials,
-        JifelineCredentials,
-    )
-}
+BLOCKS: Final[Mapping[str, type[VendorCredentials]]] = Parts("block")
+"""The block of each vendor."""
 
-__all__ = [
-    "BLOCKS",
-    "JetadviceCredentials",
-    "JifelineCredentials",
-    "JiwaCredentials",
-    "SensorproCredentials",
-    "VendorCredentials",
-    "ZentitleCredentials",
-]
+__all__ = ["BLOCKS", "VendorCredentials"]

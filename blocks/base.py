@@ -10,13 +10,18 @@ from typing import Any, ClassVar, Final, Self, cast
 
 from prefect.blocks.abstract import CredentialsBlock
 from prefect.concurrency.asyncio import concurrency, rate_limit
+from prefect.exceptions import ObjectNotFound
 from pydantic import HttpUrl
 
-from hookline.clients import VendorClient
+from hookline import accounts
+from hookline.clients.transport import Options, VendorClient
+from hookline.errors import ConfigurationError
 from hookline.outages.watch import AccountWatch, watch
 from hookline.settings import VendorSettings, settings
 
 CACHE_SECONDS: Final = 30.0
+LIMITS: Final = ("calls", "rate")
+"""The ends of the names of the limits of an account."""
 _loaded: dict[tuple[type, str], tuple[float, Any]] = {}
 
 
@@ -40,6 +45,21 @@ class Limit:
     """Slots that become free by themselves; 0: a slot is free again when its call has ended."""
 
 
+class BlockMissing(ConfigurationError):
+    """There are no stored credentials of this name."""
+
+    def __init__(self, vendor: str, name: str) -> None:
+        super().__init__(
+            f"There is no block {vendor}-credentials/{name} at Prefect. Make it there, or set the variables of this "
+            "account and run `hookline apply` (docs/accounts.md); a delivery that needs it can be replayed then."
+        )
+        self.arguments = (vendor, name)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """Pickle by its arguments: Prefect stores the error of a failed run."""
+        return type(self), self.arguments
+
+
 class VendorCredentials(CredentialsBlock, VendorSettings):
     """
     Credentials for one vendor account, with its limits.
@@ -55,10 +75,19 @@ class VendorCredentials(CredentialsBlock, VendorSettings):
         Return the stored credentials of this name, read from the Prefect server at most every half minute.
 
         Every run needs them, and reading them takes 20 ms or more; a changed secret is in use 30 s later.
+
+        Raises:
+            BlockMissing: there are none of this name.
         """
         loaded = _loaded.get((cls, name))
         if loaded is None or time.monotonic() - loaded[0] > CACHE_SECONDS:
-            loaded = _loaded[cls, name] = (time.monotonic(), await cls.aload(name))
+            try:
+                stored = await cls.aload(name)
+            except ValueError as error:
+                if isinstance(error.__cause__, ObjectNotFound):
+                    raise BlockMissing(cls.vendor, name) from None
+                raise
+            loaded = _loaded[cls, name] = (time.monotonic(), stored)
         return cast("Self", loaded[1])
 
     @property
@@ -84,6 +113,10 @@ class VendorCredentials(CredentialsBlock, VendorSettings):
     def watch(self) -> AccountWatch | None:
         """Return the watch over the health of stored credentials' account; of others, none is kept."""
         return watch(settings(), self.vendor, self.stored_as) if self.stored_as else None
+
+    def options(self) -> Options:
+        """Return what its clients take beside the log-in: limits, watch and time limit."""
+        return accounts.options(self.limiter(), self.watch())
 
     @abstractmethod
     def get_client(self) -> VendorClient:

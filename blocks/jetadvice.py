@@ -5,9 +5,8 @@ from typing import ClassVar
 from pydantic import HttpUrl
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline import accounts
-from hookline.clients import JetadviceClient
-from hookline.settings import JetadviceSettings
+from hookline.clients.jetadvice import JetadviceClient
+from hookline.shipped.jetadvice import JetadviceSettings
 
 
 class JetadviceCredentials(JetadviceSettings, VendorCredentials):
@@ -17,7 +16,7 @@ class JetadviceCredentials(JetadviceSettings, VendorCredentials):
     Example:
         Load stored JetAdvice credentials and list the printers of a customer:
         ```python
-        from blocks import JetadviceCredentials
+        from blocks.jetadvice import JetadviceCredentials
 
         jetadvice = JetadviceCredentials.load("BLOCK_NAME")
         async with jetadvice.get_client() as client:
@@ -34,7 +33,7 @@ class JetadviceCredentials(JetadviceSettings, VendorCredentials):
 
     def get_client(self) -> JetadviceClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.jetadvice(self, self.limiter(), self.watch())
+        return JetadviceClient.connect(self, **self.options())
 
     async def check_connection(self) -> Connection:
         """Log in and list the customers that the user may see."""

@@ -5,9 +5,8 @@ from typing import ClassVar
 from pydantic import HttpUrl
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline import accounts
-from hookline.clients import JifelineClient
-from hookline.settings import JifelineSettings
+from hookline.clients.jifeline import JifelineClient
+from hookline.shipped.jifeline import JifelineSettings
 
 
 class JifelineCredentials(JifelineSettings, VendorCredentials):
@@ -17,7 +16,7 @@ class JifelineCredentials(JifelineSettings, VendorCredentials):
     Example:
         Load stored Jifeline credentials and list closed tickets:
         ```python
-        from blocks import JifelineCredentials
+        from blocks.jifeline import JifelineCredentials
 
         jifeline = JifelineCredentials.load("BLOCK_NAME")
         async with jifeline.get_client() as client:
@@ -34,7 +33,7 @@ class JifelineCredentials(JifelineSettings, VendorCredentials):
 
     def get_client(self) -> JifelineClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.jifeline(self, self.limiter(), self.watch())
+        return JifelineClient.connect(self, **self.options())
 
     async def check_connection(self) -> Connection:
         """Read how many customers the credentials open."""

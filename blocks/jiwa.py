@@ -6,9 +6,8 @@ from typing import ClassVar
 from pydantic import HttpUrl
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline import accounts
-from hookline.clients import JiwaClient
-from hookline.settings import JiwaSettings
+from hookline.clients.jiwa import JiwaClient
+from hookline.shipped.jiwa import JiwaSettings
 
 
 class JiwaCredentials(JiwaSettings, VendorCredentials):
@@ -18,7 +17,7 @@ class JiwaCredentials(JiwaSettings, VendorCredentials):
     Example:
         Load stored Jiwa credentials and read an order:
         ```python
-        from blocks import JiwaCredentials
+        from blocks.jiwa import JiwaCredentials
 
         jiwa = JiwaCredentials.load("BLOCK_NAME")
         async with jiwa.get_client() as client:
@@ -35,7 +34,7 @@ class JiwaCredentials(JiwaSettings, VendorCredentials):
 
     def get_client(self) -> JiwaClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.jiwa(self, self.limiter(), self.watch())
+        return JiwaClient.connect(self, **self.options())
 
     async def check_connection(self) -> Connection:
         """Read the session of our user, and the time at Jiwa."""

@@ -5,9 +5,8 @@ from typing import ClassVar
 from pydantic import HttpUrl
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline import accounts
-from hookline.clients import SensorproClient
-from hookline.settings import SensorproSettings
+from hookline.clients.sensorpro import SensorproClient
+from hookline.shipped.sensorpro import SensorproSettings
 
 
 class SensorproCredentials(SensorproSettings, VendorCredentials):
@@ -17,7 +16,7 @@ class SensorproCredentials(SensorproSettings, VendorCredentials):
     Example:
         Load stored Sensorpro credentials and read a contact:
         ```python
-        from blocks import SensorproCredentials
+        from blocks.sensorpro import SensorproCredentials
 
         sensorpro = SensorproCredentials.load("BLOCK_NAME")
         async with sensorpro.get_client() as client:
@@ -34,7 +33,7 @@ class SensorproCredentials(SensorproSettings, VendorCredentials):
 
     def get_client(self) -> SensorproClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.sensorpro(self, self.limiter(), self.watch())
+        return SensorproClient.connect(self, **self.options())
 
     async def check_connection(self) -> Connection:
         """Sign in."""

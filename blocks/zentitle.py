@@ -5,9 +5,8 @@ from typing import ClassVar
 from pydantic import HttpUrl
 
 from blocks.base import Connection, VendorCredentials, logo
-from hookline import accounts
-from hookline.clients import ZentitleClient
-from hookline.settings import ZentitleSettings
+from hookline.clients.zentitle import ZentitleClient
+from hookline.shipped.zentitle import ZentitleSettings
 
 
 class ZentitleCredentials(ZentitleSettings, VendorCredentials):
@@ -17,7 +16,7 @@ class ZentitleCredentials(ZentitleSettings, VendorCredentials):
     Example:
         Load stored Zentitle credentials and read a license code:
         ```python
-        from blocks import ZentitleCredentials
+        from blocks.zentitle import ZentitleCredentials
 
         zentitle = ZentitleCredentials.load("BLOCK_NAME")
         async with zentitle.get_client() as client:
@@ -34,7 +33,7 @@ class ZentitleCredentials(ZentitleSettings, VendorCredentials):
 
     def get_client(self) -> ZentitleClient:
         """Return a client for one `async with`; make another for the next."""
-        return accounts.zentitle(self, self.limiter(), self.watch())
+        return ZentitleClient.connect(self, **self.options())
 
     async def check_connection(self) -> Connection:
         """List our products at Zentitle."""

@@ -1,12 +1,15 @@
 """
-Write `.env.example`, and the generated parts of docs/{glossary,settings,cli,states,senders}.md and docs/vendors/.
+Write `.env.example`, deployments/schemas/, and the generated parts of the pages.
 
-Each stands between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings,
-the command line itself of the commands, `hookline.states` of the states, and the clients of the vendors' operations.
+The parts are of docs/{glossary,settings,cli,states,senders,texts}.md, docs/vendors/ and docs/first-account/, each
+between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings, the command
+line itself of the commands, `hookline.states` of the states, `flows.texts` of the texts, the models of the files of the
+schemas, and the clients of the vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,12 +28,15 @@ from hookline.hooks import Source, load_hooks
 from hookline.hooks.presets import SENDERS
 from hookline.hooks.sources import IdHeader, read_source
 from hookline.hooks.templates import Template
+from hookline.provisioning.file_schemas import SCHEMAS
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.signature import Signature
 from hookline.schemes.url_secret import UrlSecret
 from hookline.settings import VENDORS, FromEnvironment, Settings
 from hookline.source_secrets import secret_variable
 from hookline.states import MACHINES, STATES, WORST_FIRST, Machine, Phase, Transition
+from hookline.texts import declared
+from hookline.vendors import vendors
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- generated: run docs/generate.py -->", "<!-- end of the generated part -->"
@@ -59,6 +65,12 @@ OWN_PREFECT = Variable(
     "Hookline's own, on HOOKLINE_PREFECT_PORT",
     "http://prefect.example.com:4200/api",
 )
+A_PERSON = Variable(
+    "HOOKLINE_PERSON_ANNA",
+    "Where `anna` is reached, in Apprise's notation, when a flow asks her (docs/waiting.md)",
+    "she is asked on the page alone",
+    "mailtos://user:password@smtp.example.com?to=anna@example.com",
+)
 SECRET_MEANINGS = {
     "shared-secret": "Secret that {} sends with each message, 24 characters or more; the new one, the old one",
     "standard-webhooks": "Secret of the source {}, as in `whsec_` and base64; the new one, the old one",
@@ -74,20 +86,29 @@ def pages() -> dict[Path, str]:
         docs / "cli.md": command_sections(),
         docs / "states.md": state_sections(),
         docs / "senders.md": sender_table(),
+        docs / "texts.md": text_sections(),
     } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
     written = {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
-    for vendor in CLIENTS:
+    for vendor in (name for name in CLIENTS if vendors()[name].facts):
         page, account = docs / "vendors" / f"{vendor}.md", docs / "first-account" / f"{vendor}.md"
         written[page] = _with(written[page], "\n".join(fact_table(vendor)), FACTS, END_OF_FACTS)
         text = account.read_text(encoding="utf-8")
         written[account] = _with(text, "\n".join(to_confirm(vendor)), FACTS, END_OF_FACTS)
-    return {ROOT / ".env.example": "\n".join(env_example()), **written}
+    schemas = {
+        ROOT / "deployments" / "schemas" / f"{name}.json": json.dumps(schema(), indent=1) + "\n"
+        for name, schema in SCHEMAS.items()
+    }
+    return {ROOT / ".env.example": "\n".join(env_example()), **schemas, **written}
 
 
 def sections() -> Iterator[tuple[str, list[Variable]]]:
     """Yield the sections of `.env.example`, each with its variables."""
     yield "Hookline", [*_variables(Settings), OWN_PREFECT]
     yield "Webhook secrets: HOOKLINE_SECRET_<SOURCE> for each source of hooks.yaml", list(_secrets())
+    yield (
+        "People who are asked: HOOKLINE_PERSON_<NAME> for each name that a flow or the catalog has",
+        [A_PERSON],
+    )
     for kind in VENDORS.values():
         yield (inspect.getdoc(kind) or "").rstrip("."), list(_variables(kind))
 
@@ -117,6 +138,16 @@ def glossary_tables() -> Iterator[str]:
         kind, word = next(iter(entry.items()))
         places = ", ".join(f"`{place}`" for place in entry.get("in", ())) or "everywhere"
         yield f"| `{word.replace('|', chr(92) + '|')}` | {kind} | {entry['use']} | {places} |"
+
+
+def text_sections() -> Iterator[str]:
+    """Yield a section for each text, with its values."""
+    for (workflow, name), text in declared().items():
+        yield f"\n### {workflow}/{name}\n"
+        yield f"{inspect.getdoc(text)}\n"
+        yield "| value | meaning |\n| --- | --- |"
+        for value, meaning in text.described().items():
+            yield f"| `{value}` | {meaning} |"
 
 
 def sender_table() -> Iterator[str]:

@@ -1,14 +1,20 @@
 """A license on loan for a customer, undone where Jiwa says that its account may not have one."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from blocks import JiwaCredentials, SensorproCredentials, ZentitleCredentials
+from blocks.jiwa import JiwaCredentials
+from blocks.sensorpro import SensorproCredentials
+from blocks.zentitle import ZentitleCredentials
 from flows.customers import Account, company_of
 from flows.mail import Mailer, contact_of
+from flows.parameters import DebtorId, JiwaBlock, PartNo, SensorproBlock, ZentitleBlock, identifier
+from flows.texts.license_on_loan import DeclinedMail, GrantedMail, LicenseNote
+from flows.wording import worded
+from hookline.account_keys import id_of
 from hookline.catalog import Loans, Stock, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jiwa.debtors import Debtor
@@ -17,19 +23,20 @@ from hookline.journal import BusinessFailure
 from hookline.settings import settings
 from tasks import jiwa as jiwa_tasks
 from tasks import zentitle as zentitle_tasks
+from tasks.about import about, begin, say_failed
 from tasks.effects import BusinessKey, Compensation
 
 WORKFLOW: Final = "license-on-loan"
 
 
-@flow(name=WORKFLOW, persist_result=False)
+@flow(name=WORKFLOW, persist_result=False, on_failure=[say_failed])
 async def license_on_loan(
-    request_id: str,
-    debtor_id: str,
-    part_no: str,
-    jiwa: str = "default",
-    zentitle: str = "default",
-    sensorpro: str = "default",
+    request_id: Annotated[str, identifier("Number of the request")],
+    debtor_id: DebtorId,
+    part_no: PartNo,
+    jiwa: JiwaBlock = "default",
+    zentitle: ZentitleBlock = "default",
+    sensorpro: SensorproBlock = "default",
 ) -> State[None]:
     """
     Lend a license to a customer who has not paid yet, and tell the customer.
@@ -45,30 +52,43 @@ async def license_on_loan(
         zentitle: name of the Zentitle Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
     """
-    loans, stock = _rules(part_no)
+    await begin(f"loan {request_id}")
+    loans, stock = _rules(part_no, jiwa)
     jiwa_account = await JiwaCredentials.named(jiwa)
     debtor = await _debtor(jiwa_account, debtor_id)
+    customer = Account(debtor.AccountNo, debtor.Name, debtor.EmailAddress, jiwa)
     who = f"customer {debtor.Name} ({debtor.AccountNo})"
     contact = contact_of(who, debtor.EmailAddress, debtor.Name, kept_in="Jiwa", so_far="Nothing was lent.")
-    mailer = Mailer(await SensorproCredentials.named(sensorpro), contact)
-    business = BusinessKey(WORKFLOW, request_id, f"loan {request_id}")
+    language = load_catalog(settings().catalog).of(jiwa=jiwa).language.of(debtor.AccountNo, debtor.Country)
+    mailer = Mailer(await SensorproCredentials.named(sensorpro), contact, language)
+    business = BusinessKey(WORKFLOW, request_id, f"loan {request_id}").at(jiwa=jiwa)
+    await about(f"{business.label} · {debtor.Name}", loan=request_id, customer=debtor.AccountNo)
 
     try:
         async with business.compensated() as loan:
-            code = await _lend(await ZentitleCredentials.named(zentitle), loan, debtor, stock, loans.days)
+            code = await _lend(stock.zentitle or zentitle, loan, customer, stock, loans.days)
             await _within_credit(jiwa_account, debtor_id)
     except BusinessFailure as no:
         step = business.step("mail: declined")
-        await mailer.send(step, loans.declined, request=request_id, license=part_no)
+        refusal = DeclinedMail(request=request_id, customer=debtor.Name, contact=debtor.Name, part=part_no)
+        await mailer.send(step, loans.declined, refusal)
         return Completed(name="Declined", message=f"{business.label}: {no}")
 
     step = business.step("mail: granted")
-    await mailer.send(step, loans.granted, request=request_id, license=f"{part_no}: {code}")
+    text = GrantedMail(
+        request=request_id,
+        customer=debtor.Name,
+        contact=debtor.Name,
+        part=part_no,
+        license=code,
+        days=loans.days,
+    )
+    await mailer.send(step, loans.granted, text)
     return Completed(message=f"{business.label} for {debtor.Name}: {code} for {loans.days} days.")
 
 
-def _rules(part_no: str) -> tuple[Loans, Stock]:
-    loans = load_catalog(settings().catalog).loans
+def _rules(part_no: str, jiwa: str) -> tuple[Loans, Stock]:
+    loans = load_catalog(settings().catalog).of(jiwa=jiwa).loans
     if loans is None:
         raise HooklineError("catalog.yaml has no part `loans`, which says what may be lent. Add it.")
     if part_no not in loans.stock:
@@ -88,13 +108,11 @@ async def _debtor(jiwa: JiwaCredentials, debtor_id: str) -> Debtor:
         ) from None
 
 
-async def _lend(
-    zentitle: ZentitleCredentials, loan: Compensation, debtor: Debtor, stock: Stock, days: int
-) -> str:
+async def _lend(zentitle_name: str, loan: Compensation, customer: Account, stock: Stock, days: int) -> str:
     """Take a license out of the stock and make it the customer's for so many days; return its code."""
-    account = Account(debtor.AccountNo, debtor.Name, debtor.EmailAddress)
-    company = await company_of(zentitle, account, stock.product_id)
-    loan.compensate(account.company_at(zentitle)).by(
+    zentitle = await ZentitleCredentials.named(zentitle_name)
+    company = await company_of(zentitle, customer, stock.product_id)
+    loan.compensate(customer.company_at(zentitle)).by(
         zentitle_tasks.delete_company, zentitle, companyid=company
     )
 
@@ -122,12 +140,10 @@ async def _lend(
     await zentitle_tasks.set_license_terms(
         zentitle, loan.business, stock.product_id, code, clients=1, days=days
     )
+    step = loan.step(f"license note of {code}")
+    note = LicenseNote(request=id_of(loan.business.key), customer=customer.name, account=customer.account_no)
     await zentitle_tasks.create_license_note(
-        zentitle,
-        loan.step(f"license note of {code}"),
-        productid=stock.product_id,
-        licensecode=code,
-        description=f"Lent to {debtor.Name} ({debtor.AccountNo}), {loan.business.label}",
+        zentitle, step, productid=stock.product_id, licensecode=code, description=await worded(step, note)
     )
     return code
 

@@ -1,26 +1,29 @@
 """Notification: a message to `HOOKLINE_NOTIFY_URLS` when something waits for a person."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.parameters import titled
+from hookline import notification
 from hookline.database import pool
-from hookline.errors import ConfigurationError, HooklineError
+from hookline.errors import HooklineError
 from hookline.inbox import stats
 from hookline.settings import settings
 from hookline.states import NEED_A_PERSON
-from hookline.text import markdown, one_line
-
-if TYPE_CHECKING:
-    from apprise import Apprise, NotifyFormat
+from hookline.text import one_line
+from tasks.about import about, begin, say_failed
 
 
 # A message that comes twice does no harm, so it needs no journal.
-@flow(name="notify", retries=3, retry_delay_seconds=60, persist_result=False)
-async def notify(what: str, title: str = "Hookline needs a person") -> State[None]:
+@flow(name="notify", retries=3, retry_delay_seconds=60, persist_result=False, on_failure=[say_failed])
+async def notify(
+    what: Annotated[str, titled("What happened", min_length=1)],
+    title: Annotated[str, titled("Title", min_length=1)] = "Hookline needs a person",
+) -> State[None]:
     """
     Send a message about what happened and all else that waits for a person.
 
@@ -28,53 +31,24 @@ async def notify(what: str, title: str = "Hookline needs a person") -> State[Non
         what: what happened, in words.
         title: the title of the message.
     """
-    import apprise  # 150 services, which engines that import this flow need not load
-
+    await begin(f"message: {what}")
     current = settings()
     if current.notify_urls is None:
+        await about(f"nobody to notify: {what}")
         return Completed(
             name="Nobody to notify", message="HOOKLINE_NOTIFY_URLS is not set (docs/automations.md)."
-        )
-    people = apprise.Apprise()
-    if not people.add(current.notify_urls.get_secret_value()):
-        raise ConfigurationError(
-            "HOOKLINE_NOTIFY_URLS holds an address that Apprise cannot read (docs/automations.md)."
         )
     sources = await stats.by_source(await pool(current))
     waiting = [
         f"{number} {state} of {source.source}" for source in sources for state, number in _waiting(source)
     ]
     lines = [what, "", "Waiting for a person:", *waiting, ""]
-    sent = [
-        await group.async_notify(
-            title=one_line(title),
-            body="\n".join([*map(write, lines), current.base_url]),
-            body_format=body_format,
-        )
-        for group, write, body_format in _by_format(people)
-    ]
-    if not all(sent):
-        raise HooklineError(
-            "The message could not be sent to every address of HOOKLINE_NOTIFY_URLS; the log above says why."
-        )
+    try:
+        await notification.send(current.notify_urls, title, lines, current.base_url)
+    except HooklineError as error:
+        raise type(error)(f"HOOKLINE_NOTIFY_URLS {error}.") from None
+    await about(f"notified: {what}")
     return Completed(message=one_line(what))
-
-
-def _by_format(people: "Apprise") -> Iterator[tuple["Apprise", Callable[[str], str], "NotifyFormat"]]:
-    """
-    Yield the services with Markdown and those without, each with the function that escapes a sender's text for them.
-
-    Apprise makes HTML of text, and escapes it; text for services with Markdown it leaves as it is.
-    """
-    from apprise import Apprise, NotifyFormat
-
-    of_markdown, others = Apprise(), Apprise()
-    for server in people:
-        (of_markdown if server.notify_format == NotifyFormat.MARKDOWN else others).add(server)
-    if of_markdown:
-        yield of_markdown, markdown, NotifyFormat.MARKDOWN
-    if others:
-        yield others, one_line, NotifyFormat.TEXT
 
 
 def _waiting(source: stats.Source) -> Iterator[tuple[str, str]]:

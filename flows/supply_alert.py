@@ -3,23 +3,30 @@
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.variables import Variable
 
-from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials
+from blocks.jetadvice import JetadviceCredentials
+from blocks.jiwa import JiwaCredentials
+from blocks.sensorpro import SensorproCredentials
 from flows.mail import Mailer, contact_of
+from flows.parameters import JetadviceBlock, JiwaBlock, SensorproBlock, identifier
 from flows.report import Row, conclude
+from flows.texts.supply_alert import OrderedMail
+from hookline.account_keys import label_at, other_than_default
 from hookline.catalog import Supplies, load_catalog
 from hookline.clients.errors import VendorAway
 from hookline.clients.jetadvice.models import Customer, Device, Supply
-from hookline.clients.jiwa.models import NewLine
+from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.errors import HooklineError
+from hookline.record_links import Record
 from hookline.settings import settings
 from tasks import jetadvice as jetadvice_tasks
 from tasks import jiwa as jiwa_tasks
+from tasks.about import begin, say_failed
 from tasks.effects import BusinessKey
 
 WORKFLOW: Final = "supply-alert"
@@ -43,12 +50,15 @@ class Cartridge:
     device: Device
     supply: Supply
     customer: Customer
+    jetadvice: str
+    """The name of the block of its JetAdvice account."""
 
     @property
     def variable(self) -> str:
         """The name of the variable that remembers its order."""
+        account = "".join(f"{name}_" for name in other_than_default(jetadvice=self.jetadvice).values())
         place = f"{self.device.deviceId}-{self.supply.type}-{self.supply.color}".lower()
-        return VARIABLES + re.sub(r"[^a-z0-9]+", "-", place).strip("-")
+        return VARIABLES + account + re.sub(r"[^a-z0-9]+", "-", place).strip("-")
 
     def __str__(self) -> str:
         """Return the cartridge in a person's words."""
@@ -63,13 +73,13 @@ class Order:
     number: str = ""
 
 
-@flow(name=WORKFLOW, persist_result=False)
+@flow(name=WORKFLOW, persist_result=False, on_failure=[say_failed])
 async def supply_alert(
-    device_id: str,
-    customer_id: str,
-    jetadvice: str = "default",
-    jiwa: str = "default",
-    sensorpro: str = "default",
+    device_id: Annotated[str, identifier("Printer: JetAdvice's id")],
+    customer_id: Annotated[str, identifier("Customer: JetAdvice's id")],
+    jetadvice: JetadviceBlock = "default",
+    jiwa: JiwaBlock = "default",
+    sensorpro: SensorproBlock = "default",
 ) -> State[None]:
     """
     Order each cartridge of a printer that is nearly used up, once until it is replaced.
@@ -84,7 +94,9 @@ async def supply_alert(
         jiwa: name of the Jiwa Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
     """
-    rules = load_catalog(settings().catalog).supplies
+    name = label_at(f"printer {device_id}", jetadvice=jetadvice, jiwa=jiwa)
+    await begin(name)
+    rules = load_catalog(settings().catalog).of(jiwa=jiwa).supplies
     if rules is None:
         raise HooklineError("catalog.yaml has no part `supplies`, which says when they are ordered. Add it.")
     accounts = Accounts(
@@ -93,15 +105,17 @@ async def supply_alert(
         await SensorproCredentials.named(sensorpro),
     )
     rows = []
-    async with BusinessKey(WORKFLOW, device_id, f"device {device_id}").exclusive():
+    async with BusinessKey(WORKFLOW, device_id, f"device {device_id}").at(jetadvice=jetadvice).exclusive():
         for cartridge in await _cartridges(accounts.jetadvice, rules, device_id, customer_id):
+            printer = f"printer {cartridge.device.serialNumber or device_id}"
+            name = label_at(f"{printer} · {cartridge.customer.name}", jetadvice=jetadvice, jiwa=jiwa)
             order = await _open_order(cartridge)
             level = cartridge.supply.levelPercent or 0
             if order is not None and level > rules.replaced_above:
                 await Variable.aunset(cartridge.variable)
             elif (order is None and level <= rules.below) or (order is not None and not order.number):
                 rows.append(await _ordered(accounts, rules, cartridge, order or Order(_now())))
-    return await conclude(WORKFLOW, rows, nothing="Nothing runs out")
+    return await conclude(WORKFLOW, rows, nothing="Nothing runs out", name=name, done="ordered")
 
 
 async def _open_order(cartridge: Cartridge) -> Order | None:
@@ -131,25 +145,37 @@ async def _cartridges(
         return []
     customers = {each.customerId: each for each in await jetadvice_tasks.list_customers(jetadvice)}
     customer = customers.get(device.customerId) or Customer(customerId=device.customerId)
-    return [Cartridge(device, supply, customer) for supply in supplies]
+    return [Cartridge(device, supply, customer, jetadvice.stored_as) for supply in supplies]
 
 
 async def _ordered(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> Row:
     try:
         # Before anything is sent: after a crash, the next run goes on with this order, and makes no other.
         await Variable.aset(cartridge.variable, asdict(order), overwrite=True)
-        number = await _order(accounts, rules, cartridge, order)
-        await Variable.aset(cartridge.variable, asdict(replace(order, number=number)), overwrite=True)
+        made = await _order(accounts, rules, cartridge, order)
+        await Variable.aset(cartridge.variable, asdict(replace(order, number=made.InvoiceNo)), overwrite=True)
     except VendorAway:  # nothing failed: the run waits
         raise
     except HooklineError as error:
         return Row(str(cartridge), cartridge.customer.name, problem=str(error))
-    return Row(str(cartridge), cartridge.customer.name, result=f"order {number}")
+    records = [
+        Record(
+            "jetadvice",
+            "device",
+            cartridge.device.deviceId,
+            cartridge.jetadvice,
+            f"printer {cartridge.device.serialNumber or cartridge.device.deviceId}",
+        ),
+        Record("jiwa", "sales-order", made.InvoiceID, accounts.jiwa.stored_as, f"order {made.InvoiceNo}"),
+    ]
+    return Row(str(cartridge), cartridge.customer.name, f"order {made.InvoiceNo}", records=records)
 
 
-async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> str:
-    """Make the supply order and send the mail about it; return the order's number."""
-    business = BusinessKey(WORKFLOW, f"{cartridge.variable} {order.since}", str(cartridge))
+async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, order: Order) -> SalesOrder:
+    """Make the supply order and send the mail about it; return the order."""
+    business = BusinessKey(WORKFLOW, f"{cartridge.variable} {order.since}", str(cartridge)).at(
+        jetadvice=cartridge.jetadvice
+    )
     customer = cartridge.customer
     contact = contact_of(
         customer.name, customer.email, customer.name, kept_in="JetAdvice", so_far="Nothing was ordered yet."
@@ -161,14 +187,17 @@ async def _order(accounts: Accounts, rules: Supplies, cartridge: Cartridge, orde
         OrderNo=f"{cartridge.supply.color}-{cartridge.device.serialNumber}-{order.since}",
         Lines=[NewLine(PartNo=_part_no(rules, cartridge), QuantityOrdered=1)],
     )
-    await Mailer(accounts.sensorpro, contact).send(
-        business.step("mail"),
-        rules.mail,
-        cartridge=str(cartridge),
-        location=cartridge.device.location,
+    text = OrderedMail(
         order=made.InvoiceNo,
+        customer=customer.name,
+        cartridge=str(cartridge),
+        color=cartridge.supply.color,
+        printer=f"{cartridge.device.model} {cartridge.device.serialNumber}",
+        location=cartridge.device.location,
     )
-    return made.InvoiceNo
+    language = load_catalog(settings().catalog).language.of(_debtor(rules, customer), customer.country)
+    await Mailer(accounts.sensorpro, contact, language).send(business.step("mail"), rules.mail, text)
+    return made
 
 
 def _debtor(rules: Supplies, customer: Customer) -> str:

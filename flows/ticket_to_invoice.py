@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from blocks import JifelineCredentials, JiwaCredentials, SensorproCredentials
+from blocks.jifeline import JifelineCredentials
+from blocks.jiwa import JiwaCredentials
+from blocks.sensorpro import SensorproCredentials
 from flows.mail import Mailer, contact_of
-from flows.report import name_run
+from flows.parameters import JifelineBlock, JiwaBlock, SensorproBlock, identifier
+from flows.report import Row, conclude
+from flows.texts.ticket_to_invoice import SurveyMail
+from hookline.account_keys import label_at
 from hookline.catalog import Mail, Tickets, load_catalog
 from hookline.clients import NotFound
 from hookline.clients.jifeline.models import (
@@ -24,11 +29,13 @@ from hookline.clients.jifeline.models import (
     ProductLine,
     Ticket,
 )
-from hookline.clients.jiwa.models import NewLine
+from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.errors import HooklineError
+from hookline.record_links import Record
 from hookline.settings import settings
 from tasks import jifeline as jifeline_tasks
 from tasks import jiwa as jiwa_tasks
+from tasks.about import about, begin, say_failed
 from tasks.effects import BusinessKey
 
 R = TypeVar("R")
@@ -58,9 +65,12 @@ class Service:
         return self.product.name or self.product.id
 
 
-@flow(name=WORKFLOW, persist_result=False)
+@flow(name=WORKFLOW, persist_result=False, on_failure=[say_failed])
 async def ticket_to_invoice(
-    ticket_id: str, jifeline: str = "default", jiwa: str = "default", sensorpro: str = "default"
+    ticket_id: Annotated[str, identifier("Ticket: Jifeline's id")],
+    jifeline: JifelineBlock = "default",
+    jiwa: JiwaBlock = "default",
+    sensorpro: SensorproBlock = "default",
 ) -> State[None]:
     """
     Bill a closed ticket that is not marked as processed.
@@ -73,7 +83,8 @@ async def ticket_to_invoice(
         jiwa: name of the Jiwa Credentials block.
         sensorpro: name of the Sensorpro Credentials block.
     """
-    rules = load_catalog(settings().catalog).tickets
+    await begin(label_at(f"ticket {ticket_id}", jifeline=jifeline))
+    rules = load_catalog(settings().catalog).of(jiwa=jiwa).tickets
     if rules is None:
         raise HooklineError("catalog.yaml has no part `tickets`, which says how they are billed. Add it.")
     accounts = Accounts(
@@ -81,16 +92,26 @@ async def ticket_to_invoice(
         await JiwaCredentials.named(jiwa),
         await SensorproCredentials.named(sensorpro),
     )
-    async with BusinessKey(WORKFLOW, ticket_id, f"ticket {ticket_id}").exclusive():
+    async with BusinessKey(WORKFLOW, ticket_id, f"ticket {ticket_id}").at(jifeline=jifeline).exclusive():
         ticket = await _ticket(accounts.jifeline, ticket_id)
-        label = f"ticket {ticket.ticket_number}"
+        business = BusinessKey(WORKFLOW, ticket.id, f"ticket {ticket.ticket_number}").at(jifeline=jifeline)
+        label = business.label
         if reason := _nothing_to_do(rules, ticket):
-            await name_run(f"{label}: {reason}")
+            await about(f"{label}: {reason}", ticket=ticket.ticket_number)
             return Completed(name="Nothing to bill", message=f"{label}: {reason}; nothing was done.")
         workshop = await _workshop(accounts.jifeline, ticket)
-        await name_run(f"{label} of {workshop.company_name}")
-        order = await _bill(accounts, rules, ticket, workshop)
-        return Completed(message=f"{label} of {workshop.company_name}: {order}")
+        await about(
+            f"{label} of {workshop.company_name}", ticket=ticket.ticket_number, customer=workshop.reference
+        )
+        order = await _bill(accounts, rules, business, ticket, workshop)
+        result = label_at(f"order {order.InvoiceNo}", jiwa=jiwa)
+        await about(f"{label} of {workshop.company_name}: {result}")
+        records = [
+            Record("jifeline", "ticket", ticket.id, jifeline, label),
+            Record("jiwa", "sales-order", order.InvoiceID, jiwa, result),
+        ]
+        row = Row(label, workshop.company_name, result, records=records)
+        return await conclude(WORKFLOW, [row], nothing="Nothing to bill")
 
 
 async def _ticket(jifeline: JifelineCredentials, ticket_id: str) -> Ticket:
@@ -122,9 +143,10 @@ def _nothing_to_do(rules: Tickets, ticket: Ticket) -> str | None:
     return None
 
 
-async def _bill(accounts: Accounts, rules: Tickets, ticket: Ticket, workshop: Customer) -> str:
-    """Make the order, send the survey, then mark the ticket as processed; return what was done, in words."""
-    business = BusinessKey(WORKFLOW, ticket.id, f"ticket {ticket.ticket_number}")
+async def _bill(
+    accounts: Accounts, rules: Tickets, business: BusinessKey, ticket: Ticket, workshop: Customer
+) -> SalesOrder:
+    """Make the order, send the survey, then mark the ticket as processed; return the order."""
     services = await _services(accounts.jifeline, ticket)
     order = await jiwa_tasks.create_sales_order(
         accounts.jiwa,
@@ -138,7 +160,7 @@ async def _bill(accounts: Accounts, rules: Tickets, ticket: Ticket, workshop: Cu
     await jifeline_tasks.mark_ticket_processed(
         accounts.jifeline, id=ticket.id, external_reference=order.InvoiceNo, externally_processed=True
     )
-    return f"order {order.InvoiceNo}"
+    return order
 
 
 async def _services(jifeline: JifelineCredentials, ticket: Ticket) -> list[Service]:
@@ -204,9 +226,13 @@ async def _send_survey(
         kept_in="Jifeline",
         so_far="The order is made already.",
     )
-    done = ", ".join(service.name for service in services)
-    mailer = Mailer(accounts.sensorpro, contact)
-    await mailer.send(business.step("survey"), survey, ticket=str(ticket.ticket_number), services=done)
+    text = SurveyMail(
+        ticket=str(ticket.ticket_number),
+        customer=workshop.company_name,
+        services=[service.name for service in services],
+    )
+    language = load_catalog(settings().catalog).language.of(workshop.reference, locale=workshop.locale)
+    await Mailer(accounts.sensorpro, contact, language).send(business.step("survey"), survey, text)
 
 
 async def _whom_to_ask(jifeline: JifelineCredentials, workshop: Customer) -> ContactPoint | None:

@@ -39,6 +39,11 @@ OUT_OF_MEMORY = 12
 class TooCostly(HooklineError):
     """The work took more time or memory than it may; it has no result."""
 
+    def __init__(self, message: str, *, slow: bool = False) -> None:
+        super().__init__(message)
+        self.slow = slow
+        """It took too long, by the clock: on a machine with less to do it may be quick enough."""
+
 
 class Confined:
     """A pool of confined processes; started at first use, ended by `close`."""
@@ -88,7 +93,7 @@ class Confined:
             except BrokenProcessPool:  # another's work broke it, or no process could be started: once more
                 result = await self._done(work)
         except (TimeoutError, FutureTimeoutError):
-            raise TooCostly(f"it takes longer than {self.seconds:g} s to read") from None
+            raise TooCostly(f"it takes longer than {self.seconds:g} s to read", slow=True) from None
         except ProcessExpired as error:
             if error.exitcode == OUT_OF_MEMORY:
                 raise TooCostly(f"it takes more than {self.megabytes} MB of memory to read") from None

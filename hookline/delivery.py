@@ -16,6 +16,7 @@ from hookline.errors import HooklineError
 from hookline.hooks import hooks_in_force
 from hookline.hooks.bodies import AS_NAMED, Part, Reading, parts_of
 from hookline.inbox.bodies import REMOVED, unseal
+from hookline.inbox.deliveries import sender_id
 from hookline.settings import settings
 
 
@@ -30,11 +31,16 @@ class Delivery:
     id: UUID
     source: str
     external_id: str
+    """The sender's id; of a copy, that of what was copied."""
     content_type: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
     envelope: Mapping[str, Any] | None
     """Of an item of a bundle, the plain values around it."""
+    is_copy: bool
+    """A person copied another delivery, with a change."""
+    copy_of: UUID | None
+    """The delivery that was copied, while the inbox has it."""
     raw: bytes
     """The bytes of the body, redacted where the source says so."""
 
@@ -82,7 +88,7 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
     async with lent(current) as connection:
         row = await connection.fetchrow(
             """
-            SELECT id, source, external_id, content_type, headers, query, envelope, body, altered
+            SELECT id, source, external_id, content_type, headers, query, envelope, body, altered, copy_of, changed
             FROM deliveries WHERE id = $1
             """,
             UUID(str(delivery)),
@@ -92,5 +98,6 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
     raw = unseal(row, current.body_keys)
     if raw is None:
         raise NoSuchDelivery(f"Delivery {delivery}: {REMOVED}.")
-    fields = {name: value for name, value in row.items() if name not in {"body", "altered"}}
-    return Delivery(raw=raw, **fields)
+    fields = {name: value for name, value in row.items() if name not in {"body", "altered", "changed"}}
+    own = {"external_id": sender_id(row), "is_copy": row["changed"] is not None}
+    return Delivery(raw=raw, **(fields | own))

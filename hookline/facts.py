@@ -1,21 +1,19 @@
 """
 What is known about each vendor, with its source, and the names of fields that the vendor itself publishes.
 
-The table of a vendor is `hookline/clients/<vendor>/facts.yaml`. What clients assume, what simulators may answer, what a
+The table of a vendor is the file that its `Vendor.facts` names. What clients assume, what simulators may answer, what a
 probe confirms and what the vendor's page says is all read from it.
 """
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hookline.errors import HooklineError
-
-FOLDER: Final = Path(__file__).with_name("clients")
+from hookline.vendors import vendors
 
 Trust = Literal["seed", "public", "assumed"]
 
@@ -107,8 +105,10 @@ class Facts(_Row):
 
 @cache
 def facts_of(vendor: str) -> Facts:
-    """Return the table of a vendor; raise `HooklineError` that names the wrong place."""
-    path = FOLDER / vendor / "facts.yaml"
+    """Return the table of a vendor, empty where it has none; raise `HooklineError` that names the wrong place."""
+    known = vendors().get(vendor)
+    if known is None or (path := known.facts) is None:
+        return Facts()
     loaded: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  (a safe loader)
     try:
         return Facts.model_validate(loaded)

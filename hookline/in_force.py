@@ -41,7 +41,7 @@ class LastGood:
     """The last good version of the parts of one file, such as its sources; kept apart for each path."""
 
     def __init__(self, home: Path, kind: str, path: Path) -> None:
-        self._file = path.resolve()
+        self._file = path.absolute()  # not resolved: a link that is replaced leads to another file each time
         digest = hashlib.sha256(str(self._file).encode()).hexdigest()[:12]
         self._record = home / "in-force" / f"{kind}-{digest}.json"
 

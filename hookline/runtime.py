@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from hookline import project
 from hookline.database.connection import prefect_database_url
 from hookline.redaction import learn, mask_logs
 from hookline.settings import (
@@ -28,31 +29,41 @@ from hookline.settings import (
     simulator_environment,
 )
 from hookline.source_secrets import secret_variable, values_of_environment
+from hookline.waits.addresses import all_addresses
 
 SANDBOX_SOURCES = ("jiwa", "standard")
+DAY_SECONDS = 86_400
+SHORT_EVENTS = {
+    "prefect.flow-run.heartbeat": 7 * DAY_SECONDS,  # as Prefect's own default
+    **{f"prefect.task-run.{state}": DAY_SECONDS for state in ("Pending", "Running", "Completed")},
+}
+"""The seconds for which Prefect stores events of these kinds: nine tenths of all, and the task runs say the same."""
 
 
 def bootstrap(*, sandbox: bool = False) -> Settings:
     """
-    Prepare this process's environment and return its settings.
+    Prepare this process's environment and return its settings; its children find the same project.
 
     Args:
         sandbox: use the simulators for vendors that are not set; also done if `hookline up --sandbox` runs on this
             home, so that commands beside it reach the same vendors.
 
     Raises:
-        ConfigurationError: the environment is not right; names the variable.
+        ConfigurationError: the environment is not right, and names the variable; or the project's folder is not.
     """
     if sandbox or _sandbox_runs(settings().home):
         os.environ["HOOKLINE_SANDBOX"] = "true"
         settings.cache_clear()
     current = settings()
+    if current.project:
+        project.put_in_force(current.project)
     additions = prefect_environment(current)
     if current.sandbox:
         additions |= simulator_environment(current) | _sandbox_secrets(current.home)
     for name, value in additions.items():
         os.environ[name] = os.environ.get(name) or value
-    learn([*secrets_of_environment(), *values_of_environment(), *_secrets_of_home(current.home)])
+    addresses = (each.get_secret_value() for each in all_addresses().values())
+    learn([*secrets_of_environment(), *values_of_environment(), *addresses, *_secrets_of_home(current.home)])
     mask_logs()
     return current
 
@@ -124,6 +135,12 @@ def prefect_environment(current: Settings) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "5",
+        # Prefect's default keeps runs, their task runs and their logs for ever; events go after a week.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(current.keep_runs_days * DAY_SECONDS),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(SHORT_EVENTS),
+        # Prefect's default has no bound: a task mapped over 10,000 values would be 10,000 threads.
+        "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": "64",
         # Prefect would keep them in memory: a restart of its server would forget them, and their slots stay taken.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
@@ -179,8 +196,11 @@ def _running_file(home: Path) -> Path:
 
 
 def _sandbox_secrets(home: Path) -> dict[str, str]:
-    key = base64.b64encode(secrets.token_bytes(32)).decode()
     return {
-        secret_variable(source): local_secret(home, f"webhook-{source}", make=f"whsec_{key}")
+        secret_variable(source): local_secret(home, f"webhook-{source}", make=_new_secret())
         for source in SANDBOX_SOURCES
     }
+
+
+def _new_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

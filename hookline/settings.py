@@ -1,18 +1,21 @@
 """
 The settings of Hookline and of the vendors' accounts, each declared once.
 
-Settings come from the environment; a file `.env` in the working directory fills in what the environment
-leaves open. `.env.example` and docs/settings.md are written from the declarations here (`make docs`).
+Settings come from the environment; a file `.env` in the project's folder, or in the working directory where there is
+no project, fills in what the environment leaves open. `.env.example` and docs/settings.md are written from the
+declarations here (`make docs`).
 """
 
 import os
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from datetime import date
 from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Final, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import load_dotenv
@@ -26,13 +29,22 @@ from pydantic import (
 )
 from pydantic_settings import EnvSettingsSource, SettingsConfigDict
 
+from hookline.account_keys import DEFAULT
 from hookline.errors import ConfigurationError
 from hookline.log import Format
+from hookline.project import VARIABLE, find_project
+from hookline.record_links import parse_record_urls
+from hookline.vendors import Parts, sandbox_ports, unusable_prefixes
 
 PREFECT_PATH = "/prefect"
 """Path at which the gateway serves the Prefect UI."""
+NO_DOTENV = "HOOKLINE_NO_DOTENV"
+"""Variable of a sandbox's processes, which must not reach the vendors of `.env`."""
 MIN_TOKEN = 16
 """Least number of characters in a token that people choose."""
+
+NOT_OURS: Final = frozenset({"HTTP_PROXY"})
+"""Variables of others that begin like a vendor's: that of the proxy, in capitals or not."""
 
 SECRET_VARIABLES = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 """Beginnings of the names of variables that hold secrets, beside those of the settings."""
@@ -46,34 +58,47 @@ class FromEnvironment(BaseModel):
     prefix: ClassVar[str]
 
     @classmethod
-    def variables(cls) -> dict[str, str]:
-        """Return the variable of each field."""
-        return {name: f"{cls.prefix}{name.upper()}" for name in cls.model_fields}
+    def prefix_of(cls, account: str) -> str:
+        """Return the beginning of the variables of an account, such as `JIWA_NORTH_`."""
+        return cls.prefix if account == DEFAULT else f"{cls.prefix}{account.upper().replace('-', '_')}_"
 
     @classmethod
-    def secret_variables(cls) -> set[str]:
+    def variables(cls, account: str = DEFAULT) -> dict[str, str]:
+        """Return the variable of each field."""
+        return {name: f"{cls.prefix_of(account)}{name.upper()}" for name in cls.model_fields}
+
+    @classmethod
+    def secret_variables(cls, account: str = DEFAULT) -> set[str]:
         """Return the variables that hold secrets."""
         return {
             variable
-            for name, variable in cls.variables().items()
+            for name, variable in cls.variables(account).items()
             if "SecretStr" in str(cls.model_fields[name].annotation)
         }
 
     @classmethod
-    def from_environment(cls) -> Self:
+    def from_environment(cls, account: str = DEFAULT) -> Self:
         """
         Read the environment and `.env`; an empty variable counts as not set.
+
+        Args:
+            account: of a vendor with several, which one.
 
         Raises:
             ConfigurationError: a variable is missing or cannot be read; names it and says why.
         """
         read_dotenv()
         # A `BaseSettings` would read the environment whenever a block is made, and blocks are these same models.
-        source = EnvSettingsSource(cls, env_prefix=cls.prefix, env_ignore_empty=True)  # type: ignore[arg-type]
+        prefix = cls.prefix_of(account)
+        source = EnvSettingsSource(cls, env_prefix=prefix, env_ignore_empty=True)  # type: ignore[arg-type]
         try:
             return cls(**source())
         except ValidationError as error:
-            problems = [_problem(cls.variables(), each["loc"], each["msg"]) for each in error.errors()]
+            named = cls.variables(account)
+            problems = [
+                _problem(named, each["loc"], each["msg"].replace(cls.prefix, prefix))
+                for each in error.errors()
+            ]
             raise ConfigurationError(
                 "The environment is not right.\n  " + "\n  ".join(problems) + "\nSee .env.example."
             ) from None
@@ -83,18 +108,31 @@ def _problem(variables: Mapping[str, str], place: tuple[int | str, ...], message
     return f"{variables[str(place[0])]}: {message}" if place else message
 
 
+def dotenv_path() -> Path:
+    """Return the path of `.env`: in the project's folder, or in the working directory where there is no project."""
+    return (find_project() or Path.cwd()) / ".env"
+
+
 def read_dotenv() -> None:
     """
     Fill in what the environment leaves open; a variable that is there but empty stays as it is.
 
     Raises:
-        ConfigurationError: the file is there and cannot be read.
+        ConfigurationError: the file is there and cannot be read, or names a project.
     """
-    path = Path.cwd() / ".env"
+    if os.environ.get(NO_DOTENV):
+        return
+    path = dotenv_path()
+    before = os.environ.get(VARIABLE)
     try:
         load_dotenv(path, override=False)
     except (UnicodeDecodeError, OSError) as error:
         raise ConfigurationError(f"Cannot read {path}: {error}. It must be text in UTF-8.") from None
+    if os.environ.get(VARIABLE) != before:
+        del os.environ[VARIABLE]
+        raise ConfigurationError(
+            f"{path} sets {VARIABLE}, by which .env itself is found. Set it in the environment, or use --project."
+        )
 
 
 def _setting(
@@ -110,16 +148,32 @@ def _setting(
     )
 
 
+_FILES_OF_PROJECT = {
+    "home": ".hookline",
+    "hooks": "hooks.yaml",
+    "catalog": "catalog.yaml",
+    "deployments": "prefect.yaml",
+    "automations": "automations.yaml",
+}
+_PATHS = {*_FILES_OF_PROJECT, "high_water", "templates"}
+
+
 class Settings(FromEnvironment):
     """The settings of Hookline itself: variables that begin with `HOOKLINE_`."""
 
     model_config = SettingsConfigDict(frozen=True, validate_default=True, enable_decoding=False)
     prefix = "HOOKLINE_"
 
+    project: Path | None = _setting(
+        None,
+        "Project: the firm's own folder, in which all other paths begin. Only in the environment, not in `.env`.",
+        default_text="the working directory, or the nearest folder above it, that has hooks.yaml and prefect.yaml",
+        example="/srv/acme",
+    )
     home: Path = _setting(
         Path(".hookline"),
         "Data folder: databases, keys, logs.",
-        default_text="`.hookline` in the working directory",
+        default_text="`.hookline` in the project, or in the working directory",
     )
     database_url: SecretStr | None = _setting(
         None,
@@ -143,6 +197,12 @@ class Settings(FromEnvironment):
         "Address at which people reach the gateway; every link begins with it.",
         default_text="HOOKLINE_GATEWAY_HOST and its port",
         example="https://hooks.example.com",
+    )
+    record_urls: Mapping[str, str] = _setting(
+        {},
+        "Addresses of records in the vendors' web UIs, by which reports link to them: `{id}` and, if it helps, "
+        "`{kind}`; by commas, of another account as jiwa/north=.",
+        example="jiwa=https://erp.example.com/{kind}/{id}",
     )
     send_seconds: float = _setting(
         10, "Seconds that a sender has for its headers, and again for its body.", ge=0.1, le=300
@@ -196,16 +256,49 @@ class Settings(FromEnvironment):
         default=True,
         description="In the sandbox, start each scheduled deployment once when it is first made.",
     )
-    hooks: Path = _setting(Path("deployments/hooks.yaml"), "File with the sources and the routes.")
-    catalog: Path = _setting(
-        Path("deployments/catalog.yaml"), "File with the products of an order, and the mails that go out."
+    hooks: Path = _setting(
+        Path("deployments/hooks.yaml"),
+        "File with the sources and the routes.",
+        default_text="`hooks.yaml` in the project, or `deployments/hooks.yaml`",
     )
-    deployments: Path = _setting(Path("deployments/prefect.yaml"), "File with the Prefect deployments.")
-    automations: Path = _setting(Path("deployments/automations.yaml"), "File with the Prefect automations.")
+    catalog: Path = _setting(
+        Path("deployments/catalog.yaml"),
+        "File with the products of an order, and the mails that go out.",
+        default_text="`catalog.yaml` in the project, or `deployments/catalog.yaml`",
+    )
+    templates: Path | None = _setting(
+        None,
+        "Folder with the texts of mails, notes and artifacts; what it does not have is taken from the shipped ones.",
+        default_text="`templates` beside the catalog, or the shipped ones alone",
+        example="/etc/hookline/templates",
+    )
+    deployments: Path = _setting(
+        Path("deployments/prefect.yaml"),
+        "File with the Prefect deployments.",
+        default_text="`prefect.yaml` in the project, or `deployments/prefect.yaml`",
+    )
+    automations: Path = _setting(
+        Path("deployments/automations.yaml"),
+        "File with the Prefect automations.",
+        default_text="`automations.yaml` in the project, or `deployments/automations.yaml`",
+    )
     admin_token: SecretStr | None = _setting(
         None,
         "Token that opens the inbox page and the Prefect UI; 16 characters or more.",
         default_text="one made on first use, in HOOKLINE_HOME/secrets/admin-token",
+    )
+    mcp_token: SecretStr | None = _setting(
+        None,
+        "Bearer token of `hookline mcp --http`, of 16 characters or more.",
+        default_text="one made on first use, in HOOKLINE_HOME/secrets/mcp-token",
+    )
+    listen_url: str | None = _setting(
+        None,
+        "Address of the other Hookline that `hookline listen` listens to, if not `--from`.",
+        example="https://hooks.example.com",
+    )
+    listen_token: SecretStr | None = _setting(
+        None, "Admin token of the other Hookline, for `hookline listen`; never of this one."
     )
     keep_days: int = _setting(
         30,
@@ -218,6 +311,12 @@ class Settings(FromEnvironment):
         "Days that its body is kept, if fewer.",
         default_text="as many as the delivery",
         example="7",
+        ge=1,
+        le=3650,
+    )
+    keep_runs_days: int = _setting(
+        30,
+        "Days that Prefect keeps a run after its end, with its task runs and logs.",
         ge=1,
         le=3650,
     )
@@ -237,6 +336,12 @@ class Settings(FromEnvironment):
         example="mailtos://user:password@smtp.example.com?to=ann@example.com",
     )
     engine_concurrency: int = _setting(8, "Flow runs at once in one engine, 1 to 200.", ge=1, le=200)
+    engine_threads: int = _setting(
+        8,
+        "Flow runs at once in threads of one engine, of flows that are not `async def`; 1 to 200.",
+        ge=1,
+        le=200,
+    )
     batch_backlog: int = _setting(
         20,
         "Waiting dispatches from which one flow run handles a batch of them; 0: never.",
@@ -291,6 +396,19 @@ class Settings(FromEnvironment):
         default_text="60,600,3600,86400",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_project(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """Let every path begin in the project's folder, if there is a project; its own files are the defaults."""
+        project = find_project()
+        if project is None:
+            return raw
+        paths = {
+            name: str(path) for name, path in {**_FILES_OF_PROJECT, **raw}.items() if name in _PATHS and path
+        }
+        inside = {name: path if path.startswith("~") else project / path for name, path in paths.items()}
+        return {**raw, **inside, "project": project}
+
     @field_validator("home", "high_water")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
@@ -311,7 +429,7 @@ class Settings(FromEnvironment):
             raise ValueError("must end with the host or its port: no path, user or query")
         return f"{parts.scheme}://{parts.netloc.lower()}"
 
-    @field_validator("admin_token", "metrics_token")
+    @field_validator("admin_token", "metrics_token", "mcp_token")
     @classmethod
     def _strong(cls, token: SecretStr | None) -> SecretStr | None:
         if token is None:
@@ -334,6 +452,11 @@ class Settings(FromEnvironment):
         if any(each < 0 or not isfinite(each) for each in seconds) or list(seconds) != sorted(set(seconds)):
             raise ValueError("must be seconds that grow, such as 60,600,3600")
         return seconds
+
+    @field_validator("record_urls", mode="before")
+    @classmethod
+    def _record_urls(cls, raw: object) -> object:
+        return parse_record_urls(raw) if isinstance(raw, str) else raw
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -426,6 +549,20 @@ class VendorSettings(FromEnvironment):
     sandbox_login: ClassVar[dict[str, str]]
     """Log-in of the vendor's simulator, by variable without the prefix."""
 
+    @classmethod
+    def accounts_in(cls, environment: Mapping[str, str]) -> list[str]:
+        """Return the accounts of which a variable is set: `north` for `JIWA_NORTH_API_KEY`."""
+        fields = sorted((name.upper() for name in cls.model_fields), key=len, reverse=True)
+        form = re.compile(f"{cls.prefix}(?:([A-Z0-9]+(?:_[A-Z0-9]+)*?)_)?(?:{'|'.join(fields)})")
+        found = [form.fullmatch(name.upper()) for name, value in environment.items() if value]
+        return sorted({(match[1] or DEFAULT).lower().replace("_", "-") for match in found if match})
+
+    @classmethod
+    def set_in(cls, environment: Mapping[str, str]) -> list[str]:
+        """Return the variables that are set and begin as the vendor's do, known or not."""
+        named = {name: name.upper() for name, value in environment.items() if value}
+        return [each for each, name in named.items() if name.startswith(cls.prefix) and name not in NOT_OURS]
+
     base_url: str = Field(description="Address of the vendor's API.")
     concurrent_calls: int | None = Field(
         None, ge=1, le=1000, description="Most calls at once, from all processes; empty for no limit."
@@ -440,149 +577,29 @@ class VendorSettings(FromEnvironment):
         description="Seconds after which a write whose answer was lost can no longer appear here; empty for "
         "HOOKLINE_LANDING_SECONDS.",
     )
-
-
-class JiwaSettings(VendorSettings):
-    """Jiwa: an API key, or a user with a password."""
-
-    prefix = "JIWA_"
-    sandbox_login = {"API_KEY": "sandbox-jiwa-key"}
-
-    base_url: str = Field(description="Address of the Jiwa REST API.", examples=["https://jiwa.example.com"])
-    api_key: SecretStr | None = Field(
-        None, description="API key of a staff member; takes the place of user and password."
-    )
-    username: str | None = Field(None, description="Jiwa user name, where there is no API key.")
-    password: SecretStr | None = Field(None, description="Password of the Jiwa user.")
-
-    @model_validator(mode="after")
-    def _has_a_login(self) -> Self:
-        if not (self.api_key or (self.username and self.password)):
-            raise ValueError(
-                "Jiwa needs an API key, or a user name and a password: "
-                "set JIWA_API_KEY, or JIWA_USERNAME and JIWA_PASSWORD"
-            )
-        return self
-
-
-class ZentitleSettings(VendorSettings):
-    """Zentitle: a customer id with a WebAPI key."""
-
-    prefix = "ZENTITLE_"
-    sandbox_login = {"CUSTOMER_ID": "1234", "API_KEY": "sandbox-zentitle-key"}
-
-    base_url: str = Field(
-        description="Address of Zentitle, up to and without /api.", examples=["https://my.nalpeiron.com"]
-    )
-    customer_id: str = Field(description="Your customer id at Zentitle.")
-    api_key: SecretStr = Field(description="A WebAPI READ-WRITE key.")
-    done_sentences: str | None = Field(
+    expires: date | None = Field(
         None,
-        description="Sentences by which Zentitle says that a write was done, beside the documented ones; a semicolon "
-        "stands between two, and * for anything.",
-        examples=["Company has been added; Note * saved"],
-    )
-    refused_sentences: str | None = Field(
-        None, description="The same, for those that say that nothing was done.", examples=["Quota exceeded*"]
-    )
-    absent_sentences: str | None = Field(
-        None,
-        description="The same, for those that say that something is not there.",
-        examples=["No company *"],
-    )
-
-    @field_validator("done_sentences", "refused_sentences", "absent_sentences")
-    @classmethod
-    def _are_sentences(cls, setting: str | None) -> str | None:
-        for each in (setting or "").split(";"):
-            if each.strip() and not any(map(str.isalnum, each)):
-                raise ValueError(
-                    f"{each.strip()!r} would fit any answer: write the sentence, * only for what changes"
-                )
-        return setting
-
-
-class SensorproSettings(VendorSettings):
-    """Sensorpro: an organization's API user and its key."""
-
-    prefix = "SENSORPRO_"
-    sandbox_login = {
-        "ORGANIZATION": "sandbox",
-        "USER": "api@sandbox.example",
-        "PASSWORD": "sandbox-sensorpro-password",
-        "API_KEY": "00000000-0000-4000-8000-00000000c0de",
-    }
-
-    base_url: str = Field(
-        description="Address of the Sensorpro API.", examples=["https://apinie.sensorpro.net"]
-    )
-    organization: str = Field(description="Your organization's id.")
-    user: str = Field(description="An API user; ordinary users cannot use the API.")
-    password: SecretStr = Field(description="Password of the API user.")
-    api_key: SecretStr = Field(description="The organization's API key.")
-    sign_in: Literal["sign_in", "log_in"] = Field(
-        "sign_in", description="`log_in` for the older form, whose address holds the password."
-    )
-    session_ended: str | None = Field(
-        None, description="Text or code of the error of an ended session, where `hookline probe` says so."
+        description="Day on which the key or password ends, as the vendor shows it where it is made; "
+        "credential-check warns before it. Empty: it does not end.",
+        examples=["2027-06-30"],
     )
 
 
-class JetadviceSettings(VendorSettings):
-    """JetAdvice: a user of the JetAdvice Manager with the API role."""
-
-    prefix = "JETADVICE_"
-    sandbox_login = {
-        "USERNAME": "api@sandbox.example",
-        "PASSWORD": "sandbox-jetadvice-password",
-    }
-
-    base_url: str = Field(
-        description="Address of the JetAdvice API.", examples=["https://api2.jetadvice.com"]
-    )
-    username: str = Field(description="User name of the JetAdvice Manager; the user needs the API role.")
-    password: SecretStr = Field(description="Password of that user.")
-    login: Literal["basic", "query"] = Field(
-        "basic", description="`query` to log in by the address, where `hookline probe` says so."
-    )
-
-
-class JifelineSettings(VendorSettings):
-    """Jifeline: a client id and secret made in the Partner Portal."""
-
-    prefix = "JIFELINE_"
-    sandbox_login = {"CLIENT_ID": "sandbox-jifeline", "CLIENT_SECRET": "sandbox-jifeline-secret"}
-
-    base_url: str = Field(
-        description="Address of the Partner API.", examples=["https://partner-api-001.prd.jifeline.cloud"]
-    )
-    token_url: str | None = Field(
-        None, description="Address that issues tokens; empty for /oauth2/token at the Partner API."
-    )
-    client_id: str = Field(description="Client id, made in the Partner Portal under Settings, API.")
-    client_secret: SecretStr = Field(description="Client secret; the portal mails it once.")
-    api_key: SecretStr | None = Field(
-        None, description="The x-api-key that older accounts need beside the token."
-    )
-
-
-VENDORS: dict[str, type[VendorSettings]] = {
-    "jiwa": JiwaSettings,
-    "zentitle": ZentitleSettings,
-    "sensorpro": SensorproSettings,
-    "jetadvice": JetadviceSettings,
-    "jifeline": JifelineSettings,
-}
+VENDORS: Final[Mapping[str, type[VendorSettings]]] = Parts("settings")
+"""The settings of an account, by vendor."""
 
 
 def secrets_of_environment() -> list[str]:
     """Return every secret in the environment, also where the settings that it belongs to are not complete."""
-    kinds: list[type[FromEnvironment]] = [Settings, *VENDORS.values()]
-    names = {variable for kind in kinds for variable in kind.secret_variables()}
+    names = Settings.secret_variables()
+    for kind in VENDORS.values():
+        for account in {DEFAULT, *kind.accounts_in(os.environ)}:
+            names |= kind.secret_variables(account)
+    beginnings = (*SECRET_VARIABLES, *unusable_prefixes())
     found = [
         part.strip()
         for name, value in os.environ.items()
-        if name.upper() in names or name.startswith(SECRET_VARIABLES)
+        if name.upper() in names or name.startswith(beginnings)
         for part in (value, *value.split(","))
     ]
     return found + [password for url in found if (password := _password_in(url))]
@@ -603,9 +620,13 @@ def simulator_environment(settings: Settings) -> dict[str, str]:
     A vendor of which anything is set is left as it is: a half-set vendor must not reach a simulator unnoticed.
     """
     environment: dict[str, str] = {}
-    for number, kind in enumerate(VENDORS.values()):
-        if not any(name.startswith(kind.prefix) and value for name, value in os.environ.items()):
-            address = {"BASE_URL": f"http://127.0.0.1:{settings.sandbox_port + number}"}
+    for vendor, port in sandbox_ports(settings.sandbox_port).items():
+        if (kind := VENDORS.get(vendor)) is None:
+            continue
+        accounts = kind.accounts_in(os.environ)
+        others = {v for each in accounts if each != DEFAULT for v in kind.variables(each).values()}
+        if not set(kind.set_in(os.environ)) - others:
+            address = {"BASE_URL": f"http://127.0.0.1:{port}"}
             environment |= {
                 kind.prefix + name: value for name, value in (address | kind.sandbox_login).items()
             }

@@ -1,5 +1,5 @@
 """
-The state machines of deliveries, dispatches and effects: each state and each transition once.
+The state machines of deliveries, dispatches, effects and waits: each state and each transition once.
 
 Lists of states in SQL, the words and colours that people see, and the figure of the documentation are derived from
 this table. PostgreSQL refuses any other transition; tests/database/test_states.py holds its schema to the table.
@@ -126,7 +126,7 @@ STATES = {
         State(
             "held",
             "Held",
-            "It waits: its source is paused, its flow asks a person in the Prefect UI, or its route is off.",
+            "It waits: its source is paused, its run waits for an answer or for a delivery, or its route is off.",
             Phase.OPEN,
             Colour.VIOLET,
         ),
@@ -167,6 +167,13 @@ STATES = {
             Phase.NEEDS_A_PERSON,
             Colour.RED,
         ),
+        State(
+            "replaced",
+            "Replaced",
+            "A later delivery of its key came before it began, and stands for it.",
+            Phase.CLOSED,
+            Colour.CALM,
+        ),
         State("discarded", "Set aside", "A person set it aside.", Phase.CLOSED, Colour.CALM),
         State("unrouted", "No route", "It is stored, but no route matched it.", Phase.CLOSED, Colour.CALM),
         State(
@@ -179,6 +186,10 @@ STATES = {
         State("intended", "Planned", "On disk before its request is sent.", Phase.OPEN, Colour.CALM),
         State("undone", "Given back", "Another effect has given it back.", Phase.CLOSED, Colour.CALM),
         State("kept", "Not given back", "Another business depends on it.", Phase.CLOSED, Colour.GREEN),
+        State("waiting", "Waiting", "A run is suspended until it is answered.", Phase.OPEN, Colour.VIOLET),
+        State("answered", "Answered", "By a person, or by a delivery that came.", Phase.CLOSED, Colour.GREEN),
+        State("expired", "Timed out", "No answer came in time.", Phase.CLOSED, Colour.AMBER),
+        State("cancelled", "Cancelled", "Nobody waits for it any more.", Phase.CLOSED, Colour.CALM),
     )
 }
 
@@ -189,27 +200,48 @@ def _transition(event: str, before: str, after: str, by: By) -> Transition:
 
 DISPATCHES = Machine(
     "dispatches",
-    states=("dispatched", "running", "held", "done", "failed", "uncertain", "doubled", "discarded"),
+    states=(
+        "dispatched",
+        "running",
+        "held",
+        "done",
+        "failed",
+        "uncertain",
+        "doubled",
+        "replaced",
+        "discarded",
+    ),
     initial=("dispatched",),
     transitions=(
         _transition("claim", "dispatched", "running", By.ENGINE),
         _transition("requeue", "running", "dispatched", By.ENGINE),
         _transition("end", "running", "done failed uncertain doubled", By.ENGINE),
         _transition("give up", "dispatched", "failed", By.ENGINE),
+        _transition("replace", "dispatched", "replaced", By.ENGINE),
         _transition("find it doubled", "done", "doubled", By.ENGINE),
         _transition("undo the double", "doubled", "done", By.ENGINE),
         _transition("ask a person", "running", "held", By.ENGINE),
         _transition("stop for a discard", "running", "discarded", By.PERSON),
         _transition("discard", "dispatched held failed uncertain doubled", "discarded", By.PERSON),
-        _transition("replay", "done failed uncertain doubled discarded", "dispatched", By.PERSON),
+        _transition("replay", "done failed uncertain doubled replaced discarded", "dispatched", By.PERSON),
         _transition("resolve", "uncertain", "dispatched", By.PERSON),
-        _transition("answer", "held", "dispatched running done failed uncertain", By.PREFECT),
-        _transition("retry", "failed uncertain discarded", "running held done", By.PREFECT),
+        _transition("answer", "held", "dispatched running done failed uncertain doubled", By.PREFECT),
+        _transition("retry", "failed uncertain discarded", "running held done doubled", By.PREFECT),
         _transition("cancel", "dispatched running held failed uncertain", "discarded", By.PREFECT),
     ),
 )
 
-WORST_FIRST = ("uncertain", "failed", "doubled", "held", "running", "dispatched", "done", "discarded")
+WORST_FIRST = (
+    "uncertain",
+    "failed",
+    "doubled",
+    "held",
+    "running",
+    "dispatched",
+    "done",
+    "replaced",
+    "discarded",
+)
 """Of several dispatches, the one whose state a delivery has: first the one that needs a person."""
 
 
@@ -243,6 +275,7 @@ DELIVERIES = Machine(
         "uncertain",
         "doubled",
         "rejected",
+        "replaced",
         "discarded",
         "unrouted",
         "split",
@@ -257,10 +290,11 @@ DELIVERIES = Machine(
         _transition("no route", "received", "unrouted", By.ENGINE),
         _transition("route", "received", "dispatched", By.ENGINE),
         _transition("split", "received", "split", By.ENGINE),
+        _transition("answer a wait", "received unrouted", "done", By.ENGINE),
         _transition("discard", "received held rejected unrouted", "discarded", By.PERSON),
         _transition(
             "replay",
-            "dispatched running done failed uncertain doubled rejected discarded unrouted split",
+            "dispatched running done failed uncertain doubled rejected replaced discarded unrouted split",
             "received",
             By.PERSON,
         ),
@@ -279,6 +313,7 @@ EFFECTS = Machine(
         _transition("fail", "intended", "failed", By.RUN),
         _transition("lose the answer", "intended", "uncertain", By.RUN),
         _transition("resolve", "uncertain", "done intended", By.PERSON),
+        _transition("do it by hand", "failed uncertain intended", "done", By.PERSON),
         _transition("find it doubled", "done undone", "doubled", By.ENGINE),
         _transition("undo the double", "doubled", "done undone", By.ENGINE),
         _transition("compensate", "intended done failed", "undone", By.RUN),
@@ -286,7 +321,21 @@ EFFECTS = Machine(
     ),
 )
 
-MACHINES = {machine.table: machine for machine in (DELIVERIES, DISPATCHES, EFFECTS)}
+WAITS = Machine(
+    "waits",
+    states=("waiting", "answered", "expired", "cancelled"),
+    initial=("waiting",),
+    transitions=(
+        _transition("answer", "waiting", "answered", By.PERSON),
+        _transition("find its delivery", "waiting", "answered", By.ENGINE),
+        _transition("time out", "waiting", "expired", By.ENGINE),
+        _transition("cancel", "waiting", "cancelled", By.PERSON),
+        _transition("ask again", "answered expired cancelled", "waiting", By.RUN),
+        _transition("reopen", "answered expired cancelled", "waiting", By.PERSON),
+    ),
+)
+
+MACHINES = {machine.table: machine for machine in (DELIVERIES, DISPATCHES, EFFECTS, WAITS)}
 
 OPEN = DELIVERIES.of(Phase.OPEN)
 """Deliveries, and dispatches, that Hookline still works on."""

@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from blocks import BLOCKS, VendorCredentials
 from hookline import context, journal
+from hookline.account_keys import key_at, label_at
 from hookline.database.types import Row
 from hookline.errors import HooklineError
 from hookline.journal import (
@@ -64,6 +65,18 @@ class BusinessKey:
             depends_on: what it needs that another business may have made and could undo, such as a company's id.
         """
         return replace(self, step_name=name, resend=resend, depends_on=tuple(map(str, depends_on)))
+
+    def at(self, **accounts: str) -> Self:
+        """
+        Return the key as it is unique among all accounts: a vendor's id is unique within its account alone.
+
+        `BusinessKey("order-to-license", invoice_id, f"order {number}").at(jiwa=jiwa)`; of `default` accounts, it is
+        the key itself.
+
+        Args:
+            accounts: by vendor, the name of the block whose id is in the key.
+        """
+        return replace(self, key=key_at(self.key, **accounts), label=label_at(self.label, **accounts))
 
     @property
     def token(self) -> str:
@@ -206,6 +219,7 @@ class CompensationOf:
                 operation=f"{account.vendor}.{task.name}",
                 summary=task.name.replace("_", " "),
                 call={"task": _name_of(task), **_stored(account), "inputs": _to_json(task, named)},
+                account=f"{account.vendor}/{account.stored_as}",
             )
         )
 
@@ -219,10 +233,12 @@ async def run_write(
     *,
     readback: Readback | None = None,
     expected: int = 0,
+    needs: Mapping[str, str] | None = None,
     resend: bool = False,
     landing: float | None = None,
     call: Mapping[str, Any] | None = None,
     forgotten: CountReadback | None = None,
+    account: str = "",
 ) -> Outcome:
     """
     Do one write of a business once, through the journal; see `hookline.journal.Journal.run`.
@@ -235,10 +251,12 @@ async def run_write(
         send: makes the write.
         readback: finds it at the vendor if an answer was lost.
         expected: how many vendor references it must bring.
+        needs: where its answer is a record, the fields that it must have, each `text` or `number`.
         resend: without a read-back, send again instead of asking a person.
         landing: seconds after which it can no longer appear once its answer was lost; None: HOOKLINE_LANDING_SECONDS.
         call: the task, its account and its inputs, by which a later check looks for it again.
         forgotten: without a read-back, counts what was done and forgotten, once the database went back in time.
+        account: the vendor's account, as its client names it.
     """
     effect = Effect(
         workflow=business.workflow,
@@ -248,12 +266,14 @@ async def run_write(
         operation=operation,
         request=request,
         expected=expected,
+        needs=needs,
         flow_run_id=_flow_run_id(),
         dispatch_id=context.dispatch_id(),
         depends_on=business.depends_on,
         landing_seconds=landing,
         call=call,
         generation=business.generation,
+        account=account,
     )
     await journal.ensure_exclusive()
     async with context.write_permit(), reporting(operation, send) as sending:
@@ -298,6 +318,11 @@ async def steps_of(business: BusinessKey, prefix: str) -> list[Step]:
     return await Journal(settings()).steps(business.workflow, business.key, prefix)
 
 
+async def keys_of(workflow: str, prefix: str) -> list[str]:
+    """Return the business keys of a workflow that begin so."""
+    return await Journal(settings()).keys(workflow, prefix)
+
+
 async def correct_reference(business: BusinessKey, reference: str) -> None:
     """Note the reference by which what the write at this step brought was found, if the journal knows another."""
     await Journal(settings()).correct_reference(
@@ -326,7 +351,15 @@ async def perform(business: BusinessKey, call: Mapping[str, Any]) -> None:
 
     # Safe to repeat: it is sent again, and nothing is looked for.
     operation = f"{account.vendor}.{task.name}"
-    await run_write(business, business.step_name, operation, inputs, send, resend=True)
+    await run_write(
+        business,
+        business.step_name,
+        operation,
+        inputs,
+        send,
+        resend=True,
+        account=f"{account.vendor}/{account.stored_as}",
+    )
 
 
 async def _ended_with(rule: str) -> bool:

@@ -1,7 +1,7 @@
 """Tasks on JetAdvice, one an operation."""
 
-from blocks import JetadviceCredentials
-from hookline.clients import JetadviceClient
+from blocks.jetadvice import JetadviceCredentials
+from hookline.clients.jetadvice import JetadviceClient
 from tasks.operations import VendorTasks
 from tasks.readback import alike
 from tasks.readback import jetadvice as readback

@@ -1,7 +1,7 @@
 """Tasks on Jifeline, one an operation."""
 
-from blocks import JifelineCredentials
-from hookline.clients import JifelineClient
+from blocks.jifeline import JifelineCredentials
+from hookline.clients.jifeline import JifelineClient
 from tasks.operations import VendorTasks
 from tasks.readback import jifeline as readback
 

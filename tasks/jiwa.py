@@ -1,10 +1,17 @@
 """Tasks on Jiwa, one an operation. Changes that are saved together are made by `JiwaClient.editing`, in one task."""
 
-from blocks import JiwaCredentials
-from hookline.clients import JiwaClient
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from blocks import VendorCredentials
+from blocks.jiwa import JiwaCredentials
+from hookline.clients import pages
+from hookline.clients.jiwa import JiwaClient
+from hookline.errors import HooklineError
 from tasks.operations import VendorTasks
 from tasks.readback import gone
 from tasks.readback import jiwa as readback
+from tasks.remedies import Remedy
 
 _jiwa = VendorTasks(JiwaCredentials, __name__)
 
@@ -152,3 +159,24 @@ delete_webhook_subscription = _jiwa.write_task(
     readback=gone(JiwaClient.get_webhook_subscription),
 )
 list_webhook_messages = _jiwa.call(JiwaClient.list_webhook_messages)
+
+
+# What takes back a write that is there too often
+
+
+async def _order_note(_account: VendorCredentials, written: Mapping[str, Any], note: str) -> dict[str, Any]:
+    return {"InvoiceID": written["InvoiceID"], "NoteID": note}
+
+
+async def _order(account: VendorCredentials, _written: Mapping[str, Any], number: str) -> dict[str, Any]:
+    async with cast("JiwaCredentials", account).get_client() as client:
+        async for row in pages(client.query_sales_orders, InvoiceNo=number):
+            if row.InvoiceNo == number:
+                return {"InvoiceID": row.InvoiceID}
+    raise HooklineError(f"Jiwa does not show the order {number}.")
+
+
+REMEDIES: Final = {
+    "create_sales_order_note": Remedy(delete_sales_order_note, _order_note, "delete the note of the order"),
+    "create_sales_order": Remedy(delete_sales_order, _order, "delete the order"),
+}

@@ -4,73 +4,19 @@ Late checks and their undo, for the engine: the read-back of a stored write, and
 The engine finds both functions by their names: it knows effects and no tasks.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import Any, Final, cast
+from typing import Final
 
-from prefect import Task
-
-from blocks import BLOCKS, JiwaCredentials, VendorCredentials
-from hookline.clients import pages
+from blocks import BLOCKS
 from hookline.database.types import Row
 from hookline.errors import HooklineError
 from hookline.journal import Readback
-from tasks import jiwa, zentitle
 from tasks.effects import BusinessKey, perform
+from tasks.remedies import remedy_of
 
 BY_HAND: Final = "No operation of the vendor takes it back: put it right there by hand"
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """The task that takes back what a write brought too often."""
-
-    task: Task[..., Any]
-    inputs: Callable[[VendorCredentials, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
-    """Returns the task's inputs, from the account, the inputs of the write and the reference of the surplus."""
-    summary: str
-    """What is done, before the references."""
-
-
-async def _disabled_code(
-    _account: VendorCredentials, written: Mapping[str, Any], code: str
-) -> dict[str, Any]:
-    return {"productid": written["productid"], "licensecode": code, "enabledforuse": False}
-
-
-async def _license_note(_account: VendorCredentials, written: Mapping[str, Any], note: str) -> dict[str, Any]:
-    return {"productid": written["productid"], "licensecode": written["licensecode"], "noteid": int(note)}
-
-
-async def _order_note(_account: VendorCredentials, written: Mapping[str, Any], note: str) -> dict[str, Any]:
-    return {"InvoiceID": written["InvoiceID"], "NoteID": note}
-
-
-async def _order(account: VendorCredentials, _written: Mapping[str, Any], number: str) -> dict[str, Any]:
-    async with cast("JiwaCredentials", account).get_client() as client:
-        async for row in pages(client.query_sales_orders, InvoiceNo=number):
-            if row.InvoiceNo == number:
-                return {"InvoiceID": row.InvoiceID}
-    raise HooklineError(f"Jiwa does not show the order {number}.")
-
-
-REMEDIES: Final = {
-    "zentitle.create_license_codes": Remedy(
-        zentitle.update_license_code, _disabled_code, "disable the license code"
-    ),
-    "zentitle.take_next_license_codes": Remedy(
-        zentitle.update_license_code, _disabled_code, "disable the license code"
-    ),
-    "zentitle.create_license_note": Remedy(
-        zentitle.delete_license_note, _license_note, "delete the note of the license"
-    ),
-    "jiwa.create_sales_order_note": Remedy(
-        jiwa.delete_sales_order_note, _order_note, "delete the note of the order"
-    ),
-    "jiwa.create_sales_order": Remedy(jiwa.delete_sales_order, _order, "delete the order"),
-}
 
 
 @asynccontextmanager
@@ -93,7 +39,7 @@ async def reopened(row: Row) -> AsyncIterator[tuple[Readback | None, str]]:
 
 def proposal(row: Row) -> str:
     """Return what would undo the surplus of an effect, in a sentence for people."""
-    remedy, number = REMEDIES.get(row["operation"]), row["id"]
+    remedy, number = remedy_of(row["operation"]), row["id"]
     done_by_hand = f"Where it is no double, or once it is put right: hookline effects undo {number} --keep"
     if remedy is None:
         return f"{BY_HAND}. {done_by_hand}"
@@ -110,7 +56,7 @@ async def undo(row: Row) -> str:
     Raises:
         HooklineError: nothing takes it back, or a vendor refused.
     """
-    remedy = REMEDIES.get(row["operation"])
+    remedy = remedy_of(row["operation"])
     if remedy is None or row["call"] is None:
         raise HooklineError(f"{BY_HAND}, then say so: hookline effects undo {row['id']} --keep")
     call = row["call"]

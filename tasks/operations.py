@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from blocks import VendorCredentials
 from hookline import context, journal
+from hookline.account_keys import key_at
 from hookline.clients import InvalidInput, Operation, VendorClient, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Repeat
@@ -117,7 +118,8 @@ class VendorTasks(Generic[C]):
                 Texts, templates and the like are wording, and do not belong here. All inputs, unless said.
             wording: the inputs that say how, not which; where the business names no step, they tell one write
                 from the next all the same.
-            found_by: inputs by which `readback` finds the write; one of them is required.
+            found_by: inputs by which `readback` finds the write; one of them is required. A field of one is written
+                `order.reference`, here and in `of` and `reference`.
             carrier: the input to whose text the token of the business is added, for `readback` to find.
             add_token: adds it where that input is no text.
             reference: the name, in the answer or else in the inputs, of the vendor's id for it; the first of
@@ -138,7 +140,7 @@ class VendorTasks(Generic[C]):
             business = replace(business, resend=business.resend or harmless)
             business = _at_step(operation, inputs, business, _names(of), wording)
             inputs = with_token(inputs, business)
-            if found_by and not any(getattr(inputs, name) for name in found_by):
+            if found_by and not any(value_at(inputs, name) for name in found_by):
                 raise InvalidInput(
                     f"{operation.vendor} {operation.name} was not sent: give {' or '.join(found_by)}, by which it "
                     "can be found again if its answer is lost."
@@ -266,9 +268,11 @@ class _Write(Generic[T]):
             self._send,
             readback=self.journal_readback(),
             expected=expected,
+            needs=self._needs(),
             resend=self.business.resend,
             landing=landing,
             call=call,
+            account=self.client.account,
         )
 
     async def answer(self, outcome: Outcome) -> T:
@@ -289,11 +293,22 @@ class _Write(Generic[T]):
             )
         return self.operation.load(self.operation.dump(record))
 
+    def _needs(self) -> dict[str, str] | None:
+        """Return the required fields of an answer that is a record: a person who did the write is asked for them."""
+        if self.operation.repeat == "never" or isinstance(self.count_readback, RecordReadback):
+            return None  # the next step goes without the answer, or the record is read
+        fields = getattr(self.operation.answer, "model_fields", None)
+        return fields and {
+            field.serialization_alias or name: "number" if field.annotation is int else "text"
+            for name, field in fields.items()
+            if field.is_required()
+        }
+
     def journal_readback(self) -> journal.Readback | None:
         """Return the read-back as the journal takes it."""
-        count_readback = self.count_readback
-        if count_readback is None:
+        if self.count_readback is None:
             return self._find if self.readback else None
+        count_readback = of_account(self.count_readback, self.client)
 
         async def count() -> set[str]:
             self.before = await count_readback.count()
@@ -339,8 +354,14 @@ class _Write(Generic[T]):
         if isinstance(answer, list) and all(isinstance(each, str) for each in answer):
             return answer
         name = self.reference or ""
-        reference = getattr(answer, name, None) or getattr(self.inputs, name, None)
+        reference = value_at(answer, name) or value_at(self.inputs, name)
         return [str(reference)] if reference else []
+
+
+def of_account(readback: CountReadback, client: VendorClient) -> CountReadback:
+    """Return a count in a scope of its account alone: of others, it says nothing."""
+    vendor, _, name = client.account.partition("/")
+    return replace(readback, scope=key_at(readback.scope, **({vendor: name} if name else {})))
 
 
 _FIRST = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -357,7 +378,7 @@ def _at_step(
     """Return the business at its step: the one it names, or one named after what is done and to what."""
     if business.step_name:
         return business
-    values = (getattr(inputs, name, None) for name in names or operation.placeholders)
+    values = (value_at(inputs, name) for name in names or operation.placeholders)
     which = ", ".join(str(each) for each in values if each not in (None, ""))
     step = f"{operation.name.replace('_', ' ')}{' of ' * bool(which)}{which}"
     if wording:
@@ -369,8 +390,16 @@ def _at_step(
 def _expect(operation: Operation[..., Any], repeat: Repeat, *inputs: str) -> None:
     if operation.repeat != repeat:
         raise TypeError(f"{operation!r} is not of the kind {repeat!r}, but {operation.repeat!r}.")
-    if unknown := set(inputs) - set(operation.input.model_fields):
+    if unknown := {name.partition(".")[0] for name in inputs} - set(operation.input.model_fields):
         raise TypeError(f"{operation!r} does not take {', '.join(sorted(unknown))}.")
+
+
+def value_at(record: Any, place: str) -> Any:
+    """Return a field, or a field of one (`order.reference`), of a list the first one's; None if there is none."""
+    for name in place.split("."):
+        record = next(iter(record), None) if isinstance(record, list) else record
+        record = getattr(record, name, None)
+    return record
 
 
 def _names(of: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Tasks on Sensorpro, one an operation."""
 
-from blocks import SensorproCredentials
-from hookline.clients import SensorproClient
+from blocks.sensorpro import SensorproCredentials
+from hookline.clients.sensorpro import SensorproClient
 from tasks.operations import VendorTasks
 from tasks.readback import sensorpro as readback
 

@@ -1,22 +1,30 @@
 """Tasks on Zentitle, one an operation; and, below, those that take more than one operation."""
 
+import re
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, Literal, Self
 
-from blocks import ZentitleCredentials
-from hookline.clients import UnexpectedAnswer, VendorError, ZentitleClient
+from blocks import VendorCredentials
+from blocks.zentitle import ZentitleCredentials
+from hookline.clients import NotFound, UnexpectedAnswer, VendorError
+from hookline.clients.zentitle import ZentitleClient
+from hookline.clients.zentitle.customers import Company, CompanyID, ConsumerData, Trial
 from hookline.clients.zentitle.models import LicenseCode
 from hookline.errors import HooklineError
-from hookline.journal import Outcome
-from tasks.effects import BusinessKey, remembered, run_write
-from tasks.operations import VendorTasks
+from hookline.journal import CountReadback, Outcome
+from tasks.effects import BusinessKey, outcome_of, remembered, run_write, steps_of
+from tasks.operations import VendorTasks, of_account
 from tasks.policies import vendor_task
 from tasks.readback import gone
 from tasks.readback import zentitle as readback
 from tasks.readback import zentitle_customers as customers
 from tasks.readback import zentitle_products as products
+from tasks.readback.zentitle_records import notes_of, rows_of
+from tasks.remedies import Remedy
 
 _zentitle = VendorTasks(ZentitleCredentials, __name__)
 
@@ -221,6 +229,8 @@ create_datastreamer_event = _zentitle.blind_write_task(ZentitleClient.create_dat
 # What takes more than one operation -------------------------------------------------------------------------
 
 SUBSCRIPTION: Final = "subscriptionperiod"
+CHOICE: Final = "codes of "
+_DAY: Final = re.compile(r"\buntil (\d{4}-\d\d-\d\d)\b")
 
 
 @dataclass(frozen=True)
@@ -296,6 +306,7 @@ async def add_company(
             send,
             readback=find,
             landing=zentitle.landing_seconds,
+            account=client.account,
         )
         found = done if done.reference else await find()
     if found is None:
@@ -325,8 +336,208 @@ async def choose_license_codes(
             f"{number} codes of {step}",
             lambda: [str(10**17 + secrets.randbelow(9 * 10**17)) for _ in range(number)],
             expected=number,
-            forgotten=readback.codes_at(client, product_id, company),
+            forgotten=of_account(readback.codes_at(client, product_id, company), client),
         )
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """A license code of which something is taken back."""
+
+    code: str
+    clients: int
+    """The number of clients that it allows from then on; 0: it is disabled."""
+    units: int
+    """The number of units that are taken back by it."""
+
+    @classmethod
+    def read(cls, reference: str) -> Self:
+        """Return it as the journal has it."""
+        code, clients, units = reference.split()
+        return cls(code, int(clients), int(units))
+
+    def __str__(self) -> str:
+        """Return it as the journal has it."""
+        return f"{self.code} {self.clients} {self.units}"
+
+
+@vendor_task
+async def choose_codes_to_revoke(
+    zentitle: ZentitleCredentials,
+    choice: BusinessKey,
+    product_id: str,
+    codes: list[str],
+    number: int,
+    *,
+    per: Literal["codes", "seats"],
+) -> list[Revocation]:
+    """
+    Choose at a step of a business, once, which of these license codes lose so many units; fewer may be left.
+
+    Codes that somebody has disabled go first, then those that are not activated, each from the last one on. What the
+    same business took at another step is not there any more.
+
+    Args:
+        zentitle: the account.
+        choice: the business, at a step that begins with `codes of `.
+        product_id: the product of the codes.
+        codes: all that there are to choose from, the oldest first.
+        number: of the units.
+        per: a unit is a code, or a client of one.
+    """
+    left = await _left_by_others(choice)
+    async with zentitle.get_client() as client:
+        existing = [await _existing(client, product_id, code) for code in codes if left.get(code) != 0]
+
+        def choose() -> list[str]:
+            chosen: list[Revocation] = []
+            for each in sorted(filter(None, reversed(existing)), key=_rank):
+                clients = left.get(each.licenseCode, each.clientsallowed or 1)
+                units = 1 if per == "codes" else clients
+                if (taken := min(units, number - sum(one.units for one in chosen))) > 0:
+                    chosen.append(Revocation(each.licenseCode, units - taken, taken))
+            return [str(each) for each in chosen]
+
+        async def revoked_before() -> set[str]:
+            noted = [(code, await notes_of(client, product_id, code)) for code in codes]
+            return {
+                code
+                for code, notes in noted
+                if any(revoking(choice, code).token in note.description for note in notes)
+            }
+
+        # Codes that are chosen again are the same: they are disabled by now. Clients would be taken off twice.
+        forgotten = CountReadback(f"revocations {choice.token}", revoked_before) if per == "seats" else None
+        references = await remembered(choice, choice.step_name, choose, forgotten=forgotten)
+    return [Revocation.read(each) for each in references]
+
+
+def revoking(choice: BusinessKey, code: str) -> BusinessKey:
+    """Return the step that takes back what was chosen of a code."""
+    return choice.step(f"revoke {code}, {choice.step_name}")
+
+
+async def _left_by_others(choice: BusinessKey) -> dict[str, int]:
+    """Return the number of clients that choices at other steps of the business left to each code."""
+    others = [step for step in await steps_of(choice, CHOICE) if step.name != choice.step_name]
+    revoked = [Revocation.read(each) for step in others for each in step.reference]
+    return {
+        code: min(each.clients for each in revoked if each.code == code)
+        for code in {each.code for each in revoked}
+    }
+
+
+async def _existing(client: ZentitleClient, product_id: str, code: str) -> LicenseCode | None:
+    try:
+        return await client.get_license_code(productid=product_id, licensecode=code)
+    except NotFound:  # deleted at Zentitle
+        return None
+
+
+def _rank(existing: LicenseCode) -> int:
+    """Return how soon a code is revoked: first one that is disabled already, last one that is in use."""
+    return 0 if not existing.enabledforuse else 2 if existing.numActivations else 1
+
+
+@vendor_task
+async def list_ending_licenses(
+    zentitle: ZentitleCredentials, product_id: str, first: date, last: date
+) -> list[LicenseCode]:
+    """Read the licenses of a product, enabled and given to a company, that end from one day to another."""
+    async with zentitle.get_client() as client:
+        return [
+            row
+            async for row in rows_of(client.list_license_codes, productid=product_id)
+            if row.enabledforuse and row.company and (end := end_of(row)) is not None and first <= end <= last
+        ]
+
+
+def ends(existing: LicenseCode) -> date:
+    """Return the day on which a license ends, of one that has an end."""
+    if (end := end_of(existing)) is None:
+        raise ValueError(f"{existing.licenseCode} has no end")
+    return end
+
+
+def end_of(existing: LicenseCode) -> date | None:
+    """Return the day on which a license ends; None where it is perpetual, or its days have not begun."""
+    if existing.licensetype.lower() == "perpetual":
+        return None
+    if existing.subscriptionEnddate is not None:
+        return existing.subscriptionEnddate.date()
+    if existing.subscriptionlastActivated is None or not existing.subscriptionperiod:
+        return None
+    return (
+        existing.subscriptionlastActivated + timedelta(days=existing.subscriptionperiod)
+    ).date()  # fact: end-of-a-subscription
+
+
+@vendor_task
+async def choose_license_end(
+    zentitle: ZentitleCredentials,
+    extending: BusinessKey,
+    product_id: str,
+    code: str,
+    *,
+    days: int,
+    grace_days: int,
+) -> date:
+    """
+    Choose, once, the day until which a renewal extends a license.
+
+    It is so many days after the end of the license; or after today, where that end was longer ago than the grace.
+
+    Args:
+        zentitle: the account.
+        extending: the business, at the step that will set the day and put a note on the license that names it.
+        product_id: the product of the license.
+        code: the license.
+        days: for how long it is renewed.
+        grace_days: for how long after its end a renewal goes on from there.
+
+    Raises:
+        HooklineError: it is disabled or perpetual, or its days have not begun.
+    """
+    choice = extending.step(f"day of {extending.step_name}")
+    if (known := await outcome_of(choice)) is not None:
+        return date.fromisoformat(known.reference[0])
+    async with zentitle.get_client() as client:
+
+        async def noted() -> list[str]:
+            notes = await notes_of(client, product_id, code)
+            return [note.description for note in notes if extending.token in note.description]
+
+        async def days_noted() -> set[str]:
+            return {found for text in await noted() for found in _DAY.findall(text)}
+
+        async def texts(_day: str) -> list[str]:
+            return await noted()
+
+        existing = await client.get_license_code(productid=product_id, licensecode=code)
+        start = _start_of_renewal(existing, grace_days)
+        chosen = await remembered(
+            choice,
+            choice.step_name,
+            lambda: [(start + timedelta(days=days)).isoformat()],
+            expected=1,
+            forgotten=CountReadback(f"days of {extending.token}", days_noted, texts=texts),
+        )
+    return date.fromisoformat(chosen[0])
+
+
+def _start_of_renewal(existing: LicenseCode, grace_days: int) -> date:
+    if not existing.enabledforuse:
+        raise HooklineError(
+            f"License {existing.licenseCode} was renewed, and is disabled at Zentitle. Find out why; enable it there, "
+            "then replay the delivery, or pay the renewal back."
+        )
+    if (end := end_of(existing)) is None:
+        raise HooklineError(
+            f"License {existing.licenseCode} was renewed, and has no end at Zentitle: it is perpetual, or its days "
+            "have not begun. Set its end there by hand, or pay the renewal back; then discard the delivery."
+        )
+    today = datetime.now(UTC).date()
+    return end if end >= today - timedelta(days=grace_days) else today
 
 
 @vendor_task
@@ -388,9 +599,15 @@ async def set_license_terms(
 
         request = {"code": code, "clients": clients, "days": days}
         operation = "zentitle.update_license_code"
-        landing = zentitle.landing_seconds
         await run_write(
-            business, f"terms of {code}", operation, request, send, readback=find, landing=landing
+            business,
+            f"terms of {code}",
+            operation,
+            request,
+            send,
+            readback=find,
+            landing=zentitle.landing_seconds,
+            account=client.account,
         )
 
 
@@ -399,3 +616,142 @@ def _lasts(existing: LicenseCode, days: int | None) -> bool:
     if days is None:
         return existing.licensetype.lower() == "perpetual"
     return existing.licensetype.lower() == SUBSCRIPTION and existing.subscriptionperiod == days
+
+
+# Companies, as others than orders need them
+
+
+@dataclass(frozen=True)
+class CompanyRecord:
+    """A company with its id, and the product to which it belongs; "" for all."""
+
+    id: int
+    product: str
+    facts: Company
+
+
+@vendor_task
+async def find_companies(
+    zentitle: ZentitleCredentials, *, name: str, account_no: str, known: list[int]
+) -> list[CompanyRecord]:
+    """
+    Read the companies that could be a customer's: those of these ids or this name; and all, if none of them will do.
+
+    Zentitle finds nothing by an account number (`search1`), so that each company is read where no id is known.
+    """
+    async with zentitle.get_client() as client:
+        rows = {row.companyID: row for row in await customers.all_companies(client)}
+        near = [row for row in rows.values() if row.companyID in known or customers.is_named(row, name)]
+        found = [await _company(client, row) for row in near]
+        if any(each.id in known or each.facts.search1.strip() == account_no for each in found):
+            return found
+        return found + [await _company(client, row) for row in rows.values() if row not in near]
+
+
+async def _company(client: ZentitleClient, row: CompanyID) -> CompanyRecord:
+    product = "" if row.productID in ("", customers.EVERY_PRODUCT) else row.productID
+    facts = await client.get_company(companyid=row.companyID, productid=product or None)
+    return CompanyRecord(row.companyID, product, facts)
+
+
+# Trials
+
+IN_TRIAL: Final = "In Trial"
+
+
+@vendor_task
+async def list_ending_trials(
+    zentitle: ZentitleCredentials, product_id: str, first: date, last: date
+) -> list[Trial]:
+    """Read the trials of a product that became no license and end from one day to another, both included."""
+    day = timedelta(days=1)
+    async with zentitle.get_client() as client:
+        # A day more at both ends: whether Zentitle includes them is not published, and the rows say it themselves.
+        rows = rows_of(
+            client.list_trials,
+            productId=product_id,
+            converted=False,
+            expiresAfter=first - day,
+            expiresBefore=last + day + day,
+        )
+        return [
+            row
+            async for row in rows
+            if row.expires is not None
+            and first <= row.expires.date() <= last
+            and not (row.converted or row.licenseCode)
+        ]
+
+
+@vendor_task
+async def find_trial_user(zentitle: ZentitleCredentials, product_id: str, computer_id: str) -> ConsumerData:
+    """Read what the user of a trial last entered; without an address if none was ever entered."""
+    async with zentitle.get_client() as client:
+        entered = [
+            row
+            async for row in rows_of(
+                client.list_consumer_data, productid=product_id, computerid=computer_id, justlast=False
+            )
+            if row.computerID == computer_id and email_of(row)
+        ]
+    return max(entered, key=_created, default=ConsumerData(productID=product_id, computerID=computer_id))
+
+
+def email_of(row: ConsumerData) -> str:
+    """Return the address in a consumer record: where Zentitle searches it, or as the program sent it; "" for none."""
+    sent = row.clientInfo if isinstance(row.clientInfo, dict) else {}
+    named = next((value for name, value in sent.items() if name.lower() == "email"), "")
+    return (row.email or str(named or "")).strip()
+
+
+@vendor_task
+async def find_licensed(zentitle: ZentitleCredentials, product_id: str, emails: list[str]) -> list[str]:
+    """
+    Find which of these addresses (in small letters) have a license of a product that is in use, on any computer.
+
+    The license is known by the consumer record that the program, or Hookline, put beside it.
+    """
+    looked_for, licensed = set(emails), set[str]()
+    in_use: dict[str, bool] = {}
+    async with zentitle.get_client() as client:
+        rows = rows_of(client.list_consumer_data, productid=product_id, type="activations", justlast=False)
+        async for row in rows:
+            email, code = email_of(row).casefold(), row.licenseCode
+            if code and email in looked_for - licensed:
+                if code not in in_use:
+                    in_use[code] = _is_in_use(await _existing(client, product_id, code))
+                if in_use[code]:
+                    licensed.add(email)
+    return sorted(licensed)
+
+
+def _is_in_use(existing: LicenseCode | None) -> bool:
+    """Return True if a license is enabled and has not ended."""
+    if existing is None or not existing.enabledforuse:
+        return False
+    end = end_of(existing)
+    return end is None or end >= datetime.now(UTC).date()
+
+
+def _created(row: ConsumerData) -> str:
+    return row.created.isoformat() if row.created else ""
+
+
+# What takes back a write that is there too often
+
+
+async def _disabled_code(
+    _account: VendorCredentials, written: Mapping[str, Any], code: str
+) -> dict[str, Any]:
+    return {"productid": written["productid"], "licensecode": code, "enabledforuse": False}
+
+
+async def _license_note(_account: VendorCredentials, written: Mapping[str, Any], note: str) -> dict[str, Any]:
+    return {"productid": written["productid"], "licensecode": written["licensecode"], "noteid": int(note)}
+
+
+REMEDIES: Final = {
+    "create_license_codes": Remedy(update_license_code, _disabled_code, "disable the license code"),
+    "take_next_license_codes": Remedy(update_license_code, _disabled_code, "disable the license code"),
+    "create_license_note": Remedy(delete_license_note, _license_note, "delete the note of the license"),
+}

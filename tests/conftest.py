@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 import certifi
 
-OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
+OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_", "HTTP_")
 for _name in [name for name in os.environ if name.startswith(OURS)]:
     del os.environ[_name]
 # Before anything imports Prefect: the user's own profile and database are not touched.
@@ -46,7 +47,7 @@ import pytest
 from commands import run_here
 from xdist.scheduler import LoadScopeScheduling
 
-from hookline import runtime
+from hookline import redaction, runtime
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
@@ -54,14 +55,35 @@ from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
 from hookline.inbox import search
 from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
-from hookline.settings import JiwaSettings, Settings, settings
+from hookline.settings import Settings, settings
+from hookline.shipped.jiwa import JiwaSettings
 from hookline.states import OPEN
 from hookline.text import storable
+from hookline.vendors import vendors
 
 # Examples of a property where a test does not say; a long run: --hypothesis-profile=thorough
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 hypothesis.settings.register_profile("suite", max_examples=25, deadline=None)
 hypothesis.settings.load_profile("suite")
+
+SHIPPED_CATALOG = Path(__file__).parents[1] / "deployments" / "catalog.yaml"
+
+
+def with_parts(text, *names):
+    """The shipped catalog.yaml with these parts switched on, which it has as comments."""
+    for name in names:
+        part = re.search(rf"^# {name}:\n(?:#  .*\n)+", text, re.MULTILINE)
+        text = text.replace(part[0], re.sub(r"^# ", "", part[0], flags=re.MULTILINE))
+    return text
+
+
+def with_routes(text, *names):
+    """The shipped hooks.yaml with these routes switched on, which it has as comments."""
+    for name in names:
+        part = re.search(rf"^  # {name}:\n(?:  #   .*\n)+", text, re.MULTILINE)
+        text = text.replace(part[0], re.sub(r"^  # ", "  ", part[0], flags=re.MULTILINE))
+    return text
+
 
 RUNS = ("tests/flows/",)
 STORIES = (
@@ -124,12 +146,29 @@ def everything() -> Iterator[SandboxStack]:
     """What `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
     import blocks  # noqa: F401  (the address of their logos is read now, before the sandbox has its ports)
 
+    catalog = Path(os.environ["HOOKLINE_HOME"], "catalog.yaml")
+    catalog.write_text(
+        with_parts(
+            SHIPPED_CATALOG.read_text(encoding="utf-8"),
+            "credits",
+            "renewals",
+            "trials",
+            "customers",
+            "offline",
+        )
+    )
     with sandbox_stack(
         **own_ports(),
+        HOOKLINE_CATALOG=str(catalog),
+        HOOKLINE_RECORD_URLS=",".join(
+            f"{vendor}=https://{vendor}.example/{{kind}}/{{id}}" for vendor in vendors()
+        ),
+        HOOKLINE_SECRET_OFFLINE=secrets.token_urlsafe(32),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_LANDING_SECONDS="0.5",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_PROBE_SECONDS="1",
+        PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS="5",
         PREFECT_WORKER_QUERY_SECONDS="1",
         PREFECT_API_AUTH_STRING=PREFECT_AUTH,
     ) as running:
@@ -148,17 +187,24 @@ def sandbox(request) -> SandboxStack:
 
 
 class Environment:
-    """Our variables, file by file: what a sandbox sets for as long as its process lives is for those that need one."""
+    """
+    Our variables, and the secrets that are masked, file by file.
+
+    What a sandbox sets for as long as its process lives is for those that need one.
+    """
 
     file = ""
     of_sandbox = CLEAN
+    secrets_of_sandbox = redaction._known
 
     @classmethod
     def enter(cls, file):
         if cls.file.startswith(SANDBOXED):
-            cls.of_sandbox = _ours()
+            cls.of_sandbox, cls.secrets_of_sandbox = _ours(), redaction._known
         cls.file = file
-        _replace(cls.of_sandbox if file.startswith(SANDBOXED) else CLEAN)
+        sandboxed = file.startswith(SANDBOXED)
+        redaction._known = cls.secrets_of_sandbox if sandboxed else redaction._Known()
+        _replace(cls.of_sandbox if sandboxed else CLEAN)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -228,7 +274,7 @@ async def database(session_pool):
         "UPDATE lineage SET held_since = NULL, held_reason = NULL, readback_first_since = NULL, event_due = false"
     )
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, polls, poll_items, silences RESTART IDENTITY"
+        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, credentials, connecting, polls, poll_items, silences, listeners, listening, sizes, waits RESTART IDENTITY CASCADE"
     )
     return session_pool
 

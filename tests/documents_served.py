@@ -1,6 +1,8 @@
 """A server of documents over TLS on this machine, with an authority of its own."""
 
 import asyncio
+import json
+import re
 import ssl
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -59,6 +61,7 @@ class Documents:
     def __init__(self, authority):
         self.by_path = {}
         self.asked = []
+        self.questions = []
         self.trust = ssl.create_default_context(cadata=authority.decode())
         self.port = 0
 
@@ -67,6 +70,9 @@ class Documents:
         head = await reader.readuntil(b"\r\n\r\n")
         path = head.split(b" ")[1].decode()
         self.asked.append(path)
+        if head.startswith(b"POST "):
+            [length] = re.findall(rb"(?i)content-length: (\d+)", head)
+            self.questions.append(json.loads(await reader.readexactly(int(length))))
         found = self.by_path.get(path, 404)
         status, body = (200, found) if isinstance(found, bytes) else (found, b"")
         if status is None:

@@ -13,7 +13,8 @@ import psutil
 
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.sandbox.stack import SandboxStack, own_ports
-from hookline.settings import JiwaSettings, settings, simulator_environment
+from hookline.settings import settings, simulator_environment
+from hookline.shipped.jiwa import JiwaSettings
 from tests.conftest import BusinessKey
 
 START_SECONDS = 240

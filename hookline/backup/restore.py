@@ -25,7 +25,7 @@ from hookline.backup.postgres import Database, load, programs_for
 from hookline.backup.write import KEYS_OF_ENVIRONMENT, OnBytes, revision
 from hookline.database import embedded, high_water
 from hookline.database.connection import database_url, prefect_postgres_url
-from hookline.database.migrate import head
+from hookline.database.schema import head
 from hookline.errors import HooklineError
 from hookline.settings import Settings
 from hookline.supervisor.lock import only_one
@@ -187,7 +187,9 @@ class Restoring:
             if await revision(connection) != (manifest.schema if is_own else manifest.prefect_schema):
                 raise BadBackup(f"{target.part} is not what its manifest says. Nothing was changed.")
             if is_own:
-                await connection.execute("DELETE FROM sessions; DELETE FROM engines; DELETE FROM batches")
+                await connection.execute(
+                    "DELETE FROM sessions; DELETE FROM connecting; DELETE FROM engines; DELETE FROM batches"
+                )
                 await high_water.hold(
                     connection,
                     f"The database was restored from the backup of {manifest.moment:%Y-%m-%d %H:%M:%S} UTC.",

@@ -21,7 +21,7 @@ def backup(
 
     Each database is as it was at one moment. The file is checked before it gets its name, and only you may read it.
     It holds the vendors' log-ins with the key that decrypts them, the log-ins of this machine, and all that customers
-    sent: keep it as you keep a password. What is not in it: .env, and the files in deployments/ and flows/.
+    sent: keep it as you keep a password. What is not in it: your project with its .env.
 
     Try:
         hookline backup /mnt/backups/hookline-2026-11-29.backup

@@ -15,10 +15,11 @@ from pydantic_core import from_json
 from hookline.accounts import from_environment
 from hookline.cli.operations import find_client, find_operation, show_inputs, show_operations, unknown, usage
 from hookline.cli.output import AsJson, confirm, console, print_json, show, show_record
-from hookline.clients import CLIENTS, InvalidInput, Operation, VendorClient, operations
+from hookline.clients import InvalidInput, Operation, VendorClient, operations
 from hookline.clients.models import Input
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.redaction import MASK, MIN_SECRET
+from hookline.vendors import vendors
 
 if TYPE_CHECKING:
     from blocks import VendorCredentials
@@ -63,7 +64,7 @@ def _call(
     """
     if vendor is None:
         if not help_only:
-            raise ConfigurationError(f"Name a vendor: {', '.join(CLIENTS)}. See: hookline call --help")
+            raise ConfigurationError(f"Name a vendor: {', '.join(vendors())}. See: hookline call --help")
         call.help_print()
     elif operation is None:
         show_operations(operations(find_client(vendor)).values(), as_json=as_json)
@@ -90,10 +91,11 @@ def _call_operation(found: Operation[..., Any], inputs: Input, *, yes: bool, blo
     found.build(client.base_url, inputs)  # fails before the question if the request cannot be sent
     if asks:
         _ask(found, inputs, client.base_url)
-    return asyncio.run(_send(client, found, inputs))
+    return asyncio.run(send(client, found, inputs))
 
 
-async def _send(client: VendorClient, found: Operation[..., Any], inputs: Input) -> Any:
+async def send(client: VendorClient, found: Operation[..., Any], inputs: Input) -> Any:
+    """Send one call; return the answer as JSON values, without secrets."""
     async with client:
         answer = await client.send(found, inputs)
         value = TypeAdapter(found.answer).dump_python(answer, mode="json")

@@ -19,13 +19,14 @@ from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
 from hookline.database import pool
 from hookline.database.connection import close_pool
-from hookline.errors import HooklineError
+from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import load_hooks
 from hookline.inbox import search
+from hookline.project import find_project
 from hookline.sandbox.paid_orders import pay
 from hookline.sandbox.stack import SandboxStack, sandbox_stack
 from hookline.schemes.shared_secret import SharedSecret
-from hookline.settings import JiwaSettings
+from hookline.shipped.jiwa import JiwaSettings
 from hookline.source_secrets import webhook_secrets
 
 ORDER_TIMEOUT_SECONDS = 60.0
@@ -46,6 +47,7 @@ def demo(
         hookline demo
         hookline demo --keep
     """
+    _require_main_job()
     began = time.monotonic()
     out = console(stderr=as_json)
     out.print(
@@ -71,6 +73,20 @@ def demo(
         print_json(counts)
     if counts["duplicates"] or counts["licenses"] != counts["orders_paid"]:
         raise HooklineError("The records at the vendors do not match the paid orders: please report it.")
+
+
+def _require_main_job() -> None:
+    """Raise where a project has no main job to show."""
+    project = find_project()
+    if project is None:
+        return
+    path = project / "hooks.yaml"
+    routes = load_hooks(path).routes
+    if not any((each.source, each.deployment) == ("jiwa", "order-to-license/default") for each in routes):
+        raise ConfigurationError(
+            f"{path} has no route from the source jiwa to order-to-license/default, which the demo shows. "
+            "Put it back, as `jiwa-order: {use: jiwa-order}`, or run the demo outside of the project."
+        )
 
 
 async def _run(sandbox: SandboxStack, out: Console, progress: Callable[[str], None]) -> dict[str, Any]:

@@ -13,13 +13,16 @@ from rich.console import Console
 from rich.text import Text
 
 from hookline import runtime
-from hookline.catalog import read_catalog
+from hookline.account_keys import DEFAULT
+from hookline.catalog import Catalog, read_catalog
 from hookline.cli.output import AsJson, console, print_json
 from hookline.errors import HooklineError
 from hookline.health import environment, machine, processes, servers
 from hookline.health.finding import CORRECT, Finding, broken, in_time, problem, redacted_line
-from hookline.hooks import load_hooks
-from hookline.settings import VENDORS, Settings, settings
+from hookline.hooks import Hooks, load_hooks
+from hookline.settings import VENDORS, Settings, dotenv_path, settings
+from hookline.texts import Texts, read_texts
+from hookline.texts.folder import FALLBACK
 
 T = TypeVar("T")
 
@@ -57,8 +60,11 @@ def doctor(*, as_json: AsJson = False) -> int:
 
 def examine() -> list[Finding]:
     """Run every check: first those of this machine and its files, then those of servers and vendors side by side."""
-    findings = [machine.check_python(sys.version_info[:2]), machine.check_dotenv(Path.cwd() / ".env")]
+    findings = [machine.check_python(sys.version_info[:2])]
     try:
+        findings.append(machine.check_dotenv(dotenv_path()))
+        if folder := settings().project:
+            findings.append(machine.check_project(folder))
         home = settings().home
         findings.append(machine.check_home(home))
         if findings[-1].state == "problem":
@@ -77,26 +83,39 @@ def examine() -> list[Finding]:
         current.hooks,
         lambda hooks: f"{len(hooks.sources)} sources, {len(hooks.routes)} routes in {hooks.path}",
     )
-    _, catalog_finding = _read(
+    catalog, catalog_finding = _read(
         "catalog.yaml",
         read_catalog,
         current.catalog,
         lambda catalog: f"{len(catalog.products)} products",
     )
+    language = catalog.language.default if catalog else FALLBACK
+    texts = Texts.of_settings(current, language)
+    _, texts_finding = _read(
+        "texts",
+        lambda _: asyncio.run(read_texts(texts)),
+        texts.folder,
+        lambda found: f"{len(found)} files, those of {texts.folder} first",
+    )
     flows = checks.import_flows(current.deployments, current.hooks)
     findings += [
+        *environment.check_vendors(),
         environment.check_variables(os.environ, hooks),
         hooks_finding,
         catalog_finding,
+        texts_finding,
         *checks.check_flows(flows, hooks),
         *environment.check_secrets(hooks),
+        *environment.check_shared_secrets(hooks),
         *environment.check_addresses(hooks, current.public_url),
         processes.check(home),
     ]
-    return findings + asyncio.run(_check_servers(current, flows.work_pools or None))
+    return findings + asyncio.run(_check_servers(current, flows.work_pools or None, hooks, catalog))
 
 
-async def _check_servers(current: Settings, work_pools: Mapping[str, str] | None) -> list[Finding]:
+async def _check_servers(
+    current: Settings, work_pools: Mapping[str, str] | None, hooks: Hooks | None, catalog: Catalog | None
+) -> list[Finding]:
     from hookline.provisioning import checks  # Prefect's settings
 
     found = await asyncio.gather(
@@ -104,7 +123,12 @@ async def _check_servers(current: Settings, work_pools: Mapping[str, str] | None
         in_time("Prefect API", checks.check_prefect(current, work_pools)),
         in_time("encryption key", servers.check_encryption_key(current)),
         in_time("gateway", servers.check_gateway(current)),
-        *(in_time(vendor, checks.check_vendor(vendor, os.environ)) for vendor in VENDORS),
+        *(
+            in_time(checks.name_of(vendor, account), checks.check_vendor(vendor, os.environ, account))
+            for vendor, kind in VENDORS.items()
+            for account in sorted({DEFAULT, *kind.accounts_in(os.environ)})
+        ),
+        in_time("blocks", checks.check_blocks(hooks, catalog)),
     )
     return [finding for findings in found for finding in findings]
 

@@ -5,19 +5,23 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 from cyclopts import App, Parameter
+from pydantic import ValidationError
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
 from hookline.cli.output import AsJson, confirm, console, show, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import store
+from hookline.journal.resolution import by_hand as by_hand_effect
 from hookline.journal.resolution import keep
 from hookline.journal.resolution import resolve as resolve_effect
 from hookline.journal.resolution import undo as undo_effect
+from hookline.settings import Settings
 
 app = App(
     name="effects",
-    help="The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
+    help="The journal of vendor writes: list, show, resolve what is uncertain or was done by hand, undo what is "
+    "doubled.",
 )
 
 COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
@@ -40,7 +44,7 @@ def list_(
         hookline effects list --state uncertain
         hookline effects list --key 100123 --json
     """
-    rows = on_database(lambda database: _find(database, state, key))
+    rows = on_database(lambda database: find(database, state, key))
     show(rows, COLUMNS, as_json=as_json)
 
 
@@ -52,7 +56,7 @@ def show_(number: Annotated[int, Parameter(help="The effect's number.")], *, as_
     Try:
         hookline effects show 17
     """
-    row = on_database(lambda database: _read(database, number))
+    row = on_database(lambda database: read(database, number))
     if as_json:
         show([row], [], as_json=True)
     else:
@@ -64,6 +68,12 @@ def resolve(
     number: Annotated[int, Parameter(help="The effect's number.")],
     *,
     happened: Annotated[bool, Parameter(negative="", help="The vendor did it.")] = False,
+    by_hand: Annotated[
+        bool,
+        Parameter(
+            negative="", help="You did it in the vendor's own UI, also where the vendor refused it here."
+        ),
+    ] = False,
     send_again: Annotated[
         bool, Parameter(negative="", help="The vendor did not do it: send it again.")
     ] = False,
@@ -71,9 +81,18 @@ def resolve(
         list[str] | None,
         Parameter(help="The vendor's reference, such as a license code; repeat the option for each."),
     ] = None,
+    answer: Annotated[
+        list[str] | None,
+        Parameter(
+            help="With --by-hand: NAME=VALUE of the record that the vendor shows; repeat the option for each."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="With --by-hand: say what would be noted, and note nothing.")
+    ] = False,
 ) -> None:
     """
-    Tell Hookline what happened to an uncertain effect; its run then goes on.
+    Tell Hookline what happened to an effect that is uncertain, or that you did by hand; its run then goes on.
 
     Check at the vendor first: Hookline cannot find it out.
 
@@ -81,14 +100,74 @@ def resolve(
         hookline effects resolve 17 --happened
         hookline effects resolve 12 --happened --reference 646186717608805844
         hookline effects resolve 17 --send-again
+        hookline effects resolve 12 --by-hand --reference 646186717608805844
+        hookline effects resolve 19 --by-hand --answer InvoiceID=5244dd5e --answer InvoiceNo=100123
     """
-    if happened == send_again:
-        raise ConfigurationError("Use either --happened or --send-again.")
-    settings = runtime.bootstrap()
-    message = asyncio.run(
-        resolve_effect(settings, number, happened=happened, reference=reference or [], actor=runtime.person())
+    if happened + by_hand + send_again != 1:
+        raise ConfigurationError("Use one of --happened, --by-hand and --send-again.")
+    if not by_hand and (answer or dry_run):
+        raise ConfigurationError("--answer and --dry-run go with --by-hand.")
+    settings, actor = runtime.bootstrap(), runtime.person()
+    if not by_hand:
+        noted = resolve_effect(settings, number, happened=happened, reference=reference or [], actor=actor)
+        console().print(asyncio.run(noted))
+        return
+    record = _fields(answer or [])
+
+    async def note(database: asyncpg.Pool) -> str:
+        return await note_by_hand(
+            settings, database, number, reference=reference or [], answer=record, actor=actor, dry_run=dry_run
+        )
+
+    console().print(on_database(note))
+
+
+async def note_by_hand(
+    settings: Settings,
+    database: asyncpg.Pool,
+    number: int,
+    *,
+    reference: list[str],
+    answer: dict[str, str],
+    actor: str,
+    dry_run: bool = False,
+) -> str:
+    """Note what a person did at the vendor, as `resolution.by_hand`, if the answer can be one of its operation."""
+    row = await read(database, number)
+    _ensure_readable(row["operation"], answer)
+    return await by_hand_effect(
+        settings, number, reference=reference, answer=answer, actor=actor, dry_run=dry_run
     )
-    console().print(message)
+
+
+def _fields(words: list[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` words by their names."""
+    if wrong := [word for word in words if "=" not in word]:
+        raise ConfigurationError(f"--answer {wrong[0]!r} is not NAME=VALUE, such as InvoiceNo=100123.")
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _ensure_readable(operation: str, record: dict[str, str]) -> None:
+    """Raise unless these fields can be fields of the operation's answer."""
+    from hookline.clients import CLIENTS, operations  # which the other commands here need not load
+
+    vendor, _, name = operation.partition(".")
+    found = operations(CLIENTS[vendor]).get(name) if vendor in CLIENTS else None
+    if found is None or not record:
+        return
+    try:
+        found.load(record)
+    except ValidationError as error:
+        missing = [".".join(map(str, each["loc"])) for each in error.errors() if each["type"] == "missing"]
+        wrong = [
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+            for each in error.errors()
+            if each["type"] != "missing"
+        ]
+        needed = [f"{', '.join(missing)} is needed"] if missing else []
+        raise ConfigurationError(
+            f"--answer is none that {operation} could give: {'; '.join([*needed, *wrong])}."
+        ) from None
 
 
 @app.command
@@ -114,7 +193,7 @@ def undo(
         hookline effects undo 17 --keep
     """
     settings = runtime.bootstrap()
-    row = on_database(lambda database: _read(database, number))
+    row = on_database(lambda database: read(database, number))
     if row["state"] == "doubled" and not yes:
         console(stderr=True).print(row["reason"])
         if not confirm("Keep it all, and undo nothing?" if keep_it else f"Undo {', '.join(row['surplus'])}?"):
@@ -127,12 +206,16 @@ def undo(
     console().print(message)
 
 
-async def _find(database: asyncpg.Pool, state: str | None, key: str | None) -> list[dict[str, Any]]:
+async def find(
+    database: asyncpg.Pool, state: str | None, key: str | None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Return effects as `store.find` does."""
     async with database.acquire() as connection:
-        return [dict(row) for row in await store.find(connection, state=state, key=key)]
+        return [dict(row) for row in await store.find(connection, state=state, key=key, limit=limit)]
 
 
-async def _read(database: asyncpg.Pool, number: int) -> dict[str, Any]:
+async def read(database: asyncpg.Pool, number: int) -> dict[str, Any]:
+    """Return one effect; raises HooklineError if there is none of this number."""
     async with database.acquire() as connection:
         row = await store.read(connection, number)
     if row is None:

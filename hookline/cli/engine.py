@@ -1,6 +1,8 @@
 """`hookline engine`: run the flows that webhooks started."""
 
 import asyncio
+import logging
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -8,12 +10,15 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from hookline import log, runtime
-from hookline.database.migrate import upgrade
+from hookline.database.migrate import upgrade_when_up
 from hookline.supervisor import report_ready
 
 if TYPE_CHECKING:
     from hookline.engine.engine import Engine
 
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 1.0
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -37,11 +42,15 @@ def engine() -> None:
     from hookline.engine.engine import Engine
 
     configuration = Configuration(settings)
-    upgrade(settings)
+    upgrade_when_up(settings)
     runtime.tune_gc()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     worker = Engine(settings, configuration.hooks, configuration.deployments, configuration, client_of_block)
     uvloop.run(_serve(worker))
+    if worker.threads.running:  # Python would wait for the threads of their tasks, however long those block
+        logger.warning("threads that do not end are cut off: %d", len(worker.threads.running))
+        logging.shutdown()
+        os._exit(0)
 
 
 async def _serve(worker: "Engine") -> None:
@@ -59,10 +68,17 @@ async def _serve(worker: "Engine") -> None:
     ready = asyncio.Event()
     reporting = asyncio.create_task(_report_when(ready))
     await worker.serve(ready=ready)
-    await reporting
+    reporting.cancel()
 
 
 async def _report_when(ready: asyncio.Event) -> None:
-    """Report to the supervisor that the engine is ready."""
+    """Report to the supervisor that the engine is ready, as soon as that can be written."""
     await ready.wait()
-    await asyncio.to_thread(report_ready)
+    while True:
+        try:
+            await asyncio.to_thread(report_ready)
+        except OSError as error:
+            logger.warning("cannot report that this engine is ready, and tries again: %s", error)
+            await asyncio.sleep(REPORT_SECONDS)
+        else:
+            return

@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 
 from hookline import log, runtime
-from hookline.database.migrate import upgrade
+from hookline.database.migrate import upgrade_when_up
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
 from hookline.supervisor.process import LISTENER
@@ -25,7 +25,7 @@ def gateway() -> None:
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
     app = create_app(settings)
-    upgrade(settings)
+    upgrade_when_up(settings)
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered
         server(app, settings).run(_listeners())
 

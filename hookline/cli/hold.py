@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -11,6 +11,9 @@ from hookline import runtime
 from hookline.cli.inbox.filters import on_database
 from hookline.cli.output import AsJson, confirm, console, print_json
 from hookline.database import lent
+from hookline.database.connection import outside
+from hookline.database.high_water import Outside
+from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.inbox import holding
 from hookline.inbox.holding import Holding
@@ -51,7 +54,9 @@ def release(*, reason: Reason = "released", yes: Yes = False) -> None:
     _act(
         yes,
         "Everything that waits starts now, and looks at the vendors first. Go on?",
-        lambda connection: holding.release(connection, actor=runtime.person(), reason=reason),
+        lambda connection, remembered: holding.release(
+            connection, remembered, actor=runtime.person(), reason=reason
+        ),
         "Goes on: writes that the journal does not know are looked for first. To end that: hookline hold close",
     )
 
@@ -69,19 +74,19 @@ def close(*, reason: Reason = "closed", yes: Yes = False) -> None:
     _act(
         yes,
         "What the database has forgotten, and nobody looked for yet, may then be done a second time. Close?",
-        lambda connection: holding.close(connection, actor=runtime.person(), reason=reason),
+        lambda connection, _: holding.close(connection, actor=runtime.person(), reason=reason),
         "As usual again: nothing is looked for before it is sent.",
     )
 
 
-def _act(yes: bool, question: str, act: Callable[[Any], Awaitable[None]], done: str) -> None:
+def _act(yes: bool, question: str, act: Callable[[Connection, Outside], Awaitable[None]], done: str) -> None:
     settings = runtime.bootstrap()
     if not yes and not confirm(question):
         raise HooklineError("Nothing was changed.")
 
     async def go() -> None:
         async with lent(settings) as connection:
-            await act(connection)
+            await act(connection, outside(settings))
 
     asyncio.run(go())
     console().print(done)

@@ -1,13 +1,13 @@
 """`hookline issues`: what needs a person, grouped by its cause."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import asyncpg
 from cyclopts import App, Parameter, validators
 
 from hookline import runtime
-from hookline.cli.inbox.filters import on_database
+from hookline.cli.inbox.filters import on_database, require_reason
 from hookline.cli.output import AsJson, confirm, console, print_json, show, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.issues import commands, store
@@ -19,7 +19,7 @@ app = App(
 )
 
 COLUMNS = ["id", "kind", "title", "count", "waiting", "first_at", "last_at", "acknowledged_by"]
-MEMBERS = ["delivery_id", "external_id", "route", "state", "received_at", "reason"]
+MEMBERS = ["delivery_id", "label", "external_id", "route", "state", "received_at", "reason"]
 
 Number = Annotated[int, Parameter(help="The issue's number.")]
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
@@ -43,8 +43,8 @@ def list_(
         hookline issues list
         hookline issues list --closed --json
     """
-    rows = on_database(lambda database: store.find(database, closed=closed, limit=limit))
-    show([row | {"advice": advice_for(row)} for row in rows], COLUMNS, as_json=as_json)
+    rows = on_database(lambda database: find(database, closed=closed, limit=limit))
+    show(rows, COLUMNS, as_json=as_json)
 
 
 @app.command(name="show")
@@ -64,10 +64,9 @@ def show_(
     """
 
     async def find(database: asyncpg.Pool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        return await _read(database, number), await store.members(database, number, limit=limit)
+        return await read(database, number), await store.members(database, number, limit=limit)
 
     issue, members = on_database(find)
-    issue["advice"] = advice_for(issue)
     if as_json:
         print_json(issue | {"deliveries": members})
         return
@@ -85,14 +84,7 @@ def ack(number: Number) -> None:
         hookline issues ack 3
     """
     actor = runtime.person()
-
-    async def acknowledge(database: asyncpg.Pool) -> bool:
-        await _read(database, number)
-        return await store.acknowledge(database, number, actor)
-
-    if not on_database(acknowledge):
-        raise HooklineError(f"Issue {number} is closed already.")
-    console().print(f"Noted: {actor} takes care of issue {number}.")
+    console().print(on_database(lambda database: acknowledge(database, number, actor)))
 
 
 @app.command
@@ -109,14 +101,7 @@ def replay(
         hookline issues replay 3
         hookline issues replay 3 --reason "key renewed" --yes
     """
-    actor = runtime.person()
-    _act(
-        number,
-        "Replay",
-        lambda database: commands.replay(database, number, actor=actor, reason=reason),
-        "replayed",
-        yes=yes,
-    )
+    _act_for(number, "Replay", commands.replay, "replayed", reason, yes=yes)
 
 
 @app.command
@@ -129,16 +114,8 @@ def discard(
     Try:
         hookline issues discard 3 --reason "test orders"
     """
-    if not reason.strip():
-        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
-    actor = runtime.person()
-    _act(
-        number,
-        "Discard",
-        lambda database: commands.discard(database, number, actor=actor, reason=reason),
-        "discarded",
-        yes=yes,
-    )
+    require_reason(reason)
+    _act_for(number, "Discard", commands.discard, "discarded", reason, yes=yes)
 
 
 @app.command
@@ -173,23 +150,55 @@ def resolve(
     )
 
 
+def _act_for(
+    number: int, verb: str, act: Callable[..., Awaitable[Acted]], done: str, reason: str, *, yes: bool
+) -> None:
+    """Do it for a reason, in the name of the one who types it."""
+    by_whom = {"actor": runtime.person(), "reason": reason}
+    _act(number, verb, lambda database: act(database, number, **by_whom), done, yes=yes)
+
+
 def _act(
     number: int, verb: str, act: Callable[[asyncpg.Pool], Awaitable[Acted]], done: str, *, yes: bool
 ) -> None:
     """Do it to all deliveries of an issue, after confirmation."""
-    issue = on_database(lambda database: _read(database, number))
-    waiting = issue["waiting"]
-    if not waiting:
-        raise HooklineError(f"Nothing of issue {number} waits for a person.")
-    if not yes and not confirm(f"{verb} {waiting:,} of issue {number}: {issue['title']}?"):
+    issue = on_database(lambda database: read(database, number))
+    ensure_waits(issue)
+    if not yes and not confirm(f"{verb} {issue['waiting']:,} of issue {number}: {issue['title']}?"):
         raise HooklineError(f"Nothing was {done}. Without a terminal, add --yes.")
-    acted = on_database(act)
+    console().print(in_words(on_database(act), done))
+
+
+def ensure_waits(issue: Mapping[str, Any]) -> None:
+    """Raise HooklineError if nothing of the issue waits for a person."""
+    if not issue["waiting"]:
+        raise HooklineError(f"Nothing of issue {issue['id']} waits for a person.")
+
+
+def in_words(acted: Acted, done: str) -> str:
+    """Return what was done to an issue as a sentence."""
     left = f" Left: {acted.left:,}." if acted.left else ""
-    console().print(f"{acted.done:,} {done}.{left}")
+    return f"{acted.done:,} {done}.{left}"
 
 
-async def _read(database: asyncpg.Pool, number: int) -> dict[str, Any]:
+async def acknowledge(database: asyncpg.Pool, number: int, actor: str) -> str:
+    """Note who takes care of an issue; raises HooklineError if there is none, or it is closed."""
+    await read(database, number)
+    if not await store.acknowledge(database, number, actor):
+        raise HooklineError(f"Issue {number} is closed already.")
+    return f"Noted: {actor} takes care of issue {number}."
+
+
+async def find(database: asyncpg.Pool, *, closed: bool, limit: int) -> list[dict[str, Any]]:
+    """Return the issues with their advice, the latest first."""
+    return [
+        row | {"advice": advice_for(row)} for row in await store.find(database, closed=closed, limit=limit)
+    ]
+
+
+async def read(database: asyncpg.Pool, number: int) -> dict[str, Any]:
+    """Return one issue with its advice; raises HooklineError if there is none of this number."""
     issue = await store.read(database, number)
     if issue is None:
         raise HooklineError(f"There is no issue {number}. See: hookline issues list")
-    return issue
+    return issue | {"advice": advice_for(issue)}

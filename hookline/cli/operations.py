@@ -34,10 +34,14 @@ _REPEATS = {
 
 
 def operations(
-    vendor: Annotated[str | None, Parameter(help="Only this vendor's.")] = None, /, *, as_json: AsJson = False
+    vendor: Annotated[str | None, Parameter(help="Only this vendor's.")] = None,
+    name: Annotated[str | None, Parameter(help="Only this one, with its inputs.")] = None,
+    /,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """
-    List every operation of every vendor.
+    List every operation of every vendor, or show one and its inputs.
 
     `repeat` says what may be done when an answer was lost: `safe`, send it again; `readback`, look first whether
     it was done; `never`, leave it to a person.
@@ -45,10 +49,13 @@ def operations(
     Try:
         hookline operations
         hookline operations zentitle --json
+        hookline operations jifeline get_ticket
     """
+    if vendor is not None and name is not None:
+        return show_inputs(find_operation(vendor, name), as_json=as_json)
     clients = CLIENTS.values() if vendor is None else [find_client(vendor)]
     found = [operation for client in clients for operation in operations_of(client).values()]
-    show_operations(found, as_json=as_json)
+    return show_operations(found, as_json=as_json)
 
 
 def show_operations(found: Iterable[Operation[..., Any]], *, as_json: bool) -> None:
@@ -81,10 +88,11 @@ def show_inputs(operation: Operation[..., Any], *, as_json: bool) -> None:
 
 
 def find_client(vendor: str) -> type[VendorClient]:
-    """Return a vendor's client class; raises `ConfigurationError` naming the nearest vendor."""
-    if vendor not in CLIENTS:
-        raise unknown("vendor", vendor, CLIENTS)
-    return CLIENTS[vendor]
+    """Return a vendor's client class; raise `ConfigurationError` that names the nearest vendor, or what is wrong."""
+    try:
+        return CLIENTS[vendor]
+    except KeyError:
+        raise unknown("vendor", vendor, CLIENTS) from None
 
 
 def find_operation(vendor: str, name: str) -> Operation[..., Any]:

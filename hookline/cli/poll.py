@@ -15,6 +15,7 @@ from hookline.cli.inbox.pausing import SourceName
 from hookline.cli.output import AsJson, console, print_json
 from hookline.clients import VendorClient
 from hookline.errors import ConfigurationError, HooklineError
+from hookline.files import not_right
 from hookline.hooks import Hooks, Source, load_hooks
 from hookline.hooks.poll import in_words, reach
 from hookline.inbox import polls
@@ -85,11 +86,12 @@ async def client_of_block(vendor: str, account: str) -> VendorClient:
         NoAccount: there are none.
     """
     from blocks import BLOCKS  # Prefect's settings
+    from blocks.base import BlockMissing
 
     kind = BLOCKS[vendor]
     try:
         return (await kind.named(account)).get_client()
-    except ValueError:
+    except BlockMissing:
         slug = kind.get_block_type_slug()
         raise NoAccount(
             f"There is no block {slug}/{account}. Set the variables of {vendor}, then: hookline apply"
@@ -102,7 +104,7 @@ def _polled(hooks: Hooks, name: str) -> Source:
         known = ", ".join(each for each, source in hooks.sources.items() if source.poll) or "none"
         raise ConfigurationError(f"{hooks.path} has no polled source {name!r}; there are: {known}.")
     if wrong := misfits(name, found):
-        raise ConfigurationError(f"{hooks.path} is not right:\n  " + "\n  ".join(wrong))
+        raise not_right(hooks.path, wrong)
     return found
 
 

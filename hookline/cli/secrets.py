@@ -7,14 +7,22 @@ import httpx
 from cyclopts import App, Parameter
 
 from hookline import runtime
+from hookline.account_keys import DEFAULT, source_of
 from hookline.cli.output import AsJson, console, show
 from hookline.clients.jiwa.webhooks import Header
 from hookline.errors import ConfigurationError
 from hookline.gateway.request_parsing import CHECK_HEADER
 from hookline.provisioning.changes import AS_IT_IS, MADE
-from hookline.provisioning.subscriptions import UNSEEN, Outcome, address_of, secret_header, subscriptions
+from hookline.provisioning.subscriptions import (
+    SOURCE,
+    UNSEEN,
+    Outcome,
+    address_of,
+    secret_header,
+    subscriptions,
+)
 from hookline.settings import Settings
-from hookline.source_secrets import webhook_secrets
+from hookline.source_secrets import secret_variable, webhook_secrets
 
 app = App(name="secrets", help="Give a vendor that sends webhooks another secret, while messages wait there.")
 
@@ -28,6 +36,9 @@ def rotate(
     /,
     *,
     url: Annotated[str | None, Parameter(help="Address under which Jiwa reaches the gateway.")] = None,
+    block: Annotated[
+        str, Parameter(help="The account, if there are several: north, which sends to the source jiwa-north.")
+    ] = DEFAULT,
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would change; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -45,7 +56,9 @@ def rotate(
     """
     settings = runtime.bootstrap()
     address = url or (settings.gateway_url if settings.sandbox else settings.base_url)
-    outcomes = asyncio.run(_rotate(settings, vendor, address, dry_run=dry_run))
+    outcomes = asyncio.run(
+        _rotate(settings, source_of(vendor, block), address, dry_run=dry_run, account=block)
+    )
     rows = [each.row() | {"old": list(each.old)} for each in outcomes]
     if as_json:
         show(rows, COLUMNS, as_json=True)
@@ -55,36 +68,42 @@ def rotate(
             COLUMNS,
             as_json=False,
         )
-        console().print(_advice(outcomes, dry_run=dry_run), soft_wrap=True)
+        advice = _advice(outcomes, secret_variable(source_of(vendor, block)), dry_run=dry_run)
+        console().print(advice, soft_wrap=True)
     return int(any(each.old for each in outcomes))
 
 
-async def _rotate(settings: Settings, source: str, url: str, *, dry_run: bool) -> list[Outcome]:
-    await require_accepted(settings, url, secret_header(settings))
-    planned = await subscriptions(settings, url, dry_run=True)
+async def _rotate(
+    settings: Settings, source: str, url: str, *, dry_run: bool, account: str = DEFAULT
+) -> list[Outcome]:
+    await require_accepted(settings, url, secret_header(settings, account), account)
+    planned = await subscriptions(settings, url, dry_run=True, account=account)
     if any(each.result not in (AS_IT_IS, MADE) for each in planned) and len(webhook_secrets(source)) == 1:
         raise ConfigurationError(
-            "HOOKLINE_SECRET_JIWA holds one secret, and Jiwa still sends another: what waits there would be "
+            f"{secret_variable(source)} holds one secret, and Jiwa still sends another: what waits there would be "
             "refused. Set it to the new secret and the old one, separated by a comma, and stop and start "
             "`hookline up`. If the old one is lost or leaked: hookline apply --subscribe"
         )
-    return planned if dry_run else await subscriptions(settings, url, dry_run=False, renew_unseen=True)
+    if dry_run:
+        return planned
+    return await subscriptions(settings, url, dry_run=False, renew_unseen=True, account=account)
 
 
-async def require_accepted(settings: Settings, url: str, header: Header) -> None:
+async def require_accepted(settings: Settings, url: str, header: Header, account: str = DEFAULT) -> None:
     """
     Ask the running gateway whether it accepts a secret, with a request that delivers nothing.
 
     Raises:
         ConfigurationError: it does not, or does not answer.
     """
+    variable = secret_variable(source_of(SOURCE, account))
     for base in dict.fromkeys((url, settings.gateway_url)):  # the public address may not lead back here
-        status = await _status(address_of(base), header)
+        status = await _status(address_of(base, account), header)
         if status == httpx.codes.NO_CONTENT:
             return
         if status is not None:
             raise ConfigurationError(
-                f"The gateway at {base} does not accept the first secret of HOOKLINE_SECRET_JIWA yet (HTTP {status}): "
+                f"The gateway at {base} does not accept the first secret of {variable} yet (HTTP {status}): "
                 "stop and start `hookline up`, which reads the variable when it starts."
             )
     raise ConfigurationError(
@@ -102,9 +121,14 @@ async def _status(address: str, header: Header) -> int | None:
         return None
 
 
-def _advice(outcomes: list[Outcome], *, dry_run: bool) -> str:
+def _advice(outcomes: list[Outcome], variable: str = secret_variable(SOURCE), *, dry_run: bool) -> str:
     if dry_run:
         return "Nothing was changed."
+    if any(UNSEEN in each.result for each in outcomes):
+        return (
+            "Jiwa does not show which secret it sends. Make an order and change it, and look if both come in; then run "
+            "this again, which deletes the subscriptions with the old secret. Until then keep the old secret."
+        )
     if any(each.old for each in outcomes):
         return (
             "Messages wait in subscriptions with the old secret, which stay until they have come in: keep the old "
@@ -112,15 +136,10 @@ def _advice(outcomes: list[Outcome], *, dry_run: bool) -> str:
             "list_webhook_messages) stays until you delete it: hookline call jiwa delete_webhook_subscription with the "
             "subscriber Hookline and an id that --json shows under `old`."
         )
-    if any(UNSEEN in each.result for each in outcomes):
-        return (
-            "Jiwa does not show whether it sends the current secret: change an order, and look if it comes in. Until "
-            "then keep the old secret."
-        )
     if waiting := sum(each.waiting for each in outcomes):
         return (
             f"{waiting} messages got no good answer yet and may come with the old secret: keep it until they have come "
             "in, or Jiwa has given them up (hookline call jiwa list_webhook_messages). Then remove it from "
-            "HOOKLINE_SECRET_JIWA, and stop and start `hookline up`."
+            f"{variable}, and stop and start `hookline up`."
         )
-    return "Nothing waits: remove the old secret from HOOKLINE_SECRET_JIWA, and stop and start `hookline up`."
+    return f"Nothing waits: remove the old secret from {variable}, and stop and start `hookline up`."

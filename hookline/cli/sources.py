@@ -1,8 +1,8 @@
 """`hookline sources`: who may send and what is polled, what came of each, and what was refused."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import asyncpg
@@ -18,6 +18,7 @@ from hookline.errors import ConfigurationError, HooklineError
 from hookline.gateway.fetching import Fetcher, NotFetched
 from hookline.hooks import Hooks, load_hooks
 from hookline.inbox import confirmations, polls, refusals, stats
+from hookline.inbox.confirmations import Visit
 from hookline.inbox.refusals import Refusal
 
 app = App(name="sources", help="Who may send and what is polled: what came of each, and what was refused.")
@@ -43,19 +44,7 @@ def sources(*, as_json: AsJson = False) -> None:
         hookline sources --json
     """
     hooks = load_hooks(runtime.bootstrap().hooks)
-
-    async def find(database: asyncpg.Pool) -> list[dict[str, Any]]:
-        sent = {each.source: each for each in await stats.by_source(database)}
-        refused = await refusals.by_source(database)
-        polled = await polls.all_polls(database)
-        names = sorted({*hooks.sources, *sent, *refused})
-        return [
-            _row(hooks, name, sent.get(name) or stats.Source(name), refused.get(name, []))
-            | {"poll": _poll(polled.get(name)) if _is_polled(hooks, name) else None}
-            for name in names
-        ]
-
-    rows = on_database(find)
+    rows = on_database(lambda database: find(database, hooks))
     if as_json:
         print_json(rows)
         return
@@ -111,16 +100,38 @@ def confirm(
     asked = f"{latest.received_at:%Y-%m-%d %H:%M:%S} UTC, delivery {str(latest.delivery_id)[:8]}"
     if not yes and not ask(f"Asked at {asked}: visit {latest.address} ?"):
         raise HooklineError("Nothing was visited.")
-    try:
-        answer = asyncio.run(Fetcher().visit(latest.address))
-    except NotFetched as error:
-        raise HooklineError(f"{source} is not confirmed: {error}. Have the sender ask again.") from None
+    answer = on_database(lambda database: _visit(database, source, latest))
     if as_json:
         print_json(
             {"source": source, "delivery": str(latest.delivery_id), "answer": answer.decode(errors="replace")}
         )
     else:
         console().print(f"{source} is confirmed.", markup=False)
+
+
+async def _visit(database: asyncpg.Pool, source: str, request: Visit) -> bytes:
+    """Visit the address of a sender; who let it, and what came of it, is in the audit trail, the first of it before."""
+    note = partial(confirmations.note, database, source, request, actor=runtime.person())
+    await note("visited", why="allowed by a person")
+    try:
+        answer = await Fetcher().visit(request.address)
+    except NotFetched as error:
+        await note("not confirmed", was="visited", why=str(error))
+        raise HooklineError(f"{source} is not confirmed: {error}. Have the sender ask again.") from None
+    await note("confirmed", was="visited", why="it answered with success")
+    return answer
+
+
+async def find(database: asyncpg.Pool, hooks: Hooks) -> list[dict[str, Any]]:
+    """Return every source, of hooks.yaml or that ever sent something: whether it is open, its counts and refusals."""
+    sent = {each.source: each for each in await stats.by_source(database)}
+    refused = await refusals.by_source(database)
+    polled = await polls.all_polls(database)
+    return [
+        _row(hooks, name, sent.get(name) or stats.Source(name), refused.get(name, []))
+        | {"poll": _poll(polled.get(name)) if _is_polled(hooks, name) else None}
+        for name in sorted({*hooks.sources, *sent, *refused})
+    ]
 
 
 def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]) -> dict[str, Any]:

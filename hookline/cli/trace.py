@@ -11,18 +11,23 @@ from rich.tree import Tree
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
+from hookline.cli.inbox.show import copy_remark
 from hookline.cli.output import AsJson, console, in_style, print_json
 from hookline.errors import HooklineError
 from hookline.inbox import search
 from hookline.journal import store
 from hookline.settings import Settings
 from hookline.text import one_line
+from hookline.waits import store as waits
 
 
 def trace(
     key: Annotated[
         str,
-        Parameter(help="An order's number or id, a delivery, a dispatch, a flow run, a vendor's reference."),
+        Parameter(
+            help="An order's number or id, a label or a word of it, a delivery, a dispatch, a flow run, "
+            "a vendor's reference."
+        ),
     ],
     *,
     as_json: AsJson = False,
@@ -64,7 +69,11 @@ async def follow(database: asyncpg.Pool, key: str) -> dict[str, list[dict[str, A
     if not effects and not inbox:
         raise HooklineError(f"Nothing was found for {key}. See: hookline inbox list, hookline effects list")
     by_arrival = sorted(inbox.values(), key=lambda row: row["seq"])
-    return {"deliveries": by_arrival, "effects": [effects[number] for number in sorted(effects)]}
+    return {
+        "deliveries": by_arrival,
+        "effects": [effects[number] for number in sorted(effects)],
+        "waits": await waits.of(database, dispatches=dispatches, delivery_ids=list(inbox)),
+    }
 
 
 async def _deliveries(database: asyncpg.Pool, key: str) -> dict[UUID, dict[str, Any]]:
@@ -80,21 +89,40 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
         more = delivery["duplicates"]
         again = f", came {'once' if more == 1 else f'{more} times'} more" if more else ""
         when = f"{delivery['received_at']:%H:%M:%S}"
-        branch = tree.add(f"delivery {delivery['id']} from {delivery['source']} at {when}{again}")
+        copied = copy_remark(delivery)
+        branch = tree.add(
+            f"delivery {delivery['id']} from {delivery['source']} at {when}{again}"
+            + (f", a copy of {copied}" if copied else "")
+        )
         if not delivery["dispatches"]:
-            branch.add(Text.assemble(in_style(delivery["state"]), _why(delivery)))
+            branch.add(Text.assemble(in_style(delivery["state"]), _called(delivery), _why(delivery)))
+        for wait in found["waits"]:
+            if wait["delivery_id"] == delivery["id"]:
+                branch.add(f"answered wait {wait['id']} of flow run {wait['flow_run_id']}")
         for dispatch in delivery["dispatches"]:
-            run = branch.add(
-                Text.assemble(f"{dispatch['route']}: ", in_style(dispatch["state"]), _why(dispatch))
-            )
-            if dispatch["flow_run_id"]:
-                run.add(f"flow run {settings.prefect_ui_url}/runs/flow-run/{dispatch['flow_run_id']}")
-            mine = [effect for effect in left.values() if _is_of(effect, dispatch)]
-            for effect in mine:
-                run.add(_effect(left.pop(effect["id"])))
+            _add_run(branch, settings, dispatch, left, found["waits"])
     for effect in left.values():
         tree.add(_effect(effect))
     out.print(tree)
+
+
+def _add_run(
+    branch: Tree,
+    settings: Settings,
+    dispatch: dict[str, Any],
+    left: dict[int, dict[str, Any]],
+    all_waits: list[dict[str, Any]],
+) -> None:
+    """Add a dispatch with its flow run, its effects, which are left no more, and its waits."""
+    state = in_style(dispatch["state"])
+    run = branch.add(Text.assemble(f"{dispatch['route']}: ", state, _called(dispatch), _why(dispatch)))
+    if dispatch["flow_run_id"]:
+        run.add(f"flow run {settings.prefect_ui_url}/runs/flow-run/{dispatch['flow_run_id']}")
+    for effect in [effect for effect in left.values() if _is_of(effect, dispatch)]:
+        run.add(_effect(left.pop(effect["id"])))
+    for wait in all_waits:
+        if dispatch["id"] == wait["dispatch_id"] or dispatch["flow_run_id"] == wait["flow_run_id"]:
+            run.add(_wait(wait))
 
 
 def _is_of(effect: dict[str, Any], dispatch: dict[str, Any]) -> bool:
@@ -110,6 +138,15 @@ def _effect(effect: dict[str, Any]) -> Text:
     why = "" if effect["state"] == "done" else _why(effect)
     what = one_line(f"{effect['step']}{reference}{times}")
     return Text.assemble(in_style(effect["state"]), f" {what}{why} ", (one_line(effect["operation"]), "dim"))
+
+
+def _wait(wait: dict[str, Any]) -> Text:
+    until = f" until {wait['until']:%Y-%m-%d %H:%M} UTC" if wait["state"] == "waiting" else ""
+    return Text.assemble(in_style(wait["state"]), f" {one_line(wait['what'])}{until}{_why(wait)}")
+
+
+def _called(row: dict[str, Any]) -> str:
+    return f"  {one_line(row['label'])}" if row["label"] else ""
 
 
 def _why(row: dict[str, Any]) -> str:

@@ -22,10 +22,12 @@ from hookline.gateway.configuration import sources_in_force
 from hookline.health import processes as health
 from hookline.inbox import holding
 from hookline.inbox.holding import ADVICE, Holding
-from hookline.settings import VENDORS, Settings
+from hookline.settings import Settings
 from hookline.supervisor import Port, Process, file_ready, http_ready, only_one, require_free, supervise
 from hookline.supervisor.ready import READY_FILE
 from hookline.supervisor.supervisor import Troubles
+from hookline.supervisor.systemd import notify
+from hookline.vendors import sandbox_ports
 
 START_SECONDS = 180
 HELD_SECONDS = 3.0
@@ -52,6 +54,7 @@ def up(
     _, catalog = catalog_in_force(settings.catalog, settings.home)
     for problem in (*problems, *([catalog] if catalog else [])):
         print(f"hookline starts, but {problem}", file=sys.stderr, flush=True)  # noqa: T201
+    notify("starting")
     with only_one(settings.home):
         run(settings, on_change=lambda troubles: _report(settings, troubles))
 
@@ -182,8 +185,8 @@ def _ports(settings: Settings) -> list[Port]:
         ports.append(Port(settings.prefect_port, "the Prefect server", "HOOKLINE_PREFECT_PORT"))
     if settings.sandbox:
         ports += [
-            Port(settings.sandbox_port + number, f"the simulator of {vendor}", "HOOKLINE_SANDBOX_PORT")
-            for number, vendor in enumerate(VENDORS)
+            Port(port, f"the simulator of {vendor}", "HOOKLINE_SANDBOX_PORT")
+            for vendor, port in sandbox_ports(settings.sandbox_port).items()
         ]
     return ports
 
@@ -194,7 +197,9 @@ def _report(settings: Settings, troubles: Troubles) -> None:
     if troubles:
         details = "; ".join(f"{name} {how}" for name, how in troubles.items())
         print(f"hookline is no longer ready: {details}", flush=True)  # noqa: T201
+        notify(f"no longer ready: {details}")
     else:
+        notify("ready", ready=True)
         _print_ready(settings)
 
 

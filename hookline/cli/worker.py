@@ -3,6 +3,7 @@
 import asyncio
 
 from hookline import log, runtime
+from hookline.database.migrate import upgrade_when_up
 
 
 def worker() -> None:
@@ -17,6 +18,7 @@ def worker() -> None:
     """
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
+    upgrade_when_up(settings)
 
     from hookline.engine.worker import serve  # Prefect's settings
 

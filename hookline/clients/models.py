@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -31,6 +31,13 @@ class Input(BaseModel):
         extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
     )
 
+    sent_in_query: ClassVar[tuple[str, ...]] = ()
+    """Inputs, as the vendor spells them, that go into the address where the others go into the body."""
+    sent_in_headers: ClassVar[tuple[str, ...]] = ()
+    """Inputs that go into headers."""
+    sent_alone: ClassVar[str] = ""
+    """The input that is the whole body."""
+
     def values(self) -> dict[str, Any]:
         """Return the inputs as JSON values, without those that are None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -38,6 +45,11 @@ class Input(BaseModel):
     def secrets(self) -> list[str]:
         """Return the values that must not be shown."""
         return [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+
+
+def spelt(name: str, *, default: Any = ...) -> Any:
+    """Return a field that the vendor spells otherwise than Python can; without a default, it is required."""
+    return Field(default, validation_alias=name, serialization_alias=name)
 
 
 class NoInput(Input):
@@ -118,3 +130,6 @@ Consent = Annotated[bool, Field(exclude=True)]
 
 TextFlag = Annotated[bool, PlainSerializer(lambda flag: str(flag).lower(), when_used="json")]
 """True or false, sent as the texts `true` and `false`."""
+
+Joined = Annotated[list[str], PlainSerializer(",".join, when_used="json")]
+"""A list that is sent as one text, with commas."""

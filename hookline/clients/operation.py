@@ -213,9 +213,17 @@ class Operation(Generic[P, T_co]):
         values = inputs.values()
         path = _PLACEHOLDER.sub(lambda match: self._segment(match, values), self.path)
         rest = {name: value for name, value in values.items() if name not in self.placeholders}
+        headers = self.headers | {
+            name: self._header(name, rest.pop(name)) for name in self.input.sent_in_headers if name in rest
+        }
+        query = {name: rest.pop(name) for name in self.input.sent_in_query if name in rest}
         in_body = self.verb not in ("GET", "DELETE") or (self.owner.body_on_every_verb and bool(rest))
-        place = {"json": rest} if in_body else {"params": rest or None}
-        return httpx.Request(self.verb, base_url.rstrip("/") + path, headers=self.headers, **place)
+        place = (
+            {"params": query or None, "json": self._body(rest)}
+            if in_body
+            else {"params": query | rest or None}
+        )
+        return httpx.Request(self.verb, base_url.rstrip("/") + path, headers=headers, **place)
 
     def read(self, response: httpx.Response) -> T_co:
         """Return the answer in the response; raise a `VendorError`, and nothing else, for any other response."""
@@ -265,6 +273,15 @@ class Operation(Generic[P, T_co]):
     @cached_property
     def _adapter(self) -> TypeAdapter[T_co]:
         return TypeAdapter(self.answer)
+
+    def _body(self, inputs: dict[str, Any]) -> Any:
+        return inputs[self.input.sent_alone] if self.input.sent_alone else inputs
+
+    def _header(self, name: str, value: Any) -> str:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if not (text.isascii() and text.isprintable()):
+            raise InvalidInput(f"{self.vendor} {self.name} was not sent: {name} cannot be sent in a header.")
+        return text
 
     def _segment(self, match: re.Match[str], values: dict[str, Any]) -> str:
         name = match[1]

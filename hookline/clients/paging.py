@@ -2,9 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, ClassVar, Final, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from urllib.parse import parse_qs, urlsplit
 
-from hookline.clients.models import Input
+from hookline.clients.models import Answer, Input
 from hookline.clients.operation import Call
 
 SHORT: Final = 100
@@ -41,6 +42,86 @@ class Paged(Input):
             number: which page it is, from 1.
             before: the answer that held the page before; None for the first.
         """
+
+
+class Sized(Paged):
+    """Inputs of a list that may be asked for so many rows on a page."""
+
+    page_size: ClassVar[int | None] = None  # the vendor may send fewer rows than it was asked for
+    size_input: ClassVar[str] = ""
+    size: ClassVar[int] = 0
+
+    @classmethod
+    def _size(cls) -> dict[str, Any]:
+        return {cls.size_input: cls.size} if cls.size_input else {}
+
+
+class PageNumbers(Sized):
+    """Inputs of a list whose pages have numbers."""
+
+    number_input: ClassVar[str]
+    first_page: ClassVar[int] = 1
+
+    @classmethod
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
+        """Return the number of the page, and the rows on it."""
+        del start, before
+        return {cls.number_input: cls.first_page + number - 1} | cls._size()
+
+
+class Offsets(Sized):
+    """Inputs of a list of which a page begins after so many rows."""
+
+    offset_input: ClassVar[str]
+
+    @classmethod
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any]:
+        """Return the number of rows before the page, and the rows on it."""
+        del number, before
+        return {cls.offset_input: start} | cls._size()
+
+
+class Cursors(Sized):
+    """Inputs of a list of which each page names the next one, by a cursor or an address that holds it."""
+
+    cursor_input: ClassVar[str]
+    next_in: ClassVar[str]
+    """The place of it in the answer, as the vendor spells it: `meta.next`."""
+    ends_when_empty: ClassVar[bool] = False
+
+    @classmethod
+    def page(cls, start: int, number: int, before: Any) -> dict[str, Any] | None:
+        """Return the cursor of the next page; None at the end."""
+        del start, number
+        if before is None:
+            return cls._size()
+        value: Any = before.model_dump(mode="json", by_alias=True)
+        for name in cls.next_in.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        field = cls.model_fields[cls.cursor_input]
+        if isinstance(value, str) and (query := parse_qs(urlsplit(value).query)):
+            value = query.get(field.serialization_alias or cls.cursor_input, [None])[0]
+        return {cls.cursor_input: value} | cls._size() if value else None
+
+
+class Rows(Answer, Generic[R]):
+    """A page of a list, whose rows are in one of its fields."""
+
+    rows_in: ClassVar[str]
+    total_in: ClassVar[str] = ""
+    """The field with the number of rows on all pages."""
+
+    @property
+    def Results(self) -> list[R]:  # noqa: N802
+        """Return the rows of this page."""
+        rows: list[R] = getattr(self, self.rows_in)
+        return rows
+
+    @property
+    def Total(self) -> int | None:  # noqa: N802
+        """Return the number of rows on all pages, if the vendor gives it."""
+        total = getattr(self, self.total_in) if self.total_in else None
+        return total if isinstance(total, int) else None
 
 
 class Page(Protocol[Row_co]):

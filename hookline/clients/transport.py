@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Final, Protocol, Self, TypedDict, TypeVar, Unpack
 
 import httpx
 
@@ -56,6 +56,10 @@ _NEVER_SENT = (
 class Watch(Protocol):
     """The watch over the health of an account."""
 
+    @property
+    def account(self) -> str:
+        """Its name, such as `zentitle/default`."""
+
     async def before(self, operation: str) -> None:
         """Let a call begin; raise `VendorAway` where it should wait."""
 
@@ -83,6 +87,7 @@ class SharedConnections:
         self._ended = False
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         self._token = _shared.set(self)
         return self
 
@@ -93,11 +98,16 @@ class SharedConnections:
             while idle:
                 await idle.popleft()[1].aclose()
 
+    @property
+    def is_of_this_loop(self) -> bool:
+        """True if its connections may be used here."""
+        return self._loop is asyncio.get_running_loop()
+
     def acquire(self, base_url: str) -> httpx.AsyncClient:
         """Return connections to an address; `release` gives them back."""
         if idle := self._idle[base_url]:
             return idle.pop()[1]
-        return _new_pool(None, httpx.Limits(keepalive_expiry=IDLE_SECONDS))
+        return new_pool(None, httpx.Limits(keepalive_expiry=IDLE_SECONDS))
 
     async def release(self, base_url: str, http: httpx.AsyncClient) -> None:
         """Store connections for the next client; close those that were idle for long."""
@@ -108,6 +118,21 @@ class SharedConnections:
         idle.append((now, http))
         while idle and now - idle[0][0] > IDLE_SECONDS:
             await idle.popleft()[1].aclose()
+
+
+def _shared_here() -> SharedConnections | None:
+    """Return the store of this event loop: connections of another, such as a flow in a thread has, are of no use."""
+    shared = _shared.get()
+    return shared if shared is not None and shared.is_of_this_loop else None
+
+
+class Options(TypedDict, total=False):
+    """What the clients of all vendors take alike; `VendorClient` says what each means."""
+
+    limiter: Callable[[], AbstractAsyncContextManager[None]]
+    timeout: float
+    transport: httpx.AsyncBaseTransport | None
+    watch: Watch | None
 
 
 class VendorClient:
@@ -155,12 +180,17 @@ class VendorClient:
         self._http: httpx.AsyncClient | None = None
         self._shared: SharedConnections | None = None
 
+    @classmethod
+    def connect(cls, account: Any, **options: Unpack[Options]) -> Self:
+        """Return a client for an account, by its settings; every vendor's client defines it."""
+        raise NotImplementedError
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
 
     async def __aenter__(self) -> Self:
-        self._shared = _shared.get() if self.transport is None else None
-        self._http = self._shared.acquire(self.base_url) if self._shared else _new_pool(self.transport)
+        self._shared = _shared_here() if self.transport is None else None
+        self._http = self._shared.acquire(self.base_url) if self._shared else new_pool(self.transport)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -212,9 +242,14 @@ class VendorClient:
                 await asyncio.sleep(error.retry_after or 0.0)
         return await self._send_once(operation, inputs)
 
+    @property
+    def account(self) -> str:
+        """The name of its account, such as `zentitle/default`; "" of credentials that are not stored."""
+        return self.watch.account if self.watch else ""
+
     def slot(self) -> AbstractAsyncContextManager[None]:
-        """Hold the vendor's share of the engine's slots for several calls that belong together."""
-        return vendor_slot(self.vendor, self.base_url)
+        """Hold the account's share of the engine's slots for several calls that belong together."""
+        return vendor_slot(self.vendor, self.account or self.base_url)
 
     async def _send_once(self, operation: Operation[..., T], inputs: Input) -> T:
         request = operation.build(self.base_url, inputs)
@@ -264,7 +299,7 @@ class VendorClient:
             logger.debug("%s %s: %s in %d ms", call, address, outcome, round(seconds * 1000))
 
 
-def _new_pool(
+def new_pool(
     transport: httpx.AsyncBaseTransport | None, limits: httpx.Limits | None = None
 ) -> httpx.AsyncClient:
     """Return a pool without cookies: a session cookie that a vendor sets beside a key would outlive the key."""

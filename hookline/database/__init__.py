@@ -4,7 +4,7 @@ PostgreSQL: connections, the schema, and the embedded server for those who have 
 | module | what it has |
 | --- | --- |
 | `connection` | one connection or the pool of this event loop; the errors of a lost connection |
-| `migrate`, `migrations` | the schema; states and transitions are those of `hookline.states` |
+| `migrate`, `migrations`, `schema` | the schema; states and transitions are those of `hookline.states` |
 | `embedded`, `namespace` | the PostgreSQL that Hookline brings along, also for root |
 | `high_water` | how far the database was, written outside of it: an older copy is held |
 | `types` | the types of connections and rows |

@@ -16,7 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import SecretStr
 
-from hookline.database import embedded, high_water
+from hookline.database import embedded, high_water, schema
 from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.settings import Settings
@@ -33,6 +33,10 @@ class DatabaseUnavailable(HooklineError):
     """PostgreSQL does not answer, or the connection was lost: the work is not to blame, and may go on later."""
 
     transient = True
+
+
+class OtherSchema(DatabaseUnavailable):
+    """Another version of Hookline has changed the schema: this process does no more work on it."""
 
 
 # Between a server's last message and the end of the connection, asyncpg reports each further query as an error of
@@ -215,6 +219,7 @@ async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
     remembered = outside(settings)
 
     async def prepare(connection: asyncpg.Connection) -> None:
+        await require_schema(connection)
         # An older copy in the place of the database ends its connections: no new one works unchecked.
         await high_water.check(connection, remembered)
         await _use_json(connection)
@@ -222,6 +227,22 @@ async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         url, min_size=1, max_size=size, timeout=10, init=prepare, server_settings=named
     )
+
+
+async def require_schema(connection: "Connection | asyncpg.Pool") -> None:
+    """
+    Check that the database has the schema of this process's code.
+
+    Raises:
+        OtherSchema: it has not; says what to do.
+    """
+    found = await schema.revision(connection)
+    if found not in (None, schema.head()):
+        raise OtherSchema(
+            f"The database has the schema {found} now, and this process has the code of {schema.head()}: another "
+            "version of Hookline runs on it. What waits is left to that version; start this process again with its "
+            "code."
+        )
 
 
 def process_name() -> str:
@@ -238,6 +259,8 @@ async def _use_json(connection: asyncpg.Connection) -> None:
 
 def unreachable(settings: Settings, error: Exception) -> DatabaseUnavailable:
     """Return the error for a database that does not answer: which one, and what to do."""
+    if isinstance(error, DatabaseUnavailable):
+        return error
     server = "the embedded PostgreSQL" if settings.database_url is None else "the PostgreSQL server"
     remedy = (
         f"Start it with `hookline up` on HOOKLINE_HOME={settings.home}."

@@ -39,6 +39,8 @@ STOP_SIGNAL = signal.SIGINT  # a "fast" shutdown: clients are sent away, everyth
 _SYSTEM_USER = "pgserver"
 _STOP_TIMEOUT_SECONDS = 15.0  # of an old server
 _START_TIMEOUT_SECONDS = 60.0
+_MAX_WAIT_SECONDS = 2.0
+"""The longest wait before it is started again, as after a full disk: nothing works without it."""
 _PORT = 5432  # only part of the socket's name
 _MAX_SOCKET = 103  # macOS; Linux allows 107
 _PLAIN_PATH = re.compile(
@@ -52,6 +54,9 @@ _SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
+    # After a crash of one of its processes it ends, and the supervisor starts it: by itself it would recover once, and
+    # hang for ever if that failed, as on a disk that is full (seen with 18.6).
+    "restart_after_crash": "off",
     # Modest memory; parallel queries would need more of /dev/shm than a container has.
     "max_connections": "200",
     "shared_buffers": "64MB",
@@ -113,6 +118,7 @@ class ServerProcess(TypedDict):
     ready: Callable[[], Awaitable[bool]]
     stop_signal: signal.Signals
     stop_seconds: float
+    max_wait: float
     user: int | None
     group: int | None
     cwd: Path
@@ -128,6 +134,7 @@ def process(home: Path) -> ServerProcess:
         "ready": _ready(home),
         "stop_signal": STOP_SIGNAL,
         "stop_seconds": 30,
+        "max_wait": _MAX_WAIT_SECONDS,
         "user": uid if _is_another(uid) else None,
         "group": gid if _is_another(uid) else None,
         "cwd": _data(home),

@@ -81,6 +81,11 @@ class Outside:
             return UUID(self._address.read_text().strip())
         return None
 
+    def lineages(self) -> set[UUID]:
+        """Return every lineage that was seen, here or with a mark."""
+        here = self.lineage_here()
+        return {*self.marks()} | ({here} if here else set())
+
     def note(self, lineage: UUID, mark: Mark, *, on_disk: bool = False) -> None:
         """Write down how far the database is; several processes may do so at once, and it never falls."""
         file = self._open(lineage)

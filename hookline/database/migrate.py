@@ -1,16 +1,18 @@
 """Bring the database to the schema of this version; safe when several processes do so at once."""
 
 import asyncio
+import logging
 import re
-from pathlib import Path
+import time
 from urllib.parse import unquote
 
 import asyncpg
 
-from hookline.database import high_water
+from hookline.database import high_water, schema
 from hookline.database.connection import (
     database_url,
     for_sqlalchemy,
+    is_connection_error,
     outside,
     prefect_database_url,
     unreachable,
@@ -18,7 +20,38 @@ from hookline.database.connection import (
 from hookline.errors import HooklineError
 from hookline.settings import Settings
 
-MIGRATIONS = Path(__file__).with_name("migrations")
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+REMINDER_SECONDS = 30.0
+
+
+def upgrade_when_up(settings: Settings) -> None:
+    """
+    Do as `upgrade` does, as soon as the server of HOOKLINE_DATABASE_URL answers: at boot it may come later than we.
+
+    Only for that is waited, without end and with a word now and then. The embedded server is one that we start: where
+    it does not run, waiting would not help.
+
+    Raises:
+        HooklineError: the server refuses, or another version made the schema; or the embedded one does not run.
+    """
+    began = time.monotonic()
+    reminded = None
+    while True:
+        try:
+            _upgrade(settings)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if settings.database_url is None or not is_connection_error(error):
+                raise unreachable(settings, error) from None
+            if reminded is None or time.monotonic() - reminded >= REMINDER_SECONDS:
+                reminded = time.monotonic()
+                logger.warning("%s Waiting for it.", unreachable(settings, error))
+            time.sleep(POLL_SECONDS)
+        else:
+            if reminded is not None:
+                logger.info("PostgreSQL answers, after %.0f s", time.monotonic() - began)
+            return
 
 
 def upgrade(settings: Settings) -> None:
@@ -31,15 +64,19 @@ def upgrade(settings: Settings) -> None:
         HooklineError: no server answers, or it refuses, or another version made the schema; says what to do.
     """
     try:
-        current = asyncio.run(_prepare(settings))
-    except (OSError, asyncpg.PostgresError) as error:
+        _upgrade(settings)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise unreachable(settings, error) from None
-    if current == head():
+
+
+def _upgrade(settings: Settings) -> None:
+    current = asyncio.run(_prepare(settings))
+    if current == schema.head():
         asyncio.run(_check_high_water(settings))
         return
-    if current is not None and current not in _revisions():
+    if current is not None and current not in schema.KNOWN:
         raise HooklineError(
-            f"The database has the schema {current}, and this version of Hookline knows {', '.join(_revisions())}: "
+            f"The database has the schema {current}, and this version of Hookline knows {', '.join(schema.KNOWN)}: "
             "another version made it. Run that version, or start with an empty database: another "
             "HOOKLINE_DATABASE_URL, or, for the embedded one, another HOOKLINE_HOME. Nothing was changed."
         )
@@ -47,7 +84,7 @@ def upgrade(settings: Settings) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(schema.VERSIONS.parent))
     config.attributes["url"] = for_sqlalchemy(database_url(settings))
     command.upgrade(config, "head")
     asyncio.run(_check_high_water(settings))
@@ -60,11 +97,7 @@ async def _prepare(settings: Settings) -> str | None:
     await _ensure_database(database_url(settings))
     connection = await asyncpg.connect(database_url(settings), timeout=10)
     try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return None
-    else:
-        return revision
+        return await schema.revision(connection)
     finally:
         await connection.close()
 
@@ -94,12 +127,3 @@ async def _ensure_database(url: str) -> None:
             pass  # another process was quicker
         finally:
             await connection.close()
-
-
-def head() -> str:
-    """Return the latest revision: migrations are numbered, and their files begin with the number."""
-    return _revisions()[-1]
-
-
-def _revisions() -> list[str]:
-    return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))

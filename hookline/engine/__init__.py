@@ -10,6 +10,8 @@ The engine: turns deliveries into flow runs, and runs them here, in one warm pro
 | `quarantine` | dispatches whose engine died: when they run again |
 | `slots` | how many dispatches are at work, and the share of one vendor |
 | `runs` | the flow run of one dispatch |
+| `threads` | flows that block, in one thread each |
+| `pool_runs` | dispatches in a work pool: what they wait for there |
 | `batch` | one flow run that carries many dispatches of a backlog |
 | `outcomes` | the closed union of results between runs and engine |
 | `reconcile` | polls Prefect, and makes it and the inbox agree |
@@ -20,6 +22,7 @@ The engine: turns deliveries into flow runs, and runs them here, in one warm pro
 | `worker`, `worker_runs` | the worker process, and the runs that a dead one left |
 | `loop_watchdog` | warns when the event loop is blocked, ends the process if it stays so |
 | `trouble` | loops that fail, logged once and part of the heartbeat |
+| `waits` | lets waits time out, wakes the runs whose wait is over, looks back |
 | `maintenance` | prunes the inbox |
 
 Polled sources are read by `hookline.polling`, whose `Poller` is one more helper here.

@@ -68,7 +68,7 @@ class _BatchItem:
     def name(self) -> str:
         """The name of its task run."""
         dispatch = self.claimed.dispatch
-        return dispatch["key"] or f"{dispatch['route']} {dispatch['delivery_id']}"
+        return dispatch["label"] or dispatch["key"] or f"{dispatch['route']} {dispatch['delivery_id']}"
 
     async def run(self) -> Any:
         """Run the flow itself."""

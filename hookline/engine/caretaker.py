@@ -1,5 +1,5 @@
 """
-The caretaker: closes runs whose worker has died, and reports schedules that are overdue.
+The caretaker: closes runs whose worker has died, reports pools without a worker and schedules that are overdue.
 
 The worker closes such runs itself when it starts; an engine does so while no worker starts.
 """
@@ -13,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 import asyncpg
 from prefect.client.orchestration import PrefectClient
 
+from hookline.engine.pool_runs import watch_pools
 from hookline.engine.worker_runs import close_abandoned, worker_name
 from hookline.provisioning.schedules import Overdue, overdue
 from hookline.settings import Settings
@@ -32,6 +33,7 @@ async def watch_worker_and_schedules(
         await asyncio.sleep(POLL_SECONDS)
         try:
             await close_abandoned(client, database, worker_name(settings.home))
+            await watch_pools(client, database)
             reported = await _report_schedules(client, reported, events=settings.events)
             failing = False
         except Exception as error:  # noqa: BLE001  (whatever it is, the next poll must come)

@@ -19,6 +19,8 @@ from hookline.provisioning.flow_files import IMPORT_SECONDS, REIMPORT_SECONDS
 from hookline.reloading import Reloadable
 from hookline.settings import Settings
 from hookline.source_secrets import require_usable
+from hookline.texts import Texts
+from hookline.texts.in_force import problems_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Configuration(Reloadable):
         self.problems: list[Problem] = []
         self.due = False
         """True if the files are to be read again."""
+        self.unread: Texts | None = None
+        """The texts that are to be read for mistakes, which may take a while."""
         self.hooks, self.deployments = self._read(IMPORT_SECONDS)
 
     def request_reload(self) -> None:
@@ -64,6 +68,7 @@ class Configuration(Reloadable):
         await self.report_forever(partial(self._report, database, client))
 
     async def _report(self, database: asyncpg.Pool, client: PrefectClient) -> None:
+        await self._read_texts()
         await configuration.report(database, self.process, self.problems)
         await configuration.note_broken(database, self.deployments.broken)
         in_force = [route.name for route in self.hooks.routes if not route.off]
@@ -71,12 +76,23 @@ class Configuration(Reloadable):
             logger.info("%d deliveries go on: the routes that they waited for are in force", released)
         await send_events(database, client)
 
+    async def _read_texts(self) -> None:
+        """Read the texts for mistakes, once after the other files were read."""
+        if self.unread is None:
+            return
+        texts, self.unread = self.unread, None
+        wrong = await problems_of(texts, self.settings.home)
+        for problem in wrong:
+            logger.error("%s", problem)
+        self.problems = [*self.problems, *wrong]
+
     def _read(self, seconds: float) -> tuple[Hooks, Deployments]:
         current = self.settings
         hooks = hooks_in_force(current.hooks, current.home, require_usable)
         deployments = deployments_in_force(current.deployments, current.home, seconds)
         fit_routes(hooks, deployments, current.home)
-        _, catalog = catalog_in_force(current.catalog, current.home)
+        rules, catalog = catalog_in_force(current.catalog, current.home)
+        self.unread = Texts.of_settings(current, rules.language.default)
         polls = [Problem("source", name, detail, NOT_POLLED) for name, detail in wrong_polls(hooks).items()]
         problems = [*hooks.problems, *deployments.problems, *polls]
         for problem in problems:

@@ -24,7 +24,7 @@ from hookline.clients.errors import VendorAway
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import connect, high_water, is_connection_error, pool
-from hookline.database.connection import outside
+from hookline.database.connection import OtherSchema, outside, require_schema
 from hookline.engine.batch import Batches, BatchRun
 from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
@@ -42,7 +42,9 @@ from hookline.engine.quarantine import Quarantine
 from hookline.engine.reconcile import Reconciler
 from hookline.engine.routing import Router
 from hookline.engine.runs import FlowRuns
+from hookline.engine.threads import Threads
 from hookline.engine.trouble import Troubles
+from hookline.engine.waits import ASK_SECONDS, BACKFILL_SECONDS, GO_ON_SECONDS, backfill, go_on
 from hookline.errors import HooklineError
 from hookline.hooks import Hooks
 from hookline.inbox import dispatches, engines, silences
@@ -58,6 +60,7 @@ from hookline.prefect_adapter.client import shared_client
 from hookline.prefect_adapter.control import Stop
 from hookline.provisioning.deployments import Deployment
 from hookline.settings import Settings
+from hookline.waits import people
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ POLL_SECONDS = 1.0
 """The interval of looks for polled sources that are due."""
 VENDORS_SECONDS = 1.0
 """The interval at which what waits for a vendor goes on, and issues are closed."""
+SCHEMA_SECONDS = 1.0
 REMEMBER_SECONDS = 1.0
 """The interval in which it is written down, outside of the database, how far it is."""
 MAX_ATTEMPTS = 5
@@ -114,10 +118,13 @@ class Engine:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.leases = Leases(settings, self.name)
         self.slots = self.leases.slots
+        self.threads = Threads(settings.engine_threads)
         self.quarantine = Quarantine(self.leases, deployments)
         self.troubles = Troubles()
         self.session: int | None = None
         """Tells other engines that this one lives; None while it has no connection of its own."""
+        self.failure: OtherSchema | None = None
+        """Why it stops by itself."""
         self.stopping = asyncio.Event()
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
@@ -137,7 +144,12 @@ class Engine:
             self.wake.set()
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
-        """Work until stopped."""
+        """
+        Work until stopped.
+
+        Raises:
+            OtherSchema: it has stopped by itself, for the database is another version's now.
+        """
         async with AsyncExitStack() as stack:
             warn_seconds = min(BLOCKED_SECONDS, self.settings.lease_seconds / 3)
             stack.enter_context(
@@ -150,7 +162,8 @@ class Engine:
             client = await stack.enter_async_context(shared_client())
             await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
-            self.database, self.runs = database, FlowRuns(database, client, self.deployments)
+            self.database = database
+            self.runs = FlowRuns(database, client, self.deployments, self.threads)
             self.backlog = Batches(self.settings, database, client, self.hooks, self.deployments)
             self.router = Router(
                 database,
@@ -183,6 +196,8 @@ class Engine:
                     await self.poller.stop()
                 await asyncio.gather(routing, *helpers, return_exceptions=True)
                 await self.troubles.fenced("leaving", self._leave, None)
+        if self.failure is not None:
+            raise self.failure
 
     def _start_helpers(self, database: asyncpg.Pool, client: PrefectClient) -> list[asyncio.Task[None]]:
         reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
@@ -195,12 +210,16 @@ class Engine:
             ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
             ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
             ("remembering how far the database is", self._remember, REMEMBER_SECONDS),
+            ("watching the schema", self._watch_schema, SCHEMA_SECONDS),
             ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
             ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
             ("looking again", partial(check_late, database, self.settings), LATE_CHECK_SECONDS),
             ("watching over vendors", self._watch_vendors, VENDORS_SECONDS),
             ("looking for silent sources", partial(silences.watch, database, self.hooks), SILENCE_SECONDS),
+            ("letting runs go on that waited", partial(go_on, database, client), GO_ON_SECONDS),
+            ("looking back for runs that wait", partial(backfill, database, self.router), BACKFILL_SECONDS),
+            ("asking people", partial(people.ask_due, database, self.settings), ASK_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
@@ -421,6 +440,16 @@ class Engine:
     async def _remember(self) -> None:
         """Write down how far the database is, or hold everything if it is older than it was."""
         await high_water.check(self.database, outside(self.settings), on_disk=True)
+
+    async def _watch_schema(self) -> None:
+        """Stop in order where another version has changed the schema: what this code writes may not fit it."""
+        try:
+            await require_schema(self.database)
+        except OtherSchema as error:
+            if self.failure is None:
+                logger.warning("stopping: %s", error)
+            self.failure = error
+            self.stop()
 
     async def _send_events(self, client: PrefectClient) -> bool:
         """Send changes of the inbox to Prefect as events; return True if there are more."""

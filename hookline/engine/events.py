@@ -48,6 +48,7 @@ async def send_events(
             """
             SELECT c.*, d.external_id, d.source, d.content_type, d.altered, d.envelope,
                    p.route, p.deployment, p.key, p.flow_run_id,
+                   coalesce(p.label, d.label) AS label, d.about || coalesce(p.about, '{}') AS about,
                    d.source = ANY($2) AS carries_body, octet_length(d.body) AS size,
                    CASE WHEN d.source = ANY($2) AND octet_length(d.body) <= $3 THEN d.body END AS body
             FROM changes c JOIN deliveries d ON d.id = c.delivery_id LEFT JOIN dispatches p ON p.id = c.dispatch_id
@@ -120,7 +121,18 @@ def _event(row: asyncpg.Record, hooks: Hooks, body_keys: Sequence[SecretStr]) ->
     if row["flow_run_id"]:
         flow_run = f"prefect.flow-run.{row['flow_run_id']}"
         related.append({"prefect.resource.id": flow_run, "prefect.resource.role": "flow-run"})
-    facts = ("source", "external_id", "was", "reason", "actor", "route", "deployment", "key")
+    facts = (
+        "source",
+        "external_id",
+        "was",
+        "reason",
+        "actor",
+        "route",
+        "deployment",
+        "key",
+        "label",
+        "about",
+    )
     return {
         "id": event_id(f"change:{row['delivery_id']}:{row['id']}"),
         "occurred": row["at"].isoformat(),

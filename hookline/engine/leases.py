@@ -7,6 +7,7 @@ the database was unavailable), another engine may have it by now: then the run h
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
@@ -54,6 +55,8 @@ class ClaimedDispatch:
         self.began = time.monotonic()
         self._cut = False
         self._effects: set[object] = set()
+        self._effects_lock = threading.Lock()
+        """Held while it is decided if an effect may begin, or the run be cut: effects begin in other threads too."""
 
     def __str__(self) -> str:
         return f"dispatch {self.id} of delivery {self.dispatch['delivery_id']}"
@@ -65,12 +68,14 @@ class ClaimedDispatch:
 
     def request_stop(self, why: Stop) -> None:
         """Let no further effect begin, and end the run once none is in flight; call it until the run has ended."""
-        if self.stop is None:
-            logger.info("dispatch %s stops: %s", self.id, why.value)
-            self.stop = why
-        if self.flow is not None and not self._effects and not self._cut:
+        with self._effects_lock:
+            if self.stop is None:
+                logger.info("dispatch %s stops: %s", self.id, why.value)
+                self.stop = why
+            may_cut = not self._effects
+        if (flow := self.flow) is not None and may_cut and not self._cut:
             self._cut = True  # a second time would cut into how the flow run is ended
-            self.flow.cancel()
+            _cancel(flow)
 
     async def run(self, flow: Coroutine[None, None, T], context: Context | None = None) -> T | None:
         """Run a flow to its end; return None if it was stopped first."""
@@ -104,10 +109,11 @@ class ClaimedDispatch:
     async def write_permit(self) -> AsyncIterator[None]:
         """Count an effect in flight; see `hookline.context.write_permit`."""
         await self.ensure_lease()
-        if self.stop is not None:
-            raise RunStopped(f"Nothing was sent, because this run must not go on: {self.stop.value}.")
         this = object()
-        self._effects.add(this)
+        with self._effects_lock:
+            if self.stop is not None:
+                raise RunStopped(f"Nothing was sent, because this run must not go on: {self.stop.value}.")
+            self._effects.add(this)
         try:
             yield
         finally:
@@ -232,6 +238,18 @@ class Leases:
     def _end_of_lease(self) -> float:
         """Return the end of a lease that begins now; the database's clock begins it later, never sooner."""
         return time.monotonic() + self.lease.total_seconds()
+
+
+def _cancel(flow: "asyncio.Task[object]") -> None:
+    """Cancel a flow, from any thread."""
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if flow.get_loop() is here:
+        flow.cancel()
+    else:
+        flow.get_loop().call_soon_threadsafe(flow.cancel)
 
 
 def is_cancelled() -> bool:

@@ -67,3 +67,17 @@ UI: Final = "a person in the Prefect UI"
 DELETED: Final = NewState(
     "failed", "Its flow run was deleted in the Prefect UI. Replay it for a new one, or discard it.", actor=UI
 )
+
+_IN_POOL: Final = "in the work pool "
+
+
+def in_pool(pool: str, what: str = "") -> str:
+    """Return the reason of a dispatch that the workers of a pool run."""
+    return f"{_IN_POOL}{pool}{what and ': '}{what}"
+
+
+def pool_of(reason: str | None) -> str:
+    """Return the pool whose workers run the dispatch of this reason; empty if none do."""
+    if reason is None or not reason.startswith(_IN_POOL):
+        return ""
+    return reason.removeprefix(_IN_POOL).partition(": ")[0]

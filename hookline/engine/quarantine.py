@@ -30,7 +30,7 @@ class Quarantine:
         self.deployments = deployments
         self.max_takeovers = 0
         """How often one of those that wait was taken over, at most."""
-        self.waits_since = 0.0
+        self.waits_since = time.monotonic()
         """The time since which one waits that must run by itself."""
 
     async def refresh(self, database: asyncpg.Pool) -> None:

@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -33,7 +34,7 @@ from hookline.database import is_connection_error
 from hookline.database.types import Connection
 from hookline.engine.batch import end_abandoned
 from hookline.engine.leases import ClaimedDispatch, Leases
-from hookline.engine.outcomes import DELETED, UI, NewState
+from hookline.engine.outcomes import DELETED, UI, NewState, pool_of
 from hookline.engine.runs import cancel, new_state
 from hookline.engine.slots import WAITS
 from hookline.engine.trouble import Troubles
@@ -43,6 +44,7 @@ from hookline.inbox.audit import acting
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.errors import failed_inside, is_ready, is_unavailable, message
 from hookline.prefect_adapter.run_marks import is_retried
+from hookline.prefect_adapter.suspension import RESUMING, is_ours
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ class Reconciler:
         self.deployments = deployments
         self.troubles = troubles
         self.after = 0
+        self.held_after = 0
         self.polls = 0
         self._failed: dict[str, Exception] = {}
         """The errors of this poll, by the run that they concern."""
@@ -153,9 +156,28 @@ class Reconciler:
 
     async def _in_progress(self, connection: Connection) -> list[asyncpg.Record]:
         await dispatches.flag_unroutable(connection, self.deployments)
-        rows = await dispatches.in_progress(connection, after=self.after, limit=SAMPLE, within=FOLLOW)
+        rows = await dispatches.in_progress(
+            connection,
+            after=self.after,
+            held_after=self.held_after,
+            limit=SAMPLE,
+            held_limit=PAGE,
+            within=FOLLOW,
+        )
         self.after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
-        return rows
+        held = [row["seq"] for row in rows if row["state"] == "held"]
+        is_more = self.held_after > 0 or len(held) == PAGE
+        self.held_after = max(held) if len(held) == PAGE else 0
+        return rows + (await self._resumed_runs(connection, {row["id"] for row in rows}) if is_more else [])
+
+    async def _resumed_runs(self, connection: Connection, seen: Collection[UUID]) -> list[asyncpg.Record]:
+        """Return the dispatches whose runs a person has resumed, where too many wait to ask about each of them."""
+        resuming = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=[RESUMING])))
+        page = await self.client.read_flow_runs(
+            flow_run_filter=resuming, sort=FlowRunSort.ID_DESC, limit=PAGE
+        )
+        held = await dispatches.held_with(connection, [flow_run.id for flow_run in page])
+        return [row for row in held if row["id"] not in seen]
 
     async def _flow_runs(self, flow_run_ids: list[UUID]) -> FlowRunsById:
         found: dict[UUID, FlowRun] = {}
@@ -271,7 +293,7 @@ class Reconciler:
     ) -> NewState | None:
         """Return the new state of a dispatch that a person may have retried in the Prefect UI."""
         if state.is_paused():
-            return NewState("held", WAITS)
+            return NewState("held", (is_ours(state) and state.message) or WAITS)
         if state.is_final():
             return await self._ended(dispatch, state)
         is_new = dispatch["state"] != "running" and is_retried(flow_run)
@@ -302,6 +324,8 @@ class Reconciler:
         end = await new_state(self.database, state)
         if end.state == "discarded":
             return end if was != "discarded" else None
+        if was == "running" and pool_of(dispatch["reason"]):
+            return replace(end, actor=WORKER)
         reason = RETRIED + (f": {end.reason}" if end.reason else "")
         if was == "running":
             return replace(end, reason=reason, actor=WORKER)

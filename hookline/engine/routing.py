@@ -1,48 +1,39 @@
 """
 Routing: turns a delivery into dispatches, one for every route whose condition is true; a bundle into its items.
 
-Around each delivery is a fence: any error of its body, its templates or its flows' types ends it alone, as `rejected`.
-Bodies are parsed and matched in a confined process, and sources are routed side by side, so that no source delays
-another. A delivery that kills this process all the same was counted before (`deliveries.claim_received`).
+What a delivery becomes is evaluated behind a fence (`hookline.engine.evaluation`), and sources are routed side by side,
+so that no source delays another. A delivery that kills this process all the same was counted before
+(`deliveries.claim_received`).
 """
 
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, takewhile
 from operator import itemgetter
 from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
 
-from hookline.confined import Confined, TooCostly
+from hookline.confined import Confined
 from hookline.database import CONNECTION_ERRORS, is_connection_error
-from hookline.engine.leases import is_cancelled
-from hookline.errors import ConfigurationError, HooklineError
-from hookline.hooks import Hooks, Route
-from hookline.hooks.bundles import JSON, Item
-from hookline.hooks.matching import (
-    Candidate,
-    Incoming,
-    Match,
-    bounded_and_judged,
-    match_routes,
-    split_bundle,
-)
-from hookline.inbox import deliveries, dispatches
-from hookline.inbox.deliveries import Arrival
-from hookline.inbox.dispatches import NewDispatch
-from hookline.prefect_adapter.parameter_schema import server_schema
+from hookline.database.types import Connection, Row
+from hookline.engine.evaluation import Evaluation, Outcome, rejected
+from hookline.hooks import Hooks
+from hookline.hooks.matching import Incoming, match_routes
+from hookline.inbox import copies, deliveries, dispatches
+from hookline.inbox.deliveries import Arrival, Receipt
+from hookline.labels import UNLABELLED
 from hookline.provisioning.deployments import Deployment
-from hookline.provisioning.parameters import DELIVERY, converted, misfits, takes_delivery
-from hookline.text import one_line, reason
+from hookline.text import one_line
+from hookline.waits import store as waits
+from hookline.waits.matching import Paths
 
 logger = logging.getLogger(__name__)
 
@@ -57,32 +48,17 @@ PAUSE_SECONDS = 2.0
 """The wait of a source after a delivery that was too costly: its process is started again."""
 PROCESSES = 2
 MAX_ATTEMPTS = 3
-MAX_MESSAGE = 200
-"""The most characters of an error that is not ours."""
 FATAL = f"its routing did not come to an end {MAX_ATTEMPTS} times: the engine died or hung of it"
 
 WARMING_UP = Incoming(content_type="application/json", body=b"{}", altered=[], context={"headers": {}})
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """The outcome of routing a delivery: dispatches, or a state and its reason."""
+class _NewPaths(Exception):
+    """Runs wait for deliveries by paths with which these were not compared yet."""
 
-    delivery: asyncpg.Record
-    new: Sequence[NewDispatch] = field(default_factory=list)
-    items: Sequence[Arrival] = field(default_factory=list)
-    """Of a bundle."""
-    state: str | None = None
-    reason: str | None = None
-    costly: bool = False
-
-
-class _RouteOff(HooklineError):
-    """A route that matches a delivery, or may match, is off: the delivery waits until it is on again."""
-
-
-class _NotRoutable(HooklineError):
-    """A delivery cannot be routed before a person fixes a file; the delivery itself is in order."""
+    def __init__(self, paths: frozenset[Paths]) -> None:
+        super().__init__()
+        self.paths = paths
 
 
 class Router:
@@ -100,11 +76,9 @@ class Router:
         on_routed: Callable[[], object] = lambda: None,
     ) -> None:
         self.database = database
-        self.hooks = hooks
-        self.deployments = deployments
-        self.body_keys = body_keys
         self.owner = owner
         self.confined = confined or Confined(processes=PROCESSES, modules=[match_routes.__module__])
+        self.evaluation = Evaluation(hooks, deployments, body_keys, self.confined)
         self.wake = asyncio.Event()
         self._on_routed = on_routed
         self._stopping = asyncio.Event()
@@ -126,6 +100,11 @@ class Router:
         finally:
             renewing.cancel()
             await asyncio.to_thread(self.confined.close)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return True if its engine stops: the processes that read bodies may be gone."""
+        return self._stopping.is_set()
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -192,7 +171,7 @@ class Router:
             return False
         if suspect["routing_attempts"] > MAX_ATTEMPTS:
             logger.error("delivery %s is rejected: %s", suspect["id"], FATAL)
-            await self._write([_Outcome(suspect, state="rejected", reason=FATAL)])
+            await self._write([Outcome(suspect, state="rejected", reason=FATAL)])
         else:
             self._begin(suspect["source"], [suspect])
             await self._finish_running()
@@ -201,14 +180,15 @@ class Router:
     async def _route_group(self, group: list[asyncpg.Record]) -> None:
         """Route deliveries of one source one after another, for one turn; the rest of them is given back."""
         until = time.monotonic() + TURN_SECONDS
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         left = list(reversed(group))
         costly = False
         bytes_of_items = 0
+        paths = frozenset(await waits.paths(self.database, group[0]["source"]))
         while (
             left and not costly and (not outcomes or time.monotonic() < until) and bytes_of_items < MAX_BYTES
         ):
-            outcomes.append(await self._route(left.pop()))
+            outcomes.append(await self._compared(await self._outcome(left.pop()), paths))
             costly = outcomes[-1].costly
             bytes_of_items += sum(len(item.body) for item in outcomes[-1].items)
         await self._write(outcomes)
@@ -221,148 +201,87 @@ class Router:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), PAUSE_SECONDS)
 
-    async def _route(self, delivery: asyncpg.Record) -> _Outcome:
-        """Route one delivery within its fence: no error of it comes out; only the database may be unavailable."""
+    async def _outcome(self, delivery: asyncpg.Record) -> Outcome:
+        """Evaluate one delivery; no error of it comes out, only the database may be unavailable."""
         body = delivery["body"]
         if body is None and delivery["has_body"]:
             body = await deliveries.body_of(self.database, delivery["id"])
+        outcome = await self.evaluation.outcome(delivery, body)
+        if outcome.state in {"rejected", "received"}:
+            logger.warning("delivery %s is not routed: %s", delivery["id"], outcome.reason)
+        for new in outcome.new:
+            if new.label.problem:
+                logger.warning("delivery %s: routes.%s: %s", delivery["id"], new.route, new.label.problem)
+        if outcome.items and delivery["changed"] is not None:
+            changed = await copies.changed_items(self.database, outcome.items)
+            return replace(outcome, items=changed, as_they_came=len(outcome.items) - len(changed))
+        return outcome
+
+    async def _compared(self, outcome: Outcome, paths: frozenset[Paths]) -> Outcome:
+        """Compare a delivery with what runs wait for, by these paths."""
+        new = paths - outcome.paths
+        if not new or not outcome.may_answer:
+            return outcome
+        delivery = outcome.delivery
+        body = delivery["body"]
+        if body is None and delivery["has_body"]:
+            body = await deliveries.body_of(self.database, delivery["id"])
+        keys = await self.evaluation.wait_keys(delivery, body, new)
+        return replace(outcome, paths=outcome.paths | paths, wait_keys=[*outcome.wait_keys, *keys])
+
+    async def _write(self, outcomes: Sequence[Outcome], group: Mapping[UUID, int] | None = None) -> None:
+        """Write outcomes of one source together; if that fails, each by itself, though still as one of their group."""
+        group = group or {each.delivery["id"]: each.delivery["routing_attempts"] for each in outcomes}
         try:
-            if self._is_bundle(delivery):
-                return await self._split(delivery, body)
-            new = await self._dispatches(delivery, body)
-        except _RouteOff as off:
-            return _Outcome(delivery, state="held", reason=str(off))
-        except _NotRoutable as error:
-            logger.warning("delivery %s waits: %s", delivery["id"], error)
-            return _Outcome(delivery, state="received", reason=str(error))
-        except BaseException as error:
-            # Whatever it is, it ends this delivery alone: a flow's own types may raise anything.
-            if isinstance(error, GeneratorExit) or (
-                isinstance(error, asyncio.CancelledError) and is_cancelled()
-            ):
-                raise
-            return _rejected(delivery, error)
-        if not new:
-            return _Outcome(delivery, state="unrouted", reason="no route's condition holds")
-        return _Outcome(delivery, new)
-
-    def _incoming(self, delivery: asyncpg.Record, body: bytes | None) -> Incoming:
-        source = self.hooks.sources.get(delivery["source"])
-        return Incoming(
-            content_type=delivery["content_type"],
-            body=body,
-            altered=delivery["altered"],
-            context=deliveries.template_context(delivery, None),
-            source=source.spec if source else None,
-            is_item=delivery["envelope"] is not None,
-            only_route=delivery["only_route"],
-        )
-
-    def _is_bundle(self, delivery: asyncpg.Record) -> bool:
-        source = self.hooks.sources.get(delivery["source"])
-        return delivery["envelope"] is None and source is not None and source.split is not None
-
-    async def _split(self, delivery: asyncpg.Record, body: bytes | None) -> _Outcome:
-        """Make a delivery of each item of a bundle; those that came before are found by their ids."""
-        within = self.hooks.sources[delivery["source"]].repeats.window
-        items = await self.confined.run(split_bundle, self._incoming(delivery, body), self.body_keys)
-        if not items:
-            return _Outcome(delivery, state="unrouted", reason="`split` of the source finds no item in it")
-        arrivals = [_arrival(delivery, item, within) for item in items]
-        return _Outcome(delivery, items=arrivals, state="split", reason=f"items: {len(items)}")
-
-    async def _dispatches(self, delivery: asyncpg.Record, body: bytes | None) -> list[NewDispatch]:
-        incoming = self._incoming(delivery, body)
-        routes = [route for route in self.hooks.routes if route.source == delivery["source"]]
-        blind = [route for route in routes if route.blind]
-        candidates = {
-            route.name: self._candidate(route, delivery["id"]) for route in routes if not route.blind
-        }
-        matches = await self.confined.run(match_routes, incoming, list(candidates.values()), self.body_keys)
-        _require_switched_on(blind if not matches else [])
-        return [await self._dispatch(delivery, candidates[match.route], match) for match in matches]
-
-    def _candidate(self, route: Route, delivery_id: UUID) -> Candidate:
-        deployment = self.deployments.get(route.deployment)
-        try:
-            flow = None if deployment is None else deployment.flow()
-        except ConfigurationError:
-            flow = None
-        if deployment is None or flow is None:  # reported once the route matches a delivery
-            return Candidate(route.name, route.spec)
-        fills = takes_delivery(flow) and DELIVERY not in deployment.parameters
-        return Candidate(
-            route.name,
-            route.spec,
-            schema=server_schema(flow),
-            defaults=deployment.parameters,
-            filled={DELIVERY: str(delivery_id)} if fills else {},
-        )
-
-    async def _dispatch(self, delivery: asyncpg.Record, candidate: Candidate, match: Match) -> NewDispatch:
-        [route] = [route for route in self.hooks.routes if route.name == match.route]
-        _require_switched_on([route])
-        try:
-            flow = self._deployment(route).flow()
-        except ConfigurationError as error:
-            raise _NotRoutable(f"routes.{route.name}: {error}") from None
-        problems = misfits(flow, match.parameters)
-        parameters = match.parameters
-        if match.refused and not problems:
-            changed = converted(flow, parameters, match.refused)
-            parameters, refused = await self.confined.run(bounded_and_judged, candidate, changed)
-            problems = misfits(flow, parameters) or [
-                f"parameter {name}: {why}" if name else why for name, why in refused.items()
-            ]
-        if problems:
-            raise ValueError(f"routes.{route.name}: " + "; ".join(problems))
-        return NewDispatch(delivery["id"], route.name, route.deployment, parameters, match.key)
-
-    def _deployment(self, route: Route) -> Deployment:
-        """
-        Return the deployment that a route leads to.
-
-        Raises:
-            ConfigurationError: this engine does not know it.
-        """
-        if route.deployment not in self.deployments:
-            raise ConfigurationError(f"there is no deployment {route.deployment!r} here")
-        return self.deployments[route.deployment]
-
-    async def _write(self, outcomes: Sequence[_Outcome]) -> None:
-        """Write outcomes together; if that fails, each by itself."""
-        try:
-            await self._write_all(outcomes)
+            await self._write_all(outcomes, group)
+        except _NewPaths as new:
+            await self._write([await self._compared(outcome, new.paths) for outcome in outcomes], group)
         except Exception as error:
             if is_connection_error(error) or isinstance(error, asyncpg.TransactionRollbackError):
                 raise  # nothing is wrong with the deliveries: they are claimed again at once
             if len(outcomes) > 1:
                 for each in outcomes:
-                    await self._write([each])
+                    await self._write([each], group)
                 return
             [outcome] = outcomes
             if outcome.state == "rejected":
                 self._counted.discard(outcome.delivery["id"])  # its next attempt counts
                 raise
-            await self._write([_rejected(outcome.delivery, error)])
+            why = rejected(outcome.delivery, error)
+            logger.warning("delivery %s is not routed: %s", outcome.delivery["id"], why.reason)
+            await self._write([why], group)
 
-    async def _write_all(self, outcomes: Sequence[_Outcome]) -> None:
-        claimed = {each.delivery["id"]: each.delivery["routing_attempts"] for each in outcomes}
+    async def _write_all(self, outcomes: Sequence[Outcome], group: Mapping[UUID, int]) -> None:
+        """Write outcomes, up to the first of the group that another engine has by now: what is behind it waits."""
         async with self.database.acquire() as connection, connection.transaction():
-            locked = await deliveries.lock_claimed(connection, claimed)
-            ours = [each for each in outcomes if each.delivery["id"] in locked]
-            if new := [dispatch for each in ours for dispatch in each.new]:
-                await dispatches.add_all(connection, new)
-            for arrivals in _without_repeats([item for each in ours for item in each.items]):
-                await deliveries.accept_all(connection, arrivals)
-            for each in ours:
-                if each.state == "received":
-                    await deliveries.postpone_routing(connection, each.delivery["id"], each.reason or "")
-                elif each.state == "held":
-                    await deliveries.hold(connection, each.delivery["id"], each.reason or "")
-                elif each.state:
-                    await deliveries.set_state(connection, each.delivery["id"], each.state, each.reason)
-        self._counted.difference_update(claimed)
+            await _require_compared(connection, outcomes)
+            locked = await deliveries.lock_claimed(connection, group)
+            before = set(takewhile(lambda id_: locked.get(id_, True), group))
+            ours = [each for each in outcomes if each.delivery["id"] in before & locked.keys()]
+            await self._write_ours(connection, ours)
+            late = {each.delivery["id"] for each in outcomes} - before
+            await deliveries.release_routing(connection, [id_ for id_ in late if locked.get(id_)])
+        self._counted.difference_update(each.delivery["id"] for each in outcomes)
+
+    async def _write_ours(self, connection: Connection, ours: Sequence[Outcome]) -> None:
+        ours = await _answering(connection, await _in_order(connection, ours))
+        if new := [dispatch for each in ours for dispatch in each.new]:
+            await dispatches.add_all(connection, new)
+        receipts = await _accept_items(connection, ours)
+        for each in ours:
+            id_ = each.delivery["id"]
+            if each.state == "split":
+                await deliveries.set_state(connection, id_, each.state, _counts(receipts[id_], each))
+            elif each.state == "received":
+                await deliveries.postpone_routing(connection, id_, each.reason or "", each.ordering_keys)
+            elif each.state == "held":
+                await deliveries.hold(connection, id_, each.reason or "", each.ordering_keys)
+            elif each.state:
+                await deliveries.set_state(connection, id_, each.state, each.reason)
+            if each.label != UNLABELLED:
+                await deliveries.set_label(connection, id_, each.label)
+        if waited := [each.delivery for each in ours if each.delivery["ordering_keys"] and not each.waits]:
+            await deliveries.let_follow(connection, waited)
 
     async def _renew_claims(self) -> None:
         """Renew the claims of deliveries that are being routed, until cancelled."""
@@ -371,6 +290,94 @@ class Router:
             if self._running:
                 with suppress(*CONNECTION_ERRORS):
                     await deliveries.renew_routing(self.database, self._counted)
+
+
+async def _accept_items(
+    connection: Connection, ours: Sequence[Outcome]
+) -> Mapping[UUID | None, list[Receipt]]:
+    """Store the items of bundles as deliveries; return the receipts by bundle."""
+    receipts: defaultdict[UUID | None, list[Receipt]] = defaultdict(list)
+    for arrivals in _without_repeats([item for each in ours for item in each.items]):
+        for arrival, receipt in zip(arrivals, await deliveries.accept_all(connection, arrivals), strict=True):
+            receipts[arrival.bundle_id].append(receipt)
+    return receipts
+
+
+async def _in_order(connection: Connection, ours: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Let a delivery wait behind an earlier one of its ordering key that cannot be routed yet."""
+    keys = {key for each in ours if each.new for key in each.ordering_keys}
+    if not keys:
+        return ours
+    written = {each.delivery["id"] for each in ours}
+    has_waited = any(each.delivery["ordering_keys"] for each in ours)
+    found = await deliveries.waiting_with(connection, keys, has_waited=has_waited)
+    waiting: list[Row] = [row for row in found if row["id"] not in written]
+    in_order = []
+    for each in ours:
+        outcome = _behind(each, waiting) if each.new else each
+        if outcome.waits:
+            waiting.append({**each.delivery, "ordering_keys": outcome.ordering_keys})
+        in_order.append(outcome)
+    return in_order
+
+
+def _behind(outcome: Outcome, waiting: Sequence[Row]) -> Outcome:
+    """Return the outcome, or another that waits, if one of those that wait came before it with a key of its own."""
+    keys = outcome.ordering_keys
+    for row in waiting:
+        shared = {*keys}.intersection(row["ordering_keys"])
+        if shared and row["seq"] < outcome.delivery["seq"]:
+            return Outcome(
+                outcome.delivery,
+                state="received",
+                reason=f"waits for delivery {row['id']}, which came before it with the key {min(shared)!r}",
+                label=outcome.new[0].label,
+                keys=keys,
+            )
+    return outcome
+
+
+async def _answering(connection: Connection, ours: Sequence[Outcome]) -> list[Outcome]:
+    """Answer the runs that wait for these deliveries; one that only answers is done, and not unrouted."""
+    keys = {
+        each.delivery["id"]: each.wait_keys for each in ours if each.wait_keys or each.state == "unrouted"
+    }
+    answered = await waits.answer_by_deliveries(connection, keys)
+    return [
+        replace(each, state="done", reason=waits.ANSWERED_A_WAIT)
+        if each.state == "unrouted" and each.delivery["id"] in answered
+        else each
+        for each in ours
+    ]
+
+
+async def _require_compared(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """
+    Raise _NewPaths if a run waits for one of these deliveries by paths with which it was not compared.
+
+    Until the transaction ends, no run begins to wait for these sources: one that begins later looks back.
+    """
+    compared = [each for each in outcomes if each.may_answer]
+    for source in sorted({each.delivery["source"] for each in compared}):
+        await waits.lock_source(connection, source)
+        paths = await waits.paths(connection, source)
+        for each in compared:
+            if each.delivery["source"] == source and (new := paths - each.paths):
+                raise _NewPaths(frozenset(new))
+
+
+def _counts(receipts: Sequence[Receipt], outcome: Outcome) -> str:
+    """Return what the items of a bundle came to; what is no delivery of its own is counted, so that people see it."""
+    apart = sum(receipt.apart for receipt in receipts)
+    counts = {
+        "equal to another of them": outcome.repeated,
+        "there before": sum(receipt.duplicate for receipt in receipts) - apart,
+        "set aside": apart,
+        "as they came": outcome.as_they_came,
+    }
+    beside = ", ".join(f"{name}: {number}" for name, number in counts.items() if number)
+    number = len(receipts) + outcome.repeated + outcome.as_they_came
+    return f"items: {number}" + (f" ({beside})" if beside else "")
 
 
 def _without_repeats(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
@@ -383,46 +390,3 @@ def _without_repeats(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
         lists[came[arrival.key]].append(arrival)
         came[arrival.key] += 1
     return lists
-
-
-def _require_switched_on(routes: Sequence[Route]) -> None:
-    """Raise _RouteOff if one of these routes, which match a delivery or may match, is off."""
-    for route in routes:
-        if route.off:
-            raise _RouteOff(f"route {route.name} {route.off}")
-
-
-def _arrival(delivery: asyncpg.Record, item: Item, within: timedelta | None) -> Arrival:
-    """Return an item of a bundle as it is to be stored."""
-    return Arrival(
-        source=delivery["source"],
-        external_id=item.external_id,
-        method=delivery["method"],
-        query=delivery["query"],
-        headers=delivery["headers"],
-        content_type=JSON,
-        body=item.body,
-        altered=item.altered,
-        fingerprint=item.fingerprint,
-        within=within,
-        bundle_id=delivery["id"],
-        envelope=item.envelope,
-    )
-
-
-def _rejected(delivery: asyncpg.Record, error: BaseException) -> _Outcome:
-    """Return the outcome of a delivery that raised an error."""
-    why = reason(_message(error))
-    logger.warning("delivery %s cannot be routed: %s (%s)", delivery["id"], why, type(error).__name__)
-    return _Outcome(delivery, state="rejected", reason=why, costly=isinstance(error, TooCostly))
-
-
-def _message(error: BaseException) -> str:
-    """Return the message of an error; those that are not ours may quote the body, so only their beginning."""
-    match error:
-        case asyncpg.PostgresError() | asyncpg.InterfaceError():  # its details hold the whole row
-            return f"PostgreSQL cannot store its outcome: {one_line(error.args[0], MAX_MESSAGE)}"
-        case ValueError() | HooklineError():
-            return str(error)
-        case _:
-            return f"{type(error).__name__}: {one_line(error, MAX_MESSAGE)}"

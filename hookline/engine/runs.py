@@ -1,6 +1,7 @@
 """Flow runs of dispatches: one for each, created on its deployment, run here, and found again after a crash."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,23 +11,30 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Pending, Suspended
+from prefect.states import AwaitingRetry, Cancelled, Pending, Scheduled, Suspended
 
 from hookline.crash_points import crash_point
+from hookline.database.connection import close_pool
 from hookline.engine.leases import ClaimedDispatch
-from hookline.engine.outcomes import DELETED, UI, Discarded, LeaseLost, NewState, Outcome, Requeue
+from hookline.engine.outcomes import DELETED, UI, Discarded, LeaseLost, NewState, Outcome, Requeue, in_pool
 from hookline.engine.slots import WAITS
+from hookline.engine.threads import Threads
 from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import store as effects
-from hookline.prefect_adapter import vendor_waits
+from hookline.labels import Label
+from hookline.prefect_adapter import suspension, vendor_waits
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
 from hookline.prefect_adapter.result_storage import ResultStorage
 from hookline.prefect_adapter.run_marks import mark_for_engine
+from hookline.prefect_adapter.run_names import PREFECT_PREAMBLE
+from hookline.prefect_adapter.threaded_run import DistantControl, ThreadedFlowRun, in_own_loop
 from hookline.provisioning.deployments import Deployment
+from hookline.provisioning.placement import POOL_TAG, Where
+from hookline.waits import store as waits
+from hookline.waits.errors import WaitOver
 
-PREFECT_PREAMBLE = "Flow run encountered an exception: "
 ELSEWHERE = NewState("running", "runs in a process of Prefect's worker")
 
 
@@ -34,11 +42,16 @@ class FlowRuns:
     """Creates, resumes and runs flow runs in this process."""
 
     def __init__(
-        self, database: asyncpg.Pool, client: PrefectClient, deployments: Mapping[str, Deployment]
+        self,
+        database: asyncpg.Pool,
+        client: PrefectClient,
+        deployments: Mapping[str, Deployment],
+        threads: Threads,
     ) -> None:
         self.database = database
         self.client = client
         self.deployments = deployments
+        self.threads = threads
         self.ids: dict[str, UUID] = {}
         self.storage = ResultStorage()
 
@@ -51,7 +64,9 @@ class FlowRuns:
             DatabaseUnavailable: PostgreSQL is unavailable.
             HooklineError: the deployment is not on the Prefect server.
         """
-        flow_run = await self._flow_run(claimed.dispatch)
+        deployment = self.deployments[claimed.dispatch["deployment"]]
+        for_pool = deployment.placement().where is Where.POOL
+        flow_run = await self._flow_run(claimed.dispatch, for_pool=for_pool)
         crash_point("flow run created")
         if not await claimed.ensure_lease():
             return LeaseLost()
@@ -64,25 +79,58 @@ class FlowRuns:
         state = flow_run.state or Pending()
         if _is_over(state) or state.is_cancelling():
             return await self._end(claimed, flow_run.id, state)
-        if state.is_paused():
+        if state.is_paused() and not suspension.is_ours(state):
             return await self._wait_for_input(claimed, flow_run.id, state)
         is_ours = is_new or claimed.dispatch["left_by"] is not None
+        if for_pool:
+            return await self._leave_to_pool(claimed, flow_run.id, state, deployment, is_ours=is_ours)
         return await self._start(claimed, flow_run, state, is_ours=is_ours) or await self._execute(
             claimed, flow_run
         )
 
-    async def _flow_run(self, dispatch: asyncpg.Record) -> FlowRun:
+    async def _leave_to_pool(
+        self,
+        claimed: ClaimedDispatch,
+        flow_run_id: UUID,
+        state: State[Any],
+        deployment: Deployment,
+        *,
+        is_ours: bool,
+    ) -> Outcome:
+        """
+        Leave a flow run to the workers of its pool; the reconciler follows it to its end.
+
+        One that has failed is scheduled again if the dispatch was replayed. Where only the engine that had created it
+        has died, its end is the dispatch's.
+        """
+        if state.is_final():
+            if is_ours:
+                return await self._end(claimed, flow_run_id, state)
+            if not await claimed.ensure_lease():
+                return LeaseLost()
+            again: State[Any] = AwaitingRetry(message="Replayed.")
+            await self.client.set_flow_run_state(flow_run_id, again, force=True)
+        return NewState("running", in_pool(deployment.work_pool.name))
+
+    async def _flow_run(self, dispatch: asyncpg.Record, *, for_pool: bool) -> FlowRun:
         """Create the flow run of a dispatch, or find the one that was created before."""
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
         deployment = dispatch["deployment"]
+        label = Label(dispatch["label"], dispatch["about"])
         try:
             return await self.client.create_flow_run_from_deployment(
                 await self._deployment_id(deployment),
                 parameters=dispatch["parameters"],
                 idempotency_key=f"{dispatch['id']}{replay}",
                 # Pending, not Scheduled: no worker may take what this engine is about to run.
-                state=Pending(message="Started by a webhook."),
-                tags=[f"delivery:{dispatch['delivery_id']}", f"route:{dispatch['route']}"],
+                state=(Scheduled if for_pool else Pending)(message="Started by a webhook."),
+                name=label.text,
+                tags=[
+                    f"delivery:{dispatch['delivery_id']}",
+                    f"route:{dispatch['route']}",
+                    *([POOL_TAG] if for_pool else []),
+                    *label.tags,
+                ],
             )
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.NOT_FOUND:
@@ -104,7 +152,8 @@ class FlowRuns:
             return ELSEWHERE
         if not await claimed.ensure_lease():
             return LeaseLost()
-        pending: State[Any] = Pending(message="Goes on where it stopped.")
+        why = claimed.dispatch["reason"] if suspension.is_ours(state) else None
+        pending: State[Any] = Pending(message=why or "Goes on where it stopped.")
         answer = await self.client.set_flow_run_state(flow_run.id, pending, force=not state.is_scheduled())
         if answer.status == SetStateStatus.WAIT:
             return Requeue("The deployment has as many runs as its concurrency limit allows.")
@@ -116,12 +165,33 @@ class FlowRuns:
             await vendor_waits.close_waiting_tasks(self.client, flow_run.id)
         mark_for_engine(flow_run)
         await self.storage.refresh(self.client)
-        flow = self.deployments[claimed.dispatch["deployment"]].flow()
-        run = DispatchFlowRun(control=claimed, flow=flow, flow_run=flow_run, parameters=flow_run.parameters)
-        await claimed.run(run.execute())
+        deployment = self.deployments[claimed.dispatch["deployment"]]
+        run, executing = self._made(claimed, deployment, flow_run)
+        await claimed.run(executing)
         return await self._outcome(claimed, flow_run.id, run)
 
-    async def _outcome(self, claimed: ClaimedDispatch, flow_run_id: UUID, run: DispatchFlowRun) -> Outcome:
+    def _made(
+        self, claimed: ClaimedDispatch, deployment: Deployment, flow_run: FlowRun
+    ) -> tuple[DispatchFlowRun | ThreadedFlowRun, Coroutine[None, None, None]]:
+        """Return the run of a flow, and what executes it: in the event loop here, or in a thread."""
+        flow = deployment.flow()
+        options = {"flow": flow, "flow_run": flow_run, "parameters": flow_run.parameters}
+        if deployment.placement().where is Where.LOOP:
+            here = DispatchFlowRun(control=claimed, **options)
+            return here, here.execute()
+        control = DistantControl(claimed, asyncio.get_running_loop())
+        run: DispatchFlowRun | ThreadedFlowRun
+        if flow.isasync:
+            run = DispatchFlowRun(control=control, **options)
+            call = in_own_loop(run, close_pool)
+        else:
+            run = ThreadedFlowRun(control=control, **options)
+            call = run.execute
+        return run, self.threads.run(call, name=str(claimed), on_left=control.left.set)
+
+    async def _outcome(
+        self, claimed: ClaimedDispatch, flow_run_id: UUID, run: DispatchFlowRun | ThreadedFlowRun
+    ) -> Outcome:
         """Return the outcome of a run that has ended, or was stopped."""
         state = run.state
         match claimed.stop:
@@ -133,11 +203,18 @@ class FlowRuns:
                 return Discarded()
             case None if state.is_cancelled():
                 return NewState("discarded", state.message or "the flow itself says that it is cancelled")
+        if state.is_failed():
+            await self._note_end_of_wait(run.error)
         if claimed.stop is not None or not state.is_final():
             state = (await self.client.read_flow_run(flow_run_id)).state or state
         return await self._outcome_of_state(claimed, flow_run_id, state) or Requeue(
             f"Prefect does not let the flow run go on from {state.name}: {run.refused}"
         )
+
+    async def _note_end_of_wait(self, error: BaseException | None) -> None:
+        """Note that the run fails of the end of a wait: the next run waits again."""
+        if isinstance(error, WaitOver) and error.wait_id is not None:
+            await waits.ended_run(self.database, error.wait_id)
 
     async def _outcome_of_state(
         self, claimed: ClaimedDispatch, flow_run_id: UUID, state: State[Any]
@@ -174,6 +251,8 @@ class FlowRuns:
 
         A paused run had one, which has died: as a suspended one, it can be resumed all the same.
         """
+        if suspension.is_ours(state):
+            return NewState("held", state.message or WAITS)
         details = state.state_details
         if not details.pause_reschedule:
             suspended: State[Any] = Suspended(message="Its engine has died; it waits without a process.")

@@ -1,27 +1,33 @@
 """The worker process, which drains when it is stopped and leaves nothing open behind it."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Container
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from hookline.database import pool
 from hookline.engine import worker_runs
-from hookline.engine.worker_runs import WORK_POOL, worker_name
+from hookline.engine.worker_runs import worker_name
 from hookline.inbox import holding
 from hookline.prefect_adapter.worker import DrainableWorker
 from hookline.provisioning.missed import skip_missed_now
+from hookline.provisioning.placement import WORK_POOL
 from hookline.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 NOTIFIES = "notify"
 """The flow that tells people, also that nothing starts."""
 DRAIN_SECONDS = 20.0
 """The time that runs have to end after SIGTERM; as long as an engine's."""
+POLL_SECONDS = 1.0
+REMINDER_POLLS = 30
 
 
 async def serve(settings: Settings) -> None:
@@ -30,6 +36,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with get_client() as client:
+        if not await _prefect_answers(client, stop):
+            return
         name = worker_name(settings.home)
         await worker_runs.close_abandoned(client, await pool(settings), name)
         await worker_runs.requeue_unstarted(client, name)
@@ -57,6 +65,21 @@ async def serve(settings: Settings) -> None:
         await asyncio.to_thread(worker_runs.kill, left)
         await _cancel(serving)
         await worker_runs.requeue(client, left)
+
+
+async def _prefect_answers(client: PrefectClient, stop: asyncio.Event) -> bool:
+    """Wait until Prefect's API answers, which may start later than we; return False if we are to stop before."""
+    polls = 0
+    while (error := await client.api_healthcheck()) is not None and not stop.is_set():
+        if polls % REMINDER_POLLS == 0:
+            reason = str(error) or type(error).__name__
+            logger.warning(
+                "The Prefect server at %s does not answer: %s. Waiting for it.", client.api_url, reason
+            )
+        polls += 1
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+    return not stop.is_set()
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

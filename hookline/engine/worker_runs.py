@@ -35,10 +35,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
 from hookline.prefect_adapter.run_marks import FLOW_RUN_VARIABLE, WORKER_LABEL
+from hookline.provisioning.placement import POOL_TAG, WORK_POOL
 
 logger = logging.getLogger(__name__)
 
-WORK_POOL = "hookline"
 PAGE = 200
 UNSUBMITTED = timedelta(seconds=60)
 """The age of a Pending run without a worker's name from which its worker died before it gave its name."""
@@ -78,8 +78,9 @@ async def requeue_unstarted(client: PrefectClient, worker: str) -> None:
     """
     long_ago = datetime.now(UTC) - UNSUBMITTED
     for flow_run in await _open_runs(client, [StateType.PENDING]):
-        owner, of_a_dispatch = flow_run.labels.get(WORKER_LABEL), flow_run.idempotency_key is not None
-        is_unclaimed = owner is None and not of_a_dispatch and _since(flow_run) < long_ago
+        owner = flow_run.labels.get(WORKER_LABEL)
+        is_an_engines = flow_run.idempotency_key is not None and POOL_TAG not in flow_run.tags
+        is_unclaimed = owner is None and not is_an_engines and _since(flow_run) < long_ago
         if owner == worker or is_unclaimed:
             logger.info("flow run %s was taken by a worker that died; it is scheduled again", flow_run.id)
             await client.set_flow_run_state(

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
 from hookline.gateway.configuration import Configuration
+from hookline.gateway.listening import add_listening
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
 from hookline.gateway.prefect_proxy import add_prefect
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False  # it would send the sender, with its secret, to whatever `Host` says
     views = add_views(app, settings, configuration.hooks)
+    add_listening(app, views)
     proxy = add_prefect(app, views) if settings.has_own_prefect else nullcontext()
     return app
 

@@ -74,8 +74,8 @@ class Reader:
             return read_request(request)
         try:
             return await self._run(source, read_request, request)
-        except TooCostly:
-            return unread(request)
+        except TooCostly as error:
+            return unread(request, slow=error.slow)
 
     def close(self) -> None:
         """End the processes."""

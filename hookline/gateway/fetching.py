@@ -6,6 +6,7 @@ redirects, few bytes, a few seconds, few at a time; what was fetched is kept.
 """
 
 import asyncio
+import hashlib
 import ipaddress
 import socket
 import ssl
@@ -109,12 +110,20 @@ class Fetcher:
         self._begun: defaultdict[str, deque[float]] = defaultdict(deque)
         self._failures: OrderedDict[str, _Failed] = OrderedDict()
 
-    async def document(self, address: str, *, newer_than: float = KEPT_SECONDS, source: str = "") -> bytes:
+    async def document(
+        self,
+        address: str,
+        question: bytes | None = None,
+        *,
+        newer_than: float = KEPT_SECONDS,
+        source: str = "",
+    ) -> bytes:
         """
         Return what stands at an address, kept for no longer than `newer_than` seconds; in an outage, for a day.
 
         Args:
             address: of the document.
+            question: JSON that is posted there; each has an answer of its own.
             newer_than: fetch it again if what is kept is as old as that.
             source: for which it is fetched; so many in a minute for each.
 
@@ -122,47 +131,51 @@ class Fetcher:
             NotThere: its server does not have it, or it must not be fetched.
             NotFetched: it cannot be fetched now.
         """
-        async with self._locks[address]:
-            if (found := self._younger(address, newer_than)) is not None:
+        name = _name(address, question)
+        async with self._locks[name]:
+            if (found := self._younger(name, newer_than)) is not None:
                 return found
             try:
-                content = await self._visit_unless_it_failed(address, source)
+                content = await self._visit_unless_it_failed(name, address, source, question)
             except NotThere:
                 raise
             except NotFetched:
-                if (stale := self._younger(address, STALE_SECONDS)) is not None:
+                if (stale := self._younger(name, STALE_SECONDS)) is not None:
                     return stale
                 raise
             finally:
                 self._forget_idle_locks()
-            self._keep(address, content)
+            self._keep(name, content)
         return content
 
-    def is_renewable(self, address: str) -> bool:
+    def is_renewable(self, address: str, question: bytes | None = None) -> bool:
         """Return True if what is kept of an address is so old that another document may stand there."""
-        return address in self._documents and self._younger(address, RENEWED_SECONDS) is None
+        name = _name(address, question)
+        return name in self._documents and self._younger(name, RENEWED_SECONDS) is None
 
-    async def _visit_unless_it_failed(self, address: str, source: str) -> bytes:
-        failed = self._failures.get(address)
+    async def _visit_unless_it_failed(
+        self, name: str, address: str, source: str, question: bytes | None
+    ) -> bytes:
+        failed = self._failures.get(name)
         if failed and time.monotonic() - failed.at < FAILED_SECONDS:
             raise NotFetched(failed.why)
         try:
-            return await self.visit(address, source)
+            return await self.visit(address, source, question)
         except NotThere:
             raise
         except NotFetched as error:
-            self._failures[address] = _Failed(str(error), time.monotonic())
-            self._failures.move_to_end(address)
+            self._failures[name] = _Failed(str(error), time.monotonic())
+            self._failures.move_to_end(name)
             while len(self._failures) > MAX_KEPT:
                 self._failures.popitem(last=False)
             raise
 
-    async def visit(self, address: str, source: str = "") -> bytes:
-        """Return what stands at an address now; raises NotThere or NotFetched."""
+    async def visit(self, address: str, source: str = "", question: bytes | None = None) -> bytes:
+        """Return what stands at an address now, or is answered to a question; raises NotThere or NotFetched."""
         self._count(source)
         try:
             async with asyncio.timeout(SECONDS), self._slots:
-                return await self._get(httpx.URL(address))
+                return await self._ask(httpx.URL(address), question)
         except TimeoutError:
             raise NotFetched(f"it took longer than {SECONDS:g} seconds") from None
         except (httpx.HTTPError, OSError) as error:
@@ -170,7 +183,7 @@ class Fetcher:
         except (httpx.InvalidURL, ValueError) as error:
             raise NotThere(f"its address cannot be read: {error}") from None
 
-    async def _get(self, url: httpx.URL) -> bytes:
+    async def _ask(self, url: httpx.URL, question: bytes | None) -> bytes:
         if url.scheme != "https" or not url.host or url.userinfo:
             raise NotThere("only addresses that begin with https, without a user, are fetched")
         port = url.port or HTTPS
@@ -178,25 +191,31 @@ class Fetcher:
         if not found or not all(self._allows(each) for each in found):
             raise NotThere(f"{url.host} leads to an address that is not a public one")
         headers = {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+        if question is not None:
+            headers["Content-Type"] = "application/json"
         extensions = {"sni_hostname": url.host}  # the certificate must be of the name, not of the address
         async with (
             httpx.AsyncClient(
                 verify=self._trust or True, trust_env=False, follow_redirects=False, timeout=SECONDS
             ) as client,
             client.stream(
-                "GET", url.copy_with(host=found[0], port=port), headers=headers, extensions=extensions
+                "GET" if question is None else "POST",
+                url.copy_with(host=found[0], port=port),
+                content=question,
+                headers=headers,
+                extensions=extensions,
             ) as answer,
         ):
             return await _content(answer)
 
-    def _keep(self, address: str, content: bytes) -> None:
-        self._documents[address] = _Fetched(content, time.monotonic())
-        self._documents.move_to_end(address)
+    def _keep(self, name: str, content: bytes) -> None:
+        self._documents[name] = _Fetched(content, time.monotonic())
+        self._documents.move_to_end(name)
         while len(self._documents) > MAX_KEPT:
             self._documents.popitem(last=False)
 
-    def _younger(self, address: str, seconds: float) -> bytes | None:
-        found = self._documents.get(address)
+    def _younger(self, name: str, seconds: float) -> bytes | None:
+        found = self._documents.get(name)
         return found.content if found and time.monotonic() - found.at < seconds else None
 
     def _count(self, source: str) -> None:
@@ -211,6 +230,11 @@ class Fetcher:
         if len(self._locks) > MAX_KEPT:
             for address in [each for each, lock in self._locks.items() if not lock.locked()]:
                 del self._locks[address]
+
+
+def _name(address: str, question: bytes | None) -> str:
+    """Return the name under which a document is kept; a question may hold credentials, so only its digest."""
+    return address if question is None else f"{address} {hashlib.sha256(question).hexdigest()}"
 
 
 async def _content(answer: httpx.Response) -> bytes:

@@ -85,6 +85,10 @@ class IncomingRequest:
             self.headers, self.query, self.path_secret, body, self.method, self.url, document
         )
 
+    def question(self, body: bytes) -> bytes | None:
+        """Return what is posted to the address of what verifies the request; None where it is there for anybody."""
+        return self.source.auth_scheme.question(self.signed(body), self.secrets)
+
     def verify(self, body: bytes = b"", document: bytes | None = None) -> bool:
         """Return True if the sender has authenticated, and note it."""
         request = self.signed(body, document)

@@ -14,13 +14,16 @@ from jinja2 import Environment, nodes
 from pydantic import SecretStr
 
 from hookline.gateway.handshakes import NotVerified, Reply, handshake, is_signed_for_strangers
-from hookline.gateway.request_parsing import Rejection
+from hookline.gateway.incoming import IncomingRequest
+from hookline.gateway.request_parsing import RETRY_AFTER, Rejection
 from hookline.hooks.ids import external_id
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import Template
 from hookline.inbox import bodies
+from hookline.inbox.deliveries import Arrival
 from hookline.schemes import SignedRequest
 
+SLOW = "The body took too long to read; send it again."
 CHEAP_BYTES = 262_144
 """Bytes of JSON or a form that are parsed within a few hundredths of a second, whatever they hold."""
 
@@ -52,7 +55,37 @@ class Intake:
     body: bytes | None = None
     """As it is stored; None where that is as it came."""
     altered: list[str] = field(default_factory=list)
-    fingerprint: bytes = b""
+    fingerprints: Sequence[bytes] = ()
+
+
+def request_data(incoming: IncomingRequest, body: bytes, body_keys: Sequence[SecretStr]) -> RequestData:
+    """Return a request as plain data."""
+    return RequestData(
+        spec=incoming.source.spec,
+        method=incoming.method,
+        content_type=incoming.content_type,
+        context=incoming.context,
+        keys={"secret": incoming.secrets, "token": incoming.tokens},
+        confidential=incoming.confidential,
+        signed=incoming.signed(body),
+        body_keys=body_keys,
+    )
+
+
+def arrival_of(incoming: IncomingRequest, body: bytes, intake: Intake) -> Arrival:
+    """Return a request that was read as it is to be stored."""
+    return Arrival(
+        source=incoming.name,
+        external_id=intake.external_id,
+        method=incoming.method,
+        query=incoming.stored.query,
+        headers=incoming.stored.headers,
+        content_type=incoming.masked(incoming.content_type),
+        body=body if intake.body is None else intake.body,
+        altered=intake.altered,
+        fingerprints=intake.fingerprints,
+        within=incoming.source.repeats.window,
+    )
 
 
 def reply_unverified(request: RequestData) -> Reply | None:
@@ -76,9 +109,13 @@ def read_request(request: RequestData) -> Intake:
     return _delivery(source, request, context)
 
 
-def unread(request: RequestData) -> Intake:
+def unread(request: RequestData, *, slow: bool) -> Intake:
     """
     Return the delivery of a request that is too costly to read.
+
+    Args:
+        request: of a verified sender.
+        slow: it took too long, which may be for all else that the machine does: its sender may send it again.
 
     Raises:
         Rejection: it must be redacted, or has its id in its body: a repeat that is read would not be known as one.
@@ -86,6 +123,8 @@ def unread(request: RequestData) -> Intake:
     source = source_of(request.spec)
     has_id_within = isinstance(source.id, Template) and source.split is None
     if source.redact or has_id_within or request.method != "POST":
+        if slow:
+            raise Rejection(503, SLOW, {"Retry-After": RETRY_AFTER}, is_listed=True)
         raise Rejection(413, "The body is too costly to read.")
     return _delivery(source, request, None)
 
@@ -100,7 +139,7 @@ def _delivery(source: Source, request: RequestData, context: Mapping[str, Any] |
         raise Rejection(400, str(error)) from None
     key = external_id(source, request.signed, context, request.confidential)
     changed = None if stored.body is body else stored.body
-    return Intake(None, key, changed, stored.altered, stored.fingerprint)
+    return Intake(None, key, changed, stored.altered, stored.fingerprints)
 
 
 def is_cheap(request: RequestData) -> bool:

@@ -1,12 +1,8 @@
 """Logos for the vendors' blocks in the Prefect UI, so that it fetches nothing from elsewhere."""
 
-MARKS = {
-    "jiwa": ("Jw", "#0b6e4f"),
-    "zentitle": ("Ze", "#274690"),
-    "sensorpro": ("Sp", "#c8553d"),
-    "jetadvice": ("Ja", "#7b2d8b"),
-    "jifeline": ("Jf", "#8a6d0b"),
-}
+from html import escape
+
+from hookline.vendors import vendors
 
 _SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" role="img" aria-label="{name}">'
@@ -18,7 +14,7 @@ _SVG = (
 
 def logo(vendor: str) -> str | None:
     """Return the vendor's mark as SVG; None for a vendor we do not know."""
-    if vendor not in MARKS:
+    if (known := vendors().get(vendor)) is None:
         return None
-    letters, colour = MARKS[vendor]
-    return _SVG.format(name=vendor, colour=colour, letters=letters)
+    letters, colour = known.mark
+    return _SVG.format(name=vendor, colour=colour, letters=escape(letters))

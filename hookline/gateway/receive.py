@@ -15,7 +15,7 @@ from hookline.gateway.body_reader import Reader
 from hookline.gateway.fetching import KEPT_SECONDS, Fetcher, NotFetched, NotThere
 from hookline.gateway.handshakes import NO_PAGE, NotVerified, Reply
 from hookline.gateway.incoming import IncomingRequest, resolve_request
-from hookline.gateway.intake import Intake, RequestData
+from hookline.gateway.intake import Intake, RequestData, arrival_of, request_data
 from hookline.gateway.refusals import Refusals
 from hookline.gateway.request_parsing import (
     CHECK_HEADER,
@@ -29,7 +29,7 @@ from hookline.gateway.writer import Writer
 from hookline.health import metrics
 from hookline.health.pressure import Pressure
 from hookline.hooks import Hooks
-from hookline.inbox.deliveries import Arrival, Receipt
+from hookline.inbox.deliveries import Receipt
 from hookline.peers import Attempts, network
 from hookline.settings import Settings
 from hookline.text import one_line
@@ -127,21 +127,27 @@ class Receiver:
     async def _require_verified(self, incoming: IncomingRequest, body: bytes = b"") -> None:
         """Raise NotVerified unless the sender has authenticated, Rejection where that cannot be told now."""
         address = await _address_of(incoming, body)
-        document = await self._fetched(incoming, address) if address else None
+        question = incoming.question(body) if address else None
+        document = await self._fetched(incoming, address, question) if address else None
         if await _is_verified(incoming, body, document):
             return
-        if address and self.fetcher.is_renewable(address):  # it may sign with another key by now
-            document = await self._fetched(incoming, address, newer_than=0)
+        if address and self.fetcher.is_renewable(address, question):  # it may sign with another key by now
+            document = await self._fetched(incoming, address, question, newer_than=0)
             if await _is_verified(incoming, body, document):
                 return
         raise NotVerified
 
     async def _fetched(
-        self, incoming: IncomingRequest, address: str, *, newer_than: float = KEPT_SECONDS
+        self,
+        incoming: IncomingRequest,
+        address: str,
+        question: bytes | None,
+        *,
+        newer_than: float = KEPT_SECONDS,
     ) -> bytes | None:
         """Return what verifies a request; None if it is not there; raises Rejection where it cannot be fetched now."""
         try:
-            return await self.fetcher.document(address, newer_than=newer_than, source=incoming.name)
+            return await self.fetcher.document(address, question, newer_than=newer_than, source=incoming.name)
         except NotThere as error:
             logger.warning("%s does not verify %s: %s", address, incoming.name, error)
             return None
@@ -172,32 +178,11 @@ class Receiver:
         return await self._store(incoming, body, intake)
 
     def _data(self, incoming: IncomingRequest, body: bytes) -> RequestData:
-        return RequestData(
-            spec=incoming.source.spec,
-            method=incoming.method,
-            content_type=incoming.content_type,
-            context=incoming.context,
-            keys={"secret": incoming.secrets, "token": incoming.tokens},
-            confidential=incoming.confidential,
-            signed=incoming.signed(body),
-            body_keys=self._settings.body_keys,
-        )
+        return request_data(incoming, body, self._settings.body_keys)
 
     async def _store(self, incoming: IncomingRequest, body: bytes, intake: Intake) -> Response:
-        arrival = Arrival(
-            source=incoming.name,
-            external_id=intake.external_id,
-            method=incoming.method,
-            query=incoming.stored.query,
-            headers=incoming.stored.headers,
-            content_type=incoming.masked(incoming.content_type),
-            body=body if intake.body is None else intake.body,
-            altered=intake.altered,
-            fingerprint=intake.fingerprint,
-            within=incoming.source.repeats.window,
-        )
         try:
-            receipt = await self._writer.store(arrival)
+            receipt = await self._writer.store(arrival_of(incoming, body, intake))
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender waits for an answer)
             raise _not_stored(incoming, error) from None
         logger.info(

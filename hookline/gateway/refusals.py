@@ -32,7 +32,7 @@ class Refusals:
 
     def note(self, incoming: IncomingRequest, rejection: Rejection) -> None:
         """Count a refused request; of an unverified one, only the names of its headers are stored."""
-        if rejection.status not in NOTED:
+        if rejection.status not in NOTED and not rejection.is_listed:
             return
         now = datetime.now(UTC)
         key = incoming.name, rejection.status, reason(incoming.masked(rejection.detail))

@@ -19,8 +19,17 @@ RETRY_AFTER = "5"
 class Rejection(Exception):  # an answer, not a fault
     """An answer other than 2xx: nothing was stored."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        is_listed: bool = False,
+    ) -> None:
         super().__init__(status, detail, headers)  # so that it comes whole out of another process
+        self.is_listed = is_listed
+        """People see it among the refused requests, though its status is not one of those that are listed anyway."""
         self.status = status
         self.detail = detail
         self._headers = headers

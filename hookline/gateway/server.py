@@ -26,6 +26,8 @@ MAX_DISCARDED = 4_194_304
 """Bytes of a body that are thrown away after its request was answered: enough for most senders to read the answer."""
 IDLE_SECONDS = 5
 """Between two requests on one connection."""
+BEGUN_SECONDS = 1
+"""At the end of the gateway: the time for the head of a request that a sender has begun, or is about to send."""
 
 
 class Limits(uvicorn.Config):
@@ -67,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _framing = 0
     """The cost of chunks beyond the bytes that they brought."""
     _discarded = 0
+    _ends = False
 
     @property
     def is_silent(self) -> bool:
@@ -110,6 +113,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if length > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self.app = too_large
         super().on_headers_complete()
+        if self._ends:
+            self.cycle.keep_alive = False
         # One second more, so that the application can answer a slow body.
         self._send_deadline.start(self.config.send_seconds + 1)
 
@@ -143,6 +148,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _should_upgrade_to_ws(self) -> bool:
         return self.url.startswith(PREFECT_PATH.encode() + b"/")
+
+    def shutdown(self) -> None:
+        """End after the answer, also to a request that is on its way on a connection that was taken just now."""
+        if self.is_silent and self._send_deadline.runs:
+            self._ends = True
+            self._send_deadline.start(BEGUN_SECONDS)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """Start the deadline of a client that does not read its answer."""

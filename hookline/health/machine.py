@@ -1,12 +1,14 @@
-"""Checks of this machine: Python, the data folder, the file permissions of secrets."""
+"""Checks of this machine: Python, the project, the data folder, the file permissions of secrets."""
 
 import platform
 import stat
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from hookline.health.finding import Finding
+from hookline.project import VERSION, made_by, why_too_new
 
 PYTHONS: Final = ((3, 11), (3, 14))
 """The lowest version, and the first that is too new."""
@@ -24,6 +26,23 @@ def check_python(version: tuple[int, ...]) -> Finding:
     if platform.system() not in ("Linux", "Darwin"):
         return Finding("Python", "problem", here, "Use Linux or macOS; on Windows, WSL.")
     return Finding("Python", "ok", here)
+
+
+def check_project(folder: Path) -> Finding:
+    """Check that this version of Hookline understands the project."""
+    this, made = version("hookline"), made_by(folder)
+    if too_new := why_too_new(folder):
+        detail, _, advice = too_new.partition(". ")
+        return Finding("project", "problem", detail, advice)
+    if made is None:
+        detail = f"{folder / 'prefect.yaml'} does not say which version of Hookline made the project"
+        return Finding("project", "warning", detail, f"Add a line to it: `{VERSION}: {this}`")
+    since = (
+        ""
+        if made == this
+        else f"; this is {this}: CHANGELOG.md says what changed, hookline apply --dry-run what it does"
+    )
+    return Finding("project", "ok", f"{folder}, made by Hookline {made}{since}")
 
 
 def check_home(home: Path) -> Finding:

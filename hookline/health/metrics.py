@@ -43,6 +43,7 @@ PROCESS_TROUBLE = Gauge(
     "hookline_process_trouble", "1 for a process of `hookline up` that keeps ending.", ["process"]
 )
 POLL_TROUBLE = Gauge("hookline_poll_trouble", "1 for a polled source whose list cannot be read.", ["source"])
+WAITS = Gauge("hookline_waits_open", "Runs that wait: for a person's answer, for a delivery.", ["kind"])
 
 COUNTED = (*OPEN, *NEED_A_PERSON)
 
@@ -95,6 +96,8 @@ def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
         gauge.clear()
     for kind, number in current.issues.items():
         ISSUES.labels(kind).set(number)
+    for kind in ("answer", "delivery"):
+        WAITS.labels(kind).set(current.waits.get(kind, 0))
     for account in current.vendors:
         VENDOR_AWAY.labels(account.account).set(account.health == "away")
         VENDOR_WAITING.labels(account.account).set(account.waiting)

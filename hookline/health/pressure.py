@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 
 from hookline.database import CONNECTION_ERRORS, pool
+from hookline.database.connection import OtherSchema, require_schema
 from hookline.settings import Settings
 from hookline.states import OPEN
 
@@ -16,6 +17,7 @@ DATABASE_SECONDS = 5.0
 PROBE_SECONDS = 1.0
 SILENT_SECONDS = 2.0
 """Seconds without an answer after which the database counts as unavailable."""
+OTHER = "another version of Hookline has the database"
 MB = 1_000_000
 
 
@@ -55,6 +57,7 @@ class Pressure:
             return "the disk is nearly full"
         try:
             async with (await pool(self._settings)).acquire(timeout=DATABASE_SECONDS) as connection:
+                await require_schema(connection)
                 [[open_]] = await connection.fetch(
                     "SELECT count(*) FROM (SELECT FROM deliveries WHERE state = ANY ($1) LIMIT $2) AS open",
                     OPEN,
@@ -64,7 +67,7 @@ class Pressure:
         except CONNECTION_ERRORS as error:
             if not self.reason:
                 logger.warning("%s", str(error) or "the database does not answer")
-            return "the database is away"
+            return OTHER if isinstance(error, OtherSchema) else "the database is away"
         return "the backlog is too large" if open_ > self._settings.max_backlog else None
 
 

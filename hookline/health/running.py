@@ -13,6 +13,7 @@ from hookline.inbox import configuration, holding, polls
 from hookline.inbox.holding import Holding
 from hookline.issues.store import count_open
 from hookline.outages.store import Account, health
+from hookline.waits import store as waits
 
 ALIVE = timedelta(seconds=10)
 """Time since the last heartbeat within which an engine counts as alive."""
@@ -49,6 +50,10 @@ class Running:
     """Whether everything is held, because the database is older than it was."""
     failing_polls: Sequence[asyncpg.Record] = ()
     """Polled sources whose list cannot be read."""
+    waits: Mapping[str, int] = field(default_factory=dict)
+    """The number of open waits of each kind."""
+    unasked: Sequence[str] = ()
+    """People who could not be asked what a run waits for, each with the reason."""
 
     @property
     def waits_too_long(self) -> str | None:
@@ -98,6 +103,8 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
         failing_polls=[
             row for row in (await polls.all_polls(database, seconds=seconds)).values() if row["failures"]
         ],
+        waits=await waits.counts(database, seconds=seconds),
+        unasked=await waits.unasked(database, seconds=seconds),
     )
 
 
@@ -111,6 +118,7 @@ def check(running: Running) -> list[Finding]:
         _issues(running),
         _held(running.holding),
         *_polls(running),
+        _waits(running),
     ]
 
 
@@ -187,3 +195,14 @@ def _polls(running: Running) -> list[Finding]:
         )
         for row in running.failing_polls
     ] or [Finding("polls", "ok", "every list that is polled can be read")]
+
+
+def _waits(running: Running) -> Finding:
+    if running.unasked:
+        return Finding("waits", "warning", "; ".join(running.unasked), "hookline waits list --kind answer")
+    return Finding(
+        "waits",
+        "ok",
+        f"runs that wait for a person: {running.waits.get('answer', 0)}, for a delivery: "
+        f"{running.waits.get('delivery', 0)}",
+    )

@@ -1,20 +1,33 @@
 """Checks of the servers: PostgreSQL and the work in it, Prefect's encryption key, the gateway."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
 
+from hookline import credentials
+from hookline.database import sizes
 from hookline.database.connection import connect, prefect_database_url
-from hookline.database.migrate import head as current_schema
+from hookline.database.schema import head as current_schema
+from hookline.database.sizes import Size
 from hookline.errors import HooklineError
 from hookline.health import running
 from hookline.health.finding import CHECK_SECONDS, START, Finding, clock_finding, problem, redacted_line
 from hookline.settings import Settings
 
 SWALLOWED_WITHIN: Final = timedelta(days=7)
+LABELS: Final = 1_000
+"""The latest dispatches whose labels are looked at."""
+GROWN_DAYS: Final = 14
+"""The latest days that tell how fast the databases grow."""
+SHORTEST: Final = timedelta(hours=20)
+"""The time between two sizes that tells it at the least."""
+LASTS_DAYS: Final = 30
+"""Days that the disk should last."""
+MB: Final = 1_000_000
 
 
 async def check_database(settings: Settings) -> list[Finding]:
@@ -40,6 +53,9 @@ async def check_database(settings: Settings) -> list[Finding]:
             Finding(schema, "ok", f"at {revision}, the latest"),
             await check_open_work(connection),
             *await check_repeats(connection),
+            *await check_labels(connection),
+            await check_credentials(connection),
+            check_disk(settings, await sizes.latest(connection, GROWN_DAYS)),
             *running.check(await running.read(connection)),
         ]
     finally:
@@ -91,6 +107,44 @@ def open_work(counts: Mapping[tuple[str, str], int], paused: Sequence[str] = ())
     return Finding("open work", "warning", ", ".join(details), "; ".join(advice))
 
 
+def check_disk(settings: Settings, noted: Sequence[Size]) -> Finding:
+    """
+    Say how large the databases are, how fast they grow, and how long their disk lasts.
+
+    Args:
+        settings: say where the data is; the disk of a PostgreSQL of one's own cannot be seen from here.
+        noted: the sizes that engines have noted, the oldest first.
+    """
+    check = "disk"
+    if not noted:
+        return Finding(check, "skipped", "how large the databases are is noted by an engine, each hour")
+    there = f"the databases have {_mb(noted[-1].of_bytes)}"
+    time = noted[-1].at - noted[0].at
+    if time < SHORTEST:
+        return Finding(check, "ok", f"{there}; how fast they grow is known after a day")
+    a_day = (noted[-1].of_bytes - noted[0].of_bytes) / (time / timedelta(days=1))
+    grew = f"{there} and grew by {_mb(a_day)} a day" if a_day > 0 else f"{there} and do not grow"
+    if settings.database_url is not None:
+        return Finding(check, "ok", f"{grew}; their disk is on the server of HOOKLINE_DATABASE_URL")
+    free = max(0, shutil.disk_usage(settings.home).free - settings.min_free_mb * MB)
+    if a_day <= 0:
+        return Finding(check, "ok", f"{grew}; {_mb(free)} are free")
+    days = free / a_day
+    if days > LASTS_DAYS:
+        return Finding(check, "ok", f"{grew}; {_mb(free)} are free: enough for {days:,.0f} days")
+    return Finding(
+        check,
+        "warning",
+        f"{grew}; {_mb(free)} are free: full in {days:,.0f} days, and then no delivery is accepted",
+        "Give the disk more room, or store less: HOOKLINE_KEEP_DAYS, HOOKLINE_KEEP_BODIES_DAYS and "
+        "HOOKLINE_KEEP_RUNS_DAYS.",
+    )
+
+
+def _mb(size: float) -> str:
+    return f"{size / MB / 1000:,.1f} GB" if size >= 1000 * MB else f"{size / MB:,.1f} MB"
+
+
 async def check_repeats(connection: asyncpg.Connection) -> list[Finding]:
     """Name the sources whose ids swallow deliveries: under one that was there came another body."""
     rows = await connection.fetch(
@@ -113,6 +167,46 @@ async def check_repeats(connection: asyncpg.Connection) -> list[Finding]:
         )
         for row in rows
     ]
+
+
+async def check_labels(connection: asyncpg.Connection) -> list[Finding]:
+    """Name the routes whose `label` or `about` could not be rendered for some of the latest dispatches."""
+    rows = await connection.fetch(
+        """
+        SELECT route, count(*) AS n, (array_agg(label_problem ORDER BY seq DESC))[1] AS latest
+        FROM (SELECT seq, route, label_problem FROM dispatches ORDER BY seq DESC LIMIT $1) AS d
+        WHERE label_problem IS NOT NULL GROUP BY route ORDER BY route
+        """,
+        LABELS,
+    )
+    return [
+        Finding(
+            f"label of {row['route']}",
+            "warning",
+            f"of the latest {LABELS:,} dispatches, those of which a part of the label is missing: {row['n']}; "
+            f"the last: {row['latest']}",
+            f"Correct `label` or `about` of the route {row['route']} in hooks.yaml; where a body may lack a name, say "
+            "so: {{ body.name | default('') }}",
+        )
+        for row in rows
+    ]
+
+
+async def check_credentials(connection: asyncpg.Connection) -> Finding:
+    """Name the blocks whose credentials their vendor refuses, as the last run of credential-check found them."""
+    check, known = "credentials", await credentials.read(connection)
+    refused = [each for each in known.values() if each.result == "refused"]
+    if not known:
+        return Finding(check, "skipped", "credential-check has not run yet")
+    if not refused:
+        return Finding(check, "ok", f"no block is refused, of {len(known)}")
+    details = [f"{each.account} since {each.since:%Y-%m-%d %H:%M} UTC: {each.detail}" for each in refused]
+    return Finding(
+        check,
+        "problem",
+        "refused: " + "; ".join(details),
+        "Correct the block in the Prefect UI, or the environment and then: hookline apply",
+    )
 
 
 async def check_encryption_key(settings: Settings) -> list[Finding]:

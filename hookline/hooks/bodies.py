@@ -3,6 +3,7 @@
 import codecs
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,6 +72,16 @@ class Reading:
         """Return the kind as which a body of this content type is read."""
         return self.kind or kind(content_type)
 
+    def written_as(self, content_type: str) -> str:
+        """Return as what a body of this content type is read, and in which charset; empty for JSON, which is UTF-8."""
+        kind = self.kind_of(content_type)
+        charset = None if kind == "json" or self.charset else parameter(content_type, "charset")
+        return " ".join(each for each in ("" if kind == "json" else kind, (charset or "").lower()) if each)
+
+    def charset_of(self, content_type: str) -> str | None:
+        """Return the charset as which a body of this content type is read, where it is not that of its kind."""
+        return self.charset or parameter(content_type, "charset")
+
     def parse(self, content_type: str, body: bytes) -> Any:
         """
         Parse a body.
@@ -82,7 +93,7 @@ class Reading:
         Raises:
             ValueError: it cannot be read so; says why in words for people.
         """
-        charset = self.charset or parameter(content_type, "charset")
+        charset = self.charset_of(content_type)
         if charset and self.kind_of(content_type) != "json":
             _require_charset(charset)
         match self.kind_of(content_type):
@@ -112,7 +123,9 @@ class Reading:
             _require_charset(named)
             return read(named)
         of_fields = _json(named.encode("latin-1"))
-        charsets = {str(name): str(each) for name, each in of_fields.items()}
+        charsets = defaultdict(
+            lambda: charset or "utf-8", {name: str(each) for name, each in of_fields.items()}
+        )
         for each in charsets.values():
             _require_charset(each)
         return read(charsets)
@@ -155,7 +168,8 @@ def parts_of(content_type: str, body: bytes) -> Iterator[Part]:
         for part in parser:
             yield Part(part.name or "", part.filename, part.content_type, part.raw)
     except (MultipartError, ValueError, LookupError) as error:
-        raise ValueError(f"The body is not a form with parts: {error}.") from None
+        why = error.args[0] if error.args else type(error).__name__
+        raise ValueError(f"The body is not a form with parts: {why}.") from None
 
 
 def parameter(content_type: str, name: str) -> str | None:
@@ -185,7 +199,7 @@ def _fields(parts: Sequence[Part], charset: str | Mapping[str, str]) -> Fields:
     return _joined(
         (
             part.name,
-            _decoded(part.content, charset if isinstance(charset, str) else charset.get(part.name, "utf-8"))
+            _decoded(part.content, charset if isinstance(charset, str) else charset[part.name])
             if part.filename is None
             else {"filename": part.filename, "content_type": part.content_type, "size": len(part.content)},
         )
@@ -233,13 +247,21 @@ def _form(body: bytes, charset: str | Mapping[str, str]) -> Fields:
         fields = parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
-            encoding=charset if isinstance(charset, str) else "utf-8",
+            encoding=charset if isinstance(charset, str) else "latin-1",
             errors="strict",
             max_num_fields=MAX_FIELDS,
         )
+        if not isinstance(charset, str):
+            fields = [_in_its_charset(name, value, charset) for name, value in fields]
     except ValueError as error:
         raise ValueError(f"The body is not a form: {error}.") from None
     return _joined(fields)
+
+
+def _in_its_charset(name: str, value: str, charsets: Mapping[str, str]) -> tuple[str, str]:
+    """Return a field that was read as latin-1, which is its bytes, in the charset of its name."""
+    name = name.encode("latin-1").decode()
+    return name, value.encode("latin-1").decode(charsets[name])
 
 
 def _xml(body: bytes, charset: str | None) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import jsonpath
 from pydantic import SecretStr
 
-from hookline.hooks.ids import item_id
+from hookline.hooks.ids import canonical, item_id
 from hookline.hooks.redaction import matches
 from hookline.hooks.sources import Source, source_of
 from hookline.inbox import bodies
@@ -31,9 +31,11 @@ class Item:
     external_id: str
     body: bytes
     altered: Sequence[str]
-    fingerprint: bytes
+    fingerprints: Sequence[bytes]
     envelope: Mapping[str, Any]
     """The plain values around it in the bundle, the nearest first: templates have them as `envelope`."""
+    times: int = 1
+    """How often it stands in the bundle."""
 
 
 def split(
@@ -62,6 +64,7 @@ def split(
     found = _matches(source, source.reading.parse(content_type, body))
     beside = len(json.dumps([context.get("headers"), context.get("query")]))
     items: dict[tuple[str, bytes], Item] = {}
+    times: Counter[tuple[str, bytes]] = Counter()
     came: Counter[str] = Counter()
     size = 0
     for match in found:
@@ -71,9 +74,12 @@ def split(
         if size > MAX_BYTES:
             raise ValueError(f"The items of the bundle have more than {MAX_BYTES:,} bytes together.")
         key = item_id(source, {**context, "body": match.obj, "envelope": envelope}, match.obj, came)
-        stored = bodies.sealed(keys, content, [each for each in altered if each == "redacted"])
-        items.setdefault((key, stored.fingerprint), Item(key, *stored, envelope))
-    return list(items.values())
+        redacted = [each for each in altered if each == "redacted"]
+        stored = bodies.sealed(keys, content, redacted, says=canonical(match.obj))
+        one = key, stored.fingerprints[0]
+        items.setdefault(one, Item(key, *stored, envelope))
+        times[one] += 1
+    return [replace(item, times=times[one]) for one, item in items.items()]
 
 
 def _matches(source: Source, value: Any) -> list[jsonpath.JSONPathMatch]:

@@ -1,26 +1,32 @@
 """Reading of `hooks.yaml`: sources and routes, and every mistake with its place in the file."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from hookline.account_keys import key_at, label_at, other_than_default
 from hookline.errors import ConfigurationError
-from hookline.files import read_yaml
-from hookline.hooks.poll import duration
+from hookline.files import mistakes, not_right, parse_yaml, read_text, read_yaml, with_lines
+from hookline.hooks.poll import DurationText, duration, in_words
+from hookline.hooks.redaction import REDACTED
 from hookline.hooks.sources import Mistakes, Source, read_source, source_of
 from hookline.hooks.templates import Template, TemplateError
 from hookline.in_force import OFF, STAYS, LastGood, Problem
+from hookline.inbox.debounce import Debounce
+from hookline.labels import MAX_ABOUT, Label, about_value, label_text, require_names
 from hookline.schemes.base import Strict
+from hookline.shipped_parts import UnknownPart, used
 from hookline.source_secrets import webhook_secrets
-from hookline.text import MAX_REASON, one_line, reason
+from hookline.text import MAX_REASON, do_you_mean, one_line, reason
+from hookline.vendors import vendors
 
 T = TypeVar("T")
 Check: TypeAlias = Callable[[str, Source], None]
@@ -34,14 +40,85 @@ def _as_duration(text: str) -> str:
     return text
 
 
-class _RouteText(Strict):
-    source: str
-    when: str = "true"
-    deployment: str = Field(pattern=r"^[^/]+/[^/]+$")
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    key: str | None = None
-    unbatched: bool = False
-    silent_after: Annotated[str, AfterValidator(_as_duration)] | None = None
+def _as_about(about: dict[str, str]) -> dict[str, str]:
+    require_names(about)
+    return about
+
+
+MIN_QUIET, MAX_QUIET = timedelta(seconds=1), timedelta(hours=1)
+MAX_DEBOUNCE = timedelta(days=1)
+AT_MOST = 15
+"""The longest wait of a route that debounces, in times of `quiet`, where the file has none."""
+
+
+class DebounceText(Strict):
+    """A wait until a key is quiet, as it is written."""
+
+    quiet: Annotated[DurationText, AfterValidator(_as_duration)] = Field(
+        description="For so long nothing more must come of the key."
+    )
+    at_most: Annotated[DurationText, AfterValidator(_as_duration)] | None = Field(
+        default=None, description="The longest wait since the first delivery."
+    )
+
+    @model_validator(mode="after")
+    def _require_order(self) -> Self:
+        read = self.read()
+        if not MIN_QUIET <= read.quiet <= MAX_QUIET:
+            raise ValueError(f"`quiet` must be from {in_words(MIN_QUIET)} to {in_words(MAX_QUIET)}")
+        if not read.quiet <= read.at_most <= MAX_DEBOUNCE:
+            raise ValueError(f"`at_most` must be from `quiet` to {in_words(MAX_DEBOUNCE)}")
+        return self
+
+    def read(self) -> Debounce:
+        """Return the waits."""
+        quiet = duration(self.quiet)
+        return Debounce(quiet, quiet * AT_MOST if self.at_most is None else duration(self.at_most))
+
+
+def _as_debounce(raw: Any) -> Any:
+    """Read `20s` as `{quiet: 20s}`."""
+    return {"quiet": raw} if isinstance(raw, str) else raw
+
+
+class RouteText(Strict):
+    """A route as it is written: the source, a condition, and the deployment that a matching delivery starts."""
+
+    source: str = Field(description="The source whose deliveries it takes.")
+    when: str = Field(default="true", description="A condition; a delivery that fulfils it is taken.")
+    deployment: str = Field(
+        pattern=r"^[^/]+/[^/]+$", description="What is started: a flow's name and a deployment's."
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="The flow's parameters; texts are templates."
+    )
+    blocks: dict[str, str] = Field(
+        default_factory=dict,
+        description="By vendor, the name of the credentials block that the flow gets; others get `default`.",
+        # An editor proposes these, and takes the name of a vendor in a project, too.
+        json_schema_extra=lambda schema: schema.update(
+            propertyNames={"anyOf": [{"enum": list(vendors())}, {"pattern": "^[a-z][a-z0-9]*$"}]}
+        ),
+    )
+    key: str | None = Field(
+        default=None, description="A template: deliveries of one key run one after another."
+    )
+    debounce: (
+        Annotated[
+            DebounceText, BeforeValidator(_as_debounce, json_schema_input_type=DurationText | DebounceText)
+        ]
+        | None
+    ) = Field(
+        default=None, description="The time that a key must be quiet before its last delivery runs for all."
+    )
+    label: str | None = Field(default=None, description="A template: what people call a delivery.")
+    about: Annotated[dict[str, str], AfterValidator(_as_about)] = Field(
+        default_factory=dict, description="Names and templates: what people find a delivery by."
+    )
+    unbatched: bool = Field(default=False, description="Each dispatch has a flow run of its own.")
+    silent_after: Annotated[DurationText, AfterValidator(_as_duration)] | None = Field(
+        default=None, description="Without a delivery for so long, it is an issue."
+    )
 
 
 class _File(Strict):
@@ -63,6 +140,14 @@ class Route:
     """Deliveries of one key run one after another."""
     spec: str
     """The whole route as JSON, which `route_of` reads."""
+    blocks: Mapping[str, Any] = field(default_factory=dict)
+    """By vendor, the name of the block that the flow gets as a parameter, or a `Template` of it; keys carry it."""
+    debounce: Debounce | None = None
+    """Of many deliveries of a key that come soon after each other, the last one stands for all."""
+    label: Template | None = None
+    """What people call a delivery on it."""
+    about: Mapping[str, Template] = field(default_factory=dict)
+    """Names with the values by which people find it."""
     unbatched: bool = False
     """Each dispatch has a flow run of its own, however many wait."""
     silent_after: timedelta | None = None
@@ -76,19 +161,100 @@ class Route:
         """Return True if a delivery fulfils the condition; raises TemplateError."""
         return bool(self.when.render(context))
 
-    def render_parameters(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the flow's parameters for a delivery; raises TemplateError naming the parameter."""
-        rendered = {}
+    def render_parameters(
+        self, context: Mapping[str, Any], changed: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """
+        Return the flow's parameters for a delivery, with those that a person changed in place of the route's own.
+
+        Raises:
+            TemplateError: one cannot be rendered; names it.
+        """
+        rendered = dict(changed or {})
         for parameter, value in self.parameters.items():
+            if parameter in rendered:
+                continue
             try:
                 rendered[parameter] = _render(value, context)
             except TemplateError as error:
                 raise TemplateError(f"parameter {parameter}: {error}") from None
+        return {**self.render_blocks(context), **rendered}
+
+    def render_blocks(self, context: Mapping[str, Any]) -> dict[str, str]:
+        """Return the name of the block of each vendor that the route names; raises TemplateError."""
+        rendered = {}
+        for vendor, value in self.blocks.items():
+            try:
+                name = _render(value, context)
+            except TemplateError as error:
+                raise TemplateError(f"blocks.{vendor}: {error}") from None
+            if not (isinstance(name, str) and NAME.fullmatch(name)):
+                raise TemplateError(f"blocks.{vendor}: {one_line(name)} is not the name of a block")
+            rendered[vendor] = name
         return rendered
 
-    def render_key(self, context: Mapping[str, Any]) -> str | None:
-        """Return the ordering key for a delivery; raises TemplateError."""
-        return None if self.key is None else str(self.key.render(context))
+    def render_key(self, context: Mapping[str, Any], changed: Mapping[str, Any] | None = None) -> str | None:
+        """
+        Return the ordering key for a delivery, with the account whose id it is.
+
+        Args:
+            context: of the delivery.
+            changed: the parameters that a person changed, perhaps to another block.
+
+        Raises:
+            TemplateError: it cannot be rendered.
+        """
+        if self.key is None:
+            return None
+        key = str(self.key.render(context))
+        blocks = self.render_blocks(context)
+        return key_at(
+            key,
+            **_of_key(
+                key, blocks | {name: str(each) for name, each in (changed or {}).items() if name in blocks}
+            ),
+        )
+
+    def render_label(self, context: Mapping[str, Any]) -> Label:
+        """Return what people call a delivery; a part that cannot be rendered is left out, and the label says why."""
+        problems: list[str] = []
+        try:
+            blocks = self.render_blocks(context)
+        except TemplateError as error:
+            blocks, problems = {}, [str(error)]
+
+        def rendered(place: str, template: Template) -> object:
+            try:
+                value = template.render(context)
+            except TemplateError as error:
+                problems.append(f"{place}: {error}")
+                return None
+            if isinstance(value, dict | list):
+                problems.append(
+                    f"{place}: gives a {'map' if isinstance(value, dict) else 'list'}, not a text"
+                )
+                return None
+            return None if value == REDACTED else value
+
+        text = None if self.label is None else label_text(rendered("label", self.label))
+        values = {name: about_value(rendered(f"about.{name}", each)) for name, each in self.about.items()}
+        about = {name: value for name, value in values.items() if value is not None}
+        if others := other_than_default(**blocks):
+            key = "" if self.key is None else str(rendered("key", self.key) or "")
+            text = text and label_text(label_at(text, **_of_key(key, others)))
+            about = dict(islice((others | about).items(), MAX_ABOUT))
+        return Label(text, about, reason("; ".join(problems)) if problems else None)
+
+
+def _of_key(key: str, blocks: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return those blocks whose ids are in a key: that of the vendor with whose name it begins, else all of them.
+
+    All routes of an order must come to the same key, whatever else their flows are to use.
+    """
+    vendor = key.partition(" ")[0]
+    named = (vendor,) if vendor in vendors() else vendors()
+    return {each: blocks[each] for each in named if each in blocks}
 
 
 @dataclass
@@ -120,7 +286,11 @@ class Hooks:
         if not source.enabled:
             return "hooks.yaml switches it off"
         if source.poll is not None:
-            return None if self.takes(name) else "no route takes its deliveries, so it is not polled"
+            return (
+                None
+                if self.takes(name)
+                else "no route takes its deliveries, so it is only polled while a run waits for one"
+            )
         if source.internal:
             return None
         has_proof = webhook_secrets(name) or not source.auth_scheme.needs_secret
@@ -143,12 +313,24 @@ def load_hooks(path: Path) -> Hooks:
     Raises:
         ConfigurationError: names the file, the place in it, and what is wrong there.
     """
-    file = read_yaml(path, _File)
-    sources, wrong_sources = _parts("sources", file.sources, lambda _, raw: read_source(raw, path.parent))
+    return parse_hooks(read_text(path), path)
+
+
+def parse_hooks(text: str, path: Path) -> Hooks:
+    """
+    Read and check the text of a `hooks.yaml`; paths in it are relative to the folder of `path`.
+
+    Raises:
+        ConfigurationError: names the path, the place in the text, and what is wrong there.
+    """
+    file = parse_yaml(text, path, _File)
+    sources, wrong_sources = _parts(
+        "sources", file.sources, lambda _, raw: read_source(_used("source", raw), path.parent)
+    )
     routes, wrong_routes = _parts("routes", file.routes, _readable(file.sources))
     if wrong := [*wrong_sources.values(), *wrong_routes.values()]:
         problems = [problem for each in wrong for problem in each]
-        raise ConfigurationError(f"{path} is not right:\n  " + "\n  ".join(problems))
+        raise not_right(path, problems, text)
     return Hooks(path=path, sources=sources, routes=list(routes.values()))
 
 
@@ -172,7 +354,7 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check, *, note: bo
     Raises:
         ConfigurationError: it is wrong, and nothing was in force before.
     """
-    record = LastGood(home, "sources", path)
+    record = sources_record(home, path)
     good_sources = record.read()
     if good_sources is None:
         hooks = load_hooks(path)
@@ -182,6 +364,11 @@ def hooks_in_force(path: Path, home: Path, check: Check = _no_check, *, note: bo
     if note:
         record.write({name: source.spec for name, source in hooks.sources.items()})
     return hooks
+
+
+def sources_record(home: Path, path: Path) -> LastGood:
+    """Return the record of the sources of a `hooks.yaml` that were last in force."""
+    return LastGood(home, "sources", path)
 
 
 def routes_record(home: Path, path: Path) -> LastGood:
@@ -222,7 +409,9 @@ def _as_far_as_right(
         )
     problems = []
     sources, wrong = _parts(
-        "sources", file.sources, lambda name, raw: checked(name, read_source(raw, path.parent))
+        "sources",
+        file.sources,
+        lambda name, raw: checked(name, read_source(_used("source", raw), path.parent)),
     )
     for name, texts in wrong.items():
         if source := last_good_source(name):
@@ -253,8 +442,9 @@ def _switched_off(name: str, raw: Any, texts: Sequence[str]) -> Route | None:
     """Return the route as far as it can be read, so that deliveries that match it wait for it."""
     for condition in ("as it is", None):
         with suppress(Exception):  # its mistakes are reported already
+            raw = used("route", raw)
             when = raw.get("when", "true") if condition else "false"
-            text = _RouteText(source=raw["source"], deployment="unknown/unknown", when=when)
+            text = RouteText(source=raw["source"], deployment="unknown/unknown", when=when)
             return replace(
                 _route(name, text),
                 off=reason(f"waits to be right: {'; '.join(texts)}"),
@@ -264,7 +454,7 @@ def _switched_off(name: str, raw: Any, texts: Sequence[str]) -> Route | None:
 
 
 def _problem(kind: str, name: str, path: Path, texts: Sequence[str], instead: str) -> Problem:
-    return Problem(kind, name, f"{path}: {one_line('; '.join(texts))}", instead)
+    return Problem(kind, name, f"{path}: {one_line('; '.join(with_lines(path, texts)))}", instead)
 
 
 def _parts(
@@ -298,10 +488,14 @@ def _readable(sources: Collection[Any]) -> Callable[[str, Any], Route]:
 
     def read(name: str, raw: Any) -> Route:
         try:
-            text = _RouteText.model_validate(raw)
+            text = RouteText.model_validate(_used("route", raw))
         except ValidationError as error:
-            raise Mistakes([_message(problem) for problem in error.errors()]) from None
-        problems = [] if text.source in sources else [f".source: there is no source {text.source!r}"]
+            raise Mistakes(mistakes(error, RouteText)) from None
+        near = do_you_mean(text.source, [str(each) for each in sources])
+        problems = [] if text.source in sources else [f".source: there is no source {text.source!r}{near}"]
+        problems += _wrong_blocks(text)
+        if text.debounce and text.key is None:
+            problems.append(".debounce: needs a `key`, which says what of it is about the same thing")
         try:
             route = _route(name, text)
         except TemplateError as error:
@@ -313,17 +507,32 @@ def _readable(sources: Collection[Any]) -> Callable[[str, Any], Route]:
     return read
 
 
-def _message(problem: ErrorDetails) -> str:
-    return f"{''.join(f'.{part}' for part in problem['loc'])}: {problem['msg']}"
+def _used(kind: str, raw: Any) -> Any:
+    try:
+        return used(kind, raw)
+    except UnknownPart as error:
+        raise Mistakes([f".use: {error}"]) from None
+
+
+def _wrong_blocks(text: RouteText) -> Iterator[str]:
+    for vendor, name in text.blocks.items():
+        place = f".blocks.{vendor}"
+        if vendor not in vendors():
+            near = do_you_mean(vendor, vendors())
+            yield f"{place}: there is no vendor {vendor!r}{near}; there are: {', '.join(vendors())}"
+        elif vendor in text.parameters:
+            yield f"{place}: {vendor} is among the parameters too; name the block once, here"
+        elif "{" not in name and not NAME.fullmatch(name):
+            yield f"{place}: {name!r} is not the name of a block: use lower-case letters, digits and dashes"
 
 
 @cache
 def route_of(name: str, spec: str) -> Route:
     """Return the route that a `Route.spec` describes, in a process that was given only the text."""
-    return _route(name, _RouteText.model_validate_json(spec))
+    return _route(name, RouteText.model_validate_json(spec))
 
 
-def _route(name: str, text: _RouteText) -> Route:
+def _route(name: str, text: RouteText) -> Route:
     return Route(
         spec=text.model_dump_json(),
         name=name,
@@ -331,7 +540,11 @@ def _route(name: str, text: _RouteText) -> Route:
         deployment=text.deployment,
         when=_template("when", text.when, expression=True),
         parameters={key: _templates(f"parameters.{key}", value) for key, value in text.parameters.items()},
+        blocks={vendor: _templates(f"blocks.{vendor}", name) for vendor, name in text.blocks.items()},
         key=None if text.key is None else _template("key", text.key),
+        debounce=None if text.debounce is None else text.debounce.read(),
+        label=None if text.label is None else _template("label", text.label),
+        about={name: _template(f"about.{name}", value) for name, value in text.about.items()},
         unbatched=text.unbatched,
         silent_after=None if text.silent_after is None else duration(text.silent_after),
     )

@@ -44,7 +44,9 @@ def item_id(source: Source, context: Mapping[str, Any], item: Any, came: Counter
     """
     Return the id of an item of a bundle: what the template `id` of the source gives, else a digest of the item.
 
-    Where nothing is a repeat, it is of its bundle alone, so that the bundle's replay brings no item again.
+    Of equal items without an id, the second in a bundle is another one than the first, and the same as the second of
+    them in the next bundle. Where nothing is a repeat, an id is of its bundle alone, so that the bundle's replay brings
+    no item again.
 
     Args:
         source: where the id may be found.
@@ -53,12 +55,17 @@ def item_id(source: Source, context: Mapping[str, Any], item: Any, came: Counter
         came: counts the ids of the bundle; this one is counted.
     """
     found = _rendered(source.id, context) if isinstance(source.id, Template) else ""
-    by_body = not found or source.repeats.kind == "by-body"
-    key = _digest(json.dumps(item, sort_keys=True).encode()) if by_body else _fitting(found)
+    by_content = source.repeats.kind == "by-body"
+    key = _fitting(found) if found and not by_content else _digest(canonical(item))
     came[key] += 1
     if source.repeats.kind != "never":
-        return key
+        return key if found or by_content or came[key] == 1 else f"{key} {came[key]}"
     return f"{key} {hashlib.sha256(octets(context['delivery_id'])).hexdigest()[:32]} {came[key]}"
+
+
+def canonical(item: Any) -> bytes:
+    """Return what an item of a bundle says, in whatever order its fields come."""
+    return json.dumps(item, sort_keys=True).encode()
 
 
 def _once(source: Source, key: str) -> str:
@@ -97,10 +104,13 @@ def _header(request: SignedRequest, name: str | None) -> str:
 
 def _content(source: Source, request: SignedRequest) -> bytes:
     scheme = source.auth_scheme
+    # The same bytes, sent again with the right content type, are no repeat of what nobody could read.
+    written_as = source.reading.written_as(request.headers.get("content-type", ""))
+    body = written_as.encode(errors="replace") + request.body
     if scheme.signs_body:
-        return request.body  # the address is not signed: with it, a request that was seen could be sent again
+        return body  # the address is not signed: with it, a request that was seen could be sent again
     query = {name: value for name, value in sorted(request.query.items()) if name != scheme.secret_parameter}
-    return (json.dumps(query).encode() if query else b"") + request.body
+    return (json.dumps(query).encode() if query else b"") + body
 
 
 def _digest(content: bytes) -> str:

@@ -24,6 +24,7 @@ from hookline.hooks.limits import bounded, bounded_key, shortened
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import TemplateError
 from hookline.inbox.bodies import unseal
+from hookline.labels import UNLABELLED, Label
 from hookline.text import one_line
 
 MAX_MESSAGE = 200
@@ -43,6 +44,8 @@ class Candidate:
     """The deployment's own parameters."""
     filled: Mapping[str, Any] = field(default_factory=dict)
     """The parameters that the engine sets, unless the route does."""
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters that a person chose for a copy; they win."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Incoming:
     """It is an item of a bundle, written as JSON by us."""
     only_route: str | None = None
     """The route that a person replayed it to, whatever its condition says."""
+    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The parameters that a person chose for a copy, by route."""
 
     @property
     def reading(self) -> Reading:
@@ -84,27 +89,52 @@ class Match:
     key: str | None
     refused: dict[str, str]
     """The parameters that Prefect's schema refuses, and why."""
+    label: Label = UNLABELLED
+
+
+class NotMatched(ValueError):
+    """A delivery cannot be routed, though a route's condition is true; names the place."""
+
+    def __init__(self, message: str, label: Label = UNLABELLED) -> None:
+        super().__init__(message)
+        self.label = label
+        """What it would have been called."""
 
 
 def match_routes(
     delivery: Incoming, candidates: Sequence[Candidate], body_keys: Sequence[SecretStr]
 ) -> list[Match]:
     """
-    Parse a delivery's body and render the parameters and keys of the routes that match it.
+    Parse a delivery's body and render the parameters, keys and labels of the routes that match it.
 
     Raises:
         ValueError: it cannot be routed; names the place.
     """
-    parsed = delivery.reading.parse(delivery.content_type, delivery.content(body_keys))
-    if delivery.source is not None:
-        _require_fit(source_of(delivery.source), parsed)
-    context = {**delivery.context, "body": parsed}
+    context = _context(delivery, body_keys)
     matches = []
     for candidate in candidates:
         route = route_of(candidate.route, candidate.spec)
         if _matches(route, delivery, context):
             matches.append(_match(candidate, route, context))
     return matches
+
+
+def condition_values(
+    delivery: Incoming, routes: Mapping[str, str], body_keys: Sequence[SecretStr]
+) -> dict[str, dict[str, str]]:
+    """
+    Return what the condition of each route finds in a delivery.
+
+    Args:
+        delivery: as it is stored.
+        routes: the `spec` of each, by name.
+        body_keys: decrypt its body.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    context = _context(delivery, body_keys)
+    return {name: route_of(name, spec).when.lookups(context) for name, spec in routes.items()}
 
 
 def split_bundle(delivery: Incoming, body_keys: Sequence[SecretStr]) -> list[Item]:
@@ -126,6 +156,14 @@ def bounded_and_judged(
     """
     stored = bounded(parameters)
     return stored, _refused(candidate, stored)
+
+
+def _context(delivery: Incoming, body_keys: Sequence[SecretStr]) -> dict[str, Any]:
+    """Return what templates may use of a delivery; raises ValueError where its body cannot be read or does not fit."""
+    parsed = delivery.reading.parse(delivery.content_type, delivery.content(body_keys))
+    if delivery.source is not None:
+        _require_fit(source_of(delivery.source), parsed)
+    return {**delivery.context, "body": parsed}
 
 
 def _require_plain(headers: Mapping[str, str]) -> None:
@@ -159,13 +197,14 @@ def _matches(route: Route, delivery: Incoming, context: Mapping[str, Any]) -> bo
 
 
 def _match(candidate: Candidate, route: Route, context: Mapping[str, Any]) -> Match:
+    label = route.render_label(context)
     try:
-        rendered = {**candidate.filled, **route.render_parameters(context)}
+        rendered = {**candidate.filled, **route.render_parameters(context, candidate.changed)}
         parameters, refused = bounded_and_judged(candidate, rendered)
-        key = route.render_key(context)
+        key = route.render_key(context, candidate.changed)
     except ValueError as error:
-        raise ValueError(f"routes.{route.name}: {error}") from None
-    return Match(route.name, parameters, None if key is None else bounded_key(key), refused)
+        raise NotMatched(f"routes.{route.name}: {error}", label) from None
+    return Match(route.name, parameters, None if key is None else bounded_key(key), refused, label)
 
 
 def _refused(candidate: Candidate, parameters: Mapping[str, Any]) -> dict[str, str]:

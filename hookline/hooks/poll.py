@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, PlainValidator, SecretStr, model_validator
 
+from hookline.account_keys import DEFAULT, key_at
 from hookline.hooks.templates import Template, TemplateError
 from hookline.schemes import AuthScheme
 from hookline.schemes.base import RequestAuth, SignedRequest, Strict
@@ -21,6 +22,8 @@ ITEM_VALUES: Final = {"body": "one item of the list"}
 """The values that the templates about an item may use."""
 
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
+DurationText: TypeAlias = Annotated[str, Field(pattern=r"^\s*\d{1,6}\s*[smhd]\s*$")]
+"""A duration as people write it, for the schema of the file."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -40,7 +43,7 @@ def _between(least: timedelta, most: timedelta) -> PlainValidator:
             raise ValueError(f"must be from {in_words(least)} to {in_words(most)}")
         return found
 
-    return PlainValidator(read)
+    return PlainValidator(read, json_schema_input_type=DurationText)
 
 
 def in_words(span: timedelta) -> str:
@@ -98,7 +101,7 @@ def _templates(place: str, value: Any) -> Any:
             return value
 
 
-ItemTemplate: TypeAlias = Annotated[Template, PlainValidator(_of_item)]
+ItemTemplate: TypeAlias = Annotated[Template, PlainValidator(_of_item, json_schema_input_type=str)]
 _SECOND, _DAY, _YEAR = timedelta(seconds=1), timedelta(days=1), timedelta(days=366)
 
 
@@ -108,11 +111,16 @@ class Poll(Strict):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     operation: str = Field(
-        pattern=r"^[a-z]+\.[a-z0-9_]+$", description="The read, as in `jiwa.query_sales_orders`."
+        pattern=r"^[a-z0-9]+\.[a-z0-9_]+$", description="The read, as in `jiwa.query_sales_orders`."
     )
-    account: str = Field(default="default", min_length=1, description="The name of the credentials block.")
-    inputs: Annotated[Mapping[str, Any], PlainValidator(_inputs)] = Field(
-        default_factory=dict, description="The operation's inputs; one whose template gives none is left out."
+    account: str = Field(
+        default=DEFAULT, pattern=r"^[a-z0-9][a-z0-9-]*$", description="The name of the credentials block."
+    )
+    inputs: Annotated[Mapping[str, Any], PlainValidator(_inputs, json_schema_input_type=dict[str, Any])] = (
+        Field(
+            default_factory=dict,
+            description="The operation's inputs; one whose template gives none is left out.",
+        )
     )
     every: Annotated[timedelta, _between(_SECOND, 7 * _DAY)] = Field(
         default=timedelta(minutes=1), description="The time between two polls."
@@ -120,7 +128,7 @@ class Poll(Strict):
     items: str | None = Field(
         default=None, pattern=r"^\w+(\.\w+)*$", description="The place of the list in the answer."
     )
-    only: Annotated[Template, PlainValidator(_if_item)] | None = Field(
+    only: Annotated[Template, PlainValidator(_if_item, json_schema_input_type=str)] | None = Field(
         default=None, description="An item that does not fulfil this condition is passed over."
     )
     time: ItemTemplate | None = Field(default=None, description="The cursor, if it is an item's time.")
@@ -132,9 +140,10 @@ class Poll(Strict):
     window: Annotated[timedelta, _between(_SECOND, 10 * _YEAR)] | None = Field(
         default=None, description="Without a cursor: how far back `since` reaches."
     )
-    since: Annotated[timedelta | Literal["ever"], PlainValidator(_since)] = Field(
-        default=timedelta(0), description="How far back the first poll reads."
-    )
+    since: Annotated[
+        timedelta | Literal["ever"],
+        PlainValidator(_since, json_schema_input_type=DurationText | Literal["ever"]),
+    ] = Field(default=timedelta(0), description="How far back the first poll reads.")
     max_items: int = Field(default=500, ge=1, le=10_000, description="New items of one poll.")
     page_size: int | None = Field(
         default=None, ge=1, le=10_000, description="Rows of a page; else as the operation has them."
@@ -153,8 +162,10 @@ class Poll(Strict):
 
     @property
     def cursor_of(self) -> str:
-        """What its cursor holds for: a time for any list, an id and what was seen only for one list of one account."""
-        return self.kind if self.kind == "time" else f"{self.kind} {self.operation} {self.account}"
+        """What its cursor holds for: a time for any list of the account, an id and what was seen only for one list."""
+        if self.kind == "time":
+            return key_at(self.kind, **{self.vendor: self.account})
+        return f"{self.kind} {self.operation} {self.account}"
 
     @model_validator(mode="after")
     def _one_cursor(self) -> "Poll":

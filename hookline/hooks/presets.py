@@ -107,7 +107,7 @@ SENDERS: Mapping[str, Preset] = {
             "handshakes": [
                 {
                     "method": "POST",
-                    "when": "headers['content-type'] == 'application/x-www-form-urlencoded'"
+                    "when": "'application/x-www-form-urlencoded' in headers['content-type']"
                     " and headers['x-wc-webhook-signature'] is not defined",
                     "verified": False,
                 }
@@ -167,6 +167,8 @@ SENDERS: Mapping[str, Preset] = {
             "header": "Intuit-Signature",
             "encoding": "base64",
             "response": EMPTY,
+            "split": "$[*]",
+            "id": "{{ body.id }}",
         },
     ),
     "hubspot": Preset(
@@ -855,7 +857,8 @@ SENDERS: Mapping[str, Preset] = {
             "response": EMPTY,
         },
         chosen=True,
-        note="A mail may have 30 MB; its files are read in a flow, by `read_delivery`.",
+        note="A mail may have 30 MB; its files are read in a flow, by `read_delivery`. One that is sent again is "
+        "written another way: a flow knows it by its Message-ID.",
     ),
     "jotform": Preset(
         sender="Jotform",
@@ -899,7 +902,8 @@ SENDERS: Mapping[str, Preset] = {
                     "when": "headers['x-hook-secret'] is defined",
                     "headers": {"X-Hook-Secret": "{{ headers['x-hook-secret'] }}"},
                     "verified": False,
-                }
+                },
+                {"method": "POST", "when": "body.events == []"},  # its heartbeat
             ],
             "split": "$.events[*]",
         },
@@ -954,6 +958,27 @@ SENDERS: Mapping[str, Preset] = {
             "id": "{{ body.event.id }}",
             "response": EMPTY,
         },
+    ),
+    # the bytes are the same for every change of an item
+    "plaid": Preset(
+        sender="Plaid",
+        page="https://plaid.com/docs/api/webhooks/webhook-verification/",
+        holds="`client_id:secret`, the API keys of the account, with which the key of a webhook is asked for",
+        fields={
+            "scheme": "jwt",
+            "header": "Plaid-Verification",
+            "algorithm": "ES256",
+            "body_claim": "request_body_sha256",
+            "key_at": {
+                "address": "https://production.plaid.com/webhook_verification_key/get",
+                "ask": {"client_id": "{user}", "secret": "{password}", "key_id": "{kid}"},
+                "field": "key",
+            },
+            "repeats": "never",
+            "response": EMPTY,
+        },
+        note="Its keys are those of all its customers: take only an item that you know. In the sandbox, `key_at` has "
+        "the address `https://sandbox.plaid.com/webhook_verification_key/get`.",
     ),
     "x": Preset(
         sender="X (Twitter)",

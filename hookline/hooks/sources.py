@@ -1,7 +1,7 @@
 """A source of `hooks.yaml`: how its sender authenticates, or what is polled; what is accepted, and the answer."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, cached_property
@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from hookline.files import mistakes
 from hookline.hooks.bodies import Reading, kind
-from hookline.hooks.poll import Poll, Polled, duration
+from hookline.hooks.poll import DurationText, Poll, Polled, duration
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.redaction import JSONPath, compile_path, redact
 from hookline.hooks.schemas import load_schema, read_schema
@@ -40,7 +41,7 @@ CONTENT_TYPES = {
     "xml": "application/xml",
     "multipart": "multipart/form-data",
 }
-_OF_REQUESTS = {
+OF_REQUESTS = {
     "scheme",
     "preset",
     "accept",
@@ -98,13 +99,13 @@ def _schema(value: object) -> Validator:
     return load_schema(value)
 
 
-RequestTemplate: TypeAlias = Annotated[Template, PlainValidator(_template)]
+RequestTemplate: TypeAlias = Annotated[Template, PlainValidator(_template, json_schema_input_type=str)]
 HostPattern: TypeAlias = Annotated[
     str, Field(max_length=200, pattern=r"^[a-z0-9*-]+(\.[a-z0-9*-]+)*\.[a-z]+$")
 ]
 """A host with `*` for letters, digits and dashes: never for a dot."""
-AnswerTemplate: TypeAlias = Annotated[Template, PlainValidator(_answer)]
-Condition: TypeAlias = Annotated[Template, PlainValidator(_condition)]
+AnswerTemplate: TypeAlias = Annotated[Template, PlainValidator(_answer, json_schema_input_type=str)]
+Condition: TypeAlias = Annotated[Template, PlainValidator(_condition, json_schema_input_type=str)]
 
 
 class IdHeader(Strict):
@@ -205,6 +206,12 @@ class Handshake(Strict):
         return value if isinstance(value, str) else json.dumps(value)
 
 
+class Within(Strict):
+    """The time within which two deliveries of one id are the same, as people write it."""
+
+    within: DurationText
+
+
 @dataclass(frozen=True)
 class Repeats:
     """When two deliveries are the same one."""
@@ -256,9 +263,9 @@ class Source(BaseModel):
     internal: bool = Field(
         default=False, description="Nobody sends here: its deliveries are made by Hookline itself."
     )
-    silent_after: Annotated[timedelta, PlainValidator(duration)] | None = Field(
-        default=None, description="Without a delivery for so long, it is an issue."
-    )
+    silent_after: (
+        Annotated[timedelta, PlainValidator(duration, json_schema_input_type=DurationText)] | None
+    ) = Field(default=None, description="Without a delivery for so long, it is an issue.")
     max_body: int = Field(default=DEFAULT_MAX_BODY, ge=1, le=100 * DEFAULT_MAX_BODY, description="Bytes.")
     accept: tuple[Literal["json", "form", "xml", "multipart", "any"], ...] = Field(
         default=("json",), min_length=1, description="The kinds of content that are accepted."
@@ -266,19 +273,21 @@ class Source(BaseModel):
     parse: Literal["json", "form", "xml", "multipart", "text"] | None = Field(
         default=None, description="How bodies are read, whatever their content type says."
     )
-    charset: Annotated[str | CharsetField, PlainValidator(_charset)] | None = Field(
-        default=None, description="The charset of bodies, or the field of a form that names it."
-    )
+    charset: (
+        Annotated[str | CharsetField, PlainValidator(_charset, json_schema_input_type=str | CharsetField)]
+        | None
+    ) = Field(default=None, description="The charset of bodies, or the field of a form that names it.")
     json_fields: tuple[str, ...] = Field(
         default=(), max_length=20, description="The fields whose text is JSON, and is read as such."
     )
-    id: Annotated[IdHeader | Template, PlainValidator(_id)] | None = Field(
-        default=None, description="The place of the sender's id of a delivery."
+    id: Annotated[IdHeader | Template, PlainValidator(_id, json_schema_input_type=str | IdHeader)] | None = (
+        Field(default=None, description="The place of the sender's id of a delivery.")
     )
-    repeats: Annotated[Repeats, PlainValidator(Repeats.read)] = Field(
-        default=Repeats(), description="When two deliveries are the same one."
-    )
-    split: Annotated[JSONPath, PlainValidator(_path)] | None = Field(
+    repeats: Annotated[
+        Repeats,
+        PlainValidator(Repeats.read, json_schema_input_type=Literal["by-id", "by-body", "never"] | Within),
+    ] = Field(default=Repeats(), description="When two deliveries are the same one.")
+    split: Annotated[JSONPath, PlainValidator(_path, json_schema_input_type=str)] | None = Field(
         default=None, description="The items of a bundle, each of which is a delivery of its own."
     )
     response: Response = Response()
@@ -286,10 +295,11 @@ class Source(BaseModel):
     confirm: Confirmation | None = Field(
         default=None, description="The deliveries that ask for a visit: `hookline sources confirm`."
     )
-    schema_: Annotated[Validator, PlainValidator(_schema)] | None = Field(
-        default=None, alias="schema", description="The JSON Schema that a body must fit."
-    )
-    redact: tuple[Annotated[JSONPath, PlainValidator(_path)], ...] = Field(
+    schema_: (
+        Annotated[Validator, PlainValidator(_schema, json_schema_input_type=str | dict[str, Any] | bool)]
+        | None
+    ) = Field(default=None, alias="schema", description="The JSON Schema that a body must fit.")
+    redact: tuple[Annotated[JSONPath, PlainValidator(_path, json_schema_input_type=str)], ...] = Field(
         default=(), description="The values of a body that are never stored."
     )
     event_body: bool = Field(default=False, description="Its Prefect events carry the body.")
@@ -396,13 +406,12 @@ def read_source(raw: Mapping[str, Any], folder: Path) -> Source:
     """
     filled = _with_keys(_with_schema(_with_preset(raw), folder), folder)
     polled = "poll" in filled or filled.get("internal") is True
-    if polled and (ours_alone := sorted(_OF_REQUESTS & set(filled))):
+    if polled and (ours_alone := sorted(OF_REQUESTS & set(filled))):
         raise Mistakes([f".{ours_alone[0]}: nobody sends to this source; leave it out"])
     scheme = Polled if polled else _scheme(filled.get("scheme"))
     ours = {field.alias or name for name, field in Source.model_fields.items()} - {"auth_scheme", "spec"}
-    auth_scheme, problems = _checked(
-        scheme, {name: value for name, value in filled.items() if name not in {"scheme", *ours}}
-    )
+    of_scheme = {name: value for name, value in filled.items() if name not in {"scheme", *ours}}
+    auth_scheme, problems = _checked(scheme, of_scheme, also={"scheme", "preset", *ours})
     rest = {name: value for name, value in filled.items() if name in ours}
     if auth_scheme and auth_scheme.secret_in_body:
         rest["redact"] = [*rest.get("redact", ()), auth_scheme.secret_in_body]
@@ -455,12 +464,11 @@ def _scheme(name: object) -> type[AuthScheme]:
     raise Mistakes([f".scheme: there is no scheme {name!r}; there are: {', '.join(SCHEMES)}"])
 
 
-def _checked(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[str]]:
-    """Return the model and no problem, or no model and every problem."""
+def _checked(
+    model: type[Model], fields: Mapping[str, Any], also: Collection[str] = ()
+) -> tuple[Model | None, list[str]]:
+    """Return the model and no problem, or no model and every problem; `also`: fields that stand beside its own."""
     try:
         return model.model_validate(fields), []
     except ValidationError as error:
-        return None, [
-            f"{''.join(f'.{part}' for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        return None, mistakes(error, model, also)

@@ -6,15 +6,17 @@ A name that is not defined is an error, never an empty string: a typo must not s
 """
 
 import json
-from collections.abc import Callable, ItemsView, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from itertools import islice
 from types import GeneratorType
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import ChainableUndefined, StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2 import TemplateError as JinjaError
 from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from hookline.hooks.limits import shortened
 from hookline.text import one_line
 
 CONTEXT = {
@@ -28,6 +30,9 @@ CONTEXT = {
     "envelope": "of an item of a bundle, the plain values around it",
 }
 MAX_OUTPUT = 20_000
+MAX_LOOKUPS = 20
+MISSING: Final = "missing"
+"""In place of a value that a delivery does not have; a text would have quotes."""
 MAX_MESSAGE = 200
 """Characters of the error that Jinja or Python raise for a template."""
 
@@ -100,6 +105,16 @@ class Template:
             defined = f"only {', '.join(values)} {'are' if len(values) > 1 else 'is'} defined"
             raise TemplateError(f"uses {', '.join(unknown)}, but {defined}: {text}")
 
+    def lookups(self, context: Mapping[str, Any]) -> dict[str, str]:
+        """Return the beginnings of the values that the template looks up in one delivery, by how it names them."""
+        environment = _conditions if self.is_condition else _environment
+        tree = environment.parse("{{ " + self.text + " }}" if self.is_condition else self.text)
+        return {
+            path: MISSING if isinstance(value, Undefined) else shortened(value)
+            for path, node in islice(_paths(tree), MAX_LOOKUPS)
+            for value in [_looked_up(node, context)]
+        }
+
     def render(self, context: Mapping[str, Any]) -> Any:
         """
         Return the template's value for one delivery; `context` has the values that `CONTEXT` names.
@@ -121,6 +136,41 @@ class Template:
         if isinstance(value, str) and len(value) > MAX_OUTPUT:
             raise TemplateError(f"gives {len(value)} characters; {MAX_OUTPUT} are allowed: {self.text}")
         return value
+
+
+def _paths(node: nodes.Node) -> Iterator[tuple[str, nodes.Node]]:
+    """Yield each lookup of a template, such as `body.order.id`, with its text; none within another."""
+    if text := _path(node):
+        yield text, node
+        return
+    for child in node.iter_child_nodes():
+        yield from _paths(child)
+
+
+def _path(node: nodes.Node) -> str:
+    """Return the text of a lookup in the values of a delivery; "" for anything else."""
+    match node:
+        case nodes.Name(name=name, ctx="load") if name in CONTEXT:
+            return str(name)
+        case nodes.Getattr(node=inner, attr=name) if before := _path(inner):
+            return f"{before}.{name}"
+        case nodes.Getitem(node=inner, arg=nodes.Const(value=key)) if before := _path(inner):
+            return f"{before}[{key!r}]"
+        case _:
+            return ""
+
+
+def _looked_up(node: nodes.Node, context: Mapping[str, Any]) -> Any:
+    """Return the value of a lookup, as a condition sees it."""
+    match node:
+        case nodes.Getattr(node=inner, attr=name):
+            return _conditions.getattr(_looked_up(inner, context), name)
+        case nodes.Getitem(node=inner, arg=nodes.Const(value=key)):
+            return _conditions.getitem(_looked_up(inner, context), key)
+        case nodes.Name(name=name):
+            return context[name]
+        case _:
+            raise TypeError("not a lookup")
 
 
 def _one_expression(tree: nodes.Template) -> nodes.Expr | None:

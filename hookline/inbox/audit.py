@@ -1,7 +1,8 @@
 """
 The audit trail: every change of a delivery, dispatch, pause or uncertain effect, with time, actor and reason.
 
-Triggers in the database write the rows, so that no way of changing a state can forget them.
+Triggers in the database write the rows, so that no way of changing a state can forget them; only a visit of an address
+(`confirmations.note`) changes no state, and is written by itself.
 """
 
 from collections.abc import AsyncIterator
@@ -30,7 +31,7 @@ async def trail(database: asyncpg.Pool, delivery_id: UUID) -> list[asyncpg.Recor
     """Return the changes of a delivery, in order; each with the route if it is a dispatch's."""
     return await database.fetch(
         """
-        SELECT c.at, c.subject, c.dispatch_id, c.effect_id, p.route, c.was, c.became, c.actor, c.reason
+        SELECT c.at, c.subject, c.dispatch_id, c.effect_id, c.wait_id, p.route, c.was, c.became, c.actor, c.reason
         FROM changes c LEFT JOIN dispatches p ON p.id = c.dispatch_id
         WHERE c.delivery_id = $1 ORDER BY c.id
         """,

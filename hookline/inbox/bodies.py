@@ -33,8 +33,8 @@ class Sealed(NamedTuple):
     body: bytes
     altered: list[str]
     """What was done to it."""
-    fingerprint: bytes
-    """Of the body before it was encrypted: repeats of the same content have the same."""
+    fingerprints: tuple[bytes, ...]
+    """Of the body before it was encrypted, by each of the keys and by none: repeats of the same content share one."""
 
 
 def seal(source: "Source", keys: Sequence[SecretStr], content_type: str, body: bytes) -> Sealed:
@@ -51,16 +51,30 @@ def seal(source: "Source", keys: Sequence[SecretStr], content_type: str, body: b
         ValueError: the body must be redacted, and cannot be; says why.
     """
     redacted = source.redacted(content_type, body) if source.redact else body
-    return sealed(keys, redacted, ["redacted"] if redacted != body else [])
+    written_as = source.reading.written_as(content_type).encode(errors="replace")
+    says = written_as + redacted if written_as else None
+    return sealed(keys, redacted, ["redacted"] if redacted != body else [], says=says)
 
 
-def sealed(keys: Sequence[SecretStr], body: bytes, altered: Sequence[str] = ()) -> Sealed:
-    """Return a body as it is stored, encrypted if there is a key; `altered` was done to it before."""
+def sealed(
+    keys: Sequence[SecretStr], body: bytes, altered: Sequence[str] = (), *, says: bytes | None = None
+) -> Sealed:
+    """
+    Return a body as it is stored, encrypted if there is a key.
+
+    Args:
+        keys: `HOOKLINE_BODY_KEYS`.
+        body: what is stored.
+        altered: what was done to it before.
+        says: what another body must say to be the same, where the same can be written in several ways.
+    """
+    compared = body if says is None else says
+    # The first is stored: by a key, so that nobody who has only the database can confirm a guess of the body.
+    by_keys = [hmac.digest(key.get_secret_value().encode(), compared, "sha256") for key in keys]
+    fingerprints = (*by_keys, hashlib.sha256(compared).digest())
     if not keys:
-        return Sealed(body, [*altered], hashlib.sha256(body).digest())
-    # With the key, so that nobody who has only the database can confirm a guess of the body.
-    fingerprint = hmac.digest(keys[0].get_secret_value().encode(), body, "sha256")
-    return Sealed(_fernet(keys).encrypt(body), [*altered, "encrypted"], fingerprint)
+        return Sealed(body, [*altered], fingerprints)
+    return Sealed(_fernet(keys).encrypt(body), [*altered, "encrypted"], fingerprints)
 
 
 def unseal(delivery: Row, keys: Sequence[SecretStr]) -> bytes | None:

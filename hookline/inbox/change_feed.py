@@ -15,6 +15,7 @@ _TRANSACTIONS = """
 _CHANGES = """
     SELECT c.id, c.at, c.subject, c.delivery_id, c.dispatch_id, c.effect_id,
            coalesce(c.source, d.source) AS source, d.external_id, p.route, p.key, p.flow_run_id,
+           coalesce(p.label, d.label) AS label, d.about || coalesce(p.about, '{}') AS about,
            c.was, c.became, c.actor, c.reason
     FROM changes c
     LEFT JOIN deliveries d ON d.id = c.delivery_id LEFT JOIN dispatches p ON p.id = c.dispatch_id

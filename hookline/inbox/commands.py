@@ -30,8 +30,8 @@ async def replay(
     Let deliveries go through again.
 
     One that never became a dispatch is routed again. A dispatch that failed goes on in its own flow run; one
-    that is done or discarded gets a new one. What the journal has as done is not repeated. Dispatches that wait or
-    run are left alone.
+    that is done, replaced or discarded gets a new one. What the journal has as done is not repeated. Dispatches
+    that wait or run are left alone.
 
     Args:
         connection: to the inbox.
@@ -47,7 +47,7 @@ async def replay(
         dispatched = await connection.fetch(
             f"""
             WITH ended AS (
-                SELECT id, state IN ('done', 'discarded') AS starts_new FROM dispatches
+                SELECT id, state IN ('done', 'replaced', 'discarded') AS starts_new FROM dispatches
                 WHERE delivery_id = ANY($1) AND route = coalesce($2, route) AND state IN {in_sql(ENDED)}
                 ORDER BY seq FOR UPDATE
             )
@@ -56,7 +56,8 @@ async def replay(
                 engine_deaths = least(engine_deaths, $3), takeovers = least(takeovers, $3), lost_by = '{{}}',
                 discard_reason = NULL, discard_actor = NULL,
                 flow_run_id = CASE WHEN ended.starts_new THEN NULL ELSE flow_run_id END,
-                not_before = now(), finished_at = NULL, waits_account = NULL, vendor_wait_since = NULL
+                not_before = now(), quiet = NULL, replaced_by = NULL, finished_at = NULL, waits_account = NULL,
+                vendor_wait_since = NULL
             FROM ended WHERE p.id = ended.id RETURNING p.delivery_id
             """,  # noqa: S608  (constants)
             delivery_ids,

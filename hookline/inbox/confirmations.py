@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
+from hookline import text
 from hookline.errors import HooklineError
 from hookline.hooks.sources import Confirmation
 from hookline.hooks.templates import TemplateError
@@ -41,8 +42,9 @@ async def asked(
     """
     rows = await database.fetch(
         """
-        SELECT id, source, external_id, method, query, headers, received_at, envelope FROM deliveries
-        WHERE source = $1 AND received_at > now() - make_interval(days => $2) ORDER BY seq DESC LIMIT $3
+        SELECT id, source, external_id, method, query, headers, received_at, envelope, changed FROM deliveries
+        WHERE source = $1 AND changed IS NULL   -- no sender asked with a copy
+          AND received_at > now() - make_interval(days => $2) ORDER BY seq DESC LIMIT $3
         """,
         source,
         DAYS,
@@ -56,6 +58,38 @@ async def asked(
         if is_allowed(address, confirmation.hosts):
             found.setdefault(address, Visit(row["id"], row["received_at"], address))
     return list(found.values())
+
+
+async def note(
+    database: asyncpg.Pool,
+    source: str,
+    visit: Visit,
+    became: str,
+    *,
+    actor: str,
+    why: str,
+    was: str | None = None,
+) -> None:
+    """
+    Write down in the audit trail of the delivery that a person lets an address be visited, or what came of it.
+
+    No state changes by that, so that no trigger does so. The address's parameters are in the delivery alone: they hold
+    the sender's token.
+    """
+    parts = urlsplit(visit.address)
+    address = f"{parts.scheme}://{parts.netloc}{parts.path}{'?…' if parts.query else ''}"
+    await database.execute(
+        """
+        INSERT INTO changes (subject, delivery_id, source, was, became, actor, reason)
+        VALUES ('source', $1, $2, $3, $4, $5, $6)
+        """,
+        visit.delivery_id,
+        source,
+        was,
+        became,
+        actor,
+        text.reason(f"{address}: {why}"),
+    )
 
 
 async def _body(database: asyncpg.Pool, delivery_id: UUID, keys: list[SecretStr]) -> bytes:

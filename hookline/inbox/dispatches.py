@@ -10,7 +10,9 @@ import asyncpg
 
 from hookline import text
 from hookline.database.types import Connection, Row
+from hookline.inbox.debounce import FIRST_ROUTED, Debounce, lock_keys, replace_earlier
 from hookline.inbox.deliveries import CHANNEL, NOT_HELD
+from hookline.labels import UNLABELLED, Label
 from hookline.states import DISPATCHES, ENDED, Phase, in_sql
 
 QUARANTINE_AT, LAST = 2, 3
@@ -56,26 +58,67 @@ class NewDispatch:
     deployment: str
     parameters: Mapping[str, Any]
     key: str | None
+    label: Label = UNLABELLED
+    debounce: Debounce | None = None
+    """Of a route that debounces, whose dispatches have a key."""
 
 
 async def add_all(connection: Connection, new: Sequence[NewDispatch]) -> None:
     """Add dispatches in this order, except those that exist from an earlier routing."""
+    debounces = {(each.route, each.key): each.debounce for each in new if each.key and each.debounce}
+    await lock_keys(connection, debounces)
     await connection.execute(
-        """
-        INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key)
-        SELECT n.delivery_id, d.source, n.route, n.deployment, n.parameters, n.key
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]) WITH ORDINALITY
-            AS n (delivery_id, route, deployment, parameters, key, number)
+        f"""
+        INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key, label, about, label_problem,
+                                quiet, quiet_since)
+        SELECT n.delivery_id, d.source, n.route, n.deployment, n.parameters, n.key, n.label, n.about, n.label_problem,
+               CASE WHEN {FIRST_ROUTED} THEN n.quiet END, now()
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::jsonb[], $8::text[],
+                    $9::interval[]) WITH ORDINALITY
+            AS n (delivery_id, route, deployment, parameters, key, label, about, label_problem, quiet, number)
             JOIN deliveries d ON d.id = n.delivery_id
         ORDER BY n.number
         ON CONFLICT (delivery_id, route) DO NOTHING
-        """,
+        """,  # noqa: S608  (constants)
         [each.delivery_id for each in new],
         [each.route for each in new],
         [each.deployment for each in new],
         [each.parameters for each in new],
         [each.key for each in new],
+        [each.label.text for each in new],
+        [each.label.about for each in new],
+        [each.label.problem for each in new],
+        [each.debounce and each.debounce.quiet for each in new],
     )
+    if debounces:
+        await replace_earlier(connection, list(debounces), list(debounces.values()))
+
+
+async def of_flow_run(connection: Connection, flow_run_id: UUID) -> UUID | None:
+    """Return the dispatch of a flow run; None if it has none, or is a batch, which has many."""
+    rows = await connection.fetch("SELECT id FROM dispatches WHERE flow_run_id = $1 LIMIT 2", flow_run_id)
+    return rows[0]["id"] if len(rows) == 1 else None
+
+
+async def add_label(connection: Connection, dispatch_id: UUID, label: Label) -> Label | None:
+    """
+    Add to a dispatch's label what is known by now.
+
+    Returns:
+        The label as it is now; None where nothing changed.
+    """
+    row = await connection.fetchrow(
+        """
+        UPDATE dispatches SET label = coalesce($2, label), about = about || $3::jsonb,
+            label_problem = CASE WHEN $2::text IS NULL THEN label_problem END
+        WHERE id = $1 AND (coalesce($2, label), about || $3::jsonb) IS DISTINCT FROM (label, about)
+        RETURNING label, about
+        """,
+        dispatch_id,
+        label.text,
+        label.about,
+    )
+    return None if row is None else Label(row["label"], row["about"])
 
 
 async def claim(
@@ -120,7 +163,7 @@ async def claim(
             FROM sources s CROSS JOIN LATERAL (
                 SELECT d.id, d.seq, d.lease_owner FROM dispatches d
                 WHERE d.source = s.source AND d.state = 'dispatched' AND d.waits_account IS NULL
-                  AND (d.not_before <= now() OR d.not_before > now() + $6::interval)
+                  AND (d.not_before <= now() OR d.not_before > now() + greatest($6::interval, d.quiet))
                   AND d.takeovers BETWEEN $7 AND $8
                   AND (d.lost_by = '{{}}' OR d.engine_deaths + cardinality(d.lost_by) < {LAST})
                   AND d.id <> ALL($4) AND ($5::text[] IS NULL OR d.deployment = ANY($5))
@@ -130,7 +173,7 @@ async def claim(
             WHERE s.{_NOT_PAUSED}
         )
         UPDATE dispatches d
-        SET state = 'running', attempts = d.attempts + 1, lease_owner = $1, lease_until = now() + $3,
+        SET state = 'running', attempts = d.attempts + 1, quiet = NULL, lease_owner = $1, lease_until = now() + $3,
             started_at = coalesce(d.started_at, now())
         FROM (SELECT id, lease_owner FROM free ORDER BY turn, seq LIMIT $2) AS chosen WHERE d.id = chosen.id
         RETURNING d.*, chosen.lease_owner AS left_by
@@ -347,10 +390,7 @@ async def finish(
                 discard_actor = CASE WHEN ends.state <> $3 OR $3 = 'running' THEN discard_actor END,
                 {ACQUITTED}, lease_owner = NULL, lease_until = NULL, vendor_wait_since = NULL
             FROM (SELECT id, CASE WHEN discard_reason IS NOT NULL AND $3 IN ('held', 'failed', 'uncertain')
-                                  THEN 'discarded'
-                                  WHEN $3 = 'done' AND EXISTS (SELECT FROM effects
-                                                               WHERE dispatch_id = $1 AND state = 'doubled')
-                                  THEN 'doubled' ELSE $3 END AS state
+                                  THEN 'discarded' ELSE $3 END AS state
                   FROM dispatches WHERE id = $1 FOR UPDATE) AS ends
             WHERE d.id = ends.id AND lease_owner = $2 AND d.state = 'running' RETURNING 1
         )
@@ -454,6 +494,34 @@ async def say_why(database: asyncpg.Pool, owner: str, reasons: Mapping[UUID, str
     return {row["id"] for row in rows}
 
 
+async def in_pools(database: asyncpg.Pool) -> list[asyncpg.Record]:
+    """Return the dispatches that run outside of the engines, with their reasons."""
+    return await database.fetch(
+        """
+        SELECT id, flow_run_id, reason FROM dispatches
+        WHERE state = 'running' AND lease_owner IS NULL AND flow_run_id IS NOT NULL
+        """
+    )
+
+
+async def say_in_pool(database: asyncpg.Pool, reasons: Mapping[UUID, str]) -> None:
+    """Set the reason of dispatches that run outside of the engines: what they wait for there."""
+    async with database.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            """
+            UPDATE dispatches d SET reason = new.reason
+            FROM unnest($1::uuid[], $2::text[]) AS new (id, reason)
+            WHERE d.id = new.id AND d.id IN (
+                SELECT id FROM dispatches WHERE id = ANY($1) AND state = 'running' AND lease_owner IS NULL
+                ORDER BY id FOR UPDATE SKIP LOCKED)
+            RETURNING d.delivery_id
+            """,
+            list(reasons),
+            list(reasons.values()),
+        )
+        await _set_reason_of_deliveries(connection, {row["delivery_id"] for row in rows})
+
+
 async def say_why_unclaimed(database: asyncpg.Pool, deployments: Collection[str], reason: str) -> None:
     """Set the reason why no engine claims dispatches for these deployments, though they may run now."""
     async with database.acquire() as connection, connection.transaction():
@@ -512,19 +580,21 @@ async def seconds_to_next(database: asyncpg.Pool) -> float | None:
 
 
 async def in_progress(
-    connection: Connection, *, after: int, limit: int, within: timedelta
+    connection: Connection, *, after: int, held_after: int, limit: int, held_limit: int, within: timedelta
 ) -> list[asyncpg.Record]:
     """
     Return dispatches whose flow runs may change without an engine at work on them.
 
-    First all that wait for a person or run elsewhere, those that were discarded while their flow run was open, and the
-    oldest that are queued again; then some of those that have ended and are not done, which a person may retry: the
-    latest, and the others in turns.
+    First those that run elsewhere, those that were discarded while their flow run was open, and the oldest that are
+    queued again; then in turns some of those that wait, of which there may be thousands; then some of those that have
+    ended and are not done, which a person may retry: the latest, and the others in turns.
 
     Args:
         connection: to the inbox.
-        after: the `seq` up to which the others had their turn.
+        after: the `seq` up to which those that have ended had their turn.
+        held_after: the `seq` up to which those that wait had their turn.
         limit: the number of the latest, and of the others.
+        held_limit: the number of those that wait.
         within: those that ended longer ago are left out.
     """
     columns = "id, seq, state, flow_run_id, lease_owner, reason, discard_reason"
@@ -537,8 +607,10 @@ async def in_progress(
         )
         SELECT {columns}, false AS in_turn FROM dispatches
         WHERE flow_run_id IS NOT NULL
-          AND (state = 'held' OR (state = 'running' AND lease_owner IS NULL)
-               OR (state = 'discarded' AND lease_owner IS NOT NULL))
+          AND ((state = 'running' AND lease_owner IS NULL) OR (state = 'discarded' AND lease_owner IS NOT NULL))
+        UNION ALL
+        (SELECT {columns}, false FROM dispatches
+         WHERE flow_run_id IS NOT NULL AND state = 'held' AND seq > $4 ORDER BY seq LIMIT $5)
         UNION ALL
         (SELECT {columns}, false FROM dispatches
          WHERE flow_run_id IS NOT NULL AND state = 'dispatched' ORDER BY seq LIMIT $2)
@@ -550,6 +622,19 @@ async def in_progress(
         after,
         limit,
         within,
+        held_after,
+        held_limit,
+    )
+
+
+async def held_with(connection: Connection, flow_run_ids: Collection[UUID]) -> list[asyncpg.Record]:
+    """Return the held dispatches of these flow runs, as `in_progress` does."""
+    return await connection.fetch(
+        """
+        SELECT id, seq, state, flow_run_id, lease_owner, reason, discard_reason, false AS in_turn FROM dispatches
+        WHERE flow_run_id = ANY($1) AND state = 'held'
+        """,
+        list(flow_run_ids),
     )
 
 
@@ -619,6 +704,23 @@ async def flag_unroutable(connection: Connection, deployments: Collection[str]) 
         WHERE state = 'dispatched' AND reason IS NULL AND deployment <> ALL($1)
         """,
         list(deployments),
+    )
+
+
+async def failed_of_business(connection: Connection, effect: Row) -> list[asyncpg.Record]:
+    """Return what failed of an effect's run and of its business: one step may have failed for several deliveries."""
+    return await connection.fetch(
+        """
+        SELECT delivery_id, route FROM dispatches
+        WHERE state = 'failed' AND (
+            id = $1 OR flow_run_id = $2
+            OR (split_part(key, ' ', -1) = $3 AND split_part(deployment, '/', 1) = $4))
+        ORDER BY seq
+        """,
+        effect["dispatch_id"],
+        effect["flow_run_id"],
+        effect["key"],
+        effect["workflow"],
     )
 
 

@@ -1,12 +1,13 @@
 """
-Dry runs: a command of `hookline.inbox.commands`, run in a transaction that is rolled back.
+Dry runs: a command of `hookline.inbox.commands`, run in a transaction that is rolled back (`rolled_back`).
 
 Nothing of it stays or leaves: PostgreSQL sends a notification when a transaction commits, and the audit trail's rows
 go with it. A batch is small and waits for no lock for long, so that engines and gateways do not wait for a dry run.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -58,38 +59,37 @@ def _why_not_replayed(delivery: Row) -> str:
 async def _run(
     database: asyncpg.Pool, command: Command, delivery_ids: Sequence[UUID], why_not: Callable[[Row], str]
 ) -> list[Part]:
-    """
-    Run the command on a batch after another, and roll each back.
-
-    Raises:
-        HooklineError: another process has one of the deliveries locked.
-    """
+    """Run the command on a batch after another, and roll each back; raises as `rolled_back`."""
     counts: Counter[tuple[str, str, str | None]] = Counter()
     async with database.acquire() as connection:
         for start in range(0, len(delivery_ids), BATCH):
             batch = delivery_ids[start : start + BATCH]
-            try:
-                rows, changed = await _rolled_back(connection, command, batch)
-            except asyncpg.LockNotAvailableError:
-                raise HooklineError("Some of these deliveries are locked just now. Try again.") from None
+            async with rolled_back(connection):
+                rows = await connection.fetch(
+                    "SELECT id, source, state, body IS NULL AS is_empty FROM deliveries WHERE id = ANY($1)",
+                    batch,
+                )
+                changed = await command(connection, batch)
             for row in rows:
                 counts[row["source"], row["state"], None if row["id"] in changed else why_not(row)] += 1
     in_order = sorted(counts.items(), key=lambda item: (item[0][2] or "", *item[0][:2]))
     return [Part(source, state, n, left_alone) for (source, state, left_alone), n in in_order]
 
 
-async def _rolled_back(
-    connection: Connection, command: Command, delivery_ids: Sequence[UUID]
-) -> tuple[list[asyncpg.Record], set[UUID]]:
-    """Return the deliveries as they are, and those that the command changes."""
+@asynccontextmanager
+async def rolled_back(connection: Connection) -> AsyncIterator[None]:
+    """
+    Open a transaction that is rolled back at its end, and waits for no lock for long.
+
+    Raises:
+        HooklineError: another process has one of the deliveries locked.
+    """
     transaction = connection.transaction()
     await transaction.start()
     try:
         await connection.execute(f"SET LOCAL lock_timeout = '{int(LOCK_TIMEOUT_SECONDS * 1000)}ms'")
-        rows = await connection.fetch(
-            "SELECT id, source, state, body IS NULL AS is_empty FROM deliveries WHERE id = ANY($1)",
-            delivery_ids,
-        )
-        return rows, await command(connection, delivery_ids)
+        yield
+    except asyncpg.LockNotAvailableError:
+        raise HooklineError("Some of these deliveries are locked just now. Try again.") from None
     finally:
         await transaction.rollback()

@@ -39,7 +39,7 @@ async def effects(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[asy
     workflows, keys = search.businesses(dispatches)
     return await database.fetch(
         f"""
-        SELECT id, label, step, operation, state, reason, expected, reference, attempts, surplus, undo_actor,
+        SELECT id, label, step, operation, state, reason, expected, needs, reference, attempts, surplus, undo_actor,
                flow_run_id, dispatch_id, created_at, attempted_at, finished_at
         FROM effects
         WHERE id IN (SELECT id FROM effects WHERE dispatch_id = ANY($1)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import asyncpg
 
+from hookline.database.high_water import Outside
 from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.inbox.audit import acting
@@ -56,11 +57,12 @@ async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None =
     return Holding(**row) if row else Holding()
 
 
-async def release(connection: Connection, *, actor: str, reason: str) -> None:
+async def release(connection: Connection, remembered: Outside, *, actor: str, reason: str) -> None:
     """
     Let everything go on, looking first.
 
-    From now on the database is of another lineage, so that a copy of an earlier one is known for older.
+    From now on the database is of another lineage, so that a copy of an earlier one is known for older. What is
+    remembered outside of it of others that were here counts as before it: a person knows of them.
 
     Raises:
         HooklineError: it is not held.
@@ -69,11 +71,13 @@ async def release(connection: Connection, *, actor: str, reason: str) -> None:
         released = await connection.fetchval(
             """
             UPDATE lineage
-            SET before = before || id, id = gen_random_uuid(), held_since = NULL, held_reason = NULL,
-                event_due = false, readback_first_since = clock_timestamp(), readback_first_actor = $1
+            SET before = before || id || $2::uuid[], id = gen_random_uuid(), held_since = NULL, held_reason = NULL,
+                event_due = false, released_at = clock_timestamp(), readback_first_since = clock_timestamp(),
+                readback_first_actor = $1
             WHERE held_since IS NOT NULL RETURNING true
             """,
             actor,
+            list(remembered.lineages()),
         )
         if not released:
             raise HooklineError("Nothing is held. See: hookline hold show")

@@ -1,9 +1,10 @@
 """
 Retention: deliveries and bodies are deleted once they are old enough.
 
-Only closed deliveries are deleted: what waits, runs or needs a person stays, however old. A delivery's age counts
-from the last event: its arrival, its last duplicate, the last change in its trail. Its dispatches and its trail are
-deleted with it. The journal's effects stay: they keep a write from happening twice.
+Only closed deliveries are deleted: what waits, runs or needs a person stays, however old, and so does what answered a
+run that waited for it, until that run is done. A delivery's age counts from the last event: its arrival, its last
+duplicate, the last change in its trail. Its dispatches and its trail are deleted with it. The journal's effects stay:
+they keep a write from happening twice.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import timedelta
 import asyncpg
 
 from hookline.hooks import Hooks
-from hookline.inbox import refusals, search
+from hookline.inbox import listening, refusals, search
 from hookline.settings import Settings
 from hookline.states import CLOSED
 
@@ -21,7 +22,9 @@ BATCH = 500
 _IS_OLD = """
     d.state = ANY ($2) AND d.received_at < now() - $3::interval
     AND greatest(d.received_at, d.duplicate_at, (SELECT max(c.at) FROM changes c WHERE c.delivery_id = d.id))
-        < now() - $3::interval"""
+        < now() - $3::interval
+    AND NOT EXISTS (SELECT FROM waits w JOIN dispatches p ON p.id = w.dispatch_id   -- a run may read it once more
+                    WHERE w.delivery_id = d.id AND p.state NOT IN ('done', 'discarded'))"""
 
 # The next deliveries of a source in order of arrival, and those of them that are old; `last` is NULL where
 # all are young: so are those after them. Locked ones are left for the next time.
@@ -100,6 +103,7 @@ async def prune(database: asyncpg.Pool, settings: Settings, hooks: Hooks) -> lis
             bodies = await _delete(database, _DELETE_BODIES, policy.source, policy.body)
         pruned.append(_pruned(policy, deliveries, bodies))
     await refusals.prune(database, settings.keep_days)
+    await listening.forget_gone(database)
     return pruned
 
 

@@ -77,9 +77,11 @@ async def _watch_one(connection: Connection, watched: Watched) -> None:
         """
         SELECT s.*, now() AS now, EXISTS (SELECT FROM pauses p WHERE p.source = $2) AS paused,
                CASE WHEN $3::text IS NULL
-                    THEN (SELECT d.received_at FROM deliveries d WHERE d.source = $2 ORDER BY d.seq DESC LIMIT 1)
+                    THEN (SELECT d.received_at FROM deliveries d
+                          WHERE d.source = $2 AND d.changed IS NULL ORDER BY d.seq DESC LIMIT 1)
                     ELSE (SELECT max(d.received_at) FROM deliveries d JOIN dispatches p ON p.delivery_id = d.id
-                          WHERE d.source = $2 AND d.received_at > s.quiet_since AND p.route = $3) END AS latest
+                          WHERE d.source = $2 AND d.changed IS NULL AND d.received_at > s.quiet_since
+                            AND p.route = $3) END AS latest
         FROM silences s WHERE source = $1 FOR UPDATE OF s SKIP LOCKED
         """,
         watched.name,
@@ -113,7 +115,7 @@ async def _learn(connection: Connection, row: Row) -> None:
         UPDATE silences s SET gaps = gaps + 1, quiet_since = $2, looked_at = now(),
             longest = greatest(longest, (
                 SELECT min(d.received_at) FROM deliveries d
-                WHERE d.source = s.source AND d.received_at > s.quiet_since) - s.quiet_since)
+                WHERE d.source = s.source AND d.changed IS NULL AND d.received_at > s.quiet_since) - s.quiet_since)
         WHERE source = $1
         """,
         row["source"],

@@ -7,7 +7,8 @@ BY_ERROR: Final = {
     "NotAuthenticated": "Correct the key or log-in in the vendor's block or settings, then replay the issue.",
     "NotAllowed": "Give the key this permission at the vendor, then replay the issue.",
     "NotFound": "Check at the vendor whether the record was deleted or renamed, then replay or discard the issue.",
-    "Refused": "Correct what the vendor complains about, in the order or in the catalog, then replay the issue.",
+    "Refused": "Correct what the vendor complains about, in the order or in the catalog, then replay the issue. Or do "
+    "it by hand there, and say so at each delivery.",
     "Unavailable": "Check whether the vendor is up again, then replay the issue.",
     "Unreachable": "Check the address, the network and whether the vendor is up, then replay the issue.",
     "AnswerLost": "Check whether the vendor is up again, then replay the issue: what was sent is read back first.",

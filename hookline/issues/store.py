@@ -70,6 +70,12 @@ async def report(
     return number
 
 
+async def open_causes(connection: Connection, kind: str) -> set[str]:
+    """Return the causes of the open issues of a kind."""
+    rows = await connection.fetch("SELECT cause FROM issues WHERE kind = $1 AND closed_at IS NULL", kind)
+    return {row["cause"] for row in rows}
+
+
 async def close(connection: Connection, *, cause: str) -> bool:
     """Close the open issue of this cause; return False if there is none."""
     closed = await connection.fetchval(
@@ -150,10 +156,12 @@ async def members(
     """Return the deliveries that belong to an issue, with the state on its route; the latest first."""
     rows = await connection.fetch(
         """
-        SELECT d.id AS delivery_id, d.source, d.external_id, p.route, p.state, p.reason, p.waits_for, d.received_at
+        SELECT d.id AS delivery_id, d.source, d.external_id, p.route, p.label, p.state, p.reason, p.waits_for,
+               d.received_at
         FROM dispatches p JOIN deliveries d ON d.id = p.delivery_id WHERE p.issue_id = $1
         UNION ALL
-        SELECT id, source, external_id, NULL, state, reason, NULL, received_at FROM deliveries WHERE issue_id = $1
+        SELECT id, source, external_id, NULL, label, state, reason, NULL, received_at FROM deliveries
+        WHERE issue_id = $1
         ORDER BY received_at DESC LIMIT $2
         """,
         number,

@@ -18,8 +18,8 @@ class Journaled:
 
     done: Sequence[str] = ()
     """Its steps that are done."""
-    codes: Sequence[str] = ()
-    """The vendor's references that steps with the asked beginning brought."""
+    codes: Sequence[tuple[str, str]] = ()
+    """The vendor's references that steps with the asked beginning brought, each with its account there."""
     in_work: bool = False
     """A delivery of it waits or runs."""
     needs_a_person: str | None = None
@@ -44,7 +44,7 @@ async def of_keys(
         SELECT asked.key,
                (SELECT array_agg(e.step) FROM effects e
                 WHERE e.workflow = $1 AND e.key = asked.key AND e.state IN ('done', 'doubled')) AS done,
-               (SELECT array_agg(code) FROM effects e CROSS JOIN unnest(e.reference) AS code
+               (SELECT array_agg(ARRAY[code, e.account]) FROM effects e CROSS JOIN unnest(e.reference) AS code
                 WHERE e.workflow = $1 AND e.key = asked.key AND e.state IN ('done', 'doubled')
                   AND starts_with(e.step, $3) AND e.expected > 0) AS codes,
                (SELECT array_agg(DISTINCT p.state) FROM dispatches p
@@ -64,7 +64,7 @@ def _journaled(row: asyncpg.Record) -> Journaled:
     needs = [state for state in states if state in _NEEDS_A_PERSON]
     return Journaled(
         done=row["done"] or (),
-        codes=row["codes"] or (),
+        codes=[(code, account) for code, account in row["codes"] or ()],
         in_work=any(state in _OPEN for state in states),
         needs_a_person=needs[0] if needs else None,
     )
@@ -80,32 +80,39 @@ class ExpectedCodes:
         """Make the table, empty."""
         await self.connection.execute(
             """
-            CREATE TEMP TABLE IF NOT EXISTS expected_codes (code text PRIMARY KEY, business text NOT NULL);
+            CREATE TEMP TABLE IF NOT EXISTS expected_codes (code text, account text, business text NOT NULL,
+                                                            PRIMARY KEY (code, account));
             TRUNCATE expected_codes
             """
         )
 
-    async def add(self, business: str, codes: Sequence[str]) -> None:
-        """Add the codes of one business."""
+    async def add(self, business: str, codes: Sequence[tuple[str, str]]) -> None:
+        """Add the codes of one business, each with its account at the vendor."""
         await self.connection.execute(
-            "INSERT INTO expected_codes SELECT code, $1 FROM unnest($2::text[]) AS code ON CONFLICT DO NOTHING",
+            """
+            INSERT INTO expected_codes
+            SELECT code, account, $1 FROM unnest($2::text[], $3::text[]) AS it (code, account) ON CONFLICT DO NOTHING
+            """,
             business,
-            list(codes),
+            [code for code, _ in codes],
+            [account for _, account in codes],
         )
 
-    async def seen(self, codes: Sequence[str]) -> None:
-        """Take away the codes that the vendor has."""
-        await self.connection.execute("DELETE FROM expected_codes WHERE code = ANY($1)", list(codes))
+    async def seen(self, account: str, codes: Sequence[str]) -> None:
+        """Take away the codes that an account of the vendor has."""
+        await self.connection.execute(
+            "DELETE FROM expected_codes WHERE code = ANY($1) AND account = $2", list(codes), account
+        )
 
-    async def products(self) -> set[str]:
-        """Return the vendor's products that the journal gave these codes of."""
+    async def products(self) -> set[tuple[str, str]]:
+        """Return the accounts and the products there that the journal gave these codes of."""
         rows = await self.connection.fetch(
             """
-            SELECT DISTINCT e.request ->> 'productid' AS product FROM expected_codes c
-            JOIN effects e ON e.reference @> ARRAY[c.code] WHERE e.request ? 'productid'
+            SELECT DISTINCT c.account, e.request ->> 'productid' AS product FROM expected_codes c
+            JOIN effects e ON e.reference @> ARRAY[c.code] AND e.account = c.account WHERE e.request ? 'productid'
             """
         )
-        return {row["product"] for row in rows}
+        return {(row["account"], row["product"]) for row in rows}
 
     async def left(self, most: int) -> tuple[int, list[tuple[str, str]]]:
         """Return how many codes the vendor does not have, and the first of them with their businesses."""
@@ -115,16 +122,19 @@ class ExpectedCodes:
         )
         return number, [(row["business"], row["code"]) for row in rows]
 
-    async def unknown(self, codes: Sequence[str]) -> list[str]:
-        """Return those of these codes that no effect of the journal brought."""
+    async def unknown(self, account: str, codes: Sequence[str]) -> list[str]:
+        """Return those of these codes of an account that no effect of the journal brought."""
         rows = await self.connection.fetch(
             """
             SELECT asked.code FROM unnest($1::text[]) AS asked (code)
-            WHERE NOT EXISTS (SELECT FROM effects e WHERE e.reference @> ARRAY[asked.code])
-              AND NOT EXISTS (SELECT FROM effects e WHERE e.surplus <> '{}' AND e.surplus @> ARRAY[asked.code])
-              AND NOT EXISTS (SELECT FROM effects e WHERE e.decided <> '{}' AND e.decided @> ARRAY[asked.code])
+            WHERE NOT EXISTS (SELECT FROM effects e WHERE e.reference @> ARRAY[asked.code] AND e.account = $2)
+              AND NOT EXISTS (SELECT FROM effects e WHERE e.surplus <> '{}' AND e.surplus @> ARRAY[asked.code]
+                              AND e.account = $2)
+              AND NOT EXISTS (SELECT FROM effects e WHERE e.decided <> '{}' AND e.decided @> ARRAY[asked.code]
+                              AND e.account = $2)
             ORDER BY asked.code
             """,
             list(codes),
+            account,
         )
         return [row["code"] for row in rows]

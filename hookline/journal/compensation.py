@@ -55,6 +55,8 @@ class CompensationStep:
     """The operation for people."""
     call: Mapping[str, Any]
     """The task, account and inputs, as JSON: another process may have to perform it."""
+    account: str = ""
+    """The vendor's account, such as `zentitle/default`."""
 
 
 Perform = Callable[[Row], Awaitable[None]]
@@ -143,6 +145,7 @@ class Saga:
             flow_run_id=self.flow_run_id,
             dispatch_id=self.dispatch_id,
             generation=generation,
+            account=declared.account,
         )
 
     async def _finish(self, steps: Sequence[Row]) -> BusinessFailure:

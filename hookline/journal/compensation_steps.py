@@ -68,7 +68,7 @@ async def dependent(connection: Connection, step: Row) -> str | None:
         """
         SELECT e.step || ' of ' || e.label FROM effects x JOIN effects e ON e.depends_on && x.reference
         WHERE x.id = $1 AND e.depends_on <> '{}'
-          AND split_part(e.operation, '.', 1) = split_part(x.operation, '.', 1)
+          AND split_part(e.operation, '.', 1) = split_part(x.operation, '.', 1) AND e.account = x.account
           AND e.state IN ('intended', 'done', 'doubled', 'uncertain') AND (e.workflow, e.key) <> ($2, $3)
         ORDER BY e.id LIMIT 1
         """,

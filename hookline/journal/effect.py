@@ -25,6 +25,8 @@ class Effect:
     """The inputs that make it this effect and no other; the same step with another request is refused."""
     expected: int = 0
     """The number of vendor references (license codes, ids) that it must bring."""
+    needs: Mapping[str, str] | None = None
+    """Of an answer that is a record: the fields that it must have, each `text` or `number`; None: it is none."""
     flow_run_id: UUID | None = None
     dispatch_id: UUID | None = None
     """The dispatch that started it, where a delivery did."""
@@ -39,6 +41,8 @@ class Effect:
 
     An attempt is one sending of one effect; a generation is all that a business did until its rule said no.
     """
+    account: str = ""
+    """The vendor's account, such as `zentitle/default`; "": its credentials are not stored."""
 
     @property
     def digest(self) -> str:

@@ -36,7 +36,10 @@ from hookline.journal.effect import (
 from hookline.journal.fence import Fence
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
+from hookline.text import one_line
 
+MAX_SHOWN = 500
+"""The characters of a part of a request in the text of an error."""
 READBACK_AGAIN_SECONDS = 10.0
 """The time until an effect looks again that waits for a later one of its scope, or for a held database."""
 DONE = ("done", "doubled")
@@ -132,6 +135,16 @@ class Journal:
             for row in rows
         ]
 
+    async def keys(self, workflow: str, prefix: str) -> list[str]:
+        """
+        Return the business keys of a workflow that begin so.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL is away.
+        """
+        async with lent(self.settings) as connection:
+            return await store.keys(connection, workflow, prefix)
+
     async def correct_reference(self, workflow: str, key: str, step: str, reference: str) -> None:
         """
         Note the reference by which the vendor now has what an effect brought, if the journal knows another.
@@ -207,6 +220,8 @@ class _Write:
     forgotten: CountReadback | None = None
     counted: set[str] | None = None
     """What was there when it was looked for here."""
+    looked_first: bool = False
+    """True if it is known of all that was there that it is not ours."""
     earlier: tuple[datetime | None, datetime | None, str | None] = (None, None, None)
     """When the attempt before the current one was made and given up, if its end is not known."""
 
@@ -230,6 +245,7 @@ class _Write:
                     self._ensure_same_request()
                     return await self._adopt(found)
                 self._ensure_landed(self.row, f"the answer to attempt {self.row['attempts']} was lost")
+                self._ensure_forgotten_landed()
                 await self._renew()
                 await self._begin()
             case Next.BEGIN:
@@ -242,7 +258,7 @@ class _Write:
                 if (found := await self._read_back_first()) is not None:
                     return await self._adopt_forgotten(found)
                 await self._begin()
-        self._remember()
+        self._remember(self.row["mark"])
         return await self._send(send)
 
     # After a restore
@@ -250,13 +266,19 @@ class _Write:
     async def _read_back_first(self) -> Outcome | None:
         """Return what was done and forgotten; None if it is known that it was not."""
         readback = self.readback or self.forgotten
-        first = readback_first.FirstReadback(self.connection, self.effect, self.row, readback)
+        first = readback_first.FirstReadback(
+            self.connection, self.effect, self.row, readback, self._ensure_forgotten_landed
+        )
         if readback is None and self.resend:
             return None
         try:
-            return await first.find()
+            found = await first.find()
         except readback_first.Unknown as unknown:
-            await self._ask(str(unknown))
+            uncertain = await self._uncertain(str(unknown))
+            await first.note("asked")
+            raise uncertain from None
+        self.looked_first = True
+        return found
 
     async def _adopt_forgotten(self, found: Outcome) -> Outcome:
         """Take what was found for the outcome; nothing is sent, so nothing can land late."""
@@ -266,9 +288,16 @@ class _Write:
             raise self._done_by_another()
         return found
 
-    def _remember(self) -> None:
-        """Write down outside of the database that this attempt began, before its request leaves."""
-        outside(self.settings).note_attempt(self.row["lineage"], self.row["mark"])
+    def _remember(self, mark: int) -> None:
+        """Write down outside of the database that an attempt has this mark, before its request leaves."""
+        outside(self.settings).note_attempt(self.row["lineage"], mark)
+
+    async def _leave_now(self) -> None:
+        """Write down, in the database and outside of it, that the request leaves only now; raises LookupError."""
+        mark = await store.leaves_now(self.connection, self.row["id"])
+        if mark is None:
+            raise LookupError("the database has forgotten it")
+        self._remember(mark)
 
     # Before it is sent
 
@@ -308,18 +337,7 @@ class _Write:
     async def _begin(self) -> None:
         scope, baseline = None, None
         if isinstance(self.readback, CountReadback):
-            scope = self.readback.scope
-            for neighbour in await store.open_neighbours(self.connection, self.row["id"], scope):
-                other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
-                self._ensure_landed(
-                    neighbour, f"the answer to {other} was lost, from which it could not be told"
-                )
-            # What was there when it was looked for: what has come since may be ours.
-            baseline = await self.readback.count() if self.counted is None else self.counted
-            if self._is_sent_again_for_a_person and self.row["baseline"] is not None:
-                baseline = baseline & set(
-                    self.row["baseline"]
-                )  # a person may be wrong: it may have come already
+            scope, baseline = self.readback.scope, await self._baseline(self.readback)
         self.earlier = self.row["attempted_at"], self.row["given_up_at"], self.row["clock"]
         self.fence.begin()
         begun = await store.begin(
@@ -334,6 +352,21 @@ class _Write:
             raise self._done_by_another()
         self.row = begun
 
+    async def _baseline(self, readback: CountReadback) -> set[str]:
+        """Return what was there before this attempt: what comes from now on may be ours."""
+        neighbours = await store.open_neighbours(self.connection, self.row["id"], readback.scope)
+        for neighbour in neighbours:
+            other = f"{neighbour['step']} of {neighbour['label']} (effect {neighbour['id']})"
+            self._ensure_landed(neighbour, f"the answer to {other} was lost, from which it could not be told")
+        there = await readback.count() if self.counted is None else self.counted
+        before = self.row["baseline"]
+        if not self._is_sent_again_for_a_person or self.looked_first or before is None:
+            return there
+        # A person may be wrong: it may have come already, unless that is what another one brought.
+        if neighbours and there - {*before} - await store.references(self.connection, readback.scope):
+            await self._stop_for(neighbours[0])
+        return there & {*before}
+
     def _ensure_decided(self) -> None:
         """Raise if it was undone with an earlier try of its business, but for a surplus."""
         if self.row["state"] == "doubled" and 0 < self.row["generation"] < self.effect.generation:
@@ -347,7 +380,7 @@ class _Write:
         then, now = self.row["request"], self.effect.request
         if self.row["digest"] != self.effect.digest:
             changed = {
-                name: f"{then.get(name)!r} then, {now.get(name)!r} now"
+                name: f"{_short(then.get(name))} then, {_short(now.get(name))} now"
                 for name in sorted({*then, *now})
                 if then.get(name) != now.get(name)
             }
@@ -362,7 +395,7 @@ class _Write:
         operation, expected = self.effect.operation, self.effect.expected
         crash_point(f"intended {operation}")
         try:
-            with self.fence.around(partial(store.leaves_now, self.connection, self.row["id"])):
+            with self.fence.around(self._leave_now):
                 outcome = await send()
         except Exception as error:
             if (found := await self._failed(error)) is None:
@@ -435,10 +468,10 @@ class _Write:
     async def _note_double(self, outcome: Outcome) -> None:
         """Write down what came of our request beside what another process has written down, if it is another thing."""
         async with lent(self.settings) as connection:
-            row = await store.read(connection, self.row["id"])
+            row = await store.read_again(connection, self.row)
             known = [] if row is None else [*row["reference"], *row["surplus"], *row["decided"]]
-            if surplus := [each for each in outcome.reference if each not in known]:
-                await late_check.note(self.settings, connection, row or self.row, surplus)
+            if row and (surplus := [each for each in outcome.reference if each not in known]):
+                await late_check.note(self.settings, connection, row, surplus)
 
     def _done_by_another(self) -> EffectBusy:
         """Return the error for an outcome that another process wrote down without the lock, which it had lost."""
@@ -451,21 +484,30 @@ class _Write:
         By another connection where ours is lost, for later nobody may find it out.
         """
         call = None if check_after is None else self.effect.call
-        check_after = None if call is None else check_after
+        write = partial(
+            store.done,
+            effect_id=self.row["id"],
+            effect=self.effect,
+            outcome=outcome,
+            scope=self.readback.scope if isinstance(self.readback, CountReadback) else None,
+            call=call,
+            check_after=None if call is None else check_after,
+        )
         try:
             with reaching(self.settings):
-                return await store.done(
-                    self.connection, self.row["id"], outcome, call=call, check_after=check_after
-                )
+                return await write(self.connection)
         except DatabaseUnavailable:
             async with lent(self.settings) as connection:
-                return await store.done(
-                    connection, self.row["id"], outcome, call=call, check_after=check_after
-                )
+                return await write(connection)
 
     async def _ask(self, why: str, cause: Exception | None = None) -> NoReturn:
-        await store.uncertain(self.connection, self.row["id"], why, self.effect)
-        raise EffectUncertain(self.row["id"], str(self.effect), why) from cause
+        raise await self._uncertain(why) from cause
+
+    async def _uncertain(self, why: str) -> EffectUncertain:
+        """Write down that a person must say; what a late check has found meanwhile is done."""
+        if not await store.uncertain(self.connection, self.row["id"], why, self.effect):
+            raise self._done_by_another()
+        return EffectUncertain(self.row["id"], str(self.effect), why)
 
     # Read-back
 
@@ -484,10 +526,20 @@ class _Write:
         On one machine a clock counts that nobody sets. Else that of the database does, and where it was set back, this
         waits no longer than the landing time.
         """
-        # A process that died may have sent its request late, and another may hold the call that it lost to it.
-        waited = 0.0 if row["ended"] else MAY_LEAVE_SECONDS + self.settings.call_seconds
-        longest = self._landing_seconds + waited
         age = row["age"] if (on_this_machine := seconds_since(row["clock"])) is None else on_this_machine
+        self._ensure_past(age, why, ended=row["ended"])
+
+    def _ensure_forgotten_landed(self) -> None:
+        """Raise while an attempt may still appear that the database forgot when it went back in time."""
+        if (age := self.row["readback_first_age"]) is not None:
+            self._ensure_past(
+                age, "the database went back in time, and may have forgotten an attempt", ended=False
+            )
+
+    def _ensure_past(self, age: float, why: str, *, ended: bool) -> None:
+        # A process that died may have sent its request late, and another may hold the call that it lost to it.
+        waited = 0.0 if ended else MAY_LEAVE_SECONDS + self.settings.call_seconds
+        longest = self._landing_seconds + waited
         if (seconds := longest - age) > 0:
             raise self._landing(min(seconds, longest), why)
 
@@ -501,15 +553,21 @@ class _Write:
 
     async def _count_new(self, readback: CountReadback) -> Outcome | None:
         began = self.row["attempted_at"]
-        for neighbour in await store.open_neighbours(self.connection, self.row["id"], readback.scope):
+        neighbours = await store.open_neighbours(self.connection, self.row["id"], readback.scope)
+        others = await store.references_of_others(self.connection, readback.scope, began)
+        there = await readback.count()
+        self.counted = (
+            None if neighbours else there
+        )  # else they may bring something until the next attempt begins
+        new = sorted(there - set(self.row["baseline"] or []) - others)
+        if not new:
+            return None
+        for neighbour in neighbours:
             if neighbour["attempted_at"] > began:
                 await self._stop_for(neighbour)
-        others = await store.references_of_others(self.connection, readback.scope, began)
-        self.counted = await readback.count()
-        new = sorted(self.counted - set(self.row["baseline"] or []) - others)
-        if new and len(new) != self.effect.expected:
+        if len(new) != self.effect.expected:
             await self._ask(f"{self.effect.expected} were asked for; new at the vendor are {new}.")
-        return Outcome(new, "found at the vendor after the answer was lost") if new else None
+        return Outcome(new, "found at the vendor after the answer was lost")
 
     async def _stop_for(self, neighbour: Row) -> None:
         """Raise: a later write of the same scope is the only one that could be mistaken for this one."""
@@ -531,9 +589,14 @@ def _may_be_done(row: Row) -> bool:
     return row["state"] in (*DONE, "uncertain") or row["attempted_at"] is not None
 
 
+def _short(value: object) -> str:
+    """Return a part of a request for an error's text: one of an API that nobody here knows may have megabytes."""
+    return one_line(repr(value), MAX_SHOWN)
+
+
 def _says_the_same(row: Row, effect: Effect) -> bool:
     """Return True if the row has all of the effect that a person could have corrected."""
-    same = ("digest", "expected", "operation", "label", "generation")
+    same = ("digest", "expected", "operation", "label", "generation", "account")
     return tuple(row["depends_on"]) == effect.depends_on and all(
         row[name] == getattr(effect, name) for name in same
     )

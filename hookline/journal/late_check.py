@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from hookline.database import lent
 from hookline.database.types import Connection, Row
-from hookline.journal import locks, store
+from hookline.journal import locks, readback_first, store
 from hookline.journal.effect import CountReadback, Readback
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
@@ -54,6 +54,8 @@ async def check(settings: Settings, row: Row, readback: Readback, proposal: str)
         DatabaseUnavailable: PostgreSQL is away.
     """
     async with lent(settings) as connection:
+        if not await store.is_to_check(connection, row):
+            return []
         found = await _found(connection, row, readback)
         current = await _current(connection, row) if found else row
         if found is None or current["state"] == "uncertain":  # a person decides
@@ -95,11 +97,20 @@ async def _found(connection: Connection, row: Row, readback: Readback) -> list[s
 
 
 async def _uncounted(connection: Connection, row: Row, readback: CountReadback) -> list[str] | None:
-    """Return what is there since the write and belongs to no effect; None where it may be of another write."""
+    """
+    Return what is there since the write and belongs to no effect; None where it may be of another write.
+
+    Since a restore, it may be of a write that is forgotten, or nobody knows what was there before: then only what says
+    at the vendor whose it is counts.
+    """
     await locks.lock(connection, f"scope {readback.scope}")
-    known = await store.references(connection, readback.scope)
-    found = await readback.count() - set(row["baseline"] or []) - known
-    neighbours = [] if not found else await store.open_neighbours(connection, row["id"], readback.scope)
+    if not (found := await readback.count() - set(row["baseline"] or [])):
+        return []
+    # What a person resolves meanwhile is among the open ones, or known by now.
+    neighbours = await store.open_neighbours(connection, row["id"], readback.scope)
+    found -= await store.references(connection, readback.scope)
+    if found and (row["baseline"] is None or await store.is_of_before(connection, row)):
+        found, _ = await readback_first.whose(readback, found, row["workflow"], row["key"])
     if others := [each["id"] for each in neighbours if _may_have_brought(each, found, row)]:
         await store.hurry_checks(connection, others)
         return None

@@ -8,6 +8,7 @@ since: then an earlier step of it was looked for, and was not there.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,9 +27,17 @@ class Unknown(Exception):
 
 
 def is_due(row: Row) -> bool:
-    """Return True if an effect must be looked for before it is sent, and was not yet."""
-    since = row["readback_first_since"]
-    return since is not None and (row["first_readback_at"] is None or row["first_readback_at"] < since)
+    """
+    Return True if an effect must be looked for before it is sent, and was not yet.
+
+    What was found counts once it is adopted, and what was absent once it is sent: its process may have died before.
+    """
+    since, at, began = row["readback_first_since"], row["first_readback_at"], row["attempted_at"]
+    if since is None:
+        return False
+    if at is None or at < since or row["first_readback"] not in {"absent", "asked"}:
+        return True
+    return began is not None and began < at
 
 
 @dataclass
@@ -39,6 +48,8 @@ class FirstReadback:
     effect: Effect
     row: Row
     readback: Readback | None
+    ensure_landed: Callable[[], None]
+    """Raises while what is not there may still appear."""
     there: set[str] | None = None
     """What was counted at the vendor."""
 
@@ -49,15 +60,14 @@ class FirstReadback:
         Raises:
             Unknown: it cannot be known.
         """
-        try:
-            found = await self._find()
-        except Unknown:
-            await self._note("asked")
-            raise
-        await self._note("absent" if found is None else "as wanted" if found.is_state else "found")
+        found = await self._find()
+        if found is None and self.readback is not None:
+            self.ensure_landed()
+        await self.note("absent" if found is None else "as wanted" if found.is_state else "found")
         return found
 
-    async def _note(self, found: str) -> None:
+    async def note(self, found: str) -> None:
+        """Write down what came of it: that a person was asked only after that is on disk, or nobody would be."""
         scope = self.readback.scope if isinstance(self.readback, CountReadback) else None
         # So that a late check takes nothing that was there for something that came too much.
         baseline = self.there if found == "asked" else None
@@ -75,10 +85,9 @@ class FirstReadback:
         )
 
     async def _find_counted(self, readback: CountReadback) -> Outcome | None:
-        since = self.row["readback_first_since"]
         self.there = await readback.count()
-        unknown = self.there - await store.known_of(self.connection, readback.scope, since)
-        ours, unmarked = await self._whose(readback, unknown)
+        unknown = self.there - await store.known_of(self.connection, readback.scope, self.row["attempted_at"])
+        ours, unmarked = await whose(readback, unknown, self.effect.workflow, self.effect.key)
         if not ours and not unmarked:
             return None
         if ours and len(ours) == self.effect.expected:
@@ -89,24 +98,25 @@ class FirstReadback:
             "journal nor the vendor says whose they are."
         )
 
-    async def _whose(self, readback: CountReadback, unknown: set[str]) -> tuple[set[str], set[str]]:
-        """Return which of these are this business's, and which may be anybody's; what is another's is in neither."""
-        if readback.texts is None or len(unknown) > MAX_UNKNOWN:
-            return set(), unknown
-        ours: set[str] = set()
-        unmarked: set[str] = set()
-        for each in unknown:
-            tokens = _TOKEN.findall("\n".join(await readback.texts(each)))
-            if any(self._is_ours(token) for token in tokens):
-                ours.add(each)
-            elif not tokens:
-                unmarked.add(each)
-        return ours, unmarked
 
-    def _is_ours(self, token: str) -> bool:
-        """Return True for a token of any step of this business (`tasks.effects.BusinessKey.token`)."""
-        begins, rest = (
-            token.startswith(start := f"[{self.effect.workflow} {self.effect.key}"),
-            token[len(start) :],
-        )
-        return begins and rest.startswith(("]", ": ", ", generation "))
+async def whose(
+    readback: CountReadback, things: set[str], workflow: str, key: str
+) -> tuple[set[str], set[str]]:
+    """Return which things are this business's, and which may be anybody's; what is another's is in neither."""
+    if readback.texts is None or len(things) > MAX_UNKNOWN:
+        return set(), things
+    ours: set[str] = set()
+    unmarked: set[str] = set()
+    for each in things:
+        tokens = _TOKEN.findall("\n".join(await readback.texts(each)))
+        if any(_is_of(token, workflow, key) for token in tokens):
+            ours.add(each)
+        elif not tokens:
+            unmarked.add(each)
+    return ours, unmarked
+
+
+def _is_of(token: str, workflow: str, key: str) -> bool:
+    """Return True for a token of any step of this business (`tasks.effects.BusinessKey.token`)."""
+    start = f"[{workflow} {key}"
+    return token.startswith(start) and token[len(start) :].startswith(("]", ": ", ", generation "))

@@ -1,6 +1,7 @@
 """The journal's SQL for effects: one function a statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from hookline.database.types import Connection, Row
+from hookline.inbox.search import labelled
 from hookline.journal.clock import stamp
 from hookline.journal.effect import Effect, Outcome
 
@@ -26,12 +28,14 @@ extract(epoch FROM clock_timestamp() - coalesce(given_up_at, attempted_at))::flo
 """The seconds since nobody waits for the answer; where a process died (not `ended`), since its attempt began."""
 _LINEAGE = """
 (SELECT id FROM lineage) AS lineage, (SELECT held_reason FROM lineage) AS held_reason,
-(SELECT readback_first_since FROM lineage) AS readback_first_since
+(SELECT readback_first_since FROM lineage) AS readback_first_since,
+(SELECT extract(epoch FROM clock_timestamp() - readback_first_since) FROM lineage)::float8 AS readback_first_age
 """
 _AS_USUAL = (
     "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL OR readback_first_since IS NOT NULL)"
 )
-_REQUEST = "label, operation, digest, request, expected, depends_on, generation"
+_NOT_HELD = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL)"
+_REQUEST = "label, operation, digest, request, expected, needs, depends_on, generation, account"
 """The columns of an effect that a person's correction may change."""
 
 
@@ -42,8 +46,10 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
         effect.digest,
         effect.request,
         effect.expected,
+        effect.needs,
         effect.depends_on,
         effect.generation,
+        effect.account,
     )
 
 
@@ -56,6 +62,7 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
 #   intended               not_applied: known to have changed nothing           intended (transient) or failed
 #   intended, uncertain    uncertain: nobody can know                           uncertain
 #   uncertain              resolve: a person says so                            done or intended
+#   failed, uncertain, left by its run: done_by_hand: a person did it there     done
 #   intended, failed       found_late: a late check found it                    done
 #   done, undone           doubled: a late check found more than was wanted     doubled
 #   doubled                undoubled: the surplus is undone, or is no double    done, or undone if it was compensated
@@ -78,18 +85,19 @@ async def intend(
 
     Returns:
         Its row, either way; `being_compensated`: its business is, and this is no step of it; `begun`: its first
-        attempt began; `lineage`, `held_reason`, `readback_first_since`: the state of the database.
+        attempt began; `lineage`, `held_reason`, `readback_first_since`, `readback_first_age`: the state of the
+        database.
     """
     while True:
         row = await connection.fetchrow(
             f"""
             INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at,
                                  clock, call, check_at)
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, begins::int,
-                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $14 END, $15::jsonb,
-                   CASE WHEN begins AND $15::jsonb IS NOT NULL
-                        THEN clock_timestamp() + make_interval(secs => $16) END
-            FROM (SELECT $13 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, begins::int,
+                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $16 END, $17::jsonb,
+                   CASE WHEN begins AND $17::jsonb IS NOT NULL
+                        THEN clock_timestamp() + make_interval(secs => $18) END
+            FROM (SELECT $15 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
             ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
             RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun, {_LINEAGE}
             """,  # noqa: S608  (a constant)
@@ -160,13 +168,17 @@ async def begin(
     )
 
 
-async def leaves_now(connection: Connection, effect_id: int) -> None:
-    """Write down that the request of the open attempt leaves only now, or another one of it does."""
-    await connection.execute(
-        "UPDATE effects SET attempted_at = clock_timestamp(), clock = $2 WHERE id = $1 AND attempted_at IS NOT NULL",
+async def leaves_now(connection: Connection, effect_id: int) -> int | None:
+    """Write down that a request of the open attempt leaves only now, and return its mark; None if none is open."""
+    mark: int | None = await connection.fetchval(
+        """
+        UPDATE effects SET attempted_at = clock_timestamp(), clock = $2
+        WHERE id = $1 AND attempted_at IS NOT NULL RETURNING mark
+        """,
         effect_id,
         stamp(),
     )
+    return mark
 
 
 async def give_up(
@@ -194,8 +206,10 @@ async def give_up(
 async def done(
     connection: Connection,
     effect_id: int,
+    effect: Effect,
     outcome: Outcome,
     *,
+    scope: str | None,
     call: Mapping[str, Any] | None = None,
     check_after: float | None = None,
 ) -> bool:
@@ -205,7 +219,9 @@ async def done(
     Args:
         connection: has the effect's lock.
         effect_id: which.
+        effect: which; in a database that went back in time meanwhile, another effect may have its number.
         outcome: what it brought.
+        scope: where it is counted.
         call: how it is looked for again.
         check_after: the seconds until it is looked for again, if an attempt before this one may have worked too.
     """
@@ -214,14 +230,20 @@ async def done(
         UPDATE effects
         SET state = 'done', reference = $2, answer = $3, reason = NULL, finished_at = clock_timestamp(), checks = 0,
             check_at = clock_timestamp() + make_interval(secs => $4),
-            call = CASE WHEN $4::float8 IS NOT NULL OR attempts > 1 THEN coalesce($5, call) END
-        WHERE id = $1 AND state IN ('intended', 'failed', 'uncertain') RETURNING true
+            call = CASE WHEN $4::float8 IS NOT NULL OR attempts > 1 THEN coalesce($5, call) END,
+            scope = coalesce(scope, $9)
+        WHERE id = $1 AND (workflow, key, step) = ($6, $7, $8) AND state IN ('intended', 'failed', 'uncertain')
+        RETURNING true
         """,
         effect_id,
         outcome.reference,
         outcome.answer,
         check_after,
         call,
+        effect.workflow,
+        effect.key,
+        effect.step,
+        scope,
     )
     return written is not None
 
@@ -263,15 +285,19 @@ async def not_applied(
     )
 
 
-async def uncertain(connection: Connection, effect_id: int, reason: str, effect: Effect) -> None:
-    """Write down that nobody can know, and which flow run and dispatch wait for a person's word; no late check does."""
-    await connection.execute(
+async def uncertain(connection: Connection, effect_id: int, reason: str, effect: Effect) -> bool:
+    """
+    Write down that nobody can know, and which flow run and dispatch wait for a person's word; no late check does.
+
+    Return False if it is known meanwhile: a late check has found it.
+    """
+    written = await connection.fetchval(
         """
         UPDATE effects SET state = 'uncertain', reason = $2, call = $5, check_at = NULL,
             given_up_at = coalesce(given_up_at, clock_timestamp()),
             waiting = ARRAY(SELECT DISTINCT each FROM unnest(waiting || ARRAY[$3, $4]::uuid[]) AS each
                             WHERE each IS NOT NULL)
-        WHERE id = $1
+        WHERE id = $1 AND state IN ('intended', 'failed', 'uncertain') RETURNING true
         """,
         effect_id,
         reason,
@@ -279,6 +305,7 @@ async def uncertain(connection: Connection, effect_id: int, reason: str, effect:
         effect.dispatch_id,
         effect.call,
     )
+    return written is not None
 
 
 async def resolve(
@@ -311,6 +338,38 @@ async def resolve(
     )
 
 
+async def done_by_hand(
+    connection: Connection,
+    effect_id: int,
+    *,
+    reason: str,
+    reference: list[str],
+    answer: Mapping[str, Any] | None,
+    check_after: float | None,
+) -> Row | None:
+    """
+    Write down that a person did it at the vendor; return None if a run may still be at it, or it is done.
+
+    One whose answer was lost may land all the same: where it can be looked for, it is, after so many seconds.
+    """
+    return await connection.fetchrow(
+        """
+        UPDATE effects SET waiting = '{}', state = 'done', reason = $2, reference = $3, answer = $4,
+            finished_at = clock_timestamp(), check_at = clock_timestamp() + make_interval(secs => $5)
+        WHERE id = $1 AND (
+            state IN ('failed', 'uncertain')
+            OR (state = 'intended' AND (attempted_at IS NULL OR given_up_at IS NOT NULL)
+                AND dispatch_id IN (SELECT id FROM dispatches WHERE state IN ('failed', 'discarded'))))
+        RETURNING *
+        """,
+        effect_id,
+        reason,
+        reference,
+        answer,
+        check_after,
+    )
+
+
 # Late checks ------------------------------------------------------------------------------------------------
 
 
@@ -318,20 +377,32 @@ async def claim_checks(database: "Connection | asyncpg.Pool", limit: int, lease:
     """
     Claim effects whose late check is due, for so many seconds: after that, another process may have them.
 
-    What happened, or was undone since; and what may have happened, once nobody waits for its answer.
+    What happened, or was undone since; and what may have happened, once nobody waits for its answer. None while the
+    database is held: it does not know what was done.
     """
     return await database.fetch(
-        """
+        f"""
         UPDATE effects SET check_at = clock_timestamp() + make_interval(secs => $2)
         WHERE id IN (SELECT id FROM effects
                      WHERE check_at <= clock_timestamp() AND call IS NOT NULL
                        AND state IN ('done', 'doubled', 'undone', 'failed', 'intended')
+                       AND {_NOT_HELD}
                      ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING *, check_at AS claimed_until
-        """,
+        """,  # noqa: S608  (a constant)
         limit,
         lease,
     )
+
+
+async def is_to_check(connection: Connection, row: Row) -> bool:
+    """Return True unless the database went back in time since the check was claimed: it may not know the effect."""
+    known: bool = await connection.fetchval(
+        f"SELECT EXISTS (SELECT FROM effects WHERE id = $1 AND created_at = $2) AND {_NOT_HELD}",  # noqa: S608
+        row["id"],
+        row["created_at"],
+    )
+    return known
 
 
 async def hurry_checks(connection: Connection, effect_ids: Sequence[int]) -> None:
@@ -412,26 +483,27 @@ async def doubled(
     """
     Write down that the vendor has more than was wanted; return False if the effect is neither done nor undone.
 
-    Its dispatch needs a person too, unless it is open again.
+    Its dispatch needs a person too, at once or at its end.
     """
-    found = await connection.fetchval(
-        """
-        WITH found AS (
-            UPDATE effects SET state = 'doubled', reason = $3, checks = checks + 1,
-                check_at = clock_timestamp() + make_interval(secs => $4),
-                surplus = ARRAY(SELECT DISTINCT unnest(surplus || $2::text[]) ORDER BY 1)
-            WHERE id = $1 AND state IN ('done', 'doubled', 'undone') RETURNING dispatch_id
-        ), its_dispatch AS (
-            UPDATE dispatches SET state = 'doubled', reason = $3, waits_for = $1
-            WHERE id = (SELECT dispatch_id FROM found) AND state = 'done'
+    async with _dispatch_locked(connection, effect_id):
+        found = await connection.fetchval(
+            """
+            WITH found AS (
+                UPDATE effects SET state = 'doubled', reason = $3, checks = checks + 1,
+                    check_at = clock_timestamp() + make_interval(secs => $4),
+                    surplus = ARRAY(SELECT DISTINCT unnest(surplus || $2::text[]) ORDER BY 1)
+                WHERE id = $1 AND state IN ('done', 'doubled', 'undone') RETURNING dispatch_id
+            ), its_dispatch AS (
+                UPDATE dispatches SET state = 'doubled', reason = $3, waits_for = $1
+                WHERE id = (SELECT dispatch_id FROM found) AND state = 'done'
+            )
+            SELECT true FROM found
+            """,
+            effect_id,
+            list(surplus),
+            reason,
+            next_after,
         )
-        SELECT true FROM found
-        """,
-        effect_id,
-        list(surplus),
-        reason,
-        next_after,
-    )
     return found is not None
 
 
@@ -474,36 +546,51 @@ async def undoubled(
 
     What was found meanwhile is still too much. What was compensated meanwhile is undone from now on.
     """
-    return await connection.fetchrow(
-        """
-        WITH rest AS (
-            SELECT array(SELECT each FROM unnest(surplus) AS each WHERE each <> ALL($3)) AS of_surplus,
-                   EXISTS (SELECT FROM compensation_steps s
-                           WHERE s.workflow = e.workflow AND s.key = e.key AND s.generation = e.generation)
-                   AND NOT EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
-                                   WHERE s.workflow = e.workflow AND s.key = e.key AND s.generation = e.generation
-                                     AND (o.state NOT IN ('done', 'kept')
-                                          OR (s.compensates = e.id AND o.state = 'kept'))) AS is_undone
-            FROM effects e WHERE id = $1
-        ), effect AS (
-            UPDATE effects
-            SET state = CASE WHEN of_surplus <> '{}' THEN state WHEN is_undone THEN 'undone' ELSE 'done' END,
-                reason = CASE WHEN of_surplus = '{}' THEN $2 ELSE reason END, undo_actor = NULL,
-                surplus = of_surplus,
-                decided = decided || ARRAY(SELECT each FROM unnest(surplus) AS each WHERE each = ANY($3))
-            FROM rest WHERE id = $1 AND state = 'doubled' RETURNING effects.*
-        ), its_dispatch AS (
-            UPDATE dispatches d SET state = 'done', reason = NULL, waits_for = NULL
-            FROM effect e
-            WHERE d.id = e.dispatch_id AND d.state = 'doubled' AND e.state <> 'doubled'
-              AND NOT EXISTS (SELECT FROM effects o WHERE o.dispatch_id = d.id AND o.state = 'doubled' AND o.id <> $1)
+    async with _dispatch_locked(connection, effect_id):
+        return await connection.fetchrow(
+            """
+            WITH rest AS (
+                SELECT array(SELECT each FROM unnest(surplus) AS each WHERE each <> ALL($3)) AS of_surplus,
+                       EXISTS (SELECT FROM compensation_steps s
+                               WHERE s.workflow = e.workflow AND s.key = e.key AND s.generation = e.generation)
+                       AND NOT EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
+                                       WHERE s.workflow = e.workflow AND s.key = e.key AND s.generation = e.generation
+                                         AND (o.state NOT IN ('done', 'kept')
+                                              OR (s.compensates = e.id AND o.state = 'kept'))) AS is_undone
+                FROM effects e WHERE id = $1
+            ), effect AS (
+                UPDATE effects
+                SET state = CASE WHEN of_surplus <> '{}' THEN state WHEN is_undone THEN 'undone' ELSE 'done' END,
+                    reason = CASE WHEN of_surplus = '{}' THEN $2 ELSE reason END, undo_actor = NULL,
+                    surplus = of_surplus,
+                    decided = decided || ARRAY(SELECT each FROM unnest(surplus) AS each WHERE each = ANY($3))
+                FROM rest WHERE id = $1 AND state = 'doubled' RETURNING effects.*
+            ), its_dispatch AS (
+                UPDATE dispatches d SET state = 'done', reason = NULL, waits_for = NULL
+                FROM effect e
+                WHERE d.id = e.dispatch_id AND d.state = 'doubled' AND e.state <> 'doubled'
+            )
+            SELECT * FROM effect
+            """,
+            effect_id,
+            reason,
+            list(surplus),
         )
-        SELECT * FROM effect
-        """,
-        effect_id,
-        reason,
-        list(surplus),
-    )
+
+
+@asynccontextmanager
+async def _dispatch_locked(connection: Connection, effect_id: int) -> AsyncIterator[None]:
+    """
+    Within, in one transaction, an effect's dispatch does not end, so that what is written of the effect is seen there.
+
+    It is locked before the effect by everything that changes both for a double.
+    """
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM dispatches WHERE id = (SELECT dispatch_id FROM effects WHERE id = $1) FOR NO KEY UPDATE",
+            effect_id,
+        )
+        yield
 
 
 # Looking first, after a restore -----------------------------------------------------------------------------
@@ -547,23 +634,36 @@ async def began_since(connection: Connection, effect: Effect, since: datetime) -
     return bool(began)
 
 
-async def known_of(connection: Connection, scope: str, since: datetime) -> set[str]:
+async def known_of(connection: Connection, scope: str, began: datetime | None) -> set[str]:
     """
     Return what the journal knows of a scope: what effects brought, and what was there before they began.
 
-    Only those that began before `since`: a later one may have found what nobody knew.
+    What was there when an effect began that was itself looked for first may be what nobody knew. And what was there
+    when one began after the open attempt of another, at `began`, may be what that attempt brought.
     """
     found = await connection.fetchval(
         """
         SELECT array_agg(DISTINCT known) FROM (
             SELECT unnest(reference) AS known FROM effects WHERE scope = $1
             UNION ALL SELECT jsonb_array_elements_text(baseline) FROM effects
-                      WHERE scope = $1 AND jsonb_typeof(baseline) = 'array' AND attempted_at < $2) AS each
+                      WHERE scope = $1 AND jsonb_typeof(baseline) = 'array' AND first_readback_at IS NULL
+                        AND ($2::timestamptz IS NULL OR attempted_at <= $2)) AS each
         """,
         scope,
-        since,
+        began,
     )
     return set(found or [])
+
+
+async def is_of_before(connection: Connection, row: Row) -> bool:
+    """Return True if an effect was begun before the database went back in time: what came since may be forgotten."""
+    before: bool | None = await connection.fetchval(
+        "SELECT coalesce($1::timestamptz, $2, $3) < released_at FROM lineage",
+        row["attempted_at"],
+        row["given_up_at"],
+        row["created_at"],
+    )
+    return bool(before)
 
 
 # Corrections ------------------------------------------------------------------------------------------------
@@ -572,7 +672,7 @@ async def known_of(connection: Connection, scope: str, since: datetime) -> set[s
 async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:
     """Write down the request as it is now, of an effect of which nothing was done."""
     await connection.execute(
-        f"UPDATE effects SET ({_REQUEST}) = ($2, $3, $4, $5, $6, $7, $8) WHERE id = $1",  # noqa: S608  (a constant)
+        f"UPDATE effects SET ({_REQUEST}) = ($2, $3, $4, $5, $6, $7, $8, $9, $10) WHERE id = $1",  # noqa: S608  (a constant)
         effect_id,
         *_request_of(effect),
     )
@@ -595,9 +695,17 @@ async def correct(connection: Connection, workflow: str, key: str, step: str, re
 # Reading ----------------------------------------------------------------------------------------------------
 
 
-async def read(connection: Connection, effect_id: int) -> Row | None:
-    """Return one effect by its number."""
-    return await connection.fetchrow("SELECT * FROM effects WHERE id = $1", effect_id)
+async def read(connection: Connection, effect_id: int, *, lock: bool = False) -> Row | None:
+    """Return one effect by its number; with `lock`, nobody changes it until the transaction ends."""
+    locked = "FOR UPDATE" if lock else ""
+    return await connection.fetchrow(f"SELECT * FROM effects WHERE id = $1 {locked}", effect_id)  # noqa: S608
+
+
+async def read_again(connection: Connection, row: Row) -> Row | None:
+    """Return an effect as it is now; None where the database went back in time meanwhile, and does not know it."""
+    return await connection.fetchrow(
+        "SELECT * FROM effects WHERE id = $1 AND created_at = $2", row["id"], row["created_at"]
+    )
 
 
 async def current(connection: Connection, workflow: str, key: str, step: str) -> Row | None:
@@ -607,7 +715,8 @@ async def current(connection: Connection, workflow: str, key: str, step: str) ->
         SELECT * FROM effects e
         WHERE workflow = $1 AND key = $2 AND step = $3 AND state IN ('done', 'doubled')
           AND NOT EXISTS (SELECT FROM effects f
-                          WHERE f.depends_on <> '{}' AND f.depends_on && e.reference AND f.state = 'failed')
+                          WHERE f.depends_on <> '{}' AND f.depends_on && e.reference AND f.account = e.account
+                            AND f.state = 'failed')
         """,
         workflow,
         key,
@@ -626,6 +735,16 @@ async def steps(connection: Connection, workflow: str, key: str, prefix: str) ->
         key,
         prefix,
     )
+
+
+async def keys(connection: Connection, workflow: str, prefix: str) -> list[str]:
+    """Return the business keys of a workflow that begin so."""
+    found = await connection.fetch(
+        "SELECT DISTINCT key FROM effects WHERE workflow = $1 AND starts_with(key, $2) ORDER BY key",
+        workflow,
+        prefix,
+    )
+    return [row["key"] for row in found]
 
 
 async def uncertain_of(database: "Connection | asyncpg.Pool", flow_run_id: UUID | None) -> int | None:
@@ -699,7 +818,8 @@ async def dependencies(connection: Connection, effect: Effect) -> Sequence[Row]:
                EXISTS (SELECT FROM compensation_steps s JOIN effects o ON o.id = s.effect_id
                        WHERE s.compensates = e.id AND o.state NOT IN ('done', 'kept')) AS being_undone
         FROM unnest($1::text[]) AS needed JOIN effects e ON e.reference @> ARRAY[needed]
-        WHERE split_part(e.operation, '.', 1) = split_part($2, '.', 1) AND (e.workflow, e.key) <> ($3, $4)
+        WHERE split_part(e.operation, '.', 1) = split_part($2, '.', 1) AND e.account = $5
+          AND (e.workflow, e.key) <> ($3, $4)
           AND NOT EXISTS (SELECT FROM compensation_steps WHERE effect_id = e.id)
         ORDER BY needed, e.id DESC
         """,
@@ -707,19 +827,29 @@ async def dependencies(connection: Connection, effect: Effect) -> Sequence[Row]:
         effect.operation,
         effect.workflow,
         effect.key,
+        effect.account,
     )
 
 
-async def find(connection: Connection, *, state: str | None, key: str | None) -> Sequence[Row]:
-    """Return effects for people: by state, and by business key, label, flow run, dispatch or vendor reference."""
+async def find(
+    connection: Connection, *, state: str | None, key: str | None, limit: int | None = None
+) -> Sequence[Row]:
+    """
+    Return effects for people: by state; by business key, label, what it is about, flow run, dispatch, reference.
+
+    With a limit, the latest of them.
+    """
     return await connection.fetch(
-        """
-        SELECT * FROM effects
+        f"""
+        SELECT * FROM (SELECT * FROM effects
         WHERE ($1::text IS NULL OR state = $1)
           AND ($2::text IS NULL OR key = $2 OR label = $2 OR split_part(label, ' ', -1) = $2
-               OR flow_run_id::text = $2 OR dispatch_id::text = $2 OR reference @> ARRAY[$2])
-        ORDER BY id
-        """,
+               OR (position('@' IN key) > 0 AND split_part(key, '@', 1) = $2)
+               OR flow_run_id::text = $2 OR dispatch_id::text = $2 OR reference @> ARRAY[$2]
+               OR dispatch_id IN (SELECT id FROM dispatches WHERE {labelled("$2")}))
+        ORDER BY id DESC LIMIT $3) AS latest ORDER BY id
+        """,  # noqa: S608  (constants)
         state,
         key,
+        limit,
     )

@@ -7,6 +7,7 @@ from hookline.clients.operation import Operation
 from hookline.hooks import Hooks
 from hookline.hooks.poll import Poll
 from hookline.hooks.sources import IdHeader, Source
+from hookline.vendors import UnusableVendor
 
 
 def misfits(name: str, source: Source) -> list[str]:
@@ -28,9 +29,12 @@ def operation_of(poll: Poll) -> Operation[..., object]:
         ValueError: there is none, or it is no read.
     """
     vendor, _, name = poll.operation.partition(".")
-    if vendor not in CLIENTS:
-        raise ValueError(f"there is no vendor {vendor!r}; there are: {', '.join(CLIENTS)}")
-    found = operations(CLIENTS[vendor]).get(name)
+    try:
+        found = operations(CLIENTS[vendor]).get(name)
+    except KeyError:
+        raise ValueError(f"there is no vendor {vendor!r}; there are: {', '.join(CLIENTS)}") from None
+    except UnusableVendor as error:
+        raise ValueError(str(error)) from None
     if found is None:
         raise ValueError(f"{vendor} has no operation {name!r}; see: hookline operations {vendor}")
     if not found.reads or found.session != "uses":

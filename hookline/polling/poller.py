@@ -22,6 +22,7 @@ from hookline.polling.fit import operation_of, wrong_polls
 from hookline.polling.reader import Found, Item, Reader
 from hookline.settings import Settings
 from hookline.text import one_line
+from hookline.waits import store as waits
 
 logger = logging.getLogger(__name__)
 
@@ -67,18 +68,21 @@ class Poller:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._turn = 0
 
-    def names(self) -> list[str]:
-        """Return the sources that are polled: of `hooks.yaml`, right, switched on, and with a route."""
-        wrong = wrong_polls(self.hooks)
+    async def names(self) -> list[str]:
+        """Return the sources that are polled: right, switched on, and with a route, or with a run that waits."""
+        wrong, waited = wrong_polls(self.hooks), await waits.sources(self.database)
         return [
             name
             for name, source in self.hooks.sources.items()
-            if source.poll and source.enabled and name not in wrong and self.hooks.takes(name)
+            if source.poll
+            and source.enabled
+            and name not in wrong
+            and (self.hooks.takes(name) or name in waited)
         ]
 
     async def poll_due(self) -> None:
         """Start the polls that are due, up to the most at a time; they go on by themselves."""
-        for name in self._in_turn(self.names()):
+        for name in self._in_turn(await self.names()):
             if len(self._running) >= AT_ONCE:
                 return
             if name in self._running:

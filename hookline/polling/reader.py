@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
+from hookline.account_keys import key_at
 from hookline.clients.operation import Operation, Sender
 from hookline.clients.paging import SHORT, Paged
 from hookline.errors import HooklineError
@@ -334,6 +335,10 @@ class Reader:
         )
 
     def _id(self, values: Mapping[str, Any], body: bytes) -> str:
+        """Return what makes an item of this account this one."""
+        return key_at(self._id_there(values, body), **{self.poll.vendor: self.poll.account})
+
+    def _id_there(self, values: Mapping[str, Any], body: bytes) -> str:
         """Return what makes an item this one; of one without it, a digest of all that it says."""
         found = _value(self.source.id if isinstance(self.source.id, Template) else None, values)
         text = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""

@@ -3,6 +3,7 @@ The adapter to Prefect: the one package that may assume anything of Prefect's in
 
 | module | what it assumes |
 | --- | --- |
+| `block_types` | when a block type would be registered again |
 | `client` | all runs of a process share the client of one context |
 | `control` | (nothing: what a flow run asks of the engine) |
 | `errors` | how Prefect's client reports an outage, a refusal and a failure of its server |
@@ -12,8 +13,11 @@ The adapter to Prefect: the one package that may assume anything of Prefect's in
 | `result_storage` | how a run learns where its results are stored |
 | `retries` | the delay of a task is read after the condition of its retry |
 | `run_marks` | `retry_type`, a label and a variable, by which it is known who runs a flow run |
+| `run_names` | the name and the tags that a running flow sees of its run |
 | `server` | how Prefect's server is made and served |
 | `storable` | the ways by which texts and numbers reach the server |
+| `threaded_run` | the engine of a synchronous flow run, and how a thread is interrupted |
+| `suspension` | how a run is suspended and resumed, and where its dialog finds a form and leaves the answer |
 | `waits` | the functions in which Prefect sleeps within a run |
 | `worker` | what the process worker submits and has submitted |
 

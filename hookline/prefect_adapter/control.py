@@ -24,7 +24,9 @@ class Stop(Enum):
 class Control(Protocol):
     """The engine's control over one run."""
 
-    stop: Stop | None
+    @property
+    def stop(self) -> Stop | None:
+        """The reason to stop; None while it may go on."""
 
     async def ensure_lease(self) -> bool:
         """Renew the lease if it may have expired; return False, and set `stop`, if it was lost."""

@@ -8,8 +8,9 @@ then quotes the answer, and that in turn what was sent.
 from collections.abc import Iterator
 
 import httpx
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 
+from hookline.database import DatabaseUnavailable
 from hookline.errors import HooklineError
 
 OUTAGES = frozenset({401, 403, 407, 408, 421, 425, 429})
@@ -58,7 +59,21 @@ async def is_ready(client: PrefectClient) -> bool:
     return True
 
 
-def is_from_prefect(error: BaseException, client: PrefectClient) -> bool:
+def not_its_fault(
+    error: BaseException, client: PrefectClient | SyncPrefectClient
+) -> DatabaseUnavailable | PrefectUnavailable | None:
+    """Return the outage of PostgreSQL or Prefect that an error, raised by a flow, comes from; None if of none."""
+    for cause in causes(error):
+        if isinstance(cause, DatabaseUnavailable):
+            return cause
+        if is_from_prefect(cause, client):
+            outage = PrefectUnavailable(f"Prefect is away: {message(cause)}")
+            outage.__cause__ = error
+            return outage
+    return None
+
+
+def is_from_prefect(error: BaseException, client: PrefectClient | SyncPrefectClient) -> bool:
     """Return True if an error, raised by a flow, is an outage of the Prefect server, not of a vendor."""
     return isinstance(error, httpx.RequestError | httpx.HTTPStatusError) and (
         _was_sent_by(client, error) and is_unavailable(error)
@@ -89,7 +104,9 @@ def _detail(answer: httpx.Response) -> str:
     return str(detail)[:MAX_DETAIL] if detail else ""
 
 
-def _was_sent_by(client: PrefectClient, error: httpx.RequestError | httpx.HTTPStatusError) -> bool:
+def _was_sent_by(
+    client: PrefectClient | SyncPrefectClient, error: httpx.RequestError | httpx.HTTPStatusError
+) -> bool:
     try:
         return str(error.request.url).startswith(str(client.api_url))
     except RuntimeError:  # httpx knows of no request

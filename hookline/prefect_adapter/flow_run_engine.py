@@ -11,14 +11,14 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.results import ResultStore
+from prefect.utilities.callables import call_with_parameters
 from typing_extensions import override
 
 from hookline.clients.errors import VendorAway
 from hookline.context import waiting_for_next_attempt
-from hookline.database import DatabaseUnavailable
 from hookline.errors import HooklineError
 from hookline.prefect_adapter.control import Control, Stop
-from hookline.prefect_adapter.errors import PrefectUnavailable, causes, is_from_prefect, message
+from hookline.prefect_adapter.errors import not_its_fault
 from hookline.prefect_adapter.vendor_waits import awaiting_retry, vendor_away
 
 
@@ -53,9 +53,14 @@ class FlowRunEngine(AsyncFlowRunEngine[Any, Any]):
 
     @override
     async def call_flow_fn(self) -> Any:
-        """Call the flow; `sys.exit` ends this run alone."""
+        """Call the flow; `sys.exit` ends this run alone, and a generator is run to its end."""
         with no_exit():
-            return await super().call_flow_fn()
+            if not self.flow.isgenerator:
+                return await super().call_flow_fn()
+            generator: Any = call_with_parameters(self.flow.fn, self.parameters or {})
+            async for _ in generator:
+                pass
+            return await self.handle_success(None)
 
     @override
     def setup_flow_run_suspension_request(self) -> Any:
@@ -91,6 +96,8 @@ class DispatchFlowRun(FlowRunEngine):
         self.control = control
         self.refused: Abort | None = None
         """The refusal of Prefect, if it did not let the run go on."""
+        self.error: Exception | None = None
+        """The error of which the run failed last."""
 
     @override
     async def execute(self) -> None:
@@ -141,11 +148,9 @@ class DispatchFlowRun(FlowRunEngine):
         if (away := vendor_away(exc)) is not None:
             await self._wait_for_vendor(away)
             raise away
-        for cause in causes(exc):
-            if isinstance(cause, DatabaseUnavailable):
-                raise cause
-            if is_from_prefect(cause, self.client):
-                raise PrefectUnavailable(f"Prefect is away: {message(cause)}") from exc
+        if (outage := not_its_fault(exc, self.client)) is not None:
+            raise outage
+        self.error = exc
         return await super().handle_exception(exc, msg, result_store)
 
     @override

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import prefect.concurrency._asyncio
+import prefect.concurrency._sync
 import prefect.concurrency.asyncio
 import prefect.flow_engine
 import prefect.task_engine
@@ -24,6 +25,7 @@ READY: Final = "wait_until_ready"
 """The method of a task's engine that sleeps until the time of its state, if that is `AwaitingRetry` or scheduled."""
 LIMITS: Final = (
     (prefect.concurrency._asyncio, "aacquire_concurrency_slots_with_lease"),  # noqa: SLF001  (`concurrency()`, tags)
+    (prefect.concurrency._sync, "aacquire_concurrency_slots_with_lease"),  # noqa: SLF001  (the same, in threads)
     (prefect.concurrency.asyncio, "aacquire_concurrency_slots"),  # `rate_limit()`
 )
 """The functions that take slots of global concurrency limits by `names`, and sleep while the server answers 423."""

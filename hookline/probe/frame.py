@@ -6,7 +6,6 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any, Final, Literal
 
 import httpx
@@ -23,9 +22,10 @@ from hookline.clients import (
     VendorClient,
     VendorError,
 )
-from hookline.errors import HooklineError
+from hookline.errors import ConfigurationError, HooklineError
 from hookline.facts import Fact, facts_of
 from hookline.probe.shapes import sentence, shape
+from hookline.vendors import NoPart, part
 
 Verdict = Literal["as assumed", "otherwise", "not seen"]
 Outcome = Literal["done", "skipped", "failed", "unheard"]
@@ -104,8 +104,16 @@ def step(
 
 
 def steps_of(vendor: str) -> list[Step]:
-    """Return the steps of a vendor in their order."""
-    module = import_module(f"hookline.probe.{vendor}")
+    """
+    Return the steps of a vendor in their order.
+
+    Raises:
+        ConfigurationError: it has none.
+    """
+    try:
+        module = part(vendor, "probe")
+    except NoPart:
+        raise ConfigurationError(f"There is no probe of {vendor}: its package has no steps.") from None
     return [value for value in vars(module).values() if isinstance(value, Step)]
 
 

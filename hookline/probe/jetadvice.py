@@ -6,7 +6,8 @@ from typing import Any, Final, Literal, cast
 
 import httpx
 
-from hookline.clients import JetadviceClient, JetadviceUser, NotFound, Operation
+from hookline.clients import NotFound, Operation
+from hookline.clients.jetadvice import JetadviceClient, JetadviceUser
 from hookline.clients.jetadvice.models import Device
 from hookline.probe.frame import Exchange, Probe, step
 from hookline.probe.shapes import folded, names_in

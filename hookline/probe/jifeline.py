@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from hookline.clients import JifelineClient, Operation
+from hookline.clients import Operation
+from hookline.clients.jifeline import JifelineClient
 from hookline.probe.frame import Exchange, Probe, step
 
 ROWS: Final = 25

@@ -5,7 +5,8 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from hookline.clients import JiwaClient, JiwaKey, VendorError
+from hookline.clients import VendorError
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.webhooks import Header
 from hookline.probe.frame import Exchange, Probe, step
 

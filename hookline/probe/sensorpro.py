@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import httpx
 
-from hookline.clients import SensorproClient, SensorproUser
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
 from hookline.clients.sensorpro.client import ending, result_of
 from hookline.clients.sensorpro.models import ResultRow
 from hookline.errors import ConfigurationError

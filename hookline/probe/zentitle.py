@@ -4,8 +4,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from hookline.clients import NotFound, Refused, ZentitleClient
+from hookline.clients import NotFound, Refused
 from hookline.clients.models import CountedPage
+from hookline.clients.zentitle import ZentitleClient
 from hookline.probe.frame import Exchange, Probe, step
 
 NOBODY: Final = "999999999999999999"

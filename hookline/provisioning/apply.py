@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
@@ -11,12 +12,19 @@ from prefect.client.orchestration import PrefectClient, get_client
 from hookline.database import DatabaseUnavailable, connect
 from hookline.errors import HooklineError
 from hookline.inbox import configuration
-from hookline.provisioning.automation_changes import automation_changes
+from hookline.provisioning.accounts import Account, account_problems
+from hookline.provisioning.automation_changes import automation_changes, surplus_automations
 from hookline.provisioning.automations import Automation
 from hookline.provisioning.block_changes import block_changes, vendors_without_account
 from hookline.provisioning.changes import MADE, Change, unchanged
-from hookline.provisioning.deployment_changes import deployment_change, start_run, work_pool_change
+from hookline.provisioning.deployment_changes import (
+    deployment_change,
+    start_run,
+    surplus_deployments,
+    work_pool_change,
+)
 from hookline.provisioning.deployments import Deployment
+from hookline.provisioning.placement import Where
 from hookline.settings import Settings
 from hookline.text import one_line
 
@@ -27,8 +35,10 @@ async def apply(
     automations: Sequence[Automation],
     *,
     dry_run: bool,
+    prune: bool = False,
     first_runs: bool = False,
     wait: float = 0,
+    named: Mapping[Account, Collection[str]] = MappingProxyType({}),
 ) -> list[Change]:
     """
     Make every change that the Prefect server needs, and return all changes.
@@ -38,8 +48,10 @@ async def apply(
         deployments: by their full names.
         automations: in the order of the file.
         dry_run: change nothing.
+        prune: remove what an earlier `apply` made and the files no longer name.
         first_runs: start each scheduled deployment that is made now, once.
         wait: seconds to wait for a Prefect server that is starting.
+        named: the accounts that the files name, each with the places that do.
 
     Raises:
         HooklineError: the server does not answer as it should; the changes before that stay.
@@ -48,10 +60,13 @@ async def apply(
     try:
         async with get_client() as client:
             await _wait_for_server(client, wait)
-            async for change in _changes(settings, client, deployments, automations, first_runs=first_runs):
+            async for change in _changes(
+                settings, client, deployments, automations, first_runs=first_runs, prune=prune
+            ):
                 if not dry_run:
                     await change.make()
                 done.append(change)
+            done += await account_problems(client, named)
     except (httpx.HTTPError, OSError) as error:
         raise HooklineError(
             f"The Prefect server at {settings.prefect_api_url} does not answer as it should: {error}. "
@@ -75,6 +90,7 @@ async def _changes(
     automations: Sequence[Automation],
     *,
     first_runs: bool,
+    prune: bool,
 ) -> AsyncIterator[Change]:
     async for change in block_changes(settings, client):
         yield change
@@ -85,11 +101,19 @@ async def _changes(
         missing = [vendor for vendor in unset if vendor in deployment.tags] if deployment.schedules else []
         change = await deployment_change(client, name, deployment, scheduled=not missing)
         yield change
+        if (place := deployment.placement()).where is not Where.LOOP:
+            yield unchanged("place", name, f"runs in a {place}")
         if missing:
             yield unchanged("schedule", name, f"off: there is no default of {', '.join(missing)}")
         elif first_runs and change.change == MADE and deployment.schedules:
             yield Change("flow run", name, "started", partial(start_run, client, name))
     async for change in automation_changes(client, automations, deployments):
+        yield change
+    # Last, so that an automation goes before the deployment that it runs.
+    names = {each.name for each in automations}
+    async for change in surplus_automations(client, names, prune=prune):
+        yield change
+    async for change in surplus_deployments(client, deployments, prune=prune):
         yield change
 
 

@@ -7,8 +7,16 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from hookline.provisioning.automations import Automation, Thing, applied_digest, digest
-from hookline.provisioning.changes import MADE, Change, unchanged
+from hookline.provisioning.automations import Automation, Thing, applied_digest, content, digest
+from hookline.provisioning.changes import (
+    CHANGED,
+    MADE,
+    NOT_NAMED,
+    REMOVED,
+    Change,
+    differences,
+    unchanged,
+)
 
 KIND = "automation"
 
@@ -31,7 +39,7 @@ async def automation_changes(
             found = {thing: id_ for thing, id_ in ids.items() if id_ is not None}
             yield await _change(client, automation, found)
         elif all(kind == "deployment" and name in deployments for kind, name in missing):
-            yield unchanged(KIND, automation.name, MADE)  # a dry run, before there is anything
+            yield Change(KIND, automation.name, MADE)  # a dry run, before there is anything
         else:
             names = ", ".join(f"{kind} {name}" for kind, name in missing)
             yield unchanged(KIND, automation.name, f"left alone: there is no {names}")
@@ -51,7 +59,29 @@ async def _change(client: PrefectClient, automation: Automation, ids: Mapping[Th
         return unchanged(KIND, automation.name, result)
     desired = desired.model_copy(update={"enabled": existing.enabled})
     update = partial(client.update_automation, existing.id, desired)
-    return Change(KIND, automation.name, "changed", update)
+    return Change(KIND, automation.name, CHANGED, update, differences(content(existing), content(desired)))
+
+
+async def surplus_automations(
+    client: PrefectClient, names: Collection[str], *, prune: bool
+) -> AsyncIterator[Change]:
+    """
+    Yield the automations that `apply` made, that no person changed, and that the file no longer names.
+
+    Args:
+        client: of the Prefect server.
+        names: those of the file.
+        prune: remove them; else they are only named.
+    """
+    for each in await client.read_automations():
+        if each.name in names or applied_digest(each) is None:
+            continue
+        if applied_digest(each) != digest(each):
+            yield unchanged(KIND, each.name, "left alone: no file names it, and a person changed it")
+        elif prune:
+            yield Change(KIND, each.name, REMOVED, partial(client.delete_automation, each.id))
+        else:
+            yield unchanged(KIND, each.name, NOT_NAMED)
 
 
 async def _id(client: PrefectClient, thing: Thing) -> UUID | None:

@@ -9,10 +9,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.events.schemas.automations import AutomationCore
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from hookline.errors import ConfigurationError
-from hookline.files import read_yaml
+from hookline.files import not_right, read_yaml
+from hookline.shipped_parts import UnknownPart, used
+from hookline.text import do_you_mean
 
 NAMED = {"deployment": "deployment_id", "block": "block_document_id"}
 """The things that an action may name (`flow/deployment`, `block-type/block`), with Prefect's field for the id."""
@@ -68,6 +70,15 @@ class _Entry(BaseModel):
     name: str = Field(min_length=1)
     actions: list[dict[str, Any]] = Field(min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _over_shipped(cls, raw: Any) -> Any:
+        """Lay what is written over the shipped automation that it uses."""
+        try:
+            return used("automation", raw)
+        except UnknownPart as error:
+            raise PydanticCustomError("unknown_part", "{error}", {"error": str(error)}) from None
+
 
 def load_automations(path: Path) -> list[Automation]:
     """
@@ -79,20 +90,27 @@ def load_automations(path: Path) -> list[Automation]:
     automations = [Automation(entry.model_dump()) for entry in read_yaml(path, _File).automations]
     names = [automation.name for automation in automations]
     problems = [
-        f"{name}: is there twice" for name in sorted({name for name in names if names.count(name) > 1})
+        f"automations.{number}: {name} is there twice"
+        for number, name in enumerate(names)
+        if name in names[:number]
     ]
-    for automation in automations:
-        problems += [f"{automation.name}: {problem}" for problem in _problems(automation)]
+    for number, automation in enumerate(automations):
+        problems += [f"automations.{number}.{problem}" for problem in _problems(automation)]
     if problems:
-        raise ConfigurationError(f"{path} is not right:\n  " + "\n  ".join(problems))
+        raise not_right(path, problems)
     return automations
 
 
+def content(automation: AutomationCore) -> Any:
+    """Return all that an automation is, without its switch and our tag, as JSON has it."""
+    found = automation.model_dump(mode="json", exclude={"id", "enabled", "owner_resource"})
+    found["tags"] = [tag for tag in found["tags"] if not tag.startswith(APPLIED)]
+    return _ordered(found)
+
+
 def digest(automation: AutomationCore) -> str:
-    """Return a digest of all that an automation is, without its switch and our tag."""
-    content = automation.model_dump(mode="json", exclude={"id", "enabled", "owner_resource"})
-    content["tags"] = [tag for tag in content["tags"] if not tag.startswith(APPLIED)]
-    return hashlib.sha256(json.dumps(_ordered(content), sort_keys=True).encode()).hexdigest()[:12]
+    """Return a digest of the content of an automation."""
+    return hashlib.sha256(json.dumps(content(automation), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def applied_digest(automation: AutomationCore) -> str | None:
@@ -109,16 +127,16 @@ def _problems(automation: Automation) -> Iterator[str]:
             yield f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         return
     known = {"actions": [_with_ids(action, {}) for action in automation.entry["actions"]]}
-    for place in _unknown({**automation.entry, **known}, core):
-        yield f"{place}: Prefect knows no such field"
+    for place, near in _unknown({**automation.entry, **known}, core):
+        yield f"{place}: Prefect knows no such field{near}"
 
 
-def _unknown(entry: Any, read: Any, place: str = "") -> Iterator[str]:
-    """Yield the places of fields that Prefect ignored: a trigger without its conditions would fire on everything."""
+def _unknown(entry: Any, read: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place of each field that Prefect ignored, and the nearest: such a trigger fires on everything."""
     if isinstance(read, BaseModel) and not isinstance(read, RootModel):
         for name, value in entry.items():
             if name not in type(read).model_fields:
-                yield f"{place}{name}"
+                yield f"{place}{name}", do_you_mean(name, type(read).model_fields)
             else:
                 yield from _unknown(value, getattr(read, name), f"{place}{name}.")
     elif isinstance(read, list):

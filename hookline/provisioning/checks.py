@@ -15,14 +15,23 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
 
-from blocks import BLOCKS
+from blocks import BLOCKS, VendorCredentials
+from hookline.account_keys import DEFAULT
+from hookline.catalog import Catalog
 from hookline.confined import Confined, TooCostly
 from hookline.errors import HooklineError
-from hookline.health.finding import CORRECT, START, Finding, clock_finding, redacted_line
+from hookline.health.finding import CORRECT, START, Finding, clock_finding, in_time, redacted_line
 from hookline.hooks import Hooks, load_hooks
 from hookline.provisioning import schedules
-from hookline.provisioning.deployments import deployments_in_force, wrong_routes
+from hookline.provisioning.accounts import (
+    accounts_of_environment,
+    named_accounts,
+    problems,
+    stored_accounts,
+)
+from hookline.provisioning.deployments import Deployment, deployments_in_force, wrong_routes
 from hookline.provisioning.flow_files import being_imported
+from hookline.provisioning.placement import WORK_POOL, Where
 from hookline.settings import VENDORS, Settings
 
 IMPORT_SECONDS: Final = 60.0
@@ -34,6 +43,8 @@ class Flows:
 
     work_pools: Mapping[str, str] = field(default_factory=dict)
     """The work pool of each deployment."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Where the dispatches of each deployment run, and why, unless in the event loop of an engine."""
     problems: Sequence[str] = ()
     wrong_routes: Sequence[str] = ()
 
@@ -62,13 +73,18 @@ def _import_flows(path: Path, hooks: Path, home: Path) -> Flows:
         except HooklineError:
             wrong = []  # the check of hooks.yaml reports it
     pools = {name: deployment.work_pool.name for name, deployment in found.items()}
-    return Flows(pools, [problem.detail for problem in found.problems], wrong)
+    placed = {name: deployment.placement() for name, deployment in found.items()}
+    elsewhere = {name: str(place) for name, place in placed.items() if place.where is not Where.LOOP}
+    return Flows(pools, elsewhere, [problem.detail for problem in found.problems], wrong)
 
 
 def check_flows(flows: Flows, hooks: Hooks | None) -> list[Finding]:
     """Check that every flow can be loaded, and that the routes fit the parameters of their flows."""
     findings = [Finding("prefect.yaml", "problem", redacted_line(each), CORRECT) for each in flows.problems]
     findings = findings or [Finding("prefect.yaml", "ok", ", ".join(flows.work_pools))]
+    if flows.elsewhere:
+        detail = "; ".join(f"{name} in a {place}" for name, place in flows.elsewhere.items())
+        findings.append(Finding("places", "ok", f"{detail}; all others in the event loop of an engine"))
     if hooks is None or not flows.work_pools:
         return [*findings, Finding("routes", "skipped", "hooks.yaml or prefect.yaml cannot be read")]
     if flows.wrong_routes:
@@ -128,20 +144,66 @@ async def _check_work_pool(client: PrefectClient, name: str) -> Finding:
         return Finding("work pool", "problem", f"{name} is missing", "hookline apply")
     online = [worker for worker in workers if worker.status == WorkerStatus.ONLINE]
     if not online:
-        detail = f"{name} has no worker online: schedules and runs from the Prefect UI wait"
-        return Finding("work pool", "warning", detail, "hookline up, or: hookline worker")
+        detail = f"{name} has no worker online: schedules, runs from the Prefect UI and what engines leave to it wait"
+        advice = (
+            "hookline up, or: hookline worker" if name == WORK_POOL else f"prefect worker start --pool {name}"
+        )
+        return Finding("work pool", "warning", detail, advice)
     return Finding("work pool", "ok", f"{name}, workers online: {len(online)}")
 
 
-async def check_vendor(vendor: str, environment: Mapping[str, str]) -> list[Finding]:
+async def check_vendor(vendor: str, environment: Mapping[str, str], account: str = DEFAULT) -> list[Finding]:
     """Check that the vendor accepts the log-in of the environment, and its clock."""
     prefix = VENDORS[vendor].prefix
-    if not any(name.upper().startswith(prefix) and value for name, value in environment.items()):
+    if not VENDORS[vendor].set_in(environment):
         return [Finding(vendor, "skipped", f"not configured: no variable {prefix}… is set")]
-    credentials = BLOCKS[vendor].from_environment()
+    if account == DEFAULT and account not in (names := VENDORS[vendor].accounts_in(environment)) and names:
+        return [Finding(vendor, "skipped", f"no `default` account is set, but {', '.join(names)}")]
+    return [await _check_account(name_of(vendor, account), BLOCKS[vendor].from_environment(account))]
+
+
+def name_of(vendor: str, account: str) -> str:
+    """Return the name of the check of an account."""
+    return vendor if account == DEFAULT else f"{vendor}/{account}"
+
+
+async def _check_account(name: str, credentials: VendorCredentials) -> Finding:
     connection = await credentials.check_connection()
     detail = f"{credentials.get_client().base_url} accepts us as {connection.accepted_as}"
     ahead = connection.clock_difference
     if ahead is None or not math.isfinite(ahead):
-        return [Finding(vendor, "ok", detail)]
-    return [clock_finding(vendor, detail, ahead)]
+        return Finding(name, "ok", detail)
+    return clock_finding(name, detail, ahead)
+
+
+async def check_blocks(
+    hooks: Hooks | None, catalog: Catalog | None, deployments: Mapping[str, Deployment] | None = None
+) -> list[Finding]:
+    """Check the accounts that only Prefect has, and that those which the files name are there, and are not one."""
+    async with get_client() as client:
+        if await client.api_healthcheck():
+            return [Finding("blocks", "skipped", "the Prefect API does not answer")]
+        stored = await stored_accounts(client)
+    found = problems(named_accounts(hooks, catalog, deployments or {}), stored)
+    findings = [
+        Finding(
+            name_of(*account), "problem", redacted_line(problem), "hookline apply, or see docs/accounts.md"
+        )
+        for account, problem in found.items()
+    ]
+    others = {
+        account: credentials
+        for account, credentials in stored.items()
+        if account not in accounts_of_environment() and account not in found
+    }
+    checks = [
+        in_time(name_of(*account), _findings(name_of(*account), credentials))
+        for account, credentials in others.items()
+    ]
+    return findings + [each for found in await asyncio.gather(*checks) for each in found]
+
+
+async def _findings(name: str, credentials: VendorCredentials | None) -> list[Finding]:
+    if credentials is None:
+        return [Finding(name, "problem", "the block is not complete", "Complete it in the Prefect UI.")]
+    return [await _check_account(name, credentials)]

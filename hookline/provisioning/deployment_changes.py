@@ -5,7 +5,7 @@ Prefect's `RunnerDeployment.apply` makes the same request, but shows no differen
 that the file no longer has, and replaces the automations that the deployment owns.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,21 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runner.storage import LocalStorage
 from prefect.workers.process import ProcessWorker
 
-from hookline.provisioning.changes import MADE, Change, unchanged
+from hookline.project import find_project
+from hookline.provisioning.changes import (
+    CHANGED,
+    MADE,
+    NOT_NAMED,
+    REMOVED,
+    Change,
+    differences,
+    unchanged,
+)
 from hookline.provisioning.deployments import Deployment
+
+VERSION = "hookline apply"
+"""The version of each deployment that `apply` makes: a mark, by which --prune knows its own."""
+PAGE = 200
 
 
 async def work_pool_change(client: PrefectClient, name: str) -> Change:
@@ -41,13 +54,14 @@ async def deployment_change(
     if not scheduled:
         schedules = [each.model_copy(update={"active": False}) for each in schedules]
     desired: dict[str, Any] = {
-        "description": deployment.description,
+        "version": VERSION,
+        "description": deployment.page(),
         "tags": deployment.tags,
         "parameters": deployment.parameters,
         "work_pool_name": deployment.work_pool.name,
         "job_variables": deployment.work_pool.job_variables,
-        "entrypoint": deployment.entrypoint,
-        "pull_steps": [LocalStorage(str(Path.cwd())).to_pull_step()],
+        "entrypoint": deployment.entrypoint_of_run,
+        "pull_steps": deployment.pull or _pull_steps(),
         "parameter_openapi_schema": flow.parameters.model_dump_for_openapi(),
     }
 
@@ -64,12 +78,43 @@ async def deployment_change(
         current = await client.read_deployment_by_name(name)
     except ObjectNotFound:
         return Change("deployment", name, MADE, make)
-    same = (
-        all(getattr(current, field) == value for field, value in desired.items())
-        and _concurrency_limit(current) == deployment.concurrency_limit
-        and _comparable(current.schedules) == _comparable(schedules)
+    found = differences(
+        {field: getattr(current, field) for field in desired}
+        | {"concurrency_limit": _concurrency_limit(current), "schedules": _comparable(current.schedules)},
+        desired | {"concurrency_limit": deployment.concurrency_limit, "schedules": _comparable(schedules)},
     )
-    return unchanged("deployment", name) if same else Change("deployment", name, "changed", make)
+    return Change("deployment", name, CHANGED, make, found) if found else unchanged("deployment", name)
+
+
+async def surplus_deployments(
+    client: PrefectClient, names: Collection[str], *, prune: bool
+) -> AsyncIterator[Change]:
+    """
+    Yield the deployments that `apply` made of these files, and that they no longer name.
+
+    Args:
+        client: of the Prefect server.
+        names: the full names in the files.
+        prune: remove them; else they are only named.
+    """
+    offset = 0
+    while page := await client.read_deployments(limit=PAGE, offset=offset):
+        offset += len(page)
+        for each in page:
+            if each.version != VERSION or each.pull_steps != _pull_steps():
+                continue
+            name = f"{(await client.read_flow(each.flow_id)).name}/{each.name}"
+            if name in names:
+                continue
+            if prune:
+                yield Change("deployment", name, REMOVED, partial(client.delete_deployment, each.id))
+            else:
+                yield unchanged("deployment", name, NOT_NAMED)
+
+
+def _pull_steps() -> list[dict[str, Any]]:
+    """Return the steps by which a worker comes to the files: their folder, which also tells whose they are."""
+    return [LocalStorage(str(find_project() or Path.cwd())).to_pull_step()]
 
 
 async def start_run(client: PrefectClient, name: str) -> None:

@@ -1,29 +1,39 @@
 """`prefect.yaml`: the deployments, and the check that the routes of `hooks.yaml` fit their flows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import construct_schedule
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from hookline.errors import ConfigurationError
-from hookline.files import read_yaml
+from hookline.files import mistakes, not_right, read_yaml, with_lines
 from hookline.hooks import Hooks, Route
 from hookline.hooks.config import last_good_route, routes_record
 from hookline.hooks.templates import Template
 from hookline.in_force import OFF, STAYS, LastGood, Problem
+from hookline.project import CHECKOUT, find_project
 from hookline.provisioning import flow_files
 from hookline.provisioning.parameters import DELIVERY, misfits, takes_delivery
-from hookline.text import one_line, reason
+from hookline.provisioning.placement import Placement, Where, placement
+from hookline.settings import VENDORS
+from hookline.shipped_parts import USE, UnknownPart, used
+from hookline.text import do_you_mean, one_line, reason
+
+_SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Examples?|Notes?):$", re.MULTILINE)
+"""The begin of what a docstring says of code; Prefect shows the parameters beside the form."""
 
 
 class WorkPool(BaseModel):
-    """The work pool of runs that no webhook started: schedules, and runs from the Prefect UI."""
+    """The work pool of runs that no webhook started, and of those that an engine does not run."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,26 +41,97 @@ class WorkPool(BaseModel):
     job_variables: dict[str, Any] = Field(default_factory=dict)
 
 
+class Schedule(BaseModel):
+    """A schedule, in Prefect's own notation: `cron`, `interval` or `rrule`; `missed` is ours."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    cron: str | None = None
+    """Five fields: minute, hour, day of the month, month, day of the week."""
+    interval: float | None = None
+    """Seconds between two runs."""
+    anchor_date: datetime | None = None
+    """The moment from which intervals count."""
+    rrule: str | None = None
+    """A recurrence rule of iCalendar."""
+    timezone: str | None = None
+    """Such as Europe/Vienna; else UTC."""
+    active: bool = True
+    slug: str | None = None
+    """A name that tells this schedule from others of the deployment."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of these runs, over those of the deployment."""
+    missed: Literal["all", "latest", "none"] = "latest"
+    """Which of the runs that were missed are made up for."""
+
+    @model_validator(mode="after")
+    def _is_one_for_prefect(self) -> Self:
+        self.prefect()
+        return self
+
+    def prefect(self) -> DeploymentScheduleCreate:
+        """Return it in the form of Prefect's API."""
+        fields = self.model_dump(exclude_none=True, exclude={"active", "slug", "parameters", "missed"})
+        return DeploymentScheduleCreate(
+            schedule=construct_schedule(**fields),
+            active=self.active,
+            slug=self.slug,
+            parameters=self.parameters,
+        )
+
+
 class Deployment(BaseModel):
     """One entry of `prefect.yaml`, in Prefect's own notation."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
+    use: str | None = None
+    """The shipped workflow that it is a deployment of."""
     name: str = Field(pattern=r"^[^/]+$")
     entrypoint: str = Field(pattern=r"^\w+(/\w+)*\.py:\w+$")
     description: str | None = None
     tags: list[str] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
-    schedules: list[dict[str, Any]] = Field(default_factory=list)
+    schedules: list[Schedule] = Field(default_factory=list)
     concurrency_limit: int | None = Field(None, ge=1)
     work_pool: WorkPool
+    pull: list[dict[str, Any]] | None = None
+    """Prefect's steps by which a worker gets the code; without them it is the project's folder."""
 
     _flow: Flow[..., Any] | None = PrivateAttr(None)
+    _placement: Placement | None = PrivateAttr(None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_shipped(cls, raw: Any) -> Any:
+        """Lay what is written over the shipped deployment that it uses."""
+        if not isinstance(raw, dict) or raw.get(USE) is None:
+            return raw
+        try:
+            whole = used("workflow", raw)
+            shipped = used("workflow", {USE: raw[USE]})
+        except UnknownPart as error:
+            raise PydanticCustomError("unknown_part", "{error}", {"error": str(error)}) from None
+        if whole["entrypoint"] != shipped["entrypoint"]:
+            raise PydanticCustomError(
+                "two_flows", "names a workflow by `use` and a flow by `entrypoint`: take one of them away"
+            )
+        return {**whole, USE: raw[USE]}
 
     @property
     def file(self) -> str:
-        """The file of its flow."""
+        """The file of its flow, from the project's folder; of a shipped one, from that of Hookline."""
         return self.entrypoint.partition(":")[0]
+
+    @property
+    def entrypoint_of_run(self) -> str:
+        """Where a process finds the flow that stands in the project's folder."""
+        return _of_run(self.entrypoint, shipped=bool(self.use))
+
+    def page(self) -> str:
+        """Return what Prefect's page of the deployment says, in Markdown: the description, and more from its flow."""
+        first, *more = _prose(self.flow())
+        return "\n\n".join([self.description or first, *more])
 
     def flow(self) -> Flow[..., Any]:
         """
@@ -73,16 +154,30 @@ class Deployment(BaseModel):
         """
         function = self.entrypoint.partition(":")[2]
         try:
-            flow = getattr(flow_files.load(self.file, home, seconds), function)
+            folder = None if self.use else find_project()
+            flow = getattr(flow_files.load(self.file, home, seconds, folder), function)
         except (ConfigurationError, AttributeError) as error:
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {error}") from None
         if not isinstance(flow, Flow):
             raise ConfigurationError(f"entrypoint {self.entrypoint}: {function} is not a flow")
-        self._flow = flow
+        self._flow, self._placement = flow, None
+
+    def placement(self) -> Placement:
+        """
+        Return where its dispatches run.
+
+        Raises:
+            ConfigurationError: its flow cannot be imported.
+        """
+        if self._placement is None:
+            self._placement = placement(self)
+        return self._placement
 
     def must_not_batch(self) -> bool:
-        """Return True if Prefect must see each of its flow runs: for a limit, a timeout, a hook."""
+        """Return True if each of its dispatches has a flow run of its own: in a thread or pool, for a limit, a hook."""
         flow = self.flow()
+        if self.placement().where is not Where.LOOP or flow.isgenerator:
+            return True
         hooks = (
             flow.on_completion_hooks,
             flow.on_failure_hooks,
@@ -94,16 +189,8 @@ class Deployment(BaseModel):
         return any(options) or any(hooks)
 
     def prefect_schedules(self) -> list[DeploymentScheduleCreate]:
-        """
-        Return the schedules in the form of Prefect's API.
-
-        Raises:
-            ConfigurationError: one cannot be read.
-        """
-        try:
-            return [schedule_of(entry) for entry in self.schedules]
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(f"schedules: {error}") from None
+        """Return the schedules in the form of Prefect's API."""
+        return [schedule.prefect() for schedule in self.schedules]
 
 
 class _File(BaseModel):
@@ -120,14 +207,14 @@ def load_deployments(path: Path) -> dict[str, Deployment]:
         ConfigurationError: names the file, the place in it, and what is wrong there.
     """
     deployments: dict[str, Deployment] = {}
-    for deployment in read_yaml(path, _File).deployments:
-        place = f"{path} is not right:\n  deployment {deployment.name}"
+    for number, deployment in enumerate(read_yaml(path, _File).deployments):
+        place = f"deployments.{number}"
         try:
             name = f"{deployment.flow().name}/{deployment.name}"
         except ConfigurationError as error:
-            raise ConfigurationError(f"{place}: {error}") from None
+            raise not_right(path, [f"{place}: {error}"]) from None
         if name in deployments:
-            raise ConfigurationError(f"{place}: {name} is there twice")
+            raise not_right(path, [f"{place}: {name} is there twice"])
         deployments[name] = deployment
     return deployments
 
@@ -140,11 +227,7 @@ def check_routes(hooks: Hooks, deployments: Mapping[str, Deployment]) -> None:
         ConfigurationError: names the file, the route and the parameter.
     """
     if wrong := [problem for route in hooks.routes for problem in _wrong(route, deployments)]:
-        raise _not_right(hooks.path, wrong)
-
-
-def _not_right(path: Path, problems: Sequence[str]) -> ConfigurationError:
-    return ConfigurationError(f"{path} is not right:\n  " + "\n  ".join(problems))
+        raise not_right(hooks.path, wrong)
 
 
 def wrong_routes(hooks: Hooks, deployments: "Deployments") -> list[str]:
@@ -169,19 +252,6 @@ class Deployments(dict[str, Deployment]):
         self.broken, self.problems = other.broken, other.problems
 
 
-def missed_policy(entry: Mapping[str, Any]) -> Literal["all", "latest", "none"]:
-    """Return which of the runs that a schedule missed are made up for; raises ValueError for anything else."""
-    match entry.get("missed", "latest"):
-        case "all":
-            return "all"
-        case "latest":
-            return "latest"
-        case "none":
-            return "none"
-        case other:
-            raise ValueError(f"missed: {other!r} is none of all, latest, none")
-
-
 class Entries(BaseModel):
     """The deployments of `prefect.yaml`, each as it is written."""
 
@@ -190,11 +260,19 @@ class Entries(BaseModel):
     deployments: list[Any]
 
 
-def deployments_in_force(path: Path, home: Path, seconds: float = flow_files.IMPORT_SECONDS) -> Deployments:
+def deployments_in_force(
+    path: Path, home: Path, seconds: float = flow_files.IMPORT_SECONDS, *, note: bool = True
+) -> Deployments:
     """
     Read `prefect.yaml` and import its flows, each by itself: a mistake in one does not affect the others.
 
     If the file or an entry is wrong, its last good version stays in force; what is in force is stored.
+
+    Args:
+        path: the file.
+        home: the data folder, where it is stored.
+        seconds: time for the import of one flow file.
+        note: store what is in force from now on; False for a mere look.
 
     Raises:
         ConfigurationError: none of it can be used; says why.
@@ -203,13 +281,14 @@ def deployments_in_force(path: Path, home: Path, seconds: float = flow_files.IMP
     before = _last_good(record)
     found = Deployments()
     for entry in _entries(path, before, found.problems):
-        _add(found, entry, before, path, home, seconds)
+        _add(found, entry, before, path, home if note else None, seconds)
     if found.problems and not found:
         raise ConfigurationError(
             f"{path}: none of it can be used:\n  " + "\n  ".join(map(str, found.problems))
         )
-    broken = {name: before[name] for name in found.broken if name in before}
-    record.write({name: entry.model_dump_json() for name, entry in (broken | found).items()})
+    if note:
+        broken = {name: before[name] for name in found.broken if name in before}
+        record.write({name: entry.model_dump_json() for name, entry in (broken | found).items()})
     return found
 
 
@@ -236,12 +315,10 @@ def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Proble
         try:
             yield Deployment.model_validate(raw)
         except ValidationError as error:
-            details = "; ".join(
-                f"deployments.{'.'.join(map(str, (number, *each['loc'])))}: {each['msg']}"
-                for each in error.errors()
-            )
+            places = [f"deployments.{number}{each}" for each in mistakes(error, Deployment)]
+            details = "; ".join(with_lines(path, places))
             last = next(
-                (each for each in before.values() if _names(raw) == (each.name, each.entrypoint)), None
+                (each for each in before.values() if named(raw) == (each.name, each.entrypoint_of_run)), None
             )
             name = str(raw.get("name", number)) if isinstance(raw, dict) else str(number)
             problems.append(
@@ -251,8 +328,19 @@ def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Proble
                 yield last
 
 
-def _names(raw: Any) -> tuple[Any, Any] | None:
-    return (raw.get("name"), raw.get("entrypoint")) if isinstance(raw, dict) else None
+def named(raw: Any) -> tuple[str, str] | None:
+    """Return the name and the entrypoint of a run of a deployment as it is written, which may have mistakes."""
+    if not isinstance(raw, dict):
+        return None
+    with suppress(UnknownPart):
+        whole = used("workflow", raw)
+        entrypoint = str(whole.get("entrypoint"))
+        return str(whole.get("name")), _of_run(entrypoint, shipped=USE in raw)
+    return None
+
+
+def _of_run(entrypoint: str, *, shipped: bool) -> str:
+    return str(CHECKOUT / entrypoint) if shipped else entrypoint
 
 
 def _add(
@@ -260,7 +348,7 @@ def _add(
     entry: Deployment,
     before: Mapping[str, Deployment],
     path: Path,
-    home: Path,
+    home: Path | None,
     seconds: float,
 ) -> None:
     try:
@@ -291,11 +379,11 @@ def _same(one: Deployment, other: Deployment) -> bool:
     return (one.name, one.entrypoint) == (other.name, other.entrypoint)
 
 
-def fit_routes(hooks: Hooks, deployments: Deployments, home: Path) -> None:
+def fit_routes(hooks: Hooks, deployments: Deployments, home: Path, *, note: bool = True) -> None:
     """
     Replace each route that does not fit its flow by its last good version, or switch it off.
 
-    The routes that are in force are stored.
+    The routes that are in force are stored, but where `note` is False.
 
     Raises:
         ConfigurationError: one does not fit, and none was in force before.
@@ -303,15 +391,21 @@ def fit_routes(hooks: Hooks, deployments: Deployments, home: Path) -> None:
     record = routes_record(home, hooks.path)
     before = record.read()
     if before is None and (wrong := wrong_routes(hooks, deployments)):
-        raise _not_right(hooks.path, wrong)
-    problems = list(hooks.problems)
-    routes = [_fitting(route, deployments, before or {}, hooks.path, problems) for route in hooks.routes]
-    hooks.replace_by(replace(hooks, routes=routes, problems=problems))
-    good = {route.name: route.spec for route in routes if not route.off}
-    stored = {
-        route.name: before[route.name] for route in routes if before and route.off and route.name in before
-    }
+        raise not_right(hooks.path, wrong)
+    hooks.replace_by(fitted(hooks, deployments, before or {}))
+    if not note:
+        return
+    good = {route.name: route.spec for route in hooks.routes if not route.off}
+    off = [route.name for route in hooks.routes if route.off]
+    stored = {name: before[name] for name in off if before and name in before}
     record.write(stored | good)
+
+
+def fitted(hooks: Hooks, deployments: Deployments, before: Mapping[str, str]) -> Hooks:
+    """Return the hooks with each route that does not fit its flow in its version of `before`, or switched off."""
+    problems = list(hooks.problems)
+    routes = [_fitting(route, deployments, before, hooks.path, problems) for route in hooks.routes]
+    return replace(hooks, routes=routes, problems=problems)
 
 
 def _fitting(
@@ -327,7 +421,7 @@ def _fitting(
         return replace(route, off=waits)
     if not (wrong := _wrong(route, deployments)):
         return route
-    detail = f"{path}: {one_line('; '.join(wrong))}"
+    detail = f"{path}: {one_line('; '.join(with_lines(path, wrong)))}"
     last = last_good_route(route.name, before.get(route.name))
     if last and last.source == route.source and not _wrong(last, deployments):
         problems.append(Problem("route", route.name, detail, STAYS))
@@ -343,43 +437,36 @@ def _wrong(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
         return [f"routes.{route.name}: {type(error).__name__}: {one_line(error)}"]
 
 
-def schedule_of(entry: Mapping[str, Any]) -> DeploymentScheduleCreate:
-    """Return a schedule of `prefect.yaml` in the form of Prefect's API; raises ValueError or TypeError."""
-    missed_policy(entry)
-    ours = ("active", "slug", "parameters", "missed")
-    details = {name: value for name, value in entry.items() if name not in ours}
-    rest = {name: entry[name] for name in ("active", "slug", "parameters") if name in entry}
-    return DeploymentScheduleCreate(schedule=construct_schedule(**details), **rest)
-
-
 def _misfits(route: Route, deployments: Mapping[str, Deployment]) -> list[str]:
     place = f"routes.{route.name}"
     deployment = deployments.get(route.deployment)
     if deployment is None:
         known = ", ".join(sorted(deployments)) or "none"
-        return [f"{place}.deployment: there is no deployment {route.deployment!r}; there are: {known}"]
+        near = do_you_mean(route.deployment, deployments)
+        return [f"{place}.deployment: there is no deployment {route.deployment!r}{near}; there are: {known}"]
     flow = deployment.flow()
-    if not flow.isasync:
-        problem = (
-            f"the flow {flow.name} is not `async def`, and would block its engine while it runs; write it and "
-            "its tasks with `async def`, or start it by a schedule"
-        )
-        return [f"{place}.deployment: {problem}"]
     schema = flow.parameters
     unknown = [
-        f"{place}.parameters.{name}: the flow has no such parameter; it has: {', '.join(schema.properties)}"
+        f"{place}.parameters.{name}: the flow has no such parameter{do_you_mean(name, schema.properties)}; it has: "
+        f"{', '.join(schema.properties)}"
         for name in route.parameters
         if name not in schema.properties
+    ]
+    unknown += [
+        f"{place}.blocks.{vendor}: the flow {flow.name} takes no block of {vendor}; it takes: "
+        f"{', '.join(each for each in VENDORS if each in schema.properties) or 'none'}"
+        for vendor in route.blocks
+        if vendor not in schema.properties
     ]
     missing = [
         f"{place}.parameters: {name} is missing; the flow needs it"
         for name in schema.required or []
-        if name not in {**deployment.parameters, **route.parameters}
+        if name not in {**deployment.parameters, **route.parameters, **route.blocks}
         and not (name == DELIVERY and takes_delivery(flow))
     ]
     # A value without a template is checked now, before a delivery needs it.
     constants = {name: value for name, value in route.parameters.items() if not _has_template(value)}
-    wrong = [f"{place}.{problem}" for problem in misfits(flow, constants)]
+    wrong = [f"{place}.parameters.{each.removeprefix('parameter ')}" for each in misfits(flow, constants)]
     return unknown + missing + wrong
 
 
@@ -393,3 +480,9 @@ def _has_template(value: Any) -> bool:
             return any(map(_has_template, value))
         case _:
             return False
+
+
+def _prose(flow: Flow[..., Any]) -> list[str]:
+    """Return the paragraphs of a flow's description, without its sections; one empty one if it has none."""
+    text = _SECTION.split(flow.description or "")[0]
+    return text.strip().split("\n\n")

@@ -5,8 +5,10 @@ Authors of flows may write anything at the top of a file: a mistake, `sys.exit`,
 process. A file that changed is read into a module of its own, so that runs go on with the code that they began with.
 """
 
+import hashlib
 import importlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -17,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import FrameType, ModuleType
 
@@ -43,28 +45,32 @@ class _TooLong(BaseException):
     """The import took too long; no Exception, because the file itself may catch those."""
 
 
-def load(file: str, home: Path | None = None, seconds: float = IMPORT_SECONDS) -> ModuleType:
+def load(
+    file: str, home: Path | None = None, seconds: float = IMPORT_SECONDS, folder: Path | None = None
+) -> ModuleType:
     """
     Return the module of a flow file as the file is now; the time is limited in the main thread only.
 
     Args:
-        file: its path from the checkout.
+        file: its path from the folder.
         home: the data folder, where it is noted that a file is imported, should it kill this process.
         seconds: time for the import.
+        folder: of the project, whose flows are in no package; None: the file is found as Python finds a module.
 
     Raises:
         ConfigurationError: it cannot be imported; names the line, and says why.
     """
-    name = file.removesuffix(".py").replace("/", ".")
+    name = _module_name(file, folder)
     before = sys.modules.get(name)
     try:
         importlib.invalidate_caches()
-        spec = find_spec(name) if before is None else before.__spec__
+        spec = before.__spec__ if before else _spec(name, file, folder)
         stamp = _stamp(spec)
         if before is not None and _stamps.setdefault(name, stamp) == stamp:
             return before
-        with _noted(home, file, stamp), _within(seconds):
-            module = importlib.import_module(name) if before is None else _import_again(name, before)
+        with _noted(home, file, stamp), _logging_as_it_is(), _within(seconds):
+            by_path = before or folder
+            module = _run_file(name, spec, before) if by_path else importlib.import_module(name)
     except KeyboardInterrupt:
         raise
     except ConfigurationError:
@@ -77,9 +83,23 @@ def load(file: str, home: Path | None = None, seconds: float = IMPORT_SECONDS) -
     return module
 
 
-def _import_again(name: str, before: ModuleType) -> ModuleType:
-    """Run the file in a new module; the old one stays as it is for the flows that run in it."""
-    spec = before.__spec__
+def _module_name(file: str, folder: Path | None) -> str:
+    name = file.removesuffix(".py").replace("/", ".")
+    if folder is None:
+        return name
+    return f"project_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}.{name}"
+
+
+def _spec(name: str, file: str, folder: Path | None) -> ModuleSpec | None:
+    if folder is None:
+        return find_spec(name)
+    if not (folder / file).is_file():
+        raise ConfigurationError(f"there is no file {folder / file}")
+    return spec_from_file_location(name, folder / file)
+
+
+def _run_file(name: str, spec: ModuleSpec | None, before: ModuleType | None) -> ModuleType:
+    """Run the file in a new module; one from before stays as it is for the flows that run in it."""
     if spec is None or spec.origin is None:
         raise ImportError(f"there is no file of {name}")
     module = module_from_spec(spec)
@@ -88,10 +108,13 @@ def _import_again(name: str, before: ModuleType) -> ModuleType:
         # Not by the loader, whose cached bytecode knows only the second of the change.
         exec(compile(Path(spec.origin).read_bytes(), spec.origin, "exec"), module.__dict__)  # noqa: S102
     except BaseException:
-        sys.modules[name] = before
+        if before:
+            sys.modules[name] = before
+        else:
+            del sys.modules[name]
         raise
     package, _, leaf = name.rpartition(".")
-    if package:
+    if package in sys.modules:
         setattr(sys.modules[package], leaf, module)
     return module
 
@@ -116,6 +139,23 @@ def _message(error: BaseException, file: str) -> str:
         one_line(error) if isinstance(error, ImportError | AttributeError) else f"{kind}: {one_line(error)}"
     )
     return reason(f"line {frames[-1].lineno}: {text}" if frames else text)
+
+
+@contextmanager
+def _logging_as_it_is() -> Iterator[None]:
+    """Undo what a file changes in the loggers of this process: `logging.config` would silence all of them."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    before = {
+        one: (one.level, one.propagate, one.disabled, [*one.handlers])
+        for one in loggers
+        if isinstance(one, logging.Logger)
+    }
+    try:
+        yield
+    finally:
+        for one, (level, propagate, disabled, handlers) in before.items():
+            one.setLevel(level)
+            one.propagate, one.disabled, one.handlers = propagate, disabled, handlers
 
 
 @contextmanager

@@ -29,7 +29,8 @@ from prefect.states import Cancelled
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
-from hookline.provisioning.deployments import Entries, missed_policy, schedule_of
+from hookline.provisioning.deployments import Entries, Schedule, named
+from hookline.shipped_parts import used
 
 logger = logging.getLogger(__name__)
 
@@ -69,17 +70,17 @@ def _policies(path: Path) -> Mapping[tuple[str, str], Sequence[tuple[str, Policy
         return {}
     found = {}
     for entry in entries:
-        if isinstance(entry, dict):
-            key = str(entry.get("name")), str(entry.get("entrypoint"))
-            found[key] = list(_schedules(entry.get("schedules") or ()))
+        if key := named(entry):
+            found[key] = list(_schedules(used("workflow", entry).get("schedules") or ()))
     return found
 
 
 def _schedules(entries: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Policy]]:
     for entry in entries:
         try:
-            yield _text(schedule_of(entry).schedule), missed_policy(entry)
-        except (ValueError, TypeError):
+            schedule = Schedule.model_validate(entry)
+            yield _text(schedule.prefect().schedule), schedule.missed
+        except ValueError:
             continue  # `hookline apply` and the doctor say what is wrong with it
 
 

@@ -35,6 +35,16 @@ def misfits(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def unknown(flow: Flow[..., Any], names: Iterable[str]) -> list[str]:
+    """Return the problems of names that are no parameters of a flow, one text for people for each."""
+    known = flow.parameters.properties
+    return [
+        f"parameter {one_line(name, MAX_MESSAGE)}: the flow has no such parameter; it has: {', '.join(known) or 'none'}"
+        for name in names
+        if name not in known
+    ]
+
+
 def validated(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return a flow's parameters as it takes them, as Prefect would validate them, which makes a model for each run.

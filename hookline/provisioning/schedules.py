@@ -10,7 +10,9 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
     FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
+    Operator,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
@@ -23,6 +25,8 @@ PERIODS = 3
 PLANNING = timedelta(hours=1)
 """Prefect's scheduler plans at least an hour ahead, once a minute; no plan for so long means that it stopped."""
 MAX = 200
+REFUSED = "Refused"
+"""Name of the Failed state of a run of credential-check that did its work, and found credentials that are refused."""
 ADVICE = "See its latest runs in the Prefect UI, and the log of the worker."
 
 
@@ -105,14 +109,23 @@ async def _planned(client: PrefectClient, deployment: DeploymentResponse, now: d
 
 
 async def _last_completed(client: PrefectClient, deployment: DeploymentResponse) -> datetime | None:
+    completed = FlowRunFilterState(
+        operator=Operator.or_,  # type: ignore[call-arg]
+        type=FlowRunFilterStateType(any_=[StateType.COMPLETED]),
+        name=FlowRunFilterStateName(any_=[REFUSED]),
+    )
     runs: list[FlowRun] = await client.read_flow_runs(
-        flow_run_filter=_of(deployment, StateType.COMPLETED), sort=FlowRunSort.END_TIME_DESC, limit=1
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]), state=completed
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
     )
     return runs[0].end_time if runs else None
 
 
 def _of(
-    deployment: DeploymentResponse, state: StateType, expected: FlowRunFilterExpectedStartTime | None = None
+    deployment: DeploymentResponse, state: StateType, expected: FlowRunFilterExpectedStartTime
 ) -> FlowRunFilter:
     return FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id]),

@@ -3,14 +3,19 @@ The webhook subscriptions at Jiwa: one for each event, to our gateway, with our 
 
 Nothing is deleted that Jiwa still has to send: deleting a subscription deletes the messages that wait in it. So the
 headers of a subscription are changed where it stands; where Jiwa cannot do that, another one is made beside it, and the
-old one goes once nothing waits in it. After each change it is read whether the secret is there.
+old one goes once nothing waits in it. After each change it is read whether the secret is there. Where Jiwa does not
+show it, the subscription counts as right that was made with it here, and the old one goes once a message of the new one
+has come in.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from blocks import JiwaCredentials
+from blocks.base import BlockMissing
+from blocks.jiwa import JiwaCredentials
+from hookline.account_keys import DEFAULT, source_of
 from hookline.clients import NotFound, Refused
 from hookline.clients.jiwa import JiwaClient
 from hookline.clients.jiwa.webhooks import Header, RequestHeader, WebhookSubscription
@@ -18,9 +23,10 @@ from hookline.clients.paging import pages
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.hooks import hooks_in_force
 from hookline.provisioning.changes import AS_IT_IS, MADE, Change, unchanged
+from hookline.provisioning.fingerprints import Fingerprints
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.settings import Settings
-from hookline.source_secrets import webhook_secrets
+from hookline.source_secrets import secret_variable, webhook_secrets
 
 SOURCE = "jiwa"
 SUBSCRIBER = "Hookline"
@@ -50,7 +56,7 @@ class Outcome:
     waiting: int = 0
     """Messages that got no good answer yet, and may carry the secret of before."""
     old: tuple[str, ...] = ()
-    """Subscriptions with another secret that stay, because messages wait in them."""
+    """Subscriptions with another secret that stay: messages wait in them, or the new one has brought none yet."""
 
     def row(self) -> dict[str, object]:
         """Return it as a row of a table."""
@@ -59,7 +65,9 @@ class Outcome:
 
 async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list[Change]:
     """
-    Make Jiwa post its order events to the gateway, and return the changes.
+    Make each Jiwa post its order events to the gateway, and return the changes.
+
+    That of another account posts to the source of its name: `north` to `jiwa-north`.
 
     Args:
         settings: lead to hooks.yaml.
@@ -71,14 +79,69 @@ async def subscribe_jiwa(settings: Settings, url: str, *, dry_run: bool) -> list
         SecretNotSent: Jiwa takes the subscription and not the secret.
         VendorError: Jiwa refuses it.
     """
-    outcomes = await subscriptions(settings, url, dry_run=dry_run)
+    outcomes: list[Outcome] = []
+    for account in await _accounts(settings):
+        outcomes += await subscriptions(settings, url, dry_run=dry_run, account=account)
     return [
-        unchanged("subscription", f"{each.event} to {each.address}", _reported(each)) for each in outcomes
+        *_without_source(settings),
+        *(
+            Change(
+                "subscription",
+                f"{each.event} to {each.address}",
+                _reported(each),
+                is_change=each.result not in (AS_IT_IS, UNSEEN),
+            )
+            for each in outcomes
+        ),
     ]
 
 
+def _others(settings: Settings) -> list[str]:
+    """Return the other accounts that have a source of their own."""
+    sources = hooks_in_force(settings.hooks, settings.home, note=False).sources
+    return [
+        name.removeprefix(f"{SOURCE}-")
+        for name, source in sources.items()
+        if name.startswith(f"{SOURCE}-") and isinstance(source.auth_scheme, SharedSecret)
+    ]
+
+
+async def _accounts(settings: Settings) -> list[str]:
+    """Return the accounts that post here: `default`, and each other one with a source and credentials."""
+    in_environment = JiwaCredentials.accounts_in(os.environ)
+    accounts = [] if in_environment and DEFAULT not in in_environment else [DEFAULT]
+    others = _others(settings)
+    return accounts + [each for each in others if each in in_environment or await _is_stored(each)]
+
+
+def _without_source(settings: Settings) -> list[Change]:
+    """Return the accounts of the environment that have no source to post to."""
+    without = {*JiwaCredentials.accounts_in(os.environ)} - {DEFAULT, *_others(settings)}
+    return [
+        unchanged(
+            "subscription", f"{SOURCE} {each}", f"left alone: {settings.hooks} has no source {SOURCE}-{each}"
+        )
+        for each in sorted(without)
+    ]
+
+
+async def _is_stored(account: str) -> bool:
+    try:
+        await JiwaCredentials.named(account)
+    except BlockMissing:
+        return False
+    return True
+
+
+async def _credentials(account: str) -> JiwaCredentials:
+    """Return the credentials of an account: of the environment, else as they are stored."""
+    if account == DEFAULT or account in JiwaCredentials.accounts_in(os.environ):
+        return JiwaCredentials.from_environment(account)
+    return await JiwaCredentials.named(account)
+
+
 async def subscriptions(
-    settings: Settings, url: str, *, dry_run: bool, renew_unseen: bool = False
+    settings: Settings, url: str, *, dry_run: bool, renew_unseen: bool = False, account: str = DEFAULT
 ) -> list[Outcome]:
     """
     Make each event have a subscription that sends the current secret; say what was done, and what waits.
@@ -88,19 +151,22 @@ async def subscriptions(
         url: address under which Jiwa reaches the gateway.
         dry_run: change nothing.
         renew_unseen: make another subscription where Jiwa neither shows nor changes the headers of one.
+        account: the name of the block of the Jiwa.
 
     Raises:
         ConfigurationError: the source jiwa has no secret, or none that Jiwa could send.
         SecretNotSent: Jiwa takes the subscription and not the secret.
         VendorError: Jiwa refuses it.
     """
-    header = secret_header(settings)
-    address = address_of(url)
-    async with JiwaCredentials.from_environment().get_client() as client:
+    header = secret_header(settings, account)
+    address = address_of(url, account)
+    credentials = await _credentials(account)
+    async with credentials.get_client() as client:
         subscriber = await _subscriber(client, dry_run=dry_run)
         if subscriber is None:
             return [Outcome(event, address, MADE) for event in EVENTS]
-        place = _Place(client, subscriber, address, header, dry_run, renew_unseen)
+        made = Fingerprints(settings.home)
+        place = _Place(client, subscriber, address, header, dry_run, renew_unseen, made)
         existing = await client.list_webhook_subscriptions(SubscriberID=subscriber)
         return [
             await place.ensure(
@@ -110,23 +176,24 @@ async def subscriptions(
         ]
 
 
-def address_of(url: str) -> str:
-    """Return the address of the source jiwa at a gateway."""
-    return f"{url.rstrip('/')}/hooks/{SOURCE}"
+def address_of(url: str, account: str = DEFAULT) -> str:
+    """Return the address of the source of a Jiwa account at a gateway."""
+    return f"{url.rstrip('/')}/hooks/{source_of(SOURCE, account)}"
 
 
-def secret_header(settings: Settings) -> Header:
-    """Return the header with the current secret that the source jiwa wants; raise ConfigurationError."""
-    source = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(SOURCE)
+def secret_header(settings: Settings, account: str = DEFAULT) -> Header:
+    """Return the header with the current secret that the source of a Jiwa account wants; raise ConfigurationError."""
+    name = source_of(SOURCE, account)
+    source = hooks_in_force(settings.hooks, settings.home, note=False).sources.get(name)
     scheme = source.auth_scheme if source else None
     if not isinstance(scheme, SharedSecret) or scheme.place != "header":
         raise ConfigurationError(
-            f"{settings.hooks}: source {SOURCE} must be of the scheme shared-secret, in a header."
+            f"{settings.hooks}: source {name} must be of the scheme shared-secret, in a header."
         )
-    secrets = webhook_secrets(SOURCE)
+    secrets = webhook_secrets(name)
     if not secrets:
         raise ConfigurationError(
-            "HOOKLINE_SECRET_JIWA is not set: the gateway would refuse what Jiwa sends. Set it."
+            f"{secret_variable(name)} is not set: the gateway would refuse what Jiwa sends. Set it."
         )
     return Header(Name=scheme.header, Value=secrets[0].get_secret_value())
 
@@ -149,22 +216,26 @@ class _Place:
     header: Header
     dry_run: bool
     renew_unseen: bool
+    made: Fingerprints
 
     async def ensure(self, event: str, listed: Sequence[WebhookSubscription]) -> Outcome:
         """Make one subscription to an event send the current secret, and release the others."""
         read = [await self._read(each.SubscriptionID) for each in listed]
-        sends = {each.SubscriptionID: self._sends(each.RequestHeaders) for each in read}
+        sends = {each.SubscriptionID: self._sends_now(each) for each in read}
         good = [each for each in read if sends[each.SubscriptionID] == "current"]
         others = [each for each in read if sends[each.SubscriptionID] != "current"]
+        messages = await self._messages([each.SubscriptionID for each in read])
         result = AS_IT_IS
         if not read:
             result = await self._make(event, MADE)
         elif not good:
             result = await self._change(event, others[0], sends[others[0].SubscriptionID])
             others = {GIVEN: others[1:], UNSEEN: []}.get(result, others)
-        waiting = await self._waiting([each.SubscriptionID for each in read])
-        old = await self._release([each.SubscriptionID for each in others], waiting)
-        return Outcome(event, self.address, result, sum(waiting.values()), old)
+        elif not any(each.RequestHeaders or messages[each.SubscriptionID].arrived for each in good):
+            result = UNSEEN
+        names = [each.SubscriptionID for each in others]
+        old = tuple(names) if UNSEEN in result else await self._release(names, messages)
+        return Outcome(event, self.address, result, sum(each.waiting for each in messages.values()), old)
 
     async def _change(self, event: str, subscription: WebhookSubscription, sends: Sends) -> str:
         """Let an existing subscription send the current secret, or make another beside it."""
@@ -183,6 +254,7 @@ class _Place:
         made = await self.client.create_webhook_subscription(
             SubscriberID=self.subscriber, URL=self.address, EventName=event, RequestHeaders=[self.header]
         )
+        self.made.note(made.SubscriptionID, self.header.Value)
         read = await self._read(made.SubscriptionID)
         sends = self._sends(read.RequestHeaders)
         if sends == "current" or await self._replace_headers(read):
@@ -220,33 +292,38 @@ class _Place:
             SubscriberID=self.subscriber, SubscriptionID=subscription
         )
 
+    def _sends_now(self, subscription: WebhookSubscription) -> Sends:
+        """Return what a subscription sends: as Jiwa shows it, else as it was made here."""
+        sends = self._sends(subscription.RequestHeaders)
+        matches = self.made.matches(subscription.SubscriptionID, self.header.Value)
+        if sends != "not shown" or matches is None:
+            return sends
+        return "current" if matches else "other"
+
     def _sends(self, headers: Sequence[RequestHeader] | None) -> Sends:
         if headers is None:
             return "not shown"
         ours = (self.header.Name.lower(), self.header.Value)
         return "current" if ours in _pairs(headers) else "other"
 
-    async def _waiting(self, subscriptions: Sequence[str]) -> dict[str, int]:
-        """Count the messages of each subscription that got no good answer yet."""
-        counts = dict.fromkeys(subscriptions, 0)
+    async def _messages(self, subscriptions: Sequence[str]) -> dict[str, "_Messages"]:
+        """Count the messages of each subscription."""
+        counts = {each: _Messages() for each in subscriptions}
         if not subscriptions:
             return counts
-        async for subscription in self._unanswered():
-            if subscription in counts:
-                counts[subscription] += 1
-        return counts
-
-    async def _unanswered(self) -> AsyncIterator[str]:
         messages = self.client.list_webhook_messages
         async for each in pages(messages, SubscriberID=self.subscriber, Fields=PAGE_OF_MESSAGES):
-            if each.LastMessageResponseHTTPCode not in ARRIVED:
-                yield each.SubscriptionID
+            if each.SubscriptionID in counts:
+                counts[each.SubscriptionID].add(arrived=each.LastMessageResponseHTTPCode in ARRIVED)
+        return counts
 
-    async def _release(self, subscriptions: Sequence[str], waiting: dict[str, int]) -> tuple[str, ...]:
+    async def _release(
+        self, subscriptions: Sequence[str], messages: dict[str, "_Messages"]
+    ) -> tuple[str, ...]:
         """Delete subscriptions with another secret; return those that stay, as messages wait in them."""
         old = []
         for each in subscriptions:
-            if waiting[each]:
+            if messages[each].waiting:
                 old.append(each)
             elif not self.dry_run:
                 await self._delete(each)
@@ -256,6 +333,21 @@ class _Place:
         await self.client.delete_webhook_subscription(
             SubscriberID=self.subscriber, SubscriptionID=subscription
         )
+        self.made.forget(subscription)
+
+
+@dataclass(slots=True)
+class _Messages:
+    """The messages of a subscription."""
+
+    waiting: int = 0
+    """Those that got no good answer yet."""
+    arrived: int = 0
+
+    def add(self, *, arrived: bool) -> None:
+        """Count one."""
+        self.arrived += arrived
+        self.waiting += not arrived
 
 
 def _pairs(headers: Sequence[RequestHeader]) -> list[tuple[str, str]]:
@@ -265,6 +357,8 @@ def _pairs(headers: Sequence[RequestHeader]) -> list[tuple[str, str]]:
 def _reported(outcome: Outcome) -> str:
     if not outcome.old:
         return outcome.result
+    if UNSEEN in outcome.result:
+        return f"{outcome.result}; the one of before stays until then: then run this again"
     return (
         f"{outcome.result}; the one with the old secret stays until the messages that wait in it have come in: "
         "then run this again"

@@ -92,7 +92,7 @@ class PaidOrders:
     @asynccontextmanager
     async def of(cls, sandbox: SandboxStack, progress: Progress) -> AsyncIterator[Self]:
         """Prepare the orders of a sandbox, whose Jiwa sends no webhooks of its own from now on."""
-        from blocks import JiwaCredentials  # Prefect's settings
+        from blocks.jiwa import JiwaCredentials  # Prefect's settings
 
         async with JiwaCredentials.from_environment().get_client() as jiwa:
             for subscriber in [row async for row in pages(jiwa.list_webhook_subscribers)]:
@@ -118,7 +118,7 @@ class PaidOrders:
         Raises:
             HooklineError: some are not done, and there is no progress.
         """
-        orders = await self._pay_orders(what, number)
+        orders = await self.pay_orders(what, number)
         began = time.time()
         dues = [began + place / rate for place in range(number)]
         return await self._run(what, trigger, orders, dues, most=number)
@@ -132,7 +132,7 @@ class PaidOrders:
         Raises:
             HooklineError: some are not done, and there is no progress.
         """
-        orders = await self._pay_orders(what, number)
+        orders = await self.pay_orders(what, number)
         return await self._run(what, trigger, orders, [time.time()] * number, most=most or number)
 
     async def _run(
@@ -148,14 +148,15 @@ class PaidOrders:
 
         invoices = [order.InvoiceID for order in orders]
         triggered, _ = await asyncio.gather(
-            asyncio.gather(*map(start, orders, dues)), self._until_done(what, invoices)
+            asyncio.gather(*map(start, orders, dues)), self.until_done(what, invoices)
         )
         return [
             Timing(invoice, due, at, self.log.first[invoice], self.log.last[invoice])
             for invoice, due, at in zip(invoices, dues, triggered, strict=True)
         ]
 
-    async def _pay_orders(self, what: str, number: int) -> list[SalesOrder]:
+    async def pay_orders(self, what: str, number: int) -> list[SalesOrder]:
+        """Return new paid orders, of which no trigger knows."""
         making = self.progress.add_task(f"{what}: paying orders", total=number)
         orders = []
         for _ in range(number):
@@ -172,7 +173,7 @@ class PaidOrders:
         await pay(self.jiwa, order)
         return order
 
-    async def _until_done(self, what: str, invoices: list[str]) -> None:
+    async def until_done(self, what: str, invoices: list[str]) -> None:
         """Wait until Jiwa has seen the last call about each."""
         waiting = self.progress.add_task(what, total=len(invoices))
         done, since = 0, time.monotonic()
@@ -261,7 +262,8 @@ async def in_process() -> AsyncIterator[Trigger]:
 
 def bare_calls(jiwa: JiwaClient) -> Trigger:
     """Return a trigger that makes only the flow's vendor calls: no Prefect, no journal, no webhook."""
-    from blocks import SensorproCredentials, ZentitleCredentials  # Prefect's settings
+    from blocks.sensorpro import SensorproCredentials  # Prefect's settings
+    from blocks.zentitle import ZentitleCredentials  # Prefect's settings
     from hookline.catalog import load_catalog
     from hookline.settings import settings
 

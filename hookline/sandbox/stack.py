@@ -19,7 +19,9 @@ import httpx
 
 from hookline import runtime
 from hookline.errors import HooklineError
-from hookline.settings import VENDORS, Settings, settings
+from hookline.project import find_project, put_in_force
+from hookline.settings import NO_DOTENV, NOT_OURS, Settings, settings
+from hookline.vendors import sandbox_ports, vendors
 
 START_SECONDS = 180
 PORTS = {
@@ -43,7 +45,7 @@ class SandboxStack:
 
     def simulator(self, vendor: str) -> str:
         """Return the address of a vendor's simulator."""
-        return f"http://127.0.0.1:{self.settings.sandbox_port + list(VENDORS).index(vendor)}"
+        return f"http://127.0.0.1:{sandbox_ports(self.settings.sandbox_port)[vendor]}"
 
     def records(self, vendor: str) -> dict[str, Any]:
         """Return the simulator's records of a vendor."""
@@ -81,6 +83,7 @@ def sandbox_stack(
     *,
     keep: Callable[[], bool] = lambda: False,
     on_line: Callable[[str], None] = lambda _line: None,
+    checkout: Path | None = None,
     **more: str,
 ) -> Iterator[SandboxStack]:
     """
@@ -91,17 +94,20 @@ def sandbox_stack(
     Args:
         keep: called at the end; True leaves the sandbox running.
         on_line: called with each line of the supervisor until all is ready.
+        checkout: the folder with the code that runs; None: the working directory.
         more: further environment variables.
 
     Raises:
         HooklineError: it does not start; with its last lines.
     """
     home = Path(tempfile.mkdtemp(prefix="hookline-"))
+    if project := find_project():
+        put_in_force(project)  # its vendors have simulators, too
     os.environ |= _environment(home) | more
     settings.cache_clear()
     current = runtime.bootstrap(sandbox=True)
     log = home / "up.log"
-    process = _start(log)
+    process = _start(log, checkout)
     leave_running = False
     try:
         _wait(process, log, on_line)
@@ -120,23 +126,22 @@ def sandbox_stack(
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return settings that isolate the sandbox; empty ones stop `.env` from setting them."""
-    foreign = ("PREFECT_", *(f"{vendor.upper()}_" for vendor in VENDORS))
-    for name in [name for name in os.environ if name.startswith(foreign)]:
+    """Return settings that isolate the sandbox: `.env` is not read, and an empty one counts as not set."""
+    foreign = ("PREFECT_", *(vendor.prefix for vendor in vendors().values()))
+    for name in [name for name in os.environ if name.startswith(foreign) and name not in NOT_OURS]:
         del os.environ[name]
     ports = {name: str(port if _is_free(port) else free_port()) for name, port in PORTS.items()}
     first = next(
         port
         for port in range(SANDBOX_PORT, 60_000, 10)
-        if all(_is_free(port + n) for n in range(len(VENDORS)))
+        if all(_is_free(port + n) for n in range(len(vendors())))
     )
     return {
         "HOOKLINE_HOME": str(home),
         "HOOKLINE_DATABASE_URL": "",
         "HOOKLINE_ADMIN_TOKEN": "",
-        "HOOKLINE_HOOKS": "deployments/hooks.yaml",
-        "HOOKLINE_CATALOG": "deployments/catalog.yaml",
-        "HOOKLINE_DEPLOYMENTS": "deployments/prefect.yaml",
+        **dict.fromkeys(("HOOKLINE_HOOKS", "HOOKLINE_CATALOG", "HOOKLINE_DEPLOYMENTS"), ""),
+        NO_DOTENV: "true",
         "HOOKLINE_SECRET_JIWA": "",
         "HOOKLINE_SECRET_STANDARD": "",
         "HOOKLINE_POLLS": "false",  # what happens is what the caller does
@@ -146,13 +151,14 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def _start(log: Path) -> subprocess.Popen[bytes]:
+def _start(log: Path, checkout: Path | None) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "hookline", "up", "--sandbox"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            cwd=checkout,
             start_new_session=True,
         )
 
@@ -203,7 +209,7 @@ def own_ports() -> dict[str, str]:
     while True:
         first = random.choice(OWN_PORTS)  # noqa: S311
         with ExitStack() as stack, suppress(OSError):
-            for port in range(first, first + len(PORTS) + len(VENDORS)):
+            for port in range(first, first + len(PORTS) + len(vendors())):
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))
             break
     ports = {name: str(first + number) for number, name in enumerate([*PORTS, "HOOKLINE_SANDBOX_PORT"])}

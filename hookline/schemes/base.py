@@ -164,6 +164,10 @@ class AuthScheme(Strict, ABC):
         """Return the address of the document that verifies this request, one that `hooks.yaml` allows; else None."""
         return None
 
+    def question(self, request: SignedRequest, secrets: Sequence[SecretStr]) -> bytes | None:  # noqa: ARG002
+        """Return the JSON that is posted to that address; None where the document is there for anybody."""
+        return None
+
     @property
     def auth_header(self) -> str | None:
         """The header that authenticates, beside those in `SECRET_HEADERS`."""

@@ -12,8 +12,9 @@ from jwt.algorithms import get_default_algorithms
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from hookline.schemes.asymmetric import MIN_RSA, load_private_key, load_public_key
-from hookline.schemes.base import AuthScheme, HeaderName, RequestAuth, SignedRequest, Tolerance, plain
+from hookline.schemes.base import AuthScheme, HeaderName, RequestAuth, SignedRequest, Strict, Tolerance, plain
 from hookline.schemes.crypto import Encoding, any_equal, encode, octets
+from hookline.schemes.fields import FieldPath, value_at
 
 Algorithm: TypeAlias = Literal["HS256", "RS256", "ES256"]
 
@@ -26,7 +27,33 @@ TOKEN = re.compile(r"(?:(?:bearer|jwt) )?([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | r
 MAX_TOKEN = 16_384
 MAX_KEYS = 100
 """The keys of a JWKS that are looked at."""
+KEY_ID = re.compile(r"[!-~]{1,200}")
 CLAIM = r"^[\w.:/-]{1,100}$"
+
+
+class KeyQuestion(Strict):
+    """The question by which a sender gives the key that a token names to the owner of an account."""
+
+    address: str = Field(
+        pattern=r"^https://[!-~]{1,400}$", description="Where it is posted: an address of https."
+    )
+    ask: dict[str, Annotated[str, Field(max_length=200)]] = Field(
+        min_length=1, max_length=10, description="What is posted, of the pieces {kid}, {user} and {password}."
+    )
+    field: FieldPath | None = Field(default=None, description="The field of the answer that is the key.")
+
+    @field_validator("ask")
+    @classmethod
+    def _asks_for_the_key(cls, ask: dict[str, str]) -> dict[str, str]:
+        if "{kid}" not in ask.values():
+            raise ValueError("asks for no key: one of its values is {kid}, the key that a token names")
+        return ask
+
+    def of(self, kid: str, credentials: str) -> bytes:
+        """Return the question for a key; the credentials are a user and a password, with a colon between them."""
+        user, _, password = credentials.partition(":")
+        pieces = {"{kid}": kid, "{user}": user, "{password}": password}
+        return json.dumps({name: pieces.get(value, value) for name, value in self.ask.items()}).encode()
 
 
 class Jwt(AuthScheme):
@@ -43,6 +70,9 @@ class Jwt(AuthScheme):
     jwks: Annotated[str, Field(pattern=r"^https://[!-~]{1,400}$")] | dict[str, Any] | None = Field(
         default=None,
         description="The sender's public keys: an address that begins with https, or a file beside `hooks.yaml`.",
+    )
+    key_at: KeyQuestion | None = Field(
+        default=None, description="The question by which the sender gives the key that a token names."
     )
     issuer: str | None = Field(default=None, max_length=400, description="What `iss` must be.")
     audience: str | None = Field(
@@ -65,6 +95,8 @@ class Jwt(AuthScheme):
     def _fits(self) -> "Jwt":
         if self.jwks is not None and self.algorithm == "HS256":
             raise ValueError("jwks holds public keys: name the algorithm, RS256 or ES256")
+        if self.key_at is not None and (self.jwks is not None or self.algorithm == "HS256"):
+            raise ValueError("key_at gives a public key: name the algorithm, RS256 or ES256, and no jwks")
         if "body_encoding" in self.model_fields_set and not self.body_claim:
             raise ValueError("body_encoding is for body_claim")
         return self
@@ -91,17 +123,25 @@ class Jwt(AuthScheme):
 
     def describe(self, source: str) -> str:
         """Return the algorithm, and whose key verifies it."""
-        key = (
-            "secret" if self.algorithm == "HS256" else "public key" if self.jwks is None else "published keys"
-        )
-        return f"A JSON Web Token ({self.algorithm}) in the header {self.header}, with the {key} of {source}."
+        if self.key_at:
+            key = "a key that is asked for by the credentials"
+        elif self.jwks is not None:
+            key = "the published keys"
+        else:
+            key = "the secret" if self.algorithm == "HS256" else "the public key"
+        return f"A JSON Web Token ({self.algorithm}) in the header {self.header}, with {key} of {source}."
 
     def is_public(self, secret: str) -> bool:  # noqa: ARG002  (all of an algorithm are)
-        """Return True unless it is the secret of HS256."""
-        return self.algorithm != "HS256"
+        """Return True unless it is the secret of HS256, or credentials."""
+        return self.algorithm != "HS256" and self.key_at is None
 
     def secret_length(self, secret: str) -> int | None:
         """Return the bytes of a secret, None for a public key; raises ValueError if it is neither."""
+        if self.key_at:
+            user, colon, password = secret.partition(":")
+            if not user or not colon:
+                raise ValueError("not the user and the password of an account, with a colon between them")
+            return len(octets(password))
         if self.algorithm == "HS256":
             if len(octets(secret)) < MIN_SECRET:
                 raise ValueError(f"shorter than {MIN_SECRET} bytes, which HS256 asks for (RFC 7518)")
@@ -109,9 +149,20 @@ class Jwt(AuthScheme):
         load_public_key(secret, KINDS[self.algorithm])
         return None
 
-    def address_of(self, request: SignedRequest) -> str | None:  # noqa: ARG002  (one for all)
-        """Return the address of the JWKS."""
+    def address_of(self, request: SignedRequest) -> str | None:
+        """Return the address of the JWKS, or the one that is asked for the key of the token."""
+        if self.key_at:
+            return self.key_at.address if self._kid(request) else None
         return self.jwks if isinstance(self.jwks, str) else None
+
+    def question(self, request: SignedRequest, secrets: Sequence[SecretStr]) -> bytes | None:
+        """Return the question for the key of the token; None where a JWKS is there for anybody."""
+        kid = self._kid(request)
+        return self.key_at.of(kid, plain(secrets)[0]) if self.key_at and kid and secrets else None
+
+    def _kid(self, request: SignedRequest) -> str | None:
+        kid = _key_id(_token(request.headers.get(self.header.lower(), "")))
+        return kid if kid and KEY_ID.fullmatch(kid) else None
 
     def verify(self, request: SignedRequest, secrets: Sequence[SecretStr], *, now: float) -> bool:
         """Return True if the token is signed by one of the keys, in force, and of this body."""
@@ -126,6 +177,8 @@ class Jwt(AuthScheme):
 
     def sign(self, secret: SecretStr, request: SignedRequest, *, identifier: str, now: float) -> RequestAuth:
         """Return the header with a token that is good for the tolerance."""
+        if self.key_at:
+            raise ValueError("no key of the sender: it gives its public keys only")
         text = secret.get_secret_value()
         key = text if self.algorithm == "HS256" else load_private_key(text, KINDS[self.algorithm])
         claims: dict[str, Any] = {"iat": int(now), "exp": int(now) + self.tolerance, "jti": identifier}
@@ -139,9 +192,13 @@ class Jwt(AuthScheme):
 
     def _keys(self, token: str, request: SignedRequest, secrets: Sequence[str]) -> list[Any]:
         """Return the keys that may have signed the token."""
-        if self.jwks is None:
+        if self.key_at:
+            found = value_at(_document(request.document), self.key_at.field)
+            document: Any = {"keys": [found]} if secrets else None
+        elif self.jwks is None:
             return [key for each in secrets if (key := self._own_key(each)) is not None]
-        document = self.jwks if isinstance(self.jwks, dict) else _document(request.document)
+        else:
+            document = self.jwks if isinstance(self.jwks, dict) else _document(request.document)
         named = _key_id(token)
         return [
             key
@@ -159,6 +216,8 @@ class Jwt(AuthScheme):
 
     def _public_key(self, key: Mapping[str, Any]) -> Any:
         if key.get("kty") != KEY_TYPES[self.algorithm] or key.get("use", "sig") != "sig":
+            return None
+        if key.get("expired_at") is not None:  # as Plaid calls back a key
             return None
         try:
             read = _algorithm(self.algorithm).from_jwk(dict(key))

@@ -307,11 +307,8 @@ class Signature(AuthScheme):
         """Return what the request claims; nothing if something is missing, not of its form, or out of time."""
         received = _header(request, self.header)
         identifier = _header(request, self.id_header)
-        timestamp = ""
-        if self.parts:
-            signatures, timestamp = self.parts.split(received)
-        else:
-            signatures = self._without_prefix(received)
+        whole = self._without_prefix(received), ""
+        signatures, timestamp = self.parts.split(received) if self.parts else whole
         timestamp = timestamp or _header(request, self.timestamp_header)
         if self.id_header and not identifier:
             return []

@@ -19,7 +19,9 @@ class Dialect:
 
     def __init__(self, vendor: str, seed: int = 0) -> None:
         self.vendor = vendor
-        self._facts = {fact.id: tuple(fact.variants) for fact in facts_of(vendor).facts if fact.variants}
+        facts = [fact for fact in facts_of(vendor).facts if fact.variants]
+        self._facts = {fact.id: tuple(fact.variants) for fact in facts}
+        self._settings = {fact.id: fact.settings for fact in facts}
         self.draw(seed)
 
     def __getitem__(self, fact: str) -> str:
@@ -36,8 +38,17 @@ class Dialect:
         }
 
     def listed(self) -> dict[str, Any]:
-        """Return the seed, and the variant of each fact."""
-        return {"seed": self.seed, "facts": dict(self.spoken)}
+        """Return the seed, the variant of each fact, and the settings that an account needs for them."""
+        return {"seed": self.seed, "facts": dict(self.spoken), "settings": self.settings()}
+
+    def settings(self) -> dict[str, str]:
+        """Return the variables that an account needs for these variants, but for what must be seen first."""
+        return {
+            name: value
+            for fact, variant in self.spoken.items()
+            for name, value in self._settings[fact].get(variant, {}).items()
+            if "{evidence}" not in value
+        }
 
     def speak(self, variants: Mapping[str, str]) -> None:
         """

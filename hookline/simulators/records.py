@@ -103,6 +103,10 @@ class Table:
         self._rows[str(record[self.kind.key])] = record
         return record
 
+    def remove(self, record: Document) -> Document:
+        """Take a record away, and return it."""
+        return self._rows.pop(str(record[self.kind.key]))
+
     def named(self, value: Any, *fields: str) -> Document:
         """
         Return the record of which one of these fields is what an order to the sandbox names.

@@ -4,21 +4,18 @@ import asyncio
 import signal
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hookline.errors import HooklineError
 from hookline.simulators.control import ABORT, SENT_HEADERS, Simulator
-from hookline.simulators.jetadvice import JetadviceSimulator
-from hookline.simulators.jifeline import JifelineSimulator
-from hookline.simulators.jiwa import JiwaSimulator
-from hookline.simulators.sensorpro import SensorproSimulator
-from hookline.simulators.zentitle import ZentitleSimulator
+from hookline.vendors import Parts, report, sandbox_ports
+
+S = TypeVar("S", bound=Simulator)
 
 KEEP_ALIVE_SECONDS = 120
 """Longer than any pooled client keeps an idle connection, so that none is closed under a request."""
@@ -27,18 +24,34 @@ HARD_RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing sends RST, which no client can take for a polite end."""
 
 
-@dataclass
-class Sandbox:
-    """The simulators of one sandbox; ports in this order, one after another."""
+SIMULATORS: Final[Mapping[str, type[Simulator]]] = Parts("simulator")
+"""The stand-in for each vendor that has one."""
 
-    jiwa: JiwaSimulator = field(default_factory=JiwaSimulator)
-    zentitle: ZentitleSimulator = field(default_factory=ZentitleSimulator)
-    sensorpro: SensorproSimulator = field(default_factory=SensorproSimulator)
-    jetadvice: JetadviceSimulator = field(default_factory=JetadviceSimulator)
-    jifeline: JifelineSimulator = field(default_factory=JifelineSimulator)
+
+class Sandbox:
+    """
+    The simulators of one sandbox, by vendor; ports in this order, one after another.
+
+    Args:
+        simulators: those to use, by vendor, in place of new ones.
+    """
+
+    def __init__(self, **simulators: Simulator) -> None:
+        self.simulators: dict[str, Simulator] = {}
+        for vendor, simulator in SIMULATORS.items():
+            try:
+                self.simulators[vendor] = simulators.get(vendor) or simulator()
+            except Exception as error:  # noqa: BLE001  (one that cannot be made stops no other)
+                report(vendor, "simulator", error)
+
+    def __getattr__(self, vendor: str) -> Any:
+        try:
+            return self.__dict__["simulators"][vendor]
+        except KeyError:
+            raise AttributeError(vendor) from None
 
     def __iter__(self) -> Iterator[Simulator]:
-        return iter((self.jiwa, self.zentitle, self.sensorpro, self.jetadvice, self.jifeline))
+        return iter(self.simulators.values())
 
     def speak(self, seed: int) -> None:
         """Speak the dialect that a seed draws, all of them; 0: what is likeliest."""
@@ -51,14 +64,21 @@ class Sandbox:
             simulator.reset()
 
 
-async def serve(port: int, host: str = "127.0.0.1", *, dialect: int = 0) -> None:
+async def serve(
+    port: int,
+    host: str = "127.0.0.1",
+    *,
+    dialect: int = 0,
+    on_ready: Callable[[Sandbox], None] = lambda _sandbox: None,
+) -> None:
     """
-    Run Jiwa on `port` and the other vendors on the next ones, until SIGTERM or SIGINT.
+    Run the vendors' simulators on `port` and the next ones, until SIGTERM or SIGINT.
 
     Args:
         port: the first port.
         host: the address to listen on.
         dialect: the seed of the dialect that they speak; 0: what is likeliest.
+        on_ready: called once all of them answer.
 
     Raises:
         HooklineError: a port is taken; names vendor and port.
@@ -72,6 +92,7 @@ async def serve(port: int, host: str = "127.0.0.1", *, dialect: int = 0) -> None
         sandbox = Sandbox()
         sandbox.speak(dialect)
         async with running(port, host, sandbox=sandbox):
+            on_ready(sandbox)
             await stopped.wait()
     finally:
         for each in signals:
@@ -92,8 +113,9 @@ async def running(
     async with AsyncExitStack() as stack:
         listeners = []
         # Every port is taken before anything answers: a half-started sandbox would be worse than none.
-        for offset, simulator in enumerate(sandbox):
-            listeners.append(_listen(simulator, host, port + offset if port else 0))
+        ports = sandbox_ports(port)
+        for simulator in sandbox:
+            listeners.append(_listen(simulator, host, ports[simulator.vendor] if port else 0))
             stack.callback(listeners[-1].close)
         servers: list[_Server] = []
         stack.push_async_callback(_stop, servers)
@@ -103,6 +125,20 @@ async def running(
             # Entered after its server, so that it closes first and releases the calls that wait in it.
             await stack.enter_async_context(simulator)
         yield sandbox
+
+
+@asynccontextmanager
+async def serving(simulator: S, host: str = "127.0.0.1") -> AsyncIterator[S]:
+    """Run one simulator in this event loop, on a free port."""
+    async with AsyncExitStack() as stack:
+        listener = _listen(simulator, host, 0)
+        stack.callback(listener.close)
+        simulator.url = _url(listener)
+        servers: list[_Server] = []
+        stack.push_async_callback(_stop, servers)
+        servers.append(await _started(simulator, listener))
+        await stack.enter_async_context(simulator)
+        yield simulator
 
 
 def _url(listener: socket.socket) -> str:

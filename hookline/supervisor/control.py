@@ -11,6 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,17 @@ def ask(home: Path, request: str, seconds: float) -> str:
     Send a request to the supervisor of a home, and return its response.
 
     Raises:
-        HooklineError: none runs, it does not respond, or it reports an error.
+        HooklineError: none runs, it cannot be reached or does not respond, or it reports an error.
     """
     if not is_running(home):
         raise HooklineError(
             f"No `hookline up` runs on this home: {home}. A process that was started in another way must be restarted "
             "in that way."
         )
-    request_file = _write(_folder(home), {"request": request}, ".request")
+    try:
+        request_file = _write(_folder(home), {"request": request}, ".request")
+    except OSError as error:
+        raise HooklineError(f"Cannot write a request to {home}: {error.strerror}.") from None
     response_file = request_file.with_suffix(".answer")
     deadline = time.monotonic() + seconds
     try:
@@ -56,9 +60,11 @@ async def answer_requests(home: Path, handle: Callable[[str], Awaitable[str]]) -
         stale.unlink()
     while True:
         for request_file in sorted(folder.glob("*.request")):
-            response = await _respond(_read(request_file), handle)
-            _write(folder, response, ".draft").replace(request_file.with_suffix(".answer"))
+            request = _read(request_file)
             request_file.unlink(missing_ok=True)
+            response = await _respond(request, handle)
+            with suppress(OSError):  # a full disk: the command hears nothing, and the next one is answered
+                _write(folder, response, ".draft").replace(request_file.with_suffix(".answer"))
         await asyncio.sleep(POLL_SECONDS)
 
 

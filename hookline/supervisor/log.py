@@ -28,13 +28,30 @@ class Log:
         if isinstance(file, io.TextIOWrapper):
             file.reconfigure(errors="replace")
         self._console = Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._file = file
         self._width = max(map(len, names), default=0)
         self._colours = dict(zip(names, cycle(_COLOURS), strict=False))
+        self._missing = 0
+        """Lines that could not be written since the last one that could."""
 
     def line(self, name: str, text: str) -> None:
-        """Write one line."""
+        """Write one line; where it cannot be written, as to a full disk, nothing else suffers."""
+        try:
+            if self._missing:
+                self._write("", f"about {self._missing} lines are missing here: they could not be written")
+                self._missing = 0
+            self._write(name, text)
+        except BrokenPipeError:
+            self._console.on_broken_pipe()
+        except OSError:
+            self._missing += 1
+
+    def _write(self, name: str, text: str) -> None:
         prefix = (f"{name:<{self._width}} │ ", self._colours.get(name, ""))
-        self._console.print(Text.assemble(prefix, text))
+        with self._console.capture() as line:  # a line that cannot be written would stay in the console
+            self._console.print(Text.assemble(prefix, text))
+        self._file.write(line.get())
+        self._file.flush()
 
 
 class Lines:

@@ -43,6 +43,7 @@ class Process:
         restart: Start it again whenever it ends. False: a job, which must end by itself with exit code 0; it
             counts as ready from then on (or when `ready` returns True), and any other end stops everything.
         tries: Number of starts of a job until it ends well.
+        max_wait: Longest wait before it is started again, in seconds.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Process:
     listens: Port | None = None
     restart: bool = True
     tries: int = 1
+    max_wait: float = 10
 
     @property
     def stopped_before(self) -> tuple[str, ...]:

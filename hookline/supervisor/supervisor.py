@@ -26,6 +26,7 @@ MAX_EXITS = 3  # after so many exits without a healthy uptime in between, `ready
 _OWN_NAME = "hookline"
 _POLL_SECONDS = 0.1
 _REMINDER_SECONDS = 30
+_REPORT_SECONDS = 2.0
 _UPTIME_SECONDS = 1
 _STABLE_SECONDS = 20.0  # a process that kept ending must be ready for so long before it counts again
 
@@ -72,7 +73,7 @@ class _Child:
         self.exits = 0
         self.in_a_row = 0
         """Exits since it was last healthy."""
-        self.backoff = Backoff()
+        self.backoff = Backoff(maximum=process.max_wait)
         self.last_lines: deque[str] = deque(maxlen=20)
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
@@ -298,8 +299,14 @@ class Supervisor:
             self._report()
 
     def _report(self) -> None:
-        if self._reported_ready:
+        """Report whether all is ready; where that cannot be written, as to a full disk, try again."""
+        if not self._reported_ready:
+            return
+        try:
             self._on_change(dict(self._troubles))
+        except OSError as error:
+            self.log(f"cannot report whether all is ready, and tries again: {error}")
+            asyncio.get_running_loop().call_later(_REPORT_SECONDS, self._report)
 
     async def _clear_up(self, child: _Child) -> None:
         """Kill what it left behind (as systemd does), and read the rest of its output."""

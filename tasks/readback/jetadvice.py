@@ -1,6 +1,6 @@
 """Read-backs at JetAdvice."""
 
-from hookline.clients import JetadviceClient
+from hookline.clients.jetadvice import JetadviceClient
 from hookline.clients.jetadvice.models import RequestReportRun
 from hookline.journal import Outcome
 

@@ -1,6 +1,7 @@
 """Read-backs at Jifeline."""
 
-from hookline.clients import JifelineClient, pages
+from hookline.clients import pages
+from hookline.clients.jifeline import JifelineClient
 from hookline.clients.jifeline.models import ChangedTicket, NewPreparedTicket, Ticket
 from hookline.journal import Outcome
 

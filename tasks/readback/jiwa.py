@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from hookline.clients import JiwaClient, pages
+from hookline.clients import pages
+from hookline.clients.jiwa import JiwaClient
 from hookline.clients.jiwa.debtors import NewDebtor, NewInventoryItem
 from hookline.clients.jiwa.models import (
     ChangedLine,

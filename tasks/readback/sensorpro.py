@@ -1,6 +1,6 @@
 """Read-backs at Sensorpro, where a contact can be found and a mail cannot."""
 
-from hookline.clients import SensorproClient
+from hookline.clients.sensorpro import SensorproClient
 from hookline.clients.sensorpro.models import AddContacts, ContactRow, Done, ForgetContact
 from hookline.clients.sensorpro.models import Outcome as Result
 from hookline.journal import Outcome

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hookline.clients import ZentitleClient
 from hookline.clients.models import Input
+from hookline.clients.zentitle import ZentitleClient
 from hookline.clients.zentitle.customers import (
     ConsumerData,
     DeactivationRequest,

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from hookline.clients import NotFound, Refused, UnexpectedAnswer, ZentitleClient
+from hookline.clients import NotFound, Refused, UnexpectedAnswer
+from hookline.clients.zentitle import ZentitleClient
 from hookline.clients.zentitle.customers import (
     AssignedLicenseCode,
     CompanyID,
@@ -37,7 +38,7 @@ async def companies_named(client: ZentitleClient, name: str) -> AsyncIterator[tu
         yield first, await _account_of(client, first)
     for each in await all_companies(client):
         is_global = each.productID in ("", EVERY_PRODUCT)
-        if is_global and _folded(each.company) == _folded(name) and each.companyID != first:
+        if is_global and is_named(each, name) and each.companyID != first:
             yield each.companyID, await _account_of(client, each.companyID)
 
 
@@ -59,6 +60,11 @@ async def _company_id(client: ZentitleClient, name: str) -> int | None:
 
 async def _account_of(client: ZentitleClient, company: int) -> str:
     return (await client.get_company(companyid=company)).search1.strip()
+
+
+def is_named(company: CompanyID, name: str) -> bool:
+    """Return True if a company has this name, in any letters."""
+    return _folded(company.company) == _folded(name)
 
 
 def _folded(name: str) -> str:

@@ -8,7 +8,8 @@ name, because the old one could not be renamed again.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hookline.clients import NotFound, Refused, ZentitleClient
+from hookline.clients import NotFound, Refused
+from hookline.clients.zentitle import ZentitleClient
 from hookline.clients.zentitle.products import (
     ChangedFeatureGroup,
     ChangedFeatureGroups,

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
-from hookline.clients import NotFound, Refused, ZentitleClient, pages
+from hookline.clients import NotFound, Refused, pages
 from hookline.clients.models import Answer, Input
+from hookline.clients.zentitle import ZentitleClient
 from hookline.clients.zentitle.models import LicenseNote
 
 HOURS: Final = 24

@@ -187,6 +187,23 @@ async def test_broken_files_stop_nothing_but_themselves_over_restarts_and_once_m
     ]
     assert (2, True, 0) == (refused.returncode, "is not YAML" in refused.stderr, applied.returncode)
 
+    # What is applied is as it is; what is changed is named by its field, and a dry run changes nothing.
+    clean = run_process("apply", "--dry-run")
+    firm.catalog.write_text(firm.good_catalog.replace("paid_when: either", "paid_when: payments"))
+    firm.write_hooks(firm.hooks.read_text().replace("body.order", "body.number"))
+    changed = [run_process("apply", "--dry-run", "--json") for _ in range(2)]
+    differences = {
+        (row["kind"], row["name"]): [each["field"] for each in row["differences"]]
+        for row in json.loads(changed[1].stdout)
+        if row["differences"]
+    }
+    assert (0, [2, 2]) == (clean.returncode, [each.returncode for each in changed]), clean.stdout
+    assert {
+        ("route", "steady"): ["parameters.order"],
+        ("route", "shaky"): ["parameters.order"],
+        ("catalog", "catalog.yaml"): ["paid_when"],
+    } == differences
+
 
 async def test_a_hangup_of_up_lets_new_files_take_effect_and_what_streams_in_is_not_lost(firm, until):
     sent = [await firm.send("steady")]

@@ -38,6 +38,26 @@ async def test_a_webhook_of_jiwa_brings_one_of_each_and_the_trace_tells_of_it(bu
     assert trace == business.cli("trace", code, "--json")
 
 
+async def test_an_order_that_is_not_paid_is_found_by_its_number_and_its_customer(business, prefect_api):
+    order = await business.order(("LIC-PRO", 1), paid=False)
+
+    ids = {row["id"] for row in await business.finished(order)}
+
+    by_number = business.cli("inbox", "list", "--about", f"order={order.InvoiceNo}", "--json")
+    by_customer = business.cli("inbox", "list", "--key", order.DebtorAccountNo, "--json")
+    trace = business.cli("trace", order.InvoiceNo, "--json")
+    label = f"order {order.InvoiceNo}: not paid"
+    runs = [run for row in by_number for run in flow_runs(prefect_api, row)]
+    assert [ids] * 3 == [
+        {row["id"] for row in rows} for rows in (by_number, by_customer, trace["deliveries"])
+    ]
+    assert {label} == {each["label"] for row in by_number for each in row["dispatches"]}
+    assert {label} == {run["name"] for run in runs}
+    assert all(
+        {f"order:{order.InvoiceNo}", f"customer:{order.DebtorAccountNo}"} <= {*run["tags"]} for run in runs
+    )
+
+
 async def test_the_same_webhook_again_starts_nothing(business, tmp_path):
     order = await business.order(("LIC-PRO", 1))
     await business.noted(order)
@@ -228,7 +248,7 @@ async def test_a_second_up_on_the_same_home_is_refused(business, sandbox):
         (run_here, ["inbox", "show", "nonsense"], "There is no delivery nonsense"),
         (run_here, ["inbox", "replay", "nonsense"], "There is no delivery nonsense"),
         (run_here, ["effects", "show", "999999"], "There is no effect 999999"),
-        (run_here, ["effects", "resolve", "1"], "Use either --happened or --send-again"),
+        (run_here, ["effects", "resolve", "1"], "Use one of --happened, --by-hand and --send-again"),
         (run_process, ["trace", "nonsense"], "Nothing was found for nonsense"),
         (run_here, ["send", "nobody", "-"], "has no source 'nobody'"),
         (run_here, ["send", "jiwa", "no-such-file.json"], "Cannot read no-such-file.json"),
@@ -258,11 +278,12 @@ async def test_a_scheduled_workflow_runs_from_the_start_through_the_process_work
     def first_run():
         found = prefect_api.post(
             "flow_runs/filter",
-            json={"flows": {"name": {"any_": [flow]}}, "flow_runs": {"name": {"any_": ["first run"]}}},
+            json={"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC"},
         )
-        return [run for run in found.raise_for_status().json() if run["state_type"] == "COMPLETED"]
+        return [run for run in found.raise_for_status().json() if run["state_type"] == "COMPLETED"][:1]
 
     [run] = await until(first_run, f"{flow} has not run")
+    assert run["name"].startswith("orders of ")
     [deployment] = prefect_api.post("deployments/filter", json={"flows": {"name": {"any_": [flow]}}}).json()
     assert (run["deployment_id"], "hookline", 1) == (
         deployment["id"],

@@ -12,7 +12,8 @@ from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.paging import pages
 from hookline.database import pool
 from hookline.sandbox.stack import own_ports, sandbox_stack
-from hookline.settings import JiwaSettings, settings
+from hookline.settings import settings
+from hookline.shipped.jiwa import JiwaSettings
 from tests.conftest import BusinessKey
 
 pytestmark = pytest.mark.alone

@@ -197,7 +197,7 @@ def test_a_process_that_dies_again_and_again_takes_ready_back_until_it_lives(up)
     running = up("""
         import hookline.supervisor.supervisor as module
         from hookline.supervisor.process import Backoff as module_backoff
-        module.Backoff = lambda: module_backoff(first=0.01)
+        module.Backoff = lambda **_: module_backoff(first=0.01)
         module._UPTIME_SECONDS, module._STABLE_SECONDS = 0.3, 0.5
 
         FRAIL = (
@@ -288,7 +288,7 @@ def test_a_second_ctrl_c_ends_everything_at_once(up):
 def test_a_process_that_never_starts_ends_everything_with_its_last_lines(up):
     running = up("""
         import hookline.supervisor.supervisor as module
-        module.Backoff = lambda: module_backoff(first=0.01)
+        module.Backoff = lambda **_: module_backoff(first=0.01)
         from hookline.supervisor.process import Backoff as module_backoff
 
         run(child("good", SLEEP), child("bad", "print('no such table'); raise SystemExit(3)"))

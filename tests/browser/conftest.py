@@ -23,8 +23,12 @@ from hookline.inbox import audit
 CHROMIUM = "/usr/bin/chromium"
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 JIWA_SECRET = "the-jiwa-secret-of-the-tests"
+SECRETS = {
+    "HOOKLINE_SECRET_JIWA": JIWA_SECRET,
+    "HOOKLINE_SECRET_STANDARD": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
 JSON = "application/json"
-TIMEOUT_SECONDS = 20_000
+TIMEOUT_SECONDS = 60_000
 """Milliseconds: the machine may have much else to do."""
 HOOKS = """
 sources:
@@ -40,10 +44,12 @@ routes:
     parameters: {invoice_id: "{{ body.InvoiceID }}"}
   jiwa-ledger:
     source: jiwa
-    deployment: ledger/default
+    deployment: order-to-license/default
+    parameters: {invoice_id: "{{ body.InvoiceID }}"}
   standard-order:
     source: standard
     deployment: order-to-license/default
+    parameters: {invoice_id: "{{ body.InvoiceID }}"}
 """
 
 
@@ -77,23 +83,26 @@ class Gateway:
         answer.raise_for_status()
         return UUID(answer.json()["id"])
 
-    async def dispatch(self, delivery, key, state, *, route="jiwa-order", reason=None):
+    async def dispatch(self, delivery, key, state, *, route="jiwa-order", reason=None, label=None, about=()):
         """What an engine would have made of a delivery; its flow run's id."""
         flow_run = None if state == "dispatched" else uuid4()
-        steps = () if state == "dispatched" else dict.fromkeys(("running", state))
+        begun = () if state in {"dispatched", "replaced"} else ("running",)
+        steps = () if state == "dispatched" else dict.fromkeys((*begun, state))
         async with (
             self.database.acquire() as connection,
             audit.acting(connection, "engine 4711 at server", ""),
         ):
             await connection.execute(
                 """
-                INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key, attempts)
-                SELECT id, source, $2, 'order-to-license/default', $3, $4, 1 FROM deliveries WHERE id = $1
+                INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key, attempts, label, about)
+                SELECT id, source, $2, 'order-to-license/default', $3, $4, 1, $5, $6 FROM deliveries WHERE id = $1
                 """,
                 delivery,
                 route,
                 {"invoice_id": key},
                 f"jiwa order {key}",
+                label,
+                dict(about),
             )
             for step in steps:
                 ended = step != "running"
@@ -152,14 +161,21 @@ class Gateway:
         return own, {row["route"]: row["state"] for row in rows}
 
 
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch):
+    """The environment of the gateway in each file: it serves all of them, and each begins with a clean one."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 async def gateway(database_settings, session_pool, tmp_path_factory):
     """The gateway, served as `hookline gateway` does, in this process."""
     hooks = tmp_path_factory.mktemp("hooks") / "hooks.yaml"
     hooks.write_text(HOOKS)
     patch = pytest.MonkeyPatch()
-    patch.setenv("HOOKLINE_SECRET_JIWA", JIWA_SECRET)
-    patch.setenv("HOOKLINE_SECRET_STANDARD", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    for name, value in SECRETS.items():
+        patch.setenv(name, value)
     settings = database_settings.model_copy(update={"hooks": hooks, "admin_token": SecretStr(ADMIN_TOKEN)})
     async with _serving(settings) as url, httpx.AsyncClient(base_url=url) as client:
         yield Gateway(url, session_pool, client)

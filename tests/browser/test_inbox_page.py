@@ -108,6 +108,44 @@ async def test_an_empty_inbox_says_what_to_do_and_what_the_states_mean(inbox, pa
     )
 
 
+async def test_what_is_about_one_customer_is_a_click_away(inbox, page):
+    ids = []
+    for number, customer in (("100123", "C-7"), ("100124", "C-8"), ("100125", "C-7")):
+        ids.append(await inbox.receive(order(number)))
+        about = {"order": number, "customer": customer}
+        await inbox.dispatch(ids[-1], number, "failed", label=f"order {number} · Harbour", about=about)
+
+    await page.goto("/")
+    await page.get_by_label("Order, id or license code").fill("100123")
+    await follow(page, page.keyboard.press("Enter"))
+    found = await listed(page)
+    await follow(page, page.get_by_role("link", name="order 100123 · Harbour").click())
+    await follow(page, page.get_by_role("link", name="C-7").click())
+
+    assert [str(ids[0])] == found
+    assert [str(ids[2]), str(ids[0])] == await listed(page)
+    await expect(page.get_by_label("About")).to_have_value("customer=C-7")
+
+
+async def test_a_step_that_a_person_did_by_hand_is_taken_as_done(inbox, page):
+    body = order()
+    delivery = await inbox.receive(body)
+    run = await inbox.dispatch(delivery, body["InvoiceID"], "failed", reason="Refused: zentitle")
+    await inbox.effect(
+        run, body["InvoiceID"], "order 100123", "license PRO-1", "failed", expected=2, reason="Refused"
+    )
+
+    await page.goto(f"/deliveries/{delivery}")
+    await page.get_by_text("I did it by hand").click()
+    await page.get_by_label("Its 2 references at the vendor").fill("LIC-1\nLIC-2")
+    await follow(page, page.get_by_role("button", name="It is done").click())
+
+    await expect(page.get_by_role("status")).to_contain_text("done by hand at the vendor")
+    await expect(page.get_by_text("I did it by hand")).to_have_count(0)
+    assert ("dispatched", {"jiwa-order": "dispatched"}) == await inbox.state(delivery)
+    assert ["LIC-1", "LIC-2"] == await inbox.database.fetchval("SELECT reference FROM effects")
+
+
 async def test_a_delivery_is_listed_with_what_became_of_it(inbox, page):
     body = order()
     delivery = await inbox.receive(body)
@@ -218,6 +256,7 @@ async def test_each_state_is_told_in_words_and_offers_what_can_be_done(inbox, pa
         "uncertain": f"{replay} {other} {aside}",
         "doubled": f"{replay} {other} {aside}",
         "rejected": f"{replay} {other} {aside}",
+        "replaced": f"{replay} {other}",
         "discarded": f"{replay} {other}",
         "unrouted": f"{replay} {other} {aside}",
         "split": replay,
@@ -305,6 +344,38 @@ async def test_a_delivery_is_replayed_whole_on_one_route_or_to_another(inbox, pa
     await expect(trail.get_by_role("row").last).to_have_text(
         re.compile(rf"the delivery\s+Received\s*was queued\s+{WHO}\s+replayed")
     )
+
+
+async def test_a_delivery_is_replayed_with_a_change_that_is_seen_first(inbox, page):
+    delivery = await inbox.receive({"InvoiceID": "A"})
+    await inbox.dispatch(delivery, "A", "done")
+    page.set_default_timeout(60_000)  # the flows are loaded for each look
+
+    await page.goto(f"/deliveries/{delivery}")
+    await page.get_by_role("link", name="Replay with a change…").click()
+    await page.get_by_label("Body").fill('{"InvoiceID": "B",\n "note": "líne"}')
+    await page.get_by_label("Route").select_option("jiwa-order")
+    await page.get_by_role("button", name="See what would start").click()
+    await expect(page.get_by_role("row", name='invoice_id "A" "B"')).to_be_visible()
+    await page.get_by_role("button", name="Change it again").click()
+    await page.get_by_label("Other parameters of jiwa-order").fill('{"invoice_id": 7}')
+    await page.get_by_role("button", name="See what would start").click()
+    await expect(page.get_by_role("alert")).to_contain_text(
+        "parameter invoice_id: Input should be a valid string"
+    )
+    await page.get_by_label("Other parameters of jiwa-order").fill('{"invoice_id": "C"}')
+    await page.get_by_role("button", name="See what would start").click()
+    await expect(page.get_by_role("row", name='invoice_id "A" "C"')).to_be_visible()
+    await page.get_by_role("button", name="Start the copy").dblclick()
+
+    await expect(page.get_by_role("status")).to_contain_text("It runs as a copy.")
+    await expect(page.get_by_text("Nobody sent it.")).to_be_visible()
+    [row] = await inbox.database.fetch("SELECT * FROM deliveries WHERE copy_of = $1", delivery)
+    assert '{"InvoiceID": "B",\n "note": "líne"}' == row["body"].decode()
+    assert {"jiwa-order": {"invoice_id": "C"}} == row["changed"]["parameters"]
+    await page.goto(f"/deliveries/{delivery}")
+    trail = page.get_by_role("region", name="What happened")
+    await expect(trail.get_by_role("row").last).to_contain_text(f"as {row['id']} with another body")
 
 
 async def test_setting_a_delivery_aside_asks_for_a_reason_and_needs_no_mouse(inbox, page):
@@ -460,7 +531,15 @@ async def test_junk_in_an_address_is_a_page_that_says_so_and_never_a_fault(inbox
 
 async def test_every_answer_of_the_pages_forbids_scripts_frames_and_keeping(inbox, client):
     delivery = await inbox.receive(order())
-    paths = ("/", "/uncertain", "/sources", "/replay?source=jiwa", "/login", "/deliveries/x")
+    paths = (
+        "/",
+        "/uncertain",
+        "/sources",
+        "/replay?source=jiwa",
+        "/sources/jiwa/try",
+        "/login",
+        "/deliveries/x",
+    )
     answers = [
         await client.get(path) for path in (*paths, f"/deliveries/{delivery}", f"/deliveries/{delivery}/body")
     ]
@@ -492,7 +571,10 @@ async def test_every_page_needs_no_script_fits_a_phone_and_names_its_fields(inbo
         "/sources",
         "/issues",
         "/replay?source=jiwa",
+        "/sources/jiwa/try",
         f"/deliveries/{delivery}",
+        f"/deliveries/{delivery}/try",
+        f"/deliveries/{delivery}/copy",
     ):
         await page.goto(path)
         await page.evaluate(
@@ -513,11 +595,9 @@ async def test_every_page_needs_no_script_fits_a_phone_and_names_its_fields(inbo
     ("name", "scheme", "width", "height", "path"),
     [
         ("light", "light", 1120, 800, "/"),
-        ("dark", "dark", 1120, 800, "/"),
         ("phone", "light", 390, 800, "/"),
         ("delivery", "light", 1120, 1160, "/deliveries/{delivery}"),
-        ("request", "light", 1120, 1160, "/deliveries/{delivery}#trail"),
-        ("sources", "light", 1120, 800, "/sources"),
+        ("copy", "light", 1120, 900, "/deliveries/{delivery}/copy"),
         ("replay", "dark", 1120, 760, "/replay?source=jiwa"),
     ],
 )
@@ -557,7 +637,7 @@ async def a_morning(inbox):
         if state in {"unrouted", "rejected"}:
             await inbox.brought_to(delivery, state, reason)
         else:
-            run = await inbox.dispatch(delivery, key, state, reason=reason)
+            run = await inbox.dispatch(delivery, key, state, reason=reason, label=label)
         await requeue(inbox, delivery, timedelta(minutes=minutes))
         if state in {"done", "uncertain", "running"} and reason != unpaid:
             codes = [f"PRO1-{number}-7KQ2-X{place}" for place in (1, 2)]

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hookline.cli.output import console
+from tests.chaos import plan as plans
 from tests.chaos.drive import Outcome, Without, run
-from tests.chaos.plan import plan
 
 PATIENCE_PER_ORDER = 1.0
 MIN_PATIENCE = 240.0
@@ -38,14 +38,18 @@ def chaos(
     without: Annotated[
         Without | None, Parameter(help="Switch this off, to see that the check finds the doubles.")
     ] = None,
+    upgrade: Annotated[
+        bool, Parameter(negative="", help="Start each process again with newer code, and do nothing else.")
+    ] = False,
 ) -> None:
     """Drive orders through a sandbox while everything dies, then check what the vendors hold."""
     chosen = random.randrange(1_000_000) if seed is None else seed
     out = console()
-    again = f"seed {chosen}, {orders} orders; the same again: make chaos SEED={chosen} ORDERS={orders}"
+    more = " ARGS=--upgrade" if upgrade else ""
+    again = f"seed {chosen}, {orders} orders; the same again: make chaos SEED={chosen} ORDERS={orders}{more}"
     out.print(again)
     outcome = run(
-        plan(chosen, orders),
+        plans.upgrade(chosen, orders) if upgrade else plans.plan(chosen, orders),
         patience=patience or max(MIN_PATIENCE, orders * PATIENCE_PER_ORDER),
         say=lambda text: out.print(text, markup=False),
         without=without,

@@ -6,66 +6,42 @@ The supervisor starts again what is killed; nothing is told that it was.
 
 import asyncio
 import os
-import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
+from uuid import UUID
 
 import asyncpg
 import httpx
 import psutil
 
+from benchmarks.takeover import Takeover, claimed_by, takeover
 from hookline.database import CONNECTION_ERRORS, DatabaseUnavailable, connect
 from hookline.errors import HooklineError
 from hookline.sandbox.stack import SandboxStack
 from tests.chaos import plan
 from tests.chaos.lines import Lines
+from tests.chaos.machine import NOTHING_GROWS, NOTHING_IS_WRITTEN, Clock, Disk
+from tests.chaos.people import hookline
 from tests.chaos.plan import Blow, Misdeed
+from tests.chaos.trees import Trees
 
 WORDS = {
     "engine": ("hookline", "engine"),
     "gateway": ("hookline", "gateway"),
     "worker": ("hookline", "worker"),
     "prefect": ("hookline.prefect_adapter.server",),
+    "simulators": ("hookline", "sandbox"),
 }
 """The command line of each of the supervisor's processes holds these."""
 AWAY = (*CONNECTION_ERRORS, HooklineError)
 
 Say = Callable[[str], None]
-
-
-class Clock:
-    """A clock that can be set, of all processes that are started with its environment; a C compiler makes it."""
-
-    def __init__(self, library: Path, file: Path) -> None:
-        self.file = file
-        self.environment = {"LD_PRELOAD": str(library)}
-
-    @classmethod
-    def made(cls, folder: Path) -> "Clock | None":
-        """A clock of its own, in a folder; None where there is no compiler."""
-        compiler = shutil.which("cc")
-        if compiler is None:
-            return None
-        folder.mkdir(mode=0o755)
-        library, file = folder / "clock.so", folder / "seconds"
-        source = str(Path(__file__).with_name("clock.c"))
-        options = ("-shared", "-fPIC", "-O2", f'-DSECONDS="{file}"', "-o", str(library))
-        subprocess.run([compiler, *options, source, "-ldl"], check=True)
-        clock = cls(library, file)
-        clock.set(0)
-        return clock
-
-    def set(self, seconds: float) -> bool:
-        """Let it be so many seconds ahead from now on; less than 0: behind."""
-        self.file.write_bytes(struct.pack("q", round(seconds * 1e9)))
-        return True
 
 
 class Kept:
@@ -75,6 +51,8 @@ class Kept:
         self.log = log
         self.words = words
         self.environment = environment
+        self.checkout: Path | None = None
+        """The folder of the code that it begins with, the next time."""
         self.process: subprocess.Popen[bytes] | None = None
 
     async def keep(self) -> None:
@@ -92,7 +70,8 @@ class Kept:
 
     def _start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "hookline", *self.words]
-        return subprocess.Popen(command, env=os.environ | self.environment, stdout=output, stderr=output)
+        environment = os.environ | self.environment
+        return subprocess.Popen(command, env=environment, cwd=self.checkout, stdout=output, stderr=output)
 
 
 class Havoc:
@@ -104,6 +83,11 @@ class Havoc:
         self.say = say
         self.lines: Mapping[str, Lines] = {}
         self.clocks: dict[str, Clock] = {}
+        self.trees: Trees | None = None
+        self.disk: Disk | None = None
+        self.full: list[tuple[float, float]] = []
+        """When nothing at all could be written, by the monotonic clock."""
+        self._watching: list[asyncio.Task[Takeover | None]] = []
         self.struck: dict[str, int] = {}
         """How often each blow found what it was meant for."""
 
@@ -122,23 +106,27 @@ class Havoc:
 
     async def _strike(self, blow: Blow) -> bool:
         """Strike one blow; return False where there was nothing to strike."""
-        match blow.how:
-            case plan.CUT:
-                async with self.lines[blow.target].cut():
-                    await asyncio.sleep(blow.seconds)
-                return True
-            case plan.SET_CLOCK:
-                clock = self.clocks.get(blow.target)
-                return clock is not None and clock.set(blow.seconds)
-            case plan.END:
-                return await self._end_sessions()
-            case plan.EXHAUST:
-                return await self._use_up_connections(blow.seconds)
-            case _:
-                return await self._strike_process(blow)
+        strikes: dict[str, Callable[[Blow], Awaitable[bool]]] = {
+            plan.CUT: self._cut,
+            plan.SET_CLOCK: self._set_clock,
+            plan.FILL: self._fill_disk,
+            plan.UPGRADE: self._upgrade,
+            plan.END: self._end_sessions,
+            plan.EXHAUST: self._use_up_connections,
+        }
+        return await strikes.get(blow.how, self._strike_process)(blow)
+
+    async def _cut(self, blow: Blow) -> bool:
+        async with self.lines[blow.target].cut():
+            await asyncio.sleep(blow.seconds)
+        return True
+
+    async def _set_clock(self, blow: Blow) -> bool:
+        clock = self.clocks.get(blow.target)
+        return clock is not None and clock.set(blow.seconds)
 
     async def _strike_process(self, blow: Blow) -> bool:
-        process = self._find(blow.target)
+        process = self.find(blow.target)
         if process is None:
             return False
         with suppress(psutil.NoSuchProcess):
@@ -147,11 +135,55 @@ class Havoc:
                     await asyncio.sleep(blow.seconds)
             elif blow.how == plan.RESTART:
                 process.terminate()
+            elif blow.target.endswith("engine"):
+                await self._kill_engine(process)
             else:
                 process.kill()
         return True
 
-    async def _end_sessions(self) -> bool:
+    async def _kill_engine(self, process: psutil.Process) -> None:
+        """Kill it, and watch how soon another one goes on with what it had claimed."""
+        claimed: dict[UUID, int] = {}
+        with suppress(*CONNECTION_ERRORS):
+            claimed = await claimed_by(self.sandbox.settings, process.pid)
+        process.kill()
+        if claimed:
+            watching = takeover(self.sandbox.settings, claimed, time.monotonic())
+            self._watching.append(asyncio.create_task(watching))
+
+    async def takeovers(self) -> list[Takeover]:
+        """What happened after each kill of an engine that had claimed something."""
+        return [found for found in await asyncio.gather(*self._watching) if found is not None]
+
+    async def _upgrade(self, blow: Blow) -> bool:
+        """Start a process again with the newer code; those of the supervisor as people do it."""
+        target = blow.target
+        if self.trees is None:
+            return False
+        if target not in self.kept:
+            await asyncio.to_thread(self.trees.replace)
+            await hookline("restart", target)
+            return True
+        kept, before = self.kept[target], self.find(target)
+        kept.checkout = self.trees.newer
+        if before is not None:
+            before.terminate()
+        while (now := self.find(target)) is None or now == before:
+            await asyncio.sleep(0.1)
+        return True
+
+    async def _fill_disk(self, blow: Blow) -> bool:
+        """Leave no room on the disk for so long; or none for what grows, while files that are there can be written."""
+        if self.disk is None:
+            return False
+        began, wholly = time.monotonic(), blow.target == plan.THE_DISK
+        with self.disk.full(NOTHING_IS_WRITTEN if wholly else NOTHING_GROWS):
+            await asyncio.sleep(blow.seconds)
+            if wholly:
+                self.full.append((began, time.monotonic()))
+        return True
+
+    async def _end_sessions(self, _blow: Blow) -> bool:
         """End all sessions of PostgreSQL as an administrator does; the server itself goes on."""
         connection = await connect(self.sandbox.settings)
         try:
@@ -164,14 +196,14 @@ class Havoc:
         finally:
             await connection.close()
 
-    async def _use_up_connections(self, seconds: float) -> bool:
+    async def _use_up_connections(self, blow: Blow) -> bool:
         """Hold every connection that PostgreSQL gives, for so long."""
         held: list[asyncpg.Connection] = []
         try:
             with suppress(DatabaseUnavailable):  # there are no more
                 while True:
                     held.append(await connect(self.sandbox.settings))
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(blow.seconds)
         finally:
             await asyncio.gather(*(each.close() for each in held), return_exceptions=True)
         return bool(held)
@@ -188,19 +220,21 @@ class Havoc:
                 )
             answer.raise_for_status()
 
-    def _find(self, target: str) -> psutil.Process | None:
+    def find(self, target: str) -> psutil.Process | None:
         """The process of this name, if it lives."""
         if target in self.kept:
             process = self.kept[target].process
             return psutil.Process(process.pid) if process is not None and process.poll() is None else None
         if target == "a session of postgres":
             return self._session()
-        supervised = psutil.Process(self.sandbox.process.pid).children()
-        return next((process for process in supervised if _is(process, target)), None)
+        with suppress(psutil.NoSuchProcess):  # the supervisor itself has ended
+            supervised = psutil.Process(self.sandbox.process.pid).children()
+            return next((process for process in supervised if _is(process, target)), None)
+        return None
 
     def _session(self) -> psutil.Process | None:
         """The process of one of PostgreSQL's connections; all of them fall when one is killed."""
-        server = self._find("postgres")
+        server = self.find("postgres")
         sessions = server.children() if server is not None else []
         return next((process for process in sessions if "hookline" in _command(process)), None)
 

@@ -27,6 +27,8 @@ BY_A_VENDOR = re.compile(
 OVER = {"CANCELLED": "discarded", "COMPLETED": "done or doubled", "FAILED": "failed, uncertain or doubled"}
 """How a flow run may end, and what its dispatch may say then."""
 
+ON_ITS_WAY = 2.0
+"""The seconds for which an answer may be on its way."""
 INTERRUPTED = "Interrupted"
 """How the run of a backlog ends whose engine was killed; what it had claimed has other runs."""
 
@@ -67,7 +69,7 @@ class Verdict:
 def judge(evidence: Evidence) -> Verdict:
     """Check everything, when it is quiet; nothing is wrong if there are no violations."""
     verdict = Verdict(standing=sorted(_standing(evidence)))
-    for part in (_orders, _beyond_excuses, _strangers, _inbox, _prefect):
+    for part in (_orders, _beyond_excuses, _strangers, _inbox, _prefect, _passed_over):
         verdict.violations += part(evidence, verdict.figures)
     return verdict
 
@@ -75,6 +77,50 @@ def judge(evidence: Evidence) -> Verdict:
 def never(evidence: Evidence) -> list[str]:
     """Check what may not be at any moment, whatever is going on: too much of something, or an answer forgotten."""
     return [*_beyond_excuses(evidence, {}), *_strangers(evidence, {}), *_forgotten(evidence)]
+
+
+def while_full(
+    full: Collection[tuple[float, float]], answers: Iterable[tuple[float, int]]
+) -> tuple[int, list[str]]:
+    """
+    Look at what the gateways answered while nothing could be written: how often 503, and what was acknowledged.
+
+    Args:
+        full: when it was so, from and to.
+        answers: their times and statuses; what was on its way when it began may be acknowledged.
+    """
+    meanwhile = [
+        status for at, status in answers if any(began + ON_ITS_WAY < at < ended for began, ended in full)
+    ]
+    acknowledged = sum(200 <= status < 300 for status in meanwhile)
+    return meanwhile.count(503), [
+        f"{acknowledged} deliveries were acknowledged while nothing could be written to the disk"
+    ] * bool(acknowledged)
+
+
+def side_by_side(actors: Iterable[str], old: str, new: str) -> tuple[dict[str, int | str], list[str]]:
+    """
+    Look at who began the dispatches: both versions must have done so, and at the same time.
+
+    Args:
+        actors: who began each, in order; a name begins with its version.
+        old: how the names of the one begin.
+        new: how those of the other begin.
+    """
+    begun = [actor.split(" ", 1)[0] for actor in actors]
+    first_new = begun.index(new) if new in begun else len(begun)
+    last_old = max((place for place, version in enumerate(begun) if version == old), default=-1)
+    beside = Counter(begun[first_new : last_old + 1])
+    figures: dict[str, int | str] = {
+        "dispatches begun by the old code": begun.count(old),
+        "dispatches begun by the newer code": begun.count(new),
+        "of which while both were at work": f"{beside[old]} and {beside[new]}",
+    }
+    if strangers := set(begun) - {old, new}:
+        return figures, [f"dispatches were begun by neither version: {sorted(strangers)}"]
+    if not beside[old] or not beside[new]:
+        return figures, ["the old code and the newer one never worked side by side"]
+    return figures, []
 
 
 # Orders ----------------------------------------------------------------------------------------------------
@@ -117,11 +163,11 @@ def _orders(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
         if not missing:
             tally["licensed, recorded, mailed and noted"] += 1
             continue
-        last = max(dispatches[placed.invoice_id], key=lambda row: row["seq"], default=None)
-        if last is None or last["state"] not in STANDS or evidence.fixed:
-            yield f"{name}: {'; '.join(missing)}; and it stands as {last['state'] if last else 'nothing'}"
+        state = _stands_as(dispatches[placed.invoice_id])
+        if state not in STANDS or evidence.fixed:
+            yield f"{name}: {'; '.join(missing)}; and it stands as {state}"
         else:
-            tally[f"{last['state']}, with the reason"] += 1
+            tally[f"{state}, with the reason"] += 1
     figures |= tally
     figures |= {
         "licenses": sum(len(each.licenses) for each in held.values()),
@@ -129,6 +175,13 @@ def _orders(evidence: Evidence, figures: dict[str, int | str]) -> Iterator[str]:
         "mails": sum(len(each.mails) for each in held.values()),
         "notes on orders": sum(len(each.notes) for each in held.values()),
     }
+
+
+def _stands_as(dispatches: Collection[Row]) -> str:
+    """The state of an order's last dispatch; what an earlier one has doubled needs a person as long as it is so."""
+    if any(row["state"] == "doubled" for row in dispatches):
+        return "doubled"
+    return max(dispatches, key=lambda row: row["seq"])["state"] if dispatches else "nothing"
 
 
 def _held(evidence: Evidence) -> dict[str, Held]:
@@ -382,6 +435,14 @@ def _by_order(evidence: Evidence) -> defaultdict[str, list[Row]]:
     for row in evidence.dispatches:
         found[row["parameters"]["invoice_id"]].append(row)
     return found
+
+
+def _passed_over(evidence: Evidence, _figures: dict[str, int | str]) -> Iterator[str]:
+    """What is shown as doubled, while its dispatch says that all is done."""
+    done = {row["id"] for row in evidence.dispatches if row["state"] == "done"}
+    for effect in evidence.shown:
+        if effect["state"] == "doubled" and effect["dispatch_id"] in done:
+            yield f"{effect['step']} of {effect['label']} is doubled, and its dispatch is done"
 
 
 # Prefect ---------------------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ Simulators are not killed: their memory is the witness.
 import asyncio
 import json
 import os
+import resource
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
@@ -20,23 +21,29 @@ from typing import Any, Literal
 
 import asyncpg
 import httpx
+import psutil
 
+from benchmarks.takeover import Takeover
 from hookline.database import CONNECTION_ERRORS, connect
+from hookline.errors import HooklineError
 from hookline.runtime import prefect_auth
 from hookline.sandbox.stack import SandboxStack, free_port, own_ports, sandbox_stack
-from tests.chaos.blows import Clock, Havoc, Kept
-from tests.chaos.check import Evidence, Verdict, judge, never
+from tests.chaos.blows import Havoc, Kept
+from tests.chaos.check import Evidence, Verdict, judge, never, side_by_side, while_full
 from tests.chaos.lines import Lines
+from tests.chaos.machine import Clock, Disk, preloading
 from tests.chaos.people import People
-from tests.chaos.plan import LANDING_SECONDS, Plan
+from tests.chaos.plan import LANDING_SECONDS, UPGRADE, Plan
 from tests.chaos.repair import see_to_all
 from tests.chaos.shop import Shop
+from tests.chaos.trees import NEW, OLD, Trees
 
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
     "HOOKLINE_LANDING_SECONDS": str(LANDING_SECONDS),
     "HOOKLINE_LATE_CHECK_SECONDS": "4,12",
     "HOOKLINE_RETRY_SECONDS": "0.5",
+    "HOOKLINE_PROBE_SECONDS": "10",  # shorter than our patience: a vendor that is away for long is tried this often
     "HOOKLINE_ENGINE_CONCURRENCY": "6",
     "HOOKLINE_FIRST_RUNS": "false",
     "HOOKLINE_BATCH_BACKLOG": "5",  # so that there are many lanes
@@ -61,6 +68,7 @@ PAGE = 200
 WATCH_SECONDS = 1.0
 MAX_MENDS = 4
 """How often a person comes to see to what stands; then nothing may."""
+LAST_LINES = 25
 QUIET_LOOKS = 3
 """So many looks one after another must find nothing open."""
 AWAY = (*CONNECTION_ERRORS, httpx.HTTPError)
@@ -104,18 +112,28 @@ def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None
         without: switch this off, to see that the check finds what comes of it.
     """
     patched = {"PYTHONPATH": str(_patches(without))} if without else {}
-    with tempfile.TemporaryDirectory(prefix="hookline-clock-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hookline-machine-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another user
-        clock = Clock.made(Path(folder) / "machine")
-        moved = clock.environment if clock else {}
+        clock, disk = Clock.made(Path(folder) / "clock"), Disk.made(Path(folder) / "disk")
+        preloaded = preloading(clock, disk)
+        trees = Trees.made(Path(folder)) if _is_upgrade(plan) else None
+        checkout = trees.running if trees else None
         with (
-            _set_only_below(moved),
-            sandbox_stack(**ENVIRONMENT, **own_ports(), **patched, **moved) as sandbox,
+            _set_only_below(preloaded),
+            sandbox_stack(checkout=checkout, **ENVIRONMENT, **own_ports(), **patched, **preloaded) as sandbox,
         ):
             one_run = _Run(_helpable(plan, without) if without else plan, sandbox, say)
             one_run.excuses = not without
+            one_run.havoc.trees = trees
             one_run.havoc.clocks |= {"the machine": clock} if clock else {}
+            if disk is not None:
+                disk.holds(sandbox.settings.home)
+                one_run.havoc.disk = disk
             return asyncio.run(one_run.carry_out(patience, repair=not without))
+
+
+def _is_upgrade(plan: Plan) -> bool:
+    return any(blow.how == UPGRADE for blow in plan.blows)
 
 
 def _helpable(plan: Plan, without: Without) -> Plan:
@@ -159,6 +177,7 @@ class _Run:
         self.mends = 0
         self.seen: list[str] = []
         """What was seen during the run that may never be."""
+        self.simulators = self.havoc.find("simulators")
 
     def say(self, text: str) -> None:
         self._say(f"{time.monotonic() - self.began:7.1f} s  {text}")
@@ -167,7 +186,7 @@ class _Run:
         try:
             return await self._carried_out(patience, repair=repair)
         except BaseException:
-            self.say(f"it broke off; logs: {self._keep_logs()}")
+            self.say(f"it broke off; {self._state()}; logs: {self._keep_logs()}")
             raise
 
     async def _carried_out(self, patience: float, *, repair: bool) -> Outcome:
@@ -178,12 +197,46 @@ class _Run:
             await self._all_at_once(shop, patience)
             evidence, verdict = await self._judge(shop, patience)
             fixed = await self._mend(shop, evidence, patience) if repair else None
-            verdict.figures["times it was looked at meanwhile"] = self.looks
             struck = self.havoc.struck | self.people.done
+            refused, acknowledged = while_full(self.havoc.full, shop.answers)
+            self.seen += acknowledged
+            verdict.figures["answers 503 while the disk was full"] = refused
+            verdict.figures["times PostgreSQL recovered from a crash"] = self._recoveries()
+            verdict.figures |= _taken_over(await self.havoc.takeovers())
+            if self.havoc.trees:
+                figures, not_beside = side_by_side(await self._beginners(), OLD, NEW)
+                verdict.figures |= figures
+                verdict.violations += not_beside
+                verdict.violations += [
+                    f"{blow}: it did not end well" for blow in self.plan.blows if not struck.get(str(blow))
+                ]
+            verdict.figures["times it was looked at meanwhile"] = self.looks
             outcome = Outcome(
                 verdict, fixed, self.seen, struck, await self._met(), time.monotonic() - self.began
             )
             return replace(outcome, kept=self._keep(evidence)) if outcome.violations else outcome
+
+    def _state(self) -> str:
+        """What is there of what must live through a run, and what the supervisor said at last of itself and of them."""
+        code, limit = self.sandbox.process.poll(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        lines = self.sandbox.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line for line in lines if line.startswith(("hookline", "sandbox"))][-LAST_LINES:]
+        return "; ".join(
+            (
+                "the supervisor lives" if code is None else f"the supervisor ended with code {code}",
+                "the simulators live" if self._simulators_live() else "the simulators have ended",
+                f"{psutil.Process().num_fds()} of {limit} files are open",
+                f"{psutil.virtual_memory().available >> 20} MB of memory are free",
+                "the supervisor said:\n  " + "\n  ".join(said) + "\n",
+            )
+        )
+
+    def _recoveries(self) -> int:
+        log = self.sandbox.log.read_text(encoding="utf-8", errors="replace")
+        return log.count("automatic recovery in progress")
+
+    def _simulators_live(self) -> bool:
+        return self.simulators is not None and self.simulators == self.havoc.find("simulators")
 
     async def _more_processes(self, stack: AsyncExitStack) -> tuple[str, ...]:
         """Start two engines and a gateway beside the supervisor's; return the addresses of both gateways."""
@@ -193,12 +246,12 @@ class _Run:
         port = str(free_port())
         environments = {
             "second engine": {},
-            "third engine": self.havoc.lines["third engine"].environment
-            | (clock.environment if clock else {}),
+            "third engine": self.havoc.lines["third engine"].environment | preloading(clock, self.havoc.disk),
             "second gateway": {"HOOKLINE_GATEWAY_PORT": port},
         }
         for name, environment in environments.items():
             kept = Kept(self.logs / f"{name.replace(' ', '-')}.log", name.split()[-1], **environment)
+            kept.checkout = self.havoc.trees.running if self.havoc.trees else None
             self.havoc.kept[name] = kept
             await stack.enter_async_context(_beside(kept.keep()))
         return (self.sandbox.settings.gateway_url, f"http://127.0.0.1:{port}")
@@ -239,7 +292,15 @@ class _Run:
         )
 
     async def _judge(self, shop: Shop, patience: float, *, fixed: bool = False) -> tuple[Evidence, Verdict]:
+        """
+        Wait until it is quiet, and check.
+
+        Raises:
+            HooklineError: the witness is gone: the simulators' memory ended with their process.
+        """
         unfinished = await self._until_quiet(patience)
+        if not self._simulators_live():
+            raise HooklineError("The simulators have ended, and with them all that they knew.")
         evidence = replace(await self._evidence(shop), fixed=fixed)
         verdict = judge(evidence)
         verdict.violations[:0] = unfinished
@@ -316,6 +377,14 @@ class _Run:
         landing = [await asyncio.to_thread(self.sandbox.landing, vendor) for vendor in VENDORS]
         return deliveries + effects + flow_runs + sum(map(len, landing))
 
+    async def _beginners(self) -> list[str]:
+        """Who began the dispatches, in order."""
+        async with self._inbox() as inbox:
+            rows = await inbox.fetch(
+                "SELECT actor FROM changes WHERE subject = 'dispatch' AND became = 'running' ORDER BY id"
+            )
+        return [row["actor"] for row in rows]
+
     async def _evidence(self, shop: Shop) -> Evidence:
         zentitle, jiwa, sensorpro = [
             await asyncio.to_thread(self.sandbox.records, vendor)
@@ -370,6 +439,16 @@ class _Run:
         folder = self._keep_logs()
         (folder / "evidence.json").write_text(json.dumps(vars(evidence), default=_plain, indent=1))
         return folder
+
+
+def _taken_over(takeovers: Sequence[Takeover]) -> dict[str, int | str]:
+    """How soon, in seconds; where others wait, what is taken over is begun after them."""
+    each = {
+        "which other engines had freed after": [one.freed for one in takeovers],
+        "and begun after": [one.claimed for one in takeovers],
+    }
+    times = {what: ", ".join(f"{one:.1f} s" for one in sorted(seconds)) for what, seconds in each.items()}
+    return {"engines killed that had claimed something": len(takeovers)} | (times if takeovers else {})
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ No clock, no process and no vendor is asked here, so that the same seed is the s
 it differs from run to run, as it does in life: the seed says when a process is killed, not what it was at just then.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
@@ -18,9 +18,11 @@ LONGER_THAN_A_LEASE = 7.0
 
 BURSTS = (1, 1, 1, 1, 2, 3, 5, 8, 13)
 """How many orders come at once."""
-KILL, PAUSE, RESTART, CUT, END, EXHAUST, SET_CLOCK = (
-    "kill", "pause", "restart", "cut the lines of", "end", "use up", "set the clock of"
+KILL, PAUSE, RESTART, UPGRADE, CUT, END, EXHAUST, FILL, SET_CLOCK = (
+    "kill", "pause", "restart", "upgrade", "cut the lines of", "end", "use up", "fill", "set the clock of"
 )  # fmt: skip
+THE_DISK, ITS_FREE_BLOCKS = "the disk", "the free blocks of the disk"
+"""Nothing can be written to a full one; where only the free blocks are used up, files can be written and do not grow."""
 BLOWS = (
     (KILL, "engine", 0.0),
     (KILL, "second engine", 0.0),
@@ -47,6 +49,11 @@ BLOWS = (
     (SET_CLOCK, "the machine", -20.0),
 )
 """What a round does, to what, and for how many seconds; a clock is set by so many seconds."""
+LATER_BLOWS = ((FILL, THE_DISK, 5.0), (FILL, ITS_FREE_BLOCKS, 5.0))
+"""Drawn by themselves, so that the plans of older seeds have all that they had."""
+UPGRADES = ("third engine", "second gateway", "gateway", "second engine", "worker", "engine")
+"""One after another, so that the old code and the new one work side by side."""
+SECONDS_OF_UPGRADE = 75.0
 DEEDS = ("click replay twice", "cancel a run", "retry a run", "pause a source", "resolve wrongly")
 WRITES = {
     "zentitle": (
@@ -203,7 +210,7 @@ class Plan:
 
 def plan(seed: int, orders: int) -> Plan:
     """The plan of a seed, for so many orders."""
-    random = Random(seed)
+    random, later = Random(seed), Random(f"{seed}, later")
     seconds = max(SHORTEST, orders * SECONDS_PER_ORDER)
     rounds = max(1, orders // ORDERS_A_ROUND)
     customers = max(2, orders // 3)
@@ -212,9 +219,35 @@ def plan(seed: int, orders: int) -> Plan:
         seconds=seconds,
         customers=customers,
         orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, 0.9 * seconds)),
-        blows=tuple(_rounds(random, rounds, seconds, _blows)),
+        blows=tuple(
+            sorted(
+                [
+                    *_rounds(random, rounds, seconds, _blows),
+                    *_rounds(later, rounds, seconds, lambda _: _each(LATER_BLOWS)),
+                ],
+                key=lambda blow: blow.at,
+            )
+        ),
         misdeeds=tuple(_rounds(random, rounds, seconds, _misdeeds)),
         deeds=tuple(_rounds(random, rounds, seconds, _deeds)),
+    )
+
+
+def upgrade(seed: int, orders: int) -> Plan:
+    """The orders of a seed while each process is started again with newer code, and nothing else is done."""
+    random, seconds = Random(seed), SECONDS_OF_UPGRADE
+    customers = max(2, orders // 3)
+    step = 0.8 * seconds / len(UPGRADES)
+    return Plan(
+        seed=seed,
+        seconds=seconds,
+        customers=customers,
+        orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, seconds)),
+        blows=tuple(
+            Blow(step * (number + 0.5), UPGRADE, target, 0.0) for number, target in enumerate(UPGRADES)
+        ),
+        misdeeds=(),
+        deeds=(),
     )
 
 
@@ -281,7 +314,11 @@ def _rounds(random: Random, rounds: int, seconds: float, one: Callable[[Random],
 
 
 def _blows(_random: Random) -> list[Blow]:
-    return [Blow(0, *each) for each in BLOWS]
+    return _each(BLOWS)
+
+
+def _each(blows: Iterable[tuple[str, str, float]]) -> list[Blow]:
+    return [Blow(0, *blow) for blow in blows]
 
 
 def _deeds(_random: Random) -> list[Deed]:

@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
-from hookline.settings import JiwaSettings
+from hookline.shipped.jiwa import JiwaSettings
 from hookline.source_secrets import webhook_secrets
 from tests.chaos.plan import Delivery, Order, Plan
 
@@ -65,6 +65,8 @@ class Shop:
         self.gateways = gateways
         self.placed: list[Placed] = []
         self.sent: list[Sent] = []
+        self.answers: list[tuple[float, int]] = []
+        """Each answer of a gateway: its time by the monotonic clock, and its status."""
         self.customers: list[tuple[str, str]] = []
         """Account number and name."""
 
@@ -133,6 +135,8 @@ class Shop:
         while not sent.refusals:
             sent.attempts += 1
             answer = await self._post(letter, self.gateways[sent.attempts % len(self.gateways)])
+            if answer is not None:
+                self.answers.append((time.monotonic(), answer.status_code))
             if answer is None or answer.status_code in ASKED_AGAIN:
                 await asyncio.sleep(AGAIN_SECONDS)
             elif answer.is_success:

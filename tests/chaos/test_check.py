@@ -1,13 +1,15 @@
 """The check finds what it is there to find."""
 
 import copy
+import inspect
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from tests.chaos.check import Evidence, judge, never
-from tests.chaos.plan import BLOWS, DEEDS, Delivery, Line, Order, plan
+from hookline.journal import Journal, journal
+from tests.chaos.check import ON_ITS_WAY, Evidence, judge, never, side_by_side, while_full
+from tests.chaos.plan import BLOWS, DEEDS, LATER_BLOWS, Delivery, Line, Order, plan
 from tests.chaos.shop import Placed, Sent
 
 CODE = "123456789012345678"
@@ -194,7 +196,8 @@ def doubled(evidence):
     first = evidence.zentitle["licenses"][0]
     evidence.zentitle["licenses"].append(first | {"licenseCode": SECOND})
     end(evidence, "doubled", reason="zentitle shows a code too many")
-    shown = {"label": "order 100123", "operation": LICENSES, "state": "doubled", "expected": 1}
+    shown = {"label": "order 100123", "step": "license LIC-PRO", "dispatch_id": "p-1", "operation": LICENSES}
+    shown |= {"state": "doubled", "expected": 1}
     evidence.shown.append(shown | {"surplus": [SECOND], "reason": None})
     evidence.excused[LICENSES] = 1
     return evidence
@@ -216,6 +219,19 @@ def test_a_double_that_is_not_shown_is_found(doubled):
     doubled.shown.clear()
 
     assert any("licenses doubled: 1 too many" in violation for violation in judge(doubled).violations)
+
+
+def test_a_double_that_is_shown_and_whose_dispatch_says_that_all_is_done_is_found(doubled):
+    end(doubled, "done", reason=None)
+
+    assert "license LIC-PRO of order 100123 is doubled, and its dispatch is done" in judge(doubled).violations
+
+
+def test_an_order_is_doubled_though_a_later_delivery_about_it_found_nothing_to_do(doubled):
+    later = doubled.dispatches[0] | {"id": "p-2", "seq": 2, "state": "done", "reason": None}
+    doubled.dispatches.append(later)
+
+    assert not [each for each in judge(doubled).violations if "it stands as" in each]
 
 
 def test_a_double_for_which_there_is_no_excuse_is_found_at_any_moment(doubled):
@@ -264,5 +280,30 @@ def test_the_same_seed_is_the_same_plan():
 def test_each_round_has_every_blow():
     given = Counter((blow.how, blow.target, blow.seconds) for blow in plan(7, 600).blows)
 
-    assert dict.fromkeys(BLOWS, 2) == given
+    assert dict.fromkeys([*BLOWS, *LATER_BLOWS], 2) == given
     assert dict.fromkeys(DEEDS, 2) == Counter(deed.what for deed in plan(7, 600).deeds)
+
+
+def test_what_is_acknowledged_while_nothing_can_be_written_is_found():
+    on_its_way, later = (1.0, 202), (ON_ITS_WAY + 1, 202)
+
+    assert (1, []) == while_full([(0, 5)], [on_its_way, (4, 503), (6, 202)])
+    [complaint] = while_full([(0, 5)], [later])[1]
+    assert "1 deliveries were acknowledged while nothing could be written" in complaint
+
+
+def test_two_versions_that_work_one_after_the_other_are_found():
+    figures, nothing = side_by_side(["old engine 1", "newer engine 2", "old engine 1"], "old", "newer")
+    _, [one_after_the_other] = side_by_side(["old engine 1", "newer engine 2"], "old", "newer")
+    _, [by_neither] = side_by_side(["engine 1"], "old", "newer")
+
+    assert ("1 and 1", []) == (figures["of which while both were at work"], nothing)
+    assert "never worked side by side" in one_after_the_other
+    assert "by neither version" in by_neither
+
+
+def test_what_test_can_fail_patches_away_is_still_what_it_was():
+    run, wait = Journal.run, journal._Write._ensure_landed
+
+    assert ["self", "effect", "send"] == list(inspect.signature(run).parameters)[:3]
+    assert ["self", "row", "why"] == list(inspect.signature(wait).parameters)

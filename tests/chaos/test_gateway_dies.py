@@ -2,16 +2,16 @@
 
 import asyncio
 import json
-import os
-import subprocess
 from collections import Counter
-from contextlib import contextmanager
 
 import httpx
+import psutil
 import pytest
 
 from hookline.database import pool
+from hookline.errors import HooklineError
 from hookline.sandbox.gateway_stack import SECRET, gateway_stack
+from tests.chaos.machine import NOTHING_GROWS, NOTHING_IS_WRITTEN, SAYS_SO, Disk, preloading
 
 HEADERS = {"X-Hookline-Key": SECRET, "Content-Type": "application/json"}
 
@@ -131,48 +131,73 @@ async def test_a_gateway_killed_under_load_loses_and_doubles_nothing(running):
     await assert_all_are_there_once(running, sender, numbers)
 
 
-@contextmanager
-def small_disk(folder, megabytes):
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0711", "tmpfs", folder], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+@pytest.fixture
+def disk(tmp_path_factory):
+    """A disk that can be full."""
+    folder = tmp_path_factory.mktemp("machine")
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o011)  # PostgreSQL may run as another user
+    made = Disk.made(folder / "disk")
+    if made is None:
+        pytest.skip("there is no C compiler to make the disk with")
+    return made
+
+
+async def test_a_postgresql_whose_recovery_finds_no_room_ends_and_is_there_again_when_there_is(
+    monkeypatch, disk
+):
+    with monkeypatch.context() as preloaded:
+        for name, value in preloading(disk).items():
+            preloaded.setenv(name, value)
+        async with gateway_stack() as running:
+            disk.holds(running.home)
+            address = await running.start_gateway()
+            sender = Sender()
+            await sender.send_all(address, range(20))
+            with disk.full():
+                kill_a_session(running.postgres)
+                await asyncio.to_thread(running.postgres.wait, 60)
+                with pytest.raises(HooklineError):
+                    await running.start_postgres()
+            await running.start_postgres()
+            await sender.send_all(address, range(40))
+
+            await assert_all_are_there_once(running, sender, range(40))
+
+
+def kill_a_session(postgres):
+    """Kill one of its sessions, which ends all of them."""
+    sessions = [
+        child for child in psutil.Process(postgres.pid).children() if "hookline" in " ".join(child.cmdline())
+    ]
+    sessions[0].kill()
 
 
 @pytest.mark.parametrize(
-    "least_free", ["0", "20"], ids=["the disk itself says no", "we say no before it does"]
+    "how",
+    [NOTHING_GROWS, NOTHING_IS_WRITTEN, SAYS_SO],
+    ids=["nothing grows", "nothing is written", "no room is left"],
 )
-async def test_a_full_disk_is_told_to_the_sender_and_costs_nothing_that_was_accepted(
-    monkeypatch, tmp_path_factory, least_free
+async def test_a_full_disk_is_reported_to_the_sender_and_costs_nothing_that_was_accepted(
+    monkeypatch, disk, how
 ):
-    disk = tmp_path_factory.mktemp("disk")
-    for parent in (disk, *disk.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o011)
-    with small_disk(disk, 120):
-        monkeypatch.setattr("tempfile.tempdir", str(disk))
-        async with gateway_stack(HOOKLINE_MIN_FREE_MB=least_free) as running:
+    with monkeypatch.context() as preloaded:
+        for name, value in preloading(disk).items():
+            preloaded.setenv(name, value)
+        async with gateway_stack() as running:
+            disk.holds(running.home)
             address = await running.start_gateway()
             sender = Sender(padding=900_000)
             await sender.send(address, 0)
-            ballast = running.home / "ballast"
-            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-            with ballast.open("wb") as file:
-                file.write(b"x" * (free - (19 << 20 if least_free != "0" else 1 << 16)))
-            await asyncio.sleep(1.5)
-            for number in range(1, 40):
-                await sender.send(address, number, tries=1)
-            refused = Counter(sender.refused)
-            ballast.unlink()
-            if (
-                running.postgres.poll() is not None
-            ):  # it ends where it cannot write its log; `up` starts it again
+            with disk.full(how):
+                await asyncio.sleep(1.5)
+                for number in range(1, 40):
+                    await sender.send(address, number, tries=1)
+            meanwhile, refused = len(sender.accepted), Counter(sender.refused)
+            if running.postgres.poll() is not None:  # it ends where it cannot write; `up` starts it again
                 await running.start_postgres()
             await sender.send_all(address, range(40))
 
             assert {503} == set(refused)
+            assert meanwhile < 40 if how == NOTHING_GROWS else meanwhile == 1
             await assert_all_are_there_once(running, sender, range(40))

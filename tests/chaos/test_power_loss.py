@@ -9,35 +9,32 @@ import asyncio
 import shutil
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
 from hookline.database import embedded
 from hookline.sandbox.gateway_stack import gateway_stack
+from tests.chaos.machine import compiled
 from tests.chaos.test_gateway_dies import Sender, stored
 
 BEFORE, AT_ONCE, ACKNOWLEDGED = range(20), range(20, 2000), 60
 
 
-class Disk:
+class Platter:
     """The data folder of a PostgreSQL, and what of it has reached the platter."""
 
     def __init__(self, home, folder):
         self.data = home / "postgres" / "data"
         self.platter = home / "postgres" / "platter"
-        self.library = folder / "platter.so"
+        self.folder = folder
+        self.library = None
 
     def make(self):
         """Begin with all that is there, of a server that was stopped; the library for the next one."""
         subprocess.run(["cp", "-a", self.data, self.platter], check=True)
-        source = Path(__file__).with_name("platter.c")
-        places = [f'-DDATA="{self.data}"', f'-DPLATTER="{self.platter}"']
-        options = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror", *places, "-o", self.library]
-        subprocess.run(["cc", *options, source, "-ldl"], check=True)
-        for path in (self.library, self.library.parent):
-            path.chmod(0o755)
+        self.library = compiled("platter.c", self.folder, DATA=self.data, PLATTER=self.platter)
+        self.folder.chmod(0o755)
 
     def lose_power(self):
         """Let nothing be there but what has reached the platter."""
@@ -68,7 +65,7 @@ async def acknowledged_and_found(monkeypatch, tmp_path_factory):
         address, sender = await running.start_gateway(), Sender()
         await sender.send_all(address, BEFORE)
         await asyncio.to_thread(running.stop_postgres)
-        disk = Disk(running.home, folder)
+        disk = Platter(running.home, folder)
         disk.make()
         with monkeypatch.context() as preloaded:
             preloaded.setenv("LD_PRELOAD", str(disk.library))

@@ -32,6 +32,7 @@ routes:
     key: "event {{ envelope.id }}"
     parameters: {invoice_id: "{{ envelope.object }} {{ body.n }}"}
 """
+WITHOUT_ID = HOOKS.replace('    id: "{{ envelope.id }}-{{ body.n }}"\n', "")
 
 
 @pytest.fixture(scope="module")
@@ -160,13 +161,57 @@ async def test_a_deadlock_rejects_no_bundle(database, send):
 
 
 async def test_of_items_without_an_id_the_same_content_is_the_same_item(database, send, hooks):
-    without = hooks(HOOKS.replace('    id: "{{ envelope.id }}-{{ body.n }}"\n', ""))
+    without = hooks(WITHOUT_ID)
     await send(bundle(entry(7, "A", "B")), hooks_=without)
     await send(bundle(entry(7, "B", "C")), 1, hooks_=without)
 
     assert [{"n": "A"}, {"n": "B"}, {"n": "C"}] == [
         json.loads(row["body"]) for row in await rows(database) if row["bundle_id"]
     ]
+
+
+async def test_of_items_without_an_id_two_equal_ones_in_one_bundle_are_two_and_the_same_two_in_the_next(
+    database, send, hooks
+):
+    without = hooks(WITHOUT_ID)
+    for number, sent in enumerate(("AA", "AA", "A", "BAAA")):
+        await send(bundle(entry(7, *sent)), number, hooks_=without)
+
+    found = await rows(database)
+    assert ["A", "A", "B", "A"] == [json.loads(row["body"])["n"] for row in found if row["bundle_id"]]
+    assert [
+        "items: 2",
+        "items: 2 (there before: 2)",
+        "items: 1 (there before: 1)",
+        "items: 4 (there before: 2)",
+    ] == [row["reason"] for row in found if not row["bundle_id"]]
+
+
+@pytest.mark.parametrize("fields", ["", "    repeats: by-body\n"])
+async def test_an_item_without_an_id_is_the_same_in_whatever_order_its_fields_come(
+    database, send, hooks, fields
+):
+    without = hooks(WITHOUT_ID.replace("    split:", f"{fields}    split:"))
+    for number, item in enumerate(({"n": 1, "m": 2}, {"m": 2, "n": 1})):
+        await send({"object": "page", "entry": [{"id": 7, "changes": [item]}]}, number, hooks_=without)
+
+    assert [None] == [row["reason"] for row in await rows(database) if row["bundle_id"]]
+
+
+async def test_a_bundle_says_how_many_of_its_items_are_no_delivery_of_their_own(database, send):
+    await send(bundle(entry(7, 1, 1, 2)))
+    await send({"object": "page", "entry": [{"id": 7, "changes": [{"n": 1}, {"n": 2, "m": 0}, {"n": 3}]}]}, 1)
+
+    assert ["items: 3 (equal to another of them: 1)", "items: 3 (there before: 1, set aside: 1)"] == [
+        row["reason"] for row in await rows(database) if not row["bundle_id"]
+    ]
+
+
+async def test_where_the_content_tells_items_apart_two_equal_ones_are_one(database, send, hooks):
+    by_body = hooks(WITHOUT_ID.replace("    split:", "    repeats: by-body\n    split:"))
+    await send(bundle(entry(7, "A", "A")), hooks_=by_body)
+
+    assert ["items: 2 (equal to another of them: 1)", None] == [row["reason"] for row in await rows(database)]
 
 
 async def test_one_item_that_fits_no_route_leaves_the_others(database, send):
@@ -323,7 +368,7 @@ anything = st.recursive(
 def test_whatever_is_in_a_bundle_its_items_are_told_apart_and_can_be_stored(spec, body):
     items = items_of(spec, body)
 
-    assert len(items) == len({(item.external_id, item.fingerprint) for item in items})
+    assert len(items) == len({(item.external_id, item.fingerprints[0]) for item in items})
     for item in items:
         assert item.external_id.isprintable()
         json.loads(item.body)

@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+from prefect.client.orchestration import PrefectClient
 
 from hookline.engine.configuration import Configuration as EngineConfiguration
 from hookline.gateway.configuration import sources_in_force
@@ -284,6 +285,22 @@ def test_the_last_good_prefect_yaml_stays_in_force(checkout, engine, text):
     assert [("file", str(checkout.prefect))] == [(each.kind, each.name) for each in found.problems]
 
 
+async def test_a_text_that_is_wrong_is_named_and_stops_nothing(checkout, database_settings, database, until):
+    path = checkout.folder / "templates/order-to-license/mail.en.j2"
+    path.parent.mkdir(parents=True)
+    path.write_text("{% block body %}{{ kontact }}{% endblock %}")
+    changed = {"templates": checkout.folder / "templates"}
+
+    found = EngineConfiguration(checkout.settings(database_settings).model_copy(update=changed))
+    reporting = asyncio.create_task(found.report_problems(database, PrefectClient("http://127.0.0.1:9/api")))
+    [problem] = await until(lambda: configuration.problems(database), "nothing is reported")
+    reporting.cancel()
+
+    assert ["good/d", "bad/d"] == list(found.deployments)
+    assert ("file", str(path)) == (problem["kind"], problem["name"])
+    assert "line 1: kontact is not a value of this text (do you mean contact?)" in problem["detail"]
+
+
 def test_an_entry_of_prefect_yaml_that_is_wrong_stays_as_it_was(checkout, engine):
     engine()
     text = json.loads(checkout.prefect.read_text())
@@ -308,6 +325,32 @@ async def test_what_is_wrong_is_told_by_those_who_run_until_it_is_right(database
         (row["processes"], row["detail"]) for row in first
     ]
     assert [] == await configuration.problems(database)
+
+
+async def test_of_two_that_are_wrong_the_one_that_is_right_again_is_told_no_more(database):
+    shop, forum = (Problem("source", name, "no", "it is switched off") for name in ("shop", "forum"))
+    await configuration.report(database, "engine at a", [shop, forum])
+
+    await configuration.report(database, "engine at a", [forum])
+
+    assert ["forum"] == [row["name"] for row in await configuration.problems(database)]
+
+
+async def test_what_waits_for_a_flow_that_cannot_be_loaded_says_so(database):
+    receipt = await deliveries.accept(
+        database, deliveries.Arrival("shop", "1", "POST", {}, {}, "application/json", b"{}")
+    )
+    for name in ("bad/d", "good/d"):
+        await database.execute(
+            "INSERT INTO dispatches (delivery_id, source, route, deployment, parameters) VALUES ($1, 'shop', $2, $2, '{}')",
+            receipt.id,
+            name,
+        )
+
+    await configuration.note_broken(database, {"bad/d": "line 3 is wrong"})
+
+    rows = await database.fetch("SELECT deployment, reason FROM dispatches ORDER BY deployment")
+    assert [("bad/d", "line 3 is wrong"), ("good/d", None)] == [tuple(row) for row in rows]
 
 
 async def test_what_is_wrong_is_due_to_be_told_once_and_again_when_it_changes(database):

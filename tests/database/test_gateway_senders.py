@@ -15,22 +15,24 @@ import pytest
 from cryptography import x509
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 from documents_served import documents, here
 from pydantic import SecretStr
 
+from hookline import runtime
 from hookline.cli import sources as sources_command
 from hookline.errors import HooklineError
 from hookline.gateway import fetching, receive
 from hookline.gateway.fetching import Fetcher
 from hookline.hooks import load_hooks
-from hookline.inbox import confirmations, deliveries
+from hookline.inbox import audit, confirmations, deliveries
 from hookline.inbox.bodies import sealed
 from hookline.settings import settings
 
 SECRET = "a-secret-that-all-these-sources-share"
 WEBHOOK = "8PT597110X687430LKGECATA"
+SECRETS = {"paypal": WEBHOOK, "bank": "account:the password: of it"}
 PUBLIC = "https://hooks.example.com"
 JSON = {"Content-Type": "application/json"}
 BODY = b'{"event_id": "e1", "type": "payment.updated"}'
@@ -59,6 +61,12 @@ sources:
   paypal:
     preset: paypal
     addresses: ["https://api.paypal.com/v1/notifications/certs/*"]
+  bank:
+    preset: plaid
+    key_at:
+      address: https://id.example.com:{served.port}/key
+      ask: {{client_id: "{{user}}", secret: "{{password}}", key_id: "{{kid}}", version: "1"}}
+      field: key
   identity:
     scheme: jwt
     header: X-Token
@@ -68,7 +76,7 @@ sources:
 """)
     with pytest.MonkeyPatch.context() as patch:
         for name in load_hooks(hooks).sources.keys() - {"identity"}:
-            patch.setenv(f"HOOKLINE_SECRET_{name.upper()}", WEBHOOK if name == "paypal" else SECRET)
+            patch.setenv(f"HOOKLINE_SECRET_{name.upper()}", SECRETS.get(name, SECRET))
         patch.setattr(
             receive, "Fetcher", partial(Fetcher, trust=served.trust, addresses=here, allows=lambda _: True)
         )
@@ -202,6 +210,41 @@ async def test_keys_at_an_address_are_fetched_and_a_new_key_is_found(gateway, da
     assert 3 == len(served.asked)
 
 
+def asked_for(kid):
+    return {"client_id": "account", "secret": "the password: of it", "key_id": kid, "version": "1"}
+
+
+async def test_the_key_that_a_token_names_is_asked_for_with_the_credentials_of_the_account(
+    gateway, database, served, caplog
+):
+    key = ec.generate_private_key(ec.SECP256R1())
+    jwk = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())), "kid": "k1"}
+    served.asked.clear(), served.questions.clear()
+
+    async def status(kid, body=BODY):
+        claims = {"iat": int(time.time()), "request_body_sha256": hashlib.sha256(BODY).hexdigest()}
+        signed = jwt.encode(claims, key, "ES256", headers={"kid": kid})
+        headers = {**JSON, "Plaid-Verification": signed}
+        return (await gateway.post("/hooks/bank", content=body, headers=headers)).status_code
+
+    served.by_path["/key"] = json.dumps({"key": {**jwk, "expired_at": 1_764_000_000}}).encode()
+    called_back = await status("k1")
+    served.by_path["/key"] = json.dumps({"key": {**jwk, "kid": "k2", "expired_at": None}}).encode()
+    known = [await status("k2") for _ in range(2)]
+    served.by_path["/key"] = 400
+    unknown = [
+        await status("k3"),
+        await status("k2", BODY + b" "),
+        await status("x" * 300),
+        await status("k 4"),
+    ]
+
+    assert (401, [200, 200], [401] * 4) == (called_back, known, unknown)
+    assert [asked_for(kid) for kid in ("k1", "k2", "k3")] == served.questions
+    assert [BODY, BODY] == await stored(database)
+    assert "the password" not in caplog.text
+
+
 def certificate(key):
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "messageverificationcerts.paypal.com")])
     now = datetime.now(UTC)
@@ -273,6 +316,34 @@ async def test_the_latest_address_that_asks_is_visited_when_a_person_allows_it(
     assert "aws is confirmed." in capsys.readouterr().out
 
 
+async def test_who_let_an_address_be_visited_and_what_came_of_it_is_in_the_audit_trail(
+    database, served, person
+):
+    served.by_path["/?Action=ConfirmSubscription&Token=2336412f37"] = b"<ConfirmSubscriptionResponse/>"
+    old = await bring(database, 1, "SubscriptionConfirmation", SUBSCRIBE.replace("2336412f37", "old"))
+    with pytest.raises(HooklineError):
+        await person()
+    good = await bring(database, 2, "SubscriptionConfirmation", SUBSCRIBE)
+    await person()
+
+    found = [
+        [tuple(row)[-4:] for row in await audit.trail(database, id_) if row["subject"] == "source"]
+        for id_ in (old, good)
+    ]
+    address, who = "https://sns.eu-west-1.amazonaws.com/?…", runtime.person()
+    assert [
+        [
+            (None, "visited", who, f"{address}: allowed by a person"),
+            ("visited", "not confirmed", who, f"{address}: its server answers 404"),
+        ],
+        [
+            (None, "visited", who, f"{address}: allowed by a person"),
+            ("visited", "confirmed", who, f"{address}: it answered with success"),
+        ],
+    ] == found
+    assert "2336412f37" not in str(found)
+
+
 async def test_what_cannot_be_visited_says_why(database, served, person):
     with pytest.raises(HooklineError, match="asks for a visit"):
         await person()
@@ -285,11 +356,11 @@ async def test_what_cannot_be_visited_says_why(database, served, person):
 
 async def test_a_request_that_is_encrypted_with_a_key_that_is_gone_is_told_in_words(database, person):
     key = [SecretStr(Fernet.generate_key().decode())]
-    body, altered, fingerprint = sealed(key, b"{}")
+    body, altered, fingerprints = sealed(key, b"{}")
     headers = {"x-amz-sns-message-type": "SubscriptionConfirmation"}
     await deliveries.accept(
         database,
-        deliveries.Arrival("aws", "1", "POST", {}, headers, "text/plain", body, altered, fingerprint),
+        deliveries.Arrival("aws", "1", "POST", {}, headers, "text/plain", body, altered, fingerprints),
     )
 
     with pytest.raises(HooklineError, match="may ask for a visit, but the body is encrypted"):

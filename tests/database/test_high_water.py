@@ -148,16 +148,27 @@ async def test_a_copy_from_before_an_earlier_release_is_held(database, outside, 
     await high_water.check(database, outside)
     older = await copy()
     await high_water.hold(database, "It was restored.")
-    await released(database)
+    await released(database, outside)
     await high_water.check(database, outside)
 
     assert not await high_water.check(older, outside)
     await older.close()
 
 
-async def released(database):
+async def released(database, remembered):
     async with database.acquire() as connection:
-        await holding.release(connection, actor="ann", reason="looked at")
+        await holding.release(connection, remembered, actor="ann", reason="looked at")
+
+
+async def test_a_copy_that_is_restored_twice_goes_on_twice(database, outside, copy):
+    await high_water.check(database, outside)
+    backup = [await copy(), await copy()]
+    for older in backup:
+        await high_water.hold(older, "It was restored.")
+        await holding.release(older, outside, actor="ann", reason="looked at")
+
+        assert await high_water.check(older, outside)
+        await older.close()
 
 
 async def test_a_database_that_a_person_let_go_on_is_not_held_again(database, outside, copy):
@@ -168,7 +179,7 @@ async def test_a_database_that_a_person_let_go_on_is_not_held_again(database, ou
     await high_water.check(database, outside)
     await high_water.check(older, outside)
 
-    await holding.release(older, actor="ann", reason="looked at")
+    await holding.release(older, outside, actor="ann", reason="looked at")
 
     assert await high_water.check(older, outside)
     now = await holding.read(older)
@@ -189,7 +200,7 @@ async def test_while_it_is_held_deliveries_are_stored_and_nothing_starts(databas
     async with database.acquire() as connection:
         assert [] == await claim_received(connection, 10)
         assert [] == await claim(database)
-    await released(database)
+    await released(database, outside)
     async with database.acquire() as connection:
         assert 1 == len(await claim_received(connection, 10))
         assert 1 == len(await claim(database))
@@ -201,7 +212,7 @@ async def claim(database):
 
 async def test_what_a_person_does_is_in_the_audit_trail(database, outside):
     await high_water.hold(database, "It is old.")
-    await released(database)
+    await released(database, outside)
     async with database.acquire() as connection:
         await holding.close(connection, actor="bob", reason="all compared")
 
@@ -219,7 +230,7 @@ async def test_what_a_person_does_is_in_the_audit_trail(database, outside):
 
 async def test_what_is_not_held_is_not_released(database, outside):
     with pytest.raises(HooklineError, match="Nothing is held"):
-        await released(database)
+        await released(database, outside)
 
 
 async def test_a_new_connection_is_checked_before_anything_uses_it(database, database_settings, outside):

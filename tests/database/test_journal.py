@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from hookline import context
-from hookline.database import DatabaseUnavailable, embedded, lent, pool
+from hookline.database import DatabaseUnavailable, embedded, high_water, lent, pool
+from hookline.database.connection import outside
 from hookline.errors import HooklineError
 from hookline.journal import (
     CountReadback,
@@ -125,9 +126,6 @@ async def test_a_lost_answer_is_read_back_before_anything_is_sent_again(database
 
 
 async def test_what_a_readback_does_not_find_is_sent_again(database, database_settings, vendor):
-    async def lost_on_the_way():
-        raise Lost
-
     with pytest.raises(Lost):
         await Journal(database_settings).run(effect(), lost_on_the_way, readback=vendor.find)
 
@@ -411,6 +409,43 @@ async def test_a_request_that_leaves_late_is_written_down_again_first(database, 
     assert landing.value.retry_after > 60
 
 
+async def test_a_request_that_leaves_late_is_remembered_outside_first(
+    database, database_settings, vendor, monkeypatch
+):
+    """Else a database of between the two would not be known for an older one, nor when the request left."""
+    seen = []
+
+    async def leaves_late():
+        monkeypatch.setattr(fence, "now", lambda: time.monotonic() + 5)
+        await context.leaving()
+        remembered = outside(database_settings).marks()  # first: a new connection would remember it, too
+        position = await high_water.position(database)
+        seen.append((position.mark, remembered[position.lineage]))
+        return await vendor.send()
+
+    monkeypatch.setattr(fence, "now", time.monotonic)
+    await Journal(database_settings).run(effect(), leaves_late)
+
+    [(there, remembered)] = seen
+    assert there.attempts == remembered.attempts
+
+
+async def test_a_request_whose_attempt_the_database_has_forgotten_does_not_leave(
+    database, database_settings, vendor, monkeypatch
+):
+    async def leaves_late():
+        await database.execute("DELETE FROM effects")
+        monkeypatch.setattr(fence, "now", lambda: time.monotonic() + 5)
+        await context.leaving()
+        return await vendor.send()
+
+    monkeypatch.setattr(fence, "now", time.monotonic)
+    with pytest.raises(context.NotSent, match="the database has forgotten it"):
+        await Journal(database_settings).run(effect(), leaves_late, readback=vendor.find)
+
+    assert 0 == vendor.sent
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -691,9 +726,6 @@ async def test_a_count_finds_what_is_new_among_what_was_there(database, database
 async def test_a_count_does_not_take_what_another_order_got_meanwhile(database, database_settings, vendor):
     readback = CountReadback("things of company 1", vendor.count)
 
-    async def lost_on_the_way():
-        raise Lost
-
     with pytest.raises(Lost):
         await Journal(database_settings).run(
             effect("license", "order-1", 1), lost_on_the_way, readback=readback
@@ -711,9 +743,6 @@ async def test_a_count_does_not_take_what_another_order_got_meanwhile(database, 
 
 async def test_a_count_waits_for_a_later_write_that_is_not_resolved(database, database_settings, vendor):
     readback = CountReadback("things of company 1", vendor.count)
-
-    async def lost_on_the_way():
-        raise Lost
 
     with pytest.raises(Lost):
         await Journal(database_settings).run(
@@ -735,6 +764,27 @@ async def test_a_count_waits_for_a_later_write_that_is_not_resolved(database, da
     )
 
     assert (["thing-1"], ["thing-2"]) == (later.reference, earlier.reference)
+
+
+async def test_a_count_that_finds_nothing_new_waits_for_no_later_write_with_which_nobody_goes_on(
+    database, database_settings, vendor
+):
+    """The order of the later one is set aside, and both requests were lost on their way."""
+    readback = CountReadback("things of company 1", vendor.count)
+    for number in (1, 2):
+        with pytest.raises(Lost):
+            await landed(
+                Journal(database_settings),
+                effect("license", f"order-{number}", 1),
+                lost_on_the_way,
+                readback=readback,
+            )
+
+    earlier = await landed(
+        Journal(database_settings), effect("license", "order-1", 1), vendor.send, readback=readback
+    )
+
+    assert (["thing-1"], 1) == (earlier.reference, vendor.sent)
 
 
 async def test_a_count_that_finds_more_than_was_asked_for_asks_a_person(database, database_settings, vendor):
@@ -843,12 +893,16 @@ async def test_waiting_for_a_later_write_that_goes_on_by_itself_uses_up_no_attem
         state,
     )
 
-    async def lost_on_the_way():
-        raise Lost
-
-    for write in (earlier, replace(later, dispatch_id=dispatch_id)):
-        with pytest.raises(Lost):
-            await landed(Journal(database_settings), write, lost_on_the_way, readback=readback)
+    with pytest.raises(Lost):
+        await Journal(database_settings).run(earlier, lost_on_the_way, readback=readback)
+    vendor.fail = [Lost()]
+    with pytest.raises(Lost):
+        await landed(
+            Journal(database_settings),
+            replace(later, dispatch_id=dispatch_id),
+            vendor.send,
+            readback=readback,
+        )
 
     with pytest.raises(EffectBusy, match="order-2") as busy:
         await Journal(database_settings).run(earlier, vendor.send, readback=readback)

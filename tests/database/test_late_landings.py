@@ -5,7 +5,17 @@ from itertools import count
 
 import pytest
 
-from hookline.journal import CountReadback, Effect, EffectLanding, Journal, Outcome, late_check, store
+from hookline.journal import (
+    CountReadback,
+    Effect,
+    EffectBusy,
+    EffectLanding,
+    Journal,
+    Outcome,
+    late_check,
+    store,
+)
+from hookline.journal.resolution import resolve
 
 EVERYTHING = 100
 
@@ -164,6 +174,43 @@ async def test_what_a_person_says_to_send_again_is_looked_for_too(database, vend
 
     assert [(None,)] == waits_for_a_person
     assert [("done", ["thing-1"])] == await rows("state", "reference")
+
+
+async def test_what_is_sent_again_for_a_person_waits_for_another_that_may_have_brought_what_is_there(
+    database, vendor, rows
+):
+    await vendor.run(effect(), Lost(), readback=vendor.counted())
+    async with database.acquire() as connection:
+        await store.uncertain(connection, 1, "nobody knows", effect())
+        await store.resolve(connection, 1, happened=False, reference=[], check_after=0)
+    await vendor.run(effect("order-2"), Lost(), readback=vendor.counted())
+    await vendor.act()
+
+    with pytest.raises(EffectBusy, match=r"license of order order-2 .* must be resolved first"):
+        await vendor.run(effect(), Lost(), readback=vendor.counted())
+    for each in (effect("order-2"), effect()):
+        await vendor.run(each, None, readback=vendor.counted())
+
+    assert [("order-1", ["thing-2"]), ("order-2", ["thing-1"])] == sorted(await rows("key", "reference"))
+
+
+async def test_what_a_person_says_while_it_is_counted_is_no_double_of_another(
+    database, database_settings, vendor, look_again, rows
+):
+    await vendor.run(effect(), Lost(), None, readback=vendor.counted())
+    await vendor.run(effect("order-2"), Lost(), readback=vendor.counted())
+    await vendor.act()
+    number = await database.fetchval("SELECT max(id) FROM effects")
+    async with database.acquire() as connection:
+        await store.uncertain(connection, number, "nobody knows", effect("order-2"))
+
+    async def counted_while_a_person_says_so():
+        await resolve(database_settings, number, happened=True, reference=["thing-2"], actor="ann")
+        return set(vendor.things)
+
+    surplus = await look_again(CountReadback("all things", counted_while_a_person_says_so))
+
+    assert ([], [("done", []), ("done", [])]) == (surplus, await rows("state", "surplus"))
 
 
 async def test_what_lands_after_it_was_undone_is_doubled_with_the_way_to_undo_it(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from rows import arrival, bring
@@ -179,8 +180,29 @@ async def test_failed_runs_are_looked_at_in_turns_and_what_waits_each_time(datab
         first = await connection.fetchval("SELECT min(seq) FROM dispatches")
         seen, after = [], 0
         for _ in range(4):
-            rows = await dispatches.in_progress(connection, after=after, limit=2, within=LONG)
+            rows = await dispatches.in_progress(
+                connection, after=after, held_after=0, limit=2, held_limit=2, within=LONG
+            )
             after = max((row["seq"] for row in rows if row["in_turn"]), default=0)
             seen.append(sorted(row["seq"] - first for row in rows))
 
     assert [[0, 1, 2, 3, 7], [0, 1, 4, 5, 7], [0, 1, 6, 7], [0, 1, 7]] == seen
+
+
+async def test_what_waits_is_asked_about_in_turns_however_much_it_is(database):
+    async with database.acquire() as connection:
+        for number in range(5):
+            await dispatch(database, f"d{number}")
+        await bring(connection, "dispatches", "held")
+        await connection.execute("UPDATE dispatches SET flow_run_id = gen_random_uuid()")
+        first = await connection.fetchval("SELECT min(seq) FROM dispatches")
+        pages = [
+            await dispatches.in_progress(
+                connection, after=0, held_after=first - 1 + skip, limit=2, held_limit=2, within=LONG
+            )
+            for skip in (0, 2, 4)
+        ]
+        resumed = await dispatches.held_with(connection, [pages[2][0]["flow_run_id"], uuid4()])
+
+    assert [[0, 1], [2, 3], [4]] == [[row["seq"] - first for row in page] for page in pages]
+    assert [pages[2][0]["id"]] == [row["id"] for row in resumed]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JiwaClient, JiwaKey, NotAuthenticated, Unavailable
+from hookline.clients import NotAuthenticated, Unavailable
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.hooks import Hooks, load_hooks
 from hookline.hooks.sources import read_source
@@ -201,14 +202,16 @@ async def test_a_page_that_takes_longer_than_a_claim_loses_it_to_nobody(
         async with asyncio.timeout(30):
             while not await database.fetchval("SELECT claimed_until > now() FROM polls"):
                 await asyncio.sleep(0.01)
+        others.append(await polls.claim(database, SOURCE, source.poll, "another engine", now=True))
         return JiwaClient(sandbox.jiwa.url, JiwaKey(SecretStr("sandbox-jiwa-key")))
 
+    others = []
     source = shipped.sources[SOURCE]
     claimed = await polls.claim(database, SOURCE, source.poll, "engine", now=True)
 
     polled = await Poller(database, Settings(), shipped, "engine", open_client).poll(claimed, source)
 
-    assert SOURCE == polled.source
+    assert ([None], SOURCE) == (others, polled.source)
 
 
 async def until_polled(database, poller, sources):

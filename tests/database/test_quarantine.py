@@ -134,10 +134,46 @@ async def test_one_that_must_be_by_itself_waits_for_what_is_at_work_but_not_for_
 async def test_one_that_runs_by_itself_keeps_the_engine_from_others_for_a_minute_only(bench, monkeypatch):
     await bench.dispatch("suspect", takeovers=2)
     _, quarantine = await bench.engine()
-    await quarantine.claim(9)
-    monkeypatch.setattr(quarantine_module, "MAX_ISOLATED_SECONDS", 0)
+    [claimed] = await quarantine.claim(9)
 
-    assert not quarantine.is_closed
+    closed = []
+    for seconds in (59.9, 60.0):
+        now = claimed.began + seconds
+        set_clock(monkeypatch, "hookline.engine.quarantine", lambda now=now: now)
+        closed.append(quarantine.is_closed)
+
+    assert [True, False] == closed
+
+
+async def test_how_long_one_waits_counts_from_when_it_began_to_wait(bench, database, monkeypatch):
+    at = [0.0]
+    set_clock(monkeypatch, "hookline.engine.quarantine", lambda: at[0])
+    await bench.dispatch("suspect", takeovers=2)
+    _, quarantine = await bench.engine()
+
+    makes_room = []
+    for at[0] in (30.0, 31.0):
+        await quarantine.refresh(database)
+        makes_room.append(quarantine.makes_room)
+
+    assert [False, True] == makes_room
+
+
+@pytest.mark.parametrize("takeovers", [1, 2])
+async def test_a_suspect_waits_for_a_free_slot_and_for_an_engine_that_has_its_deployment(bench, takeovers):
+    await bench.dispatch("of another deployment", takeovers=takeovers, deployment="'other/d'")
+    await bench.dispatch("suspect", takeovers=takeovers)
+    _, quarantine = await bench.engine()
+
+    without_slot, claimed = await quarantine.claim(0), await quarantine.claim(9)
+
+    assert ([], ["suspect"]) == (without_slot, names(claimed))
+
+
+async def test_before_it_has_read_what_waits_it_makes_no_room(bench):
+    leases, _ = await bench.engine()
+
+    assert not Quarantine(leases, ["f/d"]).makes_room
 
 
 async def test_the_third_death_ends_it_with_that_reason_and_a_replay_runs_it_by_itself(bench, database):

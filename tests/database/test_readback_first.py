@@ -1,11 +1,24 @@
 """After a restore, what the journal does not know is looked for before it is sent, and never guessed."""
 
+import contextlib
+
 import pytest
 
 from hookline.database import high_water
 from hookline.database.connection import outside
 from hookline.inbox import holding
-from hookline.journal import CountReadback, Effect, EffectBusy, EffectUncertain, Journal, Outcome
+from hookline.journal import (
+    CountReadback,
+    Effect,
+    EffectBusy,
+    EffectLanding,
+    EffectUncertain,
+    Journal,
+    Outcome,
+    late_check,
+    readback_first,
+    store,
+)
 from hookline.journal.resolution import resolve
 
 AS_USUAL = (
@@ -59,17 +72,32 @@ async def journal(database, database_settings):
 
 
 @pytest.fixture
-async def restored(database):
-    async def restored():
+async def restored(database, database_settings):
+    """The database went back, and a person let it go on: an hour ago, unless said otherwise."""
+
+    async def restored(*, ago="1 hour"):
         await high_water.hold(database, "It is old.")
         async with database.acquire() as connection:
-            await holding.release(connection, actor="ann", reason="looked at")
+            await holding.release(connection, outside(database_settings), actor="ann", reason="looked at")
+        await database.execute(
+            """
+            UPDATE effects SET created_at = created_at - $1::text::interval, clock = NULL,
+                attempted_at = attempted_at - $1::text::interval, given_up_at = given_up_at - $1::text::interval,
+                first_readback_at = first_readback_at - $1::text::interval
+            """,
+            ago,
+        )
+        await database.execute(
+            "UPDATE lineage SET released_at = released_at - $1::text::interval, "
+            "readback_first_since = readback_first_since - $1::text::interval",
+            ago,
+        )
 
     return restored
 
 
 def effect(step="license", key="order-1", expected=0):
-    return Effect("test", key, step, f"order {key}", "vendor.act", {"to": "a"}, expected)
+    return Effect("test", key, step, f"order {key}", "vendor.act", {"to": "a"}, expected, call={})
 
 
 async def test_what_is_at_the_vendor_is_adopted_and_not_sent(journal, restored, vendor):
@@ -148,6 +176,176 @@ async def test_what_was_refused_before_is_looked_for_too(journal, restored, vend
 class Refused(Exception):
     transient = False
     maybe_applied = False
+
+
+class Lost(Exception):
+    transient = True
+    maybe_applied = True
+
+
+async def lost():
+    raise Lost
+
+
+class Died(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("counts", [False, True])
+async def test_what_is_not_there_right_after_the_release_may_have_been_forgotten_and_still_land(
+    journal, restored, vendor, begun, counts
+):
+    readback = vendor.count if counts else vendor.find("lost")
+    if begun:
+        with pytest.raises(Lost):
+            await journal.run(effect(expected=1), lost, readback)
+    await restored(ago="1 second")
+
+    with pytest.raises(EffectLanding, match="may have forgotten an attempt"):
+        await journal.run(effect(expected=1), vendor.send(), readback)
+    vendor.notes["lost"] = "[test order-1]"
+    outcome = await journal.run(effect(expected=1), vendor.send(), readback)
+
+    assert (["lost"], []) == (outcome.reference, vendor.sent)
+
+
+@pytest.mark.parametrize("note", ["", "[test order-1]"])
+async def test_a_process_that_dies_while_it_looks_first_leaves_it_to_the_next_one(
+    journal, restored, vendor, monkeypatch, note
+):
+    """Whether it has found something, or is about to ask a person."""
+    vendor.notes["lost"] = note
+    await restored()
+    noted = readback_first.FirstReadback.note
+
+    async def noted_and_died(first, found):
+        await noted(first, found)
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(readback_first.FirstReadback, "note", noted_and_died)
+        with pytest.raises(Died):
+            await journal.run(effect(expected=1), vendor.send(), vendor.count)
+    with contextlib.suppress(EffectUncertain):
+        await journal.run(effect(expected=1), vendor.send(), vendor.count)
+
+    assert [] == vendor.sent
+
+
+async def test_what_an_attempt_of_before_brought_is_its_own_though_another_effect_began_with_it_there(
+    journal, restored, vendor, database
+):
+    """Its attempt was open in the backup, it landed, another one of the scope began; then the database went back."""
+    with pytest.raises(Lost):
+        await journal.run(effect(expected=1), lost, vendor.count)
+    vendor.notes["first"] = "[test order-1]"
+    await database.execute("UPDATE effects SET given_up_at = given_up_at - interval '1 hour', clock = NULL")
+    await journal.run(
+        effect(key="order-2", expected=1), vendor.send("second", "[test order-2]"), vendor.count
+    )
+    await restored()
+
+    outcome = await journal.run(effect(expected=1), vendor.send("again"), vendor.count)
+
+    assert (["first"], ["second"]) == (outcome.reference, vendor.sent)
+
+
+async def test_what_was_there_when_an_effect_was_asked_about_is_not_known_to_be_anybodys(
+    journal, restored, vendor
+):
+    """Its row is from before the restore, and what was there is written down with it since."""
+    with pytest.raises(Lost):
+        await journal.run(effect(expected=1), lost, vendor.count)
+    vendor.notes["forgotten"] = ""
+    await restored()
+    for key in ("order-1", "order-2"):
+        with pytest.raises(EffectUncertain, match="forgotten"):
+            await journal.run(effect(key=key, expected=1), vendor.send(), vendor.count)
+
+    assert [] == vendor.sent
+
+
+async def test_what_was_there_after_an_earlier_restore_is_not_known_to_be_anybodys_after_the_next(
+    journal, restored, vendor
+):
+    vendor.notes["forgotten"] = "[test order-1]"
+    await restored()
+    await journal.run(
+        effect(key="order-2", expected=1), vendor.send("second", "[test order-2]"), vendor.count
+    )
+    await restored()
+
+    outcome = await journal.run(effect(expected=1), vendor.send("again"), vendor.count)
+
+    assert (["forgotten"], ["second"]) == (outcome.reference, vendor.sent)
+
+
+async def test_an_outcome_is_not_written_to_another_effect_that_has_its_number_since_the_database_went_back(
+    journal, database, vendor
+):
+    async def send():
+        await database.execute("DELETE FROM effects; ALTER SEQUENCE effects_id_seq RESTART")
+        with pytest.raises(Lost):
+            await journal.run(effect(key="order-2", expected=1), lost, vendor.find("other"))
+        return Outcome(["first"])
+
+    await journal.run(effect(expected=1), send, vendor.find("first"))
+
+    [row] = await database.fetch("SELECT key, state, reference, surplus FROM effects")
+    assert ("order-2", "intended", [], []) == tuple(row)
+
+
+async def test_what_a_late_check_found_meanwhile_is_not_asked_about(journal, restored, vendor, database):
+    with pytest.raises(Lost):
+        await journal.run(effect(expected=1), lost, vendor.count)
+    vendor.notes |= {"first": "", "second": ""}
+    await restored()
+    count = vendor.count.count
+
+    async def found_meanwhile():
+        async with database.acquire() as connection:
+            await store.found_late(
+                connection, await store.read(connection, 1), ["first"], "found", scope=None, next_after=60
+            )
+        return await count()
+
+    counted = CountReadback(vendor.count.scope, found_meanwhile, texts=vendor.count.texts)
+    with pytest.raises(EffectBusy, match="was done by another run just now"):
+        await journal.run(effect(expected=1), vendor.send(), counted)
+
+
+async def test_a_late_check_of_what_is_counted_takes_nothing_that_is_forgotten_for_a_double(
+    journal, restored, vendor, database, database_settings
+):
+    with pytest.raises(Lost):
+        await journal.run(effect(expected=1), lost, vendor.count)
+    vendor.notes |= {"nobody knows": "", "another's": "[test order-2]", "ours": "[test order-1]"}
+    await restored()
+    [row] = await due(database)
+
+    surplus = await late_check.check(database_settings, row, vendor.count, "")
+
+    assert [] == surplus
+    assert (["ours"], []) == tuple(await database.fetchrow("SELECT reference, surplus FROM effects"))
+
+
+async def test_while_it_is_held_nothing_is_looked_for_late(journal, vendor, database, database_settings):
+    with pytest.raises(Lost):
+        await journal.run(effect(), lost, vendor.find("lost"))
+    vendor.notes["lost"] = ""
+    [row] = await due(database)
+    await high_water.hold(database, "It is old.")
+
+    await late_check.check(database_settings, row, vendor.find("lost"), "")
+
+    assert [] == await due(database)
+    assert "intended" == await database.fetchval("SELECT state FROM effects")
+
+
+async def due(database):
+    await database.execute("UPDATE effects SET check_at = now()")
+    return await store.claim_checks(database, 10, 60)
 
 
 async def test_of_what_is_counted_what_says_that_it_is_ours_is_adopted(journal, restored, vendor):

@@ -123,7 +123,33 @@ async def test_encrypted_repeats_are_told_apart_by_their_content(database):
 
     assert [None, True] == [row["repeats_id"] and True for row in await rows(database)]
     fingerprints = await database.fetch("SELECT fingerprint FROM deliveries")
-    assert bodies.sealed([], b"one").fingerprint not in [row["fingerprint"] for row in fingerprints]
+    assert bodies.sealed([], b"one").fingerprints[0] not in [row["fingerprint"] for row in fingerprints]
+
+
+OLD, NEW = (bodies.SecretStr(f"{letter * 42}A=") for letter in "bc")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([OLD], [NEW, OLD]), ([], [NEW]), ([OLD, NEW], [NEW, OLD]), ([OLD], [NEW, OLD, OLD])],
+    ids=["rotated", "first key", "changed back", "named twice"],
+)
+async def test_after_the_key_was_changed_a_repeat_is_the_same_and_another_body_is_another(
+    database, before, after
+):
+    async def accept(keys, body):
+        arrival = deliveries.Arrival("sealed", "1", "POST", {}, {}, "text/plain", *bodies.sealed(keys, body))
+        return (await deliveries.accept(database, arrival)).apart
+
+    verdicts = [
+        await accept(keys, body) for keys in (before, after) for body in (b"one", b"one", b"two", b"two")
+    ]
+
+    assert [False, False, True, True] * 2 == verdicts
+    stored = await database.fetch(
+        "SELECT duplicates, repeats_id IS NULL AS first FROM deliveries ORDER BY seq"
+    )
+    assert [(7, True), (3, False)] == [tuple(row) for row in stored]
 
 
 async def test_what_has_no_fingerprint_is_a_repeat_as_before(database):

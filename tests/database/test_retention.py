@@ -18,7 +18,7 @@ sources:
   quick: {scheme: shared-secret, header: X-Key, keep_days: 2}
   light: {scheme: shared-secret, header: X-Key, keep_days: 90, keep_bodies_days: 7}
 """
-DISPATCHED = ("dispatched", "running", "held", "done", "failed", "uncertain", "discarded")
+DISPATCHED = ("dispatched", "running", "held", "done", "failed", "uncertain", "replaced", "discarded")
 
 
 @pytest.fixture(scope="module")

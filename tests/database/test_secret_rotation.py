@@ -7,11 +7,12 @@ import pytest
 from pydantic import SecretStr
 
 from hookline.cli.secrets import _rotate
-from hookline.clients import JiwaClient, JiwaKey
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.errors import ConfigurationError
 from hookline.inbox import refusals
 from hookline.provisioning.subscriptions import AS_IT_IS, GIVEN, subscriptions
-from hookline.simulators import JiwaSimulator, Sandbox, running
+from hookline.simulators import Sandbox, running
+from hookline.simulators.jiwa import JiwaSimulator
 from hookline.simulators.jiwa.webhooks import RetryPolicy
 
 KEY = "sandbox-jiwa-key"

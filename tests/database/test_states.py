@@ -18,6 +18,9 @@ INSERT = {
     "effects": """
         INSERT INTO effects (workflow, key, step, label, operation, digest, request, state)
         VALUES ('w', gen_random_uuid(), 's', 'order', 'a.b', '', '{}', $1) RETURNING id""",
+    "waits": """
+        INSERT INTO waits (scope, name, kind, fingerprint, what, flow_run_id, until, state)
+        VALUES (gen_random_uuid(), 'w', 'answer', '', 'an answer', gen_random_uuid(), now(), $1) RETURNING id""",
 }
 
 

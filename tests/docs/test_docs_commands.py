@@ -10,6 +10,7 @@ from hookline.cli import app
 from hookline.cli.call import read_inputs
 from hookline.cli.operations import find_operation
 from hookline.errors import HooklineError
+from hookline.settings import VENDORS
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 VERBS = set(re.findall(r"^([a-z]+):.*##", MAKEFILE, re.MULTILINE))
@@ -22,8 +23,13 @@ VARIABLES = set(
 OUR_VARIABLE = re.compile(r"(HOOKLINE|JIWA|ZENTITLE|SENSORPRO|JETADVICE|JIFELINE)_[A-Z_]+[A-Z]")
 NOT_COMMANDS = {"hookline ready"}
 """Printed by `hookline up`."""
-NOT_SETTINGS = {"HOOKLINE_SECRET_WAREHOUSE"}
-"""The README's own example of a source."""
+NOT_SETTINGS = {
+    "HOOKLINE_SECRET_JIWA_NORTH",
+    "HOOKLINE_SECRET_WAREHOUSE",
+    "HOOKLINE_PERSON_ANNA_BERG",
+    "HOOKLINE_PERSON_BOSS",
+}
+"""The pages' own examples of a source and of people."""
 
 
 def names(parent=app, before="hookline"):
@@ -139,7 +145,12 @@ def test_each_variable_is_one_of_ours():
         for page in PAGES
         if page.name != "glossary.md"
         for found in OUR_VARIABLE.finditer(page.read_text(encoding="utf-8"))
-        if not found[0].endswith(("HOOKLINE_SECRET", "HOOKLINE_TOKEN"))
+        if not found[0].endswith(("HOOKLINE_SECRET", "HOOKLINE_TOKEN", "HOOKLINE_PERSON"))
     }
 
-    assert [] == sorted(each for each in named if each[1] not in VARIABLES | NOT_SETTINGS)
+    of_accounts = {
+        variable
+        for _, variable in named
+        if any(kind.accounts_in({variable: "set"}) for kind in VENDORS.values())
+    }
+    assert [] == sorted(each for each in named if each[1] not in VARIABLES | NOT_SETTINGS | of_accounts)

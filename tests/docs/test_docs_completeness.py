@@ -16,6 +16,7 @@ from hookline.hooks import config
 from hookline.hooks.presets import PRESETS
 from hookline.hooks.sources import AnswerSignature, Confirmation, Handshake, Response, Source
 from hookline.hooks.templates import CONTEXT
+from hookline.provisioning.deployments import load_deployments
 from hookline.runtime import prefect_environment
 from hookline.schemes import SCHEMES, SECRET_HEADERS
 from hookline.schemes.hmacs import Hmac
@@ -25,6 +26,7 @@ from hookline.simulators import Fault
 from hookline.source_secrets import SECRET_PREFIX
 
 DOCS = ROOT / "docs"
+WORDS = {14: "Fourteen", 15: "Fifteen", 16: "Sixteen"}
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))
 
 
@@ -107,7 +109,7 @@ def test_every_preset_is_documented():
 
 
 def test_every_field_of_a_route_is_documented():
-    assert set(config._RouteText.model_fields) <= rows("hooks.md", section="Routes")
+    assert set(config.RouteText.model_fields) <= rows("hooks.md", section="Routes")
 
 
 def test_every_name_of_a_template_is_documented():
@@ -118,12 +120,17 @@ def test_every_name_of_a_template_is_documented():
     "model",
     [
         catalog.Catalog,
+        catalog.Language,
         catalog.Mail,
         catalog.Product,
         catalog.Tickets,
         catalog.Supplies,
         catalog.Loans,
         catalog.Stock,
+        catalog.Approval,
+        catalog.Activation,
+        catalog.Meters,
+        catalog.Offline,
     ],
     ids=lambda model: model.__name__,
 )
@@ -278,20 +285,39 @@ def test_every_error_of_the_clients_is_documented_with_its_words():
     assert InvalidInput.__name__ in table
 
 
-@pytest.mark.parametrize("flow", ["license_on_loan", "ticket_to_invoice", "supply_alert"])
-def test_every_problem_that_a_workflow_reports_is_on_its_page(flow):
+@pytest.mark.parametrize(
+    ("flow", "files"),
+    [
+        ("credit_to_revoke", ["credits"]),
+        ("renewal_reminder", ["endings"]),
+        ("renewal_paid", ["renewals"]),
+        ("license_on_loan", []),
+        ("ticket_to_invoice", []),
+        ("supply_alert", []),
+        ("customer_sync", ["customer_records"]),
+    ],
+)
+def test_every_problem_that_a_workflow_reports_is_on_its_page(flow, files):
     page = prose(DOCS / "workflows" / f"{flow.replace('_', '-')}.md")
     problems = [
         node.args[0]
-        for file in (flow, "mail")
+        for file in (flow, "mail", *files)
         for node in ast.walk(ast.parse((ROOT / "flows" / f"{file}.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("HooklineError", "BusinessFailure")
     ]
 
     messages = [_beginning(problem) for problem in problems]
 
-    assert len(messages) > 3
+    assert len(messages) > 2
     assert [] == [message for message in messages if message not in page]
+
+
+def test_every_reason_for_which_a_certificate_is_not_sent_is_on_its_page():
+    from flows.offline_requests import EXPLANATIONS
+
+    page = prose(DOCS / "workflows" / "offline-activation.md")
+
+    assert [] == [reason for reason, text in EXPLANATIONS.items() if f"| `{reason}` | {text}" not in page]
 
 
 def _beginning(problem):
@@ -310,8 +336,24 @@ def test_every_deployment_with_a_schedule_has_a_page_that_names_its_memory():
 
     pages = {path.stem for path in (DOCS / "workflows").glob("*.md")}
 
-    assert scheduled | {"license-on-loan", "ticket-to-invoice", "supply-alert"} == pages
+    assert (
+        scheduled
+        | {"credit-to-revoke", "renewal-paid", "license-on-loan", "ticket-to-invoice", "supply-alert"}
+        | {"activation-reminder", "offline-activation", "customer-sync", "order-to-license"}
+        == pages
+    )
     assert any(code.startswith(supply_alert.VARIABLES) for code in names_on("workflows/supply-alert.md"))
+
+
+def test_every_workflow_is_in_the_readme_s_table(repository):
+    table = re.search(r"^## The workflows\n(.*?)^## ", prose(ROOT / "README.md"), re.MULTILINE | re.DOTALL)[1]
+    listed = set(re.findall(r"^\| \[?([a-z-]+)", table, re.MULTILINE)) - {"workflow", "---"}
+
+    assert {name.partition("/")[0] for name in load_deployments(repository / "deployments/prefect.yaml")} == {
+        *listed,
+        "notify",
+    }
+    assert f"{WORDS[len(listed)]} workflows" in prose(ROOT / "README.md")
 
 
 def test_every_variable_of_a_vendor_is_on_its_page():

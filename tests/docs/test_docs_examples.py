@@ -13,6 +13,9 @@ from hookline.catalog import load_catalog
 from hookline.hooks import load_hooks
 from hookline.settings import Settings, simulator_environment
 from hookline.simulators.server import running
+from hookline.texts import Template, declared
+from hookline.texts.in_force import judged
+from tests.conftest import with_parts
 
 PYTHON = {str(block): block for block in blocks("python")}
 YAML = {str(block): block for block in blocks("yaml")}
@@ -47,6 +50,8 @@ def test_there_are_examples_of_each_kind():
         "catalog.yaml",
         "prefect.yaml",
         "automations.yaml",
+        "approval",
+        "accounts",
         "runnable",
         "sandbox",
     } == marks
@@ -97,7 +102,10 @@ def test_an_example_of_deployments_loads(block, tmp_path, monkeypatch):
 
     assert deployments
     assert all(
-        schedule.active is False for each in deployments.values() for schedule in each.prefect_schedules()
+        schedule.active is False
+        for each in deployments.values()
+        if not each.use
+        for schedule in each.prefect_schedules()
     )
 
 
@@ -124,12 +132,42 @@ def test_an_example_of_hooks_loads(block, tmp_path):
     assert hooks.routes
 
 
+@pytest.mark.parametrize("block", [block for block in blocks("jinja") if block.mark.endswith(".j2")], ids=str)
+async def test_a_text_of_the_pages_renders(block, tmp_path):
+    text = declared()["order-to-license", block.mark.partition(".")[0]]
+
+    assert block.text == await judged(Template(tmp_path / block.mark, text, "fr"), block.text)
+
+
 @pytest.mark.parametrize("block", [block for block in YAML.values() if block.mark == "catalog.yaml"], ids=str)
 def test_an_example_of_a_catalog_loads(block, tmp_path):
     path = tmp_path / "catalog.yaml"
     path.write_text(block.text, encoding="utf-8")
 
     assert load_catalog(path).products
+
+
+def test_an_example_of_accounts_is_a_part_of_a_catalog():
+    [block] = [block for block in YAML.values() if block.mark == "accounts"]
+    [catalog] = [block for block in YAML.values() if block.mark == "catalog.yaml"]
+
+    whole = _catalog(f"{catalog.text}\n{block.text}")
+
+    assert ("emea", "default") == tuple(
+        whole.of(jiwa=jiwa).product("LIC-PRO").zentitle for jiwa in ("north", "default")
+    )
+
+
+def test_an_example_of_an_approval_is_a_part_of_a_catalog():
+    from hookline.catalog import Catalog
+
+    [block] = [block for block in YAML.values() if block.mark == "approval"]
+    [catalog] = [block for block in YAML.values() if block.mark == "catalog.yaml"]
+
+    approval = _catalog(f"{catalog.text}\n{block.text}").approval
+
+    assert isinstance(_catalog(catalog.text), Catalog)
+    assert (5000, ["anna"], ["boss", "decline"]) == (approval.above, approval.ask, approval.otherwise)
 
 
 def test_the_first_own_workflow_of_the_readme_fits_together(tmp_path, monkeypatch):
@@ -153,9 +191,12 @@ def test_the_first_own_workflow_of_the_readme_fits_together(tmp_path, monkeypatc
 def test_the_catalog_that_we_ship_is_the_one_that_its_page_shows():
     [block] = [block for block in YAML.values() if block.mark == "catalog.yaml"]
 
-    shipped = load_catalog(ROOT / "deployments" / "catalog.yaml")
+    shipped = (ROOT / "deployments" / "catalog.yaml").read_text(encoding="utf-8")
 
-    assert shipped.model_dump() == _catalog(block.text).model_dump()
+    assert (
+        _catalog(with_parts(shipped, "credits", "renewals", "trials", "customers")).model_dump()
+        == _catalog(block.text).model_dump()
+    )
 
 
 def _catalog(text):

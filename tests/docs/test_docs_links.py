@@ -8,6 +8,7 @@ from functools import cache
 from urllib.parse import unquote
 
 import pytest
+import yaml
 from documents import PAGES, ROOT, blocks, codes, name, prose
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -44,6 +45,22 @@ def test_each_link_and_image_leads_somewhere():
 
     assert len(every) > 200
     assert [] == broken
+
+
+def test_each_workflow_has_a_page_with_the_picture_of_its_run_and_no_picture_is_unused():
+    targets = {page: {(page.parent / target).resolve() for target in links(page)} for page in PAGES}
+    deployed = yaml.safe_load((ROOT / "deployments/prefect.yaml").read_text())["deployments"]
+    workflows = {each["entrypoint"].partition(":")[2].replace("_", "-") for each in deployed} - {"notify"}
+    pages = {page.stem: page for page in PAGES if page.parent.name == "workflows"}
+
+    pictured = {
+        each
+        for each, page in pages.items()
+        if (ROOT / f"docs/images/prefect/{each}.png").resolve() in targets[page]
+    }
+    images = {each.resolve() for each in (ROOT / "docs/images").rglob("*.*")}
+    assert workflows == pictured
+    assert set() == images - set().union(*targets.values())
 
 
 def test_every_test_that_a_page_cites_exists():

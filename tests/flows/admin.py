@@ -1,11 +1,16 @@
 """An operator with the Prefect UI and the inbox, and flows that only the engines of a test know."""
 
 import asyncio
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Pending
@@ -16,6 +21,7 @@ from hookline.engine.engine import Engine
 from hookline.hooks import Hooks
 from hookline.inbox import audit, dispatches
 from hookline.inbox.deliveries import CHANNEL
+from hookline.labels import UNLABELLED
 from hookline.provisioning.deployments import Deployment
 
 FLOWS = (
@@ -39,6 +45,16 @@ FLOWS = (
     "nested",
     "limited",
     "calls",
+    "awaits",
+    "reminds",
+    "reorders",
+    "renames",
+    "misplaced",
+    "asking",
+    "wishing",
+    "business",
+    "fickle",
+    "labelled",
 )
 
 
@@ -59,7 +75,7 @@ class Admin:
             await self.client.create_flow(deployment.flow()),
             name="test",
             entrypoint=deployment.entrypoint,
-            work_pool_name="hookline",
+            work_pool_name=deployment.work_pool.name,
             parameter_openapi_schema=deployment.flow().parameters.model_dump_for_openapi(),
             pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(repository)}}],
         )
@@ -69,17 +85,17 @@ class Admin:
         flow_run = await self.client.read_flow_run(flow_run_id)
         return (await self.client.read_flow(flow_run.flow_id)).name
 
-    async def dispatch(self, flow, key=None, **parameters):
+    async def dispatch(self, flow, key=None, label=UNLABELLED, debounce=None, **parameters):
         """A dispatch as routing makes it; its record is a file."""
         record = self.folder / uuid4().hex
-        delivery = await self.database.fetchval(
-            """
-            INSERT INTO deliveries (source, external_id, method, query, headers, content_type, body, state)
-            VALUES ('admin', $1, 'POST', '{}', '{}', 'application/json', '{}', 'dispatched') RETURNING id
-            """,
-            record.name,
-        )
-        async with self.database.acquire() as connection:
+        async with self.database.acquire() as connection, connection.transaction():
+            delivery = await connection.fetchval(
+                """
+                INSERT INTO deliveries (source, external_id, method, query, headers, content_type, body, state)
+                VALUES ('admin', $1, 'POST', '{}', '{}', 'application/json', '{}', 'received') RETURNING id
+                """,
+                record.name,
+            )
             await dispatches.add_all(
                 connection,
                 [
@@ -89,6 +105,8 @@ class Admin:
                         deployment=f"{flow}/test",
                         parameters={"record": str(record), **parameters},
                         key=key,
+                        label=label,
+                        debounce=debounce,
                     )
                 ],
             )
@@ -112,6 +130,31 @@ class Admin:
         finally:
             engine.stop()
             await serving
+
+    @contextmanager
+    def engine_process(self, repository, log, **environment):
+        """An engine of the tests' flows in a process of its own, as a supervisor starts it."""
+        entries = [
+            {"name": "test", "entrypoint": deployment.entrypoint, "work_pool": {"name": "hookline"}}
+            for deployment in self.deployments.values()
+        ]
+        (self.folder / "prefect.yaml").write_text(yaml.safe_dump({"deployments": entries}))
+        (self.folder / "hooks.yaml").write_text(
+            "sources: {standard: {scheme: standard-webhooks}}\nroutes: {}\n"
+        )
+        changed = {
+            "HOOKLINE_HOOKS": str(self.folder / "hooks.yaml"),
+            "HOOKLINE_DEPLOYMENTS": str(self.folder / "prefect.yaml"),
+            **environment,
+        }
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "hookline", "engine"], env=os.environ | changed, cwd=repository, stderr=log
+        )
+        try:
+            yield engine
+        finally:
+            engine.kill()
+            engine.wait()
 
 
 class Work:
@@ -200,25 +243,44 @@ class Work:
 
 
 @pytest.fixture
-async def admin(sandbox, until, tmp_path, monkeypatch, repository):
+async def operator_of_flows(sandbox, until, tmp_path, monkeypatch, repository):
+    """Make an operator whose engines know some flows, by name and entrypoint; each is deployed once."""
     monkeypatch.setattr(engine_module, "RECONCILE_SECONDS", 0.3)
     monkeypatch.setattr(SyncPrefectClient, "__init__", _refuse_to_block)
-    deployments = {
-        f"{name}/test": Deployment(
-            name="test", entrypoint=f"tests/flows/gates.py:{name}", work_pool={"name": "hookline"}
-        )
-        for name in FLOWS
-    }
     prefect = {PREFECT_API_URL: sandbox.settings.prefect_api_url, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(prefect):
         async with get_client() as client:
             database = await pool(sandbox.settings)
-            admin = Admin(sandbox, client, database, deployments, until, tmp_path)
-            for deployment in deployments.values():
-                await admin.deploy(deployment, repository)
-            yield admin
+
+            async def made(entrypoints, work_pool="hookline"):
+                deployments = {}
+                for entrypoint in entrypoints.values():
+                    one = Deployment(name="test", entrypoint=entrypoint, work_pool={"name": work_pool})
+                    deployments[f"{one.flow().name}/test"] = one
+                admin = Admin(sandbox, client, database, deployments, until, tmp_path)
+                for one in deployments.values():
+                    if one.entrypoint not in _deployed:
+                        await admin.deploy(one, repository)
+                        _deployed.add(one.entrypoint)
+                return admin
+
+            yield made
             await database.execute("DELETE FROM deliveries WHERE source = 'admin'")
 
 
-def _refuse_to_block(*_args, **_given):
-    raise AssertionError("a run in the engine blocks the event loop while it asks Prefect something")
+_deployed = set()
+"""The entrypoints that are on the sandbox's server."""
+
+
+@pytest.fixture
+async def admin(operator_of_flows):
+    return await operator_of_flows({name: f"tests/flows/gates.py:{name}" for name in FLOWS})
+
+
+SYNC_CLIENT = SyncPrefectClient.__init__
+
+
+def _refuse_to_block(self, *args, **given):
+    if threading.current_thread() is threading.main_thread():
+        raise AssertionError("a run in the engine blocks the event loop while it asks Prefect something")
+    SYNC_CLIENT(self, *args, **given)

@@ -1,10 +1,12 @@
 """Flows run here, in the test's own process, on the sandbox's real Prefect server, journal and vendors."""
 
+import asyncio
+import json
 from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.context import AsyncClientContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -12,10 +14,10 @@ from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.clients.paging import pages
 from hookline.database import pool
-from hookline.settings import JiwaSettings
-from tests.flows.admin import admin
+from hookline.shipped.jiwa import JiwaSettings
+from tests.flows.admin import SYNC_CLIENT, admin, operator_of_flows
 
-__all__ = ["admin"]
+__all__ = ["admin", "operator_of_flows"]
 
 
 @pytest.fixture
@@ -42,7 +44,13 @@ def run_flow(sandbox):
     """Run a flow on the sandbox's Prefect server; its final state."""
 
     async def run_flow(flow, *arguments, **parameters):
-        with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
+        with (
+            temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(
+                SyncPrefectClient, "__init__", SYNC_CLIENT
+            )  # here Prefect itself runs it, no engine
             async with AsyncClientContext.get_or_create():
                 return await flow(*arguments, return_state=True, **parameters)
 
@@ -72,6 +80,28 @@ def ask_prefect(sandbox):
                 return await question(client)
 
     return ask
+
+
+@pytest.fixture
+async def listener():
+    """Somebody who is told, on a real socket; what they were told."""
+    heard = []
+
+    async def answer(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(line.split(b":")[1])
+            for line in head.splitlines()
+            if line.lower().startswith(b"content-length")
+        )
+        heard.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], heard
 
 
 @dataclass

@@ -5,21 +5,26 @@ import os
 import signal
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.concurrency.asyncio import concurrency
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
+from prefect.runtime import flow_run
 from prefect.variables import Variable
+from pydantic import BaseModel, Field, field_validator
 
-from blocks import ZentitleCredentials
+from blocks.zentitle import ZentitleCredentials
 from hookline.database import lent
 from hookline.errors import HooklineError
 from hookline.journal import Outcome
 from hookline.settings import settings
 from tasks import zentitle
+from tasks.about import about
 from tasks.effects import BusinessKey, run_write
+from tasks.waits import TimedOut, ask, wait_for
 
 
 class Away(HooklineError):
@@ -68,6 +73,17 @@ async def steps(record: str, answer: str | None = None) -> None:
     await write(record, "first", answer)
     await passed(record, "gate")
     await write(record, "second")
+
+
+@flow(persist_result=False)
+async def labelled(record: str, breaks: bool = False) -> None:
+    """Finds out what it is about, twice, and breaks off where a test says so."""
+    _note(record, flow_run.name or "")
+    await passed(record, "gate")
+    await about("order 7 · Ann", customer="C-7", nothing=None)
+    await about(order=7)
+    if breaks:
+        raise Away("broken off")
 
 
 @flow(persist_result=False)
@@ -260,3 +276,123 @@ async def leaves(record: str, how: str) -> None:
 async def exits() -> None:
     """Wants to end its process."""
     sys.exit(3)
+
+
+@flow(persist_result=False)
+async def awaits(record: str, code: str, seconds: float = 600) -> None:
+    """Waits for a delivery between two effects."""
+    await write(record, "first")
+    delivery = await wait_for(
+        "standard", match={"body.licensecode": code}, timeout=timedelta(seconds=seconds)
+    )
+    await write(record, f"activated {delivery.body['licensecode']}")
+
+
+@flow(persist_result=False)
+async def reminds(record: str, code: str) -> None:
+    """Does without the delivery when it does not come."""
+    try:
+        await wait_for("standard", match={"body.licensecode": code}, timeout=timedelta(seconds=1))
+    except TimedOut:
+        await write(record, "reminder")
+    await passed(record, "gate")
+    await write(record, "second")
+
+
+@flow(persist_result=False)
+async def reorders(record: str, code: str) -> None:
+    """Waits for two deliveries, in another order once its code was changed."""
+    for which in "ba" if is_open(record, "upgraded") else "ab":
+        delivery = await wait_for(
+            "standard", match={"body.licensecode": code + which}, timeout=timedelta(seconds=600)
+        )
+        _note(record, f"{which} {delivery.body['licensecode'][-1]}")
+
+
+@flow(persist_result=False)
+async def renames(record: str, code: str) -> None:
+    """Waits at one name for something else, once its code was changed."""
+    code += "x" if is_open(record, "upgraded") else ""
+    await wait_for(
+        "standard", match={"body.licensecode": code}, timeout=timedelta(seconds=600), name="activation"
+    )
+
+
+@task
+async def wrong_place() -> None:
+    """Waits where nothing can wait."""
+    await wait_for("standard", match={"body.x": 1}, timeout=timedelta(seconds=1))
+
+
+@flow(persist_result=False)
+async def misplaced(record: str, how: str) -> None:
+    """Waits in ways that cannot be."""
+    match how:
+        case "task":
+            await wrong_place()
+        case "subflow":
+            await awaits(record, "x")
+        case "source":
+            await wait_for("standart", match={"body.x": 1}, timeout=timedelta(seconds=1))
+        case "timeout":
+            await wait_for("standard", match={"body.x": 1}, timeout=timedelta(0))
+
+
+class Decision(BaseModel):
+    """A person's answer."""
+
+    approved: bool
+    comment: str = Field("", max_length=200)
+
+    @field_validator("comment")
+    @classmethod
+    def _clean(cls, comment: str) -> str:
+        if "bad" in comment:
+            raise ValueError("say it in other words")
+        return comment
+
+
+class Wish(BaseModel):
+    """An answer that may be empty."""
+
+    wish: str = "none"
+
+
+@flow(persist_result=False)
+async def asking(
+    record: str,
+    who: str = "anna",
+    seconds: float = 600,
+    otherwise: list[str] | None = None,
+    default: bool = False,
+) -> None:
+    """Asks a person between two effects."""
+    await write(record, "first")
+    later: list[str | Decision] = [*(otherwise or []), *([Decision(approved=False)] if default else [])]
+    decision = await ask(
+        who, Decision, question="Approve order 100123?", timeout=timedelta(seconds=seconds), otherwise=later
+    )
+    await write(record, f"approved: {decision.approved} {decision.comment}".strip())
+
+
+@flow(persist_result=False)
+async def wishing(record: str) -> None:
+    """Asks for an answer that may be empty."""
+    answer = await ask("anna", Wish, question="What?", timeout=timedelta(seconds=600))
+    await write(record, f"wish: {answer.wish}")
+
+
+@flow(persist_result=False)
+async def business(record: str, order: str) -> None:
+    """Asks about an order, once for all runs of it."""
+    step = BusinessKey("gates", order, f"order {order}").step("approval")
+    decision = await ask("anna", Decision, question="Approve?", timeout=timedelta(seconds=600), business=step)
+    await write(record, f"approved: {decision.approved}")
+
+
+@flow(persist_result=False)
+async def fickle(record: str, empty: bool) -> None:
+    """Asks, and fails afterwards until the test has fixed it."""
+    await ask("anna", Wish if empty else Decision, question="Sure?", timeout=timedelta(seconds=600))
+    if not is_open(record, "fixed"):
+        raise ValueError("not fixed")

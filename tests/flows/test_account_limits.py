@@ -8,8 +8,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blocks import JiwaCredentials
-from hookline.clients import JiwaClient, JiwaKey
+from blocks.jiwa import JiwaCredentials
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.provisioning.block_changes import limit_changes
 
 MAX = {"concurrent_calls": 2}
@@ -52,6 +52,7 @@ async def limited(prefect):
 
     yield limited
     await limited()
+    await JiwaCredentials.adelete("limited")
 
 
 async def calls(account, number):

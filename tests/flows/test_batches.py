@@ -286,7 +286,14 @@ async def test_what_wants_flow_runs_of_its_own_gets_them_however_many_wait(
 ):
     monkeypatch.setattr("hookline.engine.engine.DRAIN_SECONDS", 0.1)
     route = Route(
-        "admin", "admin", f"{flow}/test", Template("true", expression=True), {}, None, "{}", unbatched
+        name="admin",
+        source="admin",
+        deployment=f"{flow}/test",
+        when=Template("true", expression=True),
+        parameters={},
+        key=None,
+        spec="{}",
+        unbatched=unbatched,
     )
     works = await waiting(admin, flow, 2 * BACKLOG)
 

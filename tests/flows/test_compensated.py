@@ -7,7 +7,7 @@ from prefect.flow_engine import run_flow_async
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending
 
-from blocks import JiwaCredentials
+from blocks.jiwa import JiwaCredentials
 from hookline.database import pool
 from hookline.journal import BusinessFailure
 from tasks import jiwa as jiwa_tasks

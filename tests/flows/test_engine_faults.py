@@ -20,6 +20,7 @@ from hookline.engine.batch import NAME
 from hookline.engine.leases import Leases
 from hookline.engine.outcomes import LeaseLost
 from hookline.engine.runs import FlowRuns
+from hookline.engine.threads import Threads
 from hookline.inbox import dispatches
 from hookline.inbox.dispatches import LAST
 from hookline.journal.resolution import resolve
@@ -184,7 +185,7 @@ async def test_an_engine_that_slept_through_its_lease_forces_nothing_upon_the_ru
     await _is_anothers(work)  # it slept
     claimed.until = 0
 
-    outcome = await FlowRuns(admin.database, admin.client, admin.deployments).run(claimed)
+    outcome = await FlowRuns(admin.database, admin.client, admin.deployments, Threads(1)).run(claimed)
 
     assert (LeaseLost(), "another", "RUNNING") == (
         outcome,

@@ -1,14 +1,9 @@
 """One dispatch that cannot be stored, run or survived ends alone; what is beside it ends well."""
 
 import asyncio
-import os
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import httpx
 import pytest
-import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
@@ -263,36 +258,11 @@ async def test_a_run_that_waits_for_an_engine_is_cancelled_in_the_prefect_ui(adm
 # What ends its engine
 
 
-@contextmanager
-def engine_process(admin, repository, log, blocked_seconds):
-    """An engine of the tests' flows in a process of its own, as a supervisor starts it."""
-    folder = admin.folder
-    entries = [
-        {"name": "test", "entrypoint": deployment.entrypoint, "work_pool": {"name": "hookline"}}
-        for deployment in admin.deployments.values()
-    ]
-    (folder / "prefect.yaml").write_text(yaml.safe_dump({"deployments": entries}))
-    (folder / "hooks.yaml").write_text("sources: {}\nroutes: {}\n")
-    changed = {
-        "HOOKLINE_HOOKS": str(folder / "hooks.yaml"),
-        "HOOKLINE_DEPLOYMENTS": str(folder / "prefect.yaml"),
-        "HOOKLINE_BLOCKED_SECONDS": str(blocked_seconds),
-    }
-    engine = subprocess.Popen(
-        [sys.executable, "-m", "hookline", "engine"], env=os.environ | changed, cwd=repository, stderr=log
-    )
-    try:
-        yield engine
-    finally:
-        engine.kill()
-        engine.wait()
-
-
 async def lives(admin, repository, works, log, blocked_seconds):
     """Start an engine again whenever it ends, until all of these are over; how each life ended."""
     codes = []
     while True:
-        with engine_process(admin, repository, log, blocked_seconds) as engine:
+        with admin.engine_process(repository, log, HOOKLINE_BLOCKED_SECONDS=str(blocked_seconds)) as engine:
             await admin.until(lambda: _ended_or_over(engine, works), "it neither ends nor works")
             if await _are_over(works):
                 # An engine that died just now may have been taken over by another at once.

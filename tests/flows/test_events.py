@@ -298,28 +298,6 @@ async def test_what_cannot_be_routed_starts_the_flow_that_tells_a_person_once_fo
 loads_apprise = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-@pytest.fixture
-async def listener():
-    """Somebody who is told, on a real socket; what they were told."""
-    heard = []
-
-    async def answer(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(line.split(b":")[1])
-            for line in head.splitlines()
-            if line.lower().startswith(b"content-length")
-        )
-        heard.append(json.loads(await reader.readexactly(length)))
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], heard
-
-
 @loads_apprise
 async def test_a_person_is_told_what_happened_and_what_else_waits(
     listener, environment, run_flow, database, database_settings

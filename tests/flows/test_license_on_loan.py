@@ -11,7 +11,7 @@ from flows.license_on_loan import license_on_loan
 from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 from hookline.database import pool
 from hookline.inbox import search
-from hookline.settings import ZentitleSettings
+from hookline.shipped.zentitle import ZentitleSettings
 
 PART, PRODUCT = "LIC-DESKTOP", "3659410102"
 HELD = "is on hold in Jiwa"

@@ -9,7 +9,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.notify import notify
-from hookline.provisioning.deployments import schedule_of
+from hookline.provisioning.deployments import Schedule
 from hookline.provisioning.missed import skip_missed
 
 ENTRYPOINT = "flows/notify.py:notify"
@@ -27,7 +27,7 @@ async def missed(admin, tmp_path):
             await admin.client.create_flow(notify),
             name=name,
             entrypoint=ENTRYPOINT,
-            schedules=[schedule_of(each) for each in schedules],
+            schedules=[Schedule(**each).prefect() for each in schedules],
         )
         made.append(deployment)
         now = datetime.now(UTC)
@@ -86,5 +86,5 @@ async def test_each_schedule_of_a_deployment_has_a_policy_of_its_own(missed):
 
 
 def test_another_word_for_the_policy_is_refused():
-    with pytest.raises(ValueError, match="missed: 'some' is none of all, latest, none"):
-        schedule_of(EVERY | {"missed": "some"})
+    with pytest.raises(ValueError, match="Input should be 'all', 'latest' or 'none'"):
+        Schedule(**EVERY, missed="some")

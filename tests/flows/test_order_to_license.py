@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter
 
-from hookline.journal.resolution import resolve
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
+from hookline.journal.resolution import by_hand, resolve
+from hookline.shipped.zentitle import ZentitleSettings
 
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "license_notes": 1, "mails": 1, "notes": 1}
 NOTHING = dict.fromkeys(ONE_OF_EACH, 0)
@@ -170,6 +172,27 @@ async def test_a_mail_whose_answer_was_lost_waits_for_a_person_and_is_not_sent_t
     assert ("Completed", ONE_OF_EACH) == (finished.name, vendors.held(order).counts)
 
 
+async def test_a_license_that_a_person_made_by_hand_is_mailed_and_noted(run, vendors, sandbox):
+    order = await vendors.order(("LIC-PRO", 1))
+    vendors.misbehave("zentitle", "create_license_codes", "refuse", status=400)
+    failed = await run(order)
+    [refused] = [row for row in await vendors.effects(order) if row["state"] == "failed"]
+    given = ZentitleSettings.from_environment()
+    async with ZentitleClient(given.base_url, ZentitleKey(given.customer_id, given.api_key)) as client:
+        [code] = await client.create_license_codes(
+            productid="6453300110", companyid=0, numcodes=1, reference=f"order {order.InvoiceNo} by hand"
+        )
+
+    noted = await by_hand(sandbox.settings, refused["id"], reference=[code], answer={}, actor="ann")
+    state = await run(order)
+
+    held = vendors.held(order)
+    assert ("Failed", "Completed", ONE_OF_EACH) == (failed.name, state.name, held.counts)
+    assert "retry its run" in noted
+    assert f"LIC-PRO: {code}" == held.mails[0]["parameters"]["licenses"]
+    assert code in held.notes[0]["NoteText"]
+
+
 async def test_orders_of_one_customer_at_once_with_lost_answers_get_a_license_each(run, vendors):
     customer = await vendors.customer()
     orders = [await vendors.order(("LIC-PRO", 1), customer=customer) for _ in range(3)]
@@ -197,7 +220,7 @@ async def test_two_customers_of_one_name_have_a_company_each(run, vendors, sandb
 
 
 async def test_a_company_once_made_is_known_from_the_journal_whatever_it_is_called_now(run, vendors, sandbox):
-    from blocks import ZentitleCredentials
+    from blocks.zentitle import ZentitleCredentials
 
     customer = await vendors.customer("Blue Barn Media")
     first, second = [await vendors.order(("LIC-PRO", 1), customer=customer) for _ in range(2)]
@@ -217,7 +240,7 @@ async def test_a_company_once_made_is_known_from_the_journal_whatever_it_is_call
 
 
 async def test_a_company_that_was_made_anew_by_hand_is_found_once_the_old_one_was_refused(run, vendors):
-    from blocks import ZentitleCredentials
+    from blocks.zentitle import ZentitleCredentials
 
     customer = await vendors.customer("Green Barn Media")
     orders = [await vendors.order(("LIC-PRO", 1), customer=customer) for _ in range(3)]

@@ -1,6 +1,7 @@
 """Paid orders, the journal and the licenses are compared, and what is missing is repaired only where it is asked for."""
 
 import json
+import re
 
 import httpx
 import pytest
@@ -9,6 +10,8 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from flows import reconcile as reconciled
 from flows.reconcile import reconcile
 from hookline.database import pool
+
+LINK = re.compile(r"^\[(.+)\]\(https://.+\)$")
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ async def compare(run_flow, nothing_in_work, ask_prefect):
             )
         )
         [table] = [each for each in artifacts if each.key == "reconcile"]
-        rows = json.loads(table.data)
+        rows = [row | {"what": LINK.sub(r"\1", row["what"])} for row in json.loads(table.data)]
         return state, [row for row in rows if any(each in row["what"] for each in about)]
 
     return compare

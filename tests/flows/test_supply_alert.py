@@ -1,5 +1,7 @@
 """A cartridge that runs out is ordered once, and again only after it was replaced."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 import yaml
@@ -21,6 +23,13 @@ class Jetadvice:
         order = {"levelPercent": percent}
         path = f"/_sandbox/devices/{device}/supplies/{color}"
         httpx.post(f"{self.url}{path}", json=order, timeout=30).raise_for_status()
+
+    def silent(self, device, *, days):
+        last = datetime.now(UTC) - timedelta(days=days)
+        order = {"lastReport": f"{last:%Y-%m-%dT%H:%M:%S}"}
+        httpx.post(
+            f"{self.url}/_sandbox/devices/{device}/counters", json=order, timeout=30
+        ).raise_for_status()
 
     def orders(self, color, serial=SERIAL):
         start = f"{color}-{serial}-"
@@ -156,7 +165,8 @@ async def test_a_mail_refused_for_good_is_sent_when_it_is_run_again_and_nothing_
 
 
 async def test_a_printer_that_has_not_reported_for_long_is_not_believed(run, jetadvice, rules):
-    rules(below=40, replaced_above=95)  # device 730104 stands at 31 % and was last heard of nine days ago
+    rules(below=40, replaced_above=95)  # device 730104 stands at 31 %
+    jetadvice.silent("730104", days=9)
 
     state = await run(device_id="730104")
 

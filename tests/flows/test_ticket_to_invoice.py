@@ -280,5 +280,5 @@ async def test_prefect_shows_by_the_run_s_name_what_was_billed(run, jifeline, as
 
     named = await ask_prefect(lambda client: client.read_flow_run(state.state_details.flow_run_id))
     [order] = jifeline.orders(ticket)
-    assert f"ticket {ticket['ticket_number']} of Mill Road Garage" == named.name
-    assert f"order {order['InvoiceNo']}" in state.message
+    billed = f"ticket {ticket['ticket_number']} of Mill Road Garage: order {order['InvoiceNo']}"
+    assert (billed, billed) == (named.name, state.message)

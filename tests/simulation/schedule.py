@@ -6,11 +6,11 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from hookline import context
-from hookline.database import DatabaseUnavailable
+from hookline.database import DatabaseUnavailable, high_water
 from hookline.journal import (
     Effect,
     EffectBusy,
@@ -20,6 +20,7 @@ from hookline.journal import (
     fence,
     journal,
     late_check,
+    readback_first,
 )
 from tests.simulation.world import CALL_SECONDS, Blocked, Session, Sleep, Step, Store, VendorFault, World
 
@@ -28,8 +29,16 @@ LATE_CHECKS = (60.0, 600.0, 3600.0, 86_400.0)
 SETTINGS: Any = SimpleNamespace(
     landing_seconds=LANDING, call_seconds=CALL_SECONDS, late_check_seconds=LATE_CHECKS
 )
+KINDS: dict[str, dict[str, bool]] = {
+    "within": {},
+    "beyond": {"beyond": True},
+    "goes-back": {"goes_back": True},
+}
 MAX_STEPS = 4_000
 RETRIES = 3
+CHECK_SECONDS = 60.0
+RESTORE_SECONDS = 10.0, 600.0
+"""The shortest and the longest time that a restore takes: other processes than ours may live on meanwhile."""
 SET_ASIDE, UNDONE = 0.05, 0.1
 """How often an order is given up after an error, and after it was done."""
 
@@ -67,10 +76,10 @@ class Problem(AssertionError):
 class Schedule:
     """A schedule of some orders, from its seed alone."""
 
-    def __init__(self, seed: int, *, beyond: bool = False) -> None:
+    def __init__(self, seed: int, *, beyond: bool = False, goes_back: bool = False) -> None:
         self.seed = seed
         self.random = Random(seed)
-        self.world = World(self.random, LANDING, beyond)
+        self.world = World(self.random, LANDING, beyond, goes_back)
         self.world.stand_still = self._stand_still
         self.store = Store(self.world)
         self.beyond = beyond
@@ -81,6 +90,12 @@ class Schedule:
         self.deaths = self.random.choice((0, 0, 1, 2, 4))
         self.set_aside: set[str] = set()
         """The orders that a person set aside, or that were undone: nobody goes on with them."""
+        self.restores = self.random.choice((1, 1, 2)) if goes_back else 0
+        self.backup = self.world.backup()
+        self.unknown: set[str] = set()
+        """The orders of which the database has forgotten that they were undone: it cannot know what came then."""
+        self.went_back = False
+        """From then on nobody gives up an order: what is forgotten of it would never be looked for."""
 
     def play(self) -> None:
         """
@@ -94,8 +109,10 @@ class Schedule:
                 self._begin(key)
                 if self.random.random() < 0.2:
                     self._begin(key)  # a second delivery about it
+            if self.restores:
+                self._begin_run("", self._check_late())
             for _ in range(MAX_STEPS):
-                if not (running := [run for run in self.runs if not run.over]):
+                if not (running := self._running()):
                     break
                 self._turn(running)
                 self._watch()
@@ -103,9 +120,21 @@ class Schedule:
                 raise Problem(self.seed, "it never ends")
             self._let_a_week_pass()
 
+    def _running(self) -> list[Run]:
+        """Return the runs that go on; empty when all orders are over, and stay so."""
+        running = [run for run in self.runs if not run.over]
+        if any(run.key for run in running):
+            return running
+        if not self.restores:
+            return []
+        self._go_back()
+        return self._running()
+
     # Turns
 
     def _turn(self, running: list[Run]) -> None:
+        if self.world.goes_back and self._turn_back():
+            return
         chance = self.random.random()
         if self.deaths and chance < 0.02:
             self.deaths -= 1
@@ -119,6 +148,46 @@ class Schedule:
             self._resume(self.random.choice(ready))
         else:
             self.world.pass_time(self._until_next(running))
+
+    def _turn_back(self) -> bool:
+        """Make a backup, go back to it, or let all go on; return True if that was all of this turn."""
+        chance = self.random.random()
+        if chance < 0.02:
+            self.backup = self.world.backup()
+        elif chance < 0.03 and self.restores:
+            self._go_back()
+            return True
+        elif chance < 0.06 and self.world.lineage.held_reason:
+            self.world.release()
+        return False
+
+    def _go_back(self) -> None:
+        """
+        Put the backup in the place of the database.
+
+        Our own restore holds, and nothing runs meanwhile. By hand it may be done under running processes: they lose
+        their sessions, and only what is remembered outside tells.
+        """
+        self.restores -= 1
+        self.went_back = True
+        is_ours = self.random.random() < 0.5
+        for run in [run for run in self.runs if not run.over]:
+            if is_ours and run.key:
+                self._end(run)
+            for session in run.sessions:
+                session.alive = False
+        self.world.pass_time(self.random.uniform(*RESTORE_SECONDS))
+        self.world.restore(self.backup)
+        self.unknown |= {
+            row["key"]
+            for row in self.world.rows
+            if not row["was_undone"] and self.world.taken_back & {*row["reference"]}
+        }
+        if is_ours:
+            self.world.hold_for("The database was restored.")
+        self.set_aside.clear()
+        for key in self.keys:  # their orders are changed, and come again
+            self._begin(key, self.random.uniform(0, 400))
 
     def _is_ready(self, run: Run) -> bool:
         match run.waits:
@@ -147,12 +216,24 @@ class Schedule:
     def _kill(self, run: Run) -> None:
         """The process dies; another one goes on with its order."""
         self._end(run)
-        self._begin(run.key, self.random.uniform(0, 40))
+        self._begin_again(run)
+
+    def _begin_again(self, run: Run) -> None:
+        after = self.random.uniform(0, 40)
+        if run.key:
+            self._begin(run.key, after)
+        else:
+            self._begin_run("", self._check_late())
 
     def _end(self, run: Run) -> None:
         self.current, run.over = run, True
         with suppress(Killed):
             run.context.run(run.coroutine.throw, Killed())
+
+    def _end_all(self) -> None:
+        for run in self.runs:
+            if not run.over:
+                self._end(run)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
@@ -160,15 +241,14 @@ class Schedule:
         try:
             yield
         finally:
-            for run in self.runs:
-                if not run.over:
-                    self._end(run)
+            self._end_all()
 
     def _cut(self, run: Run) -> None:
         """The process loses its sessions and goes on; another one takes its order over, too."""
         for session in run.sessions:
             session.alive = False
-        self._begin(run.key, self.random.uniform(0, 40))
+        if run.key:
+            self._begin(run.key, self.random.uniform(0, 40))
 
     async def _stand_still(self) -> None:
         """The process of the current run stands still for minutes, and its sessions are lost meanwhile."""
@@ -180,12 +260,24 @@ class Schedule:
     # Runs
 
     def _begin(self, key: str, after: float = 0.0) -> None:
-        run = Run(key, self._order(key, after), contextvars.copy_context())
-        self.runs.append(run)
+        self._begin_run(key, self._order(key, after))
+
+    def _begin_run(self, key: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.runs.append(Run(key, coroutine, contextvars.copy_context()))
+
+    async def _check_late(self) -> None:
+        """Make the late checks that are due, as an engine does; no order is its key."""
+        while True:
+            await Sleep(self.world.now + CHECK_SECONDS)
+            with suppress(DatabaseUnavailable):
+                async with journal.lent(SETTINGS):
+                    due = self.store.due_checks()
+                for row in due:
+                    await self._check(row)
 
     async def _order(self, key: str, after: float) -> None:
         """Run an order as a task and people do: retried, replayed, resolved; until it is done."""
-        world, failed = self.world, 0
+        world, failed, restores_left = self.world, 0, self.restores
         await Sleep(world.now + after)
         effect = Effect("test", key, "license", key, "vendor.act", {"n": 1}, expected=1, call={})
         readback = world.by_count() if self.counts else world.by_token(key)
@@ -197,8 +289,11 @@ class Schedule:
             except EffectUncertain as uncertain:
                 await self._ask_a_person(uncertain.effect_id, key)
             except (VendorFault, DatabaseUnavailable, EffectBusy, context.NotSent) as error:
+                if getattr(error, "is_wait", False):
+                    await Sleep(world.now + error.retry_after)
+                    continue
                 failed += 1
-                if self.random.random() < SET_ASIDE:
+                if self.random.random() < SET_ASIDE and not self.went_back:
                     self._end_business(key)
                 asked = getattr(error, "retry_after", None) or 0.0
                 is_retried = getattr(error, "transient", False) and failed % (RETRIES + 1)
@@ -206,7 +301,8 @@ class Schedule:
             else:
                 if self.random.random() < UNDONE:
                     await Sleep(world.now + self.random.uniform(0, 100))
-                    self._end_business(key)
+                    if restores_left == self.restores:  # else it is forgotten
+                        self._end_business(key)
                 return
 
     def _end_business(self, key: str) -> None:
@@ -218,8 +314,8 @@ class Schedule:
     async def _ask_a_person(self, number: int, key: str) -> None:
         """A person looks when all has landed, and says what is there."""
         await Sleep(self.world.now + 20 * LANDING)
-        row = self.world.rows[number - 1]
-        if row["state"] == "uncertain":
+        row = self.world.rows[number - 1] if number <= len(self.world.rows) else None
+        if row is not None and (row["key"], row["state"]) == (key, "uncertain"):
             known = {each for other in self.world.rows for each in other["reference"]}
             there = [each for each in self.world.shown(key) if each not in known]
             self.store.resolve(number, there[:1], LATE_CHECKS[0])
@@ -237,12 +333,15 @@ class Schedule:
 
     def _let_a_week_pass(self) -> None:
         """Let a week pass with its late checks, then compare the journal with the vendor."""
+        self._end_all()
+        if self.world.lineage.held_reason:
+            self.world.release()
         for _ in range(60):
             self.world.pass_time(3 * 3600)
             for row in self.store.due_checks():
                 _finish(self._check(row))
         for row in self.world.rows:
-            is_over = row["key"] in self.set_aside and (row["state"] in OVER or row["was_undone"])
+            is_over = row["was_undone"] or (row["key"] in self.set_aside and row["state"] in OVER)
             if not is_over and (row["state"] not in ("done", "doubled") or len(row["reference"]) != 1):
                 raise Problem(self.seed, f"{row['key']} ends {row['state']} with {row['reference']}")
         if self.counts:
@@ -257,10 +356,13 @@ class Schedule:
 
     def _compare(self, rows: list[dict[str, Any]], key: str | None) -> None:
         """Compare what the journal shows with what the vendor has: all of it, and each thing once."""
-        there = sorted(reference for reference, of, _ in self.world.things if key in (None, of))
-        shown = sorted(each for row in rows for each in (*_wanted(row), *row["surplus"]))
+        rows = [row for row in rows if row["key"] not in self.unknown]
+        keys = ({*self.keys} if key is None else {key}) - self.unknown
+        there = sorted(reference for reference, of, _ in self.world.things if of in keys)
+        wanted = [each for row in rows for each in _wanted(row)]
+        shown = sorted([*wanted, *(each for row in rows for each in row["surplus"])])
         doubled = any(row["state"] == "doubled" for row in rows)
-        if there != shown or doubled != (len(there) > sum(len(_wanted(row)) for row in rows)):
+        if there != shown or doubled != (len(there) > len(wanted)):
             states = [row["state"] for row in rows]
             raise Problem(self.seed, f"{states} with {shown}, and the vendor has {there}")
 
@@ -273,6 +375,8 @@ class Schedule:
             session = Session()
             if self.current is not None:
                 self.current.sessions.append(session)
+            if self.world.goes_back:  # each new connection is checked before it is used
+                await high_water.check(cast(Any, session), self.world.outside)
             try:
                 yield session
             finally:
@@ -287,12 +391,14 @@ class Schedule:
 
         locks = SimpleNamespace(lock=lock)
         with ExitStack() as stack:
-            for module in (journal, late_check):
+            for module in (journal, late_check, readback_first):
                 stack.enter_context(patch.object(module, "store", self.store))
+            for module in (journal, late_check):
                 stack.enter_context(patch.object(module, "locks", locks))
                 stack.enter_context(patch.object(module, "lent", lent))
-            remembers_nothing = SimpleNamespace(note_attempt=lambda *_: None)
-            stack.enter_context(patch.object(journal, "outside", lambda _settings: remembers_nothing))
+            stack.enter_context(patch.object(journal, "outside", lambda _settings: self.world.outside))
+            stack.enter_context(patch.object(high_water, "position", self.world.position))
+            stack.enter_context(patch.object(high_water, "hold", self.world.hold))
             stack.enter_context(patch.object(fence, "now", lambda: self.world.now))
             yield
 

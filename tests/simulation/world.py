@@ -7,12 +7,15 @@ decides who goes on, how much time passes, who dies, and what the vendor does. T
 
 import itertools
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from hookline import context
 from hookline.database import DatabaseUnavailable
+from hookline.database.high_water import Mark, Outside, Position
 from hookline.journal.effect import CountReadback, Effect, Outcome
 
 CALL_SECONDS = 30.0
@@ -49,6 +52,11 @@ class Session:
 
     alive: bool = True
 
+    def ensure_alive(self) -> None:
+        """Raise if it is lost."""
+        if not self.alive:
+            raise DatabaseUnavailable("the session is lost")
+
 
 class VendorFault(Exception):
     """An error of a vendor's call, as the client raises it."""
@@ -57,6 +65,41 @@ class VendorFault(Exception):
         super().__init__(f"transient {transient}, maybe applied {maybe_applied}")
         self.transient, self.maybe_applied = transient, maybe_applied
         self.retry_after: float | None = None
+
+
+FIRST = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The history that the database has: whether it is held, and looks first."""
+
+    id: UUID = FIRST
+    before: frozenset[UUID] = frozenset()
+    held_reason: str | None = None
+    readback_first_since: float | None = None
+    released_at: float = float("-inf")
+
+
+class Remembered(Outside):
+    """What is remembered outside of the database, without files."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), "")
+        self._marks: dict[UUID, Mark] = {}
+        self._here: UUID | None = None
+
+    def marks(self) -> dict[UUID, Mark]:
+        return dict(self._marks)
+
+    def lineage_here(self) -> UUID | None:
+        return self._here
+
+    def note(self, lineage: UUID, mark: Mark, *, on_disk: bool = False) -> None:
+        self._marks[lineage] = self._marks.get(lineage, Mark()) | mark
+
+    def note_here(self, lineage: UUID) -> None:
+        self._here = lineage
 
 
 @dataclass
@@ -68,8 +111,18 @@ class World:
     """The longest time after which a write appears that nobody waits for any more, as Hookline was told."""
     beyond: bool = False
     """True if the vendor may take longer than that."""
+    goes_back: bool = False
+    """True if the database may go back in time."""
     now: float = 1_000_000.0
     rows: list[dict[str, Any]] = field(default_factory=list)
+    lineage: Lineage = Lineage()
+    attempts: int = 0
+    """The number of the last attempt of all."""
+    outside: Remembered = field(default_factory=Remembered)
+    taken_back: set[str] = field(default_factory=set)
+    """What was undone; the database may have forgotten it."""
+    marked: set[str] = field(default_factory=set)
+    """What says at the vendor whose it is."""
     locks: dict[str, Session] = field(default_factory=dict)
     things: list[tuple[str, str, float]] = field(default_factory=list)
     """What the vendor has: a reference, the key that it is for, and since when lists show it."""
@@ -89,6 +142,45 @@ class World:
                 self.on_their_way.remove(landing)
                 self.act(landing[1], landing[2] - self.now)
 
+    # The database goes back
+
+    def backup(self) -> tuple[list[dict[str, Any]], Lineage, int]:
+        """Return a copy of all that is in the database."""
+        return [dict(row) for row in self.rows], self.lineage, self.attempts
+
+    def restore(self, backup: tuple[list[dict[str, Any]], Lineage, int]) -> None:
+        """Put a copy in the place of the database; the vendor has what it has."""
+        rows, self.lineage, self.attempts = backup
+        self.rows = [dict(row) for row in rows]
+        self.locks.clear()
+
+    def hold_for(self, reason: str) -> None:
+        """Hold everything."""
+        if self.lineage.held_reason is None:
+            self.lineage = replace(self.lineage, held_reason=reason)
+
+    def release(self) -> None:
+        """Let everything go on, as a person does."""
+        self.lineage = Lineage(
+            UUID(int=self.random.getrandbits(128)),
+            self.lineage.before | {self.lineage.id} | self.outside.lineages(),
+            readback_first_since=self.now,
+            released_at=self.now,
+        )
+
+    async def position(self, session: Session) -> Position:
+        """Return where the database is."""
+        await Step()
+        session.ensure_alive()
+        mark = Mark(attempts=max((row["mark"] or 0 for row in self.rows), default=0))
+        return Position(self.lineage.id, self.lineage.before, mark, self.lineage.held_reason is not None)
+
+    async def hold(self, session: Session, reason: str) -> None:
+        """Hold everything, as `hookline.database.high_water` asks for."""
+        await Step()
+        session.ensure_alive()
+        self.hold_for(reason)
+
     # The vendor
 
     def act(self, key: str, within: float) -> str:
@@ -97,6 +189,8 @@ class World:
         since = self.now + (self.random.uniform(0, max(within, 0.0)) if shows_late else 0)
         reference = f"thing-{next(self.numbers)}"
         self.things.append((reference, key, since))
+        if self.goes_back and self.random.random() < 0.7:
+            self.marked.add(reference)
         return reference
 
     def shown(self, key: str | None = None) -> list[str]:
@@ -147,7 +241,13 @@ class World:
             await Step()
             return set(self.shown())
 
-        return CountReadback("all things", count)
+        async def texts(thing: str) -> list[str]:
+            await Step()
+            return [
+                f"[test {key}: note]" for ref, key, _ in self.things if ref == thing and ref in self.marked
+            ]
+
+        return CountReadback("all things", count, texts=texts)
 
 
 FATES = (
@@ -165,16 +265,30 @@ class Store:
 
     async def _statement(self, session: Session) -> None:
         await Step()
-        if not session.alive:
-            raise DatabaseUnavailable("the session is lost")
+        session.ensure_alive()
 
     def _age(self, row: dict[str, Any]) -> dict[str, Any]:
         since = row["given_up_at"] or row["attempted_at"]
         return {
             **row,
+            **self._lineage(),
             "age": None if since is None else self.world.now - since,
             "ended": row["given_up_at"] is not None,
         }
+
+    def _lineage(self) -> dict[str, Any]:
+        lineage = self.world.lineage
+        since = lineage.readback_first_since
+        return {
+            "lineage": lineage.id,
+            "held_reason": lineage.held_reason,
+            "readback_first_since": since,
+            "readback_first_age": None if since is None else self.world.now - since,
+        }
+
+    def _next_mark(self) -> int:
+        self.world.attempts += 1
+        return self.world.attempts
 
     async def intend(
         self, session: Session, effect: Effect, *, begin: bool = False, check_after: float | None = None
@@ -183,6 +297,8 @@ class Store:
         for row in self.world.rows:
             if row["state"] != "undone" and row["key"] == effect.key:
                 return {**self._age(row), "begun": False}
+        lineage = self.world.lineage
+        begin = begin and lineage.held_reason is None and lineage.readback_first_since is None
         row = {
             **{name: getattr(effect, name) for name in COPIED},
             "id": len(self.world.rows) + 1,
@@ -204,11 +320,15 @@ class Store:
             "being_compensated": False,
             "was_undone": False,
             "finished_at": float("-inf"),
-            **WHOLE,
+            "created_at": self.world.now,
+            "first_readback": None,
+            "first_readback_at": None,
+            "mark": self._next_mark() if begin else None,
         }
         self.world.rows.append(row)
+        answer = {**row, **self._lineage(), "begun": begin}
         await Step()  # it is on disk, and its process may die before it hears so
-        return {**row, "begun": begin}
+        return answer
 
     async def begin(
         self,
@@ -228,12 +348,16 @@ class Store:
         row |= {"checks": 0, "check_at": self._after(check_after)}
         row |= changes | {"state": "intended", "attempted_at": self.world.now, "given_up_at": None}
         row["baseline"] = None if baseline is None else sorted(baseline)
+        row["mark"] = self._next_mark()
+        answer = {**self._age(row), "begun": False}
         await Step()
-        return {**self._age(row), "begun": False}
+        return answer
 
-    async def leaves_now(self, session: Session, number: int) -> None:
+    async def leaves_now(self, session: Session, number: int) -> int:
         await self._statement(session)
-        self._row(number)["attempted_at"] = self.world.now
+        mark = self._next_mark()
+        self._row(number).update(attempted_at=self.world.now, mark=mark)
+        return mark
 
     async def give_up(
         self, session: Session, number: int, reason: str, effect: Effect, *, check_after: float | None
@@ -244,27 +368,46 @@ class Store:
     async def done(
         self,
         session: Session,
-        number: int,
+        effect_id: int,
+        effect: Effect,
         outcome: Outcome,
         *,
+        scope: str | None,
         call: Any = None,
         check_after: float | None = None,
     ) -> bool:
         await self._statement(session)
-        if self._row(number)["state"] not in ("intended", "failed", "uncertain"):
+        row = self._found(effect_id)
+        if row is None or (row["key"], row["state"]) not in ((effect.key, state) for state in OPEN):
             return False
-        self._row(number).update(
+        row.update(
             state="done",
             reference=outcome.reference,
+            scope=row["scope"] or scope,
             checks=0,
             check_at=self._after(check_after),
             finished_at=self.world.now,
         )
         return True
 
-    async def read(self, session: Session, number: int) -> dict[str, Any]:
+    async def read(self, session: Session, number: int) -> dict[str, Any] | None:
         await self._statement(session)
-        return self._age(self._row(number))
+        row = self._found(number)
+        return None if row is None else self._age(row)
+
+    async def read_again(self, session: Session, row: dict[str, Any]) -> dict[str, Any] | None:
+        await self._statement(session)
+        found = self._found(row["id"])
+        return None if found is None or found["created_at"] != row["created_at"] else self._age(found)
+
+    async def is_to_check(self, session: Session, row: dict[str, Any]) -> bool:
+        found = await self.read_again(session, row)
+        return found is not None and self.world.lineage.held_reason is None
+
+    async def is_of_before(self, session: Session, row: dict[str, Any]) -> bool:
+        await self._statement(session)
+        times = (row["attempted_at"], row["given_up_at"], row["created_at"])
+        return next(time for time in times if time is not None) < self.world.lineage.released_at
 
     async def not_applied(
         self,
@@ -282,10 +425,13 @@ class Store:
             state=state, attempted_at=earlier[0], given_up_at=earlier[1], checks=0, check_at=check_at
         )
 
-    async def uncertain(self, session: Session, number: int, reason: str, effect: Effect) -> None:
+    async def uncertain(self, session: Session, number: int, reason: str, effect: Effect) -> bool:
         await self._statement(session)
         row = self._row(number)
+        if row["state"] not in OPEN:
+            return False
         row.update(state="uncertain", reason=reason, given_up_at=row["given_up_at"] or self.world.now)
+        return True
 
     async def renew(self, session: Session, number: int, effect: Effect) -> None:
         await self._statement(session)
@@ -324,7 +470,29 @@ class Store:
         rows = (row for row in self.world.rows if row["scope"] == scope)
         return {each for row in rows for each in (*row["reference"], *row["surplus"])}
 
+    async def note_first_readback(
+        self, session: Session, number: int, found: str, scope: str | None, baseline: set[str] | None
+    ) -> None:
+        await self._statement(session)
+        row = self._row(number)
+        row.update(first_readback=found, first_readback_at=self.world.now, scope=scope or row["scope"])
+        if baseline is not None:
+            row["baseline"] = sorted(baseline)
+
+    async def began_since(self, session: Session, effect: Effect, since: float) -> bool:
+        await self._statement(session)
+        return False  # each order has one step
+
+    async def known_of(self, session: Session, scope: str, began: float | None) -> set[str]:
+        await self._statement(session)
+        rows = [row for row in self.world.rows if row["scope"] == scope]
+        before = [row for row in rows if was_before(row, began)]
+        return {each for row in rows for each in row["reference"]} | {
+            each for row in before for each in row["baseline"] or []
+        }
+
     async def hurry_checks(self, session: Session, numbers: list[int]) -> None:
+        session.ensure_alive()
         for number in numbers:
             if self._row(number)["state"] in ("intended", "failed"):
                 self._row(number)["check_at"] = self.world.now
@@ -353,7 +521,9 @@ class Store:
         return [each for each in self.world.rows if each["key"] == row["key"] and each["id"] != row["id"]]
 
     def due_checks(self) -> list[dict[str, Any]]:
-        """Return what the late checks that are due look for."""
+        """Return what the late checks that are due look for; nothing while all is held."""
+        if self.world.lineage.held_reason:
+            return []
         return [
             dict(row)
             for row in self.world.rows
@@ -363,9 +533,11 @@ class Store:
         ]
 
     async def postpone_check(self, session: Session, number: int, seconds: float) -> None:
+        session.ensure_alive()
         self._row(number)["check_at"] = self.world.now + seconds
 
     async def checked(self, session: Session, number: int, *, next_after: float | None) -> None:
+        session.ensure_alive()
         row = self._row(number)
         row["checks"] += 1
         row["check_at"] = None if next_after is None else self.world.now + next_after
@@ -373,8 +545,9 @@ class Store:
     async def doubled(
         self, session: Session, number: int, surplus: list[str], reason: str, *, next_after: float | None
     ) -> bool:
-        row = self._row(number)
-        if row["state"] not in ("done", "doubled", "undone"):
+        session.ensure_alive()
+        row = self._found(number)
+        if row is None or row["state"] not in ("done", "doubled", "undone"):
             return False
         await self.checked(session, number, next_after=next_after)
         row.update(state="doubled", surplus=sorted({*row["surplus"], *surplus}))
@@ -393,6 +566,7 @@ class Store:
         for row in self.world.rows:
             if row["key"] == key and row["state"] in ("done", "failed"):
                 self.world.things = [each for each in self.world.things if each[0] not in row["reference"]]
+                self.world.taken_back.update(row["reference"])
                 row.update(state="undone", was_undone=True)
 
     def _after(self, seconds: float | None) -> float | None:
@@ -400,6 +574,10 @@ class Store:
 
     def _row(self, number: int) -> dict[str, Any]:
         return self.world.rows[number - 1]
+
+    def _found(self, number: int) -> dict[str, Any] | None:
+        """Return a row; None where the database has forgotten it."""
+        return self._row(number) if number <= len(self.world.rows) else None
 
 
 COPIED = (
@@ -413,14 +591,16 @@ COPIED = (
     "expected",
     "generation",
     "call",
+    "account",
 )
+
+
+def was_before(row: dict[str, Any], began: float | None) -> bool:
+    """Return True if what was there when an effect began is known to be of others than the one that began so."""
+    is_as_usual, attempted_at = row["first_readback_at"] is None, row["attempted_at"]
+    return is_as_usual and (began is None or (attempted_at is not None and attempted_at <= began))
+
+
+OPEN = ("intended", "failed", "uncertain")
 LOOKED_FOR = ("done", "doubled", "undone", "failed", "intended")
 """The states of what late checks look for."""
-WHOLE = {
-    "lineage": None,
-    "held_reason": None,
-    "readback_first_since": None,
-    "first_readback_at": None,
-    "mark": None,
-}
-"""The state of a database that never went back in time."""

@@ -5,21 +5,13 @@ from typing import Any, assert_type
 
 from pydantic import SecretStr
 
-from hookline.clients import (
-    CLIENTS,
-    JiwaClient,
-    JiwaKey,
-    Operation,
-    SensorproClient,
-    VendorClient,
-    VendorError,
-    ZentitleClient,
-    operations,
-    pages,
-)
+from hookline.clients import CLIENTS, Operation, VendorClient, VendorError, operations, pages
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import Note, SalesOrder
 from hookline.clients.jiwa.queries import DebtorRow, QueryResponse, SalesOrderRow
+from hookline.clients.sensorpro import SensorproClient
 from hookline.clients.sensorpro.models import Contacts, Done, NewContact
+from hookline.clients.zentitle import ZentitleClient
 from hookline.clients.zentitle.customers import CompanyID
 from hookline.clients.zentitle.models import LicenseCode
 

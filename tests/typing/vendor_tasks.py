@@ -2,7 +2,10 @@
 
 from typing import assert_type
 
-from blocks import JetadviceCredentials, JiwaCredentials, SensorproCredentials, ZentitleCredentials
+from blocks.jetadvice import JetadviceCredentials
+from blocks.jiwa import JiwaCredentials
+from blocks.sensorpro import SensorproCredentials
+from blocks.zentitle import ZentitleCredentials
 from hookline.clients.jetadvice.models import Device
 from hookline.clients.jiwa.models import Note, SalesOrder
 from hookline.clients.sensorpro.models import Done, NewContact

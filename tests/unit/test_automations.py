@@ -27,6 +27,7 @@ def test_ours_can_be_read_and_names_what_it_starts(repository):
 
     things = [("deployment", "notify/default")]
     names = ("notify", "notify-of-vendors", "notify-of-files", "notify-of-schedules", "notify-of-hold")
+    names += ("notify-of-credentials",)
     assert dict.fromkeys(names, things) == {automation.name: automation.things for automation in automations}
 
 
@@ -37,13 +38,13 @@ def test_there_may_be_none(load):
 @pytest.mark.parametrize(
     ("right", "wrong", "complaint"),
     [
-        ("expect:", "expects:", "tell: trigger.expects: Prefect knows no such field"),
-        ("threshold:", "treshold:", "tell: trigger.treshold: Prefect knows no such field"),
-        ("deployment:", "deploymant:", "tell: actions.0"),
-        ("run-deployment", "run-deplyment", "tell: actions.0"),
-        ("    trigger:", "    when: now\n    trigger:", "tell: when: Prefect knows no such field"),
-        ("type: event", "type: evnt", "tell: trigger"),
-        ("    trigger:", "    triggers:", "tell: trigger"),
+        ("expect:", "expects:", "automations.0.trigger.expects: Prefect knows no such field"),
+        ("threshold:", "treshold:", "automations.0.trigger.treshold: Prefect knows no such field"),
+        ("deployment:", "deploymant:", "automations.0.actions.0"),
+        ("run-deployment", "run-deplyment", "automations.0.actions.0"),
+        ("    trigger:", "    when: now\n    trigger:", "automations.0.when: Prefect knows no such field"),
+        ("type: event", "type: evnt", "automations.0.trigger"),
+        ("    trigger:", "    triggers:", "automations.0.trigger"),
         ("- name: tell", "- description: it", "automations.0.name: Field required"),
         ("[{type: run-deployment, deployment: notify/default}]", "[]", "automations.0.actions"),
     ],
@@ -54,5 +55,5 @@ def test_a_mistake_is_told_with_its_place(load, right, wrong, complaint):
 
 
 def test_a_name_that_is_there_twice_is_refused(load):
-    with pytest.raises(ConfigurationError, match="tell: is there twice"):
+    with pytest.raises(ConfigurationError, match=r"automations\.1: tell is there twice"):
         load("automations:" + ENTRY + ENTRY)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import curve, memory, orders, processes, report, stages
+from benchmarks import curve, memory, orders, processes, report, stages, takeover
 from hookline.sandbox.paid_orders import Timing, milliseconds, per_second
 
 
@@ -149,3 +149,13 @@ def test_what_is_written_replaces_its_own_place_only(tmp_path, monkeypatch):
 
     wanted = "a\n<!-- one -->\nnew \\1\n\nhere\n<!-- end -->\nb\n<!-- two -->\nkept\n<!-- end -->\n"
     assert wanted == page.read_text()
+
+
+def test_the_goal_of_a_takeover_is_held_against_its_p95():
+    quick, slow = takeover.Takeover(0.4, 0.5), takeover.Takeover(0.4, 9.0)
+    start = takeover.Start(1.0, 4.0, 4.2, 4.3)
+
+    told = [takeover.as_text(takeover.Result([quick] * 30 + [slow] * many, [start])) for many in (1, 10)]
+
+    assert ["at p95: met" in text for text in told] == [True, False]
+    assert "| of which since the engine was there | 300 | 300 | 300 |" in told[0]

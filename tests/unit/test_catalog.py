@@ -1,11 +1,14 @@
 """`catalog.yaml`: what is wrong is said with its place; and how many licenses a quantity is."""
 
 import json
+from datetime import date
 
 import pytest
+from pydantic import ValidationError
 
-from hookline.catalog import Product, load_catalog
+from hookline.catalog import Language, Product, load_catalog
 from hookline.errors import ConfigurationError
+from tests.conftest import with_parts
 
 MAIL = {"campaign_id": "3f0c6a52", "broadcast_id": 1}
 PERPETUAL = {
@@ -38,6 +41,16 @@ def catalog(**fields):
     return json.dumps({name: value for name, value in whole.items() if value is not ...})
 
 
+def trials(**fields):
+    return catalog(trials={"products": {"6453300110": "Pro"}, "tag": "trial-ends", "mail": MAIL} | fields)
+
+
+def renewals(**fields):
+    return catalog(
+        renewals={"parts": {"REN": "LIC-TEAM"}, "reminder": MAIL, "renewed": MAIL} | fields,
+    )
+
+
 def products(**fields):
     changed = {**PERPETUAL, **fields}
     return catalog(
@@ -49,6 +62,17 @@ def test_the_catalog_that_is_shipped_is_right(repository):
     shipped = load_catalog(repository / "deployments/catalog.yaml")
 
     assert [("LIC-PRO", None), ("LIC-TEAM", 365)] == [(one.part_no, one.days) for one in shipped.products]
+
+
+def test_the_parts_that_are_shipped_as_comments_are_off_and_right(load, repository):
+    text = (repository / "deployments/catalog.yaml").read_text()
+
+    read, whole = load(text), load(with_parts(text, "credits", "renewals", "trials", "customers"))
+
+    assert (None, None, None, None) == (read.credits, read.renewals, read.trials, read.customers)
+    assert (date(2026, 1, 1), "LIC-TEAM") == (whole.credits.since, whole.renewal("REN-TEAM").part_no)
+    assert ({"6453300110": "Draftline Pro"}, 7) == (whole.trials.products, whole.trials.days)
+    assert ("6453300110", True, "customers", True) == tuple(vars(whole.customers).values())
 
 
 def test_what_is_left_out_has_its_default(load):
@@ -108,10 +132,10 @@ def test_what_is_not_yaml_is_said_so(load, tmp_path, text):
             catalog(mail={**MAIL, "if_unknown": "shrug"}),
             "mail.if_unknown: Input should be 'ask' or 'send-again'",
         ),
-        (catalog(mail={**MAIL, "campain": "x"}), "mail.campain: Extra inputs are not permitted"),
+        (catalog(mail={**MAIL, "campain": "x"}), "mail.campain: there is no such field"),
         (catalog(paid_when="never"), "paid_when: Input should be 'payments', 'allocated' or 'either'"),
         (catalog(computer_id_field=7), "computer_id_field: Input should be a valid string"),
-        (catalog(prodcuts=[]), "prodcuts: Extra inputs are not permitted"),
+        (catalog(prodcuts=[]), "prodcuts: there is no such field"),
         (catalog(products=...), "products: Field required"),
         (catalog(products=[]), "products: List should have at least 1 item"),
         (catalog(products={}), "products: Input should be a valid list"),
@@ -155,7 +179,42 @@ def test_what_is_not_yaml_is_said_so(load, tmp_path, text):
             "products.1.days: Input should be a valid integer",
         ),
         (products(profile=7), "products.1.profile: Input should be a valid string"),
-        (products(seats=7), "products.1.seats: Extra inputs are not permitted"),
+        (catalog(credits={"since": "2026-01-01"}), "credits.mail: Field required"),
+        (catalog(credits={"mail": MAIL}), "credits.since: Field required"),
+        (catalog(credits={"since": "soon", "mail": MAIL}), "credits.since: Input should be a valid date"),
+        (trials(products={}), "trials.products: Dictionary should have at least 1 item"),
+        (trials(days=0), "trials.days: Input should be greater than or equal to 1"),
+        (trials(tag=""), "trials.tag: String should have at least 1 character"),
+        (trials(mail=None), "trials.mail: "),
+        (
+            catalog(customers={}),
+            "customers: Value error, name at least one of zentitle_product, jetadvice, sensorpro_tag and jifeline",
+        ),
+        (
+            catalog(customers={"zentitle_product": ""}),
+            "customers.zentitle_product: String should have at least 1",
+        ),
+        (renewals(parts={}), "renewals.parts: Dictionary should have at least 1 item"),
+        (renewals(remind_days=0), "renewals.remind_days: Input should be greater than or equal to 1"),
+        (renewals(grace_days=366), "renewals.grace_days: Input should be less than or equal to 365"),
+        (renewals(reminder=None), "renewals.reminder: "),
+        (
+            renewals(parts={"REN": "LIC-TEAMS"}),
+            "the file: Value error, renewals.parts: REN renews LIC-TEAMS, which is no subscription among products",
+        ),
+        (
+            renewals(parts={"REN": "LIC-PRO"}),
+            "the file: Value error, renewals.parts: REN renews LIC-PRO, which is no subscription among products",
+        ),
+        (
+            renewals(parts={"LIC-PRO": "LIC-TEAM"}),
+            "the file: Value error, renewals.parts: LIC-PRO is among products, so it would bring new licenses",
+        ),
+        (
+            renewals(parts={"REN-1": "LIC-TEAM", "REN-2": "LIC-TEAM"}),
+            "the file: Value error, renewals.parts: REN-1 and REN-2 renew the same product 6453300110",
+        ),
+        (products(seats=7), "products.1.seats: there is no such field"),
     ],
 )
 def test_what_does_not_fit_is_said_with_the_file_and_the_place(load, tmp_path, text, place):
@@ -208,3 +267,25 @@ def test_a_part_is_found_by_its_number_and_ordinary_goods_bring_nothing(load):
 def test_a_catalog_once_read_stays_as_it_is(load):
     with pytest.raises(ValueError, match="frozen"):
         load(catalog()).products[0].days = 9
+
+
+@pytest.mark.parametrize(
+    ("customer", "language"),
+    [
+        ({"account_no": "1001", "country": "Germany", "locale": "de_DE"}, "fr"),
+        ({"account_no": "2", "country": " GERMANY "}, "de"),
+        ({"country": "Germany", "locale": "nl_NL"}, "nl-nl"),
+        ({"country": "Germany", "locale": "Dutch (the Netherlands)"}, "de"),
+        ({"country": "Atlantis"}, "en-gb"),
+        ({}, "en-gb"),
+    ],
+)
+def test_the_language_of_a_customer_is_the_nearest_that_is_known(customer, language):
+    languages = Language(default="en-gb", customers={"1001": "fr"}, countries={"Germany": "de"})
+
+    assert language == languages.of(**customer)
+
+
+def test_a_language_is_written_in_its_short_form():
+    with pytest.raises(ValidationError, match="pattern"):
+        Language(default="English")

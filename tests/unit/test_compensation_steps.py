@@ -4,7 +4,8 @@ import pytest
 from prefect import task
 from pydantic import SecretStr
 
-from blocks import JiwaCredentials, ZentitleCredentials
+from blocks.jiwa import JiwaCredentials
+from blocks.zentitle import ZentitleCredentials
 from hookline.clients.jiwa.models import NewLine
 from tasks import jiwa, zentitle
 from tasks.effects import BusinessKey, Compensation
@@ -68,7 +69,7 @@ def test_models_are_kept_as_json_that_the_task_takes_again(saga, jiwa_account):
         jiwa.create_sales_order, jiwa_account, DebtorAccountNo="1", OrderNo="credit", Lines=lines
     )
 
-    from hookline.clients import JiwaClient
+    from hookline.clients.jiwa import JiwaClient
 
     inputs = saga.steps[0].call["inputs"]
     assert lines == JiwaClient.create_sales_order.validate(**inputs).Lines

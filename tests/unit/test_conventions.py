@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections import Counter
 from importlib.metadata import entry_points
 from itertools import chain
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from prefect.utilities.dispatch import lookup_type
 from pydantic import SecretStr
 
-import blocks
+import blocks.collection
 import flows
 import tasks
 from blocks import BLOCKS, VendorCredentials
@@ -29,8 +30,12 @@ from hookline.clients import CLIENTS, VendorClient, operations
 from hookline.clients.errors import Unavailable, VendorAway, VendorError
 from hookline.journal import EffectLanding
 from hookline.prefect_adapter.retries import VENDOR_CALL
+from hookline.provisioning.deployments import load_deployments
 from hookline.settings import VENDORS
+from tasks.about import say_failed
+from tasks.effects import BusinessKey
 from tasks.operations import AFTERWARDS
+from tasks.policies import thing_of
 
 SECRET_NAME = re.compile(r"(password|secret|(?<!next_)token|key)$")
 VENDOR_TASKS = {f"tasks.{vendor}" for vendor in CLIENTS}
@@ -54,9 +59,26 @@ OPERATIONS = {
     for name, operation in operations(client).items()
 }
 BEYOND_ONE_OPERATION = {
-    "zentitle": {"find_company", "add_company", "choose_license_codes", "set_license_terms"}
+    "zentitle": {
+        "find_company",
+        "add_company",
+        "choose_license_codes",
+        "choose_codes_to_revoke",
+        "set_license_terms",
+        "list_ending_licenses",
+        "choose_license_end",
+        "list_ending_trials",
+        "find_trial_user",
+        "find_licensed",
+        "find_companies",
+    }
 }
 """Tasks that take more than one operation, by vendor."""
+
+TYPED = {name: of for name, of in OPERATIONS.items() if of[0] != "http"}
+"""Those whose inputs are known beforehand; `tasks.http` says itself what it takes."""
+OF_A_BLOCK = {name: task for name, task in TASKS.items() if not name.startswith("tasks.http.")}
+"""Those that take credentials alone; `tasks.http` takes the name of a block, too."""
 
 every_block = pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 
@@ -80,8 +102,18 @@ def parameters(function):
 def test_the_tasks_and_flows_are_found():
     """Else what follows would hold for none."""
     assert {name.rpartition(".")[0] for name in TASKS} == VENDOR_TASKS
-    processes = {"order-to-license", "license-on-loan", "ticket-to-invoice", "supply-alert"}
-    assert processes | {"reconcile", "notify"} == {flow.name for flow in FLOWS.values()}
+    processes = {"order-to-license", "credit-to-revoke", "license-on-loan", "ticket-to-invoice"}
+    processes |= {
+        "supply-alert",
+        "renewal-reminder",
+        "renewal-paid",
+        "activation-reminder",
+        "offline-activation",
+        "trial-nurture",
+        "customer-sync",
+        "meter-billing",
+    }
+    assert processes | {"reconcile", "credential-check", "notify"} == {flow.name for flow in FLOWS.values()}
 
 
 # Tasks -----------------------------------------------------------------------------------------------------
@@ -117,7 +149,7 @@ def test_a_task_takes_what_its_operation_takes_and_answers_what_it_answers():
             and answer == signature.return_annotation
         )
 
-    assert [] == breakers(fits, OPERATIONS)
+    assert [] == breakers(fits, TYPED)
 
 
 def test_a_task_says_how_often_it_may_happen_and_how_that_is_known():
@@ -130,7 +162,7 @@ def test_a_task_says_how_often_it_may_happen_and_how_that_is_known():
             and f"[{operation.trust}]" in text
         )
 
-    assert [] == breakers(is_described, OPERATIONS)
+    assert [] == breakers(is_described, TYPED)
 
 
 def test_a_task_says_what_it_does():
@@ -193,7 +225,7 @@ def test_a_task_takes_its_vendor_s_credentials_first():
         vendor = task.fn.__module__.removeprefix("tasks.")
         return next(iter(parameters(task.fn).items())) == (vendor, BLOCKS[vendor])
 
-    assert [] == breakers(takes_them)
+    assert [] == breakers(takes_them, OF_A_BLOCK)
 
 
 def test_a_task_takes_a_secret_as_one():
@@ -211,6 +243,32 @@ def test_a_task_is_async_and_named_as_its_function_is():
     assert [] == breakers(lambda task: inspect.iscoroutinefunction(task.fn) and task.fn.__name__ == task.name)
 
 
+def test_the_run_of_a_task_is_named_for_its_thing_and_its_step():
+    """In a list of runs, Prefect's own names differ by three letters."""
+    business = BusinessKey("workflow", "key", "order 100123").step("mail")
+
+    def inputs(task):
+        block, *rest = inspect.signature(task.fn).parameters.values()
+        asked = [each for each in rest if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        return {block.name: example(BLOCKS[block.name])} | {
+            each.name: business if each.annotation is BusinessKey else "C-7" for each in asked
+        }
+
+    def is_named(task):
+        given = inputs(task)
+        thing = "order 100123: mail" if business in given.values() else "C-7"
+        named = f"{task.name} · {thing}" if len(given) > 1 else task.name
+        return task.task_run_name(parameters=given) == named
+
+    assert [] == breakers(is_named, OF_A_BLOCK)
+
+
+def test_no_address_and_no_secret_is_in_the_name_of_a_task_run():
+    values = (example(BLOCKS["jiwa"]), "ann@shop.example", SecretStr("hidden-word"), True, None, "", 7)
+
+    assert ["7", "", "a \\u{202e}b"] == [thing_of(values), thing_of(values[:-1]), thing_of(["a \u202eb"])]
+
+
 # Flows -----------------------------------------------------------------------------------------------------
 
 
@@ -220,8 +278,9 @@ def test_a_flow_takes_the_names_of_blocks_and_not_blocks():
     def takes_names(flow):
         kinds = chain.from_iterable(types_in(kind) for kind in parameters(flow.fn).values())
         given = inspect.signature(flow.fn).parameters
+        plain = parameters(flow.fn)
         return not any(inspect.isclass(kind) and issubclass(kind, Block) for kind in kinds) and {
-            (given[name].annotation, given[name].default) for name in BLOCKS if name in given
+            (plain[name], given[name].default) for name in BLOCKS if name in given
         } <= {(str, "default")}
 
     assert [] == breakers(takes_names, FLOWS)
@@ -233,6 +292,88 @@ def test_a_flow_is_named_as_its_file_and_its_function_are():
         return (file, file) == (flow.name, flow.fn.__name__.replace("_", "-"))
 
     assert [] == breakers(is_named, FLOWS)
+
+
+def forms(rule):
+    """The parameters of flows whose fields in Prefect's form break a rule."""
+    fields = {
+        f"{flow.name}: {name}": (name, field, [field, *field.get("anyOf", ())])
+        for flow in FLOWS.values()
+        for name, field in flow.parameters.properties.items()
+    }
+    return breakers(lambda field: rule(*field), fields)
+
+
+def test_a_field_of_a_form_has_a_title_for_people():
+    """Prefect writes the name of the parameter, where it has none."""
+    assert [] == forms(lambda name, field, _: field["title"] != name and field["title"][0].isupper())
+
+
+def test_a_field_of_a_form_has_the_bounds_of_its_value():
+    """So that a mistake is seen in the form, and not in a run that fails."""
+    bounds = {
+        "integer": [{"minimum", "maximum"}],
+        "number": [{"minimum", "maximum"}, {"exclusiveMinimum", "maximum"}],
+        "string": [{"minLength"}, {"pattern"}, {"format"}, {"enum"}, {"const"}],
+        "array": [{"maxItems"}],
+    }
+
+    def is_bounded(_, field, kinds):
+        return all(
+            ("default" in field and field["default"] == "")
+            or any(each <= set(kind) for each in bounds[kind["type"]])
+            for kind in kinds
+            if kind.get("type") in bounds
+        )
+
+    assert [] == forms(is_bounded)
+
+
+def test_a_field_of_a_form_for_a_time_or_a_choice_is_one():
+    """Prefect shows a calendar for the one and a list for the other; a text would have to be guessed."""
+    times = re.compile(r"(^|_)(date|day|since|until|at|from|to)$")
+
+    def is_one(name, _, kinds):
+        formats = {kind.get("format") for kind in kinds}
+        return not times.search(name) or bool(formats & {"date", "date-time"})
+
+    assert [] == forms(is_one)
+
+
+def first_await(function):
+    """What a function awaits first, by the name of what it calls."""
+    (tree,) = ast.parse(inspect.getsource(function)).body
+    awaited = min(
+        (each for each in ast.walk(tree) if isinstance(each, ast.Await)), key=lambda each: each.lineno
+    )
+    return ast.unparse(awaited.value.func)
+
+
+def test_a_run_is_named_before_its_flow_does_anything_and_when_it_fails():
+    """Prefect's own names, such as brave-otter, say nothing in a list of runs."""
+    assert [] == breakers(
+        lambda flow: first_await(flow.fn) in {"about", "begin"} and flow.on_failure_hooks == [say_failed],
+        FLOWS,
+    )
+
+
+KINDS = {"orders", "renewals", "customers", "fleet", "operations"}
+
+
+def test_a_deployment_has_a_description_and_tags_by_which_the_lists_are_filtered(repository):
+    """Of its kind, and of each vendor whose block its flow takes."""
+    deployments = load_deployments(repository / "deployments/prefect.yaml")
+
+    def is_described(deployment):
+        tags, takes = set(deployment.tags), deployment.flow().parameters.properties
+        return (
+            re.match(r"[A-Z].*\.$", deployment.description)
+            and "Args:" not in deployment.page()
+            and len(tags & KINDS) == 1
+            and {"hookline", *(vendor for vendor in BLOCKS if vendor in takes)} == tags - KINDS
+        )
+
+    assert [] == breakers(is_described, deployments)
 
 
 def test_a_flow_says_what_it_does_and_what_each_parameter_is():
@@ -260,9 +401,13 @@ def example(block):
     texts = {
         name: "x"
         for name in VENDORS[block.vendor].__annotations__
-        if str in types_in(block.model_fields[name].annotation)
+        if name in block.model_fields and str in types_in(block.model_fields[name].annotation)
     }
-    addresses = {"base_url": "https://vendor.example", "token_url": "https://tokens.example"}
+    addresses = {
+        "base_url": "https://vendor.example",
+        "token_url": "https://tokens.example",
+        "headers": "X-Tenant: 17",
+    }
     return block(
         **(texts | {name: each for name, each in addresses.items() if name in block.model_fields} | filled)
     )
@@ -388,7 +533,7 @@ def test_every_vendor_s_block_is_there_and_no_other():
 def test_prefect_finds_the_blocks_by_their_entry_point():
     (ours,) = [point for point in entry_points(group="prefect.collections") if point.name == "hookline"]
 
-    assert ("blocks", blocks) == (ours.value, load_prefect_collections()["hookline"])
+    assert ("blocks.collection", blocks.collection) == (ours.value, load_prefect_collections()["hookline"])
     assert list(BLOCKS.values()) == [lookup_type(Block, f"{vendor}-credentials") for vendor in BLOCKS]
 
 
@@ -417,3 +562,10 @@ def test_no_flow_takes_a_vendor_that_is_away_for_a_failure(repository):
     ]
 
     assert [] == found
+
+
+def test_no_two_files_of_tests_have_one_name(repository):
+    """pytest imports each by its name alone, and would stop at the second."""
+    files = (repository / "tests").rglob("test_*.py")
+    names = Counter(file.name for file in files if "samples" not in file.parts)
+    assert [] == [name for name, files in names.items() if files > 1]

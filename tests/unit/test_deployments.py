@@ -12,6 +12,7 @@ from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
 from hookline.provisioning.deployments import check_routes, load_deployments
 from hookline.provisioning.parameters import misfits
+from tests.conftest import with_routes
 
 MAIN = "flows/order_to_license.py:order_to_license"
 SAMPLE = "hookline_sample_flows.py:greet"
@@ -100,12 +101,31 @@ def test_the_deployments_that_are_shipped_fit_the_routes_that_are_shipped(reposi
 
     assert {
         "order-to-license/default": MAIN,
+        "credit-to-revoke/default": "flows/credit_to_revoke.py:credit_to_revoke",
+        "renewal-reminder/default": "flows/renewal_reminder.py:renewal_reminder",
+        "renewal-paid/default": "flows/renewal_paid.py:renewal_paid",
+        "trial-nurture/default": "flows/trial_nurture.py:trial_nurture",
+        "customer-sync/default": "flows/customer_sync.py:customer_sync",
         "license-on-loan/default": "flows/license_on_loan.py:license_on_loan",
+        "activation-reminder/default": "flows/activation_reminder.py:activation_reminder",
+        "offline-activation/default": "flows/offline_activation.py:offline_activation",
         "ticket-to-invoice/default": "flows/ticket_to_invoice.py:ticket_to_invoice",
         "supply-alert/default": "flows/supply_alert.py:supply_alert",
+        "meter-billing/default": "flows/meter_billing.py:meter_billing",
         "reconcile/default": "flows/reconcile.py:reconcile",
+        "credential-check/default": "flows/credential_check.py:credential_check",
         "notify/default": "flows/notify.py:notify",
     } == {name: one.entrypoint for name, one in deployments.items()}
+
+
+def test_the_routes_that_are_shipped_as_comments_are_right(repository, tmp_path):
+    text = (repository / "deployments/hooks.yaml").read_text()
+    (tmp_path / "hooks.yaml").write_text(with_routes(text, "jiwa-debtor-polled", "jiwa-debtor"))
+
+    hooks = load_hooks(tmp_path / "hooks.yaml")
+
+    check_routes(hooks, load_deployments(repository / "deployments/prefect.yaml"))
+    assert "customer-sync/default" in hooks.deployments
 
 
 def test_a_deployment_is_known_by_its_flow_and_its_name(load):
@@ -138,24 +158,27 @@ def test_a_file_that_is_missing_is_named(tmp_path):
         (entry(entrypoint="flows/order-to.py:flow"), "deployments.0.entrypoint: String should match"),
         (entry(work_pool="hookline"), "deployments.0.work_pool: Input should be"),
         (entry(work_pool={}), "deployments.0.work_pool.name: Field required"),
-        (entry(work_pool={"name": "p", "queue": "q"}), "deployments.0.work_pool.queue: Extra inputs"),
+        (
+            entry(work_pool={"name": "p", "queue": "q"}),
+            "deployments.0.work_pool.queue: there is no such field",
+        ),
         (entry(tags="one"), "deployments.0.tags: Input should be a valid list"),
         (entry(parameters=[1]), "deployments.0.parameters: Input should be a valid dictionary"),
         (entry(schedules={"cron": "* * * * *"}), "deployments.0.schedules: Input should be a valid list"),
         (entry(schedules=["* * * * *"]), "deployments.0.schedules.0: Input should be a valid dictionary"),
-        (entry(schedule={"cron": "* * * * *"}), "deployments.0.schedule: Extra inputs"),
+        (entry(schedule={"cron": "* * * * *"}), "deployments.0.schedule: there is no such field"),
         ("default", "deployments.0: Input should be"),
         (
             entry(entrypoint="flows/nowhere.py:flow"),
-            "deployment default: entrypoint flows/nowhere.py:flow: No module named 'flows.nowhere'",
+            "deployments.0: entrypoint flows/nowhere.py:flow: No module named 'flows.nowhere'",
         ),
         (
             entry(entrypoint="hookline_sample_flows.py:gone"),
-            "deployment default: entrypoint hookline_sample_flows.py:gone: module 'hookline_sample_flows' has no",
+            "deployments.0: entrypoint hookline_sample_flows.py:gone: module 'hookline_sample_flows' has no",
         ),
         (
             entry(entrypoint="hookline_sample_flows.py:not_a_flow"),
-            "deployment default: entrypoint hookline_sample_flows.py:not_a_flow: not_a_flow is not a flow",
+            "deployments.0: entrypoint hookline_sample_flows.py:not_a_flow: not_a_flow is not a flow",
         ),
     ],
 )
@@ -195,7 +218,7 @@ def test_deployments_must_be_a_list(complaint, deployments, said):
 
 
 def test_the_deployment_that_is_wrong_is_named_among_others(complaint):
-    assert "deployment second: entrypoint" in complaint(
+    assert "deployments.1: entrypoint" in complaint(
         entry(), entry(name="second", entrypoint="flows/gone.py:f")
     )
 
@@ -266,14 +289,14 @@ def test_several_schedules_keep_their_order(load):
         ({"cron": "0 6 * * *", "timezone": "Mars/Base"}, 'Invalid timezone: "Mars/Base"'),
         ({"cron": "0 6 * * *", "actve": True}, "actve"),
         ({"cron": "0 6 * * *", "active": "perhaps"}, "active"),
-        ({"interval": 60, "anchor_date": "long ago"}, "long ago"),
+        ({"interval": 60, "anchor_date": "long ago"}, "anchor_date"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_said_to_be_wrong(load, given, word):
     with pytest.raises(ConfigurationError) as raised:
         schedules(load, given)
 
-    assert (2, True) == (raised.value.exit_code, str(raised.value).startswith("schedules: "))
+    assert (2, True) == (raised.value.exit_code, "\n  deployments.0.schedules.0" in str(raised.value))
     assert word in str(raised.value)
 
 
@@ -323,21 +346,24 @@ def test_what_the_deployment_gives_the_route_need_not(check):
         ({"parameters": {"times": 2}}, "routes.r.parameters: name is missing; the flow needs it"),
         (
             {"parameters": {"name": "you", "tims": 2}},
-            "routes.r.parameters.tims: the flow has no such parameter; it has: name, times, tags, anything",
+            "routes.r.parameters.tims: the flow has no such parameter (do you mean times?); it has: name, times, tags, anything",
         ),
         (
             {"parameters": {"name": "you", "times": "often"}},
-            "routes.r.parameter times: Input should be a valid integer, unable to parse string as an integer, not 'often'",
+            "routes.r.parameters.times: Input should be a valid integer, unable to parse string as an integer, not 'often'",
         ),
-        ({"parameters": {"name": 7}}, "routes.r.parameter name: Input should be a valid string, not 7"),
-        ({"parameters": {"name": None}}, "routes.r.parameter name: Input should be a valid string, not None"),
+        ({"parameters": {"name": 7}}, "routes.r.parameters.name: Input should be a valid string, not 7"),
+        (
+            {"parameters": {"name": None}},
+            "routes.r.parameters.name: Input should be a valid string, not None",
+        ),
         (
             {"parameters": {"name": "you", "tags": ["a", 7]}},
-            "routes.r.parameter tags: Input should be a valid string, not ['a', 7]",
+            "routes.r.parameters.tags: Input should be a valid string, not ['a', 7]",
         ),
         (
             {"parameters": {"name": "you", "anything": {"$ref": {"block_document_id": "x"}}}},
-            "routes.r.parameter anything: holds '$ref', which Prefect would act upon; refused",
+            "routes.r.parameters.anything: holds '$ref', which Prefect would act upon; refused",
         ),
     ],
 )
@@ -345,7 +371,7 @@ def test_a_route_that_does_not_fit_is_said_with_its_place(check, tmp_path, route
     with pytest.raises(ConfigurationError) as raised:
         check(**route)
 
-    assert (2, f"{tmp_path / 'hooks.yaml'} is not right:\n  {said}") == (
+    assert (2, f"{tmp_path / 'hooks.yaml'} is not right:\n  {said} (line 1)") == (
         raised.value.exit_code,
         str(raised.value),
     )
@@ -355,18 +381,21 @@ def test_all_that_is_wrong_with_a_route_is_told_at_once(check):
     with pytest.raises(ConfigurationError) as raised:
         check(parameters={"tims": 1, "times": "often"})
 
-    assert ["parameters.tims", "parameters", "parameter times"] == [
+    assert ["parameters.tims", "parameters", "parameters.times"] == [
         line.strip().removeprefix("routes.r.").split(":")[0] for line in str(raised.value).splitlines()[1:]
     ]
 
 
-def test_a_flow_that_would_block_the_engine_is_refused_for_a_route_and_may_be_deployed(check, load):
-    blocking = {"entrypoint": "hookline_sample_flows.py:block"}
+def test_a_flow_that_blocks_may_be_started_by_a_route_and_runs_in_a_thread(load, tmp_path):
+    hooks = tmp_path / "hooks.yaml"
+    hooks.write_text(
+        "sources: {s: {scheme: shared-secret}}\nroutes: {r: {source: s, deployment: block/default}}"
+    )
+    deployments = load(entry(entrypoint="hookline_sample_flows.py:block"))
 
-    with pytest.raises(ConfigurationError, match=r"routes\.r\.deployment: the flow block is not `async def`"):
-        check(blocking, deployment="block/default")
+    check_routes(load_hooks(hooks), deployments)
 
-    assert ["block/default"] == list(load(entry(**blocking)))
+    assert "thread of the engine: block is not `async def`" == str(deployments["block/default"].placement())
 
 
 def test_where_nothing_is_deployed_a_route_is_told_so(check, load, tmp_path):

@@ -1,6 +1,7 @@
 """`hooks.yaml`: what is wrong is said with its place; and what a template may do with a stranger's body."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from hookline.errors import ConfigurationError
 from hookline.hooks import TemplateError, load_hooks
+from hookline.hooks.config import route_of
 from hookline.hooks.templates import CONTEXT, MAX_OUTPUT, Template
+from hookline.inbox.deliveries import template_context
 from hookline.polling.fit import wrong_polls
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.standard_webhooks import StandardWebhooks
@@ -66,10 +69,14 @@ def test_the_hooks_that_are_shipped_are_right(repository):
     hooks = load_hooks(repository / "deployments/hooks.yaml")
 
     assert (
-        {"jiwa": SharedSecret, "standard": StandardWebhooks},
+        {"jiwa": SharedSecret, "standard": StandardWebhooks, "offline": SharedSecret},
         {
             "order-to-license/default",
+            "credit-to-revoke/default",
+            "renewal-paid/default",
+            "activation-reminder/default",
             "license-on-loan/default",
+            "offline-activation/default",
             "ticket-to-invoice/default",
             "supply-alert/default",
         },
@@ -85,7 +92,7 @@ def test_the_polls_that_are_shipped_fit_their_operations(repository):
 
     assert {} == wrong_polls(hooks)
     assert ["jiwa-orders", "jiwa-payments"] == polled[:2]
-    assert [None, "no route takes its deliveries, so it is not polled"] == [
+    assert [None, "no route takes its deliveries, so it is only polled while a run waits for one"] == [
         hooks.why_off(name) for name in ("jiwa-orders", "zentitle-trials")
     ]
 
@@ -178,17 +185,17 @@ def test_what_is_not_yaml_is_said_with_its_line(complaint, text, word):
         ("", "the file"),
         ("- sources", "the file"),
         ("routes: {}", "sources: Field required"),
-        (SOURCE + "more: 1", "more: Extra inputs are not permitted"),
+        (SOURCE + "more: 1", "more: there is no such field"),
         ("sources: []", "sources"),
         ("sources: {jiwa: text}", "sources.jiwa"),
         ("sources: {jiwa: }", "sources.jiwa"),
         ("sources: {jiwa: {}}", "sources.jiwa.scheme: is missing"),
         ("sources: {jiwa: {scheme: secret}}", "sources.jiwa.scheme: there is no scheme 'secret'"),
         ("sources: {1: {scheme: shared-secret}}", "sources.1"),
-        ("sources: {jiwa: {scheme: shared-secret, headr: X}}", "headr: Extra inputs"),
+        ("sources: {jiwa: {scheme: shared-secret, headr: X}}", "headr: there is no such field"),
         ("sources: {jiwa: {scheme: shared-secret, header: 'X Y'}}", "header: String should match"),
         ("sources: {jiwa: {scheme: shared-secret, header: ''}}", "header: String should match"),
-        ("sources: {jiwa: {scheme: shared-secret, tolerance: 5}}", "tolerance: Extra inputs"),
+        ("sources: {jiwa: {scheme: shared-secret, tolerance: 5}}", "tolerance: there is no such field"),
         (
             "sources: {jiwa: {scheme: shared-secret, max_body: lots}}",
             "max_body: Input should be a valid integer",
@@ -198,7 +205,7 @@ def test_what_is_not_yaml_is_said_with_its_line(complaint, text, word):
         ("sources: {s: {scheme: standard-webhooks, tolerance: 0}}", "tolerance: Input should be greater"),
         ("sources: {s: {scheme: standard-webhooks, tolerance: 86401}}", "tolerance: Input should be less"),
         ("sources: {s: {scheme: standard-webhooks, tolerance: soon}}", "tolerance: Input should be a valid"),
-        ("sources: {s: {scheme: standard-webhooks, header: X}}", "header: Extra inputs"),
+        ("sources: {s: {scheme: standard-webhooks, header: X}}", "header: there is no such field"),
         (SOURCE + "routes: [1]", "routes: Input should be a valid dictionary"),
         (SOURCE + "routes:", "routes: Input should be a valid dictionary"),
         (SOURCE + "routes: {r: text}", "routes.r"),
@@ -207,7 +214,7 @@ def test_what_is_not_yaml_is_said_with_its_line(complaint, text, word):
         (route(deployment="default"), "routes.r.deployment: String should match"),
         (route(deployment="a/b/c"), "routes.r.deployment: String should match"),
         (route(deployment="/default"), "routes.r.deployment: String should match"),
-        (route(wen="true"), "routes.r.wen: Extra inputs"),
+        (route(wen="true"), "routes.r.wen: there is no such field"),
         (route(when=True), "routes.r.when: Input should be a valid string"),
         (route(key=7), "routes.r.key: Input should be a valid string"),
         (route(parameters=[1]), "routes.r.parameters: Input should be a valid dictionary"),
@@ -260,10 +267,42 @@ def test_a_name_of_small_letters_digits_and_dashes_is_taken(load, name):
         (route(key="{{ range(9) }}"), "routes.r.key: uses range, but only body"),
         (route(key="{{ lipsum() }}"), "routes.r.key: uses lipsum, but only body"),
         (route(key="{{ flow.name }}"), "routes.r.key: uses flow, but only body"),
+        (route(label="order {{ boddy.x }}"), "routes.r.label: uses boddy, but only body"),
+        (route(about={"order": "{{ boddy.x }}"}), "routes.r.about.order: uses boddy, but only body"),
+        (route(debounce="20s"), "routes.r.debounce: needs a `key`"),
+        (
+            route(key="k", debounce="soon"),
+            "routes.r.debounce.quiet: String should match pattern",
+        ),
+        (route(key="k", debounce="2h"), "routes.r.debounce: Value error, `quiet` must be from 1s to 1h"),
+        (route(key="k", debounce={"quiet": "20s", "at_most": "10s"}), "`at_most` must be from `quiet` to 1d"),
+        (
+            route(key="k", debounce={"quiet": "20s", "most": "1m"}),
+            "routes.r.debounce.most: there is no such field",
+        ),
+        (route(key="k", debounce=20), "routes.r.debounce: Input should be a valid dictionary"),
+        (route(about={"Order No": "1"}), "routes.r.about: Value error, 'Order No' is not a name"),
+        (
+            route(about={"delivery": "1"}),
+            "routes.r.about: Value error, 'delivery' is a tag that Hookline itself",
+        ),
+        (route(about={f"n{n}": "1" for n in range(11)}), "routes.r.about: Value error, has 11 names"),
     ],
 )
 def test_a_template_that_cannot_work_is_said_with_its_place(complaint, text, place):
     assert place in complaint(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("20s", (20, 300)), ({"quiet": "1m"}, (60, 900)), ({"quiet": "20s", "at_most": "1h"}, (20, 3600))],
+    ids=str,
+)
+def test_a_debounce_is_a_quiet_time_and_a_longest_wait(load, written, read):
+    [one] = load(route(key="k", debounce=written)).routes
+
+    assert read == (one.debounce.quiet.total_seconds(), one.debounce.at_most.total_seconds())
+    assert one.debounce == route_of("r", one.spec).debounce
 
 
 def test_every_route_that_is_wrong_is_told_at_once(complaint):
@@ -588,3 +627,19 @@ def test_a_body_nested_too_deep_to_be_text_is_an_error_of_the_template():
 
     with pytest.raises(TemplateError, match="RecursionError"):
         rendered("order {{ body }}", deep)
+
+
+def test_a_template_sees_of_a_delivery_what_the_page_of_routes_says():
+    seen = {"headers": {"a": "1"}, "query": {"b": "2"}, "method": "POST", "source": "shop"}
+    received_at = datetime(2026, 11, 29, tzinfo=UTC)
+    row = seen | {"external_id": "7", "changed": None, "received_at": received_at, "envelope": None}
+
+    context = template_context(row, {"c": 3})
+
+    expected = {
+        "body": {"c": 3},
+        "delivery_id": "7",
+        "received_at": "2026-11-29T00:00:00+00:00",
+        "envelope": {},
+    }
+    assert seen | expected == context

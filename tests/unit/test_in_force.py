@@ -1,7 +1,10 @@
 """The last good version of `hooks.yaml` and of the catalog holds until a new one is good."""
 
+import itertools
 import json
+import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -239,3 +242,61 @@ def test_the_last_good_catalog_holds_until_a_new_one_is_good(repository, tmp_pat
 def test_a_catalog_that_was_never_good_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="Cannot read"):
         catalog_in_force(tmp_path / "catalog.yaml", tmp_path)
+
+
+# A mounted ConfigMap: the files are links into a folder that a link leads to, which is replaced by each change
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Put texts into a folder as Kubernetes does it; return the path of `hooks.yaml`."""
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    numbers = itertools.count()
+
+    def put(text):
+        folder = mount / f"..2026_11_29_{next(numbers)}"
+        folder.mkdir()
+        (folder / "hooks.yaml").write_text(text)
+        before = (mount / "..data").readlink() if (mount / "..data").is_symlink() else None
+        (mount / "..data_tmp").symlink_to(folder.name)
+        (mount / "..data_tmp").rename(mount / "..data")
+        if before is None:
+            (mount / "hooks.yaml").symlink_to("..data/hooks.yaml")
+        else:
+            shutil.rmtree(mount / before)
+        return mount / "hooks.yaml"
+
+    return put
+
+
+def test_what_was_good_stays_in_force_when_a_link_is_replaced_by_a_wrong_file(mounted, home):
+    path = mounted(json.dumps({"sources": SOURCES, "routes": ROUTES}))
+    hooks_in_force(path, home)
+    mounted("sources: {")
+
+    hooks = [hooks_in_force(path, home), hooks_in_force(path, home)]
+
+    assert [({"shop", "bank"}, [("file", str(path), STAYS)])] * 2 == [
+        (set(each.sources), told(each)) for each in hooks
+    ]
+
+
+def test_a_file_that_is_right_again_behind_a_replaced_link_is_in_force(mounted, home):
+    path = mounted(json.dumps({"sources": SOURCES, "routes": {}}))
+    hooks_in_force(path, home)
+    mounted("sources: {")
+    hooks_in_force(path, home)
+    mounted(json.dumps({"sources": {"post": {"scheme": "shared-secret"}}, "routes": {}}))
+
+    assert (["post"], ()) == (
+        list(hooks_in_force(path, home).sources),
+        tuple(hooks_in_force(path, home).problems),
+    )
+
+
+def test_a_path_and_the_same_from_the_folder_one_is_in_have_one_record(home, path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    LastGood(home, "catalog", path).write({"a": "b"})
+
+    assert {"a": "b"} == LastGood(home, "catalog", Path(path.name)).read()

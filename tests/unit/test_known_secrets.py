@@ -11,8 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from hookline import log, redaction, text
-from hookline.clients import ZentitleKey
-from hookline.clients.zentitle import ZentitleClient
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 from hookline.redaction import MASK, learn, mask, redact
 from hookline.settings import secrets_of_environment
 from hookline.source_secrets import values_of_environment

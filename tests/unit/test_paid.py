@@ -1,6 +1,7 @@
 """When an order is paid, and what it calls for: a license for money that never came is a loss."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,18 +10,17 @@ from hypothesis import strategies as st
 
 from flows.licenses import computer_id
 from flows.order_to_license import (
-    _customer,
-    _is_paid,
-    _line_items,
-    _listing,
     _nothing_to_do,
+    is_paid,
+    line_items_of,
     paid_by_allocation,
     paid_by_payments,
 )
+from flows.orders import customer_of
 from hookline.catalog import Catalog
 from hookline.clients.jiwa.debtors import Debtor
 from hookline.clients.jiwa.models import SalesOrder
-from hookline.clients.jiwa.queries import QueryResponse, SalesOrderRow
+from hookline.clients.jiwa.queries import SalesOrderRow
 from hookline.errors import HooklineError
 
 AUTHORISED = ["Authorised", "NoAuthorisationNeeded"]
@@ -44,6 +44,7 @@ CATALOG = Catalog.model_validate(
 
 money = st.decimals(-1000, 1000, places=2)
 positive = st.decimals("0.01", 1000, places=2)
+JIWA = SimpleNamespace(stored_as="default")
 
 
 def order(**fields):
@@ -72,12 +73,6 @@ def rows(*totals_and_allocated):
         SalesOrderRow(InvoiceID="i-1", LocalInvoiceTotalIncTax=total, TotalAllocated=allocated)
         for total, allocated in totals_and_allocated
     ]
-
-
-def found(*totals_and_allocated):
-    """What Jiwa's order list says; Jiwa ignores filters that it does not know, so there is another order's row."""
-    stranger = SalesOrderRow(InvoiceID="i-2", LocalInvoiceTotalIncTax=1, TotalAllocated=0)
-    return QueryResponse[SalesOrderRow](Results=[*rows(*totals_and_allocated), stranger])
 
 
 # By payments -----------------------------------------------------------------------------------------------
@@ -253,38 +248,38 @@ async def test_an_order_that_calls_for_nothing_says_why(fields, reason):
 
 @pytest.mark.parametrize("paid_when", ["payments", "either"])
 async def test_what_the_order_itself_shows_is_enough(paid_when):
-    assert await _is_paid(CATALOG.model_copy(update={"paid_when": paid_when}), None, order(**PAID))
+    assert await is_paid(CATALOG.model_copy(update={"paid_when": paid_when}), None, order(**PAID))
 
 
 @pytest.mark.parametrize(("paid_when", "asked"), [("payments", 0), ("either", 1), ("allocated", 1)])
 async def test_the_ledger_is_asked_only_where_the_catalog_says_so(monkeypatch, paid_when, asked):
     questions = []
 
-    async def query(jiwa, *, InvoiceID, **_page):
-        questions.append(InvoiceID)
-        return found((40, 40))
+    async def listed(_jiwa, invoice_id):
+        questions.append(invoice_id)
+        return rows((40, 40))
 
-    monkeypatch.setattr("tasks.jiwa.query_sales_orders", query)
+    monkeypatch.setattr("flows.order_to_license.listed", listed)
     unpaid = order(Histories=histories((40, 0)))
 
-    verdict = await _is_paid(CATALOG.model_copy(update={"paid_when": paid_when}), None, unpaid)
+    verdict = await is_paid(CATALOG.model_copy(update={"paid_when": paid_when}), None, unpaid)
 
     assert (bool(asked), ["i-1"] * asked) == (verdict, questions)
 
 
 async def test_payments_do_not_count_where_the_catalog_trusts_the_ledger_alone(monkeypatch):
-    async def query(jiwa, **_inputs):
-        return found((40, 0))
+    async def listed(_jiwa, _invoice_id):
+        return rows((40, 0))
 
-    monkeypatch.setattr("tasks.jiwa.query_sales_orders", query)
+    monkeypatch.setattr("flows.order_to_license.listed", listed)
 
-    assert not await _is_paid(CATALOG.model_copy(update={"paid_when": "allocated"}), None, order(**PAID))
+    assert not await is_paid(CATALOG.model_copy(update={"paid_when": "allocated"}), None, order(**PAID))
 
 
 def steps(*parts):
     return [
         (one.step, one.product.part_no, one.quantity)
-        for one in _line_items(CATALOG, order(Lines=lines(*parts)))
+        for one in line_items_of(CATALOG, order(Lines=lines(*parts)))
     ]
 
 
@@ -305,7 +300,7 @@ def test_ids_of_lines_do_not_name_a_step():
     before, after = (
         [
             one.step
-            for one in _line_items(
+            for one in line_items_of(
                 CATALOG,
                 order(
                     Lines=[
@@ -364,14 +359,6 @@ def test_the_computer_is_that_of_the_order_s_field_or_the_order_stands_in(field,
     assert expected == computer_id(catalog, given_order)
 
 
-def test_the_mail_lists_every_code_with_its_part():
-    wanted = _line_items(CATALOG, order(Lines=lines(("PRO", 2), ("TEAM", 5))))
-
-    assert "PRO: 11\nPRO: 12\nTEAM: 21" == _listing(
-        wanted, {"license PRO": ["11", "12"], "license TEAM": ["21"]}
-    )
-
-
 @pytest.mark.parametrize(
     ("fields", "email"),
     [
@@ -386,7 +373,7 @@ async def test_the_mail_goes_to_the_first_address_that_is_known(monkeypatch, fie
 
     monkeypatch.setattr("tasks.jiwa.get_debtor", ask)
 
-    assert email == (await _customer(None, order(DebtorName="Bolt", **fields))).account.email
+    assert email == (await customer_of(JIWA, order(DebtorName="Bolt", **fields), so_far="")).account.email
 
 
 @pytest.mark.parametrize(
@@ -402,7 +389,9 @@ async def test_an_order_that_nobody_can_be_written_about_is_refused_before_anyth
     monkeypatch.setattr("tasks.jiwa.get_debtor", ask)
 
     with pytest.raises(HooklineError) as raised:
-        await _customer(None, order(DebtorName="Bolt", DebtorAccountNo="B1"))
+        await customer_of(
+            JIWA, order(DebtorName="Bolt", DebtorAccountNo="B1"), so_far="Nothing was allocated."
+        )
 
     assert [True, True, True] == [
         said in str(raised.value) for said in (words, "Bolt (B1)", "Nothing was allocated.")

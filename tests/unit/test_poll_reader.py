@@ -9,7 +9,8 @@ from random import Random
 import pytest
 import yaml
 
-from hookline.clients import JetadviceClient, JifelineClient
+from hookline.clients.jetadvice import JetadviceClient
+from hookline.clients.jifeline import JifelineClient
 from hookline.hooks.sources import read_source
 from hookline.inbox.polls import Claim, Reading
 from hookline.polling.fit import operation_of

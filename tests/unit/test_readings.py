@@ -1,6 +1,7 @@
 """How a source says its bodies are read: as what, in which charset, with JSON in which fields, and files."""
 
 import json
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -79,6 +80,26 @@ def test_sendgrid_names_the_charset_of_each_field(source):
 
     parsed = reading.parse(content_type, body.replace(b"placeholder", b"\xeb"))
     assert ("Zoë", "ë") == (parsed["from"], parsed["text"])
+
+
+def test_sendgrid_names_the_charset_of_each_field_of_a_mail_without_files_too(source):
+    """Such a mail comes as a form without parts."""
+    reading = source(accept=["form"], charset={"field": "charsets"}).reading
+    charsets = {"from": "UTF-8", "text": "iso-8859-1", "subject": "Shift_JIS"}
+    fields = {
+        "charsets": json.dumps(charsets).encode(),
+        "from": "Zoë".encode(),
+        "text": b"\xeb",
+        "subject": "題".encode("shift_jis"),
+        "html": b"\x80",
+    }
+
+    parsed = reading.parse(f"{FORM}; charset=windows-1252", urlencode(fields).encode())
+    assert {**parsed, "from": "Zoë", "text": "ë", "subject": "題", "html": "€"} == parsed
+    with pytest.raises(ValueError, match="The body is not a form"):
+        reading.parse(FORM, urlencode(fields).encode())
+    with pytest.raises(ValueError, match="There is no charset 'klingon'"):
+        reading.parse(FORM, urlencode({"charsets": json.dumps({"a": "klingon"})}).encode())
 
 
 def test_github_s_and_slack_s_payload_is_json_in_a_field(source):
@@ -170,6 +191,10 @@ content_types = st.sampled_from(
 @given(
     content_types,
     st.binary(max_size=200)
+    | st.dictionaries(
+        st.sampled_from(["charset", "a", "b"]),
+        st.binary(max_size=9) | st.sampled_from([b'{"a": "big5"}', b"{"]),
+    ).map(lambda fields: urlencode(fields).encode())
     | st.sampled_from([b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--']),
     st.sampled_from([None, "json", "form", "xml", "multipart", "other"]),
     st.sampled_from([None, "utf-8", "utf-16", "windows-1252", "utf-7"]),

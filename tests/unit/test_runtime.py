@@ -7,10 +7,12 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import asyncpg
 import psutil
 import pytest
+from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
@@ -390,3 +392,18 @@ def test_prefects_recorder_is_flushed_in_whole_seconds(home):
     made = prefect_environment(Settings(home=home))
 
     assert int(float(made["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"])) >= 1
+
+
+def test_prefect_understands_for_how_long_it_is_to_keep_runs_and_events(home, environment):
+    made = prefect_environment(Settings(home=home, keep_runs_days=3))
+    for name in made:
+        if "DB_VACUUM" in name:
+            environment.setenv(name, made[name])
+
+    read = ServerServicesDBVacuumSettings()
+
+    assert ({"events", "flow_runs", "orphans"}, timedelta(days=3)) == (
+        read.enabled_vacuum_types,
+        read.retention_period,
+    )
+    assert timedelta(days=1) == read.event_retention_overrides["prefect.task-run.Completed"]

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from hookline.schemes import SECRET_HEADERS, SignedRequest
 from hookline.schemes.shared_secret import SharedSecret
+from hookline.schemes.signature import Parts
 from hookline.schemes.standard_webhooks import StandardWebhooks, sign_standard_webhooks, standard_webhooks_key
 from hookline.source_secrets import require_strong
 
@@ -321,3 +322,7 @@ def test_the_parameter_of_the_secret_is_redacted_however_its_name_is_written(nam
     scheme = SharedSecret.model_validate({"in": "query"})
 
     assert {name: "[redacted]", "order": "7"} == scheme.redact({}, {name: "wrong", "order": "7"}).query
+
+
+def test_a_signature_in_a_part_may_hold_an_equals_sign():
+    assert (["YQ=="], "7") == Parts(signature="v1", timestamp="t").split("t=7, v1=YQ==")

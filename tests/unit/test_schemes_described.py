@@ -684,6 +684,7 @@ def test_what_cannot_sign_says_so(scheme, text, said):
 
 
 def identity(source, request, **names):
+    request = replace(request, headers={"content-type": "application/json", **request.headers})
     defaults = {"body": {}, "headers": dict(request.headers), "query": {}, "method": "POST", "source": "shop"}
     return external_id(source, request, defaults | names)
 

@@ -94,6 +94,39 @@ ADYEN = {
     "additionalData": {"hmacSignature": "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="},
 }
 ADYEN_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
+ATLASSIAN = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"
+PADDLE = "ts=1696195954;h1=dummy;h1=d96299976a6eb066f484d7fde011ac56fc32b38fc9940bc419d6e537fdc6ef02"
+ADYEN_SWEEP = (
+    b'{"data":{"balancePlatform":"Integration_tools_test","accountId":"BA32272223222H5HVKTBK4MLB","sweep":'
+    b'{"id":"SWPC42272223222H5HVKV6H8C64DP5","schedule":{"type":"balance"},"status":"active","targetAmount":'
+    b'{"currency":"EUR","value":0},"triggerAmount":{"currency":"EUR","value":0},"type":"pull","counterparty":'
+    b'{"balanceAccountId":"BA3227C223222H5HVKT3H9WLC"},"currency":"EUR"}},"environment":"test",'
+    b'"type":"balancePlatform.balanceAccountSweep.updated"}'
+)
+PLAID_TOKEN = (
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6IjZjNTUxNmUxLTkyZGMtNDc5ZS1hOGZmLTVhNTE5OTJlMDAwMSIsInR5cCI6IkpXVCJ9."
+    "eyJpYXQiOjE1OTA4ODcwMDEsInJlcXVlc3RfYm9keV9zaGEyNTYiOiJiNjNhMDdiNTQ3YjAwZjk5MjU0N2Y2YmJjOGQ5YWNjNjFhOGNjZWUxMzhiYzgy"
+    "ZjQ0YTZiYWEwOTY4M2E1ZDBmIn0."
+    "OOKvIihgqCj7Qrb2bmz7T3t7uK-0JyjiEqL2s1kWeJBM4MMmjaHKK8GmU_z91QolBWMzvPgs718EElY-rE3cwQ"
+)
+PLAID_KEY = {
+    "alg": "ES256",
+    "created_at": 1560466143,
+    "crv": "P-256",
+    "expired_at": None,
+    "kid": "6c5516e1-92dc-479e-a8ff-5a51992e0001",
+    "kty": "EC",
+    "use": "sig",
+    "x": "35lvC8uz2QrWpQJ3TUH8t9o9DURMp7ydU518RKDl20k",
+    "y": "I8BuXB2bvxelzJAd7OKhd-ZwjCst05Fx47Mb_0ugros",
+}
+PLAID_BODY = b"""{
+  "error": null,
+  "item_id": "yxQbxDjnD8hr69pKbQpbcKeVn3GL9QuyA7NV3",
+  "new_transactions": 390,
+  "webhook_code": "HISTORICAL_UPDATE",
+  "webhook_type": "TRANSACTIONS"
+}"""
 
 
 def adyen(*items):
@@ -155,6 +188,35 @@ OFFICIAL = {
             url="https://www.example.com/webhook_uri",
         ),
         NOW,
+    ),
+    # https://developer.atlassian.com/cloud/jira/platform/webhooks/, and Bitbucket's page, which has the same example
+    **{
+        name: (
+            "It's a Secret to Everybody",
+            request({"x-hub-signature": ATLASSIAN}, b"Hello World!"),
+            NOW,
+        )
+        for name in ("jira", "bitbucket")
+    },
+    # github.com/PaddleHQ/paddle-python-sdk, tests/Unit/Notification/test_Verifier.py
+    "paddle": (
+        "pdl_ntf_01hbpjmytsa32fhr36nqgc3kgb_WvRO0eL4Bj9rgYYIBZY6wZhG4EHy9jzh",
+        request({"paddle-signature": PADDLE}, b"hello-world"),
+        1696195954,
+    ),
+    # github.com/Adyen/adyen-java-api-library, the test of its banking webhooks
+    "adyen-platforms": (
+        "D7DD5BA6146493707BF0BE7496F6404EC7A63616B7158EC927B9F54BB436765F",
+        request({"hmacsignature": "9Qz9S/0xpar1klkniKdshxpAhRKbiSAewPpWoxKefQA="}, ADYEN_SWEEP),
+        NOW,
+    ),
+    # https://stackoverflow.com/q/62117400: the token, the key and the body of a webhook of Plaid's sandbox
+    "plaid": (
+        "client-id:the-secret-of-the-account",
+        request(
+            {"plaid-verification": PLAID_TOKEN}, PLAID_BODY, document=json.dumps({"key": PLAID_KEY}).encode()
+        ),
+        1590887001,
     ),
     # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
     "github": (
@@ -317,8 +379,6 @@ RULES = {
     ),
     "telegram": at("telegram", x_telegram_bot_api_secret_token=KEY),
     "linear": linear(),
-    "jira": simple("x-hub-signature", "sha256=" + mac(BODY).hex()),
-    "bitbucket": simple("x-hub-signature", "sha256=" + mac(BODY).hex()),
     "zendesk": (
         KEY,
         request(
@@ -330,7 +390,6 @@ RULES = {
     ),
     "typeform": simple("typeform-signature", "sha256=" + b64(mac(BODY))),
     "calendly": simple("calendly-webhook-signature", f"t={NOW},v1={mac(f'{NOW}.'.encode() + BODY).hex()}"),
-    "paddle": simple("paddle-signature", f"ts={NOW};h1={mac(f'{NOW}:'.encode() + BODY).hex()}"),
     "mollie": simple("x-mollie-signature", "sha256=" + mac(BODY).hex()),
     "zoom": (
         KEY,
@@ -369,10 +428,6 @@ RULES = {
                 "x-webflow-signature": mac(f"{NOW * 1000}:".encode() + BODY).hex(),
             }
         ),
-    ),
-    "adyen-platforms": (
-        ADYEN_KEY,
-        request({"hmacsignature": b64(mac(BODY, bytes.fromhex(ADYEN_KEY)))}),
     ),
     "airtable": (
         b64(b"s" * 32),
@@ -421,7 +476,8 @@ def test_what_the_sender_sends_is_believed(name):
 def test_what_the_sender_sends_is_not_believed_with_another_secret(name):
     secret, wire, now = VECTORS[name]
 
-    assert not believed(name, wire, secret[:-2] + ("0a" if secret[-2:] != "0a" else "0b"), now=now)
+    if name != "plaid":  # whose secret only asks for the key
+        assert not believed(name, wire, secret[:-2] + ("0a" if secret[-2:] != "0a" else "0b"), now=now)
     assert not believed(name, wire, now=now)
 
 
@@ -451,8 +507,8 @@ def test_another_address_is_noticed_where_the_address_is_signed(name):
 def test_what_we_sign_in_the_sender_s_place_is_believed(name):
     """So `hookline send` works; nobody but the sender has a certificate at its address."""
     scheme = preset(name).auth_scheme
-    if scheme.name == "certificate":
-        with pytest.raises(ValueError, match="only the sender has one"):
+    if scheme.name == "certificate" or name == "plaid":
+        with pytest.raises(ValueError, match=r"only the sender has one|it gives its public keys only"):
             scheme.sign(SecretStr(KEY), request({}), identifier="m", now=NOW)
         return
     secret, wire, now = VECTORS[name]
@@ -777,6 +833,38 @@ def test_whatever_stands_in_the_place_of_a_jwks_verifies_nothing(document):
     assert not scheme.verify(replace(wire, document=document), [], now=NOW)
 
 
+def test_the_key_of_plaid_that_was_called_back_verifies_nothing_more():
+    secret, wire, now = OFFICIAL["plaid"]
+    expired = json.dumps({"key": {**PLAID_KEY, "expired_at": 1590880000}}).encode()
+
+    assert not believed("plaid", replace(wire, document=expired), secret, now=now)
+    assert not believed("plaid", replace(wire, document=b"7"), secret, now=now)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"ask": {"id": "{user}"}}, "asks for no key"),
+        ({"ask": {"id": "{kid}"}, "address": "http://plaid.com"}, "should match pattern"),
+        ({"ask": {"id": "{kid}"}, "algorithm": "HS256"}, "name the algorithm"),
+        ({"ask": {"id": "{kid}"}, "jwks": "https://id.example.com"}, "and no jwks"),
+    ],
+)
+def test_a_question_for_a_key_that_cannot_be_is_a_mistake(fields, said):
+    more = {name: fields.pop(name) for name in ("algorithm", "jwks") if name in fields}
+    with pytest.raises(ValueError, match=said):
+        jwt_source(**{"algorithm": "ES256", **more}, key_at={"address": "https://id.example.com", **fields})
+
+
+def test_credentials_that_ask_for_a_key_are_a_user_and_a_password():
+    scheme = preset("plaid").auth_scheme
+
+    assert 3 == scheme.secret_length("client:a:b")
+    for wrong in ("client", ":secret"):
+        with pytest.raises(ValueError, match="a colon between them"):
+            scheme.secret_length(wrong)
+
+
 def test_a_key_of_a_jwks_that_could_be_broken_verifies_nothing():
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     keys = {"keys": [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(weak.public_key()))]}
@@ -871,6 +959,8 @@ def test_a_header_of_the_answer_can_carry_no_other(value):
         ("discord", "POST", {"verified": True, "body": {"type": 1}}, (200, '{"type": 1}')),
         ("microsoft-graph", "POST", {"query": {"validationToken": "a b"}}, (200, "a b")),
         ("woocommerce", "POST", {"headers": {"content-type": FORM}}, (200, "")),
+        ("woocommerce", "POST", {"headers": {"content-type": f"{FORM}; charset=UTF-8"}}, (200, "")),
+        ("asana", "POST", {"verified": True, "body": {"events": []}}, (200, "")),
         ("okta", "GET", {"headers": {"x-okta-verification-challenge": "c"}}, (200, '{"verification": "c"}')),
         ("monday", "POST", {"verified": True, "body": {"challenge": "c"}}, (200, '{"challenge": "c"}')),
         (
@@ -908,6 +998,23 @@ def test_a_sender_s_look_at_the_address_is_answered_as_it_wants(name, method, co
 BUNDLES = {
     "xero": (
         {"events": [{"resourceId": "a", "eventDateUtc": "1"}, {"resourceId": "b", "eventDateUtc": "1"}]},
+        2,
+    ),
+    # https://blogs.a.intuit.com/2025/11/12/upcoming-change-to-webhooks-payload-structure
+    "intuit": (
+        [
+            {
+                "specversion": "1.0",
+                "id": "88cd52aa-33b6-4351-9aa4-47572edbd068",
+                "source": "intuit.dsnBgbseACLLRZNxo2dfc4evmEJdxde58xeeYcZliOU=",
+                "type": "qbo.account.created.v1",
+                "time": "2025-09-10T21:31:25.179851517Z",
+                "intuitentityid": "1234",
+                "intuitaccountid": "310687",
+                "data": {},
+            },
+            {"specversion": "1.0", "id": "another"},
+        ],
         2,
     ),
     "hubspot": ([{"eventId": 1, "subscriptionId": 2, "objectId": 3, "occurredAt": 4, "attemptNumber": 0}], 1),
@@ -968,6 +1075,14 @@ def test_hubspot_s_next_try_of_an_event_is_the_same_item():
     [first], [again] = (items("hubspot", json.dumps([event | {"attemptNumber": n}]).encode()) for n in (0, 1))
 
     assert "2 1 3 4" == first.external_id == again.external_id
+
+
+def test_intuit_s_events_have_ids_of_their_own():
+    body, _ = BUNDLES["intuit"]
+
+    assert ["88cd52aa-33b6-4351-9aa4-47572edbd068", "another"] == [
+        item.external_id for item in items("intuit", json.dumps(body).encode())
+    ]
 
 
 def test_mandrill_s_events_are_in_a_field():

@@ -6,15 +6,11 @@ from pathlib import Path
 import pytest
 
 from hookline.errors import ConfigurationError
-from hookline.settings import (
-    VENDORS,
-    JiwaSettings,
-    SensorproSettings,
-    Settings,
-    ZentitleSettings,
-    settings,
-    simulator_environment,
-)
+from hookline.health.environment import check_variables
+from hookline.settings import VENDORS, Settings, settings, simulator_environment
+from hookline.shipped.jiwa import JiwaSettings
+from hookline.shipped.sensorpro import SensorproSettings
+from hookline.shipped.zentitle import ZentitleSettings
 from hookline.source_secrets import webhook_secrets
 
 OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_")
@@ -24,6 +20,7 @@ NUMBERS = {
     "worker_port": (1, 65535),
     "sandbox_port": (1, 65000),
     "engine_concurrency": (1, 200),
+    "engine_threads": (1, 200),
     "batch_backlog": (0, 1_000_000),
     "batch_size": (1, 10_000),
     "lease_seconds": (1, 3600),
@@ -41,6 +38,7 @@ NUMBERS = {
     "max_backlog": (1, 100_000_000),
     "min_free_mb": (0, 1_000_000_000),
     "keep_days": (1, 3650),
+    "keep_runs_days": (1, 3650),
 }
 
 
@@ -431,6 +429,7 @@ def test_in_the_sandbox_every_vendor_that_is_not_set_is_its_simulator():
         "SENSORPRO_BASE_URL": "http://127.0.0.1:9002",
         "JETADVICE_BASE_URL": "http://127.0.0.1:9003",
         "JIFELINE_BASE_URL": "http://127.0.0.1:9004",
+        "HTTP_BASE_URL": "http://127.0.0.1:9005",
     } == {name: value for name, value in added.items() if name.endswith("_BASE_URL")}
 
 
@@ -517,3 +516,12 @@ def test_a_public_url_that_no_link_can_begin_with_is_refused_by_name(environment
 
     with pytest.raises(ConfigurationError, match="HOOKLINE_PUBLIC_URL: "):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_the_variable_of_a_proxy_is_none_of_an_account(environment, name):
+    environment.setenv(name, "http://proxy.example:3128")
+
+    assert "HTTP_BASE_URL" in simulator_environment(Settings())
+    assert [] == VENDORS["http"].set_in({name: "http://proxy.example:3128"})
+    assert "ok" == check_variables({name: "x"}, None).state

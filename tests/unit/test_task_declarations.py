@@ -2,8 +2,10 @@
 
 import pytest
 
-from blocks import JiwaCredentials, SensorproCredentials
-from hookline.clients import JiwaClient, SensorproClient
+from blocks.jiwa import JiwaCredentials
+from blocks.sensorpro import SensorproCredentials
+from hookline.clients.jiwa import JiwaClient
+from hookline.clients.sensorpro import SensorproClient
 from tasks.operations import VendorTasks
 from tasks.readback import gone
 

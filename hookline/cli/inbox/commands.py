@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from rich.progress import Progress
 
 from hookline import runtime
+from hookline.cli.inbox import copying
 from hookline.cli.inbox.filters import (
     ALL,
     DeliveryFilter,
@@ -20,6 +21,7 @@ from hookline.cli.inbox.filters import (
     hooks_now,
     on_database,
     pause_remarks,
+    require_reason,
 )
 from hookline.cli.output import confirm, console, show
 from hookline.errors import ConfigurationError, HooklineError
@@ -83,7 +85,20 @@ def replay(
         str | None,
         Parameter(help="Only this route; also if its condition did not match the delivery."),
     ] = None,
-    reason: Annotated[str, Parameter(help="Reason for the audit trail.")] = "replayed",
+    reason: Annotated[str | None, Parameter(help="Reason for the audit trail.")] = None,
+    body: Annotated[
+        str | None,
+        Parameter(
+            help="Run a copy with this body: a file, or - for standard input.", allow_leading_hyphen=True
+        ),
+    ] = None,
+    parameter: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Run a copy with this parameter of the flow, as NAME=JSON, or NAME=TEXT; may be repeated.",
+            negative="",
+        ),
+    ] = (),
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
@@ -93,22 +108,29 @@ def replay(
     A failed run continues; one that is done or discarded starts again. What waits or runs is left alone.
     Name deliveries by their ids, or choose them by a filter; before it acts on a filter, it asks.
 
+    With --body or --parameter, a copy of one delivery runs: a delivery of its own, which names what it is a copy of
+    and what was changed. The one that came stays as it is. It shows what would run, and asks.
+
     Try:
         hookline inbox replay 3f9c2a
         hookline inbox replay 3f9c2a --route jiwa-order
+        hookline inbox replay 3f9c2a --body fixed.json --dry-run
+        hookline inbox replay 3f9c2a --route jiwa-order --parameter invoice_id=5244dd5e
         hookline inbox replay --state failed --since 2h --dry-run
         hookline inbox replay --state rejected --reason "schema fixed" --yes
     """
-    source = None if route is None else _source_of(route)
+    if body is not None or parameter:
+        if len(deliveries) != 1 or chosen.narrows or limit:
+            raise ConfigurationError("--body and --parameter are for one delivery: name it by its id.")
+        copying.copy(
+            copying.CopyRequest(deliveries[0], body, parameter, route, reason or ""), dry_run=dry_run, yes=yes
+        )
+        return
+    source = None if route is None else source_of(route)
     deliveries_chosen = _choose(deliveries, chosen, limit, source)
     actor = runtime.person()
     sources = _act(
-        Act(
-            verb="replay",
-            done="replayed",
-            rehearse=partial(dry.replay, route=route),
-            do=partial(commands.replay, route=route, actor=actor, reason=reason),
-        ),
+        replaying(route, actor=actor, reason=reason or "replayed"),
         deliveries_chosen,
         dry_run=dry_run,
         yes=yes,
@@ -138,17 +160,11 @@ def discard(
         hookline inbox discard --until 2026-11-01 --reason "old" --dry-run
         hookline inbox discard --text test-mode --reason "test" --limit 10
     """
-    if not reason.strip():
-        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
+    require_reason(reason)
     deliveries_chosen = _choose(deliveries, chosen, limit, None)
     actor = runtime.person()
     _act(
-        Act(
-            verb="discard",
-            done="discarded",
-            rehearse=dry.discard,
-            do=partial(commands.discard, actor=actor, reason=reason),
-        ),
+        discarding(actor=actor, reason=reason),
         deliveries_chosen,
         dry_run=dry_run,
         yes=yes,
@@ -170,7 +186,28 @@ def _choose(
     return Chosen(numbers, filter_, limit, source)
 
 
-def _source_of(route: str) -> str:
+def replaying(route: str | None, *, actor: str, reason: str) -> Act:
+    """Return the replay, on one route or on all."""
+    return Act(
+        verb="replay",
+        done="replayed",
+        rehearse=partial(dry.replay, route=route),
+        do=partial(commands.replay, route=route, actor=actor, reason=reason),
+    )
+
+
+def discarding(*, actor: str, reason: str) -> Act:
+    """Return the discard."""
+    return Act(
+        verb="discard",
+        done="discarded",
+        rehearse=dry.discard,
+        do=partial(commands.discard, actor=actor, reason=reason),
+    )
+
+
+def source_of(route: str) -> str:
+    """Return the source of a route; raises ConfigurationError if hooks.yaml does not have it."""
     hooks = hooks_now()
     routes = {each.name: each.source for each in hooks.routes}
     if route not in routes:
@@ -187,27 +224,43 @@ def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
             f"There is no terminal to ask for confirmation. Nothing was {act.done}; add --yes, or see first what "
             f"would be {act.done} with --dry-run."
         )
-    ids, parts = on_database(lambda database: _rehearse(database, act, chosen))
-    planned = sum(part.deliveries for part in parts if part.left_alone is None)
+    ids, parts = on_database(lambda database: rehearse(database, act, chosen))
+    planned = number_of(parts)
     if dry_run or asks:
         show(map(asdict, parts), ["source", "state", "deliveries", "left_alone"], as_json=False)
     if dry_run:
-        console().print(f"{_so_many(planned)} would be {act.done}; nothing was changed.")
+        console().print(would_be(act, parts))
         return set()
     if asks and planned:
         _agree(act, planned)
-    acted = on_database(lambda database: _each(database, act, ids)) if planned else 0
-    reasons = sorted({part.left_alone for part in parts if part.left_alone})
-    message = f"{_so_many(acted)} {act.done}."
-    if acted < len(ids):
-        message += f" Left alone: {len(ids) - acted:,} ({', '.join(reasons) or 'changed meanwhile'})."
+    acted = on_database(lambda database: each(database, act, ids)) if planned else 0
+    message = outcome(act, ids, parts, acted)
     if chosen.numbers and not acted:
         raise HooklineError(message)
     console().print(message)
     return {part.source for part in parts if part.left_alone is None} if acted else set()
 
 
-async def _rehearse(database: asyncpg.Pool, act: Act, chosen: Chosen) -> tuple[list[UUID], list[dry.Part]]:
+def number_of(parts: Sequence[dry.Part]) -> int:
+    """Return the number of deliveries that would be changed."""
+    return sum(part.deliveries for part in parts if part.left_alone is None)
+
+
+def would_be(act: Act, parts: Sequence[dry.Part]) -> str:
+    """Return what a dry run found, as a sentence."""
+    return f"{_so_many(number_of(parts))} would be {act.done}; nothing was changed."
+
+
+def outcome(act: Act, ids: Sequence[UUID], parts: Sequence[dry.Part], acted: int) -> str:
+    """Return what was done, and what was left alone and why, as sentences."""
+    reasons = sorted({part.left_alone for part in parts if part.left_alone})
+    message = f"{_so_many(acted)} {act.done}."
+    if acted < len(ids):
+        message += f" Left alone: {len(ids) - acted:,} ({', '.join(reasons) or 'changed meanwhile'})."
+    return message
+
+
+async def rehearse(database: asyncpg.Pool, act: Act, chosen: Chosen) -> tuple[list[UUID], list[dry.Part]]:
     """Return the deliveries, and what would be done to them by source and state."""
     ids = await chosen.ids(database)
     return ids, await act.rehearse(database, ids)
@@ -219,7 +272,7 @@ def _agree(act: Act, number: int) -> None:
         raise HooklineError(f"Nothing was {act.done}.")
 
 
-async def _each(database: asyncpg.Pool, act: Act, ids: Sequence[UUID]) -> int:
+async def each(database: asyncpg.Pool, act: Act, ids: Sequence[UUID]) -> int:
     """Do it to all, a batch after another; return the number of those that were changed."""
     screen = console(stderr=True)
     bar = Progress(console=screen, transient=True, disable=len(ids) < MANY or not screen.is_terminal)

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
@@ -17,6 +18,7 @@ from hookline.database.connection import close_pool, unreachable
 from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
+from hookline.settings import Settings
 from hookline.states import DELIVERIES
 
 if TYPE_CHECKING:
@@ -45,9 +47,13 @@ class DeliveryFilter:
     key: Annotated[
         str | None,
         Parameter(
-            help="Only of this key: an order's number or id, the sender's id, a Hookline id or its beginning, "
-            "a flow run, a vendor's reference."
+            help="Only of this key: an order's number or id, a label or a word of it, the sender's id, a Hookline id "
+            "or its beginning, a flow run, a vendor's reference."
         ),
+    ] = None
+    about: Annotated[
+        str | None,
+        Parameter(help="Only about this, as its route says: order=100123; or a value under any name."),
     ] = None
     text: Annotated[
         str | None, Parameter(help="Only with this text in the body, the reason or the sender's id.")
@@ -74,6 +80,7 @@ class DeliveryFilter:
                 source=self.source or "",
                 state=self.state or "",
                 key=self.key or "",
+                about=self.about or "",
                 text=self.text or "",
                 since=since,
                 until=until,
@@ -129,21 +136,35 @@ def on_database(work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
     async def run() -> T:
         database = await pool(settings)
         try:
-            return await work(database)
-        except BrokenPipeError:  # the reader of our output, not the database
-            raise
-        except CONNECTION_ERRORS as error:
-            raise unreachable(settings, error) from None
-        except asyncpg.DataError as error:
-            raise ConfigurationError(f"PostgreSQL cannot read an option: {error}.") from None
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-            raise HooklineError(
-                "The database's schema is not up to date. Bring it up to date: python -m hookline.database"
-            ) from None
+            with database_errors(settings):
+                return await work(database)
         finally:
             await close_pool()
 
     return asyncio.run(run())
+
+
+@contextmanager
+def database_errors(settings: Settings) -> Iterator[None]:
+    """
+    Say in words what the database, or an input that it cannot read, is in the way of.
+
+    Raises:
+        HooklineError: as `on_database`.
+        ConfigurationError: as `on_database`.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader of our output, not the database
+        raise
+    except CONNECTION_ERRORS as error:
+        raise unreachable(settings, error) from None
+    except asyncpg.DataError as error:
+        raise ConfigurationError(f"PostgreSQL cannot read an option: {error}.") from None
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        raise HooklineError(
+            "The database's schema is not up to date. Bring it up to date: python -m hookline.database"
+        ) from None
 
 
 def hooks_now() -> "Hooks":
@@ -152,6 +173,12 @@ def hooks_now() -> "Hooks":
 
     settings = runtime.bootstrap()
     return hooks_in_force(settings.hooks, settings.home, note=False)
+
+
+def require_reason(reason: str) -> None:
+    """Raise ConfigurationError if a reason says nothing."""
+    if not reason.strip():
+        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
 
 
 async def find_one(database: asyncpg.Pool, number: str) -> dict[str, Any]:

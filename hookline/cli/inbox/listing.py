@@ -11,7 +11,19 @@ from hookline.cli.inbox.filters import ALL, DeliveryFilter, on_database, pause_r
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox import bodies, full_rows, search
 
-COLUMNS = ["id", "received_at", "source", "state", "route", "key", "duplicates", "flow_run", "reason"]
+COLUMNS = [
+    "id",
+    "received_at",
+    "source",
+    "state",
+    "route",
+    "label",
+    "key",
+    "duplicates",
+    "copy_of",
+    "flow_run",
+    "reason",
+]
 
 
 def list_(
@@ -30,12 +42,13 @@ def list_(
         hookline inbox list --source jiwa --since 2h
         hookline inbox list --text INV-100123 --until 2026-11-08
         hookline inbox list --key 100123 --json
+        hookline inbox list --about customer=1001 --state failed
     """
     filter_, keys = chosen.filter(), runtime.bootstrap().body_keys
 
     async def find(database: asyncpg.Pool) -> tuple[list[dict[str, Any]], list[str]]:
         found = await search.find(database, filter_, limit=limit)
-        remarks = [*await _left_out(database, found, limit), *await pause_remarks(database)]
+        remarks = [*await left_out(database, found, limit), *await pause_remarks(database)]
         ids = [row["id"] for row in found.deliveries]
         return await full_rows.read(database, ids, keys) if as_json else found.deliveries, remarks
 
@@ -57,18 +70,20 @@ def _lines(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "source": row["source"],
             "state": part["state"],
             "route": part.get("route"),
+            "label": part["label"],
             "key": part.get("key"),
             "duplicates": row["duplicates"] or None,
+            "copy_of": row["changed"] and str(row["copy_of"] or "")[:8],
             "flow_run": str(part.get("flow_run_id") or "")[:8],
             "reason": part["reason"],
         }
 
 
-async def _left_out(database: asyncpg.Pool, found: search.Listing, limit: int) -> list[str]:
+async def left_out(database: asyncpg.Pool, found: search.Listing, limit: int) -> list[str]:
     """Return remarks about what the list leaves out, and how to see it."""
     if found.searched:
         oldest = await database.fetchval("SELECT received_at FROM deliveries WHERE seq = $1", found.older)
-        searched = f"The text was searched in the latest {found.searched:,} deliveries that fit the rest."
+        searched = f"It was searched in the latest {found.searched:,} deliveries that fit the rest."
         return [f"{searched} Search further back with: --until {oldest:%Y-%m-%dT%H:%M:%S.%f}"]
     return (
         [f"There are more than these {limit:,}: raise --limit, or use a narrower filter."]

@@ -6,7 +6,7 @@ import asyncpg
 from cyclopts import Parameter
 
 from hookline import runtime
-from hookline.cli.inbox.filters import hooks_now, on_database, pause_remark
+from hookline.cli.inbox.filters import hooks_now, on_database, pause_remark, require_reason
 from hookline.cli.output import console
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import commands, stats
@@ -25,23 +25,9 @@ def pause(
     Try:
         hookline inbox pause jiwa --reason "Jiwa is being upgraded"
     """
-    _check(source)
-    if not reason.strip():
-        raise ConfigurationError("--reason is empty: write why, for those who read it later.")
-
-    async def start_pause(database: asyncpg.Pool) -> int:
-        async with database.acquire() as connection:
-            if not await commands.pause(connection, source, actor=runtime.person(), reason=reason):
-                [current] = [row for row in await stats.paused(database) if row["source"] == source]
-                raise HooklineError(pause_remark(source, current))
-        return await stats.waiting(database, source)
-
-    waiting = on_database(start_pause)
-    console().print(
-        f"{source} is paused. Its waiting deliveries: {waiting:,}; new ones wait too, and what runs continues.\n"
-        f"End the pause with: hookline inbox resume {source}",
-        markup=False,
-    )
+    actor = runtime.person()
+    message = on_database(lambda database: start_pause(database, source, actor=actor, reason=reason))
+    console().print(message, markup=False)
 
 
 def resume(source: SourceName) -> None:
@@ -51,16 +37,33 @@ def resume(source: SourceName) -> None:
     Try:
         hookline inbox resume jiwa
     """
+    actor = runtime.person()
+    console().print(on_database(lambda database: end_pause(database, source, actor=actor)), markup=False)
 
-    async def end_pause(database: asyncpg.Pool) -> int | None:
-        async with database.acquire() as connection:
-            return await commands.resume(connection, source, actor=runtime.person())
 
-    waiting = on_database(end_pause)
+async def start_pause(database: asyncpg.Pool, source: str, *, actor: str, reason: str) -> str:
+    """Pause a source; return a sentence for people. Raises HooklineError if it is none, or is paused already."""
+    _check(source)
+    require_reason(reason)
+    async with database.acquire() as connection:
+        if not await commands.pause(connection, source, actor=actor, reason=reason):
+            [current] = [row for row in await stats.paused(database) if row["source"] == source]
+            raise HooklineError(pause_remark(source, current))
+    waiting = await stats.waiting(database, source)
+    return (
+        f"{source} is paused. Its waiting deliveries: {waiting:,}; new ones wait too, and what runs continues.\n"
+        f"End the pause with: hookline inbox resume {source}"
+    )
+
+
+async def end_pause(database: asyncpg.Pool, source: str, *, actor: str) -> str:
+    """Resume a source; return a sentence for people. Raises HooklineError if it is not paused."""
+    async with database.acquire() as connection:
+        waiting = await commands.resume(connection, source, actor=actor)
     if waiting is None:
         _check(source)  # only now: a source that was removed from the file may still be paused
         raise HooklineError(f"{source} is not paused.")
-    console().print(f"{source} is resumed. Deliveries that waited: {waiting:,}")
+    return f"{source} is resumed. Deliveries that waited: {waiting:,}"
 
 
 def _check(source: str) -> None:

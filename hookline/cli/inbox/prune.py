@@ -21,7 +21,7 @@ def prune(
     """
     Delete the deliveries and bodies whose time is over, as an engine does once an hour.
 
-    Only what is done, discarded, unrouted or split is deleted: what waits for a person stays, however old.
+    Only what is done, replaced, discarded, unrouted or split is deleted: what waits for a person stays, however old.
 
     Try:
         hookline inbox prune --dry-run

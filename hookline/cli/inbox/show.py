@@ -11,8 +11,9 @@ from hookline import runtime
 from hookline.cli.inbox.filters import Number, find_one, on_database
 from hookline.cli.output import AsJson, console, print_json, show, show_record
 from hookline.inbox import audit, bodies, full_rows
+from hookline.settings import Settings
 
-DISPATCH = ["route", "state", "key", "attempts", "reason"]
+DISPATCH = ["route", "state", "label", "key", "attempts", "reason"]
 EFFECT = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
 CHANGE = ["at", "what", "was", "state", "actor", "reason"]
 
@@ -29,30 +30,33 @@ def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
         hookline inbox show 3f9c2a --json
     """
     settings = runtime.bootstrap()
-
-    async def read(database: asyncpg.Pool) -> dict[str, Any]:
-        found = await find_one(database, delivery)
-        [row] = await full_rows.read(database, [found["id"]], settings.body_keys)
-        for dispatch in row["dispatches"]:
-            run = dispatch["flow_run_id"]
-            dispatch["flow_run_url"] = run and f"{settings.prefect_ui_url}/runs/flow-run/{run}"
-        return {
-            **row,
-            "effects": [dict(effect) for effect in await full_rows.effects(database, row["dispatches"])],
-            "trail": [dict(change) for change in await audit.trail(database, row["id"])],
-        }
-
-    row = on_database(read)
+    row = on_database(lambda database: read(database, settings, delivery))
     if as_json:
         print_json({**row, "body": bodies.as_json(row["body"])})
     else:
         _print(row, console())
 
 
+async def read(database: asyncpg.Pool, settings: Settings, delivery: str) -> dict[str, Any]:
+    """Return one delivery with its body, `dispatches`, `effects` and `trail`; raises as `find_one`."""
+    found = await find_one(database, delivery)
+    [row] = await full_rows.read(database, [found["id"]], settings.body_keys)
+    for dispatch in row["dispatches"]:
+        run = dispatch["flow_run_id"]
+        dispatch["flow_run_url"] = run and f"{settings.prefect_ui_url}/runs/flow-run/{run}"
+    return {
+        **row,
+        "replaces": found["replaces"],
+        "effects": [dict(effect) for effect in await full_rows.effects(database, row["dispatches"])],
+        "trail": [dict(change) for change in await audit.trail(database, row["id"])],
+    }
+
+
 def _print(row: Mapping[str, Any], out: Console) -> None:
     repeats = row["duplicates"] and f"{row['duplicates']}, the last at {_when(row['duplicate_at'])}"
     if row["others"]:
         repeats += f"; with another body: {row['others']} (hookline inbox list --key {row['id']})"
+    labelled = [row, *row["dispatches"]]
     facts = {
         "id": row["id"],
         "source": row["source"],
@@ -60,9 +64,19 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
         "received at": _when(row["received_at"]),
         "state": row["state"],
         "reason": row["reason"],
+        "label": row["label"],
+        "about": ", ".join(f"{name}: {value}" for name, value in _about(labelled).items()),
+        "missing of its label": "; ".join(
+            each["label_problem"] for each in labelled if each["label_problem"]
+        ),
         "repeats": repeats,
         "came under the id of": row["repeats_id"],
+        "took the place of": row["replaces"]
+        and f"{row['replaces']} of its key (hookline inbox list --key {row['id']})",
         "item of": row["bundle_id"],
+        "a copy of": copy_remark(row),
+        "listened from": row["listened_from"] and f"{row['listened_from']}, where it is {row['listened_id']}",
+        "its copies": row["copies"] and f"{row['copies']} (hookline inbox list --key {row['id']})",
         "around it": row["envelope"] and json.dumps(row["envelope"], ensure_ascii=False),
         "its items": f"hookline inbox list --key {row['id']}" if row["state"] == "split" else None,
     }
@@ -80,6 +94,22 @@ def _print(row: Mapping[str, Any], out: Console) -> None:
         show(row["effects"], EFFECT, as_json=False)
     _heading("What happened", out)
     show([_change(change) for change in row["trail"]], CHANGE, as_json=False)
+
+
+def _about(labelled: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return all that a delivery and its dispatches are about."""
+    return {name: value for each in labelled for name, value in each["about"].items()}
+
+
+def copy_remark(row: Mapping[str, Any]) -> str | None:
+    """Return what a copy is of, and what was changed; None for what is no copy."""
+    if row["changed"] is None:
+        return None
+    parameters = [
+        f"{route}: {', '.join(names)}" for route, names in row["changed"].get("parameters", {}).items()
+    ]
+    changes = (["another body"] if row["changed"]["body"] else []) + parameters
+    return f"{row['copy_of'] or 'a delivery that is deleted, or a new item'}, with {'; '.join(changes)}"
 
 
 def _print_request(row: Mapping[str, Any], out: Console) -> None:

@@ -101,8 +101,10 @@ def _line(change: Row) -> Text:
     what = change["route"] or (f"effect {change['effect_id']}" if change["effect_id"] else change["subject"])
     delivery = str(change["delivery_id"] or "")[:8]
     was = f"{one_line(change['was'])} → " if change["was"] else ""
+    label = f"{one_line(change['label'])}  " if change["label"] else ""
     return Text.assemble(
-        f"{change['at']:%H:%M:%S}  {one_line(change['source'] or ''):<10} {delivery:<8}  {one_line(what)}  {was}",
+        f"{change['at']:%H:%M:%S}  {one_line(change['source'] or ''):<10} {delivery:<8}  ",
+        f"{one_line(what)}  {label}{was}",
         in_style(change["became"]),
         f"  {one_line(change['reason'])}" if change["reason"] else "",
         (f"  {one_line(change['actor'])}", "dim"),

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, get_origin
+from typing import Any, ClassVar, Final, Literal, Self, Unpack, get_origin
 
 import httpx
 from pydantic import SecretStr
@@ -14,8 +14,9 @@ from hookline.clients.errors import NotAllowed, NotAuthenticated, UnexpectedAnsw
 from hookline.clients.jetadvice import models
 from hookline.clients.models import NoInput
 from hookline.clients.operation import Operation, get, post, put
-from hookline.clients.transport import VendorClient
+from hookline.clients.transport import Options, VendorClient
 from hookline.errors import ConfigurationError
+from hookline.shipped.jetadvice import JetadviceSettings
 from hookline.text import storable
 
 IDLE: Final = 540.0  # seconds without a call after which we log in again; JetAdvice waits about 600
@@ -89,6 +90,13 @@ class JetadviceClient(VendorClient):
     get_documentation = get("/doc", NoInput, str,
         "Read the API's description of itself, a page for people.", repeat="safe")
     # fmt: on
+
+    @classmethod
+    def connect(cls, account: JetadviceSettings, **options: Unpack[Options]) -> Self:
+        """Return a client of an account."""
+        return cls(
+            account.base_url, JetadviceUser(account.username, account.password, account.login), **options
+        )
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self, Unpack
 
 import httpx
 from pydantic import SecretStr
@@ -13,8 +13,9 @@ from hookline.clients.errors import NotAuthenticated, Refused, UnexpectedAnswer,
 from hookline.clients.jifeline import models
 from hookline.clients.models import NoInput
 from hookline.clients.operation import HEADERS, Operation, get, post, put
-from hookline.clients.transport import VendorClient, checked_address
+from hookline.clients.transport import Options, VendorClient, checked_address
 from hookline.errors import ConfigurationError
+from hookline.shipped.jifeline import JifelineSettings
 
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed
 _RECORD = re.compile(r"(https?://[^/?#]+)?/v2/([^?#]+/)?(?P<id>[0-9A-Fa-f-]{36})")
@@ -122,6 +123,12 @@ class JifelineClient(VendorClient):
     list_system_events = get("/v2/system/events", models.ListSystemEvents, models.Envelope[models.SystemEvent],
         "Read what happened after an event or a moment.", repeat="safe", trust="public")
     # fmt: on
+
+    @classmethod
+    def connect(cls, account: JifelineSettings, **options: Unpack[Options]) -> Self:
+        """Return a client of an account."""
+        auth = JifelineApp(account.client_id, account.client_secret, account.token_url, account.api_key)
+        return cls(account.base_url, auth, **options)
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, TypeVar, get_origin
+from typing import Any, ClassVar, Final, Literal, Self, TypeVar, Unpack, get_origin
 
 import httpx
 from pydantic import SecretStr
@@ -24,8 +24,9 @@ from hookline.clients.errors import (
 from hookline.clients.jiwa import debtors, models, queries, quotes, webhooks
 from hookline.clients.models import Input, NoInput
 from hookline.clients.operation import Operation, delete, get, patch, post, put
-from hookline.clients.transport import VendorClient
+from hookline.clients.transport import Options, VendorClient
 from hookline.errors import ConfigurationError
+from hookline.shipped.jiwa import JiwaSettings
 
 T = TypeVar("T")
 
@@ -222,6 +223,14 @@ class JiwaClient(VendorClient):
         queries.QueryResponse[webhooks.WebhookMessage],
         "Read messages with their bodies and what the receiver answered.", repeat="safe", trust="public")
     # fmt: on
+
+    @classmethod
+    def connect(cls, account: JiwaSettings, **options: Unpack[Options]) -> Self:
+        """Return a client of an account, with the API key if there is one."""
+        if account.api_key is not None:
+            return cls(account.base_url, JiwaKey(account.api_key), **options)
+        user = JiwaUser(account.username or "", account.password or SecretStr(""))
+        return cls(account.base_url, user, **options)
 
     def editing(self) -> "JiwaDraft":
         """

@@ -271,6 +271,7 @@ class Document(Answer):
     DeliveryAddressee: str = ""
     DeliveryAddressContactName: str = ""
     DeliveryAddressEmailAddress: str = ""
+    DeliveryAddressCountry: str = ""
     CurrencyShortName: str = ""
     LastSavedDateTime: Moment = None
     CashSales: CashSale | None = None
@@ -406,6 +407,7 @@ class NewSalesOrder(SalesOrderFields, ForDebtor):
     """An order for the debtor named by `DebtorID` or `DebtorAccountNo`."""
 
     CreditNote: bool | None = None
+    CreditNoteFromInvoiceHistoryID: str | None = None
     Lines: list[NewLine] | None = None
     Notes: list[NewNote] | None = None
 
@@ -509,6 +511,8 @@ class SalesOrder(Document):
     Type: str = ""
     SalesOrderType: str = ""
     CreditNote: Flag = False
+    CreditNoteFromInvoiceHistoryID: str = ""
+    """Of a credit note that was made from an order: the delivery that it credits."""
     Lines: list[SalesOrderLine] = []
     Payments: list[SalesOrderPayment] = []
     Histories: list[SalesOrderHistory] = []

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self, Unpack
 from urllib.parse import quote
 
 import httpx
@@ -10,11 +10,19 @@ from pydantic import SecretStr, ValidationError
 
 from hookline.clients.answers import loose_json, start_of
 from hookline.clients.auth import Exchange, Session, SessionAuth, sendable
-from hookline.clients.errors import NotAuthenticated, Refused, UnexpectedAnswer, kind_of
+from hookline.clients.errors import (
+    NotAuthenticated,
+    RateLimited,
+    Refused,
+    Unavailable,
+    UnexpectedAnswer,
+    kind_of,
+)
 from hookline.clients.models import NoInput
 from hookline.clients.operation import Operation, is_one_segment, post, put
 from hookline.clients.sensorpro import models
-from hookline.clients.transport import VendorClient
+from hookline.clients.transport import Options, VendorClient
+from hookline.shipped.sensorpro import SensorproSettings
 
 _TOKEN_PLACE = b"/%7BToken%7D"
 _VENDOR_HOSTS = ".sensorpro.net"
@@ -87,6 +95,19 @@ class SensorproClient(VendorClient):
     get_import_status = post("/api/import/GetImportStatus/{Token}", models.OneImport, models.ImportStatus,
         "Read the status of an import.", repeat="safe", trust="public")
     # fmt: on
+
+    @classmethod
+    def connect(cls, account: SensorproSettings, **options: Unpack[Options]) -> Self:
+        """Return a client of an account."""
+        auth = SensorproUser(
+            account.organization,
+            account.user,
+            account.password,
+            account.api_key,
+            account.sign_in,
+            account.session_ended,
+        )
+        return cls(account.base_url, auth, **options)
 
     @classmethod
     def decode(cls, operation: Operation[..., Any], response: httpx.Response) -> Any:
@@ -231,7 +252,8 @@ def _failure(operation: Operation[..., Any], response: httpx.Response, result: m
     kind = Refused if response.is_success else kind_of(response.status_code)
     about_the_session = len(result.ErrorMessages) == 1 and ending(result.ErrorMessages[0]) == "token"
     about_the_session = about_the_session and not httpx.codes.is_server_error(response.status_code)
-    if operation.session == "opens" or about_the_session:
+    says_no = operation.session == "opens" and kind not in (Unavailable, RateLimited)
+    if says_no or about_the_session:
         kind = NotAuthenticated
     if kind is Refused:
         return operation.error(Refused, response, detail, rows=rows, request_id=request_id)

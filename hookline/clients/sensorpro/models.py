@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from hookline.clients.models import Answer, Consent, Input, IntOrNone, Secret
+from hookline.clients.models import Answer, Consent, Flag, Input, IntOrNone, Secret
 from hookline.clients.paging import Paged
 
 NO_FORM = "00000000-0000-0000-0000-000000000000"
@@ -153,6 +153,7 @@ class ContactRow(Answer):
     FirstName: str = ""
     LastName: str = ""
     Tags: list[str] = []
+    OptOut: Flag = False
 
 
 class Contacts(Done):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, get_origin
+from typing import Any, ClassVar, Final, Literal, Self, Unpack, get_origin
 
 import httpx
 from pydantic import SecretStr
@@ -19,10 +19,11 @@ from hookline.clients.errors import (
 )
 from hookline.clients.models import CountedPage, NoInput
 from hookline.clients.operation import Operation, delete, get, post, put
-from hookline.clients.transport import VendorClient
+from hookline.clients.transport import Options, VendorClient
 from hookline.clients.zentitle import customers, models, products
 from hookline.clients.zentitle.sentences import DOCUMENTED, Sentences
 from hookline.errors import ConfigurationError
+from hookline.shipped.zentitle import ZentitleSettings
 
 KeyKind = Literal["read-write", "read-only", "offline", "ds"]
 
@@ -149,7 +150,8 @@ class ZentitleClient(VendorClient):
         "Reset a trial, so that it may begin again.", repeat="readback",
         confirmation="Trial Deleted Successfully")
     list_trials = get("/api/Trials", customers.ListTrials, CountedPage[customers.Trial],
-        "Read a page of trials, or count them on page 0.", repeat="safe")
+        "Read a page of trials, or count them on page 0.", repeat="safe",
+        shows="Results.computerId Results.expires Results.converted")
     get_offline_activation = get("/api/OfflineActivation", customers.ActivationRequest, models.Certificate,
         "Activate a program that is offline, and return the certificate that unlocks it.", repeat="readback")
     delete_offline_activation = delete("/api/OfflineActivation", customers.DeactivationRequest, str,
@@ -207,6 +209,13 @@ class ZentitleClient(VendorClient):
     create_datastreamer_event = post("/api/DataStreamer", customers.NewEvent, str,
         "Put an event of your own into the DataStream; a repeat adds another.", repeat="never")
     # fmt: on
+
+    @classmethod
+    def connect(cls, account: ZentitleSettings, **options: Unpack[Options]) -> Self:
+        """Return a client of an account."""
+        key = ZentitleKey(account.customer_id, account.api_key)
+        sentences = Sentences.of(account.done_sentences, account.refused_sentences, account.absent_sentences)
+        return cls(account.base_url, key, sentences=sentences, **options)
 
     def __init__(self, *args: Any, sentences: Sentences = DOCUMENTED, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -31,6 +31,7 @@ def read_filter(fields: Mapping[str, str]) -> Filter:
         source=_text(fields, "source"),
         state=state if state in DELIVERIES.states else "",
         key=_text(fields, "key").strip(),
+        about=_text(fields, "about").strip(),
         since=_time(fields, "since"),
         until=_time(fields, "until"),
         text=_text(fields, "text"),

@@ -38,9 +38,12 @@ HEADERS = {
 UNAUTHORIZED = 401
 MISDIRECTED = 421
 MAX_FORM = 65_536
+MAX_FIELDS = 20
 SEND_TIMEOUT_SECONDS = 10
 MAX_REASON = 1_000
 FLASH = "hookline_flash"
+MAX_WRONG_LINKS = 20
+"""Links that lead to nothing, from one address in a minute."""
 
 
 class Refused(Exception):
@@ -60,6 +63,7 @@ class AdminViews:
         self.settings = settings
         self.hooks = hooks
         self.attempts = Attempts(session.ATTEMPTS)
+        self.link_attempts = Attempts(MAX_WRONG_LINKS)
         self.origins = Origins(settings)
 
     @cached_property
@@ -212,11 +216,15 @@ def _is_page(request: Request) -> bool:
     return request.method in HARMLESS and mode == "navigate"
 
 
-async def read_form(request: Request) -> dict[str, str]:
+async def read_form(
+    request: Request, *, maximum: int = MAX_FORM, max_fields: int = MAX_FIELDS
+) -> dict[str, str]:
     """Return the fields of a form; raises Refused if it is too long or too slow."""
-    body = await read_bounded(request, MAX_FORM)
+    body = await read_bounded(request, maximum)
     try:
-        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=20))
+        return dict(
+            parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=max_fields)
+        )
     except ValueError:
         return {}
 

@@ -12,6 +12,7 @@ from hookline.gateway.views import queries
 from hookline.gateway.views.base import AdminViews, Refused, delivery_id, not_found, reason_of
 from hookline.gateway.views.preview import preview
 from hookline.inbox import audit, bodies, commands, dry_run, search
+from hookline.waits import store as waits
 
 
 async def show(views: AdminViews, request: Request) -> Response:
@@ -30,6 +31,7 @@ async def show(views: AdminViews, request: Request) -> Response:
         body=None if body is None else preview(body, row["content_type"]),
         absence=bodies.absence(row["altered"]) if body is None else None,
         effects=await queries.effects_of(database, row["dispatches"]),
+        waits=await waits.of(database, dispatches=row["dispatches"], delivery_ids=[row["id"]]),
         trail=trail[-queries.MAX_CHANGES :],
         verified=views.verified(row["source"]),
         can=await _can(views, database, row),
@@ -58,7 +60,7 @@ async def replay(views: AdminViews, request: Request) -> Response:
     database = await pool(views.settings)
     if route:
         row = await search.read(database, str(id_))
-        if row is None or route not in {each["route"] for each in row["dispatches"]} | _routes(views, row):
+        if row is None or route not in {each["route"] for each in row["dispatches"]} | routes_of(views, row):
             raise not_found("route")
     async with database.acquire() as connection:
         if not await commands.replay(connection, [id_], route=route, actor=views.actor(request)):
@@ -86,17 +88,18 @@ async def _can(views: AdminViews, database: asyncpg.Pool, row: dict[str, Any]) -
     ids = [row["id"]]
     taken = {dispatch["route"] for dispatch in row["dispatches"]}
     routes = {
-        route for route in taken | _routes(views, row) if _acts(await dry_run.replay(database, ids, route))
+        route for route in taken | routes_of(views, row) if _acts(await dry_run.replay(database, ids, route))
     }
     return {
         "discard": _acts(await dry_run.discard(database, ids)),
         "replay": _acts(await dry_run.replay(database, ids)),
+        "change": row["source"] in views.hooks.sources,
         "again": routes & taken,
         "routes": sorted(routes - taken),
     }
 
 
-def _routes(views: AdminViews, row: dict[str, Any]) -> set[str]:
+def routes_of(views: AdminViews, row: dict[str, Any]) -> set[str]:
     """Return the routes of `hooks.yaml` for the delivery's source; of a bundle, only the items have some."""
     source = views.hooks.sources.get(row["source"])
     is_bundle = row["envelope"] is None and source is not None and source.split is not None

@@ -11,10 +11,13 @@ KB = 1024
 
 WORDS = {name: state.word for name, state in STATES.items()} | {
     "sending": "Being sent",
+    "copied": "Copied",
+    "listened": "Listened to",
+    "not listened": "No longer listened to",
     "paused": "Paused",
     "resumed": "Resumed",
 }
-"""The word of a chip: of a state, or of what happened to a source."""
+"""The word of a chip: of a state, or of what else happened to a delivery or a source."""
 
 ALTERED = {
     "redacted": "Some values were removed before it was stored.",

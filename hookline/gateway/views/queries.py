@@ -63,9 +63,10 @@ async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
     return await database.fetch(
         f"""
         SELECT e.id, e.state, e.label, e.step, e.operation, e.reason, e.reference, e.surplus, e.undo_actor, e.expected,
-               e.attempted_at, e.flow_run_id, {_REQUEST},
-               (SELECT p.delivery_id FROM dispatches p
-                WHERE p.id = e.dispatch_id OR p.flow_run_id = e.flow_run_id LIMIT 1) AS delivery_id
-        FROM effects e WHERE e.state IN ('uncertain', 'doubled') ORDER BY e.id LIMIT {PAGE}
+               e.attempted_at, e.flow_run_id, {_REQUEST}, of.delivery_id, of.label AS delivery_label
+        FROM effects e LEFT JOIN LATERAL (
+            SELECT p.delivery_id, p.label FROM dispatches p
+            WHERE p.id = e.dispatch_id OR p.flow_run_id = e.flow_run_id LIMIT 1) of ON true
+        WHERE e.state IN ('uncertain', 'doubled') ORDER BY e.id LIMIT {PAGE}
         """
     )

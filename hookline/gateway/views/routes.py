@@ -7,7 +7,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hookline.gateway.views import bulk, delivery, hold, inbox, issues, login, sources, uncertain
+from hookline.gateway.views import (
+    answer,
+    bulk,
+    connect,
+    copying,
+    delivery,
+    hold,
+    inbox,
+    issues,
+    login,
+    sources,
+    texts,
+    trying,
+    uncertain,
+    waits,
+)
 from hookline.gateway.views.base import AdminViews, Handler, answering, not_found
 from hookline.gateway.views.rendering import STATIC
 from hookline.hooks import Hooks
@@ -31,7 +46,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/discard", bulk.discard),
     ("GET", "/deliveries/{delivery_id}", delivery.show),
     ("GET", "/deliveries/{delivery_id}/body", delivery.body),
+    ("GET", "/deliveries/{delivery_id}/try", trying.show_delivery),
+    ("POST", "/deliveries/{delivery_id}/try", trying.try_delivery),
     ("POST", "/deliveries/{delivery_id}/replay", delivery.replay),
+    ("GET", "/deliveries/{delivery_id}/copy", copying.show),
+    ("POST", "/deliveries/{delivery_id}/copy", copying.copy),
     ("POST", "/deliveries/{delivery_id}/discard", delivery.discard),
     ("GET", "/issues", issues.show),
     ("GET", "/issues/{number}", issues.show_one),
@@ -42,9 +61,24 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/uncertain", uncertain.show),
     ("POST", "/effects/{effect_id}/resolve", uncertain.resolve),
     ("POST", "/effects/{effect_id}/undo", uncertain.undo),
+    ("GET", "/waits", waits.show),
+    ("GET", "/waits/{wait_id}", waits.show_one),
+    ("POST", "/waits/{wait_id}/answer", waits.answer),
+    ("POST", "/waits/{wait_id}/cancel", waits.cancel),
+    ("POST", "/waits/{wait_id}/reopen", waits.reopen),
+    ("GET", "/answer/{token}", answer.show),
+    ("POST", "/answer/{token}", answer.answer),
     ("GET", "/sources", sources.show),
+    ("GET", "/sources/{source}/try", trying.show_source),
+    ("POST", "/sources/{source}/try", trying.try_source),
     ("POST", "/sources/{source}/pause", sources.pause),
     ("POST", "/sources/{source}/resume", sources.resume),
+    ("GET", "/texts", texts.show),
+    ("GET", "/texts/{workflow}/{name}", texts.show_one),
+    ("POST", "/texts/{workflow}/{name}", texts.preview),
+    ("GET", "/connect/http/callback", connect.finish),
+    ("GET", "/connect/http/{account}", connect.show),
+    ("POST", "/connect/http/{account}", connect.begin),
     ("POST", "/hold/release", hold.release),
     ("POST", "/hold/close", hold.close),
     ("GET", "/login", login.show),

@@ -10,7 +10,7 @@ from hookline.database.types import Row
 from hookline.gateway.views.addresses import local
 from hookline.gateway.views.base import AdminViews, Refused, not_found, reason_of
 from hookline.hooks.poll import Poll
-from hookline.inbox import commands, configuration, polls, refusals, search, stats
+from hookline.inbox import commands, configuration, listening, polls, refusals, search, stats
 from hookline.inbox.refusals import Refusal
 
 
@@ -32,6 +32,8 @@ class Card:
     """The list that is read, where nobody sends."""
     polled: Row | None = None
     """How far it was read; None if it never was."""
+    listeners: list[Row] = field(default_factory=list)
+    """Those of other Hooklines who are sent its deliveries now."""
 
 
 async def show(views: AdminViews, request: Request) -> Response:
@@ -68,6 +70,7 @@ async def _cards(views: AdminViews) -> list[Card]:
     sent = {each.source: each for each in await stats.by_source(database)}
     refused = await refusals.by_source(database)
     polled = await polls.all_polls(database)
+    listeners = await listening.listeners(database)
     return [
         Card(
             name=name,
@@ -82,6 +85,7 @@ async def _cards(views: AdminViews) -> list[Card]:
             refused=refused.get(name, []),
             poll=views.hooks.sources[name].poll if name in views.hooks.sources else None,
             polled=polled.get(name),
+            listeners=[each for each in listeners if each["source"] == name],
         )
         for name in sorted({*views.hooks.sources, *sent, *refused, *views.hooks.wrong_sources})
     ]

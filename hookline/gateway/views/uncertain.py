@@ -10,7 +10,7 @@ from hookline.errors import HooklineError
 from hookline.gateway.views import queries
 from hookline.gateway.views.addresses import local
 from hookline.gateway.views.base import AdminViews, Refused, not_found
-from hookline.journal.resolution import keep
+from hookline.journal.resolution import by_hand, keep
 from hookline.journal.resolution import resolve as resolve_effect
 from hookline.journal.resolution import undo as undo_effect
 from hookline.text import typed
@@ -25,23 +25,29 @@ async def show(views: AdminViews, request: Request) -> Response:
 
 
 async def resolve(views: AdminViews, request: Request) -> Response:
-    """Resolve an uncertain effect by what a person found out."""
+    """Resolve an effect by what a person found out, or did."""
     form = await views.form(request)
     effect_id, happened = request.path_params["effect_id"], form.get("happened")
-    if happened not in {"yes", "no"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
+    if happened not in {"yes", "no", "by hand"} or not re.fullmatch(r"[0-9]{1,18}", effect_id, re.ASCII):
         raise not_found("effect")
-    reference = [typed(line) for line in form.get("reference", "").splitlines()]
+    number, reference, actor = int(effect_id), _lines(form.get("reference", "")), views.actor(request)
     try:
-        sentence = await resolve_effect(
-            views.settings,
-            int(effect_id),
-            happened=happened == "yes",
-            reference=[line for line in reference if line],
-            actor=views.actor(request),
-        )
+        if happened == "by hand":
+            fields = (line.partition("=") for line in _lines(form.get("answer", "")))
+            answer = {name.strip(): value.strip() for name, _, value in fields}
+            sentence = await by_hand(views.settings, number, reference=reference, answer=answer, actor=actor)
+        else:
+            sentence = await resolve_effect(
+                views.settings, number, happened=happened == "yes", reference=reference, actor=actor
+            )
     except HooklineError as error:
         raise Refused(409, "Not resolved", str(error)) from None
     return views.redirect(request, local(form.get("back", "")), sentence)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines that a person typed, without the empty ones."""
+    return [line for line in map(typed, text.splitlines()) if line]
 
 
 async def undo(views: AdminViews, request: Request) -> Response:

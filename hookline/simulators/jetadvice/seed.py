@@ -1,5 +1,6 @@
 """JetAdvice's kinds of records, and its seed data: a dealer with a print shop and an architects' office."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -166,6 +167,12 @@ def report_level(device: Document, color: str, percent: float, at: datetime) -> 
         device["alerts"] = [each for each in device["alerts"] if each["code"] != code]
     elif not raised:
         device["alerts"].append(_alert(code, f"{color.capitalize()} toner is low", at))
+
+
+def report_counters(device: Document, counters: Mapping[str, int | None], at: str | None) -> None:
+    """Let a device report some of its counters, at a time or now."""
+    device["counters"] |= counters
+    device["lastReport"] = at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _alert(code: str, message: str, since: datetime) -> Document:

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from hookline.simulators.control import Call, RefusedError, control, control_order, folded, operation
 from hookline.simulators.faults import InvalidControlError, is_number
 from hookline.simulators.jetadvice import seed
-from hookline.simulators.jetadvice.reports import OUTPUTS, ReportFile, Run, as_xml, report_rows
+from hookline.simulators.jetadvice.reports import COUNTERS, OUTPUTS, ReportFile, Run, as_xml, report_rows
 from hookline.simulators.jetadvice.spelling import spelt
 from hookline.simulators.records import (
     Clock,
@@ -229,6 +229,47 @@ class JetadviceSimulator(RecordSimulator):
             raise InvalidControlError("levelPercent: must be a number, 0 to 100")
         seed.report_level(record, color, percent, datetime.now(UTC))
         return copy.deepcopy(record)
+
+    @control("POST", "/_sandbox/devices/{device}/counters")
+    def _set_counters(self, call: Call) -> Any:
+        counters = control_order(call, *COUNTERS, "lastReport")
+        return self.set_counters(call.path["device"], counters.pop("lastReport", None), counters)
+
+    def set_counters(self, device: str, at: str | None, counters: Mapping[str, Any]) -> Document:
+        """
+        Let a device report some of its counters, whatever they were before.
+
+        Args:
+            device: Id or serial number.
+            at: When it reported; None: now.
+            counters: The new count of each kind; None: it counts none of the kind.
+
+        Raises:
+            InvalidControlError: there is no such device, or a count is none.
+        """
+        record = self.tables["devices"].named(device, "deviceId", "serialNumber")
+        for name, count in counters.items():
+            if count is not None and not is_number(count, high=10**9):
+                raise InvalidControlError(f"{name}: must be a number, 0 to 1000000000")
+        seed.report_counters(record, counters, at)
+        return copy.deepcopy(record)
+
+    @control("DELETE", "/_sandbox/devices/{device}")
+    def _delete_device(self, call: Call) -> Any:
+        return self.delete_device(call.path["device"])
+
+    def delete_device(self, device: str) -> Document:
+        """
+        Let a person delete a device at JetAdvice.
+
+        Args:
+            device: Id or serial number.
+
+        Raises:
+            InvalidControlError: there is no such device.
+        """
+        record = self.tables["devices"].named(device, "deviceId", "serialNumber")
+        return self.tables["devices"].remove(record)
 
     # Reports
 

@@ -73,7 +73,7 @@ class Order(SalesDocument):
     history_key: ClassVar[str] = "InvoiceHistoryID"
     line_key: ClassVar[str] = "InvoiceLineID"
     event: ClassVar[str] = "salesorder"
-    patched: ClassVar[tuple[str, ...]] = (*PATCHED, "CreditNote")
+    patched: ClassVar[tuple[str, ...]] = (*PATCHED, "CreditNote", "CreditNoteFromInvoiceHistoryID")
     line_fields: ClassVar[tuple[str, ...]] = (*LINE, "QuantityThisDel")
 
     @classmethod
@@ -87,6 +87,7 @@ class Order(SalesDocument):
             "Status": ENTERED,
             "BillType": "e_SalesOrderShipAndBill",
             "CreditNote": False,
+            "CreditNoteFromInvoiceHistoryID": "",
             "Delivered": False,
             "DeliveredDate": NEVER,
         }

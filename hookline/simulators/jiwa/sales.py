@@ -14,10 +14,13 @@ from hookline.simulators.jiwa.orders import SALES_ORDER_LIST, Order
 from hookline.simulators.jiwa.quotes import SALES_QUOTE_LIST, Quote
 from hookline.simulators.jiwa.sessions import Caller, Table
 from hookline.simulators.jiwa.values import body_of
-from hookline.simulators.records import Document
+from hookline.simulators.records import Document, names
 
 CLOSED_TO_DEBTORS = frozenset(("creditnote", "invoiceinitdate", "systemsettings", "payments"))
 """The fields that are dropped from a customer's order."""
+CARRIED_OVER = names("PartNo QuantityOrdered DiscountedPrice CommentLine CommentText")
+"""The fields of a quote's line that the order made from it has."""
+CREDITED = "CreditNoteFromInvoiceHistoryID"
 
 
 class SalesDocuments(DebtorRoutes, InventoryRoutes):
@@ -50,7 +53,17 @@ class SalesDocuments(DebtorRoutes, InventoryRoutes):
 
     def document_of(self, document: SalesDocument) -> Document:
         """Return a document as every answer and every webhook carries it."""
-        return document.document(self.debtors.named(document.debtor_id).document)
+        written = document.document(self.debtors.named(document.debtor_id).document)
+        return self._as_credit_note(written) if written.get("CreditNote") else written
+
+    def _as_credit_note(self, written: Document) -> Document:
+        """Return a credit note as this installation shows it."""
+        if self.dialect["credit-note-origin"] == "absent":
+            written = {name: value for name, value in written.items() if name != CREDITED}
+        if self.dialect["credit-quantities"] == "positive":
+            return written
+        lines = [line | {"QuantityOrdered": -line["QuantityOrdered"]} for line in written["Lines"]]
+        return written | {"Lines": lines}
 
     def rows_of(self, document: SalesDocument) -> list[Document]:
         """Return a document in the list view."""
@@ -229,6 +242,33 @@ class SalesRoutes(SalesDocuments):
         return self.document_of(self.orders.read(caller, key))
 
     # An order to the simulator itself
+
+    @control("POST", "/_sandbox/quotes/{QuoteID}/order")
+    def _make_order(self, call: Call) -> Any:
+        return self.make_order(call.path["QuoteID"])
+
+    def make_order(self, quote_id: str) -> Document:
+        """
+        Make an order from a quote, as a person does on Jiwa's screens; return it.
+
+        Raises:
+            InvalidControlError: there is no such quote.
+        """
+        quote = next((each for each in self.quotes if each.key == quote_id), None)
+        if quote is None:
+            raise InvalidControlError(f"QuoteID: there is no sales quote {quote_id}")
+        lines = [
+            {name: line[name] for name in CARRIED_OVER if name in line}
+            for line in quote.lines[quote.current_key]
+            if self.dialect["quote-to-order"] != "reference" or not line["CommentLine"]
+        ]
+        reference = "" if self.dialect["quote-to-order"] == "lines" else quote.header["SOReference"]
+        debtor = self.debtors.named(quote.debtor_id).document
+        order = Order.new(self.next_number(), debtor, {"SOReference": reference, "Lines": lines}, self.items)
+        order.stamp()
+        self.orders.put(order)
+        self._saved(order, True)
+        return self.document_of(order)
 
     @control("POST", "/_sandbox/orders/{InvoiceID}/allocate")
     def _allocate(self, call: Call) -> Any:

@@ -51,7 +51,10 @@ GOODS = (
 SERVICES = (
     ("LIC-PRO", "Draftline Pro, perpetual license", 349.0),
     ("LIC-TEAM", "Draftline Team, subscription for a year, per seat", 120.0),
+    ("REN-TEAM", "Draftline Team, renewal for a year, per seat", 110.0),
     ("SUP-STD", "Draftline support, standard, one year", 95.0),
+    ("CLICK-MONO", "Printed page, black and white", 0.0125),
+    ("CLICK-COLOR", "Printed page, colour", 0.08),
     ("DIAG-INIT", "Remote diagnosis: module initialisation", 85.0),
     ("DIAG-CODE", "Remote diagnosis: component coding", 95.0),
     ("DIAG-CALIB", "Remote diagnosis: sensor calibration", 120.0),

@@ -18,6 +18,12 @@ SUPPLY_CAMPAIGN = "8b1d4f70-2c6e-4a95-b3f8-6d20c97e5a41"
 SURVEY_CAMPAIGN = "c52e90ab-7f34-4d18-9a60-1eb84d3f7c26"
 LOAN_CAMPAIGN = "6d3b9f18-0a57-4c2e-b1d4-97e25c80fa36"
 LOAN_DECLINED_CAMPAIGN = "f1a7c460-83be-4f0d-9b52-2ce60d91857b"
+CREDIT_CAMPAIGN = "9f2b7c15-48d0-4e6a-b3c7-0a5d81e94f62"
+RENEWAL_CAMPAIGN = "47c8e2d9-b613-4fa5-8e70-5d1b96f3a284"
+RENEWED_CAMPAIGN = "e05d91a6-7c42-4b8f-9d13-82f6c4b70e59"
+TRIAL_CAMPAIGN = "b3e81f57-6d20-4c94-8a1b-79f5c2d06e48"
+OFFLINE_CAMPAIGN = "b7e40c29-61fa-4d83-9a15-08d2c6f3e791"
+OFFLINE_DECLINED_CAMPAIGN = "5a9c1d72-e4b8-4f06-8d37-c29f60b184ae"
 
 NO_BROADCAST = "BROADCAST_NOT_FOUND"
 NO_CAMPAIGN = "CAMPAIGN_NOT_FOUND"
@@ -60,6 +66,12 @@ CAMPAIGNS = (
     (SURVEY_CAMPAIGN, 53, "Diagnostics survey", "Diagnostics survey", ("https://firm.example/survey",)),
     (LOAN_CAMPAIGN, 54, "License on loan", "Your license on loan", ("https://firm.example/download",)),
     (LOAN_DECLINED_CAMPAIGN, 55, "Loan declined", "Your license on loan", ("https://firm.example/account",)),
+    (CREDIT_CAMPAIGN, 56, "Licenses credited", "Your credit note", ("https://firm.example/account",)),
+    (RENEWAL_CAMPAIGN, 57, "Renewal reminder", "Your license ends soon", ("https://firm.example/renew",)),
+    (RENEWED_CAMPAIGN, 58, "Renewed", "Your license was renewed", ("https://firm.example/account",)),
+    (TRIAL_CAMPAIGN, 59, "Trial ends", "Your trial ends soon", ("https://firm.example/buy",)),
+    (OFFLINE_CAMPAIGN, 65, "Offline activation", "Your certificate", ("https://firm.example/help",)),
+    (OFFLINE_DECLINED_CAMPAIGN, 66, "Offline declined", "Your request", ("https://firm.example/help",)),
 )
 # fmt: on
 DESIGNS = frozenset((11, 12, 13))

@@ -156,6 +156,8 @@ class ContactRoutes(SensorproCore):
         none = self.dialect["no-contact-is"]
         if not contacts and none == "absent":
             return {}
+        if self.dialect["opted-out-shown"] == "hidden":
+            contacts = [{name: each[name] for name in each if name != "OptOut"} for each in contacts]
         rows = None if not contacts and none == "nothing" else contacts
         return {LISTED[self.dialect["contacts-are-listed-as"]]: rows}
 

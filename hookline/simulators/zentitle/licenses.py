@@ -8,11 +8,12 @@ from typing import Any
 
 from hookline.simulators.control import Call, operation
 from hookline.simulators.records import Document
-from hookline.simulators.zentitle.inputs import Inputs, failure, inputs_of, now, page
+from hookline.simulators.zentitle.inputs import Inputs, failure, inputs_of, later, now, page
 from hookline.simulators.zentitle.state import Account, License
 from hookline.simulators.zentitle.terms import CODE, CODES, Terms, changed, terms_row
 
 MAX_CODES = 10_000
+_END = "subscriptionEnddate"
 
 CREATED = "License Codes Created Successfully : "
 IMPORTED = "OK"
@@ -240,12 +241,15 @@ class Licenses(Account):
     ) -> Document:
         product = self._products[each.product]
         terms = terms_row(each.terms, product, spelling, each.used, functions=functions, only_on=only_on)
+        last = max((one.activated for one in each.activity), default=None)
+        if last and each.terms.subscriptionperiod and self.dialect["end-of-a-subscription"] == "shown":
+            terms[_END] = terms[_END] or later(last, hours=24 * each.terms.subscriptionperiod)
         return terms | {
             "licenseCode": each.code,
             "productID": each.product,
             "company": self._company_name(each.company),
             "numActivations": len(each.active),
-            "subscriptionlastActivated": max((one.activated for one in each.activity), default=None),
+            "subscriptionlastActivated": last,
         }
 
 

@@ -65,22 +65,16 @@ def environment(sandbox, tmp_path):
         **files,
         "HOME": str(tmp_path),
         "HOOKLINE_HOME": str(tmp_path / "home"),
-        "JIWA_BASE_URL": sandbox.jiwa.url,
-        "JIWA_API_KEY": "sandbox-jiwa-key",
-        "ZENTITLE_BASE_URL": sandbox.zentitle.url,
-        "ZENTITLE_CUSTOMER_ID": "1234",
-        "ZENTITLE_API_KEY": "sandbox-zentitle-key",
-        "SENSORPRO_BASE_URL": sandbox.sensorpro.url,
-        "SENSORPRO_ORGANIZATION": "sandbox",
-        "SENSORPRO_USER": "api@sandbox.example",
-        "SENSORPRO_PASSWORD": "sandbox-sensorpro-password",
-        "SENSORPRO_API_KEY": "00000000-0000-4000-8000-00000000c0de",
-        "JETADVICE_BASE_URL": sandbox.jetadvice.url,
-        "JETADVICE_USERNAME": "api@sandbox.example",
-        "JETADVICE_PASSWORD": "sandbox-jetadvice-password",
-        "JIFELINE_BASE_URL": sandbox.jifeline.url,
-        "JIFELINE_CLIENT_ID": "sandbox-jifeline",
-        "JIFELINE_CLIENT_SECRET": "sandbox-jifeline-secret",
+        **of_simulators(sandbox),
+    }
+
+
+def of_simulators(sandbox):
+    """The address and log-in of each vendor's simulator, as variables."""
+    return {
+        VENDORS[each.vendor].prefix + name: value
+        for each in sandbox
+        for name, value in ({"BASE_URL": each.url} | VENDORS[each.vendor].sandbox_login).items()
     }
 
 
@@ -230,13 +224,16 @@ async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(p
         "Python": "ok",
         ".env": "skipped",
         "HOOKLINE_HOME": "ok",
+        "vendors": "ok",
         "environment": "warning",
         "hooks.yaml": "ok",
         "catalog.yaml": "ok",
+        "texts": "ok",
         "prefect.yaml": "ok",
         "routes": "ok",
         "secret of jiwa": "warning",
         "secret of standard": "warning",
+        "secret of offline": "warning",
         "PostgreSQL": "problem",
         "database schema": "skipped",
         "open work": "skipped",
@@ -251,6 +248,8 @@ async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(p
         "sensorpro": "skipped",
         "jetadvice": "ok",
         "jifeline": "problem",
+        "http": "ok",
+        "blocks": "skipped",
     } == states
     assert [] == [row for row in ended.json if row["state"] == "problem" and not row["advice"]]
     assert not [secret for secret in secrets.values() if secret in ended.out + ended.err]
@@ -275,6 +274,8 @@ async def test_the_doctor_has_a_line_for_each_vendor_that_says_who_we_are_and_ho
     [
         (["jetadvice", "list_devices", "customerId=48211"], "CLD4120-0077315"),
         (["jifeline", "list_closed_tickets", "limit=1"], "YBLCV12A9MB003381"),
+        (["http", "read", "path=/records/orders", 'params:={"number": "100123"}'], "100123"),
+        (["http", "read", "path=/texts/orders", "answer=text"], "100125"),
     ],
 )
 async def test_every_vendor_can_be_called_from_the_shell(hookline, words, said):

@@ -531,6 +531,60 @@ async def test_who_settles_an_effect_stands_in_the_trail(put, database, hookline
     )
 
 
+async def test_what_a_person_did_by_hand_is_noted_after_a_dry_run(put, database, hookline):
+    await put(dispatch="failed")
+    await database.execute(
+        """
+        INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, needs, dispatch_id)
+        SELECT 'order-to-license', '5244dd', 'customer', 'order 100123', 'jiwa.create_debtor', 'failed', '', '{}',
+               '{"DebtorID": "text"}', id FROM dispatches
+        """
+    )
+    say = ("resolve", "1", "--by-hand", "--answer", "DebtorID=x")
+
+    would = await hookline(*say, "--dry-run", group="effects")
+    before = await database.fetchval("SELECT state FROM effects")
+    noted = await hookline(*say, "--answer", "AccountNo=7", group="effects")
+
+    answer = await database.fetchval("SELECT answer FROM effects")
+    states = await database.fetchval(
+        "SELECT array_agg(state) FROM (SELECT state FROM effects UNION ALL SELECT state FROM dispatches)"
+    )
+    assert (0, "failed", 0, ["done", "dispatched"]) == (would.code, before, noted.code, states)
+    assert would.out == f"Nothing is noted yet. {noted.out}"
+    assert {"DebtorID": "x", "AccountNo": "7"} == answer
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ((), "one of --happened, --by-hand and --send-again"),
+        (("--by-hand", "--happened"), "one of --happened, --by-hand and --send-again"),
+        (("--happened", "--dry-run"), "go with --by-hand"),
+        (("--by-hand", "--answer", "DebtorID"), "is not NAME=VALUE"),
+        (("--by-hand", "--answer", "AccountNo=7"), "DebtorID is needed"),
+        (("--by-hand", "--answer", "DebtorID=x", "--answer", "CreditLimit=much"), "CreditLimit: "),
+        (("--by-hand",), "later steps need of it: DebtorID"),
+    ],
+    ids=" ".join,
+)
+async def test_what_is_said_of_an_effect_must_fit_it(put, database, hookline, options, complaint):
+    await put(dispatch="failed")
+    await database.execute(
+        """
+        INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, needs, dispatch_id)
+        SELECT 'order-to-license', '5244dd', 'customer', 'order 100123', 'jiwa.create_debtor', 'failed', '', '{}',
+               '{"DebtorID": "text"}', id FROM dispatches
+        """
+    )
+
+    ended = await hookline("resolve", "1", *options, group="effects")
+
+    assert ended.code
+    assert complaint in " ".join(ended.err.split())
+    assert "failed" == await database.fetchval("SELECT state FROM effects")
+
+
 async def test_a_trace_has_the_state_of_a_delivery_that_no_route_took(put, hookline):
     await put("rejected", reason="does not fit")
 
@@ -675,3 +729,123 @@ async def test_the_sources_are_listed_with_what_was_refused_and_that_is_forgotte
     assert "a-secret" not in table.out
     assert "1 kinds of refusals cleared" in forgotten.out
     assert {} == await refusals.by_source(database)
+
+
+# A replay with a change -------------------------------------------------------------------------------------
+
+WITH_KEY = """
+sources:
+  jiwa: {preset: jiwa}
+routes:
+  orders:
+    source: jiwa
+    deployment: order-to-license/default
+    key: "order {{ delivery_id }}"
+    parameters: {invoice_id: "{{ body.InvoiceID }}"}
+"""
+
+
+@pytest.fixture
+def one_route(environment, tmp_path, database_settings):
+    """One route, whose parameter is of the body; and what was in force in another test is none of its business."""
+    (tmp_path / "one.yaml").write_text(WITH_KEY)
+    environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "one.yaml"))
+
+
+async def copies_made(database):
+    return await database.fetch("SELECT * FROM deliveries WHERE changed IS NOT NULL")
+
+
+async def test_a_copy_is_seen_first_and_stored_with_who_and_why(hookline, put, database, one_route, tmp_path):
+    number = await put(dispatch="done", body=b'{"InvoiceID": "A"}')
+    (tmp_path / "fixed.json").write_text('{"InvoiceID": "B"}')
+    words = ("replay", number, "--body", tmp_path / "fixed.json", "--reason", "wrong order")
+
+    seen = await hookline(*words, "--dry-run")
+    unasked = await hookline(*words)
+    assert [] == await copies_made(database)
+    made = await hookline(*words, "--yes")
+
+    [row] = await copies_made(database)
+    assert (0, 2, 0) == (seen.code, unasked.code, made.code), made.err
+    assert "orders would start order-to-license/default, key order evt_0" in seen.out
+    assert '"B"' in seen.out
+    assert "nothing was changed" in seen.out
+    assert "There is no terminal to ask for confirmation. Nothing was stored; add --yes" in unasked.err
+    assert f"Delivery {row['id']} of jiwa is a copy of {number} with another body." in made.out
+    assert "is not repeated, by a copy neither" in made.out
+    trail = await database.fetchrow("SELECT actor, reason FROM changes WHERE became = 'copied'")
+    assert (person(), f"as {row['id']} with another body: wrong order") == tuple(trail)
+
+
+async def test_a_copy_is_listed_shown_traced_and_exported_as_one(
+    hookline, put, database, one_route, tmp_path
+):
+    number = await put(dispatch="done", body=b'{"InvoiceID": "A"}')
+    (tmp_path / "fixed.json").write_text('{"InvoiceID": "B"}')
+    await hookline("replay", number, "--body", tmp_path / "fixed.json", "--yes")
+    [row] = await copies_made(database)
+
+    listed, machine = await hookline("list"), await hookline("list", "--json")
+    shown, first = await hookline("show", row["id"]), await hookline("show", number)
+    traced = await hookline(str(row["id"]), group="trace")
+    exported = await hookline("export")
+
+    assert number[:8] in listed.out.splitlines()[1]
+    assert [number, None] == [each["copy_of"] for each in machine.json]
+    assert f"{number}, with another body" in shown.out
+    assert f"1 (hookline inbox list --key {number})" in first.out
+    assert "copied" in first.out
+    assert f"a copy of {number}, with another body" in traced.out
+    assert [None, {"body": True, "parameters": {}, "route": None}] == [
+        each["changed"] for each in exported.lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (
+            ("--parameter", "invoice_id=7"),
+            1,
+            "routes.orders: parameter invoice_id: Input should be a valid string",
+        ),
+        (("--parameter", "invoice=B"), 1, "routes.orders: parameter invoice: the flow has no such parameter"),
+        (("--parameter", "nothing"), 2, "--parameter 1 is not NAME=VALUE"),
+        (("--parameter", "a=1", "--parameter", "a=2"), 2, "--parameter a is there twice"),
+        (("--body", "/nowhere/x"), 2, "Cannot read /nowhere/x"),
+        (("--parameter", "a=1", "--route", "sales"), 2, "no route 'sales' of jiwa. There are: orders"),
+        (("--parameter", "a=1", "--source", "jiwa"), 2, "are for one delivery: name it by its id"),
+    ],
+)
+async def test_a_copy_that_does_not_fit_is_refused_and_names_the_place(
+    hookline, put, database, one_route, words, code, told
+):
+    number = await put(dispatch="done", body=b'{"InvoiceID": "A"}')
+
+    ended = await hookline("replay", number, *words, "--yes")
+
+    assert (code, True) == (ended.code, told in ended.err), ended.err
+    assert [] == await copies_made(database)
+
+
+async def test_a_parameter_is_json_or_a_text(hookline, put, database, one_route):
+    number = await put(dispatch="done", body=b'{"InvoiceID": "A"}')
+
+    for value in ('"7"', "INV 7"):
+        ended = await hookline("replay", number, "--parameter", f"invoice_id={value}", "--yes")
+        assert 0 == ended.code, ended.err
+
+    rows = await copies_made(database)
+    assert ["7", "INV 7"] == sorted(row["changed"]["parameters"]["orders"]["invoice_id"] for row in rows)
+    assert {b'{"InvoiceID": "A"}'} == {row["body"] for row in rows}
+
+
+async def test_a_parameter_is_of_the_one_route_that_is_named_where_there_are_more(hookline, put, database):
+    number = await put()
+
+    ended = await hookline("replay", number, "--parameter", "invoice_id=B", "--yes")
+
+    assert (2, True) == (ended.code, "name it with --route. There are: orders, copies" in ended.err), (
+        ended.err
+    )

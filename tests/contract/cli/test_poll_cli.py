@@ -9,7 +9,7 @@ from cyclopts import CycloptsError
 from pydantic import SecretStr
 
 from hookline.cli import app
-from hookline.clients import JiwaClient, JiwaKey
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.errors import HooklineError
 from hookline.polling.poller import NoAccount

@@ -6,19 +6,11 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import (
-    JetadviceClient,
-    JetadviceUser,
-    JifelineApp,
-    JifelineClient,
-    JiwaClient,
-    JiwaKey,
-    JiwaUser,
-    SensorproClient,
-    SensorproUser,
-    ZentitleClient,
-    ZentitleKey,
-)
+from hookline.clients.jetadvice import JetadviceClient, JetadviceUser
+from hookline.clients.jifeline import JifelineApp, JifelineClient
+from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 from hookline.simulators.server import running
 
 PRO = "6453300110"  # a product of the simulator

@@ -7,15 +7,8 @@ import time
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import (
-    AnswerLost,
-    JiwaClient,
-    JiwaKey,
-    RateLimited,
-    Unavailable,
-    UnexpectedAnswer,
-    Unreachable,
-)
+from hookline.clients import AnswerLost, RateLimited, Unavailable, UnexpectedAnswer, Unreachable
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 
 PRO = "6453300110"
 

@@ -5,16 +5,8 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import (
-    Conflict,
-    JiwaClient,
-    JiwaUser,
-    NotAllowed,
-    NotFound,
-    Refused,
-    operations,
-    pages,
-)
+from hookline.clients import Conflict, NotAllowed, NotFound, Refused, operations, pages
+from hookline.clients.jiwa import JiwaClient, JiwaUser
 from hookline.clients.jiwa.debtors import ChangedContactName, NewContactName
 from hookline.clients.jiwa.models import ChangedLine, ChangedNote, NewLine, NewNote, NewPayment
 from hookline.clients.jiwa.quotes import ChangedQuoteLine, NewQuoteLine

@@ -3,7 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JetadviceClient, JetadviceUser, Refused, SensorproClient, SensorproUser
+from hookline.clients import Refused
+from hookline.clients.jetadvice import JetadviceClient, JetadviceUser
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
 from hookline.clients.sensorpro.models import NewContact
 from hookline.facts import facts_of
 

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from hookline.clients import JifelineClient, operations
+from hookline.clients import operations
+from hookline.clients.jifeline import JifelineClient
 
 SAMPLES = {
     path.name.partition(".")[0]: json.loads(path.read_text())

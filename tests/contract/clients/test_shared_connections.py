@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import SharedConnections, ZentitleClient, ZentitleKey
+from hookline.clients import SharedConnections
 from hookline.clients import transport as transport_module
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
 

@@ -6,7 +6,8 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import InvalidInput, JiwaClient, JiwaKey
+from hookline.clients import InvalidInput
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.facts import Facts
 from hookline.probe.frame import Probe, findings, run, step
 from hookline.probe.shapes import MAX_ROWS, shape

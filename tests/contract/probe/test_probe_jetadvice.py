@@ -5,17 +5,12 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JetadviceClient, JetadviceUser
+from hookline.clients.jetadvice import JetadviceClient, JetadviceUser
 from hookline.facts import facts_of
-from hookline.probe.frame import Probe, findings, run, steps_of
+from hookline.probe.frame import steps_of
+from tests.contract.probe.variants import probed_by, probed_variants
 
 STEPS = steps_of("jetadvice")
-SPOKEN = [
-    (fact.id, variant)
-    for fact in facts_of("jetadvice").facts
-    if any(fact.id in each.confirms for each in STEPS)
-    for variant in fact.variants
-]
 
 
 @pytest.fixture
@@ -25,14 +20,12 @@ def probed(sandbox):
     async def run_it(*, write=True, form="basic", password="sandbox-jetadvice-password", **inputs):
         user = JetadviceUser("api@sandbox.example", SecretStr(password), form)
         async with JetadviceClient(sandbox.jetadvice.url, user) as client:
-            probe = Probe(client, inputs)
-            ended = {each.step.name: each.outcome async for each in run(probe, STEPS, write=write)}
-        return probe, ended, {each.fact: each for each in findings(probe, STEPS)}
+            return await probed_by(client, inputs, write=write)
 
     return run_it
 
 
-@pytest.mark.parametrize(("fact", "variant"), SPOKEN)
+@pytest.mark.parametrize(("fact", "variant"), probed_variants("jetadvice"))
 async def test_each_variant_of_a_fact_that_is_probed_is_seen_as_what_it_is(sandbox, probed, fact, variant):
     sandbox.jetadvice.dialect.speak({fact: variant})
 

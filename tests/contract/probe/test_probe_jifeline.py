@@ -5,19 +5,14 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JifelineApp, JifelineClient
-from hookline.facts import facts_of
+from hookline.clients.jifeline import JifelineApp, JifelineClient
 from hookline.probe.frame import Probe, findings, run, steps_of
 from hookline.simulators import running
+from tests.contract.probe.variants import probed_variants
 
 STEPS = steps_of("jifeline")
 PROBED = {name for each in STEPS for name in each.confirms}
-VARIANTS = [
-    (fact.id, variant)
-    for fact in facts_of("jifeline").facts
-    if fact.id in PROBED
-    for variant in fact.variants
-]
+VARIANTS = probed_variants("jifeline")
 
 
 @pytest.fixture

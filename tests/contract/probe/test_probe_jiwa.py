@@ -3,15 +3,14 @@
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import JiwaClient, JiwaKey
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.facts import facts_of
 from hookline.probe.frame import Probe, findings, run, steps_of
+from tests.contract.probe.variants import probed_variants
 
 STEPS = steps_of("jiwa")
 CONFIRMED = {name for each in STEPS for name in each.confirms}
-VARIANTS = [
-    (fact.id, variant) for fact in facts_of("jiwa").facts if fact.id in CONFIRMED for variant in fact.variants
-]
+VARIANTS = probed_variants("jiwa")
 
 
 @pytest.fixture

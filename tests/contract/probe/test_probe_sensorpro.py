@@ -5,19 +5,14 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import SensorproClient, SensorproUser
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
 from hookline.facts import facts_of
-from hookline.probe.frame import Probe, findings, run, steps_of
+from hookline.probe.frame import steps_of
 from hookline.simulators.sensorpro import simulator
+from tests.contract.probe.variants import probed_by, probed_variants
 
 STEPS = steps_of("sensorpro")
 BROADCAST = {"broadcast": f"{simulator.CAMPAIGN}/1", "campaign": "51"}
-SPOKEN = [
-    (fact.id, variant)
-    for fact in facts_of("sensorpro").facts
-    if any(fact.id in each.confirms for each in STEPS)
-    for variant in fact.variants
-]
 
 
 @pytest.fixture
@@ -30,14 +25,12 @@ def probed(sandbox):
         known = user.session(sandbox.sensorpro.url)
         known.expire(known.token)  # the simulator was set back
         async with SensorproClient(sandbox.sensorpro.url, user) as client:
-            probe = Probe(client, BROADCAST | inputs)
-            ended = {each.step.name: each.outcome async for each in run(probe, STEPS, write=write)}
-        return probe, ended, {each.fact: each for each in findings(probe, STEPS)}
+            return await probed_by(client, BROADCAST | inputs, write=write)
 
     return run_it
 
 
-@pytest.mark.parametrize(("fact", "variant"), SPOKEN)
+@pytest.mark.parametrize(("fact", "variant"), probed_variants("sensorpro"))
 async def test_each_variant_of_a_fact_that_is_probed_is_seen_as_what_it_is(sandbox, probed, fact, variant):
     sandbox.sensorpro.dialect.speak({fact: variant})
 

@@ -3,19 +3,14 @@
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import ZentitleClient, ZentitleKey
-from hookline.facts import facts_of
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 from hookline.probe.frame import Probe, findings, run, steps_of
+from tests.contract.probe.variants import probed_variants
 
 PRO = "6453300110"
 STEPS = steps_of("zentitle")
 CONFIRMED = {name for each in STEPS for name in each.confirms}
-VARIANTS = [
-    (fact.id, variant)
-    for fact in facts_of("zentitle").facts
-    if fact.id in CONFIRMED
-    for variant in fact.variants
-]
+VARIANTS = probed_variants("zentitle")
 
 
 @pytest.fixture

@@ -2,15 +2,20 @@
 
 import asyncio
 import itertools
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from blocks import base
+from blocks.jiwa import JiwaCredentials
 from hookline.cli.secrets import _advice
-from hookline.clients import JiwaClient, JiwaKey, pages
+from hookline.clients import pages
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.errors import ConfigurationError
+from hookline.provisioning import fingerprints
 from hookline.provisioning.changes import AS_IT_IS, MADE
 from hookline.provisioning.subscriptions import (
     EVENTS,
@@ -23,11 +28,14 @@ from hookline.provisioning.subscriptions import (
     subscriptions,
 )
 from hookline.settings import Settings
-from hookline.simulators import JiwaSimulator, Sandbox, running
+from hookline.simulators import Sandbox, running
+from hookline.simulators.jiwa import JiwaSimulator
 from hookline.simulators.jiwa.webhooks import RetryPolicy
 
 KEY = "sandbox-jiwa-key"
 OLD, NEW = "the-old-secret-of-jiwa", "the-new-secret-of-jiwa"
+OF_NORTH = "the-secret-of-another-jiwa"
+BOTH = ("jiwa", "jiwa-north")
 HOOKS = Path(__file__).parents[3] / "deployments" / "hooks.yaml"
 PATIENT = RetryPolicy(first_wait=0.02, longest_wait=0.02, attempts=10_000)
 
@@ -205,12 +213,53 @@ async def test_once_nothing_waits_only_the_new_secret_is_sent(
     rotated()
     await ensure(renew_unseen=True)
     gateway.is_up = True
+    await change("comes by the new one")
     await nothing_waits(jiwa)
 
     again = await ensure(renew_unseen=True)
 
-    assert [(0, ()), (0, ())] == [(each.waiting, each.old) for each in again]
-    assert both(NEW) == secrets_sent(patient)
+    assert (0, ()) == (again[1].waiting, again[1].old)
+    assert [(EVENTS[1], NEW)] == [each for each in secrets_sent(patient) if each[0] == EVENTS[1]]
+
+
+async def test_where_nothing_is_shown_and_nothing_can_be_changed_it_ends_with_one_that_is_seen_to_work(
+    patient, jiwa, ensure, change, rotated
+):
+    patient.dialect.speak({"subscription-headers-shown": "hidden", "request-headers-replaced": "missing"})
+    await ensure()
+    rotated()
+
+    made = await ensure(renew_unseen=True)
+    not_seen = await ensure(renew_unseen=True)
+    before = secrets_sent(patient)
+    await change("comes by the new one")
+    await nothing_waits(jiwa)
+    seen = await ensure(renew_unseen=True)
+    again = await ensure(renew_unseen=True)
+
+    assert [f"{MADE_BESIDE}; {UNSEEN}", UNSEEN] == [each[1].result for each in (made, not_seen)]
+    assert ([1, 1], sorted([*both(OLD), *both(NEW)])) == (
+        [len(each[1].old) for each in (made, not_seen)],
+        before,
+    )
+    assert [(AS_IT_IS, ())] * 2 == [(each[1].result, each[1].old) for each in (seen, again)]
+    assert [NEW] == [secret for event, secret in secrets_sent(patient) if event == EVENTS[1]]
+
+
+async def test_a_file_of_fingerprints_that_cannot_be_read_is_none(tmp_path):
+    (tmp_path / fingerprints.NAME).write_bytes(b"[\xff")
+
+    made = fingerprints.Fingerprints(tmp_path)
+
+    assert made.matches("7", NEW) is None
+    made.note("7", NEW)
+    assert (True, False, 0o600) == (
+        made.matches("7", NEW),
+        made.matches("7", OLD),
+        (tmp_path / fingerprints.NAME).stat().st_mode & 0o777,
+    )
+    made.forget("7")
+    assert made.matches("7", NEW) is None
 
 
 async def test_what_is_right_is_left_as_it_is(ensure):
@@ -226,6 +275,71 @@ async def test_apply_notices_a_changed_secret_though_the_list_shows_none(patient
 
     assert [GIVEN] * 2 == [each.change for each in reported]
     assert both(NEW) == secrets_sent(patient)
+
+
+@pytest.fixture
+async def north(monkeypatch, tmp_path):
+    """A second Jiwa, `north`, with a source and a secret of its own; settings that name both sources."""
+    hooks = tmp_path / "hooks.yaml"
+    hooks.write_text(
+        "".join(["sources:", *(f"\n  {each}: {{preset: jiwa, header: X-Hookline-Key}}" for each in BOTH)]),
+        encoding="utf-8",
+    )
+    async with running() as sandbox:
+        monkeypatch.setenv("JIWA_NORTH_BASE_URL", sandbox.jiwa.url)
+        monkeypatch.setenv("JIWA_NORTH_API_KEY", KEY)
+        monkeypatch.setenv("HOOKLINE_SECRET_JIWA_NORTH", OF_NORTH)
+        yield sandbox.jiwa, Settings(home=tmp_path, hooks=hooks)
+
+
+def addresses(simulator):
+    return {
+        each.row["URL"]
+        for subscriber in simulator.webhooks.subscribers.values()
+        for each in subscriber.subscriptions.values()
+    }
+
+
+@pytest.mark.usefixtures("jiwa")
+async def test_each_jiwa_posts_to_the_source_of_its_name_with_its_own_secret(patient, north, gateway):
+    other, settings = north
+
+    made, again = [await subscribe_jiwa(settings, gateway.url, dry_run=False) for _ in range(2)]
+
+    assert [[MADE] * 4, [AS_IT_IS] * 4] == [[each.change for each in rows] for rows in (made, again)]
+    assert [both(OLD), both(OF_NORTH)] == [secrets_sent(each) for each in (patient, other)]
+    assert [{f"{gateway.url}/hooks/{each}"} for each in BOTH] == [
+        addresses(each) for each in (patient, other)
+    ]
+
+
+@pytest.mark.usefixtures("jiwa")
+async def test_an_account_that_only_prefect_has_is_subscribed_by_its_stored_block(
+    north, gateway, monkeypatch
+):
+    other, settings = north
+    for name in ("BASE_URL", "API_KEY"):
+        monkeypatch.delenv(f"JIWA_NORTH_{name}")
+    block = JiwaCredentials(base_url=other.url, api_key=SecretStr(KEY))
+    monkeypatch.setitem(base._loaded, (JiwaCredentials, "north"), (time.monotonic(), block))
+
+    await subscribe_jiwa(settings, gateway.url, dry_run=False)
+
+    assert both(OF_NORTH) == secrets_sent(other)
+
+
+@pytest.mark.usefixtures("jiwa")
+async def test_another_jiwa_without_a_source_is_left_alone_and_named(north, gateway, ensure):
+    other, _ = north
+
+    reported = await subscribe_jiwa(ensure.settings, gateway.url, dry_run=False)
+
+    assert ("jiwa north", f"left alone: {HOOKS} has no source jiwa-north", False) == (
+        reported[0].name,
+        reported[0].change,
+        reported[0].is_change,
+    )
+    assert {} == other.webhooks.subscribers
 
 
 async def test_other_headers_of_a_subscription_stay(patient, ensure, rotated):

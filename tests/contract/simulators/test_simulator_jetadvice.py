@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from hookline.simulators import InvalidControlError, JetadviceSimulator, Sandbox, running
+from hookline.simulators import InvalidControlError, Sandbox, running
+from hookline.simulators.jetadvice import JetadviceSimulator
 
 OPERATIONS = JetadviceSimulator.operations
 BEHIND_THE_LOGIN = sorted(OPERATIONS.keys() - {"login"})

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from hookline.simulators import InvalidControlError, JifelineSimulator, Sandbox, running
-from hookline.simulators.jifeline import tickets
+from hookline.simulators import InvalidControlError, Sandbox, running
+from hookline.simulators.jifeline import JifelineSimulator, tickets
 
 FORM = {
     "grant_type": "client_credentials",

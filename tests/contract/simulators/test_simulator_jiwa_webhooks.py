@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from hookline.simulators import JiwaSimulator, Sandbox, running
+from hookline.simulators import Sandbox, running
+from hookline.simulators.jiwa import JiwaSimulator
 from hookline.simulators.jiwa.webhooks import GIVEN_UP, SENT, WAITING, RetryPolicy
 
 QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.02, attempts=3, timeout=5)

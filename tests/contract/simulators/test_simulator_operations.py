@@ -9,13 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hookline.simulators import (
-    JetadviceSimulator,
-    JifelineSimulator,
-    JiwaSimulator,
-    SensorproSimulator,
-    ZentitleSimulator,
-)
+from hookline.simulators.jetadvice import JetadviceSimulator
+from hookline.simulators.jifeline import JifelineSimulator
+from hookline.simulators.jiwa import JiwaSimulator
+from hookline.simulators.sensorpro import SensorproSimulator
+from hookline.simulators.zentitle import ZentitleSimulator
 
 TABLE = Path(__file__).parents[2] / "samples" / "operations.csv"
 SIMULATORS = {

@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from hookline.errors import HooklineError
-from hookline.simulators import JiwaSimulator, Sandbox, running
+from hookline.simulators import Sandbox, running
 from hookline.simulators.dialect import Dialect
+from hookline.simulators.jiwa import JiwaSimulator
 
-VENDORS = ["jiwa", "zentitle", "sensorpro", "jetadvice", "jifeline"]
+VENDORS = ["jiwa", "zentitle", "sensorpro", "jetadvice", "jifeline", "http"]
 
 
 def free_ports():
@@ -120,5 +121,5 @@ async def test_a_sandbox_speaks_its_dialect_after_a_reset_too():
     sandbox.jiwa.dialect.speak({"empty-lists": "empty"})
     sandbox.reset()
 
-    assert [7] * 5 == [simulator.dialect.seed for simulator in sandbox]
+    assert [7] * len(VENDORS) == [simulator.dialect.seed for simulator in sandbox]
     assert Dialect("jiwa", 7).spoken == sandbox.jiwa.dialect.spoken != Dialect("jiwa").spoken

@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from hookline.simulators import ZentitleSimulator
+from hookline.simulators.zentitle import ZentitleSimulator
 
 PRO = "6453300110"
 TEAM = "6872450105"

@@ -6,7 +6,7 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hookline.simulators import ZentitleSimulator
+from hookline.simulators.zentitle import ZentitleSimulator
 
 SOUND = {
     "productid": "3659410102",

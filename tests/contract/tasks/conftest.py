@@ -3,17 +3,25 @@
 import pytest
 from pydantic import SecretStr
 
-from blocks import (
-    JetadviceCredentials,
-    JifelineCredentials,
-    JiwaCredentials,
-    SensorproCredentials,
-    ZentitleCredentials,
-)
+from blocks.jetadvice import JetadviceCredentials
+from blocks.jifeline import JifelineCredentials
+from blocks.jiwa import JiwaCredentials
+from blocks.sensorpro import SensorproCredentials
+from blocks.zentitle import ZentitleCredentials
 from hookline.simulators.server import running
 from tasks.effects import BusinessKey
 
-pytest.register_assert_rewrite("writes", "main_flow")
+pytest.register_assert_rewrite(
+    *(
+        "writes",
+        "main_flow",
+        "credited_orders",
+        "renewed_licenses",
+        "tried_products",
+        "synced_customers",
+        "billed_meters",
+    )
+)
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +70,9 @@ def sensorpro(sandbox):
 @pytest.fixture
 def jetadvice(sandbox):
     password = SecretStr("sandbox-jetadvice-password")
+    login = sandbox.jetadvice.dialect.settings().get("JETADVICE_LOGIN", "basic")
     return JetadviceCredentials(
-        base_url=sandbox.jetadvice.url, username="api@sandbox.example", password=password
+        base_url=sandbox.jetadvice.url, username="api@sandbox.example", password=password, login=login
     )
 
 

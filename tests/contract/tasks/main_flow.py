@@ -27,16 +27,16 @@ MAX_WAITS = 50
 
 
 @contextmanager
-def stored(*blocks):
-    """Blocks as if they were stored by the name `default`, and just read."""
+def stored(*blocks, name="default"):
+    """Blocks as if they were stored by this name, and just read."""
     for block in blocks:
-        block._block_document_name = "default"
-        base._loaded[type(block), "default"] = (time.monotonic() + 3600, block)
+        block._block_document_name = name
+        base._loaded[type(block), name] = (time.monotonic() + 3600, block)
     try:
         yield
     finally:
         for block in blocks:
-            del base._loaded[type(block), "default"]
+            base._loaded.pop((type(block), name), None)
 
 
 @dataclass
@@ -61,14 +61,15 @@ class Shop:
         self.sandbox = sandbox
         self.jiwa = jiwa
 
-    async def paid_order(self, *lines, by="payment"):
+    async def paid_order(self, *lines, by="payment", customer=None):
         number = uuid4().hex[:8]
         async with self.jiwa.get_client() as client:
-            debtor = await client.create_debtor(
-                AccountNo=number, Name=f"Customer {number}", EmailAddress=f"{number}@customer.example"
-            )
+            if customer is None:
+                await client.create_debtor(
+                    AccountNo=number, Name=f"Customer {number}", EmailAddress=f"{number}@customer.example"
+                )
             order = await client.create_sales_order(
-                DebtorAccountNo=debtor.AccountNo,
+                DebtorAccountNo=customer.DebtorAccountNo if customer else number,
                 Lines=[
                     NewLine(PartNo=part, QuantityOrdered=units) for part, units in lines or [("LIC-PRO", 1)]
                 ],
@@ -104,6 +105,7 @@ class Shop:
             if not getattr(end.error, "transient", False) or failed[call] >= RETRIES:
                 return end
             failed[call] += 1
+            await asyncio.sleep(getattr(end.error, "retry_after", None) or 0)
 
     async def decide(self, end, order):
         """Say of an uncertain write what is true, as a person does who looks at the vendor; nothing, if there is none."""

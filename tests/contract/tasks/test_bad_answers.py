@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from flows.order_to_license import DECIDING
 from hookline.clients import CLIENTS, operations
+from hookline.settings import settings
 from hookline.simulators.forms import FORMS, OF_FIELDS
 
 LINES = (("LIC-PRO", 1), ("LIC-TEAM", 2))
@@ -196,6 +197,17 @@ async def test_an_order_that_is_paid_in_the_ledger_is_not_taken_for_an_unpaid_on
     if not end.is_done:
         assert is_for_people(end, case), end
         end = await shop.run(order)
+    assert (True, []) == (end.is_done, shop.wrong(order, *LINES)), end
+
+
+async def test_an_order_that_jiwas_list_does_not_show_yet_is_waited_for(shop, environment):
+    environment.setenv("HOOKLINE_LANDING_SECONDS", "3")
+    settings.cache_clear()
+    shop.sandbox.jiwa.faults.add("create_sales_order", "show_late", seconds=2)
+    order = await shop.paid_order(*LINES, by="ledger")
+
+    end = await shop.run(order)
+
     assert (True, []) == (end.is_done, shop.wrong(order, *LINES)), end
 
 

@@ -15,7 +15,7 @@ import asyncio, sys
 
 from pydantic import SecretStr
 
-from blocks import JiwaCredentials
+from blocks.jiwa import JiwaCredentials
 from tasks import jiwa
 from tasks.effects import BusinessKey
 

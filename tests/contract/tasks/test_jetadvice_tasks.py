@@ -3,7 +3,8 @@
 import pytest
 from writes import ReadBack, Vendor, Write
 
-from hookline.clients import JetadviceClient, VendorError, operations
+from hookline.clients import VendorError, operations
+from hookline.clients.jetadvice import JetadviceClient
 from tasks import jetadvice as tasks
 
 

@@ -3,7 +3,8 @@
 import pytest
 from writes import ReadBack, Vendor, Write
 
-from hookline.clients import InvalidInput, JifelineClient, VendorError, operations
+from hookline.clients import InvalidInput, VendorError, operations
+from hookline.clients.jifeline import JifelineClient
 from tasks import jifeline as tasks
 
 VIN, OTHER_VIN = "WVWZZZ1KZAW000001", "WVWZZZ1KZAW000002"

@@ -5,7 +5,8 @@ import pytest
 from pydantic import SecretStr
 from writes import ReadBack, Vendor, Write
 
-from hookline.clients import InvalidInput, JiwaClient, JiwaKey, Refused, VendorError, operations
+from hookline.clients import InvalidInput, Refused, VendorError, operations
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.facts import facts_of
 from hookline.journal import EffectConflict
 from tasks import jiwa as tasks

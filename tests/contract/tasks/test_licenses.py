@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from flows.licenses import Licensing, LineItem
+from flows.licenses import Licensing, LineItem, Place
 from hookline import context
 from hookline.catalog import Product
 from hookline.clients import pages
 from hookline.database import high_water
+from hookline.database.connection import outside
 from hookline.errors import HooklineError
 from hookline.inbox import holding
 from hookline.journal import EffectUncertain
@@ -28,7 +29,7 @@ async def licensing(sandbox, zentitle, business):
         await client.create_company(company="ACME", productid=PRODUCT.product_id, global_=1)
     company = (await zentitle_tasks.find_company.fn(zentitle, "ACME", "")).id
     catalog = SimpleNamespace(when_enlarged="license")
-    return Licensing(zentitle, catalog, business, None, None, company)
+    return Licensing(catalog, business, None, None, places={"default": Place(zentitle, company)})
 
 
 @pytest.fixture(autouse=True)
@@ -41,26 +42,30 @@ def batch():
 async def allocate(licensing, quantity, product=PRODUCT):
     codes = []
     for step, number in await licensing._allocations(LineItem("license LIC", product, quantity)):
-        codes += await licensing._allocate(product, step, number)
+        codes += await licensing._allocate(licensing.places["default"], product, step, number)
     return codes
 
 
 async def codes_of(licensing):
-    async with licensing.zentitle.get_client() as client:
-        rows = pages(client.list_license_codes, productid=PRODUCT.product_id, companyId=licensing.company)
+    place = licensing.places["default"]
+    async with place.zentitle.get_client() as client:
+        rows = pages(client.list_license_codes, productid=PRODUCT.product_id, companyId=place.company)
         return sorted([row.licenseCode async for row in rows])
 
 
-async def went_back(database):
+async def went_back(database, settings):
     """The database is restored to before the order, and a person lets it go on."""
     await database.execute("DELETE FROM effects")
     await high_water.hold(database, "It is old.")
     async with database.acquire() as connection:
-        await holding.release(connection, actor="ann", reason="looked at")
+        await holding.release(connection, outside(settings), actor="ann", reason="looked at")
+    await database.execute(
+        "UPDATE lineage SET readback_first_since = readback_first_since - interval '1 hour'"
+    )
 
 
 async def test_after_a_restore_the_imported_codes_of_a_forgotten_order_are_found(
-    sandbox, database, zentitle, business, licensing
+    sandbox, database, database_settings, zentitle, business, licensing
 ):
     [code] = await allocate(licensing, 1)
     note = zentitle_tasks.create_license_note
@@ -71,7 +76,7 @@ async def test_after_a_restore_the_imported_codes_of_a_forgotten_order_are_found
         licensecode=code,
         description="Order 7",
     )
-    await went_back(database)
+    await went_back(database, database_settings)
 
     again = await allocate(licensing, 1)
 
@@ -79,10 +84,10 @@ async def test_after_a_restore_the_imported_codes_of_a_forgotten_order_are_found
 
 
 async def test_after_a_restore_imported_codes_that_say_nothing_ask_a_person(
-    sandbox, database, zentitle, licensing
+    sandbox, database, database_settings, zentitle, licensing
 ):
     [code] = await allocate(licensing, 1)
-    await went_back(database)
+    await went_back(database, database_settings)
 
     with pytest.raises(EffectUncertain, match=code):
         await allocate(licensing, 1)
@@ -91,9 +96,9 @@ async def test_after_a_restore_imported_codes_that_say_nothing_ask_a_person(
 
 
 async def test_after_a_restore_a_new_order_of_a_company_without_codes_is_licensed(
-    sandbox, database, zentitle, licensing
+    sandbox, database, database_settings, zentitle, licensing
 ):
-    await went_back(database)
+    await went_back(database, database_settings)
 
     codes = await allocate(licensing, 1)
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from hookline.clients import CLIENTS, InvalidInput, NotFound, VendorError, auth, operations
 from hookline.facts import facts_of
 
-VOLATILE = {"Id", "CreatedAt", "SQLServerDateTime", "Result", "Total", "RequestHeaders", "Headers"}
-"""What is another each time, and what a dialect may leave out: the number of all rows, and headers with a secret."""
+VOLATILE = {"Id", "CreatedAt", "SQLServerDateTime", "Result", "Total", "RequestHeaders", "Headers", "OptOut"}
+"""What is another each time, and what a dialect may leave out: the number of rows, secret headers, who opted out."""
 CAMPAIGN = "3f0c6a52-9d1e-4b7a-8c35-5e0f7a9b2d14"
 EMPTY = [[], {"Results": []}, {"Contact": []}]
 """An empty list, which a vendor may also say in words."""
@@ -102,7 +102,11 @@ async def assert_the_same_is_read(reader, usual, dialect):
     assert {} == different, dialect
 
 
-@pytest.mark.parametrize("vendor", CLIENTS)
+MIN_READS = {"jiwa": 20, "zentitle": 12, "sensorpro": 3, "jetadvice": 9, "jifeline": 15}
+"""The least number of calls that find their inputs in the seed data."""
+
+
+@pytest.mark.parametrize("vendor", MIN_READS)
 async def test_in_every_variant_of_a_fact_the_same_is_read(sandbox, accounts, vendor):
     reader, simulator = Reader(accounts[vendor]), getattr(sandbox, vendor)
     await reader.read()  # to find the inputs
@@ -120,7 +124,7 @@ async def test_in_every_variant_of_a_fact_the_same_is_read(sandbox, accounts, ve
 @pytest.mark.parametrize(
     "seeds", [range(1, 6), pytest.param(range(6, 100), marks=pytest.mark.long)], ids=["some", "many"]
 )
-@pytest.mark.parametrize("vendor", CLIENTS)
+@pytest.mark.parametrize("vendor", MIN_READS)
 async def test_in_dialects_that_a_seed_draws_the_same_is_read(sandbox, accounts, vendor, seeds):
     reader, simulator = Reader(accounts[vendor]), getattr(sandbox, vendor)
     await reader.read()
@@ -136,7 +140,3 @@ async def test_in_dialects_that_a_seed_draws_the_same_is_read(sandbox, accounts,
             }
         )
         await assert_the_same_is_read(reader, usual, f"dialect {seed}: {simulator.dialect.spoken}")
-
-
-MIN_READS = {"jiwa": 20, "zentitle": 12, "sensorpro": 3, "jetadvice": 9, "jifeline": 15}
-"""The least number of calls that find their inputs in the seed data."""

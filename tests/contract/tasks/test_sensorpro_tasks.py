@@ -3,7 +3,8 @@
 import pytest
 from writes import ReadBack, SentBlindly, Vendor, Write
 
-from hookline.clients import Refused, SensorproClient, VendorError, operations
+from hookline.clients import Refused, VendorError, operations
+from hookline.clients.sensorpro import SensorproClient
 from hookline.journal import EffectConflict
 from hookline.simulators.sensorpro.campaigns import CAMPAIGN
 from hookline.simulators.sensorpro.imports import FILE

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from flows.customers import Account, company_of
-from flows.licenses import Licensing, LineItem
+from flows.licenses import Licensing, LineItem, Place
 from hookline import context
 from hookline.catalog import Product
 from hookline.clients import Refused, UnknownSentence, VendorError
@@ -39,7 +39,8 @@ async def license_an_order(zentitle, business, product=YEAR):
     contact = SimpleNamespace(FirstName="Ines")
     catalog = SimpleNamespace(when_enlarged="license", computer_id_field="")
     customer = SimpleNamespace(account=CUSTOMER, contact=contact)
-    licensing = Licensing(zentitle, catalog, business, order, customer, company)
+    places = {"default": Place(zentitle, company)}
+    licensing = Licensing(catalog, business, order, customer, places=places)
     return company, await licensing.license_line(LineItem("license LIC", product, 1))
 
 

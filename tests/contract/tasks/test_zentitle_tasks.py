@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from writes import ReadBack, SentBlindly, Vendor, Write
 
-from blocks import ZentitleCredentials
+from blocks.zentitle import ZentitleCredentials
 from hookline.clients import AnswerLost, InvalidInput, Unavailable, UnexpectedAnswer
 from hookline.journal import EffectUncertain
 from hookline.simulators.zentitle.seed import (

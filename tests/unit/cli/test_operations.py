@@ -48,6 +48,16 @@ def test_a_vendor_s_operations_are_listed_for_people(capsys):
     assert not [line for line in lines if line.startswith("jiwa")]
 
 
+def test_one_operation_is_described_with_its_inputs(capsys):
+    operations("jifeline", "get_ticket")
+
+    described = capsys.readouterr().out
+
+    assert "hookline call jifeline get_ticket id=…" in described
+    with pytest.raises(ConfigurationError, match="Do you mean get_ticket"):
+        operations("jifeline", "get_tickets")
+
+
 def test_listing_does_not_load_prefect():
     """It takes seconds."""
     done = subprocess.run(

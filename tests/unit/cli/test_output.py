@@ -102,7 +102,7 @@ def test_a_trace_takes_any_text(text):
 @hostile
 def test_what_tail_tells_is_one_line(text):
     change = {"route": text, "effect_id": None, "subject": "dispatch", "delivery_id": None, "source": text}
-    change |= {"was": text, "became": text, "reason": text, "actor": text, "at": 0}
+    change |= {"was": text, "became": text, "reason": text, "actor": text, "label": text, "at": 0}
 
     line = _line(change | {"at": Moment()})
 

@@ -8,15 +8,9 @@ import pytest
 from clocks import set_clock
 from pydantic import SecretStr
 
-from hookline.clients import (
-    JiwaClient,
-    JiwaKey,
-    JiwaUser,
-    SensorproClient,
-    SensorproUser,
-    ZentitleClient,
-    ZentitleKey,
-)
+from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 
 AUTHS = {
     "jiwa": (JiwaClient, lambda secret: JiwaKey(SecretStr(secret))),

@@ -9,8 +9,10 @@ import zlib
 import httpx
 import pytest
 
-from hookline.clients import JetadviceClient, JifelineClient, UnexpectedAnswer, Unreachable
+from hookline.clients import UnexpectedAnswer, Unreachable
 from hookline.clients.answers import MAX_ANSWER_BYTES, MAX_DEPTH, json_value
+from hookline.clients.jetadvice import JetadviceClient
+from hookline.clients.jifeline import JifelineClient
 
 DEBTOR = {"DebtorID": "1", "AccountNo": "A1", "Name": "x"}
 

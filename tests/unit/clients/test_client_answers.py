@@ -13,18 +13,18 @@ from vendor_answers import answer, body_of
 from hookline.clients import (
     CLIENTS,
     Conflict,
-    JiwaClient,
     NotAuthenticated,
     NotFound,
     Refused,
-    SensorproClient,
     Unavailable,
     UnexpectedAnswer,
     VendorError,
-    ZentitleClient,
     operations,
 )
+from hookline.clients.jiwa import JiwaClient
+from hookline.clients.sensorpro import SensorproClient
 from hookline.clients.sensorpro.client import is_trusted_endpoint
+from hookline.clients.zentitle import ZentitleClient
 
 OPERATIONS = {
     f"{vendor}.{name}": operation

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hookline.clients import JiwaClient, VendorError, errors
+from hookline.clients import VendorError, errors
 from hookline.clients.answers import MAX_WAIT, retry_after
 from hookline.clients.errors import kind_of
+from hookline.clients.jiwa import JiwaClient
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, VendorError)]
 

@@ -12,17 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hookline.clients import (
-    CLIENTS,
-    InvalidInput,
-    JiwaClient,
-    SensorproClient,
-    VendorError,
-    ZentitleClient,
-    operations,
-)
+from hookline.clients import CLIENTS, InvalidInput, VendorError, operations
+from hookline.clients.jiwa import JiwaClient
 from hookline.clients.operation import is_one_segment
+from hookline.clients.sensorpro import SensorproClient
 from hookline.clients.sensorpro.models import Mailbox, NewContact
+from hookline.clients.zentitle import ZentitleClient
 from hookline.errors import HooklineError
 
 ROOT = "https://vendor.example/base"

@@ -14,21 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hookline.clients import (
-    AnswerLost,
-    JiwaClient,
-    JiwaKey,
-    JiwaUser,
-    NotAuthenticated,
-    SensorproClient,
-    SensorproUser,
-    UnexpectedAnswer,
-    Unreachable,
-    VendorError,
-    ZentitleKey,
-    pages,
-)
+from hookline.clients import AnswerLost, NotAuthenticated, UnexpectedAnswer, Unreachable, VendorError, pages
+from hookline.clients.jiwa import JiwaClient, JiwaKey, JiwaUser
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
 from hookline.clients.transport import tls
+from hookline.clients.zentitle import ZentitleKey
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.redaction import redact
 

@@ -8,15 +8,24 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+import hookline.facts
 from hookline.clients import CLIENTS, operations
 from hookline.errors import HooklineError
-from hookline.facts import FOLDER, Fact, Facts, facts_of
+from hookline.facts import Fact, Facts, facts_of
 from hookline.simulators.dialect import Dialect
 from hookline.simulators.faults import InvalidControlError
+from hookline.vendors import vendors
 
-SIMULATORS = FOLDER.with_name("simulators")
+SIMULATORS = Path(hookline.facts.__file__).with_name("simulators")
 NAMED = re.compile(r"""dialect\[["']([\w-]+)["']\]|# fact: ([\w-]+)""")
 
+VENDOR = """
+from pathlib import Path
+from hookline.vendors import Vendor
+
+VENDOR = Vendor(name="acme", title="Acme", settings="none", client="none", block="none", tasks="none",
+                facts=Path(__file__).with_name("facts.yaml"))
+"""
 FACT = {"id": "a", "fact": "It is so.", "trust": "public", "source": "S, page 1", "breaks": "All."}
 
 
@@ -72,7 +81,7 @@ def test_each_fact_is_about_an_operation_a_model_or_a_field_that_exists(vendor):
     assert set(facts_of(vendor).records) <= set(models)
 
 
-@pytest.mark.parametrize("vendor", CLIENTS)
+@pytest.mark.parametrize("vendor", [name for name in CLIENTS if vendors()[name].facts])
 def test_what_a_simulator_says_of_a_fact_is_said_of_one_that_exists(vendor):
     known = {fact.id: fact for fact in facts_of(vendor).facts}
     text = "".join(path.read_text() for path in sorted((SIMULATORS / vendor).glob("*.py")))
@@ -105,10 +114,11 @@ def test_two_facts_of_one_id_are_refused():
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """Writes a table of facts for a vendor of its own."""
-    monkeypatch.setattr("hookline.facts.FOLDER", tmp_path)
-    (tmp_path / "acme").mkdir()
-    facts_of.cache_clear()
-    yield tmp_path / "acme" / "facts.yaml"
+    package = tmp_path / "vendors" / "acme"
+    package.mkdir(parents=True)
+    (package / "vendor.py").write_text(VENDOR)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield package / "facts.yaml"
     facts_of.cache_clear()
 
 

@@ -18,8 +18,6 @@ from vendor_answers import answer
 from hookline.clients import (
     AnswerLost,
     InvalidInput,
-    JetadviceClient,
-    JetadviceUser,
     NotAllowed,
     NotFound,
     Refused,
@@ -28,6 +26,7 @@ from hookline.clients import (
     VendorError,
     operations,
 )
+from hookline.clients.jetadvice import JetadviceClient, JetadviceUser
 from hookline.errors import ConfigurationError
 
 ROOT = "https://api2.jetadvice.example"

@@ -17,8 +17,6 @@ from vendor_answers import answer
 
 from hookline.clients import (
     InvalidInput,
-    JifelineApp,
-    JifelineClient,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -29,6 +27,7 @@ from hookline.clients import (
     operations,
     pages,
 )
+from hookline.clients.jifeline import JifelineApp, JifelineClient
 from hookline.errors import ConfigurationError
 
 ROOT = "https://partner-api.example"

@@ -8,16 +8,8 @@ import pytest
 from pydantic import SecretStr
 from vendor_answers import answer
 
-from hookline.clients import (
-    AnswerLost,
-    Conflict,
-    InvalidInput,
-    JiwaClient,
-    JiwaKey,
-    NotAllowed,
-    NotAuthenticated,
-    pages,
-)
+from hookline.clients import AnswerLost, Conflict, InvalidInput, NotAllowed, NotAuthenticated, pages
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.errors import ConfigurationError
 
 ORDER = {"InvoiceID": "i1"}

@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from vendor_answers import answer
 
-from hookline.clients import (
-    Conflict,
-    InvalidInput,
-    JiwaClient,
-    JiwaUser,
-    NotFound,
-    Refused,
-    Unavailable,
-    UnexpectedAnswer,
-    pages,
-)
+from hookline.clients import Conflict, InvalidInput, NotFound, Refused, Unavailable, UnexpectedAnswer, pages
+from hookline.clients.jiwa import JiwaClient, JiwaUser
 from hookline.clients.jiwa.debtors import ChangedContactName
 from hookline.clients.jiwa.models import (
     ChangedLine,

@@ -8,16 +8,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import (
-    InvalidInput,
-    Refused,
-    SensorproClient,
-    SensorproUser,
-    UnexpectedAnswer,
-    VendorError,
-    operations,
-    pages,
-)
+from hookline.clients import InvalidInput, Refused, UnexpectedAnswer, VendorError, operations, pages
+from hookline.clients.sensorpro import SensorproClient, SensorproUser
 from hookline.clients.sensorpro.models import NO_FORM
 
 ROOT = "https://vendor.example"

@@ -7,17 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from hookline.clients import (
-    InvalidInput,
-    NotAllowed,
-    NotFound,
-    Refused,
-    UnexpectedAnswer,
-    ZentitleClient,
-    ZentitleKey,
-    operations,
-    pages,
-)
+from hookline.clients import InvalidInput, NotAllowed, NotFound, Refused, UnexpectedAnswer, operations, pages
+from hookline.clients.zentitle import ZentitleClient, ZentitleKey
 
 ROOT = "https://vendor.example"
 OPERATIONS = operations(ZentitleClient)
@@ -503,7 +494,9 @@ def test_both_spellings_of_a_profile_are_one():
 
 def test_a_trial_is_read_with_its_number_in_text_and_its_words():
     row = {
+        "computerId": "kQe0MRH12bYgemkYW2bc",
         "trialPeriod": "30",
+        "expires": "2019-03-02T10:00:00",
         "converted": "true",
         "trialStatus": "Trial Expired",
         "licenseCode": 3274861020157066211,

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from hookline.clients import ZentitleClient, operations
+from hookline.clients import operations
+from hookline.clients.zentitle import ZentitleClient
 from hookline.facts import facts_of
 
 SAMPLES = json.loads((Path(__file__).parents[2] / "samples" / "zentitle.json").read_text())

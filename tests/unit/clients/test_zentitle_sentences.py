@@ -4,10 +4,9 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from hookline.accounts import zentitle
-from hookline.clients import NotFound, Refused, UnexpectedAnswer, UnknownSentence, ZentitleClient
-from hookline.clients.zentitle import Sentences
-from hookline.settings import ZentitleSettings
+from hookline.clients import NotFound, Refused, UnexpectedAnswer, UnknownSentence
+from hookline.clients.zentitle import Sentences, ZentitleClient
+from hookline.shipped.zentitle import ZentitleSettings
 
 ACCOUNT = {"base_url": "https://zentitle.example", "customer_id": "1234", "api_key": "the-key"}
 
@@ -79,7 +78,7 @@ def test_a_setting_that_would_fit_any_answer_is_refused(setting):
 
 
 async def ask(answer, name, inputs, **settings):
-    client = zentitle(ZentitleSettings(**ACCOUNT, **settings))
+    client = ZentitleClient.connect(ZentitleSettings(**ACCOUNT, **settings))
     client.transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
     async with client:
         return await getattr(client, name)(**inputs)

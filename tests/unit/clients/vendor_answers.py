@@ -12,6 +12,7 @@ def answer(value=None, status=200, **options):
 
 
 NAMES = {
+    "http": "title detail error error_description message errors code id data next",
     "jiwa": "ResponseStatus ErrorCode Errors Message Results InvoiceID RecID Id SessionId Lines QuantityOrdered Total",
     "zentitle": """licenseCode features featureDetails systemInfo clientInfo groupUsers parameterValue notes created
                    companyID company userName groupID productId enabled trialPeriod Message""",

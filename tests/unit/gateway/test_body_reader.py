@@ -45,7 +45,7 @@ async def test_a_source_with_costly_bodies_waits_for_itself_while_another_is_ser
         note("first", "costly", ENDLESS), note("second", "costly", SHORT), note("third", "other", SHORT)
     )
 
-    assert ["third", "first: 413", "second"] == finished
+    assert ["third", "first: 503", "second"] == finished
 
 
 async def test_a_costly_body_that_waits_too_long_for_its_source_is_to_be_sent_again(read, monkeypatch):
@@ -55,4 +55,7 @@ async def test_a_costly_body_that_waits_too_long_for_its_source_is_to_be_sent_ag
         read("costly", ENDLESS), read("costly", SHORT), return_exceptions=True
     )
 
-    assert (413, 503) == (endless.status, waiting.status)
+    assert (503, 503) == (endless.status, waiting.status)
+    assert ["The body took too long", "Cannot store this now;"] == [
+        each.detail[:22] for each in (endless, waiting)
+    ]

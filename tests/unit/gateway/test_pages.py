@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.gateway.views import addresses, formatting, queries
+from hookline.gateway.views.copying import Text, exact
 from hookline.gateway.views.preview import indented_json, indented_xml, preview
 from hookline.gateway.views.rendering import TEMPLATES
 from hookline.gateway.views.sources import Card
@@ -21,9 +22,11 @@ from hookline.inbox import dry_run, stats
 from hookline.inbox.holding import Holding
 from hookline.inbox.refusals import Refusal
 from hookline.inbox.search import Filter, Listing, Selection
+from hookline.labels import about_value
 from hookline.outages.store import Account
-from hookline.states import DELIVERIES
+from hookline.states import DELIVERIES, WAITS
 from hookline.text import typed
+from hookline.waits.forms import Field
 
 anything = (
     st.text()
@@ -74,8 +77,11 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "deployment": "f/d",
         "key": text,
         "label": text,
+        "about": {"order": about_value(f".{text}")},
+        "label_problem": text,
         "state": "uncertain",
         "reason": text,
+        "replaced_by": DELIVERY,
         "attempts": 1,
         "replays": 0,
         "flow_run_id": FLOW_RUN,
@@ -93,6 +99,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "state": "uncertain",
         "reason": text,
         "expected": 2,
+        "needs": {text: "text"},
         "reference": [text],
         "attempts": 1,
         "flow_run_id": FLOW_RUN,
@@ -111,30 +118,66 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "id": DELIVERY, "source": "s", "external_id": text, "received_at": moment, "state": "uncertain",
         "method": "POST", "query": headers, "reason": text, "duplicates": 1, "duplicate_at": moment, "others": 2, "repeats_id": DELIVERY,
         "headers": headers, "content_type": text, "altered": ["redacted"], "dispatches": [dispatch], "issue_id": None, "bundle_id": DELIVERY,
+        "copy_of": DELIVERY, "copies": 2, "listened_from": text, "listened_id": DELIVERY, "changed": {"body": True, "parameters": {text: {text: text}}},
+        "label": text, "about": {"customer": about_value(f".{text}")}, "label_problem": text, "replaces": 1,
     }  # fmt: skip
     common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "flash": text, "known": True}
     typed = text.encode(errors="replace").decode()  # as Starlette decodes it
-    filter_ = Filter(source=typed, key=typed, text=typed, state="failed")
+    filter_ = Filter(source=typed, key=typed, about=typed, text=typed, state="failed")
     sent = stats.Source("s", {"failed": 3}, ["failed"], moment, moment, 1, pause)
     refused = Refusal("s", 400, typed, 3, moment, moment, typed, {typed: typed})
-    source = Card("s", None, text, sent, [("r", "f/d")], [refused])
+    listener = {"source": "s", "actor": text, "since": moment}
+    source = Card("s", None, text, sent, [("r", "f/d")], [refused], listeners=[listener])
     issue = {
         "id": 7, "kind": "failed", "title": text, "advice": text, "reason": text, "count": 3, "waiting": 2,
         "before": 1, "first_at": moment, "last_at": moment, "acknowledged_by": text, "acknowledged_at": moment,
         "closes_itself": True, "closed_at": None,
     }  # fmt: skip
+    wait = {
+        "id": DELIVERY, "what": text, "reason": text, "state": "waiting", "until": moment, "closed_at": moment,
+        "created_at": moment, "since": moment, "flow_run_id": FLOW_RUN, "delivery_id": DELIVERY, "people": [text, "ben"],
+        "waiting_delivery_id": DELIVERY, "answered_by": text, "answered_way": "link", "person": text,
+        "questions": [{"person": text, "sent_at": None, "error": text}],
+    }  # fmt: skip
+    fields = [
+        Field("yes", text, text, "boolean", required=True, default=None),
+        Field("text", text, text, "text", required=False, default=text),
+        Field("short", text, text, "text", required=True, default=text, max_length=20),
+        Field("one", text, text, "choice", required=True, default=text, choices=[text, "b"]),
+    ]
+    asked = {"fields": fields, "values": {"text": text}, "problems": {text: text}, "summary": text}
     away = Account("zentitle/default", "zentitle", "away", moment, text, moment, 3, 12)
     html = {
         "delivery": {
             "delivery": delivery,
-            "effects": [effect],
+            "effects": [effect, effect | {"state": "failed"}],
             "trail": [change],
+            "waits": [wait],
             "verified": text,
             "body": preview(body, content_type),
             "absence": None,
-            "can": {"replay": True, "discard": True, "again": {"r"}, "routes": ["another"]},
+            "can": {"replay": True, "discard": True, "again": {"r"}, "routes": ["another"], "change": True},
         },
-        "uncertain": {"effects": [effect | {"delivery_id": DELIVERY}]},
+        "copy": {
+            "delivery": delivery,
+            "text": Text(typed),
+            "problem": text,
+            "body": exact(typed),
+            "route": text,
+            "reason": exact(typed),
+            "routes": [{"name": text, "parameters": text, "field": text, "typed": exact(typed)}],
+        },
+        "copy_preview": {
+            "delivery": delivery,
+            "original": DELIVERY,
+            "change": text,
+            "fields": {"body": exact(typed)},
+            "rehearsed": {
+                "items": 3,
+                "starts": [{"route": text, "deployment": text, "key": text, "lines": [(text, text, text)]}],
+            },
+        },
+        "uncertain": {"effects": [effect | {"delivery_id": DELIVERY, "delivery_label": text}]},
         "inbox": {
             "counts": dict.fromkeys((*queries.COUNTED_STATES, "uncertain"), 3),
             "running": Running(
@@ -149,11 +192,20 @@ def pages_of(body, *, headers, text, content_type="application/json"):
             "processes": {text: text},
             "pauses": [pause],
             "sources": ["s"],
-            "filter": Filter(key=typed, text=typed),
+            "filter": Filter(key=typed, about=typed, text=typed),
             "narrowed": False,
             "listing": Listing([delivery], older=7),
         },
         "sources": {"cards": [source], "problems": [wrong]},
+        "waits": {
+            "waits": [wait],
+            "state": "waiting",
+            "states": WAITS.states,
+            "counts": {"answer": 1},
+            "MAX_WAITS": 9,
+        },
+        "wait": {"wait": wait, **asked},
+        "answer": {"wait": wait, "mine": False, "question": text, **asked},
         "bulk": {
             "act": "discard",
             "parts": [dry_run.Part("s", "failed", 3, None), dry_run.Part("s", "done", 1, "is over")],
@@ -172,6 +224,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
                     "source": "s",
                     "external_id": text,
                     "route": None,
+                    "label": text,
                     "state": "failed",
                     "reason": text,
                     "waits_for": None,

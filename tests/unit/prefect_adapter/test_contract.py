@@ -1,7 +1,7 @@
 """
 What Hookline assumes of Prefect's inside, a test an assumption: a Prefect that is otherwise fails here, with a sentence.
 
-The ways to its server are in `test_storable`, its waits in `test_waits`.
+The ways to its server are in `test_storable`, its waits in `test_suspended_runs`.
 """
 
 import ast
@@ -18,8 +18,11 @@ import pytest
 from prefect import Task, flow
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, FlowRunPolicy
+from prefect.context import FlowRunContext
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.flow_engine import FlowRunEngine as SyncFlowRunEngine
+from prefect.runtime import flow_run
 from prefect.server import schemas
 from prefect.server.api import deployments
 from prefect.server.orchestration import core_policy
@@ -27,7 +30,15 @@ from prefect.utilities.schema_tools import validation
 from prefect.workers.base import BaseWorker
 from prefect.workers.process import ProcessWorker
 
-from hookline.prefect_adapter import flow_run_engine, patching, result_storage, retries, run_marks
+from hookline.prefect_adapter import (
+    flow_run_engine,
+    patching,
+    result_storage,
+    retries,
+    run_marks,
+    run_names,
+    threaded_run,
+)
 from hookline.prefect_adapter.parameter_schema import server_schema
 from hookline.prefect_adapter.worker import DrainableWorker
 
@@ -41,13 +52,14 @@ PUBLIC = (
     "prefect.exceptions",
     "prefect.runtime",
     "prefect.states",
+    "prefect.task_runners",
     "prefect.variables",
 )
 """Modules of Prefect that anyone may import; those in its documentation."""
 ELSEWHERE = {
     "hookline/provisioning/deployment_changes.py": {"prefect.runner.storage", "prefect.workers.process"},
     "hookline/sandbox/paid_orders.py": {"prefect.logging.handlers"},
-    "hookline/health/schedules.py": set(),
+    "blocks/http.py": {"prefect.blocks.core"},
 }
 """Other imports that are documented, and wanted in one file."""
 
@@ -72,6 +84,7 @@ def require(part, *texts, why):
         (flow_run_engine.FlowRunEngine, AsyncFlowRunEngine),
         (flow_run_engine.BatchFlowRun, AsyncFlowRunEngine),
         (flow_run_engine.DispatchFlowRun, AsyncFlowRunEngine),
+        (threaded_run.ThreadedFlowRun, SyncFlowRunEngine),
         (DrainableWorker, ProcessWorker),
     ],
     ids=lambda cls: cls.__name__,
@@ -92,6 +105,46 @@ def test_the_loop_of_a_flow_run_is_the_one_that_execute_repeats():
         "async with engine.run_context():",
         "await engine.call_flow_fn()",
         why="FlowRunEngine.execute repeats this loop.",
+    )
+
+
+def test_the_loop_of_a_synchronous_flow_run_is_the_one_that_execute_repeats():
+    require(
+        prefect.flow_engine.run_flow_sync,
+        "with engine.start():",
+        "while engine.is_running():",
+        "with engine.run_context():",
+        "engine.call_flow_fn()",
+        why="ThreadedFlowRun.execute repeats this loop.",
+    )
+    require(SyncFlowRunEngine.set_state, "propose_state_sync(", why="ThreadedFlowRun.set_state guards it.")
+    require(
+        SyncFlowRunEngine.run_context, "self.handle_exception(exc)", why="What fails a run is decided there."
+    )
+    require(
+        SyncFlowRunEngine.initialize_run,
+        "SyncClientContext.get_or_create()",
+        "self.handle_crash(exc)",
+        why="A thread has a client of its own, and what interrupts it is no crash.",
+    )
+
+    assert 1 == source(SyncFlowRunEngine).count("propose_state_sync(")
+
+
+@pytest.mark.parametrize(
+    "run", [prefect.flow_engine.run_generator_flow_sync, prefect.flow_engine.run_generator_flow_async]
+)
+def test_a_flow_that_is_a_generator_succeeds_when_it_is_exhausted(run):
+    require(run, "gen = flow.fn(", "engine.handle_success(", why="call_flow_fn exhausts it in the same way.")
+
+
+def test_prefects_own_time_outs_of_threads_raise_an_exception_in_them():
+    from prefect._internal.concurrency import cancellation
+
+    require(
+        cancellation._send_exception_to_thread,
+        "PyThreadState_SetAsyncExc",
+        why="A thread that is stopped is interrupted in the same way.",
     )
 
 
@@ -296,3 +349,27 @@ async def test_the_server_finds_the_times_of_a_cron_schedule(timezone):
     times = await schemas.schedules.CronSchedule(cron="10 * * * *", timezone=timezone).get_dates(2)
 
     assert 3600 == (times[1] - times[0]).total_seconds()
+
+
+def test_a_block_type_is_registered_by_the_same_comparison_that_we_make():
+    source = inspect.getsource(Block.register_type_and_schema.__wrapped__)
+
+    assert [True, True] == [
+        part in source
+        for part in (
+            "_should_update_block_type(\n                    local_block_type=local_block_type",
+            "checksum=cls._calculate_schema_checksum(),\n                    version=cls.get_block_schema_version()",
+        )
+    ], "Prefect registers a block type by another comparison: see hookline/prefect_adapter/block_types.py"
+
+
+async def test_a_flow_sees_its_run_under_the_name_that_was_noted():
+    run = FlowRun(flow_id=uuid4(), name="as it began", tags=["a"])
+    client, parameters = SimpleNamespace(), {}
+    context = FlowRunContext.model_construct(flow_run=run, parameters=parameters, client=client)
+
+    with context:
+        run_names.note("order 100123", ["order:100123"])
+        seen = flow_run.name, flow_run.tags
+
+    assert ("order 100123", ["order:100123"]) == seen, "a flow reads its run elsewhere: see run_names"

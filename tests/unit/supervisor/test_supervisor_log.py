@@ -1,3 +1,4 @@
+import errno
 import io
 
 import pytest
@@ -91,3 +92,34 @@ def test_a_stream_without_the_letters_still_gets_the_line():
     Log(["engine"], file).line("engine", "é")
 
     assert b"engine ? ?\n" == raw.getvalue()
+
+
+class Disk(io.StringIO):
+    """A file on a disk that can be full."""
+
+    full = False
+
+    def write(self, text):
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lines_that_cannot_be_written_are_counted_and_stop_nothing():
+    file = Disk()
+    log = Log(["engine"], file)
+
+    log.line("engine", "one")
+    file.full = True
+    for text in ("two", "three"):
+        log.line("engine", text)
+    file.full = False
+    log.line("engine", "four")
+    log.line("engine", "five")
+
+    assert [
+        "engine │ one",
+        "       │ about 2 lines are missing here: they could not be written",
+        "engine │ four",
+        "engine │ five",
+    ] == file.getvalue().splitlines()

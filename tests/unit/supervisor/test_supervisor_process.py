@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from hookline.supervisor import Process, Supervisor
+from hookline.supervisor import Process, Supervisor, supervisor
 from hookline.supervisor.process import Backoff, how_it_ended
 
 
@@ -13,6 +13,12 @@ def test_the_wait_doubles_up_to_ten_seconds():
     waits = [backoff.after(uptime=1) for _ in range(7)]
 
     assert [0.5, 1, 2, 4, 8, 10, 10] == waits
+
+
+def test_a_process_on_which_all_depends_waits_less():
+    backoff = supervisor._Child(Process(name="postgres", command=["postgres"], max_wait=2)).backoff
+
+    assert [0.5, 1, 2, 2] == [backoff.after(uptime=1) for _ in range(4)]
 
 
 def test_a_minute_of_health_begins_the_waits_again():

@@ -26,17 +26,25 @@ CREATE TABLE deliveries (
     repeats_id     uuid REFERENCES deliveries ON DELETE SET NULL, -- came under its id with another body
     bundle_id      uuid REFERENCES deliveries ON DELETE SET NULL, -- the request that it is an item of
     envelope       jsonb,                                        -- the plain values around an item; NULL: it is none
+    copy_of        uuid REFERENCES deliveries ON DELETE SET NULL, -- what a person copied with a change
+    changed        jsonb,                                        -- of a copy: what was changed; NULL: it is none
+    listened_from  text,                                         -- the other Hookline that verified it; NULL: this one
+    listened_id    uuid,                                         -- its id there
     state          text NOT NULL
                    CHECK (state IN ('received', 'held', 'dispatched', 'running', 'done', 'failed', 'uncertain',
-                                    'doubled', 'rejected', 'discarded', 'unrouted', 'split')),
+                                    'doubled', 'rejected', 'replaced', 'discarded', 'unrouted', 'split')),
     reason         text,
     only_route     text,                                         -- replayed to this route, whatever its condition
     routing_attempts integer NOT NULL DEFAULT 0,                 -- counted before each: the third is the last
     routing_until  timestamptz,                                  -- an engine routes it, or it waits, until then
     routing_owner  text,                                         -- that engine
+    ordering_keys  text[] NOT NULL DEFAULT '{}',                 -- of one that cannot be routed yet: later ones wait
     duplicates     integer NOT NULL DEFAULT 0,
     duplicate_at   timestamptz,
     issue_id       bigint,                                       -- the issue that it belongs to, or did last
+    label          text,                                         -- of one without a dispatch: as its route calls it
+    about          jsonb NOT NULL DEFAULT '{}',
+    label_problem  text,
     UNIQUE (source, external_id)
 )
 """
@@ -51,9 +59,12 @@ CREATE TABLE dispatches (
     deployment     text NOT NULL,
     parameters     jsonb NOT NULL,
     key            text,                                         -- ordering key: one at a time, in order
+    label          text,                                         -- as people call it, and its flow run
+    about          jsonb NOT NULL DEFAULT '{}',                  -- names and values by which people find it
+    label_problem  text,                                         -- why a part of these two is missing
     state          text NOT NULL DEFAULT 'dispatched'
                    CHECK (state IN ('dispatched', 'running', 'held', 'done', 'failed', 'uncertain', 'doubled',
-                                    'discarded')),
+                                    'replaced', 'discarded')),
     reason         text,
     attempts       integer NOT NULL DEFAULT 0,
     replays        integer NOT NULL DEFAULT 0,                   -- each replay is a flow run of its own
@@ -63,6 +74,9 @@ CREATE TABLE dispatches (
     lost_by        text[] NOT NULL DEFAULT '{}',                 -- those of which it is not known if they live
     spared         boolean NOT NULL DEFAULT false,               -- one death was not counted: everything died with it
     not_before     timestamptz NOT NULL DEFAULT now(),
+    quiet          interval,                                     -- it waits until nothing more of its key comes
+    quiet_since    timestamptz,                                  -- the first of those whose place it took
+    replaced_by    uuid,                                         -- the later delivery that took its place
     lease_owner    text,
     lease_until    timestamptz,
     flow_run_id    uuid,
@@ -88,6 +102,7 @@ CREATE TABLE effects (
     step           text NOT NULL,
     label          text NOT NULL,                                -- the key in a person's words
     operation      text NOT NULL,                                -- vendor.operation
+    account        text NOT NULL DEFAULT '',                     -- vendor/block; its ids are unique there alone
     state          text NOT NULL DEFAULT 'intended'
                    CHECK (state IN ('intended', 'done', 'failed', 'uncertain', 'doubled', 'undone', 'kept')),
     digest         text NOT NULL,                                -- of the request
@@ -95,6 +110,7 @@ CREATE TABLE effects (
     scope          text,                                         -- the place at the vendor that a read-back counts
     baseline       jsonb,                                        -- what was there before the first attempt
     expected       integer NOT NULL DEFAULT 0,                   -- how many vendor references it must bring
+    needs          jsonb,                                        -- of an answer that is a record: its required fields
     reference      text[] NOT NULL DEFAULT '{}',                 -- the vendor's ids of what it brought
     answer         jsonb,                                        -- as the vendor gave it, for people
     reason         text,
@@ -153,13 +169,14 @@ CREATE TABLE batches (                                           -- that are run
 """
 
 CHANGES = """
-CREATE TABLE changes (                                           -- the audit trail, written by triggers alone
+CREATE TABLE changes (                                           -- the audit trail, written by triggers (`inbox.audit`)
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at             timestamptz NOT NULL DEFAULT clock_timestamp(),
-    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source', 'database')),
+    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source', 'database', 'wait')),
     delivery_id    uuid REFERENCES deliveries ON DELETE CASCADE,
     dispatch_id    uuid,
     effect_id      bigint,
+    wait_id        uuid,
     source         text,
     was            text,
     became         text NOT NULL,
@@ -203,6 +220,15 @@ CREATE TABLE sessions (                                          -- log-ins of p
 )
 """
 
+CONNECTING = """
+CREATE TABLE connecting (                                        -- people on their way to a vendor, to connect an account
+    state          bytea PRIMARY KEY,                            -- digest of what comes back with the code, once
+    session        bytea NOT NULL,                               -- digest of the browser's session: no other may finish
+    account        text NOT NULL,
+    expires_at     timestamptz NOT NULL
+)
+"""
+
 CONFIGURATION_PROBLEMS = """
 CREATE TABLE configuration_problems (                            -- parts of a process's files that are not in force
     process        text NOT NULL,                                -- such as `engine at host`
@@ -213,6 +239,30 @@ CREATE TABLE configuration_problems (                            -- parts of a p
     seen_at        timestamptz NOT NULL DEFAULT now(),
     event_due      boolean NOT NULL DEFAULT true,                -- Prefect has no event of it yet
     PRIMARY KEY (process, kind, name)
+)
+"""
+
+# Listening (hookline.inbox.listening) ----------------------------------------------------------------------------
+
+LISTENERS = """
+CREATE TABLE listeners (                                         -- other Hooklines that are sent what a source sends
+    id             uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    source         text NOT NULL,
+    actor          text NOT NULL,                                -- who listens, as the admin token and they say
+    since          timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+LISTENING = """
+CREATE TABLE listening (                                         -- how far this one has listened to others
+    source         text NOT NULL,
+    address        text NOT NULL,
+    history        uuid NOT NULL,                                -- the lineage of the other one
+    latest         bigint NOT NULL,                              -- its deliveries up to this `seq` were offered
+    begins_at      timestamptz NOT NULL,                         -- what came before was not asked for
+    at             timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, address)
 )
 """
 
@@ -229,6 +279,7 @@ CREATE TABLE lineage (                                           -- one row: the
     held_reason      text,
     readback_first_since timestamptz,                            -- a person let it go on: writes are looked for first
     readback_first_actor text,
+    released_at      timestamptz,                                -- the last time that a person let it go on
     event_due        boolean NOT NULL DEFAULT false              -- Prefect has no event of it yet
 )
 """
@@ -327,6 +378,14 @@ CREATE TABLE silences (                                          -- how long eac
 )
 """
 
+SIZES = """
+CREATE TABLE sizes (                                             -- how large both databases were at the end of a day
+    day            date PRIMARY KEY,
+    at             timestamptz NOT NULL,
+    bytes          bigint NOT NULL
+)
+"""
+
 # The transaction says who acts and why, where it is a person; else the connection says which process it is.
 ACTOR = """
 CREATE FUNCTION actor() RETURNS text LANGUAGE sql STABLE AS $$
@@ -345,7 +404,14 @@ CREATE FUNCTION delivery_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO changes (subject, delivery_id, source, was, became, actor, reason, event_due)
     VALUES ('delivery', NEW.id, NEW.source, CASE TG_OP WHEN 'UPDATE' THEN OLD.state END, NEW.state, actor(),
-            why(NEW.reason), NEW.state IN ('received', 'held', 'rejected', 'unrouted', 'discarded'));
+            CASE WHEN TG_OP = 'INSERT' AND NEW.copy_of IS NOT NULL
+                 THEN concat_ws(' with ', 'a copy of ' || NEW.copy_of, why(NEW.reason)) ELSE why(NEW.reason) END,
+            NEW.state IN ('received', 'held', 'rejected', 'unrouted', 'discarded'));
+    IF TG_OP = 'INSERT' AND NEW.copy_of IS NOT NULL THEN         -- what was copied says so, too
+        INSERT INTO changes (subject, delivery_id, source, became, actor, reason)
+        VALUES ('delivery', NEW.copy_of, NEW.source, 'copied', actor(),
+                concat_ws(' with ', 'as ' || NEW.id, why(NEW.reason)));
+    END IF;
     RETURN NULL;
 END $$
 """
@@ -361,11 +427,28 @@ BEGIN
     PERFORM FROM deliveries WHERE id = NEW.delivery_id FOR NO KEY UPDATE;   -- two dispatches may end at once
     UPDATE deliveries d SET state = worst.state, reason = worst.reason, only_route = NULL
     FROM (SELECT p.state, p.reason FROM dispatches p WHERE p.delivery_id = NEW.delivery_id
-          ORDER BY array_position('{uncertain,failed,doubled,held,running,dispatched,done,discarded}', p.state), p.seq
+          ORDER BY array_position('{uncertain,failed,doubled,held,running,dispatched,done,replaced,discarded}', p.state), p.seq
           LIMIT 1) AS worst
     WHERE d.id = NEW.delivery_id AND (TG_OP = 'INSERT' OR d.only_route IS NULL)   -- that one is still to be routed
       AND (d.state, d.reason) IS DISTINCT FROM (worst.state, worst.reason);
     RETURN NULL;
+END $$
+"""
+
+# By anybody, a dispatch is done only where nothing of it is doubled. `journal.store.doubled` locks the dispatch
+# before it changes the effect, so that one of the two sees the other.
+DISPATCH_DOUBLED = """
+CREATE FUNCTION dispatch_doubled() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    double effects;
+BEGIN
+    SELECT * INTO double FROM effects WHERE dispatch_id = NEW.id AND state = 'doubled' ORDER BY id LIMIT 1;
+    IF FOUND THEN
+        NEW.state := 'doubled';
+        NEW.reason := double.reason;
+        NEW.waits_for := double.id;
+    END IF;
+    RETURN NEW;
 END $$
 """
 
@@ -417,6 +500,16 @@ BEGIN
 END $$
 """
 
+LISTENER_CHANGED = """
+CREATE FUNCTION listener_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, source, was, became, actor)
+    VALUES ('source', coalesce(NEW.source, OLD.source), CASE TG_OP WHEN 'DELETE' THEN 'listened' END,
+            CASE TG_OP WHEN 'INSERT' THEN 'listened' ELSE 'not listened' END, coalesce(NEW.actor, OLD.actor));
+    RETURN NULL;
+END $$
+"""
+
 # What `hookline.states` does not have as a transition is refused for everybody.
 REFUSE_TRANSITION = """
 CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -428,29 +521,31 @@ END $$
 TRANSITIONS = """
 CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
-        WHEN 'received' THEN '{held,dispatched,running,failed,uncertain,doubled,rejected,discarded,unrouted,split}'::text[]
-        WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
-        WHEN 'dispatched' THEN '{received,held,running,done,failed,doubled,discarded}'::text[]
-        WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,doubled,discarded}'::text[]
+        WHEN 'received' THEN '{held,dispatched,running,done,failed,uncertain,doubled,rejected,discarded,unrouted,split}'::text[]
+        WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,doubled,replaced,discarded}'::text[]
+        WHEN 'dispatched' THEN '{received,held,running,done,failed,doubled,replaced,discarded}'::text[]
+        WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,doubled,replaced,discarded}'::text[]
         WHEN 'done' THEN '{received,held,dispatched,running,doubled}'::text[]
-        WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,doubled,discarded}'::text[]
-        WHEN 'uncertain' THEN '{received,held,dispatched,running,done,failed,doubled,discarded}'::text[]
-        WHEN 'doubled' THEN '{received,held,dispatched,running,done,failed,uncertain,discarded}'::text[]
-        WHEN 'rejected' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
-        WHEN 'discarded' THEN '{received,held,dispatched,running,done}'::text[]
-        WHEN 'unrouted' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
+        WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,doubled,replaced,discarded}'::text[]
+        WHEN 'uncertain' THEN '{received,held,dispatched,running,done,failed,doubled,replaced,discarded}'::text[]
+        WHEN 'doubled' THEN '{received,held,dispatched,running,done,failed,uncertain,replaced,discarded}'::text[]
+        WHEN 'rejected' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,replaced,discarded}'::text[]
+        WHEN 'replaced' THEN '{received,held,dispatched,running,done,doubled}'::text[]
+        WHEN 'discarded' THEN '{received,held,dispatched,running,done,doubled}'::text[]
+        WHEN 'unrouted' THEN '{received,held,dispatched,running,done,failed,uncertain,doubled,replaced,discarded}'::text[]
         WHEN 'split' THEN '{received}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
-        WHEN 'dispatched' THEN '{running,failed,discarded}'::text[]
+        WHEN 'dispatched' THEN '{running,failed,replaced,discarded}'::text[]
         WHEN 'running' THEN '{dispatched,held,done,failed,uncertain,doubled,discarded}'::text[]
-        WHEN 'held' THEN '{dispatched,running,done,failed,uncertain,discarded}'::text[]
+        WHEN 'held' THEN '{dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'done' THEN '{dispatched,doubled}'::text[]
-        WHEN 'failed' THEN '{dispatched,running,held,done,discarded}'::text[]
-        WHEN 'uncertain' THEN '{dispatched,running,held,done,discarded}'::text[]
+        WHEN 'failed' THEN '{dispatched,running,held,done,doubled,discarded}'::text[]
+        WHEN 'uncertain' THEN '{dispatched,running,held,done,doubled,discarded}'::text[]
         WHEN 'doubled' THEN '{dispatched,done,discarded}'::text[]
-        WHEN 'discarded' THEN '{dispatched,running,held,done}'::text[]
+        WHEN 'replaced' THEN '{dispatched}'::text[]
+        WHEN 'discarded' THEN '{dispatched,running,held,done,doubled}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
@@ -461,10 +556,16 @@ CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
         WHEN 'doubled' THEN '{done,undone}'::text[]
         WHEN 'undone' THEN '{doubled}'::text[]
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
+CREATE TRIGGER waits_transition BEFORE UPDATE OF state ON waits FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
+        WHEN 'waiting' THEN '{answered,expired,cancelled}'::text[]
+        ELSE '{waiting}' END)) EXECUTE FUNCTION refuse_transition();
 """
 
 # One statement each: what has no dispatch yet is changed by itself, else by its dispatches (depth 2).
 TRIGGERS = """
+CREATE TRIGGER dispatch_doubled BEFORE UPDATE OF state ON dispatches FOR EACH ROW
+    WHEN (NEW.state = 'done') EXECUTE FUNCTION dispatch_doubled();   -- its name is before those of the other BEFORE triggers
 CREATE TRIGGER delivery_received AFTER INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION delivery_changed();
 CREATE TRIGGER delivery_changed AFTER UPDATE OF state ON deliveries FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND pg_trigger_depth() = 0) EXECUTE FUNCTION delivery_changed();
@@ -472,12 +573,23 @@ CREATE TRIGGER dispatch_made AFTER INSERT ON dispatches FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER dispatch_changed AFTER UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION dispatch_changed();
 CREATE TRIGGER effect_resolved AFTER UPDATE OF state ON effects FOR EACH ROW
-    WHEN (OLD.state <> NEW.state AND ('uncertain' = OLD.state OR 'doubled' IN (OLD.state, NEW.state) OR NEW.state IN ('undone', 'kept')))
+    WHEN (OLD.state <> NEW.state AND ('uncertain' = OLD.state OR 'doubled' IN (OLD.state, NEW.state) OR NEW.state IN ('undone', 'kept')
+          OR (NEW.state = 'done' AND coalesce(current_setting('hookline.actor', true), '') <> '')))   -- by a person
     EXECUTE FUNCTION effect_resolved();
 CREATE TRIGGER effect_compensated AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.generation > 0 AND NEW.state IN ('done', 'kept'))
     EXECUTE FUNCTION effect_compensated();
 CREATE TRIGGER source_paused AFTER INSERT OR DELETE ON pauses FOR EACH ROW EXECUTE FUNCTION source_paused();
+CREATE TRIGGER listener_changed AFTER INSERT OR DELETE ON listeners FOR EACH ROW EXECUTE FUNCTION listener_changed();
+"""
+
+# What a label is found by: itself, each of its words, each value that it is about; in any case.
+TERMS_OF = """
+CREATE FUNCTION terms_of(label text, about jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg(DISTINCT lower(term)) FROM (
+        SELECT label UNION SELECT unnest(string_to_array(label, ' ')) UNION SELECT value FROM jsonb_each_text(about)
+    ) AS found (term) WHERE term <> ''
+$$
 """
 
 INDEXES = """
@@ -486,12 +598,23 @@ CREATE INDEX deliveries_source ON deliveries (source, seq);
 CREATE INDEX deliveries_received_at ON deliveries (received_at);
 CREATE INDEX deliveries_repeats ON deliveries (repeats_id, seq) WHERE repeats_id IS NOT NULL;
 CREATE INDEX deliveries_bundle ON deliveries (bundle_id, seq) WHERE bundle_id IS NOT NULL;
+CREATE INDEX deliveries_copy ON deliveries (copy_of, seq) WHERE copy_of IS NOT NULL;
+CREATE INDEX deliveries_listened ON deliveries (listened_id) WHERE listened_id IS NOT NULL;
 CREATE INDEX deliveries_received ON deliveries (source, seq) WHERE state = 'received';
+CREATE INDEX deliveries_ordering ON deliveries USING gin (ordering_keys) WITH (fastupdate = off)
+    WHERE ordering_keys <> '{}';
 CREATE INDEX deliveries_routing ON deliveries (seq) WHERE state = 'received' AND routing_attempts > 0;
 CREATE INDEX dispatches_open ON dispatches (source, seq) WHERE state IN ('dispatched', 'running');
 CREATE INDEX dispatches_open_key ON dispatches (key, seq) WHERE state IN ('dispatched', 'running', 'held');
 CREATE INDEX dispatches_state ON dispatches (state, seq) WHERE state <> 'done';
 CREATE INDEX dispatches_key_end ON dispatches (split_part(key, ' ', -1));   -- the business key
+CREATE INDEX dispatches_key_of_account ON dispatches (split_part(split_part(key, ' ', -1), '@', 1))
+    WHERE position('@' IN key) > 0;                                         -- its id, of another account
+CREATE INDEX dispatches_terms ON dispatches USING gin (terms_of(label, about)) WITH (fastupdate = off)
+    WHERE label IS NOT NULL OR about <> '{}';
+CREATE INDEX deliveries_terms ON deliveries USING gin (terms_of(label, about)) WITH (fastupdate = off)
+    WHERE label IS NOT NULL OR about <> '{}';
+CREATE INDEX dispatches_replaced_by ON dispatches (replaced_by) WHERE replaced_by IS NOT NULL;
 CREATE INDEX dispatches_flow_run ON dispatches (flow_run_id);
 CREATE INDEX dispatches_waits_for ON dispatches (waits_for) WHERE state = 'uncertain';
 CREATE INDEX dispatches_leases ON dispatches (lease_until) WHERE state = 'running';
@@ -499,6 +622,7 @@ CREATE INDEX dispatches_suspects ON dispatches (takeovers) WHERE state = 'dispat
 CREATE INDEX dispatches_lost_by ON dispatches (id) WHERE lost_by <> '{}';
 CREATE UNIQUE INDEX effects_once ON effects (workflow, key, step) WHERE state NOT IN ('undone', 'kept');
 CREATE INDEX effects_key ON effects (key);
+CREATE INDEX effects_key_of_account ON effects (split_part(key, '@', 1)) WHERE position('@' IN key) > 0;
 CREATE INDEX effects_depends_on ON effects USING gin (depends_on) WITH (fastupdate = off) WHERE depends_on <> '{}';
 CREATE INDEX compensation_steps_business ON compensation_steps (workflow, key);
 CREATE INDEX compensation_steps_compensates ON compensation_steps (compensates);
@@ -660,19 +784,172 @@ CREATE TABLE vendor_accounts (                                   -- accounts tha
 )
 """
 
+CREDENTIALS = """
+CREATE TABLE credentials (                                       -- credentials blocks, as credential-check found them
+    account        text PRIMARY KEY,                             -- vendor/block
+    vendor         text NOT NULL,
+    accepted       boolean,                                      -- NULL: its vendor never answered
+    since          timestamptz,                                  -- of accepted
+    detail         text NOT NULL DEFAULT '',                     -- as whom, or why not
+    advice         text NOT NULL DEFAULT '',
+    version        timestamptz,                                  -- of the block that the vendor answered about
+    tried_at       timestamptz,                                  -- when it answered last
+    away_since     timestamptz,                                  -- NULL: it answered the last time
+    away_detail    text NOT NULL DEFAULT '',
+    expires        date,                                         -- as the block says
+    warned         smallint NOT NULL DEFAULT 0,                  -- how many warnings of this end were sent
+    events_due     text[] NOT NULL DEFAULT '{}'                  -- Prefect has no event of them yet, in order
+)
+"""
+
 OUTAGE_INDEXES = """
 CREATE INDEX dispatches_waits_account ON dispatches (waits_account, seq) WHERE waits_account IS NOT NULL;
 CREATE INDEX dispatches_claimable ON dispatches (source, seq) WHERE state = 'dispatched' AND waits_account IS NULL;
 """
 
 
+# ---- Waits (hookline.waits) ----
+
+WAITS = """
+CREATE TABLE waits (                                             -- what runs wait for: a person's answer, or a delivery
+    id             uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    seq            bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    scope          text NOT NULL,                                -- whose it is: a flow run's, or a business's
+    name           text NOT NULL,                                -- which of its waits
+    kind           text NOT NULL CHECK (kind IN ('answer', 'delivery')),
+    fingerprint    text NOT NULL,                                -- of what it asked for: the code may change meanwhile
+    what           text NOT NULL,                                -- in words
+    state          text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'answered', 'expired', 'cancelled')),
+    reason         text,
+    flow_run_id    uuid NOT NULL,                                -- the run that began it
+    dispatch_id    uuid,                                         -- where a delivery started that
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    until          timestamptz NOT NULL,
+    closed_at      timestamptz,
+    wake           boolean NOT NULL DEFAULT false,               -- it is over, and its runs are still to be told so
+    ended_run      boolean NOT NULL DEFAULT false,               -- a run failed of its end: the next one asks again
+    source         text,                                         -- of the delivery
+    paths          text[],                                       -- of the values that it must have
+    match          jsonb,                                        -- those values, by their paths
+    match_key      text,                                         -- a digest of source, paths and values
+    since          timestamptz,                                  -- what came before does not count
+    backfill_from bigint,                                       -- deliveries behind this one are still to be looked at
+    delivery_id    uuid REFERENCES deliveries ON DELETE SET NULL, -- the one that answered
+    form           jsonb,                                        -- the schema of a person's answer
+    people         text[] NOT NULL DEFAULT '{}',                 -- who was asked
+    later          jsonb NOT NULL DEFAULT '[]',                  -- who is asked next, or which answer holds then
+    patience       interval,                                     -- the time for each of these
+    answer         jsonb,
+    answered_by    text,
+    answered_way   text,                                         -- link, page, shell, Prefect UI, delivery, default
+    UNIQUE (scope, name)
+)
+"""
+
+WAITING_RUNS = """
+CREATE TABLE waiting_runs (                                      -- suspended until a wait is over
+    wait_id        uuid NOT NULL REFERENCES waits ON DELETE CASCADE,
+    flow_run_id    uuid NOT NULL,
+    dispatch_id    uuid,                                         -- NULL: it runs in Prefect's worker
+    PRIMARY KEY (wait_id, flow_run_id)
+)
+"""
+
+QUESTIONS = """
+CREATE TABLE questions (                                         -- messages to people who are asked
+    wait_id        uuid NOT NULL REFERENCES waits ON DELETE CASCADE,
+    person         text NOT NULL,
+    next_at        timestamptz DEFAULT now(),                    -- NULL: it was sent, or cannot be
+    tries          integer NOT NULL DEFAULT 0,
+    sent_at        timestamptz,
+    error          text,
+    PRIMARY KEY (wait_id, person)
+)
+"""
+
+WAIT_LINKS = """
+CREATE TABLE wait_links (                                        -- links by which a person answers without a log-in
+    digest         bytea PRIMARY KEY,                            -- of the random token in its address
+    wait_id        uuid NOT NULL REFERENCES waits ON DELETE CASCADE,
+    person         text NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+WAIT_OVER = """
+CREATE FUNCTION wait_over() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.wake := NEW.state <> 'waiting';
+    NEW.closed_at := CASE WHEN NEW.wake THEN now() END;
+    RETURN NEW;
+END $$
+"""
+
+# On both sides: with the delivery whose run waits, and with the one that came.
+WAIT_CHANGED = """
+CREATE FUNCTION wait_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, wait_id, dispatch_id, delivery_id, was, became, actor, reason)
+    VALUES ('wait', NEW.id, NEW.dispatch_id, (SELECT p.delivery_id FROM dispatches p WHERE p.id = NEW.dispatch_id),
+            CASE TG_OP WHEN 'UPDATE' THEN OLD.state END, NEW.state, actor(), coalesce(NEW.reason, NEW.what));
+    IF NEW.state = 'answered' AND NEW.delivery_id IS NOT NULL THEN
+        INSERT INTO changes (subject, wait_id, delivery_id, was, became, actor, reason)
+        VALUES ('wait', NEW.id, NEW.delivery_id, 'waiting', 'answered', actor(), NEW.what);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+# A run that was ended while it waited waits no more.
+WAITING_RUN_ENDED = """
+CREATE FUNCTION waiting_run_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    WITH ended AS (DELETE FROM waiting_runs r WHERE r.dispatch_id = NEW.id RETURNING r.wait_id)
+    UPDATE waits w SET state = 'cancelled', ended_run = true, reason = concat_ws(': ', 'its run was ended', NEW.reason)
+    FROM ended WHERE w.id = ended.wait_id AND w.state = 'waiting'
+      AND NOT EXISTS (SELECT FROM waiting_runs r WHERE r.wait_id = w.id AND r.dispatch_id IS DISTINCT FROM NEW.id);
+    RETURN NULL;
+END $$
+"""
+
+WAIT_TRIGGERS = """
+CREATE TRIGGER wait_began AFTER INSERT ON waits FOR EACH ROW EXECUTE FUNCTION wait_changed();
+CREATE TRIGGER wait_changed AFTER UPDATE OF state ON waits FOR EACH ROW
+    WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION wait_changed();
+CREATE TRIGGER wait_over BEFORE UPDATE OF state ON waits FOR EACH ROW
+    WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION wait_over();
+CREATE TRIGGER waiting_run_ended AFTER UPDATE OF state ON dispatches FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state IN ('done', 'failed', 'uncertain', 'doubled', 'replaced', 'discarded'))
+    EXECUTE FUNCTION waiting_run_ended();
+"""
+
+WAIT_INDEXES = """
+CREATE INDEX waits_match ON waits (match_key) WHERE state = 'waiting' AND match_key IS NOT NULL;
+CREATE INDEX waits_paths ON waits (source, paths) WHERE state = 'waiting' AND match_key IS NOT NULL;
+CREATE INDEX waits_backfill ON waits (source, backfill_from) WHERE state = 'waiting' AND backfill_from IS NOT NULL;
+CREATE INDEX waits_until ON waits (until) WHERE state = 'waiting';
+CREATE INDEX waits_wake ON waits (closed_at) WHERE wake;
+CREATE INDEX waits_closed ON waits (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX waits_delivery ON waits (delivery_id) WHERE delivery_id IS NOT NULL;
+CREATE INDEX waits_dispatch ON waits (dispatch_id) WHERE dispatch_id IS NOT NULL;
+CREATE INDEX waits_flow_run ON waits (flow_run_id);
+CREATE INDEX waiting_runs_dispatch ON waiting_runs (dispatch_id) WHERE dispatch_id IS NOT NULL;
+CREATE INDEX questions_next ON questions (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX wait_links_wait ON wait_links (wait_id);
+"""
+
+
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, LINEAGE, POLLS,
-                 POLL_ITEMS, SILENCES)
-    functions = (ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_CHANGED, EFFECT_RESOLVED, EFFECT_COMPENSATED, SOURCE_PAUSED,
-                 REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED)
-    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES, GOING_BACK)
+    processes = (ENGINES, REFUSALS, SESSIONS, CONNECTING, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, CREDENTIALS,
+                 LINEAGE, POLLS, POLL_ITEMS, SILENCES, LISTENERS, LISTENING, SIZES)
+    waits = (WAITS, WAITING_RUNS, QUESTIONS, WAIT_LINKS)
+    functions = (TERMS_OF, ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_DOUBLED, DISPATCH_CHANGED, EFFECT_RESOLVED,
+                 EFFECT_COMPENSATED, SOURCE_PAUSED, LISTENER_CHANGED,
+                 REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED,
+                 WAIT_OVER, WAIT_CHANGED, WAITING_RUN_ENDED)
+    blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES, GOING_BACK, WAIT_TRIGGERS,
+              WAIT_INDEXES)
     one_a_line = [text for block in blocks for text in block.split(";") if text.strip()]
-    for statement in (*inbox, *processes, *functions, *one_a_line):
+    for statement in (*inbox, *processes, *waits, *functions, *one_a_line):
         op.execute(statement)

@@ -1,0 +1,1 @@
+"""The vendors that Hookline comes with, each registered by an entry point as a stranger's is."""
