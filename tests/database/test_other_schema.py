@@ -9,7 +9,8 @@ import sys
 import pytest
 from pydantic import SecretStr
 
-from hookline.database.connection import OtherSchema, database_url, pool
+from hookline.database.connection import database_url, pool
+from hookline.database.errors import OtherSchema
 from hookline.sandbox.stack import free_port
 from tests.conftest import until
 
