@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -28,10 +29,10 @@ def this_hookline() -> str:
 
 def commit_of(folder: Path) -> str | None:
     """Return the commit of the code in a folder, as `commit` does."""
-    with (folder / WRITTEN).open(encoding="utf-8") as file:
-        written = file.read().strip()
-    if not written.startswith("$Format"):
-        return written or None
+    with suppress(FileNotFoundError):
+        written = (folder / WRITTEN).read_text(encoding="utf-8").strip()
+        if not written.startswith("$Format"):
+            return written or None
     return _asked(folder) if (folder / ".git").exists() else None
 
 

@@ -37,13 +37,18 @@ class Files:
         return ((path.relative_to(self.folder).as_posix(), path) for path in self.paths)
 
 
+def folder_of(settings: Settings) -> Path:
+    """Return the project's folder; or, where there is none, the one with `.env`."""
+    return settings.project or dotenv_path().parent
+
+
 def files_of(settings: Settings) -> Files:
     """
     Return the files of the project; or, where there is none, those in the working directory that a person changes.
 
     Hidden folders (`.git`, `.venv`), what is generated and the data folder are left out in silence.
     """
-    found = Files(settings.project or dotenv_path().parent)
+    found = Files(folder_of(settings))
     inside = [found.folder] if settings.project else [found.folder / name for name in WITHOUT_PROJECT]
     for path in inside:
         _gather(path, settings.home.absolute(), found)

@@ -108,10 +108,15 @@ def _write(settings: Settings, source: Source, archive: Writer) -> Manifest:
 def _add_files(settings: Settings, archive: Writer) -> Files:
     files = files_of(settings)
     for name, path in files.names:
-        if is_file_name(name):
-            archive.add(f"{FILES}{name}", [path.read_bytes()], mode=stat.S_IMODE(path.stat().st_mode))
-        else:
+        if not is_file_name(name):
             files.left_out.append(f"{path}, for its name")
+            continue
+        try:
+            content, mode = path.read_bytes(), stat.S_IMODE(path.stat().st_mode)
+        except OSError as error:
+            files.left_out.append(f"{path}: {error.strerror}")
+        else:
+            archive.add(f"{FILES}{name}", [content], mode=mode)
     return files
 
 

@@ -15,6 +15,8 @@ from hookline.backup.archive import Backup
 from hookline.cli.output import AsJson, confirm, console, print_json, steps
 from hookline.errors import HooklineError
 
+MAX_NAMED = 10
+
 
 def restore(
     file: Annotated[Path, Parameter(help="A file that `hookline backup` wrote.")],
@@ -58,7 +60,7 @@ def _restore_data(file: Path, *, yes: bool, as_json: bool) -> None:
         if replaced and not yes:
             created = restoring.backup.manifest.created_at
             _ask(f"The backup is of {created}. It replaces {'; '.join(replaced)}.")
-        folder = own_files.files_of(current).folder
+        folder = own_files.folder_of(current)
         compared = own_files.compare(restoring.backup, folder)
         done = restoring.run(progress)
     differ = [*compared.other, *compared.missing]
@@ -74,7 +76,7 @@ def _restore_data(file: Path, *, yes: bool, as_json: bool) -> None:
         console().print(f"{name} was set when the backup was made, and is not set now.")
     if differ:
         console().print(
-            f"Your files in {folder} stay as they are. In the backup, these are others: {', '.join(differ)}. "
+            f"Your files in {folder} stay as they are. In the backup, these are others: {_named(differ)}. "
             f"To have those: hookline restore {file} --files {folder}",
             soft_wrap=True,
         )
@@ -87,7 +89,7 @@ def _restore_files(file: Path, folder: Path, *, yes: bool, as_json: bool) -> Non
         progress.pause()
         compared = own_files.compare(backup, folder)
         if compared.other and not yes:
-            _ask(f"In {folder}, these files are others than in the backup: {', '.join(compared.other)}.")
+            _ask(f"In {folder}, these files are others than in the backup: {_named(compared.other)}.")
         before = own_files.write(backup, folder, compared)
     if as_json:
         print_json({"folder": str(folder), "before": before, **asdict(compared)})
@@ -96,6 +98,11 @@ def _restore_files(file: Path, folder: Path, *, yes: bool, as_json: bool) -> Non
     console().print(f"{written} files were written to {folder}, {len(compared.same)} were there as they are.")
     for name in before:
         console().print(f"What was there before: {name}")
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _ask(what: str) -> None:

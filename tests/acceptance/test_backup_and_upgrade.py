@@ -60,7 +60,7 @@ cp /var/backups/hookline/move.backup /opt/move.backup
 step end; systemctl is-active hookline; journalctl -t hookline -o cat --no-pager | grep -A3 Traceback
 """
 NEW_MACHINE = r"""
-cp /opt/move.backup /root/move.backup
+cp /opt/move.backup /srv/move.backup
 step moved
 {moved}
 step running; systemctl is-active hookline; user hold show --json; rows; post four; post five; user doctor --json

@@ -1,6 +1,7 @@
 """A database whose schema another version has changed: this version's processes leave it alone, and lose nothing."""
 
 import asyncio
+import html
 import os
 import re
 import subprocess
@@ -52,7 +53,7 @@ OPEN_IT = {
     "issues discard": "issues discard 1 --reason wrong",
     "issues list": "issues list",
     "issues replay": "issues replay 1",
-    "issues resolve": "issues resolve 1",
+    "issues resolve": "issues resolve 1 --happened",
     "issues show": "issues show 1",
     "poll": "poll jiwa-orders",
     "route try": f"route try --delivery {ID}",
@@ -60,7 +61,7 @@ OPEN_IT = {
     "sources forget": "sources forget jiwa",
     "trace": "trace 1001",
     "vendors": "vendors",
-    "waits answer": "waits answer 11111111 yes",
+    "waits answer": "waits answer 11111111 approved=yes",
     "waits cancel": "waits cancel 11111111 --reason wrong",
     "waits list": "waits list",
     "waits reopen": "waits reopen 11111111 --reason wrong",
@@ -266,6 +267,26 @@ async def test_a_gateway_that_runs_accepts_nothing_until_the_schema_is_its_own_a
     assert "another version of Hookline has the database" == reason
     assert (503, "5") == (refused.status_code, refused.headers["retry-after"])
     assert 1 == await database.fetchval("SELECT count(*) FROM deliveries")
+
+
+async def test_the_pages_of_a_gateway_that_runs_do_nothing_on_it_and_say_why(
+    database, newer, serve, database_settings
+):
+    settings = database_settings.model_copy(update={"admin_token": SecretStr("a-token-of-this-test")})
+    async with serve(settings) as gateway:
+        here = {"Origin": str(gateway.base_url).rstrip("/")}
+        login = await gateway.post("/login", data={"token": "a-token-of-this-test"}, headers=here)
+        await newer()
+        await database.execute("ALTER TABLE issues RENAME TO of_newer_code")
+        try:
+            page = await gateway.get("/issues")
+            act = await gateway.post("/hold/release", headers=here)
+        finally:
+            await database.execute("ALTER TABLE of_newer_code RENAME TO issues")
+
+    assert 303 == login.status_code, login.text
+    assert [503, 503] == [page.status_code, act.status_code], page.text
+    assert [True, True] == [bool(SENTENCE.search(html.unescape(each.text))) for each in (page, act)], act.text
 
 
 async def reason_of(gateway):
