@@ -16,7 +16,7 @@ from hookline.errors import HooklineError
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
 
-ADVICE = "Read docs/keeping-and-privacy.md (Going back to a backup), then let it go on: hookline hold release"
+ADVICE = "Read docs/backup-and-upgrade.md (Going back to a backup), then let it go on: hookline hold release"
 READS_BACK_FIRST = (
     "Since {since:%Y-%m-%d %H:%M} UTC, each write that the journal does not know is looked for at the vendor before it "
     "is sent, and a person is asked about what cannot be looked for."

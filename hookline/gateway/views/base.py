@@ -9,11 +9,13 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
+import asyncpg
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hookline import runtime
-from hookline.database import CONNECTION_ERRORS
+from hookline.database import CONNECTION_ERRORS, pool, schema
+from hookline.database.errors import OtherSchema
 from hookline.gateway.browsers import HARMLESS, Origins
 from hookline.gateway.views import session
 from hookline.gateway.views.addresses import local
@@ -191,7 +193,7 @@ def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaita
     async def answer(request: Request) -> Response:
         try:
             views.require_own_page(request)
-            response = await handler(views, request)
+            response = await _handled(views, handler, request)
         except Refused as refused:
             if refused.status == UNAUTHORIZED and _is_page(request):
                 incoming = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -200,6 +202,9 @@ def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaita
                 response = await views.refusal(request, refused)
         except search.TooWide as error:
             response = await views.refusal(request, Refused(503, "This takes too long", str(error)))
+        except OtherSchema as error:
+            other = Refused(503, "Another Hookline has the database", f"Nothing was changed. {error}")
+            response = await views.refusal(request, other)
         except CONNECTION_ERRORS as error:
             lost = Refused(503, "The database does not answer", f"Nothing was changed. {error}")
             response = await views.refusal(request, lost)
@@ -208,6 +213,22 @@ def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaita
         return response
 
     return answer
+
+
+async def _handled(views: AdminViews, handler: Handler, request: Request) -> Response:
+    """
+    Return what the handler answers; nothing is done on a schema of other code, which may come while this one runs.
+
+    Raises:
+        OtherSchema: the database has one.
+    """
+    try:
+        if request.method not in HARMLESS:
+            await schema.require(await pool(views.settings))
+        return await handler(views, request)
+    except asyncpg.SyntaxOrAccessError:  # a table or column is not there any more
+        await schema.require(await pool(views.settings))
+        raise
 
 
 def _is_page(request: Request) -> bool:

@@ -9,6 +9,7 @@ from hookline.gateway.views import formatting, queries
 from hookline.gateway.views.addresses import fields_of, link
 from hookline.inbox import full_rows
 from hookline.states import DELIVERIES, STATES
+from hookline.version import this_hookline
 
 HERE = Path(__file__).parent
 STATIC = {name: (HERE / "static" / name).read_bytes() for name in ("style.css", "icon.svg")}
@@ -30,6 +31,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.globals |= {
         "static": _address,
+        "hookline": this_hookline(),
         "link": link,
         "fields_of": fields_of,
         "STATES": {name: STATES[name] for name in DELIVERIES.states},
