@@ -11,7 +11,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import date
-from functools import cache, cached_property
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite
 from pathlib import Path
@@ -498,7 +498,7 @@ class Settings(FromEnvironment):
             raise ValueError(f"of the ssl settings, only sslmode is known, not {', '.join(odd)}")
         return url
 
-    @cached_property
+    @property
     def prefect_api_url(self) -> str:
         """Address of the Prefect API: `PREFECT_API_URL` where set, else Hookline's own server."""
         return os.environ.get("PREFECT_API_URL") or self.own_prefect_api_url
