@@ -21,6 +21,7 @@ import asyncpg
 from hookline.account_keys import account_in
 from hookline.database.types import Connection, Row
 from hookline.errors import HooklineError
+from hookline.local_time import local_time
 from hookline.states import DELIVERIES
 
 PAGE = 50
@@ -479,7 +480,7 @@ def _waits_for_quiet(dispatch: Row) -> str | None:
     """Return what a dispatch waits for whose route debounces; None once it has begun."""
     if dispatch["quiet"] is None or dispatch["state"] != "dispatched":
         return None
-    return f"waits until {dispatch['not_before']:%H:%M:%S} UTC for a later delivery of its key"
+    return f"waits until {local_time(dispatch['not_before'])} for a later delivery of its key"
 
 
 def _business(dispatch: Mapping[str, Any] | asyncpg.Record) -> tuple[str, str]:

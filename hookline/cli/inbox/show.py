@@ -11,6 +11,7 @@ from hookline import runtime
 from hookline.cli.inbox.filters import Number, find_one, on_database
 from hookline.cli.output import AsJson, console, print_json, show, show_record
 from hookline.inbox import audit, bodies, full_rows
+from hookline.local_time import table_time
 from hookline.settings import Settings
 
 DISPATCH = ["route", "state", "label", "key", "attempts", "reason"]
@@ -153,4 +154,4 @@ def _heading(text: str, out: Console) -> None:
 
 
 def _when(moment: Any) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return table_time(moment)
