@@ -45,7 +45,10 @@ def zone_name(moment: datetime) -> str:
     if is_utc(moment):
         return "UTC"
     name = here(moment).tzname() or ""
-    return name if name.isalpha() else f"UTC{here(moment):%z}"[:6].replace("+0", "+").replace("-0", "-")
+    if name.isalpha():
+        return name
+    offset = f"{here(moment):%z}"
+    return f"UTC{int(offset[:3]):+d}" + (f":{offset[3:5]}" if offset[3:5] != "00" else "")
 
 
 def zone_key() -> str:

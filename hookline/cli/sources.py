@@ -36,7 +36,7 @@ HINT = (
 @app.default
 def sources(*, as_json: AsJson = False) -> None:
     """
-    List every source, and its refused requests, the latest first; times are UTC.
+    List every source, and its refused requests, the latest first; times are those of HOOKLINE_TIME_ZONE.
 
     This is the only place that shows a sender with a wrong secret, or one whose request was refused.
 

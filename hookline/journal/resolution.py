@@ -110,7 +110,7 @@ async def _note_going_on(
 
 
 def _noted(row: Row, dry_run: bool) -> str:
-    return f"Nothing is noted yet. It would be for {_what(row)}" if dry_run else f"Noted for {_what(row)}"
+    return f"{'Nothing is noted yet. ' * dry_run}Noted for {_what(row)}"
 
 
 def _goes_on_at(row: Row) -> datetime:

@@ -61,7 +61,7 @@ class DeliveryFilter:
     ] = None
     since: Annotated[
         str | None,
-        Parameter(help="Only received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago. UTC."),
+        Parameter(help="Only received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago."),
     ] = None
     until: Annotated[str | None, Parameter(help="Only received before this time.")] = None
 

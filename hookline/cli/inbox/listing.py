@@ -36,7 +36,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """
-    List deliveries with their dispatches, the latest first; times are UTC.
+    List deliveries with their dispatches, the latest first; times are those of HOOKLINE_TIME_ZONE.
 
     Try:
         hookline inbox list --state failed

@@ -21,7 +21,7 @@ CHANGE = ["at", "what", "was", "state", "actor", "reason"]
 
 def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
     """
-    Show one delivery with everything about it; times are UTC.
+    Show one delivery with everything about it; times are those of HOOKLINE_TIME_ZONE.
 
     That is the request without its secrets, its dispatches with their flow runs in the Prefect UI, the effects at the
     vendors, and every change: when, by whom and why.

@@ -15,7 +15,8 @@ def stats(*, as_json: AsJson = False) -> None:
     """
     Count deliveries by source and state, with the oldest open one, the last received, duplicates and pauses.
 
-    Times are UTC. A number with a + means at least so many: it counts no further than ten thousand, to stay fast.
+    Times are those of HOOKLINE_TIME_ZONE. A number with a + means at least so many: it counts no further than ten
+    thousand, to stay fast.
 
     Try:
         hookline inbox stats

@@ -34,7 +34,7 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """
-    Follow new deliveries and every change, live, until Ctrl-C; times are UTC.
+    Follow new deliveries and every change, live, until Ctrl-C; times are those of HOOKLINE_TIME_ZONE.
 
     Try:
         hookline inbox tail

@@ -73,7 +73,7 @@ def _time(fields: Mapping[str, str], name: str) -> datetime | None:
 
 def _written(value: Any) -> str:
     if isinstance(value, datetime):
-        plain = here(value).replace(tzinfo=None)
-        is_clear = from_here(plain) == value.replace(microsecond=value.microsecond)
+        plain = here(value).replace(tzinfo=None, fold=0)
+        is_clear = from_here(plain) == value  # else the hour comes twice that night
         return (plain if is_clear else value).isoformat(timespec="seconds")
     return str(value)
