@@ -31,6 +31,7 @@ from pydantic_settings import EnvSettingsSource, SettingsConfigDict
 
 from hookline.account_keys import DEFAULT
 from hookline.errors import ConfigurationError
+from hookline.local_time import time_zone
 from hookline.log import Format
 from hookline.project import VARIABLE, find_project
 from hookline.record_links import parse_record_urls
@@ -396,6 +397,20 @@ class Settings(FromEnvironment):
         default_text="60,600,3600,86400",
     )
 
+    take_back_seconds: float = _setting(
+        30,
+        "Seconds that a run waits after a person's decision, which can be taken back until then; 0: it goes on at "
+        "once.",
+        ge=0,
+        le=90,
+    )
+    time_zone: str | None = _setting(
+        None,
+        "Time zone in which people read times, by its IANA name; UTC is beside it. JSON is always in UTC.",
+        default_text="that of the machine",
+        example="Europe/Amsterdam",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _in_project(cls, raw: dict[str, Any]) -> dict[str, Any]:
@@ -428,6 +443,11 @@ class Settings(FromEnvironment):
         if url.rstrip("/") != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
             raise ValueError("must end with the host or its port: no path, user or query")
         return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        return name and time_zone(name).key
 
     @field_validator("admin_token", "metrics_token", "mcp_token")
     @classmethod

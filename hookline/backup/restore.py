@@ -25,6 +25,7 @@ from hookline.database import embedded, high_water, prefects, schema
 from hookline.database.connection import database_url, prefect_postgres_url
 from hookline.database.migrate import migrate
 from hookline.errors import HooklineError
+from hookline.local_time import local_time
 from hookline.settings import Settings
 from hookline.supervisor.lock import only_one
 from hookline.version import this_hookline
@@ -193,7 +194,7 @@ class Restoring:
                 )
                 await high_water.hold(
                     connection,
-                    f"The database was restored from the backup of {manifest.moment:%Y-%m-%d %H:%M:%S} UTC.",
+                    f"The database was restored from the backup of {local_time(manifest.moment)}.",
                 )
         finally:
             await connection.close()
@@ -323,7 +324,7 @@ async def _described(database: Database) -> list[str]:
                 "SELECT (SELECT count(*) FROM deliveries) AS deliveries, (SELECT count(*) FROM effects) AS effects, "
                 "(SELECT max(at) FROM changes) AS last"
             )
-            last = f", the last change of {counts['last']:%Y-%m-%d %H:%M:%S} UTC" if counts["last"] else ""
+            last = f", the last change of {local_time(counts['last'])}" if counts["last"] else ""
             return [f"{database.name}: {counts['deliveries']} deliveries, {counts['effects']} effects{last}"]
         return [f"{database.name}: Prefect's"]
     finally:

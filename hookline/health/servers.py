@@ -16,6 +16,7 @@ from hookline.database.sizes import Size
 from hookline.errors import HooklineError
 from hookline.health import running
 from hookline.health.finding import CHECK_SECONDS, START, Finding, clock_finding, problem, redacted_line
+from hookline.local_time import local_time
 from hookline.settings import Settings
 
 SWALLOWED_WITHIN: Final = timedelta(days=7)
@@ -196,7 +197,11 @@ async def check_credentials(connection: asyncpg.Connection) -> Finding:
         return Finding(check, "skipped", "credential-check has not run yet")
     if not refused:
         return Finding(check, "ok", f"no block is refused, of {len(known)}")
-    details = [f"{each.account} since {each.since:%Y-%m-%d %H:%M} UTC: {each.detail}" for each in refused]
+    details = [
+        f"{each.account} since {local_time(each.since, seconds=False) if each.since else 'the first check'}: "
+        f"{each.detail}"
+        for each in refused
+    ]
     return Finding(
         check,
         "problem",

@@ -61,6 +61,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/uncertain", uncertain.show),
     ("POST", "/effects/{effect_id}/resolve", uncertain.resolve),
     ("POST", "/effects/{effect_id}/undo", uncertain.undo),
+    ("POST", "/effects/{effect_id}/take-back", uncertain.take_back),
     ("GET", "/waits", waits.show),
     ("GET", "/waits/{wait_id}", waits.show_one),
     ("POST", "/waits/{wait_id}/answer", waits.answer),
