@@ -80,7 +80,7 @@ def typed(page, heading, number=0, **words):
 
 
 def git(folder, *words):
-    names = [f"-cuser.{key}=tests@example.com" for key in ("name", "email")]
+    names = [word for key in ("name", "email") for word in ("-c", f"user.{key}=tests@example.com")]
     done = subprocess.run(["git", *names, *words], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
