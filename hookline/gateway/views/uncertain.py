@@ -18,7 +18,6 @@ from hookline.text import typed
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the effects that wait for a decision, the oldest first."""
-    await views.require_session(request)
     return await views.page(
         request, "uncertain.html", effects=await queries.uncertain(await pool(views.settings))
     )

@@ -21,7 +21,6 @@ MAX_NAME = 100
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the open waits, the one that times out first; on request those that are over."""
-    await views.require_session(request)
     database = await pool(views.settings)
     state = request.query_params.get("state", "waiting")
     if state not in WAITS.states:
@@ -40,7 +39,6 @@ async def show(views: AdminViews, request: Request) -> Response:
 
 async def show_one(views: AdminViews, request: Request) -> Response:
     """Show a wait: what it is for, who was asked, and its form if a person is to answer."""
-    await views.require_session(request)
     return await _render(views, request, await _wait(views, request))
 
 
@@ -51,7 +49,7 @@ async def answer(views: AdminViews, request: Request) -> Response:
     if wait["form"] is None:
         raise Refused(409, "Not answered", "It waits for a delivery, which only its sender can send.")
     name = typed(form.pop("your name", ""))[:MAX_NAME]
-    by = f"{name} ({views.actor(request)})" if name else views.actor(request)
+    by = views.actor(request, name)
     try:
         value = forms.read(wait["form"], form)
     except NotUsable as error:
