@@ -174,13 +174,13 @@ async def test_people_of_the_provider_are_who_they_are_and_no_header_makes_them_
             (await stranger.ask("GET", f"{HERE}{path}", headers=forged))[0].status_code
             for path in ("/healthz", "/static/style.css", "/answer/x", "/hooks/jiwa")
         ]
-        login, _ = await stranger.ask("GET", f"{HERE}/answer/../", headers=forged)
+        _, beside = await stranger.ask("GET", f"{HERE}/answer/%2e%2e/", headers=forged)
         await anna.ask("GET", f"{HERE}/oidc?logout=https%3A%2F%2Fhooks.example.com%2Foidc-ended")
         _, provider_again = await anna.ask("GET", f"{HERE}/")
     for each in (anna, eve, stranger):
         await each.client.aclose()
 
-    assert (200, f"{HERE}/sources", True) == (page.status_code, where, ">anna<" in page.text)
+    assert (200, "/sources", True) == (page.status_code, urlsplit(where).path, ">anna<" in page.text)
     assert 'href="/oidc?logout=' in page.text
     assert (200, "anna") == (paused.status_code, pausing)
     assert (403, True) == (decided.status_code, "This needs the role decide" in decided.text)
@@ -188,5 +188,4 @@ async def test_people_of_the_provider_are_who_they_are_and_no_header_makes_them_
     assert "You are logged in as eve@example.com" in refused.text
     assert (200, provider) == (unknown.status_code, re.sub(r"(?<=\d)/.*", "", there))
     assert [200, 200, 404, 404] == open_to_all
-    assert ">anna<" not in login.text
-    assert provider == re.sub(r"(?<=\d)/.*", "", provider_again)
+    assert [provider] * 2 == [re.sub(r"(?<=\d)/.*", "", each) for each in (beside, provider_again)]
