@@ -1,16 +1,17 @@
 """
 Write `.env.example`, deployments/schemas/, and the generated parts of the pages.
 
-The parts are of docs/{glossary,settings,cli,states,senders,texts}.md, docs/vendors/ and docs/first-account/, each
-between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings, the command
-line itself of the commands, `hookline.states` of the states, `flows.texts` of the texts, the models of the files of the
-schemas, and the clients of the vendors' operations.
+The parts are of docs/{glossary,people,settings,cli,states,senders,texts}.md, docs/vendors/ and docs/first-account/,
+each between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings, the
+command line itself of the commands, `hookline.states` of the states, `flows.texts` of the texts, the models of the
+files of the schemas, the gateway of its addresses, and the clients of the vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
 import inspect
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,14 @@ from pydantic_core import PydanticUndefined
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
 from hookline.facts import facts_of
+from hookline.gateway.app import create_app
+from hookline.gateway.endpoints import SocketEndpoint, endpoints
+from hookline.gateway.prefect_access import IN_WORDS, listed
 from hookline.hooks import Source, load_hooks
 from hookline.hooks.presets import SENDERS
 from hookline.hooks.sources import IdHeader, read_source
 from hookline.hooks.templates import Template
+from hookline.people import MEANINGS, Role
 from hookline.provisioning.file_schemas import SCHEMAS
 from hookline.schemes.shared_secret import SharedSecret
 from hookline.schemes.signature import Signature
@@ -82,6 +87,7 @@ def pages() -> dict[Path, str]:
     docs = ROOT / "docs"
     parts = {
         docs / "glossary.md": glossary_tables(),
+        docs / "people.md": role_tables(),
         docs / "settings.md": settings_tables(),
         docs / "cli.md": command_sections(),
         docs / "states.md": state_sections(),
@@ -138,6 +144,28 @@ def glossary_tables() -> Iterator[str]:
         kind, word = next(iter(entry.items()))
         places = ", ".join(f"`{place}`" for place in entry.get("in", ())) or "everywhere"
         yield f"| `{word.replace('|', chr(92) + '|')}` | {kind} | {entry['use']} | {places} |"
+
+
+def role_tables() -> Iterator[str]:
+    """Yield a table of the roles, one of the gateway's addresses, and one of Prefect's."""
+    yield "| role | what a person with it does |\n| --- | --- |"
+    for role, meaning in MEANINGS.items():
+        yield f"| {role} | {meaning} |"
+    yield "\nThe addresses of the gateway:\n\n| address | methods | needs |\n| --- | --- | --- |"
+    with tempfile.TemporaryDirectory() as home:
+        app = create_app(Settings(home=Path(home), hooks=ROOT / "deployments" / "hooks.yaml"))
+    for endpoint in endpoints(app):
+        methods = (
+            "websocket"
+            if isinstance(endpoint, SocketEndpoint)
+            else ", ".join(sorted(endpoint.methods or ["all"]))
+        )
+        needs = endpoint.needs if isinstance(endpoint.needs, Role) else f"no person: {endpoint.needs.to}"
+        yield f"| `{endpoint.path}` | {methods} | {needs} |"
+    yield "\nOf Prefect's API, below `/prefect/api`; all else is the admin's:\n"
+    yield "| address | method | needs |\n| --- | --- | --- |"
+    for (method, path), role in listed().items():
+        yield f"| `{path}` | {method} | {role if isinstance(role, Role) else IN_WORDS[role]} |"
 
 
 def text_sections() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Peer addresses behind trusted proxies, and a limit of failed attempts for each address."""
 
+import hmac
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from hookline.settings import Network, Settings
 WINDOW_SECONDS = 60.0
 MAX_PEERS = 4096
 MAX_PROXIES = 32
+PROXY_HEADER = "x-hookline-proxy"
+"""Header of the secret by which a proxy is known that names people."""
 
 
 class Attempts:
@@ -97,6 +100,28 @@ def peer(scope: Scope, trusted: Sequence[Network]) -> str:
             break
         address = str(hop)
     return address
+
+
+def identity(scope: Scope, settings: Settings) -> str | None:
+    """
+    Return what the proxy in front calls the person who asks; None where nobody who may names one.
+
+    Only the peer itself counts, and only with the secret that it shares with us: other programs of its machine have
+    its address, too. What was sent twice is one text, which is no person's.
+    """
+    client, secret = scope.get("client"), settings.identity_secret
+    if settings.identity_header is None or secret is None or not client:
+        return None
+    if not is_in(str(client[0]), settings.trusted_proxies):
+        return None
+    sent = b",".join(_values(scope, PROXY_HEADER))
+    if not hmac.compare_digest(sent, secret.get_secret_value().encode()):
+        return None
+    return b",".join(_values(scope, settings.identity_header)).decode("latin-1") or None
+
+
+def _values(scope: Scope, name: str) -> list[bytes]:
+    return [value for each, value in scope["headers"] if each == name.lower().encode()]
 
 
 def is_loopback(address: str) -> bool:

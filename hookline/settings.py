@@ -231,6 +231,26 @@ class Settings(FromEnvironment):
         "Proxies whose X-Forwarded-For and -Proto are believed: addresses and networks, separated by commas.",
         example="127.0.0.1,10.0.0.0/8",
     )
+    identity_header: str | None = _setting(
+        None,
+        "Header in which such a proxy names the person who asks, as `hookline people` has it under --identity.",
+        default_text="none: people log in with a token",
+        example="X-Forwarded-Email",
+    )
+    identity_secret: SecretStr | None = _setting(
+        None,
+        "Secret that this proxy sends in X-Hookline-Proxy, of 16 characters or more; without it, it names nobody.",
+    )
+    identity_look: bool = _setting(
+        default=False,
+        description="Let anyone look whom this proxy names, also who is not among the people.",
+    )
+    identity_logout: str | None = _setting(
+        None,
+        "Address at which this proxy logs people out.",
+        default_text="the pages have no log-out for those whom it names",
+        example="/oidc?logout=https%3A%2F%2Fhooks.example.com%2F",
+    )
     max_backlog: int = _setting(
         100_000, "Open deliveries; with more, senders are answered 503.", ge=1, le=100_000_000
     )
@@ -449,7 +469,7 @@ class Settings(FromEnvironment):
     def _known_zone(cls, name: str | None) -> str | None:
         return name and time_zone(name).key
 
-    @field_validator("admin_token", "metrics_token", "mcp_token")
+    @field_validator("admin_token", "metrics_token", "mcp_token", "identity_secret")
     @classmethod
     def _strong(cls, token: SecretStr | None) -> SecretStr | None:
         if token is None:
@@ -459,6 +479,29 @@ class Settings(FromEnvironment):
                 f"must have at least {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
             )
         return token
+
+    @field_validator("identity_header")
+    @classmethod
+    def _header_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+            raise ValueError("must be the name of a header, such as X-Forwarded-Email")
+        return name
+
+    @field_validator("identity_logout")
+    @classmethod
+    def _address(cls, address: str | None) -> str | None:
+        if address is not None and not re.match(r"/(?![/\\])|https?://", address):
+            raise ValueError("must begin with / or https://")
+        return address
+
+    @model_validator(mode="after")
+    def _named_by_a_proxy(self) -> Self:
+        if self.identity_header and not (self.identity_secret and self.trusted_proxies):
+            raise ValueError(
+                "HOOKLINE_IDENTITY_HEADER is believed only from HOOKLINE_TRUSTED_PROXIES with "
+                "HOOKLINE_IDENTITY_SECRET; set both"
+            )
+        return self
 
     @field_validator("late_check_seconds", mode="before")
     @classmethod

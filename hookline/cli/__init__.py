@@ -50,6 +50,7 @@ COMMANDS = {
     "poll": "Read a polled source now: what is new at the vendor becomes deliveries.",
     "waits": "What runs wait for, a person's answer or a delivery: list, show, answer, cancel, reopen.",
     "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
+    "people": "Who may open the pages, and what each may do there: add, list, change, remove.",
     "secrets": "Give a vendor that sends webhooks another secret, while messages wait there.",
     "vendors": "The health of each vendor account: which is away, since when, and what waits for it.",
     "hold": "A database that is older than it was: show why all is held, and let it go on.",
@@ -71,7 +72,19 @@ COMMANDS = {
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
 }
 OWN_PACKAGES = ("hookline", "flows", "tasks", "blocks")
-GROUPS = ("inbox", "route", "new", "sources", "issues", "waits", "effects", "hold", "secrets", "service")
+GROUPS = (
+    "inbox",
+    "route",
+    "new",
+    "sources",
+    "issues",
+    "waits",
+    "effects",
+    "hold",
+    "people",
+    "secrets",
+    "service",
+)
 
 # These texts are for the list of commands; a command itself has a longer help, with examples.
 _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])

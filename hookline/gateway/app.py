@@ -9,10 +9,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS
 from hookline.gateway.configuration import Configuration
+from hookline.gateway.endpoints import Endpoint, Open, endpoints
 from hookline.gateway.listening import add_listening
 from hookline.gateway.logos import logo
 from hookline.gateway.openapi import DOCUMENT
@@ -90,13 +90,13 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/hooks/{source}", receiver),
-            Route("/hooks/{source}/{secret}", receiver),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", prometheus),
-            Route("/openapi.json", openapi),
-            Route("/logos/{vendor}.svg", vendor_logo),
+            Endpoint("/hooks/{source}", receiver, needs=Open("what the source says of its sender")),
+            Endpoint("/hooks/{source}/{secret}", receiver, needs=Open("what the source says of its sender")),
+            Endpoint("/healthz", healthz, needs=Open("nothing")),
+            Endpoint("/readyz", readyz, needs=Open("nothing")),
+            Endpoint("/metrics", prometheus, needs=Open("the metrics token, or this machine")),
+            Endpoint("/openapi.json", openapi, needs=Open("nothing")),
+            Endpoint("/logos/{vendor}.svg", vendor_logo, needs=Open("nothing")),
         ],
         exception_handlers={HTTPException: _refusal},
         lifespan=lifespan,
@@ -105,6 +105,7 @@ def create_app(settings: Settings) -> Starlette:
     views = add_views(app, settings, configuration.hooks)
     add_listening(app, views)
     proxy = add_prefect(app, views) if settings.has_own_prefect else nullcontext()
+    endpoints(app)
     return app
 
 

@@ -18,16 +18,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from hookline.database import CONNECTION_ERRORS, pool
+from hookline.gateway.endpoints import Endpoint, Open
 from hookline.gateway.program_door import ProgramDoor
 from hookline.gateway.views.base import AdminViews, Refused, read_bounded
 from hookline.inbox import bodies, listening
+from hookline.people import ADMIN
 from hookline.redaction import mask
 from hookline.text import one_line
 
 PATH = "/listen/{source}"
+ADMIN_TOKEN = Open("the admin token, of a program")
 WAIT_SECONDS = 5.0
 """A listener waits so long for something new; a gateway that stops waits for it, too."""
 POLL_SECONDS = 0.5
@@ -54,13 +56,13 @@ class Listening:
         self._door = ProgramDoor(views.origins, views.attempts, is_token, at=PATH)
         self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Endpoint]:
         """Return the addresses."""
         return [
-            Route(PATH, self._answering(self.begin), methods=["POST"]),
-            Route(PATH, self._answering(self.offer), methods=["GET"]),
-            Route(PATH, self._answering(self.end), methods=["DELETE"]),
-            Route(PATH + "/{delivery_id}", self._answering(self.send), methods=["GET"]),
+            Endpoint(PATH, self._answering(self.begin), needs=ADMIN_TOKEN, methods=["POST"]),
+            Endpoint(PATH, self._answering(self.offer), needs=ADMIN_TOKEN, methods=["GET"]),
+            Endpoint(PATH, self._answering(self.end), needs=ADMIN_TOKEN, methods=["DELETE"]),
+            Endpoint(PATH + "/{delivery_id}", self._answering(self.send), needs=ADMIN_TOKEN, methods=["GET"]),
         ]
 
     async def begin(self, request: Request) -> Response:
@@ -70,7 +72,7 @@ class Listening:
             raise HTTPException(404, f"There is no source {one_line(source, 80)} here.")
         wishes = await _wishes(request)
         who = one_line(wishes.get("who") or "", MAX_WHO)
-        actor = self._views.actor(request) + (f", {who}" if who else "")
+        actor = f"{ADMIN.name} at {self._views.peer(request)}" + (f", {who}" if who else "")
         database = await pool(self._views.settings)
         async with database.acquire() as connection:
             try:

@@ -2,29 +2,35 @@
 A reverse proxy: the Prefect UI and API under the gateway's own address, for people who have logged in (docs/adr/0027).
 
 Prefect itself listens on this machine only, and asks for a log-in that no person needs to know: it is added here.
-The browser's cookies and its own `Authorization` are not passed on.
+The browser's cookies and its own `Authorization` are not passed on. What a person's role allows of Prefect's API says
+`prefect_access`; what was judged is what is passed on, in one spelling.
 """
 
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
+from urllib.parse import quote
 
 import httpx
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from hookline import runtime
 from hookline.database import CONNECTION_ERRORS
-from hookline.gateway.views.base import AdminViews, Refused, answering, read_bounded
+from hookline.gateway import prefect_access
+from hookline.gateway.browsers import HARMLESS
+from hookline.gateway.endpoints import Endpoint, SocketEndpoint
+from hookline.gateway.views.base import AdminViews, Refused, answering, read_bounded, require_role
+from hookline.people import Role
 from hookline.settings import PREFECT_PATH
 
 API = f"{PREFECT_PATH}/api"
@@ -48,6 +54,7 @@ RESPONSE_HEADERS = frozenset({
     "last-modified", "vary",
 })
 # fmt: on
+_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 UI_COOKIE = "prefect_ui_version"
 # The drawing of a run (pixi.js) needs eval. Nothing may be fetched from elsewhere: Prefect's second UI asks its
 # analytics vendor for settings even where PREFECT_SERVER_ANALYTICS_ENABLED is false.
@@ -79,13 +86,12 @@ class PrefectProxy:
         """Close its connections."""
         await self._http.aclose()
 
-    async def answer(self, views: AdminViews, request: Request) -> Response:
+    async def answer(self, _views: AdminViews, request: Request) -> Response:
         """Pass a request on, and its answer back."""
-        await views.require_session(request)
-        if request.url.path == PREFECT_PATH:
+        if request.scope["path"] == PREFECT_PATH:
             return RedirectResponse(f"{PREFECT_PATH}/", 303)
         try:
-            if request.url.path == SETTINGS:
+            if request.scope["path"] == SETTINGS:
                 return await self._ui_settings()
             return await self._pass_on(request)
         except httpx.HTTPError as error:
@@ -102,7 +108,7 @@ class PrefectProxy:
             request.method,
             httpx.URL(path=_path_there(request), query=request.scope["query_string"]),
             headers=_headers_there(request),
-            content=await read_bounded(request, MAX_BODY),
+            content=await self._permitted(request),
         )
         answer = await self._http.send(forwarded, stream=True)
         return StreamingResponse(
@@ -111,6 +117,23 @@ class PrefectProxy:
             headers=self._headers_here(request, answer),
             background=BackgroundTask(answer.aclose),
         )
+
+    async def _permitted(self, request: Request) -> bytes:
+        """Return the body to pass on; raises Refused where the person's role does not allow the request."""
+        person, path = self._views.visit(request).person, request.scope["path"]
+        body = await read_bounded(request, MAX_BODY)
+        if person.role.includes(Role.ADMIN):
+            return body
+        if not path.startswith(f"{API}/"):
+            require_role(person, Role.LOOK if request.method in HARMLESS else Role.ADMIN)
+            return b""
+        try:
+            content = prefect_access.as_json(body)
+        except ValueError:
+            raise Refused(400, "Not passed on", "The request's body is no JSON.") from None
+        query = request.scope["query_string"].decode("latin-1")
+        require_role(person, prefect_access.needed(request.method, path.removeprefix(API), query, content))
+        return json.dumps(content).encode() if body else b""
 
     def _headers_here(self, request: Request, answer: httpx.Response) -> dict[str, str]:
         headers = {name: value for name, value in answer.headers.items() if name in RESPONSE_HEADERS}
@@ -127,7 +150,11 @@ class PrefectProxy:
         if not await self._may_connect(browser):
             await browser.close(REFUSED)
             return
-        url = self._origin.replace("http", "ws", 1) + _path_there(browser)
+        try:
+            url = self._origin.replace("http", "ws", 1) + _path_there(browser)
+        except Refused:
+            await browser.close(REFUSED)
+            return
         query = browser.scope["query_string"].decode("latin-1")
         try:
             async with connect(
@@ -148,13 +175,16 @@ class PrefectProxy:
         if not origins.knows_host(browser.headers) or not origins.may_connect(browser.headers):
             return False
         offered = browser.scope.get("subprotocols", [])
-        return SUBPROTOCOL in offered and await self._has_session(browser)
+        return SUBPROTOCOL in offered and await self._may_stay(browser)
 
-    async def _has_session(self, browser: WebSocket) -> bool:
+    async def _may_stay(self, browser: WebSocket) -> bool:
+        """Return True for a person whose role allows the websocket, at this moment."""
         try:
-            return await self._views.has_session(browser)
-        except CONNECTION_ERRORS:
+            visit = await self._views.identify(browser)
+        except (Refused, *CONNECTION_ERRORS):
             return False
+        needed = prefect_access.needed_by_socket(browser.scope["path"].removeprefix(API))
+        return visit is not None and visit.person.role.includes(needed)
 
     async def _join(self, browser: WebSocket, prefect: ClientConnection) -> None:
         """Pass messages on in both directions until one side ends, or the session."""
@@ -176,18 +206,18 @@ class PrefectProxy:
                 await prefect.send(await browser.receive_text())
 
     async def _while_open(self, browser: WebSocket) -> None:
-        while await self._has_session(browser):
+        while await self._may_stay(browser):
             await asyncio.sleep(SESSION_POLL_SECONDS)
 
 
 def add_prefect(app: Starlette, views: AdminViews) -> PrefectProxy:
     """Add the Prefect UI and API to the gateway, below `/prefect`; the returned proxy is open while the gateway is."""
     proxy = PrefectProxy(views)
-    show = answering(views, proxy.answer)
+    show = answering(views, Role.LOOK, proxy.answer)
     app.router.routes += [
-        Route(PREFECT_PATH, show),
-        Route(PREFECT_PATH + "/{path:path}", show, methods=METHODS),
-        WebSocketRoute(PREFECT_PATH + "/{path:path}", proxy.socket),
+        Endpoint(PREFECT_PATH, show, needs=Role.LOOK),
+        Endpoint(PREFECT_PATH + "/{path:path}", show, needs=Role.LOOK, methods=METHODS),
+        SocketEndpoint(PREFECT_PATH + "/{path:path}", proxy.socket, needs=Role.LOOK),
     ]
     return proxy
 
@@ -208,10 +238,18 @@ def _with_token(first: str, auth: str) -> str:
 
 
 def _path_there(request: Request | WebSocket) -> str:
-    """Return the path at Prefect: as it was sent, but for the API, which is at another place."""
-    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    path = raw.decode("latin-1")
-    return path.removeprefix(PREFECT_PATH) if path.startswith(f"{API}/") else path
+    """
+    Return the path at Prefect, where the API is at another place, in the one spelling of what was judged.
+
+    A path that a server or a library may take for another one is refused: with `..`, an empty part, a backslash.
+    """
+    path: str = request.scope["path"]
+    parts = path.removesuffix("/").split("/")[1:]
+    if any(part in {"", ".", ".."} or _ODD.search(part) for part in parts):
+        raise Refused(400, "Not passed on", "Prefect has no such address.")
+    return quote(
+        path.removeprefix(PREFECT_PATH) if path.startswith(f"{API}/") else path, safe="/:@!$&'()*+,;=~"
+    )
 
 
 def _headers_there(request: Request) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ _TRANSACTIONS = """
     SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s"""
 
 _CHANGES = """
-    SELECT c.id, c.at, c.subject, c.delivery_id, c.dispatch_id, c.effect_id,
+    SELECT c.id, c.at, c.subject, c.delivery_id, c.dispatch_id, c.effect_id, c.person,
            coalesce(c.source, d.source) AS source, d.external_id, p.route, p.key, p.flow_run_id,
            coalesce(p.label, d.label) AS label, d.about || coalesce(p.about, '{}') AS about,
            c.was, c.became, c.actor, c.reason

@@ -16,6 +16,7 @@ SECRET_HEADERS = {
     "svix-signature",
     "webhook-signature",
     "x-hookline-key",
+    "x-hookline-proxy",
 }
 
 

@@ -211,7 +211,7 @@ async def browser():
 @pytest.fixture
 async def session(database_settings, session_pool):
     """What the cookie of somebody who has logged in holds."""
-    return await Sessions(database_settings, ADMIN_TOKEN).open()
+    return await Sessions(database_settings, ADMIN_TOKEN).open(ADMIN_TOKEN)
 
 
 @pytest.fixture

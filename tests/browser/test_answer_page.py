@@ -101,7 +101,7 @@ async def test_the_pages_of_waits_show_it_and_answer_in_the_persons_place(inbox,
     await page.get_by_role("button", name="Answer: yes").click()
 
     await expect(page.get_by_text("Answered. Its run goes on.")).to_be_visible()
-    await expect(page.get_by_text("by Ben (admin token at 127.0.0.1)").first).to_be_visible()
+    await expect(page.get_by_text("by Ben (admin at 127.0.0.1)").first).to_be_visible()
 
 
 @pytest.mark.skipif("PICTURES" not in os.environ, reason="takes pictures for docs/ where PICTURES=1")

@@ -16,7 +16,7 @@ from hookline.states import DELIVERIES, STATES
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HOSTILE = '</pre><script>document.title = "owned"</script><img src=x onerror="document.title=\'owned\'">'
-WHO = "admin token at 127.0.0.1"
+WHO = "admin at 127.0.0.1"
 
 
 def order(number="100123", invoice=None):
@@ -85,16 +85,16 @@ async def test_a_log_in_leads_to_the_page_that_was_asked_for_and_a_log_out_ends_
 
     await stranger.goto(f"/deliveries/{delivery}")
     await expect(stranger).to_have_url(re.compile(r"/login\?next="))
-    await stranger.get_by_label("Admin token").fill("guessed")
+    await stranger.get_by_label("Your token").fill("guessed")
     await stranger.keyboard.press("Enter")
-    await expect(stranger.get_by_role("alert")).to_have_text("That is not the admin token.")
-    await stranger.get_by_label("Admin token").fill(inbox.admin_token)
+    await expect(stranger.get_by_role("alert")).to_have_text("That is nobody's token.")
+    await stranger.get_by_label("Your token").fill(inbox.admin_token)
     await stranger.keyboard.press("Enter")
     await expect(stranger).to_have_url(re.compile(f"/deliveries/{delivery}$"))
     await stranger.get_by_role("button", name="Log out").click()
     await stranger.goto("/")
 
-    await expect(stranger.get_by_label("Admin token")).to_be_visible()
+    await expect(stranger.get_by_label("Your token")).to_be_visible()
 
 
 async def test_an_empty_inbox_says_what_to_do_and_what_the_states_mean(inbox, page):
@@ -739,7 +739,7 @@ async def test_a_doubled_effect_is_undone_only_once_that_is_confirmed(inbox, pag
     await follow(page, page.get_by_role("button", name="Undo it: yes").click())
 
     asked = await inbox.database.fetchval("SELECT undo_actor FROM effects WHERE id = $1", effect)
-    assert (None, True) == (asked_before, asked.startswith("admin token at "))
+    assert (None, True) == (asked_before, asked.startswith("admin at "))
     await expect(page.get_by_role("status")).to_contain_text("An engine undoes it at ")
 
 

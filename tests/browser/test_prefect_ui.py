@@ -156,7 +156,7 @@ async def ui(sandbox, browser):
     )
     page.address = sandbox.settings.prefect_ui_url
     await page.goto(f"{page.address}/runs")
-    await page.get_by_label("Admin token").fill(runtime.local_secret(sandbox.settings.home, "admin-token"))
+    await page.get_by_label("Your token").fill(runtime.local_secret(sandbox.settings.home, "admin-token"))
     await page.get_by_role("button", name="Log in").click()
     await page.get_by_text("Deployments").first.wait_for()
     yield page

@@ -218,7 +218,7 @@ async def test_the_pages_of_waits_need_a_log_in_and_answer_in_a_persons_place(ga
     )
     assert "Approve order 100123" in listed.text
     assert 'name="approved"' in one.text
-    assert stored["answered_by"].startswith("Ann (admin token at ")
+    assert stored["answered_by"].startswith("Ann (admin at ")
     assert ("page", {"approved": True}) == (stored["answered_way"], stored["answer"])
 
 

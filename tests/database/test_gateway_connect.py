@@ -44,6 +44,7 @@ async def begun(browser, account="acme"):
     """The state of a person who is on the way to the vendor."""
     cookie = f"{session.SESSION}={browser.cookies[session.SESSION]}"
     request = Request({"type": "http", "headers": [(b"cookie", cookie.encode())]})
+    request.state.visit = await browser.gateway.identify(request)
     state = secrets.token_urlsafe(32)
     await connect._remember(browser.gateway, request, state, account)
     return state

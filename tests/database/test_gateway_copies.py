@@ -68,7 +68,7 @@ async def test_a_copy_is_seen_before_it_is_made_and_two_clicks_make_one(browser,
     [row] = await copies_made(database)
     assert (first, b'{\n  "InvoiceID": "B"\n}', 0) == (row["copy_of"], row["body"], row["duplicates"])
     actor, reason = await database.fetchrow("SELECT actor, reason FROM changes WHERE became = 'copied'")
-    assert (True, f"as {row['id']} with another body: typo") == (actor.startswith("admin token at"), reason)
+    assert (True, f"as {row['id']} with another body: typo") == (actor.startswith("admin at"), reason)
 
 
 async def test_parameters_that_do_not_fit_are_refused_and_what_was_typed_stays(browser, database):

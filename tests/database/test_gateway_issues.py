@@ -66,7 +66,7 @@ async def test_a_person_says_that_they_take_care_of_it(browser, database, number
     await browser.post(f"/issues/{number}/ack", {"name": ANN})
     page = (await browser.get(f"/issues/{number}")).text
 
-    assert f"{ANN} (admin token at 127.0.0.1)" in page
+    assert f"{ANN} (admin at 127.0.0.1)" in page
 
 
 @pytest.mark.parametrize("path", ["/issues/999999", "/issues/x", "/issues/9999999999999999999"])

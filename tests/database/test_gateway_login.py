@@ -196,8 +196,7 @@ async def test_logging_out_ends_the_session_for_whoever_kept_the_cookie(browse):
     assert [303, 303] == answers
 
 
-async def test_a_session_opened_at_one_gateway_is_good_at_another_until_logged_out_there(browse, monkeypatch):
-    monkeypatch.setattr(session, "CACHE_SECONDS", 0)
+async def test_a_session_opened_at_one_gateway_is_good_at_another_until_logged_out_there(browse):
     here, elsewhere = browse(), browse()
     await here.log_in()
     elsewhere.client.cookies.set(SESSION, here.client.cookies[SESSION])
@@ -218,8 +217,7 @@ async def test_a_new_admin_token_ends_every_session(browse):
     assert [200, 303] == statuses
 
 
-async def test_a_session_ends_after_twelve_hours(browser, session_pool, monkeypatch):
-    monkeypatch.setattr(session, "CACHE_SECONDS", 0)
+async def test_a_session_ends_after_twelve_hours(browser, session_pool):
     await browser.log_in()
     before = (await browser.get("/uncertain")).status_code
     await session_pool.execute("UPDATE sessions SET expires_at = now() - interval '1 s'")
@@ -235,7 +233,7 @@ async def test_a_session_ends_after_twelve_hours(browser, session_pool, monkeypa
 async def test_nothing_a_stranger_makes_up_is_a_session_or_a_token(database_settings, session_pool, made_up):
     sessions = Sessions(database_settings, TOKEN)
 
-    assert not await sessions.is_open(made_up)
+    assert None is await sessions.visit(made_up)
     assert not sessions.is_token(made_up)
 
 

@@ -160,7 +160,7 @@ async def test_who_listens_stands_in_the_audit_trail_there_until_it_ends(gateway
     assert [("jiwa", "listened"), ("jiwa", "not listened"), ("jiwa", "listened"), ("jiwa", "not listened"), ("shop", "listened")] == [
         (row["source"], row["became"]) for row in rows
     ]  # fmt: skip
-    assert f"admin token at 127.0.0.1, {ANN}" == rows[0]["actor"]
+    assert f"admin at 127.0.0.1, {ANN}" == rows[0]["actor"]
     assert "\n" not in rows[2]["actor"]
     assert len(rows[2]["actor"]) < 150
 

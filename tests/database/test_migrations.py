@@ -30,6 +30,7 @@ TABLES = [
     "listeners",
     "listening",
     "pauses",
+    "people",
     "poll_items",
     "polls",
     "questions",

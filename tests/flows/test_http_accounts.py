@@ -111,7 +111,7 @@ async def test_a_person_connects_an_account_and_flows_read_with_it(person, store
     assert "/connect/http/callback" in page.text
     assert 303 == back.status_code, back.text
     assert "connected since" in after.text
-    assert "Pat (admin token at" in after.text
+    assert "Pat (admin at" in after.text
     assert 3 == len(orders)
     assert re.findall(r'"access_token":"([^"]+)"', tokens)[0] not in after.text + page.text
 

@@ -100,6 +100,7 @@ def _print(change: Row, *, as_json: bool) -> None:
 def _line(change: Row) -> Text:
     """Return a change as one line, which no text of a sender can break."""
     what = change["route"] or (f"effect {change['effect_id']}" if change["effect_id"] else change["subject"])
+    what += f" {change['person']}" if change["person"] else ""
     delivery = str(change["delivery_id"] or "")[:8]
     was = f"{one_line(change['was'])} → " if change["was"] else ""
     label = f"{one_line(change['label'])}  " if change["label"] else ""

@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
@@ -17,14 +17,16 @@ from hookline import runtime
 from hookline.database import CONNECTION_ERRORS, pool, schema
 from hookline.database.errors import OtherSchema
 from hookline.gateway.browsers import HARMLESS, Origins
+from hookline.gateway.endpoints import Answer, Needs
 from hookline.gateway.views import session
 from hookline.gateway.views.addresses import local
 from hookline.gateway.views.rendering import TEMPLATES
 from hookline.hooks import Hooks
 from hookline.inbox import search
-from hookline.peers import Attempts, is_https, peer
+from hookline.peers import Attempts, identity, is_https, peer
+from hookline.people import ADMIN, Person, Role
 from hookline.settings import Settings
-from hookline.text import typed
+from hookline.text import one_line, typed
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -38,11 +40,14 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 UNAUTHORIZED = 401
+FORBIDDEN = 403
 MISDIRECTED = 421
 MAX_FORM = 65_536
 MAX_FIELDS = 24
 SEND_TIMEOUT_SECONDS = 10
 MAX_REASON = 1_000
+MAX_NAMED = 100
+"""Characters of a proxy's name that the page repeats."""
 FLASH = "hookline_flash"
 MAX_WRONG_LINKS = 20
 """Links that lead to nothing, from one address in a minute."""
@@ -59,7 +64,7 @@ class Refused(Exception):
 
 
 class AdminViews:
-    """The pages for people who have logged in with the admin token."""
+    """The pages for people."""
 
     def __init__(self, settings: Settings, hooks: Hooks) -> None:
         self.settings = settings
@@ -79,9 +84,17 @@ class AdminViews:
         """Return the address of the browser."""
         return peer(request.scope, self.settings.trusted_proxies)
 
-    def actor(self, request: Request) -> str:
-        """Return the actor for the audit trail: the page knows no more than the token and the address."""
-        return f"admin token at {self.peer(request)}"
+    def actor(self, request: Request, name: str = "") -> str:
+        """
+        Return the actor for the audit trail: the person, by name.
+
+        Of the admin there may be several, so that the address says more, and the name that one of them typed.
+        """
+        visit = self.visit(request)
+        if visit.person != ADMIN:
+            return visit.person.name
+        admin = f"{ADMIN.name} at {self.peer(request)}"
+        return f"{name} ({admin})" if name else admin
 
     def verified(self, source: str) -> str:
         """Return how the deliveries of a source were verified, as a sentence."""
@@ -90,24 +103,44 @@ class AdminViews:
             return "Not known: hooks.yaml no longer has this source."
         return known.auth_scheme.describe(source)
 
-    async def has_session(self, request: HTTPConnection) -> bool:
-        """Return True for a browser that logged in within twelve hours, and has not logged out."""
-        return await self.sessions.is_open(request.cookies.get(session.SESSION, ""))
+    async def identify(self, request: HTTPConnection) -> session.Visit | None:
+        """Return who asks; None for a stranger; raises Refused for a name of the proxy that is not known here."""
+        named = identity(request.scope, self.settings)
+        if named is None:
+            return await self.sessions.visit(request.cookies.get(session.SESSION, ""))
+        visit = await self.sessions.named(named)
+        if visit is None:
+            raise Refused(
+                FORBIDDEN,
+                "You are not known here",
+                f"You are logged in as {one_line(named, MAX_NAMED)}, who is not among the people of this Hookline. "
+                "Ask the one who runs it to add you, by what you are logged in as: hookline people add NAME --identity",
+            )
+        return visit
 
-    async def require_session(self, request: Request) -> None:
-        """Raise Refused if the browser has not logged in."""
-        if not await self.has_session(request):
-            raise Refused(UNAUTHORIZED, "Please log in", "This needs the admin token.")
-        request.state.known = True
+    async def require(self, request: Request, role: Role) -> None:
+        """Let the person in who asks; raises Refused if nobody is logged in, or the role is too small."""
+        visit = await self.identify(request)
+        if visit is None:
+            raise Refused(UNAUTHORIZED, "Please log in", "This needs a token.")
+        request.state.visit = visit
+        require_role(visit.person, role)
+
+    def visit(self, request: Request) -> session.Visit:
+        """Return the visit of the person who was let in; raises Refused if nobody was."""
+        visit = _visit(request)
+        if visit is None:
+            raise Refused(UNAUTHORIZED, "Please log in", "This needs a token.")
+        return visit
 
     async def form(self, request: Request) -> dict[str, str]:
-        """Return the fields of a form; raises Refused if the browser has not logged in."""
-        await self.require_session(request)
+        """Return the fields of a form of the person who was let in."""
+        self.visit(request)
         return await read_form(request)
 
     async def page(self, request: Request, template: str, **values: Any) -> HTMLResponse:
-        """Return a page; raises Refused if the browser has not logged in."""
-        await self.require_session(request)
+        """Return a page for the person who was let in."""
+        self.visit(request)
         return await self.render(request, template, **values)
 
     def require_own_page(self, request: Request) -> None:
@@ -120,20 +153,22 @@ class AdminViews:
             )
         if not self.origins.may_ask(request.method, request.url.path, request.headers):
             raise Refused(
-                403,
+                FORBIDDEN,
                 "Not done",
                 "This request did not come from a page of Hookline. Open the page again and repeat it.",
             )
 
     async def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page, rendered in a thread so that no delivery waits for it."""
-        flash = self._flash(request)
+        flash, visit = self._flash(request), _visit(request)
         text = await asyncio.to_thread(
             TEMPLATES.get_template(template).render,
             now=datetime.now(UTC),
             prefect=self.settings.prefect_ui_url.rstrip("/"),
             flash=flash,
-            known=getattr(request.state, "known", False),
+            visit=visit,
+            may=partial(_may, visit),
+            logout=self.settings.identity_logout,
             **values,
         )
         response = HTMLResponse(text, status)
@@ -145,13 +180,12 @@ class AdminViews:
         self, request: Request, refused: Refused, headers: Mapping[str, str] | None = None
     ) -> Response:
         """Return a page with the reason of a refusal, and a link to go on."""
-        known = getattr(request.state, "known", False)
         response = await self.render(
             request,
             "refused.html",
             refused.status,
             refused=refused,
-            back=local(request.url.path.rpartition("/")[0]) if known else "/login",
+            back=local(request.url.path.rpartition("/")[0]) if _visit(request) else "/login",
         )
         response.headers.update(headers or {})
         return response
@@ -160,14 +194,14 @@ class AdminViews:
         """Redirect to a page that shows a flash message once; it is signed, so that nobody else can write one."""
         response = RedirectResponse(destination, 303)
         text = base64.urlsafe_b64encode(message[:500].encode()).decode()
-        signature = session.sign(request.cookies.get(session.SESSION, ""), text)
+        signature = session.sign(self.visit(request).key, text)
         self.set_cookie(response, request, FLASH, f"{text}.{signature}", 60)
         return response
 
     def _flash(self, request: Request) -> str | None:
         text, _, signature = request.cookies.get(FLASH, "").partition(".")
-        cookie = request.cookies.get(session.SESSION, "")
-        if not text or not cookie or not session.is_signed(cookie, text, signature):
+        visit = _visit(request)
+        if not text or visit is None or not session.is_signed(visit.key, text, signature):
             return None
         return base64.urlsafe_b64decode(text).decode(errors="replace")
 
@@ -187,13 +221,34 @@ class AdminViews:
 Handler: TypeAlias = Callable[[AdminViews, Request], Awaitable[Response]]
 
 
-def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Return the handler with what every page has: security headers, refusals, an answer without the database."""
+def require_role(person: Person, role: Role) -> None:
+    """Raise Refused if the person's role is too small; says who it is and which one is needed."""
+    if not person.role.includes(role):
+        raise Refused(
+            FORBIDDEN,
+            "Your role is too small",
+            f"You are {person.name}, with the role {person.role}. This needs the role {role}: ask the one who runs "
+            "this Hookline.",
+        )
+
+
+def _visit(request: Request) -> session.Visit | None:
+    visit: session.Visit | None = getattr(request.state, "visit", None)
+    return visit
+
+
+def _may(visit: session.Visit | None, role: str) -> bool:
+    """Return True if the one who asks has this role, for the templates."""
+    return visit is not None and visit.person.role.includes(Role(role))
+
+
+def answering(views: AdminViews, needs: Needs, handler: Handler) -> Answer:
+    """Return the handler with what every page has: its role, security headers, refusals, an answer without database."""
 
     async def answer(request: Request) -> Response:
         try:
             views.require_own_page(request)
-            response = await _handled(views, handler, request)
+            response = await _handled(views, needs, handler, request)
         except Refused as refused:
             if refused.status == UNAUTHORIZED and _is_page(request):
                 incoming = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -215,14 +270,19 @@ def answering(views: AdminViews, handler: Handler) -> Callable[[Request], Awaita
     return answer
 
 
-async def _handled(views: AdminViews, handler: Handler, request: Request) -> Response:
+async def _handled(views: AdminViews, needs: Needs, handler: Handler, request: Request) -> Response:
     """
-    Return what the handler answers; nothing is done on a schema of other code, which may come while this one runs.
+    Return what the handler answers to one who may ask for it.
+
+    Nothing is done on a schema of other code, which may come while this one runs.
 
     Raises:
         OtherSchema: the database has one.
+        Refused: the one who asks has not the role that it needs.
     """
     try:
+        if isinstance(needs, Role):
+            await views.require(request, needs)
         if request.method not in HARMLESS:
             await schema.require(await pool(views.settings))
         return await handler(views, request)

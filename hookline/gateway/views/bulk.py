@@ -39,7 +39,6 @@ class Progress:
 
 async def ask(views: AdminViews, request: Request) -> Response:
     """Show how many deliveries of which state would be changed, and ask for confirmation."""
-    await views.require_session(request)
     filter_ = _required(read_filter(request.query_params))
     database = await pool(views.settings)
     filter_ = replace(filter_, before=filter_.before or await queries.end(database))  # none that come later

@@ -37,7 +37,6 @@ _STATE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the account, whether it is connected, and the address to register at the vendor."""
-    await views.require_session(request)
     account = _account(request)
     found = await _answer_to({"do": "show", "account": account})
     response = await views.page(
@@ -66,7 +65,7 @@ async def begin(views: AdminViews, request: Request) -> Response:
         "account": account,
         "redirect_uri": _redirect_uri(views),
         "state": state,
-        "verifier": _verifier(request, state),
+        "verifier": _verifier(views, request, state),
     }
     found = await _answer_to(question)
     if "problem" in found:
@@ -79,7 +78,6 @@ async def begin(views: AdminViews, request: Request) -> Response:
 
 async def finish(views: AdminViews, request: Request) -> Response:
     """Exchange the code with which the person comes back."""
-    await views.require_session(request)
     state = request.query_params.get("state", "")
     account = await _take(views, request, state)
     if account is None:
@@ -104,9 +102,9 @@ async def finish(views: AdminViews, request: Request) -> Response:
         "do": "finish",
         "account": account,
         "code": code,
-        "verifier": _verifier(request, state),
+        "verifier": _verifier(views, request, state),
         "redirect_uri": _redirect_uri(views),
-        "by": f"{name} ({views.actor(request)})" if name else views.actor(request),
+        "by": views.actor(request, name),
     }
     found = await _answer_to(question)
     if "problem" in found:
@@ -142,9 +140,9 @@ def _redirect_uri(views: AdminViews) -> str:
     return f"{views.settings.base_url}{CALLBACK}"
 
 
-def _verifier(request: Request, state: str) -> str:
+def _verifier(views: AdminViews, request: Request, state: str) -> str:
     """Return the verifier of PKCE: only the session that began can make it again."""
-    return session.sign(request.cookies.get(session.SESSION, ""), f"verifier {state}")
+    return session.sign(views.visit(request).key, f"verifier {state}")
 
 
 def _cookie(state: str) -> str:
@@ -152,13 +150,13 @@ def _cookie(state: str) -> str:
     return f"hookline_connect_{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
 
-def _digests(request: Request, state: str) -> tuple[bytes, bytes]:
-    own = session.sign(request.cookies.get(session.SESSION, ""), "connecting")
+def _digests(views: AdminViews, request: Request, state: str) -> tuple[bytes, bytes]:
+    own = session.sign(views.visit(request).key, "connecting")
     return hashlib.sha256(state.encode()).digest(), bytes.fromhex(own)
 
 
 async def _remember(views: AdminViews, request: Request, state: str, account: str) -> None:
-    digest, own = _digests(request, state)
+    digest, own = _digests(views, request, state)
     async with (await pool(views.settings)).acquire() as connection, connection.transaction():
         await connection.execute(
             """
@@ -182,7 +180,7 @@ async def _take(views: AdminViews, request: Request, state: str) -> str | None:
     """Return the account for which this session began with this state; nobody gets it a second time."""
     if not _STATE.fullmatch(state):
         return None
-    digest, own = _digests(request, state)
+    digest, own = _digests(views, request, state)
     account: str | None = await (await pool(views.settings)).fetchval(
         "DELETE FROM connecting WHERE state = $1 AND session = $2 AND expires_at > now() RETURNING account",
         digest,

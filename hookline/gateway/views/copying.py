@@ -60,13 +60,11 @@ class Text:
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the form."""
-    await views.require_session(request)
     return await _form(views, request, {})
 
 
 async def copy(views: AdminViews, request: Request) -> Response:
     """Show what a copy would start; once that is confirmed, make it."""
-    await views.require_session(request)
     form = await read_form(request, maximum=MAX_FORM, max_fields=MAX_FIELDS)
     if "back" in form:
         return await _form(views, request, form)

@@ -13,7 +13,6 @@ from hookline.inbox import search, stats
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the deliveries that match the filter, the latest first."""
-    await views.require_session(request)
     filter_ = read_filter(request.query_params)
     database = await pool(views.settings)
     return await views.page(

@@ -44,7 +44,6 @@ AT_ONCE = 1_000
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the open issues, the latest first, and the vendors that are away; on request the closed issues too."""
-    await views.require_session(request)
     database = await pool(views.settings)
     closed = request.query_params.get("closed") == "yes"
     rows = await store.find(database, closed=closed, limit=MAX_ISSUES)
@@ -59,7 +58,6 @@ async def show(views: AdminViews, request: Request) -> Response:
 
 async def show_one(views: AdminViews, request: Request) -> Response:
     """Show an issue with the deliveries that belong to it."""
-    await views.require_session(request)
     database = await pool(views.settings)
     number = _number(request)
     issue = await store.read(database, number)
@@ -79,7 +77,7 @@ async def acknowledge(views: AdminViews, request: Request) -> Response:
     form = await views.form(request)
     number = _number(request)
     name = typed(form.get("name", ""))[:100]
-    actor = f"{name} ({views.actor(request)})" if name else views.actor(request)
+    actor = views.actor(request, name)
     if not await store.acknowledge(await pool(views.settings), number, actor):
         raise Refused(409, "Not noted", "This issue is closed already.")
     return _back(views, request, number, "Noted: others see that you take care of it.")

@@ -1,4 +1,4 @@
-"""Log-in with the admin token, and log-out."""
+"""Log-in with a token, and log-out."""
 
 import time
 
@@ -11,15 +11,15 @@ from hookline.gateway.views.base import AdminViews, Refused, read_form
 
 
 async def show(views: AdminViews, request: Request) -> Response:
-    """Ask for the admin token."""
+    """Ask for a token."""
     destination = local(request.query_params.get("next", ""))
-    if await views.has_session(request):
+    if await views.identify(request):
         return RedirectResponse(destination, 303)
     return await _ask_for_token(views, request, destination)
 
 
 async def log_in(views: AdminViews, request: Request) -> Response:
-    """Begin a session for the admin token."""
+    """Begin a session for the one whose token it is, and end the one that the browser had."""
     address, now = views.peer(request), time.time()
     if seconds := views.attempts.seconds_to_wait(address, now):
         refused = Refused(429, "Too many attempts", f"Try again in {seconds} seconds.")
@@ -28,19 +28,19 @@ async def log_in(views: AdminViews, request: Request) -> Response:
     views.attempts.count_failure(address, now)
     form = await read_form(request)
     destination = local(form.get("next", ""))
-    if not views.sessions.is_token(form.get("token", "").strip()):
-        return await _ask_for_token(views, request, destination, 401, "That is not the admin token.")
+    cookie = await views.sessions.open(form.get("token", "").strip())
+    if cookie is None:
+        return await _ask_for_token(views, request, destination, 401, "That is nobody's token.")
     views.attempts.forgive(address)
+    await views.sessions.close(request.cookies.get(session.SESSION, ""))
     response = RedirectResponse(destination, 303)
-    cookie = await views.sessions.open()
     views.set_cookie(response, request, session.SESSION, cookie, session.SESSION_SECONDS)
     return response
 
 
 async def log_out(views: AdminViews, request: Request) -> Response:
     """End the session."""
-    await views.require_session(request)
-    await views.sessions.close(request.cookies[session.SESSION])
+    await views.sessions.close(request.cookies.get(session.SESSION, ""))
     response = RedirectResponse("/login", 303)
     response.delete_cookie(session.SESSION)
     return response

@@ -52,27 +52,25 @@ class NotTried(Exception):
 
 async def show_delivery(views: AdminViews, request: Request) -> Response:
     """Show the form for a stored delivery."""
-    await views.require_session(request)
     delivery, source = await _delivery(views, request)
     return await _page(views, request, Question(source, delivery))
 
 
 async def try_delivery(views: AdminViews, request: Request) -> Response:
     """Try a stored delivery on all routes of its source."""
-    fields = await _fields(views, request)
+    fields = await _fields(request)
     delivery, source = await _delivery(views, request)
     return await _tried(views, request, Question(source, delivery, hooks=_text(fields, "hooks")), fields)
 
 
 async def show_source(views: AdminViews, request: Request) -> Response:
     """Show the form for a body of a source."""
-    await views.require_session(request)
     return await _page(views, request, Question(_source(request)))
 
 
 async def try_source(views: AdminViews, request: Request) -> Response:
     """Try a pasted body, as if the source's sender had sent it."""
-    fields = await _fields(views, request)
+    fields = await _fields(request)
     hooks = _text(fields, "hooks")
     try:
         headers = _headers(_text(fields, "headers"))
@@ -147,9 +145,8 @@ def _source(request: Request) -> str:
     return one_line(request.path_params["source"], 100)
 
 
-async def _fields(views: AdminViews, request: Request) -> dict[str, bytes]:
+async def _fields(request: Request) -> dict[str, bytes]:
     """Return the fields of the form, files included; raises Refused where it is longer than it may be."""
-    await views.require_session(request)
     content = await read_bounded(request, MAX_FORM)
     try:
         fields = {

@@ -24,7 +24,6 @@ SAID: Mapping[str, choices.Name] = {"yes": "happened", "no": "send again", "by h
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the effects that wait for a decision, the oldest first, and the decisions that can be taken back."""
-    await views.require_session(request)
     database = await pool(views.settings)
     return await views.page(
         request,

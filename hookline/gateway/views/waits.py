@@ -37,7 +37,6 @@ MAX_NAME = 100
 
 async def show(views: AdminViews, request: Request) -> Response:
     """Show the open waits, the one that times out first; on request those that are over."""
-    await views.require_session(request)
     database = await pool(views.settings)
     state = request.query_params.get("state", "waiting")
     if state not in WAITS.states:
@@ -56,7 +55,6 @@ async def show(views: AdminViews, request: Request) -> Response:
 
 async def show_one(views: AdminViews, request: Request) -> Response:
     """Show a wait: what it is for, who was asked, and its form if a person is to answer."""
-    await views.require_session(request)
     return await _render(views, request, await _wait(views, request))
 
 
@@ -71,7 +69,7 @@ async def answer(views: AdminViews, request: Request) -> Response:
     confirmed = confirming.is_confirmed(form)
     form.pop(confirming.CONFIRMED, None)
     name = typed(form.pop("your name", ""))[:MAX_NAME]
-    by = f"{name} ({views.actor(request)})" if name else views.actor(request)
+    by = views.actor(request, name)
     try:
         value = forms.read(wait["form"], form)
     except NotUsable as error:

@@ -16,6 +16,7 @@ from hookline.gateway.views import addresses, formatting, queries
 from hookline.gateway.views.copying import Text, exact
 from hookline.gateway.views.preview import indented_json, indented_xml, preview
 from hookline.gateway.views.rendering import TEMPLATES
+from hookline.gateway.views.session import Visit
 from hookline.gateway.views.sources import Card
 from hookline.health.running import Running, Trouble
 from hookline.inbox import dry_run, stats
@@ -24,6 +25,7 @@ from hookline.inbox.refusals import Refusal
 from hookline.inbox.search import Filter, Listing, Selection
 from hookline.labels import about_value
 from hookline.outages.store import Account
+from hookline.people import ADMIN
 from hookline.states import DELIVERIES, WAITS
 from hookline.text import typed
 from hookline.waits.forms import Field
@@ -126,7 +128,14 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "copy_of": DELIVERY, "copies": 2, "listened_from": text, "listened_id": DELIVERY, "changed": {"body": True, "parameters": {text: {text: text}}},
         "label": text, "about": {"customer": about_value(f".{text}")}, "label_problem": text, "replaces": 1,
     }  # fmt: skip
-    common = {"now": moment + timedelta(hours=1), "prefect": "http://prefect", "flash": text, "known": True}
+    common = {
+        "now": moment + timedelta(hours=1),
+        "prefect": "http://prefect",
+        "flash": text,
+        "visit": Visit(ADMIN, "key"),
+        "may": lambda _role: True,
+        "logout": None,
+    }
     typed = text.encode(errors="replace").decode()  # as Starlette decodes it
     filter_ = Filter(source=typed, key=typed, about=typed, text=typed, state="failed")
     sent = stats.Source("s", {"failed": 3}, ["failed"], moment, moment, 1, pause)

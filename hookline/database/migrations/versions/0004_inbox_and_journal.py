@@ -174,11 +174,13 @@ CHANGES = """
 CREATE TABLE changes (                                           -- the audit trail, written by triggers (`inbox.audit`)
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at             timestamptz NOT NULL DEFAULT clock_timestamp(),
-    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source', 'database', 'wait')),
+    subject        text NOT NULL CHECK (subject IN ('delivery', 'dispatch', 'effect', 'source', 'database', 'wait',
+                                                     'person')),
     delivery_id    uuid REFERENCES deliveries ON DELETE CASCADE,
     dispatch_id    uuid,
     effect_id      bigint,
     wait_id        uuid,
+    person         text,
     source         text,
     was            text,
     became         text NOT NULL,
@@ -215,9 +217,20 @@ CREATE TABLE refusals (                                          -- requests of 
 )
 """
 
+PEOPLE = """
+CREATE TABLE people (                                            -- who may open the pages, beside the admin
+    name           text PRIMARY KEY,                             -- the actor in the audit trail
+    role           text NOT NULL CHECK (role IN ('look', 'operate', 'decide')),
+    token          bytea UNIQUE,                                 -- digest of the one by which they log in
+    identity       text UNIQUE CHECK (identity = lower(identity)),   -- what a proxy in front calls them
+    since          timestamptz NOT NULL DEFAULT now()
+)
+"""
+
 SESSIONS = """
 CREATE TABLE sessions (                                          -- log-ins of people; a log-out deletes the row
     digest         bytea PRIMARY KEY,                            -- of the cookie's value
+    person         text REFERENCES people ON DELETE CASCADE,     -- empty: the admin
     expires_at     timestamptz NOT NULL
 )
 """
@@ -533,6 +546,15 @@ BEGIN
 END $$
 """
 
+PERSON_CHANGED = """
+CREATE FUNCTION person_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (subject, person, was, became, actor, reason)
+    VALUES ('person', coalesce(NEW.name, OLD.name), OLD.role, coalesce(NEW.role, 'removed'), actor(), why(NULL));
+    RETURN NULL;
+END $$
+"""
+
 # What `hookline.states` does not have as a transition is refused for everybody.
 REFUSE_TRANSITION = """
 CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -609,6 +631,7 @@ CREATE TRIGGER effect_compensated AFTER UPDATE OF state ON effects FOR EACH ROW
     EXECUTE FUNCTION effect_compensated();
 CREATE TRIGGER source_paused AFTER INSERT OR DELETE ON pauses FOR EACH ROW EXECUTE FUNCTION source_paused();
 CREATE TRIGGER listener_changed AFTER INSERT OR DELETE ON listeners FOR EACH ROW EXECUTE FUNCTION listener_changed();
+CREATE TRIGGER person_changed AFTER INSERT OR UPDATE OR DELETE ON people FOR EACH ROW EXECUTE FUNCTION person_changed();
 """
 
 # What a label is found by: itself, each of its words, each value that it is about; in any case.
@@ -970,12 +993,12 @@ CREATE INDEX wait_links_wait ON wait_links (wait_id);
 
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
-    processes = (ENGINES, REFUSALS, SESSIONS, CONNECTING, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, CREDENTIALS,
+    processes = (ENGINES, REFUSALS, PEOPLE, SESSIONS, CONNECTING, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, CREDENTIALS,
                  LINEAGE, POLLS, POLL_ITEMS, SILENCES, LISTENERS, LISTENING, SIZES)
     waits = (WAITS, WAITING_RUNS, QUESTIONS, WAIT_LINKS)
     functions = (TERMS_OF, ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_DOUBLED, DISPATCH_CHANGED, EFFECT_RESOLVED,
-                 EFFECT_COMPENSATED, SOURCE_PAUSED, LISTENER_CHANGED, DECIDED,
-                 DECISION_BUILT_ON, REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED,
+                 EFFECT_COMPENSATED, SOURCE_PAUSED, LISTENER_CHANGED, PERSON_CHANGED,
+                 DECIDED, DECISION_BUILT_ON, REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED,
                  WAIT_OVER, WAIT_CHANGED, WAITING_RUN_ENDED)
     blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES, GOING_BACK, WAIT_TRIGGERS,
               WAIT_INDEXES)
