@@ -274,7 +274,7 @@ async def database(session_pool):
         "UPDATE lineage SET held_since = NULL, held_reason = NULL, readback_first_since = NULL, event_due = false"
     )
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, credentials, connecting, polls, poll_items, silences, listeners, listening, sizes, waits RESTART IDENTITY CASCADE"
+        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, credentials, connecting, polls, poll_items, silences, listeners, listening, sizes, timings, waits RESTART IDENTITY CASCADE"
     )
     return session_pool
 

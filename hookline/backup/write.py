@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
+from hookline.backup import LAST
 from hookline.backup.archive import DUMPS, SECRETS, Backup, Manifest, Writer, is_secret_name, writing
 from hookline.backup.postgres import Database, contents, dump, programs_for
 from hookline.database import embedded
@@ -63,6 +64,7 @@ def make(settings: Settings, path: Path, on_bytes: OnBytes, *, replace: bool = F
         _check(draft, source, on_bytes)
         draft.replace(path)
         _sync_folder(path.parent)
+    (settings.home / LAST).touch()
     return manifest
 
 
