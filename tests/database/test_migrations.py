@@ -37,6 +37,7 @@ TABLES = [
     "sessions",
     "silences",
     "sizes",
+    "timings",
     "vendor_accounts",
     "wait_links",
     "waiting_runs",
