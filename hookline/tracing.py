@@ -2,7 +2,7 @@
 Traces: one for each delivery, from its request to the calls of vendors, for the collector that the environment names.
 
 Off unless a standard variable of OpenTelemetry names a collector; then nothing of OpenTelemetry is loaded here. What
-leaves is what `ATTRIBUTES` lists and nothing else, whoever made a span: no text of a sender, a vendor or a person.
+leaves is what `ATTRIBUTES` lists and nothing else, by any library: no text of a sender, a vendor or a person.
 """
 
 import logging

@@ -69,7 +69,7 @@ async def send(database, gateway, until):
     """Sends one delivery, and tells how it was answered."""
 
     async def send(key=KEY, *more, **headers):
-        sent = [("X-Hookline-Key", key), *headers.items(), *more]
+        sent = [("Content-Type", "application/json"), ("X-Hookline-Key", key), *headers.items(), *more]
 
         async def answered():  # on a busy machine, a sender is asked to send again
             answer = await gateway.post("/hooks/jiwa", content=json.dumps(ORDER), headers=sent)
