@@ -8,6 +8,9 @@ import subprocess
 import pytest
 import yaml
 from documents import ROOT
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import REGISTRY
 
 from hookline.health import metrics  # noqa: F401  (registers them)
@@ -82,3 +85,24 @@ def test_each_query_of_the_dashboard_is_one_for_prometheus(tmp_path):
 
     assert (0, True) == (checked.returncode, f"{len(rules)} rules found" in checked.stdout), checked.stderr
     assert len(rules) > 20
+
+
+def test_the_dashboard_is_made_of_what_grafana_knows():
+    """Its own types read and write it again, and leave out what they do not know."""
+    register_default_plugins()
+    again = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARD)))
+
+    assert [] == list(_lost(DASHBOARD, again))
+    assert [".panel"] == list(_lost({**DASHBOARD, "panel": []}, again))
+
+
+def _lost(ours, again, place=""):
+    """The places of what is not there again."""
+    if isinstance(ours, dict) and isinstance(again, dict):
+        for name, value in ours.items():
+            yield from _lost(value, again.get(name), f"{place}.{name}")
+    elif isinstance(ours, list) and isinstance(again, list) and len(ours) == len(again):
+        for number, (one, other) in enumerate(zip(ours, again, strict=True)):
+            yield from _lost(one, other, f"{place}[{number}]")
+    elif ours != again:
+        yield place
