@@ -1,10 +1,11 @@
 """
 Write `.env.example`, deployments/schemas/, and the generated parts of the pages.
 
-The parts are of docs/{glossary,people,settings,cli,states,senders,texts}.md, docs/vendors/ and docs/first-account/,
-each between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of the settings, the
-command line itself of the commands, `hookline.states` of the states, `flows.texts` of the texts, the models of the
-files of the schemas, the gateway of its addresses, and the clients of the vendors' operations.
+The parts are of docs/{glossary,people,settings,cli,states,senders,texts,watching}.md, docs/vendors/ and
+docs/first-account/, each between two marks. `docs/glossary.yaml` is the source of the glossary, hookline/settings.py of
+the settings, the command line itself of the commands, `hookline.states` of the states, `flows.texts` of the texts,
+`hookline.health` of the metrics, the models of the files of the schemas, the gateway of its addresses, and the clients
+of the vendors' operations.
 """
 # ruff: noqa: INP001  (a script, not a package)
 
@@ -20,14 +21,17 @@ from typing import Any
 import yaml
 from cyclopts import App
 from cyclopts.argument import Argument
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic_core import PydanticUndefined
 
+from hookline import timings
 from hookline.cli import app
 from hookline.clients import CLIENTS, Operation, VendorClient, operations
 from hookline.facts import facts_of
 from hookline.gateway.app import create_app
 from hookline.gateway.endpoints import SocketEndpoint, endpoints
 from hookline.gateway.prefect_access import IN_WORDS, listed
+from hookline.health import metrics
 from hookline.hooks import Source, load_hooks
 from hookline.hooks.presets import SENDERS
 from hookline.hooks.sources import IdHeader, read_source
@@ -93,6 +97,7 @@ def pages() -> dict[Path, str]:
         docs / "states.md": state_sections(),
         docs / "senders.md": sender_table(),
         docs / "texts.md": text_sections(),
+        docs / "watching.md": metric_table(),
     } | {docs / "vendors" / f"{vendor}.md": operation_table(client) for vendor, client in CLIENTS.items()}
     written = {path: _with(path.read_text(encoding="utf-8"), "\n".join(part)) for path, part in parts.items()}
     for vendor in (name for name in CLIENTS if vendors()[name].facts):
@@ -176,6 +181,23 @@ def text_sections() -> Iterator[str]:
         yield "| value | meaning |\n| --- | --- |"
         for value, meaning in text.described().items():
             yield f"| `{value}` | {meaning} |"
+
+
+def metric_table() -> Iterator[str]:
+    """Yield every metric of `/metrics`, in alphabetical order."""
+    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
+    rows = [(each.describe()[0], each._labelnames) for each in found]  # noqa: SLF001  (nothing public says them)
+    all_rows = [
+        *(
+            (f"{one.name}_total" if one.type == "counter" else one.name, one.type, one.documentation, labels)
+            for one, labels in rows
+        ),
+        *((each.name, "histogram", each.help, each.labels) for each in timings.ALL.values()),
+    ]
+    yield "| metric | type | by | value |"
+    yield "| --- | --- | --- | --- |"
+    for name, kind, text, labels in sorted(all_rows):
+        yield _cells(f"`{name}`", kind, ", ".join(labels), text.removesuffix("."))
 
 
 def sender_table() -> Iterator[str]:

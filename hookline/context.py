@@ -15,6 +15,7 @@ from uuid import UUID
 
 from hookline.errors import HooklineError
 from hookline.local_time import local_time
+from hookline.timings import Received
 
 GRACE_SECONDS = 2.0
 """The wait, in seconds, that keeps its slot and is too short to report."""
@@ -54,6 +55,7 @@ class _Context:
     permit: Permit | None
     slot: Slot | None
     in_batch: bool
+    received: Received | None
 
 
 _context: ContextVar[_Context | None] = ContextVar("hookline_context", default=None)
@@ -70,6 +72,7 @@ def working_on(
     *,
     slot: Slot | None = None,
     in_batch: bool = False,
+    received: Received | None = None,
 ) -> Iterator[None]:
     """
     Set the context for what runs within, and for the tasks begun within.
@@ -80,8 +83,9 @@ def working_on(
         permit: asked before each write.
         slot: free for others while the run waits.
         in_batch: it shares its flow run with others of a backlog.
+        received: when its delivery came.
     """
-    token = _context.set(_Context(delivery_id, dispatch_id, permit, slot, in_batch))
+    token = _context.set(_Context(delivery_id, dispatch_id, permit, slot, in_batch, received))
     try:
         yield
     finally:
@@ -101,6 +105,12 @@ def dispatch_id() -> UUID | None:
 def in_batch() -> bool:
     """Return True if the run here is one task run in the flow run of a batch, shared with others of a backlog."""
     return (current := _context.get()) is not None and current.in_batch
+
+
+def calling() -> None:
+    """Note that a vendor is called: the first call of a delivery is timed."""
+    if (current := _context.get()) is not None and current.received is not None:
+        current.received.calling()
 
 
 @asynccontextmanager

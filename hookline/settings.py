@@ -265,6 +265,12 @@ class Settings(FromEnvironment):
         "Bearer token for /metrics, of 16 characters or more.",
         default_text="none, and /metrics is open to this machine only",
     )
+    send_traceparent: tuple[str, ...] = _setting(
+        (),
+        "Vendors, or accounts such as `jiwa/north`, whose calls carry the header `traceparent` while traces are on.",
+        default_text="none: a vendor may refuse a header that it does not know",
+        example="zentitle,jiwa/north",
+    )
     prefect_port: int = _setting(4200, "Port of Hookline's own Prefect server.", ge=1, le=65535)
     worker_port: int = _setting(4201, "Port of the worker's health check.", ge=1, le=65535)
     sandbox_port: int = _setting(
@@ -515,6 +521,11 @@ class Settings(FromEnvironment):
         if any(each < 0 or not isfinite(each) for each in seconds) or list(seconds) != sorted(set(seconds)):
             raise ValueError("must be seconds that grow, such as 60,600,3600")
         return seconds
+
+    @field_validator("send_traceparent", mode="before")
+    @classmethod
+    def _names(cls, raw: object) -> object:
+        return tuple(part.strip() for part in raw.split(",") if part.strip()) if isinstance(raw, str) else raw
 
     @field_validator("record_urls", mode="before")
     @classmethod

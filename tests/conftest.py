@@ -279,7 +279,7 @@ async def database(session_pool):
     )
     await session_pool.execute("DELETE FROM people")
     await session_pool.execute(
-        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, credentials, connecting, polls, poll_items, silences, listeners, listening, sizes, waits RESTART IDENTITY CASCADE"
+        "TRUNCATE deliveries, dispatches, batches, effects, compensation_steps, pauses, changes, engines, configuration_problems, refusals, issues, vendor_accounts, credentials, connecting, polls, poll_items, silences, listeners, listening, sizes, timings, waits RESTART IDENTITY CASCADE"
     )
     return session_pool
 

@@ -12,3 +12,6 @@ Backups: both databases, the keys of HOOKLINE_HOME and the firm's own files in o
 Never: a password in a command line; a path of the file that is written anywhere as it stands there; a database that is
 changed in place (a new one is made beside it, and they change names at the end).
 """
+
+LAST = "last-backup"
+"""The file of the home whose time is that of the last whole backup: `/metrics` shows it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from hookline.backup import LAST
 from hookline.backup.archive import (
     DUMPS,
     FILES,
@@ -75,6 +76,7 @@ def make(settings: Settings, path: Path, on_bytes: OnBytes, *, replace: bool = F
         _check(draft, source, on_bytes)
         draft.replace(path)
         _sync_folder(path.parent)
+    (settings.home / LAST).touch()
     return manifest
 
 

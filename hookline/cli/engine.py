@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from hookline import log, runtime
+from hookline import log, runtime, tracing
 from hookline.database.migrate import upgrade_when_up
 from hookline.supervisor import report_ready
 
@@ -40,13 +40,17 @@ def engine() -> None:
     from hookline.cli.poll import client_of_block
     from hookline.engine.configuration import Configuration  # Prefect's settings
     from hookline.engine.engine import Engine
+    from hookline.prefect_adapter.run_spans import task_names
 
     configuration = Configuration(settings)
     upgrade_when_up(settings)
+    if tracing.is_wanted():
+        tracing.start("engine", task_names(), accounts=settings.send_traceparent)
     runtime.tune_gc()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     worker = Engine(settings, configuration.hooks, configuration.deployments, configuration, client_of_block)
     uvloop.run(_serve(worker))
+    tracing.stop()
     if worker.threads.running:  # Python would wait for the threads of their tasks, however long those block
         logger.warning("threads that do not end are cut off: %d", len(worker.threads.running))
         logging.shutdown()

@@ -5,7 +5,7 @@ import signal
 import socket
 from contextlib import suppress
 
-from hookline import log, runtime
+from hookline import log, runtime, tracing
 from hookline.database.migrate import upgrade_when_up
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
@@ -26,8 +26,10 @@ def gateway() -> None:
     log.configure(settings.log_format)
     app = create_app(settings)
     upgrade_when_up(settings)
+    tracing.start("gateway")
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered
         server(app, settings).run(_listeners())
+    tracing.stop()
 
 
 def _listeners() -> list[socket.socket] | None:

@@ -125,6 +125,8 @@ class Operation(Generic[P, T_co]):
 
     vendor: str
     name: str
+    declared: str
+    """The name on the client, also where that of one call says more."""
     owner: type[Vendor]
 
     def __init__(
@@ -153,6 +155,7 @@ class Operation(Generic[P, T_co]):
 
     def __set_name__(self, owner: type[Vendor], name: str) -> None:
         self.owner, self.vendor, self.name = owner, owner.vendor, name
+        self.declared = name
         source = f"Source: {owner.reference}, {self.verb} {self.path} [{self.trust}]."
         self.__doc__ = f"{self.effect}\n\n{source}"
 

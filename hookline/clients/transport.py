@@ -10,8 +10,8 @@ import logging
 import ssl
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
@@ -20,15 +20,17 @@ from typing import Any, ClassVar, Final, Protocol, Self, TypedDict, TypeVar, Unp
 
 import httpx
 
+from hookline import tracing
 from hookline.clients.answers import MAX_ANSWER_BYTES, AnswerTooLarge, clock_ahead, read_bounded
 from hookline.clients.auth import Exchange, VendorAuth
 from hookline.clients.errors import AnswerLost, UnexpectedAnswer, Unreachable, VendorError
 from hookline.clients.models import Input
 from hookline.clients.operation import Operation
 from hookline.clients.redaction import in_vendor_call
-from hookline.context import NotSent, vendor_slot, waiting, waiting_for_next_attempt
+from hookline.context import NotSent, calling, vendor_slot, waiting, waiting_for_next_attempt
 from hookline.errors import ConfigurationError
 from hookline.redaction import learn, redact
+from hookline.timings import CALLS
 
 logger = logging.getLogger(__name__)
 
@@ -272,12 +274,50 @@ class VendorClient:
             raise RuntimeError(f"{type(self).__name__} is closed: open it with `async with`.")
         quiet = in_vendor_call.set(True)
         started = time.perf_counter()
-        outcome = "failed"
+        outcome = "stopped"
+        calling()
+        try:
+            with self._span(request, exchange) as note:
+                response = await self._answer(self._http, request, exchange)
+                note(status=(status := response.status_code))
+                if status >= httpx.codes.BAD_REQUEST:
+                    note(error=status)
+            outcome = str(status)
+        except VendorError as error:
+            outcome = type(error).__name__
+            raise
+        else:
+            return response
+        finally:
+            in_vendor_call.reset(quiet)
+            self._note_end(request, exchange, outcome, time.perf_counter() - started)
+
+    @contextmanager
+    def _span(self, request: httpx.Request, exchange: Exchange) -> Iterator[tracing.Note]:
+        """Surround a call with its span, whose context goes with it where the settings say so."""
+        operation, url = exchange.operation, request.url
+        with tracing.span(
+            f"{operation.vendor} {operation.declared}",
+            "client",
+            vendor=operation.vendor,
+            account=self.account or None,
+            operation=operation.declared,
+            method=request.method,
+            server=url.host,
+            port=url.port,
+        ) as note:
+            if (context := tracing.for_vendor(self.vendor, self.account)) is not None:
+                request.headers[tracing.HEADER] = context
+            yield note
+
+    async def _answer(
+        self, http: httpx.AsyncClient, request: httpx.Request, exchange: Exchange
+    ) -> httpx.Response:
+        """Return the answer to a request, or raise the `VendorError` for there being none."""
         try:
             with waiting(f"waits for an answer of {self.vendor}", grace=ANSWER_SECONDS):
                 async with asyncio.timeout(self.timeout):
-                    response = await self._http.send(request, auth=self.auth)
-            outcome = str(response.status_code)
+                    response = await http.send(request, auth=self.auth)
             if self.heard is not None:
                 self.heard(response)
             self._vendor_date = response.headers.get("date"), datetime.now(UTC)
@@ -285,11 +325,13 @@ class VendorClient:
             raise _error_for(failure, exchange) from None
         except NotSent as failure:
             raise exchange.operation.error(Unreachable, None, str(failure)) from failure
-        else:
-            return response
-        finally:
-            in_vendor_call.reset(quiet)
-            self._log(request, exchange, outcome, time.perf_counter() - started)
+        return response
+
+    def _note_end(self, request: httpx.Request, exchange: Exchange, outcome: str, seconds: float) -> None:
+        operation = exchange.operation
+        group = f"{outcome[0]}xx" if outcome.isdecimal() else outcome
+        CALLS.observe(seconds, operation.vendor, operation.declared, group)
+        self._log(request, exchange, outcome, seconds)
 
     def _log(self, request: httpx.Request, exchange: Exchange, outcome: str, seconds: float) -> None:
         if logger.isEnabledFor(logging.DEBUG):

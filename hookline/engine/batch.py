@@ -32,6 +32,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Abort
 from prefect.states import Cancelled, Completed, Pending
 
+from hookline import tracing
 from hookline.context import working_on
 from hookline.crash_points import crash_point
 from hookline.database import CONNECTION_ERRORS
@@ -148,14 +149,22 @@ class BatchRun:
         key = str(item.claimed.id)
         self._items[key] = item
         try:
-            return await item.claimed.run(self._task_run(item), context.copy())
+            return await item.claimed.run(self._task_run(item, tracing.Current()), context.copy())
         finally:
             del self._items[key]
 
-    async def _task_run(self, item: _BatchItem) -> Any:
+    async def _task_run(self, item: _BatchItem, span: tracing.Current) -> Any:
         claimed = item.claimed
-        with working_on(
-            claimed.dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot, in_batch=True
+        with (
+            span.current(),
+            working_on(
+                claimed.dispatch["delivery_id"],
+                claimed.id,
+                claimed,
+                slot=claimed.slot,
+                in_batch=True,
+                received=claimed.received,
+            ),
         ):
             running: Any = self._task(name=item.name, key=str(claimed.id), return_state=True)
             return await running

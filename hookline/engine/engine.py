@@ -19,6 +19,7 @@ from uuid import uuid4
 import asyncpg
 from prefect.client.orchestration import PrefectClient
 
+from hookline import timings, tracing
 from hookline.clients import SharedConnections
 from hookline.clients.errors import VendorAway
 from hookline.context import working_on
@@ -81,6 +82,7 @@ POLL_SECONDS = 1.0
 VENDORS_SECONDS = 1.0
 """The interval at which what waits for a vendor goes on, and issues are closed."""
 SCHEMA_SECONDS = 1.0
+TIMINGS_SECONDS = 2.0
 REMEMBER_SECONDS = 1.0
 """The interval in which it is written down, outside of the database, how far it is."""
 MAX_ATTEMPTS = 5
@@ -190,6 +192,7 @@ class Engine:
                 await self._drain()
                 await self.backlog.close()
                 await self.troubles.fenced("remembering how far the database is", self._remember, None)
+                await self.troubles.fenced("adding up timings", partial(timings.add, database), None)
             finally:
                 for helper in (routing, *helpers):
                     helper.cancel()
@@ -221,6 +224,7 @@ class Engine:
             ("letting runs go on that waited", partial(go_on, database, client), GO_ON_SECONDS),
             ("looking back for runs that wait", partial(backfill, database, self.router), BACKFILL_SECONDS),
             ("asking people", partial(people.ask_due, database, self.settings), ASK_SECONDS),
+            ("adding up timings", partial(timings.add, database), TIMINGS_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
         helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
@@ -295,17 +299,32 @@ class Engine:
         dispatch = claimed.dispatch
         logger.info("%s starts (%s, key %s)", claimed, dispatch["deployment"], dispatch["key"])
         crash_point("dispatch claimed")
-        try:
-            outcome = await self._outcome(claimed, batch)
-            await self._write(claimed, outcome, in_batch=batch is not None)
-            await self._note_probe(claimed, outcome)
-        finally:
-            self.leases.release(claimed)
+        with tracing.span(
+            f"dispatch {dispatch['route']}",
+            "consumer",
+            parent=dispatch["traceparent"],
+            source=dispatch["source"],
+            delivery=dispatch["delivery_id"],
+            dispatch=claimed.id,
+            route=dispatch["route"],
+            deployment=dispatch["deployment"],
+            attempt=dispatch["attempts"],
+            in_batch=batch is not None,
+        ) as note:
+            try:
+                outcome = await self._outcome(claimed, batch)
+                note(flow_run=claimed.flow_run_id, outcome=_name(outcome))
+                await self._write(claimed, outcome, in_batch=batch is not None)
+                await self._note_probe(claimed, outcome)
+            finally:
+                self.leases.release(claimed)
 
     async def _outcome(self, claimed: ClaimedDispatch, batch: BatchRun | None) -> Outcome:
         dispatch = claimed.dispatch
         try:
-            with working_on(dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot):
+            with working_on(
+                dispatch["delivery_id"], claimed.id, claimed, slot=claimed.slot, received=claimed.received
+            ):
                 if batch is None:
                     return await self.runs.run(claimed)
                 return await batch.run(claimed, self.deployments[dispatch["deployment"]])
@@ -358,6 +377,7 @@ class Engine:
             case NewState():
                 crash_point("flow run ended")
                 await self._finish(claimed, outcome)
+                claimed.note_end(outcome.state)
             case Requeue(reason, _, str(account)):
                 await waiting.wait(self.database, claimed.id, self.name, account, reason, in_batch=in_batch)
             case Requeue():
@@ -487,6 +507,11 @@ class Engine:
             for claimed in self.leases.claimed.values()
         )
         return ", ".join(names) or "nothing"
+
+
+def _name(outcome: Outcome) -> str:
+    """Return the name of an outcome: it has no text of a vendor or a person."""
+    return outcome.state if isinstance(outcome, NewState) else type(outcome).__name__
 
 
 def _failed(claimed: ClaimedDispatch, reason: str, error: Exception) -> NewState:

@@ -26,6 +26,8 @@ from hookline.engine.slots import DispatchSlot, Slots
 from hookline.inbox import deliveries, dispatches, engines
 from hookline.prefect_adapter.control import Stop
 from hookline.settings import Settings
+from hookline.states import ENDED
+from hookline.timings import ENDS, Received
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,6 +55,10 @@ class ClaimedDispatch:
         self.flow: asyncio.Task[object] | None = None
         """The flow, while it runs."""
         self.began = time.monotonic()
+        self.received: Received | None = None
+        """The receipt of its delivery; None in a replay, which a person may start days later."""
+        if not dispatch["replays"]:
+            self.received = Received(dispatch["source"], dispatch["received_at"], dispatch["attempts"] > 1)
         self._cut = False
         self._effects: set[object] = set()
         self._effects_lock = threading.Lock()
@@ -90,6 +96,11 @@ class ClaimedDispatch:
             return None
         finally:
             self.flow = None
+
+    def note_end(self, state: str) -> None:
+        """Count the time from the receipt to the end, if this state is one."""
+        if self.received is not None and state in ENDED:
+            ENDS.observe_since(self.received.at, self.received.source, state)
 
     async def ensure_lease(self) -> bool:
         """

@@ -21,6 +21,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
+from hookline import tracing
 from hookline.confined import Confined
 from hookline.database import CONNECTION_ERRORS, is_connection_error
 from hookline.database.types import Connection, Row
@@ -203,6 +204,19 @@ class Router:
 
     async def _outcome(self, delivery: asyncpg.Record) -> Outcome:
         """Evaluate one delivery; no error of it comes out, only the database may be unavailable."""
+        source = delivery["source"]
+        with tracing.span(
+            f"route {source}",
+            "consumer",
+            parent=delivery["traceparent"],
+            source=source,
+            delivery=delivery["id"],
+        ) as note:
+            outcome = await self._evaluated(delivery)
+            note(outcome=outcome.state or "dispatched")
+        return outcome
+
+    async def _evaluated(self, delivery: asyncpg.Record) -> Outcome:
         body = delivery["body"]
         if body is None and delivery["has_body"]:
             body = await deliveries.body_of(self.database, delivery["id"])

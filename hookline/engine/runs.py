@@ -13,6 +13,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Pending, Scheduled, Suspended
 
+from hookline import tracing
 from hookline.crash_points import crash_point
 from hookline.database.connection import close_pool
 from hookline.engine.leases import ClaimedDispatch
@@ -23,7 +24,7 @@ from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import store as effects
 from hookline.labels import Label
-from hookline.prefect_adapter import suspension, vendor_waits
+from hookline.prefect_adapter import run_spans, suspension, vendor_waits
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
 from hookline.prefect_adapter.result_storage import ResultStorage
@@ -125,6 +126,7 @@ class FlowRuns:
                 # Pending, not Scheduled: no worker may take what this engine is about to run.
                 state=(Scheduled if for_pool else Pending)(message="Started by a webhook."),
                 name=label.text,
+                labels=run_spans.labels(tracing.traceparent()),
                 tags=[
                     f"delivery:{dispatch['delivery_id']}",
                     f"route:{dispatch['route']}",

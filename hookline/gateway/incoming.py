@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,8 @@ class IncomingRequest:
     """The whole address, as the sender knows it."""
     verified: bool = False
     """The sender has authenticated."""
+    began: int = field(default_factory=time.time_ns)
+    """When it came, in nanoseconds."""
 
     @property
     def can_authenticate(self) -> bool:

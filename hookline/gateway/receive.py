@@ -10,6 +10,7 @@ import asyncpg
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from hookline import tracing
 from hookline.database import is_connection_error
 from hookline.gateway.body_reader import Reader
 from hookline.gateway.fetching import KEPT_SECONDS, Fetcher, NotFetched, NotThere
@@ -181,10 +182,17 @@ class Receiver:
         return request_data(incoming, body, self._settings.body_keys)
 
     async def _store(self, incoming: IncomingRequest, body: bytes, intake: Intake) -> Response:
-        try:
-            receipt = await self._writer.store(arrival_of(incoming, body, intake))
-        except Exception as error:  # noqa: BLE001  (whatever it is, the sender waits for an answer)
-            raise _not_stored(incoming, error) from None
+        # Only here: its sender is proven, so a trace that it began goes on.
+        parent = tracing.sent(incoming.headers)
+        with tracing.span(
+            f"receive {incoming.name}", "server", parent=parent, began=incoming.began, source=incoming.name
+        ) as note:
+            try:
+                with tracing.span("store"):
+                    receipt = await self._writer.store(arrival_of(incoming, body, intake))
+            except Exception as error:  # noqa: BLE001  (whatever it is, the sender waits for an answer)
+                raise _not_stored(incoming, error) from None
+            note(delivery=receipt.id, duplicate=receipt.duplicate)
         logger.info(
             "delivery %s from %s%s",
             receipt.id,

@@ -1,13 +1,23 @@
-"""The metrics for Prometheus: `/metrics`."""
+"""
+The metrics for Prometheus: `/metrics`.
+
+What this gateway itself does is counted here; the work of all processes is read from the database, at each request.
+"""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from math import inf
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 
-from hookline.database import pool
-from hookline.health import processes, running
+from hookline import timings
+from hookline.backup import LAST
+from hookline.database import pool, sizes
+from hookline.health import disk, processes, running
 from hookline.health.pressure import DATABASE_SECONDS
 from hookline.hosts import LOOPBACK, host_name
 from hookline.peers import is_loopback, peer
@@ -45,7 +55,44 @@ PROCESS_TROUBLE = Gauge(
 POLL_TROUBLE = Gauge("hookline_poll_trouble", "1 for a polled source whose list cannot be read.", ["source"])
 WAITS = Gauge("hookline_waits_open", "Runs that wait: for a person's answer, for a delivery.", ["kind"])
 
+HELD = Gauge("hookline_held", "1 while nothing starts, because the database is older than it was.")
+FREE_BYTES = Gauge(
+    "hookline_disk_free_bytes", "Room on the disk of HOOKLINE_HOME, without what is left free at the least."
+)
+DISK_LEFT = Gauge(
+    "hookline_disk_left_seconds",
+    "Time that the disk lasts as the databases grow; +Inf while they do not, or their disk is another server's.",
+)
+LAST_BACKUP = Gauge(
+    "hookline_last_backup_timestamp_seconds", "Time of the last whole backup of this home; 0: none was made."
+)
+DATABASE_BYTES = Gauge("hookline_database_bytes", "Size of both databases, as an engine last noted it.")
+
+DAY_SECONDS = 86_400
 COUNTED = (*OPEN, *NEED_A_PERSON)
+
+
+class Timings(Collector):
+    """The histograms that are added up in the database."""
+
+    def __init__(self) -> None:
+        self.counted: Mapping[timings.Series, timings.Counted] = {}
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Yield each histogram, with every series that was ever counted."""
+        families = {
+            each.name: HistogramMetricFamily(each.name, each.help, labels=each.labels)
+            for each in timings.ALL.values()
+        }
+        for (name, labels), counted in self.counted.items():
+            bounds = [*map(str, timings.ALL[name].buckets), "+Inf"]
+            buckets = list(zip(bounds, accumulate(counted.counts), strict=True))
+            families[name].add_metric(labels, buckets, counted.seconds)
+        yield from families.values()
+
+
+TIMINGS = Timings()
+REGISTRY.register(TIMINGS)
 
 
 def may_see(request: Request, settings: Settings) -> bool:
@@ -78,6 +125,13 @@ async def exposition(settings: Settings) -> bytes:
             timeout=DATABASE_SECONDS,
         )
         current = await running.read(connection, seconds=DATABASE_SECONDS)
+        TIMINGS.counted = await timings.read(connection, seconds=DATABASE_SECONDS)
+        room = disk.room(settings, await sizes.latest(connection, disk.GROWN_DAYS))
+    FREE_BYTES.set(room.free)
+    DISK_LEFT.set(inf if room.days is None else room.days * DAY_SECONDS)
+    DATABASE_BYTES.set(room.used)
+    made = settings.home / LAST
+    LAST_BACKUP.set(made.stat().st_mtime if made.exists() else 0)
     _set_gauges(current, processes.read(settings.home) or {})
     DELIVERIES.clear()
     for count in counts:
@@ -91,6 +145,7 @@ async def exposition(settings: Settings) -> bytes:
 def _set_gauges(current: running.Running, troubles: Iterable[str]) -> None:
     OLDEST_RECEIVED_SECONDS.set(current.waits_seconds)
     ENGINES.set(current.engines)
+    HELD.set(current.holding.held_since is not None)
     by_label = (ISSUES, VENDOR_AWAY, VENDOR_WAITING, POLL_TROUBLE)
     for gauge in (ENGINE_TROUBLE, CONFIG_PROBLEMS, PROCESS_TROUBLE, *by_label):
         gauge.clear()

@@ -1,7 +1,6 @@
 """Checks of the servers: PostgreSQL and the work in it, Prefect's encryption key, the gateway."""
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,7 +13,8 @@ from hookline.database.connection import connect_to_any, prefect_database_url
 from hookline.database.errors import OtherSchema
 from hookline.database.sizes import Size
 from hookline.errors import HooklineError
-from hookline.health import running
+from hookline.health import disk, running
+from hookline.health.disk import MB
 from hookline.health.finding import CHECK_SECONDS, START, Finding, clock_finding, problem, redacted_line
 from hookline.local_time import local_time
 from hookline.settings import Settings
@@ -22,13 +22,8 @@ from hookline.settings import Settings
 SWALLOWED_WITHIN: Final = timedelta(days=7)
 LABELS: Final = 1_000
 """The latest dispatches whose labels are looked at."""
-GROWN_DAYS: Final = 14
-"""The latest days that tell how fast the databases grow."""
-SHORTEST: Final = timedelta(hours=20)
-"""The time between two sizes that tells it at the least."""
 LASTS_DAYS: Final = 30
 """Days that the disk should last."""
-MB: Final = 1_000_000
 
 
 async def check_database(settings: Settings) -> list[Finding]:
@@ -59,7 +54,7 @@ async def check_database(settings: Settings) -> list[Finding]:
             *await check_repeats(connection),
             *await check_labels(connection),
             await check_credentials(connection),
-            check_disk(settings, await sizes.latest(connection, GROWN_DAYS)),
+            check_disk(settings, await sizes.latest(connection, disk.GROWN_DAYS)),
             *running.check(await running.read(connection)),
         ]
     finally:
@@ -115,18 +110,16 @@ def check_disk(settings: Settings, noted: Sequence[Size]) -> Finding:
     check = "disk"
     if not noted:
         return Finding(check, "skipped", "how large the databases are is noted by an engine, each hour")
-    there = f"the databases have {_mb(noted[-1].of_bytes)}"
-    time = noted[-1].at - noted[0].at
-    if time < SHORTEST:
+    room = disk.room(settings, noted)
+    there = f"the databases have {_mb(room.used)}"
+    if room.a_day is None:
         return Finding(check, "ok", f"{there}; how fast they grow is known after a day")
-    a_day = (noted[-1].of_bytes - noted[0].of_bytes) / (time / timedelta(days=1))
-    grew = f"{there} and grew by {_mb(a_day)} a day" if a_day > 0 else f"{there} and do not grow"
-    if settings.database_url is not None:
+    grew = f"{there} and grew by {_mb(room.a_day)} a day" if room.a_day > 0 else f"{there} and do not grow"
+    if not room.is_here:
         return Finding(check, "ok", f"{grew}; their disk is on the server of HOOKLINE_DATABASE_URL")
-    free = max(0, shutil.disk_usage(settings.home).free - settings.min_free_mb * MB)
-    if a_day <= 0:
+    free = room.free
+    if (days := room.days) is None:
         return Finding(check, "ok", f"{grew}; {_mb(free)} are free")
-    days = free / a_day
     if days > LASTS_DAYS:
         return Finding(check, "ok", f"{grew}; {_mb(free)} are free: enough for {days:,.0f} days")
     return Finding(

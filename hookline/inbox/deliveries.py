@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from operator import itemgetter
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hookline import text
+from hookline import text, tracing
 from hookline.database.types import Connection, Row
 from hookline.labels import Label
 
@@ -47,7 +47,8 @@ _IS_SUSPECT = f"""
 """
 _TO_ROUTE = f"""
     d.id, d.seq, d.source, d.external_id, d.method, d.query, d.headers, d.content_type, d.altered, d.received_at,
-    d.only_route, d.routing_attempts, d.ordering_keys, d.envelope, d.changed, d.body IS NOT NULL AS has_body,
+    d.only_route, d.routing_attempts, d.ordering_keys, d.envelope, d.changed, d.traceparent,
+    d.body IS NOT NULL AS has_body,
     CASE WHEN octet_length(d.body) <= {LARGE_BODY} THEN d.body END AS body
 """
 
@@ -87,6 +88,8 @@ class Arrival:
     """The other Hookline that verified it; None: this one did."""
     listened_id: UUID | None = None
     """Its id there."""
+    traceparent: str | None = field(default_factory=tracing.traceparent, compare=False)
+    """The span in which it arrives."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -197,28 +200,28 @@ async def _insert(
             SELECT nextval(pg_get_serial_sequence('deliveries', 'seq')) AS seq, a.*
             FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::bytea[],
                         $8::text[], $9::bytea[], $10::uuid[], $11::uuid[], $12::jsonb[], $13::uuid[], $14::jsonb[],
-                        $15::text[], $16::uuid[])
+                        $15::text[], $16::uuid[], $17::text[])
                 AS a (source, external_id, method, query, headers, content_type, body, altered, fingerprint,
-                      repeats_id, bundle_id, envelope, copy_of, changed, listened_from, listened_id)
+                      repeats_id, bundle_id, envelope, copy_of, changed, listened_from, listened_id, traceparent)
         ), paused AS (      -- a resume waits, or is waited for
             SELECT source FROM pauses WHERE source = ANY ($1) FOR SHARE
         ), accepted AS (
             INSERT INTO deliveries (seq, source, external_id, method, query, headers, content_type, body, altered,
                                     fingerprint, repeats_id, bundle_id, envelope, copy_of, changed, listened_from,
-                                    listened_id, state, reason)
+                                    listened_id, traceparent, state, reason)
             OVERRIDING SYSTEM VALUE
             SELECT seq, source, external_id, method, query, headers, content_type, body,
                    string_to_array(altered, ','), fingerprint, repeats_id, bundle_id, envelope, copy_of, changed,
-                   listened_from, listened_id,
+                   listened_from, listened_id, traceparent,
                    CASE WHEN repeats_id IS NOT NULL THEN 'discarded'
                         WHEN source IN (SELECT source FROM paused) THEN 'held' ELSE 'received' END,
-                   CASE WHEN repeats_id IS NOT NULL THEN $18 END
+                   CASE WHEN repeats_id IS NOT NULL THEN $19 END
             FROM arrived ORDER BY source, external_id   -- so that two gateways do not wait for each other
             ON CONFLICT (source, external_id)
                 DO UPDATE SET duplicates = deliveries.duplicates + 1, duplicate_at = now()
             RETURNING id, source, external_id, fingerprint, xmax <> 0 AS duplicate
         )
-        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($17, '') END FROM accepted
+        SELECT *, CASE WHEN duplicate THEN NULL ELSE pg_notify($18, '') END FROM accepted
         """,
         *zip(*map(_columns, arrivals), strict=True),
         CHANNEL,

@@ -70,9 +70,9 @@ async def add_all(connection: Connection, new: Sequence[NewDispatch]) -> None:
     await connection.execute(
         f"""
         INSERT INTO dispatches (delivery_id, source, route, deployment, parameters, key, label, about, label_problem,
-                                quiet, quiet_since)
+                                quiet, quiet_since, traceparent)
         SELECT n.delivery_id, d.source, n.route, n.deployment, n.parameters, n.key, n.label, n.about, n.label_problem,
-               CASE WHEN {FIRST_ROUTED} THEN n.quiet END, now()
+               CASE WHEN {FIRST_ROUTED} THEN n.quiet END, now(), d.traceparent
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::jsonb[], $8::text[],
                     $9::interval[]) WITH ORDINALITY
             AS n (delivery_id, route, deployment, parameters, key, label, about, label_problem, quiet, number)
@@ -176,7 +176,8 @@ async def claim(
         SET state = 'running', attempts = d.attempts + 1, quiet = NULL, lease_owner = $1, lease_until = now() + $3,
             started_at = coalesce(d.started_at, now())
         FROM (SELECT id, lease_owner FROM free ORDER BY turn, seq LIMIT $2) AS chosen WHERE d.id = chosen.id
-        RETURNING d.*, chosen.lease_owner AS left_by
+        RETURNING d.*, chosen.lease_owner AS left_by,
+                  (SELECT received_at FROM deliveries WHERE id = d.delivery_id) AS received_at
         """,  # noqa: S608  (constants)
         owner,
         limit,

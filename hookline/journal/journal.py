@@ -37,6 +37,7 @@ from hookline.journal.fence import Fence
 from hookline.journal.store import MAY_LEAVE_SECONDS
 from hookline.settings import Settings
 from hookline.text import one_line
+from hookline.timings import EFFECTS
 
 MAX_SHOWN = 500
 """The characters of a part of a request in the text of an error."""
@@ -302,6 +303,7 @@ class _Write:
             return await self._adopt(found)
         if not await self._done(found, check_after=None):
             raise self._done_by_another()
+        self._count("found")
         return found
 
     def _remember(self, mark: int) -> None:
@@ -425,6 +427,7 @@ class _Write:
         check_after = late_check.delay(self.settings, 0) if self._is_repeat else None
         if not await self._done(outcome, check_after=check_after):
             await self._note_double(outcome)
+        self._count("done")
         crash_point(f"done {operation}")
         return outcome
 
@@ -450,6 +453,7 @@ class _Write:
                     earlier=self.earlier,
                     check_after=late_check.delay(self.settings, 0),
                 )
+                self._count(state)
             return found
         await store.give_up(
             self.connection,
@@ -479,6 +483,7 @@ class _Write:
         is_doubled = len(found.copies) > max(self.effect.expected, 1)
         if not await self._done(found, check_after=0 if is_doubled else late_check.delay(self.settings, 0)):
             raise self._done_by_another()
+        self._count("found")
         return found
 
     async def _note_double(self, outcome: Outcome) -> None:
@@ -516,6 +521,11 @@ class _Write:
             async with lent(self.settings) as connection:
                 return await write(connection)
 
+    def _count(self, outcome: str) -> None:
+        """Count the time since the effect was intended; of an API that nobody here knows, by its verb."""
+        if outcome != "intended":
+            EFFECTS.observe_since(self.row["created_at"], self.effect.operation.partition(" ")[0], outcome)
+
     async def _ask(self, why: str, cause: Exception | None = None) -> NoReturn:
         raise await self._uncertain(why) from cause
 
@@ -523,6 +533,7 @@ class _Write:
         """Write down that a person must say; what a late check has found meanwhile is done."""
         if not await store.uncertain(self.connection, self.row["id"], why, self.effect):
             raise self._done_by_another()
+        self._count("uncertain")
         return EffectUncertain(self.row["id"], str(self.effect), why)
 
     # Read-back

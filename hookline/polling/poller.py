@@ -10,6 +10,7 @@ from functools import partial
 
 import asyncpg
 
+from hookline import tracing
 from hookline.clients import VendorClient, VendorError
 from hookline.database import CONNECTION_ERRORS, is_connection_error
 from hookline.errors import HooklineError
@@ -180,7 +181,8 @@ class Poller:
     async def _fenced(self, claimed: Claim, source: Source) -> None:
         """Make a poll; note why it failed, where people see it."""
         try:
-            polled = await self.poll(claimed, source)
+            with tracing.span(f"poll {claimed.source}", source=claimed.source):
+                polled = await self.poll(claimed, source)
         except ClaimLost:
             logger.info("the poll of %s is another engine's now", claimed.source)
         except asyncio.CancelledError:

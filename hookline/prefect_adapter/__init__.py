@@ -14,6 +14,7 @@ The adapter to Prefect: the one package that may assume anything of Prefect's in
 | `retries` | the delay of a task is read after the condition of its retry |
 | `run_marks` | `retry_type`, a label and a variable, by which it is known who runs a flow run |
 | `run_names` | the name and the tags that a running flow sees of its run |
+| `run_spans` | where a run has its span, and the label with the trace that it belongs to |
 | `server` | how Prefect's server is made and served |
 | `storable` | the ways by which texts and numbers reach the server |
 | `threaded_run` | the engine of a synchronous flow run, and how a thread is interrupted |

@@ -19,6 +19,7 @@ from hookline.context import waiting_for_next_attempt
 from hookline.errors import HooklineError
 from hookline.prefect_adapter.control import Control, Stop
 from hookline.prefect_adapter.errors import not_its_fault
+from hookline.prefect_adapter.run_spans import FlowSpan
 from hookline.prefect_adapter.vendor_waits import awaiting_retry, vendor_away
 
 
@@ -69,6 +70,7 @@ class FlowRunEngine(AsyncFlowRunEngine[Any, Any]):
 
     async def execute(self) -> None:
         """Run until the flow run is over, or Prefect does not let it go on."""
+        self._telemetry = FlowSpan()
         async with self.start():
             while self.is_running():
                 async with self.run_context():

@@ -28,6 +28,7 @@ from hookline.context import waiting_for_next_attempt
 from hookline.prefect_adapter.control import Control, Stop
 from hookline.prefect_adapter.errors import not_its_fault
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun, no_exit
+from hookline.prefect_adapter.run_spans import FlowSpan
 from hookline.prefect_adapter.vendor_waits import awaiting_retry, vendor_away
 
 SLEEP_SECONDS: Final = 0.2
@@ -134,6 +135,7 @@ class ThreadedFlowRun(SyncFlowRunEngine[Any, Any]):
             httpx.HTTPError, PrefectUnavailable: Prefect is unavailable.
             DatabaseUnavailable: PostgreSQL is unavailable.
         """
+        self._telemetry = FlowSpan()
         try:
             with self.start():
                 while self.is_running():

@@ -38,6 +38,7 @@ TABLES = [
     "sessions",
     "silences",
     "sizes",
+    "timings",
     "vendor_accounts",
     "wait_links",
     "waiting_runs",

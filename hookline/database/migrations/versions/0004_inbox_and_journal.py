@@ -30,6 +30,7 @@ CREATE TABLE deliveries (
     changed        jsonb,                                        -- of a copy: what was changed; NULL: it is none
     listened_from  text,                                         -- the other Hookline that verified it; NULL: this one
     listened_id    uuid,                                         -- its id there
+    traceparent    text,                                         -- the span that stored it, where traces are on
     state          text NOT NULL
                    CHECK (state IN ('received', 'held', 'dispatched', 'running', 'done', 'failed', 'uncertain',
                                     'doubled', 'rejected', 'replaced', 'discarded', 'unrouted', 'split')),
@@ -90,6 +91,7 @@ CREATE TABLE dispatches (
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
+    traceparent    text,                                         -- the delivery's
     UNIQUE (delivery_id, route)
 )
 """
@@ -398,6 +400,16 @@ CREATE TABLE sizes (                                             -- how large bo
     day            date PRIMARY KEY,
     at             timestamptz NOT NULL,
     bytes          bigint NOT NULL
+)
+"""
+
+TIMINGS = """
+CREATE TABLE timings (                                           -- histograms (`hookline.timings`)
+    name           text NOT NULL,
+    labels         text[] NOT NULL,
+    counts         bigint[] NOT NULL,                            -- of each bucket by itself
+    seconds        double precision NOT NULL,
+    PRIMARY KEY (name, labels)
 )
 """
 
@@ -994,7 +1006,7 @@ CREATE INDEX wait_links_wait ON wait_links (wait_id);
 def upgrade() -> None:
     inbox = (DELIVERIES, DISPATCHES, EFFECTS, COMPENSATION_STEPS, PAUSES, BATCHES, CHANGES)
     processes = (ENGINES, REFUSALS, PEOPLE, SESSIONS, CONNECTING, CONFIGURATION_PROBLEMS, ISSUES, VENDOR_ACCOUNTS, CREDENTIALS,
-                 LINEAGE, POLLS, POLL_ITEMS, SILENCES, LISTENERS, LISTENING, SIZES)
+                 LINEAGE, POLLS, POLL_ITEMS, SILENCES, LISTENERS, LISTENING, SIZES, TIMINGS)
     waits = (WAITS, WAITING_RUNS, QUESTIONS, WAIT_LINKS)
     functions = (TERMS_OF, ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_DOUBLED, DISPATCH_CHANGED, EFFECT_RESOLVED,
                  EFFECT_COMPENSATED, SOURCE_PAUSED, LISTENER_CHANGED, PERSON_CHANGED,
