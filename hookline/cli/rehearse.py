@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 from rich.progress import Progress
 
+from hookline.account_keys import DEFAULT
 from hookline.cli.inbox.filters import database_errors, moment
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.errors import ConfigurationError, HooklineError
@@ -95,6 +97,7 @@ def _rehearse(choice: Choice, *, read_from_vendors: bool, quiet: bool) -> "Repor
         ExitStack() as stack,
     ):
         task = progress.add_task("starting", total=None)
+        asyncio.run(_require_reachable(real))  # known at once, and not after the servers have started
         current = stack.enter_context(throwaway_home())
         stack.enter_context(
             servers(
@@ -108,6 +111,12 @@ def _rehearse(choice: Choice, *, read_from_vendors: bool, quiet: bool) -> "Repor
             progress.update(task, description="rehearsing", completed=done, total=total)
 
         return asyncio.run(_run(real, current, choice, on_progress, read_from_vendors=read_from_vendors))
+
+
+async def _require_reachable(real: "Settings") -> None:
+    from hookline.database import connect
+
+    await (await connect(real)).close()
 
 
 async def _run(
@@ -134,6 +143,8 @@ async def _run(
     outside = Recorded(real, read_from_vendors)
     confined = Confined(modules=[match_routes.__module__])
     await read_only_pool(real, 2 * AT_ONCE)
+    if read_from_vendors:
+        await _make_limits()
     urls = (current.prefect_api_url, database_url(current), database_url(real))
     network.guard(set().union(*map(network.addresses_of, urls)), outside.missing)
     try:
@@ -143,6 +154,22 @@ async def _run(
         confined.close()
         await close_pool()
         await asyncio.to_thread(EventsWorker.drain_all, timeout=10)
+
+
+async def _make_limits() -> None:
+    """Make the limits of the accounts of the environment at the throwaway Prefect: reads keep to them."""
+    from prefect.client.orchestration import get_client  # Prefect's settings
+
+    from blocks import BLOCKS
+    from hookline.provisioning.block_changes import limit_changes
+
+    async with get_client() as client:
+        for vendor, block in BLOCKS.items():
+            for account in sorted({DEFAULT, *block.accounts_in(os.environ)}):
+                with suppress(ConfigurationError):  # it is not complete, and no run finds it
+                    limits = block.from_environment(account).limits(account)
+                    async for change in limit_changes(client, f"{vendor}-{account}-", limits):
+                        await change.make()
 
 
 def _chosen(hooks: "Hooks", choice: Choice) -> Choice:

@@ -13,6 +13,8 @@ from hookline.database import pool
 from hookline.source_secrets import webhook_secrets
 from tests.conftest import SHIPPED_CATALOG
 
+pytestmark = pytest.mark.alone
+
 TABLES = ("deliveries", "dispatches", "effects", "changes", "waits", "vendor_accounts")
 VENDORS = ("jiwa", "zentitle", "sensorpro")
 
