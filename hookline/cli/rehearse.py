@@ -215,7 +215,7 @@ def _show(report: "Report", *, as_json: bool) -> None:
             ],
             UNKNOWN,
             as_json=False,
-            title="What cannot be rehearsed to its end, for it needs what nobody recorded",
+            title="Not rehearsed to the end",
         )
     console().print("\n" + _summary(report))
 

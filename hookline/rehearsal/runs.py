@@ -31,7 +31,7 @@ from hookline.settings import Settings
 
 AT_ONCE: Final = 8
 """Deliveries."""
-BATCH: Final = 100
+BATCH: Final = 20
 RUN_SECONDS: Final = 120.0
 ENDED: Final = (*recorded.DONE, "failed", "uncertain")
 """States of a dispatch that ran to its end."""
@@ -67,6 +67,7 @@ class Rehearsal:
             for start in range(0, len(ids), BATCH):
                 on_progress(start, len(ids))
                 await self._batch(await recorded.stored(database, ids[start : start + BATCH]), choice.route)
+            on_progress(len(ids), len(ids))
         except (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError) as error:
             raise HooklineError(
                 f"The database has another schema than this version can read: {error}. Rehearse with the version that "
