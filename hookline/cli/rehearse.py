@@ -51,7 +51,7 @@ def rehearse(
         bool,
         Parameter(
             negative="",
-            help="Let flows read from the vendors, with the accounts of the environment; nothing is written there.",
+            help="Read what nobody recorded from the vendors, by the accounts of the environment; write nothing.",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -81,14 +81,15 @@ class Recorded:
             NotRecorded: nobody knows it, or it would change something.
             VendorError: the vendor was asked, and failed.
         """
-        if self.read_from_vendors and operation.reads:
-            with network.opened():
-                return await send(operation, inputs)
-        found = await self._found(client, operation, inputs) if operation.repeat == "safe" else None
-        if found is None:
-            what = "the answer to" if operation.reads else "what follows"
-            raise self.missing(f"{what} {operation.vendor}.{operation.name}", _which(inputs))
-        return operation.load(found)
+        name = f"{operation.vendor}.{operation.name}"
+        if not operation.reads:  # a write that is not in the journal, or a read that looks like one
+            raise self.missing(f"what follows {name}", _which(inputs))
+        if (found := await self._found(client, operation, inputs)) is not None:
+            return operation.load(found)
+        if not self.read_from_vendors:
+            raise self.missing(f"the answer to {name}", _which(inputs))
+        with network.opened():
+            return await send(operation, inputs)
 
     async def generation(self, workflow: str, key: str) -> int:
         """Return the generation of a business that is compensated as a whole, as it was recorded."""

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from prefect.states import Completed, Failed
 from pydantic import SecretStr
 from rows import arrival, bring
 
@@ -16,14 +17,18 @@ from hookline.confined import Confined
 from hookline.database import embedded
 from hookline.database.connection import close_pool, read_only_pool
 from hookline.engine.evaluation import Evaluation
-from hookline.hooks import load_hooks
+from hookline.engine.trying import Files
+from hookline.hooks import Hooks, load_hooks
 from hookline.inbox.deliveries import accept_all
 from hookline.journal import Effect, Journal, Outcome
+from hookline.prefect_adapter.run_names import PREFECT_PREAMBLE
 from hookline.provisioning.deployments import Deployments, load_deployments
 from hookline.rehearsal import recorded, routing
 from hookline.rehearsal.answers import Recorded
 from hookline.rehearsal.doors import NotRecorded
 from hookline.rehearsal.recorded import Choice
+from hookline.rehearsal.report import NOTHING
+from hookline.rehearsal.runs import Rehearsal
 from hookline.rehearsal.writes import Run, WouldWrite, following
 
 ORDER_ROUTE = """
@@ -306,3 +311,89 @@ async def test_a_delivery_that_a_person_sent_to_one_route_is_routed_so_again(dat
     outcome = await routing.outcome_of(evaluation(when="body.kind is defined"), found, None)
 
     assert ["jiwa-order"] == [each.route for each in outcome.new]
+
+
+# The end of a run
+
+
+@pytest.fixture
+def compared(real, database):
+    """Compares the end of a run that did `did` with a stored dispatch; its differences, and what is not known."""
+
+    async def compared(dispatch_id, state, *did):
+        run = Run("jiwa-order")
+        for effect in did:
+            run.written.add((effect["workflow"], effect["key"], effect["step"]))
+            run.effects.append(effect)
+        before = await database.fetchrow("SELECT * FROM dispatches WHERE id = $1", dispatch_id)
+        rehearsal = Rehearsal(real, real, Files(Hooks(path=None, sources={}, routes=[]), {}), None)
+        await rehearsal._compare(run, before, state)
+        return (
+            [(each.kind, each.what, each.then, each.now) for each in run.differences],
+            [each.what for each in run.unknown],
+        )
+
+    return compared
+
+
+async def done_by(database, settings, dispatch_id):
+    await do(settings, note(dispatch_id=dispatch_id), "n1")
+    return await database.fetchrow("SELECT * FROM effects WHERE dispatch_id = $1", dispatch_id)
+
+
+async def test_a_run_that_does_the_same_and_ends_the_same_differs_in_nothing(
+    database, database_settings, compared
+):
+    _, dispatch_id = await delivered(database)
+    effect = await done_by(database, database_settings, dispatch_id)
+
+    assert ([], []) == await compared(dispatch_id, Completed(message="order 100123: 1 license"), effect)
+
+
+async def test_a_write_that_is_no_longer_done_is_missing(database, database_settings, compared):
+    _, dispatch_id = await delivered(database)
+    await done_by(database, database_settings, dispatch_id)
+
+    missing = ("write missing", "jiwa.create_sales_order_note", "order note of order 100123", NOTHING)
+    assert ([missing], []) == await compared(dispatch_id, Completed())
+
+
+async def test_a_run_that_fails_now_is_a_failure_and_what_it_did_not_come_to_is_not_missing(
+    database, database_settings, compared
+):
+    _, dispatch_id = await delivered(database)
+    await done_by(database, database_settings, dispatch_id)
+    state = Failed(message=f"{PREFECT_PREAMBLE}ValueError: no")
+
+    assert ([("failure", "fails", "done", "failed: ValueError: no")], []) == await compared(
+        dispatch_id, state
+    )
+
+
+async def test_a_run_that_no_longer_fails_or_fails_otherwise_is_told_from_one_that_fails_as_it_did(
+    database, compared
+):
+    _, dispatch_id = await delivered(database, state="failed")
+    await database.execute("UPDATE dispatches SET reason = 'ValueError: no' WHERE id = $1", dispatch_id)
+    was = "failed: ValueError: no"
+
+    assert ([("end", "no longer fails", was, "done")], []) == await compared(dispatch_id, Completed())
+    assert ([], []) == await compared(dispatch_id, Failed(message=f"{PREFECT_PREAMBLE}ValueError: no"))
+    assert ([("failure", "ends otherwise", was, "failed: TypeError")], []) == await compared(
+        dispatch_id, Failed(message=f"{PREFECT_PREAMBLE}TypeError")
+    )
+
+
+async def test_a_run_that_finds_what_only_a_later_delivery_found_is_not_known(
+    database, database_settings, compared
+):
+    _, early = await delivered(database)
+    await database.execute("UPDATE dispatches SET reason = 'not paid' WHERE id = $1", early)
+    _, late = await delivered(database)
+    effect = await done_by(database, database_settings, late)
+
+    differences, unknown = await compared(early, Completed(), effect)
+
+    assert ([], 1) == (differences, len(unknown))
+    ends = ("end", "ends otherwise", "done: not paid", "done: credited")
+    assert ([ends], []) == await compared(early, Completed(name="Credited", message="credited"))

@@ -67,9 +67,11 @@ async def test_outside_of_a_rehearsal_a_call_is_sent(jiwa, reached):
     assert ("100123", [("GET", "/SalesOrders/5244dd5e")]) == (order.InvoiceNo, reached.requests)
 
 
-async def test_what_was_recorded_is_answered_and_nothing_is_sent(jiwa, reached):
+@pytest.mark.parametrize("read_from_vendors", [False, True])
+async def test_what_was_recorded_is_answered_and_nothing_is_sent(jiwa, reached, read_from_vendors):
+    found = {**ORDER, "InvoiceNo": "100999"}
     async with jiwa:
-        with doors.rehearsing(rehearsal(found={**ORDER, "InvoiceNo": "100999"})):
+        with doors.rehearsing(rehearsal(found=found, read_from_vendors=read_from_vendors)):
             order = await jiwa.get_sales_order(InvoiceID="5244dd5e")
 
     assert ("100999", []) == (order.InvoiceNo, reached.requests)
