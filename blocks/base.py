@@ -17,6 +17,7 @@ from hookline import accounts
 from hookline.clients.transport import Options, VendorClient
 from hookline.errors import ConfigurationError
 from hookline.outages.watch import AccountWatch, watch
+from hookline.rehearsal import doors
 from hookline.settings import VendorSettings, settings
 
 CACHE_SECONDS: Final = 30.0
@@ -79,6 +80,8 @@ class VendorCredentials(CredentialsBlock, VendorSettings):
         Raises:
             BlockMissing: there are none of this name.
         """
+        if (rehearsal := doors.current()) is not None:
+            return cast("Self", rehearsal.account(cls, name))
         loaded = _loaded.get((cls, name))
         if loaded is None or time.monotonic() - loaded[0] > CACHE_SECONDS:
             try:

@@ -17,6 +17,7 @@ from hookline.hooks import hooks_in_force
 from hookline.hooks.bodies import AS_NAMED, Part, Reading, parts_of
 from hookline.inbox.bodies import REMOVED, unseal
 from hookline.inbox.deliveries import sender_id
+from hookline.rehearsal import doors
 from hookline.settings import settings
 
 
@@ -85,7 +86,8 @@ async def read_delivery(delivery: UUID | str) -> Delivery:
         ValueError: the body is sealed, and its key is gone.
     """
     current = settings()
-    async with lent(current) as connection:
+    rehearsal = doors.current()
+    async with lent(rehearsal.recorded if rehearsal else current) as connection:
         row = await connection.fetchrow(
             """
             SELECT id, source, external_id, content_type, headers, query, envelope, body, altered, copy_of, changed

@@ -32,6 +32,7 @@ from hookline.journal import (
     Step,
 )
 from hookline.journal.whom import whom
+from hookline.rehearsal import doors
 from hookline.settings import settings
 from tasks.sentences import reporting
 
@@ -123,6 +124,10 @@ class BusinessKey:
                 f"{self.label} needs a flow run of its own, for what it does may be undone. To begin there at once, "
                 "say so in the route: unbatched: true."
             )
+        if (rehearsal := doors.current()) is not None:  # nothing is done, so nothing is undone
+            generation = await rehearsal.generation(self.workflow, self.key)
+            yield Compensation(replace(self, generation=generation))
+            return
         saga = journal.Saga(
             settings(),
             self.workflow,
@@ -281,12 +286,18 @@ async def run_write(
     )
     await journal.ensure_exclusive()
     async with context.write_permit(), reporting(operation, send) as sending:
-        return await Journal(settings()).run(effect, sending, readback, resend=resend, forgotten=forgotten)
+        return await _journal().run(effect, sending, readback, resend=resend, forgotten=forgotten)
+
+
+def _journal() -> Journal:
+    """Return the journal; in a rehearsal, one that compares and writes nothing."""
+    rehearsal = doors.current()
+    return Journal(settings()) if rehearsal is None else rehearsal.journal
 
 
 async def outcome_of(business: BusinessKey) -> Outcome | None:
     """Return the outcome of the write at this step, where the journal knows that it is done."""
-    return await Journal(settings()).outcome_of(business.workflow, business.key, business.step_name)
+    return await _journal().outcome_of(business.workflow, business.key, business.step_name)
 
 
 async def remembered(
@@ -319,19 +330,17 @@ async def remembered(
 
 async def steps_of(business: BusinessKey, prefix: str) -> list[Step]:
     """Return the steps of a business that begin so and were written down, the oldest first."""
-    return await Journal(settings()).steps(business.workflow, business.key, prefix)
+    return await _journal().steps(business.workflow, business.key, prefix)
 
 
 async def keys_of(workflow: str, prefix: str) -> list[str]:
     """Return the business keys of a workflow that begin so."""
-    return await Journal(settings()).keys(workflow, prefix)
+    return await _journal().keys(workflow, prefix)
 
 
 async def correct_reference(business: BusinessKey, reference: str) -> None:
     """Note the reference by which what the write at this step brought was found, if the journal knows another."""
-    await Journal(settings()).correct_reference(
-        business.workflow, business.key, business.step_name, reference
-    )
+    await _journal().correct_reference(business.workflow, business.key, business.step_name, reference)
 
 
 async def perform(business: BusinessKey, call: Mapping[str, Any]) -> None:

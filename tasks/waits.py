@@ -19,6 +19,7 @@ from hookline.hooks import hooks_in_force
 from hookline.hooks.limits import bounded_key
 from hookline.prefect_adapter import suspension
 from hookline.prefect_adapter.suspension import ThisRun
+from hookline.rehearsal import doors
 from hookline.settings import settings
 from hookline.text import do_you_mean, one_line
 from hookline.waits import forms, matching, store
@@ -215,6 +216,8 @@ def _this_run(what: str, timeout: timedelta) -> ThisRun:
         raise ConfigurationError(
             f"{what}: timeout must be more than nothing, and {MAX_TIMEOUT.days} days at most."
         )
+    if (rehearsal := doors.current()) is not None:
+        raise rehearsal.missing(f"the end of a wait by {what}")
     if context.in_batch():
         raise HooklineError(
             f"{what} needs a flow run of its own, for a batch is not suspended. To begin there at once, say so in the "

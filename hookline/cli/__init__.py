@@ -45,6 +45,7 @@ COMMANDS = {
     "inbox": "What was received and what happened to it: find, show, replay, discard, pause, export, follow.",
     "effects": "The journal of vendor writes: list, show, resolve what is uncertain, undo what is doubled.",
     "route": "What the routes of hooks.yaml would do with a delivery or a body, before it is live.",
+    "rehearse": "What stored deliveries would do by the code and files of here, before these are in force.",
     "new": "Write a new part of the project: a source by preset, a vendor by its OpenAPI text, a flow with its test.",
     "sources": "Who may send and what is polled: what came of each, and what was refused.",
     "poll": "Read a polled source now: what is new at the vendor becomes deliveries.",

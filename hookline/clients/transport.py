@@ -30,6 +30,7 @@ from hookline.clients.redaction import in_vendor_call
 from hookline.context import NotSent, calling, vendor_slot, waiting, waiting_for_next_attempt
 from hookline.errors import ConfigurationError
 from hookline.redaction import learn, redact
+from hookline.rehearsal import doors
 from hookline.timings import CALLS
 
 logger = logging.getLogger(__name__)
@@ -223,6 +224,12 @@ class VendorClient:
             VendorError: any other failure.
         """
         self.auth.permit(operation)
+        if (rehearsal := doors.current()) is not None:
+            answer: T = await rehearsal.answer(self, operation, inputs, self._send_watched)
+            return answer
+        return await self._send_watched(operation, inputs)
+
+    async def _send_watched(self, operation: Operation[..., T], inputs: Input) -> T:
         if self.watch is None:
             return await self._send_patiently(operation, inputs)
         await self.watch.before(operation.name)

@@ -157,6 +157,34 @@ async def pool(settings: Settings) -> asyncpg.Pool:
         raise unreachable(settings, error) from None
 
 
+async def read_only_pool(settings: Settings, size: int) -> asyncpg.Pool:
+    """
+    Return the pool of this event loop for this database, made so that nothing in it can be changed by it.
+
+    The schema may be that of another version: what is read says so where it is missing. `pool` and `lent` return the
+    same one afterwards.
+
+    Raises:
+        DatabaseUnavailable: no server answers, or it refuses; says which and what to do.
+    """
+    pools = _pools.setdefault(asyncio.get_running_loop(), {})
+    options = {"application_name": process_name(), "default_transaction_read_only": "on"}
+    pools[settings.database_url, settings.home] = made = asyncio.ensure_future(
+        _make_read_only_pool(settings, size, options)
+    )
+    try:
+        return await made
+    except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
+        del pools[settings.database_url, settings.home]
+        raise unreachable(settings, error) from None
+
+
+async def _make_read_only_pool(settings: Settings, size: int, options: dict[str, str]) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        database_url(settings), min_size=1, max_size=size, timeout=10, init=_use_json, server_settings=options
+    )
+
+
 @asynccontextmanager
 async def lent(settings: Settings) -> AsyncIterator[Connection]:
     """

@@ -75,7 +75,7 @@ class SandboxStack:
 
     def last_lines(self) -> str:
         """Return the last lines of its log."""
-        return _last_lines(self.log)
+        return last_lines(self.log)
 
 
 @contextmanager
@@ -176,17 +176,18 @@ def _wait(process: subprocess.Popen[bytes], log: Path, on_line: Callable[[str], 
                         on_line(line.partition("│")[2].strip())
                 else:
                     await asyncio.sleep(0.05)
-            raise HooklineError(f"The sandbox ended before it was ready:\n{_last_lines(log)}")
+            raise HooklineError(f"The sandbox ended before it was ready:\n{last_lines(log)}")
 
         try:
             asyncio.run(asyncio.wait_for(follow(), START_SECONDS))
         except TimeoutError:
             raise HooklineError(
-                f"The sandbox is not ready after {START_SECONDS} s:\n{_last_lines(log)}"
+                f"The sandbox is not ready after {START_SECONDS} s:\n{last_lines(log)}"
             ) from None
 
 
-def _last_lines(log: Path, number: int = 25) -> str:
+def last_lines(log: Path, number: int = 25) -> str:
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-number:])
 
 
