@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from urllib.parse import unquote
 
@@ -11,6 +10,7 @@ import asyncpg
 from hookline.database import high_water, schema
 from hookline.database.connection import (
     database_url,
+    for_asyncpg,
     for_sqlalchemy,
     is_connection_error,
     outside,
@@ -92,8 +92,7 @@ def _upgrade(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> str | None:
     """Make the databases; return the revision of Hookline's own."""
-    prefects = prefect_database_url(settings).replace("+asyncpg", "", 1)
-    await _ensure_database(re.sub(r"(?<=[?&])ssl=", "sslmode=", prefects))
+    await _ensure_database(for_asyncpg(prefect_database_url(settings)))
     await _ensure_database(database_url(settings))
     connection = await asyncpg.connect(database_url(settings), timeout=10)
     try:
