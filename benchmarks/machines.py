@@ -9,6 +9,7 @@ import base64
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -149,10 +150,12 @@ class Machines:
         for part in reversed(self.parts.values()):
             part.stop()
 
-    def reload_proxy(self, gateways: Sequence[int], prefects: Sequence[int]) -> None:
-        """Write the proxy's file for these machines."""
-        file = self.folder / "nginx.conf"
-        file.write_text(self._proxy_file(gateways, prefects))
+    def proxy_to(self, gateways: Sequence[int], prefects: Sequence[int]) -> None:
+        """Let the proxy lead to these machines."""
+        (self.folder / "nginx.conf").write_text(self._proxy_file(gateways, prefects))
+        proxy = self.parts.get("proxy")
+        if proxy is not None and proxy.process is not None:
+            proxy.process.send_signal(signal.SIGHUP)
 
     # What is set up once ------------------------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class Machines:
         words = ["--bind", "127.0.0.1", "--port", str(self._port("redis")), "--requirepass", self._password]
         words += ["--dir", str(folder), "--appendonly", "yes", "--save", ""]
         self._part("redis", ["redis-server", *words], _port_ready(self._port("redis")), _bare())
-        self.reload_proxy([1, 2], [1, 2])
+        self.proxy_to([1, 2], [1, 2])
         nginx = ["nginx", "-c", str(self.folder / "nginx.conf")]
         self._part("proxy", nginx, _port_ready(self._port("gateways")), _bare())
 

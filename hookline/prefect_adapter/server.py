@@ -34,8 +34,8 @@ POLL_SECONDS = 0.5
 def serve(host: str, port: int) -> None:
     """Serve Prefect's API and UI, as `prefect server start` does; where it is the only server, its services, too."""
     asyncio.run(migrate())
-    alone = settings().prefect_redis_url is None
-    app = KnownHosts(create_app(final=True, webserver_only=not alone), names(host))
+    is_single = settings().prefect_redis_url is None
+    app = KnownHosts(create_app(final=True, webserver_only=not is_single), names(host))
     runtime.tune_gc()
     uvicorn.run(
         app,
@@ -63,12 +63,12 @@ def names(host: str) -> frozenset[str]:
 
 async def migrate() -> None:
     """Bring Prefect's database to its schema, one server after another: two at once would each begin, and one fail."""
-    async with _alone():
+    async with _migrating():
         await provide_database_interface().create_db()
 
 
 @asynccontextmanager
-async def _alone() -> AsyncIterator[None]:
+async def _migrating() -> AsyncIterator[None]:
     url = prefect_database_url(settings())
     if not url.startswith("postgres"):  # a database that only one server can use
         yield

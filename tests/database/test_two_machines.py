@@ -1,4 +1,4 @@
-"""What two machines have in common: sessions of the gateway, Prefect's database, and a Redis between Prefect servers."""
+"""What two Prefect servers have in common: their database, which one of them migrates, and a Redis."""
 
 import base64
 import os
@@ -17,7 +17,6 @@ import pytest
 from pydantic import SecretStr
 
 from hookline.database.connection import database_url
-from hookline.gateway.views.session import SESSION
 from hookline.health.servers import check_redis
 
 SECONDS = 200
@@ -79,28 +78,6 @@ def until(ask, log):
 
 def redis_url(port):
     return f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
-
-
-# Gateways --------------------------------------------------------------------------------------------------
-
-
-async def test_who_has_logged_in_at_one_gateway_has_at_the_other(
-    database_settings, database, serve, tmp_path
-):
-    shared = {"admin_token": SecretStr(TOKEN), "public_url": None}
-    async with (
-        serve(database_settings, **shared) as first,
-        serve(database_settings, **shared) as second,
-    ):
-        origin = {"Origin": str(first.base_url).rstrip("/")}
-        before = (await second.get("/")).status_code
-        logged_in = await first.post("/login", data={"token": TOKEN}, headers=origin)
-        cookie = {"Cookie": f"{SESSION}={logged_in.cookies[SESSION]}"}
-        there = await second.get("/", headers=cookie)
-        await first.post("/logout", headers=origin | cookie)
-        afterwards = await second.get("/", headers=cookie)
-
-    assert (303, 200, 303) == (before, there.status_code, afterwards.status_code)
 
 
 # Prefect servers -------------------------------------------------------------------------------------------
