@@ -171,6 +171,7 @@ class Machines:
         foreign = ("HOOKLINE_", "PREFECT_", *(vendor.prefix for vendor in vendors().values()))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
         prefect = f"http://127.0.0.1:{self._port('prefects')}/api"
         return {
             **inherited,
@@ -187,7 +188,7 @@ class Machines:
             "HOOKLINE_SANDBOX_PORT": str(_simulator_ports()),
             "HOOKLINE_FIRST_RUNS": "false",
             "HOOKLINE_POLLS": "false",
-            **{f"HOOKLINE_SECRET_{source.upper()}": f"whsec_{key}" for source in SOURCES},
+            **{f"HOOKLINE_SECRET_{source.upper()}": secret for source in SOURCES},
             **more,
         }
 
