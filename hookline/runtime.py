@@ -187,6 +187,7 @@ def _prefect_messaging(current: Settings) -> dict[str, str]:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",
         "PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE": "prefect_redis.cleanup_queue",
         "PREFECT_REDIS_MESSAGING_URL": url,
+        "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL": url,
         "PREFECT_SERVER_DOCKET_URL": url,
     }
 

@@ -50,6 +50,7 @@ SECRET_VARIABLES = (
     "PREFECT_API_AUTH_STRING",
     "PREFECT_SERVER_API_AUTH_STRING",
     "PREFECT_REDIS_MESSAGING_URL",
+    "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL",
     "PREFECT_SERVER_DOCKET_URL",
 )
 """Beginnings of the names of variables that hold secrets, beside those of the settings."""

@@ -20,6 +20,10 @@ import uvicorn
 from prefect.cli._server_utils import _run_all_services
 from prefect.server.api.server import create_app
 from prefect.server.database import provide_database_interface
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hookline import runtime
 from hookline.database.connection import for_asyncpg, prefect_database_url
@@ -29,13 +33,44 @@ from hookline.settings import settings
 MIGRATING = 0x686F6F6B6C696E65
 """The number of the lock in Prefect's database under which one server migrates it and the others wait."""
 POLL_SECONDS = 0.5
+REDIS_SECONDS = 2.0
+"""The time in which Redis must answer."""
+
+
+class ReadyWithRedis:
+    """
+    A middleware that answers 503 to `/api/ready` while Redis is away.
+
+    Prefect asks its database alone, and answers 500 to what needs Redis: from a server that is ready, that would mean
+    that the request is at fault.
+    """
+
+    def __init__(self, app: ASGIApp, url: str) -> None:
+        self.app = app
+        self.redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 503."""
+        if scope["type"] == "http" and scope["path"] == "/api/ready" and not await self._answers():
+            await PlainTextResponse("Redis does not answer.", 503)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self.redis.ping())
+        except (RedisError, OSError):
+            return False
 
 
 def serve(host: str, port: int) -> None:
     """Serve Prefect's API and UI, as `prefect server start` does; where it is the only server, its services, too."""
     asyncio.run(migrate())
-    is_single = settings().prefect_redis_url is None
-    app = KnownHosts(create_app(final=True, webserver_only=not is_single), names(host))
+    redis = settings().prefect_redis_url
+    app: ASGIApp = create_app(final=True, webserver_only=redis is not None)
+    if redis is not None:
+        app = ReadyWithRedis(app, redis.get_secret_value())
+    app = KnownHosts(app, names(host))
     runtime.tune_gc()
     uvicorn.run(
         app,

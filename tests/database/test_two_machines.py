@@ -98,7 +98,11 @@ async def prefect_database(database_settings):
 
 @needs_redis
 async def test_two_prefect_servers_that_start_at_once_are_one(prefect_database, tmp_path):
-    """One migrates and the other waits; a lease that one gives, the other knows; the services write what both report."""
+    """
+    One migrates and the other waits; a lease that one gives, the other knows; the services write what both report.
+
+    One goes on without the other. Without Redis it is not ready, and all goes on when Redis is back.
+    """
     redis_port, ports = free_port(), [free_port(), free_port()]
     shared = os.environ | {
         "HOOKLINE_DATABASE_URL": prefect_database,
@@ -118,7 +122,7 @@ async def test_two_prefect_servers_that_start_at_once_are_one(prefect_database, 
         return started(logs[number], sys.executable, "-m", "hookline", command, env=shared | own)
 
     with (
-        redis(tmp_path / "redis", redis_port, "--appendonly", "yes"),
+        redis(tmp_path / "redis", redis_port, "--appendonly", "yes") as messages,
         server(0, "prefect"),
         server(1, "prefect") as second,
         server(2, "prefect-services"),
@@ -137,9 +141,17 @@ async def test_two_prefect_servers_that_start_at_once_are_one(prefect_database, 
             until(lambda: seen(other, number), logs[2])
             second.kill()
             second.wait()
-            alive = first.get("/ready").status_code
+            alone = first.get("/ready").status_code
+            messages.kill()
+            messages.wait()
+            without_redis = first.get("/ready").status_code
+            with redis(tmp_path / "redis", redis_port, "--appendonly", "yes"):
+                until(lambda: first.get("/ready").raise_for_status(), logs[0])
+                number = str(uuid4())
+                first.post("/events", json=[event(number)]).raise_for_status()
+                until(lambda: seen(first, number), logs[2])
 
-    assert (204, 200) == (renewed.status_code, alive)
+    assert (204, 200, 503) == (renewed.status_code, alone, without_redis)
     assert not [log for log in logs if "Traceback" in log.read_text() and "migrat" in log.read_text().lower()]
 
 

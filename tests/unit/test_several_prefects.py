@@ -8,6 +8,7 @@ from pathlib import Path
 
 import prefect.settings
 import pytest
+from prefect_redis.cleanup_queue import RedisWorkerCleanupQueueSettings
 from prefect_redis.client import RedisMessagingSettings
 from pydantic import SecretStr
 
@@ -56,7 +57,11 @@ def test_with_a_redis_prefect_keeps_events_leases_and_due_work_there(several, en
         environment.setenv(name, value)
     server = prefect.settings.Settings().server
 
-    assert (REDIS, REDIS) == (RedisMessagingSettings().url, server.docket.url)
+    assert [REDIS] * 3 == [
+        RedisMessagingSettings().url,
+        RedisWorkerCleanupQueueSettings().url,
+        server.docket.url,
+    ]
     assert ["messaging", "messaging", "ordering", "lease_storage", "cleanup_queue"] == [
         chosen.removeprefix("prefect_redis.")
         for chosen in (
