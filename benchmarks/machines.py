@@ -80,6 +80,11 @@ class Part:
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill it at once, as a power cut would."""
+        if self.process is not None:
             self.process.kill()
             self.process.wait()
 
@@ -176,7 +181,7 @@ class Machines:
         return {
             **inherited,
             NO_DOTENV: "true",
-            "HOOKLINE_DATABASE_URL": self._database_url("hookline"),
+            "HOOKLINE_DATABASE_URL": self.database_url("hookline"),
             "HOOKLINE_PREFECT_REDIS_URL": f"redis://:{self._password}@127.0.0.1:{self._port('redis')}/0",
             "PREFECT_API_URL": prefect,
             "PREFECT_SERVER_API_AUTH_STRING": f"hookline:{secrets.token_urlsafe(16)}",
@@ -192,7 +197,8 @@ class Machines:
             **more,
         }
 
-    def _database_url(self, name: str) -> str:
+    def database_url(self, name: str) -> str:
+        """Return the address of a database."""
         return f"postgresql://postgres:{self._password}@127.0.0.1:{self._port('postgres')}/{name}"
 
     def _part(
@@ -278,9 +284,9 @@ class Machines:
 
 
 @asynccontextmanager
-async def machines(**more: str) -> AsyncIterator[Machines]:
+async def servers(**more: str) -> AsyncIterator[Machines]:
     """
-    Set up machines whose servers run, in a throwaway folder, with simulators in the vendors' places.
+    Run PostgreSQL, Redis and the proxy in a throwaway folder, with nothing of ours yet.
 
     Args:
         more: further variables of every process.
@@ -293,14 +299,21 @@ async def machines(**more: str) -> AsyncIterator[Machines]:
     made = None
     try:
         made = Machines(folder, **more)
-        made.add("sandbox", 1)
         await made.start_servers()
-        await made.start("sandbox 1")
         yield made
     finally:
         if made is not None:
             await asyncio.to_thread(made.stop)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def machines(**more: str) -> AsyncIterator[Machines]:
+    """Run the servers, and simulators in the vendors' places."""
+    async with servers(**more) as made:
+        made.add("sandbox", 1)
+        await made.start("sandbox 1")
+        yield made
 
 
 @asynccontextmanager
