@@ -14,8 +14,11 @@ NAMES = {
     "hookline sandbox": SIMULATORS,
     "prefect worker start": "Prefect's process worker",
     "hookline worker": "Prefect's process worker",
+    "prefect_adapter.server --services": "Prefect's services",
     "prefect_adapter.server": "Prefect server",
     "prefect.server": "Prefect server",
+    "redis-server": "Redis",
+    "nginx": "proxy",
     "postgres": "PostgreSQL",
 }
 """The name of a process by words in its command line; the first match counts."""

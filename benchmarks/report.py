@@ -17,19 +17,20 @@ from hookline.cli.output import print_json
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
-def write(name: str, text: str) -> None:
+def write(name: str, text: str, to: Path | None = None) -> None:
     """
-    Write a text to its place on the page, with machine and date.
+    Write a text to its place on the page, or on another one, with machine and date.
 
     Raises:
         LookupError: the page has no place of that name.
     """
-    page = PAGE.read_text()
+    to = to or PAGE
+    page = to.read_text()
     place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not place.search(page):
-        raise LookupError(f"{PAGE} has no place <!-- {name} -->")
+        raise LookupError(f"{to} has no place <!-- {name} -->")
     content = f"{text.strip()}\n\n{machine()}\n"
-    PAGE.write_text(place.sub(lambda found: found[1] + content + found[2], page))
+    to.write_text(place.sub(lambda found: found[1] + content + found[2], page))
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -58,11 +59,18 @@ def parser(description: str | None, *, page: str = "into docs/benchmarks.md") ->
 
 
 def publish(
-    name: str, text: str, data: object, out: Console, options: argparse.Namespace, *, more: str = ""
+    name: str,
+    text: str,
+    data: object,
+    out: Console,
+    options: argparse.Namespace,
+    *,
+    more: str = "",
+    to: Path | None = None,
 ) -> None:
     """Print a text, its data with `--json`, and write it to the page with `--write`."""
     out.print(Markdown(text))
     if options.json:
         print_json(data)
     if options.write:
-        write(name, text + more)
+        write(name, text + more, to)

@@ -20,6 +20,7 @@ import psutil
 
 from hookline import project
 from hookline.database.connection import prefect_database_url
+from hookline.errors import ConfigurationError
 from hookline.local_time import use_time_zone
 from hookline.redaction import learn, mask_logs
 from hookline.settings import (
@@ -32,6 +33,8 @@ from hookline.settings import (
 from hookline.source_secrets import secret_variable, values_of_environment
 from hookline.waits.addresses import all_addresses
 
+SHARED_SECRETS = ("HOOKLINE_ADMIN_TOKEN", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_SERVER_ENCRYPTION_KEY")
+"""What several machines with one Prefect must have in common; each is made on first use where there is one machine."""
 SANDBOX_SOURCES = ("jiwa", "standard")
 DAY_SECONDS = 86_400
 SHORT_EVENTS = {
@@ -57,6 +60,7 @@ def bootstrap(*, sandbox: bool = False) -> Settings:
         settings.cache_clear()
     current = settings()
     use_time_zone(current.time_zone)
+    _require_shared_secrets(current)
     if current.project:
         project.put_in_force(current.project)
     additions = prefect_environment(current)
@@ -68,6 +72,30 @@ def bootstrap(*, sandbox: bool = False) -> Settings:
     learn([*secrets_of_environment(), *values_of_environment(), *addresses, *_secrets_of_home(current.home)])
     mask_logs()
     return current
+
+
+def shared_secrets(current: Settings) -> dict[str, str]:
+    """Return what is made once and must be the same on every machine, by the variable that sets it."""
+    auth = prefect_auth(current)
+    token = current.admin_token.get_secret_value() if current.admin_token else ""
+    return {
+        "HOOKLINE_ADMIN_TOKEN": token or local_secret(current.home, "admin-token"),
+        "PREFECT_SERVER_API_AUTH_STRING": auth,
+        "PREFECT_API_AUTH_STRING": auth,
+        "PREFECT_SERVER_ENCRYPTION_KEY": prefect_encryption_key(current),
+    }
+
+
+def _require_shared_secrets(current: Settings) -> None:
+    """Refuse to make secrets of this machine alone where others serve the same Prefect."""
+    if current.prefect_redis_url is None:
+        return
+    if missing := [name for name in SHARED_SECRETS if not os.environ.get(name)]:
+        raise ConfigurationError(
+            f"With HOOKLINE_PREFECT_REDIS_URL, several machines serve one Prefect, and each needs the same "
+            f"{' and '.join(missing)}. On the first machine, before that variable is set there, "
+            "`hookline secrets shared` prints the lines; put them into `.env` of each."
+        )
 
 
 def _secrets_of_home(home: Path) -> list[str]:
@@ -110,7 +138,6 @@ def prefect_environment(current: Settings) -> dict[str, str]:
     """Return the settings of the Prefect server, worker and client, all under the home."""
     folder = current.home / "prefect"
     own_address = current.own_prefect_api_url.removesuffix("/api")
-    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return {
         "PREFECT_HOME": str(folder),
         "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
@@ -122,7 +149,7 @@ def prefect_environment(current: Settings) -> dict[str, str]:
         "PREFECT_UI_URL": current.prefect_ui_url,  # what Prefect makes its own links of
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_database_url(current),
         # Otherwise the key would be made in the database that it protects.
-        "PREFECT_SERVER_ENCRYPTION_KEY": local_secret(current.home, "prefect-encryption-key", make=key),
+        "PREFECT_SERVER_ENCRYPTION_KEY": prefect_encryption_key(current),
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "ui"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # Nothing phones home.
@@ -143,9 +170,36 @@ def prefect_environment(current: Settings) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(SHORT_EVENTS),
         # Prefect's default has no bound: a task mapped over 10,000 values would be 10,000 threads.
         "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": "64",
-        # Prefect would keep them in memory: a restart of its server would forget them, and their slots stay taken.
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        **_prefect_messaging(current),
     }
+
+
+def _prefect_messaging(current: Settings) -> dict[str, str]:
+    """Return where the Prefect server keeps what is in no database: events on their way, leases, due work."""
+    if current.prefect_redis_url is None:
+        # In memory, a restart of its server would forget the leases, and their slots stay taken.
+        return {
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"
+        }
+    url = current.prefect_redis_url.get_secret_value()
+    return {
+        "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
+        "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": "prefect_redis.messaging",
+        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",
+        "PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE": "prefect_redis.cleanup_queue",
+        "PREFECT_REDIS_MESSAGING_URL": url,
+        "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL": url,
+        "PREFECT_SERVER_DOCKET_URL": url,
+    }
+
+
+def prefect_encryption_key(current: Settings) -> str:
+    """Return the key with which Prefect encrypts blocks, made on first use unless the environment sets it."""
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return os.environ.get("PREFECT_SERVER_ENCRYPTION_KEY") or local_secret(
+        current.home, "prefect-encryption-key", make=key
+    )
 
 
 def prefect_auth(current: Settings) -> str:

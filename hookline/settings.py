@@ -47,7 +47,13 @@ MIN_TOKEN = 16
 NOT_OURS: Final = frozenset({"HTTP_PROXY"})
 """Variables of others that begin like a vendor's: that of the proxy, in capitals or not."""
 
-SECRET_VARIABLES = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
+SECRET_VARIABLES = (
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_SERVER_API_AUTH_STRING",
+    "PREFECT_REDIS_MESSAGING_URL",
+    "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL",
+    "PREFECT_SERVER_DOCKET_URL",
+)
 """Beginnings of the names of variables that hold secrets, beside those of the settings."""
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -271,7 +277,20 @@ class Settings(FromEnvironment):
         default_text="none: a vendor may refuse a header that it does not know",
         example="zentitle,jiwa/north",
     )
+    prefect_host: str = _setting(
+        "127.0.0.1",
+        "Address Hookline's own Prefect server listens on; another one only in a network that is yours alone.",
+        default_text="this machine only",
+        example="10.0.0.11",
+    )
     prefect_port: int = _setting(4200, "Port of Hookline's own Prefect server.", ge=1, le=65535)
+    prefect_redis_url: SecretStr | None = _setting(
+        None,
+        "Redis by which several Prefect servers work as one, at PREFECT_API_URL; then `hookline prefect` serves the "
+        "API alone, and `hookline prefect-services` does what a single server does beside it.",
+        default_text="one Prefect server, which needs none",
+        example="rediss://hookline:password@redis.example.com:6379/0",
+    )
     worker_port: int = _setting(4201, "Port of the worker's health check.", ge=1, le=65535)
     sandbox_port: int = _setting(
         8410, "First port of the simulators; each next one has the next port.", ge=1, le=65000
@@ -572,6 +591,13 @@ class Settings(FromEnvironment):
             raise ValueError(f"of the ssl settings, only sslmode is known, not {', '.join(odd)}")
         return url
 
+    @field_validator("prefect_redis_url")
+    @classmethod
+    def _redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("must begin with redis://, or with rediss:// for TLS")
+        return url
+
     @property
     def prefect_api_url(self) -> str:
         """Address of the Prefect API: `PREFECT_API_URL` where set, else Hookline's own server."""
@@ -580,12 +606,12 @@ class Settings(FromEnvironment):
     @property
     def own_prefect_api_url(self) -> str:
         """Address of the Prefect API that `hookline up` starts itself."""
-        return f"http://127.0.0.1:{self.prefect_port}/api"
+        return f"{_address(self.prefect_host, self.prefect_port)}/api"
 
     @property
     def has_own_prefect(self) -> bool:
-        """True where Hookline runs the Prefect server itself."""
-        return self.prefect_api_url == self.own_prefect_api_url
+        """True where Hookline runs the Prefect server itself, or several of them on several machines."""
+        return self.prefect_redis_url is not None or self.prefect_api_url == self.own_prefect_api_url
 
     @property
     def prefect_ui_url(self) -> str:
@@ -602,8 +628,13 @@ class Settings(FromEnvironment):
     @property
     def gateway_url(self) -> str:
         """Address of the gateway, as seen from this machine."""
-        host = "127.0.0.1" if self.gateway_host in ("0.0.0.0", "::") else self.gateway_host  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.gateway_port}"
+        return _address(self.gateway_host, self.gateway_port)
+
+
+def _address(host: str, port: int) -> str:
+    """Return the address of what listens there, as seen from this machine."""
+    here = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return f"http://{f'[{here}]' if ':' in here else here}:{port}"
 
 
 def _is_fernet_key(key: SecretStr) -> bool:

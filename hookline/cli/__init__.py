@@ -52,7 +52,7 @@ COMMANDS = {
     "waits": "What runs wait for, a person's answer or a delivery: list, show, answer, cancel, reopen.",
     "issues": "What needs a person, one entry for each cause: list, acknowledge, replay, discard.",
     "people": "Who may open the pages, and what each may do there: add, list, change, remove.",
-    "secrets": "Give a vendor that sends webhooks another secret, while messages wait there.",
+    "secrets": "Give a vendor that sends webhooks another secret; take ours to further machines.",
     "vendors": "The health of each vendor account: which is away, since when, and what waits for it.",
     "hold": "A database that is older than it was: show why all is held, and let it go on.",
     "backup": "Write both databases and the keys of HOOKLINE_HOME into one file, while everything runs.",
@@ -68,6 +68,7 @@ COMMANDS = {
     "bench": "Measure how fast the main job is, and compare it with the bare calls.",
     "sandbox": "Run only the simulated vendors.",
     "prefect": "Run only Hookline's own Prefect server.",
+    "prefect-services": "Run only what Prefect servers that share a Redis do beside their API.",
     "gateway": "Run only the gateway, which receives webhooks.",
     "engine": "Run only an engine, which runs the flows of webhooks.",
     "worker": "Run only the worker: schedules, and runs started in the Prefect UI.",
@@ -92,7 +93,7 @@ _lists_commands = sys.argv[1:2] in ([], ["--help"], ["-h"])
 
 for _number, (_name, _help) in enumerate(COMMANDS.items()):
     app.command(
-        f"hookline.cli.{_name}:{'app' if _name in GROUPS else _name}",
+        f"hookline.cli.{_name.replace('-', '_')}:{'app' if _name in GROUPS else _name.replace('-', '_')}",
         name=_name,
         help=_help if _lists_commands else None,
         sort_key=_number,

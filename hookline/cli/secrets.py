@@ -1,4 +1,4 @@
-"""`hookline secrets`: give a vendor that sends webhooks another secret, while messages wait there."""
+"""`hookline secrets`: give a vendor that sends webhooks another secret; take ours to further machines."""
 
 import asyncio
 from typing import Annotated, Final, Literal
@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from hookline import runtime
 from hookline.account_keys import DEFAULT, source_of
-from hookline.cli.output import AsJson, console, show
+from hookline.cli.output import AsJson, console, print_json, show
 from hookline.clients.jiwa.webhooks import Header
 from hookline.errors import ConfigurationError
 from hookline.gateway.request_parsing import CHECK_HEADER
@@ -21,13 +21,35 @@ from hookline.provisioning.subscriptions import (
     secret_header,
     subscriptions,
 )
-from hookline.settings import Settings
+from hookline.settings import Settings, settings
 from hookline.source_secrets import secret_variable, webhook_secrets
 
-app = App(name="secrets", help="Give a vendor that sends webhooks another secret, while messages wait there.")
+app = App(
+    name="secrets", help="Give a vendor that sends webhooks another secret; take ours to further machines."
+)
 
 SECONDS: Final = 10
 COLUMNS: Final = ["event", "address", "result", "waiting", "old"]
+
+
+@app.command
+def shared(*, as_json: AsJson = False) -> None:
+    """
+    Print the secrets that further machines must have in common with this one, as lines for their `.env`.
+
+    They are the admin token, the log-in of the Prefect server and the key of its blocks: made on first use here, where
+    no variable sets them. A terminal keeps what it shows; send them on as you would a password.
+
+    Try:
+        hookline secrets shared
+        hookline secrets shared | ssh root@second 'cat >>/opt/hookline/.env'
+    """
+    found = runtime.shared_secrets(settings())
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        print(f"{name}={value}")  # noqa: T201
 
 
 @app.command

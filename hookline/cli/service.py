@@ -20,7 +20,7 @@ from hookline.settings import Settings, settings
 
 app = App(name="service", help="Run Hookline as a service of systemd: install, uninstall, status.")
 
-Part = Literal["prefect", "gateway", "engine", "worker"]
+Part = Literal["prefect", "prefect-services", "gateway", "engine", "worker"]
 ForUser = Annotated[bool, Parameter(name="--user", negative="", help="Of yourself, not of the system.")]
 DryRun = Annotated[bool, Parameter(negative="", help="Only show what would be done.")]
 SYSTEMD = Path("/run/systemd/system")

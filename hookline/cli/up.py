@@ -98,7 +98,7 @@ def processes(settings: Settings) -> list[Process]:
             after=["postgres"] if own_database else [],
             restart=False,
         ),
-        *([_prefect_server(settings)] if own_prefect else []),
+        *(_prefect_servers(settings) if own_prefect else []),
         *([_sandbox(settings)] if settings.sandbox else []),
         Process(
             name="gateway",
@@ -146,14 +146,23 @@ def _sandbox_options(settings: Settings) -> list[str]:
     return ["--subscribe", *(["--first-runs"] if settings.first_runs else [])]
 
 
-def _prefect_server(settings: Settings) -> Process:
-    port = str(settings.prefect_port)
-    return Process(
+def _prefect_servers(settings: Settings) -> list[Process]:
+    """Return the Prefect server; with a Redis, also what it then leaves to another process."""
+    host, port = settings.prefect_host, str(settings.prefect_port)
+    server = Process(
         name="prefect",
-        command=_python("hookline.prefect_adapter.server", "--host", "127.0.0.1", "--port", port),
-        ready=http_ready(f"{settings.prefect_api_url}/health"),
+        command=_python("hookline.prefect_adapter.server", "--host", host, "--port", port),
+        ready=http_ready(f"{settings.own_prefect_api_url}/health"),
         after=["migrate"],
     )
+    if settings.prefect_redis_url is None:
+        return [server]
+    services = Process(
+        name="prefect-services",
+        command=_python("hookline.prefect_adapter.server", "--services"),
+        after=["migrate"],
+    )
+    return [server, services]
 
 
 def _sandbox(settings: Settings) -> Process:
@@ -182,7 +191,9 @@ def _ports(settings: Settings) -> list[Port]:
         Port(settings.worker_port, "the worker's health check", "HOOKLINE_WORKER_PORT"),
     ]
     if settings.has_own_prefect:
-        ports.append(Port(settings.prefect_port, "the Prefect server", "HOOKLINE_PREFECT_PORT"))
+        ports.append(
+            Port(settings.prefect_port, "the Prefect server", "HOOKLINE_PREFECT_PORT", settings.prefect_host)
+        )
     if settings.sandbox:
         ports += [
             Port(port, f"the simulator of {vendor}", "HOOKLINE_SANDBOX_PORT")

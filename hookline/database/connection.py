@@ -95,6 +95,11 @@ def prefect_postgres_url(settings: Settings) -> str | None:
     url = prefect_database_url(settings)
     if not settings.has_own_prefect or not url.startswith("postgres"):
         return None
+    return for_asyncpg(url)
+
+
+def for_asyncpg(url: str) -> str:
+    """Return an address in Prefect's notation as asyncpg reads it."""
     return re.sub(r"(?<=[?&])ssl=", "sslmode=", url.replace("+asyncpg", "", 1))
 
 

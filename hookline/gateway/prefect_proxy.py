@@ -70,7 +70,7 @@ class PrefectProxy:
 
     def __init__(self, views: AdminViews) -> None:
         self._views = views
-        self._origin = views.settings.own_prefect_api_url.removesuffix("/api")
+        self._origin = views.settings.prefect_api_url.rstrip("/").removesuffix("/api")
         self._auth = runtime.prefect_auth(views.settings)
         basic = base64.b64encode(self._auth.encode()).decode()
         self._authorization = {"Authorization": f"Basic {basic}"}

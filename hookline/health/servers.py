@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -24,6 +25,8 @@ LABELS: Final = 1_000
 """The latest dispatches whose labels are looked at."""
 LASTS_DAYS: Final = 30
 """Days that the disk should last."""
+REDIS_PORT: Final = 6379
+NEVER_EVICT: Final = "noeviction"
 
 
 async def check_database(settings: Settings) -> list[Finding]:
@@ -240,6 +243,34 @@ async def _is_key_in_database(settings: Settings) -> bool | None:
         return False
     finally:
         await connection.close()
+
+
+async def check_redis(settings: Settings) -> list[Finding]:
+    """Check the Redis of several Prefect servers: that it answers, forgets nothing by itself, and writes to disk."""
+    if settings.prefect_redis_url is None:
+        return []
+    from redis.asyncio import Redis  # not for the pages and `/metrics`
+    from redis.exceptions import RedisError
+
+    check, url = "Redis", settings.prefect_redis_url.get_secret_value()
+    client = Redis.from_url(url, socket_timeout=CHECK_SECONDS, socket_connect_timeout=CHECK_SECONDS)
+    try:
+        found = await client.info()
+    except (RedisError, OSError) as error:
+        parts = urlsplit(url)
+        detail = f"{parts.hostname}:{parts.port or REDIS_PORT} does not answer: {redacted_line(error)}"
+        return [Finding(check, "problem", detail, "Start it, or correct HOOKLINE_PREFECT_REDIS_URL.")]
+    finally:
+        await client.aclose()
+    faults = []
+    if (policy := found.get("maxmemory_policy", NEVER_EVICT)) != NEVER_EVICT:
+        faults.append(f"it forgets what it holds when its memory is full: maxmemory-policy {policy}")
+    if not found.get("aof_enabled"):
+        faults.append("a restart forgets what is on its way to Prefect's history: appendonly is off")
+    if faults:
+        advice = f"In redis.conf: appendonly yes, maxmemory-policy {NEVER_EVICT}."
+        return [Finding(check, "warning", "; ".join(faults), advice)]
+    return [Finding(check, "ok", f"{found.get('redis_version')}, writes to disk")]
 
 
 async def check_gateway(settings: Settings) -> list[Finding]:

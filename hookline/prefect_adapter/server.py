@@ -1,22 +1,76 @@
 """
-The Prefect server, for requests to this machine's own names alone, and with Python's garbage collector tuned.
+The Prefect server, for requests to its own names alone, and with Python's garbage collector tuned.
+
+Where there is a Redis, several of them serve the API, and what one alone does beside it has a process of its own.
 
     python -m hookline.prefect_adapter.server --host 127.0.0.1 --port 4200
+    python -m hookline.prefect_adapter.server --services
 """
 
+import asyncio
+import os
 from argparse import ArgumentParser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
+import asyncpg
 import prefect.settings
 import uvicorn
+from prefect.cli._server_utils import _run_all_services
 from prefect.server.api.server import create_app
+from prefect.server.database import provide_database_interface
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hookline import runtime
+from hookline.database.connection import for_asyncpg, prefect_database_url
 from hookline.hosts import LOOPBACK, KnownHosts
+from hookline.settings import settings
+
+MIGRATING = 0x686F6F6B6C696E65
+"""The number of the lock in Prefect's database under which one server migrates it and the others wait."""
+POLL_SECONDS = 0.5
+REDIS_SECONDS = 2.0
+"""The time in which Redis must answer."""
+
+
+class ReadyWithRedis:
+    """
+    A middleware that answers 503 to `/api/ready` while Redis is away.
+
+    Prefect asks its database alone, and answers 500 to what needs Redis: from a server that is ready, that would mean
+    that the request is at fault.
+    """
+
+    def __init__(self, app: ASGIApp, url: str) -> None:
+        self.app = app
+        self.redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 503."""
+        if scope["type"] == "http" and scope["path"] == "/api/ready" and not await self._answers():
+            await PlainTextResponse("Redis does not answer.", 503)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self.redis.ping())
+        except (RedisError, OSError):
+            return False
 
 
 def serve(host: str, port: int) -> None:
-    """Serve Prefect's API, UI and services, as `prefect server start` does."""
-    app = KnownHosts(create_app(final=True), LOOPBACK)
+    """Serve Prefect's API and UI, as `prefect server start` does; where it is the only server, its services, too."""
+    asyncio.run(migrate())
+    redis = settings().prefect_redis_url
+    app: ASGIApp = create_app(final=True, webserver_only=redis is not None)
+    if redis is not None:
+        app = ReadyWithRedis(app, redis.get_secret_value())
+    app = KnownHosts(app, names(host))
     runtime.tune_gc()
     uvicorn.run(
         app,
@@ -29,9 +83,58 @@ def serve(host: str, port: int) -> None:
     )
 
 
-if __name__ == "__main__":
+def serve_in_background() -> None:
+    """Do what a single server does beside its API, as `prefect server services start` does."""
+    asyncio.run(migrate())
+    runtime.tune_gc()
+    asyncio.run(_run_all_services())
+
+
+def names(host: str) -> frozenset[str]:
+    """Return the names to which a server answers that listens at `host`: this machine's own, and that of the API."""
+    api = urlsplit(settings().prefect_api_url).hostname
+    return LOOPBACK | {host, *([api] if api else [])}
+
+
+async def migrate() -> None:
+    """Bring Prefect's database to its schema, one server after another: two at once would each begin, and one fail."""
+    async with _migrating():
+        await provide_database_interface().create_db()
+
+
+@asynccontextmanager
+async def _migrating() -> AsyncIterator[None]:
+    url = prefect_database_url(settings())
+    if not url.startswith("postgres"):  # a database that only one server can use
+        yield
+        return
+    connection = await asyncpg.connect(for_asyncpg(url), timeout=10)
+    try:
+        # Not pg_advisory_lock: a statement that waits has a snapshot, and Prefect's migrations build indexes
+        # concurrently, which wait for the end of every older snapshot: both would wait for ever.
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATING):
+            await asyncio.sleep(POLL_SECONDS)
+        yield
+    finally:
+        await connection.close()
+
+
+def main() -> None:
+    """Serve what the command line says."""
     parser = ArgumentParser(prog="python -m hookline.prefect_adapter.server")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--services", action="store_true", help="no API: what runs beside it")
     options = parser.parse_args()
-    serve(options.host, options.port)
+    # Not by the server itself: it would do so at the same time as others.
+    os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "false"
+    if options.services:
+        serve_in_background()
+    elif options.port is None:
+        parser.error("--port is missing")
+    else:
+        serve(options.host, options.port)
+
+
+if __name__ == "__main__":
+    main()

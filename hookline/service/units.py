@@ -19,7 +19,7 @@ TEMPLATE = "hookline@.service"
 BACKUP = "hookline-backup.service"
 TIMER = "hookline-backup.timer"
 NAMES = (UNIT, TEMPLATE, BACKUP, TIMER)
-PARTS = ("prefect", "gateway", "engine", "worker")
+PARTS = ("prefect", "prefect-services", "gateway", "engine", "worker")
 """The processes that may each be a unit of its own, made of the template."""
 
 STATE_FOLDER = Path("/var/lib")

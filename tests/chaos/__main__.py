@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hookline.cli.output import console
+from tests.chaos import many_machines
 from tests.chaos import plan as plans
 from tests.chaos.drive import Outcome, Without, run
 
@@ -41,19 +42,27 @@ def chaos(
     upgrade: Annotated[
         bool, Parameter(negative="", help="Start each process again with newer code, and do nothing else.")
     ] = False,
+    machines: Annotated[
+        bool,
+        Parameter(negative="", help="On several machines with Redis and a proxy: kill each in its turn."),
+    ] = False,
 ) -> None:
     """Drive orders through a sandbox while everything dies, then check what the vendors hold."""
     chosen = random.randrange(1_000_000) if seed is None else seed
     out = console()
-    more = " ARGS=--upgrade" if upgrade else ""
+    more = " ARGS=--upgrade" if upgrade else " ARGS=--machines" if machines else ""
     again = f"seed {chosen}, {orders} orders; the same again: make chaos SEED={chosen} ORDERS={orders}{more}"
     out.print(again)
-    outcome = run(
-        plans.upgrade(chosen, orders) if upgrade else plans.plan(chosen, orders),
-        patience=patience or max(MIN_PATIENCE, orders * PATIENCE_PER_ORDER),
-        say=lambda text: out.print(text, markup=False),
-        without=without,
-    )
+    waits = patience or max(MIN_PATIENCE, orders * PATIENCE_PER_ORDER)
+
+    def say(text: str) -> None:
+        out.print(text, markup=False)
+
+    if machines:
+        outcome = many_machines.run(plans.machines(chosen, orders), patience=waits, say=say)
+    else:
+        planned = plans.upgrade(chosen, orders) if upgrade else plans.plan(chosen, orders)
+        outcome = run(planned, patience=waits, say=say, without=without)
     _show(out, outcome)
     if not outcome.violations:
         out.print(f"\nNothing lost, nothing twice, in {outcome.seconds:.0f} s. {again}")

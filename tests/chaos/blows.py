@@ -135,6 +135,8 @@ class Havoc:
                     await asyncio.sleep(blow.seconds)
             elif blow.how == plan.RESTART:
                 process.terminate()
+            elif blow.how == plan.RELOAD:
+                process.send_signal(signal.SIGHUP)
             elif blow.target.endswith("engine"):
                 await self._kill_engine(process)
             else:

@@ -123,7 +123,7 @@ def run(plan: Plan, *, patience: float, say: Say, without: Without | None = None
             _set_only_below(preloaded),
             sandbox_stack(checkout=checkout, **ENVIRONMENT, **own_ports(), **patched, **preloaded) as sandbox,
         ):
-            one_run = _Run(_helpable(plan, without) if without else plan, sandbox, say)
+            one_run = Run(_helpable(plan, without) if without else plan, sandbox, say)
             one_run.excuses = not without
             one_run.havoc.trees = trees
             one_run.havoc.clocks |= {"the machine": clock} if clock else {}
@@ -163,7 +163,9 @@ def _patches(without: Without) -> Path:
     return Path(__file__).with_name(f"without_{without.replace('-', '_')}")
 
 
-class _Run:
+class Run:
+    """One run: what is sent, what is done to it, and what there was at the end."""
+
     def __init__(self, plan: Plan, sandbox: SandboxStack, say: Say) -> None:
         self.plan = plan
         self.sandbox = sandbox
@@ -194,7 +196,7 @@ class _Run:
         async with AsyncExitStack() as stack:
             gateways = await self._more_processes(stack)
             shop = await stack.enter_async_context(Shop.open(gateways, self.plan))
-            await stack.enter_async_context(_beside(self._watch(shop)))
+            await stack.enter_async_context(beside(self._watch(shop)))
             await self._all_at_once(shop, patience)
             evidence, verdict = await self._judge(shop, patience)
             fixed = await self._mend(shop, evidence, patience) if repair else None
@@ -254,7 +256,7 @@ class _Run:
             kept = Kept(self.logs / f"{name.replace(' ', '-')}.log", name.split()[-1], **environment)
             kept.checkout = self.havoc.trees.running if self.havoc.trees else None
             self.havoc.kept[name] = kept
-            await stack.enter_async_context(_beside(kept.keep()))
+            await stack.enter_async_context(beside(kept.keep()))
         return (self.sandbox.settings.gateway_url, f"http://127.0.0.1:{port}")
 
     async def _all_at_once(self, shop: Shop, patience: float) -> None:
@@ -458,7 +460,7 @@ def _plain(value: Any) -> Any:
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Within, something else goes on; what it raises is raised at the end."""
     task = asyncio.create_task(work)
     try:

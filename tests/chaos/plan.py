@@ -18,8 +18,8 @@ LONGER_THAN_A_LEASE = 7.0
 
 BURSTS = (1, 1, 1, 1, 2, 3, 5, 8, 13)
 """How many orders come at once."""
-KILL, PAUSE, RESTART, UPGRADE, CUT, END, EXHAUST, FILL, SET_CLOCK = (
-    "kill", "pause", "restart", "upgrade", "cut the lines of", "end", "use up", "fill", "set the clock of"
+KILL, PAUSE, RESTART, RELOAD, UPGRADE, CUT, END, EXHAUST, FILL, SET_CLOCK = (
+    "kill", "pause", "restart", "reload", "upgrade", "cut the lines of", "end", "use up", "fill", "set the clock of"
 )  # fmt: skip
 THE_DISK, ITS_FREE_BLOCKS = "the disk", "the free blocks of the disk"
 """Nothing can be written to a full one; where only the free blocks are used up, files can be written and do not grow."""
@@ -54,6 +54,17 @@ LATER_BLOWS = ((FILL, THE_DISK, 5.0), (FILL, ITS_FREE_BLOCKS, 5.0))
 UPGRADES = ("third engine", "second gateway", "gateway", "second engine", "worker", "engine")
 """One after another, so that the old code and the new one work side by side."""
 SECONDS_OF_UPGRADE = 75.0
+BLOWS_TO_MACHINES = (
+    *((KILL, "prefect"), (KILL, "second prefect"), (KILL, "prefect services")),
+    *((KILL, "gateway"), (KILL, "second gateway")),
+    *((KILL, "engine"), (KILL, "second engine"), (KILL, "third engine")),
+    *((KILL, "redis"), (RESTART, "redis"), (KILL, "postgres"), (RELOAD, "proxy")),
+)
+"""Each process of several machines, once a round."""
+SECONDS_OF_MACHINES = 72.0
+"""Of a round: six for each, in which most come back before the next one falls."""
+ORDERS_OF_MACHINES = 60
+"""Of a round at the most."""
 DEEDS = ("click replay twice", "cancel a run", "retry a run", "pause a source", "resolve wrongly")
 WRITES = {
     "zentitle": (
@@ -245,6 +256,23 @@ def upgrade(seed: int, orders: int) -> Plan:
         orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, seconds)),
         blows=tuple(
             Blow(step * (number + 0.5), UPGRADE, target, 0.0) for number, target in enumerate(UPGRADES)
+        ),
+        misdeeds=(),
+        deeds=(),
+    )
+
+
+def machines(seed: int, orders: int) -> Plan:
+    """The orders of a seed on several machines, each process of which is killed in its turn."""
+    random, rounds = Random(seed), -(-orders // ORDERS_OF_MACHINES)
+    seconds, customers = rounds * SECONDS_OF_MACHINES, max(2, orders // 3)
+    return Plan(
+        seed=seed,
+        seconds=seconds,
+        customers=customers,
+        orders=tuple(_order(random, at, customers) for at in _arrivals(random, orders, 0.95 * seconds)),
+        blows=tuple(
+            _rounds(random, rounds, seconds, lambda _: _each((*blow, 0.0) for blow in BLOWS_TO_MACHINES))
         ),
         misdeeds=(),
         deeds=(),

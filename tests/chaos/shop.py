@@ -27,7 +27,7 @@ from tests.chaos.plan import Delivery, Order, Plan
 
 ANSWER_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
-ASKED_AGAIN = (429, 503)
+ASKED_AGAIN = (429, 502, 503, 504)
 
 
 @dataclass

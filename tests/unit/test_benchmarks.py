@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import curve, memory, orders, processes, report, stages, takeover
+from benchmarks import curve, growing, memory, orders, processes, report, stages, takeover
 from hookline.sandbox.paid_orders import Timing, milliseconds, per_second
 
 
@@ -159,3 +159,39 @@ def test_the_goal_of_a_takeover_is_held_against_its_p95():
 
     assert ["at p95: met" in text for text in told] == [True, False]
     assert "| of which since the engine was there | 300 | 300 | 300 |" in told[0]
+
+
+def test_a_step_is_compared_with_the_first_and_a_process_is_full_at_a_thousand_milliseconds():
+    one, two = growing.STEPS[:2]
+    first = growing.Measured(one, timings(0.2), timings(2.0, 4.0), timings(4.0, 8.0))
+    second = growing.Measured(
+        two,
+        timings(0.1),
+        timings(1.0, 2.0),
+        timings(4.0, 8.0),
+        {"engine": 20.0, "its guard": 0.1},
+        {"engine": 80.0},
+    )
+
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in growing.as_text([first, second]).splitlines()
+    ]
+
+    assert ["2 engines, 1 Prefect server", "100", "100", "1", "2.00", "0.25", "1.00"] == rows[3]
+    assert ["engine", "20.0", "50", "80.0", "12"] in rows
+    assert "its guard" not in {row[0] for row in rows if row}
+
+
+def test_services_are_no_server_and_redis_and_the_proxy_have_names():
+    found = [
+        processes.name_of(command.split())
+        for command in (
+            "python -m hookline.prefect_adapter.server --services",
+            "python -m hookline.prefect_adapter.server --host 127.0.0.1 --port 4200",
+            "redis-server 127.0.0.1:6379",
+            "nginx: worker process",
+        )
+    ]
+
+    assert ["Prefect's services", "Prefect server", "Redis", "proxy"] == found

@@ -386,7 +386,8 @@ def test_a_rotation_is_seen_without_a_restart(environment):
 def test_no_secret_is_seen_in_settings_that_are_shown(environment, kind, shown):
     prefix = kind.prefix
     secret = {name for name, field in kind.model_fields.items() if "SecretStr" in str(field.annotation)}
-    secret -= {"body_keys"}  # tests/database/test_bodies.py looks at them, for they must be keys
+    # tests/database/test_bodies.py looks at the keys, and tests/unit/test_several_prefects.py at Redis: no such text.
+    secret -= {"body_keys", "prefect_redis_url"}
     for name in secret:
         environment.setenv(f"{prefix}{name.upper()}", "postgresql://hidden-word/db")
     needed = {name for name, field in kind.model_fields.items() if field.is_required()}
@@ -404,7 +405,9 @@ def test_whatever_is_named_like_a_secret_is_kept_like_one(kind):
     named = {
         name
         for name in kind.model_fields
-        if name.endswith(("password", "key", "keys", "token", "secret", "database_url", "notify_urls"))
+        if name.endswith(
+            ("password", "key", "keys", "token", "secret", "database_url", "redis_url", "notify_urls")
+        )
     }
 
     assert named == {
