@@ -575,6 +575,20 @@ def test_a_header_is_not_believed_from_anybody(missing):
         Settings(**given)
 
 
+async def test_what_is_asked_of_prefect_beyond_reading_stands_in_the_log_with_the_name(
+    gateway, browsers, caplog
+):
+    with caplog.at_level("INFO", logger="hookline.gateway.prefect_proxy"):
+        for role in (Role.LOOK, Role.ADMIN):
+            for path in ("flow_runs/filter", "flow_runs/1/resume"):
+                await gateway.post(f"/prefect/api/{path}", json={}, headers=browsers[role])
+    asks = "asks Prefect to POST /prefect/api/flow_runs/1/resume"
+
+    assert [f"look-person {asks}", f"admin at 127.0.0.1 {asks}"] == [
+        each.getMessage() for each in caplog.records
+    ]
+
+
 PREFECT = [
     ("POST", "/prefect/api/block_documents/filter", {"include_secrets": True}, 403),
     ("POST", "/prefect/api/block_documents/filter?include_secrets=true", {}, 403),
