@@ -12,7 +12,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-e
 # Where it is set, each of our processes would compile Prefect again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev demo up test chaos mutants simulate check fmt size lock bench apply docs clean
+.PHONY: help setup dev demo up test chaos mutants simulate check fmt size lock bench apply docs release clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -85,6 +85,9 @@ apply: setup ## Register blocks and deployments on a running Prefect server
 
 docs: dev ## Write the generated parts of docs/ again
 	@$(BIN)/python docs/generate.py
+
+release: dev ## Check that version, changelog and schema agree, and print how to tag; it tags nothing
+	@$(BIN)/python -m tests.release
 
 clean: ## Remove .venv and caches; data under HOOKLINE_HOME stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

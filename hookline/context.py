@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from hookline.errors import HooklineError
+from hookline.local_time import local_time
 
 GRACE_SECONDS = 2.0
 """The wait, in seconds, that keeps its slot and is too short to report."""
@@ -140,7 +141,7 @@ def waiting_for_next_attempt(seconds: float) -> Iterator[None]:
     """Surround the wait for a next attempt, which is so many seconds away."""
     at = datetime.now(UTC) + timedelta(seconds=max(seconds, 0))
     grace = 0.0 if seconds > GRACE_SECONDS else GRACE_SECONDS
-    with waiting(f"waits for its next attempt at {at:%H:%M:%S} UTC", grace=grace):
+    with waiting(f"waits for its next attempt at {local_time(at)}", grace=grace):
         yield
 
 

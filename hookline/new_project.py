@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from hookline.errors import ConfigurationError
 from hookline.project import CHECKOUT, SCHEMAS, SHIPPED, VERSION, is_project, require_path, write_schemas
 from hookline.shipped_parts import PARTS
 from hookline.text import one_line
+from hookline.version import VERSION as HOOKLINE
 
 FOLDERS: Final = ("flows", "vendors", "templates", "tests")
 PRIVATE: Final = 0o600
@@ -85,7 +85,7 @@ def _remove(folder: Path, written: list[Path], *, also_folder: bool) -> None:
 
 def _texts(firm: str) -> Mapping[str, str]:
     """Return the content of each file."""
-    fill = {"firm": firm, "version": version("hookline")}
+    fill = {"firm": firm, "version": HOOKLINE}
     return {
         "hooks.yaml": _head("hooks", HOOKS) + "".join(_hooks()),
         "catalog.yaml": _head("catalog", CATALOG) + _after_comment(SHIPPED / "catalog.yaml"),

@@ -10,13 +10,13 @@ import re
 import stat
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from hookline.errors import ConfigurationError
+from hookline.version import VERSION as HOOKLINE
 
 VARIABLE: Final = "HOOKLINE_PROJECT"
 FILES: Final = ("hooks.yaml", "prefect.yaml")
@@ -131,7 +131,7 @@ def made_by(folder: Path) -> str | None:
 
 def why_too_new(folder: Path) -> str | None:
     """Return why this Hookline may not understand the project, if a newer one made it."""
-    made, this = made_by(folder), version("hookline")
+    made, this = made_by(folder), HOOKLINE
     if made is None or _numbers(made) <= _numbers(this):
         return None
     return (

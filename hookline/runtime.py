@@ -20,6 +20,7 @@ import psutil
 
 from hookline import project
 from hookline.database.connection import prefect_database_url
+from hookline.local_time import use_time_zone
 from hookline.redaction import learn, mask_logs
 from hookline.settings import (
     PREFECT_PATH,
@@ -55,6 +56,7 @@ def bootstrap(*, sandbox: bool = False) -> Settings:
         os.environ["HOOKLINE_SANDBOX"] = "true"
         settings.cache_clear()
     current = settings()
+    use_time_zone(current.time_zone)
     if current.project:
         project.put_in_force(current.project)
     additions = prefect_environment(current)

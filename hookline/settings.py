@@ -11,7 +11,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import date
-from functools import cache, cached_property
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite
 from pathlib import Path
@@ -31,6 +31,7 @@ from pydantic_settings import EnvSettingsSource, SettingsConfigDict
 
 from hookline.account_keys import DEFAULT
 from hookline.errors import ConfigurationError
+from hookline.local_time import time_zone
 from hookline.log import Format
 from hookline.project import VARIABLE, find_project
 from hookline.record_links import parse_record_urls
@@ -416,6 +417,20 @@ class Settings(FromEnvironment):
         default_text="60,600,3600,86400",
     )
 
+    take_back_seconds: float = _setting(
+        30,
+        "Seconds that a run waits after a person's decision, which can be taken back until then; 0: it goes on at "
+        "once.",
+        ge=0,
+        le=90,
+    )
+    time_zone: str | None = _setting(
+        None,
+        "Time zone in which people read times, by its IANA name; UTC is beside it. JSON is always in UTC.",
+        default_text="that of the machine",
+        example="Europe/Amsterdam",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _in_project(cls, raw: dict[str, Any]) -> dict[str, Any]:
@@ -448,6 +463,11 @@ class Settings(FromEnvironment):
         if url.rstrip("/") != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
             raise ValueError("must end with the host or its port: no path, user or query")
         return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        return name and time_zone(name).key
 
     @field_validator("admin_token", "metrics_token", "mcp_token", "identity_secret")
     @classmethod
@@ -541,7 +561,7 @@ class Settings(FromEnvironment):
             raise ValueError(f"of the ssl settings, only sslmode is known, not {', '.join(odd)}")
         return url
 
-    @cached_property
+    @property
     def prefect_api_url(self) -> str:
         """Address of the Prefect API: `PREFECT_API_URL` where set, else Hookline's own server."""
         return os.environ.get("PREFECT_API_URL") or self.own_prefect_api_url

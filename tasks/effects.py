@@ -31,6 +31,7 @@ from hookline.journal import (
     Send,
     Step,
 )
+from hookline.journal.whom import whom
 from hookline.settings import settings
 from tasks.sentences import reporting
 
@@ -239,6 +240,7 @@ async def run_write(
     call: Mapping[str, Any] | None = None,
     forgotten: CountReadback | None = None,
     account: str = "",
+    inputs: Any = None,
 ) -> Outcome:
     """
     Do one write of a business once, through the journal; see `hookline.journal.Journal.run`.
@@ -257,6 +259,7 @@ async def run_write(
         call: the task, its account and its inputs, by which a later check looks for it again.
         forgotten: without a read-back, counts what was done and forgotten, once the database went back in time.
         account: the vendor's account, as its client names it.
+        inputs: all that is sent, as JSON has it: whom it reaches is noted, for a person who decides about it.
     """
     effect = Effect(
         workflow=business.workflow,
@@ -274,6 +277,7 @@ async def run_write(
         call=call,
         generation=business.generation,
         account=account,
+        about=whom(request if inputs is None else inputs, operation),
     )
     await journal.ensure_exclusive()
     async with context.write_permit(), reporting(operation, send) as sending:

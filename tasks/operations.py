@@ -273,6 +273,7 @@ class _Write(Generic[T]):
             landing=landing,
             call=call,
             account=self.client.account,
+            inputs=_request(self.inputs, None),
         )
 
     async def answer(self, outcome: Outcome) -> T:

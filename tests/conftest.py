@@ -130,6 +130,9 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(SANDBOXED))  # they take longest: they begin
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -166,6 +169,7 @@ def everything() -> Iterator[SandboxStack]:
         HOOKLINE_SECRET_OFFLINE=secrets.token_urlsafe(32),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_LANDING_SECONDS="0.5",
+        HOOKLINE_TAKE_BACK_SECONDS="0",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_PROBE_SECONDS="1",
         PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS="5",

@@ -31,6 +31,7 @@ class Installation:
             "HOOKLINE_HOME": str(folder / "home"),
             "HOOKLINE_SECRET_JIWA": "secret-of-jiwa-for-this-test",
             "HOOKLINE_LANDING_SECONDS": "2",
+            "HOOKLINE_TAKE_BACK_SECONDS": "0",
             "HOOKLINE_RETRY_SECONDS": "0.2",
             "HOOKLINE_FIRST_RUNS": "false",
             **more,

@@ -1,9 +1,12 @@
 """A machine for a test: the files of this one in memory, on which systemd boots and a script runs as root."""
 
+import atexit
 import os
 import shutil
 import subprocess
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 PYTHON = "/usr/bin/python3"
@@ -56,6 +59,15 @@ def missing():
 
 def installed(folder, repository):
     """Put the product into `folder`/hookline as a person does, with the system's Python; it will be at /opt/hookline."""
+    subprocess.run(["cp", "--archive", _installation(repository) / "hookline", folder], check=True)
+
+
+@cache
+def _installation(repository):
+    """Make that folder once for all tests of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="hookline-opt-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
     (folder / "hookline").mkdir()
     names = subprocess.run(["git", "ls-files", "-z"], cwd=repository, capture_output=True, check=True).stdout
     tar = subprocess.run(
@@ -64,6 +76,7 @@ def installed(folder, repository):
     subprocess.run(["tar", "-x"], cwd=folder / "hookline", input=tar, check=True)
     passed = [f"--setenv={name}={value}" for name, value in os.environ.items() if name.startswith(_PASSED)]
     _boot(folder, *passed, "--pipe", "make", "-C", "/opt/hookline", "setup", f"PYTHON={PYTHON}", seconds=600)
+    return folder
 
 
 def run(folder, story, *, seconds=900):

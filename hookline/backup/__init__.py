@@ -1,10 +1,11 @@
 """
-Backups: both databases and the keys of HOOKLINE_HOME in one file, and the way back.
+Backups: both databases, the keys of HOOKLINE_HOME and the firm's own files in one file, and the way back.
 
 | module | what is there |
 | --- | --- |
 | `archive` | the file: its parts, its manifest with their checksums, what is refused when it is read |
 | `postgres` | `pg_dump`, `pg_restore` and `psql`, for the embedded PostgreSQL or another server |
+| `files` | the firm's own files: which they are, and how they come back |
 | `write` | make a backup, while everything runs |
 | `restore` | put a backup in the place of what is there, all or nothing, while nothing runs |
 

@@ -12,20 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
 from hookline.errors import HooklineError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 DUMPS: Final = {"hookline": "hookline.dump", "prefect": "prefect.dump"}
 MANIFEST: Final = "manifest.json"
 SECRETS: Final = "secrets/"
+FILES: Final = "files/"
 
 _CHUNK = 1 << 20
-_MAX_MANIFEST = 1 << 20
+_MAX_MANIFEST = 1 << 22
 _MAX_SECRET = 1 << 16
-_MAX_PARTS = 1_000
+_MAX_FILE = 1 << 26
+_MAX_PARTS = 11_000
 _SECRET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
 
@@ -56,6 +58,14 @@ class Manifest:
     host: str
     environment: list[str]
     """Keys that were set by the environment, and so are not in the file."""
+    commit: str | None = None
+    """Of Hookline's code."""
+    home: str = ""
+    """The data folder that was backed up."""
+    folder: str = ""
+    """The folder whose files are in it."""
+    left_out: list[str] = field(default_factory=list)
+    """What belongs to these files and is not in it."""
     parts: dict[str, Part] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -67,7 +77,20 @@ class Manifest:
     @property
     def secrets(self) -> list[str]:
         """The names of the keys in it."""
-        return sorted(name.removeprefix(SECRETS) for name in self.parts if name.startswith(SECRETS))
+        return self._names(SECRETS)
+
+    @property
+    def files(self) -> list[str]:
+        """The firm's own files in it, by their paths from their folder."""
+        return self._names(FILES)
+
+    @property
+    def made_by(self) -> str:
+        """Which Hookline made it, such as `Hookline 0.1.0 (fbf6e1959b1a)`."""
+        return f"Hookline {self.version} ({self.commit})" if self.commit else f"Hookline {self.version}"
+
+    def _names(self, folder: str) -> list[str]:
+        return sorted(name.removeprefix(folder) for name in self.parts if name.startswith(folder))
 
 
 class Writer:
@@ -78,10 +101,12 @@ class Writer:
         self._on_bytes = on_bytes
         self.parts: dict[str, Part] = {}
 
-    def add(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Write one part."""
+    def add(self, name: str, chunks: Iterable[bytes], *, mode: int = 0) -> None:
+        """Write one part; of a file, with the permissions that it has."""
         digest, size = hashlib.sha256(), 0
-        with self._archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as part:
+        head = zipfile.ZipInfo(name)
+        head.external_attr = mode << 16
+        with self._archive.open(head, "w", force_zip64=True) as part:
             for chunk in chunks:
                 part.write(chunk)
                 digest.update(chunk)
@@ -152,10 +177,24 @@ class Backup:
         """Return one of the keys."""
         return b"".join(self.chunks(f"{SECRETS}{name}"))
 
+    def file(self, name: str) -> bytes:
+        """Return the content of one of the firm's own files."""
+        return b"".join(self.chunks(f"{FILES}{name}"))
+
+    def mode(self, name: str) -> int:
+        """Return the permissions that this file had."""
+        return (self._archive.getinfo(f"{FILES}{name}").external_attr >> 16) & 0o777
+
 
 def is_secret_name(name: str) -> bool:
     """Return True for a name that a key may have: no folder, nothing hidden."""
     return _SECRET_NAME.fullmatch(name) is not None
+
+
+def is_file_name(name: str) -> bool:
+    """Return True for the path of a file that stays in its folder."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and name == "/".join(parts) and not {"/", ".."} & {*parts} and "\0" not in name
 
 
 def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
@@ -185,13 +224,18 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
 
 
 def _ensure_harmless(path: Path, row: zipfile.ZipInfo) -> None:
-    """Refuse what Hookline does not write: other names, paths, compression, keys without end."""
-    secret = row.filename.removeprefix(SECRETS) if row.filename.startswith(SECRETS) else None
-    if row.filename not in {MANIFEST, *DUMPS.values()} and not (secret and is_secret_name(secret)):
-        raise _damaged(path, f"it has a part {row.filename!r}, which no backup has")
-    limit = {MANIFEST: _MAX_MANIFEST}.get(row.filename, _MAX_SECRET if secret else None)
+    """Refuse what Hookline does not write: other names, paths, compression, keys and files without end."""
+    name, limit = row.filename, None
+    if name == MANIFEST:
+        limit = _MAX_MANIFEST
+    elif name.startswith(SECRETS) and is_secret_name(name.removeprefix(SECRETS)):
+        limit = _MAX_SECRET
+    elif name.startswith(FILES) and is_file_name(name.removeprefix(FILES)):
+        limit = _MAX_FILE
+    elif name not in DUMPS.values():
+        raise _damaged(path, f"it has a part {name!r}, which no backup has")
     if row.compress_type != zipfile.ZIP_STORED or (limit is not None and row.file_size > limit):
-        raise _damaged(path, f"its part {row.filename!r} is of a kind or size that no backup has")
+        raise _damaged(path, f"its part {name!r} is of a kind or size that no backup has")
 
 
 def _damaged(path: Path, why: str) -> BadBackup:

@@ -8,30 +8,29 @@ a person lets it go on.
 
 import asyncio
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
 
 from hookline.backup.archive import DUMPS, Backup, BadBackup
 from hookline.backup.postgres import Database, load, programs_for
-from hookline.backup.write import KEYS_OF_ENVIRONMENT, OnBytes, revision
-from hookline.database import embedded, high_water
+from hookline.backup.write import KEYS_OF_ENVIRONMENT, OnBytes
+from hookline.database import embedded, high_water, prefects, schema
 from hookline.database.connection import database_url, prefect_postgres_url
-from hookline.database.schema import head
+from hookline.database.migrate import migrate
 from hookline.errors import HooklineError
+from hookline.local_time import local_time
 from hookline.settings import Settings
 from hookline.supervisor.lock import only_one
+from hookline.version import this_hookline
 
 _MAX_NAME = 63
-_REVISION = re.compile(r"^revision(?:: str)? = [\"'](\w+)[\"']", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -184,15 +183,18 @@ class Restoring:
         is_own = target.part == DUMPS["hookline"]
         connection = await target.new.connect()
         try:
-            if await revision(connection) != (manifest.schema if is_own else manifest.prefect_schema):
+            found = await schema.revision(connection)
+            if found != (manifest.schema if is_own else manifest.prefect_schema):
                 raise BadBackup(f"{target.part} is not what its manifest says. Nothing was changed.")
             if is_own:
+                if found != schema.head():
+                    await asyncio.to_thread(migrate, target.new.url)
                 await connection.execute(
                     "DELETE FROM sessions; DELETE FROM connecting; DELETE FROM engines; DELETE FROM batches"
                 )
                 await high_water.hold(
                     connection,
-                    f"The database was restored from the backup of {manifest.moment:%Y-%m-%d %H:%M:%S} UTC.",
+                    f"The database was restored from the backup of {local_time(manifest.moment)}.",
                 )
         finally:
             await connection.close()
@@ -312,14 +314,17 @@ async def _described(database: Database) -> list[str]:
     """Return what a database holds, in words; empty if it has no tables."""
     connection = await database.connect()
     try:
-        if await revision(connection) is None:
+        found = await schema.revision(connection)
+        if found is None:
             return []
-        with suppress(asyncpg.UndefinedTableError):
+        if found not in schema.KNOWN and (maker := await schema.made_by(connection)):
+            return [f"{database.name}: the schema {found} of {maker}"]
+        with suppress(asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             [counts] = await connection.fetch(
                 "SELECT (SELECT count(*) FROM deliveries) AS deliveries, (SELECT count(*) FROM effects) AS effects, "
                 "(SELECT max(at) FROM changes) AS last"
             )
-            last = f", the last change of {counts['last']:%Y-%m-%d %H:%M:%S} UTC" if counts["last"] else ""
+            last = f", the last change of {local_time(counts['last'])}" if counts["last"] else ""
             return [f"{database.name}: {counts['deliveries']} deliveries, {counts['effects']} effects{last}"]
         return [f"{database.name}: Prefect's"]
     finally:
@@ -327,29 +332,20 @@ async def _described(database: Database) -> list[str]:
 
 
 def _ensure_known(backup: Backup) -> None:
-    """Refuse a backup of a newer schema: this version could not read it."""
+    """Refuse a backup of a newer schema: this code could not read it."""
     manifest = backup.manifest
-    if manifest.schema != head():
+    if manifest.schema not in schema.KNOWN:
         raise BadBackup(
-            f"{backup.path} has the schema {manifest.schema} of Hookline {manifest.version}, and this version needs "
-            f"{head()}. Restore it with that version; nothing was changed."
+            f"{backup.path} was made by {manifest.made_by} and has the schema {manifest.schema}; this code, Hookline "
+            f"{this_hookline()}, knows {', '.join(schema.KNOWN)}. Restore it with the code that made it; nothing was "
+            "changed."
         )
-    known = _prefect_revisions()
+    known = prefects.known_revisions()
     if manifest.prefect_schema is not None and known and manifest.prefect_schema not in known:
         raise BadBackup(
             f"{backup.path} has the database of Prefect {manifest.prefect_version}, which the installed one does "
-            "not know. Restore it with the Hookline that made it; nothing was changed."
+            f"not know. Restore it with the code that made it, {manifest.made_by}; nothing was changed."
         )
-
-
-def _prefect_revisions() -> set[str]:
-    """Return the revisions of Prefect's database that the installed one knows; without importing it."""
-    spec = find_spec("prefect")
-    if spec is None or spec.origin is None:
-        return set()
-    folder = Path(spec.origin).parent / "server/database/_migrations/versions/postgresql"
-    found = (_REVISION.search(path.read_text(encoding="utf-8")) for path in folder.glob("*.py"))
-    return {each[1] for each in found if each}
 
 
 def _quoted(name: str) -> str:

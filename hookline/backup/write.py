@@ -3,23 +3,35 @@
 import asyncio
 import os
 import socket
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import asyncpg
+from dotenv import dotenv_values
 
-from hookline.backup.archive import DUMPS, SECRETS, Backup, Manifest, Writer, is_secret_name, writing
+from hookline.backup.archive import (
+    DUMPS,
+    FILES,
+    SECRETS,
+    Backup,
+    Manifest,
+    Writer,
+    is_file_name,
+    is_secret_name,
+    writing,
+)
+from hookline.backup.files import Files, files_of
 from hookline.backup.postgres import Database, contents, dump, programs_for
-from hookline.database import embedded
+from hookline.database import embedded, prefects, schema
 from hookline.database.connection import database_url, prefect_postgres_url
 from hookline.errors import HooklineError
-from hookline.settings import Settings
+from hookline.settings import Settings, dotenv_path
 from hookline.supervisor.lock import is_running, only_one
+from hookline.version import VERSION, commit
 
 OnBytes = Callable[[str, int], None]
 """Told what is done, and of how many bytes more."""
@@ -70,22 +82,42 @@ def _write(settings: Settings, source: Source, archive: Writer) -> Manifest:
     created = datetime.now(UTC)
     for name in _secret_names(settings.home):
         archive.add(f"{SECRETS}{name}", [(settings.home / "secrets" / name).read_bytes()])
+    files = _add_files(settings, archive)
     if source.prefect is not None:
         archive.add(DUMPS["prefect"], dump(source.programs, source.prefect))
     # The last, for an old journal does more harm than old flow runs.
     archive.add(DUMPS["hookline"], dump(source.programs, source.hookline))
     manifest = Manifest(
         created_at=created.isoformat(),
-        version=version("hookline"),
+        version=VERSION,
+        commit=commit(),
         schema=source.schema,
-        prefect_version=_version("prefect"),
+        prefect_version=prefects.installed(),
         prefect_schema=source.prefect_schema,
         host=socket.gethostname(),
         environment=[name for name in KEYS_OF_ENVIRONMENT if _is_in_no_file(settings, name)],
+        home=str(settings.home.absolute()),
+        folder=str(files.folder),
+        left_out=files.left_out,
         parts=archive.parts,
     )
     archive.finish(manifest)
     return manifest
+
+
+def _add_files(settings: Settings, archive: Writer) -> Files:
+    files = files_of(settings)
+    for name, path in files.names:
+        if not is_file_name(name):
+            files.left_out.append(f"{path}, for its name")
+            continue
+        try:
+            content, mode = path.read_bytes(), stat.S_IMODE(path.stat().st_mode)
+        except OSError as error:
+            files.left_out.append(f"{path}: {error.strerror}")
+        else:
+            archive.add(f"{FILES}{name}", [content], mode=mode)
+    return files
 
 
 def _check(path: Path, source: Source, on_bytes: OnBytes) -> None:
@@ -102,28 +134,21 @@ async def _source(settings: Settings) -> Source:
     own, prefects = Database(database_url(settings)), prefect_postgres_url(settings)
     connection = await own.connect()
     try:
-        programs, schema = await programs_for(connection), await revision(connection)
+        programs, found = await programs_for(connection), await schema.revision(connection)
+        await schema.require_known(connection, found)
     finally:
         await connection.close()
-    if schema is None:
+    if found is None:
         raise HooklineError("The database is empty: `hookline up` has not made its tables yet.")
     if prefects is None:
-        return Source(own, None, programs, schema, None)
+        return Source(own, None, programs, found, None)
     prefect = Database(prefects)
     connection = await prefect.connect()
     try:
-        prefect_schema = await revision(connection)
+        prefect_schema = await schema.revision(connection)
     finally:
         await connection.close()
-    return Source(own, prefect if prefect_schema else None, programs, schema, prefect_schema)
-
-
-async def revision(connection: asyncpg.Connection) -> str | None:
-    """Return the revision of a database's schema; None if it has no tables yet."""
-    with suppress(asyncpg.UndefinedTableError):
-        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        return found
-    return None
+    return Source(own, prefect if prefect_schema else None, programs, found, prefect_schema)
 
 
 def _server(settings: Settings) -> AbstractContextManager[None]:
@@ -171,14 +196,10 @@ def _secret_names(home: Path) -> list[str]:
 
 
 def _is_in_no_file(settings: Settings, name: str) -> bool:
-    """Return True if a key is set by the environment, not by a file of the home."""
+    """Return True if a key is set by the environment, not by `.env` or a file of the home."""
     value, file = os.environ.get(name), settings.home / "secrets" / "prefect-encryption-key"
+    if value and dotenv_values(dotenv_path()).get(name) == value:
+        return False
     if name == "PREFECT_SERVER_ENCRYPTION_KEY" and file.is_file() and file.read_text().strip() == value:
         return False
     return bool(value)
-
-
-def _version(package: str) -> str:
-    with suppress(PackageNotFoundError):
-        return version(package)
-    return "?"

@@ -6,7 +6,6 @@ Commands are loaded when they are called, so that `hookline --help` and the smal
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +16,20 @@ from hookline import log
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.project import VARIABLE as PROJECT
 from hookline.text import visible
+from hookline.version import VERSION, commit
+
+
+def _version() -> str:
+    """Return which Hookline this is, on one line."""
+    from hookline.database.schema import head
+
+    return f"hookline {VERSION}, commit {commit() or 'unknown'}, schema {head()}"
+
 
 app = App(
     name="hookline",
     help="Webhooks and schedules start Prefect flows: nothing lost, nothing done twice.",
-    version=version("hookline"),
+    version=_version,
     help_format="plaintext",
     help_on_error=False,
 )

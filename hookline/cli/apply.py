@@ -11,6 +11,8 @@ from cyclopts import Parameter
 from hookline import runtime
 from hookline.catalog import catalog_in_force, read_catalog
 from hookline.cli.output import AsJson, show
+from hookline.database import DatabaseUnavailable, connect
+from hookline.database.errors import OtherSchema
 from hookline.errors import ConfigurationError
 from hookline.files import not_right
 from hookline.hooks import load_hooks
@@ -92,6 +94,7 @@ def apply(
         hookline apply --subscribe --url https://hooks.example.com
     """
     settings = runtime.bootstrap()
+    asyncio.run(_require_schema(settings))
 
     from hookline.provisioning.accounts import are_missing, named_accounts  # Prefect's settings
     from hookline.provisioning.apply import apply as apply_to_prefect
@@ -137,6 +140,21 @@ def apply(
         sys.exit(1)
     if dry_run and any(change.is_change for change in changes):
         sys.exit(2)
+
+
+async def _require_schema(settings: Settings) -> None:
+    """
+    Let no older code set back what newer code made; a database that is away is no reason to wait.
+
+    Raises:
+        OtherSchema: the database is another version's.
+    """
+    try:
+        await (await connect(settings)).close()
+    except OtherSchema:
+        raise
+    except DatabaseUnavailable:
+        return
 
 
 def _show(changes: Sequence["Change"], *, as_json: bool) -> None:

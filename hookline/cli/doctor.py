@@ -16,6 +16,7 @@ from hookline import runtime
 from hookline.account_keys import DEFAULT
 from hookline.catalog import Catalog, read_catalog
 from hookline.cli.output import AsJson, console, print_json
+from hookline.database import schema
 from hookline.errors import HooklineError
 from hookline.health import environment, machine, processes, servers
 from hookline.health.finding import CORRECT, Finding, broken, in_time, problem, redacted_line
@@ -60,7 +61,7 @@ def doctor(*, as_json: AsJson = False) -> int:
 
 def examine() -> list[Finding]:
     """Run every check: first those of this machine and its files, then those of servers and vendors side by side."""
-    findings = [machine.check_python(sys.version_info[:2])]
+    findings = [machine.check_version(schema.head()), machine.check_python(sys.version_info[:2])]
     try:
         findings.append(machine.check_dotenv(dotenv_path()))
         if folder := settings().project:

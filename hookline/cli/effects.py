@@ -9,22 +9,25 @@ from pydantic import ValidationError
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
-from hookline.cli.output import AsJson, confirm, console, show, show_record
+from hookline.cli.output import AsJson, agree, console, show, show_record
+from hookline.database import lent
 from hookline.errors import ConfigurationError, HooklineError
-from hookline.journal import store
+from hookline.journal import choices, store
 from hookline.journal.resolution import by_hand as by_hand_effect
 from hookline.journal.resolution import keep
 from hookline.journal.resolution import resolve as resolve_effect
+from hookline.journal.resolution import take_back as take_back_decision
 from hookline.journal.resolution import undo as undo_effect
 from hookline.settings import Settings
 
 app = App(
     name="effects",
     help="The journal of vendor writes: list, show, resolve what is uncertain or was done by hand, undo what is "
-    "doubled.",
+    "doubled, take a decision back.",
 )
 
 COLUMNS = ["id", "state", "label", "step", "operation", "reference", "attempts", "reason"]
+Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 State = Literal["intended", "done", "failed", "uncertain", "doubled", "undone", "kept"]
 
 
@@ -90,16 +93,18 @@ def resolve(
     dry_run: Annotated[
         bool, Parameter(negative="", help="With --by-hand: say what would be noted, and note nothing.")
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """
     Tell Hookline what happened to an effect that is uncertain, or that you did by hand; its run then goes on.
 
-    Check at the vendor first: Hookline cannot find it out.
+    Check at the vendor first: Hookline cannot find it out. Whom it concerns, and what follows, is asked before it
+    counts; then it can be taken back until its run goes on.
 
     Try:
         hookline effects resolve 17 --happened
         hookline effects resolve 12 --happened --reference 646186717608805844
-        hookline effects resolve 17 --send-again
+        hookline effects resolve 17 --send-again --yes
         hookline effects resolve 12 --by-hand --reference 646186717608805844
         hookline effects resolve 19 --by-hand --answer InvoiceID=5244dd5e --answer InvoiceNo=100123
     """
@@ -108,18 +113,51 @@ def resolve(
     if not by_hand and (answer or dry_run):
         raise ConfigurationError("--answer and --dry-run go with --by-hand.")
     settings, actor = runtime.bootstrap(), runtime.person()
-    if not by_hand:
-        noted = resolve_effect(settings, number, happened=happened, reference=reference or [], actor=actor)
-        console().print(asyncio.run(noted))
-        return
-    record = _fields(answer or [])
+    record, named = _fields(answer or []), reference or []
 
-    async def note(database: asyncpg.Pool) -> str:
-        return await note_by_hand(
-            settings, database, number, reference=reference or [], answer=record, actor=actor, dry_run=dry_run
+    def note(*, dry_run: bool) -> str:
+        if not by_hand:
+            return asyncio.run(
+                resolve_effect(
+                    settings, number, happened=happened, reference=named, actor=actor, dry_run=dry_run
+                )
+            )
+        return on_database(
+            lambda database: note_by_hand(
+                settings, database, number, reference=named, answer=record, actor=actor, dry_run=dry_run
+            )
         )
 
-    console().print(on_database(note))
+    would_be = note(dry_run=True)  # what cannot be noted is not asked about
+    if not dry_run:
+        chosen: choices.Name = "happened" if happened else "by hand" if by_hand else "send again"
+        _agree_to(settings, number, chosen, named, yes=yes)
+    console().print(would_be if dry_run else note(dry_run=False))
+
+
+@app.command(name="take-back")
+def take_back(number: Annotated[int, Parameter(help="The effect's number.")]) -> None:
+    """
+    Take the last decision about an effect back, as long as nothing is built on it; it is what it was before.
+
+    Try:
+        hookline effects take-back 17
+    """
+    settings = runtime.bootstrap()
+    console().print(asyncio.run(take_back_decision(settings, number, actor=runtime.person())))
+
+
+def _agree_to(
+    settings: Settings, number: int, chosen: choices.Name, reference: list[str], *, yes: bool
+) -> None:
+    """Show whom a decision concerns and what follows from it; raise HooklineError unless the person agrees."""
+
+    async def read_choice() -> choices.Choice:
+        async with lent(settings) as connection:
+            return await choices.choice(settings, connection, number, chosen, reference)
+
+    console(stderr=True).print(str(asyncio.run(read_choice())))
+    agree("Is that so?", yes=yes)
 
 
 async def note_by_hand(
@@ -180,7 +218,7 @@ def undo(
             name="--keep", negative="", help="It is no double, or was put right by hand: undo nothing."
         ),
     ] = False,
-    yes: Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """
     Undo what a doubled effect brought too often, such as a second license; an engine does it.
@@ -194,10 +232,9 @@ def undo(
     """
     settings = runtime.bootstrap()
     row = on_database(lambda database: read(database, number))
-    if row["state"] == "doubled" and not yes:
+    if row["state"] == "doubled":
         console(stderr=True).print(row["reason"])
-        if not confirm("Keep it all, and undo nothing?" if keep_it else f"Undo {', '.join(row['surplus'])}?"):
-            raise HooklineError("Nothing was changed.")
+        _agree_to(settings, number, "keep" if keep_it else "undo", [], yes=yes)
     actor = runtime.person()
     if keep_it:
         message = asyncio.run(keep(settings, number, actor=actor))

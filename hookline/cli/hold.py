@@ -9,12 +9,11 @@ from cyclopts import App, Parameter
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
-from hookline.cli.output import AsJson, confirm, console, print_json
+from hookline.cli.output import AsJson, agree, console, print_json
 from hookline.database import lent
 from hookline.database.connection import outside
 from hookline.database.high_water import Outside
 from hookline.database.types import Connection
-from hookline.errors import HooklineError
 from hookline.inbox import holding
 from hookline.inbox.holding import Holding
 
@@ -81,8 +80,7 @@ def close(*, reason: Reason = "closed", yes: Yes = False) -> None:
 
 def _act(yes: bool, question: str, act: Callable[[Connection, Outside], Awaitable[None]], done: str) -> None:
     settings = runtime.bootstrap()
-    if not yes and not confirm(question):
-        raise HooklineError("Nothing was changed.")
+    agree(question, yes=yes)
 
     async def go() -> None:
         async with lent(settings) as connection:

@@ -26,6 +26,8 @@ def init(
     Try:
         hookline init ~/acme
     """
+    if not folder.strip():
+        raise ConfigurationError("FOLDER is empty. Name the folder to make, such as: hookline init ~/acme")
     try:
         path = Path(folder).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:

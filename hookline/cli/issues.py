@@ -8,7 +8,7 @@ from cyclopts import App, Parameter, validators
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database, require_reason
-from hookline.cli.output import AsJson, confirm, console, print_json, show, show_record
+from hookline.cli.output import AsJson, agree, console, print_json, show, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.issues import commands, store
 from hookline.issues.advice import advice_for
@@ -20,6 +20,9 @@ app = App(
 
 COLUMNS = ["id", "kind", "title", "count", "waiting", "first_at", "last_at", "acknowledged_by"]
 MEMBERS = ["delivery_id", "label", "external_id", "route", "state", "received_at", "reason"]
+
+MAX_NAMED = 20
+"""Deliveries that are named before all of an issue are changed."""
 
 Number = Annotated[int, Parameter(help="The issue's number.")]
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
@@ -164,9 +167,16 @@ def _act(
     """Do it to all deliveries of an issue, after confirmation."""
     issue = on_database(lambda database: read(database, number))
     ensure_waits(issue)
-    if not yes and not confirm(f"{verb} {issue['waiting']:,} of issue {number}: {issue['title']}?"):
-        raise HooklineError(f"Nothing was {done}. Without a terminal, add --yes.")
+    names = on_database(lambda database: named(database, number))
+    console(stderr=True).print(f"For: {'; '.join(names)}{' …' if len(names) < issue['waiting'] else ''}")
+    question = f"{verb} {issue['waiting']:,} of issue {number}: {issue['title']}?"
+    agree(question, yes=yes, otherwise=f"Nothing was {done}.")
     console().print(in_words(on_database(act), done))
+
+
+async def named(database: asyncpg.Pool, number: int) -> list[str]:
+    """Return how people call the first deliveries of an issue that wait for a person."""
+    return [row["name"] for row in await store.waiting(database, number, limit=MAX_NAMED)]
 
 
 def ensure_waits(issue: Mapping[str, Any]) -> None:

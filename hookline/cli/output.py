@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -13,6 +14,8 @@ from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
+from hookline.errors import HooklineError
+from hookline.local_time import table_time
 from hookline.states import STATES
 from hookline.text import one_line, visible
 
@@ -76,6 +79,21 @@ def confirm(question: str) -> bool:
         return False
 
 
+def agree(question: str, *, yes: bool, otherwise: str = "Nothing was changed.") -> None:
+    """
+    Return once the person at the terminal agrees, or said so before by `--yes`.
+
+    Raises:
+        HooklineError: they do not, or there is no terminal to ask at.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise HooklineError(f"{otherwise} Without a terminal, add --yes.")
+    if not confirm(question):
+        raise HooklineError(otherwise)
+
+
 class Steps:
     """The progress of a long command on the terminal: what is done, and how many bytes of it."""
 
@@ -109,5 +127,7 @@ def print_json(value: Any) -> None:
 
 
 def _cell(column: str, value: Any) -> Text:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return Text(table_time(value))
     text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return in_style(text) if column == "state" else Text(one_line(text))

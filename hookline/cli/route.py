@@ -150,7 +150,7 @@ def _try_request(
     settings: "Settings", request: "Request", present: "Files", changed: "Files | None"
 ) -> Result:
     """Try a body; without a database, if it repeats a stored one is not known."""
-    from hookline.database.connection import DatabaseUnavailable
+    from hookline.database.errors import DatabaseUnavailable
     from hookline.engine.trying import try_request
 
     async def work(database: asyncpg.Pool | None) -> Result:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+from dotenv import dotenv_values
 
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.database import embedded
@@ -57,7 +58,7 @@ def install(
     place = Place(
         python=Path(sys.executable),
         folder=folder,
-        home=_home(home, for_user=for_user),
+        home=_home(home, folder / ".env", for_user=for_user),
         user=None if for_user else USER,
     )
     backups = backups and backups.expanduser().absolute()
@@ -108,13 +109,25 @@ def status(*, for_user: ForUser = False, as_json: AsJson = False) -> None:
         )
 
 
-def _home(chosen: Path | None, *, for_user: bool) -> Path:
-    """Return the data folder: chosen, else of the environment or `.env`, else the usual one."""
+def _home(chosen: Path | None, dotenv: Path, *, for_user: bool) -> Path:
+    """
+    Return the data folder: chosen, else of the environment or `.env`, else the usual one.
+
+    Raises:
+        Refused: `.env` names another one, which commands beside the service would use.
+    """
+    home = STATE_FOLDER / "hookline"
     if chosen is not None:
-        return chosen.expanduser().absolute()
-    if os.environ.get("HOOKLINE_HOME") or for_user:
-        return settings().home
-    return STATE_FOLDER / "hookline"
+        home = chosen.expanduser().absolute()
+    elif os.environ.get("HOOKLINE_HOME") or for_user:
+        home = settings().home
+    written = dotenv_values(dotenv).get("HOOKLINE_HOME")
+    if written and Path(written).expanduser().absolute() != home.absolute():
+        raise Refused(
+            f"The data folder of the service would be {home}, and {dotenv} says HOOKLINE_HOME={written}: commands that "
+            "people type beside it would use another one. Correct that line, or --home. Nothing was done."
+        )
+    return home
 
 
 def _require_usable(place: Place, current: Settings, backups: Path | None) -> None:

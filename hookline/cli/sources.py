@@ -20,6 +20,7 @@ from hookline.hooks import Hooks, load_hooks
 from hookline.inbox import confirmations, polls, refusals, stats
 from hookline.inbox.confirmations import Visit
 from hookline.inbox.refusals import Refusal
+from hookline.local_time import local_time, table_time
 
 app = App(name="sources", help="Who may send and what is polled: what came of each, and what was refused.")
 
@@ -35,7 +36,7 @@ HINT = (
 @app.default
 def sources(*, as_json: AsJson = False) -> None:
     """
-    List every source, and its refused requests, the latest first; times are UTC.
+    List every source, and its refused requests, the latest first; times are those of HOOKLINE_TIME_ZONE.
 
     This is the only place that shows a sender with a wrong secret, or one whose request was refused.
 
@@ -97,7 +98,7 @@ def confirm(
             f"No delivery of {source} of the last {confirmations.DAYS} days asks for a visit."
         )
     latest = requests[0]
-    asked = f"{latest.received_at:%Y-%m-%d %H:%M:%S} UTC, delivery {str(latest.delivery_id)[:8]}"
+    asked = f"{local_time(latest.received_at)}, delivery {str(latest.delivery_id)[:8]}"
     if not yes and not ask(f"Asked at {asked}: visit {latest.address} ?"):
         raise HooklineError("Nothing was visited.")
     answer = on_database(lambda database: _visit(database, source, latest))
@@ -142,7 +143,7 @@ def _row(hooks: Hooks, name: str, sent: stats.Source, refused: Sequence[Refusal]
         "is": "paused" if sent.paused else f"off: {off}" if off else "open",
         "verified": source.auth_scheme.describe(name) if source else None,
         "states": sent.states,
-        "last_received": f"{sent.last_received:%Y-%m-%d %H:%M:%S}" if sent.last_received else None,
+        "last_received": table_time(sent.last_received) if sent.last_received else None,
         "refusals": [asdict(each) for each in refused],
     }
 
@@ -156,7 +157,7 @@ def _poll(row: Row | None) -> dict[str, Any]:
     times = ("polled_at", "next_at", "failing_since")
     if row is None:
         return dict.fromkeys((*times, "cursor", "error", "failures"))
-    written = {name: f"{row[name]:%Y-%m-%d %H:%M:%S}" if row[name] else None for name in times}
+    written = {name: table_time(row[name]) if row[name] else None for name in times}
     return {**written, "cursor": row["cursor"], "error": row["error"], "failures": row["failures"]}
 
 
@@ -165,4 +166,4 @@ def _counts(row: dict[str, Any]) -> str:
 
 
 def _line(refusal: dict[str, Any]) -> dict[str, Any]:
-    return refusal | {"last_at": f"{refusal['last_at']:%Y-%m-%d %H:%M:%S}"}
+    return refusal | {"last_at": table_time(refusal["last_at"])}

@@ -16,6 +16,7 @@ from hookline.cli.output import AsJson, console, in_style, print_json
 from hookline.errors import HooklineError
 from hookline.inbox import search
 from hookline.journal import store
+from hookline.local_time import here, local_time
 from hookline.settings import Settings
 from hookline.text import one_line
 from hookline.waits import store as waits
@@ -88,7 +89,7 @@ def show_trace(settings: Settings, key: str, found: dict[str, list[dict[str, Any
     for delivery in found["deliveries"]:
         more = delivery["duplicates"]
         again = f", came {'once' if more == 1 else f'{more} times'} more" if more else ""
-        when = f"{delivery['received_at']:%H:%M:%S}"
+        when = f"{here(delivery['received_at']):%H:%M:%S}"
         copied = copy_remark(delivery)
         branch = tree.add(
             f"delivery {delivery['id']} from {delivery['source']} at {when}{again}"
@@ -141,7 +142,7 @@ def _effect(effect: dict[str, Any]) -> Text:
 
 
 def _wait(wait: dict[str, Any]) -> Text:
-    until = f" until {wait['until']:%Y-%m-%d %H:%M} UTC" if wait["state"] == "waiting" else ""
+    until = f" until {local_time(wait['until'], seconds=False)}" if wait["state"] == "waiting" else ""
     return Text.assemble(in_style(wait["state"]), f" {one_line(wait['what'])}{until}{_why(wait)}")
 
 

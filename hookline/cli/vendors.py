@@ -27,7 +27,7 @@ def vendors(
     """
     Show the vendor accounts that ever failed: which are away, since when, and what waits for them.
 
-    What waits goes on by itself once an account is back; nothing is to be done here. Times are UTC.
+    What waits goes on by itself once an account is back; nothing is to be done here.
 
     Try:
         hookline vendors

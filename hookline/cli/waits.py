@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, validators
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database, require_reason
-from hookline.cli.output import AsJson, console, print_json, show, show_record
+from hookline.cli.output import AsJson, agree, console, print_json, show, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.waits import forms, store
 from hookline.waits.store import Answer
@@ -21,6 +21,7 @@ app = App(
 COLUMNS = ["id", "state", "what", "people", "until", "flow_run_id", "reason"]
 MIN_PREFIX = 8
 
+Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 Number = Annotated[str, Parameter(help="The wait's id, or its beginning.")]
 State = Literal["waiting", "answered", "expired", "cancelled", "all"]
 
@@ -73,6 +74,7 @@ def show_(number: Number, *, as_json: AsJson = False) -> None:
 def answer(
     number: Number,
     *fields: Annotated[str, Parameter(help="A field of the answer, as in approved=yes.")],
+    yes: Yes = False,
 ) -> None:
     """
     Answer in the place of the person who is asked; the run goes on.
@@ -88,6 +90,7 @@ def answer(
         if wait["form"] is None:
             raise HooklineError(f"Wait {wait['id']} is for {wait['what']}, which only its sender can send.")
         value = forms.read(wait["form"], raw)
+        await _agree(database, wait, f"Answer: {store.summary(value, wait['form'])}?", yes=yes)
         if not await store.answer(database, wait["id"], Answer(value, actor, "shell")):
             raise HooklineError(_over(await _read(database, number)))
         return f"Answered: {store.summary(value)}. The run goes on."
@@ -97,7 +100,10 @@ def answer(
 
 @app.command
 def cancel(
-    number: Number, *, reason: Annotated[str, Parameter(help="Reason, stored with the wait.")]
+    number: Number,
+    *,
+    reason: Annotated[str, Parameter(help="Reason, stored with the wait.")],
+    yes: Yes = False,
 ) -> None:
     """
     End a wait without an answer: its run goes on, and fails unless its flow can do without.
@@ -110,6 +116,9 @@ def cancel(
 
     async def end(database: asyncpg.Pool) -> str:
         wait = await _read(database, number)
+        await _agree(
+            database, wait, "Cancel it? Its run fails unless its flow can do without an answer.", yes=yes
+        )
         if not await store.cancel(database, wait["id"], actor=actor, reason=reason):
             raise HooklineError(_over(await _read(database, number)))
         return f"Cancelled: {wait['what']}."
@@ -119,7 +128,10 @@ def cancel(
 
 @app.command
 def reopen(
-    number: Number, *, reason: Annotated[str, Parameter(help="Reason, stored with the wait.")]
+    number: Number,
+    *,
+    reason: Annotated[str, Parameter(help="Reason, stored with the wait.")],
+    yes: Yes = False,
 ) -> None:
     """
     Ask people again, whatever was answered; then replay the delivery, for what its run did stays done.
@@ -132,6 +144,7 @@ def reopen(
 
     async def again(database: asyncpg.Pool) -> str:
         wait = await _read(database, number)
+        await _agree(database, wait, "Ask again? What was done with the earlier answer stays done.", yes=yes)
         if not await store.reopen(database, wait["id"], actor=actor, reason=reason):
             raise HooklineError(
                 f"Wait {wait['id']} is {wait['state']}, for {wait['what']}: only what a person answers, and is over, "
@@ -142,6 +155,13 @@ def reopen(
         )
 
     console().print(on_database(again))
+
+
+async def _agree(database: asyncpg.Pool, wait: dict[str, Any], question: str, *, yes: bool) -> None:
+    """Show whom a wait concerns; raise HooklineError unless the person agrees."""
+    known = {"question": store.question(wait), **await store.concerned(database, wait)}
+    console(stderr=True).print("\n".join(f"{name}: {value}" for name, value in known.items()))
+    agree(question, yes=yes)
 
 
 def _pairs(fields: tuple[str, ...]) -> dict[str, str]:

@@ -17,8 +17,8 @@ from asyncpg.pool import PoolConnectionProxy
 from pydantic import SecretStr
 
 from hookline.database import embedded, high_water, schema
+from hookline.database.errors import DatabaseUnavailable
 from hookline.database.types import Connection
-from hookline.errors import HooklineError
 from hookline.settings import Settings
 
 CLOSE_TIMEOUT_SECONDS = 5.0
@@ -27,16 +27,6 @@ _Address = tuple[SecretStr | None, Path]
 """The settings that name the database."""
 _Pools = dict[_Address, "asyncio.Future[asyncpg.Pool]"]
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
-
-
-class DatabaseUnavailable(HooklineError):
-    """PostgreSQL does not answer, or the connection was lost: the work is not to blame, and may go on later."""
-
-    transient = True
-
-
-class OtherSchema(DatabaseUnavailable):
-    """Another version of Hookline has changed the schema: this process does no more work on it."""
 
 
 # Between a server's last message and the end of the connection, asyncpg reports each further query as an error of
@@ -119,15 +109,31 @@ async def connect(settings: Settings) -> asyncpg.Connection:
     Open a connection outside the pool, for listening or for long transactions.
 
     Raises:
+        DatabaseUnavailable: no server answers, or it refuses, or the schema is another one; says which and what to do.
+    """
+    connection = await connect_to_any(settings)
+    try:
+        with reaching(settings):
+            await schema.require(connection)
+            await _use_json(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def connect_to_any(settings: Settings) -> asyncpg.Connection:
+    """
+    Open a connection to a database of any schema, for those that find out which it is.
+
+    Raises:
         DatabaseUnavailable: no server answers, or it refuses; says which and what to do.
     """
     try:
         named = {"application_name": process_name()}
-        connection = await asyncpg.connect(database_url(settings), timeout=10, server_settings=named)
+        return await asyncpg.connect(database_url(settings), timeout=10, server_settings=named)
     except (asyncpg.PostgresError, *CONNECTION_ERRORS) as error:
         raise unreachable(settings, error) from None
-    await _use_json(connection)
-    return connection
 
 
 async def pool(settings: Settings) -> asyncpg.Pool:
@@ -219,7 +225,7 @@ async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
     remembered = outside(settings)
 
     async def prepare(connection: asyncpg.Connection) -> None:
-        await require_schema(connection)
+        await schema.require(connection)
         # An older copy in the place of the database ends its connections: no new one works unchecked.
         await high_water.check(connection, remembered)
         await _use_json(connection)
@@ -227,22 +233,6 @@ async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         url, min_size=1, max_size=size, timeout=10, init=prepare, server_settings=named
     )
-
-
-async def require_schema(connection: "Connection | asyncpg.Pool") -> None:
-    """
-    Check that the database has the schema of this process's code.
-
-    Raises:
-        OtherSchema: it has not; says what to do.
-    """
-    found = await schema.revision(connection)
-    if found not in (None, schema.head()):
-        raise OtherSchema(
-            f"The database has the schema {found} now, and this process has the code of {schema.head()}: another "
-            "version of Hookline runs on it. What waits is left to that version; start this process again with its "
-            "code."
-        )
 
 
 def process_name() -> str:

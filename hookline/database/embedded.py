@@ -415,7 +415,7 @@ def _require_version(data: Path) -> None:
         raise HooklineError(
             f"The data in {data} is of PostgreSQL {written_by}; this Hookline brings PostgreSQL {MAJOR_VERSION}, "
             "which cannot read it. Nothing was changed. Start the earlier Hookline, dump both databases there "
-            "(docs/keeping-and-privacy.md, Backup), and load them into a new HOOKLINE_HOME."
+            "(docs/backup-and-upgrade.md, Backup), and load them into a new HOOKLINE_HOME."
         )
 
 

@@ -2,22 +2,22 @@
 
 import asyncio
 import logging
-import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
 import asyncpg
 
-from hookline.database import high_water, schema
+from hookline.database import high_water, prefects, schema
 from hookline.database.connection import (
     database_url,
     for_sqlalchemy,
     is_connection_error,
     outside,
-    prefect_database_url,
+    prefect_postgres_url,
     unreachable,
 )
-from hookline.errors import HooklineError
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -74,46 +74,55 @@ def _upgrade(settings: Settings) -> None:
     if current == schema.head():
         asyncio.run(_check_high_water(settings))
         return
-    if current is not None and current not in schema.KNOWN:
-        raise HooklineError(
-            f"The database has the schema {current}, and this version of Hookline knows {', '.join(schema.KNOWN)}: "
-            "another version made it. Run that version, or start with an empty database: another "
-            "HOOKLINE_DATABASE_URL, or, for the embedded one, another HOOKLINE_HOME. Nothing was changed."
-        )
+    migrate(database_url(settings))
+    asyncio.run(_check_high_water(settings))
+
+
+def migrate(url: str) -> None:
+    """Apply every migration that a database lacks; outside a running event loop."""
     from alembic import command  # 25 MB that a process with nothing to migrate need not load
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(schema.VERSIONS.parent))
-    config.attributes["url"] = for_sqlalchemy(database_url(settings))
+    config.attributes["url"] = for_sqlalchemy(url)
     command.upgrade(config, "head")
-    asyncio.run(_check_high_water(settings))
 
 
 async def _prepare(settings: Settings) -> str | None:
-    """Make the databases; return the revision of Hookline's own."""
-    prefects = prefect_database_url(settings).replace("+asyncpg", "", 1)
-    await _ensure_database(re.sub(r"(?<=[?&])ssl=", "sslmode=", prefects))
+    """
+    Make the databases; return the revision of Hookline's own.
+
+    Raises:
+        OtherSchema: this code does not know it, or the installed Prefect not that of its own.
+    """
+    if of_prefect := prefect_postgres_url(settings):
+        await _ensure_database(of_prefect)
+        async with _connected(of_prefect) as connection:
+            await prefects.require_known(connection)
     await _ensure_database(database_url(settings))
-    connection = await asyncpg.connect(database_url(settings), timeout=10)
-    try:
-        return await schema.revision(connection)
-    finally:
-        await connection.close()
+    async with _connected(database_url(settings)) as connection:
+        found = await schema.revision(connection)
+        await schema.require_known(connection, found)
+    return found
 
 
 async def _check_high_water(settings: Settings) -> None:
     """Hold everything, before any process begins, if the database is older than it was."""
-    connection = await asyncpg.connect(database_url(settings), timeout=10)
-    try:
+    async with _connected(database_url(settings)) as connection:
         await high_water.check(connection, outside(settings))
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        yield connection
     finally:
         await connection.close()
 
 
 async def _ensure_database(url: str) -> None:
-    if not url.startswith("postgres"):
-        return  # the user's own choice for Prefect, such as SQLite
     try:
         await (await asyncpg.connect(url, timeout=10)).close()
     except asyncpg.InvalidCatalogNameError:

@@ -23,8 +23,9 @@ from hookline.clients import SharedConnections
 from hookline.clients.errors import VendorAway
 from hookline.context import working_on
 from hookline.crash_points import crash_point
-from hookline.database import connect, high_water, is_connection_error, pool
-from hookline.database.connection import OtherSchema, outside, require_schema
+from hookline.database import connect, high_water, is_connection_error, pool, schema
+from hookline.database.connection import outside
+from hookline.database.errors import OtherSchema
 from hookline.engine.batch import Batches, BatchRun
 from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
@@ -444,7 +445,7 @@ class Engine:
     async def _watch_schema(self) -> None:
         """Stop in order where another version has changed the schema: what this code writes may not fit it."""
         try:
-            await require_schema(self.database)
+            await schema.require(self.database)
         except OtherSchema as error:
             if self.failure is None:
                 logger.warning("stopping: %s", error)

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import asyncpg
 
+from hookline.database.connection import process_name
 from hookline.database.types import Row
 from hookline.inbox.audit import acting
 from hookline.journal import Readback, late_check, store
@@ -73,7 +74,9 @@ def _undone(effect_id: int, task: "asyncio.Task[None]") -> None:
         logger.warning("what came of the undo of effect %d could not be noted: %r", effect_id, error)
 
 
-async def _undo(database: asyncpg.Pool, row: Row) -> None:
+async def _undo(database: asyncpg.Pool, requested: Row) -> None:
+    if (row := await store.begin_undo(database, requested["id"], process_name())) is None:
+        return  # it was taken back just now
     actor = row["undo_actor"]
     try:
         done = await _tasks().undo(row)

@@ -9,6 +9,7 @@ from hookline import text
 from hookline.database.types import Row
 from hookline.engine.events import event_id, post_events
 from hookline.issues.advice import advice_for
+from hookline.local_time import local_time
 
 BATCH = 100
 
@@ -91,11 +92,12 @@ def _of_issue(row: Row, base_url: str) -> dict[str, object]:
 def _of_account(row: Row) -> dict[str, object]:
     is_away = row["event_due"] == "away"
     at = (row["away_since"] if is_away else row["back_at"]) or row["failed_at"]
+    since = local_time(at, seconds=False)
     what = (
-        f"{row['account']} is away since {at:%Y-%m-%d %H:%M} UTC: {row['reason']}. What needs it waits and goes on "
+        f"{row['account']} is away since {since}: {row['reason']}. What needs it waits and goes on "
         "by itself; nothing is to be done in Hookline."
         if is_away
-        else f"{row['account']} is back since {at:%Y-%m-%d %H:%M} UTC. What waited goes on by itself."
+        else f"{row['account']} is back since {since}. What waited goes on by itself."
     )
     return {
         "id": event_id(f"vendor:{row['account']}:{row['event_due']}:{at}"),
@@ -122,12 +124,14 @@ def _of_credentials(row: Row, became: str) -> dict[str, object]:
         case "refused":
             title = f"{account} is refused"
             what = (
-                f"The credentials of {account} are refused since {since:%Y-%m-%d %H:%M} UTC: {row['detail']}. "
+                f"The credentials of {account} are refused since {local_time(since, seconds=False)}: {row['detail']}. "
                 f"{row['advice']}"
             )
         case "accepted":
             title = f"{account} is accepted again"
-            what = f"The credentials of {account} are accepted again since {since:%Y-%m-%d %H:%M} UTC."
+            what = (
+                f"The credentials of {account} are accepted again since {local_time(since, seconds=False)}."
+            )
         case _:
             title = f"{account} ends soon"
             what = (

@@ -18,6 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from hookline.engine.outcomes import in_pool, pool_of
 from hookline.inbox import dispatches
 from hookline.issues import store as issues
+from hookline.local_time import local_time
 from hookline.provisioning.placement import WORK_POOL
 
 LATE: Final = timedelta(minutes=2)
@@ -70,7 +71,7 @@ async def _report(database: asyncpg.Pool, waiting: Mapping[str, list[datetime]])
                 connection,
                 cause=_cause(pool),
                 title=f"no worker polls the work pool {pool}, and dispatches wait for one, the first since "
-                f"{min(since):%Y-%m-%d %H:%M} UTC",
+                f"{local_time(min(since), seconds=False)}",
                 advice=f"Start a worker: {start}. Or let an engine run the deployment: see docs/plain-flows.md.",
                 kind=KIND,
             )

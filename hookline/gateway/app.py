@@ -22,6 +22,7 @@ from hookline.gateway.views.routes import add_to as add_views
 from hookline.health import metrics
 from hookline.health.pressure import Pressure
 from hookline.health.probe import HealthProbe
+from hookline.local_time import use_time_zone
 from hookline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def create_app(settings: Settings) -> Starlette:
     Raises:
         ConfigurationError: `hooks.yaml` or a webhook secret is wrong, and none was in force before; names the place.
     """
+    use_time_zone(settings.time_zone)
     configuration = Configuration(settings)
     pressure = Pressure(settings)
     condition = HealthProbe(settings)

@@ -1,7 +1,8 @@
 """The OpenAPI document: the gateway's addresses for machines; the names of sources are yours."""
 
-from importlib.metadata import version
 from typing import Any
+
+from hookline.version import VERSION
 
 
 def _json(description: str, **properties: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _read(operation: str, summary: str, **responses: dict[str, Any]) -> dict[str
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
-    "info": {"title": "Hookline's gateway", "version": version("hookline")},
+    "info": {"title": "Hookline's gateway", "version": VERSION},
     "paths": {
         "/hooks/{source}": {"post": _RECEIVE},
         "/healthz": _read("healthz", "Check that the process is alive.", _200=_json("It is.", **_STATUS)),

@@ -3,17 +3,23 @@
 import platform
 import stat
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from hookline.health.finding import Finding
-from hookline.project import VERSION, made_by, why_too_new
+from hookline.project import VERSION as VERSION_FIELD
+from hookline.project import made_by, why_too_new
+from hookline.version import VERSION, commit
 
 PYTHONS: Final = ((3, 11), (3, 14))
 """The lowest version, and the first that is too new."""
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """Permissions of anyone but the owner."""
+
+
+def check_version(schema: str) -> Finding:
+    """Say which Hookline this is: what a report of a fault needs first."""
+    return Finding("Hookline", "ok", f"{VERSION}, commit {commit() or 'unknown'}, schema {schema}")
 
 
 def check_python(version: tuple[int, ...]) -> Finding:
@@ -30,13 +36,13 @@ def check_python(version: tuple[int, ...]) -> Finding:
 
 def check_project(folder: Path) -> Finding:
     """Check that this version of Hookline understands the project."""
-    this, made = version("hookline"), made_by(folder)
+    this, made = VERSION, made_by(folder)
     if too_new := why_too_new(folder):
         detail, _, advice = too_new.partition(". ")
         return Finding("project", "problem", detail, advice)
     if made is None:
         detail = f"{folder / 'prefect.yaml'} does not say which version of Hookline made the project"
-        return Finding("project", "warning", detail, f"Add a line to it: `{VERSION}: {this}`")
+        return Finding("project", "warning", detail, f"Add a line to it: `{VERSION_FIELD}: {this}`")
     since = (
         ""
         if made == this

@@ -5,8 +5,8 @@ import logging
 import shutil
 from contextlib import suppress
 
-from hookline.database import CONNECTION_ERRORS, pool
-from hookline.database.connection import OtherSchema, require_schema
+from hookline.database import CONNECTION_ERRORS, pool, schema
+from hookline.database.errors import OtherSchema
 from hookline.settings import Settings
 from hookline.states import OPEN
 
@@ -57,7 +57,7 @@ class Pressure:
             return "the disk is nearly full"
         try:
             async with (await pool(self._settings)).acquire(timeout=DATABASE_SECONDS) as connection:
-                await require_schema(connection)
+                await schema.require(connection)
                 [[open_]] = await connection.fetch(
                     "SELECT count(*) FROM (SELECT FROM deliveries WHERE state = ANY ($1) LIMIT $2) AS open",
                     OPEN,

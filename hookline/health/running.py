@@ -12,6 +12,7 @@ from hookline.health.finding import Finding
 from hookline.inbox import configuration, holding, polls
 from hookline.inbox.holding import Holding
 from hookline.issues.store import count_open
+from hookline.local_time import local_time
 from hookline.outages.store import Account, health
 from hookline.waits import store as waits
 
@@ -134,7 +135,7 @@ def _held(held: Holding) -> Finding:
 def _engines(running: Running) -> Finding:
     if running.troubles:
         details = "; ".join(
-            f"{each.engine} since {each.since:%H:%M:%S} UTC: {each.text}" for each in running.troubles
+            f"{each.engine} since {local_time(each.since)}: {each.text}" for each in running.troubles
         )
         return Finding("engines", "warning", details, "See the log of that engine.")
     if not running.engines:
@@ -168,12 +169,12 @@ def _vendors(running: Running) -> list[Finding]:
         Finding(
             "vendor health",
             "warning",
-            f"{each.account} is away since {each.since:%Y-%m-%d %H:%M} UTC: {each.reason}; dispatches that "
+            f"{each.account} is away since {local_time(each.since, seconds=False)}: {each.reason}; dispatches that "
             f"wait for it: {each.waiting}",
             "It is tried again by itself; see: hookline vendors",
         )
         for each in running.vendors
-        if each.health == "away"
+        if each.health == "away" and each.since is not None
     ] or [Finding("vendor health", "ok", "no vendor is away")]
 
 
@@ -190,7 +191,7 @@ def _polls(running: Running) -> list[Finding]:
         Finding(
             f"poll of {row['source']}",
             "warning",
-            f"fails since {row['failing_since']:%Y-%m-%d %H:%M:%S} UTC, {row['failures']} times: {row['error']}",
+            f"fails since {local_time(row['failing_since'])}, {row['failures']} times: {row['error']}",
             f"It is tried again by itself; try it now with: hookline poll {row['source']}",
         )
         for row in running.failing_polls

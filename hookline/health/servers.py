@@ -9,13 +9,14 @@ from typing import Final
 import asyncpg
 
 from hookline import credentials
-from hookline.database import sizes
-from hookline.database.connection import connect, prefect_database_url
-from hookline.database.schema import head as current_schema
+from hookline.database import schema, sizes
+from hookline.database.connection import connect_to_any, prefect_database_url
+from hookline.database.errors import OtherSchema
 from hookline.database.sizes import Size
 from hookline.errors import HooklineError
 from hookline.health import running
 from hookline.health.finding import CHECK_SECONDS, START, Finding, clock_finding, problem, redacted_line
+from hookline.local_time import local_time
 from hookline.settings import Settings
 
 SWALLOWED_WITHIN: Final = timedelta(days=7)
@@ -32,25 +33,28 @@ MB: Final = 1_000_000
 
 async def check_database(settings: Settings) -> list[Finding]:
     """Check PostgreSQL, its schema, and the work in it."""
-    schema, work = "database schema", "open work"
+    check, work = "database schema", "open work"
     try:
-        connection = await connect(settings)
+        connection = await connect_to_any(settings)
     except HooklineError as error:
-        skipped = [Finding(check, "skipped", "PostgreSQL does not answer") for check in (schema, work)]
+        skipped = [Finding(name, "skipped", "PostgreSQL does not answer") for name in (check, work)]
         return [problem("PostgreSQL", error), *skipped]
     try:
         server = await _check_server(connection)
-        revision = await _revision(connection)
-        if revision != current_schema():
-            detail = f"{revision or 'none'}; this version needs {current_schema()}"
-            return [
-                server,
-                Finding(schema, "problem", detail, "Bring it up to date: python -m hookline.database"),
-                Finding(work, "skipped", "the schema is not up to date"),
-            ]
+        try:
+            await schema.require(connection)
+        except OtherSchema as error:
+            return [server, problem(check, error), Finding(work, "skipped", "the schema is another one")]
+        if (revision := await schema.revision(connection)) is None:
+            detail = f"none; this code needs {schema.head()}"
+            missing = Finding(
+                check, "problem", detail, "Make it: hookline up, or python -m hookline.database"
+            )
+            return [server, missing, Finding(work, "skipped", "there is no schema")]
+        made_by = await schema.made_by(connection) or "a Hookline that did not say its version"
         return [
             server,
-            Finding(schema, "ok", f"at {revision}, the latest"),
+            Finding(check, "ok", f"at {revision}, the latest, made by {made_by}"),
             await check_open_work(connection),
             *await check_repeats(connection),
             *await check_labels(connection),
@@ -68,13 +72,6 @@ async def _check_server(connection: asyncpg.Connection) -> Finding:
     there = await connection.fetchval("SELECT clock_timestamp()")
     here = before + (datetime.now(UTC) - before) / 2
     return clock_finding("PostgreSQL", version.split()[0], (there - here).total_seconds())
-
-
-async def _revision(connection: asyncpg.Connection) -> str | None:
-    try:
-        return str(await connection.fetchval("SELECT version_num FROM alembic_version"))
-    except asyncpg.UndefinedTableError:
-        return None
 
 
 async def check_open_work(connection: asyncpg.Connection) -> Finding:
@@ -200,7 +197,11 @@ async def check_credentials(connection: asyncpg.Connection) -> Finding:
         return Finding(check, "skipped", "credential-check has not run yet")
     if not refused:
         return Finding(check, "ok", f"no block is refused, of {len(known)}")
-    details = [f"{each.account} since {each.since:%Y-%m-%d %H:%M} UTC: {each.detail}" for each in refused]
+    details = [
+        f"{each.account} since {local_time(each.since, seconds=False) if each.since else 'the first check'}: "
+        f"{each.detail}"
+        for each in refused
+    ]
     return Finding(
         check,
         "problem",

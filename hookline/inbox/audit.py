@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from hookline import text
-from hookline.database.types import Connection
+from hookline.database.types import Connection, Row
 
 
 @asynccontextmanager
@@ -25,6 +25,20 @@ async def acting(connection: Connection, actor: str, reason: str) -> AsyncIterat
             text.reason(reason),
         )
         yield
+
+
+async def note_effect(connection: Connection, effect: Row, reason: str) -> None:
+    """Write down what a person wants of an effect that changes no state of it yet; within `acting`."""
+    await connection.execute(
+        """
+        INSERT INTO changes (subject, effect_id, dispatch_id, delivery_id, was, became, actor, reason)
+        SELECT 'effect', $1, $2, (SELECT delivery_id FROM dispatches WHERE id = $2), $3, $3, actor(), $4
+        """,
+        effect["id"],
+        effect["dispatch_id"],
+        effect["state"],
+        text.reason(reason),
+    )
 
 
 async def trail(database: asyncpg.Pool, delivery_id: UUID) -> list[asyncpg.Record]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -707,33 +707,113 @@ async def flag_unroutable(connection: Connection, deployments: Collection[str]) 
     )
 
 
+_UNDECIDED = """
+jsonb_build_object('state', state, 'reason', reason, 'waits_for', waits_for, 'unbatched', unbatched,
+                   'finished_at', finished_at, 'attempts', attempts)
+"""
+"""A dispatch as it is before a person decides about an effect that it waits for."""
+
+
+async def lock_of_effect(connection: Connection, effect: Row) -> None:
+    """Let none of the dispatches change that a decision about this effect lets go on, until the transaction ends."""
+    await connection.execute(
+        f"""
+        SELECT FROM dispatches WHERE id = $1 OR (waits_for = $5 AND state = 'uncertain') OR {_FAILED_OF_BUSINESS}
+        ORDER BY seq FOR UPDATE
+        """,
+        *_of_business(effect),
+        effect["id"],
+    )
+
+
+async def lock(connection: Connection, dispatch_ids: Iterable[UUID]) -> None:
+    """Let no engine claim these dispatches until the transaction ends."""
+    await connection.execute(
+        "SELECT FROM dispatches WHERE id = ANY($1) ORDER BY seq FOR UPDATE", list(dispatch_ids)
+    )
+
+
+_FAILED_OF_BUSINESS = """
+(state = 'failed' AND (id = $1 OR flow_run_id = $2
+                       OR (split_part(key, ' ', -1) = $3 AND split_part(deployment, '/', 1) = $4)))
+"""
+
+
+def _of_business(effect: Row) -> tuple[Any, ...]:
+    return effect["dispatch_id"], effect["flow_run_id"], effect["key"], effect["workflow"]
+
+
 async def failed_of_business(connection: Connection, effect: Row) -> list[asyncpg.Record]:
     """Return what failed of an effect's run and of its business: one step may have failed for several deliveries."""
     return await connection.fetch(
-        """
-        SELECT delivery_id, route FROM dispatches
-        WHERE state = 'failed' AND (
-            id = $1 OR flow_run_id = $2
-            OR (split_part(key, ' ', -1) = $3 AND split_part(deployment, '/', 1) = $4))
-        ORDER BY seq
-        """,
-        effect["dispatch_id"],
-        effect["flow_run_id"],
-        effect["key"],
-        effect["workflow"],
+        f"""
+        SELECT id, delivery_id, route, {_UNDECIDED} AS before FROM dispatches WHERE {_FAILED_OF_BUSINESS} ORDER BY seq
+        """,  # noqa: S608  (constants)
+        *_of_business(effect),
     )
 
 
-async def release_resolved(connection: Connection, effect: Row) -> int:
-    """Queue every dispatch that waited for this effect, which is resolved; return their number."""
+async def number_waiting(connection: Connection, effect: Row, *, failed: bool) -> int:
+    """Return how many dispatches wait for a decision about an effect; also how many `failed` over it."""
+    waiting: int = await connection.fetchval(
+        "SELECT count(*) FROM dispatches WHERE waits_for = $1 AND state = 'uncertain'", effect["id"]
+    )
+    return waiting + (len(await failed_of_business(connection, effect)) if failed else 0)
+
+
+async def release_resolved(
+    connection: Connection, effect_id: int, goes_on_at: datetime
+) -> dict[str, dict[str, Any]]:
+    """
+    Queue every dispatch that waited for this effect, which is resolved; not claimed before that time.
+
+    Returns:
+        What they were before, by their ids.
+    """
     released = await connection.fetch(
-        """
-        UPDATE dispatches
-        SET state = 'dispatched', reason = NULL, waits_for = NULL, unbatched = true, not_before = now(),
-            finished_at = NULL
-        WHERE waits_for = $1 AND state = 'uncertain' RETURNING id
-        """,
-        effect["id"],
+        f"""
+        WITH waiting AS (
+            SELECT id, {_UNDECIDED} AS before FROM dispatches WHERE waits_for = $1 AND state = 'uncertain'
+            ORDER BY seq FOR UPDATE
+        )
+        UPDATE dispatches d
+        SET state = 'dispatched', reason = NULL, waits_for = NULL, unbatched = true, not_before = $2, finished_at = NULL
+        FROM waiting WHERE d.id = waiting.id RETURNING d.id, before
+        """,  # noqa: S608  (constants)
+        effect_id,
+        goes_on_at,
     )
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
-    return len(released)
+    return {str(row["id"]): row["before"] for row in released}
+
+
+async def postpone(connection: Connection, dispatch_ids: Collection[UUID], until: datetime) -> None:
+    """Let no engine claim these queued dispatches before that time."""
+    await connection.execute(
+        "UPDATE dispatches SET not_before = $2 WHERE id = ANY($1) AND state = 'dispatched'",
+        list(dispatch_ids),
+        until,
+    )
+
+
+async def before_keeping(connection: Connection, effect: Row) -> dict[str, dict[str, Any]]:
+    """Return an effect's dispatch as it is before the effect's double is kept, by its id; none if it is not doubled."""
+    rows = await connection.fetch(
+        f"SELECT id, {_UNDECIDED} AS before FROM dispatches WHERE id = $1 AND state = 'doubled'",  # noqa: S608
+        effect["dispatch_id"],
+    )
+    return {str(row["id"]): row["before"] for row in rows}
+
+
+async def take_back(connection: Connection, before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make dispatches that are locked, and that nobody has changed since a decision, what they were before it."""
+    await connection.execute(
+        """
+        UPDATE dispatches d
+        SET state = b.before ->> 'state', reason = b.before ->> 'reason',
+            waits_for = (b.before ->> 'waits_for')::bigint, unbatched = (b.before ->> 'unbatched')::boolean,
+            finished_at = (b.before ->> 'finished_at')::timestamptz
+        FROM jsonb_each($1::jsonb) AS b (id, before) WHERE d.id = b.id::uuid
+        """,
+        before,
+    )

@@ -15,10 +15,11 @@ from hookline.database.types import Connection
 from hookline.errors import HooklineError
 from hookline.inbox.audit import acting
 from hookline.inbox.deliveries import CHANNEL
+from hookline.local_time import local_time
 
-ADVICE = "Read docs/keeping-and-privacy.md (Going back to a backup), then let it go on: hookline hold release"
+ADVICE = "Read docs/backup-and-upgrade.md (Going back to a backup), then let it go on: hookline hold release"
 READS_BACK_FIRST = (
-    "Since {since:%Y-%m-%d %H:%M} UTC, each write that the journal does not know is looked for at the vendor before it "
+    "Since {since}, each write that the journal does not know is looked for at the vendor before it "
     "is sent, and a person is asked about what cannot be looked for."
 )
 
@@ -43,9 +44,13 @@ class Holding:
         if self.held_since:
             return (
                 f"{self.held_reason} Nothing starts; deliveries are accepted and wait, since "
-                f"{self.held_since:%Y-%m-%d %H:%M} UTC."
+                f"{local_time(self.held_since, seconds=False)}."
             )
-        return READS_BACK_FIRST.format(since=self.readback_first_since) if self.readback_first_since else ""
+        return (
+            READS_BACK_FIRST.format(since=local_time(self.readback_first_since, seconds=False))
+            if self.readback_first_since
+            else ""
+        )
 
 
 async def read(database: "Connection | asyncpg.Pool", *, seconds: float | None = None) -> Holding:

@@ -21,6 +21,7 @@ import asyncpg
 from hookline.account_keys import account_in
 from hookline.database.types import Connection, Row
 from hookline.errors import HooklineError
+from hookline.local_time import local_time
 from hookline.states import DELIVERIES
 
 PAGE = 50
@@ -229,6 +230,19 @@ async def batch(
             return found, found[-1][0]
         _, end = await query.searched(connection)
         return found, end
+
+
+async def names(database: asyncpg.Pool, delivery_ids: Sequence[UUID]) -> list[str]:
+    """Return what people call these deliveries: their labels, or else their keys or the sender's ids."""
+    rows = await database.fetch(
+        """
+        SELECT coalesce((SELECT coalesce(p.label, p.key) FROM dispatches p WHERE p.delivery_id = d.id
+                         ORDER BY p.seq LIMIT 1), d.label, d.external_id)
+        FROM deliveries d WHERE d.id = ANY($1) ORDER BY d.seq
+        """,
+        list(delivery_ids),
+    )
+    return [row[0] for row in rows]
 
 
 async def read(database: asyncpg.Pool, beginning: str) -> dict[str, Any] | None:
@@ -479,7 +493,7 @@ def _waits_for_quiet(dispatch: Row) -> str | None:
     """Return what a dispatch waits for whose route debounces; None once it has begun."""
     if dispatch["quiet"] is None or dispatch["state"] != "dispatched":
         return None
-    return f"waits until {dispatch['not_before']:%H:%M:%S} UTC for a later delivery of its key"
+    return f"waits until {local_time(dispatch['not_before'])} for a later delivery of its key"
 
 
 def _business(dispatch: Mapping[str, Any] | asyncpg.Record) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from hookline import issues
 from hookline.database.types import Connection, Row
 from hookline.hooks import Hooks
 from hookline.hooks.poll import in_words
+from hookline.local_time import local_time
 
 UNSEEN = timedelta(minutes=5)
 """After so long without a look, nothing is known of the time in between."""
@@ -142,7 +143,7 @@ async def _judge(connection: Connection, row: Row, allowed: timedelta | None) ->
     await issues.report(
         connection,
         cause=cause(row["source"]),
-        title=f"{row['source']} has been silent since {row['quiet_since']:%Y-%m-%d %H:%M} UTC; {why}",
+        title=f"{row['source']} has been silent since {local_time(row['quiet_since'], seconds=False)}; {why}",
         advice=f"See if its sender still sends, and whether its requests are refused: hookline sources. If it may be "
         f"silent for so long, set silent_after of {row['source']} in hooks.yaml.",
         kind="silence",

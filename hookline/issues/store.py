@@ -173,14 +173,19 @@ async def members(
 async def waiting(
     connection: "Connection | asyncpg.Pool", number: int, *, limit: int, skip: Collection[UUID] = ()
 ) -> list[asyncpg.Record]:
-    """Return deliveries of an issue that wait for a person, the oldest first: `delivery_id`, `route`, `waits_for`."""
+    """
+    Return deliveries of an issue that wait for a person, the oldest first.
+
+    Each is `delivery_id`, `route`, `waits_for` and `name`, which is what people call it.
+    """
     return await connection.fetch(
         f"""
-        SELECT delivery_id, route, waits_for FROM (
-            SELECT p.delivery_id, p.route, p.waits_for, p.seq FROM dispatches p
+        SELECT delivery_id, route, waits_for, name FROM (
+            SELECT p.delivery_id, p.route, p.waits_for, p.seq, coalesce(p.label, p.key, p.delivery_id::text) AS name
+            FROM dispatches p
             WHERE p.issue_id = $1 AND p.state IN {_NEEDS} AND p.delivery_id <> ALL($3)
             UNION ALL
-            SELECT d.id, NULL, NULL, d.seq FROM deliveries d
+            SELECT d.id, NULL, NULL, d.seq, coalesce(d.label, d.external_id) FROM deliveries d
             WHERE d.issue_id = $1 AND d.state = 'rejected' AND d.id <> ALL($3)
         ) AS waiting ORDER BY seq LIMIT $2
         """,  # noqa: S608  (constants)

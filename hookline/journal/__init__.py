@@ -12,7 +12,8 @@ The journal: every vendor write that must happen once is written down before it 
 | `late_check` | looking again for a day at what may have happened twice |
 | `fence` | the last check before a request leaves |
 | `clock` | a clock that nobody sets |
-| `resolution` | a person's word on an uncertain or doubled effect |
+| `resolution` | a person's word on an uncertain or doubled effect, and how it is taken back |
+| `whom` | whom a write reaches, in a person's words |
 | `exclusive` | one run at a time for a business key |
 | `locks` | the SQL of advisory locks |
 

@@ -43,6 +43,8 @@ class Effect:
     """
     account: str = ""
     """The vendor's account, such as `zentitle/default`; "": its credentials are not stored."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Whom it reaches, for a person who decides about it: addresses and names, by what each is."""
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from hookline import context
 from hookline.crash_points import crash_point
 from hookline.database import DatabaseUnavailable, lent
-from hookline.database.connection import outside, reaching
+from hookline.database.connection import outside, process_name, reaching
 from hookline.database.types import Connection, Row
 from hookline.journal import late_check, locks, readback_first, store
 from hookline.journal.clock import seconds_since
@@ -105,6 +105,8 @@ class Journal:
             row = await store.intend(
                 connection, effect, begin=at_once, check_after=late_check.delay_of_attempt(self.settings)
             )
+            if not await _may_build_on(connection, row):
+                raise EffectBusy(f"A person took back just now what was decided about {effect}.")
             write = _Write(self.settings, connection, effect, row, readback, resend, fence, forgotten)
             return await write.run(send)
 
@@ -119,7 +121,8 @@ class Journal:
         """
         async with lent(self.settings) as connection:
             row = await store.current(connection, workflow, key, step)
-        return None if row is None else _outcome(row)
+            is_usable = row is not None and await _may_build_on(connection, row)
+        return _outcome(row) if row is not None and is_usable else None
 
     async def steps(self, workflow: str, key: str, prefix: str) -> list[Step]:
         """
@@ -129,7 +132,12 @@ class Journal:
             DatabaseUnavailable: PostgreSQL is away.
         """
         async with lent(self.settings) as connection:
-            rows = await store.steps(connection, workflow, key, prefix)
+            rows = [
+                row
+                if await _may_build_on(connection, row)
+                else await store.read(connection, row["id"]) or row
+                for row in await store.steps(connection, workflow, key, prefix)
+            ]
         return [
             Step(row["step"], row["state"] in DONE, _may_be_done(row), row["request"], list(row["reference"]))
             for row in rows
@@ -154,6 +162,14 @@ class Journal:
         """
         async with lent(self.settings) as connection:
             await store.correct(connection, workflow, key, step, [reference])
+
+
+async def _may_build_on(connection: Connection, row: Row) -> bool:
+    """Note that a run goes on from what a person decided; return False if that was taken back meanwhile."""
+    decision = row["decision"]
+    if row["state"] not in DONE or decision is None or "built_at" in decision:
+        return True
+    return await store.build_on(connection, row["id"], process_name())
 
 
 class Next(Enum):

@@ -35,7 +35,7 @@ _AS_USUAL = (
     "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL OR readback_first_since IS NOT NULL)"
 )
 _NOT_HELD = "NOT EXISTS (SELECT FROM lineage WHERE held_since IS NOT NULL)"
-_REQUEST = "label, operation, digest, request, expected, needs, depends_on, generation, account"
+_REQUEST = "label, operation, digest, request, expected, needs, depends_on, generation, account, about"
 """The columns of an effect that a person's correction may change."""
 
 
@@ -50,6 +50,7 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
         effect.depends_on,
         effect.generation,
         effect.account,
+        effect.about,
     )
 
 
@@ -66,6 +67,7 @@ def _request_of(effect: Effect) -> tuple[Any, ...]:
 #   intended, failed       found_late: a late check found it                    done
 #   done, undone           doubled: a late check found more than was wanted     doubled
 #   doubled                undoubled: the surplus is undone, or is no double    done, or undone if it was compensated
+#   done, intended, undone take_back: a person takes a decision back            what it was before that decision
 #   intended               compensation.skip: another business depends on it    kept
 #   done, failed, intended compensation (a trigger, effect_compensated)         undone
 
@@ -93,11 +95,11 @@ async def intend(
             f"""
             INSERT INTO effects (workflow, key, step, {_REQUEST}, flow_run_id, dispatch_id, attempts, attempted_at,
                                  clock, call, check_at)
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, begins::int,
-                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $16 END, $17::jsonb,
-                   CASE WHEN begins AND $17::jsonb IS NOT NULL
-                        THEN clock_timestamp() + make_interval(secs => $18) END
-            FROM (SELECT $15 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, begins::int,
+                   CASE WHEN begins THEN clock_timestamp() END, CASE WHEN begins THEN $17 END, $18::jsonb,
+                   CASE WHEN begins AND $18::jsonb IS NOT NULL
+                        THEN clock_timestamp() + make_interval(secs => $19) END
+            FROM (SELECT $16 AND NOT {_BEING_COMPENSATED} AND {_AS_USUAL}) AS it (begins)
             ON CONFLICT (workflow, key, step) WHERE state NOT IN ('undone', 'kept') DO NOTHING
             RETURNING *, {_BEING_COMPENSATED} AS being_compensated, attempted_at IS NOT NULL AS begun, {_LINEAGE}
             """,  # noqa: S608  (a constant)
@@ -153,7 +155,7 @@ async def begin(
         SET state = 'intended', attempts = attempts + 1, attempted_at = clock_timestamp(), given_up_at = NULL,
             reason = NULL, baseline = $2, flow_run_id = coalesce($3, flow_run_id),
             dispatch_id = coalesce($4, dispatch_id), scope = coalesce($5, scope),
-            call = $6, clock = $7, checks = 0,
+            call = $6, clock = $7, checks = 0, about = $9,
             check_at = CASE WHEN $6::jsonb IS NOT NULL THEN clock_timestamp() + make_interval(secs => $8) END
         WHERE id = $1 AND state IN ('intended', 'failed') RETURNING *, false AS begun, {_LINEAGE}
         """,  # noqa: S608  (a constant)
@@ -165,6 +167,7 @@ async def begin(
         effect.call,
         stamp(),
         check_after,
+        effect.about,
     )
 
 
@@ -315,6 +318,8 @@ async def resolve(
     happened: bool,
     reference: list[str],
     check_after: float | None,
+    what: str,
+    grace: float,
 ) -> Row | None:
     """
     Write down a person's word; return None if the effect is not uncertain (any more).
@@ -323,7 +328,8 @@ async def resolve(
     """
     return await connection.fetchrow(
         """
-        UPDATE effects SET waiting = '{}', state = CASE WHEN $2 THEN 'done' ELSE 'intended' END,
+        UPDATE effects SET decision = decided(effects, $5, $6), waiting = '{}',
+            state = CASE WHEN $2 THEN 'done' ELSE 'intended' END,
             reason = CASE WHEN $2 THEN 'resolved by a person' ELSE 'to be sent again: resolved by a person' END,
             reference = CASE WHEN $2 THEN $3 ELSE reference END,
             finished_at = CASE WHEN $2 THEN clock_timestamp() ELSE finished_at END,
@@ -335,6 +341,8 @@ async def resolve(
         happened,
         reference,
         check_after,
+        what,
+        grace,
     )
 
 
@@ -346,6 +354,7 @@ async def done_by_hand(
     reference: list[str],
     answer: Mapping[str, Any] | None,
     check_after: float | None,
+    grace: float,
 ) -> Row | None:
     """
     Write down that a person did it at the vendor; return None if a run may still be at it, or it is done.
@@ -354,7 +363,8 @@ async def done_by_hand(
     """
     return await connection.fetchrow(
         """
-        UPDATE effects SET waiting = '{}', state = 'done', reason = $2, reference = $3, answer = $4,
+        UPDATE effects SET decision = decided(effects, $2, $6), waiting = '{}', state = 'done', reason = $2,
+            reference = $3, answer = $4,
             finished_at = clock_timestamp(), check_at = clock_timestamp() + make_interval(secs => $5)
         WHERE id = $1 AND (
             state IN ('failed', 'uncertain')
@@ -367,6 +377,117 @@ async def done_by_hand(
         reference,
         answer,
         check_after,
+        grace,
+    )
+
+
+async def note_going_on(
+    connection: Connection, effect_id: int, dispatches: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write down which dispatches a decision lets go on, and what they were before it, by their ids."""
+    await connection.execute(
+        "UPDATE effects SET decision = decision || jsonb_build_object('dispatches', $2::jsonb) WHERE id = $1",
+        effect_id,
+        dispatches,
+    )
+
+
+async def build_on(connection: Connection, effect_id: int, run: str) -> bool:
+    """
+    Write down that a run goes on from a decision, which is not taken back any more.
+
+    Return False if it was taken back meanwhile.
+    """
+    built: bool | None = await connection.fetchval(
+        """
+        UPDATE effects
+        SET decision = jsonb_build_object('built_at', clock_timestamp(), 'built_by', $2::text) || decision
+        WHERE id = $1 AND decision IS NOT NULL AND state IN ('done', 'doubled') RETURNING true
+        """,
+        effect_id,
+        run,
+    )
+    return built is not None
+
+
+async def built_on(connection: Connection, row: Row) -> list[str]:
+    """Return what was built on the decision about an effect, in a person's words, the first above; none: nothing."""
+    found = await connection.fetch(
+        """
+        WITH e AS (SELECT *, (decision ->> 'at')::timestamptz AS decided_at FROM effects WHERE id = $1)
+        SELECT coalesce(p.label, p.route) || CASE
+                   WHEN p.attempts > (was.value ->> 'attempts')::int THEN ' went on'
+                   WHEN p.state = 'discarded' THEN ' was set aside' ELSE ' is ' || p.state END
+        FROM e CROSS JOIN LATERAL jsonb_each(e.decision -> 'dispatches') AS was
+             JOIN dispatches p ON p.id = was.key::uuid
+        WHERE (p.attempts, p.state) IS DISTINCT FROM ((was.value ->> 'attempts')::int, was.value ->> 'became')
+        UNION ALL
+        SELECT f.step || ' of ' || f.label || ' was begun' FROM e JOIN effects f
+               ON f.id <> e.id AND f.workflow = e.workflow AND f.key = e.key
+        WHERE greatest(f.created_at, f.attempted_at) > e.decided_at
+        UNION ALL
+        SELECT e.step || ' of ' || e.label || ' was used by ' || (e.decision ->> 'built_by') FROM e
+        WHERE e.decision ? 'built_at'
+        """,
+        row["id"],
+    )
+    return [each[0] for each in found]
+
+
+async def take_back(connection: Connection, effect_id: int) -> Row | None:
+    """Write an effect down as it was before the last decision; return None if something is built on that."""
+    return await connection.fetchrow(
+        """
+        UPDATE effects e
+        SET (state, reason, reference, answer, attempted_at, given_up_at, finished_at, waiting, check_at, surplus,
+             decided, undo_actor, undo_surplus, decision)
+          = (SELECT b.state, b.reason, b.reference, b.answer, b.attempted_at, b.given_up_at, b.finished_at, b.waiting,
+                    b.check_at, b.surplus, b.decided, b.undo_actor, b.undo_surplus, NULL::jsonb
+             FROM jsonb_populate_record(NULL::effects, e.decision -> 'before') AS b)
+        WHERE id = $1 AND decision IS NOT NULL AND NOT decision ? 'built_at' RETURNING *
+        """,
+        effect_id,
+    )
+
+
+async def known_about(connection: "Connection | asyncpg.Pool", effect_ids: Sequence[int]) -> Sequence[Row]:
+    """Return whom and what effects concern: their own inputs, their run's delivery, and the rest of their business."""
+    return await connection.fetch(
+        """
+        SELECT e.id, e.label, e.operation, e.account, e.about, p.label AS run, p.about AS of_run,
+               CASE WHEN pg_column_size(e.request) < 65536 THEN e.request END AS request,
+               (SELECT jsonb_agg(o.about) FROM effects o
+                WHERE o.workflow = e.workflow AND o.key = e.key AND o.about <> '{}') AS of_others
+        FROM effects e LEFT JOIN LATERAL (
+            SELECT d.label, d.about FROM dispatches d
+            WHERE d.id = e.dispatch_id OR d.flow_run_id = e.flow_run_id LIMIT 1) p ON true
+        WHERE e.id = ANY($1)
+        """,
+        list(effect_ids),
+    )
+
+
+async def open_decisions(
+    database: "Connection | asyncpg.Pool", effect_ids: Sequence[int] | None = None
+) -> Sequence[Row]:
+    """Return the effects, of these or of all, about which a decision of the last day can be taken back."""
+    return await database.fetch(
+        """
+        SELECT e.id, e.step, e.label, e.operation, e.state, e.dispatch_id, e.decision ->> 'what' AS what,
+               e.decision ->> 'actor' AS actor, (e.decision ->> 'at')::timestamptz AS decided_at,
+               (e.decision ->> 'goes_on_at')::timestamptz AS goes_on_at, e.decision -> 'dispatches' <> '{}' AS has_runs
+        FROM effects e
+        WHERE decision IS NOT NULL AND NOT decision ? 'built_at' AND ($1::bigint[] IS NULL OR id = ANY($1))
+          AND (decision ->> 'at')::timestamptz > now() - interval '1 day'
+          AND NOT EXISTS (SELECT FROM jsonb_each(decision -> 'dispatches') AS was
+                          LEFT JOIN dispatches p ON p.id = was.key::uuid
+                          WHERE (p.attempts, p.state)
+                                IS DISTINCT FROM ((was.value ->> 'attempts')::int, was.value ->> 'became'))
+          AND NOT EXISTS (SELECT FROM effects f WHERE f.id <> e.id AND f.workflow = e.workflow AND f.key = e.key
+                          AND greatest(f.created_at, f.attempted_at) > (e.decision ->> 'at')::timestamptz)
+        ORDER BY e.decision ->> 'at' DESC LIMIT 50
+        """,
+        None if effect_ids is None else list(effect_ids),
     )
 
 
@@ -508,24 +629,43 @@ async def doubled(
 
 
 async def request_undo(
-    connection: Connection, effect_id: int, actor: str, surplus: Sequence[str]
+    connection: Connection, effect_id: int, actor: str, surplus: Sequence[str], grace: float
 ) -> Row | None:
     """Write down what a person wants undone; return None if that is no surplus of the effect (any more)."""
     return await connection.fetchrow(
         """
-        UPDATE effects SET undo_actor = $2, undo_surplus = $3
+        UPDATE effects SET decision = decided(effects, 'undo it', $4), undo_actor = $2, undo_surplus = $3
         WHERE id = $1 AND state = 'doubled' AND surplus @> $3 AND $3 <> '{}' RETURNING *
         """,
         effect_id,
         actor,
         list(surplus),
+        grace,
     )
 
 
 async def requested_undos(database: "Connection | asyncpg.Pool") -> Sequence[Row]:
-    """Return the effects whose surplus a person wants undone, the oldest first."""
+    """Return the effects whose surplus is to be undone now, the oldest first: the time to take that back is over."""
     return await database.fetch(
-        "SELECT * FROM effects WHERE undo_actor IS NOT NULL AND state = 'doubled' ORDER BY id LIMIT 20"
+        """
+        SELECT * FROM effects
+        WHERE undo_actor IS NOT NULL AND state = 'doubled'
+          AND coalesce((decision ->> 'goes_on_at')::timestamptz <= clock_timestamp(), true)
+        ORDER BY id LIMIT 20
+        """
+    )
+
+
+async def begin_undo(database: "Connection | asyncpg.Pool", effect_id: int, engine: str) -> Row | None:
+    """Write down that the undo begins, which is not taken back any more; return None if it was taken back."""
+    return await database.fetchrow(
+        """
+        UPDATE effects
+        SET decision = jsonb_build_object('built_at', clock_timestamp(), 'built_by', $2::text) || decision
+        WHERE id = $1 AND undo_actor IS NOT NULL AND state = 'doubled' RETURNING *
+        """,
+        effect_id,
+        engine,
     )
 
 
@@ -539,12 +679,18 @@ async def undo_failed(connection: Connection, effect_id: int, reason: str) -> No
 
 
 async def undoubled(
-    connection: Connection, effect_id: int, surplus: Sequence[str], reason: str
+    connection: Connection,
+    effect_id: int,
+    surplus: Sequence[str],
+    reason: str,
+    *,
+    decision: str | None = None,
 ) -> Row | None:
     """
     Write down that this surplus is undone or is no double; return None if the effect is not doubled (any more).
 
-    What was found meanwhile is still too much. What was compensated meanwhile is undone from now on.
+    `decision`: a person's, where it is one. What was found meanwhile is still too much. What was compensated meanwhile
+    is undone from now on.
     """
     async with _dispatch_locked(connection, effect_id):
         return await connection.fetchrow(
@@ -563,6 +709,7 @@ async def undoubled(
                 SET state = CASE WHEN of_surplus <> '{}' THEN state WHEN is_undone THEN 'undone' ELSE 'done' END,
                     reason = CASE WHEN of_surplus = '{}' THEN $2 ELSE reason END, undo_actor = NULL,
                     surplus = of_surplus,
+                    decision = CASE WHEN $4::text IS NULL THEN decision ELSE decided(effects, $4, 0) END,
                     decided = decided || ARRAY(SELECT each FROM unnest(surplus) AS each WHERE each = ANY($3))
                 FROM rest WHERE id = $1 AND state = 'doubled' RETURNING effects.*
             ), its_dispatch AS (
@@ -575,6 +722,7 @@ async def undoubled(
             effect_id,
             reason,
             list(surplus),
+            decision,
         )
 
 
@@ -672,7 +820,7 @@ async def is_of_before(connection: Connection, row: Row) -> bool:
 async def renew(connection: Connection, effect_id: int, effect: Effect) -> None:
     """Write down the request as it is now, of an effect of which nothing was done."""
     await connection.execute(
-        f"UPDATE effects SET ({_REQUEST}) = ($2, $3, $4, $5, $6, $7, $8, $9, $10) WHERE id = $1",  # noqa: S608  (a constant)
+        f"UPDATE effects SET ({_REQUEST}) = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) WHERE id = $1",  # noqa: S608  (a constant)
         effect_id,
         *_request_of(effect),
     )

@@ -74,9 +74,8 @@ def install_steps(
     """
     for name in texts:
         _require_ours(folder / name)
-    steps = [*_user_steps(place), *_env_steps(place)]
-    if not place.has_state_directory:
-        steps += _folder_steps(place.home, place.user)
+    # systemd would make the one below /var/lib too, but only at the first start: a backup is restored before.
+    steps = [*_user_steps(place), *_env_steps(place), *_folder_steps(place.home, place.user)]
     if backups is not None:
         steps += _folder_steps(backups, place.user)
     changed = [name for name, text in texts.items() if _text(folder / name) != text]

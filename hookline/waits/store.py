@@ -698,6 +698,18 @@ async def unasked(database: "asyncpg.Pool | Connection", *, seconds: float | Non
     return [f"{row['person']} could not be asked: {row['error']}" for row in rows]
 
 
+async def concerned(database: asyncpg.Pool, wait: Mapping[str, Any]) -> dict[str, str]:
+    """Return whom and what a wait concerns, as the delivery of its run is labelled, by what each is."""
+    row = await database.fetchrow(
+        "SELECT label, about FROM dispatches WHERE id = $1 OR flow_run_id = $2 LIMIT 1",
+        wait["dispatch_id"],
+        wait["flow_run_id"],
+    )
+    return (
+        {} if row is None else {"for": row["label"], **row["about"]} if row["label"] else dict(row["about"])
+    )
+
+
 def question(wait: Mapping[str, Any]) -> str:
     """Return what a person is asked, without who is asked: a name has no colon."""
     what: str = wait["what"]

@@ -16,15 +16,22 @@ import pytest
 from commands import run_here
 
 from hookline.backup.postgres import Database
-from hookline.backup.restore import _prefect_revisions
-from hookline.database import embedded
+from hookline.database import embedded, schema
 from hookline.database.migrate import upgrade
+from hookline.database.prefects import known_revisions
 from hookline.settings import Settings
 from hookline.supervisor.lock import only_one
 
 ONE_MORE = """
 INSERT INTO deliveries (source, external_id, method, query, headers, content_type, state)
 VALUES ('jiwa', $1, 'POST', '{}', '{}', '', 'received')
+"""
+NEWER = """
+revision, down_revision, branch_labels, depends_on = "0005", "0004", None, None
+
+
+def upgrade():
+    pass
 """
 KEYS = {"prefect-encryption-key": "the key", "admin-token": "a token"}
 
@@ -53,7 +60,7 @@ def delivered(home):
 
 def make_prefects(url):
     sql(url, "CREATE TABLE IF NOT EXISTS alembic_version (version_num text)")
-    sql(url, "INSERT INTO alembic_version VALUES ($1)", min(_prefect_revisions()))
+    sql(url, "INSERT INTO alembic_version VALUES ($1)", min(known_revisions()))
     sql(url, "CREATE TABLE flow_run (name text)")
     sql(url, "INSERT INTO flow_run VALUES ('zealous-otter')")
 
@@ -179,7 +186,7 @@ def _newer(parts):
 
 
 def _newer_format(parts):
-    parts["manifest.json"] = parts["manifest.json"].replace(b'"format": 1', b'"format": 2')
+    parts["manifest.json"] = parts["manifest.json"].replace(b'"format": 2', b'"format": 3')
 
 
 def _other_data(parts):
@@ -191,6 +198,13 @@ def _with_path(parts):
     manifest["parts"]["secrets/../../evil"] = manifest["parts"]["secrets/admin-token"]
     parts["manifest.json"] = json.dumps(manifest).encode()
     parts["secrets/../../evil"] = parts["secrets/admin-token"]
+
+
+def _with_a_file_elsewhere(parts):
+    manifest = json.loads(parts["manifest.json"])
+    manifest["parts"]["files/../evil"] = manifest["parts"]["secrets/admin-token"]
+    parts["manifest.json"] = json.dumps(manifest).encode()
+    parts["files/../evil"] = parts["secrets/admin-token"]
 
 
 def _without_a_database(parts):
@@ -206,6 +220,7 @@ def _without_a_database(parts):
         (_newer_format, "made by a newer Hookline"),
         (_other_data, "hookline.dump is not what was written"),
         (_with_path, "which no backup has"),
+        (_with_a_file_elsewhere, "which no backup has"),
         (_without_a_database, "a database is missing"),
     ],
 )
@@ -287,6 +302,151 @@ async def _while_connected(url, run):
         return await asyncio.to_thread(run)
     finally:
         await connection.close()
+
+
+@pytest.fixture
+def project(home):
+    """A firm's project beside the copy of the home, with settings, a flow, a link that leads away, and its data in it."""
+    folder = home.parent / "acme"
+    for name, text in {
+        "hooks.yaml": "sources: {}\n",
+        "prefect.yaml": "deployments: []\n",
+        ".env": "HOOKLINE_BODY_KEYS=\n",
+        "flows/own flow.py": "# ours\n",
+        ".git/config": "",
+        "flows/__pycache__/x.pyc": "",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "elsewhere").symlink_to(home)
+    (folder / ".env").chmod(0o600)
+    return folder
+
+
+OWN = [".env", "flows/own flow.py", "hooks.yaml", "prefect.yaml"]
+
+
+def in_project(project, home, *words, code=0):
+    return command(home, *words, "--project", str(project), code=code)
+
+
+def content(folder):
+    return {name: (folder / name).read_text() for name in OWN}
+
+
+def test_a_backup_has_the_firm_s_own_files_and_says_what_it_has_not(home, project):
+    file = home.parent / "tuesday.backup"
+
+    said = in_project(project, home, "backup", str(file), "--json").stdout
+
+    made = json.loads(said)
+    assert (OWN, str(project)) == (made["files"], made["folder"])
+    assert [True, f"{project}/elsewhere, a link to a folder"] == [
+        made["not_in_it"][0].startswith("the code: Hookline "),
+        made["not_in_it"][1],
+    ]
+
+
+def test_its_files_make_the_project_on_another_machine(home, project):
+    file, other = home.parent / "tuesday.backup", home.parent / "other" / "acme"
+    in_project(project, home, "backup", str(file))
+
+    command(home, "restore", str(file), "--files", str(other))
+
+    assert content(project) == content(other)
+    assert 0o600 == stat.S_IMODE((other / ".env").stat().st_mode)
+    assert OWN == sorted(path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file())
+
+
+def test_a_file_that_was_changed_since_is_replaced_only_if_somebody_agrees_and_stays_beside_it(home, project):
+    file = home.parent / "tuesday.backup"
+    in_project(project, home, "backup", str(file))
+    before = content(project)
+    (project / "hooks.yaml").write_text("# newer\n")
+
+    refused = in_project(project, home, "restore", str(file), "--files", str(project), code=1)
+    assert "these files are others than in the backup: hooks.yaml" in refused.stderr
+    assert "# newer\n" == (project / "hooks.yaml").read_text()
+    command(home, "restore", str(file), "--files", str(project), "--yes")
+
+    [kept] = project.glob("hooks.yaml.before-*")
+    assert (before, "# newer\n") == (content(project), kept.read_text())
+
+
+def test_restoring_the_data_leaves_the_files_alone_and_names_those_that_differ(home, project):
+    file = home.parent / "tuesday.backup"
+    in_project(project, home, "backup", str(file))
+    (project / "hooks.yaml").write_text("# newer\n")
+    (project / "flows" / "own flow.py").unlink()
+
+    done = in_project(project, home, "restore", str(file), "--yes")
+
+    assert "In the backup, these are others: hooks.yaml, flows/own flow.py." in done.stdout
+    assert ("# newer\n", False) == (
+        (project / "hooks.yaml").read_text(),
+        (project / "flows" / "own flow.py").exists(),
+    )
+
+
+def test_a_file_is_written_to_no_place_that_a_link_leads_to(home, project):
+    file, other = home.parent / "tuesday.backup", home.parent / "other"
+    in_project(project, home, "backup", str(file))
+    other.mkdir()
+    (other / "flows").symlink_to(home)
+
+    refused = command(home, "restore", str(file), "--files", str(other), code=1)
+
+    assert "a link leads away" in refused.stderr
+    assert not (home / "own flow.py").exists()
+
+
+def test_a_key_of_dotenv_is_in_the_backup_and_one_of_the_environment_is_named(home, project):
+    key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
+    (project / ".env").write_text(f"HOOKLINE_BODY_KEYS={key}\n")
+    env = os.environ | {
+        "HOOKLINE_HOME": str(home),
+        "HOOKLINE_DATABASE_URL": "",
+        "HOOKLINE_ADMIN_TOKEN": "x" * 20,
+    }
+    words = ("backup", str(home.parent / "keys.backup"), "--json", "--project", str(project))
+
+    made = json.loads(run_here(*words, env=env).stdout)
+
+    assert ["HOOKLINE_ADMIN_TOKEN"] == made["keys_not_in_it"]
+    assert "set by the environment, in no file: HOOKLINE_ADMIN_TOKEN" in made["not_in_it"]
+
+
+def test_a_backup_of_an_older_schema_is_brought_up_to_date_by_newer_code(home, file, monkeypatch, tmp_path):
+    versions = tmp_path / "migrations" / "versions"
+    shutil.copytree(schema.VERSIONS.parent, versions.parent)
+    (versions / "0005_newer.py").write_text(NEWER)
+    monkeypatch.setattr(schema, "VERSIONS", versions)
+    monkeypatch.setattr(schema, "KNOWN", [*schema.KNOWN, "0005"])
+
+    command(home, "restore", str(file), "--yes")
+
+    with embedded.served(home):
+        assert ["before"] == delivered(home)
+        own = embedded.url(home, "hookline")
+        assert "0005" == sql(own, "SELECT version_num FROM alembic_version")[0][0]
+        assert [None] != [row[0] for row in sql(own, "SELECT held_since FROM lineage")]
+
+
+def test_a_database_of_newer_code_is_replaced_by_a_backup_of_this_one_and_stays(home, file):
+    own = embedded.url(home, "hookline")
+    with embedded.served(home):
+        sql(own, "UPDATE alembic_version SET version_num = '9999'")
+        sql(own, "COMMENT ON TABLE alembic_version IS 'Hookline 9.0.0'")
+        sql(own, "ALTER TABLE deliveries RENAME TO of_newer_code")
+
+    refused = command(home, "restore", str(file), code=1)
+    done = json.loads(command(home, "restore", str(file), "--yes", "--json").stdout)
+
+    assert "hookline: the schema 9999 of Hookline 9.0.0" in refused.stderr
+    with embedded.served(home):
+        assert ["before"] == delivered(home)
+        old = next(name for name in done["before"] if "hookline_before" in name).removeprefix("database ")
+        assert 1 == sql(embedded.url(home, old), "SELECT count(*) FROM of_newer_code")[0][0]
 
 
 def test_a_password_stands_in_no_command_line():

@@ -162,7 +162,7 @@ async def test_an_uncertain_mail_is_resolved_from_the_command_line_and_the_run_g
     deliveries = await business.finished(order)
     [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
 
-    finished = run_process("effects", "resolve", str(effect["id"]), "--happened")
+    finished = run_process("effects", "resolve", str(effect["id"]), "--happened", "--yes")
     await business.noted(order)
 
     states = {d["state"] for row in deliveries for d in row["dispatches"]}

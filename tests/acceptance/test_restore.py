@@ -48,7 +48,7 @@ async def test_what_was_done_after_the_backup_is_found_and_only_the_mail_asks(in
                 [mail] = await until(
                     lambda: installation.json("effects", "list", "--state", "uncertain"), "nobody asks"
                 )
-                installation.run("effects", "resolve", str(mail["id"]), "--happened")
+                installation.run("effects", "resolve", str(mail["id"]), "--happened", "--yes")
                 await until(lambda: all_done(installation), "it does not end")
                 after = await firm.order(("LIC-PRO", 1))
                 await firm.noted(after)

@@ -53,6 +53,10 @@ async def test_a_person_answers_on_a_phone_without_a_log_in(new_page, link):
     await page.get_by_role("radio", name="Yes").check()
     await page.get_by_label("Comment").fill("call them first")
     await page.get_by_role("button", name="Answer").click()
+    await expect(
+        page.get_by_role("heading", name="Answer: approved: True, comment: call them first?")
+    ).to_be_visible()
+    await page.get_by_role("button", name="Answer: yes").click()
 
     await expect(page.get_by_role("heading", name="Thank you, anna")).to_be_visible()
     await expect(page.get_by_text("approved: True, comment: call them first")).to_be_visible()
@@ -78,6 +82,7 @@ async def test_an_answer_without_a_decision_is_not_sent_and_one_that_is_late_say
     await expect(first.get_by_role("heading", name="anna, you are asked")).to_be_visible()
     await first.get_by_role("radio", name="No").check()
     await first.get_by_role("button", name="Answer").click()
+    await first.get_by_role("button", name="Answer: yes").click()
     await expect(first.get_by_text("approved: False")).to_be_visible()
     await second.get_by_role("radio", name="Yes").check()
     await second.get_by_role("button", name="Answer").click()
@@ -93,6 +98,7 @@ async def test_the_pages_of_waits_show_it_and_answer_in_the_persons_place(inbox,
     await page.get_by_role("radio", name="Yes").check()
     await page.get_by_label("Your name").fill("Ben")
     await page.get_by_role("button", name="Answer").click()
+    await page.get_by_role("button", name="Answer: yes").click()
 
     await expect(page.get_by_text("Answered. Its run goes on.")).to_be_visible()
     await expect(page.get_by_text("by Ben (admin at 127.0.0.1)").first).to_be_visible()

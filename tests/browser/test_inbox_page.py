@@ -173,7 +173,7 @@ async def test_the_tiles_count_what_needs_a_person_and_lead_there(inbox, page):
     await one_uncertain(inbox)
 
     await page.goto("/")
-    tiles = page.get_by_label("Now").get_by_role("link")
+    tiles = page.locator(".tiles").get_by_role("link")
     said = {
         await tile.get_attribute("href"): re.search(r"\d+", await tile.inner_text())[0]
         for tile in await tiles.all()
@@ -386,8 +386,13 @@ async def test_setting_a_delivery_aside_asks_for_a_reason_and_needs_no_mouse(inb
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     await page.keyboard.type("A test order\u202e")
+    await follow(page, page.keyboard.press("Enter"))
+    await expect(page.get_by_text("A replay takes it up again.")).to_be_visible()
+    before = (await inbox.state(delivery))[0]
+    await page.get_by_role("button", name="Set it aside: yes").focus()
     await page.keyboard.press("Enter")
 
+    assert "received" == before
     await expect(page.get_by_role("status")).to_have_text("It is set aside.")
     await expect(page.get_by_role("row", name=f"Set aside was received {WHO} A test order")).to_be_visible()
     assert "A test order" == await inbox.database.fetchval("SELECT reason FROM deliveries")
@@ -405,8 +410,15 @@ async def test_an_uncertain_effect_is_resolved_as_happened_with_its_references(i
     await page.goto("/uncertain")
     await page.get_by_label("2 references").fill("LIC-1\r\n\u200bLIC-2 \n\n")
     await page.get_by_role("button", name="It happened").click()
+    await expect(
+        page.get_by_role("heading", name="It happened: license PRO-1 of order 100123?")
+    ).to_be_visible()
+    await expect(page.get_by_role("definition").filter(has_text="LIC-1, LIC-2")).to_be_visible()
+    asked = await inbox.state(delivery)
+    await page.get_by_role("button", name="It happened: yes").click()
 
-    await expect(page.get_by_role("status")).to_contain_text("it happened. Its run goes on now.")
+    await expect(page.get_by_role("status")).to_contain_text("it happened. Its run goes on at ")
+    assert "uncertain" == asked[0]
     await expect(page.get_by_role("heading", name="Nothing to decide")).to_be_visible()
     row = await inbox.database.fetchrow("SELECT state, reference FROM effects WHERE id = $1", effect)
     assert ("done", ["LIC-1", "LIC-2"]) == (row["state"], row["reference"])
@@ -420,6 +432,8 @@ async def test_an_uncertain_effect_is_sent_again_from_its_delivery(inbox, page):
     await page.get_by_text("What was to be sent").first.click()
     await expect(page.get_by_text('"product_id": 7').first).to_be_visible()
     await page.get_by_role("button", name="Send it again").click()
+    await expect(page.get_by_text("If it did happen, it is there twice.")).to_be_visible()
+    await page.get_by_role("button", name="Send it again: yes").click()
 
     await expect(page).to_have_url(re.compile(f"/deliveries/{delivery}$"))
     await expect(page.get_by_role("status")).to_contain_text("it is to be sent again")
@@ -611,6 +625,18 @@ async def test_pictures_for_the_documentation_are_small(inbox, new_page, name, s
     assert file.stat().st_size < 150_000
 
 
+@pytest.mark.skipif("PICTURES" not in os.environ, reason="takes pictures for docs/ where PICTURES=1")
+async def test_a_picture_of_the_question_before_a_decision_is_small(inbox, new_page):
+    await a_morning(inbox)
+    page = await new_page(viewport={"width": 1120, "height": 560})
+    await page.goto("/uncertain")
+    await follow(page, page.get_by_role("button", name="It happened").click())
+    file = IMAGES / "inbox-decision.png"
+    await page.screenshot(path=file)
+
+    assert file.stat().st_size < 150_000
+
+
 async def a_morning(inbox):
     """Deliveries as of a morning; the one that needs a decision."""
     unpaid = "order 100120: not paid; nothing was done."
@@ -637,7 +663,8 @@ async def a_morning(inbox):
         if state in {"unrouted", "rejected"}:
             await inbox.brought_to(delivery, state, reason)
         else:
-            run = await inbox.dispatch(delivery, key, state, reason=reason, label=label)
+            named = f"{label} · Harbour Print & Copy"
+            run = await inbox.dispatch(delivery, key, state, reason=reason, label=named)
         await requeue(inbox, delivery, timedelta(minutes=minutes))
         if state in {"done", "uncertain", "running"} and reason != unpaid:
             codes = [f"PRO1-{number}-7KQ2-X{place}" for place in (1, 2)]
@@ -645,8 +672,15 @@ async def a_morning(inbox):
         if state == "uncertain":
             undecided = delivery
             why = "Sensorpro did not answer within 30 seconds, and a mail cannot be looked up."
-            request = {"broadcast_id": "order-licenses", "to": "orders@harbourprint.example"}
-            await inbox.effect(run, key, label, "mail", "uncertain", reason=why, request=request)
+            about = {"name": "Ann Lee", "mail to": "orders@harbourprint.example"}
+            mail = await inbox.effect(run, key, label, "mail", "uncertain", reason=why)
+            await inbox.database.execute("UPDATE effects SET about = $2 WHERE id = $1", mail, about)
+            await inbox.database.execute(
+                "UPDATE dispatches SET waits_for = $2, about = $3 WHERE flow_run_id = $1",
+                run,
+                mail,
+                {"order": number, "customer": "1042"},
+            )
     await inbox.database.execute(
         "INSERT INTO pauses VALUES ('standard', now() - interval '25 min', 'ann at office', 'Stock-taking until noon')"
     )
@@ -666,8 +700,29 @@ async def requeue(inbox, delivery, by):
         )
 
 
-async def test_a_doubled_effect_is_undone_only_once_that_is_ticked(inbox, page):
-    """What was read before can no longer be undone by mistake: the button needs a tick that names it."""
+async def test_a_decision_is_taken_back_by_its_button_while_nothing_is_built_on_it(inbox, page):
+    delivery, _ = await one_uncertain(inbox, expected=0)
+    await page.goto("/uncertain")
+    await follow(page, page.get_by_role("button", name="It happened").click())
+    await follow(page, page.get_by_role("button", name="It happened: yes").click())
+    between = await inbox.state(delivery)
+    await follow(page, page.get_by_role("button", name="Take back: license PRO-1 of order 100123").click())
+
+    await expect(page.get_by_role("status")).to_contain_text("Taken back for license PRO-1 of order 100123")
+    await expect(page.get_by_role("heading", name="Did this happen: license PRO-1")).to_be_visible()
+    uncertain = ("uncertain", {"jiwa-order": "uncertain"})
+    assert (("dispatched", {"jiwa-order": "dispatched"}), uncertain) == (between, await inbox.state(delivery))
+
+
+async def test_no_decision_is_the_button_of_the_enter_key(inbox, page):
+    await one_uncertain(inbox)
+    await page.goto("/uncertain")
+
+    assert [] == await page.locator("main .primary").all_inner_texts()
+
+
+async def test_a_doubled_effect_is_undone_only_once_that_is_confirmed(inbox, page):
+    """What was read before can no longer be undone by mistake: a second page names it."""
     _, effect = await one_uncertain(inbox)
     await inbox.database.execute(
         "UPDATE effects SET state = 'done', reference = '{c-1}' WHERE id = $1", effect
@@ -678,14 +733,14 @@ async def test_a_doubled_effect_is_undone_only_once_that_is_ticked(inbox, page):
         "zentitle shows c-2 beside c-1, which was wanted.",
     )
     await page.goto("/uncertain")
-    await page.get_by_role("button", name="Undo it").click()  # the browser asks for the tick
+    await follow(page, page.get_by_role("button", name="Undo c-2").click())
     asked_before = await inbox.database.fetchval("SELECT undo_actor FROM effects WHERE id = $1", effect)
-    await page.get_by_label("Undo c-2, and leave c-1").check()
-    await follow(page, page.get_by_role("button", name="Undo it").click())
+    await expect(page.get_by_text("c-2 is taken back at zentitle, and c-1 stays.")).to_be_visible()
+    await follow(page, page.get_by_role("button", name="Undo it: yes").click())
 
     asked = await inbox.database.fetchval("SELECT undo_actor FROM effects WHERE id = $1", effect)
     assert (None, True) == (asked_before, asked.startswith("admin at "))
-    await expect(page.get_by_role("status")).to_contain_text("An engine undoes it now: c-2")
+    await expect(page.get_by_role("status")).to_contain_text("An engine undoes it at ")
 
 
 async def test_a_double_that_may_stay_is_done_with(inbox, page):
@@ -697,5 +752,6 @@ async def test_a_double_that_may_stay_is_done_with(inbox, page):
     await page.goto("/uncertain#doubled")
 
     await follow(page, page.get_by_role("button", name="Keep both").click())
+    await follow(page, page.get_by_role("button", name="Keep both: yes").click())
 
     assert "done" == await inbox.database.fetchval("SELECT state FROM effects WHERE id = $1", effect)

@@ -24,6 +24,7 @@ def everything(crash_file):
         HOOKLINE_CRASH_FILE=str(crash_file),
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_LANDING_SECONDS="0.5",
+        HOOKLINE_TAKE_BACK_SECONDS="0",
         HOOKLINE_RETRY_SECONDS="0.2",
         HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_ENGINE_CONCURRENCY="2",  # so that few orders are a backlog

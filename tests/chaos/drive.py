@@ -41,6 +41,7 @@ from tests.chaos.trees import NEW, OLD, Trees
 ENVIRONMENT = {
     "HOOKLINE_LEASE_SECONDS": "5",  # shorter than the long pauses of the plan
     "HOOKLINE_LANDING_SECONDS": str(LANDING_SECONDS),
+    "HOOKLINE_TAKE_BACK_SECONDS": "0.5",
     "HOOKLINE_LATE_CHECK_SECONDS": "4,12",
     "HOOKLINE_RETRY_SECONDS": "0.5",
     "HOOKLINE_PROBE_SECONDS": "10",  # shorter than our patience: a vendor that is away for long is tried this often

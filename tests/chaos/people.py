@@ -110,7 +110,7 @@ class People:
             number = effect["label"].removeprefix("order ")
             if effect["operation"] == "sensorpro.trigger_email" and number in told:
                 self.misled[number] += 1  # before: the answer of the command may be lost
-                await hookline("effects", "resolve", str(effect["id"]), "--send-again")
+                await hookline("effects", "resolve", str(effect["id"]), "--send-again", "--yes")
                 return str(effect["label"])
         return ""
 

@@ -27,7 +27,7 @@ async def see_to_all(evidence: Evidence) -> str:
         await hookline("effects", "undo", str(effect["id"]), "--yes")
     uncertain = json.loads(await hookline("effects", "list", "--state", "uncertain", "--json"))
     for effect in uncertain:
-        await _click_twice("effects", "resolve", str(effect["id"]), *_answer(effect, evidence))
+        await _click_twice("effects", "resolve", str(effect["id"]), "--yes", *_answer(effect, evidence))
     for state in ("uncertain", "failed", "discarded"):
         await hookline("inbox", "replay", "--state", state, "--yes")
     await hookline("inbox", "replay", "--state", "done", "--limit", str(DONE_REPLAYED), "--yes")

@@ -99,7 +99,7 @@ async def test_where_nobody_can_know_whether_the_mail_went_out_a_person_is_asked
     asked, mails = delivery["state"], business.counts(order)["mails"]
     [effect] = business.cli("effects", "list", "--state", "uncertain", "--key", order.InvoiceNo, "--json")
     answer = "--happened" if went_out else "--send-again"
-    business.run("effects", "resolve", str(effect["id"]), answer)
+    business.run("effects", "resolve", str(effect["id"]), answer, "--yes")
     await business.noted(order)
     await business.finished(order)
 

@@ -8,6 +8,7 @@ from rows import arrival, bring
 from test_gateway_login import Browser
 
 from hookline.errors import HooklineError
+from hookline.gateway.views.confirming import CONFIRMED
 from hookline.inbox import audit, commands, deliveries, dispatches
 from hookline.journal import EffectConflict, Journal, Outcome, store
 from hookline.journal.effect import Effect, EffectUncertain
@@ -93,7 +94,7 @@ async def test_a_step_that_the_vendor_refused_is_done_by_hand_and_its_run_goes_o
     outcome = await bench.run(effect)
 
     assert (1, ["A", "B"], ("done", ["dispatched"])) == (bench.sent, outcome.reference, await bench.state())
-    assert noted == f"Noted for license of order 7: {BY_HAND}. Its run goes on behind it."
+    assert noted.startswith(f"Noted for license of order 7: {BY_HAND}. Its run goes on at ")
     delivery = await database.fetchval("SELECT delivery_id FROM dispatches")
     assert [("effect", "done", "ann", BY_HAND), ("dispatch", "dispatched", "ann", BY_HAND)] == [
         (row["subject"], row["became"], row["actor"], row["reason"])
@@ -111,7 +112,7 @@ async def test_every_delivery_that_failed_over_it_goes_on_and_no_other(bench, da
     noted = await bench.say("A", "B")
 
     assert ("done", ["dispatched", "dispatched", "discarded", "done"]) == await bench.state()
-    assert "The 2 runs that failed over it go on" in noted
+    assert "The 2 runs that waited for it go on" in noted
     assert 0 == await database.fetchval("SELECT replays FROM dispatches WHERE id = $1", done)
 
 
@@ -202,7 +203,8 @@ async def test_a_dry_run_says_the_same_and_changes_nothing(bench, database):
 
     assert ("failed", ["failed"]) == await bench.state()
     assert changes == await database.fetchval("SELECT count(*) FROM changes")
-    assert would == f"Nothing is noted yet. {await bench.say('A', 'B')}"
+    said, noted = [text.partition(" goes on at ")[0] for text in (would, await bench.say("A", "B"))]
+    assert said == f"Nothing is noted yet. {noted}"
 
 
 async def test_two_clicks_at_once_note_it_once(bench, database):
@@ -249,7 +251,7 @@ async def test_an_order_that_was_changed_since_is_a_conflict_and_nothing_is_sent
 async def test_without_a_delivery_it_says_how_the_run_goes_on(bench):
     await bench.fails(bench.effect())
 
-    assert "retry its run in the Prefect UI" in await bench.say("A", "B")
+    assert "Retry its run in the Prefect UI" in await bench.say("A", "B")
 
 
 async def test_a_word_that_it_happened_is_still_for_uncertain_ones_only(bench):
@@ -275,12 +277,16 @@ async def test_the_page_of_the_delivery_offers_it_and_notes_it(bench, database, 
         "answer": "InvoiceID = x\nCount=3",
         "back": address,
     }
-    noted = await browser.post("/effects/1/resolve", form)
-    again = await browser.post("/effects/1/resolve", form)
+    question = await browser.post("/effects/1/resolve", form)
+    state = await bench.state()
+    noted = await browser.post("/effects/1/resolve", form | {CONFIRMED: "yes"})
+    again = await browser.post("/effects/1/resolve", form | {CONFIRMED: "yes"})
 
     assert "I did it by hand" in before
     assert "Count=\nInvoiceID=\n" in before
     assert (409, True) == (wrong.status_code, "give 2, not 1" in wrong.text)
+    assert (200, ("failed", ["failed"])) == (question.status_code, state)
+    assert "It was done by hand: license of order 7?" in question.text
     assert [(303, address)] * 2 == [(each.status_code, each.headers["location"]) for each in (noted, again)]
     assert ("done", ["dispatched"]) == await bench.state()
     assert "I did it by hand" not in (await browser.get(address)).text

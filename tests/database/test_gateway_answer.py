@@ -14,6 +14,7 @@ from hookline.prefect_adapter.suspension import schema_of
 from hookline.waits import links, store
 from hookline.waits.store import Answer, NewWait
 
+CONFIRMED = {"is confirmed": "yes"}
 ADMIN = "an admin token of the tests"
 MARKUP = '<script>alert("1")</script>'
 
@@ -91,7 +92,7 @@ async def test_to_open_the_link_shows_the_question_and_decides_nothing(gateway, 
 
 async def test_the_answer_holds_and_says_who_gave_it_when_and_how(gateway, database, wait, link):
     posted = await gateway.post(
-        link, data={"approved": "yes", "limit": "7", "kind": "always", "comment": " fine "}
+        link, data={**CONFIRMED, "approved": "yes", "limit": "7", "kind": "always", "comment": " fine "}
     )
     thanks = await gateway.get(posted.headers["location"])
 
@@ -107,7 +108,7 @@ async def test_the_answer_holds_and_says_who_gave_it_when_and_how(gateway, datab
 
 
 async def test_many_clicks_at_once_are_one_answer(gateway, database, wait, link):
-    clicks = [gateway.post(link, data={"approved": "yes" if n % 2 else "no"}) for n in range(10)]
+    clicks = [gateway.post(link, data={**CONFIRMED, "approved": "yes" if n % 2 else "no"}) for n in range(10)]
     answers = await asyncio.gather(*clicks)
 
     changes = await database.fetchval(
@@ -126,7 +127,7 @@ async def test_who_is_late_is_told_so_and_changes_nothing(gateway, database, wai
             await store.time_out(database)
         case "cancelled":
             await store.cancel(database, wait["id"], actor="ann", reason="withdrawn")
-    opened, posted = await gateway.get(link), await gateway.post(link, data={"approved": "yes"})
+    opened, posted = await gateway.get(link), await gateway.post(link, data={**CONFIRMED, "approved": "yes"})
 
     assert [410, 410] == [opened.status_code, posted.status_code]
     assert "This is over" in posted.text
@@ -160,10 +161,10 @@ async def test_another_site_cannot_answer_and_a_body_that_is_too_long_is_refused
 ):
     elsewhere = await gateway.post(
         link,
-        data={"approved": "yes"},
+        data={**CONFIRMED, "approved": "yes"},
         headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
     )
-    too_long = await gateway.post(link, data={"approved": "yes", "comment": "x" * 70_000})
+    too_long = await gateway.post(link, data={**CONFIRMED, "approved": "yes", "comment": "x" * 70_000})
 
     assert ([403, 413], "waiting") == (
         [elsewhere.status_code, too_long.status_code],
@@ -190,8 +191,8 @@ async def test_a_link_is_stored_as_a_digest_and_dies_with_its_wait(gateway, data
 
 async def test_everyone_who_was_asked_has_a_link_and_one_of_them_answers(gateway, database, wait, link):
     other = await links.make(database, wait["id"], "boss")
-    await gateway.post(other, data={"approved": "no"})
-    late = await gateway.post(link, data={"approved": "yes"})
+    await gateway.post(other, data={**CONFIRMED, "approved": "no"})
+    late = await gateway.post(link, data={**CONFIRMED, "approved": "yes"})
 
     stored = await read(database, wait)
     assert ("boss", {"approved": False}) == (stored["answered_by"], stored["answer"])
@@ -200,11 +201,13 @@ async def test_everyone_who_was_asked_has_a_link_and_one_of_them_answers(gateway
 
 async def test_the_pages_of_waits_need_a_log_in_and_answer_in_a_persons_place(gateway, database, wait):
     closed = await gateway.get("/waits")
-    refused = await gateway.post(f"/waits/{wait['id']}/answer", data={"approved": "yes"})
+    refused = await gateway.post(f"/waits/{wait['id']}/answer", data={**CONFIRMED, "approved": "yes"})
     await gateway.post("/login", data={"token": ADMIN})
     listed, one = await gateway.get("/waits"), await gateway.get(f"/waits/{wait['id']}")
-    answered = await gateway.post(f"/waits/{wait['id']}/answer", data={"approved": "yes", "your name": "Ann"})
-    again = await gateway.post(f"/waits/{wait['id']}/answer", data={"approved": "no"})
+    answered = await gateway.post(
+        f"/waits/{wait['id']}/answer", data={**CONFIRMED, "approved": "yes", "your name": "Ann"}
+    )
+    again = await gateway.post(f"/waits/{wait['id']}/answer", data={**CONFIRMED, "approved": "no"})
 
     stored = await read(database, wait)
     assert (303, 401, 303, 409) == (
@@ -222,7 +225,7 @@ async def test_the_pages_of_waits_need_a_log_in_and_answer_in_a_persons_place(ga
 async def test_a_wait_is_cancelled_on_its_page_with_a_reason(gateway, database, wait):
     await gateway.post("/login", data={"token": ADMIN})
     without = await gateway.post(f"/waits/{wait['id']}/cancel", data={})
-    cancelled = await gateway.post(f"/waits/{wait['id']}/cancel", data={"reason": "withdrawn"})
+    cancelled = await gateway.post(f"/waits/{wait['id']}/cancel", data={**CONFIRMED, "reason": "withdrawn"})
 
     stored = await read(database, wait)
     assert (400, 303, "cancelled") == (without.status_code, cancelled.status_code, stored["state"])
@@ -232,11 +235,11 @@ async def test_a_wait_is_cancelled_on_its_page_with_a_reason(gateway, database, 
 async def test_a_wait_that_is_over_is_reopened_on_its_page_and_its_link_answers_again(
     gateway, database, wait, link
 ):
-    await gateway.post(link, data={"approved": "no"})
+    await gateway.post(link, data={**CONFIRMED, "approved": "no"})
     await gateway.post("/login", data={"token": ADMIN})
-    reopened = await gateway.post(f"/waits/{wait['id']}/reopen", data={"reason": "a mistake"})
-    again = await gateway.post(f"/waits/{wait['id']}/reopen", data={"reason": "a mistake"})
-    await gateway.post(link, data={"approved": "yes"})
+    reopened = await gateway.post(f"/waits/{wait['id']}/reopen", data={**CONFIRMED, "reason": "a mistake"})
+    again = await gateway.post(f"/waits/{wait['id']}/reopen", data={**CONFIRMED, "reason": "a mistake"})
+    await gateway.post(link, data={**CONFIRMED, "approved": "yes"})
 
     stored = await read(database, wait)
     assert (303, 409, {"approved": True}) == (reopened.status_code, again.status_code, stored["answer"])

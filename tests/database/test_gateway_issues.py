@@ -56,7 +56,7 @@ async def test_an_issue_of_doubles_leads_to_the_decisions_and_offers_no_replay(b
 
 async def test_one_click_sets_all_of_it_aside_with_a_reason(browser, database, number):
     refused = await browser.post(f"/issues/{number}/discard")
-    await browser.post(f"/issues/{number}/discard", {"reason": "test orders"})
+    await browser.post(f"/issues/{number}/discard", {"reason": "test orders", "is confirmed": "yes"})
 
     assert 400 == refused.status_code
     assert ["discarded"] * 2 == await states(database)

@@ -416,10 +416,10 @@ async def test_a_person_lets_an_older_database_go_on_and_ends_reading_back_first
 
     held = (await browser.get("/")).text
     without_reason = await browser.post("/hold/release")
-    released = await browser.post("/hold/release", {"reason": "it was looked at"})
+    released = await browser.post("/hold/release", {"reason": "it was looked at", "is confirmed": "yes"})
     looking = (await browser.get("/")).text
-    again = await browser.post("/hold/release", {"reason": "it was looked at"})
-    ended = await browser.post("/hold/close", {"reason": "all compared"})
+    again = await browser.post("/hold/release", {"reason": "it was looked at", "is confirmed": "yes"})
+    ended = await browser.post("/hold/close", {"reason": "all compared", "is confirmed": "yes"})
 
     assert "The database was restored. Nothing starts" in held
     assert "each write that the journal does not know is looked for" in looking

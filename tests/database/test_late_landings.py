@@ -167,7 +167,7 @@ async def test_what_a_person_says_to_send_again_is_looked_for_too(database, vend
         await vendor.run(effect(), Lost(), readback=vendor.find)
         await store.uncertain(connection, 1, "nobody knows", effect())
         waits_for_a_person = await rows("check_at")
-        await store.resolve(connection, 1, happened=False, reference=[], check_after=0)
+        await store.resolve(connection, 1, happened=False, reference=[], check_after=0, what="x", grace=0)
     await vendor.act()
 
     await look_again(vendor.find)
@@ -182,7 +182,7 @@ async def test_what_is_sent_again_for_a_person_waits_for_another_that_may_have_b
     await vendor.run(effect(), Lost(), readback=vendor.counted())
     async with database.acquire() as connection:
         await store.uncertain(connection, 1, "nobody knows", effect())
-        await store.resolve(connection, 1, happened=False, reference=[], check_after=0)
+        await store.resolve(connection, 1, happened=False, reference=[], check_after=0, what="x", grace=0)
     await vendor.run(effect("order-2"), Lost(), readback=vendor.counted())
     await vendor.act()
 

@@ -376,7 +376,7 @@ async def test_a_double_is_undone_only_as_it_was_seen(here, database, office):
     assert "look at it again. Nothing was changed" in wrong
     assert "look at it again. Nothing was changed" in wrong_keep
     assert all(each in wrong_keep for each in doubled["surplus"])  # with the marks
-    assert "An engine undoes it now" in undone["message"]
+    assert "An engine undoes it at " in undone["message"]
     assert ANNA == await database.fetchval("SELECT undo_actor FROM effects WHERE id = $1", doubled["id"])
 
 

@@ -335,7 +335,7 @@ async def test_the_trail_says_who_did_it(gateway, browsers, database):
     await gateway.post(f"/deliveries/{delivery}/replay", headers=operator)
     await gateway.post("/sources/jiwa/pause", data={"reason": "r"}, headers=operator)
     wait = await asks(database)
-    form = {"approved": "yes", "limit": "1", "kind": "once", "your name": "The Boss"}
+    form = {"approved": "yes", "limit": "1", "kind": "once", "your name": "The Boss", "is confirmed": "yes"}
     await gateway.post(f"/waits/{wait['id']}/answer", data=form, headers=decider)
     trail = await audit.trail(database, delivery)
 

@@ -259,17 +259,17 @@ async def operator_of_flows(sandbox, until, tmp_path, monkeypatch, repository):
                     deployments[f"{one.flow().name}/test"] = one
                 admin = Admin(sandbox, client, database, deployments, until, tmp_path)
                 for one in deployments.values():
-                    if one.entrypoint not in _deployed:
+                    if _deployed.get(one.entrypoint) != work_pool:
                         await admin.deploy(one, repository)
-                        _deployed.add(one.entrypoint)
+                        _deployed[one.entrypoint] = work_pool
                 return admin
 
             yield made
             await database.execute("DELETE FROM deliveries WHERE source = 'admin'")
 
 
-_deployed = set()
-"""The entrypoints that are on the sandbox's server."""
+_deployed = {}
+"""The entrypoints that are on the sandbox's server, with their work pools."""
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ async def test_a_person_answers_by_the_link_in_the_message_and_the_run_goes_on(a
             opened = await phone.get(link)
             posted = await phone.post(
                 link,
-                data={"approved": "yes", "comment": "fine"},
+                data={"approved": "yes", "comment": "fine", "is confirmed": "yes"},
                 headers={"Origin": link.partition("/answer")[0]},
             )
         await work.is_("done")

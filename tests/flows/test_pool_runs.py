@@ -17,15 +17,21 @@ from hookline.engine.pool_runs import watch_pools
 from hookline.inbox import commands
 
 POOL = "containers"
+OWN_POOL = "own-containers"
+"""The one that has a worker: Prefect counts a worker as there for a minute after its end."""
 
 
 @pytest.fixture
 async def elsewhere(operator_of_flows):
     """A deployment whose pool no engine serves; the test is its worker."""
+    return await in_pool(operator_of_flows, POOL)
+
+
+async def in_pool(operator_of_flows, pool):
     nobody = await operator_of_flows({})
     with suppress(ObjectAlreadyExists):
-        await nobody.client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-    return await operator_of_flows({"pooled": "tests/flows/plain.py:pooled"}, work_pool=POOL)
+        await nobody.client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+    return await operator_of_flows({"pooled": "tests/flows/plain.py:pooled"}, work_pool=pool)
 
 
 async def scheduled(admin):
@@ -47,12 +53,12 @@ async def flow_runs_of(admin, work):
 
 
 @pytest.fixture
-def worker(elsewhere, repository):
+def worker(tmp_path, repository, sandbox):
     """Prefect's own process worker, as a person starts one for a pool of theirs."""
-    log = elsewhere.folder / "worker.log"
+    log = tmp_path / "worker.log"
     with log.open("wb") as written:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"],
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", OWN_POOL, "--type", "process"],
             env=os.environ | get_current_settings().to_environment_variables(exclude_unset=True),
             cwd=repository,
             stdout=written,
@@ -63,13 +69,14 @@ def worker(elsewhere, repository):
     process.wait(30)
 
 
-async def test_a_worker_of_ones_own_pool_runs_what_a_webhook_started(elsewhere, worker):
-    work = await elsewhere.dispatch("pooled")
-    async with elsewhere.engine():
+async def test_a_worker_of_ones_own_pool_runs_what_a_webhook_started(operator_of_flows, worker):
+    admin = await in_pool(operator_of_flows, OWN_POOL)
+    work = await admin.dispatch("pooled")
+    async with admin.engine():
         await work.is_("done")
 
-    [flow_run] = await flow_runs_of(elsewhere, work)
-    assert ("COMPLETED", POOL) == (flow_run.state_type.value, flow_run.work_pool_name), worker.read_text()
+    [flow_run] = await flow_runs_of(admin, work)
+    assert ("COMPLETED", OWN_POOL) == (flow_run.state_type.value, flow_run.work_pool_name), worker.read_text()
     assert work.written
 
 

@@ -41,6 +41,8 @@ RESTORE_SECONDS = 10.0, 600.0
 """The shortest and the longest time that a restore takes: other processes than ours may live on meanwhile."""
 SET_ASIDE, UNDONE = 0.05, 0.1
 """How often an order is given up after an error, and after it was done."""
+TAKEN_BACK = 0.4
+"""How often a person's word is taken back, if nothing is built on it by then."""
 
 OVER = ("intended", "failed", "uncertain", "undone")
 """How an effect may end that is done, or doubled, in an order that nobody gave up."""
@@ -319,6 +321,13 @@ class Schedule:
             known = {each for other in self.world.rows for each in other["reference"]}
             there = [each for each in self.world.shown(key) if each not in known]
             self.store.resolve(number, there[:1], LATE_CHECKS[0])
+            if self.random.random() < TAKEN_BACK:
+                self._begin_run("", self._take_back(number))
+
+    async def _take_back(self, number: int) -> None:
+        """A person takes back what they said a moment ago; who said it first is asked again."""
+        await Sleep(self.world.now + self.random.uniform(0, 10))
+        self.store.take_back(number)
 
     # What must be
 

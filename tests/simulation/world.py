@@ -317,6 +317,7 @@ class Store:
             "check_at": self._after(check_after) if begin else None,
             "surplus": [],
             "decided": [],
+            "decision": None,
             "being_compensated": False,
             "was_undone": False,
             "finished_at": float("-inf"),
@@ -344,6 +345,7 @@ class Store:
         row = self._row(number)
         if row["state"] not in ("intended", "failed"):
             return None
+        self._build(row)
         changes = {"attempts": row["attempts"] + 1, "scope": scope or row["scope"]}
         row |= {"checks": 0, "check_at": self._after(check_after)}
         row |= changes | {"state": "intended", "attempted_at": self.world.now, "given_up_at": None}
@@ -352,6 +354,14 @@ class Store:
         answer = {**self._age(row), "begun": False}
         await Step()
         return answer
+
+    async def build_on(self, session: Session, number: int, run: str) -> bool:
+        await self._statement(session)
+        row = self._found(number)
+        if row is None or row["decision"] is None or row["state"] not in ("done", "doubled"):
+            return False
+        self._build(row)
+        return True
 
     async def leaves_now(self, session: Session, number: int) -> int:
         await self._statement(session)
@@ -511,6 +521,7 @@ class Store:
         current = self._row(row["id"])
         if (current["state"], current["attempts"]) != (row["state"], row["attempts"]):
             return False
+        self._build(current)
         current.update(
             state="done", reference=reference, scope=current["scope"] or scope, finished_at=self.world.now
         )
@@ -549,6 +560,7 @@ class Store:
         row = self._found(number)
         if row is None or row["state"] not in ("done", "doubled", "undone"):
             return False
+        self._build(row)
         await self.checked(session, number, next_after=next_after)
         row.update(state="doubled", surplus=sorted({*row["surplus"], *surplus}))
         return True
@@ -556,10 +568,21 @@ class Store:
     def resolve(self, number: int, reference: list[str], check_after: float) -> None:
         """Write down a person's word: it happened, with this reference, or it is to be sent again."""
         row = self._row(number)
+        row["decision"] = {name: row[name] for name in ("state", "reference", "attempted_at", "check_at")}
         if reference:
             row.update(state="done", reference=reference, check_at=self._after(check_after))
         else:
             row.update(state="intended", attempted_at=None, check_at=self._after(check_after))
+
+    def take_back(self, number: int) -> None:
+        """Write an effect down as it was before a person's word, unless something is built on that."""
+        row = self._found(number)
+        if row is not None and row["decision"] is not None and "built_at" not in row["decision"]:
+            row.update(row["decision"], decision=None)
+
+    def _build(self, row: dict[str, Any]) -> None:
+        if row["decision"] is not None:
+            row["decision"] = {**row["decision"], "built_at": self.world.now}
 
     def undo(self, key: str) -> None:
         """Write down that what is done of a business is undone; at the vendor, it is gone."""
@@ -567,6 +590,7 @@ class Store:
             if row["key"] == key and row["state"] in ("done", "failed"):
                 self.world.things = [each for each in self.world.things if each[0] not in row["reference"]]
                 self.world.taken_back.update(row["reference"])
+                self._build(row)
                 row.update(state="undone", was_undone=True)
 
     def _after(self, seconds: float | None) -> float | None:

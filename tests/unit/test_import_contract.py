@@ -39,3 +39,21 @@ def test_the_supervisor_stays_small(repository):
     loaded = loaded_with("hookline.supervisor", repository)
 
     assert set() == loaded & {"prefect", "fastapi", "sqlalchemy", "alembic"}
+
+
+def test_the_list_of_deliveries_loads_nothing_that_reads_hooks(repository):
+    """It is typed many times a day: what the other commands of the inbox need takes longer than all it does."""
+    code = (
+        "import sys; sys.argv = ['hookline', 'inbox', 'list', '--help']; from hookline.cli import app;"
+        "app(sys.argv[1:], result_action='return_value');"
+        "print('loaded:', *sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
+    )
+    loaded = set(run.stdout.partition("loaded:")[2].split())
+
+    assert ("hookline.cli.inbox.listing" in loaded, set()) == (
+        True,
+        loaded & {"hookline.hooks", "hookline.schemes", "jinja2", "jsonschema", "jsonpath", "prefect"},
+    )

@@ -371,3 +371,14 @@ def test_a_worker_s_process_loads_the_project_s_flow_with_what_is_beside_it_and_
         [sys.executable, "-c", ask, *entrypoints], cwd=acme, env=os.environ, capture_output=True, text=True
     )
     assert done.stdout == "['late-orders', 'reconcile']\n", done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_no_name_is_no_folder(name, tmp_path):
+    done = run_here("init", name, cwd=tmp_path)
+
+    assert (2, "FOLDER is empty. Name the folder to make, such as: hookline init ~/acme") == (
+        done.returncode,
+        done.stderr.strip(),
+    )
+    assert [] == [*tmp_path.iterdir()]

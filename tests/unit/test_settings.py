@@ -37,6 +37,7 @@ NUMBERS = {
     "max_failed_auth": (1, 100_000),
     "max_backlog": (1, 100_000_000),
     "min_free_mb": (0, 1_000_000_000),
+    "take_back_seconds": (0, 90),
     "keep_days": (1, 3650),
     "keep_runs_days": (1, 3650),
 }

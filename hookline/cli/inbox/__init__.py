@@ -1,21 +1,28 @@
-"""`hookline inbox`: what was received and what happened to it; one module for each command."""
+"""`hookline inbox`: what was received and what happened to it; one module for each command, loaded when called."""
+
+import sys
 
 from cyclopts import App
 
-from hookline.cli.inbox import commands, export, listing, pausing, prune, show, stats, tail
-
 app = App(name="inbox", help="The inbox: what was received and what happened to it.")
 
-app.command(listing.list_, name="list")
-app.command(show.show_delivery, name="show")
-for command in (
-    commands.replay,
-    commands.discard,
-    pausing.pause,
-    pausing.resume,
-    stats.stats,
-    export.export,
-    tail.tail,
-    prune.prune,
-):
-    app.command(command)
+COMMANDS = {
+    "list": "listing:list_",
+    "show": "show:show_delivery",
+    "replay": "commands:replay",
+    "discard": "commands:discard",
+    "pause": "pausing:pause",
+    "resume": "pausing:resume",
+    "stats": "stats:stats",
+    "export": "export:export",
+    "tail": "tail:tail",
+    "prune": "prune:prune",
+}
+
+# The list of commands tells what each is for, by its own words: for it, all are loaded.
+_lists_commands = not COMMANDS.keys() & set(sys.argv)
+
+for _name, _command in COMMANDS.items():
+    app.command(f"{__name__}.{_command}", name=_name)
+    if _lists_commands:
+        _ = app[_name]

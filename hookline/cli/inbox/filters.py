@@ -18,6 +18,7 @@ from hookline.database.connection import close_pool, unreachable
 from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
+from hookline.local_time import from_here, table_time
 from hookline.settings import Settings
 from hookline.states import DELIVERIES
 
@@ -60,7 +61,7 @@ class DeliveryFilter:
     ] = None
     since: Annotated[
         str | None,
-        Parameter(help="Only received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago. UTC."),
+        Parameter(help="Only received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago."),
     ] = None
     until: Annotated[str | None, Parameter(help="Only received before this time.")] = None
 
@@ -103,7 +104,7 @@ ALL = DeliveryFilter()
 
 def moment(option: str, text: str | None, now: datetime) -> datetime | None:
     """
-    Return the time of an option: a moment, in UTC if it names no zone, or a duration before now.
+    Return the time of an option: a moment, in the firm's zone if it names no other, or a duration before now.
 
     Raises:
         ConfigurationError: it is neither; names the option.
@@ -114,10 +115,10 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
         if ago := _AGO.fullmatch(text):
             return now - timedelta(seconds=int(ago["number"]) * _SECONDS[ago["unit"]])
         time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return from_here(time)
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"{option} {text!r} is not a time. Write one such as 2026-11-22, 2026-11-22T14:30 (UTC) or "
+            f"{option} {text!r} is not a time. Write one such as 2026-11-22, 2026-11-22T14:30 or "
             "2026-11-22T14:30+01:00, or how long ago it was: 45m, 2h, 3d, 1w."
         ) from None
 
@@ -205,6 +206,6 @@ async def pause_remarks(database: asyncpg.Pool, sources: Container[str] | None =
 def pause_remark(source: str, pause: Row) -> str:
     """Return a remark about a pause: since when, by whom, why, and how to end it."""
     return (
-        f"{source} is paused since {pause['since']:%Y-%m-%d %H:%M:%S} by {pause['actor']}: {pause['reason']}. "
+        f"{source} is paused since {table_time(pause['since'])} by {pause['actor']}: {pause['reason']}. "
         f"Its deliveries wait. End the pause with: hookline inbox resume {source}"
     )

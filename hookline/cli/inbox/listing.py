@@ -10,6 +10,7 @@ from hookline import runtime
 from hookline.cli.inbox.filters import ALL, DeliveryFilter, on_database, pause_remarks
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox import bodies, full_rows, search
+from hookline.local_time import table_time
 
 COLUMNS = [
     "id",
@@ -35,7 +36,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """
-    List deliveries with their dispatches, the latest first; times are UTC.
+    List deliveries with their dispatches, the latest first; times are those of HOOKLINE_TIME_ZONE.
 
     Try:
         hookline inbox list --state failed
@@ -66,7 +67,7 @@ def _lines(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for part in row["dispatches"] or [row]:
         yield {
             "id": str(row["id"])[:8],
-            "received_at": f"{row['received_at']:%Y-%m-%d %H:%M:%S}",
+            "received_at": table_time(row["received_at"]),
             "source": row["source"],
             "state": part["state"],
             "route": part.get("route"),
@@ -84,7 +85,7 @@ async def left_out(database: asyncpg.Pool, found: search.Listing, limit: int) ->
     if found.searched:
         oldest = await database.fetchval("SELECT received_at FROM deliveries WHERE seq = $1", found.older)
         searched = f"It was searched in the latest {found.searched:,} deliveries that fit the rest."
-        return [f"{searched} Search further back with: --until {oldest:%Y-%m-%dT%H:%M:%S.%f}"]
+        return [f"{searched} Search further back with: --until {oldest:%Y-%m-%dT%H:%M:%S.%fZ}"]
     return (
         [f"There are more than these {limit:,}: raise --limit, or use a narrower filter."]
         if found.older

@@ -11,6 +11,7 @@ from hookline import runtime
 from hookline.cli.inbox.filters import Number, find_one, on_database
 from hookline.cli.output import AsJson, console, print_json, show, show_record
 from hookline.inbox import audit, bodies, full_rows
+from hookline.local_time import table_time
 from hookline.settings import Settings
 
 DISPATCH = ["route", "state", "label", "key", "attempts", "reason"]
@@ -20,7 +21,7 @@ CHANGE = ["at", "what", "was", "state", "actor", "reason"]
 
 def show_delivery(delivery: Number, *, as_json: AsJson = False) -> None:
     """
-    Show one delivery with everything about it; times are UTC.
+    Show one delivery with everything about it; times are those of HOOKLINE_TIME_ZONE.
 
     That is the request without its secrets, its dispatches with their flow runs in the Prefect UI, the effects at the
     vendors, and every change: when, by whom and why.
@@ -153,4 +154,4 @@ def _heading(text: str, out: Console) -> None:
 
 
 def _when(moment: Any) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return table_time(moment)

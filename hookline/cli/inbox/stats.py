@@ -7,6 +7,7 @@ from typing import Any
 from hookline.cli.inbox.filters import on_database, pause_remark
 from hookline.cli.output import AsJson, console, print_json, show
 from hookline.inbox.stats import COUNT_CAP, Source, by_source
+from hookline.local_time import table_time
 from hookline.states import DELIVERIES
 
 
@@ -14,7 +15,8 @@ def stats(*, as_json: AsJson = False) -> None:
     """
     Count deliveries by source and state, with the oldest open one, the last received, duplicates and pauses.
 
-    Times are UTC. A number with a + means at least so many: it counts no further than ten thousand, to stay fast.
+    Times are those of HOOKLINE_TIME_ZONE. A number with a + means at least so many: it counts no further than ten
+    thousand, to stay fast.
 
     Try:
         hookline inbox stats
@@ -37,7 +39,7 @@ def stats(*, as_json: AsJson = False) -> None:
 def _row(entry: Source) -> dict[str, Any]:
     counts = {state: f"{n:,}{'+' * (state in entry.at_least)}" for state, n in entry.states.items()}
     times = {
-        name: f"{moment:%Y-%m-%d %H:%M:%S}"
+        name: table_time(moment)
         for name, moment in (("oldest_open", entry.oldest_open), ("last_received", entry.last_received))
         if moment
     }

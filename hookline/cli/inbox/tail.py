@@ -18,6 +18,7 @@ from hookline.database.types import Row
 from hookline.inbox import search
 from hookline.inbox.change_feed import ChangeFeed
 from hookline.inbox.deliveries import CHANNEL
+from hookline.local_time import here
 from hookline.settings import Settings
 from hookline.text import one_line
 
@@ -33,7 +34,7 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """
-    Follow new deliveries and every change, live, until Ctrl-C; times are UTC.
+    Follow new deliveries and every change, live, until Ctrl-C; times are those of HOOKLINE_TIME_ZONE.
 
     Try:
         hookline inbox tail
@@ -104,7 +105,7 @@ def _line(change: Row) -> Text:
     was = f"{one_line(change['was'])} → " if change["was"] else ""
     label = f"{one_line(change['label'])}  " if change["label"] else ""
     return Text.assemble(
-        f"{change['at']:%H:%M:%S}  {one_line(change['source'] or ''):<10} {delivery:<8}  ",
+        f"{here(change['at']):%H:%M:%S}  {one_line(change['source'] or ''):<10} {delivery:<8}  ",
         f"{one_line(what)}  {label}{was}",
         in_style(change["became"]),
         f"  {one_line(change['reason'])}" if change["reason"] else "",

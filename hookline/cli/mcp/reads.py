@@ -4,6 +4,8 @@ The tools that only read; each has the name of its command, and asks the same fu
 A docstring here is the description that a model picks the tool by.
 """
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import anyio
@@ -125,7 +127,7 @@ class Reads:
     ) -> answers.Deliveries:
         """List deliveries (webhooks that came in) with their dispatches, the latest first, without their bodies."""
         database = await self._database()
-        filter_ = DeliveryFilter(source, state, key, about, text, since, until).filter()
+        filter_ = DeliveryFilter(source, state, key, about, text, _in_utc(since), _in_utc(until)).filter()
         found = await search.find(database, filter_, limit=limit)
         left_out = await listing.left_out(database, found, limit)
         return bounded(
@@ -373,3 +375,11 @@ TITLES: Final = {
 """The tools that only read, with their titles for people."""
 OUTWARD: Final = {"doctor", "call"}
 """Those that ask a vendor."""
+
+
+def _in_utc(text: str | None) -> str | None:
+    """Return a time that names no zone as one in UTC; how long ago it was stays."""
+    with suppress(ValueError):
+        if text and (time := datetime.fromisoformat(text)).tzinfo is None:
+            return f"{time.isoformat()}Z"
+    return text

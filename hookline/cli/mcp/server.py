@@ -5,7 +5,6 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any, Final
 
 from mcp.server import MCPServer
@@ -18,11 +17,12 @@ from pydantic import ValidationError
 from hookline.cli.inbox.filters import database_errors
 from hookline.cli.mcp import reads, writes
 from hookline.cli.mcp.outside import INSTRUCTION, mark, unmarked
-from hookline.database.connection import DatabaseUnavailable
+from hookline.database.errors import DatabaseUnavailable
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.redaction import redact
 from hookline.settings import Settings
 from hookline.text import do_you_mean, one_line
+from hookline.version import VERSION
 
 CALL_SECONDS: Final = 60.0
 """A call is given up after so long."""
@@ -61,7 +61,7 @@ class Server(MCPServer[None]):
         super().__init__(
             "hookline",
             title="Hookline",
-            version=version("hookline"),
+            version=VERSION,
             instructions=f"{WHAT_IT_IS}\n\n{INSTRUCTION}\n\n{can}",
             log_level="ERROR",
             tools=tools,

@@ -6,6 +6,8 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from hookline.database import schema
+
 MIGRATION_LOCK = 4_801_337  # any number, as long as nothing else in this database uses it
 
 
@@ -15,6 +17,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         context.run_migrations()
+        connection.execute(text(schema.signature()))
 
 
 async def main() -> None:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from hookline.inbox.search import Filter
+from hookline.local_time import from_here, here
 from hookline.states import DELIVERIES
 
 MAX_FIELD = 512
@@ -62,15 +63,17 @@ def _number(fields: Mapping[str, str], name: str) -> int | None:
 
 
 def _time(fields: Mapping[str, str], name: str) -> datetime | None:
-    """Return a time as browsers write it, `2026-03-04T10:00`; UTC, like all times of the pages."""
+    """Return a time as browsers write it, `2026-03-04T10:00`; in the firm's zone, unless it names another."""
     try:
         time = datetime.fromisoformat(fields.get(name, "").strip())
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        return from_here(time)
     except (ValueError, OverflowError):
         return None
 
 
 def _written(value: Any) -> str:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="seconds")
+        plain = here(value).replace(tzinfo=None, fold=0)
+        is_clear = from_here(plain) == value  # else the hour comes twice that night
+        return (plain if is_clear else value).isoformat(timespec="seconds")
     return str(value)

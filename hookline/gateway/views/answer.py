@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hookline.database import pool
+from hookline.gateway.views import confirming
 from hookline.gateway.views.base import AdminViews, Refused, read_form
 from hookline.waits import forms, links, store
 from hookline.waits.forms import NotUsable
@@ -31,12 +32,31 @@ async def answer(views: AdminViews, request: Request) -> Response:
     """Store the answer, and show that it holds; or what is wrong with it."""
     wait = await _wait(views, request)
     form = await read_form(request)
+    confirmed = confirming.is_confirmed(form)
+    form.pop(confirming.CONFIRMED, None)
     if wait["state"] != "waiting":
         return await _render(views, request, wait)
     try:
         value = forms.read(wait["form"], form)
     except NotUsable as error:
         return await _render(views, request, wait, form, error.problems)
+    if not confirmed:
+        return await confirming.ask(
+            views,
+            request,
+            form,
+            title=f"Answer: {store.summary(value, wait['form'])}?",
+            facts={
+                "question": store.question(wait),
+                **await store.concerned(await pool(views.settings), wait),
+            },
+            follows=[
+                "It goes on with this answer, at once.",
+                "Your answer holds: it cannot be changed here.",
+            ],
+            button="Answer: yes",
+            back=request.url.path,
+        )
     await store.answer(await pool(views.settings), wait["id"], Answer(value, wait["person"], "link"))
     return RedirectResponse(request.url.path, 303)
 

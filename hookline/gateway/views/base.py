@@ -9,11 +9,13 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
+import asyncpg
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hookline import runtime
-from hookline.database import CONNECTION_ERRORS
+from hookline.database import CONNECTION_ERRORS, pool, schema
+from hookline.database.errors import OtherSchema
 from hookline.gateway.browsers import HARMLESS, Origins
 from hookline.gateway.endpoints import Answer, Needs
 from hookline.gateway.views import session
@@ -41,7 +43,7 @@ UNAUTHORIZED = 401
 FORBIDDEN = 403
 MISDIRECTED = 421
 MAX_FORM = 65_536
-MAX_FIELDS = 20
+MAX_FIELDS = 24
 SEND_TIMEOUT_SECONDS = 10
 MAX_REASON = 1_000
 MAX_NAMED = 100
@@ -246,9 +248,7 @@ def answering(views: AdminViews, needs: Needs, handler: Handler) -> Answer:
     async def answer(request: Request) -> Response:
         try:
             views.require_own_page(request)
-            if isinstance(needs, Role):
-                await views.require(request, needs)
-            response = await handler(views, request)
+            response = await _handled(views, needs, handler, request)
         except Refused as refused:
             if refused.status == UNAUTHORIZED and _is_page(request):
                 incoming = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -257,6 +257,9 @@ def answering(views: AdminViews, needs: Needs, handler: Handler) -> Answer:
                 response = await views.refusal(request, refused)
         except search.TooWide as error:
             response = await views.refusal(request, Refused(503, "This takes too long", str(error)))
+        except OtherSchema as error:
+            other = Refused(503, "Another Hookline has the database", f"Nothing was changed. {error}")
+            response = await views.refusal(request, other)
         except CONNECTION_ERRORS as error:
             lost = Refused(503, "The database does not answer", f"Nothing was changed. {error}")
             response = await views.refusal(request, lost)
@@ -265,6 +268,27 @@ def answering(views: AdminViews, needs: Needs, handler: Handler) -> Answer:
         return response
 
     return answer
+
+
+async def _handled(views: AdminViews, needs: Needs, handler: Handler, request: Request) -> Response:
+    """
+    Return what the handler answers to one who may ask for it.
+
+    Nothing is done on a schema of other code, which may come while this one runs.
+
+    Raises:
+        OtherSchema: the database has one.
+        Refused: the one who asks has not the role that it needs.
+    """
+    try:
+        if isinstance(needs, Role):
+            await views.require(request, needs)
+        if request.method not in HARMLESS:
+            await schema.require(await pool(views.settings))
+        return await handler(views, request)
+    except asyncpg.SyntaxOrAccessError:  # a table or column is not there any more
+        await schema.require(await pool(views.settings))
+        raise
 
 
 def _is_page(request: Request) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import secrets
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -39,7 +40,12 @@ async def show(views: AdminViews, request: Request) -> Response:
     account = _account(request)
     found = await _answer_to({"do": "show", "account": account})
     response = await views.page(
-        request, "connect.html", account=account, found=found, redirect_uri=_redirect_uri(views)
+        request,
+        "connect.html",
+        account=account,
+        found=found,
+        since=datetime.fromisoformat(found["since"]) if found.get("since") else None,
+        redirect_uri=_redirect_uri(views),
     )
     # Browsers hold the way on from a form to the page's `form-action`, too.
     if _ORIGIN.fullmatch(found.get("origin", "")):

@@ -1,6 +1,6 @@
 """The page of one delivery: the request, its runs and effects, and the actions that a person can take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hookline.database import pool
-from hookline.gateway.views import queries
+from hookline.gateway.views import confirming, queries
 from hookline.gateway.views.base import AdminViews, Refused, delivery_id, not_found, reason_of
 from hookline.gateway.views.preview import preview
 from hookline.inbox import audit, bodies, commands, dry_run, search
+from hookline.journal import store
 from hookline.waits import store as waits
 
 
@@ -23,13 +24,15 @@ async def show(views: AdminViews, request: Request) -> Response:
         raise not_found("delivery")
     body = (await bodies.read(database, [row["id"]], views.settings.body_keys)).get(row["id"])
     trail = await audit.trail(database, row["id"])
+    effects = await queries.effects_of(database, row["dispatches"])
     return await views.page(
         request,
         "delivery.html",
         delivery=row,
         body=None if body is None else preview(body, row["content_type"]),
         absence=bodies.absence(row["altered"]) if body is None else None,
-        effects=await queries.effects_of(database, row["dispatches"]),
+        effects=effects,
+        decisions=await store.open_decisions(database, [effect["id"] for effect in effects]),
         waits=await waits.of(database, dispatches=row["dispatches"], delivery_ids=[row["id"]]),
         trail=trail[-queries.MAX_CHANGES :],
         verified=views.verified(row["source"]),
@@ -75,10 +78,35 @@ async def discard(views: AdminViews, request: Request) -> Response:
     """Set a delivery aside, with the person's reason."""
     form = await views.form(request)
     id_, reason = delivery_id(request), reason_of(form)
-    async with (await pool(views.settings)).acquire() as connection:
+    database = await pool(views.settings)
+    if not confirming.is_confirmed(form):
+        return await _ask_to_discard(views, request, form)
+    async with database.acquire() as connection:
         if not await commands.discard(connection, [id_], actor=views.actor(request), reason=reason):
             raise Refused(409, "Nothing to set aside", "What is done stays as it is.")
     return views.redirect(request, f"/deliveries/{id_}", "It is set aside.")
+
+
+async def _ask_to_discard(views: AdminViews, request: Request, form: Mapping[str, str]) -> Response:
+    row = await search.read(await pool(views.settings), str(delivery_id(request)))
+    if row is None:
+        raise not_found("delivery")
+    first = next(iter(row["dispatches"]), None)
+    name = (first and first["label"]) or row["label"] or row["external_id"]
+    return await confirming.ask(
+        views,
+        request,
+        form,
+        title=f"Set {name} aside?",
+        facts={**row["about"], "source": row["source"], "reason": form["reason"]},
+        follows=[
+            "It does nothing more; what runs stops before its next step.",
+            "What is done at the vendors stays done.",
+            "A replay takes it up again.",
+        ],
+        button="Set it aside: yes",
+        back=f"/deliveries/{row['id']}",
+    )
 
 
 async def _can(views: AdminViews, database: asyncpg.Pool, row: dict[str, Any]) -> dict[str, Any]:

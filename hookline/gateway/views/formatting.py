@@ -40,11 +40,6 @@ def age(then: datetime, now: datetime) -> str:
     return f"{int(seconds / 86_400)} days ago"
 
 
-def moment(then: datetime) -> str:
-    """Return a time in UTC, to the second."""
-    return f"{then:%Y-%m-%d %H:%M:%S}"
-
-
 def size(count: int) -> str:
     """Return a number of bytes, with a unit."""
     if count < KB:

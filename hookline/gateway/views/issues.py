@@ -1,6 +1,7 @@
 """The page of issues: what needs a person, one entry for each cause, with one act for all of it; and vendors away."""
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from starlette.requests import Request
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from hookline.database import pool
 from hookline.errors import HooklineError
-from hookline.gateway.views import formatting
+from hookline.gateway.views import confirming, formatting
 from hookline.gateway.views.base import MAX_REASON, AdminViews, Refused, not_found, reason_of
 from hookline.issues import commands, store
 from hookline.issues.advice import advice_for
@@ -18,6 +19,25 @@ from hookline.text import typed
 
 MAX_ISSUES = 100
 MAX_MEMBERS = 100
+MAX_NAMED = 20
+"""Deliveries that are named before all of an issue are changed."""
+DISCARDED = (
+    "They do nothing more; what is done at the vendors stays done.",
+    "A replay takes them up again.",
+)
+RESOLVED = {
+    "yes": (
+        "All of them happened",
+        ["None is sent a second time.", "Their runs go on; each can be taken back by itself."],
+    ),
+    "no": (
+        "Send all again",
+        [
+            "Each is sent again: what did happen is there twice, and a mail that arrived comes twice.",
+            "Their runs go on; each can be taken back by itself until then.",
+        ],
+    ),
+}
 AT_ONCE = 1_000
 """Deliveries that one click changes; the page says how many are left."""
 
@@ -77,6 +97,8 @@ async def discard(views: AdminViews, request: Request) -> Response:
     form = await views.form(request)
     number, database = _number(request), await pool(views.settings)
     reason = reason_of(form)
+    if not confirming.is_confirmed(form):
+        return await _ask(views, request, form, "Set all aside", DISCARDED)
     act = partial(commands.discard, actor=views.actor(request), reason=reason, limit=AT_ONCE)
     return _acted(views, request, number, await act(database, number), "set aside")
 
@@ -87,6 +109,9 @@ async def resolve(views: AdminViews, request: Request) -> Response:
     number, happened = _number(request), form.get("happened")
     if happened not in {"yes", "no"}:
         raise not_found("issue")
+    if not confirming.is_confirmed(form):
+        button, follows = RESOLVED[happened]
+        return await _ask(views, request, form, button, follows)
     try:
         acted = await commands.resolve(
             views.settings,
@@ -98,6 +123,29 @@ async def resolve(views: AdminViews, request: Request) -> Response:
     except HooklineError as error:
         raise Refused(409, "Not all resolved", str(error)) from None
     return _acted(views, request, number, acted, "resolved")
+
+
+async def _ask(
+    views: AdminViews, request: Request, form: Mapping[str, str], button: str, follows: Sequence[str]
+) -> Response:
+    """Ask before something is done to all deliveries of an issue; name them."""
+    database, number = await pool(views.settings), _number(request)
+    issue = await store.read(database, number)
+    if issue is None:
+        raise not_found("issue")
+    waiting = await store.waiting(database, number, limit=MAX_NAMED)
+    names = [row["name"] for row in waiting[:MAX_NAMED]]
+    more = [f"and {issue['waiting'] - MAX_NAMED:,} more"] if issue["waiting"] > MAX_NAMED else []
+    return await confirming.ask(
+        views,
+        request,
+        form,
+        title=f"{button}: {formatting.plural(issue['waiting'], 'delivery', 'deliveries')}?",
+        facts={"issue": issue["title"], "for": "; ".join([*names, *more])},
+        follows=follows,
+        button=f"{button}: yes",
+        back=f"/issues/{number}",
+    )
 
 
 def _acted(views: AdminViews, request: Request, number: int, acted: Acted, done: str) -> Response:

@@ -1,13 +1,14 @@
 # ruff: noqa: S608  (statements are built from constants; values are arguments)
 """Queries of the pages; those of the shell as well are in `hookline.inbox`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
 from hookline.database.types import Row
 from hookline.inbox import full_rows
+from hookline.journal import choices
 from hookline.states import NEED_A_PERSON, OPEN
 
 MAX_COUNT = 10_000
@@ -55,12 +56,21 @@ async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[
         f"SELECT id, {_REQUEST} FROM effects e WHERE id = ANY($1)", [effect["id"] for effect in effects]
     )
     of = {row["id"]: row["request"] for row in requests}
-    return [{**effect, "request": of[effect["id"]]} for effect in effects]
+    return await _with_facts(database, [{**effect, "request": of[effect["id"]]} for effect in effects])
 
 
-async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
+async def _with_facts(
+    database: asyncpg.Pool, effects: Iterable[Mapping[str, Any] | Row]
+) -> list[dict[str, Any]]:
+    """Add to effects that a person decides about whom they concern."""
+    rows = [dict(effect) for effect in effects]
+    known = await choices.facts(database, [row["id"] for row in rows if row["state"] in EFFECT_STATES])
+    return [{**row, "facts": known.get(row["id"], {})} for row in rows]
+
+
+async def uncertain(database: asyncpg.Pool) -> list[dict[str, Any]]:
     """Return the uncertain and the doubled effects, the oldest first, each with its delivery if it has one."""
-    return await database.fetch(
+    rows = await database.fetch(
         f"""
         SELECT e.id, e.state, e.label, e.step, e.operation, e.reason, e.reference, e.surplus, e.undo_actor, e.expected,
                e.attempted_at, e.flow_run_id, {_REQUEST}, of.delivery_id, of.label AS delivery_label
@@ -70,3 +80,4 @@ async def uncertain(database: asyncpg.Pool) -> list[asyncpg.Record]:
         WHERE e.state IN ('uncertain', 'doubled') ORDER BY e.id LIMIT {PAGE}
         """
     )
+    return await _with_facts(database, rows)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import jinja2
 
+from hookline import local_time
 from hookline.gateway.views import formatting, queries
 from hookline.gateway.views.addresses import fields_of, link
 from hookline.inbox import full_rows
 from hookline.states import DELIVERIES, STATES
+from hookline.version import this_hookline
 
 HERE = Path(__file__).parent
 STATIC = {name: (HERE / "static" / name).read_bytes() for name in ("style.css", "icon.svg")}
@@ -30,6 +32,8 @@ def _templates() -> jinja2.Environment:
     )
     environment.globals |= {
         "static": _address,
+        "hookline": this_hookline(),
+        "zone": local_time.zone_key,
         "link": link,
         "fields_of": fields_of,
         "STATES": {name: STATES[name] for name in DELIVERIES.states},
@@ -41,7 +45,9 @@ def _templates() -> jinja2.Environment:
     }
     environment.filters |= {
         "age": formatting.age,
-        "moment": formatting.moment,
+        "moment": local_time.date_and_time,
+        "in_utc": local_time.in_utc,
+        "in_zone": local_time.zone_name,
         "size": formatting.size,
         "number": formatting.number,
         "plural": formatting.plural,

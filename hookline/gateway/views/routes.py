@@ -62,6 +62,7 @@ ROUTES: tuple[tuple[str, str, Needs, Handler], ...] = (
     ("GET", "/uncertain", Role.LOOK, uncertain.show),
     ("POST", "/effects/{effect_id}/resolve", Role.DECIDE, uncertain.resolve),
     ("POST", "/effects/{effect_id}/undo", Role.DECIDE, uncertain.undo),
+    ("POST", "/effects/{effect_id}/take-back", Role.DECIDE, uncertain.take_back),
     ("GET", "/waits", Role.LOOK, waits.show),
     ("GET", "/waits/{wait_id}", Role.LOOK, waits.show_one),
     ("POST", "/waits/{wait_id}/answer", Role.DECIDE, waits.answer),

@@ -428,10 +428,13 @@ async def test_a_discard_needs_a_reason_and_keeps_it(hookline, put, database):
     number = await put(dispatch="failed")
 
     without, empty = await hookline("discard", number), await hookline("discard", number, "--reason", " ")
-    ended = await hookline("discard", number, "--reason", "test order")
+    unasked = await hookline("discard", number, "--reason", "test order")
+    ended = await hookline("discard", number, "--reason", "test order", "--yes")
 
     row = await database.fetchrow("SELECT state, reason FROM deliveries")
-    assert ([2, 2, 0], ("discarded", "test order")) == ([without.code, empty.code, ended.code], tuple(row))
+    codes = [each.code for each in (without, empty, unasked, ended)]
+    assert ([2, 2, 2, 0], ("discarded", "test order")) == (codes, tuple(row))
+    assert "no terminal to ask" in unasked.err
     assert "1 delivery discarded." in ended.out
 
 
@@ -522,13 +525,38 @@ async def test_who_settles_an_effect_stands_in_the_trail(put, database, hookline
     )
     await database.execute("UPDATE dispatches SET waits_for = 1")
 
-    ended = await hookline("resolve", "1", "--happened", group="effects")
+    refused = await hookline("resolve", "1", "--happened", group="effects")
+    unchanged = await database.fetchval("SELECT state FROM effects")
+    ended = await hookline("resolve", "1", "--happened", "--yes", group="effects")
 
+    assert ("uncertain", True) == (unchanged, "Without a terminal, add --yes" in refused.err)
+    assert "It happened: mail of order 100123?" in refused.err
+    assert "Its run goes on after 30 seconds; until then you can take it back." in refused.err
     changes = await database.fetch("SELECT subject, became, actor FROM changes ORDER BY id DESC LIMIT 2")
     assert (0, [("dispatch", "dispatched", person()), ("effect", "done", person())]) == (
         ended.code,
         [tuple(row) for row in changes],
     )
+
+
+async def test_what_was_said_of_an_effect_is_taken_back_once(put, database, hookline):
+    await put(dispatch="uncertain")
+    await database.execute(
+        """
+        INSERT INTO effects (workflow, key, step, label, operation, state, digest, request, dispatch_id)
+        SELECT 'order-to-license', '5244dd', 'mail', 'order 100123', 'v.o', 'uncertain', '', '{}', id FROM dispatches
+        """
+    )
+    await database.execute("UPDATE dispatches SET waits_for = 1")
+    await hookline("resolve", "1", "--send-again", "--yes", group="effects")
+
+    taken = await hookline("take-back", "1", group="effects")
+    again = await hookline("take-back", "1", group="effects")
+
+    assert (0, 1) == (taken.code, again.code)
+    assert "Taken back for mail of order 100123: it is to be sent again." in taken.out
+    assert "no decision about it can be taken back" in again.err
+    assert "uncertain" == await database.fetchval("SELECT state FROM dispatches")
 
 
 async def test_what_a_person_did_by_hand_is_noted_after_a_dry_run(put, database, hookline):
@@ -544,14 +572,15 @@ async def test_what_a_person_did_by_hand_is_noted_after_a_dry_run(put, database,
 
     would = await hookline(*say, "--dry-run", group="effects")
     before = await database.fetchval("SELECT state FROM effects")
-    noted = await hookline(*say, "--answer", "AccountNo=7", group="effects")
+    noted = await hookline(*say, "--answer", "AccountNo=7", "--yes", group="effects")
 
     answer = await database.fetchval("SELECT answer FROM effects")
     states = await database.fetchval(
         "SELECT array_agg(state) FROM (SELECT state FROM effects UNION ALL SELECT state FROM dispatches)"
     )
     assert (0, "failed", 0, ["done", "dispatched"]) == (would.code, before, noted.code, states)
-    assert would.out == f"Nothing is noted yet. {noted.out}"
+    said, done = [ended.out.partition(" goes on at ")[0] for ended in (would, noted)]
+    assert said == f"Nothing is noted yet. {done}"
     assert {"DebtorID": "x", "AccountNo": "7"} == answer
 
 

@@ -118,9 +118,9 @@ async def test_waits_are_listed_and_shown_for_people_and_machines(hookline, ques
 
 
 async def test_an_answer_is_given_once_and_by_the_form(hookline, database, question):
-    refused = await hookline("waits", "answer", question, "approved=perhaps")
-    code, message = await hookline("waits", "answer", question, "approved=yes", "comment=fine")
-    late = await hookline("waits", "answer", question, "approved=no")
+    refused = await hookline("waits", "answer", question, "--yes", "approved=perhaps")
+    code, message = await hookline("waits", "answer", question, "--yes", "approved=yes", "comment=fine")
+    late = await hookline("waits", "answer", question, "--yes", "approved=no")
 
     row = (await store.find(database, state="answered"))[0]
     assert (2, "The answer does not fit: approved: must be yes or no") == refused
@@ -130,10 +130,10 @@ async def test_an_answer_is_given_once_and_by_the_form(hookline, database, quest
 
 
 async def test_a_wait_is_cancelled_with_a_reason_and_stays_so(hookline, database, delivery):
-    answered = await hookline("waits", "answer", delivery, "x=1")
-    without = await hookline("waits", "cancel", delivery, "--reason", " ")
-    code, _ = await hookline("waits", "cancel", delivery[:13], "--reason", "withdrawn")
-    again = await hookline("waits", "cancel", delivery, "--reason", "withdrawn")
+    answered = await hookline("waits", "answer", delivery, "--yes", "x=1")
+    without = await hookline("waits", "cancel", delivery, "--yes", "--reason", " ")
+    code, _ = await hookline("waits", "cancel", delivery[:13], "--yes", "--reason", "withdrawn")
+    again = await hookline("waits", "cancel", delivery, "--yes", "--reason", "withdrawn")
 
     [row] = await store.find(database, state="cancelled")
     assert (1, True) == (answered[0], "which only its sender can send" in answered[1])
@@ -141,10 +141,10 @@ async def test_a_wait_is_cancelled_with_a_reason_and_stays_so(hookline, database
 
 
 async def test_an_answer_that_was_a_mistake_is_asked_for_again(hookline, database, question, delivery):
-    await hookline("waits", "answer", question, "approved=no")
-    code, message = await hookline("waits", "reopen", question, "--reason", "pressed No by mistake")
-    other = await hookline("waits", "reopen", delivery, "--reason", "x")
-    await hookline("waits", "answer", question, "approved=yes")
+    await hookline("waits", "answer", question, "--yes", "approved=no")
+    code, message = await hookline("waits", "reopen", question, "--yes", "--reason", "pressed No by mistake")
+    other = await hookline("waits", "reopen", delivery, "--yes", "--reason", "x")
+    await hookline("waits", "answer", question, "--yes", "approved=yes")
 
     [row] = await store.find(database, state="answered")
     trail = await database.fetch(

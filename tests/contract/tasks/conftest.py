@@ -36,6 +36,7 @@ def sandbox(simulators, database, database_settings, environment):
     """The vendors as if just started, and an empty journal that gives nothing time to land."""
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     environment.setenv("HOOKLINE_LANDING_SECONDS", "0")
+    environment.setenv("HOOKLINE_TAKE_BACK_SECONDS", "0")
     simulators.reset()
     return simulators
 

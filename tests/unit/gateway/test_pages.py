@@ -109,7 +109,12 @@ def pages_of(body, *, headers, text, content_type="application/json"):
         "attempted_at": moment,
         "finished_at": None,
         "request": text,
+        "facts": {"for": text},
     }
+    decision = {
+        "id": 1, "step": text, "label": text, "what": text, "actor": text, "decided_at": moment,
+        "goes_on_at": moment, "has_runs": True,
+    }  # fmt: skip
     change = {
         "at": moment, "subject": "delivery", "route": None, "effect_id": None, "was": "failed",
         "became": "discarded", "actor": text, "reason": text,
@@ -162,6 +167,7 @@ def pages_of(body, *, headers, text, content_type="application/json"):
             "effects": [effect, effect | {"state": "failed"}],
             "trail": [change],
             "waits": [wait],
+            "decisions": [decision],
             "verified": text,
             "body": preview(body, content_type),
             "absence": None,
@@ -186,7 +192,19 @@ def pages_of(body, *, headers, text, content_type="application/json"):
                 "starts": [{"route": text, "deployment": text, "key": text, "lines": [(text, text, text)]}],
             },
         },
-        "uncertain": {"effects": [effect | {"delivery_id": DELIVERY, "delivery_label": text}]},
+        "uncertain": {
+            "effects": [effect | {"delivery_id": DELIVERY, "delivery_label": text}],
+            "decisions": [decision],
+        },
+        "confirm": {
+            "title": text,
+            "facts": {"for": text},
+            "follows": [text],
+            "action": "/effects/1/resolve",
+            "fields": {"reference": text},
+            "button": text,
+            "back": "/uncertain",
+        },
         "inbox": {
             "counts": dict.fromkeys((*queries.COUNTED_STATES, "uncertain"), 3),
             "running": Running(

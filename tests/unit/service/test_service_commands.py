@@ -115,3 +115,31 @@ def make(folder):
     for name in FILES:
         (folder / name).write_text("")
     return folder
+
+
+def test_a_data_folder_that_is_not_that_of_dotenv_is_refused_with_both(tmp_path, repository):
+    acme = make(tmp_path / "acme")
+    (acme / ".env").write_text("HOOKLINE_HOME=/srv/one\n")
+    env = {name: value for name, value in os.environ.items() if name != "HOOKLINE_HOME"} | {
+        "HOME": str(tmp_path)
+    }
+    options = ("service", "install", "--user", "--dry-run", "--project", str(acme))
+    other = run_here(*options, "--home", "/srv/two", env=env, cwd=tmp_path)
+    of_environment = run_here(*options, env=env | {"HOOKLINE_HOME": "/srv/three"}, cwd=tmp_path)
+    same = run_here(*options, "--home", "/srv/one", env=env, cwd=tmp_path)
+
+    assert (2, 2, 0) == (other.returncode, of_environment.returncode, same.returncode), same.stderr
+    assert f"would be /srv/two, and {acme}/.env says HOOKLINE_HOME=/srv/one" in other.stderr
+    assert "would be /srv/three, and" in of_environment.stderr
+
+
+def test_the_data_folder_of_a_system_service_is_there_before_its_first_start(tmp_path):
+    opt = Place(
+        python=Path("/usr/bin/python3"),
+        folder=tmp_path,
+        home=Path("/var/lib/hookline-of-a-test"),
+        user="root",
+    )
+    steps = [step.text for step in install_steps(opt, units(opt), tmp_path)]
+
+    assert f"make {opt.home} for root alone" in steps

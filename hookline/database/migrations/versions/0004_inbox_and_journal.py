@@ -103,6 +103,7 @@ CREATE TABLE effects (
     label          text NOT NULL,                                -- the key in a person's words
     operation      text NOT NULL,                                -- vendor.operation
     account        text NOT NULL DEFAULT '',                     -- vendor/block; its ids are unique there alone
+    about          jsonb NOT NULL DEFAULT '{}',                  -- whom it reaches: addresses and names of its inputs
     state          text NOT NULL DEFAULT 'intended'
                    CHECK (state IN ('intended', 'done', 'failed', 'uncertain', 'doubled', 'undone', 'kept')),
     digest         text NOT NULL,                                -- of the request
@@ -132,6 +133,7 @@ CREATE TABLE effects (
     decided        text[] NOT NULL DEFAULT '{}',                 -- those of them that were undone, or may stay
     undo_actor     text,                                         -- the person who wants it undone
     undo_surplus   text[] NOT NULL DEFAULT '{}',                 -- what of it, as that person saw it
+    decision       jsonb,                                        -- a person's last, with what it replaced (`decided`)
     mark           bigint,                                       -- of the last attempt: grows with each (trigger)
     first_readback text                                          -- the result, after a restore
                    CHECK (first_readback IN ('found', 'as wanted', 'absent', 'asked')),
@@ -465,6 +467,27 @@ BEGIN
 END $$
 """
 
+# What a person decides, with what it replaces: so it can be taken back until something is built on it.
+DECIDED = """
+CREATE FUNCTION decided(before effects, what text, seconds float8) RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT jsonb_build_object(
+        'what', what, 'actor', actor(), 'at', clock_timestamp(), 'dispatches', '{}'::jsonb,
+        'goes_on_at', clock_timestamp() + make_interval(secs => seconds),
+        'before', (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(before)) WHERE key IN (
+            'state', 'reason', 'reference', 'answer', 'attempted_at', 'given_up_at', 'finished_at', 'waiting',
+            'check_at', 'surplus', 'decided', 'undo_actor', 'undo_surplus')))
+$$
+"""
+
+# By anybody: what changes an effect after a decision is built on it.
+DECISION_BUILT_ON = """
+CREATE FUNCTION decision_built_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.decision := NEW.decision || jsonb_build_object('built_at', clock_timestamp(), 'built_by', actor());
+    RETURN NEW;
+END $$
+"""
+
 EFFECT_RESOLVED = """
 CREATE FUNCTION effect_resolved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -545,7 +568,7 @@ CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EA
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
         WHEN 'received' THEN '{held,dispatched,running,done,failed,uncertain,doubled,rejected,discarded,unrouted,split}'::text[]
         WHEN 'held' THEN '{received,dispatched,running,done,failed,uncertain,doubled,replaced,discarded}'::text[]
-        WHEN 'dispatched' THEN '{received,held,running,done,failed,doubled,replaced,discarded}'::text[]
+        WHEN 'dispatched' THEN '{received,held,running,done,failed,uncertain,doubled,replaced,discarded}'::text[]
         WHEN 'running' THEN '{received,held,dispatched,done,failed,uncertain,doubled,replaced,discarded}'::text[]
         WHEN 'done' THEN '{received,held,dispatched,running,doubled}'::text[]
         WHEN 'failed' THEN '{received,held,dispatched,running,done,uncertain,doubled,replaced,discarded}'::text[]
@@ -559,7 +582,7 @@ CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries FOR EA
         ELSE '{}' END)) EXECUTE FUNCTION refuse_transition();
 CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
-        WHEN 'dispatched' THEN '{running,failed,replaced,discarded}'::text[]
+        WHEN 'dispatched' THEN '{running,failed,uncertain,replaced,discarded}'::text[]
         WHEN 'running' THEN '{dispatched,held,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'held' THEN '{dispatched,running,done,failed,uncertain,doubled,discarded}'::text[]
         WHEN 'done' THEN '{dispatched,doubled}'::text[]
@@ -572,7 +595,7 @@ CREATE TRIGGER dispatches_transition BEFORE UPDATE OF state ON dispatches FOR EA
 CREATE TRIGGER effects_transition BEFORE UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state <> ALL (CASE OLD.state
         WHEN 'intended' THEN '{done,failed,uncertain,undone,kept}'::text[]
-        WHEN 'done' THEN '{doubled,undone}'::text[]
+        WHEN 'done' THEN '{intended,failed,uncertain,doubled,undone}'::text[]
         WHEN 'failed' THEN '{intended,done,undone,kept}'::text[]
         WHEN 'uncertain' THEN '{intended,done}'::text[]
         WHEN 'doubled' THEN '{done,undone}'::text[]
@@ -596,8 +619,13 @@ CREATE TRIGGER dispatch_changed AFTER UPDATE OF state ON dispatches FOR EACH ROW
     WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION dispatch_changed();
 CREATE TRIGGER effect_resolved AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND ('uncertain' = OLD.state OR 'doubled' IN (OLD.state, NEW.state) OR NEW.state IN ('undone', 'kept')
-          OR (NEW.state = 'done' AND coalesce(current_setting('hookline.actor', true), '') <> '')))   -- by a person
+          OR coalesce(current_setting('hookline.actor', true), '') <> ''))   -- by a person
     EXECUTE FUNCTION effect_resolved();
+CREATE TRIGGER decision_built_on BEFORE UPDATE ON effects FOR EACH ROW
+    WHEN (NEW.decision = OLD.decision AND NOT NEW.decision ? 'built_at'
+          AND (OLD.state, OLD.attempts, OLD.reference, OLD.surplus)
+              IS DISTINCT FROM (NEW.state, NEW.attempts, NEW.reference, NEW.surplus))
+    EXECUTE FUNCTION decision_built_on();
 CREATE TRIGGER effect_compensated AFTER UPDATE OF state ON effects FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.generation > 0 AND NEW.state IN ('done', 'kept'))
     EXECUTE FUNCTION effect_compensated();
@@ -656,6 +684,7 @@ CREATE INDEX effects_check ON effects (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX effects_surplus ON effects USING gin (surplus) WHERE surplus <> '{}';
 CREATE INDEX effects_decided ON effects USING gin (decided) WHERE decided <> '{}';
 CREATE INDEX effects_undo ON effects (id) WHERE undo_actor IS NOT NULL;
+CREATE INDEX effects_decision ON effects (id) WHERE decision IS NOT NULL AND NOT decision ? 'built_at';
 CREATE INDEX effects_open ON effects (scope, id) WHERE state IN ('intended', 'uncertain', 'failed');
 CREATE INDEX effects_flow_run ON effects (flow_run_id);
 CREATE INDEX effects_dispatch ON effects (dispatch_id);
@@ -969,7 +998,7 @@ def upgrade() -> None:
     waits = (WAITS, WAITING_RUNS, QUESTIONS, WAIT_LINKS)
     functions = (TERMS_OF, ACTOR, WHY, DELIVERY_CHANGED, DISPATCH_DOUBLED, DISPATCH_CHANGED, EFFECT_RESOLVED,
                  EFFECT_COMPENSATED, SOURCE_PAUSED, LISTENER_CHANGED, PERSON_CHANGED,
-                 REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED,
+                 DECIDED, DECISION_BUILT_ON, REFUSE_TRANSITION, PLAIN, ISSUE_OF, DISPATCH_ISSUE, DELIVERY_ISSUE, MARK, KEEP_FLOOR, LINEAGE_CHANGED,
                  WAIT_OVER, WAIT_CHANGED, WAITING_RUN_ENDED)
     blocks = (INDEXES, TRIGGERS, TRANSITIONS, ISSUE_INDEXES, ISSUE_TRIGGERS, OUTAGE_INDEXES, GOING_BACK, WAIT_TRIGGERS,
               WAIT_INDEXES)
