@@ -528,7 +528,7 @@ async def test_a_page_of_another_site_does_nothing_in_the_name_of_one_whom_the_p
 
 
 async def test_a_sentence_to_be_shown_is_signed_for_those_whom_the_proxy_names_too(
-    serve, gateway_settings, anna
+    serve, gateway_settings, database, anna
 ):
     """They have no session's cookie, which signs for others; nobody else may sign in its place."""
     made_up = f"T3duZWQ=.{'0' * 64}"
@@ -539,9 +539,13 @@ async def test_a_sentence_to_be_shown_is_signed_for_those_whom_the_proxy_names_t
         own = await gateway.get("/sources", headers=[*headers, ("Cookie", f"hookline_flash={flash}")])
         gateway.cookies.clear()
         forged = await gateway.get("/sources", headers=[*headers, ("Cookie", f"hookline_flash={made_up}")])
+        await act(database, people.add, "ben", Role.LOOK, identity="ben@example.com")
+        others = [*named("ben@example.com"), ("Cookie", f"hookline_flash={flash}")]
+        another = await gateway.get("/sources", headers=others)
         await gateway.post("/sources/jiwa/resume", headers=headers)
 
     assert (True, False) == ("jiwa is paused: its" in own.text, "Owned" in forged.text)
+    assert (200, False) == (another.status_code, "jiwa is paused: its" in another.text)
 
 
 async def test_where_the_setting_says_so_everybody_whom_the_proxy_names_may_look(
