@@ -103,6 +103,11 @@ def needed(method: str, path: str, query: str, body: Any) -> Role:
     return role if isinstance(role, Role) else role(body)
 
 
+def is_read(method: str, path: str) -> bool:
+    """Return True for what everybody may ask, whatever its body says."""
+    return needed(method, path, "", None) == Role.LOOK
+
+
 def needed_by_socket(path: str) -> Role:
     """Return the role that a websocket of Prefect needs."""
     return Role.LOOK if path in SOCKETS else Role.ADMIN

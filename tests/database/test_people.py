@@ -528,7 +528,7 @@ async def test_a_page_of_another_site_does_nothing_in_the_name_of_one_whom_the_p
 
 
 async def test_a_sentence_to_be_shown_is_signed_for_those_whom_the_proxy_names_too(
-    serve, gateway_settings, anna
+    serve, gateway_settings, database, anna
 ):
     """They have no session's cookie, which signs for others; nobody else may sign in its place."""
     made_up = f"T3duZWQ=.{'0' * 64}"
@@ -539,9 +539,13 @@ async def test_a_sentence_to_be_shown_is_signed_for_those_whom_the_proxy_names_t
         own = await gateway.get("/sources", headers=[*headers, ("Cookie", f"hookline_flash={flash}")])
         gateway.cookies.clear()
         forged = await gateway.get("/sources", headers=[*headers, ("Cookie", f"hookline_flash={made_up}")])
+        await act(database, people.add, "ben", Role.LOOK, identity="ben@example.com")
+        others = [*named("ben@example.com"), ("Cookie", f"hookline_flash={flash}")]
+        another = await gateway.get("/sources", headers=others)
         await gateway.post("/sources/jiwa/resume", headers=headers)
 
     assert (True, False) == ("jiwa is paused: its" in own.text, "Owned" in forged.text)
+    assert (200, False) == (another.status_code, "jiwa is paused: its" in another.text)
 
 
 async def test_where_the_setting_says_so_everybody_whom_the_proxy_names_may_look(
@@ -573,6 +577,20 @@ def test_a_header_is_not_believed_from_anybody(missing):
 
     with pytest.raises(ValidationError, match="HOOKLINE_IDENTITY_HEADER is believed only from"):
         Settings(**given)
+
+
+async def test_what_is_asked_of_prefect_beyond_reading_stands_in_the_log_with_the_name(
+    gateway, browsers, caplog
+):
+    with caplog.at_level("INFO", logger="hookline.gateway.prefect_proxy"):
+        for role in (Role.LOOK, Role.ADMIN):
+            for path in ("flow_runs/filter", "flow_runs/1/resume"):
+                await gateway.post(f"/prefect/api/{path}", json={}, headers=browsers[role])
+    asks = "asks Prefect to POST /prefect/api/flow_runs/1/resume"
+
+    assert [f"look-person {asks}", f"admin at 127.0.0.1 {asks}"] == [
+        each.getMessage() for each in caplog.records
+    ]
 
 
 PREFECT = [
