@@ -47,8 +47,9 @@ async def ended(business, key):
     )
 
 
-async def everything_real(business, prefect_api):
+async def everything_real(business, prefect_api, until):
     """What a rehearsal must not touch: the tables, the requests to vendors, the runs at Prefect."""
+    await until(lambda: nothing_runs(prefect_api), "the first runs of the schedules do not end")
     database = await pool(business.sandbox.settings)
     tables = {
         name: await database.fetchval(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {name} t")
@@ -59,6 +60,14 @@ async def everything_real(business, prefect_api):
     return tables, requests, runs.json()
 
 
+async def nothing_runs(prefect_api):
+    now = datetime.now(UTC).isoformat()
+    running = {"type": {"any_": ["RUNNING", "PENDING"]}}, {"name": {"any_": ["Late"]}}
+    due = {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"before_": now}}
+    filters = [*({"state": state} for state in running), due]
+    return all(prefect_api.post("flow_runs/count", json={"flow_runs": one}).json() == 0 for one in filters)
+
+
 def rehearse(*options, **variables):
     command = [sys.executable, "-m", "hookline", "rehearse", "--json", *options]
     done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=300)
@@ -67,13 +76,13 @@ def rehearse(*options, **variables):
 
 
 async def test_an_unchanged_folder_differs_in_nothing_and_nothing_real_is_touched(
-    lived, business, prefect_api
+    lived, business, prefect_api, until
 ):
-    before = await everything_real(business, prefect_api)
+    before = await everything_real(business, prefect_api, until)
 
     code, report = rehearse("--since", lived[0], "--source", "jiwa")
 
-    assert before == await everything_real(business, prefect_api)
+    assert before == await everything_real(business, prefect_api, until)
     assert (0, []) == (code, report["differences"]), report
     # Before an order was paid, it was looked for in Jiwa's list, which nobody records.
     assert {"the answer to jiwa.query_sales_orders"} >= {
@@ -96,12 +105,14 @@ def changed(tmp_path, lived):
     return {"HOOKLINE_PROJECT": str(tmp_path), "HOOKLINE_CATALOG": ""}
 
 
-async def test_a_changed_folder_differs_in_exactly_what_was_changed(lived, changed, business, prefect_api):
-    before = await everything_real(business, prefect_api)
+async def test_a_changed_folder_differs_in_exactly_what_was_changed(
+    lived, changed, business, prefect_api, until
+):
+    before = await everything_real(business, prefect_api, until)
 
     code, report = rehearse("--since", lived[0], "--source", "jiwa", **changed)
 
-    assert before == await everything_real(business, prefect_api)
+    assert before == await everything_real(business, prefect_api, until)
     found = {
         (each["kind"], each["route"], each["what"], each["examples"][0]["then"], each["examples"][0]["now"])
         for each in report["differences"]
