@@ -221,6 +221,7 @@ async def test_the_doctor_tells_what_is_well_what_is_not_and_what_is_not_there(p
     states = {row["check"]: row["state"] for row in ended.json}
     assert 1 == ended.code
     assert {
+        "Hookline": "ok",
         "Python": "ok",
         ".env": "skipped",
         "HOOKLINE_HOME": "ok",
