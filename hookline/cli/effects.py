@@ -130,8 +130,8 @@ def resolve(
 
     would_be = note(dry_run=True)  # what cannot be noted is not asked about
     if not dry_run:
-        said: choices.Name = "happened" if happened else "by hand" if by_hand else "send again"
-        _agree_to(settings, number, said, named, yes=yes)
+        chosen: choices.Name = "happened" if happened else "by hand" if by_hand else "send again"
+        _agree_to(settings, number, chosen, named, yes=yes)
     console().print(would_be if dry_run else note(dry_run=False))
 
 
@@ -148,13 +148,13 @@ def take_back(number: Annotated[int, Parameter(help="The effect's number.")]) ->
 
 
 def _agree_to(
-    settings: Settings, number: int, said: choices.Name, reference: list[str], *, yes: bool
+    settings: Settings, number: int, chosen: choices.Name, reference: list[str], *, yes: bool
 ) -> None:
     """Show whom a decision concerns and what follows from it; raise HooklineError unless the person agrees."""
 
     async def read_choice() -> choices.Choice:
         async with lent(settings) as connection:
-            return await choices.choice(settings, connection, number, said, reference)
+            return await choices.choice(settings, connection, number, chosen, reference)
 
     console(stderr=True).print(str(asyncio.run(read_choice())))
     agree("Is that so?", yes=yes)

@@ -174,7 +174,7 @@ def _vendors(running: Running) -> list[Finding]:
             "It is tried again by itself; see: hookline vendors",
         )
         for each in running.vendors
-        if each.health == "away"
+        if each.health == "away" and each.since is not None
     ] or [Finding("vendor health", "ok", "no vendor is away")]
 
 

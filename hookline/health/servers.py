@@ -202,7 +202,9 @@ async def check_credentials(connection: asyncpg.Connection) -> Finding:
     if not refused:
         return Finding(check, "ok", f"no block is refused, of {len(known)}")
     details = [
-        f"{each.account} since {local_time(each.since, seconds=False)}: {each.detail}" for each in refused
+        f"{each.account} since {local_time(each.since, seconds=False) if each.since else 'the first check'}: "
+        f"{each.detail}"
+        for each in refused
     ]
     return Finding(
         check,

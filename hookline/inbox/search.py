@@ -232,6 +232,19 @@ async def batch(
         return found, end
 
 
+async def names(database: asyncpg.Pool, delivery_ids: Sequence[UUID]) -> list[str]:
+    """Return what people call these deliveries: their labels, or else their keys or the sender's ids."""
+    rows = await database.fetch(
+        """
+        SELECT coalesce((SELECT coalesce(p.label, p.key) FROM dispatches p WHERE p.delivery_id = d.id
+                         ORDER BY p.seq LIMIT 1), d.label, d.external_id)
+        FROM deliveries d WHERE d.id = ANY($1) ORDER BY d.seq
+        """,
+        list(delivery_ids),
+    )
+    return [row[0] for row in rows]
+
+
 async def read(database: asyncpg.Pool, beginning: str) -> dict[str, Any] | None:
     """Return one delivery without its body, by its id or the beginning of it; None if it is not exactly one."""
     low, high = ids_that_begin(beginning, min_length=1)

@@ -13,7 +13,7 @@ from hookline.text import one_line
 MAX_DEPTH: Final = 6
 MAX_VALUE: Final = 200
 MAX_VALUES: Final = 3
-"""The different values of one kind that are shown; of a list, these are enough to know it."""
+"""The different values of one kind that are named; of a list, these are enough to know it."""
 FIRST_NAME, LAST_NAME = "first name", "last name"
 
 _KINDS: Final = {
@@ -45,9 +45,9 @@ def whom(inputs: Any, operation: str = "") -> dict[str, str]:
     for name, value in _leaves(inputs, MAX_DEPTH):
         if (kind := _kind(name, value, operation)) is not None:
             found.setdefault(kind, {})[one_line(str(value), MAX_VALUE)] = None
-    shown = {kind: ", ".join(list(values)[:MAX_VALUES]) for kind, values in found.items()}
-    person = " ".join(shown.pop(part) for part in (FIRST_NAME, LAST_NAME) if part in shown)
-    return {"name": person, **shown} if person else shown
+    named = {kind: ", ".join(list(values)[:MAX_VALUES]) for kind, values in found.items()}
+    person = " ".join(named.pop(part) for part in (FIRST_NAME, LAST_NAME) if part in named)
+    return {"name": person, **named} if person else named
 
 
 def _leaves(value: Any, depth: int, name: str = "") -> Iterator[tuple[str, Any]]:

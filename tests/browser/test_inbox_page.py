@@ -625,6 +625,18 @@ async def test_pictures_for_the_documentation_are_small(inbox, new_page, name, s
     assert file.stat().st_size < 150_000
 
 
+@pytest.mark.skipif("PICTURES" not in os.environ, reason="takes pictures for docs/ where PICTURES=1")
+async def test_a_picture_of_the_question_before_a_decision_is_small(inbox, new_page):
+    await a_morning(inbox)
+    page = await new_page(viewport={"width": 1120, "height": 560})
+    await page.goto("/uncertain")
+    await follow(page, page.get_by_role("button", name="It happened").click())
+    file = IMAGES / "inbox-decision.png"
+    await page.screenshot(path=file)
+
+    assert file.stat().st_size < 150_000
+
+
 async def a_morning(inbox):
     """Deliveries as of a morning; the one that needs a decision."""
     unpaid = "order 100120: not paid; nothing was done."
@@ -651,7 +663,8 @@ async def a_morning(inbox):
         if state in {"unrouted", "rejected"}:
             await inbox.brought_to(delivery, state, reason)
         else:
-            run = await inbox.dispatch(delivery, key, state, reason=reason, label=label)
+            named = f"{label} · Harbour Print & Copy"
+            run = await inbox.dispatch(delivery, key, state, reason=reason, label=named)
         await requeue(inbox, delivery, timedelta(minutes=minutes))
         if state in {"done", "uncertain", "running"} and reason != unpaid:
             codes = [f"PRO1-{number}-7KQ2-X{place}" for place in (1, 2)]
@@ -659,8 +672,15 @@ async def a_morning(inbox):
         if state == "uncertain":
             undecided = delivery
             why = "Sensorpro did not answer within 30 seconds, and a mail cannot be looked up."
-            request = {"broadcast_id": "order-licenses", "to": "orders@harbourprint.example"}
-            await inbox.effect(run, key, label, "mail", "uncertain", reason=why, request=request)
+            about = {"name": "Ann Lee", "mail to": "orders@harbourprint.example"}
+            mail = await inbox.effect(run, key, label, "mail", "uncertain", reason=why)
+            await inbox.database.execute("UPDATE effects SET about = $2 WHERE id = $1", mail, about)
+            await inbox.database.execute(
+                "UPDATE dispatches SET waits_for = $2, about = $3 WHERE flow_run_id = $1",
+                run,
+                mail,
+                {"order": number, "customer": "1042"},
+            )
     await inbox.database.execute(
         "INSERT INTO pauses VALUES ('standard', now() - interval '25 min', 'ann at office', 'Stock-taking until noon')"
     )

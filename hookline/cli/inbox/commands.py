@@ -34,6 +34,8 @@ DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done; c
 Yes = Annotated[bool, Parameter(negative="", help="Do not ask first.")]
 
 BATCH = 100
+MAX_NAMED = 20
+"""Deliveries that are named before it acts on them."""
 """Deliveries that are changed in one transaction."""
 MANY = 20
 """Deliveries from which on there is a progress bar."""
@@ -47,6 +49,8 @@ class Act:
     done: str
     rehearse: Callable[[asyncpg.Pool, Sequence[UUID]], Awaitable[list[dry.Part]]]
     do: Command
+    asks: bool = False
+    """True if it asks before it acts on deliveries that are named, too."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,8 @@ def discard(
     """
     Set deliveries aside: nothing of them that waits or failed is tried again.
 
-    What runs is stopped before its next step. Name deliveries by their ids, or choose them by a filter; before it
-    acts on a filter, it asks. A replay undoes it.
+    What runs is stopped before its next step. Name deliveries by their ids, or choose them by a filter. It names them
+    and asks first. A replay undoes it.
 
     Try:
         hookline inbox discard 3f9c2a --reason "test order"
@@ -203,6 +207,7 @@ def discarding(*, actor: str, reason: str) -> Act:
         done="discarded",
         rehearse=dry.discard,
         do=partial(commands.discard, actor=actor, reason=reason),
+        asks=True,
     )
 
 
@@ -217,8 +222,8 @@ def source_of(route: str) -> str:
 
 
 def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
-    """Do it, after confirmation if a filter chose; return the sources with a changed delivery."""
-    asks = not (chosen.numbers or yes or dry_run)
+    """Do it, after confirmation if a filter chose or the act asks; return the sources with a changed delivery."""
+    asks = not (yes or dry_run) and (act.asks or not chosen.numbers)
     if asks and not sys.stdin.isatty():
         raise ConfigurationError(
             f"There is no terminal to ask for confirmation. Nothing was {act.done}; add --yes, or see first what "
@@ -232,6 +237,8 @@ def _act(act: Act, chosen: Chosen, *, dry_run: bool, yes: bool) -> set[str]:
         console().print(would_be(act, parts))
         return set()
     if asks and planned:
+        names = on_database(lambda database: search.names(database, ids[:MAX_NAMED]))
+        console(stderr=True).print(f"For: {'; '.join(names)}{' …' * (len(ids) > MAX_NAMED)}")
         _agree(act, planned)
     acted = on_database(lambda database: each(database, act, ids)) if planned else 0
     message = outcome(act, ids, parts, acted)

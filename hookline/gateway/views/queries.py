@@ -59,7 +59,9 @@ async def effects_of(database: asyncpg.Pool, dispatches: Sequence[Row]) -> list[
     return await _with_facts(database, [{**effect, "request": of[effect["id"]]} for effect in effects])
 
 
-async def _with_facts(database: asyncpg.Pool, effects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+async def _with_facts(
+    database: asyncpg.Pool, effects: Iterable[Mapping[str, Any] | Row]
+) -> list[dict[str, Any]]:
     """Add to effects that a person decides about whom they concern."""
     rows = [dict(effect) for effect in effects]
     known = await choices.facts(database, [row["id"] for row in rows if row["state"] in EFFECT_STATES])

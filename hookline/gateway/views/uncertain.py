@@ -41,14 +41,18 @@ async def resolve(views: AdminViews, request: Request) -> Response:
     if happened not in SAID:
         raise not_found("effect")
     reference, confirmed = _lines(form.get("reference", "")), confirming.is_confirmed(form)
-    said: dict[str, Any] = {"reference": reference, "actor": views.actor(request), "dry_run": not confirmed}
+    options: dict[str, Any] = {
+        "reference": reference,
+        "actor": views.actor(request),
+        "dry_run": not confirmed,
+    }
     try:
         if happened == "by hand":
             fields = (line.partition("=") for line in _lines(form.get("answer", "")))
             answer = {name.strip(): value.strip() for name, _, value in fields}
-            sentence = await by_hand(views.settings, number, answer=answer, **said)
+            sentence = await by_hand(views.settings, number, answer=answer, **options)
         else:
-            sentence = await resolve_effect(views.settings, number, happened=happened == "yes", **said)
+            sentence = await resolve_effect(views.settings, number, happened=happened == "yes", **options)
     except HooklineError as error:
         raise Refused(409, "Not resolved", str(error)) from None
     if not confirmed:

@@ -428,10 +428,13 @@ async def test_a_discard_needs_a_reason_and_keeps_it(hookline, put, database):
     number = await put(dispatch="failed")
 
     without, empty = await hookline("discard", number), await hookline("discard", number, "--reason", " ")
-    ended = await hookline("discard", number, "--reason", "test order")
+    unasked = await hookline("discard", number, "--reason", "test order")
+    ended = await hookline("discard", number, "--reason", "test order", "--yes")
 
     row = await database.fetchrow("SELECT state, reason FROM deliveries")
-    assert ([2, 2, 0], ("discarded", "test order")) == ([without.code, empty.code, ended.code], tuple(row))
+    codes = [each.code for each in (without, empty, unasked, ended)]
+    assert ([2, 2, 2, 0], ("discarded", "test order")) == (codes, tuple(row))
+    assert "no terminal to ask" in unasked.err
     assert "1 delivery discarded." in ended.out
 
 
