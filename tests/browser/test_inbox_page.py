@@ -610,7 +610,7 @@ async def test_every_page_needs_no_script_fits_a_phone_and_names_its_fields(inbo
     [
         ("light", "light", 1120, 800, "/"),
         ("phone", "light", 390, 800, "/"),
-        ("delivery", "light", 1120, 1160, "/deliveries/{delivery}"),
+        ("delivery", "light", 1120, 1000, "/deliveries/{delivery}"),
         ("copy", "light", 1120, 900, "/deliveries/{delivery}/copy"),
         ("replay", "dark", 1120, 760, "/replay?source=jiwa"),
     ],
