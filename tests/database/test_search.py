@@ -16,6 +16,7 @@ from hookline.database.connection import database_url
 from hookline.gateway.views import queries
 from hookline.inbox import deliveries, dispatches, full_rows, search
 from hookline.inbox.search import Filter, Selection
+from hookline.journal import store
 from hookline.states import DELIVERIES
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -375,6 +376,9 @@ async def large(database, database_settings):
     asked = []
 
     async def init(connection):
+        await connection.set_type_codec(
+            "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
+        )
         connection.add_query_logger(lambda query: asked.append((query.query, query.args)))
 
     async with asyncpg.create_pool(
@@ -442,6 +446,8 @@ async def test_nothing_that_the_pages_ask_reads_a_whole_table(large, database, m
         "select": lambda: search.select(pool, Filter(state="held"), limit=50),
         "effects": lambda: queries.effects_of(pool, row["dispatches"]),
         "uncertain": lambda: queries.uncertain(pool),
+        "decisions": lambda: store.open_decisions(pool),
+        "names": lambda: search.names(pool, [row["id"]]),
         "counts": lambda: queries.counts(pool),
         "end": lambda: queries.end(pool),
     }.items():
