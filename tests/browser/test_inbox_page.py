@@ -139,6 +139,7 @@ async def test_a_step_that_a_person_did_by_hand_is_taken_as_done(inbox, page):
     await page.get_by_text("I did it by hand").click()
     await page.get_by_label("Its 2 references at the vendor").fill("LIC-1\nLIC-2")
     await follow(page, page.get_by_role("button", name="It is done").click())
+    await follow(page, page.get_by_role("button", name="It was done by hand: yes").click())
 
     await expect(page.get_by_role("status")).to_contain_text("done by hand at the vendor")
     await expect(page.get_by_text("I did it by hand")).to_have_count(0)

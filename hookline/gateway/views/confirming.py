@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from hookline.gateway.views.addresses import local
 from hookline.gateway.views.base import AdminViews
+from hookline.gateway.views.copying import exact
 
 CONFIRMED = "is confirmed"
 """The field by which the page that asks is known; no form of a flow has a name with a space."""
@@ -49,6 +50,6 @@ async def ask(
         follows=follows,
         button=button,
         action=request.url.path,
-        fields={**form, CONFIRMED: "yes"},
+        fields={name: exact(value) for name, value in form.items()} | {CONFIRMED: "yes"},
         back=local(form.get("back") or back),
     )
