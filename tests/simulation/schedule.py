@@ -33,6 +33,7 @@ KINDS: dict[str, dict[str, bool]] = {
     "within": {},
     "beyond": {"beyond": True},
     "goes-back": {"goes_back": True},
+    "taken-back": {"goes_back": True, "takes_back": True},
 }
 MAX_STEPS = 4_000
 RETRIES = 3
@@ -41,7 +42,7 @@ RESTORE_SECONDS = 10.0, 600.0
 """The shortest and the longest time that a restore takes: other processes than ours may live on meanwhile."""
 SET_ASIDE, UNDONE = 0.05, 0.1
 """How often an order is given up after an error, and after it was done."""
-TAKEN_BACK = 0.4
+TAKEN_BACK = 0.7
 """How often a person's word is taken back, if nothing is built on it by then."""
 
 OVER = ("intended", "failed", "uncertain", "undone")
@@ -78,13 +79,16 @@ class Problem(AssertionError):
 class Schedule:
     """A schedule of some orders, from its seed alone."""
 
-    def __init__(self, seed: int, *, beyond: bool = False, goes_back: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, beyond: bool = False, goes_back: bool = False, takes_back: bool = False
+    ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.world = World(self.random, LANDING, beyond, goes_back)
         self.world.stand_still = self._stand_still
         self.store = Store(self.world)
         self.beyond = beyond
+        self.takes_back = takes_back
         self.counts = self.random.random() < 0.5
         self.keys = [f"order-{number}" for number in range(self.random.choice((1, 1, 2, 3)))]
         self.runs: list[Run] = []
@@ -321,13 +325,14 @@ class Schedule:
             known = {each for other in self.world.rows for each in other["reference"]}
             there = [each for each in self.world.shown(key) if each not in known]
             self.store.resolve(number, there[:1], LATE_CHECKS[0])
-            if self.random.random() < TAKEN_BACK:
-                self._begin_run("", self._take_back(number))
+            if self.takes_back and self.random.random() < TAKEN_BACK:
+                self._begin_run("", self._take_back(number, key))
 
-    async def _take_back(self, number: int) -> None:
-        """A person takes back what they said a moment ago; who said it first is asked again."""
+    async def _take_back(self, number: int, key: str) -> None:
+        """A person takes back what they said a moment ago, and is asked again."""
         await Sleep(self.world.now + self.random.uniform(0, 10))
-        self.store.take_back(number)
+        if number <= len(self.world.rows) and self.world.rows[number - 1]["key"] == key:
+            self.store.take_back(number)
 
     # What must be
 

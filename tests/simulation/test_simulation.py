@@ -71,6 +71,15 @@ def test_what_lands_of_an_order_that_is_over_and_is_not_looked_for_is_found_out(
     assert is_found_out(1_200, beyond=True)
 
 
+def test_a_word_that_is_taken_back_though_a_run_went_on_from_it_is_found_out(monkeypatch):
+    async def unnoticed(_connection, _row):
+        return True
+
+    monkeypatch.setattr(journal, "_may_build_on", unnoticed)
+
+    assert is_found_out(2_000, **KINDS["taken-back"])
+
+
 def test_a_readback_that_is_left_out_is_found_out(monkeypatch):
     monkeypatch.setattr(journal, "next_for", lambda row, **_: _next_without_readback(row))
 
