@@ -4,7 +4,7 @@ import json
 import os
 import stat
 import subprocess
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -15,8 +15,8 @@ import websockets
 from commands import run_process
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from hookline import people, runtime
-from hookline.database import embedded, lent
+from hookline import runtime
+from hookline.database import embedded
 from hookline.gateway import prefect_proxy
 from hookline.gateway.views.session import SESSION
 
@@ -278,85 +278,6 @@ async def test_logging_out_ends_the_websockets_of_the_session(operator):
                 await socket.recv()
 
     assert 303 == (await operator.get("/prefect/")).status_code
-
-
-@pytest.fixture
-async def as_role(sandbox):
-    """Requests of a person with a role, from a page of the sandbox's gateway."""
-    url = sandbox.settings.gateway_url
-    async with AsyncExitStack() as stack:
-
-        async def log_in(role):
-            async with lent(sandbox.settings) as connection:
-                token = await people.add(connection, f"{role}-here", role, actor="test")
-            stack.push_async_callback(removed, f"{role}-here")
-            client = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=url, headers={"Origin": url}, timeout=30)
-            )
-            assert 303 == (await client.post("/login", data={"token": token})).status_code
-            return client
-
-        async def removed(name):
-            async with lent(sandbox.settings) as connection:
-                await people.remove(connection, name, actor="test")
-
-        yield log_in
-
-
-async def test_who_looks_reads_prefect_and_changes_nothing_there(as_role, prefect_api):
-    office, operates, decides = [await as_role(role) for role in people.GRANTED]
-    [deployment] = prefect_api.post(
-        "deployments/filter", json={"deployments": {"name": {"any_": ["default"]}}, "limit": 1}
-    ).json()
-    create = f"/prefect/api/deployments/{deployment['id']}/create_flow_run"
-    run = {
-        "parameters": {},
-        "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}},
-    }
-    reads = [
-        await office.get("/prefect/", headers={"Accept": "text/html"}, follow_redirects=True),
-        await office.get("/prefect/ui-settings"),
-        await office.post("/prefect/api/flow_runs/filter", json={"limit": 1}),
-        await office.post("/prefect/api/block_documents/filter", json={"limit": 1}),
-        await office.get(f"/prefect/api/deployments/{deployment['id']}"),
-    ]
-    refused = [
-        await office.post("/prefect/api/block_documents/filter", json=KEYS),
-        await decides.post("/prefect/api/block_documents/filter", json=KEYS),
-        await office.post(create, json=run),
-        await office.get("/prefect/api/admin/settings"),
-        await decides.patch(f"/prefect/api/deployments/{deployment['id']}", json={"paused": True}),
-        await operates.post(create, json=run | {"job_variables": {"command": "id"}}),
-    ]
-    started = await operates.post(create, json=run)
-    state = f"/prefect/api/flow_runs/{started.json()['id']}/set_state"
-    no_answer = await operates.post(state, json={"state": {"type": "COMPLETED"}})
-    cancelled = await operates.post(state, json={"state": {"type": "CANCELLED"}})
-    async with joined(office) as socket:
-        await socket.send(AUTH)
-        welcome = json.loads(await socket.recv())
-    with pytest.raises(InvalidHandshake):
-        async with joined(decides, path="/prefect/api/events/in"):
-            pass
-
-    assert [200] * len(reads) == [each.status_code for each in reads]
-    assert [403] * len(refused) == [each.status_code for each in refused]
-    assert (201, 403, 201) == (started.status_code, no_answer.status_code, cancelled.status_code)
-    assert "auth_success" == welcome["type"]
-
-
-async def test_a_removal_ends_the_websockets_of_the_person(as_role, sandbox):
-    office = await as_role(people.Role.LOOK)
-    async with joined(office) as socket:
-        await socket.send(AUTH)
-        await socket.recv()
-        async with lent(sandbox.settings) as connection:
-            await connection.execute("DELETE FROM sessions WHERE person = 'look-here'")
-        with suppress(ConnectionClosed):
-            while True:
-                await socket.recv()
-
-    assert 303 == (await office.get("/")).status_code
 
 
 async def test_commands_typed_beside_it_have_the_log_in_and_do_not_show_it(sandbox, until):
