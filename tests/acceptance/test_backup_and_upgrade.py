@@ -12,7 +12,7 @@ import subprocess
 import machine
 import pytest
 
-pytestmark = [pytest.mark.alone, pytest.mark.skipif(bool(machine.missing()), reason=str(machine.missing()))]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(machine.missing()), reason=str(machine.missing()))]
 
 NEWER = '''"""A migration that older code does not know."""
 
