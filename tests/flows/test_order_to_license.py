@@ -188,7 +188,7 @@ async def test_a_license_that_a_person_made_by_hand_is_mailed_and_noted(run, ven
 
     held = vendors.held(order)
     assert ("Failed", "Completed", ONE_OF_EACH) == (failed.name, state.name, held.counts)
-    assert "retry its run" in noted
+    assert "Retry its run" in noted
     assert f"LIC-PRO: {code}" == held.mails[0]["parameters"]["licenses"]
     assert code in held.notes[0]["NoteText"]
 
