@@ -65,8 +65,8 @@ def worker(tmp_path, repository, sandbox):
             stderr=subprocess.STDOUT,
         )
     yield log
-    process.terminate()
-    process.wait(30)
+    process.kill()  # its run has ended; asked to stop, it may take half a minute
+    process.wait()
 
 
 async def test_a_worker_of_ones_own_pool_runs_what_a_webhook_started(operator_of_flows, worker):
