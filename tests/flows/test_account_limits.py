@@ -23,7 +23,7 @@ class Busy(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request):
         self.now += 1
         self.most = max(self.most, self.now)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)  # longer than it takes to ask Prefect for a slot
         try:
             return await super().handle_async_request(request)
         finally:
