@@ -73,8 +73,8 @@ OPEN_IT = {
     "waits show": "waits show 1",
 }
 """Every command that opens the database, as it is typed."""
-BEHIND = {"listen", "render", "secrets rotate", "sources confirm"}
-"""Those that ask another server or a person before they open it, by the same pool."""
+BEHIND = {"listen", "prefect-services", "render", "secrets rotate", "sources confirm"}
+"""Those that ask another server or a person before they open it, by the same pool, or need a Redis."""
 PROCESSES = {"engine", "gateway", "prefect", "worker"}
 OTHERS = {
     "bench",
@@ -91,6 +91,7 @@ OTHERS = {
     "restart",
     "restore",
     "sandbox",
+    "secrets shared",
     "send",
     "service install",
     "service status",
@@ -186,7 +187,7 @@ async def test_each_command_says_which_version_is_needed(newer, database_setting
 
 
 def test_every_command_is_tried_or_opens_no_database():
-    assert sorted([*OPEN_IT, *BEHIND, *PROCESSES, *OTHERS]) == sorted(
+    assert sorted([*OPEN_IT, *BEHIND, *PROCESSES, *OTHERS, "rehearse"]) == sorted(
         " ".join(path) for path in commands(app)
     )
 
@@ -245,6 +246,15 @@ async def test_one_that_starts_ends_and_says_which_version_is_needed(database, n
 
     assert 1 == code, said
     assert SENTENCE.search(said), said
+
+
+async def test_a_rehearsal_says_so_and_begins_nothing(database, newer, start):
+    await newer()
+
+    code, said = await ended(start("rehearse", "--since", "30d"))
+
+    assert 2 == code, said
+    assert SENTENCE.search(re.sub(r"\s+", " ", said)), said
 
 
 async def test_an_engine_that_runs_ends_by_itself_and_leaves_all_that_waits(database, newer, start):
