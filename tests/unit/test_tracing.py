@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextvars import copy_context
 
 import pytest
 from hypothesis import given
@@ -281,3 +282,19 @@ def test_an_exporter_that_fails_raises_nothing_where_the_work_is(monkeypatch, ca
     assert Counter({"Exception while exporting Span.": 1}) == Counter(
         each.getMessage() for each in caplog.records
     )
+
+
+def test_work_that_goes_on_in_another_context_keeps_its_span(spans):
+    """As a dispatch does in a batch, whose flow run has a context of its own."""
+    elsewhere = copy_context()
+    with tracing.span("dispatch"):
+        here = tracing.Current()
+
+    def call():
+        with here.current(), tracing.span("zentitle call"):
+            pass
+
+    elsewhere.run(call)
+
+    [dispatch, call] = spans.get_finished_spans()
+    assert dispatch.context.span_id == call.parent.span_id
