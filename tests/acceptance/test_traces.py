@@ -120,7 +120,6 @@ def everything(collector):
         **own_ports(),
         HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_BATCH_BACKLOG="4",
-        HOOKLINE_SEND_TRACEPARENT="zentitle",
         HOOKLINE_RETRY_SECONDS="0.2",
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.address,
         OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20key-of-the-collector",
@@ -210,21 +209,7 @@ async def has(collector, trace, name):
     return any(span.trace == trace and span.name == name for span in list(collector.spans))
 
 
-async def test_only_the_vendor_that_the_settings_name_is_sent_a_context(business, everything):
-    order = await business.order(("LIC-PRO", 1))
-    await business.noted(order)
-
-    async with httpx.AsyncClient() as client:
-        asked = {
-            vendor: (await client.get(f"{everything.simulator(vendor)}/_sandbox/requests")).text
-            for vendor in ("zentitle", "jiwa", "sensorpro")
-        }
-    assert {"zentitle": True, "jiwa": False, "sensorpro": False} == {
-        vendor: "traceparent" in text for vendor, text in asked.items()
-    }
-
-
-async def test_of_a_backlog_each_delivery_has_a_trace_of_its_own(business, traced):
+async def test_of_many_that_waited_each_delivery_has_a_trace_of_its_own(business, traced):
     assert 0 == business.run("inbox", "pause", "jiwa", "--reason", "a backlog").returncode
     orders = [await business.order(("LIC-PRO", 1)) for _ in range(BACKLOG)]
     assert 0 == business.run("inbox", "resume", "jiwa").returncode
@@ -233,10 +218,8 @@ async def test_of_a_backlog_each_delivery_has_a_trace_of_its_own(business, trace
     traces = [await traced(order) for order in orders]
 
     codes = [Counter(span.name for span in spans)["zentitle create_license_codes"] for spans in traces]
-    dispatches = [span for spans in traces for span in spans if span.name.startswith("dispatch ")]
     assert BACKLOG == len({spans[0].trace for spans in traces})
     assert [1] * BACKLOG == codes
-    assert any(span.attributes["hookline.in_batch"] for span in dispatches)
 
 
 async def test_a_collector_that_hangs_stops_no_order(business, collector):
