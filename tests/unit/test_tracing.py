@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextvars import copy_context
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from pydantic import SecretStr
 
 from hookline import redaction, tracing
+from hookline.clients import VendorError
+from hookline.clients.jiwa import JiwaClient, JiwaKey
 
 SENDER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -281,3 +286,39 @@ def test_an_exporter_that_fails_raises_nothing_where_the_work_is(monkeypatch, ca
     assert Counter({"Exception while exporting Span.": 1}) == Counter(
         each.getMessage() for each in caplog.records
     )
+
+
+def test_work_that_goes_on_in_another_context_keeps_its_span(spans):
+    """As a dispatch does in a batch, whose flow run has a context of its own."""
+    elsewhere = copy_context()
+    with tracing.span("dispatch"):
+        here = tracing.Current()
+
+    def call():
+        with here.current(), tracing.span("zentitle call"):
+            pass
+
+    elsewhere.run(call)
+
+    [dispatch, call] = spans.get_finished_spans()
+    assert dispatch.context.span_id == call.parent.span_id
+
+
+@pytest.mark.parametrize(("accounts", "expected"), [(set(), False), ({"jiwa"}, True), ({"zentitle"}, False)])
+async def test_a_call_carries_its_context_in_lower_case_where_the_settings_say_so(
+    accounts, expected, spans, monkeypatch
+):
+    sent = []
+
+    def answer(request):
+        sent.extend(name for name, _ in request.headers.raw)
+        return httpx.Response(404, json={})
+
+    monkeypatch.setattr(tracing._traces, "accounts", frozenset(accounts))
+    key = JiwaKey(SecretStr("a-key-of-jiwa"))
+    async with JiwaClient("http://127.0.0.1:9", key, transport=httpx.MockTransport(answer)) as jiwa:
+        with pytest.raises(VendorError):
+            await jiwa.get_sales_order(InvoiceID="1")
+
+    assert expected == (b"traceparent" in sent)
+    assert 404 == spans.get_finished_spans()[0].attributes["http.response.status_code"]
