@@ -307,7 +307,7 @@ def library_believes(secret, headers, body):
 def test_the_headers_that_hold_secrets_anywhere_and_the_source_s_own_are_never_stored():
     anywhere = {
         *("authorization", "cookie", "proxy-authorization"),
-        *("svix-signature", "webhook-signature", "x-hookline-key"),
+        *("svix-signature", "webhook-signature", "x-hookline-proxy", "x-hookline-key"),
     }
     secret = {*anywhere, "x-my-token"}
 
