@@ -4,12 +4,13 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
+import asyncpg
 from cyclopts import Parameter, validators
 from rich.progress import Progress
 
@@ -37,10 +38,17 @@ class CannotRehearse(HooklineError):
     exit_code = CANNOT
 
 
+OLDER = (
+    "The database of what runs has an older schema, which this code cannot read. Leave it as it is: restore a backup "
+    "of it into a home of its own, start that with this code, which holds everything, and rehearse with its "
+    "HOOKLINE_HOME (docs/rehearsing.md)."
+)
+
+
 def rehearse(
     *,
     since: Annotated[
-        str, Parameter(help="Received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago. UTC.")
+        str, Parameter(help="Received at this time or later: 2026-11-22T14:30, or 45m, 2h, 3d ago.")
     ] = "30d",
     source: Annotated[str | None, Parameter(help="Only of this source.")] = None,
     route: Annotated[str | None, Parameter(help="Only by this route.")] = None,
@@ -114,9 +122,24 @@ def _rehearse(choice: Choice, *, read_from_vendors: bool, quiet: bool) -> "Repor
 
 
 async def _require_reachable(real: "Settings") -> None:
-    from hookline.database import connect
+    """Raise HooklineError if no database answers, or one of newer code; an older schema may do."""
+    from hookline.database import schema
+    from hookline.database.connection import connect_to_any
 
-    await (await connect(real)).close()
+    connection = await connect_to_any(real)
+    try:
+        await schema.require_known(connection, await schema.revision(connection))
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _old_schema() -> Iterator[None]:
+    """Say what to do where what is read is not there yet: never to bring up to date what older code works on."""
+    try:
+        yield
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        raise CannotRehearse(OLDER) from None
 
 
 async def _run(
@@ -148,7 +171,7 @@ async def _run(
     urls = (current.prefect_api_url, database_url(current), database_url(real))
     network.guard(set().union(*map(network.addresses_of, urls)), outside.missing)
     try:
-        with doors.rehearsing(outside), database_errors(real):
+        with doors.rehearsing(outside), database_errors(real), _old_schema():
             return await Rehearsal(real, current, files, confined).run(choice, on_progress)
     finally:  # Prefect's threads in this process must send their rest before the server stops
         confined.close()

@@ -12,11 +12,13 @@ import pytest
 from commands import run_here
 from pydantic import SecretStr
 
-from hookline.cli import app
-from hookline.database import embedded, schema
+from hookline.cli import app, rehearse
+from hookline.cli.inbox.filters import database_errors
+from hookline.database import connect, embedded, schema
 from hookline.database.connection import database_url, pool
 from hookline.database.errors import OtherSchema
 from hookline.database.migrate import upgrade
+from hookline.errors import HooklineError
 from hookline.health.servers import check_database
 from hookline.sandbox.stack import free_port
 from hookline.version import this_hookline
@@ -255,6 +257,21 @@ async def test_a_rehearsal_says_so_and_begins_nothing(database, newer, start):
 
     assert 2 == code, said
     assert SENTENCE.search(re.sub(r"\s+", " ", said)), said
+
+
+async def test_a_rehearsal_reads_an_older_schema_and_never_asks_to_change_it(
+    database, database_settings, monkeypatch
+):
+    monkeypatch.setattr(schema, "KNOWN", [*schema.KNOWN, "0005"])
+    await rehearse._require_reachable(database_settings)
+    with pytest.raises(OtherSchema, match="Bring it up to date"):
+        await connect(database_settings)
+
+    with pytest.raises(HooklineError) as told, database_errors(database_settings), rehearse._old_schema():
+        await database.execute("SELECT what_comes_later FROM effects")
+
+    assert (2, rehearse.OLDER) == (told.value.exit_code, str(told.value))
+    assert "hookline.database" not in rehearse.OLDER
 
 
 async def test_an_engine_that_runs_ends_by_itself_and_leaves_all_that_waits(database, newer, start):
