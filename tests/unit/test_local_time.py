@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hookline.cli.inbox.filters import moment
 from hookline.gateway.views import addresses
 from hookline.gateway.views.rendering import TEMPLATES
 from hookline.inbox.search import Filter
@@ -15,6 +16,7 @@ from hookline.local_time import (
     use_time_zone,
     zone_key,
 )
+from hookline.settings import settings
 
 
 def utc(text):
@@ -99,3 +101,13 @@ def test_a_time_of_a_page_has_utc_in_its_title_and_for_machines(zone):
 def test_a_zone_that_there_is_not_is_told(name):
     with pytest.raises(ValueError, match="is no name of a time zone, such as Europe/Amsterdam"):
         time_zone(name)
+
+
+def test_an_option_is_read_in_the_firm_s_zone_before_anything_else_is_set_up(monkeypatch):
+    monkeypatch.setenv("HOOKLINE_TIME_ZONE", "Pacific/Auckland")
+    settings.cache_clear()
+
+    read = moment("--until", "2026-07-01T12:00", utc("2026-07-02T00:00"))
+
+    settings.cache_clear()
+    assert utc("2026-07-01T00:00") == read

@@ -18,8 +18,8 @@ from hookline.database.connection import close_pool, unreachable
 from hookline.database.types import Row
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.inbox import search, stats
-from hookline.local_time import from_here, table_time
-from hookline.settings import Settings
+from hookline.local_time import from_here, table_time, use_time_zone
+from hookline.settings import Settings, settings
 from hookline.states import DELIVERIES
 
 if TYPE_CHECKING:
@@ -111,11 +111,11 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
     """
     if text is None:
         return None
+    use_time_zone(settings().time_zone)  # options are read before the process is set up
     try:
         if ago := _AGO.fullmatch(text):
             return now - timedelta(seconds=int(ago["number"]) * _SECONDS[ago["unit"]])
-        time = datetime.fromisoformat(text)
-        return from_here(time)
+        return from_here(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise ConfigurationError(
             f"{option} {text!r} is not a time. Write one such as 2026-11-22, 2026-11-22T14:30 or "
