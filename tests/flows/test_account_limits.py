@@ -20,10 +20,14 @@ class Busy(httpx.AsyncHTTPTransport):
 
     now = most = 0
 
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
     async def handle_async_request(self, request):
         self.now += 1
         self.most = max(self.most, self.now)
-        await asyncio.sleep(0.5)  # longer than it takes to ask Prefect for a slot
+        await asyncio.sleep(self.seconds)
         try:
             return await super().handle_async_request(request)
         finally:
@@ -55,9 +59,9 @@ async def limited(prefect):
     await JiwaCredentials.adelete("limited")
 
 
-async def calls(account, number):
-    """The most calls under way at once, of so many that begin together."""
-    transport = Busy()
+async def calls(account, number, seconds=0.05):
+    """The most calls under way at once, of so many that begin together and take so long."""
+    transport = Busy(seconds)
     key = JiwaKey(account.api_key)
     async with JiwaClient(account.base_url, key, limiter=account.limiter(), transport=transport) as client:
         await asyncio.gather(*(client.get_system_info() for _ in range(number)))
@@ -67,7 +71,8 @@ async def calls(account, number):
 async def test_no_more_calls_are_under_way_than_the_account_allows(limited):
     account, _ = await limited(concurrent_calls=2)
 
-    assert 2 == await calls(account, 8)
+    # Longer than it takes to ask Prefect for a slot, or the second would never begin before the first ends.
+    assert 2 == await calls(account, 8, seconds=0.5)
 
 
 async def test_calls_a_second_are_counted_by_prefect(prefect, limited):
