@@ -121,7 +121,7 @@ async def _check_servers(
 
     found = await asyncio.gather(
         in_time("PostgreSQL", servers.check_database(current)),
-        in_time("Prefect API", checks.check_prefect(current, work_pools)),
+        in_time("Prefect API", checks.check_prefect(current, work_pools), None),
         in_time("Redis", servers.check_redis(current)),
         in_time("encryption key", servers.check_encryption_key(current)),
         in_time("gateway", servers.check_gateway(current)),

@@ -52,15 +52,23 @@ def redacted_line(error: object) -> str:
 
 
 async def in_time(
-    check: str, findings: Awaitable[list[Finding]], seconds: float = CHECK_SECONDS
+    check: str, findings: Awaitable[list[Finding]], seconds: float | None = CHECK_SECONDS
 ) -> list[Finding]:
-    """Return what a check finds; if it fails or takes too long, a finding that says so: the other checks go on."""
+    """
+    Return what a check finds; if it fails or takes too long, a finding that says so: the other checks go on.
+
+    `seconds` is None for a check whose parts have times of their own.
+    """
     try:
         async with asyncio.timeout(seconds):
             return await findings
     except TimeoutError:
         advice = "Check its address and the network, and that it is running."
-        return [Finding(check, "problem", f"no answer within {seconds:g} s", advice)]
+        return [
+            Finding(
+                check, "problem", f"no answer {f'within {seconds:g} s' if seconds else 'in time'}", advice
+            )
+        ]
     except HooklineError as error:
         return [problem(check, error)]
     except Exception as error:  # noqa: BLE001  (one broken check must not hide the others)

@@ -35,6 +35,8 @@ from hookline.provisioning.placement import WORK_POOL, Where
 from hookline.settings import VENDORS, Settings
 
 IMPORT_SECONDS: Final = 60.0
+ASKING_SECONDS: Final = 20.0
+"""For a check that asks Prefect once or more for each deployment, which takes a while on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -96,36 +98,36 @@ def check_flows(flows: Flows, hooks: Hooks | None) -> list[Finding]:
 async def check_prefect(settings: Settings, work_pools: Mapping[str, str] | None) -> list[Finding]:
     """Check the Prefect API and what `hookline apply` makes there; `work_pools` is None if they are not known."""
     async with get_client() as client:
-        if failure := await client.api_healthcheck():
-            url, why = settings.prefect_api_url, redacted_line(failure) or type(failure).__name__
-            advice = START if settings.has_own_prefect else "Check PREFECT_API_URL."
-            api = Finding("Prefect API", "problem", f"{url} does not answer: {why}", advice)
+        [api] = await in_time("Prefect API", _check_api(client, settings))
+        if api.state == "problem":
             return [api, *_skipped("the Prefect API does not answer")]
-        api = await _check_version(client, settings)
         if work_pools is None:
             return [api, *_skipped("prefect.yaml cannot be read")]
-        pools = sorted(set(work_pools.values()))
-        return [
-            api,
-            await _check_applied(client, work_pools),
-            *[await _check_work_pool(client, pool) for pool in pools],
-            await schedules.check(client),
-        ]
+        found = await asyncio.gather(
+            in_time("deployments", _check_applied(client, work_pools), ASKING_SECONDS),
+            in_time("work pool", _check_work_pools(client, work_pools.values())),
+            in_time("schedules", schedules.check(client), ASKING_SECONDS),
+        )
+        return [api, *(finding for part in found for finding in part)]
 
 
 def _skipped(why: str) -> list[Finding]:
     return [Finding(check, "skipped", why) for check in ("deployments", "work pool")]
 
 
-async def _check_version(client: PrefectClient, settings: Settings) -> Finding:
+async def _check_api(client: PrefectClient, settings: Settings) -> list[Finding]:
+    if failure := await client.api_healthcheck():
+        url, why = settings.prefect_api_url, redacted_line(failure) or type(failure).__name__
+        advice = START if settings.has_own_prefect else "Check PREFECT_API_URL."
+        return [Finding("Prefect API", "problem", f"{url} does not answer: {why}", advice)]
     server_version = await client.api_version()
     if server_version != prefect_version:
         detail = f"{settings.prefect_api_url} is {server_version}, and Hookline uses {prefect_version}"
-        return Finding("Prefect API", "warning", detail, "Install the same version for both.")
-    return Finding("Prefect API", "ok", f"{server_version} at {settings.prefect_api_url}")
+        return [Finding("Prefect API", "warning", detail, "Install the same version for both.")]
+    return [Finding("Prefect API", "ok", f"{server_version} at {settings.prefect_api_url}")]
 
 
-async def _check_applied(client: PrefectClient, deployments: Iterable[str]) -> Finding:
+async def _check_applied(client: PrefectClient, deployments: Iterable[str]) -> list[Finding]:
     missing = []
     for name in deployments:
         try:
@@ -133,8 +135,12 @@ async def _check_applied(client: PrefectClient, deployments: Iterable[str]) -> F
         except ObjectNotFound:
             missing.append(name)
     if missing:
-        return Finding("deployments", "problem", f"missing: {', '.join(missing)}", "hookline apply")
-    return Finding("deployments", "ok", ", ".join(deployments))
+        return [Finding("deployments", "problem", f"missing: {', '.join(missing)}", "hookline apply")]
+    return [Finding("deployments", "ok", ", ".join(deployments))]
+
+
+async def _check_work_pools(client: PrefectClient, names: Iterable[str]) -> list[Finding]:
+    return [await _check_work_pool(client, name) for name in sorted(set(names))]
 
 
 async def _check_work_pool(client: PrefectClient, name: str) -> Finding:

@@ -40,7 +40,7 @@ class Overdue:
     """Time at which the last run completed; None: never."""
 
 
-async def check(client: PrefectClient) -> Finding:
+async def check(client: PrefectClient) -> list[Finding]:
     """
     Check that no schedule is overdue.
 
@@ -49,8 +49,8 @@ async def check(client: PrefectClient) -> Finding:
     """
     found = await overdue(client, datetime.now(UTC))
     if not found:
-        return Finding("schedules", "ok", "each active one completed recently, or is new")
-    return Finding("schedules", "problem", "; ".join(each.what for each in found), ADVICE)
+        return [Finding("schedules", "ok", "each active one completed recently, or is new")]
+    return [Finding("schedules", "problem", "; ".join(each.what for each in found), ADVICE)]
 
 
 async def overdue(client: PrefectClient, now: datetime) -> list[Overdue]:

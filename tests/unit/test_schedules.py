@@ -69,7 +69,7 @@ async def test_a_schedule_is_overdue_after_three_periods_without_a_run_that_comp
 
 
 async def test_doctor_says_which_and_since_when():
-    finding = await schedules.check(Prefect(last=timedelta(days=3)))
+    [finding] = await schedules.check(Prefect(last=timedelta(days=3)))
 
     assert ("problem", "schedules") == (finding.state, finding.check)
     assert "tickets/default: due every 5 min, and the last completed run ended" in finding.detail
