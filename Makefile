@@ -46,7 +46,7 @@ up: setup ## Run everything in the foreground, against the sandbox vendors
 	@$(BIN)/hookline up --sandbox $(ARGS)
 
 test: dev ## Run every test; ARGS="tests/unit -k name" for some
-	@$(BIN)/python -m pytest --numprocesses=3 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 $(ARGS)
 
 chaos: dev ## Prove it: orders while everything dies; SEED=, ORDERS=
 	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),5000) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -53,6 +54,7 @@ from hookline.clients.jiwa.models import NewLine
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from hookline.database.migrate import upgrade
+from hookline.errors import HooklineError
 from hookline.inbox import search
 from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from hookline.settings import Settings, settings
@@ -144,23 +146,39 @@ def pytest_runtest_makereport(item):
     return (yield)
 
 
-@pytest.fixture(scope="session")
-def everything() -> Iterator[SandboxStack]:
+class OneSandbox:
     """What `hookline up --sandbox` runs, in real processes; the environment of the tests leads to it."""
+
+    def __init__(self):
+        self.running: SandboxStack | None = None
+        self.failed: Exception | None = None
+        self._end = ExitStack()
+
+    def get(self) -> SandboxStack:
+        """Return it; started when first asked for, and if that fails not tried again, which takes minutes."""
+        if self.failed is not None:
+            raise self.failed
+        if self.running is None:
+            try:
+                self.running = self._end.enter_context(_sandbox())
+            except HooklineError as error:
+                self.failed = error
+                raise
+        return self.running
+
+    def end(self) -> None:
+        """End it, if it runs: after its last test it would only take the time of others."""
+        self.running = None
+        self._end.close()
+
+
+def _sandbox():
     import blocks  # noqa: F401  (the address of their logos is read now, before the sandbox has its ports)
 
     catalog = Path(os.environ["HOOKLINE_HOME"], "catalog.yaml")
-    catalog.write_text(
-        with_parts(
-            SHIPPED_CATALOG.read_text(encoding="utf-8"),
-            "credits",
-            "renewals",
-            "trials",
-            "customers",
-            "offline",
-        )
-    )
-    with sandbox_stack(
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    catalog.write_text(with_parts(shipped, "credits", "renewals", "trials", "customers", "offline"))
+    return sandbox_stack(
         **own_ports(),
         HOOKLINE_CATALOG=str(catalog),
         HOOKLINE_RECORD_URLS=",".join(
@@ -175,8 +193,18 @@ def everything() -> Iterator[SandboxStack]:
         PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS="5",
         PREFECT_WORKER_QUERY_SECONDS="1",
         PREFECT_API_AUTH_STRING=PREFECT_AUTH,
-    ) as running:
-        yield running
+    )
+
+
+SANDBOX = OneSandbox()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem):
+    done = yield
+    if nextitem is None or not nextitem.nodeid.startswith(SANDBOXED):
+        SANDBOX.end()
+    return done
 
 
 @pytest.fixture
@@ -187,7 +215,7 @@ def sandbox(request) -> SandboxStack:
     # Only the stories look at the first runs of schedules, which cost a process each.
     alone = needed_by.startswith(RUNS) and "PYTEST_XDIST_WORKER" in os.environ
     os.environ["HOOKLINE_FIRST_RUNS"] = "false" if alone else "true"
-    return request.getfixturevalue("everything")
+    return SANDBOX.get()
 
 
 class Environment:

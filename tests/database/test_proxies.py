@@ -48,9 +48,10 @@ SECRET = "secret-of-the-large-source-here"
 BODY = '{"order":  "Zoë\\u00e9 § 7",\r\n\t"n": 1.10, "n2": 1e2 }\n\n'.encode()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+def free_ports():
+    """Two free ports; asked for one after the other, they could be the same."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 @contextmanager
@@ -84,8 +85,8 @@ def changed(text, **replaced):
 
 @contextmanager
 def caddy(folder, gateway_port):
-    port = free_port()
-    own = f"{{\n\tadmin off\n\tskip_install_trust\n\tlocal_certs\n\thttp_port {free_port()}\n\thttps_port {port}\n}}\n"
+    port, plain = free_ports()
+    own = f"{{\n\tadmin off\n\tskip_install_trust\n\tlocal_certs\n\thttp_port {plain}\n\thttps_port {port}\n}}\n"
     shipped = (ROOT / "deploy/Caddyfile").read_text()
     (folder / "Caddyfile").write_text(
         own + changed(shipped, **{"127.0.0.1:8400": f"127.0.0.1:{gateway_port}"})
@@ -104,13 +105,13 @@ def caddy(folder, gateway_port):
 
 @contextmanager
 def nginx(folder, gateway_port):
-    port = free_port()
+    port, plain = free_ports()
     self_signed(folder)
     shipped = (ROOT / "deploy/nginx.conf").read_text()
     ours = {
         "127.0.0.1:8400": f"127.0.0.1:{gateway_port}",
         "listen 443 ssl": f"listen {port} ssl",
-        "listen 80;": f"listen {free_port()};",
+        "listen 80;": f"listen {plain};",
         "/etc/letsencrypt/live/hooks.example.com/fullchain.pem": str(folder / "certificate.pem"),
         "/etc/letsencrypt/live/hooks.example.com/privkey.pem": str(folder / "key.pem"),
     }
@@ -147,7 +148,7 @@ def self_signed(folder):
 
 @pytest.fixture(scope="module")
 def prefect_port():
-    return free_port()
+    return free_ports()[0]
 
 
 @pytest.fixture(scope="module")
