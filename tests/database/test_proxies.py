@@ -48,6 +48,10 @@ SECRET = "secret-of-the-large-source-here"
 BODY = '{"order":  "Zoë\\u00e9 § 7",\r\n\t"n": 1.10, "n2": 1e2 }\n\n'.encode()
 
 
+def free_port():
+    return free_ports()[0]
+
+
 def free_ports():
     """Two free ports; asked for one after the other, they could be the same."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
@@ -148,7 +152,7 @@ def self_signed(folder):
 
 @pytest.fixture(scope="module")
 def prefect_port():
-    return free_ports()[0]
+    return free_port()
 
 
 @pytest.fixture(scope="module")
