@@ -43,6 +43,7 @@ def run_here(*words, given="", env=None, cwd="."):
         warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
         patch.chdir(cwd)
         process = {"argv": ["hookline", *words], "stdin": stdin, "stdout": out, "stderr": err}
+        process["path"] = [*sys.path]  # a command adds its project
         for name, value in process.items():
             patch.setattr(sys, name, value)
         patch.setattr(asyncio, "run", _closing(asyncio.run))

@@ -55,7 +55,7 @@ def on_path(*folders):
         try:
             yield
         finally:
-            packages = {"vendors", *(path.name for each in folders for path in each.glob("*"))}
+            packages = {*(path.name for each in folders for path in each.glob("*"))}
             for name in set(sys.modules) - before:
                 if name.partition(".")[0] in packages:
                     del sys.modules[name]
@@ -65,5 +65,7 @@ def on_path(*folders):
 
 
 def _forget():
+    for name in [each for each in sys.modules if each.partition(".")[0] == "vendors"]:
+        del sys.modules[name]  # a package of many folders, which keeps the last ones when none is left
     vendors._read.cache_clear()
     facts_of.cache_clear()
