@@ -416,6 +416,7 @@ class Cable:
         self.to = httpx.URL(address)
         self.after = after
         self.cuts = 0
+        self.carrying = set()
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self.carry, "127.0.0.1", 0)
@@ -424,8 +425,12 @@ class Cable:
 
     async def __aexit__(self, *_):
         self.server.close()
+        for each in self.carrying:
+            each.cancel()
+        await asyncio.gather(*self.carrying, return_exceptions=True)
 
     async def carry(self, reader, writer):
+        self.carrying.add(asyncio.current_task())
         there, here = await asyncio.open_connection(self.to.host, self.to.port)
         left = self.after
         up = asyncio.create_task(self.pass_on(reader, here))
