@@ -166,8 +166,8 @@ def _limits():
 @pytest.fixture(scope="module")
 def containers(repository):
     running = Containers(Path(tempfile.mkdtemp(prefix="hookline-image-")), repository)
-    running.build()
     try:
+        running.build()
         running.start_postgres()
         running.start("prefect")
         running.healthy("prefect")
