@@ -20,6 +20,7 @@ import uvicorn
 from prefect.cli._server_utils import _run_all_services
 from prefect.server.api.server import create_app
 from prefect.server.database import provide_database_interface
+from prefect.server.models.block_registration import run_block_auto_registration
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.responses import PlainTextResponse
@@ -97,9 +98,16 @@ def names(host: str) -> frozenset[str]:
 
 
 async def migrate() -> None:
-    """Bring Prefect's database to its schema, one server after another: two at once would each begin, and one fail."""
+    """
+    Bring Prefect's database to its schema, and its own block types into it.
+
+    One server after another: two at once would each begin, and one fail.
+    """
+    database = provide_database_interface()
     async with _migrating():
-        await provide_database_interface().create_db()
+        await database.create_db()
+        async with await database.session() as session:
+            await run_block_auto_registration(session=session)
 
 
 @asynccontextmanager
@@ -126,8 +134,9 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--services", action="store_true", help="no API: what runs beside it")
     options = parser.parse_args()
-    # Not by the server itself: it would do so at the same time as others.
+    # Neither by the server itself: it would do so at the same time as others.
     os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "false"
+    os.environ["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
     if options.services:
         serve_in_background()
     elif options.port is None:
