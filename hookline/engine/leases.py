@@ -234,17 +234,15 @@ class Leases:
 
     async def _silent(self, database: asyncpg.Pool) -> list[UUID]:
         """
-        Return dispatches with a lease longer than any is given, not renewed for as long as one lasts.
+        Return dispatches with a lease longer than their engine's are, not renewed for as long as one lasts.
 
         The database's clock was set back; this process's own clock shows that their engine is silent.
         """
         now, before = time.monotonic(), self._too_long
-        rows = await dispatches.leased_for_too_long(database, self.lease)
-        self._too_long = {
-            (row["id"], row["lease_until"]): before.get((row["id"], row["lease_until"]), now) for row in rows
-        }
-        seconds = self.lease.total_seconds()
-        return [dispatch_id for (dispatch_id, _), since in self._too_long.items() if now - since > seconds]
+        rows = await dispatches.leased_for_too_long(database)
+        seen = {(row["id"], row["lease_until"]): row["lease"].total_seconds() for row in rows}
+        self._too_long = {each: before.get(each, now) for each in seen}
+        return [each[0] for each, since in self._too_long.items() if now - since > seen[each]]
 
     def _end_of_lease(self) -> float:
         """Return the end of a lease that begins now; the database's clock begins it later, never sooner."""

@@ -174,7 +174,7 @@ async def claim(
         )
         UPDATE dispatches d
         SET state = 'running', attempts = d.attempts + 1, quiet = NULL, lease_owner = $1, lease_until = now() + $3,
-            started_at = coalesce(d.started_at, now())
+            lease = $3, started_at = coalesce(d.started_at, now())
         FROM (SELECT id, lease_owner FROM free ORDER BY turn, seq LIMIT $2) AS chosen WHERE d.id = chosen.id
         RETURNING d.*, chosen.lease_owner AS left_by,
                   (SELECT received_at FROM deliveries WHERE id = d.delivery_id) AS received_at
@@ -318,11 +318,14 @@ async def is_alive(database: asyncpg.Pool, engine: str) -> None:
     )
 
 
-async def leased_for_too_long(database: asyncpg.Pool, lease: timedelta) -> list[asyncpg.Record]:
-    """Return dispatches whose lease is from before the database's clock was set back, and may last for hours."""
+async def leased_for_too_long(database: asyncpg.Pool) -> list[asyncpg.Record]:
+    """
+    Return dispatches whose lease is from before the database's clock was set back, and may last for hours.
+
+    Each with how long a lease of its engine lasts.
+    """
     return await database.fetch(
-        "SELECT id, lease_until FROM dispatches WHERE state = 'running' AND lease_until > now() + 2 * $1::interval",
-        lease,
+        "SELECT id, lease_until, lease FROM dispatches WHERE state = 'running' AND lease_until > now() + 2 * lease"
     )
 
 
@@ -348,7 +351,7 @@ async def renew(
     """Renew the leases of dispatches that this engine has claimed; return those that are still its own."""
     renewed = await database.fetch(
         """
-        UPDATE dispatches SET lease_until = now() + $3
+        UPDATE dispatches SET lease_until = now() + $3, lease = $3
         WHERE id = ANY($2) AND state = 'running' AND lease_owner = $1 RETURNING id
         """,
         owner,

@@ -404,7 +404,8 @@ async def test_a_lease_from_before_the_clock_was_set_back_runs_out_unless_somebo
     set_clock(monkeypatch, "hookline.engine.leases", lambda: now)
     abandoned = await bench.dispatch("abandoned")
     renewed = await bench.dispatch("renewed")
-    await dispatches.claim(database, "another", limit=2, lease=timedelta(hours=1))
+    await dispatches.claim(database, "another", limit=2, lease=LEASE)
+    await database.execute("UPDATE dispatches SET lease_until = now() + interval '1 hour'")
     leases, _ = await bench.engine()
 
     await leases.take_over()
@@ -419,6 +420,20 @@ async def test_a_lease_from_before_the_clock_was_set_back_runs_out_unless_somebo
 
     states = [(await bench.row(delivery))["state"] for delivery in (abandoned, renewed)]
     assert ("running", ["dispatched", "running"]) == (early, states)
+
+
+async def test_an_engine_with_longer_leases_than_others_keeps_what_it_works_on(bench, database, monkeypatch):
+    now = 0.0
+    set_clock(monkeypatch, "hookline.engine.leases", lambda: now)
+    await bench.dispatch("long")
+    await dispatches.claim(database, "another", limit=1, lease=LEASE * 10)
+    leases, _ = await bench.engine()
+
+    await leases.take_over()
+    now = LEASE.total_seconds() * 9
+    await leases.take_over()
+
+    assert ["running"] == [row["state"] for row in await database.fetch("SELECT state FROM dispatches")]
 
 
 async def _listed(database, name, **seen):

@@ -274,9 +274,6 @@ async def test_hooks_run_in_the_thread(plain, fail, state):
     assert [f"hook: {name} in the main thread: False"] == work.written
 
 
-# Long, so that it is not run each time: begun as the first run of a sandbox, the flow run is begun again after its
-# failure, by the same engine, after its outcome found that another one had the dispatch. Why is not known yet.
-@pytest.mark.long
 async def test_a_transaction_that_fails_is_rolled_back(plain):
     work = await ended(plain, "transacted", "failed")
 

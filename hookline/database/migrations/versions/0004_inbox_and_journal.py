@@ -80,6 +80,7 @@ CREATE TABLE dispatches (
     replaced_by    uuid,                                         -- the later delivery that took its place
     lease_owner    text,
     lease_until    timestamptz,
+    lease          interval,                                     -- how long it lasts: each engine has its setting
     flow_run_id    uuid,
     waits_for      bigint,                                       -- the uncertain effect that a person must resolve
     discard_reason text,                                         -- a person discards it while it runs: its engine
