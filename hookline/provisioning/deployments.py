@@ -174,19 +174,16 @@ class Deployment(BaseModel):
         return self._placement
 
     def must_not_batch(self) -> bool:
-        """Return True if each of its dispatches has a flow run of its own: in a thread or pool, for a limit, a hook."""
+        """
+        Return True if each of its dispatches has a flow run of its own: in a thread or pool, for a limit, a hook.
+
+        Not for the hooks of an end that is not good: such a dispatch leaves its batch, and its own flow run calls them.
+        """
         flow = self.flow()
         if self.placement().where is not Where.LOOP or flow.isgenerator:
             return True
-        hooks = (
-            flow.on_completion_hooks,
-            flow.on_failure_hooks,
-            flow.on_cancellation_hooks,
-            flow.on_crashed_hooks,
-            flow.on_running_hooks,
-        )
         options = (self.concurrency_limit, flow.retries, flow.timeout_seconds, flow.persist_result)
-        return any(options) or any(hooks)
+        return any(options) or any((flow.on_running_hooks, flow.on_completion_hooks))
 
     def prefect_schedules(self) -> list[DeploymentScheduleCreate]:
         """Return the schedules in the form of Prefect's API."""

@@ -6,7 +6,7 @@ import pytest
 from prefect import flow, task
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
-from hookline.provisioning.deployments import Deployment
+from hookline.provisioning.deployments import Deployment, load_deployments
 from hookline.provisioning.placement import POOL_TAG, Where, placement
 
 
@@ -109,3 +109,32 @@ def test_what_does_not_run_in_the_loop_is_not_batched(made):
 
 def test_a_plain_asynchronous_flow_is_batched():
     assert not deployed(beside).must_not_batch()
+
+
+@pytest.mark.parametrize(
+    ("hook", "must_not"),
+    [
+        ("on_running", True),
+        ("on_completion", True),
+        ("on_failure", False),
+        ("on_cancellation", False),
+        ("on_crashed", False),
+    ],
+)
+def test_a_flow_with_a_hook_is_batched_if_a_run_of_its_own_calls_that_hook(hook, must_not):
+    def tell(flow, flow_run, state):
+        """Tell somebody."""
+
+    async def told() -> None:
+        """Tell."""
+
+    assert must_not is deployed(flow(told, **{hook: [tell]})).must_not_batch()
+
+
+@pytest.mark.parametrize(
+    "workflow", ["order-to-license", "credit-to-revoke", "supply-alert", "ticket-to-invoice"]
+)
+def test_the_shipped_workflows_of_which_many_may_wait_are_batched(workflow, repository):
+    shipped = load_deployments(repository / "deployments" / "prefect.yaml")
+
+    assert not shipped[f"{workflow}/default"].must_not_batch()
