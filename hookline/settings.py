@@ -389,7 +389,7 @@ class Settings(FromEnvironment):
         le=200,
     )
     batch_backlog: int = _setting(
-        20,
+        10,
         "Waiting dispatches from which one flow run handles a batch of them; 0: never.",
         ge=0,
         le=1_000_000,

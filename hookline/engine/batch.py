@@ -8,7 +8,8 @@ starts again in a flow run of its own, where a person finds it.
 
 import asyncio
 import logging
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -53,6 +54,8 @@ logger = logging.getLogger(__name__)
 
 NAME = "backlog"
 """The name of the flow, in the Prefect UI."""
+CALM, CALM_SECONDS = 6, 2.0
+"""So many dispatches in so many seconds keep a batch open though none waits: in turns of their own they would wait."""
 UNBATCHED = "given a flow run of their own"
 NOT_FINAL = [StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
 PAGE = 200
@@ -261,6 +264,8 @@ class Batches:
         self.refused = False
         """True if a person ended the batch of this backlog: the rest of it has runs of its own."""
         self._closing: set[asyncio.Task[None]] = set()
+        self._given: deque[float] = deque(maxlen=CALM)
+        """The times at which the last dispatches were given to a batch."""
 
     async def open(self, *, more: bool) -> None:
         """
@@ -295,7 +300,14 @@ class Batches:
         if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():
             return None
         batch.carried += 1
+        self._given.append(time.monotonic())
         return batch
+
+    def close_if_calm(self) -> None:
+        """Close the batch once few dispatches come: each can have a flow run of its own; call it after a claim."""
+        lately = time.monotonic() - CALM_SECONDS
+        if sum(at > lately for at in self._given) < CALM:
+            self.close_batch()
 
     def close_batch(self) -> None:
         """Give the batch no more dispatches; its flow run ends when those that it carries have ended."""

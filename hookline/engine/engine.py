@@ -27,7 +27,7 @@ from hookline.crash_points import crash_point
 from hookline.database import connect, high_water, is_connection_error, pool, schema
 from hookline.database.connection import outside
 from hookline.database.errors import OtherSchema
-from hookline.engine.batch import Batches, BatchRun
+from hookline.engine.batch import CALM_SECONDS, Batches, BatchRun
 from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
 from hookline.engine.events import BATCH as EVENTS
@@ -57,7 +57,7 @@ from hookline.issues import store as issues
 from hookline.outages import store as outages
 from hookline.outages import waiting
 from hookline.polling.poller import OpenClient, Poller
-from hookline.prefect_adapter import errors, storable, vendor_waits, waits
+from hookline.prefect_adapter import errors, storable, task_events, vendor_waits, waits
 from hookline.prefect_adapter.client import shared_client
 from hookline.prefect_adapter.control import Stop
 from hookline.provisioning.deployments import Deployment
@@ -160,6 +160,7 @@ class Engine:
             )
             stack.enter_context(alive(self.settings.home, self.name))
             storable.install()
+            task_events.install()
             waits.install()
             vendor_waits.install()
             client = await stack.enter_async_context(shared_client())
@@ -251,7 +252,8 @@ class Engine:
 
     async def _seconds_to_next(self) -> float:
         due = await dispatches.seconds_to_next(self.database)
-        return IDLE_SECONDS if due is None else min(max(due, 0.02), IDLE_SECONDS)
+        longest = IDLE_SECONDS if self.backlog.batch is None else CALM_SECONDS
+        return longest if due is None else min(max(due, 0.02), longest)
 
     async def _claim(self) -> bool:
         """Claim and start dispatches up to the free slots; return True if more may wait."""
@@ -270,7 +272,7 @@ class Engine:
                 self._start(each)
         if more:
             return True
-        self.backlog.close_batch()
+        self.backlog.close_if_calm()
         free_slots = limit - len(claimed)
         suspects = await self.quarantine.claim(free_slots)
         for suspect in suspects:

@@ -27,6 +27,7 @@ from hookline.labels import Label
 from hookline.prefect_adapter import run_spans, suspension, vendor_waits
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
+from hookline.prefect_adapter.opening import KnownDeployments, begins_at_once, open_running
 from hookline.prefect_adapter.result_storage import ResultStorage
 from hookline.prefect_adapter.run_marks import mark_for_engine
 from hookline.prefect_adapter.run_names import PREFECT_PREAMBLE
@@ -36,6 +37,7 @@ from hookline.provisioning.placement import POOL_TAG, Where
 from hookline.waits import store as waits
 from hookline.waits.errors import WaitOver
 
+STARTED = "Started by a webhook."
 ELSEWHERE = NewState("running", "runs in a process of Prefect's worker")
 
 
@@ -53,7 +55,7 @@ class FlowRuns:
         self.client = client
         self.deployments = deployments
         self.threads = threads
-        self.ids: dict[str, UUID] = {}
+        self.known = KnownDeployments(client)
         self.storage = ResultStorage()
 
     async def run(self, claimed: ClaimedDispatch) -> Outcome:
@@ -66,8 +68,7 @@ class FlowRuns:
             HooklineError: the deployment is not on the Prefect server.
         """
         deployment = self.deployments[claimed.dispatch["deployment"]]
-        for_pool = deployment.placement().where is Where.POOL
-        flow_run = await self._flow_run(claimed.dispatch, for_pool=for_pool)
+        flow_run, is_opened = await self._flow_run(claimed.dispatch, deployment)
         crash_point("flow run created")
         if not await claimed.ensure_lease():
             return LeaseLost()
@@ -77,13 +78,21 @@ class FlowRuns:
             claimed.flow_run_id = flow_run.id
         if claimed.stop is Stop.DISCARDED:
             return Discarded()
+        if is_opened:
+            return await self._execute(claimed, flow_run, is_opened=True)
+        is_ours = is_new or claimed.dispatch["left_by"] is not None
+        return await self._go_on(claimed, flow_run, deployment, is_ours=is_ours)
+
+    async def _go_on(
+        self, claimed: ClaimedDispatch, flow_run: FlowRun, deployment: Deployment, *, is_ours: bool
+    ) -> Outcome:
+        """Run a flow run that does not run here yet, or leave it to whom it belongs, by its state at Prefect."""
         state = flow_run.state or Pending()
         if _is_over(state) or state.is_cancelling():
             return await self._end(claimed, flow_run.id, state)
         if state.is_paused() and not suspension.is_ours(state):
             return await self._wait_for_input(claimed, flow_run.id, state)
-        is_ours = is_new or claimed.dispatch["left_by"] is not None
-        if for_pool:
+        if deployment.placement().where is Where.POOL:
             return await self._leave_to_pool(claimed, flow_run.id, state, deployment, is_ours=is_ours)
         return await self._start(claimed, flow_run, state, is_ours=is_ours) or await self._execute(
             claimed, flow_run
@@ -113,32 +122,37 @@ class FlowRuns:
             await self.client.set_flow_run_state(flow_run_id, again, force=True)
         return NewState("running", in_pool(deployment.work_pool.name))
 
-    async def _flow_run(self, dispatch: asyncpg.Record, *, for_pool: bool) -> FlowRun:
-        """Create the flow run of a dispatch, or find the one that was created before."""
+    async def _flow_run(self, dispatch: asyncpg.Record, deployment: Deployment) -> tuple[FlowRun, bool]:
+        """Create the flow run of a dispatch, or find the one made before; return it, and True if it is running now."""
+        name, where = dispatch["deployment"], deployment.placement().where
         replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
-        deployment = dispatch["deployment"]
         label = Label(dispatch["label"], dispatch["about"])
+        new = {
+            "parameters": dispatch["parameters"],
+            "idempotency_key": f"{dispatch['id']}{replay}",
+            "name": label.text,
+            "labels": run_spans.labels(tracing.traceparent()),
+            "tags": [
+                f"delivery:{dispatch['delivery_id']}",
+                f"route:{dispatch['route']}",
+                *([POOL_TAG] if where is Where.POOL else []),
+                *label.tags,
+            ],
+        }
         try:
-            return await self.client.create_flow_run_from_deployment(
-                await self._deployment_id(deployment),
-                parameters=dispatch["parameters"],
-                idempotency_key=f"{dispatch['id']}{replay}",
-                # Pending, not Scheduled: no worker may take what this engine is about to run.
-                state=(Scheduled if for_pool else Pending)(message="Started by a webhook."),
-                name=label.text,
-                labels=run_spans.labels(tracing.traceparent()),
-                tags=[
-                    f"delivery:{dispatch['delivery_id']}",
-                    f"route:{dispatch['route']}",
-                    *([POOL_TAG] if for_pool else []),
-                    *label.tags,
-                ],
-            )
+            known = await self.known.get(name)
+            if where is Where.LOOP and begins_at_once(known):
+                return await open_running(self.client, known, deployment.flow(), message=STARTED, **new)
+            # Pending, not Scheduled: no worker may take what this engine is about to run.
+            state: State[Any] = (Scheduled if where is Where.POOL else Pending)(message=STARTED)
+            return await self.client.create_flow_run_from_deployment(known.id, state=state, **new), False
+        except ObjectNotFound:
+            raise _no_deployment(name) from None
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.NOT_FOUND:
                 raise
-            del self.ids[deployment]  # it may have been made again, with another id
-            raise _no_deployment(deployment) from None
+            self.known.forget(name)  # it may have been made again, with another id
+            raise _no_deployment(name) from None
 
     async def _start(
         self, claimed: ClaimedDispatch, flow_run: FlowRun, state: State[Any], *, is_ours: bool
@@ -162,24 +176,26 @@ class FlowRuns:
         flow_run.state = answer.state
         return None if answer.status == SetStateStatus.ACCEPT else ELSEWHERE
 
-    async def _execute(self, claimed: ClaimedDispatch, flow_run: FlowRun) -> Outcome:
+    async def _execute(
+        self, claimed: ClaimedDispatch, flow_run: FlowRun, *, is_opened: bool = False
+    ) -> Outcome:
         if flow_run.state is not None and flow_run.state.name == vendor_waits.NAME:
             await vendor_waits.close_waiting_tasks(self.client, flow_run.id)
         mark_for_engine(flow_run)
         await self.storage.refresh(self.client)
         deployment = self.deployments[claimed.dispatch["deployment"]]
-        run, executing = self._made(claimed, deployment, flow_run)
+        run, executing = self._made(claimed, deployment, flow_run, is_opened=is_opened)
         await claimed.run(executing)
         return await self._outcome(claimed, flow_run.id, run)
 
     def _made(
-        self, claimed: ClaimedDispatch, deployment: Deployment, flow_run: FlowRun
+        self, claimed: ClaimedDispatch, deployment: Deployment, flow_run: FlowRun, *, is_opened: bool
     ) -> tuple[DispatchFlowRun | ThreadedFlowRun, Coroutine[None, None, None]]:
         """Return the run of a flow, and what executes it: in the event loop here, or in a thread."""
         flow = deployment.flow()
-        options = {"flow": flow, "flow_run": flow_run, "parameters": flow_run.parameters}
+        options: dict[str, Any] = {"flow": flow, "flow_run": flow_run, "parameters": flow_run.parameters}
         if deployment.placement().where is Where.LOOP:
-            here = DispatchFlowRun(control=claimed, **options)
+            here = DispatchFlowRun(control=claimed, is_opened=is_opened, **options)
             return here, here.execute()
         control = DistantControl(claimed, asyncio.get_running_loop())
         run: DispatchFlowRun | ThreadedFlowRun
@@ -263,14 +279,6 @@ class FlowRuns:
                 return LeaseLost()
             await self.client.set_flow_run_state(flow_run_id, suspended, force=True)
         return NewState("held", WAITS)
-
-    async def _deployment_id(self, name: str) -> UUID:
-        if name not in self.ids:
-            try:
-                self.ids[name] = (await self.client.read_deployment_by_name(name)).id
-            except ObjectNotFound:
-                raise _no_deployment(name) from None
-        return self.ids[name]
 
 
 def _no_deployment(name: str) -> HooklineError:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
@@ -19,6 +20,7 @@ from hookline.context import waiting_for_next_attempt
 from hookline.errors import HooklineError
 from hookline.prefect_adapter.control import Control, Stop
 from hookline.prefect_adapter.errors import not_its_fault
+from hookline.prefect_adapter.opening import OpenedRunClient
 from hookline.prefect_adapter.run_spans import FlowSpan
 from hookline.prefect_adapter.vendor_waits import awaiting_retry, vendor_away
 
@@ -93,13 +95,35 @@ class DispatchFlowRun(FlowRunEngine):
     Prefect's own engine takes every exception for a failure of the flow, and being stopped for a crash.
     """
 
-    def __init__(self, *, control: Control, **options: Any) -> None:
+    def __init__(self, *, control: Control, is_opened: bool = False, **options: Any) -> None:
+        """
+        Prepare the run.
+
+        Args:
+            control: the engine that has the run.
+            is_opened: it was made as running a moment ago (`hookline.prefect_adapter.opening`).
+            options: those of Prefect's engine.
+        """
         super().__init__(**options)
         self.control = control
+        self._is_opened = is_opened
+        self._has_begun = False
+        self._opened_client: OpenedRunClient | None = None
         self.refused: Abort | None = None
         """The refusal of Prefect, if it did not let the run go on."""
         self.error: Exception | None = None
         """The error of which the run failed last."""
+
+    @property
+    @override
+    def client(self) -> PrefectClient:
+        """The client of Prefect; that of a run that was opened a moment ago knows the run."""
+        client = super().client
+        if not self._is_opened or self.flow_run is None:
+            return client
+        if self._opened_client is None:
+            self._opened_client = OpenedRunClient(client, self.flow_run)
+        return self._opened_client
 
     @override
     async def execute(self) -> None:
@@ -137,6 +161,10 @@ class DispatchFlowRun(FlowRunEngine):
         await self.control.ensure_lease()
         if self.control.stop is not None and self.control.stop.forbids_states:
             raise Abort(self.control.stop.value)
+        if self._is_opened and state.is_running() and not self._has_begun:
+            self._has_begun = True
+            await self.call_hooks(self.state)
+            return self.state
         return await super().set_state(state, force)
 
     @override
