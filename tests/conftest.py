@@ -304,7 +304,9 @@ async def session_pool(database_settings):
 async def database(session_pool):
     """That PostgreSQL, emptied."""
     for _ in range(5):
-        with suppress(asyncpg.DeadlockDetectedError):  # with what an ended process of an earlier test still does
+        with suppress(
+            asyncpg.DeadlockDetectedError
+        ):  # with what an ended process of an earlier test still does
             await _empty(session_pool)
             return session_pool
     raise AssertionError("something goes on in the database, and it cannot be emptied")

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
-from hookline.engine.batch import NAME
+from hookline.engine.batch import CALM, NAME
 from hookline.engine.engine import BATCH_SLOTS, RAMP_UP
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
@@ -74,6 +74,23 @@ async def test_at_light_load_every_dispatch_has_a_flow_run_of_its_own(admin):
 
     assert {"steps"} == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
     assert len(works) == len(await runs_of(works))
+
+
+@pytest.mark.parametrize(("seconds", "flows"), [(60, {NAME}), (0, {"steps"})])
+async def test_a_batch_stays_open_while_many_come_though_none_waits(admin, monkeypatch, seconds, flows):
+    monkeypatch.setattr("hookline.engine.batch.CALM_SECONDS", seconds)
+    first = await waiting(admin, "steps", CALM + BACKLOG)
+    later = []
+
+    async with admin.engine(**BATCH):
+        for work in first:
+            await work.is_("done")
+        for _ in range(3):
+            [work] = await waiting(admin, "steps", 1)
+            await work.is_("done")
+            later.append(work)
+
+    assert flows == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(later)}
 
 
 async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_batch(admin):
