@@ -24,6 +24,7 @@ from hookline.engine.threads import Threads
 from hookline.inbox import dispatches
 from hookline.inbox.dispatches import LAST
 from hookline.journal.resolution import resolve
+from hookline.prefect_adapter import opening
 from hookline.prefect_adapter.control import Stop
 
 BURST, MANY = 4, 24
@@ -248,7 +249,10 @@ async def test_a_run_that_loses_its_connection_to_the_database_waits_and_goes_on
     assert (["first", "second"], True) == (work.written, flow_run.run_count > 1)
 
 
-async def test_a_deployment_that_was_made_anew_is_found_though_its_id_is_another(admin, repository):
+async def test_a_deployment_that_was_made_anew_is_found_though_its_id_is_another(
+    admin, repository, monkeypatch
+):
+    monkeypatch.setattr(opening, "FRESH_SECONDS", 0)
     async with admin.engine():
         before = await admin.dispatch("steps")
         before.open()

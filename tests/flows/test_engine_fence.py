@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 import pytest
+from prefect.client.base import PrefectHttpxAsyncClient
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
@@ -87,17 +88,26 @@ async def test_a_flow_that_wants_to_end_its_process_has_a_run_of_its_own_after_t
 
 
 async def test_what_prefect_refuses_for_good_is_failed_at_once_with_a_short_reason(admin):
-    _, row = await becomes(admin, "steps", "failed", record=7, answer={"too": "long" * 1000})
+    _, row = await becomes(admin, "steps", "failed", answer="too long" * 100_000)
 
     assert (1, None) == (row["attempts"], row["lease_owner"])
-    assert row["reason"].startswith("Prefect refuses it: 409 to POST /api/deployments/")
+    assert row["reason"].startswith("Prefect refuses it: 422 to POST /api/flow_runs/")
     assert len(row["reason"]) < 500
+
+
+async def test_what_is_no_parameter_of_the_flow_fails_its_run_at_once_with_a_short_reason(admin):
+    work, row = await becomes(admin, "steps", "failed", record=7, answer={"too": "long" * 1000})
+
+    assert (1, None) == (row["attempts"], row["lease_owner"])
+    assert row["reason"].startswith("Validation of flow parameters failed")
+    assert len(row["reason"]) < 500
+    assert "Failed" == (await work.flow_run()).state_name
 
 
 async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(admin, monkeypatch):
     monkeypatch.setattr(engine_module, "MAX_BACKOFF_SECONDS", 0)
     poison = await admin.dispatch("steps", answer="poison")
-    monkeypatch.setattr(PrefectClient, "create_flow_run_from_deployment", _fails_over_poison(PrefectClient))
+    monkeypatch.setattr(PrefectHttpxAsyncClient, "send", _fails_over_poison(PrefectHttpxAsyncClient.send))
     innocent = await admin.dispatch("steps")
     innocent.open()
 
@@ -109,15 +119,12 @@ async def test_what_prefect_fails_over_each_time_though_it_is_well_is_failed(adm
     assert row["reason"].startswith("Prefect fails on it each time, though it is ready: 500 to POST")
 
 
-def _fails_over_poison(client):
-    create = client.create_flow_run_from_deployment
-
-    async def failing(self, deployment_id, *, parameters, **named):
-        if parameters.get("answer") == "poison":
-            request = httpx.Request("POST", f"{self.api_url}deployments/{deployment_id}/create_flow_run")
+def _fails_over_poison(send):
+    async def failing(self, request, *arguments, **named):
+        if b"poison" in request.content:
             answer = httpx.Response(500, json={"exception_message": "Internal Server Error"}, request=request)
             raise httpx.HTTPStatusError("500", request=request, response=answer)
-        return await create(self, deployment_id, parameters=parameters, **named)
+        return await send(self, request, *arguments, **named)
 
     return failing
 
