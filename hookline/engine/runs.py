@@ -24,7 +24,7 @@ from hookline.errors import HooklineError
 from hookline.inbox import dispatches
 from hookline.journal import store as effects
 from hookline.labels import Label
-from hookline.prefect_adapter import run_spans, suspension, vendor_waits
+from hookline.prefect_adapter import run_spans, suspension
 from hookline.prefect_adapter.control import Stop
 from hookline.prefect_adapter.flow_run_engine import DispatchFlowRun
 from hookline.prefect_adapter.opening import KnownDeployments, begins_at_once, open_running
@@ -179,8 +179,6 @@ class FlowRuns:
     async def _execute(
         self, claimed: ClaimedDispatch, flow_run: FlowRun, *, is_opened: bool = False
     ) -> Outcome:
-        if flow_run.state is not None and flow_run.state.name == vendor_waits.NAME:
-            await vendor_waits.close_waiting_tasks(self.client, flow_run.id)
         mark_for_engine(flow_run)
         await self.storage.refresh(self.client)
         deployment = self.deployments[claimed.dispatch["deployment"]]

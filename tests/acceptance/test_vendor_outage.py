@@ -31,7 +31,7 @@ async def test_orders_of_a_vendors_bad_night_wait_and_are_done_once_when_it_is_b
     try:
         await until(lambda: _waits(inbox, ORDERS - 2), "the orders do not wait for Zentitle")
         away = business.cli("vendors", "--json")
-        in_prefect = _awaiting_retry(prefect_api)
+        in_prefect = _runs(prefect_api, "flow", "AwaitingRetry")
         waiting = await inbox.fetchval(
             """SELECT count(*) FROM deliveries
                WHERE state = 'dispatched' AND reason LIKE 'waits for zentitle/default, away since %'"""
@@ -47,7 +47,9 @@ async def test_orders_of_a_vendors_bad_night_wait_and_are_done_once_when_it_is_b
         for row in await inbox.fetch("SELECT DISTINCT became FROM changes WHERE id > $1", last_change)
     }
 
-    left = [run for run in _awaiting_retry(prefect_api) if run["id"] in {each["id"] for each in in_prefect}]
+    waited = {run["id"] for run in in_prefect}
+    left = [run for run in _runs(prefect_api, "flow", "AwaitingRetry") if run["id"] in waited]
+    steps = _runs(prefect_api, "task", "Waits for a vendor")
 
     [zentitle] = [account for account in away if account["account"] == "zentitle/default"]
     assert "away" == zentitle["health"]
@@ -56,6 +58,7 @@ async def test_orders_of_a_vendors_bad_night_wait_and_are_done_once_when_it_is_b
     assert "waits for zentitle/default, away since" in in_prefect[0]["state"]["message"]
     assert "It is tried again at" in in_prefect[0]["state"]["message"]
     assert [] == left
+    assert {"CANCELLED"} == {run["state"]["type"] for run in steps if run["flow_run_id"] in waited}
     assert [GOOD] * ORDERS == [business.counts(order) for order in orders]
     assert set() == became & {"failed", "uncertain", "rejected", "held"}
     assert issues_before == await inbox.fetchval("SELECT count(*) FROM issues")
@@ -70,10 +73,7 @@ def _is_up(business):
     return all(account["health"] == "up" for account in business.cli("vendors", "--json"))
 
 
-def _awaiting_retry(prefect_api):
-    """The flow runs and task runs that are AwaitingRetry in Prefect."""
-    of = {"state": {"name": {"any_": ["AwaitingRetry"]}}}
-    return [
-        *prefect_api.post("flow_runs/filter", json={"flow_runs": of}).raise_for_status().json(),
-        *prefect_api.post("task_runs/filter", json={"task_runs": of}).raise_for_status().json(),
-    ]
+def _runs(prefect_api, kind, state):
+    """The flow runs or task runs that are in this state in Prefect."""
+    wanted = {f"{kind}_runs": {"state": {"name": {"any_": [state]}}}}
+    return prefect_api.post(f"{kind}_runs/filter", json=wanted).raise_for_status().json()

@@ -45,22 +45,15 @@ def test_an_error_of_a_task_comes_to_handle_exception_and_what_that_raises_to_th
     assert "except Exception:\n                    # regular exceptions are caught and re-raised" in outermost
 
 
-async def test_a_task_in_an_engine_awaits_its_retry_and_its_run_leaves():
+@pytest.mark.parametrize("in_batch", [True, False])
+async def test_a_task_in_an_engine_says_that_it_waits_ends_and_leaves(in_batch):
     engine = Engine()
-    with context.working_on(uuid4(), uuid4()), pytest.raises(VendorAway):
+    with context.working_on(uuid4(), uuid4(), in_batch=in_batch), pytest.raises(VendorAway):
         await engine.handle(AWAY)
 
     [state] = engine.states
-    assert ("AwaitingRetry", AT) == (state.name, state.state_details.scheduled_time)
+    assert (vendor_waits.LEFT, True, False) == (state.name, state.is_final(), state.is_failed())
     assert "zentitle/default" in state.message
-
-
-async def test_a_dispatch_in_a_batch_ends_its_task_run_there():
-    engine = Engine()
-    with context.working_on(uuid4(), uuid4(), in_batch=True), pytest.raises(VendorAway):
-        await engine.handle(AWAY)
-
-    assert [True] == [state.is_final() and not state.is_failed() for state in engine.states]
 
 
 async def test_any_other_error_and_a_run_in_prefects_worker_are_left_to_prefect():
