@@ -264,7 +264,7 @@ class Batches:
         self.refused = False
         """True if a person ended the batch of this backlog: the rest of it has runs of its own."""
         self._closing: set[asyncio.Task[None]] = set()
-        self._given: deque[float] = deque(maxlen=CALM)
+        self._taken_at: deque[float] = deque(maxlen=CALM)
         """The times at which the last dispatches were given to a batch."""
 
     async def open(self, *, more: bool) -> None:
@@ -300,13 +300,13 @@ class Batches:
         if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():
             return None
         batch.carried += 1
-        self._given.append(time.monotonic())
+        self._taken_at.append(time.monotonic())
         return batch
 
     def close_if_calm(self) -> None:
         """Close the batch once few dispatches come: each can have a flow run of its own; call it after a claim."""
         lately = time.monotonic() - CALM_SECONDS
-        if sum(at > lately for at in self._given) < CALM:
+        if sum(at > lately for at in self._taken_at) < CALM:
             self.close_batch()
 
     def close_batch(self) -> None:

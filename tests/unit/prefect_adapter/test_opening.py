@@ -57,7 +57,7 @@ def test_prefects_engine_asks_what_the_client_of_an_opened_run_answers(part):
     )
 
 
-class Asked(PrefectClient):
+class NotingClient(PrefectClient):
     """A client that notes what it is asked."""
 
     def __init__(self):
@@ -75,7 +75,7 @@ async def test_the_client_of_an_opened_run_is_asked_from_its_second_look_on(monk
     monkeypatch.setattr(PrefectClient, "read_flow_run", read)
     monkeypatch.setattr(PrefectClient, "update_flow_run", update)
     run = FlowRun(flow_id=uuid4(), name="as it was opened")
-    shared = Asked()
+    shared = NotingClient()
     client = OpenedRunClient(shared, run)
 
     await client.update_flow_run(run.id, flow_version="1", empirical_policy=run.empirical_policy)
