@@ -88,10 +88,10 @@ def changed(text, **replaced):
 
 
 @contextmanager
-def caddy(folder, gateway_port):
+def caddy(folder, gateway_port, shipped=None):
     port, plain = free_ports()
     own = f"{{\n\tadmin off\n\tskip_install_trust\n\tlocal_certs\n\thttp_port {plain}\n\thttps_port {port}\n}}\n"
-    shipped = (ROOT / "deploy/Caddyfile").read_text()
+    shipped = shipped or (ROOT / "deploy/Caddyfile").read_text()
     (folder / "Caddyfile").write_text(
         own + changed(shipped, **{"127.0.0.1:8400": f"127.0.0.1:{gateway_port}"})
     )
@@ -108,10 +108,10 @@ def caddy(folder, gateway_port):
 
 
 @contextmanager
-def nginx(folder, gateway_port):
+def nginx(folder, gateway_port, shipped=None):
     port, plain = free_ports()
     self_signed(folder)
-    shipped = (ROOT / "deploy/nginx.conf").read_text()
+    shipped = shipped or (ROOT / "deploy/nginx.conf").read_text()
     ours = {
         "127.0.0.1:8400": f"127.0.0.1:{gateway_port}",
         "listen 443 ssl": f"listen {port} ssl",

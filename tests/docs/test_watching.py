@@ -46,8 +46,31 @@ def shown():
     }
 
 
+def targets():
+    return [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+
+
 def queries():
-    return [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+    return [target["expr"] for target in targets()]
+
+
+def labels():
+    """The labels of each metric, as the page has them, and those that Prometheus adds."""
+    rows = re.findall(r"^\| `(hookline_\w+)` \| \w+ \| ([\w, ]*) \|", PAGE, re.MULTILINE)
+    return {name: {"job", "instance", "le", *re.findall(r"\w+", by)} for name, by in rows}
+
+
+def unknown_labels(query, shown=""):
+    """The labels that a query and the names of its lines ask for, and that its metrics have not."""
+    known = labels()
+    every = set().union(*(known[name] for name in named(query)))
+    grouped = [set(re.findall(r"\w+", by)) for by in re.findall(r"\b(?:by|on) \(([^)]*)\)", query)]
+    unknown = set().union(*grouped) - every
+    unknown |= set(re.findall(r"{{(\w+)}}", shown)) - (set.intersection(*grouped) if grouped else every)
+    for name, matchers in re.findall(r"\b(hookline_[a-z_]+){([^}]*)}", query):
+        [metric] = named(name)
+        unknown |= set(re.findall(r"(\w+)(?:=|!)", matchers)) - known[metric]
+    return unknown
 
 
 @pytest.mark.parametrize(
@@ -55,6 +78,26 @@ def queries():
 )
 def test_every_metric_that_is_named_is_one_of_ours(text):
     assert set() == named(text) - shown()
+
+
+def test_every_label_that_is_asked_for_is_one_of_the_metric():
+    """Prometheus takes any, and shows nothing."""
+    asked = [(target["expr"], target["legendFormat"]) for target in targets()]
+    asked += [
+        (
+            alert["expr"],
+            " ".join(alert["annotations"].values()).replace("{{ $labels.", "{{").replace(" }}", "}}"),
+        )
+        for alert in alerts().values()
+        if named(alert["expr"])
+    ]
+
+    assert [] == [each for each in asked if unknown_labels(*each)]
+    assert {"vendors"} == unknown_labels('sum by (vendors) (hookline_vendor_call_seconds_count{job="j"})')
+    assert {"vendor"} == unknown_labels('max by (account) (hookline_vendor_away{vendor="x"})')
+    assert {"operation"} == unknown_labels(
+        "sum by (vendor) (hookline_vendor_call_seconds_sum)", "{{operation}}"
+    )
 
 
 def test_what_an_operator_must_know_is_on_the_page_and_has_two_cases():
