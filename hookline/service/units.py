@@ -32,7 +32,9 @@ _PLAIN = re.compile(r"[\w/.,+@=~^-]*")
 """What neither systemd nor the shell that runs a backup takes for more than a letter; `:` splits some settings."""
 
 # What no part of Hookline needs. `ProcSubset=pid` and an empty list of address families are not in it: the age of a
-# process is read from /proc/stat, and the standard library asks the kernel for the addresses of this machine.
+# process is read from /proc/stat, and the standard library asks the kernel for the addresses of this machine. Nor is
+# `RemoveIPC=yes`: the end of one unit would take the shared memory of a PostgreSQL that a command typed as the same user
+# runs, such as `hookline restore`.
 _HARDENING = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -56,7 +58,6 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 KeyringMode=private
-RemoveIPC=yes
 UMask=0077
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
