@@ -33,8 +33,8 @@ _PLAIN = re.compile(r"[\w/.,+@=~^-]*")
 
 # What no part of Hookline needs. `ProcSubset=pid` and an empty list of address families are not in it: the age of a
 # process is read from /proc/stat, and the standard library asks the kernel for the addresses of this machine. Nor is
-# `RemoveIPC=yes`: the end of one unit would take the shared memory of a PostgreSQL that a command typed as the same user
-# runs, such as `hookline restore`.
+# `RemoveIPC=yes`: the end of one unit would take the shared memory of a PostgreSQL that a command typed as the same
+# user runs, such as `hookline restore`.
 _HARDENING = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
