@@ -21,6 +21,8 @@ TIMER = "hookline-backup.timer"
 NAMES = (UNIT, TEMPLATE, BACKUP, TIMER)
 PARTS = ("prefect", "prefect-services", "gateway", "engine", "worker")
 """The processes that may each be a unit of its own, made of the template."""
+WITH_PORT = ("prefect", "gateway", "worker")
+"""Those of which a machine has room for one, for it listens on a port."""
 
 STATE_FOLDER = Path("/var/lib")
 STOP_SECONDS = 120
@@ -117,6 +119,11 @@ def units(
         _require_plain(backups)
         texts |= {BACKUP: _backup(place, backups), TIMER: _TIMER}
     return {name: marked(text) for name, text in texts.items()}
+
+
+def part_unit(part: str) -> str:
+    """Return the name of the unit of a process."""
+    return TEMPLATE.replace("@", f"@{part}")
 
 
 def marked(text: str) -> str:
