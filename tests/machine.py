@@ -94,6 +94,12 @@ def run(folder, story, *, seconds=900):
     return printed
 
 
+def problems(findings):
+    """Return the problems that `doctor` found, but for those of a machine that is slow just now."""
+    found = [each for each in findings if each["state"] == "problem"]
+    return [each for each in found if not each["detail"].startswith("no answer within")]
+
+
 def _boot(folder, *words, seconds):
     memory = Path(folder, f"memory-{time.monotonic_ns()}")
     memory.mkdir()

@@ -93,5 +93,5 @@ def test_a_service_of_a_person_starts_and_goes_without_root(story):
     assert ("active (running)", "enabled", "ready") == tuple(
         status[0][name] for name in ("active", "at_boot", "status")
     )
-    assert [] == [each for each in findings if each["state"] == "problem"]
+    assert [] == machine.problems(findings)
     assert story["person"].strip().endswith("left 1")
