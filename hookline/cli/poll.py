@@ -21,7 +21,7 @@ from hookline.hooks.poll import in_words, reach
 from hookline.inbox import polls
 from hookline.inbox.polls import ClaimLost
 from hookline.polling.fit import misfits
-from hookline.polling.poller import NoAccount, Poller, why
+from hookline.polling.poller import AccountUnreadable, NoAccount, Poller, why
 
 MAX_SHOWN = 20
 
@@ -70,7 +70,7 @@ def poll(
         except ClaimLost:
             raise HooklineError(f"An engine reads {source} now, so nothing was stored here.") from None
         except Exception as error:
-            counts = not isinstance(error, NoAccount)
+            counts = not isinstance(error, NoAccount | AccountUnreadable)
             await polls.note_failure(database, claimed, why(error), wait=_of(found).every, counts=counts)
             raise
 
@@ -84,9 +84,11 @@ async def client_of_block(vendor: str, account: str) -> VendorClient:
 
     Raises:
         NoAccount: there are none.
+        AccountUnreadable: Prefect's server does not answer.
     """
     from blocks import BLOCKS  # Prefect's settings
     from blocks.base import BlockMissing
+    from hookline.prefect_adapter.errors import is_unavailable
 
     kind = BLOCKS[vendor]
     try:
@@ -96,6 +98,12 @@ async def client_of_block(vendor: str, account: str) -> VendorClient:
         raise NoAccount(
             f"There is no block {slug}/{account}. Set the variables of {vendor}, then: hookline apply"
         ) from None
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        raise AccountUnreadable(
+            f"The credentials {vendor}/{account} cannot be read: Prefect does not answer ({error})."
+        ) from error
 
 
 def _polled(hooks: Hooks, name: str) -> Source:

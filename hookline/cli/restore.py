@@ -3,6 +3,7 @@
 import stat
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from hookline.backup import restore as backups
 from hookline.backup.archive import Backup
 from hookline.cli.output import AsJson, confirm, console, print_json, steps
 from hookline.errors import HooklineError
+from hookline.local_time import local_time
 
 MAX_NAMED = 10
 
@@ -58,7 +60,7 @@ def _restore_data(file: Path, *, yes: bool, as_json: bool) -> None:
         replaced = restoring.replaces()
         progress.pause()
         if replaced and not yes:
-            created = restoring.backup.manifest.created_at
+            created = local_time(restoring.backup.manifest.moment)
             _ask(f"The backup is of {created}. It replaces {'; '.join(replaced)}.")
         folder = own_files.folder_of(current)
         compared = own_files.compare(restoring.backup, folder)
@@ -67,9 +69,8 @@ def _restore_data(file: Path, *, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(done) | {"folder": str(folder), "other_files": differ})
         return
-    console().print(
-        f"Restored, as of {done.created_at}: {', '.join(done.databases)}, {len(done.secrets)} keys."
-    )
+    created = local_time(datetime.fromisoformat(done.created_at))
+    console().print(f"Restored, as of {created}: {', '.join(done.databases)}, {len(done.secrets)} keys.")
     for name in done.before:
         console().print(f"What was there before: {name}")
     for name in done.missing_keys:

@@ -32,6 +32,8 @@ AT_ONCE = 4
 POLL_SECONDS = 300.0
 """The longest time that one poll may take."""
 RENEW_SECONDS = polls.CLAIM_SECONDS / 3
+READABLE_AGAIN = timedelta(seconds=5)
+"""The wait for credentials that cannot be read just now."""
 PEER = "poll"
 
 
@@ -39,8 +41,16 @@ class NoAccount(HooklineError):
     """An account has no stored credentials, such as that of a vendor that this firm does not use."""
 
 
+class AccountUnreadable(HooklineError):
+    """The stored credentials of an account cannot be read just now, as while the Prefect server starts."""
+
+
 OpenClient = Callable[[str, str], Awaitable[VendorClient]]
-"""Returns a client for an account: of a vendor, and by the name of its stored credentials; raises NoAccount."""
+"""
+Returns a client for an account: of a vendor, and by the name of its stored credentials.
+
+Raises NoAccount or AccountUnreadable: the vendor is not to blame, and the poll waits.
+"""
 
 
 @dataclass(frozen=True)
@@ -196,10 +206,12 @@ class Poller:
                 logger.info("%s: %d new of %d items that were read", claimed.source, polled.new, polled.rows)
 
     async def _note(self, claimed: Claim, source: Source, error: Exception) -> None:
-        reason, is_failure = why(error), not isinstance(error, NoAccount)
+        reason, is_failure = why(error), not isinstance(error, NoAccount | AccountUnreadable)
         if is_failure:
             logger.warning("the poll of %s fails, and is tried again: %s", claimed.source, reason)
         wait = max(_poll(source).every, timedelta(seconds=_retry_after(error)))
+        if isinstance(error, AccountUnreadable):
+            wait = READABLE_AGAIN
         try:
             await polls.note_failure(
                 self.database, claimed, reason, wait=wait, counts=is_failure, passes=passes(error)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hookline.errors import HooklineError
 from hookline.file_writes import replace
-from hookline.service.state import systemctl
-from hookline.service.units import NAMES, TEMPLATE, TIMER, UNIT, Place, is_ours
+from hookline.service.state import instances, systemctl
+from hookline.service.units import NAMES, TEMPLATE, TIMER, UNIT, WITH_PORT, Place, is_ours, part_unit
 
 USER = "hookline"
 HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108
@@ -70,10 +70,11 @@ def install_steps(
         now: start them as well, or restart what has another unit now.
 
     Raises:
-        Refused: another has a unit of that name; names it.
+        Refused: another has a unit of that name, or a unit that is there would run the same process; names it.
     """
     for name in texts:
         _require_ours(folder / name)
+    _require_room(place, folder, texts, parts)
     # systemd would make the one below /var/lib too, but only at the first start: a backup is restored before.
     steps = [*_user_steps(place), *_env_steps(place), *_folder_steps(place.home, place.user)]
     if backups is not None:
@@ -124,7 +125,7 @@ def uninstall_steps(folder: Path, *, user: bool) -> list[Step]:
 
 def _enabled(texts: Mapping[str, str], parts: Sequence[str]) -> list[str]:
     names = [name for name in (UNIT, TIMER) if name in texts]
-    return names + [TEMPLATE.replace("@", f"@{part}") for part in parts]
+    return names + [part_unit(part) for part in parts]
 
 
 def _user_steps(place: Place) -> Iterator[Step]:
@@ -164,6 +165,22 @@ def _require_ours(file: Path) -> None:
         raise Refused(
             f"{file} was not written by `hookline service install`, or was changed since. It is left as it is, and "
             "nothing was done. Move it away, or put your changes into a drop-in: systemctl edit " + file.name
+        )
+
+
+def _require_room(place: Place, folder: Path, texts: Mapping[str, str], parts: Sequence[str]) -> None:
+    """Refuse to run a process that has a port twice: in the unit that runs everything, and in one of its own."""
+    single = {part_unit(part) for part in WITH_PORT}
+    if UNIT in texts:
+        current = [name for name in instances(folder) if name in single]
+    else:
+        named = single & {part_unit(part) for part in parts}
+        current = [UNIT] if named and (folder / UNIT).exists() else []
+    if current:
+        raise Refused(
+            f"{' and '.join(current)} would run the same processes beside it, on the same ports. Nothing was done. "
+            "First take away what is there; its data stays: hookline service uninstall"
+            + ("" if place.user else " --user")
         )
 
 

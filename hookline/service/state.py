@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from hookline.service.units import NAMES, PARTS, TEMPLATE, is_ours
+from hookline.service.units import NAMES, PARTS, TEMPLATE, is_ours, part_unit
 
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "StatusText", "NRestarts")
 
@@ -54,7 +54,7 @@ def read_states(folder: Path, *, user: bool) -> list[UnitState]:
         if not file.exists():
             continue
         by = "hookline" if is_ours(file.read_text(errors="replace")) else "another"
-        for name in _instances(folder) if file.name == TEMPLATE else [file.name]:
+        for name in instances(folder) if file.name == TEMPLATE else [file.name]:
             listed = systemctl("show", name, f"--property={','.join(_PROPERTIES)}", user=user).stdout
             properties = dict(line.partition("=")[::2] for line in listed.splitlines())
             active = (
@@ -77,7 +77,7 @@ def read_states(folder: Path, *, user: bool) -> list[UnitState]:
     return found
 
 
-def _instances(folder: Path) -> list[str]:
+def instances(folder: Path) -> list[str]:
     """Return the units that are made of the template, which systemd remembers as links."""
-    names = [TEMPLATE.replace("@", f"@{part}") for part in PARTS]
+    names = map(part_unit, PARTS)
     return [name for name in names if any(folder.glob(f"*.wants/{name}"))]

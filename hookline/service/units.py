@@ -21,6 +21,8 @@ TIMER = "hookline-backup.timer"
 NAMES = (UNIT, TEMPLATE, BACKUP, TIMER)
 PARTS = ("prefect", "prefect-services", "gateway", "engine", "worker")
 """The processes that may each be a unit of its own, made of the template."""
+WITH_PORT = ("prefect", "gateway", "worker")
+"""Those of which a machine has room for one, for it listens on a port."""
 
 STATE_FOLDER = Path("/var/lib")
 STOP_SECONDS = 120
@@ -32,7 +34,9 @@ _PLAIN = re.compile(r"[\w/.,+@=~^-]*")
 """What neither systemd nor the shell that runs a backup takes for more than a letter; `:` splits some settings."""
 
 # What no part of Hookline needs. `ProcSubset=pid` and an empty list of address families are not in it: the age of a
-# process is read from /proc/stat, and the standard library asks the kernel for the addresses of this machine.
+# process is read from /proc/stat, and the standard library asks the kernel for the addresses of this machine. Nor is
+# `RemoveIPC=yes`: the end of one unit would take the shared memory of a PostgreSQL that a command typed as the same
+# user runs, such as `hookline restore`.
 _HARDENING = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -56,7 +60,6 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 KeyringMode=private
-RemoveIPC=yes
 UMask=0077
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
@@ -116,6 +119,11 @@ def units(
         _require_plain(backups)
         texts |= {BACKUP: _backup(place, backups), TIMER: _TIMER}
     return {name: marked(text) for name, text in texts.items()}
+
+
+def part_unit(part: str) -> str:
+    """Return the name of the unit of a process."""
+    return TEMPLATE.replace("@", f"@{part}")
 
 
 def marked(text: str) -> str:

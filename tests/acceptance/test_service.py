@@ -83,7 +83,7 @@ def test_it_starts_and_is_ready_when_systemctl_returns_and_a_second_install_chan
 
 
 def test_under_all_its_protection_it_does_its_work(story):
-    problems = [row for row in json.loads(story["doctor"].splitlines()[0]) if row["state"] == "problem"]
+    problems = machine.problems(json.loads(story["doctor"].splitlines()[0]))
 
     assert [] == problems
     assert '"duplicate": false' in story["order"]

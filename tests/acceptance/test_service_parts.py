@@ -31,8 +31,10 @@ systemctl show hookline -p ActiveState -p StatusText -p NRestarts
 
 step parts
 echo '{"type": "hello"}' >/tmp/body.json; chmod 644 /tmp/body.json
-systemctl disable --now hookline 2>/dev/null
-.venv/bin/hookline service install prefect gateway engine worker --now; echo "exit $?"
+.venv/bin/hookline service install prefect gateway engine worker --now; echo "beside $?"
+.venv/bin/hookline service uninstall >/dev/null
+.venv/bin/hookline service install prefect gateway engine worker --backups /var/backups/hookline --now; echo "exit $?"
+systemctl start hookline-backup; echo "backup $?"
 hookline apply --wait 180 >/dev/null; echo "applied $?"
 hookline send standard /tmp/body.json --json
 for _ in {1..60}; do hookline inbox list --json | grep -q unrouted && break; sleep 1; done
@@ -71,8 +73,13 @@ def test_a_postgresql_that_comes_later_is_waited_for_and_then_it_goes_on_by_itse
     assert {"NRestarts=0", "ActiveState=active", "StatusText=ready"} == {*story["later"].split()[-3:]}
 
 
+def test_units_of_processes_are_not_put_beside_the_one_that_runs_them_all(story):
+    assert "hookline.service would run the same processes" in story["parts"]
+    assert "beside 2" in story["parts"]
+
+
 def test_processes_that_are_units_of_their_own_do_the_work_together(story):
-    assert "exit 0\napplied 0" in story["parts"], story["parts"]
+    assert "exit 0\nbackup 0\napplied 0" in story["parts"], story["parts"]
     assert '"duplicate": false' in story["parts"]
     assert '"state": "unrouted"' in story["parts"]
     assert 4 == story["parts"].split("\n").count("active")
@@ -86,5 +93,5 @@ def test_a_service_of_a_person_starts_and_goes_without_root(story):
     assert ("active (running)", "enabled", "ready") == tuple(
         status[0][name] for name in ("active", "at_boot", "status")
     )
-    assert [] == [each for each in findings if each["state"] == "problem"]
+    assert [] == machine.problems(findings)
     assert story["person"].strip().endswith("left 1")

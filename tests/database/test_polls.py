@@ -18,7 +18,7 @@ from hookline.inbox import commands, polls, refusals, stats
 from hookline.inbox.deliveries import Arrival
 from hookline.inbox.polls import Claim, ClaimLost, Reading
 from hookline.polling import poller as poller_module
-from hookline.polling.poller import Poller, passes
+from hookline.polling.poller import READABLE_AGAIN, AccountUnreadable, Poller, passes
 from hookline.polling.reader import NotInOrder
 from hookline.provisioning.deployments import load_deployments
 from hookline.settings import Settings
@@ -242,6 +242,21 @@ async def test_an_outage_of_one_source_is_shown_and_stops_no_other(database, pol
     assert rows["gone"]["error"]
     assert (0, None) == (rows[SOURCE]["failures"], rows[SOURCE]["error"])
     assert rows[SOURCE]["polled_at"]
+
+
+async def test_a_poll_waits_for_prefect_and_blames_nobody(database, shipped):
+    """It was noted as a failure of the vendor, after each start whose engine was ready before Prefect."""
+
+    async def open_client(vendor, account):
+        raise AccountUnreadable("Prefect does not answer")
+
+    ours = Poller(database, Settings(), shipped, "engine", open_client)
+    rows = await until_polled(database, ours, [SOURCE])
+    await ours.stop()
+    wait = await database.fetchval("SELECT next_at - now() FROM polls WHERE source = $1", SOURCE)
+
+    assert (0, None) == (rows[SOURCE]["failures"], rows[SOURCE]["failing_since"])
+    assert READABLE_AGAIN >= wait
 
 
 async def test_a_poll_that_fails_waits_twice_as_long_each_time_but_no_longer_than_its_bound(

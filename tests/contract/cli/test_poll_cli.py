@@ -6,13 +6,15 @@ import os
 
 import pytest
 from cyclopts import CycloptsError
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from hookline.cli import app
+from hookline.cli.poll import client_of_block
 from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.jiwa.models import NewLine
 from hookline.errors import HooklineError
-from hookline.polling.poller import NoAccount
+from hookline.polling.poller import AccountUnreadable, NoAccount
 from hookline.settings import settings
 from hookline.simulators.server import running
 
@@ -148,3 +150,11 @@ async def test_the_list_of_sources_says_how_far_each_was_read_and_what_fails(hoo
     )  # a vendor that this firm does not use fails nobody
     assert None is rows["jiwa"]["poll"]
     assert "Polls that fail" in text
+
+
+async def test_credentials_are_unreadable_while_prefect_does_not_answer():
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}),
+        pytest.raises(AccountUnreadable, match="jiwa/default cannot be read: Prefect does not answer"),
+    ):
+        await client_of_block("jiwa", "default")

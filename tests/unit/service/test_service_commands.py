@@ -9,7 +9,7 @@ from commands import run_here
 from hookline.project import FILES
 from hookline.service import install_steps, uninstall_steps, units
 from hookline.service.install import Refused, require_visible
-from hookline.service.units import TEMPLATE, UNIT, Place
+from hookline.service.units import PARTS, TEMPLATE, UNIT, Place, part_unit
 
 
 @pytest.fixture
@@ -62,12 +62,43 @@ def test_what_is_there_already_is_not_written_again(tmp_path, place):
 def test_of_a_template_what_is_made_of_it_is_stopped_before_it_goes(tmp_path, place):
     texts = units(place, parts=["engine"])
     (tmp_path / TEMPLATE).write_text(texts[TEMPLATE])
-    (tmp_path / "default.target.wants").mkdir()
-    (tmp_path / "default.target.wants" / "hookline@engine.service").symlink_to(tmp_path / TEMPLATE)
+    enabled(tmp_path, "engine")
     first, second, _ = uninstall_steps(tmp_path, user=True)
 
     assert "systemctl --user disable --now hookline@engine.service" == first.text
     assert f"remove {tmp_path / TEMPLATE}" == second.text
+
+
+def enabled(folder, *parts):
+    """Let these be units of their own, as systemd remembers it."""
+    folder.joinpath("default.target.wants").mkdir()
+    for part in parts:
+        folder.joinpath("default.target.wants", part_unit(part)).symlink_to(folder / TEMPLATE)
+
+
+def test_a_process_with_a_port_is_not_run_a_second_time_beside_the_unit_of_everything(tmp_path, place):
+    (tmp_path / UNIT).write_text(units(place)[UNIT])
+    for part in PARTS:
+        texts = units(place, parts=[part])
+        if part in {"engine", "prefect-services"}:
+            assert install_steps(place, texts, tmp_path, parts=[part])
+        else:
+            with pytest.raises(
+                Refused, match=r"^hookline\.service would run .* hookline service uninstall --user$"
+            ):
+                install_steps(place, texts, tmp_path, parts=[part])
+
+
+def test_everything_in_one_unit_is_not_run_beside_units_of_the_same_processes(tmp_path, place):
+    texts = units(place, parts=["engine", "gateway"])
+    (tmp_path / TEMPLATE).write_text(texts[TEMPLATE])
+    enabled(tmp_path, "engine", "gateway")
+
+    assert not [
+        each for each in install_steps(place, texts, tmp_path, parts=["engine"]) if "write" in each.text
+    ]
+    with pytest.raises(Refused, match=r"^hookline@gateway\.service would run"):
+        install_steps(place, units(place), tmp_path)
 
 
 def test_backups_go_to_the_folder_that_was_named_here_whatever_the_service_stands_in(tmp_path, repository):

@@ -91,6 +91,13 @@ def test_a_service_of_a_person_asks_for_nothing_that_only_root_can_give():
     assert ([], [], ["default.target"]) == (of(unit, "User"), of(unit, "ProtectSystem"), of(unit, "WantedBy"))
 
 
+def test_the_end_of_a_unit_takes_no_shared_memory_of_what_its_user_runs_besides():
+    """`hookline restore`, typed as that user, runs a PostgreSQL, which would fail from then on."""
+    texts = units(place(), backups=Path("/b")) | units(place(), parts=PARTS)
+
+    assert {name: [] for name in texts} == {name: of(text, "RemoveIPC") for name, text in texts.items()}
+
+
 def stop_seconds(processes):
     """How long it takes to stop them one after another, if each takes all of its time."""
     by_name = {process.name: process for process in processes}
