@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import certifi
+
+# Test files import from here by this name; loaded a second time, it would make another home and other log-ins.
+sys.modules["tests.conftest"] = sys.modules[__name__]
 
 OURS = ("HOOKLINE_", "PREFECT_", "JIWA_", "ZENTITLE_", "SENSORPRO_", "JETADVICE_", "JIFELINE_", "HTTP_")
 for _name in [name for name in os.environ if name.startswith(OURS)]:
