@@ -6,6 +6,7 @@ Each copy says in the audit trail which it is, by a line that no product has: so
 
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 
 FOLDERS = ("hookline", "tasks", "flows", "blocks", "deployments")
@@ -49,4 +50,5 @@ def _copied(folder: Path, mark: str, version: str) -> Path:
     metadata = folder / "hookline-0.dist-info"  # found before the installed one
     metadata.mkdir()
     (metadata / "METADATA").write_text(METADATA.format(version=version))
+    (metadata / "entry_points.txt").write_text(distribution("hookline").read_text("entry_points.txt") or "")
     return folder
