@@ -20,6 +20,7 @@ NAMES = {
     "redis-server": "Redis",
     "nginx": "proxy",
     "postgres": "PostgreSQL",
+    "multiprocessing": "processes that read bodies",
 }
 """The name of a process by words in its command line; the first match counts."""
 
