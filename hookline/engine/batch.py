@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 NAME = "backlog"
 """The name of the flow, in the Prefect UI."""
 CALM, CALM_SECONDS = 6, 2.0
-"""So many dispatches in so many seconds keep a batch open though none waits: in turns of their own they would wait."""
+"""So many dispatches in so many seconds keep a batch open though none waits: in flow runs of their own some would."""
 UNBATCHED = "given a flow run of their own"
 NOT_FINAL = [StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED]
 PAGE = 200

@@ -25,6 +25,7 @@ from prefect.flow_engine import FlowRunEngine as SyncFlowRunEngine
 from prefect.runtime import flow_run
 from prefect.server import schemas
 from prefect.server.api import deployments
+from prefect.server.api import server as api_server
 from prefect.server.orchestration import core_policy
 from prefect.utilities.schema_tools import validation
 from prefect.workers.base import BaseWorker
@@ -298,6 +299,15 @@ def test_the_server_checks_parameters_by_the_schema_that_we_check_by():
         """Takes a number."""
 
     assert '"number"' in server_schema(one)
+
+
+def test_the_server_registers_no_block_types_by_itself_where_it_is_told_so():
+    require(
+        api_server.create_app,
+        "if not prefect.settings.PREFECT_API_BLOCKS_REGISTER_ON_START: return",
+        "await run_block_auto_registration(session=session)",
+        why="`migrate` registers them, one server after another.",
+    )
 
 
 def test_a_block_type_has_its_logo_in_the_attribute_that_apply_sets():
