@@ -8,6 +8,7 @@ import pytest
 from hookline.clients.paging import pages
 from hookline.sandbox.stack import own_ports, sandbox_stack
 from tests.chaos.blows import Kept
+from tests.conftest import PREFECT_AUTH
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,7 @@ def everything(crash_file):
         HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_ENGINE_CONCURRENCY="2",  # so that few orders are a backlog
         HOOKLINE_BATCH_BACKLOG="2",
+        PREFECT_API_AUTH_STRING=PREFECT_AUTH,
     ) as running:
         yield running
 

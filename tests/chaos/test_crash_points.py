@@ -35,7 +35,7 @@ def batches(prefect_api, *states):
     ("place", "run_count"),
     [
         ("dispatch claimed", 1),
-        ("flow run created", 1),
+        ("flow run created", 2),  # it was made as running
         (f"intended {LICENSE}", 2),
         (f"sent {LICENSE}", 2),
         (f"done {LICENSE}", 2),
