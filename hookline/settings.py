@@ -390,7 +390,7 @@ class Settings(FromEnvironment):
     )
     batch_backlog: int = _setting(
         10,
-        "Waiting dispatches from which one flow run handles a batch of them; 0: never.",
+        "Dispatches that wait, or that came within two seconds, from which one flow run handles them; 0: never.",
         ge=0,
         le=1_000_000,
     )

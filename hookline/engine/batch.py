@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -266,19 +266,28 @@ class Batches:
         self._closing: set[asyncio.Task[None]] = set()
         self._taken_at: deque[float] = deque(maxlen=CALM)
         """The times at which the last dispatches were given to a batch."""
+        self._came_at: deque[float] = deque(maxlen=settings.batch_backlog)
+        """The times at which the last dispatches were claimed that may be in a batch."""
 
-    async def open(self, *, more: bool) -> None:
+    async def open(self, claimed: Sequence[ClaimedDispatch], *, more: bool) -> None:
         """
-        Open a batch if many dispatches wait, and close one that takes no more; call it after a claim.
+        Open a batch if many dispatches wait or come, and close one that takes no more; call it after a claim.
 
         Args:
+            claimed: what was claimed just now.
             more: as many dispatches were claimed as there were slots, so more may wait.
         """
         if (batch := self.batch) is not None and (batch.over.is_set() or batch.is_full):
             self.refused |= batch.cancelled
             self.close_batch()
-        self.refused &= more
-        if more and self.batch is None and not self.refused and await self._is_backlog():
+        now = time.monotonic()
+        came = [now for each in claimed if self._may_batch(each)]
+        self._came_at.extend(came)
+        many = self._come_in_numbers(now)
+        self.refused &= more or many
+        if not came or self.batch is not None or self.refused:
+            return
+        if many or (more and await self._is_backlog()):
             size = self.settings.batch_size
             logger.info("a backlog: one flow run carries up to %d dispatches", size)
             lease = timedelta(seconds=self.settings.lease_seconds)
@@ -286,18 +295,8 @@ class Batches:
 
     def batch_for(self, claimed: ClaimedDispatch) -> BatchRun | None:
         """Return the batch for a dispatch; None if it has a flow run of its own."""
-        dispatch, batch = claimed.dispatch, self.batch
-        if (
-            batch is None
-            or batch.over.is_set()
-            or dispatch["unbatched"]
-            or dispatch["flow_run_id"] is not None
-        ):
-            return None
-        if dispatch["takeovers"]:
-            return None
-        unbatched = {route.name for route in self.hooks.routes if route.unbatched}
-        if dispatch["route"] in unbatched or self.deployments[dispatch["deployment"]].must_not_batch():
+        batch = self.batch
+        if batch is None or batch.over.is_set() or not self._may_batch(claimed):
             return None
         batch.carried += 1
         self._taken_at.append(time.monotonic())
@@ -321,6 +320,23 @@ class Batches:
         """Wait until every batch has ended."""
         self.close_batch()
         await asyncio.gather(*self._closing)
+
+    def _may_batch(self, claimed: ClaimedDispatch) -> bool:
+        """Return True unless a dispatch needs a flow run of its own."""
+        dispatch = claimed.dispatch
+        if dispatch["unbatched"] or dispatch["flow_run_id"] is not None or dispatch["takeovers"]:
+            return False
+        if any(route.unbatched for route in self.hooks.routes if route.name == dispatch["route"]):
+            return False
+        try:
+            return not self.deployments[dispatch["deployment"]].must_not_batch()
+        except Exception:  # noqa: BLE001  (a run of its own will say what is wrong with its flow)
+            return False
+
+    def _come_in_numbers(self, now: float) -> bool:
+        """Return True if as many came lately as would be a backlog: flow runs of their own would soon make one."""
+        threshold = self.settings.batch_backlog
+        return 0 < threshold == len(self._came_at) and now - self._came_at[0] < CALM_SECONDS
 
     async def _is_backlog(self) -> bool:
         threshold = self.settings.batch_backlog

@@ -266,7 +266,7 @@ class Engine:
         claimed = [] if self.quarantine.makes_room else await self.leases.claim(limit, open_to)
         more = len(claimed) == limit
         try:
-            await self.backlog.open(more=more)
+            await self.backlog.open(claimed, more=more)
         finally:  # what is claimed is started, whatever happens: its lease is renewed for as long as it is claimed
             for each in claimed:
                 self._start(each)
@@ -280,15 +280,9 @@ class Engine:
         return len(suspects) == free_slots
 
     def _start(self, claimed: ClaimedDispatch) -> None:
-        task = asyncio.create_task(self._run(claimed, self._batch_for(claimed)))
+        task = asyncio.create_task(self._run(claimed, self.backlog.batch_for(claimed)))
         self.running.add(task)
         task.add_done_callback(self._ended)
-
-    def _batch_for(self, claimed: ClaimedDispatch) -> BatchRun | None:
-        try:
-            return self.backlog.batch_for(claimed)
-        except Exception:  # noqa: BLE001  (a run of its own will say what is wrong with its flow)
-            return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)

@@ -16,6 +16,7 @@ from hookline.engine.outcomes import Discarded, LeaseLost, NewState, Requeue, Un
 from hookline.hooks import Hooks
 from hookline.inbox import batches
 from hookline.prefect_adapter.control import Stop
+from hookline.provisioning.deployments import Deployment, WorkPool
 from tests.database.test_leases import dispatch
 
 ENDED = Unbatch("The run of the backlog was ended in the Prefect UI.")
@@ -48,14 +49,42 @@ async def test_a_batch_that_has_carried_as_many_as_it_may_is_closed(database, da
     batch = ours.batch = BatchRun(database, client, timedelta(seconds=60), size=2)
 
     batch.carried = 1
-    await ours.open(more=True)
+    await ours.open([], more=True)
     open_still = ours.batch
     batch.carried = 2
-    await ours.open(more=False)
+    await ours.open([], more=False)
     closed = ours.batch
     await ours.close()
 
     assert (batch, None) == (open_still, closed)
+
+
+@pytest.mark.parametrize(
+    ("limit", "number", "opened"),
+    [(None, 3, True), (None, 2, False), (1, 3, False)],
+    ids=["many", "few", "of a deployment with a limit"],
+)
+async def test_many_that_came_lately_open_a_batch_if_they_may_be_in_one(
+    database, database_settings, limit, number, opened
+):
+    settings = database_settings.model_copy(update={"batch_backlog": 3})
+    deployment = Deployment(
+        name="test",
+        entrypoint="tests/flows/gates.py:steps",
+        work_pool=WorkPool(name="hookline"),
+        concurrency_limit=limit,
+    )
+    client, hooks = PrefectClient("http://127.0.0.1:9/api"), Hooks(Path("none"), {}, [])
+    ours = Batches(settings, database, client, hooks, {"f/d": deployment})
+    leases = Leases(settings, "a")
+
+    for each in range(number):
+        await dispatch(database, f"order {each}")
+        await ours.open(await leases.claim(1, ["f/d"]), more=False)
+    is_open = ours.batch is not None
+    await ours.close()
+
+    assert opened is is_open
 
 
 async def test_a_batch_is_abandoned_once_its_lease_has_ended_until_it_is_closed(database):

@@ -93,6 +93,24 @@ async def test_a_batch_stays_open_while_many_come_though_none_waits(admin, monke
     assert flows == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(later)}
 
 
+@pytest.mark.parametrize(("seconds", "flows"), [(60, {NAME}), (0, {"steps"})])
+async def test_a_batch_is_opened_when_many_come_one_after_another_though_none_waits(
+    admin, monkeypatch, seconds, flows
+):
+    monkeypatch.setattr("hookline.engine.batch.CALM_SECONDS", seconds)
+    monkeypatch.setattr("hookline.engine.engine.CALM_SECONDS", 0.5)
+
+    async with admin.engine(**BATCH):
+        for _ in range(BACKLOG):
+            [work] = await waiting(admin, "steps", 1)
+            await work.is_("done")
+        [last] = await waiting(admin, "steps", 1)
+        await last.is_("done")
+
+    [flow_run_id] = await runs_of([last])
+    assert flows == {await admin.flow_of(flow_run_id)}
+
+
 async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_batch(admin):
     works = await waiting(admin, "steps", RAMP_UP + 2)
 
