@@ -11,7 +11,7 @@ import uvloop
 
 from hookline import log, runtime, tracing
 from hookline.database.migrate import upgrade_when_up
-from hookline.supervisor import report_ready
+from hookline.supervisor import report_ready, wait_for_turn
 
 if TYPE_CHECKING:
     from hookline.engine.engine import Engine
@@ -43,6 +43,7 @@ def engine() -> None:
     from hookline.prefect_adapter.run_spans import task_names
 
     configuration = Configuration(settings)
+    wait_for_turn()
     upgrade_when_up(settings)
     if tracing.is_wanted():
         tracing.start("engine", task_names(), accounts=settings.send_traceparent)

@@ -9,6 +9,7 @@ from hookline import log, runtime, tracing
 from hookline.database.migrate import upgrade_when_up
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
+from hookline.supervisor import wait_for_turn
 from hookline.supervisor.process import LISTENER
 
 
@@ -25,6 +26,7 @@ def gateway() -> None:
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
     app = create_app(settings)
+    wait_for_turn()
     upgrade_when_up(settings)
     tracing.start("gateway")
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,9 @@ import asyncpg
 from cyclopts import Parameter
 
 from hookline import runtime
-from hookline.catalog import catalog_in_force
 from hookline.database import connect, embedded
 from hookline.engine.liveness import note_fall
 from hookline.errors import HooklineError
-from hookline.gateway.configuration import sources_in_force
 from hookline.health import processes as health
 from hookline.inbox import holding
 from hookline.inbox.holding import ADVICE, Holding
@@ -49,14 +48,24 @@ def up(
         hookline up                with your vendors, from the environment or .env
     """
     settings = runtime.bootstrap(sandbox=sandbox)
-    # Reported now, instead of by a process that keeps ending.
-    problems = list(sources_in_force(settings).problems)
-    _, catalog = catalog_in_force(settings.catalog, settings.home)
-    for problem in (*problems, *([catalog] if catalog else [])):
+    # Reported now, instead of by a process that keeps ending; by one that ends, for it takes 30 MB to read them.
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as process:
+        problems = process.submit(_problems, settings).result()
+    for problem in problems:
         print(f"hookline starts, but {problem}", file=sys.stderr, flush=True)  # noqa: T201
     notify("starting")
     with only_one(settings.home):
         run(settings, on_change=lambda troubles: _report(settings, troubles))
+
+
+def _problems(settings: Settings) -> list[str]:
+    """Return what is wrong in the files though they can be used; raises ConfigurationError if they cannot."""
+    from hookline.catalog import catalog_in_force
+    from hookline.gateway.configuration import sources_in_force
+
+    problems = list(sources_in_force(settings).problems)
+    _, catalog = catalog_in_force(settings.catalog, settings.home)
+    return [str(problem) for problem in (*problems, *([catalog] if catalog else []))]
 
 
 def run(settings: Settings, *, on_change: Callable[[Troubles], None]) -> None:
@@ -105,10 +114,9 @@ def processes(settings: Settings) -> list[Process]:
             command=_hookline("gateway"),
             ready=http_ready(f"{settings.gateway_url}/readyz"),
             reload_signal=signal.SIGHUP,
-            after=["migrate"],
+            begins_after=["migrate"],
             listens=_gateway_port(settings),
         ),
-        # apply and engine begin while the Prefect server starts: half of their start is importing its library.
         Process(
             name="apply",
             command=_hookline(
@@ -124,7 +132,7 @@ def processes(settings: Settings) -> list[Process]:
             command=_hookline("engine"),
             env=os.environ | {READY_FILE: str(_ready_file(settings))},
             ready=file_ready(_ready_file(settings)),
-            after=["migrate"],
+            begins_after=["migrate"],
             depends_on=["prefect"] if own_prefect else [],
             stop_seconds=30,
             reload_signal=signal.SIGHUP,
@@ -134,7 +142,8 @@ def processes(settings: Settings) -> list[Process]:
             command=_hookline("worker"),
             env=os.environ | {"PREFECT_WORKER_WEBSERVER_PORT": str(settings.worker_port)},
             ready=http_ready(f"http://127.0.0.1:{settings.worker_port}/health"),
-            after=["apply"],
+            after=["gateway"],
+            begins_after=["apply"],
             stop_seconds=45,  # 20 of them for running flows (hookline.engine.worker)
         ),
     ]
@@ -153,14 +162,14 @@ def _prefect_servers(settings: Settings) -> list[Process]:
         name="prefect",
         command=_python("hookline.prefect_adapter.server", "--host", host, "--port", port),
         ready=http_ready(f"{settings.own_prefect_api_url}/health"),
-        after=["migrate"],
+        begins_after=["migrate"],
     )
     if settings.prefect_redis_url is None:
         return [server]
     services = Process(
         name="prefect-services",
         command=_python("hookline.prefect_adapter.server", "--services"),
-        after=["migrate"],
+        begins_after=["migrate"],
     )
     return [server, services]
 

@@ -4,6 +4,7 @@ import asyncio
 
 from hookline import log, runtime
 from hookline.database.migrate import upgrade_when_up
+from hookline.supervisor import wait_for_turn
 
 
 def worker() -> None:
@@ -18,8 +19,9 @@ def worker() -> None:
     """
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
-    upgrade_when_up(settings)
 
     from hookline.engine.worker import serve  # Prefect's settings
 
+    wait_for_turn()
+    upgrade_when_up(settings)
     asyncio.run(serve(settings))

@@ -9,11 +9,11 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
-from typing import assert_never
+from typing import TypeAlias, assert_never
 from uuid import uuid4
 
 import asyncpg
@@ -85,6 +85,8 @@ SCHEMA_SECONDS = 1.0
 TIMINGS_SECONDS = 2.0
 REMEMBER_SECONDS = 1.0
 """The interval in which it is written down, outside of the database, how far it is."""
+APART_SECONDS = 0.02
+"""The time between the first turns of what the engine does beside its runs."""
 MAX_ATTEMPTS = 5
 """The attempts after which a dispatch fails of an unexpected error, or of an error of Prefect though it is ready."""
 REPORT_WAITS_SECONDS = 0.5
@@ -100,6 +102,7 @@ PREFECT_IS_AWAY = "Prefect is away"
 CUT_SECONDS = 5.0
 """The time in which runs that were stopped end their flow runs, before they are requeued."""
 BLOCKED_SECONDS = 5.0
+_Loop: TypeAlias = tuple[str, Callable[[], Awaitable[bool | None]], float]
 
 
 class Engine:
@@ -208,7 +211,7 @@ class Engine:
         reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
         report_waits = partial(self.slots.report_waits, database, self.name, self.deployments)
         prune = partial(prune_old, database, self.settings, self.hooks)
-        loops = (
+        loops: Sequence[_Loop] = (
             ("listening to the inbox", self._listen, RECONNECT_SECONDS),
             ("renewing leases", self.leases.renew_all, self.settings.lease_seconds / 3),
             ("taking over from dead engines", self._take_over, TAKE_OVER_SECONDS),
@@ -228,7 +231,11 @@ class Engine:
             ("adding up timings", partial(timings.add, database), TIMINGS_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
-        helpers = [asyncio.create_task(self.troubles.for_ever(*loop)) for loop in loops]
+        # One after another, so that they share a few connections: all at once, each would open its own.
+        helpers = [
+            asyncio.create_task(self.troubles.for_ever(*loop, first=place * APART_SECONDS))
+            for place, loop in enumerate(loops)
+        ]
         if self.open_client and self.settings.polls:
             self.poller = Poller(database, self.settings, self.hooks, self.name, self.open_client)
             polling = self.troubles.for_ever("polling", self.poller.poll_due, POLL_SECONDS)

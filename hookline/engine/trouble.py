@@ -69,8 +69,11 @@ class Troubles:
         self.clear(name)
         return result
 
-    async def for_ever(self, name: str, do: Callable[[], Awaitable[bool | None]], seconds: float) -> None:
+    async def for_ever(
+        self, name: str, do: Callable[[], Awaitable[bool | None]], seconds: float, *, first: float = 0
+    ) -> None:
         """Call a function again and again, with a wait in between unless it returns True: there is more."""
+        await asyncio.sleep(first)
         while True:
             more = await self.fenced(name, do, None)
             await asyncio.sleep(0 if more else seconds)

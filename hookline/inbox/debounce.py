@@ -9,9 +9,10 @@ replayed, is not debounced: `quiet` is NULL from then on.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hookline.database.types import Connection
+if TYPE_CHECKING:
+    from hookline.database.types import Connection
 
 FIRST_ROUTED: Final = """NOT EXISTS (SELECT FROM changes c WHERE c.delivery_id = d.id
                                      AND c.became NOT IN ('received', 'held'))"""
@@ -28,7 +29,7 @@ class Debounce:
     """The longest wait since the first of them."""
 
 
-async def lock_keys(connection: Connection, keys: Collection[tuple[str, str]]) -> None:
+async def lock_keys(connection: "Connection", keys: Collection[tuple[str, str]]) -> None:
     """Let one engine at a time route deliveries of each of these routes and keys, until the transaction ends."""
     for route, key in sorted(set(keys)):
         await connection.execute(
@@ -37,7 +38,7 @@ async def lock_keys(connection: Connection, keys: Collection[tuple[str, str]]) -
 
 
 async def replace_earlier(
-    connection: Connection, keys: Sequence[tuple[str, str]], debounces: Sequence[Debounce]
+    connection: "Connection", keys: Sequence[tuple[str, str]], debounces: Sequence[Debounce]
 ) -> None:
     """
     Let the last delivery of each of these routes and keys take the place of the others that wait.

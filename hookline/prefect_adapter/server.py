@@ -12,17 +12,18 @@ import os
 from argparse import ArgumentParser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 import asyncpg
+import prefect
 import prefect.settings
 import uvicorn
-from prefect.cli._server_utils import _run_all_services
 from prefect.server.api.server import create_app
 from prefect.server.database import provide_database_interface
 from prefect.server.models.block_registration import run_block_auto_registration
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from prefect.server.models.configuration import read_configuration, write_configuration
+from prefect.server.schemas.core import Configuration
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,7 +31,10 @@ from hookline import runtime
 from hookline.database.connection import for_asyncpg, prefect_database_url
 from hookline.hosts import LOOPBACK, KnownHosts
 from hookline.settings import settings
+from hookline.supervisor import wait_for_turn
 
+BLOCK_TYPES = "HOOKLINE_BLOCK_TYPES"
+"""The key in Prefect's own configuration under which it stands who brought the block types."""
 MIGRATING = 0x686F6F6B6C696E65
 """The number of the lock in Prefect's database under which one server migrates it and the others wait."""
 POLL_SECONDS = 0.5
@@ -47,6 +51,8 @@ class ReadyWithRedis:
     """
 
     def __init__(self, app: ASGIApp, url: str) -> None:
+        from redis.asyncio import Redis  # 25 MB that a server without one does without
+
         self.app = app
         self.redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
@@ -58,6 +64,8 @@ class ReadyWithRedis:
             await self.app(scope, receive, send)
 
     async def _answers(self) -> bool:
+        from redis.exceptions import RedisError
+
         try:
             return bool(await self.redis.ping())
         except (RedisError, OSError):
@@ -86,6 +94,8 @@ def serve(host: str, port: int) -> None:
 
 def serve_in_background() -> None:
     """Do what a single server does beside its API, as `prefect server services start` does."""
+    from prefect.cli._server_utils import _run_all_services  # 0.2 s that a server does not wait for
+
     asyncio.run(migrate())
     runtime.tune_gc()
     asyncio.run(_run_all_services())
@@ -99,15 +109,29 @@ def names(host: str) -> frozenset[str]:
 
 async def migrate() -> None:
     """
-    Bring Prefect's database to its schema, and its own block types into it.
+    Bring Prefect's database to its schema, and the block types of Prefect and its collections into it.
 
-    One server after another: two at once would each begin, and one fail.
+    One server after another: two at once would each begin, and one fail. Block types that the same packages have
+    brought before are left as they are: there are a hundred, and each start would wait for them.
     """
-    database = provide_database_interface()
+    database, brought = provide_database_interface(), {"by": _collections()}
     async with _migrating():
         await database.create_db()
         async with await database.session() as session:
+            async with session.begin():
+                before = await read_configuration(session=session, key=BLOCK_TYPES)  # type: ignore[attr-defined]
+            if before is not None and before.value == brought:
+                return
             await run_block_auto_registration(session=session)
+            async with session.begin():
+                now = Configuration(key=BLOCK_TYPES, value=brought)
+                await write_configuration(session=session, configuration=now)  # type: ignore[attr-defined]
+
+
+def _collections() -> dict[str, str]:
+    """Return Prefect and the packages with block types for it, with their versions."""
+    found = {each.dist for each in entry_points(group="prefect.collections")}
+    return {"prefect": prefect.__version__} | {each.name: each.version for each in found if each}
 
 
 @asynccontextmanager
@@ -137,6 +161,7 @@ def main() -> None:
     # Neither by the server itself: it would do so at the same time as others.
     os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "false"
     os.environ["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
+    wait_for_turn()
     if options.services:
         serve_in_background()
     elif options.port is None:

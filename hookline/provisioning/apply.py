@@ -19,6 +19,7 @@ from hookline.provisioning.block_changes import block_changes, vendors_without_a
 from hookline.provisioning.changes import MADE, Change, unchanged
 from hookline.provisioning.deployment_changes import (
     deployment_change,
+    deployments_there,
     start_run,
     surplus_deployments,
     work_pool_change,
@@ -96,10 +97,10 @@ async def _changes(
         yield change
     for pool in {deployment.work_pool.name for deployment in deployments.values()}:
         yield await work_pool_change(client, pool)
-    unset = await vendors_without_account(client)
+    unset, there = await vendors_without_account(client), await deployments_there(client)
     for name, deployment in deployments.items():
         missing = [vendor for vendor in unset if vendor in deployment.tags] if deployment.schedules else []
-        change = await deployment_change(client, name, deployment, scheduled=not missing)
+        change = deployment_change(client, name, deployment, there.get(name), scheduled=not missing)
         yield change
         if (place := deployment.placement()).where is not Where.LOOP:
             yield unchanged("place", name, f"runs in a {place}")
@@ -113,7 +114,7 @@ async def _changes(
     names = {each.name for each in automations}
     async for change in surplus_automations(client, names, prune=prune):
         yield change
-    async for change in surplus_deployments(client, deployments, prune=prune):
+    for change in surplus_deployments(client, there, deployments, prune=prune):
         yield change
 
 

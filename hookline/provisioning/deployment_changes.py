@@ -5,14 +5,16 @@ Prefect's `RunnerDeployment.apply` makes the same request, but shows no differen
 that the file no longer has, and replaces the automations that the deployment owns.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowFilter, FlowFilterId
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import DeploymentSort
 from prefect.exceptions import ObjectNotFound
 from prefect.runner.storage import LocalStorage
 from prefect.workers.process import ProcessWorker
@@ -45,10 +47,36 @@ async def work_pool_change(client: PrefectClient, name: str) -> Change:
     return unchanged("work pool", name)
 
 
-async def deployment_change(
-    client: PrefectClient, name: str, deployment: Deployment, *, scheduled: bool
+async def deployments_there(client: PrefectClient) -> dict[str, DeploymentResponse]:
+    """Return the deployments of the server by their full names, two requests for each page of them."""
+    there: dict[str, DeploymentResponse] = {}
+    offset = 0
+    while page := await client.read_deployments(limit=PAGE, offset=offset, sort=DeploymentSort.NAME_ASC):
+        offset += len(page)
+        of_page = FlowFilter(id=FlowFilterId(any_=list({each.flow_id for each in page})))
+        flows = {flow.id: flow.name for flow in await client.read_flows(flow_filter=of_page, limit=PAGE)}
+        there |= {f"{flows[each.flow_id]}/{each.name}": each for each in page if each.flow_id in flows}
+    return there
+
+
+def deployment_change(
+    client: PrefectClient,
+    name: str,
+    deployment: Deployment,
+    current: DeploymentResponse | None,
+    *,
+    scheduled: bool,
 ) -> Change:
-    """Return the change of a deployment; its schedules are switched off unless `scheduled`."""
+    """
+    Return the change of a deployment.
+
+    Args:
+        client: makes the change.
+        name: its full name.
+        deployment: as the files want it.
+        current: as the server has it; None: it has none.
+        scheduled: False switches its schedules off.
+    """
     flow = deployment.flow()
     schedules = deployment.prefect_schedules()
     if not scheduled:
@@ -74,9 +102,7 @@ async def deployment_change(
             **desired,
         )
 
-    try:
-        current = await client.read_deployment_by_name(name)
-    except ObjectNotFound:
+    if current is None:
         return Change("deployment", name, MADE, make)
     found = differences(
         {field: getattr(current, field) for field in desired}
@@ -86,30 +112,25 @@ async def deployment_change(
     return Change("deployment", name, CHANGED, make, found) if found else unchanged("deployment", name)
 
 
-async def surplus_deployments(
-    client: PrefectClient, names: Collection[str], *, prune: bool
-) -> AsyncIterator[Change]:
+def surplus_deployments(
+    client: PrefectClient, there: Mapping[str, DeploymentResponse], names: Collection[str], *, prune: bool
+) -> Iterable[Change]:
     """
     Yield the deployments that `apply` made of these files, and that they no longer name.
 
     Args:
-        client: of the Prefect server.
+        client: makes the changes.
+        there: the deployments of the server, by their full names.
         names: the full names in the files.
         prune: remove them; else they are only named.
     """
-    offset = 0
-    while page := await client.read_deployments(limit=PAGE, offset=offset):
-        offset += len(page)
-        for each in page:
-            if each.version != VERSION or each.pull_steps != _pull_steps():
-                continue
-            name = f"{(await client.read_flow(each.flow_id)).name}/{each.name}"
-            if name in names:
-                continue
-            if prune:
-                yield Change("deployment", name, REMOVED, partial(client.delete_deployment, each.id))
-            else:
-                yield unchanged("deployment", name, NOT_NAMED)
+    for name, each in there.items():
+        if name in names or each.version != VERSION or each.pull_steps != _pull_steps():
+            continue
+        if prune:
+            yield Change("deployment", name, REMOVED, partial(client.delete_deployment, each.id))
+        else:
+            yield unchanged("deployment", name, NOT_NAMED)
 
 
 def _pull_steps() -> list[dict[str, Any]]:

@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.schedules import construct_schedule
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -20,8 +18,9 @@ from hookline.hooks import Hooks, Route
 from hookline.hooks.config import last_good_route, routes_record
 from hookline.hooks.templates import Template
 from hookline.in_force import OFF, STAYS, LastGood, Problem
-from hookline.project import CHECKOUT, find_project
+from hookline.project import find_project
 from hookline.provisioning import flow_files
+from hookline.provisioning.entries import Entries, Schedule, entrypoint_of_run, named
 from hookline.provisioning.parameters import DELIVERY, misfits, takes_delivery
 from hookline.provisioning.placement import Placement, Where, placement
 from hookline.settings import VENDORS
@@ -39,45 +38,6 @@ class WorkPool(BaseModel):
 
     name: str
     job_variables: dict[str, Any] = Field(default_factory=dict)
-
-
-class Schedule(BaseModel):
-    """A schedule, in Prefect's own notation: `cron`, `interval` or `rrule`; `missed` is ours."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    cron: str | None = None
-    """Five fields: minute, hour, day of the month, month, day of the week."""
-    interval: float | None = None
-    """Seconds between two runs."""
-    anchor_date: datetime | None = None
-    """The moment from which intervals count."""
-    rrule: str | None = None
-    """A recurrence rule of iCalendar."""
-    timezone: str | None = None
-    """Such as Europe/Vienna; else UTC."""
-    active: bool = True
-    slug: str | None = None
-    """A name that tells this schedule from others of the deployment."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of these runs, over those of the deployment."""
-    missed: Literal["all", "latest", "none"] = "latest"
-    """Which of the runs that were missed are made up for."""
-
-    @model_validator(mode="after")
-    def _is_one_for_prefect(self) -> Self:
-        self.prefect()
-        return self
-
-    def prefect(self) -> DeploymentScheduleCreate:
-        """Return it in the form of Prefect's API."""
-        fields = self.model_dump(exclude_none=True, exclude={"active", "slug", "parameters", "missed"})
-        return DeploymentScheduleCreate(
-            schedule=construct_schedule(**fields),
-            active=self.active,
-            slug=self.slug,
-            parameters=self.parameters,
-        )
 
 
 class Deployment(BaseModel):
@@ -126,7 +86,7 @@ class Deployment(BaseModel):
     @property
     def entrypoint_of_run(self) -> str:
         """Where a process finds the flow that stands in the project's folder."""
-        return _of_run(self.entrypoint, shipped=bool(self.use))
+        return entrypoint_of_run(self.entrypoint, shipped=bool(self.use))
 
     def page(self) -> str:
         """Return what Prefect's page of the deployment says, in Markdown: the description, and more from its flow."""
@@ -249,14 +209,6 @@ class Deployments(dict[str, Deployment]):
         self.broken, self.problems = other.broken, other.problems
 
 
-class Entries(BaseModel):
-    """The deployments of `prefect.yaml`, each as it is written."""
-
-    model_config = ConfigDict(extra="allow")
-
-    deployments: list[Any]
-
-
 def deployments_in_force(
     path: Path, home: Path, seconds: float = flow_files.IMPORT_SECONDS, *, note: bool = True
 ) -> Deployments:
@@ -323,21 +275,6 @@ def _entries(path: Path, before: Mapping[str, Deployment], problems: list[Proble
             )
             if last:
                 yield last
-
-
-def named(raw: Any) -> tuple[str, str] | None:
-    """Return the name and the entrypoint of a run of a deployment as it is written, which may have mistakes."""
-    if not isinstance(raw, dict):
-        return None
-    with suppress(UnknownPart):
-        whole = used("workflow", raw)
-        entrypoint = str(whole.get("entrypoint"))
-        return str(whole.get("name")), _of_run(entrypoint, shipped=USE in raw)
-    return None
-
-
-def _of_run(entrypoint: str, *, shipped: bool) -> str:
-    return str(CHECKOUT / entrypoint) if shipped else entrypoint
 
 
 def _add(

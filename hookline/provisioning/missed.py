@@ -29,7 +29,7 @@ from prefect.states import Cancelled
 
 from hookline.errors import ConfigurationError
 from hookline.files import read_yaml
-from hookline.provisioning.deployments import Entries, Schedule, named
+from hookline.provisioning.entries import Entries, Schedule, named
 from hookline.shipped_parts import used
 
 logger = logging.getLogger(__name__)

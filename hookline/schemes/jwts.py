@@ -28,7 +28,7 @@ MAX_TOKEN = 16_384
 MAX_KEYS = 100
 """The keys of a JWKS that are looked at."""
 KEY_ID = re.compile(r"[!-~]{1,200}")
-CLAIM = r"^[\w.:/-]{1,100}$"
+CLAIM = r"^[\w.:/-]+$"
 
 
 class KeyQuestion(Strict):
@@ -79,7 +79,10 @@ class Jwt(AuthScheme):
         default=None, max_length=400, description="What `aud` must be, or have among its values."
     )
     body_claim: str | None = Field(
-        default=None, pattern=CLAIM, description="The claim that is the digest (SHA-256) of the body."
+        default=None,
+        max_length=100,
+        pattern=CLAIM,
+        description="The claim that is the digest (SHA-256) of the body.",
     )
     body_encoding: Encoding = Field(default="hex", description="How the digest is written.")
     tolerance: Tolerance = 300

@@ -3,7 +3,7 @@
 from hookline.supervisor.lock import only_one
 from hookline.supervisor.ports import Port, require_free
 from hookline.supervisor.process import Process
-from hookline.supervisor.ready import file_ready, http_ready, report_ready
+from hookline.supervisor.ready import file_ready, http_ready, report_ready, wait_for_turn
 from hookline.supervisor.supervisor import Supervisor, supervise
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "report_ready",
     "require_free",
     "supervise",
+    "wait_for_turn",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hookline.supervisor.ports import Port
+from hookline.supervisor.ready import TURN
 
 MARKER = "HOOKLINE_SUPERVISED"
 HEALTHY_SECONDS = 60.0
@@ -31,6 +32,7 @@ class Process:
         env: Its whole environment, as for `subprocess.Popen`; None: the supervisor's own.
         ready: The readiness probe, called until it returns True. None: ready after a second.
         after: Names of the processes that must be ready before it starts; they are stopped after it.
+        begins_after: Names of further ones for which it waits once it has loaded its code (`ready.wait_for_turn`).
         depends_on: Names of further processes that are stopped after it, without waiting for them at the start.
         stop_signal: The signal to stop.
         reload_signal: The signal to read its files again; None: it reads none.
@@ -51,6 +53,7 @@ class Process:
     env: Mapping[str, str] | None = None
     ready: Callable[[], Awaitable[bool]] | None = None
     after: Sequence[str] = ()
+    begins_after: Sequence[str] = ()
     depends_on: Sequence[str] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     reload_signal: signal.Signals | None = None
@@ -66,17 +69,26 @@ class Process:
     @property
     def stopped_before(self) -> tuple[str, ...]:
         """Names of the processes that are stopped after it."""
-        return (*self.after, *self.depends_on)
+        return (*self.after, *self.begins_after, *self.depends_on)
 
     def start(
-        self, marker: str, output: int, listener: socket.socket | None = None
+        self, marker: str, output: int, listener: socket.socket | None = None, turn: int | None = None
     ) -> subprocess.Popen[bytes]:
         """
         Start it in a session of its own, so that a Ctrl-C in the terminal does not reach it.
 
+        Args:
+            marker: tells its descendants from all other processes.
+            output: where it writes.
+            listener: the socket on which the supervisor listens for it.
+            turn: the pipe that says when it begins its work.
+
         Raises:
             OSError: the program cannot be executed.
         """
+        passed = {LISTENER: listener.fileno()} if listener else {}
+        if turn is not None:
+            passed[TURN] = turn
         # Safe with preexec_fn: the supervisor has one thread, and libc is loaded before the fork.
         return subprocess.Popen(  # noqa: S603
             self.command,
@@ -87,9 +99,9 @@ class Process:
                 "PYTHONUNBUFFERED": "1",
                 **(os.environ if self.env is None else self.env),
                 MARKER: marker,
-                **({LISTENER: str(listener.fileno())} if listener else {}),
+                **{name: str(number) for name, number in passed.items()},
             },
-            pass_fds=[listener.fileno()] if listener else [],
+            pass_fds=list(passed.values()),
             cwd=self.cwd,
             user=self.user,
             group=self.group,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,22 @@ import psutil
 
 _TIMEOUT_SECONDS = 3.0
 READY_FILE = "HOOKLINE_READY_FILE"
+TURN = "HOOKLINE_TURN_FD"
+
+
+def wait_for_turn() -> None:
+    """
+    Wait until what this process needs is there, as its supervisor knows; without one, return at once.
+
+    Loading code takes seconds, and needs nobody: a process does so before.
+
+    Raises:
+        SystemExit: the supervisor is gone.
+    """
+    if number := os.environ.pop(TURN, None):
+        with os.fdopen(int(number), "rb") as turn:
+            if not turn.read(1):
+                sys.exit(1)
 
 
 def report_ready() -> None:

@@ -203,8 +203,7 @@ class Supervisor:
         """Start a process, and again whenever it ends; return when it is a job that is done."""
         loop = asyncio.get_running_loop()
         while True:
-            for name in child.process.after:
-                await self._children[name].ready.wait()
+            await self._all_ready(child.process.after)
             began = loop.time()
             code = await self._run_once(child)
             if not child.process.restart and code == 0:
@@ -224,28 +223,52 @@ class Supervisor:
             self._count_exit(child, uptime)
             await asyncio.sleep(wait)
 
+    async def _all_ready(self, names: Iterable[str]) -> None:
+        for name in names:
+            await self._children[name].ready.wait()
+
     async def _run_once(self, child: _Child) -> int | None:
         """Start a process and wait for its end; return the exit code, or None if it could not be executed."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.log(f"{child.name} starting")
-        try:
-            popen = await self._start(child)
-        except OSError as error:
-            child.last_lines.append(f"{error.strerror}: {error.filename}")
-            return None
-        if await self._becomes_ready(child):
-            self._set_ready(child, loop.time() - began, "ready")
-            if child.name in self._troubles and not await _within(_STABLE_SECONDS, child.ended):
-                child.in_a_row = 0
-                del self._troubles[child.name]
-                self._report()
-        await child.ended.wait()
+        with self._turn(child) as turn:
+            try:
+                popen = await self._start(child, turn)
+            except OSError as error:
+                child.last_lines.append(f"{error.strerror}: {error.filename}")
+                return None
+            if await self._becomes_ready(child):
+                self._set_ready(child, loop.time() - began, "ready")
+                if child.name in self._troubles and not await _within(_STABLE_SECONDS, child.ended):
+                    child.in_a_row = 0
+                    del self._troubles[child.name]
+                    self._report()
+            await child.ended.wait()
         child.ready.clear()
         await self._clear_up(child)
         return popen.returncode
 
-    async def _start(self, child: _Child) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def _turn(self, child: _Child) -> Iterator[int | None]:
+        """Yield the pipe by which a process learns that it may begin, if it waits for others; it lives as long."""
+        if not child.process.begins_after:
+            yield None
+            return
+        read, write = os.pipe()
+        giving = asyncio.create_task(self._give_turn(child.process.begins_after, write))
+        try:
+            yield read
+        finally:
+            giving.cancel()
+            os.close(read)
+            os.close(write)
+
+    async def _give_turn(self, names: Iterable[str], pipe: int) -> None:
+        await self._all_ready(names)
+        os.write(pipe, b"1")
+
+    async def _start(self, child: _Child, turn: int | None) -> subprocess.Popen[bytes]:
         def on_line(line: str) -> None:
             child.last_lines.append(line)
             self._log.line(child.name, line)
@@ -254,7 +277,7 @@ class Supervisor:
         output, source = Output(on_line), os.fdopen(read, "rb", buffering=0)
         try:
             # No await between the start and the record of it: SIGCHLD is handled only after that.
-            popen = child.process.start(f"{self._run}/{child.name}/", write, child.listener)
+            popen = child.process.start(f"{self._run}/{child.name}/", write, child.listener, turn)
         except OSError:
             source.close()
             raise
@@ -268,6 +291,9 @@ class Supervisor:
     async def _becomes_ready(self, child: _Child) -> bool:
         """Wait until it is ready (True) or has ended."""
         process, loop = child.process, asyncio.get_running_loop()
+        while not all(self._children[name].ready.is_set() for name in process.begins_after):
+            if await _within(_POLL_SECONDS, child.ended):
+                return False
         if process.ready is None:
             return process.restart and not await _within(_UPTIME_SECONDS, child.ended)
         reminded = began = loop.time()

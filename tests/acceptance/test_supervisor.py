@@ -131,6 +131,50 @@ def test_a_process_starts_once_what_it_needs_is_ready(up):
     assert [*steps, ("all", "ready")] == events
 
 
+def test_a_process_loads_its_code_while_it_waits_for_others_also_when_it_is_started_again(up):
+    running = up(
+        """
+        until = "import time; from pathlib import Path\\nwhile not Path('go').exists(): time.sleep(0.01)"
+        code = (
+            "from hookline.supervisor import wait_for_turn; print('second has loaded', flush=True); "
+            "wait_for_turn(); print('second works', flush=True); "
+        )
+        run(
+            child("first", until, restart=False),
+            child("second", code + SLEEP, begins_after=["first"]),
+        )
+        """
+    )
+    running.until("second has loaded")
+    time.sleep(1.3)  # what has no probe is ready after a second
+    early = re.findall("second works|second ready", running.text)
+    (running.folder / "go").touch()
+    running.until("second works")
+    before = running.text.index("first done") < running.text.index("second works")
+
+    os.kill(int(running.until(r"pid (\d+)")), signal.SIGKILL)
+    running.until("second works", times=2)
+
+    assert ([], True) == (early, before)
+
+
+def test_what_waits_for_others_ends_when_it_is_told_to(up):
+    running = up(
+        """
+        async def never():
+            return False
+
+        wait = "from hookline.supervisor import wait_for_turn; print('it waits', flush=True); wait_for_turn()"
+        run(child("first", SLEEP, ready=never), child("second", wait, begins_after=["first"]))
+        """
+    )
+    running.until("it waits")
+
+    running.popen.send_signal(signal.SIGTERM)
+
+    assert (0, []) == (running.ended(), running.left())
+
+
 def test_a_killed_process_is_started_again_and_the_log_says_so(up):
     running = up("""run(child("engine", SLEEP), child("other", SLEEP))""")
     first = running.until(r"engine   │ pid (\d+)")

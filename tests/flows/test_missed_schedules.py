@@ -9,7 +9,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.notify import notify
-from hookline.provisioning.deployments import Schedule
+from hookline.provisioning.entries import Schedule
 from hookline.provisioning.missed import skip_missed
 
 ENTRYPOINT = "flows/notify.py:notify"

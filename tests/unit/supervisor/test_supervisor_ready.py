@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import psutil
 import pytest
 
 from hookline.health import processes
-from hookline.supervisor import file_ready, report_ready
+from hookline.supervisor import file_ready, report_ready, wait_for_turn
+from hookline.supervisor.ready import TURN
 
 
 @pytest.fixture
@@ -73,3 +75,24 @@ def test_what_a_dead_process_said_of_processes_counts_no_more(tmp_path, told):
     (tmp_path / "processes.json").write_text(json.dumps(told))
 
     assert (None, "skipped") == (processes.read(tmp_path), processes.check(tmp_path).state)
+
+
+@pytest.mark.parametrize(("said", "ends"), [(b"1", False), (b"", True)], ids=["begin", "the supervisor died"])
+def test_a_process_that_waits_for_its_turn_begins_when_it_is_told_and_ends_with_its_supervisor(
+    monkeypatch, said, ends
+):
+    read, write = os.pipe()
+    os.write(write, said)
+    os.close(write)
+    monkeypatch.setenv(TURN, str(read))
+
+    with pytest.raises(SystemExit) if ends else nullcontext():
+        wait_for_turn()
+
+    assert TURN not in os.environ
+
+
+def test_without_a_supervisor_it_is_always_ones_turn(monkeypatch):
+    monkeypatch.delenv(TURN, raising=False)
+
+    wait_for_turn()
