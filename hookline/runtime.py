@@ -6,7 +6,6 @@ Prefect profile.
 """
 
 import base64
-import gc
 import getpass
 import json
 import os
@@ -217,13 +216,6 @@ def _prefect_login(current: Settings) -> dict[str, str]:
         return {}
     auth = prefect_auth(current)
     return {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}
-
-
-def tune_gc() -> None:
-    """Make garbage collection rarer, and leave out all objects that are loaded now."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 10, 5)
 
 
 def write_pidfile(home: Path, *, sandbox: bool) -> None:

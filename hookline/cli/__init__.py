@@ -4,8 +4,6 @@ The command line `hookline`: one module for each command, a package for those of
 Commands are loaded when they are called, so that `hookline --help` and the small processes stay small.
 """
 
-import atexit
-import gc
 import os
 import sys
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from hookline import log
+from hookline import garbage, log
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.project import VARIABLE as PROJECT
 from hookline.text import visible
@@ -123,9 +121,7 @@ def _in_project(
 
 def main() -> None:
     """Run one command; the exit code is 1 if it failed, 2 if the input was wrong."""
-    atexit.register(
-        gc.freeze
-    )  # else Python looks through all of Prefect's objects, for 0.2 s, before it ends
+    garbage.expect_to_load()
     log.configure("text")
     try:
         sys.exit(app.meta(exit_on_error=False, print_error=False))

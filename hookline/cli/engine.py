@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from hookline import log, runtime, tracing
+from hookline import garbage, log, runtime, tracing
 from hookline.database.migrate import upgrade_when_up
 from hookline.supervisor import report_ready, wait_for_turn
 
@@ -47,7 +47,7 @@ def engine() -> None:
     upgrade_when_up(settings)
     if tracing.is_wanted():
         tracing.start("engine", task_names(), accounts=settings.send_traceparent)
-    runtime.tune_gc()
+    garbage.tune()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     worker = Engine(settings, configuration.hooks, configuration.deployments, configuration, client_of_block)
     uvloop.run(_serve(worker))

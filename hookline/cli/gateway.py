@@ -5,7 +5,7 @@ import signal
 import socket
 from contextlib import suppress
 
-from hookline import log, runtime, tracing
+from hookline import garbage, log, runtime, tracing
 from hookline.database.migrate import upgrade_when_up
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
@@ -29,6 +29,7 @@ def gateway() -> None:
     wait_for_turn()
     upgrade_when_up(settings)
     tracing.start("gateway")
+    garbage.tune()
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered
         server(app, settings).run(_listeners())
     tracing.stop()

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hookline import log, runtime
+from hookline import garbage, log, runtime
 from hookline.database.migrate import upgrade_when_up
 from hookline.supervisor import wait_for_turn
 
@@ -22,6 +22,7 @@ def worker() -> None:
 
     from hookline.engine.worker import serve  # Prefect's settings
 
+    garbage.tune()
     wait_for_turn()
     upgrade_when_up(settings)
     asyncio.run(serve(settings))

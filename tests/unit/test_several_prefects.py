@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from hookline.cli.up import processes
 from hookline.errors import ConfigurationError
-from hookline.prefect_adapter.server import names
+from hookline.prefect_adapter.serving import names
 from hookline.runtime import SHARED_SECRETS, bootstrap, prefect_environment, shared_secrets
 from hookline.settings import Settings, settings
 

@@ -6,18 +6,18 @@ import sys
 
 PROGRAM = """
 import asyncio
-from hookline.prefect_adapter import server
+from hookline.prefect_adapter import serving
 
 brought = []
 
 async def bring(session):
-    brought.append(server._collections())
+    brought.append(serving._collections())
 
-server.run_block_auto_registration = bring
-asyncio.run(server.migrate())
-asyncio.run(server.migrate())
-server._collections = lambda: {"prefect": "another"}
-asyncio.run(server.migrate())
+serving.run_block_auto_registration = bring
+asyncio.run(serving.migrate())
+asyncio.run(serving.migrate())
+serving._collections = lambda: {"prefect": "another"}
+asyncio.run(serving.migrate())
 print(*(sorted(packages) for packages in brought))
 """
 
