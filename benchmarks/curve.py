@@ -11,7 +11,7 @@ from hookline.sandbox.paid_orders import Timing, milliseconds
 PICTURE = "images/orders-curve.png"
 KEEPS_UP, FAR_BEYOND = 0.9, 0.5
 """Shares of the offered rate."""
-COLOURS = ("#b45309", "#1d4ed8")
+COLOURS = ("#b45309", "#1d4ed8", "#047857", "#7c3aed")
 TICKS = (0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -82,7 +82,7 @@ def draw(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
     figure, (rates, times) = plt.subplots(2, sharex=True, figsize=(8, 7.5), layout="constrained")
     offered = sorted({each.offered for points in curves.values() for each in points})
     rates.plot(offered, offered, color="#9ca3af", linestyle=":", label="all that is offered")
-    for (name, points), colour in zip(curves.items(), COLOURS, strict=True):
+    for (name, points), colour in zip(curves.items(), COLOURS, strict=False):
         across = [each.offered for each in points]
         rates.plot(across, [each.completed for each in points], color=colour, marker="o", label=name)
         times.plot(

@@ -5,7 +5,7 @@ The main job: the webhook of a paid order, and the vendor calls that follow from
 Times are read from the log of requests of Jiwa's simulator, the same for all; a time counts from the moment the
 order was due, so that a slow driver makes nothing look faster.
 
-It takes a quarter of an hour, on a machine that does nothing else.
+It takes half an hour, on a machine that does nothing else.
 
     python -m benchmarks.orders [--quick] [--json] [--write]
 """
@@ -13,12 +13,15 @@ It takes a quarter of an hour, on a machine that does nothing else.
 import asyncio
 import dataclasses
 import random
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from rich.progress import Progress
 
 from benchmarks import curve, processes, report, systems
+from benchmarks.systems import CONCURRENCY
 from hookline.cli.output import console
 from hookline.sandbox.paid_orders import (
     PaidOrders,
@@ -32,11 +35,17 @@ from hookline.sandbox.paid_orders import (
 )
 from hookline.sandbox.stack import SandboxStack
 
-CONCURRENCY = 8
 SEED = 1
 ENGINES = {"Hookline": True, "Hookline, batches off": False}
 """The engines, and whether they use batches."""
+CURVES: dict[str, Callable[[SandboxStack], AbstractAsyncContextManager[Trigger]]] = {
+    "Hookline": systems.hookline,
+    "Hookline, batches off": partial(systems.hookline, batch=False),
+    "two engines": partial(systems.hookline, engines=2),
+    "vendors take 0.3 s": systems.hookline_with_slow_vendors,
+}
 SERVED, WORKER = "Prefect's `serve()`", "Prefect's process worker"
+DBOS = "the bare calls as DBOS steps"
 IN_PROCESS, BARE = "the flow in one process", "the bare calls"
 
 
@@ -63,7 +72,7 @@ WHOLE = Size(
     batch_burst=600,
     stock=8,
     stock_pause=10,
-    rates=(0.5, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48),
+    rates=(0.5, 1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64, 96, 150),
     seconds=15,
 )
 QUICK = Size(light=3, burst=5, batch_burst=10, stock=2, stock_pause=1, rates=(0.5, 2, 8), seconds=4)
@@ -143,9 +152,11 @@ class _Measurement:
         await self._stock(WORKER, systems.worker(self.sandbox))
         async with in_process() as flow:
             await self._system(IN_PROCESS, flow, self.size.burst)
+        async with systems.dbos(self.sandbox) as durable:
+            await self._system(DBOS, durable, self.size.batch_burst)
         await self._system(BARE, bare_calls(self.orders.jiwa), self.size.burst)
-        for name, batch in ENGINES.items():
-            async with systems.hookline(self.sandbox, batch=batch) as webhook:
+        for name, system in CURVES.items():
+            async with system(self.sandbox) as webhook:
                 await self._curve(name, webhook)
         return self.result
 
@@ -156,7 +167,7 @@ class _Measurement:
         light = await self.orders.paced(f"{name}: one a second", trigger, self.size.light, rate=1)
         before = processes.cpu_seconds()
         many = await self.orders.at_once(f"{name}: {burst} at once", trigger, burst, most=most)
-        cpu = processes.cpu_since(before) if name in ENGINES else {}
+        cpu = processes.cpu_since(before) if name in (*ENGINES, DBOS) else {}
         self.result.systems.append(Measured(name, light, many, cpu))
 
     async def _stock(self, name: str, system: AbstractAsyncContextManager[Trigger]) -> None:
@@ -203,10 +214,11 @@ def as_text(result: Result) -> str:
 def _cpu_table(result: Result) -> str:
     """Return a table of the processor time of an order, by process name."""
     measured = [each for each in result.systems if each.cpu]
-    names = [
-        name for name in measured[0].cpu_an_order if any(e.cpu_an_order.get(name, 0) >= 1 for e in measured)
+    names = [name for each in measured for name, cost in each.cpu_an_order.items() if cost >= 1]
+    rows = [
+        [name, *(f"{each.cpu_an_order.get(name, 0):.0f}" for each in measured)]
+        for name in dict.fromkeys(names)
     ]
-    rows = [[name, *(f"{each.cpu_an_order.get(name, 0):.0f}" for each in measured)] for name in names]
     rows.append(["together", *(f"{sum(each.cpu_an_order.values()):.0f}" for each in measured)])
     return report.table(["processor, ms an order at once", *(each.system for each in measured)], rows)
 

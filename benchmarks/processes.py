@@ -12,6 +12,7 @@ NAMES = {
     "hookline gateway": "gateway",
     "hookline engine": "engine",
     "hookline sandbox": SIMULATORS,
+    "benchmarks.serve_dbos": "DBOS",
     "prefect worker start": "Prefect's process worker",
     "hookline worker": "Prefect's process worker",
     "prefect_adapter.server --services": "Prefect's services",

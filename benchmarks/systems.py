@@ -1,5 +1,5 @@
 """
-The compared systems, each run only while it is measured: our engine, and stock Prefect in two ways.
+The compared systems, each run only while it is measured: our engine, stock Prefect in two ways, and DBOS.
 
 Stock Prefect receives no webhooks: its runs are created through Prefect's API.
 """
@@ -10,24 +10,36 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import psutil
 
 from hookline.clients.jiwa.models import SalesOrder
+from hookline.database import embedded
 from hookline.errors import HooklineError
 from hookline.sandbox.paid_orders import Trigger, webhooks
-from hookline.sandbox.stack import SandboxStack
+from hookline.sandbox.stack import SandboxStack, free_port
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_SECONDS = 60.0
+CONCURRENCY = 8
+"""The orders at work at once in one process."""
 SERVER_VARIABLES = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
 """The only settings of ours that stock Prefect gets; all others, such as its poll interval, are its defaults."""
+VENDOR_SECONDS = 0.3
+OPERATIONS = {
+    "jiwa": ("get_sales_order", "create_sales_order_note"),
+    "zentitle": ("*",),
+    "sensorpro": ("*",),
+}
+"""The operations of the job by vendor: those by which the driver makes orders are left out."""
+DBOS_DATABASE = "DBOS_DATABASE_URL"
 OUR_FLOW = "flows/order_to_license.py:order_to_license"
 
 
@@ -48,9 +60,31 @@ def own_engine_paused(sandbox: SandboxStack) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def hookline(sandbox: SandboxStack, *, batch: bool) -> AsyncIterator[Trigger]:
-    """Run an engine with or without batches; the trigger is the gateway."""
-    ready = sandbox.settings.home / "benchmarked-engine-ready"
+async def hookline(sandbox: SandboxStack, *, batch: bool = True, engines: int = 1) -> AsyncIterator[Trigger]:
+    """Run engines with or without batches; the trigger is the gateway."""
+    async with AsyncExitStack() as stack:
+        for number in range(engines):
+            await stack.enter_async_context(_engine(sandbox, number, batch=batch))
+        yield await stack.enter_async_context(webhooks(sandbox))
+
+
+@asynccontextmanager
+async def hookline_with_slow_vendors(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
+    """Run an engine whose vendors take their time for each call of the job."""
+    for vendor, operations in OPERATIONS.items():
+        for operation in operations:
+            sandbox.fault(vendor, operation=operation, kind="latency", seconds=VENDOR_SECONDS, times=0)
+    try:
+        async with hookline(sandbox) as webhook:
+            yield webhook
+    finally:
+        for vendor in OPERATIONS:
+            sandbox.clear_faults(vendor)
+
+
+@asynccontextmanager
+async def _engine(sandbox: SandboxStack, number: int, *, batch: bool) -> AsyncIterator[None]:
+    ready = sandbox.settings.home / f"benchmarked-engine-{number}-ready"
     ready.unlink(missing_ok=True)
     variables = os.environ | {
         "HOOKLINE_BATCH_BACKLOG": batch_backlog(batch=batch),
@@ -60,8 +94,8 @@ async def hookline(sandbox: SandboxStack, *, batch: bool) -> AsyncIterator[Trigg
     async def is_ready() -> bool:
         return ready.exists()
 
-    async with _running(sandbox, ["hookline", "engine"], variables, is_ready), webhooks(sandbox) as webhook:
-        yield webhook
+    async with _running(sandbox, ["hookline", "engine"], variables, is_ready):
+        yield
 
 
 @asynccontextmanager
@@ -94,6 +128,26 @@ async def worker(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
 
         async with _running(sandbox, command, _stock(), is_ready):
             yield await _run_trigger(client, name)
+
+
+@asynccontextmanager
+async def dbos(sandbox: SandboxStack) -> AsyncIterator[Trigger]:
+    """Run the job's calls as a durable workflow of DBOS, in a database of its own beside ours."""
+    port = free_port()
+    variables = os.environ | {DBOS_DATABASE: embedded.url(sandbox.settings.home, "dbos")}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+
+        async def is_ready() -> bool:
+            try:
+                return (await client.get("/")).status_code == httpx.codes.NOT_FOUND
+            except httpx.TransportError:
+                return False
+
+        async def begin(order: SalesOrder) -> None:
+            (await client.post(f"/orders/{order.InvoiceID}")).raise_for_status()
+
+        async with _running(sandbox, ["benchmarks.serve_dbos", str(port)], variables, is_ready):
+            yield begin
 
 
 def supervised(sandbox: SandboxStack, command: str) -> psutil.Process:

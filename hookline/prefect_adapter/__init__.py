@@ -15,7 +15,8 @@ The adapter to Prefect: the one package that may assume anything of Prefect's in
 | `run_marks` | `retry_type`, a label and a variable, by which it is known who runs a flow run |
 | `run_names` | the name and the tags that a running flow sees of its run |
 | `run_spans` | where a run has its span, and the label with the trace that it belongs to |
-| `server` | how Prefect's server is made and served |
+| `server` | (nothing: the process of a Prefect server) |
+| `serving` | how Prefect's server is made and served, and who brought its block types |
 | `storable` | the ways by which texts and numbers reach the server |
 | `threaded_run` | the engine of a synchronous flow run, and how a thread is interrupted |
 | `suspension` | how a run is suspended and resumed, and where its dialog finds a form and leaves the answer |

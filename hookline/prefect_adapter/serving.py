@@ -19,6 +19,8 @@ from prefect.server.database import provide_database_interface
 from prefect.server.models.block_registration import run_block_auto_registration
 from prefect.server.models.configuration import read_configuration, write_configuration
 from prefect.server.schemas.core import Configuration
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,8 +47,6 @@ class ReadyWithRedis:
     """
 
     def __init__(self, app: ASGIApp, url: str) -> None:
-        from redis.asyncio import Redis  # 25 MB that a server without one does without
-
         self.app = app
         self.redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
@@ -58,8 +58,6 @@ class ReadyWithRedis:
             await self.app(scope, receive, send)
 
     async def _answers(self) -> bool:
-        from redis.exceptions import RedisError
-
         try:
             return bool(await self.redis.ping())
         except (RedisError, OSError):

@@ -11,8 +11,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar
 
 import httpx
 from rich.console import Console
@@ -23,6 +24,7 @@ from hookline.clients.jiwa.debtors import Debtor
 from hookline.clients.jiwa.models import NewLine, SalesOrder
 from hookline.clients.paging import pages
 from hookline.clients.sensorpro.models import NewContact
+from hookline.clients.zentitle import ZentitleClient
 from hookline.errors import HooklineError
 from hookline.sandbox.stack import SandboxStack, sandbox_stack
 from hookline.source_secrets import webhook_secrets
@@ -37,6 +39,14 @@ SENDERS: Final = 8
 """Most connections of a sender of webhooks."""
 
 Trigger: TypeAlias = Callable[[SalesOrder], Awaitable[None]]
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Something that makes one call of a job, by the call's name."""
+
+    def __call__(self, name: str, call: Callable[[], Awaitable[T]], /) -> Awaitable[T]:
+        """Make the call."""
 
 
 @contextmanager
@@ -260,47 +270,97 @@ async def in_process() -> AsyncIterator[Trigger]:
         await asyncio.to_thread(EventsWorker.drain_all, timeout=10)
 
 
-def bare_calls(jiwa: JiwaClient) -> Trigger:
-    """Return a trigger that makes only the flow's vendor calls: no Prefect, no journal, no webhook."""
-    from blocks.sensorpro import SensorproCredentials  # Prefect's settings
-    from blocks.zentitle import ZentitleCredentials  # Prefect's settings
-    from hookline.catalog import load_catalog
-    from hookline.settings import settings
+async def directly(_name: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a step, and nothing beside it."""
+    return await call()
 
-    catalog = load_catalog(settings().catalog)
-    product = catalog.products[0].product_id
-    companies: dict[str, int] = {}
+
+class BareJob:
+    """The vendor calls of the main job alone: no Prefect, no journal, no webhook."""
+
+    def __init__(self, jiwa: JiwaClient, step: Step = directly) -> None:
+        """
+        Read the catalog.
+
+        Args:
+            jiwa: where the orders are.
+            step: makes one of the calls, by its name; it returns what the call returns, plain data.
+        """
+        from blocks.sensorpro import SensorproCredentials  # Prefect's settings
+        from blocks.zentitle import ZentitleCredentials  # Prefect's settings
+        from hookline.catalog import load_catalog
+        from hookline.settings import settings
+
+        self.jiwa, self.step = jiwa, step
+        self.zentitle, self.sensorpro = (
+            ZentitleCredentials.from_environment(),
+            SensorproCredentials.from_environment(),
+        )
+        self.catalog = load_catalog(settings().catalog)
+        self.product = self.catalog.products[0].product_id
+        self.companies: dict[str, int] = {}
+
+    async def run(self, invoice_id: str) -> None:
+        """Make the calls for one order."""
+        name, address = await self.step("order", partial(self._customer, invoice_id))
+        async with self.zentitle.get_client() as zentitle:
+            company = await self.step("company", partial(self._company, zentitle, name))
+            code = await self.step("license", partial(self._license, zentitle, company))
+            await self.step("terms", partial(self._terms, zentitle, code))
+            await self.step("consumer", partial(self._consumer, zentitle, code, invoice_id))
+        await self.step("mail", partial(self._mail, address))
+        await self.step("note", partial(self._note, invoice_id))
+
+    async def _customer(self, invoice_id: str) -> tuple[str, str]:
+        order = await self.jiwa.get_sales_order(InvoiceID=invoice_id)
+        return order.DebtorName, order.DebtorEmailAddress
+
+    async def _company(self, zentitle: ZentitleClient, name: str) -> int:
+        if name not in self.companies:
+            self.companies[name] = (await zentitle.get_company_id(company=name)).companyID
+        return self.companies[name]
+
+    async def _license(self, zentitle: ZentitleClient, company: int) -> str:
+        await zentitle.list_license_codes(productid=self.product, companyId=company)
+        codes = await zentitle.create_license_codes(productid=self.product, companyid=company, numcodes=1)
+        return str(codes[0])
+
+    async def _terms(self, zentitle: ZentitleClient, code: str) -> None:
+        await zentitle.update_license_code(
+            productid=self.product,
+            licensecode=code,
+            licensetype="perpetual",
+            clientsallowed=1,
+            enabledforuse=True,
+        )
+        await zentitle.create_license_note(productid=self.product, licensecode=code, description="bench")
+
+    async def _consumer(self, zentitle: ZentitleClient, code: str, invoice_id: str) -> None:
+        await zentitle.create_consumer_data(
+            productid=self.product,
+            computerid=invoice_id,
+            licensecode=code,
+            clientinfo={"email": "a@b.example"},
+        )
+
+    async def _mail(self, address: str) -> None:
+        async with self.sensorpro.get_client() as sensorpro:
+            await sensorpro.trigger_email(
+                CampId=self.catalog.mail.campaign_id,
+                BroadcastId=self.catalog.mail.broadcast_id,
+                ContactData=NewContact(PersonalEMail=address),
+            )
+
+    async def _note(self, invoice_id: str) -> None:
+        await self.jiwa.create_sales_order_note(InvoiceID=invoice_id, NoteText="bench")
+
+
+def bare_calls(jiwa: JiwaClient) -> Trigger:
+    """Return a trigger that makes only the flow's vendor calls."""
+    job = BareJob(jiwa)
 
     async def call(order: SalesOrder) -> None:
-        await jiwa.get_sales_order(InvoiceID=order.InvoiceID)
-        async with ZentitleCredentials.from_environment().get_client() as zentitle:
-            company = companies.get(order.DebtorName)
-            if company is None:
-                company = (await zentitle.get_company_id(company=order.DebtorName)).companyID
-                companies[order.DebtorName] = company
-            await zentitle.list_license_codes(productid=product, companyId=company)
-            codes = await zentitle.create_license_codes(productid=product, companyid=company, numcodes=1)
-            await zentitle.update_license_code(
-                productid=product,
-                licensecode=codes[0],
-                licensetype="perpetual",
-                clientsallowed=1,
-                enabledforuse=True,
-            )
-            await zentitle.create_license_note(productid=product, licensecode=codes[0], description="bench")
-            await zentitle.create_consumer_data(
-                productid=product,
-                computerid=order.InvoiceID,
-                licensecode=codes[0],
-                clientinfo={"email": "a@b.example"},
-            )
-        async with SensorproCredentials.from_environment().get_client() as sensorpro:
-            await sensorpro.trigger_email(
-                CampId=catalog.mail.campaign_id,
-                BroadcastId=catalog.mail.broadcast_id,
-                ContactData=NewContact(PersonalEMail=order.DebtorEmailAddress),
-            )
-        await jiwa.create_sales_order_note(InvoiceID=order.InvoiceID, NoteText="bench")
+        await job.run(order.InvoiceID)
 
     return call
 

@@ -4,11 +4,13 @@ import ast
 import csv
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from collections import Counter
 from importlib.metadata import entry_points
 from itertools import chain
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args, get_type_hints
 
@@ -569,3 +571,18 @@ def test_no_two_files_of_tests_have_one_name(repository):
     files = (repository / "tests").rglob("test_*.py")
     names = Counter(file.name for file in files if "samples" not in file.parts)
     assert [] == [name for name, files in names.items() if files > 1]
+
+
+def test_no_pattern_repeats_a_class_of_unicode_many_times():
+    r"""One `[\w-]{1,100}` takes 3 MB in each process, in pydantic's expressions: the length is a bound of its own."""
+    patterns = [
+        (file.name, pattern)
+        for file in Path("deployments/schemas").glob("*.json")
+        for pattern in re.findall(r'"pattern": (".*")', file.read_text())
+    ]
+
+    costly = [
+        each for each in patterns if re.search(r"\\[wWdDsS][^\[\]]*\]?\{\d+,\d{2,}\}", json.loads(each[1]))
+    ]
+
+    assert ([], True) == (costly, len(patterns) > 20)
