@@ -260,10 +260,13 @@ def _replace(variables):
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The environment, to be changed for one test; settings are read again."""
+    """The environment, to be changed for one test, and as it was after it; settings are read again."""
+    before = dict(os.environ)
     settings.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
+    os.environ.clear()
+    os.environ.update(before)
     settings.cache_clear()
 
 

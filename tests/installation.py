@@ -12,12 +12,23 @@ import httpx
 import psutil
 
 from hookline.clients.jiwa import JiwaClient, JiwaKey
-from hookline.sandbox.stack import SandboxStack, own_ports
+from hookline.sandbox.stack import SandboxStack, own_ports, sandbox_stack
 from hookline.settings import settings, simulator_environment
 from hookline.shipped.jiwa import JiwaSettings
 from tests.conftest import BusinessKey
 
 START_SECONDS = 240
+
+
+@contextmanager
+def own_sandbox(**variables):
+    """A sandbox beside that of all tests, without first runs of schedules; the environment is as before after it."""
+    before = dict(os.environ)
+    with sandbox_stack(**own_ports(), HOOKLINE_FIRST_RUNS="false", **variables) as running:
+        yield running
+    os.environ.clear()
+    os.environ.update(before)
+    settings.cache_clear()
 
 
 class Installation:
@@ -104,7 +115,8 @@ class Installation:
 
 
 @asynccontextmanager
-async def business(sandbox):
+async def business_of(sandbox):
+    """The orders of a sandbox."""
     given = JiwaSettings.from_environment()
     async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
         yield BusinessKey(sandbox, jiwa)

@@ -1,7 +1,6 @@
 """Files that are broken while everything runs, and over restarts: what is not broken goes on, and nothing is lost."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,8 +13,7 @@ import pytest
 from commands import run_process
 
 from hookline.database import pool
-from hookline.sandbox.stack import own_ports, sandbox_stack
-from hookline.settings import settings
+from tests.installation import own_sandbox
 
 SECRET = "a-shared-secret-that-is-long-enough"
 FLOW = '''
@@ -126,24 +124,18 @@ class Firm:
 
 @pytest.fixture(scope="module")
 def firm(tmp_path_factory, repository):
-    before = dict(os.environ)
     made = Firm(tmp_path_factory.mktemp("firm"), repository)
-    with sandbox_stack(
-        **own_ports(),
+    with own_sandbox(
         PYTHONPATH=str(made.folder),
         HOOKLINE_HOOKS=str(made.hooks),
         HOOKLINE_DEPLOYMENTS=str(made.prefect),
         HOOKLINE_CATALOG=str(made.catalog),
-        HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_SECRET_JIWA=SECRET,
         HOOKLINE_SECRET_STEADY=SECRET,
         HOOKLINE_SECRET_SHAKY=SECRET,
     ) as running:
         made.running = running
         yield made
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
 
 
 def doctor():

@@ -12,11 +12,8 @@ import httpx
 import pytest
 from test_traced_orders import SENDER, tree
 
-from hookline.clients.jiwa import JiwaClient, JiwaKey
-from hookline.sandbox.stack import free_port, own_ports, sandbox_stack
-from hookline.settings import settings
-from hookline.shipped.jiwa import JiwaSettings
-from tests.conftest import BusinessKey
+from hookline.sandbox.stack import free_port
+from tests.installation import business_of, own_sandbox
 
 ROTEL = find_spec("rotel")
 TRACE, PARENT = SENDER.split("-")[1:3]
@@ -91,23 +88,16 @@ def collector(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def everything(collector):
-    before = dict(os.environ)
-    with sandbox_stack(
-        **own_ports(),
-        HOOKLINE_FIRST_RUNS="false",
+    with own_sandbox(
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.port}",
     ) as running:
         yield running
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
 
 
 @pytest.fixture
 async def business(everything):
-    given = JiwaSettings.from_environment()
-    async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
-        yield BusinessKey(everything, jiwa)
+    async with business_of(everything) as business:
+        yield business
 
 
 async def test_a_collector_has_one_tree_from_the_sender_s_own_span_to_the_calls_of_vendors(

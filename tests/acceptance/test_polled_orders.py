@@ -1,20 +1,15 @@
 """Every webhook of Jiwa is lost: the polls find each paid order, and with the webhooks nothing is done twice."""
 
 import asyncio
-import os
 import signal
 import time
 from collections import Counter
 
 import pytest
 
-from hookline.clients.jiwa import JiwaClient, JiwaKey
 from hookline.clients.paging import pages
 from hookline.database import pool
-from hookline.sandbox.stack import own_ports, sandbox_stack
-from hookline.settings import settings
-from hookline.shipped.jiwa import JiwaSettings
-from tests.conftest import BusinessKey
+from tests.installation import business_of, own_sandbox
 
 pytestmark = pytest.mark.alone
 
@@ -26,28 +21,21 @@ ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 def everything(tmp_path_factory, repository):
     """A sandbox whose polls are as shipped, but more often."""
     hooks = tmp_path_factory.mktemp("firm") / "hooks.yaml"
-    before = dict(os.environ)
     shipped = (repository / "deployments/hooks.yaml").read_text()
     hooks.write_text(shipped.replace("every: 60s", "every: 2s").replace("every: 2m", "every: 3s"))
-    with sandbox_stack(
-        **own_ports(),
+    with own_sandbox(
         HOOKLINE_HOOKS=str(hooks),
         HOOKLINE_POLLS="true",
-        HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_LEASE_SECONDS="3",
         HOOKLINE_RETRY_SECONDS="0.2",
     ) as running:
         yield running
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
 
 
 @pytest.fixture
 async def business(everything):
-    given = JiwaSettings.from_environment()
-    async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
-        yield BusinessKey(everything, jiwa)
+    async with business_of(everything) as business:
+        yield business
 
 
 async def webhooks(jiwa, *, enabled):

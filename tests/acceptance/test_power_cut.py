@@ -8,7 +8,7 @@ import pytest
 from hookline.database import embedded, pool
 from hookline.database.connection import close_pool
 from tests.conftest import until
-from tests.installation import Installation, business, kill_all
+from tests.installation import Installation, business_of, kill_all
 
 pytestmark = pytest.mark.alone
 
@@ -21,7 +21,7 @@ def installation(tmp_path, environment):
 
 async def test_what_was_at_work_goes_on_at_once_and_is_not_overtaken(installation):
     with installation.sandbox() as sandbox:
-        async with business(sandbox) as firm:
+        async with business_of(sandbox) as firm:
             with installation.up() as (process, _):
                 installation.run("apply", "--subscribe", "--url", installation.settings.gateway_url)
                 sandbox.fault("zentitle", operation="create_license_codes", kind="latency", seconds=20)
@@ -72,7 +72,7 @@ async def test_an_engine_of_another_home_takes_over_before_the_lease_ends(tmp_pa
     }
     installation = Installation(tmp_path, environment, **settings)
     with installation.sandbox() as sandbox:
-        async with business(sandbox) as firm:
+        async with business_of(sandbox) as firm:
             with installation.up(), other_engine(installation):
                 installation.run("apply", "--subscribe", "--url", installation.settings.gateway_url)
                 database = await pool(installation.settings)

@@ -26,9 +26,8 @@ from prefect.settings import (
 )
 
 from hookline.database import pool
-from hookline.sandbox.stack import own_ports, sandbox_stack
 from hookline.schemes.standard_webhooks import sign_standard_webhooks
-from hookline.settings import settings
+from tests.installation import own_sandbox
 
 EXAMPLES = Path(__file__).parents[1] / "samples" / "prefect_examples"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -126,23 +125,17 @@ class Firm:
 
 @pytest.fixture(scope="module")
 def firm(tmp_path_factory, repository):
-    before = dict(os.environ)
     made = Firm(tmp_path_factory.mktemp("firm"), repository)
-    with sandbox_stack(
-        **own_ports(),
+    with own_sandbox(
         checkout=made.folder,
         HOOKLINE_HOOKS=str(made.folder / "hooks.yaml"),
         HOOKLINE_DEPLOYMENTS=str(made.folder / "prefect.yaml"),
         HOOKLINE_CATALOG=str(made.folder / "catalog.yaml"),
-        HOOKLINE_FIRST_RUNS="false",
         HOOKLINE_SECRET_FIRM=SECRET,
         HOOKLINE_SECRET_JIWA="a-shared-secret-that-is-long-enough",
     ) as running:
         made.running = running
         yield made
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
 
 
 async def test_each_example_is_started_by_a_signed_webhook_and_completes(firm, until):

@@ -5,7 +5,7 @@ import pytest
 from hookline.database import pool
 from hookline.database.connection import close_pool
 from tests.conftest import until
-from tests.installation import Installation, business
+from tests.installation import Installation, business_of
 
 pytestmark = pytest.mark.alone
 
@@ -25,7 +25,7 @@ async def deliveries(installation, state):
 async def test_what_was_done_after_the_backup_is_found_and_only_the_mail_asks(installation):
     file = str(installation.folder / "monday.backup")
     with installation.sandbox() as sandbox:
-        async with business(sandbox) as firm:
+        async with business_of(sandbox) as firm:
             with installation.up():
                 installation.run("apply", "--subscribe", "--url", installation.settings.gateway_url)
                 installation.run("backup", file)

@@ -17,12 +17,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from hookline.clients.jiwa import JiwaClient, JiwaKey
-from hookline.sandbox.stack import free_port, own_ports, sandbox_stack
-from hookline.settings import secrets_of_environment, settings
-from hookline.shipped.jiwa import JiwaSettings
+from hookline.sandbox.stack import free_port
+from hookline.settings import secrets_of_environment
 from hookline.source_secrets import values_of_environment
-from tests.conftest import BusinessKey
+from tests.installation import business_of, own_sandbox
 
 logger = logging.getLogger(__name__)
 pytestmark = pytest.mark.alone
@@ -115,10 +113,7 @@ def collector():
 
 @pytest.fixture(scope="module")
 def everything(collector):
-    before = dict(os.environ)
-    with sandbox_stack(
-        **own_ports(),
-        HOOKLINE_FIRST_RUNS="false",
+    with own_sandbox(
         HOOKLINE_BATCH_BACKLOG="4",
         HOOKLINE_RETRY_SECONDS="0.2",
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.address,
@@ -127,16 +122,12 @@ def everything(collector):
         OTEL_BSP_SCHEDULE_DELAY="300",
     ) as running:
         yield running
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
 
 
 @pytest.fixture
 async def business(everything):
-    given = JiwaSettings.from_environment()
-    async with JiwaClient(given.base_url, JiwaKey(given.api_key)) as jiwa:
-        yield BusinessKey(everything, jiwa)
+    async with business_of(everything) as business:
+        yield business
 
 
 @pytest.fixture

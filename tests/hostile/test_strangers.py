@@ -17,10 +17,9 @@ import psutil
 import pytest
 
 from hookline.database import pool
-from hookline.sandbox.stack import own_ports, sandbox_stack
-from hookline.settings import settings
 from hookline.source_secrets import secret_variable
 from tests.hostile import strange
+from tests.installation import own_sandbox
 
 SECRET = "a-secret-of-the-strangers"
 SOURCES = ("jiwa", strange.INNOCENT, "moody", "costly", "broken", *strange.STRANGERS)
@@ -132,7 +131,6 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, until):
-    before = dict(os.environ)
     folder = tmp_path_factory.mktemp("hostile")
     hooks, prefect = folder / "hooks.yaml", folder / "prefect.yaml"
     scheme = {"scheme": "shared-secret"}
@@ -146,17 +144,12 @@ def world(tmp_path_factory, until):
         for name in strange.FLOWS
     ]
     prefect.write_text(json.dumps({"deployments": deployments}))
-    with sandbox_stack(
-        **own_ports(),
+    with own_sandbox(
         HOOKLINE_HOOKS=str(hooks),
         HOOKLINE_DEPLOYMENTS=str(prefect),
-        HOOKLINE_FIRST_RUNS="false",
         **{secret_variable(name): SECRET for name in SOURCES},
     ) as running:
         yield World(running, hooks, until)
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
 
 
 async def _innocent_deliveries_are_done(world, number):

@@ -27,16 +27,13 @@ OWN_VARIABLE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 @pytest.fixture(autouse=True)
 def environment(environment, tmp_path):
-    """An environment without any variable of ours but the home; put back as it was."""
-    before = dict(os.environ)
+    """An environment without any variable of ours but the home."""
     for name in [*os.environ, "DO_NOT_TRACK"]:
         if name.startswith((*OURS, "DO_NOT_TRACK")):
             environment.delenv(name, raising=False)
     environment.chdir(tmp_path)
     environment.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
+    return environment
 
 
 @pytest.fixture

@@ -45,15 +45,12 @@ NUMBERS = {
 
 @pytest.fixture(autouse=True)
 def environment(environment, tmp_path):
-    """An environment without any variable of ours, in an empty working directory; put back as it was."""
-    before = dict(os.environ)
+    """An environment without any variable of ours, in an empty working directory."""
     for name in list(os.environ):
         if name.startswith(OURS):
             environment.delenv(name)
     environment.chdir(tmp_path)
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
+    return environment
 
 
 @pytest.fixture

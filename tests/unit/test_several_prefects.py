@@ -25,18 +25,14 @@ OURS = ("HOOKLINE_", "PREFECT_")
 
 @pytest.fixture(autouse=True)
 def environment(environment, tmp_path):
-    """An environment without any variable of ours but the home; put back as it was."""
-    before = dict(os.environ)
+    """An environment without any variable of ours but the home."""
     for name in list(os.environ):
         if name.startswith(OURS):
             environment.delenv(name)
     environment.chdir(tmp_path)
     environment.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
     settings.cache_clear()
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
+    return environment
 
 
 @pytest.fixture

@@ -51,14 +51,11 @@ class Ended:
 
 @pytest.fixture(autouse=True)
 def environment(environment, database_settings, tmp_path):
-    """That of somebody who types on the machine of this PostgreSQL; put back as it was."""
-    before = dict(os.environ)
+    """That of somebody who types on the machine of this PostgreSQL."""
     (tmp_path / "hooks.yaml").write_text(HOOKS)
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "hooks.yaml"))
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
+    return environment
 
 
 @pytest.fixture

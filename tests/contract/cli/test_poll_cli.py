@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 
 import pytest
 from cyclopts import CycloptsError
@@ -28,12 +27,9 @@ async def simulators():
 @pytest.fixture(autouse=True)
 def environment(environment, database_settings, repository, simulators):
     simulators.reset()
-    before = dict(os.environ)
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     environment.setenv("HOOKLINE_HOOKS", str(repository / "deployments/hooks.yaml"))
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
+    return environment
 
 
 @pytest.fixture

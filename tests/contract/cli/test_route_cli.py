@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import sys
 
 import pytest
@@ -30,16 +29,13 @@ routes:
 
 @pytest.fixture(autouse=True)
 def environment(environment, database_settings, tmp_path):
-    """That of somebody who types on the machine of this PostgreSQL; put back as it was."""
-    before = dict(os.environ)
+    """That of somebody who types on the machine of this PostgreSQL."""
     (tmp_path / "hooks.yaml").write_text(HOOKS)
     (tmp_path / "order.json").write_text('{"InvoiceID": "1"}')
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
     environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "hooks.yaml"))
     environment.setenv("HOOKLINE_SECRET_JIWA", "a-secret-of-the-tests-of-tries")
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
+    return environment
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -27,11 +26,8 @@ class Decision(BaseModel):
 
 @pytest.fixture(autouse=True)
 def environment(environment, database_settings):
-    before = dict(os.environ)
     environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    yield environment
-    os.environ.clear()
-    os.environ.update(before)
+    return environment
 
 
 @pytest.fixture
