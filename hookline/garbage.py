@@ -1,21 +1,35 @@
-"""
-Python's garbage collector, which by default looks through all that Prefect loads, again and again.
-
-A process begins with `expect_to_load`, and calls `tune` when its code is loaded, if it stays.
-"""
+"""Python's garbage collector, which by default looks through all that Prefect loads, again and again."""
 
 import atexit
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+USUAL = gc.get_threshold()
 
 
-def expect_to_load() -> None:
-    """Make collections rare while code is loaded, and leave the last one out: none of it is garbage."""
+@contextmanager
+def rarely_collected() -> Iterator[None]:
+    """
+    Collect rarely within, for code that is loaded is no garbage; nor is it looked through when the process ends.
+
+    A process that stays calls `collect_as_usual` or `collect_less` when its code is loaded.
+    """
     gc.set_threshold(50_000, 20, 10)
     atexit.register(gc.freeze)
+    try:
+        yield
+    finally:
+        collect_as_usual()
 
 
-def tune() -> None:
-    """Make collections rarer than Python does, and leave out all objects that are loaded now."""
+def collect_as_usual() -> None:
+    """Collect as Python does by default: what handles large bodies must not keep them."""
+    gc.set_threshold(*USUAL)
+
+
+def collect_less() -> None:
+    """Collect more rarely than Python does, and leave out all objects that are loaded now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 5)

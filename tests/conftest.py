@@ -260,7 +260,16 @@ def _replace(variables):
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The environment, to be changed for one test, and as it was after it; settings are read again."""
+    """The environment, to be changed for one test; settings are read again."""
+    settings.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The same, and put back as it was, whatever writes into it meanwhile; so no sandbox may begin in it."""
     before = dict(os.environ)
     settings.cache_clear()
     yield monkeypatch

@@ -121,10 +121,10 @@ def _in_project(
 
 def main() -> None:
     """Run one command; the exit code is 1 if it failed, 2 if the input was wrong."""
-    garbage.expect_to_load()
     log.configure("text")
     try:
-        sys.exit(app.meta(exit_on_error=False, print_error=False))
+        with garbage.rarely_collected():
+            sys.exit(app.meta(exit_on_error=False, print_error=False))
     except CycloptsError as error:
         _fail(f"{error} See: hookline --help", 2)
     except HooklineError as error:

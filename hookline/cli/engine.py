@@ -43,11 +43,11 @@ def engine() -> None:
     from hookline.prefect_adapter.run_spans import task_names
 
     configuration = Configuration(settings)
-    wait_for_turn()
-    upgrade_when_up(settings)
+    if not wait_for_turn():  # else a process of the supervisor has done so
+        upgrade_when_up(settings)
     if tracing.is_wanted():
         tracing.start("engine", task_names(), accounts=settings.send_traceparent)
-    garbage.tune()
+    garbage.collect_less()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     worker = Engine(settings, configuration.hooks, configuration.deployments, configuration, client_of_block)
     uvloop.run(_serve(worker))

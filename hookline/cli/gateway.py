@@ -26,10 +26,10 @@ def gateway() -> None:
     settings = runtime.bootstrap()
     log.configure(settings.log_format)
     app = create_app(settings)
-    wait_for_turn()
-    upgrade_when_up(settings)
+    if not wait_for_turn():  # else a process of the supervisor has done so
+        upgrade_when_up(settings)
     tracing.start("gateway")
-    garbage.tune()
+    garbage.collect_as_usual()
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on when all is answered
         server(app, settings).run(_listeners())
     tracing.stop()

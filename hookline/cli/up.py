@@ -143,7 +143,7 @@ def processes(settings: Settings) -> list[Process]:
             env=os.environ | {"PREFECT_WORKER_WEBSERVER_PORT": str(settings.worker_port)},
             ready=http_ready(f"http://127.0.0.1:{settings.worker_port}/health"),
             # Not before: it would take the processor from the Prefect server, for which apply waits.
-            after=["prefect"] if own_prefect else ["gateway"],
+            after=["prefect"] if own_prefect else [],
             begins_after=["apply"],
             stop_seconds=45,  # 20 of them for running flows (hookline.engine.worker)
         ),

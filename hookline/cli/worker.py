@@ -22,7 +22,7 @@ def worker() -> None:
 
     from hookline.engine.worker import serve  # Prefect's settings
 
-    garbage.tune()
-    wait_for_turn()
-    upgrade_when_up(settings)
+    garbage.collect_as_usual()
+    if not wait_for_turn():  # else a process of the supervisor has done so
+        upgrade_when_up(settings)
     asyncio.run(serve(settings))

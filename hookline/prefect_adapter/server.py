@@ -24,8 +24,8 @@ def main() -> None:
     # Neither by the server itself: it would do so at the same time as others.
     os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "false"
     os.environ["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
-    garbage.expect_to_load()
-    from hookline.prefect_adapter import serving  # seconds
+    with garbage.rarely_collected():
+        from hookline.prefect_adapter import serving  # seconds
 
     wait_for_turn()
     if options.services:

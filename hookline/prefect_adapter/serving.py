@@ -72,7 +72,7 @@ def serve(host: str, port: int) -> None:
     if redis is not None:
         app = ReadyWithRedis(app, redis.get_secret_value())
     app = KnownHosts(app, names(host))
-    garbage.tune()
+    garbage.collect_less()
     uvicorn.run(
         app,
         host=host,
@@ -89,7 +89,7 @@ def serve_in_background() -> None:
     from prefect.cli._server_utils import _run_all_services  # 0.2 s that a server does not wait for
 
     asyncio.run(migrate())
-    garbage.tune()
+    garbage.collect_less()
     asyncio.run(_run_all_services())
 
 

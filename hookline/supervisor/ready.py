@@ -15,19 +15,22 @@ READY_FILE = "HOOKLINE_READY_FILE"
 TURN = "HOOKLINE_TURN_FD"
 
 
-def wait_for_turn() -> None:
+def wait_for_turn() -> bool:
     """
-    Wait until what this process needs is there, as its supervisor knows; without one, return at once.
+    Wait until what this process needs is there, as its supervisor knows; return False at once where there is none.
 
     Loading code takes seconds, and needs nobody: a process does so before.
 
     Raises:
         SystemExit: the supervisor is gone.
     """
-    if number := os.environ.pop(TURN, None):
-        with os.fdopen(int(number), "rb") as turn:
-            if not turn.read(1):
-                sys.exit(1)
+    number = os.environ.pop(TURN, None)
+    if number is None:
+        return False
+    with os.fdopen(int(number), "rb") as turn:
+        if not turn.read(1):
+            sys.exit(1)
+    return True
 
 
 def report_ready() -> None:

@@ -23,7 +23,7 @@ ACTIVATIONS = "zentitle-activations"
 
 
 @pytest.fixture(autouse=True)
-def catalog(environment, repository, tmp_path):
+def catalog(environment, repository, sandbox, tmp_path):  # the sandbox brings a catalog of its own
     """A catalog with reminders."""
     raw = yaml.safe_load((repository / "deployments/catalog.yaml").read_text())
     path = tmp_path / "catalog.yaml"

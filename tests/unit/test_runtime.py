@@ -26,14 +26,14 @@ OWN_VARIABLE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, tmp_path):
+def environment(own_environment, tmp_path):
     """An environment without any variable of ours but the home."""
     for name in [*os.environ, "DO_NOT_TRACK"]:
         if name.startswith((*OURS, "DO_NOT_TRACK")):
-            environment.delenv(name, raising=False)
-    environment.chdir(tmp_path)
-    environment.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
-    return environment
+            own_environment.delenv(name, raising=False)
+    own_environment.chdir(tmp_path)
+    own_environment.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
+    return own_environment
 
 
 @pytest.fixture

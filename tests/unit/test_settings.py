@@ -44,13 +44,13 @@ NUMBERS = {
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, tmp_path):
+def environment(own_environment, tmp_path):
     """An environment without any variable of ours, in an empty working directory."""
     for name in list(os.environ):
         if name.startswith(OURS):
-            environment.delenv(name)
-    environment.chdir(tmp_path)
-    return environment
+            own_environment.delenv(name)
+    own_environment.chdir(tmp_path)
+    return own_environment
 
 
 @pytest.fixture

@@ -24,15 +24,15 @@ OURS = ("HOOKLINE_", "PREFECT_")
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, tmp_path):
+def environment(own_environment, tmp_path):
     """An environment without any variable of ours but the home."""
     for name in list(os.environ):
         if name.startswith(OURS):
-            environment.delenv(name)
-    environment.chdir(tmp_path)
-    environment.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
+            own_environment.delenv(name)
+    own_environment.chdir(tmp_path)
+    own_environment.setenv("HOOKLINE_HOME", str(tmp_path / "home"))
     settings.cache_clear()
-    return environment
+    return own_environment
 
 
 @pytest.fixture

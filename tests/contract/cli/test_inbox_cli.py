@@ -50,12 +50,12 @@ class Ended:
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, database_settings, tmp_path):
+def environment(own_environment, database_settings, tmp_path):
     """That of somebody who types on the machine of this PostgreSQL."""
     (tmp_path / "hooks.yaml").write_text(HOOKS)
-    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "hooks.yaml"))
-    return environment
+    own_environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    own_environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "hooks.yaml"))
+    return own_environment
 
 
 @pytest.fixture

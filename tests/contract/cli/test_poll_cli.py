@@ -25,11 +25,11 @@ async def simulators():
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, database_settings, repository, simulators):
+def environment(own_environment, database_settings, repository, simulators):
     simulators.reset()
-    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    environment.setenv("HOOKLINE_HOOKS", str(repository / "deployments/hooks.yaml"))
-    return environment
+    own_environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    own_environment.setenv("HOOKLINE_HOOKS", str(repository / "deployments/hooks.yaml"))
+    return own_environment
 
 
 @pytest.fixture

@@ -28,14 +28,14 @@ routes:
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, database_settings, tmp_path):
+def environment(own_environment, database_settings, tmp_path):
     """That of somebody who types on the machine of this PostgreSQL."""
     (tmp_path / "hooks.yaml").write_text(HOOKS)
     (tmp_path / "order.json").write_text('{"InvoiceID": "1"}')
-    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "hooks.yaml"))
-    environment.setenv("HOOKLINE_SECRET_JIWA", "a-secret-of-the-tests-of-tries")
-    return environment
+    own_environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    own_environment.setenv("HOOKLINE_HOOKS", str(tmp_path / "hooks.yaml"))
+    own_environment.setenv("HOOKLINE_SECRET_JIWA", "a-secret-of-the-tests-of-tries")
+    return own_environment
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ class Decision(BaseModel):
 
 
 @pytest.fixture(autouse=True)
-def environment(environment, database_settings):
-    environment.setenv("HOOKLINE_HOME", str(database_settings.home))
-    return environment
+def environment(own_environment, database_settings):
+    own_environment.setenv("HOOKLINE_HOME", str(database_settings.home))
+    return own_environment
 
 
 @pytest.fixture

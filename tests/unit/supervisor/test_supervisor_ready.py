@@ -87,7 +87,7 @@ def test_a_process_that_waits_for_its_turn_begins_when_it_is_told_and_ends_with_
     monkeypatch.setenv(TURN, str(read))
 
     with pytest.raises(SystemExit) if ends else nullcontext():
-        wait_for_turn()
+        assert wait_for_turn()
 
     assert TURN not in os.environ
 
@@ -95,4 +95,4 @@ def test_a_process_that_waits_for_its_turn_begins_when_it_is_told_and_ends_with_
 def test_without_a_supervisor_it_is_always_ones_turn(monkeypatch):
     monkeypatch.delenv(TURN, raising=False)
 
-    wait_for_turn()
+    assert not wait_for_turn()
