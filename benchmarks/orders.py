@@ -5,22 +5,19 @@ The main job: the webhook of a paid order, and the vendor calls that follow from
 Times are read from the log of requests of Jiwa's simulator, the same for all; a time counts from the moment the
 order was due, so that a slow driver makes nothing look faster.
 
-It takes half an hour, on a machine that does nothing else.
+It takes ten minutes, on a machine that does nothing else.
 
     python -m benchmarks.orders [--quick] [--json] [--write]
 """
 
 import asyncio
-import dataclasses
 import random
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from functools import partial
 
 from rich.progress import Progress
 
-from benchmarks import curve, processes, report, systems
+from benchmarks import processes, report, systems
 from benchmarks.systems import CONCURRENCY
 from hookline.cli.output import console
 from hookline.sandbox.paid_orders import (
@@ -38,12 +35,6 @@ from hookline.sandbox.stack import SandboxStack
 SEED = 1
 ENGINES = {"Hookline": True, "Hookline, batches off": False}
 """The engines, and whether they use batches."""
-CURVES: dict[str, Callable[[SandboxStack], AbstractAsyncContextManager[Trigger]]] = {
-    "Hookline": systems.hookline,
-    "Hookline, batches off": partial(systems.hookline, batch=False),
-    "two engines": partial(systems.hookline, engines=2),
-    "vendors take 0.3 s": systems.hookline_with_slow_vendors,
-}
 SERVED, WORKER = "Prefect's `serve()`", "Prefect's process worker"
 DBOS = "the bare calls as DBOS steps"
 IN_PROCESS, BARE = "the flow in one process", "the bare calls"
@@ -61,9 +52,6 @@ class Size:
     """Orders of both loads of stock Prefect, which needs two to four seconds for one."""
     stock_pause: float
     """Longest pause before an order at stock Prefect, in seconds: its default poll interval."""
-    rates: tuple[float, ...]
-    seconds: float
-    """Seconds of each rate."""
 
 
 WHOLE = Size(
@@ -72,10 +60,8 @@ WHOLE = Size(
     batch_burst=600,
     stock=8,
     stock_pause=10,
-    rates=(0.5, 1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64, 96, 150),
-    seconds=15,
 )
-QUICK = Size(light=3, burst=5, batch_burst=10, stock=2, stock_pause=1, rates=(0.5, 2, 8), seconds=4)
+QUICK = Size(light=3, burst=5, batch_burst=10, stock=2, stock_pause=1)
 
 
 @dataclass
@@ -119,17 +105,12 @@ class Result:
     """The results of all systems."""
 
     systems: list[Measured] = field(default_factory=list)
-    curves: dict[str, list[curve.Point]] = field(default_factory=dict)
-    """The points by system, in the order of the rates."""
 
     def as_json(self) -> dict[str, object]:
         """Return the results as JSON values."""
         return {
             "systems": {each.system: each.figures for each in self.systems},
             "cpu_ms_an_order": {each.system: each.cpu_an_order for each in self.systems if each.cpu},
-            "curves": {
-                name: [dataclasses.asdict(point) for point in points] for name, points in self.curves.items()
-            },
         }
 
 
@@ -155,9 +136,6 @@ class _Measurement:
         async with systems.dbos(self.sandbox) as durable:
             await self._system(DBOS, durable, self.size.batch_burst)
         await self._system(BARE, bare_calls(self.orders.jiwa), self.size.burst)
-        for name, system in CURVES.items():
-            async with system(self.sandbox) as webhook:
-                await self._curve(name, webhook)
         return self.result
 
     async def _system(self, name: str, trigger: Trigger, burst: int) -> None:
@@ -183,16 +161,6 @@ class _Measurement:
             many = await self.orders.at_once(f"{name}: {self.size.stock} at once", trigger, self.size.stock)
         self.result.systems.append(Measured(name, light, many))
 
-    async def _curve(self, name: str, webhook: Trigger) -> None:
-        """Raise the rate until it is far beyond the system's capacity."""
-        points = self.result.curves[name] = []
-        for rate in self.size.rates:
-            number = max(2, round(rate * self.size.seconds))
-            timings = await self.orders.paced(f"{name}: {rate:g} a second", webhook, number, rate=rate)
-            points.append(curve.point(rate, timings))
-            if points[-1].is_far_beyond_collapse:
-                return
-
 
 async def measure(sandbox: SandboxStack, progress: Progress, size: Size) -> Result:
     """Measure all systems, one after another."""
@@ -207,8 +175,7 @@ def as_text(result: Result) -> str:
     rows = [_row(each, per_second(served.burst)) for each in result.systems]
     head = ["", "orders", "ack p50 ms", "p95", "first call p50 ms", "p95", "last call p50 ms", "p95"]
     systems_table = report.table([*head, "at once, a second", "times `serve()`"], rows)
-    curves = [curve.as_table(result.curves), *map(curve.as_sentence, result.curves, result.curves.values())]
-    return "\n\n".join([systems_table, _cpu_table(result), *curves])
+    return f"{systems_table}\n\n{_cpu_table(result)}"
 
 
 def _cpu_table(result: Result) -> str:
@@ -237,7 +204,7 @@ def _row(measured: Measured, served: float) -> list[str]:
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = report.parser(__doc__, page="into docs/benchmarks.md, with the picture")
+    parser = report.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
     options = parser.parse_args()
     if options.quick and options.write:
@@ -245,10 +212,7 @@ def main() -> None:
     out = console(stderr=options.json)
     with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as (sandbox, progress):
         result = asyncio.run(measure(sandbox, progress, QUICK if options.quick else WHOLE))
-    if options.write:
-        curve.draw(result.curves, report.PAGE.parent / curve.PICTURE)
-    picture = f"\n\n![Orders completed, and how long they take]({curve.PICTURE})"
-    report.publish("orders", as_text(result), result.as_json(), out, options, more=picture)
+    report.publish("orders", as_text(result), result.as_json(), out, options)
 
 
 if __name__ == "__main__":

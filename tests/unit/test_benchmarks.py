@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import curve, growing, memory, orders, processes, report, stages, takeover
+from benchmarks import curves, growing, memory, orders, processes, report, stages, takeover
 from hookline.sandbox.paid_orders import Timing, milliseconds, per_second
 
 
@@ -36,22 +36,22 @@ def test_a_single_time_is_each_of_its_percentiles():
 
 
 def test_a_slow_job_without_a_queue_keeps_up_with_what_is_offered():
-    slow = curve.point(2.0, timings(*[5.0] * 50, apart=0.5))
+    slow = curves.point(2.0, timings(*[5.0] * 50, apart=0.5))
 
     assert (2.0, True) == (slow.completed, slow.keeps_up)
 
 
 def test_a_growing_queue_counts_as_collapse():
     # 40 orders offered in 10 s, done one a second
-    queued = curve.point(4.0, timings(*[1 + n * 0.75 for n in range(40)], apart=0.25))
+    queued = curves.point(4.0, timings(*[1 + n * 0.75 for n in range(40)], apart=0.25))
 
     assert (False, True) == (queued.keeps_up, queued.is_far_beyond_collapse)
 
 
 def test_the_sentence_names_the_last_rate_that_was_kept_up_with():
-    points = [curve.Point(4, 4, 300, 400), curve.Point(8, 7.9, 500, 900), curve.Point(16, 9, 8000, 9000)]
+    points = [curves.Point(4, 4, 300, 400), curves.Point(8, 7.9, 500, 900), curves.Point(16, 9, 8000, 9000)]
 
-    told = curve.as_sentence("Hookline", points)
+    told = curves.as_sentence("Hookline", points)
 
     assert (
         "Hookline: keeps up with 8 orders a second and no longer with 16; it completed 9 a second at most."
@@ -61,12 +61,12 @@ def test_the_sentence_names_the_last_rate_that_was_kept_up_with():
 
 def test_a_lower_rate_that_was_not_kept_up_with_is_told_beside_a_higher_one_that_was():
     points = [
-        curve.Point(6, 5.54, 900, 1600),
-        curve.Point(8, 6.95, 1700, 3000),
-        curve.Point(12, 11.6, 1400, 2700),
+        curves.Point(6, 5.54, 900, 1600),
+        curves.Point(8, 6.95, 1700, 3000),
+        curves.Point(12, 11.6, 1400, 2700),
     ]
 
-    told = curve.as_sentence("Hookline", points)
+    told = curves.as_sentence("Hookline", points)
 
     assert (
         "Hookline: keeps up with 12 orders a second, though not with 8, and was offered no more; "
@@ -75,17 +75,17 @@ def test_a_lower_rate_that_was_not_kept_up_with_is_told_beside_a_higher_one_that
 
 
 def test_a_curve_that_ended_earlier_leaves_its_cells_empty():
-    longer = [curve.Point(1, 1, 300, 400), curve.Point(2, 2, 310, 410)]
+    longer = [curves.Point(1, 1, 300, 400), curves.Point(2, 2, 310, 410)]
 
-    last = curve.as_table({"lane": longer, "alone": longer[:1]}).splitlines()[-1]
+    last = curves.as_table({"lane": longer, "alone": longer[:1]}).splitlines()[-1]
 
     assert "| 2 | 2 | 310 | 410 |  |  |  |" == last
 
 
 def test_the_curves_are_drawn(tmp_path):
-    points = [curve.Point(1, 1, 300, 400), curve.Point(2, 2, 310, 410)]
+    points = [curves.Point(1, 1, 300, 400), curves.Point(2, 2, 310, 410)]
 
-    curve.draw({"lane": points, "alone": points[:1]}, tmp_path / "curve.png")
+    curves.draw({"lane": points, "alone": points[:1]}, tmp_path / "curve.png")
 
     assert b"\x89PNG" == (tmp_path / "curve.png").read_bytes()[:4]
 
@@ -98,7 +98,6 @@ def test_the_table_of_systems_compares_their_rates_with_serve():
             orders.Measured(orders.SERVED, light, timings(*[20.0] * 10)),
             orders.Measured(orders.BARE, light, timings(*[10.0] * 200)),
         ],
-        {"Hookline": [curve.Point(1, 1, 300, 400)]},
     )
 
     text = orders.as_text(result)

@@ -1,12 +1,36 @@
-"""Load curves: the throughput and the latency of a system at growing rates, as a table and a picture."""
+"""
+Load curves: the throughput and the latency of the main job at growing rates, as a table and a picture.
 
-from collections.abc import Mapping, Sequence
+It takes ten minutes, on a machine that does nothing else.
+
+    python -m benchmarks.curves [--quick] [--json] [--write]
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from benchmarks import report
-from hookline.sandbox.paid_orders import Timing, milliseconds
+from rich.progress import Progress
+
+from benchmarks import report, systems
+from hookline.cli.output import console
+from hookline.sandbox.paid_orders import PaidOrders, Timing, Trigger, measured_sandbox, milliseconds
+from hookline.sandbox.stack import SandboxStack
+
+CURVES: dict[str, Callable[[SandboxStack], AbstractAsyncContextManager[Trigger]]] = {
+    "Hookline": systems.hookline,
+    "batches off": partial(systems.hookline, batch=False),
+    "two engines": partial(systems.hookline, engines=2),
+    f"vendors take {systems.VENDOR_SECONDS:g} s": systems.hookline_with_slow_vendors,
+}
+RATES, SECONDS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 96, 150), 10
+"""Orders a second, and the seconds of each rate."""
+QUICK_RATES, QUICK_SECONDS = (0.5, 2, 8), 4
 
 PICTURE = "images/orders-curve.png"
 KEEPS_UP, FAR_BEYOND = 0.9, 0.5
@@ -116,3 +140,53 @@ def _cells(each: Point | None) -> list[str]:
     if each is None:
         return ["", "", ""]
     return [f"{each.completed:.3g}", f"{each.p50_ms:.0f}", f"{each.p95_ms:.0f}"]
+
+
+async def measure(sandbox: SandboxStack, progress: Progress, *, quick: bool) -> dict[str, list[Point]]:
+    """Raise the rate of each system, one after another, until it is far beyond its capacity."""
+    curves: dict[str, list[Point]] = {}
+    with systems.own_engine_paused(sandbox):
+        async with PaidOrders.of(sandbox, progress) as orders:
+            for name, system in CURVES.items():
+                async with system(sandbox) as webhook:
+                    await orders.warm_up(webhook)
+                    curves[name] = await _curve(name, orders, webhook, quick=quick)
+    return curves
+
+
+async def _curve(name: str, orders: PaidOrders, webhook: Trigger, *, quick: bool) -> list[Point]:
+    points: list[Point] = []
+    seconds = QUICK_SECONDS if quick else SECONDS
+    for rate in QUICK_RATES if quick else RATES:
+        number = max(2, round(rate * seconds))
+        timings = await orders.paced(f"{name}: {rate:g} a second", webhook, number, rate=rate)
+        points.append(point(rate, timings))
+        if points[-1].is_far_beyond_collapse:
+            break
+    return points
+
+
+def as_text(curves: Mapping[str, Sequence[Point]]) -> str:
+    """Return the table and a sentence for each curve, in Markdown."""
+    return "\n\n".join([as_table(curves), *map(as_sentence, curves, curves.values())])
+
+
+def main() -> None:
+    """Measure, print, and with `--write` put it into the docs."""
+    parser = report.parser(__doc__, page="into docs/benchmarks.md, with the picture")
+    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
+    options = parser.parse_args()
+    if options.quick and options.write:
+        parser.error("--quick measures too little to write it down")
+    out = console(stderr=options.json)
+    with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(systems.CONCURRENCY)) as (sandbox, progress):
+        curves = asyncio.run(measure(sandbox, progress, quick=options.quick))
+    if options.write:
+        draw(curves, report.PAGE.parent / PICTURE)
+    picture = f"\n\n![Orders completed, and how long they take]({PICTURE})"
+    data = {name: [dataclasses.asdict(each) for each in points] for name, points in curves.items()}
+    report.publish("curves", as_text(curves), data, out, options, more=picture)
+
+
+if __name__ == "__main__":
+    main()
