@@ -173,11 +173,7 @@ def as_text(curves: Mapping[str, Sequence[Point]]) -> str:
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = report.parser(__doc__, page="into docs/benchmarks.md, with the picture")
-    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    options = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick measures too little to write it down")
+    options = report.options_with_quick(__doc__, page="into docs/benchmarks.md, with the picture")
     out = console(stderr=options.json)
     with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(systems.CONCURRENCY)) as (sandbox, progress):
         curves = asyncio.run(measure(sandbox, progress, quick=options.quick))

@@ -183,11 +183,7 @@ def _cpu_table(last: Measured) -> str:
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = report.parser(__doc__, page="into docs/growing.md")
-    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    options = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick measures too little to write it down")
+    options = report.options_with_quick(__doc__, page="into docs/growing.md")
     out = console(stderr=options.json)
     with Progress(console=out, transient=True) as progress:
         found = asyncio.run(measure(progress, QUICK if options.quick else WHOLE))

@@ -204,11 +204,7 @@ def _row(measured: Measured, served: float) -> list[str]:
 
 def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
-    parser = report.parser(__doc__)
-    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    options = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick measures too little to write it down")
+    options = report.options_with_quick(__doc__)
     out = console(stderr=options.json)
     with measured_sandbox(out, HOOKLINE_ENGINE_CONCURRENCY=str(CONCURRENCY)) as (sandbox, progress):
         result = asyncio.run(measure(sandbox, progress, QUICK if options.quick else WHOLE))

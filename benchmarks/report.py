@@ -58,6 +58,18 @@ def parser(description: str | None, *, page: str = "into docs/benchmarks.md") ->
     return options
 
 
+def options_with_quick(
+    description: str | None, *, page: str = "into docs/benchmarks.md"
+) -> argparse.Namespace:
+    """Return what the command line of a benchmark says that can also be tried quickly, which is not written down."""
+    options = parser(description, page=page)
+    options.add_argument("--quick", action="store_true", help="few orders, to see that it works")
+    found = options.parse_args()
+    if found.quick and found.write:
+        options.error("--quick measures too little to write it down")
+    return found
+
+
 def publish(
     name: str,
     text: str,
