@@ -302,10 +302,15 @@ class Batches:
         self._taken_at.append(time.monotonic())
         return batch
 
-    def close_if_calm(self) -> None:
-        """Close the batch once few dispatches come: each can have a flow run of its own; call it after a claim."""
+    async def close_if_calm(self) -> None:
+        """
+        Close the batch once few dispatches come: each can have a flow run of its own; call it after a claim.
+
+        That nothing was claimed says little: for a moment, others may have locked what waits.
+        """
         lately = time.monotonic() - CALM_SECONDS
-        if sum(at > lately for at in self._taken_at) < CALM:
+        few = sum(at > lately for at in self._taken_at) < CALM
+        if self.batch is not None and few and not await self._is_backlog():
             self.close_batch()
 
     def close_batch(self) -> None:

@@ -279,7 +279,7 @@ class Engine:
                 self._start(each)
         if more:
             return True
-        self.backlog.close_if_calm()
+        await self.backlog.close_if_calm()
         free_slots = limit - len(claimed)
         suspects = await self.quarantine.claim(free_slots)
         for suspect in suspects:

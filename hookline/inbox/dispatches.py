@@ -563,8 +563,8 @@ async def backlog(database: asyncpg.Pool, count_cap: int) -> int:
     count: int = await database.fetchval(
         f"""
         SELECT count(*) FROM (
-            SELECT FROM dispatches WHERE state = 'dispatched' AND waits_account IS NULL AND not_before <= now()
-              AND takeovers = 0 AND {_NOT_PAUSED} LIMIT $1
+            SELECT FROM dispatches d WHERE state = 'dispatched' AND waits_account IS NULL AND not_before <= now()
+              AND takeovers = 0 AND {_NOT_PAUSED} AND {FIRST_OF_KEY} LIMIT $1
         ) AS due
         """,  # noqa: S608  (constants)
         count_cap,

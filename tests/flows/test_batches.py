@@ -136,6 +136,25 @@ async def test_in_a_batch_twice_as_many_are_at_work_at_once(admin):
     assert 1 == len(await runs_of(works))
 
 
+async def test_a_batch_stays_open_while_others_have_locked_what_waits(admin):
+    works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
+    locked = [(await work.row())["id"] for work in works[2:]]
+
+    async with admin.engine(**BATCH) as engine, admin.database.acquire() as another:
+        async with another.transaction():
+            await another.execute("SELECT FROM dispatches WHERE id = ANY($1) FOR UPDATE", locked)
+            for work in works[:2]:
+                await work.has_written("first")
+        for work in works[2:4]:
+            await work.has_written("first")
+        for work in works:
+            work.open()
+        for work in works:
+            await work.is_("done")
+
+    assert 1 == len(await runs_of(works))
+
+
 async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(admin):
     bad = await admin.dispatch("fragile", key="bad thing")
     good = await waiting(admin, "steps", 2 * BACKLOG)
