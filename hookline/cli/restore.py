@@ -96,7 +96,7 @@ def _restore_files(file: Path, folder: Path, *, yes: bool, as_json: bool) -> Non
         print_json({"folder": str(folder), "before": before, **asdict(compared)})
         return
     written = len(compared.missing) + len(compared.other)
-    console().print(f"{written} files were written to {folder}, {len(compared.same)} were there as they are.")
+    console().print(f"Files written to {folder}: {written}. There already, as they are: {len(compared.same)}.")
     for name in before:
         console().print(f"What was there before: {name}")
 
