@@ -397,9 +397,8 @@ async def test_a_source_that_is_polled_no_more_fails_no_more(database, shipped):
 
 async def test_a_poll_that_no_waiting_helps_is_one_issue_until_the_list_can_be_read(database, shipped):
     async def open_issues():
-        return [
-            row["title"] for row in await database.fetch("SELECT title FROM issues WHERE closed_at IS NULL")
-        ]
+        issues = await database.fetch("SELECT kind, title FROM issues WHERE closed_at IS NULL")
+        return [f"{row['kind']}: {row['title']}" for row in issues]
 
     poll = shipped.sources[SOURCE].poll
 
@@ -414,7 +413,7 @@ async def test_a_poll_that_no_waiting_helps_is_one_issue_until_the_list_can_be_r
     await polls.store(database, claimed, [], Reading(), wait=HOUR)
 
     assert [[]] * 4 == away
-    assert [[f"{SOURCE} cannot be read: the list is refused"]] * 2 == refused
+    assert [[f"poll: {SOURCE} cannot be read: the list is refused"]] * 2 == refused
     assert [] == await open_issues()
 
 

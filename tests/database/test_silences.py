@@ -169,6 +169,7 @@ async def test_a_route_that_says_how_long_nothing_may_come_for_it_is_an_issue_th
         """
     )
     hooks = load_hooks(path)
+    assert ["shop", "route paid"] == [each.name for each in silences.watched_of(hooks)]
 
     async def look():
         await silences.watch(database, hooks)

@@ -30,6 +30,8 @@ from hookline.hooks.bundles import split
 from hookline.hooks.presets import SENDERS
 from hookline.hooks.sources import read_source
 from hookline.schemes import SignedRequest
+from hookline.schemes.certificates import Certificate
+from hookline.schemes.signature import Parts
 
 NOW = 1_764_400_000
 ISO = datetime.fromtimestamp(NOW, UTC).isoformat().replace("+00:00", "Z")
@@ -714,6 +716,21 @@ def test_a_certificate_that_is_not_good_proves_nothing(document):
     secret, wire = paypal()
 
     assert not believed("paypal", replace(wire, document=document), secret, now=NOW)
+
+
+def test_one_signature_of_several_that_is_right_is_enough():
+    scheme = Certificate(
+        header="x-signatures",
+        parts=Parts(signature="v1"),
+        signs="{secret}.{body}",
+        encoding="base64",
+        address_header="x-cert",
+        addresses=("https://a.example/*",),
+    )
+    signatures = f"v1={b64(b'none')},v1={signed_by_rsa(KEY.encode() + b'.' + BODY)}"
+    headers = {"x-cert": "https://a.example/one", "x-signatures": signatures}
+
+    assert scheme.verify(request(headers, document=certificate()), [SecretStr(KEY)], now=NOW)
 
 
 def test_a_certificate_whose_key_could_be_broken_proves_nothing():
