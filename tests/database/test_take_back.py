@@ -331,6 +331,41 @@ async def test_whom_it_concerns_and_what_follows_is_told_before(case, database):
     ] == (again.follows)
 
 
+async def test_what_follows_for_a_double_is_told_before_and_for_a_single_one_refused(case, database):
+    await case.doubled()
+    async with database.acquire() as connection:
+        undone, kept = [await choices.choice(case.settings, connection, 1, name) for name in ("undo", "keep")]
+        await database.execute("UPDATE effects SET reference = '{}' WHERE id = 1")
+        nameless = await choices.choice(case.settings, connection, 1, "undo")
+        await keep(case.settings, 1, actor="ann")
+        for name in ("undo", "keep"):
+            with pytest.raises(HooklineError, match="is done; only what is doubled"):
+                await choices.choice(case.settings, connection, 1, name)
+
+    begins = "An engine begins after 30 seconds; until then you can take it back."
+    stays = "stays. Once that began, nothing brings it back."
+    assert [f"c-2 is taken back at v, and of the vendor {stays}", begins] == undone.follows
+    assert [f"c-2 is taken back at v, and the first {stays}", begins] == nameless.follows
+    assert [
+        "Nothing is taken back at v: c-2 stays, too.",
+        "You can take it back.",
+    ] == kept.follows
+
+
+async def test_how_many_runs_go_on_is_told_before(case, database):
+    case.step = case.effect(await case.dispatch())
+    await case.fails(case.step)
+    await case.dispatch("same order", "failed")
+    async with database.acquire() as connection:
+        by_hand, happened = [
+            (await choices.choice(case.settings, connection, 1, name)).follows[-1]
+            for name in ("by hand", "happened")
+        ]
+
+    assert "2 runs that wait for it go on after 30 seconds; until then you can take it back." == by_hand
+    assert happened.startswith("No run of the inbox waits for it")
+
+
 async def test_a_mail_that_was_corrected_concerns_the_address_it_was_sent_to(case, database):
     dispatch = await case.dispatch()
     mail = replace(case.effect(dispatch), expected=0, about={"mail to": "old@harbour.example"})
