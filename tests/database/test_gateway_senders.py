@@ -316,6 +316,20 @@ async def test_the_latest_address_that_asks_is_visited_when_a_person_allows_it(
     assert "aws is confirmed." in capsys.readouterr().out
 
 
+async def test_each_address_that_asks_is_found_once_the_latest_first(database, tmp_path):
+    path = tmp_path / "hooks.yaml"
+    path.write_text("sources: {aws: {preset: aws-sns}}")
+    old = SUBSCRIBE.replace("2336412f37", "old")
+    first, *_, last = [
+        await bring(database, number, "SubscriptionConfirmation", address)
+        for number, address in enumerate((old, SUBSCRIBE, SUBSCRIBE))
+    ]
+
+    found = await confirmations.asked(database, "aws", load_hooks(path).sources["aws"].confirm, [])
+
+    assert [(last, SUBSCRIBE), (first, old)] == [(visit.delivery_id, visit.address) for visit in found]
+
+
 async def test_who_let_an_address_be_visited_and_what_came_of_it_is_in_the_audit_trail(
     database, served, person
 ):

@@ -106,6 +106,16 @@ async def test_what_was_done_by_hand_is_taken_back_with_every_run_that_went_on_b
     assert before == await case.rows()
 
 
+async def test_a_run_that_failed_goes_on_behind_what_was_done_by_hand_only_when_its_time_is_over(case):
+    case.step = case.effect(await case.dispatch())
+    await case.fails(case.step)
+    await case.say("A", "B")
+    early = await case.claim()
+    await case.due()
+
+    assert ([], 1) == (early, len(await case.claim()))
+
+
 async def test_a_double_that_was_kept_is_one_again(case):
     await case.doubled()
     before = await case.rows()

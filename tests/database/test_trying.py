@@ -19,7 +19,7 @@ from hookline.errors import ConfigurationError
 from hookline.hooks import load_hooks
 from hookline.inbox import commands
 from hookline.inbox.bodies import NO_KEY
-from hookline.inbox.tries import Result
+from hookline.inbox.tries import Result, TriedRoute
 from hookline.provisioning.deployments import Deployments, load_deployments
 
 ORDER = {"InvoiceID": "5244dd5e199749f4b6fe", "InvoiceNo": "100123"}
@@ -222,7 +222,9 @@ async def test_a_repeat_with_another_body_is_said_to_be_stored_beside_the_first(
 
     [tried] = (await try_request(settings, database, request, changed)).tried
 
+    facts = dict(tried.facts())
     assert (str(delivery), False) == (tried.repeats, tried.same_body)
+    assert (SALE["InvoiceID"], True) == (facts["id"], "it is stored beside it" in facts["repeats"])
 
 
 async def test_each_item_of_a_bundle_is_tried(try_body):
@@ -337,6 +339,12 @@ async def test_another_condition_shows_what_is_no_longer_taken_and_what_is(
 
     result = await try_deliveries(settings, database, ids, files, changed("'sale'", "'gift'"))
 
+    rows = [
+        {row["route"]: row["deployment"] for row in map(TriedRoute.row, each.routes)} for each in result.tried
+    ]
+    assert ["order-to-license/default"] * len(ids) == [row["order"] for row in rows]
+    keys = {(each.now, each.then) for each in result.differences if each.what == "route order: key"}
+    assert {(f"jiwa order {ORDER['InvoiceID']}", "nothing"), ("nothing", "jiwa order 2")} == keys
     assert [
         (str(ids[0])[:8], "route order: verdict", "taken", "not taken"),
         (str(ids[1])[:8], "route order: verdict", "not taken", "taken"),

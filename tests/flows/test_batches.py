@@ -140,7 +140,7 @@ async def test_a_batch_stays_open_while_others_have_locked_what_waits(admin):
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
     locked = [(await work.row())["id"] for work in works[2:]]
 
-    async with admin.engine(**BATCH) as engine, admin.database.acquire() as another:
+    async with admin.engine(**BATCH), admin.database.acquire() as another:
         async with another.transaction():
             await another.execute("SELECT FROM dispatches WHERE id = ANY($1) FOR UPDATE", locked)
             for work in works[:2]:

@@ -31,7 +31,7 @@ from hookline.hooks.presets import SENDERS
 from hookline.hooks.sources import read_source
 from hookline.schemes import SignedRequest
 from hookline.schemes.certificates import Certificate
-from hookline.schemes.signature import Parts
+from hookline.schemes.signature import Parts, SignedFields
 
 NOW = 1_764_400_000
 ISO = datetime.fromtimestamp(NOW, UTC).isoformat().replace("+00:00", "Z")
@@ -746,6 +746,13 @@ def test_a_message_of_another_topic_is_not_ours_though_aws_signed_it():
 
     assert believed("aws-sns", wire, other, now=NOW)
     assert not believed("aws-sns", wire, TOPIC, now=NOW)
+
+
+@pytest.mark.parametrize(("missing", "signed"), [("empty", "a1b"), ("omit", "a1"), ("refuse", None)], ids=str)
+def test_a_signed_field_that_is_missing_is_empty_left_out_or_no_proof(missing, signed):
+    fields = SignedFields(names=("a", "b"), written="{name}{value}", missing=missing)
+
+    assert signed == fields.text({"a": "1"})
 
 
 def test_a_message_without_a_subject_is_signed_without_one():
