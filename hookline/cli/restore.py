@@ -96,7 +96,9 @@ def _restore_files(file: Path, folder: Path, *, yes: bool, as_json: bool) -> Non
         print_json({"folder": str(folder), "before": before, **asdict(compared)})
         return
     written = len(compared.missing) + len(compared.other)
-    console().print(f"Files written to {folder}: {written}. There already, as they are: {len(compared.same)}.")
+    console().print(
+        f"Files written to {folder}: {written}. There already, as they are: {len(compared.same)}."
+    )
     for name in before:
         console().print(f"What was there before: {name}")
 

@@ -306,11 +306,11 @@ class Batches:
         """
         Close the batch once few dispatches come: each can have a flow run of its own; call it after a claim.
 
-        That nothing was claimed says little: for a moment, others may have locked what waits.
+        That nothing was claimed just now says little while many wait: others may have locked them for a moment.
         """
         lately = time.monotonic() - CALM_SECONDS
-        few = sum(at > lately for at in self._taken_at) < CALM
-        if self.batch is not None and few and not await self._is_backlog():
+        taken = sum(at > lately for at in self._taken_at)
+        if taken < CALM and not (taken and await self._is_backlog()):
             self.close_batch()
 
     def close_batch(self) -> None:

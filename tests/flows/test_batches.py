@@ -136,7 +136,8 @@ async def test_in_a_batch_twice_as_many_are_at_work_at_once(admin):
     assert 1 == len(await runs_of(works))
 
 
-async def test_a_batch_stays_open_while_others_have_locked_what_waits(admin):
+async def test_a_batch_stays_open_while_others_have_locked_what_waits(admin, monkeypatch):
+    monkeypatch.setattr("hookline.engine.batch.CALM_SECONDS", 60)
     works = [await admin.dispatch("steps", key=f"thing {n}") for n in range(4 + BACKLOG)]
     locked = [(await work.row())["id"] for work in works[2:]]
 
@@ -153,6 +154,24 @@ async def test_a_batch_stays_open_while_others_have_locked_what_waits(admin):
             await work.is_("done")
 
     assert 1 == len(await runs_of(works))
+
+
+async def test_a_batch_ends_though_many_wait_that_this_engine_cannot_run(admin, monkeypatch, until):
+    monkeypatch.setattr("hookline.engine.batch.CALM_SECONDS", 0.2)
+    monkeypatch.setattr("hookline.engine.engine.CALM_SECONDS", 0.2)
+    works = await waiting(admin, "steps", 2 * BACKLOG)
+    foreign = [await admin.dispatch("another engine's", key=f"foreign {n}") for n in range(2 * BACKLOG)]
+
+    async def ended():
+        return 0 == await admin.database.fetchval("SELECT count(*) FROM batches")
+
+    async with admin.engine(**BATCH):
+        for work in works:
+            await work.is_("done")
+        await until(ended, "the batch is left open")
+
+    assert {NAME} == {await admin.flow_of(flow_run_id) for flow_run_id in await runs_of(works)}
+    assert {"dispatched"} == {(await work.row())["state"] for work in foreign}
 
 
 async def test_one_that_fails_fails_again_in_a_flow_run_of_its_own_and_repeats_no_effect(admin):
