@@ -329,6 +329,19 @@ async def test_a_run_that_had_its_no_has_it_again_when_it_is_resumed(order, vend
     assert (str(first), 4) == (str(failure.value), len(vendor.log))
 
 
+async def test_a_run_of_one_step_that_had_its_no_has_it_again_and_a_replay_begins_the_next_generation(order):
+    run, replay = order(), order()
+    await run.enter()
+    await run.make("license", "code")
+    await run.refuse()
+
+    with pytest.raises(BusinessFailure):
+        await order(run=run.run).enter()
+    await replay.enter()
+
+    assert (1, 2) == (run.number, replay.number)
+
+
 @pytest.mark.parametrize("same_run", [False, True], ids=["a replay", "a retry of a run that had ended"])
 async def test_begun_again_by_a_person_it_is_done_again_and_undone_again(order, vendor, states, same_run):
     run = order()

@@ -242,6 +242,16 @@ async def test_nothing_of_a_paused_source_is_started(database):
     assert (["standard"], ["jiwa"]) == (paused, resumed)
 
 
+async def test_what_came_before_its_source_was_paused_is_held_with_the_reason_of_the_pause(database):
+    delivery = await accept(database)
+
+    await act(database, commands.pause, "jiwa", reason="stock-taking")
+
+    assert ("held", "stock-taking") == tuple(
+        await database.fetchrow("SELECT state, reason FROM deliveries WHERE id = $1", delivery)
+    )
+
+
 async def test_a_pause_is_made_and_ended_once_and_both_stand_in_the_trail(database):
     paused = [await act(database, commands.pause, "jiwa", reason="upgrade") for _ in range(2)]
     assert [("jiwa", ANN, "upgrade")] == [

@@ -1,6 +1,7 @@
 """What lands at a vendor when nobody goes on with its order, or after it was undone, is found by a late check."""
 
 import asyncio
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -160,6 +161,31 @@ async def test_what_lands_of_an_order_with_which_nobody_goes_on_is_done(vendor, 
 
     assert ([], ["thing-2"]) == (nothing, surplus)
     assert [("doubled", ["thing-1"], ["thing-2"])] == await rows("state", "reference", "surplus")
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+async def test_what_is_found_more_than_once_is_looked_at_again_at_once(vendor, rows, copies):
+    await vendor.run(effect(), Lost(), readback=vendor.find)
+    for _ in range(copies):
+        await vendor.act()
+
+    await vendor.run(effect(), None, readback=vendor.find)
+
+    assert [("done", copies > 1)] == await rows("state", "check_at <= now()")
+
+
+async def test_of_two_that_are_wanted_one_that_landed_is_not_enough(vendor, look_again, rows):
+    two = replace(effect(), expected=2)
+    await vendor.run(two, Lost(), readback=vendor.find)
+    await vendor.act()
+    [(before,)] = await rows("checks")
+
+    surplus = await look_again(vendor.find)
+
+    assert ([], [("intended", before + 1, True)]) == (
+        surplus,
+        await rows("state", "checks", "check_at > now()"),
+    )
 
 
 async def test_what_a_person_says_to_send_again_is_looked_for_too(database, vendor, look_again, rows):
