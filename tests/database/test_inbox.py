@@ -72,6 +72,22 @@ async def test_engines_that_claim_at_once_share_the_work_and_take_nothing_twice(
     assert sorted(f"d{n}" for n in range(30)) == sorted(taken)
 
 
+async def test_of_one_ordering_key_only_the_first_counts_as_a_backlog(database):
+    for number in range(3):
+        await dispatch(database, f"same {number}", key="order 1")
+    await dispatch(database, "other", key="order 2")
+    await dispatch(database, "without")
+    waiting = await dispatches.backlog(database, 10)
+
+    await claim(database, limit=1)
+
+    assert (3, 2, 1) == (
+        waiting,
+        await dispatches.backlog(database, 10),
+        await dispatches.backlog(database, 1),
+    )
+
+
 async def test_deliveries_of_one_key_are_worked_on_one_after_another(database):
     await dispatch(database, "first", key="order 1")
     await dispatch(database, "second", key="order 1")
