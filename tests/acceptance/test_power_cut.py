@@ -15,8 +15,13 @@ pytestmark = pytest.mark.alone
 
 @pytest.fixture
 def installation(tmp_path, environment):
-    # So that orders wait for one another.
-    return Installation(tmp_path, environment, HOOKLINE_ENGINE_CONCURRENCY="1", HOOKLINE_BATCH_BACKLOG="0")
+    # So that orders wait for one another, and for nothing that was polled.
+    one_by_one = {
+        "HOOKLINE_ENGINE_CONCURRENCY": "1",
+        "HOOKLINE_BATCH_BACKLOG": "0",
+        "HOOKLINE_POLLS": "false",
+    }
+    return Installation(tmp_path, environment, **one_by_one)
 
 
 async def test_what_was_at_work_goes_on_at_once_and_is_not_overtaken(installation):
