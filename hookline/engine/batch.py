@@ -15,7 +15,6 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -262,8 +261,6 @@ class Batches:
         self.deployments = deployments
         self.hooks = hooks
         self.batch: BatchRun | None = None
-        self.engines = 1
-        """The engines that share what comes: how much that is, each knows by its part."""
         self.refused = False
         """True if a person ended the batch of this backlog: the rest of it has runs of its own."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -313,7 +310,7 @@ class Batches:
         """
         lately = time.monotonic() - CALM_SECONDS
         taken = sum(at > lately for at in self._taken_at)
-        if taken * self.engines < CALM and not (taken and await self._is_backlog()):
+        if taken < CALM and not (taken and await self._is_backlog()):
             self.close_batch()
 
     def close_batch(self) -> None:
@@ -343,8 +340,8 @@ class Batches:
 
     def _come_in_numbers(self, now: float) -> bool:
         """Return True if as many came lately as would be a backlog: flow runs of their own would soon make one."""
-        share = ceil(self.settings.batch_backlog / self.engines)
-        return 0 < share <= len(self._came_at) and now - self._came_at[-share] < CALM_SECONDS
+        threshold = self.settings.batch_backlog
+        return 0 < threshold == len(self._came_at) and now - self._came_at[0] < CALM_SECONDS
 
     async def _is_backlog(self) -> bool:
         threshold = self.settings.batch_backlog

@@ -446,7 +446,7 @@ class Engine:
         """Write this engine's heartbeat, with what it cannot do."""
         host, pid, _ = self.name.rsplit(":", 2)
         trouble, since = self.troubles.now
-        others = await engines.beat(
+        await engines.beat(
             self.database,
             self.name,
             host=host,
@@ -455,7 +455,6 @@ class Engine:
             since=since,
             session=self.session,
         )
-        self.backlog.engines = 1 + others
         await dispatches.is_alive(self.database, self.name)
 
     async def _leave(self) -> None:

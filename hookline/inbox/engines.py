@@ -7,8 +7,6 @@ import asyncpg
 
 SILENT = timedelta(minutes=10)
 """After so long without a heartbeat an engine is no longer listed."""
-AT_WORK = timedelta(seconds=10)
-"""An engine with a heartbeat in this time shares the work."""
 
 
 SESSIONS = 1_212_370_763
@@ -56,14 +54,9 @@ async def beat(
     trouble: str | None,
     since: datetime | None,
     session: int | None = None,
-) -> int:
-    """
-    Store a heartbeat of this engine; delete engines that are silent for long, or whose clock was ahead.
-
-    Returns:
-        How many other engines share the work.
-    """
-    others: int = await database.fetchval(
+) -> None:
+    """Store a heartbeat of this engine; delete engines that are silent for long, or whose clock was ahead."""
+    await database.execute(
         """
         WITH silent AS (
             DELETE FROM engines WHERE name <> $1 AND (seen_at < now() - $6::interval OR seen_at > now() + $6)
@@ -72,7 +65,6 @@ async def beat(
         ON CONFLICT (name) DO UPDATE
         SET seen_at = now(), session = excluded.session, trouble = excluded.trouble,
             trouble_since = excluded.trouble_since
-        RETURNING (SELECT count(*) FROM engines WHERE name <> $1 AND seen_at BETWEEN now() - $8::interval AND now())
         """,
         name,
         host,
@@ -81,9 +73,7 @@ async def beat(
         since,
         SILENT,
         session,
-        AT_WORK,
     )
-    return others
 
 
 async def forget(database: asyncpg.Pool, names: Collection[str]) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +19,7 @@ from hookline.database import pool
 from hookline.engine import engine as engine_module
 from hookline.engine.engine import Engine
 from hookline.hooks import Hooks
-from hookline.inbox import audit, dispatches, engines
+from hookline.inbox import audit, dispatches
 from hookline.inbox.deliveries import CHANNEL
 from hookline.labels import UNLABELLED
 from hookline.provisioning.deployments import Deployment
@@ -247,7 +246,6 @@ class Work:
 async def operator_of_flows(sandbox, until, tmp_path, monkeypatch, repository):
     """Make an operator whose engines know some flows, by name and entrypoint; each is deployed once."""
     monkeypatch.setattr(engine_module, "RECONCILE_SECONDS", 0.3)
-    monkeypatch.setattr(engines, "AT_WORK", timedelta(0))  # the sandbox's own engine has other flows
     monkeypatch.setattr(SyncPrefectClient, "__init__", _refuse_to_block)
     prefect = {PREFECT_API_URL: sandbox.settings.prefect_api_url, PREFECT_CLIENT_MAX_RETRIES: 0}
     with temporary_settings(prefect):

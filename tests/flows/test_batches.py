@@ -111,24 +111,6 @@ async def test_a_batch_is_opened_when_many_come_one_after_another_though_none_wa
     assert flows == {await admin.flow_of(flow_run_id)}
 
 
-async def test_of_two_engines_each_opens_a_batch_when_half_as_many_come(admin, monkeypatch, until):
-    monkeypatch.setattr("hookline.engine.batch.CALM_SECONDS", 60)
-    monkeypatch.setattr(
-        "hookline.inbox.engines.AT_WORK", timedelta(seconds=10)
-    )  # the sandbox's is the other one
-
-    async with admin.engine(**BATCH | {"batch_backlog": 2 * BACKLOG}) as engine:
-        await until(lambda: engine.backlog.engines == 2, "the other engine is not seen")
-        for _ in range(BACKLOG):
-            [work] = await waiting(admin, "steps", 1)
-            await work.is_("done")
-        [last] = await waiting(admin, "steps", 1)
-        await last.is_("done")
-
-    [flow_run_id] = await runs_of([last])
-    assert NAME == await admin.flow_of(flow_run_id)
-
-
 async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_batch(admin):
     works = await waiting(admin, "steps", RAMP_UP + 2)
 
