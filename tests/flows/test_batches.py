@@ -28,6 +28,14 @@ async def waiting(admin, flow, number, **parameters):
     return works
 
 
+async def go_on(works):
+    """Let all go through, and wait until they are done."""
+    for work in works:
+        work.open()
+    for work in works:
+        await work.is_("done")
+
+
 async def runs_of(works):
     return {(await work.row())["flow_run_id"] for work in works}
 
@@ -128,10 +136,7 @@ async def test_in_a_batch_twice_as_many_are_at_work_at_once(admin):
     async with admin.engine(**BATCH):
         for work in works[:4]:
             await work.has_written("first")
-        for work in works:
-            work.open()
-        for work in works:
-            await work.is_("done")
+        await go_on(works)
 
     assert 1 == len(await runs_of(works))
 
@@ -148,10 +153,7 @@ async def test_a_batch_stays_open_while_others_have_locked_what_waits(admin, mon
                 await work.has_written("first")
         for work in works[2:4]:
             await work.has_written("first")
-        for work in works:
-            work.open()
-        for work in works:
-            await work.is_("done")
+        await go_on(works)
 
     assert 1 == len(await runs_of(works))
 
