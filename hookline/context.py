@@ -41,7 +41,7 @@ class Permit(Protocol):
 class Slot(Protocol):
     """The slot of a run in its engine, which is free for others while it waits."""
 
-    def waiting(self, why: str, *, grace: float) -> AbstractContextManager[None]:
+    def waiting(self, why: str, *, grace: float, untold: float) -> AbstractContextManager[None]:
         """Surround one wait; see `waiting`."""
 
     def vendor_slot(self, vendor: str, address: str) -> AbstractAsyncContextManager[None]:
@@ -130,19 +130,20 @@ async def write_permit() -> AsyncIterator[None]:
 
 
 @contextmanager
-def waiting(why: str, *, grace: float = GRACE_SECONDS) -> Iterator[None]:
+def waiting(why: str, *, grace: float = GRACE_SECONDS, untold: float = 0.0) -> Iterator[None]:
     """
     Surround every wait: a long one releases its slot in the engine, and the inbox says why it waits.
 
     Args:
         why: such as `waits for another run`.
         grace: seconds that it may last before that; 0 where it is known to be long.
+        untold: seconds from then on until the inbox says so; more than 0 where such waits are ordinary.
     """
     slot = _slot()
     if slot is None:
         yield
         return
-    with slot.waiting(why, grace=grace):
+    with slot.waiting(why, grace=grace, untold=untold):
         yield
 
 

@@ -37,8 +37,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ANSWER_SECONDS: Final = 5.0
-"""A call whose answer takes longer gives its slot in the engine back."""
+ANSWER_SECONDS: Final = 0.1
+"""A call whose answer takes longer gives its slot in the engine back: the processor is free meanwhile."""
+UNTOLD_SECONDS: Final = 5.0
+"""The time after which the inbox says that an answer is waited for."""
 SHORT_WAIT: Final = 2.0  # seconds of a `Retry-After` that are waited for here; the caller plans a longer wait
 IDLE_SECONDS: Final = 2.0
 """
@@ -322,7 +324,8 @@ class VendorClient:
     ) -> httpx.Response:
         """Return the answer to a request, or raise the `VendorError` for there being none."""
         try:
-            with waiting(f"waits for an answer of {self.vendor}", grace=ANSWER_SECONDS):
+            why = f"waits for an answer of {self.vendor}"
+            with waiting(why, grace=ANSWER_SECONDS, untold=UNTOLD_SECONDS):
                 async with asyncio.timeout(self.timeout):
                     response = await http.send(request, auth=self.auth)
             if self.heard is not None:

@@ -261,6 +261,8 @@ class Batches:
         self.deployments = deployments
         self.hooks = hooks
         self.batch: BatchRun | None = None
+        self.engines = 1
+        """The number of engines that share what comes, this one included."""
         self.refused = False
         """True if a person ended the batch of this backlog: the rest of it has runs of its own."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -310,7 +312,7 @@ class Batches:
         """
         lately = time.monotonic() - CALM_SECONDS
         taken = sum(at > lately for at in self._taken_at)
-        if taken < CALM and not (taken and await self._is_backlog()):
+        if taken < self._share_of(CALM) and not (taken and await self._is_backlog()):
             self.close_batch()
 
     def close_batch(self) -> None:
@@ -340,8 +342,12 @@ class Batches:
 
     def _come_in_numbers(self, now: float) -> bool:
         """Return True if as many came lately as would be a backlog: flow runs of their own would soon make one."""
-        threshold = self.settings.batch_backlog
-        return 0 < threshold == len(self._came_at) and now - self._came_at[0] < CALM_SECONDS
+        share = self._share_of(self.settings.batch_backlog)
+        return 0 < share <= len(self._came_at) and now - self._came_at[-share] < CALM_SECONDS
+
+    def _share_of(self, dispatches_of_all: int) -> int:
+        """Return this engine's share of what comes to all engines: each sees only what it claims."""
+        return -(-dispatches_of_all // max(1, self.engines))
 
     async def _is_backlog(self) -> bool:
         threshold = self.settings.batch_backlog

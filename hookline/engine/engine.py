@@ -443,7 +443,7 @@ class Engine:
         await issues.close_done(self.database)
 
     async def _beat(self) -> None:
-        """Write this engine's heartbeat, with what it cannot do."""
+        """Write this engine's heartbeat, with what it cannot do; see how many share its work."""
         host, pid, _ = self.name.rsplit(":", 2)
         trouble, since = self.troubles.now
         await engines.beat(
@@ -454,8 +454,10 @@ class Engine:
             trouble=trouble,
             since=since,
             session=self.session,
+            claims=self.slots.is_moving(CALM_SECONDS),
         )
         await dispatches.is_alive(self.database, self.name)
+        self.backlog.engines = 1 + await engines.others_that_claim(self.database, self.name)
 
     async def _leave(self) -> None:
         await dispatches.is_alive(self.database, self.name)

@@ -69,7 +69,7 @@ class ClaimedDispatch:
 
     @property
     def is_at_work(self) -> bool:
-        """True if it has a slot: it waits for nothing that lasts."""
+        """True if it waits for nothing that is worth telling; a call whose answer is on its way is work."""
         return not self.awaiting_input and self.slot.reason() is None
 
     def request_stop(self, why: Stop) -> None:

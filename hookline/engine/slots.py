@@ -2,8 +2,8 @@
 The slots of an engine: how many dispatches are at work at once, how many only wait, and the share of one vendor.
 
 Many more dispatches may be claimed than there are slots: one that waits for longer than a moment (for a next attempt,
-an answer, a limit, a person) gives its slot back, and goes on at once when its wait is over. Calls to one vendor take
-no more than half of the slots, so that one that does not answer leaves room for the others.
+an answer, a limit, a person) gives its slot back, and goes on at once when its wait is over. So a slow vendor keeps
+many dispatches under way, but no more calls in flight to it than there are slots.
 """
 
 import asyncio
@@ -47,7 +47,9 @@ class Claimed(Protocol):
 class _Wait:
     reason: str
     lasts_from: float
-    """The time, by the monotonic clock, from which it counts as lasting."""
+    """The time, by the monotonic clock, from which it has given its slot back."""
+    told_from: float
+    """The time from which the inbox says so."""
 
 
 class VendorShare:
@@ -115,9 +117,10 @@ class DispatchSlot:
         """The reason of its wait that stands in the inbox."""
 
     @contextmanager
-    def waiting(self, why: str, *, grace: float) -> Iterator[None]:
+    def waiting(self, why: str, *, grace: float, untold: float = 0.0) -> Iterator[None]:
         """Give the slot back while one wait lasts; see `hookline.context.waiting`."""
-        wait = _Wait(why, time.monotonic() + grace)
+        lasts_from = time.monotonic() + grace
+        wait = _Wait(why, lasts_from, lasts_from + untold)
         self._waits.add(wait)
         try:
             if not grace:
@@ -136,11 +139,16 @@ class DispatchSlot:
         finally:
             share.release()
 
-    def reason(self) -> str | None:
-        """Return the reason of a wait that lasts, and so has given the slot back; None if there is none."""
+    def is_given_back(self) -> bool:
+        """Return True if the dispatch waits, and others may work meanwhile."""
         now = time.monotonic()
-        lasting = [wait for wait in tuple(self._waits) if wait.lasts_from <= now]
-        return max(lasting, key=lambda wait: wait.lasts_from).reason if lasting else None
+        return any(wait.lasts_from <= now for wait in tuple(self._waits))
+
+    def reason(self) -> str | None:
+        """Return the reason of a wait that is worth telling; None if there is none."""
+        now = time.monotonic()
+        lasting = [wait for wait in tuple(self._waits) if wait.told_from <= now]
+        return max(lasting, key=lambda wait: wait.told_from).reason if lasting else None
 
 
 class Slots:
@@ -160,11 +168,15 @@ class Slots:
 
     def share(self, vendor: str, address: str) -> VendorShare:
         """Return the share of a vendor's address."""
-        return self._shares.setdefault(address, VendorShare(vendor, lambda: max(1, self.at_once // 2)))
+        return self._shares.setdefault(address, VendorShare(vendor, lambda: self.at_once))
 
     def note_progress(self) -> None:
         """Note that a dispatch was claimed or has ended."""
         self._progress_at = time.monotonic()
+
+    def is_moving(self, seconds: float) -> bool:
+        """Return True if a dispatch was claimed or has ended within so many seconds."""
+        return time.monotonic() - self._progress_at < seconds
 
     def free_now(self) -> int:
         """Return the number of free slots, as far as more dispatches may be claimed."""
@@ -206,8 +218,7 @@ class Slots:
     ) -> None:
         """Write the reason of unclaimed dispatches if nothing has moved for some time."""
         now = time.monotonic()
-        is_moving = now - self._progress_at < GRACE_SECONDS
-        if is_moving or now - self._unclaimed_written_at < UNCLAIMED_SECONDS:
+        if self.is_moving(GRACE_SECONDS) or now - self._unclaimed_written_at < UNCLAIMED_SECONDS:
             return
         open_to = [] if is_full else self.open_to(deployments)
         if full := sorted(set(deployments) - set(open_to)):
@@ -223,7 +234,7 @@ class Slots:
 
     def at_work(self) -> int:
         """Return the number of claimed dispatches that do not wait."""
-        return sum(_reason(one) is None for one in self.claimed.values())
+        return sum(not (one.awaiting_input or one.slot.is_given_back()) for one in self.claimed.values())
 
 
 def _reason(one: Claimed) -> str | None:

@@ -11,6 +11,11 @@ SILENT = timedelta(minutes=10)
 
 SESSIONS = 1_212_370_763
 """The first number of the advisory locks that engines hold; the second says which."""
+_LIVES = """
+EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
+          AND l.objsubid = 2 AND l.classid::bigint = $1 AND l.objid::bigint = e.session)
+"""
 
 
 async def begin_session(connection: asyncpg.Connection) -> int:
@@ -25,6 +30,16 @@ async def begin_session(connection: asyncpg.Connection) -> int:
     return session
 
 
+async def others_that_claim(database: asyncpg.Pool, name: str) -> int:
+    """Return the number of other engines that take dispatches just now and live: a killed one does not count."""
+    number: int = await database.fetchval(
+        f"SELECT count(*) FROM engines e WHERE claims AND name <> $2 AND {_LIVES}",  # noqa: S608  (a constant)
+        SESSIONS,
+        name,
+    )
+    return number
+
+
 async def without_session(database: asyncpg.Pool, stable: timedelta) -> set[str]:
     """
     Return the engines whose session has ended; a living one begins another at once.
@@ -32,13 +47,10 @@ async def without_session(database: asyncpg.Pool, stable: timedelta) -> set[str]
     None while PostgreSQL itself was started less than `stable` ago: that ended every session.
     """
     rows = await database.fetch(
-        """
+        f"""
         SELECT name FROM engines e
-        WHERE session IS NOT NULL AND now() - pg_postmaster_start_time() > $2::interval
-          AND NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-                          WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted
-                            AND l.objsubid = 2 AND l.classid::bigint = $1 AND l.objid::bigint = e.session)
-        """,
+        WHERE session IS NOT NULL AND now() - pg_postmaster_start_time() > $2::interval AND NOT {_LIVES}
+        """,  # noqa: S608  (a constant)
         SESSIONS,
         stable,
     )
@@ -54,6 +66,7 @@ async def beat(
     trouble: str | None,
     since: datetime | None,
     session: int | None = None,
+    claims: bool = False,
 ) -> None:
     """Store a heartbeat of this engine; delete engines that are silent for long, or whose clock was ahead."""
     await database.execute(
@@ -61,9 +74,10 @@ async def beat(
         WITH silent AS (
             DELETE FROM engines WHERE name <> $1 AND (seen_at < now() - $6::interval OR seen_at > now() + $6)
         )
-        INSERT INTO engines (name, host, pid, trouble, trouble_since, session) VALUES ($1, $2, $3, $4, $5, $7)
+        INSERT INTO engines (name, host, pid, trouble, trouble_since, session, claims)
+        VALUES ($1, $2, $3, $4, $5, $7, $8)
         ON CONFLICT (name) DO UPDATE
-        SET seen_at = now(), session = excluded.session, trouble = excluded.trouble,
+        SET seen_at = now(), session = excluded.session, claims = excluded.claims, trouble = excluded.trouble,
             trouble_since = excluded.trouble_since
         """,
         name,
@@ -73,6 +87,7 @@ async def beat(
         since,
         SILENT,
         session,
+        claims,
     )
 
 

@@ -114,6 +114,20 @@ async def test_a_killed_engine_of_another_home_is_known_dead_by_its_session(
     assert (0, ["other"]) == tuple(await database.fetchrow("SELECT engine_deaths, lost_by FROM dispatches"))
 
 
+async def test_of_other_engines_those_share_the_work_that_live_and_claim(database, database_settings, held):
+    async def others():
+        return await engines.others_that_claim(database, "this one")
+
+    with start(database_settings) as process:
+        idle = await others()
+        await database.execute("UPDATE engines SET claims = true")
+        claiming = await others(), await engines.others_that_claim(database, "other")
+        process.kill()
+    await ended(database)
+
+    assert (0, (1, 0), 0) == (idle, claiming, await others())
+
+
 async def test_what_a_dead_engine_was_routing_is_free_at_once(database, database_settings, held, tmp_path):
     async with database.acquire() as connection:
         await database.execute(

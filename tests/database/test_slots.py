@@ -5,9 +5,14 @@ import time
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
 from hookline import context
+from hookline.clients.errors import VendorError
+from hookline.clients.jiwa import JiwaClient, JiwaKey
+from hookline.clients.transport import ANSWER_SECONDS
 from hookline.engine.leases import Leases
 from hookline.engine.slots import CLAIMED_PER_SLOT, WAITS
 
@@ -92,6 +97,33 @@ async def test_a_wait_of_which_nobody_knows_how_long_it_is_gives_its_slot_back_o
         assert (3, 4) == (before, slots.free_now())
 
 
+async def test_an_ordinary_wait_gives_its_slot_back_before_the_inbox_says_so(claim):
+    slots, [claimed] = await claim(1)
+
+    with at(claimed), context.waiting("waits for an answer", grace=0, untold=0.05):
+        before = slots.free_now(), claimed.slot.reason()
+        await asyncio.sleep(0.06)
+
+        assert ((4, None), "waits for an answer") == (before, claimed.slot.reason())
+
+
+async def test_a_call_to_a_slow_vendor_leaves_its_slot_to_others_and_is_at_work_all_the_same(claim):
+    slots, [claimed] = await claim(1)
+    seen = [slots.free_now()]
+
+    async def answer(_request):
+        await asyncio.sleep(ANSWER_SECONDS * 2)
+        seen.extend((slots.free_now(), claimed.is_at_work, claimed.slot.reason()))
+        return httpx.Response(404, json={})
+
+    key = JiwaKey(SecretStr("a-key-of-jiwa"))
+    async with JiwaClient("http://127.0.0.1:9", key, transport=httpx.MockTransport(answer)) as jiwa:
+        with at(claimed), pytest.raises(VendorError):
+            await jiwa.get_sales_order(InvoiceID="1")
+
+    assert [3, 4, True, None, 3] == [*seen, slots.free_now()]
+
+
 async def test_of_two_waits_the_later_one_is_the_reason(claim):
     _, [claimed] = await claim(1)
 
@@ -99,15 +131,18 @@ async def test_of_two_waits_the_later_one_is_the_reason(claim):
         assert "waits" == claimed.slot.reason()
 
 
-async def test_a_vendor_has_half_of_the_slots_and_at_least_one(claim):
-    for at_once, share in ((4, 2), (1, 1), (9, 4)):
-        slots, _ = await claim(1, at_once)
+async def test_a_vendor_has_as_many_calls_as_there_are_slots_of_this_moment(claim):
+    slots, _ = await claim(1)
+    share = slots.share(VENDOR, ADDRESS)
+    before = share.limit()
 
-        assert share == slots.share(VENDOR, ADDRESS).limit()
+    slots.at_once = 9
+
+    assert (4, 9) == (before, share.limit())
 
 
 async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_stopped_takes_none(claim):
-    slots, all_claimed = await claim(4)
+    slots, all_claimed = await claim(4, at_once=2)
     seen, go_on = [], asyncio.Event()
 
     async def call(name, claimed):
@@ -129,7 +164,7 @@ async def test_who_waits_for_a_vendors_share_is_let_in_in_turn_and_one_that_is_s
 
 
 async def test_one_that_is_stopped_as_its_turn_comes_leaves_it_to_the_next(claim):
-    slots, _ = await claim(1)
+    slots, _ = await claim(1, at_once=2)
     share = slots.share(VENDOR, ADDRESS)
     for _ in range(2):
         await share.acquire()
@@ -158,7 +193,7 @@ async def test_one_that_is_stopped_at_its_turn_leaves_it_to_the_next(claim):
 
 
 async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claim):
-    slots, all_claimed = await claim(4)
+    slots, all_claimed = await claim(4, at_once=2)
     async with AsyncExitStack() as stack:
         for claimed in all_claimed[:2]:
             stack.enter_context(at(claimed))
@@ -173,7 +208,7 @@ async def test_one_vendor_that_hangs_leaves_the_share_of_another_alone(claim):
 
 
 async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(database, claim):
-    slots, [paused, full, first, second, working] = await claim(5)
+    slots, [paused, full, first, second, working] = await claim(5, at_once=2)
     paused.awaiting_input = True
     async with AsyncExitStack() as stack:
         for claimed in (first, second):
@@ -182,7 +217,7 @@ async def test_the_inbox_says_what_a_dispatch_waits_for_and_takes_it_back(databa
             waiting = asyncio.create_task(slots.share(VENDOR, ADDRESS).acquire())
             await asyncio.sleep(0)
         [wait] = full.slot._waits
-        wait.lasts_from = time.monotonic()
+        wait.told_from = time.monotonic()
         with at(second), context.waiting_for_next_attempt(600):
             await slots.report_waits(database, "engine", ["f/d"])
             told = await reasons(database, [paused, full, first, second, working])

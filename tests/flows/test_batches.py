@@ -2,18 +2,21 @@
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Running
 
+from hookline.database import connect
 from hookline.engine.batch import CALM, NAME
 from hookline.engine.engine import BATCH_SLOTS, RAMP_UP
 from hookline.hooks import Route
 from hookline.hooks.templates import Template
-from hookline.inbox import batches, search
+from hookline.inbox import batches, engines, search
 from hookline.prefect_adapter.control import Stop
 
 BACKLOG = 3
@@ -116,6 +119,31 @@ async def test_a_batch_is_opened_when_many_come_one_after_another_though_none_wa
         await last.is_("done")
 
     [flow_run_id] = await runs_of([last])
+    assert flows == {await admin.flow_of(flow_run_id)}
+
+
+@pytest.mark.parametrize(("claims", "flows"), [(True, {NAME}), (False, {"steps"})])
+async def test_engines_that_share_what_comes_begin_a_batch_when_much_comes_to_all_of_them(
+    admin, monkeypatch, until, claims, flows
+):
+    monkeypatch.setattr("hookline.engine.batch.CALM_SECONDS", 60)
+    monkeypatch.setattr("hookline.engine.engine.HEARTBEAT_SECONDS", 0.2)
+    async with AsyncExitStack() as stack:
+        connection = await connect(admin.sandbox.settings)
+        stack.push_async_callback(connection.close)
+        session = await engines.begin_session(connection)
+        other = partial(engines.beat, admin.database, "other", host="host", pid=1, trouble=None, since=None)
+        await other(session=session, claims=claims)
+        engine = await stack.enter_async_context(admin.engine(batch_backlog=4, engine_concurrency=2))
+        await until(lambda: engine.backlog.engines == 1 + claims, "it does not know of the other one")
+
+        works = []
+        for _ in range(3):
+            [work] = await waiting(admin, "steps", 1)
+            await work.is_("done")
+            works.append(work)
+
+    [flow_run_id] = await runs_of(works[-1:])
     assert flows == {await admin.flow_of(flow_run_id)}
 
 

@@ -201,6 +201,7 @@ CREATE TABLE engines (                                           -- that sent a 
     started_at     timestamptz NOT NULL DEFAULT now(),
     seen_at        timestamptz NOT NULL DEFAULT now(),
     session        bigint,                                       -- an advisory lock that it holds as long as it lives
+    claims         boolean NOT NULL DEFAULT false,               -- it took dispatches within seconds of its heartbeat
     trouble        text,                                         -- what fails just now
     trouble_since  timestamptz
 )
