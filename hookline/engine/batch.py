@@ -15,6 +15,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -346,8 +347,8 @@ class Batches:
         return 0 < share <= len(self._came_at) and now - self._came_at[-share] < CALM_SECONDS
 
     def _share_of(self, dispatches_of_all: int) -> int:
-        """Return this engine's share of what comes to all engines: each sees only what it claims."""
-        return -(-dispatches_of_all // max(1, self.engines))
+        """Return this engine's share of what comes to all engines: each sees only what it claims. One is no crowd."""
+        return min(dispatches_of_all, max(2, ceil(dispatches_of_all / self.engines)))
 
     async def _is_backlog(self) -> bool:
         threshold = self.settings.batch_backlog

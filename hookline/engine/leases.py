@@ -163,7 +163,8 @@ class Leases:
         )
         all_claimed = [ClaimedDispatch(dispatch, self, until) for dispatch in claimed]
         self.claimed |= {claimed.id: claimed for claimed in all_claimed}
-        self.slots.note_progress()
+        if all_claimed:
+            self.slots.note_progress()
         return all_claimed
 
     def release(self, claimed: ClaimedDispatch) -> None:
