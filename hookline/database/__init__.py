@@ -9,6 +9,7 @@ PostgreSQL: connections, the schema, and the embedded server for those who have 
 | `errors` | the errors of a database that cannot be worked on |
 | `embedded`, `namespace` | the PostgreSQL that Hookline brings along, also for root |
 | `high_water` | how far the database was, written outside of it: an older copy is held |
+| `session` | what work changes in a pooled session, and that it is undone |
 | `types` | the types of connections and rows |
 
 Never: SQL about deliveries or effects (that is the inbox's and the journal's); an import of the supervisor.

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from hookline.database import embedded, high_water, schema
 from hookline.database.errors import DatabaseUnavailable
+from hookline.database.session import Session
 from hookline.database.types import Connection
 from hookline.settings import Settings
 
@@ -272,6 +273,7 @@ async def _make_pool(settings: Settings, size: int) -> asyncpg.Pool:
         max_inactive_connection_lifetime=IDLE_SECONDS,
         timeout=10,
         init=prepare,
+        connection_class=Session,
         server_settings=named,
     )
 

@@ -31,6 +31,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
 from hookline.database import is_connection_error
+from hookline.database.session import changes_session
 from hookline.database.types import Connection
 from hookline.engine.batch import end_abandoned
 from hookline.engine.leases import ClaimedDispatch, Leases
@@ -113,6 +114,7 @@ class Reconciler:
         """
         self._failed = {}
         async with self.database.acquire() as connection:  # which also releases the lock
+            changes_session(connection)
             turn = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended('reconcile', 0))")
             if turn:
                 await self._one("the run of a backlog", end_abandoned(connection, self.client))

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from hookline.database.session import changes_session
 from hookline.database.types import Connection
 from hookline.errors import HooklineError
 
@@ -231,6 +232,7 @@ async def unknown(database: asyncpg.Pool, source: str, offered_: Sequence[Offer]
 
 async def lock(connection: Connection, source: str) -> bool:
     """Lock a source for one listener until the connection ends; return False if another has it."""
+    changes_session(connection)
     acquired: bool = await connection.fetchval(
         "SELECT pg_try_advisory_lock(hashtextextended('listen ' || $1, 0))", source
     )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from hookline.database.session import changes_session
 from hookline.database.types import Connection
 from hookline.journal.effect import EffectBusy
 
@@ -21,6 +22,7 @@ async def lock(connection: Connection, name: str) -> None:
     Raises:
         EffectBusy: somebody else held it for a minute.
     """
+    changes_session(connection)
     try:
         await connection.execute(
             "SELECT set_config('lock_timeout', $2, false), pg_advisory_lock(hashtextextended($1, 0))",
@@ -37,6 +39,7 @@ async def try_business(connection: Connection, key: str, holder: str) -> bool:
 
     Either way the session names its run from now on, and lets the server notice soon if its machine is gone.
     """
+    changes_session(connection)
     acquired: bool = await connection.fetchval(
         """
         SELECT pg_try_advisory_lock(hashtextextended('business ' || $1, 0)),
@@ -56,6 +59,7 @@ async def lock_business(connection: Connection, key: str, max_wait: timedelta) -
     Raises:
         asyncpg.LockNotAvailableError: it did not become free in time.
     """
+    changes_session(connection)
     await connection.execute(f"SET lock_timeout = {max(1, int(max_wait.total_seconds() * 1000))}")
     await connection.execute("SELECT pg_advisory_lock(hashtextextended('business ' || $1, 0))", key)
 

@@ -10,11 +10,31 @@ import pytest
 
 from hookline.confined import Confined
 from hookline.database.connection import database_url
+from hookline.database.session import Session
 from hookline.engine.routing import Router
 from hookline.gateway.app import create_app
 from hookline.gateway.server import server
 from hookline.hooks.matching import match_routes
 from hookline.settings import Settings
+
+LEFT_BEHIND = """
+SELECT current_setting('lock_timeout') <> '0'
+       OR EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tidy_sessions():
+    """Work that leaves something in a pooled session, and does not say so, fails its test."""
+    reset = Session.reset
+
+    async def checked(self, **options):
+        await reset(self, **options)
+        assert not await self.fetchval(LEFT_BEHIND), "a session was given back with its locks or settings"
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Session, "reset", checked)
+        yield
 
 
 @pytest.fixture

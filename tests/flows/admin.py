@@ -121,7 +121,9 @@ class Admin:
     async def engine(self, routes=(), **changed):
         """An engine in this process."""
         settings = self.sandbox.settings.model_copy(update={"lease_seconds": 3, **changed})
-        engine = Engine(settings, Hooks(path=self.folder / "none", sources={}, routes=list(routes)), self.deployments)
+        engine = Engine(
+            settings, Hooks(path=self.folder / "none", sources={}, routes=list(routes)), self.deployments
+        )
         ready = asyncio.Event()
         serving = asyncio.create_task(engine.serve(ready=ready))
         await ready.wait()
