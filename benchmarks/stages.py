@@ -28,8 +28,7 @@ MAX = 200
 STAGES = (
     "on disk in the inbox, and acknowledged from then on",
     "routed, and claimed by the engine",
-    "its flow run made at Prefect",
-    "its flow run Running at Prefect",
+    "its flow run made at Prefect, as Running",
     "first vendor call",
     "last vendor call",
     "its flow run Completed at Prefect",
@@ -69,7 +68,7 @@ async def _reached(sandbox: SandboxStack, timings: Mapping[str, Timing]) -> list
 
 
 def _stages(timing: Timing, row: Row, run: "FlowRun") -> list[float]:
-    before = [row["received_at"], row["started_at"], run.created, run.start_time]
+    before = [row["received_at"], row["started_at"], run.created]
     behind = [run.end_time, row["finished_at"]]
     at = [
         *(moment.timestamp() for moment in before),
