@@ -11,7 +11,6 @@ which wrote the original. A million take 10 GB and eight minutes.
 import argparse
 import asyncio
 import dataclasses
-import os
 import statistics
 import subprocess
 import sys
@@ -218,7 +217,6 @@ async def _command(*arguments: str) -> None:
         [sys.executable, "-m", "hookline", *arguments],
         check=True,
         stdout=subprocess.DEVNULL,
-        env=os.environ,
     )
 
 

@@ -159,7 +159,7 @@ def waiting_for_next_attempt(seconds: float) -> Iterator[None]:
 @asynccontextmanager
 async def vendor_slot(vendor: str, address: str) -> AsyncIterator[None]:
     """
-    Surround the calls to one vendor: only a share of the engine's slots is for each, so that others go on.
+    Surround the calls to one vendor: it has no more at once than the engine has slots.
 
     A run that has one for this address needs no second one.
     """

@@ -53,7 +53,7 @@ class _Wait:
 
 
 class VendorShare:
-    """The share of the slots for calls to one vendor's address; first come, first served, in any thread."""
+    """The calls to one vendor's account that may be in flight; first come, first served, in any thread."""
 
     def __init__(self, vendor: str, limit: Callable[[], int]) -> None:
         self.vendor = vendor
@@ -117,7 +117,7 @@ class DispatchSlot:
         """The reason of its wait that stands in the inbox."""
 
     @contextmanager
-    def waiting(self, why: str, *, grace: float, untold: float = 0.0) -> Iterator[None]:
+    def waiting(self, why: str, *, grace: float, untold: float) -> Iterator[None]:
         """Give the slot back while one wait lasts; see `hookline.context.waiting`."""
         lasts_from = time.monotonic() + grace
         wait = _Wait(why, lasts_from, lasts_from + untold)

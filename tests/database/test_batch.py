@@ -23,6 +23,17 @@ ENDED = Unbatch("The run of the backlog was ended in the Prefect UI.")
 
 
 @pytest.mark.parametrize(
+    ("of_all", "engines", "share"),
+    [(10, 1, 10), (10, 2, 5), (10, 3, 4), (10, 40, 2), (2, 2, 2), (1, 3, 1), (0, 2, 0)],
+)
+async def test_engines_share_a_number_and_one_dispatch_is_no_crowd(database_settings, of_all, engines, share):
+    ours = Batches(database_settings, None, None, Hooks(Path("none"), {}, []), {})
+    ours.engines = engines
+
+    assert share == ours._share_of(of_all)
+
+
+@pytest.mark.parametrize(
     ("stop", "state", "outcome"),
     [
         (None, Completed(), NewState("done", None)),

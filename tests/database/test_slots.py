@@ -131,6 +131,17 @@ async def test_of_two_waits_the_later_one_is_the_reason(claim):
         assert "waits" == claimed.slot.reason()
 
 
+async def test_an_engine_moves_when_it_claims_something_and_not_when_there_is_nothing(database, leases):
+    engine = leases(1)
+    engine.slots._progress_at -= 60
+    await engine.claim(1, ["f/d"])
+    idle = engine.slots.is_moving(30)
+    await dispatch(database)
+    await engine.claim(1, ["f/d"])
+
+    assert (False, True) == (idle, engine.slots.is_moving(30))
+
+
 async def test_a_vendor_has_as_many_calls_as_there_are_slots_of_this_moment(claim):
     slots, _ = await claim(1)
     share = slots.share(VENDOR, ADDRESS)

@@ -147,6 +147,23 @@ async def test_engines_that_share_what_comes_begin_a_batch_when_much_comes_to_al
     assert flows == {await admin.flow_of(flow_run_id)}
 
 
+async def test_an_engine_tells_the_others_whether_it_takes_dispatches(admin, monkeypatch, until):
+    monkeypatch.setattr("hookline.engine.engine.HEARTBEAT_SECONDS", 0.2)
+
+    async with admin.engine(**BATCH) as engine:
+
+        async def claims():
+            return await admin.database.fetchval("SELECT claims FROM engines WHERE name = $1", engine.name)
+
+        async def is_idle():
+            return await claims() is False
+
+        await until(is_idle, "it claims, though there is nothing")
+        [work] = await waiting(admin, "steps", 1)
+        await work.is_("done")
+        await until(claims, "it does not say that it claims")
+
+
 async def test_a_burst_is_begun_in_steps_so_that_the_rest_of_it_is_for_a_batch(admin):
     works = await waiting(admin, "steps", RAMP_UP + 2)
 
