@@ -100,6 +100,7 @@ class Result:
     """From the webhook to the first vendor call, one order a second; the median, as all below."""
     list_ms: float
     find_ms: float
+    trace_ms: float
     page_ms: float
     find_on_page_ms: float
 
@@ -173,7 +174,7 @@ async def _measured(
     before = processes.cpu_seconds()
     burst = await orders.at_once(f"{kept:,} kept, at once", webhook, at_once)
     used = processes.cpu_since(before)
-    name = f"K{max(1, kept // 2)}"
+    name = f"K{kept // 2}" if kept else burst[0].invoice
     size = await connection.fetchval("SELECT pg_database_size(current_database())")
     async with InboxPage.of(sandbox) as page:
         return Result(
@@ -184,6 +185,7 @@ async def _measured(
             first_ms=milliseconds([each.to_first for each in paced], 50),
             list_ms=await _median(lambda: _command("inbox", "list")),
             find_ms=await _median(lambda: _command("inbox", "list", "--key", name)),
+            trace_ms=await _median(lambda: _command("trace", name)),
             page_ms=await _median(lambda: page.get("/")),
             find_on_page_ms=await _median(lambda: page.get(f"/?key={name}")),
         )
@@ -241,6 +243,7 @@ def as_text(results: list[Result]) -> str:
         "first call p50 ms",
         "`hookline inbox list` ms",
         "one of them by name ms",
+        "`hookline trace` ms",
         "inbox page ms",
         "one of them by name ms",
     ]
@@ -257,6 +260,7 @@ def as_text(results: list[Result]) -> str:
                     each.first_ms,
                     each.list_ms,
                     each.find_ms,
+                    each.trace_ms,
                     each.page_ms,
                     each.find_on_page_ms,
                 )

@@ -4,12 +4,12 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 import asyncpg
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 from pydantic import ValidationError
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database
-from hookline.cli.output import AsJson, agree, console, show, show_record
+from hookline.cli.output import AsJson, agree, console, show, show_more, show_record
 from hookline.database import lent
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.journal import choices, store
@@ -38,17 +38,22 @@ def list_(
     key: Annotated[
         str | None, Parameter(help="An order's number or id, a flow run's id, or a vendor's reference.")
     ] = None,
+    limit: Annotated[
+        int, Parameter(help="Most effects: the latest.", validator=validators.Number(gte=1))
+    ] = 100,
     as_json: AsJson = False,
 ) -> None:
     """
-    List effects.
+    List effects, the latest last.
 
     Try:
         hookline effects list --state uncertain
         hookline effects list --key 100123 --json
     """
-    rows = on_database(lambda database: find(database, state, key))
-    show(rows, COLUMNS, as_json=as_json)
+    rows = on_database(lambda database: find(database, state, key, limit + 1))
+    show(rows[-limit:], COLUMNS, as_json=as_json)
+    if len(rows) > limit:
+        show_more(limit, as_json=as_json)
 
 
 @app.command(name="show")
@@ -244,11 +249,10 @@ def undo(
 
 
 async def find(
-    database: asyncpg.Pool, state: str | None, key: str | None, limit: int | None = None
+    database: asyncpg.Pool, state: str | None, key: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return effects as `store.find` does."""
-    async with database.acquire() as connection:
-        return [dict(row) for row in await store.find(connection, state=state, key=key, limit=limit)]
+    return [dict(row) for row in await store.find(database, state=state, key=key, limit=limit)]
 
 
 async def read(database: asyncpg.Pool, number: int) -> dict[str, Any]:

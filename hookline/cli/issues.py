@@ -8,7 +8,7 @@ from cyclopts import App, Parameter, validators
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database, require_reason
-from hookline.cli.output import AsJson, agree, console, print_json, show, show_record
+from hookline.cli.output import AsJson, agree, console, print_json, show, show_more, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.issues import commands, store
 from hookline.issues.advice import advice_for
@@ -46,8 +46,10 @@ def list_(
         hookline issues list
         hookline issues list --closed --json
     """
-    rows = on_database(lambda database: find(database, closed=closed, limit=limit))
-    show(rows, COLUMNS, as_json=as_json)
+    rows = on_database(lambda database: find(database, closed=closed, limit=limit + 1))
+    show(rows[:limit], COLUMNS, as_json=as_json)
+    if len(rows) > limit:
+        show_more(limit, as_json=as_json)
 
 
 @app.command(name="show")

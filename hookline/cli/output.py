@@ -65,6 +65,16 @@ def show(
     console().print(table if count else "nothing found")
 
 
+def show_more(limit: int, *, as_json: bool) -> None:
+    """Say that a list was cut at its limit, where it does not mix with its JSON."""
+    console(stderr=as_json).print(more_than(limit), style="dim")
+
+
+def more_than(limit: int) -> str:
+    """Return the remark that a list was cut at its limit."""
+    return f"There are more than these {limit:,}: raise --limit, or use a narrower filter."
+
+
 def show_record(record: Mapping[str, Any]) -> None:
     """Print one record as a table of its fields."""
     rows = [{"field": name, "value": value} for name, value in record.items()]

@@ -55,18 +55,17 @@ async def follow(database: asyncpg.Pool, key: str) -> dict[str, list[dict[str, A
     Raises:
         HooklineError: nothing has that key.
     """
-    async with database.acquire() as connection:
-        effects = {row["id"]: dict(row) for row in await store.find(connection, state=None, key=key)}
-        inbox = await _deliveries(database, key)
-        # An order's effects lead to its deliveries, and those to the order's other effects.
-        business = {row["key"] for row in effects.values()}
-        runs = {str(row["flow_run_id"]) for row in effects.values() if row["flow_run_id"]}
-        for other in business | runs:
-            inbox |= await _deliveries(database, other)
-        dispatches = [dispatch for row in inbox.values() for dispatch in row["dispatches"]]
-        of_runs = {str(dispatch[name]) for dispatch in dispatches for name in ("id", "flow_run_id")}
-        for one in of_runs | business:
-            effects |= {row["id"]: dict(row) for row in await store.find(connection, state=None, key=one)}
+    effects = {row["id"]: dict(row) for row in await store.find(database, state=None, key=key)}
+    inbox = await _deliveries(database, key)
+    # An order's effects lead to its deliveries, and those to the order's other effects.
+    business = {row["key"] for row in effects.values()}
+    runs = {str(row["flow_run_id"]) for row in effects.values() if row["flow_run_id"]}
+    for other in business | runs:
+        inbox |= await _deliveries(database, other)
+    dispatches = [dispatch for row in inbox.values() for dispatch in row["dispatches"]]
+    of_runs = {str(dispatch[name]) for dispatch in dispatches for name in ("id", "flow_run_id")}
+    for one in of_runs | business:
+        effects |= {row["id"]: dict(row) for row in await store.find(database, state=None, key=one)}
     if not effects and not inbox:
         raise HooklineError(f"Nothing was found for {key}. See: hookline inbox list, hookline effects list")
     by_arrival = sorted(inbox.values(), key=lambda row: row["seq"])

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, validators
 
 from hookline import runtime
 from hookline.cli.inbox.filters import on_database, require_reason
-from hookline.cli.output import AsJson, agree, console, print_json, show, show_record
+from hookline.cli.output import AsJson, agree, console, print_json, show, show_more, show_record
 from hookline.errors import ConfigurationError, HooklineError
 from hookline.waits import forms, store
 from hookline.waits.store import Answer
@@ -47,8 +47,10 @@ def list_(
         hookline waits list --state all --json
     """
     only = None if state == "all" else state
-    rows = on_database(lambda database: store.find(database, state=only, kind=kind, limit=limit))
-    show(rows, COLUMNS, as_json=as_json)
+    rows = on_database(lambda database: store.find(database, state=only, kind=kind, limit=limit + 1))
+    show(rows[:limit], COLUMNS, as_json=as_json)
+    if len(rows) > limit:
+        show_more(limit, as_json=as_json)
 
 
 @app.command(name="show")

@@ -8,7 +8,7 @@ from cyclopts import Parameter, validators
 
 from hookline import runtime
 from hookline.cli.inbox.filters import ALL, DeliveryFilter, on_database, pause_remarks
-from hookline.cli.output import AsJson, console, print_json, show
+from hookline.cli.output import AsJson, console, more_than, print_json, show
 from hookline.inbox import bodies, full_rows, search
 from hookline.local_time import table_time
 
@@ -86,8 +86,4 @@ async def left_out(database: asyncpg.Pool, found: search.Listing, limit: int) ->
         oldest = await database.fetchval("SELECT received_at FROM deliveries WHERE seq = $1", found.older)
         searched = f"It was searched in the latest {found.searched:,} deliveries that fit the rest."
         return [f"{searched} Search further back with: --until {oldest:%Y-%m-%dT%H:%M:%S.%fZ}"]
-    return (
-        [f"There are more than these {limit:,}: raise --limit, or use a narrower filter."]
-        if found.older
-        else []
-    )
+    return [more_than(limit)] if found.older else []
