@@ -69,6 +69,8 @@ class Outside:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         address = url.partition("@")[2] or url  # without the password
+        self._on_disk: dict[UUID, Mark] = {}
+        """What this process saw written to the disk: it need not be written again."""
         self._address = self.folder / f"database-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
 
     def marks(self) -> dict[UUID, Mark]:
@@ -95,8 +97,9 @@ class Outside:
             before = _unpacked(data)
             if (after := before | mark) != before or not data:
                 os.pwrite(file, _FORMAT.pack(after.changes, after.attempts), 0)
-            if on_disk:
+            if on_disk and (not data or self._on_disk.get(lineage) != after):
                 os.fsync(file)
+                self._on_disk[lineage] = after
         finally:
             os.close(file)
 

@@ -30,6 +30,7 @@ from hookline.database.errors import OtherSchema
 from hookline.engine.batch import CALM_SECONDS, Batches, BatchRun
 from hookline.engine.caretaker import watch_worker_and_schedules
 from hookline.engine.configuration import Configuration
+from hookline.engine.due import Due
 from hookline.engine.events import BATCH as EVENTS
 from hookline.engine.events import drop_events, send_event_of_hold, send_events
 from hookline.engine.late_checks import SECONDS as LATE_CHECK_SECONDS
@@ -72,8 +73,8 @@ RECONCILE_SECONDS = 2.0
 EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
 """The interval of polls for discards."""
-TAKE_OVER_SECONDS = 0.4
-"""The interval of polls for the dispatches of dead engines."""
+LOOK_SECONDS = 0.4
+"""The interval of looks for what is due, and for the dispatches of dead engines."""
 RECONNECT_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2.0
 SILENCE_SECONDS = 30.0
@@ -135,8 +136,6 @@ class Engine:
         self.wake = asyncio.Event()
         self.running: set[asyncio.Task[None]] = set()
         self.poller: Poller | None = None
-        self.vendor_is_away = False
-        """True if any vendor's account was away a second ago."""
 
     def stop(self) -> None:
         """Claim nothing more; runs are given time to end."""
@@ -170,6 +169,7 @@ class Engine:
             await stack.enter_async_context(SharedConnections())
             database = await pool(self.settings)
             self.database = database
+            self.due = Due(database)
             self.runs = FlowRuns(database, client, self.deployments, self.threads)
             self.backlog = Batches(self.settings, database, client, self.hooks, self.deployments)
             self.router = Router(
@@ -211,23 +211,36 @@ class Engine:
         reconciler = Reconciler(database, client, self.leases, self.deployments, self.troubles)
         report_waits = partial(self.slots.report_waits, database, self.name, self.deployments)
         prune = partial(prune_old, database, self.settings, self.hooks)
+        due = self.due.only
         loops: Sequence[_Loop] = (
             ("listening to the inbox", self._listen, RECONNECT_SECONDS),
             ("renewing leases", self.leases.renew_all, self.settings.lease_seconds / 3),
-            ("taking over from dead engines", self._take_over, TAKE_OVER_SECONDS),
+            ("looking for what is due", self._look, LOOK_SECONDS),
             ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
             ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
             ("remembering how far the database is", self._remember, REMEMBER_SECONDS),
             ("watching the schema", self._watch_schema, SCHEMA_SECONDS),
             ("reporting what waits", report_waits, REPORT_WAITS_SECONDS),
             ("reconciling with Prefect", reconciler.reconcile, RECONCILE_SECONDS),
-            ("sending events to Prefect", partial(self._send_events, client), EVENTS_SECONDS),
-            ("looking again", partial(check_late, database, self.settings), LATE_CHECK_SECONDS),
-            ("watching over vendors", self._watch_vendors, VENDORS_SECONDS),
+            ("sending events to Prefect", due("events", partial(self._send_events, client)), EVENTS_SECONDS),
+            (
+                "looking again",
+                due("late checks", partial(check_late, database, self.settings)),
+                LATE_CHECK_SECONDS,
+            ),
+            ("watching over vendors", due("vendors", self._watch_vendors), VENDORS_SECONDS),
             ("looking for silent sources", partial(silences.watch, database, self.hooks), SILENCE_SECONDS),
-            ("letting runs go on that waited", partial(go_on, database, client), GO_ON_SECONDS),
-            ("looking back for runs that wait", partial(backfill, database, self.router), BACKFILL_SECONDS),
-            ("asking people", partial(people.ask_due, database, self.settings), ASK_SECONDS),
+            ("letting runs go on that waited", due("waits", partial(go_on, database, client)), GO_ON_SECONDS),
+            (
+                "looking back for runs that wait",
+                due("looks back", partial(backfill, database, self.router)),
+                BACKFILL_SECONDS,
+            ),
+            (
+                "asking people",
+                due("questions", partial(people.ask_due, database, self.settings)),
+                ASK_SECONDS,
+            ),
             ("adding up timings", partial(timings.add, database), TIMINGS_SECONDS),
             ("pruning", prune, PRUNE_SECONDS),
         )
@@ -365,7 +378,7 @@ class Engine:
             return
         done = isinstance(outcome, NewState) and outcome.state == "done"
         ended = partial(outages.ended, self.database, waiting.run_of(claimed.id), done=done)
-        if self.vendor_is_away or claimed.dispatch["probed_at"]:
+        if "vendors away" in self.due or claimed.dispatch["probed_at"]:
             await self.troubles.fenced("noting the health of vendors", ended, None)
 
     async def _write(self, claimed: ClaimedDispatch, outcome: Outcome, *, in_batch: bool) -> None:
@@ -430,16 +443,18 @@ class Engine:
         self.wake.set()
         self.router.wake.set()
 
-    async def _take_over(self) -> None:
-        """Requeue the dispatches of dead engines, and count the suspects among those that wait."""
-        await self.leases.take_over()
-        await self.quarantine.refresh(self.database)
+    async def _look(self) -> None:
+        """Ask what is due; requeue the dispatches of dead engines, and count the suspects among those that wait."""
+        await self.due.look()
+        is_any = await self.leases.take_over(may_be_lost="losses" in self.due)
+        if is_any or self.quarantine.max_takeovers:
+            await self.quarantine.refresh(self.database)
         if self.quarantine.max_takeovers:
             self.wake.set()
 
     async def _watch_vendors(self) -> None:
         """Try vendors that are away, release what waits for one that is back, and close issues that are over."""
-        self.vendor_is_away = await waiting.go_on(self.database, timedelta(hours=self.settings.give_up_hours))
+        await waiting.go_on(self.database, timedelta(hours=self.settings.give_up_hours))
         await issues.close_done(self.database)
 
     async def _beat(self) -> None:
@@ -456,7 +471,8 @@ class Engine:
             session=self.session,
             claims=self.slots.is_moving(CALM_SECONDS),
         )
-        await dispatches.is_alive(self.database, self.name)
+        if "losses" in self.due:
+            await dispatches.is_alive(self.database, self.name)
         self.backlog.engines = 1 + await engines.others_that_claim(self.database, self.name)
 
     async def _leave(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
@@ -21,6 +21,8 @@ from hookline.prefect_adapter.errors import failed_inside, is_ready, is_refusal,
 logger = logging.getLogger(__name__)
 
 BATCH = 100
+DUE: Final = "EXISTS (SELECT FROM changes WHERE event_due) OR EXISTS (SELECT FROM lineage WHERE event_due)"
+"""The condition that a change or a hold is to be told."""
 MAX_BODY = 65_536
 """The most bytes of a body, as it is stored, that an event may carry."""
 MAX_BODY_DEPTH = 50

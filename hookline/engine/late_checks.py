@@ -18,6 +18,10 @@ from hookline.text import reason
 
 logger = logging.getLogger(__name__)
 
+DUE: Final = """
+    EXISTS (SELECT FROM effects WHERE check_at <= clock_timestamp())
+    OR EXISTS (SELECT FROM effects WHERE undo_actor IS NOT NULL)"""
+"""The condition that a check is to be made, or an undo."""
 SECONDS: Final = 2.0
 """The interval of looks for what is due."""
 AT_ONCE: Final = 10

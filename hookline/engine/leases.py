@@ -188,11 +188,22 @@ class Leases:
         if self.claimed:
             await self.renew(list(self.claimed.values()))
 
-    async def take_over(self) -> None:
-        """Requeue the dispatches of engines that died or fell silent."""
+    async def take_over(self, *, may_be_lost: bool = True) -> bool:
+        """
+        Requeue the dispatches of engines that died or fell silent.
+
+        Args:
+            may_be_lost: a lease may have ended, or an engine been lost earlier (`dispatches.LOST`).
+
+        Returns:
+            False if all engines live, and none was lost.
+        """
         database, home = await pool(self.settings), self.settings.home
         fallen = fallen_engines(home)
         dead, unheard = [*fallen, *dead_engines(home)], await self._without_session(database)
+        if not (dead or unheard or may_be_lost):
+            self._too_long = {}
+            return False
         requeued = await dispatches.take_over(
             database,
             dead=dead,
@@ -218,6 +229,7 @@ class Leases:
             await engines.forget(database, dead)
             for name in dead:
                 forget(home, name)
+        return True
 
     async def stop_discarded(self) -> None:
         """Stop the runs of dispatches that a person discards."""
@@ -229,7 +241,7 @@ class Leases:
     async def _without_session(self, database: asyncpg.Pool) -> list[str]:
         """Return engines, also of other homes and machines, that lost their session a moment ago and began no other."""
         now, before = time.monotonic(), self._sessionless
-        lost = await engines.without_session(database, self.stable) - {self.owner}
+        lost = await engines.without_session(database, self.owner, self.stable)
         self._sessionless = {name: before.get(name, now) for name in lost}
         return [name for name, since in self._sessionless.items() if now - since >= SESSION_SECONDS]
 

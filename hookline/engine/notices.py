@@ -1,6 +1,7 @@
 """Events about issues, vendors and credentials, by which people are notified: when it begins, and when it is over."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 import asyncpg
 from prefect.client.orchestration import PrefectClient
@@ -12,6 +13,10 @@ from hookline.issues.advice import advice_for
 from hookline.local_time import local_time
 
 BATCH = 100
+DUE: Final = """
+    EXISTS (SELECT FROM issues WHERE event_due) OR EXISTS (SELECT FROM vendor_accounts WHERE event_due IS NOT NULL)
+    OR EXISTS (SELECT FROM credentials WHERE events_due <> '{}')"""
+"""The condition that something of issues, vendors or credentials is to be told."""
 
 
 async def send_notices(database: asyncpg.Pool, client: PrefectClient, base_url: str) -> None:

@@ -45,6 +45,11 @@ _QUEUED = f"""state = CASE WHEN discard_reason IS NULL THEN 'dispatched' ELSE 'd
 # A dispatch whose turn it is under its ordering key.
 FIRST_OF_KEY = f"""NOT EXISTS (SELECT FROM dispatches e WHERE e.key = d.key AND e.seq < d.seq
                                   AND e.state IN {_OPEN})"""
+LOST = """
+    EXISTS (SELECT FROM dispatches WHERE state = 'running' AND (lease_until < now() OR lease_until > now() + 2 * lease))
+    OR EXISTS (SELECT FROM dispatches WHERE lost_by <> '{}')
+    OR EXISTS (SELECT FROM dispatches WHERE state = 'dispatched' AND takeovers > 0)"""
+"""The condition that a lease ended, or lasts for too long, or that a dispatch waits whose engine was lost."""
 # Nothing starts where the database is older than it was.
 _NOT_PAUSED = f"source NOT IN (SELECT source FROM pauses) AND {NOT_HELD}"  # noqa: S608  (constants)
 

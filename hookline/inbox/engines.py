@@ -40,19 +40,20 @@ async def others_that_claim(database: asyncpg.Pool, name: str) -> int:
     return number
 
 
-async def without_session(database: asyncpg.Pool, stable: timedelta) -> set[str]:
+async def without_session(database: asyncpg.Pool, name: str, stable: timedelta) -> set[str]:
     """
-    Return the engines whose session has ended; a living one begins another at once.
+    Return the other engines than this one whose session has ended; a living one begins another at once.
 
     None while PostgreSQL itself was started less than `stable` ago: that ended every session.
     """
     rows = await database.fetch(
         f"""
         SELECT name FROM engines e
-        WHERE session IS NOT NULL AND now() - pg_postmaster_start_time() > $2::interval AND NOT {_LIVES}
+        WHERE session IS NOT NULL AND name <> $3 AND now() - pg_postmaster_start_time() > $2::interval AND NOT {_LIVES}
         """,  # noqa: S608  (a constant)
         SESSIONS,
         stable,
+        name,
     )
     return {row["name"] for row in rows}
 

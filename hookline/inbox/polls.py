@@ -56,6 +56,24 @@ class Claim:
         return cls(row["source"], row["claim"], row["began_at"], Reading(row["cursor"], trail, row["place"]))
 
 
+# A time that is far ahead was written before the clock was set back.
+_IS_DUE = "(p.next_at <= now() OR p.next_at > now() + interval '8 days')"
+_IS_FREE = f"""(p.claimed_until IS NULL OR p.claimed_until <= now()
+               OR p.claimed_until > now() + make_interval(secs => {CLAIM_SECONDS}))"""
+
+
+async def due(database: asyncpg.Pool, sources: Collection[str]) -> set[str]:
+    """Return those of these sources whose poll is due, and that no engine makes just now; also of paused ones."""
+    rows = await database.fetch(
+        f"""
+        SELECT asked.source FROM unnest($1::text[]) AS asked (source) LEFT JOIN polls p USING (source)
+        WHERE p.source IS NULL OR ({_IS_DUE} AND {_IS_FREE})
+        """,  # noqa: S608  (constants)
+        list(sources),
+    )
+    return {row["source"] for row in rows}
+
+
 async def claim(
     database: asyncpg.Pool, source: str, poll: Poll, owner: str, *, now: bool = False
 ) -> Claim | None:
@@ -71,7 +89,7 @@ async def claim(
     """
     reach = None if poll.since == "ever" else poll.since
     row = await database.fetchrow(
-        """
+        f"""
         INSERT INTO polls AS p (source, kind, began_at, claim, claimed_by, claimed_until)
         SELECT $1, $2, coalesce(now() - $3::interval, $4), 1, $5, now() + make_interval(secs => $6)
         WHERE NOT EXISTS (SELECT FROM pauses WHERE source = $1)
@@ -82,11 +100,9 @@ async def claim(
             cursor = CASE WHEN p.kind = EXCLUDED.kind THEN p.cursor END,
             trail = CASE WHEN p.kind = EXCLUDED.kind THEN p.trail ELSE '[]' END,
             place = CASE WHEN p.kind = EXCLUDED.kind THEN p.place END
-        WHERE ($7 OR p.next_at <= now() OR p.next_at > now() + interval '8 days')   -- the clock was set back
-          AND (p.claimed_until IS NULL OR p.claimed_until <= now()
-               OR p.claimed_until > now() + make_interval(secs => $6))
+        WHERE ($7 OR {_IS_DUE}) AND {_IS_FREE}
         RETURNING *
-        """,
+        """,  # noqa: S608  (constants)
         source,
         poll.cursor_of,
         reach,

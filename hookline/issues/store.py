@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -83,6 +83,10 @@ async def close(connection: Connection, *, cause: str) -> bool:
         text.one_line(cause, MAX_CAUSE),
     )
     return closed is not None
+
+
+MAY_BE_DONE: Final = "EXISTS (SELECT FROM issues WHERE closed_at IS NULL AND closes_itself)"
+"""The condition that `close_done` has something to look at."""
 
 
 async def close_done(database: asyncpg.Pool) -> int:

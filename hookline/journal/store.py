@@ -1007,7 +1007,7 @@ _NAMED = f"""
     UNION SELECT id FROM effects WHERE flow_run_id = $5
     UNION SELECT id FROM effects WHERE dispatch_id = $5
     UNION SELECT id FROM effects WHERE reference @> ARRAY[$3]
-    UNION SELECT id FROM effects WHERE dispatch_id = ANY (ARRAY(SELECT id FROM dispatches WHERE {labelled("$3")}))"""
+    UNION SELECT id FROM effects WHERE dispatch_id = ANY (ARRAY(SELECT id FROM dispatches WHERE {labelled("$3")}))"""  # noqa: S608  (constants)
 
 
 def _as_id(key: str) -> UUID | None:

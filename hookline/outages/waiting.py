@@ -9,6 +9,9 @@ from hookline.inbox.deliveries import CHANNEL
 from hookline.inbox.dispatches import ACQUITTED, FIRST_OF_KEY
 from hookline.outages.store import FIRST_RELEASED, PROBE_LEASE
 
+DUE = "EXISTS (SELECT FROM dispatches WHERE waits_account IS NOT NULL)"
+AWAY = "EXISTS (SELECT FROM vendor_accounts WHERE away_since IS NOT NULL)"
+"""The conditions that a dispatch waits for an account, and that one is away."""
 GIVEN_UP_AT_ONCE = 100
 """The dispatches whose time is over that are run once more, to fail, each second."""
 MAX_RELEASED = 100_000
@@ -46,22 +49,13 @@ async def wait(
     )
 
 
-async def go_on(database: asyncpg.Pool, give_up: timedelta) -> bool:
-    """
-    Wake a probe for each account that is to be tried, release what waits for one that is back, and give up.
-
-    Returns:
-        True if any account is away.
-    """
+async def go_on(database: asyncpg.Pool, give_up: timedelta) -> None:
+    """Wake a probe for each account that is to be tried, release what waits for one that is back, and give up."""
     await _give_up(database, give_up)
     for account in await _accounts(database, "away_since IS NOT NULL AND next_try_at <= now()"):
         await _wake_probe(database, account)
     for account in await _accounts(database, "away_since IS NULL"):
         await _release(database, account)
-    away: bool = await database.fetchval(
-        "SELECT EXISTS (SELECT FROM vendor_accounts WHERE away_since IS NOT NULL)"
-    )
-    return away
 
 
 async def _accounts(database: asyncpg.Pool, condition: str) -> list[str]:

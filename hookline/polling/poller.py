@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -78,22 +78,26 @@ class Poller:
         self.open_client = open_client
         self._running: dict[str, asyncio.Task[None]] = {}
         self._turn = 0
+        self._checked: tuple[Mapping[str, Source], Collection[str]] = {}, ()
+        """The sources that were looked at last, and which of them cannot be polled."""
 
     async def names(self) -> list[str]:
         """Return the sources that are polled: right, switched on, and with a route, or with a run that waits."""
-        wrong, waited = wrong_polls(self.hooks), await waits.sources(self.database)
-        return [
+        wrong = self._wrong_polls()
+        right = [
             name
             for name, source in self.hooks.sources.items()
-            if source.poll
-            and source.enabled
-            and name not in wrong
-            and (self.hooks.takes(name) or name in waited)
+            if source.poll and source.enabled and name not in wrong
         ]
+        taken = {name for name in right if self.hooks.takes(name)}
+        waited = await waits.sources(self.database) if len(taken) < len(right) else set()
+        return [name for name in right if name in taken or name in waited]
 
     async def poll_due(self) -> None:
         """Start the polls that are due, up to the most at a time; they go on by themselves."""
-        for name in self._in_turn(await self.names()):
+        names = await self.names()
+        due = await polls.due(self.database, names) if names else set()
+        for name in self._in_turn(name for name in names if name in due):
             if len(self._running) >= AT_ONCE:
                 return
             if name in self._running:
@@ -219,6 +223,12 @@ class Poller:
         except Exception as second:
             if not is_connection_error(second):
                 logger.exception("the failed poll of %s cannot be noted", claimed.source)
+
+    def _wrong_polls(self) -> Collection[str]:
+        """Return the sources that cannot be polled; files that are read again bring others."""
+        if self._checked[0] is not self.hooks.sources:
+            self._checked = self.hooks.sources, wrong_polls(self.hooks)
+        return self._checked[1]
 
     def _ended(self, name: str, _task: "asyncio.Task[None]") -> None:
         self._running.pop(name, None)

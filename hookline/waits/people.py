@@ -22,6 +22,10 @@ UNKNOWN: Final = timedelta(seconds=5)
 MAX_TRIES: Final = 5
 KIND: Final = "question"
 """The kind of the issue that somebody could not be asked."""
+DUE: Final = f"""
+    EXISTS (SELECT FROM questions WHERE next_at <= now())
+    OR EXISTS (SELECT FROM issues WHERE closed_at IS NULL AND kind = '{KIND}')"""  # noqa: S608  (a constant)
+"""The condition that somebody is to be asked, or that an issue of one who could not be may be over."""
 
 
 async def ask_due(database: asyncpg.Pool, settings: Settings) -> None:

@@ -20,6 +20,10 @@ MAX_PATHS: Final = 50
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """The order of arrival is the order of the times but for moments."""
 AT_ONCE: Final = 500
+OVER: Final = """
+    EXISTS (SELECT FROM waits WHERE state = 'waiting' AND until <= now()) OR EXISTS (SELECT FROM waits WHERE wake)"""
+LOOKS_BACK: Final = "EXISTS (SELECT FROM waits WHERE state = 'waiting' AND backfill_from IS NOT NULL)"
+"""The conditions that the time of a wait is over or its run goes on, and that one is compared with what came before."""
 ANSWERED_A_WAIT: Final = "it answered a run that waited for it"
 # In time, and nobody has compared it yet: it is still to be routed, or to be read from its list. After a day a list is
 # waited for no longer.

@@ -87,7 +87,7 @@ def start(database_settings):
 async def ended(database):
     """Wait until PostgreSQL has seen the end of the session."""
     for _ in range(200):
-        if await engines.without_session(database, timedelta(0)):
+        if await engines.without_session(database, "", timedelta(0)):
             return
         await asyncio.sleep(0.05)
     raise AssertionError("PostgreSQL does not see that the engine is dead")
