@@ -1,8 +1,9 @@
 """
-The memory of everything that `hookline up --sandbox` starts, and the growth of the engine with its orders.
+What everything that `hookline up --sandbox` starts takes at rest: memory and processor; the growth of the engine.
 
 Idle is so many seconds after it was ready and had done one order. A page that several processes share counts in
-parts (PSS), so that the sum is the memory in use; this figure exists on Linux only.
+parts (PSS), so that the sum is the memory in use; this figure exists on Linux only. The processor time at rest is
+that of the half minute behind it.
 
 The growth is that of the engine's own memory (USS) after the warm-up.
 
@@ -12,13 +13,14 @@ The growth is that of the engine's own memory (USS) after the warm-up.
 import argparse
 import asyncio
 import dataclasses
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
 from rich.progress import Progress
 
-from benchmarks import report, systems
+from benchmarks import processes, report, systems
 from benchmarks.processes import SIMULATORS, name_of
 from hookline.cli.output import console
 from hookline.sandbox.paid_orders import PaidOrders, Trigger, measured_sandbox, webhooks
@@ -29,6 +31,7 @@ SAMPLES = 11
 """Samples after the warm-up; the last is at the end."""
 PAUSE_SECONDS = 3
 GOAL_MB, GOAL_PERCENT = 900, 10
+HEAD = ["idle after one order", "processes", "PSS MB", "USS MB", "RSS MB", "processor, ms a second"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Result:
     """The memory before any order."""
     worked: list[Used]
     """The memory after one order and the same idle time."""
+    processor: dict[str, float]
+    """The milliseconds of processor a second behind that time, by process."""
     growth: list[tuple[int, int]]
     """The engine's USS in bytes after so many orders; the first is after the warm-up."""
 
@@ -98,7 +103,8 @@ class _Measurement:
         async with PaidOrders.of(self.sandbox, self.progress) as orders, webhooks(self.sandbox) as webhook:
             await orders.at_once("one order", webhook, 1)
             worked = await self._idle("idle after one order")
-            return Result(idle, worked, await self._growth(orders, webhook))
+            processor = await self._processor()
+            return Result(idle, worked, processor, await self._growth(orders, webhook))
 
     async def _idle(self, what: str) -> list[Used]:
         """Wait, until no run of a schedule is left either; then measure."""
@@ -112,6 +118,13 @@ class _Measurement:
         self.progress.remove_task(seconds)
         supervisor = psutil.Process(self.sandbox.process.pid)
         return by_name([supervisor, *supervisor.children(recursive=True)])
+
+    async def _processor(self) -> dict[str, float]:
+        """Return the milliseconds of processor a second that each process takes at rest."""
+        before, began = processes.cpu_seconds(), time.monotonic()
+        await asyncio.sleep(self.options.idle / 2)
+        seconds = time.monotonic() - began
+        return {name: 1000 * used / seconds for name, used in processes.cpu_since(before).items()}
 
     async def _growth(self, orders: PaidOrders, webhook: Trigger) -> list[tuple[int, int]]:
         engine = systems.supervised(self.sandbox, "hookline engine")
@@ -132,7 +145,12 @@ def steps(orders: int, warm_up: int) -> list[int]:
 def as_text(result: Result, *, batch: bool) -> str:
     """Return the figures in Markdown."""
     rows = [
-        [each.name, str(each.processes), *(_mb(value) for value in (each.pss, each.uss, each.rss))]
+        [
+            each.name,
+            str(each.processes),
+            *(_mb(value) for value in (each.pss, each.uss, each.rss)),
+            f"{result.processor.get(each.name, 0):.0f}",
+        ]
         for each in result.worked
     ]
     own = [each for each in result.worked if each.name != SIMULATORS]
@@ -140,7 +158,8 @@ def as_text(result: Result, *, batch: bool) -> str:
     how = "at default settings" if batch else "with a flow run for each order"
     together = (
         f"Together {_mb(total(result.worked))} MB (PSS), {_mb(total(own))} MB without the simulators; before "
-        f"that order {_mb(total(result.idle))} MB. The goal is under {GOAL_MB} MB."
+        f"that order {_mb(total(result.idle))} MB. The goal is under {GOAL_MB} MB. At rest they take "
+        f"{sum(result.processor.values()):.0f} ms of processor a second."
     )
     growth = [[str(number), _mb(uss), f"{100 * (uss / warm - 1):+.1f} %"] for number, uss in result.growth]
     grown = (
@@ -149,7 +168,7 @@ def as_text(result: Result, *, batch: bool) -> str:
     )
     return "\n\n".join(
         [
-            report.table(["idle after one order", "processes", "PSS MB", "USS MB", "RSS MB"], rows),
+            report.table(HEAD, rows),
             together,
             report.table(["orders", "engine, USS MB", "since it was warm"], growth),
             grown,

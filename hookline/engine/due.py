@@ -17,32 +17,32 @@ from hookline.outages import waiting
 from hookline.waits import people, store
 
 Kind: TypeAlias = Literal[
-    "events", "late checks", "losses", "looks back", "questions", "vendors", "vendors away", "waits"
+    "backfill", "events", "late checks", "losses", "questions", "vendors", "vendors away", "waits"
 ]
 
 CONDITIONS: Final[Mapping[Kind, str]] = {
+    "backfill": store.TO_BACKFILL,
     "events": f"{events.DUE} OR {notices.DUE}",
     "late checks": late_checks.DUE,
     "losses": dispatches.LOST,
-    "looks back": store.LOOKS_BACK,
     "questions": people.DUE,
     "vendors": f"{waiting.DUE} OR {issues.MAY_BE_DONE}",
     "vendors away": waiting.AWAY,
     "waits": store.OVER,
 }
-_LOOK: Final = "SELECT " + ", ".join(f'({sql}) AS "{kind}"' for kind, sql in CONDITIONS.items())
+_QUESTION: Final = "SELECT " + ", ".join(f'({sql}) AS "{kind}"' for kind, sql in CONDITIONS.items())
 
 
 class Due:
-    """The kinds of work of which some was due at the last look; before the first, all may be."""
+    """The kinds of work of which some was due when it was asked last; before the first, all may be."""
 
     def __init__(self, database: asyncpg.Pool) -> None:
         self.database = database
         self._kinds: set[str] = {*CONDITIONS}
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask what is due."""
-        [row] = await self.database.fetch(_LOOK)
+        [row] = await self.database.fetch(_QUESTION)
         self._kinds = {kind for kind, is_due in row.items() if is_due}
 
     def __contains__(self, kind: Kind) -> bool:

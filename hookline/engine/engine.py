@@ -73,8 +73,8 @@ RECONCILE_SECONDS = 2.0
 EVENTS_SECONDS = 1.0
 REQUESTS_SECONDS = 1.0
 """The interval of polls for discards."""
-LOOK_SECONDS = 0.4
-"""The interval of looks for what is due, and for the dispatches of dead engines."""
+DUE_SECONDS = 0.4
+"""The interval of questions about what is due, and for the dispatches of dead engines."""
 RECONNECT_SECONDS = 0.2
 HEARTBEAT_SECONDS = 2.0
 SILENCE_SECONDS = 30.0
@@ -215,7 +215,7 @@ class Engine:
         loops: Sequence[_Loop] = (
             ("listening to the inbox", self._listen, RECONNECT_SECONDS),
             ("renewing leases", self.leases.renew_all, self.settings.lease_seconds / 3),
-            ("looking for what is due", self._look, LOOK_SECONDS),
+            ("asking what is due", self._ask_what_is_due, DUE_SECONDS),
             ("stopping what is discarded", self.leases.stop_discarded, REQUESTS_SECONDS),
             ("writing its heartbeat", self._beat, HEARTBEAT_SECONDS),
             ("remembering how far the database is", self._remember, REMEMBER_SECONDS),
@@ -233,7 +233,7 @@ class Engine:
             ("letting runs go on that waited", due("waits", partial(go_on, database, client)), GO_ON_SECONDS),
             (
                 "looking back for runs that wait",
-                due("looks back", partial(backfill, database, self.router)),
+                due("backfill", partial(backfill, database, self.router)),
                 BACKFILL_SECONDS,
             ),
             (
@@ -443,9 +443,9 @@ class Engine:
         self.wake.set()
         self.router.wake.set()
 
-    async def _look(self) -> None:
+    async def _ask_what_is_due(self) -> None:
         """Ask what is due; requeue the dispatches of dead engines, and count the suspects among those that wait."""
-        await self.due.look()
+        await self.due.refresh()
         is_any = await self.leases.take_over(may_be_lost="losses" in self.due)
         if is_any or self.quarantine.max_takeovers:
             await self.quarantine.refresh(self.database)

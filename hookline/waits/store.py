@@ -22,7 +22,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=1)
 AT_ONCE: Final = 500
 OVER: Final = """
     EXISTS (SELECT FROM waits WHERE state = 'waiting' AND until <= now()) OR EXISTS (SELECT FROM waits WHERE wake)"""
-LOOKS_BACK: Final = "EXISTS (SELECT FROM waits WHERE state = 'waiting' AND backfill_from IS NOT NULL)"
+TO_BACKFILL: Final = "EXISTS (SELECT FROM waits WHERE state = 'waiting' AND backfill_from IS NOT NULL)"
 """The conditions that the time of a wait is over or its run goes on, and that one is compared with what came before."""
 ANSWERED_A_WAIT: Final = "it answered a run that waited for it"
 # In time, and nobody has compared it yet: it is still to be routed, or to be read from its list. After a day a list is

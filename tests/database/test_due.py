@@ -18,6 +18,9 @@ EFFECT = """
 WAIT = """
     INSERT INTO waits (scope, name, kind, what, fingerprint, flow_run_id, source, state, until, wake, backfill_from)
     VALUES ('s', 'n', 'delivery', 'w', 'f', gen_random_uuid(), 'jiwa', """
+QUESTION = f"""
+    WITH w AS ({WAIT} 'waiting', now() + interval '1 h', false, NULL) RETURNING id)
+    INSERT INTO questions (wait_id, person, next_at) SELECT id, 'anna', now() FROM w"""
 ISSUE = "INSERT INTO issues (cause, kind, title, closes_itself, event_due) VALUES ('c', "
 ACCOUNT = "INSERT INTO vendor_accounts (account, vendor, away_since, event_due) VALUES ('v', 'v', "
 CREDENTIALS = "INSERT INTO credentials (account, vendor, events_due) VALUES ('v', 'v', "
@@ -37,13 +40,9 @@ WORK = [
         f"{DISPATCH} 'running', 'e', now() + interval '9 s', '10 s', NULL, ARRAY['another'], 0 FROM d",
     ),
     ("losses", f"{DISPATCH} 'dispatched', NULL, NULL, NULL, NULL, '{{}}', 1 FROM d"),
-    ("looks back", f"{WAIT} 'waiting', now() + interval '1 h', false, 1)"),
+    ("backfill", f"{WAIT} 'waiting', now() + interval '1 h', false, 1)"),
     ("questions", f"{ISSUE} 'question', 'c', false, false)"),
-    (
-        "questions",
-        f"WITH w AS ({WAIT} 'waiting', now() + interval '1 h', false, NULL) RETURNING id) "
-        "INSERT INTO questions (wait_id, person, next_at) SELECT id, 'anna', now() FROM w",
-    ),
+    ("questions", QUESTION),
     ("vendors", f"{DISPATCH} 'dispatched', NULL, NULL, NULL, 'v', '{{}}', 0 FROM d"),
     ("vendors", f"{ISSUE} 'failed', 'c', true, false)"),
     ("vendors away", f"{ACCOUNT} now(), NULL)"),
@@ -53,9 +52,9 @@ WORK = [
 
 
 async def due(database):
-    looked = Due(database)
-    await looked.look()
-    return {kind for kind in CONDITIONS if kind in looked}
+    asked = Due(database)
+    await asked.refresh()
+    return {kind for kind in CONDITIONS if kind in asked}
 
 
 @pytest.mark.parametrize(("kind", "statement"), WORK)
@@ -86,7 +85,7 @@ async def test_what_is_at_work_or_done_or_has_time_is_not_due(statement, databas
     assert set() == await due(database)
 
 
-async def test_before_the_first_look_all_may_be_due(database):
+async def test_before_the_first_answer_all_may_be_due(database):
     assert [True] * len(CONDITIONS) == [kind in Due(database) for kind in CONDITIONS]
 
 
