@@ -1,5 +1,6 @@
 """Reading of `hooks.yaml`: sources and routes, and every mistake with its place in the file."""
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -156,10 +157,6 @@ class Route:
     """The reason that it is off now: deliveries that match it wait."""
     blind: bool = False
     """It is off, and its condition unknown: deliveries that match no other route wait."""
-
-    def accepts(self, context: Mapping[str, Any]) -> bool:
-        """Return True if a delivery fulfils the condition; raises TemplateError."""
-        return bool(self.when.render(context))
 
     def render_parameters(
         self, context: Mapping[str, Any], changed: Mapping[str, Any] | None = None
@@ -491,9 +488,7 @@ def _readable(sources: Collection[Any]) -> Callable[[str, Any], Route]:
             text = RouteText.model_validate(_used("route", raw))
         except ValidationError as error:
             raise Mistakes(mistakes(error, RouteText)) from None
-        near = do_you_mean(text.source, [str(each) for each in sources])
-        problems = [] if text.source in sources else [f".source: there is no source {text.source!r}{near}"]
-        problems += _wrong_blocks(text)
+        problems = [*_wrong_source(text, sources), *_wrong_blocks(text)]
         if text.debounce and text.key is None:
             problems.append(".debounce: needs a `key`, which says what of it is about the same thing")
         try:
@@ -505,6 +500,12 @@ def _readable(sources: Collection[Any]) -> Callable[[str, Any], Route]:
         return route
 
     return read
+
+
+def _wrong_source(text: RouteText, sources: Collection[Any]) -> Iterator[str]:
+    if text.source not in sources:
+        near = do_you_mean(text.source, [str(each) for each in sources])
+        yield f".source: there is no source {text.source!r}{near}"
 
 
 def _used(kind: str, raw: Any) -> Any:
@@ -530,6 +531,12 @@ def _wrong_blocks(text: RouteText) -> Iterator[str]:
 def route_of(name: str, spec: str) -> Route:
     """Return the route that a `Route.spec` describes, in a process that was given only the text."""
     return _route(name, RouteText.model_validate_json(spec))
+
+
+@cache
+def condition_of(spec: str) -> Template:
+    """Return the condition of the route that a `Route.spec` describes: most routes of a source take no delivery."""
+    return _template("when", json.loads(spec)["when"], expression=True)
 
 
 def _route(name: str, text: RouteText) -> Route:

@@ -19,7 +19,7 @@ from referencing import Registry
 
 from hookline.hooks.bodies import AS_NAMED, Reading
 from hookline.hooks.bundles import Item, split
-from hookline.hooks.config import Route, route_of
+from hookline.hooks.config import Route, condition_of, route_of
 from hookline.hooks.limits import bounded, bounded_key, shortened
 from hookline.hooks.sources import Source, source_of
 from hookline.hooks.templates import TemplateError
@@ -111,12 +111,11 @@ def match_routes(
         ValueError: it cannot be routed; names the place.
     """
     context = _context(delivery, body_keys)
-    matches = []
-    for candidate in candidates:
-        route = route_of(candidate.route, candidate.spec)
-        if _matches(route, delivery, context):
-            matches.append(_match(candidate, route, context))
-    return matches
+    return [
+        _match(candidate, route_of(candidate.route, candidate.spec), context)
+        for candidate in candidates
+        if _matches(candidate, delivery, context)
+    ]
 
 
 def condition_values(
@@ -134,7 +133,7 @@ def condition_values(
         ValueError: it cannot be read.
     """
     context = _context(delivery, body_keys)
-    return {name: route_of(name, spec).when.lookups(context) for name, spec in routes.items()}
+    return {name: condition_of(spec).lookups(context) for name, spec in routes.items()}
 
 
 def split_bundle(delivery: Incoming, body_keys: Sequence[SecretStr]) -> list[Item]:
@@ -187,13 +186,13 @@ def _require_fit(source: Source, body: Any) -> None:
         raise ValueError(f"does not fit the schema at {one_line(error.json_path, 100)}: {_message(error)}")
 
 
-def _matches(route: Route, delivery: Incoming, context: Mapping[str, Any]) -> bool:
+def _matches(candidate: Candidate, delivery: Incoming, context: Mapping[str, Any]) -> bool:
     if delivery.only_route:
-        return route.name == delivery.only_route
+        return candidate.route == delivery.only_route
     try:
-        return route.accepts(context)
+        return bool(condition_of(candidate.spec).render(context))
     except TemplateError as error:
-        raise TemplateError(f"routes.{route.name}.when: {error}") from None
+        raise TemplateError(f"routes.{candidate.route}.when: {error}") from None
 
 
 def _match(candidate: Candidate, route: Route, context: Mapping[str, Any]) -> Match:

@@ -142,7 +142,7 @@ def test_what_is_left_out_has_its_default(load):
         hooks.sources["jiwa"].max_body,
     )
     assert (True, {}, None) == (
-        only.accepts(context({})),
+        bool(only.when.render(context({}))),
         only.render_parameters(context({})),
         only.render_key(context({})),
     )
@@ -454,7 +454,7 @@ def test_a_field_of_the_body_is_its_own_whatever_python_calls_so(field):
 def test_a_condition_is_a_bare_expression(load, when, body, verdict):
     (only,) = load(route(when=when)).routes
 
-    assert verdict is only.accepts(context(body))
+    assert verdict is bool(only.when.render(context(body)))
 
 
 @pytest.mark.parametrize(
@@ -602,7 +602,7 @@ def test_no_body_makes_a_template_raise_anything_but_its_own_error(body):
 def test_no_body_makes_a_shipped_route_raise_anything_but_a_template_error(shipped, body):
     for one in shipped:
         try:
-            if one.accepts(context(body)):
+            if one.when.render(context(body)):
                 json.dumps(one.render_parameters(context(body)))
                 one.render_key(context(body))
         except TemplateError:
