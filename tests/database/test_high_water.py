@@ -121,6 +121,28 @@ async def test_an_attempt_counts_before_the_next_look_at_the_database(database, 
     await older.close()
 
 
+def test_what_is_on_the_disk_is_not_written_to_it_again_and_what_is_new_is(tmp_path, monkeypatch):
+    written = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: written.append(fsync(file)))
+    outside, lineage = Outside(tmp_path / "marks", "here"), uuid4()
+
+    def nothing():
+        pass
+
+    def writes(change):
+        written.clear()
+        change()
+        outside.note(lineage, Mark(changes=1), on_disk=True)
+        return len(written)
+
+    mark = tmp_path / "marks" / f"{lineage}.mark"
+    again = [writes(nothing), writes(nothing), writes(mark.unlink)]
+    further = [writes(lambda: outside.note_attempt(lineage, 7)), writes(nothing)]
+
+    assert ([1, 0, 1], [1, 0]) == (again, further)
+
+
 async def test_another_attempt_at_the_same_effect_counts(database, outside, copy):
     await attempt(database)
     await database.execute("UPDATE effects SET attempted_at = NULL")
