@@ -133,9 +133,12 @@ def test_the_engine_is_looked_at_when_warm_and_evenly_until_the_end():
 def test_growth_is_told_from_when_the_engine_was_warm():
     used = [memory.Used("engine", 1, 90_000_000, 80_000_000, 120_000_000)]
 
-    told = memory.as_text(memory.Result(used, used, [(200, 100_000_000), (5000, 105_000_000)]), batch=True)
+    grown = [(200, 100_000_000), (5000, 105_000_000)]
+    told = memory.as_text(memory.Result(used, used, {"engine": 41.2, "another": 3.0}, grown), batch=True)
 
     assert "from 100 MB after 200 orders to 105 MB after 5000: +5.0 %." in told
+    assert "| engine | 1 | 90 | 80 | 120 | 41 |" in told
+    assert "At rest they take 44 ms of processor a second." in told
 
 
 def test_what_is_written_replaces_its_own_place_only(tmp_path, monkeypatch):
