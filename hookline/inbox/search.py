@@ -53,8 +53,8 @@ def _has(condition: str) -> str:
     return f"({condition} OR (SELECT true FROM dispatches WHERE delivery_id = d.id AND {condition} LIMIT 1))"
 
 
-# What was found is given on in arrays: of a subquery PostgreSQL takes the number of its rows for a part of the table,
-# and would read all of the next one.
+# What was found is handed on in arrays: of a subquery, PostgreSQL guesses more rows the larger its table is, and would
+# at last read the whole of the next table for them.
 # $1 the key, $2 its last word, $3 and $4 the range of ids that begin so (or nulls), $5 the sources.
 _BY_KEY = """
     of_business AS MATERIALIZED (
