@@ -7,7 +7,6 @@ beside it. What retention deletes after its days is in it: the growth of the fir
     python -m benchmarks.growth [--orders 2000] [--batches-off] [--quick] [--json] [--write]
 """
 
-import argparse
 import asyncio
 import dataclasses
 from collections import Counter
@@ -108,10 +107,7 @@ def main() -> None:
     parser = report.parser(__doc__)
     parser.add_argument("--orders", type=int, default=2000)
     parser.add_argument("--batches-off", action="store_true", help="a flow run for each order; takes long")
-    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    options: argparse.Namespace = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick measures too little to write it down")
+    options = report.with_quick(parser)
     out = console(stderr=options.json)
     backlog = systems.batch_backlog(batch=not options.batches_off)
     with measured_sandbox(out, HOOKLINE_BATCH_BACKLOG=backlog) as (sandbox, progress):

@@ -8,7 +8,6 @@ which wrote the original. A million take 10 GB and eight minutes.
     python -m benchmarks.kept [--orders 0 10000 100000 1000000] [--quick] [--json] [--write]
 """
 
-import argparse
 import asyncio
 import dataclasses
 import statistics
@@ -275,10 +274,7 @@ def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
     parser = report.parser(__doc__)
     parser.add_argument("--orders", type=int, nargs="+", default=list(KEPT))
-    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    options: argparse.Namespace = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick measures too little to write it down")
+    options = report.with_quick(parser)
     sizes, at_once = ([0, 100], 10) if options.quick else (sorted(options.orders), AT_ONCE)
     out = console(stderr=options.json)
     with measured_sandbox(out) as (sandbox, progress):

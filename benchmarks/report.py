@@ -62,7 +62,11 @@ def options_with_quick(
     description: str | None, *, page: str = "into docs/benchmarks.md"
 ) -> argparse.Namespace:
     """Return what the command line of a benchmark says that can also be tried quickly, which is not written down."""
-    options = parser(description, page=page)
+    return with_quick(parser(description, page=page))
+
+
+def with_quick(options: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return what a command line says that has `--quick` beside these options."""
     options.add_argument("--quick", action="store_true", help="few orders, to see that it works")
     found = options.parse_args()
     if found.quick and found.write:

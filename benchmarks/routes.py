@@ -7,7 +7,6 @@ Jiwa gets as many further routes, each for the orders of one customer, of which 
     python -m benchmarks.routes [--further 0 10 100 1000] [--quick] [--json] [--write]
 """
 
-import argparse
 import asyncio
 import dataclasses
 import tempfile
@@ -143,10 +142,7 @@ def main() -> None:
     """Measure, print, and with `--write` put it into the docs."""
     parser = report.parser(__doc__)
     parser.add_argument("--further", type=int, nargs="+", default=list(FURTHER))
-    parser.add_argument("--quick", action="store_true", help="few orders, to see that it works")
-    options: argparse.Namespace = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick measures too little to write it down")
+    options = report.with_quick(parser)
     sizes, at_once = ([0, 3], 10) if options.quick else (sorted(options.further), AT_ONCE)
     out, results = console(stderr=options.json), []
     for number in sizes:

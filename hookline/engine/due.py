@@ -1,7 +1,7 @@
 """
 What is due: one question to the database for all that an engine does only now and then.
 
-Each kind of work would ask for itself, some forty times a second together, and nearly always hear that there is none.
+Each kind of work would ask for itself, some fifty times a second together, and nearly always hear that there is none.
 Each says here, by a condition, when there may be some: rather too often than not.
 """
 

@@ -177,6 +177,36 @@ async def test_one_engine_at_a_time_polls_a_source_and_only_when_it_is_due(datab
     assert await polls.claim(database, SOURCE, poll, "by hand", now=True) is not None
 
 
+async def test_due_is_what_was_never_polled_or_has_its_time_and_nobody_polls_just_now(database):
+    await database.execute(
+        """
+        INSERT INTO polls (source, kind, began_at, next_at, claimed_until) VALUES
+            ('its-time', 'list', now(), now(), NULL),
+            ('later', 'list', now(), now() + interval '1 min', NULL),
+            ('polled-just-now', 'list', now(), now(), now() + interval '59 s'),
+            ('engine-died', 'list', now(), now(), now() - interval '1 s'),
+            ('clock-set-back', 'list', now(), now() + interval '9 days', now() + interval '9 days'),
+            ('not-asked-for', 'list', now(), now(), NULL)
+        """
+    )
+    asked = ["never", "its-time", "later", "polled-just-now", "engine-died", "clock-set-back"]
+
+    assert {"never", "its-time", "engine-died", "clock-set-back"} == await polls.due(database, asked)
+
+
+async def test_files_that_are_read_again_say_anew_which_source_cannot_be_polled(shipped, poller):
+    engine = poller()
+    before = await engine.names()
+    source = shipped.sources[SOURCE]
+    misspelt = source.model_copy(
+        update={"poll": source.poll.model_copy(update={"operation": "jiwa.nothing"})}
+    )
+
+    shipped.replace_by(replace(shipped, sources={**shipped.sources, SOURCE: misspelt}))
+
+    assert (True, False) == (SOURCE in before, SOURCE in await engine.names())
+
+
 async def test_a_paused_source_is_not_polled_and_goes_on_from_its_cursor_when_it_is_resumed(
     database, jiwa, poll_now, shipped
 ):
