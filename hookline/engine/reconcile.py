@@ -9,7 +9,6 @@ Flow runs that an engine left open at Prefect are closed, too; see `_close_left_
 
 import logging
 from collections.abc import Awaitable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -36,6 +35,7 @@ from hookline.database.types import Connection
 from hookline.engine.batch import end_abandoned
 from hookline.engine.leases import ClaimedDispatch, Leases
 from hookline.engine.outcomes import DELETED, UI, NewState, pool_of
+from hookline.engine.run_keys import dispatch_of
 from hookline.engine.runs import cancel, new_state
 from hookline.engine.slots import WAITS
 from hookline.engine.trouble import Troubles
@@ -221,7 +221,7 @@ class Reconciler:
         )
         if len(page) < PAGE:
             self.offset = 0
-        of = {flow_run.id: _dispatch_of(flow_run) for flow_run in page if not is_retried(flow_run)}
+        of = {flow_run.id: dispatch_of(flow_run) for flow_run in page if not is_retried(flow_run)}
         async with connection.transaction():
             finished_before = await dispatches.finished_before(
                 connection, filter(None, of.values()), since=LEFT_OPEN
@@ -355,16 +355,9 @@ def _state(flow_run: FlowRun | None) -> State[Any] | None:
     return flow_run.state if flow_run is not None else None
 
 
-def _dispatch_of(flow_run: FlowRun) -> UUID | None:
-    """Return the dispatch for which a flow run was created, by its idempotency key."""
-    with suppress(ValueError):
-        return UUID((flow_run.idempotency_key or "").partition(":")[0])
-    return None
-
-
 def _is_of(flow_run: FlowRun | None, dispatch: asyncpg.Record) -> bool:
     """Return True if a flow run is of one dispatch, not of a batch."""
-    return flow_run is not None and _dispatch_of(flow_run) == dispatch["id"]
+    return flow_run is not None and dispatch_of(flow_run) == dispatch["id"]
 
 
 def _is_left_open(dispatch: asyncpg.Record, state: State[Any] | None) -> bool:

@@ -18,6 +18,7 @@ from hookline.crash_points import crash_point
 from hookline.database.connection import close_pool
 from hookline.engine.leases import ClaimedDispatch
 from hookline.engine.outcomes import DELETED, UI, Discarded, LeaseLost, NewState, Outcome, Requeue, in_pool
+from hookline.engine.run_keys import key_of
 from hookline.engine.slots import WAITS
 from hookline.engine.threads import Threads
 from hookline.errors import HooklineError
@@ -125,11 +126,10 @@ class FlowRuns:
     async def _flow_run(self, dispatch: asyncpg.Record, deployment: Deployment) -> tuple[FlowRun, bool]:
         """Create the flow run of a dispatch, or find the one made before; return it, and True if it is running now."""
         name, where = dispatch["deployment"], deployment.placement().where
-        replay = f":replay-{dispatch['replays']}" if dispatch["replays"] else ""
         label = Label(dispatch["label"], dispatch["about"])
         new = {
             "parameters": dispatch["parameters"],
-            "idempotency_key": f"{dispatch['id']}{replay}",
+            "idempotency_key": key_of(dispatch),
             "name": label.text,
             "labels": run_spans.labels(tracing.traceparent()),
             "tags": [

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
@@ -15,6 +16,7 @@ from hookline.database import pool
 from hookline.engine import worker_runs
 from hookline.engine.worker_runs import worker_name
 from hookline.inbox import holding
+from hookline.prefect_adapter.errors import message
 from hookline.prefect_adapter.worker import DrainableWorker
 from hookline.provisioning.missed import skip_missed_now
 from hookline.provisioning.placement import WORK_POOL
@@ -28,6 +30,8 @@ DRAIN_SECONDS = 20.0
 """The time that runs have to end after SIGTERM; as long as an engine's."""
 POLL_SECONDS = 1.0
 REMINDER_POLLS = 30
+REQUEUE_SECONDS = 60.0
+"""Between looks for runs whose worker died before it gave its name."""
 
 
 async def serve(settings: Settings) -> None:
@@ -56,7 +60,9 @@ async def serve(settings: Settings) -> None:
         worker = DrainableWorker(WORK_POOL, name, allowed)
         serving = asyncio.create_task(worker.start(with_healthcheck=True))
         stopped = asyncio.create_task(stop.wait())
+        requeueing = asyncio.create_task(_requeue_unclaimed(client))
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel(requeueing)
         if serving.done():
             stopped.cancel()
             await serving
@@ -65,6 +71,16 @@ async def serve(settings: Settings) -> None:
         await asyncio.to_thread(worker_runs.kill, left)
         await _cancel(serving)
         await worker_runs.requeue(client, left)
+
+
+async def _requeue_unclaimed(client: PrefectClient) -> None:
+    """Look now and then for runs whose worker died before it gave its name."""
+    while True:
+        await asyncio.sleep(REQUEUE_SECONDS)
+        try:
+            await worker_runs.requeue_unclaimed(client)
+        except httpx.HTTPError as error:
+            logger.warning("runs that no worker has begun could not be looked for: %s", message(error))
 
 
 async def _prefect_answers(client: PrefectClient, stop: asyncio.Event) -> bool:

@@ -34,13 +34,14 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
-from hookline.prefect_adapter.run_marks import FLOW_RUN_VARIABLE, WORKER_LABEL
+from hookline.engine.run_keys import dispatch_of
+from hookline.prefect_adapter.run_marks import FLOW_RUN_VARIABLE, WORKER_LABEL, is_retried
 from hookline.provisioning.placement import POOL_TAG, WORK_POOL
 
 logger = logging.getLogger(__name__)
 
 PAGE = 200
-UNSUBMITTED = timedelta(seconds=60)
+UNCLAIMED = timedelta(seconds=60)
 """The age of a Pending run without a worker's name from which its worker died before it gave its name."""
 
 
@@ -76,16 +77,36 @@ async def requeue_unstarted(client: PrefectClient, worker: str) -> None:
     Raises:
         httpx.HTTPError: Prefect is unavailable.
     """
-    long_ago = datetime.now(UTC) - UNSUBMITTED
     for flow_run in await _open_runs(client, [StateType.PENDING]):
-        owner = flow_run.labels.get(WORKER_LABEL)
-        is_an_engines = flow_run.idempotency_key is not None and POOL_TAG not in flow_run.tags
-        is_unclaimed = owner is None and not is_an_engines and _since(flow_run) < long_ago
-        if owner == worker or is_unclaimed:
-            logger.info("flow run %s was taken by a worker that died; it is scheduled again", flow_run.id)
-            await client.set_flow_run_state(
-                flow_run.id, Scheduled(message="Its worker died before it began.")
-            )
+        if flow_run.labels.get(WORKER_LABEL) == worker:
+            await _requeue_unstarted(client, flow_run)
+
+
+async def requeue_unclaimed(client: PrefectClient) -> None:
+    """
+    Schedule again the runs whose worker died between taking them and giving its name.
+
+    They are known by their age alone, so call it now and then: that worker may have died a moment ago.
+
+    Raises:
+        httpx.HTTPError: Prefect is unavailable.
+    """
+    long_ago = datetime.now(UTC) - UNCLAIMED
+    for flow_run in await _open_runs(client, [StateType.PENDING]):
+        is_claimed = WORKER_LABEL in flow_run.labels or _is_an_engines(flow_run)
+        if not is_claimed and _since(flow_run) < long_ago:
+            await _requeue_unstarted(client, flow_run)
+
+
+async def _requeue_unstarted(client: PrefectClient, flow_run: FlowRun) -> None:
+    logger.info("flow run %s was taken by a worker that died; it is scheduled again", flow_run.id)
+    await client.set_flow_run_state(flow_run.id, Scheduled(message="Its worker died before it began."))
+
+
+def _is_an_engines(flow_run: FlowRun) -> bool:
+    """Return True if an engine runs it: it is a dispatch's, not left to the pool and not retried in the Prefect UI."""
+    is_a_workers = POOL_TAG in flow_run.tags or is_retried(flow_run)
+    return dispatch_of(flow_run) is not None and not is_a_workers
 
 
 async def free_slots(client: PrefectClient) -> None:

@@ -1,9 +1,12 @@
 """What the worker runs has an owner, whatever becomes of the worker: real processes, real signals."""
 
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -14,6 +17,20 @@ from hookline.engine import worker_runs
 from hookline.provisioning import schedules
 
 COMPARISON = "reconcile"
+WEBHOOKS = "order-to-license"
+"""A flow whose runs engines make."""
+HASTY_WORKER = """
+import asyncio
+from datetime import timedelta
+from hookline import runtime
+
+settings = runtime.bootstrap()  # before Prefect is imported, which reads them
+
+from hookline.engine import worker, worker_runs
+
+worker.REQUEUE_SECONDS, worker_runs.UNCLAIMED = 1.0, timedelta(seconds=5)
+asyncio.run(worker.serve(settings))
+"""
 NO_ORDERS = {"days": 1, "until": "2026-01-31T00:00:00+00:00"}
 
 
@@ -45,6 +62,24 @@ class Comparisons:
             json={"state": {"type": "SCHEDULED"}, "parameters": NO_ORDERS},
         )
         return answer.raise_for_status().json()["id"]
+
+    def take(self, flow, key):
+        """Make a run as one is that somebody has taken, and that nobody has begun."""
+        deployment = self.api.get(f"deployments/name/{flow}/default").raise_for_status().json()
+        answer = self.api.post(
+            f"deployments/{deployment['id']}/create_flow_run",
+            json={
+                "state": {"type": "PENDING"},
+                "parameters": NO_ORDERS,
+                "enforce_parameter_schema": False,
+                "idempotency_key": key,
+            },
+        )
+        return answer.raise_for_status().json()["id"]
+
+    def set_state(self, flow_run_id, state):
+        wish = {"state": {"type": state}, "force": True}
+        self.api.post(f"flow_runs/{flow_run_id}/set_state", json=wish).raise_for_status()
 
     def state(self, flow_run_id):
         return self.api.get(f"flow_runs/{flow_run_id}").raise_for_status().json()["state"]
@@ -85,8 +120,7 @@ async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(
     worker = business.process("hookline", "worker")
     worker.send_signal(signal.SIGSTOP)  # nobody enforces the wish
 
-    cancelling = {"state": {"type": "CANCELLING"}, "force": True}
-    comparisons.api.post(f"flow_runs/{flow_run_id}/set_state", json=cancelling).raise_for_status()
+    comparisons.set_state(flow_run_id, "CANCELLING")
     worker.send_signal(signal.SIGKILL)
 
     assert "Cancelled" == (await comparisons.comes_to(flow_run_id, "CANCELLED"))["name"]
@@ -130,6 +164,32 @@ async def test_a_run_with_a_process_and_a_run_of_another_worker_are_left_alone(
 
     assert [[], []] == closed
     await comparisons.comes_to(flow_run_id, "COMPLETED")
+
+
+@pytest.fixture
+def hasty_worker(sandbox, repository, tmp_path):
+    """A worker beside the sandbox's, that looks each second for what nobody has begun."""
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", HASTY_WORKER], cwd=repository, stdout=log, stderr=log
+        )
+    yield
+    worker.kill()
+    worker.wait()
+
+
+@pytest.mark.usefixtures("hasty_worker")
+async def test_what_a_worker_took_without_giving_its_name_before_it_died_is_begun(comparisons):
+    taken = comparisons.take(COMPARISON, key=f"scheduled {uuid4()}")  # as Prefect's scheduler names its runs
+    an_engines = comparisons.take(WEBHOOKS, key=str(uuid4()))
+    try:
+        ended = await comparisons.comes_to(taken, "COMPLETED")
+        left = comparisons.state(an_engines)
+    finally:
+        for each in (taken, an_engines):
+            comparisons.set_state(each, "CANCELLED")
+
+    assert ("COMPLETED", "PENDING", 0) == (ended["type"], left["type"], comparisons.taken_slots())
 
 
 async def test_slots_that_nobody_holds_are_freed(comparisons, sandbox):

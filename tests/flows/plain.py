@@ -12,6 +12,7 @@ from threading import current_thread, main_thread
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
+from prefect.deployments import arun_deployment, run_deployment
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
 from prefect.runtime import flow_run
 from prefect.states import Completed
@@ -257,6 +258,36 @@ def _plain(record: str) -> None:
 
 
 optioned = flow(_plain, name="optioned").with_options(retries=2, description="Otherwise")
+
+
+@flow
+def child_of(record: str) -> None:
+    """Be started by another flow."""
+    note(record, "child")
+
+
+CHILD = "child-of/test"
+
+
+@flow
+def starts_another(record: str, gate: str | None = None) -> None:
+    """Start a run of another deployment, once however often it begins, and wait for its end."""
+    note(record, "begun")
+    key = f"{flow_run.id} child"
+    child = run_deployment(CHILD, parameters={"record": record}, idempotency_key=key, poll_interval=0.2)
+    note(record, child.state.name)
+    if gate:
+        passed(record, gate)
+
+
+@flow
+async def starts_another_async(record: str) -> None:
+    """Do the same in the event loop."""
+    key = f"{flow_run.id} child"
+    child = await arun_deployment(
+        CHILD, parameters={"record": record}, idempotency_key=key, poll_interval=0.2
+    )
+    note(record, child.state.name)
 
 
 @flow
