@@ -27,7 +27,7 @@ from hookline.journal.resolution import resolve
 from hookline.prefect_adapter import opening
 from hookline.prefect_adapter.control import Stop
 
-BURST, MANY = 4, 24
+BURST, MANY = 8, 120
 ONE_OF_EACH = {"licenses": 1, "consumer_records": 1, "mails": 1, "notes": 1}
 
 
@@ -68,6 +68,7 @@ async def test_three_engines_that_are_killed_in_turn_leave_one_license_and_one_f
     orders = []
     while (at_once := await _engines_at_work(admin)) < 3 and len(orders) < MANY:
         orders += await asyncio.gather(*(business.order(("LIC-PRO", 1)) for _ in range(BURST)))
+        await asyncio.sleep(0.3)  # the engines claim what has come, before it is asked who is at work
 
     for victim in [business.process("hookline", "engine").pid, *(engine.pid for engine, _ in others)]:
         os.kill(victim, signal.SIGKILL)
