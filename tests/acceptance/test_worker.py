@@ -40,7 +40,9 @@ async def comparisons(prefect_api, sandbox, until):
     comparisons = Comparisons(prefect_api, sandbox, until)
     place = f"deployments/{comparisons.deployment()['id']}"
     prefect_api.post(f"{place}/pause_deployment").raise_for_status()
-    await until(lambda: comparisons.taken_slots() == 0, "a run still has the slot")
+    await until(
+        lambda: (comparisons.taken_slots(), comparisons.open_runs()) == (0, []), "a run still has the slot"
+    )
     yield comparisons
     sandbox.clear_faults("jiwa")
     prefect_api.post(f"{place}/resume_deployment").raise_for_status()
@@ -92,6 +94,15 @@ class Comparisons:
         state = self.state(flow_run_id)
         assert state["type"] in states, f"{flow_run_id} is {state['name']}, none of {states}"
         return state
+
+    def open_runs(self):
+        """Return the runs of the deployment that hold its slot, or should: id, name and message of each one's state."""
+        asked = {
+            "deployments": {"id": {"any_": [self.deployment()["id"]]}},
+            "flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}},
+        }
+        runs = self.api.post("flow_runs/filter", json=asked).raise_for_status().json()
+        return [(run["id"], run["state"]["name"], run["state"]["message"]) for run in runs]
 
     def taken_slots(self):
         return self.deployment()["global_concurrency_limit"]["active_slots"]
@@ -200,7 +211,7 @@ async def test_slots_that_nobody_holds_are_freed(comparisons, sandbox):
         async with get_client() as client:
             await worker_runs.free_slots(client)
 
-    assert 0 == comparisons.taken_slots()
+    assert (0, []) == (comparisons.taken_slots(), comparisons.open_runs())
 
 
 async def test_a_schedule_of_which_no_run_completes_is_overdue(sandbox):
