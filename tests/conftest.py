@@ -386,7 +386,7 @@ class BusinessKey:
         """Wait for the note on the order, the last thing that is done."""
         await until(
             lambda: self.jiwa.list_sales_order_notes(InvoiceID=order.InvoiceID),
-            f"no note on order {order.InvoiceNo}: {self.sandbox.last_lines()}",
+            lambda: f"no note on order {order.InvoiceNo}: {self.sandbox.last_lines()}",
         )
 
     def counts(self, order):
@@ -455,7 +455,7 @@ class BusinessKey:
 
 
 async def until(ask, complaint):
-    """Ask until the answer is something; give up after a minute and a half."""
+    """Ask until the answer is something; give up after a minute and a half, with a text or with what is the text then."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         answer = ask()
@@ -463,7 +463,7 @@ async def until(ask, complaint):
             answer = await answer
         if answer:
             return answer
-        assert time.monotonic() < deadline, complaint
+        assert time.monotonic() < deadline, complaint() if callable(complaint) else complaint
         await asyncio.sleep(0.1)
 
 

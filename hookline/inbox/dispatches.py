@@ -681,7 +681,7 @@ async def finished_before(
     connection: Connection, dispatch_ids: Iterable[UUID], *, since: timedelta
 ) -> list[asyncpg.Record]:
     """
-    Return those of these dispatches that ended some time ago.
+    Return those of these dispatches that ended some time ago, or as far ahead by a clock that was set back since.
 
     Until the transaction ends, none of them begins again.
     """
@@ -689,7 +689,7 @@ async def finished_before(
         f"""
         SELECT id, state, reason FROM dispatches
         WHERE id = ANY($1) AND state IN {_ENDED}
-          AND (finished_at < now() - $2::interval OR finished_at > now())
+          AND finished_at NOT BETWEEN now() - $2::interval AND now() + $2::interval
         FOR UPDATE SKIP LOCKED
         """,  # noqa: S608  (constants)
         list(dispatch_ids),

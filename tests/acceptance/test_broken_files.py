@@ -119,7 +119,7 @@ class Firm:
             seen = await self.state(delivery)
             return seen if seen[0] == state else None
 
-        return await until(there, f"{delivery} is not {state}: {self.running.last_lines()}")
+        return await until(there, lambda: f"{delivery} is not {state}: {self.running.last_lines()}")
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ async def test_a_collector_has_one_tree_from_the_sender_s_own_span_to_the_calls_
     # Each process sends its spans when its own five seconds are over: those of the gateway may come last.
     spans = await until(
         lambda: whole(collector.spans(TRACE)),
-        f"the collector has no whole trace: {everything.last_lines()}",
+        lambda: f"the collector has no whole trace: {everything.last_lines()}",
     )
     lines = tree(spans)
 

@@ -185,7 +185,9 @@ async def resumed(firm, client, until, deliveries):
                 return False
             return "ACCEPT" == (await client.resume_flow_run(flow_run.id)).status.value
 
-        await until(accepted, f"{example} does not pause: {firm.running.last_lines()}")
+        await until(
+            accepted, lambda example=example: f"{example} does not pause: {firm.running.last_lines()}"
+        )
 
 
 async def has_ended(firm, until, delivery):

@@ -146,7 +146,9 @@ def traced(collector, business, until):
                     return spans if ended else None
             return None
 
-        return await until(found, f"no trace of order {order.InvoiceNo}: {business.sandbox.last_lines()}")
+        return await until(
+            found, lambda: f"no trace of order {order.InvoiceNo}: {business.sandbox.last_lines()}"
+        )
 
     return traced
 

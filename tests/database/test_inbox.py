@@ -213,20 +213,29 @@ async def test_two_dispatches_that_end_at_once_leave_the_delivery_where_both_are
 
 
 async def test_what_ended_some_time_ago_is_told_from_what_ended_just_now_and_from_what_is_open(database):
+    ended = {
+        "long ago": -3600,
+        "just now": -1,
+        "after the question": 1,
+        "before the clock was set back": 3600,
+    }
     ids = {}
-    for name in ("long ago", "just now", "open"):
+    for name in (*ended, "open"):
         delivery = await dispatch(database, name)
         ids[name] = await database.fetchval("SELECT id FROM dispatches WHERE delivery_id = $1", delivery)
-    for name in ("long ago", "just now"):
+    for name, seconds in ended.items():
         await bring(database, "dispatches", "done", "id = $1", ids[name])
-    await database.execute(
-        "UPDATE dispatches SET finished_at = now() - interval '1 hour' WHERE id = $1", ids["long ago"]
-    )
+        await database.execute(
+            "UPDATE dispatches SET finished_at = now() + $2 WHERE id = $1",
+            ids[name],
+            timedelta(seconds=seconds),
+        )
 
     async with database.acquire() as connection, connection.transaction():
-        ended = await dispatches.finished_before(connection, ids.values(), since=timedelta(minutes=1))
+        found = await dispatches.finished_before(connection, ids.values(), since=timedelta(minutes=1))
 
-    assert [(ids["long ago"], "done")] == [(row["id"], row["state"]) for row in ended]
+    expected = {ids["long ago"], ids["before the clock was set back"]}
+    assert expected == {row["id"] for row in found if row["state"] == "done"}
 
 
 async def test_of_deliveries_that_are_routed_only_the_claim_of_these_is_renewed(database):

@@ -201,7 +201,7 @@ class Work:
             seen = await self.row()
             return seen if seen["state"] in states else None
 
-        return await self.admin.until(there, f"not {states}: {seen}")
+        return await self.admin.until(there, lambda: f"not {states}: {seen}")
 
     async def has_written(self, what):
         await self.admin.until(lambda: what in self.written, f"{what} was not written")
