@@ -13,7 +13,7 @@ def key_of(dispatch: asyncpg.Record) -> str:
 
 
 def dispatch_of(flow_run: FlowRun) -> UUID | None:
-    """Return the dispatch that a flow run was created for; None if a schedule, a person or a flow created it."""
+    """Return the dispatch that the key of a flow run names; None if it names none, as that of a schedule's run."""
     with suppress(ValueError):
         return UUID((flow_run.idempotency_key or "").partition(":")[0])
     return None

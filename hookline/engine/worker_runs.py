@@ -32,6 +32,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
 from hookline.engine.run_keys import dispatch_of
@@ -100,7 +101,8 @@ async def requeue_unclaimed(client: PrefectClient) -> None:
 
 async def _requeue_unstarted(client: PrefectClient, flow_run: FlowRun) -> None:
     logger.info("flow run %s was taken by a worker that died; it is scheduled again", flow_run.id)
-    await client.set_flow_run_state(flow_run.id, Scheduled(message="Its worker died before it began."))
+    with suppress(ObjectNotFound):  # deleted since it was found
+        await client.set_flow_run_state(flow_run.id, Scheduled(message="Its worker died before it began."))
 
 
 def _is_an_engines(flow_run: FlowRun) -> bool:

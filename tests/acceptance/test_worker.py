@@ -210,6 +210,26 @@ async def test_what_a_worker_took_without_giving_its_name_before_it_died_is_begu
     assert ("COMPLETED", "PENDING", 0) == (ended["type"], left["type"], comparisons.taken_slots())
 
 
+async def test_a_run_that_is_deleted_while_it_is_scheduled_again_is_passed_over(
+    comparisons, sandbox, monkeypatch
+):
+    taken = comparisons.take(COMPARISON, key=f"scheduled {uuid4()}")
+    monkeypatch.setattr(worker_runs, "UNCLAIMED", timedelta(0))
+    with temporary_settings({PREFECT_API_URL: sandbox.settings.prefect_api_url}):
+        async with get_client() as client:
+            set_state = client.set_flow_run_state
+
+            async def set_later(*given):
+                comparisons.api.delete(f"flow_runs/{taken}").raise_for_status()
+                return await set_state(*given)
+
+            monkeypatch.setattr(client, "set_flow_run_state", set_later)
+            await worker_runs.requeue_unclaimed(client)
+
+    assert (0, []) == (comparisons.taken_slots(), comparisons.open_runs())
+    assert 404 == comparisons.api.get(f"flow_runs/{taken}").status_code
+
+
 async def test_slots_that_nobody_holds_are_freed(comparisons, sandbox):
     limit = comparisons.deployment()["global_concurrency_limit"]["id"]
     comparisons.api.patch(f"v2/concurrency_limits/{limit}", json={"active_slots": 1}).raise_for_status()

@@ -234,8 +234,8 @@ async def test_what_ended_some_time_ago_is_told_from_what_ended_just_now_and_fro
     async with database.acquire() as connection, connection.transaction():
         found = await dispatches.finished_before(connection, ids.values(), since=timedelta(minutes=1))
 
-    expected = {ids["long ago"], ids["before the clock was set back"]}
-    assert expected == {row["id"] for row in found if row["state"] == "done"}
+    expected = {(ids[name], "done") for name in ("long ago", "before the clock was set back")}
+    assert expected == {(row["id"], row["state"]) for row in found}
 
 
 async def test_of_deliveries_that_are_routed_only_the_claim_of_these_is_renewed(database):
